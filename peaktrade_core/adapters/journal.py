@@ -1,0 +1,171 @@
+"""The journal of a run: an append-only file of events, written before they are acted on.
+
+Lines are collected and committed in groups (one write, one fsync). What :attr:`Journal.committed` counts survives the
+death of the process; a reader tolerates a torn last line. ``events.parquet`` is the table of its bars, made at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.domain.events import SCHEMA, AnyEvent, BarDone, Start
+
+JOURNAL = "events.jsonl"
+TABLE = "events.parquet"
+_CHUNK = 4 << 20  # bytes read at once
+
+
+class GroupCommit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many events may wait for the disk, and for how long.
+
+    Attributes:
+        events: commit at the latest after this many.
+        seconds: and at the latest after this time [s], looked at once a bar.
+        fsync: force the disk at each commit; without it a commit survives the process but not the machine.
+    """
+
+    events: int = 2000
+    seconds: float = 0.5
+    fsync: bool = True
+
+
+class Journal:
+    """Writer of one run's journal; one process, one writer."""
+
+    def __init__(self, path: Path, policy: GroupCommit | None = None) -> None:
+        """Create the file.
+
+        Raises:
+            EnvironmentFault: it exists already or cannot be created.
+        """
+        self.path = path
+        self.policy = policy or GroupCommit()
+        self.next_seq = 0
+        self.committed = 0
+        self._pending: list[AnyEvent] = []
+        self._encode = msgspec.json.Encoder().encode_lines
+        self._last = time.monotonic()
+        self._size = 0
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot create the journal {path}: {error.strerror or error}") from error
+
+    def append(self, event: AnyEvent) -> None:
+        """Add an event; its ``seq`` must be :attr:`next_seq`. It is durable only after the next commit."""
+        self._pending.append(event)
+        self.next_seq += 1
+
+    def settle(self) -> None:
+        """Commit if the policy says it is time."""
+        if self._pending and (
+            len(self._pending) >= self.policy.events or time.monotonic() - self._last >= self.policy.seconds
+        ):
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what is pending in one go and force it to the disk.
+
+        Raises:
+            EnvironmentFault: the disk is full or gone; the file then ends with the last whole commit.
+        """
+        self._last = time.monotonic()
+        if not self._pending:
+            return
+        data = memoryview(self._encode(self._pending))
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
+            if self.policy.fsync:
+                os.fsync(self._fd)
+        except OSError as error:
+            self._pending.clear()
+            self.next_seq = self.committed
+            os.ftruncate(self._fd, self._size)
+            raise EnvironmentFault(
+                f"cannot write the journal {self.path}: {error.strerror or error}; free space on that disk. "
+                f"{self.committed} events are safe"
+            ) from error
+        self._size += len(data)
+        self.committed = self.next_seq
+        self._pending.clear()
+
+    def close(self) -> None:
+        """Commit and close the file."""
+        try:
+            self.commit()
+        finally:
+            os.close(self._fd)
+
+
+def read_journal(path: Path) -> Iterator[AnyEvent]:
+    """Yield the events of a journal, in order; a torn last line is passed over.
+
+    Raises:
+        ArtefactError: the file is missing, a line in the middle is broken, numbers are missing, or a newer schema.
+    """
+    decode = msgspec.json.Decoder(AnyEvent).decode
+    expected = 0
+    for line, torn in _lines(path):
+        try:
+            event: AnyEvent = decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if torn:
+                return
+            raise ArtefactError(f"{path}, line {expected + 1}: {error}; the events before it are whole") from None
+        if event.seq != expected:
+            raise ArtefactError(f"{path}, line {expected + 1}: event {event.seq} stands where {expected} should")
+        if isinstance(event, Start) and event.schema > SCHEMA:
+            raise ArtefactError(f"{path}: journal schema {event.schema} is newer than this peaktrade reads ({SCHEMA})")
+        expected += 1
+        yield event
+
+
+def _lines(path: Path) -> Iterator[tuple[bytes, bool]]:
+    """Yield each line and whether it is the last and lacks its newline."""
+    try:
+        with path.open("rb") as file:
+            rest = b""
+            while chunk := file.read(_CHUNK):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield line, False
+            if rest:
+                yield rest, True
+    except OSError as error:
+        raise ArtefactError(f"cannot read the journal {path}: {error.strerror or error}") from error
+
+
+def whole_events(path: Path) -> Iterator[AnyEvent]:
+    """Yield the events of a journal up to the first broken line, for recovery, which takes what is there."""
+    try:
+        yield from read_journal(path)
+    except ArtefactError:
+        return
+
+
+def write_table(path: Path, bars: list[BarDone]) -> None:
+    """Write the per-bar table of a run as parquet, with ``price`` (the close) and ``ts_event`` as readers expect them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stamp = pa.timestamp("us", tz="UTC")
+    names = [name for name in BarDone.__struct_fields__ if name not in ("ts", "risk_reasons")]
+    columns = {name: pa.array([getattr(bar, name) for bar in bars], stamp if name == "ts_bar" else None) for name in names}
+    columns["ts_event"] = pa.array([bar.ts for bar in bars], stamp)
+    columns["price"] = columns["close"]
+    columns["risk_reasons"] = pa.array([list(bar.risk_reasons) for bar in bars], pa.list_(pa.string()))
+    staged = path.with_suffix(".tmp")
+    try:
+        pq.write_table(pa.table(columns), staged, compression="zstd")
+        os.replace(staged, path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,243 @@
+"""The registry: one JSON file a session, and an index over them that can be deleted at any time.
+
+The files are the truth. The index (sqlite) remembers what each file held and when it changed, so that a question costs
+the same with a hundred sessions and with a hundred thousand. A file that nobody can read is a row of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from peaktrade_core.adapters.files import write_atomic
+from peaktrade_core.domain.clock import iso
+from peaktrade_core.domain.errors import ArtefactError
+from peaktrade_core.domain.records import UNREADABLE, SessionRecord, encode_record, read_record
+
+INDEX_VERSION = 1
+_SCHEMA = """
+CREATE TABLE files (
+    name TEXT PRIMARY KEY, mtime_ns INTEGER, size INTEGER, session_id TEXT, started_at TEXT, mode TEXT, status TEXT,
+    run_type TEXT, symbol TEXT, strategy TEXT, realized_pnl REAL, max_drawdown REAL, fault TEXT, data BLOB
+) WITHOUT ROWID;
+CREATE INDEX by_start ON files (started_at DESC, name DESC);
+CREATE INDEX by_session ON files (session_id);
+CREATE INDEX by_status ON files (status, started_at DESC);
+CREATE INDEX by_mode ON files (mode, started_at DESC);
+"""
+
+
+class Entry(NamedTuple):
+    """One file of the registry: its record, or why it cannot be read."""
+
+    path: Path
+    record: SessionRecord | None
+    fault: str | None
+
+    @property
+    def status(self) -> str:
+        """The record's status, or ``unreadable``."""
+        return self.record.status if self.record else UNREADABLE
+
+
+class Query(NamedTuple):
+    """Which records to return, newest first; None means any. ``limit`` None means all."""
+
+    limit: int | None = None
+    mode: str | None = None
+    status: str | None = None
+    run_type: str | None = None
+    symbol: str | None = None
+    strategy: str | None = None
+
+
+ALL = Query()
+
+
+class Registry:
+    """Records of sessions in a folder.
+
+    Args (of the constructor):
+        folder: where the files are.
+        index: file of the index; kept in memory when it cannot be written.
+    """
+
+    def __init__(self, folder: Path, index: Path) -> None:
+        self.folder = folder
+        self._index = index
+
+    def path_of(self, record: SessionRecord) -> Path:
+        """Return the file of a record: ``<YYYYMMDDTHHMMSS>_<run_type>_<session_id>.json``."""
+        started = record.started_at or record.created_at
+        stamp = started.strftime("%Y%m%dT%H%M%S") if started else "00000000T000000"
+        return self.folder / f"{stamp}_{record.run_type}_{record.session_id}.json"
+
+    def write(self, record: SessionRecord) -> Path:
+        """Write or replace a record and return its path.
+
+        Raises:
+            EnvironmentFault: the folder cannot be written or the disk is full; an older record is untouched.
+        """
+        path = self.path_of(record)
+        write_atomic(path, encode_record(record))
+        return path
+
+    def entries(self, query: Query = ALL) -> list[Entry]:
+        """Return the entries that match, newest first; filters apply before the limit."""
+        where, values = _where(query)
+        limit = -1 if query.limit is None else query.limit
+        sql = f"SELECT name, fault, data FROM files{where} ORDER BY started_at DESC, name DESC LIMIT ?"
+        with self._fresh() as db:
+            rows = db.execute(sql, (*values, limit)).fetchall()
+        return [self._entry(*row) for row in rows]
+
+    def find(self, session_id: str) -> Entry | None:
+        """Return the newest entry of a session, or None."""
+        sql = "SELECT name, fault, data FROM files WHERE session_id = ? ORDER BY started_at DESC, name DESC LIMIT 1"
+        with self._fresh() as db:
+            row = db.execute(sql, (session_id,)).fetchone()
+        return self._entry(*row) if row else None
+
+    def counts(self, column: str, query: Query = ALL) -> dict[str, int]:
+        """Return how many entries there are for each value of ``mode``, ``status``, ``symbol`` or ``strategy``."""
+        if column not in ("mode", "status", "symbol", "strategy"):
+            raise ValueError(f"cannot count by {column!r}")
+        where, values = _where(query)
+        with self._fresh() as db:
+            rows = db.execute(f"SELECT {column}, count(*) FROM files{where} GROUP BY 1 ORDER BY 1", values).fetchall()
+        return {name: n for name, n in rows if name is not None}
+
+    def sums(self, query: Query = ALL) -> tuple[int, float, float | None]:
+        """Return the number of entries, the sum of their realized PnL and the mean of their maximum drawdown.
+
+        Records without the figure do not count towards it; the mean is None when none has one.
+        """
+        where, values = _where(query)
+        with self._fresh() as db:
+            n, pnl, drawdown = db.execute(
+                f"SELECT count(*), total(realized_pnl), avg(max_drawdown) FROM files{where}", values
+            ).fetchone()
+        return n, pnl, drawdown
+
+    def _entry(self, name: str, fault: str | None, data: bytes | None) -> Entry:
+        """Return an entry from a row of the index."""
+        return Entry(self.folder / name, None if data is None else read_record(data), fault)
+
+    @contextmanager
+    def _fresh(self) -> Iterator[sqlite3.Connection]:
+        """Open the index and bring it up to date with the folder."""
+        with closing(self._connect()) as db:
+            try:
+                self._refresh(db)
+            except sqlite3.Error:  # read-only, locked for long or damaged: answer from the files alone
+                with closing(_prepared(sqlite3.connect(":memory:"))) as memory:
+                    self._refresh(memory)
+                    yield memory
+                return
+            yield db
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open the index file, making it anew when it is damaged or of another version, or one in memory."""
+        try:
+            self._index.parent.mkdir(parents=True, exist_ok=True)
+            return _prepared(sqlite3.connect(self._index, timeout=10.0))
+        except sqlite3.DatabaseError:
+            try:
+                self._index.unlink()
+                return _prepared(sqlite3.connect(self._index, timeout=10.0))
+            except (OSError, sqlite3.Error):
+                return _prepared(sqlite3.connect(":memory:"))
+        except OSError:
+            return _prepared(sqlite3.connect(":memory:"))
+
+    def _refresh(self, db: sqlite3.Connection) -> None:
+        """Read the files that are new or changed since the last look and forget those that are gone."""
+        seen = {name: (mtime, size) for name, mtime, size in db.execute("SELECT name, mtime_ns, size FROM files")}
+        changed: list[tuple[Any, ...]] = []
+        for item, stat in _scan(self.folder):
+            stamp = (stat.st_mtime_ns, stat.st_size)
+            if seen.pop(item.name, None) != stamp:
+                changed.append(_row(item, stamp))
+        if changed or seen:
+            with db:
+                db.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in seen])
+                db.executemany(f"INSERT OR REPLACE INTO files VALUES ({','.join('?' * 14)})", changed)
+
+
+def _where(query: Query) -> tuple[str, list[str]]:
+    """Return the WHERE clause of a query and its values."""
+    given = {k: v for k, v in query._asdict().items() if k != "limit" and v is not None}
+    clause = " AND ".join(f"{column} = ?" for column in given)
+    return (f" WHERE {clause}" if clause else ""), list(given.values())
+
+
+def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
+    """Return the connection with the schema in place.
+
+    Raises:
+        sqlite3.DatabaseError: the file is damaged or of another version.
+    """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        with db:
+            db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {INDEX_VERSION}; COMMIT;")
+    elif version != INDEX_VERSION:
+        db.close()
+        raise sqlite3.DatabaseError("index of another version")
+    return db
+
+
+def _scan(folder: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    """Yield the registry's files; one that vanishes meanwhile is left out, a missing folder is an empty one."""
+    try:
+        with os.scandir(folder) as items:
+            for item in items:
+                if item.name.endswith(".json") and not item.name.startswith("."):
+                    try:
+                        yield item, item.stat()
+                    except FileNotFoundError:
+                        continue
+    except FileNotFoundError:
+        return
+
+
+def _row(item: os.DirEntry[str], stamp: tuple[int, int]) -> tuple[Any, ...]:
+    """Read one file into a row of the index."""
+    try:
+        data = Path(item.path).read_bytes()
+        record = read_record(data)
+    except (OSError, ArtefactError) as error:
+        return (item.name, *stamp, None, _stamp_of(item.name), None, UNREADABLE, None, None, None, None, None, str(error), None)
+    return (
+        item.name,
+        *stamp,
+        record.session_id,
+        _sortable(record.started_at or record.created_at) or _stamp_of(item.name),
+        record.mode,
+        record.status,
+        record.run_type,
+        record.symbol,
+        record.setting("strategy_name"),
+        record.metric("realized_pnl"),
+        record.metric("max_drawdown"),
+        None,
+        data,
+    )
+
+
+def _sortable(moment: datetime | None) -> str | None:
+    """Return a time as text that sorts like the time."""
+    return None if moment is None else iso(moment)
+
+
+def _stamp_of(name: str) -> str:
+    """Return the time that a file's name begins with, as text that sorts with the others, or the beginning of time."""
+    try:
+        return datetime.strptime(name[:15], "%Y%m%dT%H%M%S").strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    except ValueError:
+        return "0001-01-01T00:00:00+00:00"

@@ -1,0 +1,46 @@
+"""Time as the domain sees it: a clock that can be asked, and the two forms in which times are written.
+
+Everything inside is aware UTC. ``Europe/Berlin`` appears only beside UTC, in evidence and reports.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    """Where a service gets the time from."""
+
+    def now(self) -> datetime:
+        """Return the current time, aware UTC."""
+
+
+class FixedClock:
+    """A clock for reproducible runs: starts at a given time and moves on by ``tick`` at each question."""
+
+    def __init__(self, start: datetime, tick: timedelta = timedelta(seconds=1)) -> None:
+        self._next = as_utc(start)
+        self._tick = tick
+
+    def now(self) -> datetime:
+        """Return the next time of the fixed sequence, aware UTC."""
+        now, self._next = self._next, self._next + self._tick
+        return now
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return ``moment`` in UTC; a naive time, as older writers left them, means UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def from_seconds(ts: float) -> datetime:
+    """Return the UTC time ``ts`` [s since epoch]."""
+    return EPOCH + timedelta(seconds=ts)
+
+
+def iso(moment: datetime) -> str:
+    """Return ``moment`` as ISO 8601 UTC with offset, to the second: ``2026-01-05T08:00:00+00:00``."""
+    return as_utc(moment).isoformat(timespec="seconds")

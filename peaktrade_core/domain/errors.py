@@ -1,0 +1,88 @@
+"""Every error peaktrade raises, in one tree. A business outcome (an order denied, a check failed) is a value, no error.
+
+::
+
+    PeaktradeError
+    ├── ConfigError               a setting, parameter or option is wrong
+    │   └── UnknownNameError      a strategy, symbol, runbook ... that does not exist
+    ├── DataError                 candles that cannot be true, or cannot be read
+    ├── ArtefactError             a record, journal or report that cannot be read or written
+    ├── SessionNotFoundError      no record with that id
+    ├── LiveModeNotAllowedError   somebody asked for live trading
+    ├── StrategyError             a strategy raised or returned something that is no signal
+    ├── NotebookError             a notebook could not be executed, or a cell failed
+    └── EnvironmentFault          a tool, port or directory that the machine does not provide
+
+Each carries the exit code that the command line ends with. Messages say what was wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class PeaktradeError(Exception):
+    """Base of all errors that peaktrade raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(PeaktradeError, ValueError):
+    """A setting, parameter or option is missing, of the wrong type or out of range."""
+
+    exit_code = 2
+
+
+class UnknownNameError(ConfigError):
+    """A name that does not exist; lists those that do."""
+
+    def __init__(self, kind: str, name: str, known: Sequence[str], hint: str = "") -> None:
+        where = f"; `{hint}` lists them" if hint else ""
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(known) or 'none'}{where}")
+        self.kind, self.name, self.known = kind, name, tuple(known)
+
+
+class DataError(PeaktradeError):
+    """Candles that cannot be true, or a file of candles that cannot be read."""
+
+    exit_code = 3
+
+
+class ArtefactError(PeaktradeError):
+    """A record, journal or report that cannot be read or written."""
+
+    exit_code = 4
+
+
+class SessionNotFoundError(PeaktradeError):
+    """No record has that session id."""
+
+    exit_code = 4
+
+
+class LiveModeNotAllowedError(PeaktradeError):
+    """Somebody asked for live trading, which peaktrade never does."""
+
+    exit_code = 5
+
+    def __init__(self) -> None:
+        super().__init__(
+            "live mode is locked by design: peaktrade trades in shadow and testnet mode only and has no code that "
+            "could send an order to a production venue; use --mode shadow or --mode testnet"
+        )
+
+
+class StrategyError(PeaktradeError):
+    """A strategy raised, or returned something that is no signal."""
+
+
+class NotebookError(PeaktradeError):
+    """A notebook could not be executed, or one of its cells failed."""
+
+    exit_code = 6
+
+
+class EnvironmentFault(PeaktradeError):
+    """The machine does not provide what is needed: a tool, a port, a writable directory, disk space."""
+
+    exit_code = 7

@@ -1,0 +1,164 @@
+"""The configuration file: what may stand in ``config/config.toml``, its defaults and its ranges.
+
+A wrong key, type or value is an error that names file, key, value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.adapters.journal import GroupCommit
+from peaktrade_core.domain.errors import ConfigError, UnknownNameError
+from peaktrade_core.domain.market import Instrument, timeframe_seconds
+from peaktrade_core.policy.risk import Limits
+
+CONFIG = Path("config") / "config.toml"
+
+
+def check_range(key: str, value: float, low: float, high: float) -> None:
+    """Refuse a number that is not finite or out of range.
+
+    Raises:
+        ConfigError: says key, value and range.
+    """
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ConfigError(f"{key} = {value!r} must be a number from {low:g} to {high:g}")
+
+
+def read_limits(given: dict[str, float]) -> Limits:
+    """Return risk limits with ``given`` over the defaults.
+
+    Raises:
+        ConfigError: an unknown name, or a limit that is not finite, not positive, or of no use.
+    """
+    for key, value in given.items():
+        if key not in Limits._fields:
+            raise ConfigError(f"live_risk has no limit {key!r}; it has: {', '.join(Limits._fields)}")
+        low = 0.0 if key in ("max_open_positions", "max_open_orders", "duplicate_window_s") else 1e-9
+        check_range(f"live_risk.{key}", value, low, 1.0 if key == "warning_threshold_factor" else 1e15)
+    kinds = {name: type(value) for name, value in Limits._field_defaults.items()}
+    return Limits(**{key: kinds[key](value) for key, value in given.items()})
+
+
+class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The venue that sessions stand for."""
+
+    name: str = "kraken"
+
+
+class SessionDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a session uses where the command line says nothing."""
+
+    strategy: str = "ma_crossover"
+    symbol: str = "BTC/EUR"
+    timeframe: str = "1m"
+    feed: str = "synthetic"
+    seed: int = 42
+    steps: int = 1000
+    warmup_candles: int = 200
+    position_fraction: float = 0.05
+    start_balance: float = 10_000.0
+    fee_bps: float = 26.0
+    slippage_bps: float = 5.0
+
+    def __post_init__(self) -> None:
+        timeframe_seconds(self.timeframe)
+        check_range("seed", self.seed, 0, 2**63 - 1)
+        check_range("steps", self.steps, 1, 100_000_000)
+        check_range("warmup_candles", self.warmup_candles, 0, 1_000_000)
+        check_range("position_fraction", self.position_fraction, 0.0001, 1.0)
+        check_range("start_balance", self.start_balance, 1.0, 1e12)
+        check_range("fee_bps", self.fee_bps, 0.0, 1000.0)
+        check_range("slippage_bps", self.slippage_bps, 0.0, 1000.0)
+        if self.feed not in ("synthetic", "replay"):
+            raise ConfigError(f"feed = {self.feed!r} must be 'synthetic' or 'replay'")
+
+
+class SyntheticMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The embedded market: first price [quote ccy] and annualised volatility [fraction]."""
+
+    price: float = 50_000.0
+    volatility: float = 0.6
+
+    def __post_init__(self) -> None:
+        check_range("price", self.price, 1e-6, 1e9)
+        check_range("volatility", self.volatility, 0.001, 9.9)
+
+
+class Interface(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How pages speak."""
+
+    language: str = "en"
+
+    def __post_init__(self) -> None:
+        if self.language not in ("en", "de"):
+            raise ConfigError(f"language = {self.language!r} must be 'en' or 'de'")
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    environment: Environment = Environment()
+    session: SessionDefaults = SessionDefaults()
+    live_risk: dict[str, float] = {}
+    strategy: dict[str, dict[str, Any]] = {}
+    strategy_modules: list[str] = []
+    instruments: dict[str, Instrument] = {}
+    synthetic: SyntheticMarket = SyntheticMarket()
+    journal: GroupCommit = GroupCommit()
+    ui: Interface = Interface()
+
+    def __post_init__(self) -> None:
+        read_limits(self.live_risk)
+        check_range("journal.events", self.journal.events, 1, 1_000_000)
+        check_range("journal.seconds", self.journal.seconds, 0.0, 60.0)
+
+    @property
+    def limits(self) -> Limits:
+        """The risk limits, defaults filled in."""
+        return read_limits(self.live_risk)
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Return a configured instrument.
+
+        Raises:
+            UnknownNameError: the symbol is not configured.
+        """
+        if symbol not in self.instruments:
+            raise UnknownNameError("symbol", symbol, sorted(self.instruments), "the [instruments] tables in config.toml")
+        return self.instruments[symbol]
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: it is missing, is no TOML, or holds a wrong key, type or value; names file, key and value.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `peaktrade init {path.parent.parent}` writes one") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    try:
+        return msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_with_value(str(error), raw)}") from None
+
+
+def _with_value(message: str, raw: dict[str, Any]) -> str:
+    """Put the key and the value that stands in the file into msgspec's message."""
+    text, _, where = message.partition(" - at `$")
+    key = where.rstrip("`").lstrip(".").replace("[...]", "")
+    value: Any = raw
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if not key:
+        return text
+    return f"{key}: {text}" if isinstance(value, dict) or value is None else f"{key} = {value!r}: {text}"

@@ -1,0 +1,89 @@
+"""The end of a run, however it came about: metrics and table from the journal, then the final record.
+
+A session that ends by itself and one whose process died go the same way. Whoever looks first recovers the dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from peaktrade_core.adapters.journal import whole_events, write_table
+from peaktrade_core.adapters.registry import Query, Registry
+from peaktrade_core.adapters.runs import RunFolder, this_host
+from peaktrade_core.domain.errors import EnvironmentFault
+from peaktrade_core.domain.events import BarDone
+from peaktrade_core.domain.records import SessionRecord
+from peaktrade_core.domain.tally import Tally, fold
+
+PROCESS_DIED = "ProcessDied: the process ended without a word; its journal supplied the figures"
+
+
+def close_run(
+    folder: RunFolder, record: SessionRecord, registry: Registry, *, status: str, error: str | None, now: datetime
+) -> SessionRecord:
+    """Write what remains to be written of a run and return its final record.
+
+    Args:
+        folder: the run; its lock must be held.
+        record: as it was when the run started.
+        registry: where the final record goes.
+        status, error: how the run ended.
+        now: when it ended, aware UTC.
+
+    Raises:
+        EnvironmentFault: the record could not be written; the run stays ``started`` and is recovered later.
+    """
+    tally, bars = Tally(), list[BarDone]()
+    for event in whole_events(folder.journal):
+        tally.add(event)
+        if type(event) is BarDone:
+            bars.append(event)
+    try:
+        write_table(folder.table, bars)
+    except EnvironmentFault as fault:
+        status, error = "failed", error or f"{type(fault).__name__}: {fault}"
+    final = msgspec.structs.replace(
+        record, status=status, error=error, finished_at=now, metrics=msgspec.to_builtins(tally.metrics())
+    )
+    folder.write_meta({**folder.read_meta(), "ended_at": now, "status": status, "error": error})
+    registry.write(final)
+    return final
+
+
+def recover(registry: Registry, runs: Callable[[str], RunFolder]) -> list[SessionRecord]:
+    """End every session of this machine whose process is gone, and return their records.
+
+    A run whose journal already says how it ended (the process died between the two) keeps that end; the others become
+    ``aborted`` with the metrics of their journal. A run that cannot be recovered now (disk full) is left for later.
+    """
+    recovered = []
+    for entry in registry.entries(Query(status="started")):
+        if entry.record is None or entry.record.host != this_host():
+            continue
+        folder = runs(entry.record.session_id)
+        if not folder.path.is_dir() or not folder.acquire():
+            continue
+        try:
+            recovered.append(_recover_one(folder, entry.record, registry))
+        except EnvironmentFault:
+            continue
+        finally:
+            folder.release()
+    return recovered
+
+
+def _recover_one(folder: RunFolder, record: SessionRecord, registry: Registry) -> SessionRecord:
+    """Close one dead run."""
+    current = registry.find(record.session_id)
+    if current and current.record and current.record.status != "started":
+        return current.record  # somebody else was faster
+    end = fold(whole_events(folder.journal)).end
+    try:
+        died = datetime.fromtimestamp(folder.journal.stat().st_mtime, UTC)
+    except OSError:
+        died = record.started_at or datetime.now(UTC)
+    status, error = (end.status, end.error) if end else ("aborted", PROCESS_DIED)
+    return close_run(folder, record, registry, status=status, error=error, now=died)
