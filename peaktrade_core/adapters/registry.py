@@ -89,11 +89,9 @@ class Registry:
 
     def entries(self, query: Query = ALL) -> list[Entry]:
         """Return the entries that match, newest first; filters apply before the limit."""
-        where, values = _where(query)
-        limit = -1 if query.limit is None else query.limit
-        sql = f"SELECT name, fault, data FROM files{where} ORDER BY started_at DESC, name DESC LIMIT ?"
+        source, values = _selection(query)
         with self._fresh() as db:
-            rows = db.execute(sql, (*values, limit)).fetchall()
+            rows = db.execute(f"SELECT name, fault, data FROM {source}", values).fetchall()
         return [self._entry(*row) for row in rows]
 
     def find(self, session_id: str) -> Entry | None:
@@ -107,20 +105,20 @@ class Registry:
         """Return how many entries there are for each value of ``mode``, ``status``, ``symbol`` or ``strategy``."""
         if column not in ("mode", "status", "symbol", "strategy"):
             raise ValueError(f"cannot count by {column!r}")
-        where, values = _where(query)
+        source, values = _selection(query)
         with self._fresh() as db:
-            rows = db.execute(f"SELECT {column}, count(*) FROM files{where} GROUP BY 1 ORDER BY 1", values).fetchall()
+            rows = db.execute(f"SELECT {column}, count(*) FROM {source} GROUP BY 1 ORDER BY 1", values).fetchall()
         return {name: n for name, n in rows if name is not None}
 
     def sums(self, query: Query = ALL) -> tuple[int, float, float | None]:
-        """Return the number of entries, the sum of their realized PnL and the mean of their maximum drawdown.
+        """Return the number of matching entries, the sum of their realized PnL and the mean of their maximum drawdown.
 
         Records without the figure do not count towards it; the mean is None when none has one.
         """
-        where, values = _where(query)
+        source, values = _selection(query)
         with self._fresh() as db:
             n, pnl, drawdown = db.execute(
-                f"SELECT count(*), total(realized_pnl), avg(max_drawdown) FROM files{where}", values
+                f"SELECT count(*), total(realized_pnl), avg(max_drawdown) FROM {source}", values
             ).fetchone()
         return n, pnl, drawdown
 
@@ -169,11 +167,12 @@ class Registry:
                 db.executemany(f"INSERT OR REPLACE INTO files VALUES ({','.join('?' * 14)})", changed)
 
 
-def _where(query: Query) -> tuple[str, list[str]]:
-    """Return the WHERE clause of a query and its values."""
+def _selection(query: Query) -> tuple[str, tuple[str | int, ...]]:
+    """Return the part of a statement that selects a query's rows, newest first, and its values."""
     given = {k: v for k, v in query._asdict().items() if k != "limit" and v is not None}
-    clause = " AND ".join(f"{column} = ?" for column in given)
-    return (f" WHERE {clause}" if clause else ""), list(given.values())
+    where = " WHERE " + " AND ".join(f"{column} = ?" for column in given) if given else ""
+    limit = -1 if query.limit is None else query.limit
+    return f"(SELECT * FROM files{where} ORDER BY started_at DESC, name DESC LIMIT ?)", (*given.values(), limit)
 
 
 def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:

@@ -77,7 +77,7 @@ class Views:
         return [_row(entry, now) for entry in self._registry.entries(query)]
 
     def stats(self, query: Query = ALL) -> Stats:
-        """Return figures over the matching sessions; the query's limit does not count."""
+        """Return figures over the matching sessions."""
         total, pnl, drawdown = self._registry.sums(query)
         return Stats(
             total_sessions=total,
@@ -107,8 +107,22 @@ class Views:
 
     def latest(self, query: Query = ALL) -> SessionRecord | None:
         """Return the newest record that matches, None when there is none."""
-        entries = self._registry.entries(query._replace(limit=None))
-        return next((entry.record for entry in entries if entry.record), None)
+        for limit in (1, 100, None):  # unreadable files may stand before it
+            entries = self._registry.entries(query._replace(limit=limit))
+            if found := next((entry.record for entry in entries if entry.record), None):
+                return found
+        return None
+
+    def resolve(self, session_id: str) -> str:
+        """Return the id that ``latest`` stands for, or the id itself.
+
+        Raises:
+            SessionNotFoundError: ``latest`` of an empty registry, or an id without a record.
+        """
+        if session_id == "latest":
+            latest = self.latest()
+            return latest.session_id if latest else self._entry(session_id).path.stem
+        return self.record(session_id).session_id
 
     def events(self, session_id: str) -> list[AnyEvent]:
         """Return the events of a session's journal.

@@ -1,0 +1,277 @@
+"""The decision code as machine code: ``policy.engine.run`` and one strategy compiled into a single function by numba.
+
+The functions themselves stay plain Python. Starting at the loop and at the strategy, everything they call is found,
+cloned with its callees replaced by compiled ones, and compiled without any licence to reorder arithmetic. The result is
+kept on disk in a folder named by a digest of *all* that went in - bytecode, constants, the globals and free variables
+read, versions, processor - so a change anywhere means another folder and code that is out of date can never run.
+The folder may be deleted at any time. This module does not know what the code decides.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+from peaktrade_core.adapters.files import write_atomic
+from peaktrade_core.domain.errors import EnvironmentFault, StrategyError
+from peaktrade_core.policy import engine
+from peaktrade_core.policy.costs import Market
+from peaktrade_core.policy.risk import Limits
+from peaktrade_core.policy.strategies import Strategy
+
+KNOWN_MODULES = ("math", "numpy")  # what numba itself can compile calls into
+_CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
+_ENTRY = """\
+def entry(params, state, book, out, market, limits, bar_s, ts, ohlcv, trade_from, tape, rows):
+    return run(
+        update, {params}, state, book, out, {market}, {limits}, bar_s, ts, ohlcv, trade_from, tape, rows
+    )
+"""
+
+Compiled = Callable[..., int]
+_READY: dict[str, Any] = {}  # what this process has compiled or loaded, by digest
+
+
+def compile_run(strategy: Strategy, arguments: tuple[Any, ...], cache: Path | None) -> Compiled:
+    """Return ``engine.run`` compiled for a strategy.
+
+    Args:
+        strategy: any registered strategy, also from a notebook cell.
+        arguments: what the function will be called with; all but ``update`` of :func:`engine.run`, the parameters,
+            market and limits as plain tuples. Only their types matter.
+        cache: folder for compiled code, None to compile in memory only.
+
+    Raises:
+        StrategyError: the strategy, or something it uses, cannot be compiled; says what and why.
+    """
+    code = _Sources(strategy.name)
+    code.add(engine.run)
+    trusted = len(code.functions)
+    update = code.add(strategy.update)
+    text = _ENTRY.format(
+        params=_rebuild("Params", "params", strategy.params),
+        market=_rebuild("Market", "market", Market),
+        limits=_rebuild("Limits", "limits", Limits),
+    )
+    digest = code.digest(text, repr([_kind(value) for value in arguments]))
+    if digest not in _READY:
+        names = {"Params": strategy.params, "Market": Market, "Limits": Limits}
+        _READY[digest] = _build(code, trusted, update, names, text, arguments, cache and cache / digest)
+    ready: Compiled = _READY[digest]
+    return ready
+
+
+def _kind(value: Any) -> str:
+    """Return the type of an argument as far as compiled code depends on it."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_kind, value))})"
+    return f"{type(value).__name__}{getattr(value, 'ndim', '')}"
+
+
+def _rebuild(name: str, variable: str, cls: type[Any]) -> str:
+    """Return the expression that makes a NamedTuple again; the compiled signature knows only plain tuples."""
+    return f"{name}({', '.join(f'{variable}[{i}]' for i in range(len(cls._fields)))})"
+
+
+class _Function(NamedTuple):
+    """A function to clone, and what it reads from outside itself."""
+
+    function: FunctionType
+    outside: dict[str, object]
+
+
+class _Sources:
+    """All functions that are compiled together, found by following what each of them reads."""
+
+    def __init__(self, strategy: str) -> None:
+        self.functions: dict[FunctionType, _Function] = {}
+        self._strategy = strategy
+        self._text: list[str] = []
+
+    def add(self, function: object) -> FunctionType:
+        """Take in a function and all that it calls, and return it."""
+        plain = getattr(function, "py_func", function)
+        if not isinstance(plain, FunctionType):
+            raise self._refuse(f"it is a {type(plain).__name__}, not a plain function")
+        if plain not in self.functions:
+            outside = dict(self._outside(plain))
+            self.functions[plain] = _Function(plain, outside)
+            self._text.append(f"{len(self.functions)} {_code_text(plain.__code__)}")
+            for name, value in [("defaults", plain.__defaults__), ("keywords", _items(plain)), *outside.items()]:
+                self._text.append(f"{name} = {self._describe(plain, name, value)}")
+        return plain
+
+    def digest(self, *more: str) -> str:
+        """Return the name of this code on this machine: 32 hexadecimal digits."""
+        import llvmlite.binding as llvm
+        import numba
+        import numpy as np
+
+        features = llvm.get_host_cpu_features().flatten()
+        machine = (sys.version, numba.__version__, np.__version__, llvm.get_host_cpu_name(), features)
+        return hashlib.sha256("\n".join([*self._text, *more, *machine]).encode()).hexdigest()[:32]
+
+    def _refuse(self, why: str) -> StrategyError:
+        return StrategyError(f"strategy {self._strategy!r} cannot be compiled for a backtest: {why}")
+
+    def _outside(self, function: FunctionType) -> Iterator[tuple[str, object]]:
+        """Yield the global and free variables that a function reads, sorted by name."""
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        for name in sorted(set(_globals_read(function.__code__)) | set(cells)):
+            try:
+                if name in cells:
+                    yield name, cells[name].cell_contents
+                else:
+                    yield name, function.__globals__[name] if name in function.__globals__ else getattr(builtins, name)
+            except (AttributeError, ValueError):
+                raise self._refuse(f"{_place(function)} uses {name!r}, which is not defined") from None
+
+    def _describe(self, function: FunctionType, name: str, value: object) -> str:
+        """Return a text that differs whenever what is compiled would differ."""
+        root = str(getattr(value, "__module__", None)).partition(".")[0]
+        if isinstance(value, ModuleType):
+            if value.__name__ in KNOWN_MODULES:
+                return f"module {value.__name__}"
+            raise self._refuse(
+                f"{_place(function)} reads through the module {value.__name__!r}; import the names it needs one by one"
+            )
+        if root in ("builtins", *KNOWN_MODULES) and (
+            isinstance(value, (type, BuiltinFunctionType)) or (callable(value) and root == "numpy")
+        ):
+            return f"known {root}.{getattr(value, '__name__', value)}"
+        if isinstance(value, FunctionType) or hasattr(value, "py_func"):
+            return f"function {list(self.functions).index(self.add(value)) + 1}"
+        if isinstance(value, type) and hasattr(value, "_fields"):
+            return f"NamedTuple {value.__name__}{value._fields}"
+        if type(value).__name__ == "ndarray":
+            array: Any = value
+            return f"array {array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
+        if isinstance(value, tuple):
+            return f"{type(value).__name__}({', '.join(self._describe(function, name, item) for item in value)})"
+        if isinstance(value, _CONSTANTS):
+            return f"{type(value).__name__} {value!r}"
+        raise self._refuse(
+            f"{_place(function)} uses {name!r}, a {type(value).__name__}; only numbers, tuples, arrays, NamedTuples, "
+            "functions, math and numpy can be compiled. Make it a parameter of the strategy or a tuple"
+        )
+
+
+def _globals_read(code: CodeType) -> Iterator[str]:
+    """Yield the names of the globals that bytecode reads, with those of functions nested in it."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield instruction.argval
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _globals_read(const)
+
+
+def _code_text(code: CodeType) -> str:
+    """Return bytecode and constants as text; line numbers and file names do not count."""
+    consts = [_const_text(const) for const in code.co_consts]
+    names = (code.co_name, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+    shape = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    return f"{code.co_code.hex()} {consts} {names} {shape} {code.co_exceptiontable.hex()}"
+
+
+def _const_text(const: object) -> str:
+    """Return a constant of bytecode as text, the same in every process."""
+    if isinstance(const, CodeType):
+        return _code_text(const)
+    if isinstance(const, frozenset):
+        return f"frozenset {sorted(map(repr, const))}"
+    return f"{type(const).__name__} {const!r}"
+
+
+def _items(function: FunctionType) -> tuple[Any, ...]:
+    """Return the keyword defaults of a function as a tuple."""
+    return tuple((function.__kwdefaults__ or {}).items())
+
+
+def _place(function: FunctionType) -> str:
+    """Return where a function stands, for people."""
+    return f"{function.__name__}() ({Path(function.__code__.co_filename).name}:{function.__code__.co_firstlineno})"
+
+
+def _build(
+    code: _Sources,
+    trusted: int,
+    update: FunctionType,
+    names: dict[str, Any],
+    text: str,
+    arguments: tuple[Any, ...],
+    folder: Path | None,
+) -> Any:
+    """Clone and compile, or load what an earlier process compiled."""
+    import numba
+
+    def compiled(path: Path | None) -> Any:
+        clones = _clone(code, trusted)
+        space = {"run": clones[engine.run], "update": clones[update], **names}
+        exec(compile(text, str(path or "<entry>"), "exec"), space)  # noqa: S102 - our own text, see _ENTRY
+        entry = numba.njit(space["entry"], cache=path is not None)
+        entry.compile(tuple(numba.typeof(value) for value in arguments))
+        return entry
+
+    try:
+        if folder is not None:
+            try:
+                return compiled(_entry_file(folder, text))
+            except numba.core.errors.NumbaError:
+                raise
+            except Exception:  # noqa: BLE001, S110 - a cache that cannot be written or read costs time, nothing else
+                pass
+        return compiled(None)
+    except numba.core.errors.NumbaError as error:
+        raise code._refuse(_reason(error)) from error
+
+
+def _entry_file(folder: Path, text: str) -> Path:
+    """Write the source that numba files its compiled code beside, unless it is there, and return its path."""
+    path = folder / "entry.py"
+    if not path.is_file() or path.read_text() != text:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, text.encode())
+    return path
+
+
+def _clone(code: _Sources, trusted: int) -> dict[FunctionType, Any]:
+    """Return each function as a numba one whose callees are the other ones.
+
+    A strategy's code is compiled with checked indices: reading past its slots raises, as it does in a session.
+    """
+    import numba
+
+    clones: dict[FunctionType, Any] = {}
+    spaces = []
+    for n, (function, outside) in enumerate(code.functions.values()):
+        space: dict[str, Any] = {"__builtins__": builtins, "__name__": function.__module__}
+        cells = tuple(CellType() for _ in function.__code__.co_freevars)
+        clone = FunctionType(function.__code__, space, function.__name__, function.__defaults__, cells)
+        clone.__kwdefaults__ = function.__kwdefaults__
+        clones[function] = numba.njit(clone, boundscheck=n >= trusted)
+        spaces.append((outside, space, dict(zip(function.__code__.co_freevars, cells, strict=True))))
+    for outside, space, by_name in spaces:
+        for name, value in outside.items():
+            plain = getattr(value, "py_func", value)
+            mine = clones.get(plain, value) if isinstance(plain, FunctionType) else value
+            if name in by_name:
+                by_name[name].cell_contents = mine
+            else:
+                space[name] = mine
+    return clones
+
+
+def _reason(error: Exception) -> str:
+    """Return numba's message without its scaffolding: what it could not do, and in which line."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    dull = ("Failed in", "During:", "- Resolution failure", "- Of which", "[", "There are", "\x1b", "raised from", ">>>")
+    told = [line for line in lines if line and not line.startswith(dull)]
+    where = next((line for line in reversed(lines) if line.startswith('File "')), "").rstrip(":")
+    return " ".join(dict.fromkeys([*told[:3], where])).strip()

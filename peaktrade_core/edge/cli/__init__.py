@@ -1,0 +1,85 @@
+"""The command line, ``peaktrade``. Commands are imported when they are called, so that help comes at once.
+
+Errors are one sentence on stderr; the exit code says of what kind (``docs/cli.md``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from peaktrade_core.domain.errors import PeaktradeError
+
+COMMANDS = {
+    "init": ("admin:init", "Make a workspace: a folder with a configuration."),
+    "doctor": ("admin:doctor", "Check environment, configuration, disk, clock and stale sessions."),
+    "session": ("session:session", "Run sessions, list them, show one, report on them."),
+    "strategies": ("research:strategies", "List the strategies and their parameters."),
+    "backtest": ("research:backtest", "Run a strategy over candles with the session's own decision code, compiled."),
+    "risk": ("risk:risk", "Show the trading state, halt and resume trading."),
+    "runbook": ("runbook:runbook", "List runbooks and run one without a person."),
+    "dashboard": ("dashboard:dashboard", "Serve the read-only dashboard."),
+    "demo": ("demo:demo", "Run three sessions, check and report them, and serve the dashboard."),
+}
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when one of them is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of an operator's day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="peaktrade", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Operator's suite for crypto shadow and testnet trading. It never sends a live order."""
+
+
+def workspace_options(command: F) -> F:
+    """Add ``--home`` and ``--config`` to a command, which receives them as ``home`` and ``config``."""
+    command = click.option(
+        "--home", metavar="DIR", help="Workspace; else PEAKTRADE_HOME, else the nearest folder upwards with a configuration."
+    )(command)
+    return click.option("--config", metavar="FILE", help="Configuration file; else config/config.toml of the workspace.")(
+        command
+    )
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(args, prog_name="peaktrade", standalone_mode=False)
+    except PeaktradeError as error:
+        click.echo(f"error: {type(error).__name__}: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away (`| head`)
+        sys.stdout = None
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,358 @@
+"""``peaktrade session``: run, list, show, report."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from peaktrade_core.domain.errors import ConfigError
+from peaktrade_core.domain.market import parse_duration, timeframe_seconds
+from peaktrade_core.domain.records import SessionRecord
+from peaktrade_core.edge.bootstrap import Workspace, load_strategy_module
+from peaktrade_core.edge.cli import workspace_options
+from peaktrade_core.edge.cli.output import console, print_json, print_pairs, print_table
+from peaktrade_core.services import wording
+
+if TYPE_CHECKING:
+    from peaktrade_core.adapters.registry import Query
+    from peaktrade_core.services.session import Plan, Progress
+
+ABORTED = 130  # exit code
+STATUSES = ("started", "completed", "failed", "aborted", "unreadable")
+
+
+@click.group()
+def session() -> None:
+    """Run sessions, list them, show one, report on them."""
+
+
+@session.command()
+@click.option("--mode", default="shadow", show_default=True, help="shadow; live is refused, always.")
+@click.option("--strategy", metavar="NAME", help="See `peaktrade strategies`.")
+@click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the strategy; repeatable.")
+@click.option("--strategy-module", metavar="FILE", help="A Python file that registers strategies.")
+@click.option("--symbol", metavar="SYMBOL", help="One of [instruments] in the configuration.")
+@click.option("--timeframe", metavar="TF", help="1s 1m 5m 15m 30m 1h 4h 1d")
+@click.option("--steps", type=int, help="Bars to trade after the warm-up.")
+@click.option("--duration", metavar="TIME", help="Instead of steps: 30 (minutes), 90s, 1h - of market time.")
+@click.option("--warmup-candles", type=int, help="Bars that only warm the strategy up.")
+@click.option("--position-fraction", type=float, help="Notional of a new position, share of equity.")
+@click.option("--start-balance", type=float, help="Quote currency.")
+@click.option("--env", metavar="NAME", help="The venue that the session stands for.")
+@click.option("--feed", metavar="FEED", help="synthetic (default) or replay.")
+@click.option("--candles", metavar="FILE", help="Parquet or CSV file; implies --feed replay.")
+@click.option("--seed", type=int, help="Of the synthetic feed.")
+@click.option("--pace", default="max", show_default=True, metavar="X", help="Market seconds per second: 1 = real time, 60, max.")
+@click.option("--notes", default="", help="Free text, kept in the record.")
+@click.option("--tag", "tags", multiple=True, help="A word to find the session by; repeatable.")
+@click.option("--dry-run", is_flag=True, help="Check everything and show what would run; write nothing.")
+@click.option("--list-strategies", is_flag=True, help="The same as `peaktrade strategies`.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, nothing else.")
+@workspace_options
+def run(
+    home: str | None,
+    config: str | None,
+    strategy_module: str | None,
+    params: tuple[str, ...],
+    duration: str | None,
+    pace: str,
+    dry_run: bool,
+    list_strategies: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Run one session: strategy, signal, risk, order, fill - journalled, recorded, summed up."""
+    workspace = Workspace(home, config)
+    if strategy_module:
+        load_strategy_module(Path(strategy_module))
+    if list_strategies:
+        from peaktrade_core.edge.cli.research import print_strategies
+
+        print_strategies(workspace, as_json)
+        return 0
+    if duration is not None:
+        options["steps"] = _steps_of(duration, options["steps"], options["timeframe"] or workspace.config.session.timeframe)
+    plan = workspace.plan(params=parse_params(params), pace=_pace(pace), cli_args=_command_line(), **options)
+    if dry_run:
+        _show_plan(plan, as_json)
+        return 0
+    for old in workspace.recover():
+        click.echo(f"recovered {old.session_id}: {old.status}", err=True)
+    from peaktrade_core.services.session import run_session
+
+    with _progress(quiet=as_json) as watch:
+        record = run_session(plan, workspace.desk(), watch=watch)
+    if as_json:
+        print_json(record)
+    else:
+        _show_summary(workspace, record)
+    return {"completed": 0, "aborted": ABORTED}.get(record.status, 1)
+
+
+def parse_params(given: tuple[str, ...]) -> dict[str, object]:
+    """Return ``KEY=VALUE`` texts as parameters; a value is a whole number, a number, a truth value or text.
+
+    Raises:
+        ConfigError: no equals sign.
+    """
+    found: dict[str, object] = {}
+    for text in given:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise ConfigError(f"parameter {text!r} must be written KEY=VALUE, for example fast=10")
+        found[key.strip()] = _literal(value.strip())
+    return found
+
+
+def _literal(text: str) -> object:
+    """Return a typed value for a text from the command line."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _steps_of(duration: str, steps: int | None, timeframe: str) -> int:
+    """Return a duration as bars of the session."""
+    if steps is not None:
+        raise ConfigError("give --steps or --duration, not both")
+    return max(1, math.ceil(parse_duration(duration) / timeframe_seconds(timeframe)))
+
+
+def _pace(text: str) -> float | None:
+    """Return the pace as a number, None for as fast as possible."""
+    if text == "max":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"pace {text!r} must be a positive number (1 = real time) or max") from None
+
+
+def _command_line() -> tuple[str, ...]:
+    """Return how this process was called, to be found again in the record."""
+    return ("peaktrade", *sys.argv[1:])
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Show a session's progress on stderr: a bar in a terminal, a few lines elsewhere."""
+    if quiet:
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield _plain_progress()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[equity]}"))
+    with Bar(*columns, console=screen, transient=True) as bar:
+        task = bar.add_task("warm-up", total=None, equity="")
+
+        def watch(now: Progress) -> None:
+            bar.update(task, description=now.phase, completed=now.step, total=now.total, equity=f"equity {now.equity:,.2f}")
+
+        yield watch
+
+
+def _plain_progress() -> Callable[[Progress], None]:
+    """Return a watcher that prints when the warm-up is done and whenever another tenth of the steps is."""
+    shown = [-1]
+
+    def watch(now: Progress) -> None:
+        tenth = 10 * now.step // now.total if now.total else 0
+        if shown[0] < 0:
+            click.echo("warm-up complete", err=True)
+        elif tenth > shown[0]:
+            click.echo(f"  {now.step} of {now.total} bars, equity {now.equity:,.2f}", err=True)
+        shown[0] = max(shown[0], tenth)
+
+    return watch
+
+
+def _show_plan(plan: Plan, as_json: bool) -> None:
+    """Print what would run."""
+    described = {"mode": plan.mode, "env_name": plan.env_name, "config": msgspec.to_builtins(plan.config)}
+    if as_json:
+        print_json(described)
+        return
+    config = plan.config
+    click.echo("Dry run: everything is in order, nothing was written.")
+    print_pairs(
+        {
+            "mode": plan.mode,
+            "environment": plan.env_name,
+            "strategy": f"{config.strategy_name} {config.params}",
+            "market": f"{config.symbol} {config.timeframe} ({config.instrument['kind']})",
+            "feed": config.feed + (f" seed {config.seed}" if config.seed is not None else f" {config.candles}"),
+            "bars": f"{config.warmup_candles} warm-up, then {config.steps or 'all'}",
+            "position": f"{config.position_fraction:.1%} of equity, start balance {config.start_balance:,.2f}",
+            "costs": f"fee {config.fee_bps:g} bps, slippage {config.slippage_bps:g} bps",
+            "limits": ", ".join(f"{name} {value:g}" for name, value in list(config.risk_limits.items())[:6]),
+        }
+    )
+
+
+def _show_summary(workspace: Workspace, record: SessionRecord) -> None:
+    """Print the figures that an operator writes down, and what comes next."""
+    from peaktrade_core.services.reports import figures_of
+
+    click.echo(f"\nSession {record.session_id}: {wording.badge(record.status)}")
+    if record.error:
+        click.echo(f"  {record.error}")
+    print_pairs(
+        {
+            "Mode": f"{record.mode} · {record.env_name}",
+            "Strategy": f"{record.setting('strategy_name')} on {record.symbol} {record.setting('timeframe')}",
+            "Duration": wording.duration(record.duration_seconds),
+            **dict(figures_of(record)),
+        }
+    )
+    path = workspace.registry.path_of(record)
+    click.echo(f"\nRecord   {_relative(path)}\nJournal  {_relative(workspace.run_folder(record.session_id).journal)}")
+    click.echo(f"Next     peaktrade runbook run post_session_check -p session_id={record.session_id}")
+
+
+def _relative(path: Path) -> str:
+    """Return a path as seen from here, where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the filters over the registry to a command."""
+    for option in (
+        click.option("--mode", help="Only this mode: shadow, testnet, paper, live."),
+        click.option("--status", type=click.Choice(STATUSES), help="Only this status."),
+        click.option("--run-type", metavar="TYPE", help="Only this run type, for example live_session_shadow."),
+        click.option("--symbol", metavar="SYMBOL", help="Only this symbol."),
+        click.option("--strategy", metavar="NAME", help="Only this strategy."),
+    ):
+        command = option(command)
+    return command
+
+
+@session.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many, newest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@filter_options
+@workspace_options
+def list_sessions(home: str | None, config: str | None, as_json: bool, **filters: Any) -> None:
+    """List sessions, newest first."""
+    workspace = Workspace(home, config)
+    workspace.recover()
+    query = _query(filters)
+    rows = workspace.views.rows(query)
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        total = workspace.views.stats().total_sessions
+        click.echo(
+            f"No session matches these filters ({total} in the registry)."
+            if total
+            else "No sessions yet. Run the first with `peaktrade session run`."
+        )
+        return
+    print_table(
+        ("SESSION", "MODE", "STATUS", "STARTED (UTC)", "DURATION", "SYMBOL", "STRATEGY", "PNL", "MAX DD", "ORDERS", "RISK"),
+        (
+            (
+                row.session_id,
+                (row.mode, row.mode),
+                (wording.badge(row.status), row.status),
+                wording.moment(row.started_at),
+                wording.duration(row.duration_seconds),
+                row.symbol or wording.NOTHING,
+                row.strategy or wording.NOTHING,
+                wording.money(row.realized_pnl, signed=True),
+                wording.percent(row.max_drawdown),
+                wording.count(row.num_orders),
+                (row.risk_status, row.risk_status),
+            )
+            for row in rows
+        ),
+        right=("PNL", "MAX DD", "ORDERS", "DURATION"),
+    )
+    for row in rows:
+        if row.status in ("failed", "unreadable"):
+            click.echo(f"{wording.badge(row.status)} {row.session_id}: {row.notes}")
+
+
+def _query(filters: dict[str, Any]) -> Query:
+    from peaktrade_core.adapters.registry import Query
+
+    return Query(**filters)
+
+
+@session.command()
+@click.argument("session_id", default="latest")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@workspace_options
+def show(home: str | None, config: str | None, session_id: str, as_json: bool) -> None:
+    """Show one session (`latest` or its id): status, figures, configuration, checks."""
+    workspace = Workspace(home, config)
+    workspace.recover()
+    record = workspace.views.record(workspace.views.resolve(session_id))
+    if as_json:
+        print_json(record)
+        return
+    from peaktrade_core.services.checks import post_session_checks
+
+    _show_summary(workspace, record)
+    click.echo("\nConfiguration")
+    print_pairs({name: value for name, value in record.config.items() if value not in (None, "", [])})
+    if record.cli_args:
+        click.echo(f"\nCommand  {shlex.join(record.cli_args)}")
+    click.echo()
+    print_table(
+        ("CHECK", "RESULT", "EVIDENCE", "NEXT STEP"),
+        ((c.question, (wording.MARKS[c.status], c.status), c.evidence, c.next_step) for c in post_session_checks(workspace.views, record.session_id)),
+    )
+
+
+@session.command()
+@click.option("--limit", type=click.IntRange(min=1), help="How many sessions, newest first; all by default.")
+@click.option("--output-format", type=click.Choice(("markdown", "html", "both")), default="markdown", show_default=True)
+@click.option("--summary-only", is_flag=True, help="Only the summary, no section for each session.")
+@click.option("--output-dir", metavar="DIR", help="Where the files go; reports/daily by default.")
+@click.option("--stdout", is_flag=True, help="Print the report instead of writing files.")
+@filter_options
+@workspace_options
+def report(
+    home: str | None,
+    config: str | None,
+    output_format: str,
+    summary_only: bool,
+    output_dir: str | None,
+    stdout: bool,
+    **filters: Any,
+) -> None:
+    """Report on sessions as markdown, HTML or both."""
+    from peaktrade_core.services.reports import session_report, write_session_report
+
+    workspace = Workspace(home, config)
+    workspace.recover()
+    query = _query(filters)
+    if stdout:
+        if output_format == "both":
+            raise ConfigError("--stdout prints one format; choose --output-format markdown or html")
+        click.echo(session_report(workspace.views, query, summary_only=summary_only, form=output_format))
+        return
+    folder = Path(output_dir) if output_dir else workspace.reports / "daily"
+    for path in write_session_report(workspace.views, folder, query, summary_only=summary_only, form=output_format):
+        click.echo(_relative(path))

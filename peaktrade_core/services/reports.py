@@ -1,0 +1,140 @@
+"""Reports over the registry: a summary of many sessions and a section for each, as markdown and as HTML.
+
+The figures come from :mod:`views`, the words from :mod:`wording`, the looks from ``templates/reports``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+
+from peaktrade_core.adapters.files import write_atomic
+from peaktrade_core.adapters.registry import ALL, Query
+from peaktrade_core.adapters.resources import share_dir
+from peaktrade_core.domain.checks import Check
+from peaktrade_core.domain.records import SessionRecord
+from peaktrade_core.services import wording
+from peaktrade_core.services.checks import post_session_checks
+from peaktrade_core.services.views import SessionRow, Views
+
+
+class Section(NamedTuple):
+    """What a report says of one session; an unreadable file has no record."""
+
+    row: SessionRow
+    record: SessionRecord | None
+    params: str
+    figures: list[tuple[str, str]]
+    checks: list[Check]
+
+
+def figures_of(record: SessionRecord) -> list[tuple[str, str]]:
+    """Return the figures of a session with their units, in the order in which people read them."""
+    ccy = wording.quote_currency(record.symbol)
+    metric = record.metric
+    codes = record.metrics.get("deny_codes") or {}
+    return [
+        ("Realized PnL (net of fees)", wording.money(metric("realized_pnl"), ccy, signed=True)),
+        ("Unrealized PnL", wording.money(metric("unrealized_pnl"), ccy, signed=True)),
+        ("Equity at the end", wording.money(metric("equity_end"), ccy)),
+        ("Fees", wording.money(metric("fees"), ccy)),
+        ("Max drawdown", wording.percent(metric("max_drawdown"))),
+        ("Steps (bars)", wording.count(metric("steps"))),
+        ("Orders generated", wording.count(metric("orders_generated"))),
+        ("Orders executed", wording.count(metric("num_orders"))),
+        ("Orders blocked by risk", wording.count(metric("orders_blocked_risk"))),
+        ("Orders rejected by the venue", wording.count(metric("orders_rejected"))),
+        ("Fill rate", wording.percent(metric("fill_rate"), 1)),
+        ("Round trips", wording.count(metric("num_trades"))),
+        ("Bars missing", wording.count(metric("bars_missing"))),
+        ("Risk", str(record.metrics.get("risk_status") or wording.NOTHING)),
+        ("Deny codes", ", ".join(f"{code} × {n}" for code, n in codes.items()) or "none"),
+    ]
+
+
+def session_report(views: Views, query: Query = ALL, *, summary_only: bool = False, form: str = "markdown") -> str:
+    """Return the report over the matching sessions.
+
+    Args:
+        views: the read side.
+        query: filters and limit; the summary covers what the sections cover.
+        summary_only: leave the sections out.
+        form: ``markdown`` or ``html``.
+    """
+    rows = views.rows(query)
+    sections = [] if summary_only else [_section(views, row) for row in rows]
+    template = _templates().get_template("sessions.html.j2" if form == "html" else "sessions.md.j2")
+    currencies = {wording.quote_currency(row.symbol) for row in rows}
+    given = [f"{k} = {v}" for k, v in query._asdict().items() if v is not None]
+    return template.render(
+        as_of=views.now(),
+        stats=views.stats(query),
+        sections=sections,
+        filters=", ".join(given) or "none",
+        currency=f" {currencies.pop()}" if len(currencies) == 1 else " (mixed currencies)" if currencies else "",
+        css=_css(),
+    )
+
+
+def write_session_report(views: Views, folder: Path, query: Query = ALL, *, summary_only: bool, form: str) -> list[Path]:
+    """Write the report as ``markdown``, ``html`` or ``both`` into ``folder`` and return the files.
+
+    Raises:
+        EnvironmentFault: the folder cannot be written.
+    """
+    stamp = f"{views.now():%Y%m%dT%H%M%S}"
+    written = []
+    for kind, suffix in (("markdown", "md"), ("html", "html")):
+        if form in (kind, "both"):
+            path = folder / f"live_sessions_{stamp}.{suffix}"
+            write_atomic(path, session_report(views, query, summary_only=summary_only, form=kind).encode())
+            written.append(path)
+    return written
+
+
+def _section(views: Views, row: SessionRow) -> Section:
+    """Return the section of one session."""
+    if row.status == "unreadable":
+        return Section(row, None, "", [], [])
+    record = views.record(row.session_id)
+    params = record.setting("params")
+    text = ", ".join(f"{k} {v}" for k, v in params.items()) if isinstance(params, Mapping) else ""
+    return Section(row, record, f"({text})" if text else "", figures_of(record), post_session_checks(views, row.session_id))
+
+
+def _css() -> str:
+    return (share_dir() / "templates" / "reports" / "report.css").read_text()
+
+
+def _cell(value: object) -> str:
+    """Return text that cannot break a markdown table or smuggle HTML in."""
+    flat = " ".join(str(value).split())
+    return flat.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")
+
+
+def _templates() -> jinja2.Environment:
+    """Return the environment of the report templates, HTML escaped."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(share_dir() / "templates" / "reports"),
+        autoescape=jinja2.select_autoescape(["html.j2", "html"]),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {
+        "badge": wording.badge,
+        "cell": _cell,
+        "duration": wording.duration,
+        "mark": lambda status: wording.MARKS.get(status, status),
+        "moment": wording.moment,
+        "pairs": lambda counts: ", ".join(f"{name}: {n}" for name, n in counts.items()) or wording.NOTHING,
+        "percent": wording.percent,
+        "signed": lambda value: wording.money(value, signed=True),
+        "tone": lambda value: "neg" if value is not None and value < 0 else "pos",
+    }
+    env.filters.update(filters)
+    return env
