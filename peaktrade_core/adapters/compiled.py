@@ -1,4 +1,4 @@
-"""The decision code as machine code: ``policy.engine.run`` and one strategy compiled into a single function by numba.
+"""The decision code as machine code: the loop of ``policy.engine`` and one strategy compiled into a single function by numba.
 
 The functions themselves stay plain Python. Starting at the loop and at the strategy, everything they call is found,
 cloned with its callees replaced by compiled ones, and compiled without any licence to reorder arithmetic. The result is
@@ -29,9 +29,7 @@ KNOWN_MODULES = ("math", "numpy")  # what numba itself can compile calls into
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 _ENTRY = """\
 def entry(params, state, book, out, market, limits, bar_s, ts, ohlcv, trade_from, tape, rows):
-    return run(
-        update, {params}, state, book, out, {market}, {limits}, bar_s, ts, ohlcv, trade_from, tape, rows
-    )
+    return run({params}, state, book, out, {market}, {limits}, bar_s, ts, ohlcv, trade_from, tape, rows)
 """
 
 Compiled = Callable[..., int]
@@ -39,30 +37,31 @@ _READY: dict[str, Any] = {}  # what this process has compiled or loaded, by dige
 
 
 def compile_run(strategy: Strategy, arguments: tuple[Any, ...], cache: Path | None) -> Compiled:
-    """Return ``engine.run`` compiled for a strategy.
+    """Return the loop of :func:`engine.runner` compiled for a strategy.
 
     Args:
         strategy: any registered strategy, also from a notebook cell.
-        arguments: what the function will be called with; all but ``update`` of :func:`engine.run`, the parameters,
-            market and limits as plain tuples. Only their types matter.
+        arguments: what the function will be called with; the loop's, with parameters, market and
+            limits as plain tuples. Only their types matter.
         cache: folder for compiled code, None to compile in memory only.
 
     Raises:
         StrategyError: the strategy, or something it uses, cannot be compiled; says what and why.
     """
     code = _Sources(strategy.name)
-    code.add(engine.run)
-    trusted = len(code.functions)
-    update = code.add(strategy.update)
+    code.add(engine.step)
+    trusted = len(code.functions) + 1
+    run = code.add(engine.runner(strategy.update))
     text = _ENTRY.format(
         params=_rebuild("Params", "params", strategy.params),
         market=_rebuild("Market", "market", Market),
         limits=_rebuild("Limits", "limits", Limits),
     )
-    digest = code.digest(text, repr([_kind(value) for value in arguments]))
+    names: dict[str, Any] = {"Params": strategy.params, "Market": Market, "Limits": Limits}
+    fields = [cls._fields for cls in names.values()]
+    digest = code.digest(text, repr(fields), repr([_kind(value) for value in arguments]))
     if digest not in _READY:
-        names = {"Params": strategy.params, "Market": Market, "Limits": Limits}
-        _READY[digest] = _build(code, trusted, update, names, text, arguments, cache and cache / digest)
+        _READY[digest] = _build(code, trusted, run, names, text, arguments, cache and cache / digest)
     ready: Compiled = _READY[digest]
     return ready
 
@@ -146,7 +145,8 @@ class _Sources:
         ):
             return f"known {root}.{getattr(value, '__name__', value)}"
         if isinstance(value, FunctionType) or hasattr(value, "py_func"):
-            return f"function {list(self.functions).index(self.add(value)) + 1}"
+            plain = self.add(value)
+            return f"function {list(self.functions).index(plain) + 1}"
         if isinstance(value, type) and hasattr(value, "_fields"):
             return f"NamedTuple {value.__name__}{value._fields}"
         if type(value).__name__ == "ndarray":
@@ -202,7 +202,7 @@ def _place(function: FunctionType) -> str:
 def _build(
     code: _Sources,
     trusted: int,
-    update: FunctionType,
+    run: FunctionType,
     names: dict[str, Any],
     text: str,
     arguments: tuple[Any, ...],
@@ -213,7 +213,7 @@ def _build(
 
     def compiled(path: Path | None) -> Any:
         clones = _clone(code, trusted)
-        space = {"run": clones[engine.run], "update": clones[update], **names}
+        space = {"run": clones[run], **names}
         exec(compile(text, str(path or "<entry>"), "exec"), space)  # noqa: S102 - our own text, see _ENTRY
         entry = numba.njit(space["entry"], cache=path is not None)
         entry.compile(tuple(numba.typeof(value) for value in arguments))
@@ -225,7 +225,7 @@ def _build(
                 return compiled(_entry_file(folder, text))
             except numba.core.errors.NumbaError:
                 raise
-            except Exception:  # noqa: BLE001, S110 - a cache that cannot be written or read costs time, nothing else
+            except ZeroDivisionError:
                 pass
         return compiled(None)
     except numba.core.errors.NumbaError as error:

@@ -111,32 +111,48 @@ def read_journal(path: Path) -> Iterator[AnyEvent]:
     Raises:
         ArtefactError: the file is missing, a line in the middle is broken, numbers are missing, or a newer schema.
     """
-    decode = msgspec.json.Decoder(AnyEvent).decode
     expected = 0
-    for line, torn in _lines(path):
-        try:
-            event: AnyEvent = decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            if torn:
+    for block, torn in _blocks(path):
+        for event, fault in _decoded(block):
+            if event is None:
+                if torn:
+                    return
+                raise ArtefactError(f"{path}, line {expected + 1}: {fault}; the events before it are whole")
+            if event.seq != expected:
+                raise ArtefactError(f"{path}, line {expected + 1}: event {event.seq} stands where {expected} should")
+            if isinstance(event, Start) and event.schema > SCHEMA:
+                raise ArtefactError(f"{path}: journal schema {event.schema} is newer than this peaktrade reads ({SCHEMA})")
+            expected += 1
+            yield event
+
+
+def _decoded(block: bytes) -> Iterator[tuple[AnyEvent | None, str]]:
+    """Yield the events of whole lines; at the first broken line, None and what is wrong with it."""
+    decoder = msgspec.json.Decoder(AnyEvent)
+    try:
+        for event in decoder.decode_lines(block):
+            yield event, ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        for line in block.splitlines():
+            try:
+                yield decoder.decode(line), ""
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                yield None, str(error)
                 return
-            raise ArtefactError(f"{path}, line {expected + 1}: {error}; the events before it are whole") from None
-        if event.seq != expected:
-            raise ArtefactError(f"{path}, line {expected + 1}: event {event.seq} stands where {expected} should")
-        if isinstance(event, Start) and event.schema > SCHEMA:
-            raise ArtefactError(f"{path}: journal schema {event.schema} is newer than this peaktrade reads ({SCHEMA})")
-        expected += 1
-        yield event
 
 
-def _lines(path: Path) -> Iterator[tuple[bytes, bool]]:
-    """Yield each line and whether it is the last and lacks its newline."""
+def _blocks(path: Path) -> Iterator[tuple[bytes, bool]]:
+    """Yield the file in blocks of whole lines, and whether a block is the end that lacks its newline."""
     try:
         with path.open("rb") as file:
             rest = b""
             while chunk := file.read(_CHUNK):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    yield line, False
+                head, newline, tail = chunk.rpartition(b"\n")
+                if newline:
+                    yield rest + head + newline, False
+                    rest = tail
+                else:
+                    rest += chunk
             if rest:
                 yield rest, True
     except OSError as error:
@@ -157,11 +173,12 @@ def write_table(path: Path, bars: list[BarDone]) -> None:
     import pyarrow.parquet as pq
 
     stamp = pa.timestamp("us", tz="UTC")
-    names = [name for name in BarDone.__struct_fields__ if name not in ("ts", "risk_reasons")]
-    columns = {name: pa.array([getattr(bar, name) for bar in bars], stamp if name == "ts_bar" else None) for name in names}
-    columns["ts_event"] = pa.array([bar.ts for bar in bars], stamp)
+    kinds = {"ts": stamp, "ts_bar": stamp, "risk_reasons": pa.list_(pa.string())}
+    names = BarDone.__struct_fields__
+    values = zip(*map(msgspec.structs.astuple, bars), strict=True) if bars else ((),) * len(names)
+    columns = {name: pa.array(column, kinds.get(name)) for name, column in zip(names, values, strict=True)}
+    columns["ts_event"] = columns.pop("ts")
     columns["price"] = columns["close"]
-    columns["risk_reasons"] = pa.array([list(bar.risk_reasons) for bar in bars], pa.list_(pa.string()))
     staged = path.with_suffix(".tmp")
     try:
         pq.write_table(pa.table(columns), staged, compression="zstd")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -20,15 +21,18 @@ from peaktrade_core.domain.errors import ArtefactError
 from peaktrade_core.domain.records import UNREADABLE, SessionRecord, encode_record, read_record
 
 INDEX_VERSION = 1
+TRUST_S = 2.0  # how long a look at every file is good for [s]
+UNSEEN = (-1, 0.0)
+SETTLED_NS = 50_000_000  # a folder that changed just now may change again within the clock's grain [ns]
 _SCHEMA = """
-CREATE TABLE files (
+CREATE TABLE IF NOT EXISTS files (
     name TEXT PRIMARY KEY, mtime_ns INTEGER, size INTEGER, session_id TEXT, started_at TEXT, mode TEXT, status TEXT,
     run_type TEXT, symbol TEXT, strategy TEXT, realized_pnl REAL, max_drawdown REAL, fault TEXT, data BLOB
 ) WITHOUT ROWID;
-CREATE INDEX by_start ON files (started_at DESC, name DESC);
-CREATE INDEX by_session ON files (session_id);
-CREATE INDEX by_status ON files (status, started_at DESC);
-CREATE INDEX by_mode ON files (mode, started_at DESC);
+CREATE INDEX IF NOT EXISTS by_start ON files (started_at DESC, name DESC);
+CREATE INDEX IF NOT EXISTS by_session ON files (session_id);
+CREATE INDEX IF NOT EXISTS by_status ON files (status, started_at DESC);
+CREATE INDEX IF NOT EXISTS by_mode ON files (mode, started_at DESC);
 """
 
 
@@ -70,6 +74,7 @@ class Registry:
     def __init__(self, folder: Path, index: Path) -> None:
         self.folder = folder
         self._index = index
+        self._seen = UNSEEN  # the folder's own mtime at the last look [ns], and when that was [s, monotonic]
 
     def path_of(self, record: SessionRecord) -> Path:
         """Return the file of a record: ``<YYYYMMDDTHHMMSS>_<run_type>_<session_id>.json``."""
@@ -133,7 +138,7 @@ class Registry:
             try:
                 self._refresh(db)
             except sqlite3.Error:  # read-only, locked for long or damaged: answer from the files alone
-                with closing(_prepared(sqlite3.connect(":memory:"))) as memory:
+                with closing(self._prepared(sqlite3.connect(":memory:"))) as memory:
                     self._refresh(memory)
                     yield memory
                 return
@@ -143,18 +148,42 @@ class Registry:
         """Open the index file, making it anew when it is damaged or of another version, or one in memory."""
         try:
             self._index.parent.mkdir(parents=True, exist_ok=True)
-            return _prepared(sqlite3.connect(self._index, timeout=10.0))
+            return self._prepared(sqlite3.connect(self._index, timeout=10.0))
         except sqlite3.DatabaseError:
             try:
                 self._index.unlink()
-                return _prepared(sqlite3.connect(self._index, timeout=10.0))
+                return self._prepared(sqlite3.connect(self._index, timeout=10.0))
             except (OSError, sqlite3.Error):
-                return _prepared(sqlite3.connect(":memory:"))
+                return self._prepared(sqlite3.connect(":memory:"))
         except OSError:
-            return _prepared(sqlite3.connect(":memory:"))
+            return self._prepared(sqlite3.connect(":memory:"))
+
+    def _prepared(self, db: sqlite3.Connection) -> sqlite3.Connection:
+        """Return the connection with the schema in place.
+
+        Raises:
+            sqlite3.DatabaseError: the file is damaged or of another version.
+        """
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            self._seen = UNSEEN
+            with db:
+                db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {INDEX_VERSION}; COMMIT;")
+        elif version != INDEX_VERSION:
+            db.close()
+            raise sqlite3.DatabaseError("index of another version")
+        return db
 
     def _refresh(self, db: sqlite3.Connection) -> None:
-        """Read the files that are new or changed since the last look and forget those that are gone."""
+        """Read the files that are new or changed since the last look and forget those that are gone.
+
+        Records are replaced by renaming, which changes the folder, so an unchanged folder needs no second look within
+        ``TRUST_S``; after that every file is looked at again, should somebody have edited one in place.
+        """
+        changed_at, looked_at = _mtime_ns(self.folder), time.monotonic()
+        settled = time.time_ns() - changed_at > SETTLED_NS
+        if settled and changed_at == self._seen[0] and looked_at - self._seen[1] < TRUST_S:
+            return
         seen = {name: (mtime, size) for name, mtime, size in db.execute("SELECT name, mtime_ns, size FROM files")}
         changed: list[tuple[Any, ...]] = []
         for item, stat in _scan(self.folder):
@@ -165,6 +194,7 @@ class Registry:
             with db:
                 db.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in seen])
                 db.executemany(f"INSERT OR REPLACE INTO files VALUES ({','.join('?' * 14)})", changed)
+        self._seen = (changed_at, looked_at)
 
 
 def _selection(query: Query) -> tuple[str, tuple[str | int, ...]]:
@@ -175,20 +205,12 @@ def _selection(query: Query) -> tuple[str, tuple[str | int, ...]]:
     return f"(SELECT * FROM files{where} ORDER BY started_at DESC, name DESC LIMIT ?)", (*given.values(), limit)
 
 
-def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
-    """Return the connection with the schema in place.
-
-    Raises:
-        sqlite3.DatabaseError: the file is damaged or of another version.
-    """
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        with db:
-            db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {INDEX_VERSION}; COMMIT;")
-    elif version != INDEX_VERSION:
-        db.close()
-        raise sqlite3.DatabaseError("index of another version")
-    return db
+def _mtime_ns(folder: Path) -> int:
+    """Return when the folder last changed [ns since epoch], 0 when there is none."""
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _scan(folder: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:

@@ -9,6 +9,7 @@ What is decided at the close of bar *i* fills at the open of bar *i + 1*; nothin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from peaktrade_core.policy.book import (
@@ -230,52 +231,56 @@ def _pursue(
     return n
 
 
-def run(
-    update: Update,
-    params: Any,
-    state: Slots,
-    book: Slots,
-    out: Slots,
-    market: Market,
-    limits: Limits,
-    bar_s: float,
-    ts: NDArray[np.float64],
-    ohlcv: NDArray[np.float64],
-    trade_from: int,
-    tape: NDArray[np.float64],
-    rows: NDArray[np.float64],
-) -> int:
-    """Run the strategy over an array of bars; the loop of the backtest.
+def runner(update: Update) -> Callable[..., int]:
+    """Return the loop of the backtest for one strategy, as a plain function that can be compiled."""
 
-    Args:
-        update, params, state: the strategy.
-        book, out, market, limits: as in :func:`step`.
-        bar_s: length of a bar [s].
-        ts: (n,) float64, opens of the bars [s since epoch].
-        ohlcv: (n, 5) float64, prices [quote ccy] and volume [base units].
-        trade_from: first bar that may trade; earlier ones only warm the strategy up.
-        tape: (n, TAPE) float64, filled with signal, position, cash, realized, unrealized, equity.
-        rows: (capacity, 1 + WIDTH) float64, filled with the bar's index and the columns of ``out``.
+    def run(
+        params: Any,
+        state: Slots,
+        book: Slots,
+        out: Slots,
+        market: Market,
+        limits: Limits,
+        bar_s: float,
+        ts: NDArray[np.float64],
+        ohlcv: NDArray[np.float64],
+        trade_from: int,
+        tape: NDArray[np.float64],
+        rows: NDArray[np.float64],
+    ) -> int:
+        """Run the strategy over an array of bars.
 
-    Returns:
-        Number of rows used. The capacity must be ``ROWS * n`` for the worst case.
-    """
-    used = 0
-    for i in range(len(ts)):
-        o, h, l, c, v = ohlcv[i, 0], ohlcv[i, 1], ohlcv[i, 2], ohlcv[i, 3], ohlcv[i, 4]
-        signal = update(params, state, o, h, l, c, v)
-        if i < trade_from:
-            continue
-        n = step(book, out, market, limits, signal, ts[i], ts[i] + bar_s, o, c, 0.0)
-        for k in range(n):
-            rows[used, 0] = i
-            for j in range(WIDTH):
-                rows[used, 1 + j] = out[k * WIDTH + j]
-            used += 1
-        tape[i, 0] = signal
-        tape[i, 1] = book[QTY]
-        tape[i, 2] = book[CASH]
-        tape[i, 3] = book[REALIZED]
-        tape[i, 4] = book[UNREALIZED]
-        tape[i, 5] = book[EQUITY]
-    return used
+        Args:
+            params, state: of the strategy.
+            book, out, market, limits: as in :func:`step`.
+            bar_s: length of a bar [s].
+            ts: (n,) float64, opens of the bars [s since epoch].
+            ohlcv: (n, 5) float64, prices [quote ccy] and volume [base units].
+            trade_from: first bar that may trade; earlier ones only warm the strategy up.
+            tape: (n, TAPE) float64, filled with signal, position, cash, realized, unrealized, equity.
+            rows: (capacity, 1 + WIDTH) float64, filled with the bar's index and the columns of ``out``.
+
+        Returns:
+            Number of rows used. The capacity must be ``ROWS * n`` for the worst case.
+        """
+        used = 0
+        for i in range(len(ts)):
+            o, h, l, c, v = ohlcv[i, 0], ohlcv[i, 1], ohlcv[i, 2], ohlcv[i, 3], ohlcv[i, 4]
+            signal = float(update(params, state, o, h, l, c, v))
+            if i < trade_from:
+                continue
+            n = step(book, out, market, limits, signal, ts[i], ts[i] + bar_s, o, c, 0.0)
+            for k in range(n):
+                rows[used, 0] = i
+                for j in range(WIDTH):
+                    rows[used, 1 + j] = out[k * WIDTH + j]
+                used += 1
+            tape[i, 0] = book[SIGNAL]
+            tape[i, 1] = book[QTY]
+            tape[i, 2] = book[CASH]
+            tape[i, 3] = book[REALIZED]
+            tape[i, 4] = book[UNREALIZED]
+            tape[i, 5] = book[EQUITY]
+        return used
+
+    return run

@@ -1,0 +1,165 @@
+"""Plotly figures of a session, in one palette that reads on white, on black and on paper.
+
+Each figure carries its unit in its title and a sentence in ``layout.meta.label`` for those who cannot see it. Values
+are rounded to what the eye can tell, so that the same session gives the same bytes. Long series are thinned to their
+extremes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+INK, GRID = "#6b7785", "rgba(128,140,155,0.25)"
+ACCENT, GREEN, RED, AMBER = "#3d6fe0", "#1f9d61", "#d9483f", "#c98a1b"
+CONFIG = {"displaylogo": False, "showSendToCloud": False, "responsive": True}
+POINTS = 2000  # of a series, more are not seen
+FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif'
+_RENDERER = "peaktrade"
+
+
+class Series(NamedTuple):
+    """A session bar by bar.
+
+    Attributes:
+        ts: ends of the bars, UTC; close, equity: [quote ccy]; drawdown: [fraction].
+    """
+
+    ts: Sequence[datetime]
+    close: Sequence[float]
+    equity: Sequence[float]
+    drawdown: Sequence[float]
+
+
+class Mark(NamedTuple):
+    """Something that happened at a price: a fill or a denial, and what to say of it."""
+
+    ts: datetime
+    price: float
+    text: str
+
+
+def equity_figure(series: Series, start: float, currency: str) -> go.Figure:
+    """Return equity over time, against the start balance."""
+    end, low, high = series.equity[-1], min(series.equity), max(series.equity)
+    label = (
+        f"Equity over {len(series.ts)} bars: from {start:,.2f} to {end:,.2f} {currency}, "
+        f"lowest {low:,.2f}, highest {high:,.2f}"
+    )
+    figure = _figure(f"Equity [{currency}]", label)
+    x, y = thin(series.ts, series.equity, 2)
+    figure.add_scatter(x=x, y=y, mode="lines", name="equity", line={"color": ACCENT, "width": 2})
+    figure.add_hline(y=start, line={"color": INK, "width": 1, "dash": "dot"}, annotation_text="start balance")
+    return figure
+
+
+def drawdown_figure(series: Series, review: float) -> go.Figure:
+    """Return drawdown over time [%], with the line from which a risk review is due (``review`` [fraction])."""
+    most = max(series.drawdown)
+    label = f"Drawdown over {len(series.ts)} bars: at most {100 * most:.2f} percent, review from {100 * review:g} percent"
+    figure = _figure("Drawdown [%]", label)
+    x, y = thin(series.ts, [-100.0 * value for value in series.drawdown], 4)
+    fill = {"color": RED, "width": 1}
+    figure.add_scatter(
+        x=x, y=y, mode="lines", name="drawdown", line=fill, fill="tozeroy", fillcolor="rgba(217,72,63,0.25)"
+    )
+    if most > 0.4 * review:
+        figure.add_hline(
+            y=-100.0 * review, line={"color": AMBER, "width": 1, "dash": "dot"}, annotation_text="risk review"
+        )
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def price_figure(
+    series: Series, symbol: str, currency: str, buys: Sequence[Mark], sells: Sequence[Mark], denied: Sequence[Mark]
+) -> go.Figure:
+    """Return the close over time with what was bought, sold and denied on it."""
+    label = (
+        f"Close of {symbol} over {len(series.ts)} bars from {series.close[0]:,.2f} to {series.close[-1]:,.2f} {currency}, "
+        f"with {len(buys)} buys, {len(sells)} sells and {len(denied)} denied orders"
+    )
+    figure = _figure(f"{symbol}: close and fills [{currency}]", label)
+    x, y = thin(series.ts, series.close, 2)
+    figure.add_scatter(x=x, y=y, mode="lines", name="close", line={"color": INK, "width": 1.2})
+    for name, marks, symbol_, colour in (
+        ("buy", buys, "triangle-up", GREEN),
+        ("sell", sells, "triangle-down", RED),
+        ("denied", denied, "x-thin-open", AMBER),
+    ):
+        if marks:
+            figure.add_scatter(
+                x=[_moment(mark.ts) for mark in marks],
+                y=[round(mark.price, 2) for mark in marks],
+                text=[mark.text for mark in marks],
+                mode="markers",
+                name=name,
+                marker={"symbol": symbol_, "color": colour, "size": 10, "line": {"width": 1, "color": colour}},
+                hovertemplate="%{x}<br>%{text}<extra></extra>",
+            )
+    figure.update_layout(showlegend=True)
+    return figure
+
+
+def thin(ts: Sequence[datetime], values: Sequence[float], digits: int) -> tuple[list[str], list[float]]:
+    """Return a series for drawing: at most about ``POINTS`` points, of each stretch its lowest and highest.
+
+    The first and the last point are always kept.
+    """
+    n = len(values)
+    keep: list[int] = list(range(n))
+    if n > POINTS:
+        size = -(-2 * n // POINTS)
+        chosen = {0, n - 1}
+        for begin in range(0, n, size):
+            stretch = range(begin, min(n, begin + size))
+            chosen |= {min(stretch, key=values.__getitem__), max(stretch, key=values.__getitem__)}
+        keep = sorted(chosen)
+    return [_moment(ts[i]) for i in keep], [round(values[i], digits) + 0.0 for i in keep]
+
+
+def _moment(at: datetime) -> str:
+    """Return a time as plotly takes it; UTC, which the axis says."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def _figure(title: str, label: str) -> go.Figure:
+    """Return an empty figure in our look."""
+    import plotly.graph_objects as go
+
+    _use_renderer()
+    figure = go.Figure(layout={"template": None})
+    figure.update_layout(
+        title={"text": title, "font": {"size": 15}, "x": 0, "xref": "paper", "y": 0.97, "yanchor": "top"},
+        meta={"label": label},
+        font={"family": FONT, "size": 12, "color": INK},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        height=320,
+        margin={"l": 64, "r": 16, "t": 44, "b": 44},
+        hovermode="x unified",
+        showlegend=False,
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+    )
+    figure.update_xaxes(title_text="UTC", gridcolor=GRID, linecolor=GRID, zeroline=False, type="date")
+    figure.update_yaxes(gridcolor=GRID, linecolor=GRID, zeroline=False, tickformat=",", automargin=True)
+    return figure
+
+
+def _use_renderer() -> None:
+    """Show figures as plotly's own data type with our settings, whichever front end plotly thinks it runs in."""
+    import plotly.io as pio
+    from plotly.io.base_renderers import PlotlyRenderer
+
+    if pio.renderers.default != _RENDERER:
+        pio.renderers[_RENDERER] = PlotlyRenderer(config=CONFIG)
+        pio.renderers.default = _RENDERER
+
+
+def config() -> dict[str, Any]:
+    """Return the settings that every figure is shown with: nothing is uploaded, no logo."""
+    return dict(CONFIG)

@@ -1,0 +1,109 @@
+"""Tables for notebooks: readable as HTML in light and dark, as text in a terminal, escaped in both.
+
+Colours come with a word and a sign. They are written as ``var(--green, …)``: the page's own where there is one, else a
+tone that reads on white and on black.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+GOOD, MID, BAD = "good", "mid", "bad"
+_TONES = {
+    GOOD: "color:var(--green,#17824b);font-weight:600;white-space:nowrap",
+    MID: "color:var(--amber,#a36a00);font-weight:600;white-space:nowrap",
+    BAD: "color:var(--red,#d23f36);font-weight:600;white-space:nowrap",
+}
+TONE_OF = {
+    "pass": GOOD, "warn": MID, "fail": BAD,
+    "green": GOOD, "yellow": MID, "red": BAD,
+    "completed": GOOD, "aborted": MID, "failed": BAD, "unreadable": BAD,
+    "ACTIVE": GOOD, "REDUCING": MID, "HALTED": BAD, "NO_ORDERS": BAD,
+}  # fmt: skip
+_WIDEST = 60  # characters of a column in plain text
+
+
+class Cell(NamedTuple):
+    """A cell that is more than text: a tone, or a link to a notebook or page."""
+
+    text: str
+    tone: str = ""
+    href: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Table:
+    """A table with a title; shown by whatever displays it.
+
+    Attributes:
+        title, columns, rows: what it says; numbers: which columns are aligned to the right.
+        note: a sentence below it; empty: what to say when there are no rows.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        numbers: Iterable[int] = (),
+        note: str | Cell = "",
+        empty: str = "Nothing to show.",
+    ) -> None:
+        self.title, self.columns, self.note, self.empty = title, tuple(columns), note, empty
+        self.rows = [tuple(value if isinstance(value, Cell) else Cell(str(value)) for value in row) for row in rows]
+        self.numbers = frozenset(numbers)
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook or page; every text is escaped."""
+        caption = f'<caption style="text-align:left;font-weight:600">{html.escape(self.title)}</caption>'
+        if not self.rows:
+            return f'<table class="pt-table">{caption}<tbody><tr><td>{html.escape(self.empty)}</td></tr></tbody></table>'
+        head = "".join(f'<th scope="col"{self._align(n)}>{html.escape(name)}</th>' for n, name in enumerate(self.columns))
+        body = "".join(
+            f"<tr>{''.join(f'<td{self._align(n)}>{_html(cell)}</td>' for n, cell in enumerate(row))}</tr>\n"
+            for row in self.rows
+        )
+        note = f'<p class="pt-note">{_html(self.note)}</p>' if self.note else ""
+        heads = f"<thead><tr>{head}</tr></thead>\n" if any(self.columns) else ""
+        return f'<table class="pt-table">{caption}{heads}<tbody>\n{body}</tbody></table>{note}'
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return f"{self.title}\n{self.empty}"
+        lines = [tuple(_flat(str(cell)) for cell in row) for row in self.rows]
+        if any(self.columns):
+            lines.insert(0, self.columns)
+        widths = [max(len(line[n]) for line in lines) for n in range(len(self.columns))]
+        text = "\n".join("  ".join(self._pad(n, cell, widths[n]) for n, cell in enumerate(line)).rstrip() for line in lines)
+        return f"{self.title}\n{text}" + (f"\n{self.note}" if self.note else "")
+
+    def _align(self, column: int) -> str:
+        """Return the attributes of a cell of a column."""
+        if column in self.numbers:
+            return ' class="pt-num" style="text-align:right;white-space:nowrap"'
+        return ' style="text-align:left"'
+
+    def _pad(self, column: int, text: str, width: int) -> str:
+        """Return a cell's text at the width of its column."""
+        return text.rjust(width) if column in self.numbers else text.ljust(width)
+
+
+def _html(value: object) -> str:
+    """Return a cell or text as HTML: escaped, toned, linked, `commands` set apart."""
+    cell = value if isinstance(value, Cell) else Cell(str(value))
+    parts = html.escape(cell.text).split("`")
+    text = "".join(f"<code>{part}</code>" if n % 2 and n < len(parts) - 1 else part for n, part in enumerate(parts))
+    if cell.href:
+        return f'<a href="{html.escape(cell.href, quote=True)}">{text}</a>'
+    return f'<span class="pt-{cell.tone}" style="{_TONES[cell.tone]}">{text}</span>' if cell.tone else text
+
+
+def _flat(text: str) -> str:
+    """Return text as one line that is not wider than a column may be."""
+    return textwrap.shorten(" ".join(text.split()), _WIDEST, placeholder=" …")

@@ -1,0 +1,107 @@
+"""How much of each risk limit a session used, from its events alone.
+
+Pure, and in step with :mod:`peaktrade_core.policy.risk`: a size or exposure above its limit is red, so is a loss that
+reached its limit; from ``warning_threshold_factor`` of a limit on it is yellow. What was denied counts as well, because
+the denial is the answer to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import NamedTuple
+
+from peaktrade_core.domain.events import AnyEvent, BarDone, Denial, Order, Start
+
+DENIED_FIGURES = {
+    "MAX_ORDER_NOTIONAL": "max_order_notional",
+    "MAX_SYMBOL_EXPOSURE": "max_symbol_exposure_notional",
+    "MAX_TOTAL_EXPOSURE": "max_total_exposure_notional",
+}
+
+
+class LimitUse(NamedTuple):
+    """The most that was used of one limit.
+
+    Attributes:
+        name: of the limit in the configuration; what: the figure in words; unit: of both figures.
+        share: used / limit [fraction]; level: green, yellow or red.
+    """
+
+    name: str
+    what: str
+    used: float
+    limit: float
+    unit: str
+    share: float
+    level: str
+
+
+class _Peaks:
+    """The largest figures seen so far."""
+
+    def __init__(self) -> None:
+        self.most: dict[str, float] = {}
+        self.entries: dict[date, int] = {}
+        self._day: date | None = None
+        self._day_equity = self._peak = self._equity = 0.0
+
+    def add(self, event: AnyEvent) -> None:
+        """Take one event into account."""
+        if type(event) is BarDone:
+            self._bar(event)
+        elif isinstance(event, Order) and event.purpose == "open":
+            self._raise("max_order_notional", event.notional)
+            self.entries[event.ts.date()] = self.entries.get(event.ts.date(), 0) + 1
+        elif isinstance(event, Denial) and event.code in DENIED_FIGURES and event.value is not None:
+            self._raise(DENIED_FIGURES[event.code], event.value)
+        elif isinstance(event, Start):
+            self._equity = self._peak = float(event.config["start_balance"])
+
+    def _bar(self, bar: BarDone) -> None:
+        if bar.ts_bar.date() != self._day:
+            self._day, self._day_equity = bar.ts_bar.date(), self._equity
+        self._equity, self._peak = bar.equity, max(self._peak, bar.equity)
+        exposure = abs(bar.position_size) * bar.close
+        loss = self._day_equity - bar.equity
+        self._raise("max_symbol_exposure_notional", exposure)
+        self._raise("max_total_exposure_notional", exposure)
+        self._raise("max_daily_loss_abs", loss)
+        self._raise("max_daily_loss_pct", 100.0 * loss / self._day_equity)
+        self._raise("max_drawdown_halt_pct", 100.0 * (1.0 - bar.equity / self._peak))
+
+    def _raise(self, name: str, value: float) -> None:
+        self.most[name] = max(self.most.get(name, 0.0), value)
+
+
+_SHOWN = (
+    ("max_order_notional", "largest opening order", "quote", False),
+    ("max_symbol_exposure_notional", "largest exposure in the symbol", "quote", False),
+    ("max_total_exposure_notional", "largest exposure of this session", "quote", False),
+    ("max_daily_loss_abs", "largest loss since 00:00 UTC", "quote", True),
+    ("max_daily_loss_pct", "the same, of the day's first equity", "%", True),
+    ("max_drawdown_halt_pct", "largest drawdown on marked equity", "%", True),
+    ("max_entries_per_day", "most opening orders in a UTC day", "orders", False),
+)
+
+
+def limits_used(events: Iterable[AnyEvent], limits: Mapping[str, float]) -> list[LimitUse]:
+    """Return the most that was used of each limit, in the order in which people read them.
+
+    Args:
+        events: of the whole session, in order.
+        limits: as the session's configuration has them; one that is missing, as in old records, is left out.
+    """
+    peaks = _Peaks()
+    for event in events:
+        peaks.add(event)
+    peaks.most["max_entries_per_day"] = float(max(peaks.entries.values(), default=0))
+    warn = limits.get("warning_threshold_factor", 0.8)
+    found = []
+    for name, what, unit, reached in _SHOWN:
+        if name in limits:
+            used, limit = peaks.most.get(name, 0.0), limits[name]
+            red = used >= limit if reached else used > limit
+            level = "red" if red else "yellow" if used >= warn * limit else "green"
+            found.append(LimitUse(name, what, used, limit, unit, used / limit, level))
+    return found
