@@ -213,7 +213,7 @@ def _build(
 
     def compiled(path: Path | None) -> Any:
         clones = _clone(code, trusted)
-        space = {"run": clones[run], **names}
+        space = {"__name__": __name__, "run": clones[run], **names}
         exec(compile(text, str(path or "<entry>"), "exec"), space)  # noqa: S102 - our own text, see _ENTRY
         entry = numba.njit(space["entry"], cache=path is not None)
         entry.compile(tuple(numba.typeof(value) for value in arguments))
@@ -251,7 +251,7 @@ def _clone(code: _Sources, trusted: int) -> dict[FunctionType, Any]:
     clones: dict[FunctionType, Any] = {}
     spaces = []
     for n, (function, outside) in enumerate(code.functions.values()):
-        space: dict[str, Any] = {"__builtins__": builtins, "__name__": function.__module__}
+        space: dict[str, Any] = {"__builtins__": builtins, "__name__": __name__}  # a module any process can import
         cells = tuple(CellType() for _ in function.__code__.co_freevars)
         clone = FunctionType(function.__code__, space, function.__name__, function.__defaults__, cells)
         clone.__kwdefaults__ = function.__kwdefaults__

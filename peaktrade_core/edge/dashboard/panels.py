@@ -116,12 +116,12 @@ class Page:
         try:
             workspace = self._open()
             language = workspace.config.ui.language
-            return _fill(name, language, PANELS[name](workspace, self._query))
+            return fill(name, language, PANELS[name](workspace, self._query))
         except PeaktradeError as error:
             message = str(error)
         except Exception as error:  # whatever it is, a page shows no traceback
             message = f"{type(error).__name__}: {error}"
-        return _fill("failed", language, {"name": name, "message": message, "filtered": bool(self._query)})
+        return fill("failed", language, {"name": name, "message": message, "filtered": bool(self._query)})
 
 
 def open_page() -> Page:
@@ -147,7 +147,7 @@ def _templates() -> jinja2.Environment:
     return env
 
 
-def _fill(name: str, language: str, context: dict[str, Any]) -> Html:
+def fill(name: str, language: str, context: dict[str, Any]) -> Html:
     """Return a filled template."""
     return Html(_templates().get_template(f"{name}.html.j2").render(w=words(language), **context))
 

@@ -6,7 +6,7 @@
   const age = document.getElementById("age");
   const banner = document.getElementById("banner");
   const say = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-  let shown = { time: words.opened, at: Date.now() };
+  let shown = { time: new Date().toISOString().slice(11, 19), at: Date.now() };
   let busy = false;
   let healthy = true;
 
@@ -91,7 +91,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "r" && !event.ctrlKey && !event.metaKey && !event.altKey) tick();
   });
-  showAge();
+  tick();
   setInterval(showAge, 1000);
   setInterval(tick, every * 1000);
 })();

@@ -1,0 +1,95 @@
+"""What tests share: a fresh workspace, the command line on it, and the real candles."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import settings
+
+from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
+
+REPO = Path(__file__).resolve().parent.parent
+SHARED_DATA = "PEAKTRADE_SHARED_DATA"
+
+settings.register_profile("peaktrade", deadline=None)
+settings.load_profile("peaktrade")
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a developer's own workspace and clock out of the tests."""
+    monkeypatch.delenv(HOME, raising=False)
+    monkeypatch.delenv(FIXED_CLOCK, raising=False)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return a fresh workspace folder with the shipped configuration."""
+    folder = tmp_path / "home"
+    (folder / "config").mkdir(parents=True)
+    (folder / "config" / "config.toml").write_bytes((REPO / "config" / "config.toml").read_bytes())
+    return folder
+
+
+@pytest.fixture
+def workspace(home: Path) -> Workspace:
+    """Return the fresh workspace."""
+    return Workspace(home)
+
+
+@pytest.fixture(scope="session")
+def candles() -> Callable[[str], Path]:
+    """Return a finder of real candle files by name, with or without ``.parquet``.
+
+    They lie beside the repository (or where ``PEAKTRADE_SHARED_DATA`` says) and are never part of it. Absent, a test
+    that needs them is skipped on a developer's machine and fails in CI.
+    """
+
+    def find(name: str) -> Path:
+        folder = Path(os.environ.get(SHARED_DATA) or REPO.parent / "shared" / "data") / "candles"
+        path = folder / (name if name.endswith(".parquet") else f"{name}.parquet")
+        if not path.is_file():
+            reason = f"real candles are absent: {path}; put them there or name their folder in {SHARED_DATA}"
+            if os.environ.get("CI"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        return path
+
+    return find
+
+
+@pytest.fixture
+def peaktrade(home: Path) -> Callable[..., Ended]:
+    """Return a function that runs ``peaktrade ARGS`` in a process of its own, in the fresh workspace."""
+
+    def run(*args: object, timeout: float = 60.0, env: dict[str, str] | None = None) -> Ended:
+        done = subprocess.run(
+            command(*args), cwd=home, env=environment(home, env), capture_output=True, text=True, timeout=timeout
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def command(*args: object) -> list[str]:
+    """Return the command line that runs ``peaktrade ARGS`` with this interpreter."""
+    return [sys.executable, "-c", "from peaktrade_core.edge.cli import main; main()", *map(str, args)]
+
+
+def environment(home: Path, extra: dict[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of a command on the workspace ``home``."""
+    return {**os.environ, HOME: str(home), "COLUMNS": "200", "PYTHONPATH": str(REPO), **(extra or {})}
