@@ -111,10 +111,7 @@ class SessionRecord(msgspec.Struct, kw_only=True, omit_defaults=False):
 
     def metric(self, name: str) -> float | None:
         """Return a finite metric, or None where it is missing, null or NaN."""
-        value = self.metrics.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            return None
-        return value
+        return finite(self.metrics.get(name))
 
     def setting(self, name: str) -> Any:
         """Return a value of the configuration, or None."""
@@ -126,6 +123,13 @@ class SessionRecord(msgspec.Struct, kw_only=True, omit_defaults=False):
         if self.started_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.started_at).total_seconds()
+
+
+def finite(value: object) -> float | None:
+    """Return a number that is finite, and None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return value
 
 
 def encode_record(record: SessionRecord) -> bytes:

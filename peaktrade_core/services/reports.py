@@ -15,7 +15,7 @@ from peaktrade_core.adapters.files import write_atomic
 from peaktrade_core.adapters.registry import ALL, Query
 from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.domain.checks import Check
-from peaktrade_core.domain.records import SessionRecord
+from peaktrade_core.domain.records import SessionRecord, finite
 from peaktrade_core.services import wording
 from peaktrade_core.services.checks import post_session_checks
 from peaktrade_core.services.views import SessionRow, Views
@@ -33,24 +33,32 @@ class Section(NamedTuple):
 
 def figures_of(record: SessionRecord) -> list[tuple[str, str]]:
     """Return the figures of a session with their units, in the order in which people read them."""
-    ccy = wording.quote_currency(record.symbol)
-    metric = record.metric
-    codes = record.metrics.get("deny_codes") or {}
+    return metric_figures(record.metrics, wording.quote_currency(record.symbol))
+
+
+def metric_figures(metrics: Mapping[str, Any], currency: str) -> list[tuple[str, str]]:
+    """Return metrics with their units, in the order in which people read them; a dash where there is none."""
+    codes = metrics.get("deny_codes") or {}
+
+    def figure(name: str) -> float | None:
+        return finite(metrics.get(name))
+
     return [
-        ("Realized PnL (net of fees)", wording.money(metric("realized_pnl"), ccy, signed=True)),
-        ("Unrealized PnL", wording.money(metric("unrealized_pnl"), ccy, signed=True)),
-        ("Equity at the end", wording.money(metric("equity_end"), ccy)),
-        ("Fees", wording.money(metric("fees"), ccy)),
-        ("Max drawdown", wording.percent(metric("max_drawdown"))),
-        ("Steps (bars)", wording.count(metric("steps"))),
-        ("Orders generated", wording.count(metric("orders_generated"))),
-        ("Orders executed", wording.count(metric("num_orders"))),
-        ("Orders blocked by risk", wording.count(metric("orders_blocked_risk"))),
-        ("Orders rejected by the venue", wording.count(metric("orders_rejected"))),
-        ("Fill rate", wording.percent(metric("fill_rate"), 1)),
-        ("Round trips", wording.count(metric("num_trades"))),
-        ("Bars missing", wording.count(metric("bars_missing"))),
-        ("Risk", str(record.metrics.get("risk_status") or wording.NOTHING)),
+        ("Realized PnL (net of fees)", wording.money(figure("realized_pnl"), currency, signed=True)),
+        ("Unrealized PnL", wording.money(figure("unrealized_pnl"), currency, signed=True)),
+        ("Equity at the end", wording.money(figure("equity_end"), currency)),
+        ("Fees", wording.money(figure("fees"), currency)),
+        ("Max drawdown", wording.percent(figure("max_drawdown"))),
+        ("Steps (bars)", wording.count(figure("steps"))),
+        ("Orders generated", wording.count(figure("orders_generated"))),
+        ("Orders executed", wording.count(figure("num_orders"))),
+        ("Orders blocked by risk", wording.count(figure("orders_blocked_risk"))),
+        ("Orders rejected by the venue", wording.count(figure("orders_rejected"))),
+        ("Orders still open", wording.count(figure("orders_open"))),
+        ("Fill rate", wording.percent(figure("fill_rate"), 1)),
+        ("Round trips", wording.count(figure("num_trades"))),
+        ("Bars missing", wording.count(figure("bars_missing"))),
+        ("Risk", str(metrics.get("risk_status") or wording.NOTHING)),
         ("Deny codes", ", ".join(f"{code} × {n}" for code, n in codes.items()) or "none"),
     ]
 

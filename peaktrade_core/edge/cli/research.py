@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import click
+import time
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from peaktrade_core.edge.bootstrap import Workspace
+import click
+import msgspec
+
+from peaktrade_core.edge.bootstrap import Workspace, load_strategy_module
 from peaktrade_core.edge.cli import workspace_options
-from peaktrade_core.edge.cli.output import print_json, print_table
+from peaktrade_core.edge.cli.decision import decision_options, parse_params
+from peaktrade_core.edge.cli.output import print_json, print_pairs, print_table
 from peaktrade_core.policy.strategies import all_strategies
+from peaktrade_core.services import wording
+
+if TYPE_CHECKING:
+    from peaktrade_core.domain.market import Bars
+    from peaktrade_core.services.session import Plan
 
 
 def print_strategies(workspace: Workspace, as_json: bool) -> None:
@@ -40,3 +52,56 @@ def print_strategies(workspace: Workspace, as_json: bool) -> None:
 def strategies(home: str | None, config: str | None, as_json: bool) -> None:
     """List the strategies and their parameters."""
     print_strategies(Workspace(home, config), as_json)
+
+
+@click.command()
+@decision_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@workspace_options
+def backtest(
+    home: str | None, config: str | None, strategy_module: str | None, params: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity."""
+    from peaktrade_core.services.backtest import run_backtest
+
+    workspace = Workspace(home, config)
+    if strategy_module:
+        load_strategy_module(Path(strategy_module))
+    plan = workspace.plan(params=parse_params(params), **options)
+    bars = _bars_of(plan)
+    begin = time.perf_counter()
+    result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
+    took = time.perf_counter() - begin
+    statistics = result.statistics()
+    if as_json:
+        print_json(
+            {
+                "config": plan.config,
+                "metrics": result.metrics,
+                "statistics": [s._asdict() for s in statistics],
+                "trades": [trade._asdict() for trade in result.trades],
+            }
+        )
+        return
+    from peaktrade_core.services.reports import metric_figures
+
+    click.echo(f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}")
+    click.echo(f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up\n")
+    print_pairs(dict(metric_figures(msgspec.to_builtins(result.metrics), wording.quote_currency(plan.config.symbol))))
+    click.echo()
+    print_table(
+        ("STATISTIC", "VALUE", "UNIT", "DEFINITION"),
+        ((s.name, wording.NOTHING if s.value is None else f"{s.value:,.4g}", s.unit, s.definition) for s in statistics),
+        right=("VALUE",),
+    )
+
+
+def _bars_of(plan: Plan) -> Bars:
+    """Return the bars that a session with this plan would see, in columns."""
+    import numpy as np
+
+    from peaktrade_core.domain.market import Bars
+
+    wanted = None if plan.config.steps is None else plan.config.warmup_candles + plan.config.steps
+    table = np.array(list(islice(iter(plan.feed), wanted)), dtype=np.float64)
+    return Bars(table[:, 0], table[:, 1:], plan.feed.name)

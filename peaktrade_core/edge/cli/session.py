@@ -18,6 +18,7 @@ from peaktrade_core.domain.market import parse_duration, timeframe_seconds
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import Workspace, load_strategy_module
 from peaktrade_core.edge.cli import workspace_options
+from peaktrade_core.edge.cli.decision import decision_options, parse_params
 from peaktrade_core.edge.cli.output import console, print_json, print_pairs, print_table
 from peaktrade_core.services import wording
 
@@ -36,20 +37,9 @@ def session() -> None:
 
 @session.command()
 @click.option("--mode", default="shadow", show_default=True, help="shadow; live is refused, always.")
-@click.option("--strategy", metavar="NAME", help="See `peaktrade strategies`.")
-@click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the strategy; repeatable.")
-@click.option("--strategy-module", metavar="FILE", help="A Python file that registers strategies.")
-@click.option("--symbol", metavar="SYMBOL", help="One of [instruments] in the configuration.")
-@click.option("--timeframe", metavar="TF", help="1s 1m 5m 15m 30m 1h 4h 1d")
-@click.option("--steps", type=int, help="Bars to trade after the warm-up.")
+@decision_options
 @click.option("--duration", metavar="TIME", help="Instead of steps: 30 (minutes), 90s, 1h - of market time.")
-@click.option("--warmup-candles", type=int, help="Bars that only warm the strategy up.")
-@click.option("--position-fraction", type=float, help="Notional of a new position, share of equity.")
-@click.option("--start-balance", type=float, help="Quote currency.")
 @click.option("--env", metavar="NAME", help="The venue that the session stands for.")
-@click.option("--feed", metavar="FEED", help="synthetic (default) or replay.")
-@click.option("--candles", metavar="FILE", help="Parquet or CSV file; implies --feed replay.")
-@click.option("--seed", type=int, help="Of the synthetic feed.")
 @click.option("--pace", default="max", show_default=True, metavar="X", help="Market seconds per second: 1 = real time, 60, max.")
 @click.option("--notes", default="", help="Free text, kept in the record.")
 @click.option("--tag", "tags", multiple=True, help="A word to find the session by; repeatable.")
@@ -95,31 +85,6 @@ def run(
     else:
         _show_summary(workspace, record)
     return {"completed": 0, "aborted": ABORTED}.get(record.status, 1)
-
-
-def parse_params(given: tuple[str, ...]) -> dict[str, object]:
-    """Return ``KEY=VALUE`` texts as parameters; a value is a whole number, a number, a truth value or text.
-
-    Raises:
-        ConfigError: no equals sign.
-    """
-    found: dict[str, object] = {}
-    for text in given:
-        key, sign, value = text.partition("=")
-        if not sign or not key:
-            raise ConfigError(f"parameter {text!r} must be written KEY=VALUE, for example fast=10")
-        found[key.strip()] = _literal(value.strip())
-    return found
-
-
-def _literal(text: str) -> object:
-    """Return a typed value for a text from the command line."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def _steps_of(duration: str, steps: int | None, timeframe: str) -> int:

@@ -42,9 +42,11 @@ def count(value: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a duration in its two largest units: ``0.4 s``, ``42 s``, ``5 m 30 s``, ``1 h 30 m``, ``2 d 3 h``."""
+    """Return a duration in its two largest units: ``40 ms``, ``4.2 s``, ``42 s``, ``5 m 30 s``, ``1 h 30 m``, ``2 d 3 h``."""
     if seconds is None or seconds < 0:
         return MISSING
+    if seconds < 0.9995:
+        return f"{1000.0 * seconds:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -76,19 +78,14 @@ class Curve:
 
     WIDTH, HEIGHT, PAD = 600.0, 160.0, 6.0
 
-    def __init__(self, points: Sequence[tuple[float, float]]) -> None:
-        """Scale ``points`` (x rising, y), at least one, into the box."""
-        self.top = max(0.0, *(y for _, y in points))
-        self.bottom = min(0.0, *(y for _, y in points))
-        first, last = points[0][0], points[-1][0]
-        width, height = (last - first) or 1.0, (self.top - self.bottom) or 1.0
-        inner = self.HEIGHT - 2 * self.PAD
-        scaled = [
-            (self.PAD + (x - first) / width * (self.WIDTH - 2 * self.PAD), self.PAD + (self.top - y) / height * inner)
-            for x, y in points
-        ]
-        self.zero = round(self.PAD + self.top / height * inner, 1)
-        steps = "".join(f"H{x:.1f}V{y:.1f}" for x, y in scaled)
-        self.line = f"M{scaled[0][0]:.1f} {self.zero}{steps}"
+    def __init__(self, values: Sequence[float]) -> None:
+        """Scale ``values``, at least one, into the box: one step each, all of the same width, beginning at zero."""
+        self.top, self.bottom = max(0.0, *values), min(0.0, *values)
+        per_unit = (self.HEIGHT - 2 * self.PAD) / ((self.top - self.bottom) or 1.0)
+        step = (self.WIDTH - self.PAD) / len(values)
+        heights = [round(self.PAD + (self.top - value) * per_unit, 1) for value in values]
+        self.zero = round(self.PAD + self.top * per_unit, 1)
+        steps = "".join(f"H{i * step:.1f}V{y}" for i, y in enumerate(heights, 1))
+        self.line = f"M0 {self.zero}{steps}"
         self.area = f"{self.line}V{self.zero}Z"
-        self.end = (round(scaled[-1][0], 1), round(scaled[-1][1], 1))
+        self.end = (self.WIDTH - self.PAD, heights[-1])

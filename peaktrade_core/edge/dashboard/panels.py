@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import accumulate
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode
 
@@ -206,15 +207,12 @@ def _trend(workspace: Workspace, _: str) -> dict[str, Any]:
     context = {"n": len(same), "currency": currency, "capped": len(rows) if len(rows) >= TREND_ROWS else None}
     if len(same) < 2:
         return {**context, "curve": None}
-    total, points = 0.0, []
-    for row in same:
-        total += row.realized_pnl or 0.0
-        points.append((_ended(row), total))
-    earned = [row.realized_pnl for row in same]
+    earned = [row.realized_pnl or 0.0 for row in same]
+    sums = list(accumulate(earned))
     return {
         **context,
-        "curve": formats.Curve(points),
-        "total": total,
+        "curve": formats.Curve(sums),
+        "total": sums[-1],
         "best": max(earned),
         "worst": min(earned),
         "first": same[0].ended_at or same[0].started_at,
