@@ -1,0 +1,103 @@
+"""peaktrade: an operator's suite for crypto shadow and testnet trading.
+
+What notebooks import is here; each name is loaded when it is first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from peaktrade_core.edge.bootstrap import Workspace
+    from peaktrade_core.edge.notebook import (
+        Session,
+        drawdown_figure,
+        equity_figure,
+        open_session,
+        open_workspace,
+        price_figure,
+        run_shadow_session,
+    )
+    from peaktrade_core.edge.notebook_tables import (
+        check_session,
+        check_table,
+        deny_table,
+        evidence_table,
+        links,
+        plan_table,
+        readiness,
+        risk_use_table,
+        runbook_index,
+        session_summary,
+        sessions_table,
+        statistics_table,
+        workspace_state,
+    )
+
+_HOMES = {
+    "peaktrade_core.edge.bootstrap": ("Workspace",),
+    "peaktrade_core.edge.notebook": (
+        "Session",
+        "drawdown_figure",
+        "equity_figure",
+        "open_session",
+        "open_workspace",
+        "price_figure",
+        "run_shadow_session",
+    ),
+    "peaktrade_core.edge.notebook_tables": (
+        "check_session",
+        "check_table",
+        "deny_table",
+        "evidence_table",
+        "links",
+        "plan_table",
+        "readiness",
+        "risk_use_table",
+        "runbook_index",
+        "session_summary",
+        "sessions_table",
+        "statistics_table",
+        "workspace_state",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Session",
+    "Workspace",
+    "check_session",
+    "check_table",
+    "deny_table",
+    "drawdown_figure",
+    "equity_figure",
+    "evidence_table",
+    "links",
+    "open_session",
+    "open_workspace",
+    "plan_table",
+    "price_figure",
+    "readiness",
+    "risk_use_table",
+    "run_shadow_session",
+    "runbook_index",
+    "session_summary",
+    "sessions_table",
+    "statistics_table",
+    "workspace_state",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Name what is public, loaded or not."""
+    return sorted(__all__)

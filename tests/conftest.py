@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings
 
+from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
+from peaktrade_core.services.session import run_session
 
 REPO = Path(__file__).resolve().parent.parent
 SHARED_DATA = "PEAKTRADE_SHARED_DATA"
@@ -51,6 +53,29 @@ def workspace(home: Path) -> Workspace:
     return Workspace(home)
 
 
+@pytest.fixture
+def configure(home: Path) -> Callable[[str, str], None]:
+    """Return a function that replaces one text of the workspace's configuration by another."""
+
+    def change(old: str, new: str) -> None:
+        path = home / "config" / "config.toml"
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} must stand in the configuration once"
+        path.write_text(text.replace(old, new))
+
+    return change
+
+
+@pytest.fixture
+def run_shadow(workspace: Workspace) -> Callable[..., SessionRecord]:
+    """Return a function that plans a session with its arguments, runs it and returns the record."""
+
+    def run(**options: Any) -> SessionRecord:
+        return run_session(workspace.plan(**options), workspace.desk())
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def candles() -> Callable[[str], Path]:
     """Return a finder of real candle files by name, with or without ``.parquet``.
@@ -70,6 +95,24 @@ def candles() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return a function that starts ``peaktrade ARGS`` and does not wait; what still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*args: object) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        started.append(
+            subprocess.Popen(command(*args), cwd=home, env=environment(home), stdout=pipe, stderr=pipe, text=True)
+        )
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The decision code as machine code: the loop of ``policy.engine`` and one strategy compiled into a single function by numba.
+"""The decision code as machine code: the engine's loop and one strategy, compiled into a single function by numba.
 
 The functions themselves stay plain Python. Starting at the loop and at the strategy, everything they call is found,
 cloned with its callees replaced by compiled ones, and compiled without any licence to reorder arithmetic. The result is
@@ -13,13 +13,14 @@ import builtins
 import dis
 import hashlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from peaktrade_core.adapters.files import write_atomic
-from peaktrade_core.domain.errors import EnvironmentFault, StrategyError
+from peaktrade_core.domain.errors import StrategyError
 from peaktrade_core.policy import engine
 from peaktrade_core.policy.costs import Market
 from peaktrade_core.policy.risk import Limits
@@ -27,6 +28,7 @@ from peaktrade_core.policy.strategies import Strategy
 
 KNOWN_MODULES = ("math", "numpy")  # what numba itself can compile calls into
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
+_DULL = ("Failed in", "During:", "- Resolution failure", "- Of which", "[", "There are", "\x1b", "raised from", ">>>")
 _ENTRY = """\
 def entry(params, state, book, out, market, limits, bar_s, ts, ohlcv, trade_from, tape, rows):
     return run({params}, state, book, out, {market}, {limits}, bar_s, ts, ohlcv, trade_from, tape, rows)
@@ -61,7 +63,7 @@ def compile_run(strategy: Strategy, arguments: tuple[Any, ...], cache: Path | No
     fields = [cls._fields for cls in names.values()]
     digest = code.digest(text, repr(fields), repr([_kind(value) for value in arguments]))
     if digest not in _READY:
-        _READY[digest] = _build(code, trusted, run, names, text, arguments, cache and cache / digest)
+        _READY[digest] = _build(code, _Entry(text, names, run, trusted), arguments, cache and cache / digest)
     ready: Compiled = _READY[digest]
     return ready
 
@@ -108,7 +110,7 @@ class _Sources:
 
     def digest(self, *more: str) -> str:
         """Return the name of this code on this machine: 32 hexadecimal digits."""
-        import llvmlite.binding as llvm
+        import llvmlite.binding as llvm  # type: ignore[import-untyped]
         import numba
         import numpy as np
 
@@ -199,34 +201,35 @@ def _place(function: FunctionType) -> str:
     return f"{function.__name__}() ({Path(function.__code__.co_filename).name}:{function.__code__.co_firstlineno})"
 
 
-def _build(
-    code: _Sources,
-    trusted: int,
-    run: FunctionType,
-    names: dict[str, Any],
-    text: str,
-    arguments: tuple[Any, ...],
-    folder: Path | None,
-) -> Any:
+class _Entry(NamedTuple):
+    """The function that is called from outside: its text, the classes it names, the loop, and how much is our own."""
+
+    text: str
+    names: dict[str, Any]
+    run: Any
+    trusted: int
+
+
+def _build(code: _Sources, entry: _Entry, arguments: tuple[Any, ...], folder: Path | None) -> Any:
     """Clone and compile, or load what an earlier process compiled."""
     import numba
 
     def compiled(path: Path | None) -> Any:
-        clones = _clone(code, trusted)
-        space = {"__name__": __name__, "run": clones[run], **names}
-        exec(compile(text, str(path or "<entry>"), "exec"), space)  # noqa: S102 - our own text, see _ENTRY
-        entry = numba.njit(space["entry"], cache=path is not None)
-        entry.compile(tuple(numba.typeof(value) for value in arguments))
-        return entry
+        clones = _clone(code, entry.trusted)
+        space = {"__name__": __name__, "run": clones[entry.run], **entry.names}
+        exec(compile(entry.text, str(path or "<entry>"), "exec"), space)  # noqa: S102 - our own text, see _ENTRY
+        function = numba.njit(space["entry"], cache=path is not None)
+        function.compile(tuple(numba.typeof(value) for value in arguments))
+        return function
 
     try:
         if folder is not None:
             try:
-                return compiled(_entry_file(folder, text))
+                return compiled(_entry_file(folder, entry.text))
             except numba.core.errors.NumbaError:
                 raise
-            except ZeroDivisionError:
-                pass
+            except Exception as fault:  # a cache that cannot be written or read costs time, nothing else
+                warnings.warn(f"compiled code is not kept in {folder}: {fault}", RuntimeWarning, stacklevel=2)
         return compiled(None)
     except numba.core.errors.NumbaError as error:
         raise code._refuse(_reason(error)) from error
@@ -255,7 +258,8 @@ def _clone(code: _Sources, trusted: int) -> dict[FunctionType, Any]:
         cells = tuple(CellType() for _ in function.__code__.co_freevars)
         clone = FunctionType(function.__code__, space, function.__name__, function.__defaults__, cells)
         clone.__kwdefaults__ = function.__kwdefaults__
-        clones[function] = numba.njit(clone, boundscheck=n >= trusted)
+        ours = function.__module__.startswith("peaktrade_core.") if function.__module__ else False
+        clones[function] = numba.njit(clone, boundscheck=n >= trusted, forceinline=ours)
         spaces.append((outside, space, dict(zip(function.__code__.co_freevars, cells, strict=True))))
     for outside, space, by_name in spaces:
         for name, value in outside.items():
@@ -271,7 +275,6 @@ def _clone(code: _Sources, trusted: int) -> dict[FunctionType, Any]:
 def _reason(error: Exception) -> str:
     """Return numba's message without its scaffolding: what it could not do, and in which line."""
     lines = [line.strip() for line in str(error).splitlines()]
-    dull = ("Failed in", "During:", "- Resolution failure", "- Of which", "[", "There are", "\x1b", "raised from", ">>>")
-    told = [line for line in lines if line and not line.startswith(dull)]
+    told = [line for line in lines if line and not line.startswith(_DULL)]
     where = next((line for line in reversed(lines) if line.startswith('File "')), "").rstrip(":")
     return " ".join(dict.fromkeys([*told[:3], where])).strip()

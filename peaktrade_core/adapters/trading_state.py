@@ -17,6 +17,7 @@ from peaktrade_core.domain.clock import iso
 from peaktrade_core.domain.errors import ConfigError
 
 GLOBAL = "global"
+_SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 STATES = ("ACTIVE", "REDUCING", "HALTED", "NO_ORDERS")
 
 
@@ -63,7 +64,7 @@ class TradingStates:
             return msgspec.json.decode(path.read_bytes(), type=TradingState)
         except FileNotFoundError:
             return TradingState(scope=scope)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return TradingState(
                 scope=scope, state="NO_ORDERS", by="peaktrade", reason=f"cannot read {path.name}: {error}; failing closed"
             )
@@ -74,7 +75,7 @@ class TradingStates:
 
     def everything(self) -> list[TradingState]:
         """Return the state of each scope that has a file, and the global one."""
-        found = {path.stem for path in self._folder.glob("*.json")} | {GLOBAL}
+        found = {path.stem for path in self._folder.glob("*.json") if _SCOPE.fullmatch(path.stem)} | {GLOBAL}
         return [self.read(scope) for scope in sorted(found)]
 
     def set(self, scope: str, state: str, *, by: str, reason: str, now: datetime) -> TradingState:
@@ -90,10 +91,13 @@ class TradingStates:
             raise ConfigError(f"state {state!r} must be one of {', '.join(STATES)}")
         before = self.read(scope)
         after = TradingState(scope=scope, state=state, by=by.strip(), reason=reason.strip(), since=now)
+        line = f"{iso(now)} trading-state {scope} {before.state} -> {state} by {after.by}: {after.reason}"
+        loosens = STATES.index(state) < STATES.index(before.state)
+        if loosens:  # nothing is let loose that cannot be audited; a halt holds even then
+            append_line(self._log, line)
         write_atomic(self._path(scope), msgspec.json.encode(after) + b"\n")
-        append_line(
-            self._log, f"{iso(now)} trading-state {scope} {before.state} -> {state} by {after.by}: {after.reason}"
-        )
+        if not loosens:
+            append_line(self._log, line)
         return after
 
     def _path(self, scope: str) -> Path:
@@ -102,6 +106,6 @@ class TradingStates:
         Raises:
             ConfigError: the scope could escape the folder.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}", scope):
+        if not _SCOPE.fullmatch(scope):
             raise ConfigError(f"{scope!r} is no scope; `peaktrade risk status` lists them")
         return self._folder / f"{scope}.json"

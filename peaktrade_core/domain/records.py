@@ -6,7 +6,7 @@ and naive times as UTC, so that records of other modes and of older writers can 
 
 from __future__ import annotations
 
-import math
+import json
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from peaktrade_core.domain.errors import ArtefactError
 SCHEMA_VERSION = 1
 MODES = ("shadow", "testnet", "paper", "live")
 STATUSES = ("started", "completed", "failed", "aborted")
+LARGEST = 1e300  # no figure is larger; what is (or is NaN) is not taken for one
 UNREADABLE = "unreadable"  # status of the row that stands for a file nobody can read
 
 
@@ -127,7 +128,7 @@ class SessionRecord(msgspec.Struct, kw_only=True, omit_defaults=False):
 
 def finite(value: object) -> float | None:
     """Return a number that is finite, and None for everything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST < value < LARGEST:
         return None
     return value
 
@@ -150,10 +151,7 @@ def read_record(data: bytes) -> SessionRecord:
     """
     if not data.strip():
         raise ArtefactError("the file is empty")
-    try:
-        raw = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
-        raise ArtefactError(f"not valid JSON: {error}") from None
+    raw = _decode(data)
     if not isinstance(raw, dict):
         raise ArtefactError(f"holds a JSON {type(raw).__name__} where an object is expected")
     session_id = raw.get("session_id") or raw.get("run_id")
@@ -177,9 +175,24 @@ def read_record(data: bytes) -> SessionRecord:
     )
     try:
         record = msgspec.convert(known, SessionRecord)
-    except msgspec.ValidationError as error:
+        for name in ("started_at", "finished_at", "created_at"):
+            moment = getattr(record, name)
+            setattr(record, name, None if moment is None else as_utc(moment))
+    except (msgspec.ValidationError, OverflowError) as error:
         raise ArtefactError(str(error)) from None
-    for name in ("started_at", "finished_at", "created_at"):
-        moment = getattr(record, name)
-        setattr(record, name, None if moment is None else as_utc(moment))
     return record
+
+
+def _decode(data: bytes) -> Any:
+    """Return what JSON text holds; NaN and infinities, which older writers left in it, become null.
+
+    Raises:
+        ArtefactError: it is no JSON, not even of that kind.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            return msgspec.json.decode(msgspec.json.encode(json.loads(data, parse_constant=lambda _: None)))
+        except (ValueError, RecursionError):
+            raise ArtefactError(f"not valid JSON: {error}") from None

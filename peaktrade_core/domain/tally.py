@@ -18,7 +18,7 @@ from peaktrade_core.domain.events import (
     VenueAnswer,
 )
 from peaktrade_core.domain.ledger import Ledger
-from peaktrade_core.domain.records import Metrics
+from peaktrade_core.domain.records import Metrics, SessionRecord, finite
 
 LEVELS = ("green", "yellow", "red")
 
@@ -35,15 +35,17 @@ class Tally:
         ledger: the exact ledger of all fills.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start_balance: float = 0.0) -> None:
+        """Begin with ``start_balance`` [quote ccy], which the ``start`` event replaces if the journal has one."""
         self.start: Start | None = None
         self.end: End | None = None
         self.last_bar: BarDone | None = None
         self.last_seq = -1
-        self.ledger = Ledger(0.0)
+        self.ledger = Ledger(start_balance)
         self._counts: Counter[str] = Counter()
         self._denied: Counter[str] = Counter()
-        self._peak = self._drawdown = self._fees = 0.0
+        self._peak = start_balance
+        self._drawdown = self._fees = 0.0
         self._level = 0
         self._fills_after_bar = False
 
@@ -115,9 +117,14 @@ class Tally:
         )
 
 
-def fold(events: Iterable[AnyEvent]) -> Tally:
-    """Return the tally of a whole journal."""
-    tally = Tally()
+def fold(events: Iterable[AnyEvent], start_balance: float = 0.0) -> Tally:
+    """Return the tally of a whole journal; ``start_balance`` [quote ccy] counts if it ends before its first event."""
+    tally = Tally(start_balance)
     for event in events:
         tally.add(event)
     return tally
+
+
+def start_balance_of(record: SessionRecord) -> float:
+    """Return the start balance of a record [quote ccy], 0 where it has none."""
+    return finite(record.setting("start_balance")) or 0.0

@@ -48,7 +48,10 @@ def find_home(given: str | Path | None = None) -> Path:
     """
     named = given or os.environ.get(HOME)
     if named:
-        return Path(named).expanduser().resolve()
+        home = Path(named).expanduser().resolve()
+        if not home.is_dir():
+            raise ConfigError(f"no workspace: {home} is no folder; `peaktrade init {named}` makes it one")
+        return home
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / CONFIG).is_file():
@@ -57,6 +60,18 @@ def find_home(given: str | Path | None = None) -> Path:
         f"no workspace: neither {here} nor a folder above holds {CONFIG}; go to one, name it with --home or "
         f"{HOME}, or make one with `peaktrade init FOLDER`"
     )
+
+
+def _fixed_time(text: str) -> datetime:
+    """Return the time that ``PEAKTRADE_FIXED_CLOCK`` names.
+
+    Raises:
+        ConfigError: it is no time.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{FIXED_CLOCK} = {text!r} is no time; write 2026-01-05T08:00:00+00:00, or unset it") from None
 
 
 class Workspace:
@@ -74,7 +89,7 @@ class Workspace:
         self._suffix: Callable[[str], str] = random_suffix
         fixed = os.environ.get(FIXED_CLOCK)
         if fixed:
-            self.clock = FixedClock(datetime.fromisoformat(fixed))
+            self.clock = FixedClock(_fixed_time(fixed))
             self._suffix = lambda text: hashlib.sha256(text.encode()).hexdigest()[:6]
 
     @cached_property

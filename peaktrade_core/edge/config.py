@@ -5,7 +5,6 @@ A wrong key, type or value is an error that names file, key, value and what is a
 
 from __future__ import annotations
 
-import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,24 @@ CONFIG = Path("config") / "config.toml"
 
 
 def check_range(key: str, value: float, low: float, high: float) -> None:
-    """Refuse a number that is not finite or out of range.
+    """Refuse what is no number, not finite or out of range.
 
     Raises:
         ConfigError: says key, value and range.
     """
-    if not (math.isfinite(value) and low <= value <= high):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ConfigError(f"{key} = {value!r} must be a number from {low:g} to {high:g}")
+
+
+def check_whole(key: str, value: float, low: int, high: int) -> None:
+    """Refuse what is no whole number or out of range.
+
+    Raises:
+        ConfigError: says key, value and range.
+    """
+    check_range(key, value, low, high)
+    if value != int(value):
+        raise ConfigError(f"{key} = {value!r} must be a whole number from {low:g} to {high:g}")
 
 
 def read_limits(given: dict[str, float]) -> Limits:
@@ -41,6 +51,7 @@ def read_limits(given: dict[str, float]) -> Limits:
             raise ConfigError(f"live_risk has no limit {key!r}; it has: {', '.join(Limits._fields)}")
         low = 0.0 if key in ("max_open_positions", "max_open_orders", "duplicate_window_s") else 1e-9
         check_range(f"live_risk.{key}", value, low, 1.0 if key == "warning_threshold_factor" else 1e15)
+    check_whole("live_risk.max_open_positions", given.get("max_open_positions", 0), 0, 10**15)
     kinds = {name: type(value) for name, value in Limits._field_defaults.items()}
     return Limits(**{key: kinds[key](value) for key, value in given.items()})
 
@@ -68,9 +79,9 @@ class SessionDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         timeframe_seconds(self.timeframe)
-        check_range("seed", self.seed, 0, 2**63 - 1)
-        check_range("steps", self.steps, 1, 100_000_000)
-        check_range("warmup_candles", self.warmup_candles, 0, 1_000_000)
+        check_whole("seed", self.seed, 0, 2**63 - 1)
+        check_whole("steps", self.steps, 1, 100_000_000)
+        check_whole("warmup_candles", self.warmup_candles, 0, 1_000_000)
         check_range("position_fraction", self.position_fraction, 0.0001, 1.0)
         check_range("start_balance", self.start_balance, 1.0, 1e12)
         check_range("fee_bps", self.fee_bps, 0.0, 1000.0)

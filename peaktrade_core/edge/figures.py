@@ -60,7 +60,9 @@ def equity_figure(series: Series, start: float, currency: str) -> go.Figure:
 def drawdown_figure(series: Series, review: float) -> go.Figure:
     """Return drawdown over time [%], with the line from which a risk review is due (``review`` [fraction])."""
     most = max(series.drawdown)
-    label = f"Drawdown over {len(series.ts)} bars: at most {100 * most:.2f} percent, review from {100 * review:g} percent"
+    label = (
+        f"Drawdown over {len(series.ts)} bars: at most {100 * most:.2f} percent, review from {100 * review:g} percent"
+    )
     figure = _figure("Drawdown [%]", label)
     x, y = thin(series.ts, [-100.0 * value for value in series.drawdown], 4)
     fill = {"color": RED, "width": 1}
@@ -76,12 +78,12 @@ def drawdown_figure(series: Series, review: float) -> go.Figure:
 
 
 def price_figure(
-    series: Series, symbol: str, currency: str, buys: Sequence[Mark], sells: Sequence[Mark], denied: Sequence[Mark]
+    series: Series, symbol: str, currency: str, *, buys: Sequence[Mark], sells: Sequence[Mark], denied: Sequence[Mark]
 ) -> go.Figure:
     """Return the close over time with what was bought, sold and denied on it."""
     label = (
-        f"Close of {symbol} over {len(series.ts)} bars from {series.close[0]:,.2f} to {series.close[-1]:,.2f} {currency}, "
-        f"with {len(buys)} buys, {len(sells)} sells and {len(denied)} denied orders"
+        f"Close of {symbol} over {len(series.ts)} bars from {series.close[0]:,.2f} to {series.close[-1]:,.2f} "
+        f"{currency}, with {len(buys)} buys, {len(sells)} sells and {len(denied)} denied orders"
     )
     figure = _figure(f"{symbol}: close and fills [{currency}]", label)
     x, y = thin(series.ts, series.close, 2)
@@ -143,7 +145,8 @@ def _figure(title: str, label: str) -> go.Figure:
         margin={"l": 64, "r": 16, "t": 44, "b": 44},
         hovermode="x unified",
         showlegend=False,
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.02, "yanchor": "bottom"},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": ACCENT, "remove": ["select2d", "lasso2d"]},
     )
     figure.update_xaxes(title_text="UTC", gridcolor=GRID, linecolor=GRID, zeroline=False, type="date")
     figure.update_yaxes(gridcolor=GRID, linecolor=GRID, zeroline=False, tickformat=",", automargin=True)

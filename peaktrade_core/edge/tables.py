@@ -7,6 +7,7 @@ tone that reads on white and on black.
 from __future__ import annotations
 
 import html
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -23,15 +24,22 @@ TONE_OF = {
     "completed": GOOD, "aborted": MID, "failed": BAD, "unreadable": BAD,
     "ACTIVE": GOOD, "REDUCING": MID, "HALTED": BAD, "NO_ORDERS": BAD,
 }  # fmt: skip
+_COMMAND = re.compile(r"`([^`]+)`")
 _WIDEST = 60  # characters of a column in plain text
 
 
 class Cell(NamedTuple):
-    """A cell that is more than text: a tone, or a link to a notebook or page."""
+    """A cell that is more than text.
+
+    Attributes:
+        tone: colour by meaning, beside a word or sign; href: link to a notebook or page.
+        code: whether `backticks` set commands apart; only in words of our own, never in an operator's.
+    """
 
     text: str
     tone: str = ""
     href: str = ""
+    code: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -63,15 +71,20 @@ class Table:
         """Return the table for a notebook or page; every text is escaped."""
         caption = f'<caption style="text-align:left;font-weight:600">{html.escape(self.title)}</caption>'
         if not self.rows:
-            return f'<table class="pt-table">{caption}<tbody><tr><td>{html.escape(self.empty)}</td></tr></tbody></table>'
-        head = "".join(f'<th scope="col"{self._align(n)}>{html.escape(name)}</th>' for n, name in enumerate(self.columns))
+            return (
+                f'<table class="pt-table">{caption}<tbody><tr><td>{html.escape(self.empty)}</td></tr></tbody></table>'
+            )
+        head = "".join(
+            f'<th scope="col"{self._align(n)}>{html.escape(name)}</th>' for n, name in enumerate(self.columns)
+        )
         body = "".join(
-            f"<tr>{''.join(f'<td{self._align(n)}>{_html(cell)}</td>' for n, cell in enumerate(row))}</tr>\n"
+            f"<tr>{''.join(f'<td{self._label(n)}{self._align(n)}>{_html(cell)}</td>' for n, cell in enumerate(row))}</tr>\n"
             for row in self.rows
         )
         note = f'<p class="pt-note">{_html(self.note)}</p>' if self.note else ""
+        kind = "pt-table" if any(self.columns) else "pt-table pt-pairs"
         heads = f"<thead><tr>{head}</tr></thead>\n" if any(self.columns) else ""
-        return f'<table class="pt-table">{caption}{heads}<tbody>\n{body}</tbody></table>{note}'
+        return f'<table class="{kind}">{caption}{heads}<tbody>\n{body}</tbody></table>{note}'
 
     def __repr__(self) -> str:
         if not self.rows:
@@ -80,8 +93,15 @@ class Table:
         if any(self.columns):
             lines.insert(0, self.columns)
         widths = [max(len(line[n]) for line in lines) for n in range(len(self.columns))]
-        text = "\n".join("  ".join(self._pad(n, cell, widths[n]) for n, cell in enumerate(line)).rstrip() for line in lines)
+        text = "\n".join(
+            "  ".join(self._pad(n, cell, widths[n]) for n, cell in enumerate(line)).rstrip() for line in lines
+        )
         return f"{self.title}\n{text}" + (f"\n{self.note}" if self.note else "")
+
+    def _label(self, column: int) -> str:
+        """Return the heading as an attribute of the cell, where a narrow screen shows it beside its text."""
+        name = self.columns[column]
+        return f' data-label="{html.escape(name)}"' if name else ""
 
     def _align(self, column: int) -> str:
         """Return the attributes of a cell of a column."""
@@ -95,10 +115,13 @@ class Table:
 
 
 def _html(value: object) -> str:
-    """Return a cell or text as HTML: escaped, toned, linked, `commands` set apart."""
+    """Return a cell or text as HTML: escaped, toned, linked, commands set apart."""
     cell = value if isinstance(value, Cell) else Cell(str(value))
-    parts = html.escape(cell.text).split("`")
-    text = "".join(f"<code>{part}</code>" if n % 2 and n < len(parts) - 1 else part for n, part in enumerate(parts))
+    text = html.escape(cell.text)
+    if cell.code:
+        text = _COMMAND.sub(r"<code>\1</code>", text)
+    if "/" in text and " " not in text:  # a path may break at its separators
+        text = text.replace("/", "/<wbr>").replace("_", "_<wbr>")
     if cell.href:
         return f'<a href="{html.escape(cell.href, quote=True)}">{text}</a>'
     return f'<span class="pt-{cell.tone}" style="{_TONES[cell.tone]}">{text}</span>' if cell.tone else text

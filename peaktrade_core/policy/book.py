@@ -41,6 +41,8 @@ LAST_OPEN_TS = 28  # its time [s since epoch]
 REJECTS = 29  # venue rejections in a row
 SLOTS = 30
 
+DUST = 1e-12  # share of a position below which what a closing fill leaves is rounding, not a position
+
 
 def new_book(start_balance: float) -> list[float]:
     """Return the book of a session that has not traded.
@@ -74,10 +76,12 @@ def apply_fill(book: Slots, qty: float, price: float, fee: float) -> None:
         closed = min(abs(held), abs(qty))
         book[GROSS] += closed * (price - book[AVG]) * (1.0 if held > 0.0 else -1.0)
         left = held + qty
-        if abs(qty) > abs(held):
-            book[AVG] = price
-        elif left == 0.0:
+        if abs(left) <= DUST * abs(held):
+            left = 0.0
+        if left == 0.0:
             book[AVG] = 0.0
+        elif abs(qty) > abs(held):
+            book[AVG] = price
         book[QTY] = left
     book[FEES] += fee
     book[CASH] -= qty * price + fee
@@ -102,7 +106,7 @@ def mark(book: Slots, close: float) -> None:
     else:
         drawdown = 1.0 - equity / book[PEAK]
         book[DRAWDOWN] = drawdown
-        if drawdown > book[MAX_DRAWDOWN]:
+        if drawdown > book[MAX_DRAWDOWN]:  # noqa: PLR1730 - twice as fast interpreted
             book[MAX_DRAWDOWN] = drawdown
 
 

@@ -90,9 +90,7 @@ def _emit(out: Slots, n: int, kind: float, code: float, qty: float, price: float
     return n + 1
 
 
-def _release(
-    book: Slots, out: Slots, n: int, market: Market, limits: Limits, open_ts: float, open_price: float
-) -> int:
+def _release(book: Slots, out: Slots, n: int, market: Market, limits: Limits, open_ts: float, open_price: float) -> int:
     """Fill the orders on their way at this bar's open; an opening order that is late or too far off is denied."""
     qty = book[CLOSING]
     if qty != 0.0:
@@ -181,8 +179,10 @@ def step(
         market: instrument and costs.
         limits: risk limits.
         signal: what the strategy wants to hold at this close, -1, 0 or 1.
-        open_ts, close_ts: begin and end of the bar [s since epoch].
-        open_price, close: its prices [quote ccy].
+        open_ts: begin of the bar [s since epoch].
+        close_ts: its end [s since epoch].
+        open_price: its first price [quote ccy].
+        close: its last price [quote ccy].
         age_s: how old the close is now [s]; 0 when time is the bars' own.
 
     Returns:
@@ -203,28 +203,28 @@ def step(
     if level != book[SEVERITY]:
         book[SEVERITY] = level
         n = _emit(out, n, LEVEL, level, 0.0, 0.0, 0.0, 0.0)
-    if not (signal == 0.0 or signal == 1.0 or signal == -1.0):
+    if not (signal == 0.0 or signal == 1.0 or signal == -1.0):  # noqa: PLR1714 - compiles and is faster
         n = _deny(book, out, n, Verdict(BAD_SIGNAL, signal, 0.0), 0.0, close)
     else:
-        n = _pursue(book, out, n, market, limits, signal, close_ts, close, age_s)
+        n = _pursue(book, out, n, market, limits, signal, close, close_ts, age_s)
     book[BARS] += 1.0
     return n
 
 
 def _pursue(
-    book: Slots, out: Slots, n: int, market: Market, limits: Limits, signal: float, ts: float, close: float, age_s: float
+    book: Slots, out: Slots, n: int, market: Market, limits: Limits, side: float, close: float, ts: float, age_s: float
 ) -> int:
     """Bring the position to where the signal wants it: leave what is against it, enter what is missing."""
-    if signal != book[SIGNAL]:
-        book[SIGNAL] = signal
+    if side != book[SIGNAL]:
+        book[SIGNAL] = side
         book[RETRY_AT] = 0.0
         book[BACKOFF] = 0.0
-    want = 0.0 if signal < 0.0 and market.shorts == 0.0 else signal
+    want = 0.0 if side < 0.0 and market.shorts == 0.0 else side
     qty = book[QTY]
     have = 1.0 if qty > 0.0 else (-1.0 if qty < 0.0 else 0.0)
     if have != want:
         refill_tokens(book, limits, ts)
-        if have != 0.0:
+        if have != 0.0 and (book[STATE] < NO_ORDERS or book[BARS] >= book[RETRY_AT]):
             n = _close(book, out, n, close, ts)
         if want != 0.0 and book[BARS] >= book[RETRY_AT]:
             n = _open(book, out, n, market, limits, want, close, ts, age_s)
@@ -251,8 +251,12 @@ def runner(update: Update) -> Callable[..., int]:
         """Run the strategy over an array of bars.
 
         Args:
-            params, state: of the strategy.
-            book, out, market, limits: as in :func:`step`.
+            params: the strategy's parameters.
+            state: its memory.
+            book: as in :func:`step`, like the next three.
+            out: row buffer.
+            market: instrument and costs.
+            limits: risk limits.
             bar_s: length of a bar [s].
             ts: (n,) float64, opens of the bars [s since epoch].
             ohlcv: (n, 5) float64, prices [quote ccy] and volume [base units].

@@ -113,7 +113,7 @@ class Verdict(NamedTuple):
 
 def start_day(book: Slots, ts: float) -> None:
     """Reset the daily counters; ``ts`` [s since epoch] lies in another UTC day than the last bar."""
-    book[DAY_END] = (math.floor(ts / DAY_S) + 1.0) * DAY_S
+    book[DAY_END] = (ts // DAY_S + 1.0) * DAY_S
     book[DAY_EQUITY] = book[EQUITY]
     book[ENTRIES] = 0.0
 
@@ -124,18 +124,22 @@ def daily_loss(book: Slots) -> float:
     return loss if loss > 0.0 else 0.0
 
 
+def daily_loss_pct(book: Slots, loss: float) -> float:
+    """Return a daily loss in percent of the equity at 00:00 UTC; 100 when there was none to lose."""
+    return 100.0 * loss / book[DAY_EQUITY] if book[DAY_EQUITY] > 0.0 else 100.0
+
+
 def severity(book: Slots, limits: Limits, close: float) -> float:
     """Return how the account stands against its limits: the worst of exposure, daily loss and drawdown.
 
     An exposure above its limit or a loss that reached its limit is red; from ``warning_threshold_factor`` on yellow.
+    A figure that is not a number is red.
     """
     worst = 100.0 * book[DRAWDOWN] / limits.max_drawdown_halt_pct
     loss = book[DAY_EQUITY] - book[EQUITY]
     if loss > 0.0:
-        worst = max(
-            worst, loss / limits.max_daily_loss_abs, 100.0 * loss / (book[DAY_EQUITY] * limits.max_daily_loss_pct)
-        )
-    if worst >= 1.0:
+        worst = max(worst, loss / limits.max_daily_loss_abs, daily_loss_pct(book, loss) / limits.max_daily_loss_pct)
+    if not worst < 1.0:
         return RED
     qty = book[QTY]
     if qty != 0.0:
@@ -180,8 +184,9 @@ def check_opening(book: Slots, limits: Limits, qty: float, price: float, ts: flo
     loss = daily_loss(book)
     if loss >= limits.max_daily_loss_abs:
         return Verdict(MAX_DAILY_LOSS_ABS, loss, limits.max_daily_loss_abs)
-    if 100.0 * loss >= limits.max_daily_loss_pct * book[DAY_EQUITY]:
-        return Verdict(MAX_DAILY_LOSS_PCT, 100.0 * loss / book[DAY_EQUITY], limits.max_daily_loss_pct)
+    loss_pct = daily_loss_pct(book, loss)
+    if loss_pct >= limits.max_daily_loss_pct:
+        return Verdict(MAX_DAILY_LOSS_PCT, loss_pct, limits.max_daily_loss_pct)
     if notional > limits.max_order_notional:
         return Verdict(MAX_ORDER_NOTIONAL, notional, limits.max_order_notional)
     if notional > limits.max_symbol_exposure_notional:
@@ -198,8 +203,8 @@ def _check_conduct(book: Slots, limits: Limits, qty: float, ts: float) -> Verdic
     orders = 1.0 if book[QTY] == 0.0 else 2.0
     if orders > limits.max_open_orders:
         return Verdict(MAX_OPEN_ORDERS, orders, limits.max_open_orders)
-    if book[TOKENS] < orders:
-        return Verdict(MESSAGE_RATE, limits.max_orders_per_minute - book[TOKENS] + orders, limits.max_orders_per_minute)
+    if book[TOKENS] < 1.0:  # a closing order before it has taken its own
+        return Verdict(MESSAGE_RATE, limits.max_orders_per_minute - book[TOKENS] + 1.0, limits.max_orders_per_minute)
     if book[ENTRIES] >= limits.max_entries_per_day:
         return Verdict(REPEATED_EXECUTION, book[ENTRIES] + 1.0, limits.max_entries_per_day)
     if qty == book[LAST_OPEN_QTY] and ts - book[LAST_OPEN_TS] < limits.duplicate_window_s:
@@ -209,7 +214,7 @@ def _check_conduct(book: Slots, limits: Limits, qty: float, ts: float) -> Verdic
 
 def must_halt(book: Slots, limits: Limits) -> int:
     """Return why the session must halt: drawdown on marked equity, too many venue rejections in a row, or 0."""
-    if 100.0 * book[DRAWDOWN] >= limits.max_drawdown_halt_pct:
+    if not 100.0 * book[DRAWDOWN] < limits.max_drawdown_halt_pct:
         return MAX_DRAWDOWN_HALT
     if book[REJECTS] >= limits.max_consecutive_rejects:
         return CONSECUTIVE_REJECTS

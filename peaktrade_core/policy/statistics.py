@@ -178,8 +178,7 @@ def _return_figures(levels: NDArray[np.float64], bar_s: float, risk_free: float)
             "sortino",
             mean / below * math.sqrt(a_year) if below > 0.0 else None,
             "ratio",
-            f"mean excess return / root mean square of the excess returns below 0 (over all bars, ddof = 0) of {basis}, "
-            f"{scale}, {free}",
+            f"mean excess return / root mean square of those below 0, over all {basis}, ddof = 0, {scale}, {free}",
         ),
     ]
 

@@ -198,7 +198,7 @@ def _check_rsi(p: RsiReversion) -> str:
     tier="core",
 )
 def rsi_reversion(p: RsiReversion, s: Slots, o: float, h: float, l: float, c: float, v: float) -> float:
-    """Long after Wilder's RSI fell to the lower level, short after it rose to the upper one, out again at the exit level.
+    """Long after Wilder's RSI fell to the lower level, short after it rose to the upper one, out at the exit level.
 
     Source: Wilder (1978); a market without any move has RSI 50.
     """
@@ -305,6 +305,6 @@ def donchian_breakout(p: DonchianBreakout, s: Slots, o: float, h: float, l: floa
     top = rolling_max(s, 3, p.window, h)
     bottom = -rolling_max(s, 3 + 2 * p.window + 3, p.window, -l)
     s[0] = held
-    s[1] = top if top == top else 0.0
-    s[2] = bottom if bottom == bottom else 0.0
+    s[1] = top if top > 0.0 else 0.0
+    s[2] = bottom if bottom > 0.0 else 0.0
     return held

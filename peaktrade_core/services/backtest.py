@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from peaktrade_core.adapters.compiled import compile_run
 from peaktrade_core.domain import events as ev
@@ -165,21 +166,35 @@ def run_backtest(decision: Decision, bars: Bars, warmup: int, cache: Path | None
     if len(bars) < warmup:
         raise DataError(f"there are {len(bars)} bars, the warm-up needs {warmup}; use --warmup-candles")
     gaps = _gaps(bars.ts, decision.bar_s)
-    tape = np.zeros((len(bars), engine.TAPE))
-    rows = _run(decision, bars, warmup, tape, cache)
-    columns = np.ascontiguousarray(tape[warmup:].T)
-    return BacktestResult(decision, warmup, bars.ts[warmup:], bars.ohlcv[warmup:, 3], *columns, gaps, rows)
+    columns = np.empty((engine.TAPE, len(bars) - warmup))
+    rows = _run(decision, bars, warmup, columns, cache)
+    signal, position, cash, realized, unrealized, equity = columns
+    return BacktestResult(
+        decision=decision,
+        warmup=warmup,
+        ts=bars.ts[warmup:],
+        close=bars.ohlcv[warmup:, 3],
+        signal=signal,
+        position=position,
+        cash=cash,
+        realized=realized,
+        unrealized=unrealized,
+        equity=equity,
+        gaps=gaps,
+        rows=rows,
+    )
 
 
 def _run(
-    decision: Decision, bars: Bars, warmup: int, tape: NDArray[np.float64], cache: Path | None
+    decision: Decision, bars: Bars, warmup: int, columns: NDArray[np.float64], cache: Path | None
 ) -> NDArray[np.float64]:
-    """Fill ``tape`` chunk by chunk and return the rows, their bars counted from the end of the warm-up."""
+    """Fill ``columns`` chunk by chunk and return the rows, their bars counted from the end of the warm-up."""
     import numpy as np
 
     state = np.array(decision.new_state(), dtype=np.float64)
     book, out = np.array(bk.new_book(decision.start_balance)), np.array(engine.new_out())
-    rows = np.empty((engine.ROWS * min(CHUNK, len(bars)), 1 + engine.WIDTH))
+    tape = np.zeros((CHUNK, engine.TAPE))
+    rows = np.zeros((engine.ROWS * CHUNK, 1 + engine.WIDTH))
     kinds = [type(value) for value in Limits()]
     limits = tuple(kind(value) for kind, value in zip(kinds, decision.limits, strict=True))
     fixed = (tuple(decision.params), state, book, out, tuple(map(float, decision.market)), limits, decision.bar_s)
@@ -187,12 +202,14 @@ def _run(
     found = []
     for at in range(0, len(bars), CHUNK):
         to = min(at + CHUNK, len(bars))
-        given = (*fixed, bars.ts[at:to], bars.ohlcv[at:to], max(0, warmup - at), tape[at:to], rows)
+        trade_from = max(0, warmup - at)
+        given = (*fixed, bars.ts[at:to], bars.ohlcv[at:to], trade_from, tape, rows)
         run = run or compile_run(decision.strategy, given, cache)
         try:
             used = run(*given)
         except Exception as fault:  # a strategy is somebody else's code, and raises what it likes
             raise _failed(decision, bars, warmup, int(book[bk.BARS]), fault) from fault
+        columns[:, max(at, warmup) - warmup : max(to, warmup) - warmup] = tape[trade_from : to - at].T
         rows[:used, 0] += at - warmup
         found.append(rows[:used].copy())
     return np.concatenate(found)
@@ -239,15 +256,14 @@ def _events(rows: NDArray[np.float64], closes: NDArray[np.float64]) -> Iterator[
             on_way[purpose] = f"o{orders}"
             yield ev.Order(seq, now, on_way[purpose], purpose, qty, price, value)
         else:
-            yield _notice(seq, now, kind, code, (qty, price, value, limit), on_way)
+            yield _notice(seq, now, row, on_way)
 
 
-def _notice(
-    seq: int, now: Any, kind: float, code: float, figures: tuple[float, float, float, float], on_way: dict[str, str]
-) -> ev.AnyEvent:
-    """Return a denial, a halt or a change of severity."""
+def _notice(seq: int, now: datetime, row: list[float], on_way: dict[str, str]) -> ev.AnyEvent:
+    """Return the denial, halt or change of severity that a row stands for."""
+    _, kind, code, qty, price, value, limit = row
     if kind == engine.DENIAL:
-        return ev.Denial(seq, now, DENY_CODES[int(code)], *figures, on_way.pop("open", None))
+        return ev.Denial(seq, now, DENY_CODES[int(code)], qty, price, value, limit, on_way.pop("open", None))
     if kind == engine.HALT:
-        return ev.Halt(seq, now, DENY_CODES[int(code)], *figures[2:])
+        return ev.Halt(seq, now, DENY_CODES[int(code)], value, limit)
     return ev.Severity(seq, now, SEVERITIES[int(code)])

@@ -5,6 +5,7 @@ Source: operator workflow 3.4 (post-session), session explorer 12b.6, demo walkt
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.domain.clock import iso
-from peaktrade_core.domain.errors import ArtefactError
+from peaktrade_core.domain.errors import ArtefactError, ConfigError
 from peaktrade_core.domain.market import timeframe_seconds
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.domain.tally import Tally
@@ -184,7 +185,8 @@ def _duration(record: SessionRecord) -> Check:
     timeframe = record.setting("timeframe")
     evidence = f"{steps:.0f} bars" if steps is not None else "unknown"
     if steps is not None and isinstance(timeframe, str):
-        evidence += f" of {timeframe} = {timedelta(seconds=steps * timeframe_seconds(timeframe))} of market time"
+        with suppress(ConfigError, OverflowError):  # a foreign record may name a timeframe that we do not have
+            evidence += f" of {timeframe} = {timedelta(seconds=steps * timeframe_seconds(timeframe))} of market time"
     return check(
         "duration",
         "Did it run as long as planned?",

@@ -12,11 +12,11 @@ import msgspec
 
 from peaktrade_core.adapters.journal import whole_events, write_table
 from peaktrade_core.adapters.registry import Query, Registry
-from peaktrade_core.adapters.runs import RunFolder, this_host
+from peaktrade_core.adapters.runs import RunFolder, is_id, this_host
 from peaktrade_core.domain.errors import EnvironmentFault
 from peaktrade_core.domain.events import BarDone
 from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.domain.tally import Tally, fold
+from peaktrade_core.domain.tally import Tally, fold, start_balance_of
 
 PROCESS_DIED = "ProcessDied: the process ended without a word; its journal supplied the figures"
 
@@ -36,7 +36,7 @@ def close_run(
     Raises:
         EnvironmentFault: the record could not be written; the run stays ``started`` and is recovered later.
     """
-    tally, bars = Tally(), list[BarDone]()
+    tally, bars = Tally(start_balance_of(record)), list[BarDone]()
     for event in whole_events(folder.journal):
         tally.add(event)
         if type(event) is BarDone:
@@ -63,6 +63,8 @@ def recover(registry: Registry, runs: Callable[[str], RunFolder]) -> list[Sessio
     for entry in registry.entries(Query(status="started")):
         if entry.record is None or entry.record.host != this_host():
             continue
+        if not is_id(entry.record.session_id):
+            continue  # not written by us
         folder = runs(entry.record.session_id)
         if not folder.path.is_dir() or not folder.acquire():
             continue

@@ -38,7 +38,8 @@ def figures_of(record: SessionRecord) -> list[tuple[str, str]]:
 
 def metric_figures(metrics: Mapping[str, Any], currency: str) -> list[tuple[str, str]]:
     """Return metrics with their units, in the order in which people read them; a dash where there is none."""
-    codes = metrics.get("deny_codes") or {}
+    codes = metrics.get("deny_codes")
+    codes = codes if isinstance(codes, Mapping) else {}
 
     def figure(name: str) -> float | None:
         return finite(metrics.get(name))

@@ -149,7 +149,7 @@ def run_runbook(
         )
         seconds = time.monotonic() - clock_began
         status = FAILED if fault else COMPLETED
-        _sign(notebook, info, values, began, seconds, status, fault)
+        _sign(notebook, info, values=values, began=began, seconds=seconds, status=status, fault=fault)
         if fault:
             mark_failed(notebook, fault)
         files = _keep(notebook, reports / (f"{stem}_failed" if fault else stem))
@@ -239,6 +239,7 @@ def _stage(reports: Path, wanted: str) -> tuple[str, Path]:
 def _sign(
     notebook: Any,
     info: RunbookInfo,
+    *,
     values: dict[str, Any],
     began: datetime,
     seconds: float,

@@ -17,7 +17,7 @@ from peaktrade_core.domain.clock import Clock
 from peaktrade_core.domain.errors import ArtefactError, SessionNotFoundError
 from peaktrade_core.domain.events import AnyEvent
 from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.domain.tally import Tally, fold
+from peaktrade_core.domain.tally import Tally, fold, start_balance_of
 
 
 class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +136,7 @@ class Views:
 
     def tally(self, session_id: str) -> Tally:
         """Return the fold of a session's journal; raises as :meth:`events`."""
-        return fold(self.events(session_id))
+        return fold(self.events(session_id), start_balance_of(self.record(session_id)))
 
     def _entry(self, session_id: str) -> Entry:
         """Return the registry's entry of a session."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMNS = ("open", "high", "low", "close", "volume")
+YEAR_9999_S = 253_402_300_799.0  # the last second that a time can have [s since epoch]
 TIME_COLUMNS = ("ts", "timestamp", "time", "date")
 
 
@@ -59,6 +60,8 @@ def read_candles(path: Path) -> Bars:
 
     table = _read_table(path)
     lower = {name.lower(): name for name in table.column_names}
+    if len(lower) < len(table.column_names):
+        raise DataError(f"{path}: two columns have the same name among: {', '.join(table.column_names)}")
     time_column = next((lower[name] for name in TIME_COLUMNS if name in lower), None)
     missing = [name for name in COLUMNS if name not in lower] + ([] if time_column else ["ts"])
     if missing or time_column is None:
@@ -68,14 +71,22 @@ def read_candles(path: Path) -> Bars:
         )
     if not len(table):
         raise DataError(f"{path}: holds no candles")
+    if pa.types.is_integer(table[time_column].type) or pa.types.is_floating(table[time_column].type):
+        raise DataError(
+            f"{path}: column {time_column} holds numbers ({table[time_column].type}), not times; "
+            "write times as timestamps or ISO 8601 text, UTC"
+        )
     try:
         moments = pc.cast(table[time_column], pa.timestamp("us", tz="UTC"))
         prices = [pc.cast(table[lower[name]], pa.float64()).to_numpy() for name in COLUMNS]
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except pa.ArrowException as error:
         raise DataError(f"{path}: a column has the wrong type: {error}") from None
     if moments.null_count:
         raise DataError(f"{path}: {moments.null_count} rows have no time")
     seconds = pc.cast(moments, pa.int64()).to_numpy().astype(np.float64) / 1e6
+    outside = np.flatnonzero(np.abs(seconds - YEAR_9999_S / 2) > YEAR_9999_S / 2)
+    if len(outside):
+        raise DataError(f"{path}, row {outside[0] + 1}: its time lies outside the years 1970 to 9999")
     return Bars(seconds, np.column_stack(prices), str(path))
 
 
@@ -92,7 +103,7 @@ def _read_table(path: Path) -> pa.Table:
             return pa.parquet.read_table(path)
         if path.suffix == ".csv":
             return pa.csv.read_csv(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: cannot be read as {path.suffix[1:]}: {str(error).splitlines()[0]}") from None
     raise DataError(f"{path}: unknown kind of file {path.suffix!r}; use .parquet or .csv")
 

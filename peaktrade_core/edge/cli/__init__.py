@@ -66,6 +66,20 @@ def workspace_options(command: F) -> F:
     )
 
 
+def _unexpected(error: Exception) -> str:
+    """Return what to say of an error that nobody foresaw: one line, or all of it where ``PEAKTRADE_TRACEBACK`` is set."""
+    import os
+    import traceback
+
+    if os.environ.get("PEAKTRADE_TRACEBACK"):
+        return traceback.format_exc().rstrip()
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"error: {type(error).__name__}: {error} (in {last.name}, {last.filename}:{last.lineno}). This is a bug in peaktrade: "
+        "report it with the command; PEAKTRADE_TRACEBACK=1 shows the whole trace"
+    )
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     try:
@@ -82,4 +96,7 @@ def main(args: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output went away (`| head`)
         sys.stdout = None
         sys.exit(0)
+    except Exception as error:
+        click.echo(_unexpected(error), err=True)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,13 @@ from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import Workspace, load_strategy_module
 from peaktrade_core.edge.cli import workspace_options
 from peaktrade_core.edge.cli.decision import decision_options, parse_params
-from peaktrade_core.edge.cli.output import console, print_json, print_pairs, print_table
+from peaktrade_core.edge.cli.output import print_json, print_pairs, print_table
+from peaktrade_core.edge.cli.progress import show_progress
 from peaktrade_core.services import wording
 
 if TYPE_CHECKING:
     from peaktrade_core.adapters.registry import Query
-    from peaktrade_core.services.session import Plan, Progress
+    from peaktrade_core.services.session import Plan
 
 ABORTED = 130  # exit code
 STATUSES = ("started", "completed", "failed", "aborted", "unreadable")
@@ -78,7 +78,7 @@ def run(
         click.echo(f"recovered {old.session_id}: {old.status}", err=True)
     from peaktrade_core.services.session import run_session
 
-    with _progress(quiet=as_json) as watch:
+    with show_progress(quiet=as_json) as watch:
         record = run_session(plan, workspace.desk(), watch=watch)
     if as_json:
         print_json(record)
@@ -107,44 +107,6 @@ def _pace(text: str) -> float | None:
 def _command_line() -> tuple[str, ...]:
     """Return how this process was called, to be found again in the record."""
     return ("peaktrade", *sys.argv[1:])
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """Show a session's progress on stderr: a bar in a terminal, a few lines elsewhere."""
-    if quiet:
-        yield lambda _: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-
-    screen = console(stderr=True)
-    if not screen.is_terminal:
-        yield _plain_progress()
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[equity]}"))
-    with Bar(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task("warm-up", total=None, equity="")
-
-        def watch(now: Progress) -> None:
-            bar.update(task, description=now.phase, completed=now.step, total=now.total, equity=f"equity {now.equity:,.2f}")
-
-        yield watch
-
-
-def _plain_progress() -> Callable[[Progress], None]:
-    """Return a watcher that prints when the warm-up is done and whenever another tenth of the steps is."""
-    shown = [-1]
-
-    def watch(now: Progress) -> None:
-        tenth = 10 * now.step // now.total if now.total else 0
-        if shown[0] < 0:
-            click.echo("warm-up complete", err=True)
-        elif tenth > shown[0]:
-            click.echo(f"  {now.step} of {now.total} bars, equity {now.equity:,.2f}", err=True)
-        shown[0] = max(shown[0], tenth)
-
-    return watch
 
 
 def _show_plan(plan: Plan, as_json: bool) -> None:

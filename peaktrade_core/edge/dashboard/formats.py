@@ -7,7 +7,8 @@ from datetime import datetime
 
 from peaktrade_core.domain.clock import as_utc
 
-MISSING = "–"
+MISSING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"  # as wide as the plus, unlike the hyphen
 
 
 def currency_of(symbol: str | None) -> str:
@@ -21,7 +22,7 @@ def money(value: float | None, currency: str = "") -> str:
     if value is None:
         return MISSING
     rounded = round(value, 2)
-    sign = "+" if rounded > 0 else "−" if rounded < 0 else ""
+    sign = "+" if rounded > 0 else MINUS if rounded < 0 else ""
     return f"{sign}{abs(rounded):,.2f} {currency}".rstrip()
 
 
@@ -42,7 +43,7 @@ def count(value: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a duration in its two largest units: ``40 ms``, ``4.2 s``, ``42 s``, ``5 m 30 s``, ``1 h 30 m``, ``2 d 3 h``."""
+    """Return a duration in its largest units: ``40 ms``, ``4.2 s``, ``5 m 30 s``, ``1 h 30 m``, ``2 d 3 h``."""
     if seconds is None or seconds < 0:
         return MISSING
     if seconds < 0.9995:

@@ -1,7 +1,4 @@
-"""What the server answers: pages, their panels, a JSON API, health, and the little of Voila that live widgets need.
-
-Everything is GET but Voila's closing beacon. Whatever is not listed in :mod:`server` does not exist.
-"""
+"""What the server answers: pages, their panels, a JSON API and health. All of it is GET, all of it only reads."""
 
 from __future__ import annotations
 
@@ -11,17 +8,14 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs
 
 import msgspec
-import tornado.web
 from jupyter_core.utils import ensure_async
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
-from jupyter_server.services.kernels.handlers import KernelHandler
 from tornado.httputil import responses
-from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler, authenticated
 from voila.tornado.handler import TornadoVoilaHandler
-from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.domain.clock import iso
@@ -30,7 +24,6 @@ from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.dashboard import panels
 from peaktrade_core.edge.dashboard.kernels import MOST_KERNELS, started
 
-PROTOCOL = "v1.kernel.websocket.jupyter.org"
 PAGE_LIMIT_S = 60.0  # a page that is not done by then never will be
 _reader = ThreadPoolExecutor(1, "views")  # questions to the read side wait for each other, the server for none
 
@@ -49,7 +42,7 @@ _WIDGETS = {"script-src": "'self' 'unsafe-eval'", "style-src": "'self' 'unsafe-i
 
 
 def content_policy(*, interactive: bool = False) -> str:
-    """Return the Content-Security-Policy: this server and nobody else; live widgets also need eval and inline styles."""
+    """Return the Content-Security-Policy: this server and nobody else; widgets also need eval and inline styles."""
     parts = {**_POLICY, **(_WIDGETS if interactive else {})}
     return "; ".join(f"{name} {value}" for name, value in parts.items())
 
@@ -62,13 +55,7 @@ HEADERS = {
 }
 
 
-def _own_origin(handler: Any) -> bool:
-    """Return whether a request says that it comes from one of our own pages."""
-    origin = handler.request.headers.get("Origin") or ""
-    return urlparse(origin).netloc == handler.request.host
-
-
-class Refused(tornado.web.RequestHandler):  # type: ignore[misc]
+class Refused(RequestHandler):  # type: ignore[misc]
     """Answers every request whose Host is not this machine: a foreign site that was made to point here."""
 
     def prepare(self) -> None:
@@ -125,7 +112,7 @@ def _finite(value: Any) -> Any:
 class Health(_Json):
     """Says that the server is there."""
 
-    @tornado.web.authenticated  # type: ignore[untyped-decorator]
+    @authenticated  # type: ignore[untyped-decorator]
     async def get(self) -> None:
         """Answer ok."""
         self.answer({"status": "ok"})
@@ -134,7 +121,7 @@ class Health(_Json):
 class Sessions(_Json):
     """Lists sessions."""
 
-    @tornado.web.authenticated  # type: ignore[untyped-decorator]
+    @authenticated  # type: ignore[untyped-decorator]
     async def get(self) -> None:
         """Answer the rows that match ``mode``, ``status`` and ``limit``."""
         chosen = panels.read_filters(self.request.query)
@@ -144,7 +131,7 @@ class Sessions(_Json):
 class Stats(_Json):
     """Figures over all sessions."""
 
-    @tornado.web.authenticated  # type: ignore[untyped-decorator]
+    @authenticated  # type: ignore[untyped-decorator]
     async def get(self) -> None:
         """Answer the figures over what matches ``mode`` and ``status``."""
         chosen = panels.read_filters(self.request.query)
@@ -159,7 +146,7 @@ def _query(chosen: panels.Filters) -> Query:
 class Panels(_Json):
     """Brings the panels of an open page anew, without a kernel."""
 
-    @tornado.web.authenticated  # type: ignore[untyped-decorator]
+    @authenticated  # type: ignore[untyped-decorator]
     async def get(self) -> None:
         """Answer the panels named by ``panel`` for the page's query string ``query``, and as of when."""
         given = parse_qs(self.request.query)
@@ -197,7 +184,7 @@ class Missing(_Worded, JupyterHandler):  # type: ignore[misc]
 
     async def get(self) -> None:
         """Answer 404."""
-        raise tornado.web.HTTPError(404)
+        raise HTTPError(404)
 
 
 class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
@@ -206,10 +193,11 @@ class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
     SUPPORTED_METHODS = ("GET",)
 
     def initialize(self, notebook: Path, **kwargs: Any) -> None:
+        """Remember which notebook this page is."""
         self.notebook = notebook
         super().initialize(notebook_path=notebook.name, **kwargs)
 
-    @tornado.web.authenticated  # type: ignore[untyped-decorator]
+    @authenticated  # type: ignore[untyped-decorator]
     async def get(self) -> None:
         """Stream the page.
 
@@ -220,7 +208,7 @@ class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
         interactive = meta.get("interactive") is True
         if len(self.kernel_manager.list_kernel_ids()) >= MOST_KERNELS:
             self.set_header("Retry-After", "30")
-            raise tornado.web.HTTPError(503)
+            raise HTTPError(503)
         self.set_header("Content-Security-Policy", content_policy(interactive=interactive))
         kernels: list[str] = []
         started.set(kernels)
@@ -231,7 +219,7 @@ class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
                     await self.flush()
         except TimeoutError:
             self.log.error("%s was not done within %s s", self.notebook, PAGE_LIMIT_S)
-            message = f"The page was not done within {PAGE_LIMIT_S:.0f} s; the server's output says why. Reload to try again."
+            message = f"The page was not done within {PAGE_LIMIT_S:.0f} s; the server's output says why. Reload it."
             self.write(panels.fill("failed", "en", {"name": "page", "message": message, "filtered": False}))
             interactive = False
         finally:
@@ -254,81 +242,16 @@ def view_metadata(notebook: Path) -> dict[str, Any]:
     try:
         meta = json.loads(notebook.read_bytes())["metadata"].get("peaktrade", {})
     except FileNotFoundError:
-        raise tornado.web.HTTPError(404) from None
+        raise HTTPError(404) from None
     if meta.get("kind") != "view" or meta.get("side_effects"):
-        raise tornado.web.HTTPError(403)
+        raise HTTPError(403)
     return dict(meta)
 
 
-class Static(tornado.web.StaticFileHandler):  # type: ignore[misc]
+class Static(StaticFileHandler):  # type: ignore[misc]
     """Styles and scripts of the pages."""
 
-    def set_extra_headers(self, path: str) -> None:
+    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002  (tornado's signature)
         """Send the same headers as everything else."""
         for name, value in HEADERS.items():
             self.set_header(name, value)
-
-
-class KernelModel(KernelHandler):  # type: ignore[misc]
-    """Tells an interactive page about its kernel; nothing more."""
-
-    SUPPORTED_METHODS = ("GET",)
-
-
-class KernelSocket(VoilaKernelWebsocketHandler):  # type: ignore[misc]
-    """The wire of an interactive page: our own origin, the framed protocol, and only frames that are what they say."""
-
-    def check_origin(self, origin: str | None = None) -> bool:
-        """Let only our own pages connect."""
-        return _own_origin(self)
-
-    async def get(self, kernel_id: str) -> None:
-        """Connect.
-
-        Raises:
-            HTTPError: 400 without the framed protocol: the old one lets a client make the server allocate without end.
-        """
-        offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
-        if PROTOCOL not in [name.strip() for name in offered.split(",")]:
-            raise tornado.web.HTTPError(400, "the websocket needs the subprotocol %s", PROTOCOL)
-        await super().get(kernel_id=kernel_id)
-
-    def on_message(self, ws_message: str | bytes) -> None:
-        """Pass a message on if its table of offsets fits into it."""
-        if not framed(ws_message):
-            self.close(1007, "no message of the framed protocol")
-            return
-        super().on_message(ws_message)
-
-
-def framed(message: str | bytes) -> bool:
-    """Return whether ``message`` begins with a table of rising offsets that lie within it."""
-    if not isinstance(message, bytes) or len(message) < 8:
-        return False
-    n = int.from_bytes(message[:8], "little")
-    if not 2 <= n <= (len(message) - 8) // 8:
-        return False
-    offsets = [int.from_bytes(message[8 * i : 8 * i + 8], "little") for i in range(1, n + 1)]
-    return offsets == sorted(offsets) and offsets[0] >= 8 * (n + 1) and offsets[-1] <= len(message)
-
-
-class Farewell(VoilaShutdownKernelHandler):  # type: ignore[misc]
-    """Takes the beacon that an interactive page sends when it is closed, and ends its kernel."""
-
-    SUPPORTED_METHODS = ("POST",)
-
-    def check_xsrf_cookie(self) -> None:
-        """Check the origin instead: a beacon cannot carry the token.
-
-        Raises:
-            HTTPError: 403, the request does not come from one of our pages.
-        """
-        if not _own_origin(self):
-            raise tornado.web.HTTPError(403)
-
-    @tornado.web.authenticated  # type: ignore[untyped-decorator]
-    async def post(self, kernel_id: str) -> None:
-        """End the kernel."""
-        if kernel_id not in self.kernel_manager:
-            raise tornado.web.HTTPError(404)
-        await super().post(kernel_id)

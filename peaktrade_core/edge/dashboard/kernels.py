@@ -20,11 +20,10 @@ from peaktrade_core.edge.dashboard.panels import CONFIG_PATH
 MOST_KERNELS = 8
 KERNEL = "python3"
 # What a Python process needs to start and to find its libraries; nothing else of the server's environment is handed on.
-PASSED_ON = (
-    ("HOME", "PATH", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP")
-    + ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-    + ("SYSTEMROOT", "USERPROFILE", "APPDATA", "COMSPEC", "PATHEXT", FIXED_CLOCK)
-)
+_FINDING = {"PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"}
+_PLACES = {"HOME", "TMPDIR", "TEMP", "TMP", "LANG", "LANGUAGE", "TZ"}
+_WINDOWS = {"SYSTEMROOT", "USERPROFILE", "APPDATA", "COMSPEC", "PATHEXT"}
+PASSED_ON = _FINDING | _PLACES | _WINDOWS | {FIXED_CLOCK}
 ASKED = ("QUERY_STRING",)  # what a page may know of its request
 started: ContextVar[list[str]] = ContextVar("started")  # ids of the kernels that the present request started
 
@@ -57,7 +56,7 @@ class OwnKernel(KernelSpecManager):  # type: ignore[misc]
         """Return the one kernel."""
         return {KERNEL: sys.prefix}
 
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002
         """Return the one kernel under any name."""
         options = ["--HistoryManager.enabled=False", "--log-level=ERROR"]
         return KernelSpec(

@@ -42,7 +42,7 @@ class Filters(NamedTuple):
     status: str | None = None
     limit: int = PAGE_ROWS
 
-    def link(self, **changed: object) -> str:
+    def link(self, **changed: Any) -> str:
         """Return the page's URL with some of the filters changed."""
         values = {name: value for name, value in self._replace(**changed)._asdict().items() if value is not None}
         if values["limit"] == PAGE_ROWS:
@@ -126,7 +126,7 @@ class Page:
 
 
 def open_page() -> Page:
-    """Return the page that the server asked this kernel for: its workspace and query string come from the environment."""
+    """Return the page that the server asked this kernel for; workspace and query string come from the environment."""
     workspace = cache(lambda: Workspace(config=os.environ.get(CONFIG_PATH)))
     return Page(workspace, os.environ.get("QUERY_STRING", ""))
 

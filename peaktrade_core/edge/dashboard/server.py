@@ -20,17 +20,18 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-import tornado.web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
+from tornado.web import Application
 from traitlets.config import Config
 from voila.app import Voila
-from voila.paths import collect_template_paths
+from voila.paths import collect_static_paths, collect_template_paths
 
 from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.dashboard import handlers as own
+from peaktrade_core.edge.dashboard import wire
 from peaktrade_core.edge.dashboard.kernels import OwnKernel, PageKernels, page_environment
 from peaktrade_core.edge.dashboard.words import words
 
@@ -47,6 +48,7 @@ def serve(
     port: int = 8000,
     auto_refresh_seconds: int = 5,
     open_browser: bool = False,
+    *,
     pages: Path | None = None,
 ) -> None:
     """Serve the dashboard until SIGINT or SIGTERM, then end all kernels and return.
@@ -104,7 +106,7 @@ class Dashboard(Voila):  # type: ignore[misc]
         self._assets = share_dir() / "templates" / "voila" / "templates" / "peaktrade"
         self._workspace = workspace
         super().__init__(config=_voila_config(words(workspace.config.ui.language), refresh, _version(self._assets)))
-        self.config_file_paths = []
+        self.config_file_paths = list[str]()
         self.log_level = logging.WARNING
         self.root_dir = str(pages.resolve())
         self.connection_dir = str(scratch)
@@ -119,6 +121,7 @@ class Dashboard(Voila):  # type: ignore[misc]
     def setup_template_dirs(self) -> None:
         """Take our template from where the package is, and Voila's own below it."""
         self.template_paths = [str(self._assets), *collect_template_paths(["voila", "nbconvert"], "base", prune=True)]
+        self.static_paths = collect_static_paths(["voila"], "base")
 
     def init_settings(self) -> Any:
         """Return Voila's settings, with kernels that know their workspace."""
@@ -147,9 +150,9 @@ class Dashboard(Voila):  # type: ignore[misc]
                 for page in PAGES
             ),
             (r"/static/(.*)", own.Static, {"path": str(self._assets / "static")}),
-            (rf"/api/kernels/{_KERNEL_ID}", own.KernelModel),
-            (rf"/api/kernels/{_KERNEL_ID}/channels", own.KernelSocket),
-            (rf"/voila/api/shutdown/{_KERNEL_ID}", own.Farewell),
+            (rf"/api/kernels/{_KERNEL_ID}", wire.KernelModel),
+            (rf"/api/kernels/{_KERNEL_ID}/channels", wire.KernelSocket),
+            (rf"/voila/api/shutdown/{_KERNEL_ID}", wire.Farewell),
             *shipped,
             (r".*", own.Missing),
         ]
@@ -163,7 +166,7 @@ class Dashboard(Voila):  # type: ignore[misc]
         sockets = _bind(host, port)
         self.port, self.ip = sockets[0].getsockname()[1], host
         settings = {**self.init_settings(), **self.tornado_settings}
-        self.app = tornado.web.Application([(r".*", own.Refused)], **settings)
+        self.app = Application([(r".*", own.Refused)], **settings)
         self.app.add_handlers(LOCAL_HOSTS, self.init_handlers())
         server = HTTPServer(self.app, max_body_size=1 << 20, idle_connection_timeout=300)
         server.add_sockets(sockets)

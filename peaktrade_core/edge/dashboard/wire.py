@@ -1,0 +1,87 @@
+"""The wire of interactive pages: the little of Voila's kernel traffic that live widgets need, and its holes mended.
+
+A page without widgets needs none of this; its kernel is gone before anybody could talk to it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlparse
+
+from jupyter_server.services.kernels.handlers import KernelHandler
+from tornado.web import HTTPError, authenticated
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+
+PROTOCOL = "v1.kernel.websocket.jupyter.org"
+
+
+def _own_origin(handler: Any) -> bool:
+    """Return whether a request says that it comes from one of our own pages."""
+    origin = handler.request.headers.get("Origin") or ""
+    return bool(urlparse(origin).netloc == handler.request.host)
+
+
+class KernelModel(KernelHandler):  # type: ignore[misc]
+    """Tells an interactive page about its kernel; nothing more."""
+
+    SUPPORTED_METHODS = ("GET",)
+
+
+class KernelSocket(VoilaKernelWebsocketHandler):  # type: ignore[misc]
+    """The websocket to a page's kernel: our own origin, the framed protocol, and only frames that are what they say."""
+
+    def check_origin(self, origin: str | None = None) -> bool:  # noqa: ARG002  (tornado's signature)
+        """Let only our own pages connect."""
+        return _own_origin(self)
+
+    async def get(self, kernel_id: str) -> None:
+        """Connect.
+
+        Raises:
+            HTTPError: 400 without the framed protocol: the old one lets a client make the server allocate without end.
+        """
+        offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
+        if PROTOCOL not in [name.strip() for name in offered.split(",")]:
+            raise HTTPError(400, "the websocket needs the subprotocol %s", PROTOCOL)
+        await super().get(kernel_id=kernel_id)
+
+    def on_message(self, ws_message: str | bytes) -> None:
+        """Pass a message on if its table of offsets fits into it."""
+        if not framed(ws_message):
+            self.close(1007, "no message of the framed protocol")
+            return
+        super().on_message(ws_message)
+
+
+def framed(message: str | bytes) -> bool:
+    """Return whether ``message`` begins with a table of rising offsets that lie within it."""
+    if not isinstance(message, bytes) or len(message) < 8:
+        return False
+    n = int.from_bytes(message[:8], "little")
+    if not 2 <= n <= (len(message) - 8) // 8:
+        return False
+    offsets = [int.from_bytes(message[8 * i : 8 * i + 8], "little") for i in range(1, n + 1)]
+    return offsets == sorted(offsets) and offsets[0] >= 8 * (n + 1) and offsets[-1] <= len(message)
+
+
+class Farewell(VoilaShutdownKernelHandler):  # type: ignore[misc]
+    """Takes the beacon that an interactive page sends when it is closed, and ends its kernel."""
+
+    SUPPORTED_METHODS = ("POST",)
+
+    def check_xsrf_cookie(self) -> None:
+        """Check the origin instead: a beacon cannot carry the token.
+
+        Raises:
+            HTTPError: 403, the request does not come from one of our pages.
+        """
+        if not _own_origin(self):
+            raise HTTPError(403)
+
+    @authenticated  # type: ignore[untyped-decorator]
+    async def post(self, kernel_id: str) -> None:
+        """End the kernel."""
+        if kernel_id not in self.kernel_manager:
+            raise HTTPError(404)
+        await super().post(kernel_id)

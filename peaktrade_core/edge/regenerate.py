@@ -1,0 +1,135 @@
+"""Run the committed notebooks again and keep their outputs: ``python -m peaktrade_core.edge.regenerate [NAME ...]``.
+
+Each runs as it stands, with its default parameters, in a workspace of its own that is prepared in the same way every
+time and under a fixed clock. So the outputs are those of the embedded feed, on every machine and day, and doing it
+twice changes nothing. The same workspaces serve nbval, which compares outputs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import nbformat
+
+from peaktrade_core.adapters.files import write_atomic
+from peaktrade_core.adapters.resources import share_dir
+from peaktrade_core.domain.errors import NotebookError, UnknownNameError
+from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
+from peaktrade_core.edge.config import CONFIG
+from peaktrade_core.services.session import run_session
+
+BEFORE = "2026-01-05T06:00:00+00:00"  # when the prepared sessions ran
+NOW = "2026-01-05T08:00:00+00:00"  # when the notebooks run
+KEPT_TAGS = ("parameters",)
+
+
+def committed(folder: Path | None = None) -> list[Path]:
+    """Return the notebooks whose outputs are committed: all but the dashboards, which are served."""
+    folder = folder or share_dir() / "notebooks"
+    return sorted(
+        path for path in folder.rglob("*.ipynb") if not {"dashboards", ".ipynb_checkpoints"} & set(path.parts)
+    )
+
+
+def prepare(home: Path) -> None:
+    """Make a workspace with a few sessions, the same ones every time; the last has something to tell."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / CONFIG).parent.mkdir(exist_ok=True)
+    shutil.copyfile(share_dir() / CONFIG, home / CONFIG)
+    with environment({FIXED_CLOCK: BEFORE, HOME: str(home)}):
+        workspace = Workspace(home)
+        desk = workspace.desk()
+        calm = workspace.plan(symbol="ETH/EUR", strategy="rsi_reversion", seed=7, steps=400, notes="Quiet market.")
+        busy = workspace.plan(strategy="donchian_breakout", seed=3, steps=600, notes="Second look at the breakout.")
+        large = workspace.plan(
+            seed=5, steps=900, position_fraction=0.1, notes="As large as max_order_notional lets it be."
+        )
+        for plan in (calm, busy, large):
+            run_session(plan, desk)
+
+
+@contextmanager
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables inside the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def regenerate(path: Path) -> bytes:
+    """Return the bytes of a notebook with the outputs of a fresh run.
+
+    Raises:
+        NotebookError: a cell failed, or an output tells something that will differ on another machine.
+    """
+    from peaktrade_core.adapters.notebooks import execute
+
+    with tempfile.TemporaryDirectory(prefix="peaktrade-") as folder:
+        home = Path(folder) / "workspace"
+        prepare(home)
+        with environment({FIXED_CLOCK: NOW}):
+            done = execute(path, {}, home=home, timeout_s=300.0)
+    if done.fault:
+        raise NotebookError(f"{path}: {done.fault}")
+    text = nbformat.writes(tidy(done.notebook, path.stem), indent=1) + "\n"
+    if folder in text or str(share_dir()) in text:
+        raise NotebookError(f"{path}: an output names a folder of this machine; print paths below the workspace")
+    return text.encode()
+
+
+def tidy(notebook: Any, stem: str) -> Any:
+    """Take out of a notebook what says nothing to its reader: timings, tools' traces, random ids."""
+    kept = {"kernelspec", "peaktrade"}
+    notebook.metadata = {name: value for name, value in notebook.metadata.items() if name in kept}
+    notebook.metadata["language_info"] = {"name": "python"}
+    notebook.nbformat_minor = 5
+    number = 0
+    for index, cell in enumerate(notebook.cells):
+        cell.id = f"{re.sub('[^a-z0-9]+', '-', stem.lower())}-{index:02d}"
+        tags = [tag for tag in cell.metadata.get("tags", ()) if tag in KEPT_TAGS]
+        cell.metadata = {"tags": tags} if tags else {}
+        if cell.cell_type != "code":
+            continue
+        number += 1
+        cell.execution_count = number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
+    return nbformat.from_dict(notebook)
+
+
+def main(names: list[str]) -> int:
+    """Run the named notebooks (all of them without names) and say which changed."""
+    paths = committed()
+    known = [path.stem for path in paths]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("notebook", name, known)
+    for path in paths:
+        if not names or path.stem in names:
+            new = regenerate(path)
+            changed = new != path.read_bytes()
+            if changed:
+                write_atomic(path, new)
+            click.echo(f"{'changed  ' if changed else 'unchanged'} {path.relative_to(share_dir())}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,217 @@
+"""The panels without a server: what each says in each state of a workspace, in both languages."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from serving import HOSTILE, make_history
+
+from peaktrade_core.adapters.registry import Query
+from peaktrade_core.adapters.trading_state import GLOBAL
+from peaktrade_core.domain.errors import ConfigError, UnknownNameError
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.dashboard import formats
+from peaktrade_core.edge.dashboard.panels import PANELS, Filters, Page, read_filters
+from peaktrade_core.edge.dashboard.words import words
+
+
+def shown(workspace: Workspace, name: str, query: str = "") -> str:
+    return Page(lambda: workspace, query).panel(name)
+
+
+def text(html: str) -> str:
+    """Return what a person reads."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def add(workspace: Workspace, session_id: str, **changes: object) -> None:
+    """Add a copy of the newest record with some fields changed."""
+    record = msgspec.to_builtins(workspace.views.latest(Query(status="completed")))
+    data = {**record, "session_id": session_id, "run_id": session_id, **changes}
+    name = re.sub(r"\W", "_", session_id)
+    (workspace.registry.folder / f"{name}.json").write_text(json.dumps(data))
+
+
+def test_empty_registry_says_the_next_step(workspace: Workspace) -> None:
+    assert "No live sessions found." in shown(workspace, "sessions")
+    assert "peaktrade session run" in shown(workspace, "sessions")
+    assert "No session has finished yet." in shown(workspace, "snapshot")
+    assert "no session yet" in shown(workspace, "status")
+    assert "No finished session" in shown(workspace, "trend")
+
+
+def test_empty_registry_in_german(workspace: Workspace) -> None:
+    path = workspace.config_path
+    path.write_text(path.read_text().replace('language = "en"', 'language = "de"'))
+    assert "Keine Live-Sessions gefunden." in shown(workspace, "sessions")
+    assert "peaktrade session run" in shown(workspace, "sessions")
+    assert "Risiko grün" in text(shown(workspace, "status"))
+
+
+def test_both_languages_have_the_same_words_and_places() -> None:
+    english, german = words("en"), words("de")
+    assert list(english) == list(german)
+    for key, value in english.items():
+        assert sorted(re.findall(r"{(\w+)}", value)) == sorted(re.findall(r"{(\w+)}", german[key])), key
+
+
+def test_tile_shows_the_figures_of_the_latest_finished_session(workspace: Workspace) -> None:
+    make_history(workspace)
+    row = next(row for row in workspace.views.rows() if row.status == "completed")
+    said = text(shown(workspace, "snapshot"))
+    assert "shadow ✓ OK kraken · BTC/EUR · donchian_breakout" in said
+    assert formats.money(row.realized_pnl, "EUR") in said
+    assert f"Max drawdown {100 * row.max_drawdown:.2f} %" in said
+    assert f"Orders {row.num_orders} Blocked {row.orders_blocked}" in said
+
+
+def test_each_status_has_its_badge_and_each_file_its_row(workspace: Workspace) -> None:
+    make_history(workspace)
+    add(workspace, "shadow_20260301_000000_cccccc", status="started", finished_at=None, metrics={})
+    add(workspace, "paper_20260301_000000_dddddd", mode="paper")
+    add(workspace, "live_20260301_000000_eeeeee", mode="live")
+    html = shown(workspace, "sessions")
+    for kind, label in {"ok": "✓ OK", "fail": "✕ FAIL", "abort": "⊘ ABORT", "run": "● RUN"}.items():
+        assert re.search(rf'class="badge {kind}"[^>]*>{label}<', html)
+    for mode, label in {"shadow": "shadow", "testnet": "testnet", "paper": "paper", "live": "⚠ live"}.items():
+        assert re.search(rf'class="badge mode-{mode}">{label}<', html)
+    assert "? UNREADABLE" in html
+    assert "20260101T060000_live_session_shadow_torn.json: not valid JSON" in html
+    assert html.count("data-session=") == workspace.views.stats().total_sessions
+
+
+def test_failed_session_has_its_error_and_the_next_step_below(workspace: Workspace) -> None:
+    make_history(workspace)
+    said = text(shown(workspace, "sessions", "status=failed"))
+    assert "↳ ExchangeAuthenticationError:" in said
+    assert "Next: stop all sessions of this venue and check its key (runbook 7" in said
+
+
+def test_what_files_hold_is_shown_as_text(workspace: Workspace) -> None:
+    make_history(workspace)
+    add(workspace, HOSTILE, mode=HOSTILE, status=HOSTILE, env_name=HOSTILE, symbol=f"X/{HOSTILE}", error=HOSTILE)
+    add(workspace, "shadow_x", status="failed", error=HOSTILE, env_name=HOSTILE, finished_at="2099-01-01T00:00:00")
+    workspace.states.set(GLOBAL, "HALTED", by=HOSTILE, reason=HOSTILE, now=datetime.now(UTC))
+    for name in PANELS:
+        html = shown(workspace, name)
+        assert "<script" not in html
+        assert "<img" not in html
+    assert "&lt;script&gt;" in shown(workspace, "status")
+    assert "&lt;script&gt;" in shown(workspace, "snapshot")
+    assert "unknown mode" in shown(workspace, "sessions", "mode=<script>")
+    assert "<script" not in shown(workspace, "sessions", "mode=<script>")
+
+
+def test_halt_is_shown_with_its_reason(workspace: Workspace) -> None:
+    workspace.states.set(GLOBAL, "HALTED", by="ada", reason="feed looks wrong", now=datetime(2026, 1, 5, 8, tzinfo=UTC))
+    said = text(shown(workspace, "status"))
+    assert "Trading halted global: feed looks wrong (by ada, since 2026-01-05 08:00 UTC)" in said
+
+
+def test_unreadable_trading_state_counts_as_no_orders(workspace: Workspace) -> None:
+    folder = workspace.reports / "live" / "trading_state"
+    folder.mkdir(parents=True)
+    (folder / "global.json").write_text("{")
+    assert "Trading no orders" in text(shown(workspace, "status"))
+
+
+def test_today_sums_each_currency_by_itself(workspace: Workspace) -> None:
+    make_history(workspace)
+    euros = sum(row.realized_pnl for row in workspace.views.rows() if row.status == "completed")
+    now = datetime.now(UTC).isoformat()
+    add(workspace, "shadow_usd", symbol="BTC/USD", metrics={"realized_pnl": 12.5}, started_at=now, finished_at=now)
+    add(workspace, "shadow_nan", metrics={"realized_pnl": None}, started_at=now)
+    assert f"Today {formats.money(euros, 'EUR')} · +12.50 USD" in text(shown(workspace, "status"))
+
+
+def test_trend_ends_at_the_sum_of_its_sessions(workspace: Workspace) -> None:
+    make_history(workspace)
+    total = sum(row.realized_pnl for row in workspace.views.rows() if row.status == "completed")
+    html = shown(workspace, "trend")
+    assert f"ends at {formats.money(total, 'EUR')}" in html
+    assert "4 finished sessions in EUR" in html
+
+
+def test_filters_combine_and_link_to_each_other(workspace: Workspace) -> None:
+    make_history(workspace)
+    html = shown(workspace, "sessions", "mode=shadow&status=aborted")
+    assert re.findall(r'data-session="([^"]+)"', html) == ["shadow_20260101_070000_bbbbbb"]
+    assert re.search(r'href="/\?mode=shadow&amp;status=completed">Completed <span class="n">4<', html)
+    assert html.count('aria-current="true"') == 2
+    assert "No session matches" in shown(workspace, "sessions", "mode=paper")
+
+
+def test_limit_comes_after_the_filter(workspace: Workspace) -> None:
+    make_history(workspace)
+    html = shown(workspace, "sessions", "status=failed&limit=1")
+    assert re.findall(r'data-session="([^"]+)"', html) == ["testnet_20260101_080000_aaaaaa"]
+    assert "2 of 4 sessions" in shown(workspace, "sessions", "status=completed&limit=2")
+
+
+def test_broken_configuration_fails_in_words_in_each_panel(workspace: Workspace) -> None:
+    workspace.config_path.write_text("[ui]\nlanguage = 7\n")
+    for name in PANELS:
+        html = shown(workspace, name)
+        assert "This panel could not be made." in html
+        assert "language = 7" in html
+        assert "Traceback" not in html
+
+
+def test_bug_in_a_panel_stays_in_it(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(workspace: Workspace, query: str) -> dict[str, object]:
+        raise KeyError("<b>x</b>")
+
+    monkeypatch.setitem(PANELS, "trend", broken)
+    assert "KeyError: &#39;&lt;b&gt;x&lt;/b&gt;&#39;" in shown(workspace, "trend")
+    assert "No live sessions found." in shown(workspace, "sessions")
+
+
+def test_unknown_panel_is_an_error(workspace: Workspace) -> None:
+    with pytest.raises(UnknownNameError, match="panel 'nope'"):
+        shown(workspace, "nope")
+
+
+def test_filters_are_read_strictly() -> None:
+    assert read_filters("mode=shadow&status=failed&limit=7&other=1") == Filters("shadow", "failed", 7)
+    assert read_filters("") == Filters(None, None, 50)
+    for query in ("mode=x", "status=x", "limit=0", "limit=501", "limit=1e3", "limit=²", "limit=99999999999"):
+        with pytest.raises(ConfigError):
+            read_filters(query)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1045.674, "+1,045.67 EUR"), (-0.2, "\N{MINUS SIGN}0.20 EUR"), (-0.001, "0.00 EUR"), (None, formats.MISSING)],
+)
+def test_money(value: float | None, expected: str) -> None:
+    assert formats.money(value, "EUR") == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.04, "40 ms"),
+        (0.9996, "1.0 s"),
+        (42, "42 s"),
+        (59.6, "1 m 0 s"),
+        (330, "5 m 30 s"),
+        (5400, "1 h 30 m"),
+        (183_600, "2 d 3 h"),
+        (None, formats.MISSING),
+        (-1, formats.MISSING),
+    ],
+)
+def test_duration(seconds: float | None, expected: str) -> None:
+    assert formats.duration(seconds) == expected
+
+
+def test_curve_stays_in_its_box_and_touches_its_ends() -> None:
+    curve = formats.Curve([-3.0, 1.0, 4.0])
+    heights = [float(y) for y in re.findall(r"V([\d.]+)", curve.line)]
+    assert heights == [154.0, pytest.approx(69.4, abs=0.1), 6.0]
+    assert (curve.top, curve.bottom) == (4.0, -3.0)
+    assert formats.Curve([0.0, 0.0]).end == (594.0, 6.0)
