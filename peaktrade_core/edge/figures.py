@@ -148,7 +148,9 @@ def _figure(title: str, label: str) -> go.Figure:
         legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.02, "yanchor": "bottom"},
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": INK, "activecolor": ACCENT, "remove": ["select2d", "lasso2d"]},
     )
-    figure.update_xaxes(title_text="UTC", gridcolor=GRID, linecolor=GRID, zeroline=False, type="date")
+    figure.update_xaxes(
+        title_text="UTC", nticks=7, tickangle=0, gridcolor=GRID, linecolor=GRID, zeroline=False, type="date"
+    )
     figure.update_yaxes(gridcolor=GRID, linecolor=GRID, zeroline=False, tickformat=",", automargin=True)
     return figure
 

@@ -87,7 +87,7 @@ def regenerate(path: Path) -> bytes:
             done = execute(path, {}, home=home, timeout_s=300.0)
     if done.fault:
         raise NotebookError(f"{path}: {done.fault}")
-    text = nbformat.writes(tidy(done.notebook, path.stem), indent=1) + "\n"
+    text: str = nbformat.writes(tidy(done.notebook, path.stem), indent=1) + "\n"
     if folder in text or str(share_dir()) in text:
         raise NotebookError(f"{path}: an output names a folder of this machine; print paths below the workspace")
     return text.encode()

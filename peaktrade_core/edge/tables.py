@@ -77,10 +77,7 @@ class Table:
         head = "".join(
             f'<th scope="col"{self._align(n)}>{html.escape(name)}</th>' for n, name in enumerate(self.columns)
         )
-        body = "".join(
-            f"<tr>{''.join(f'<td{self._label(n)}{self._align(n)}>{_html(cell)}</td>' for n, cell in enumerate(row))}</tr>\n"
-            for row in self.rows
-        )
+        body = "".join(f"<tr>{self._cells(row)}</tr>\n" for row in self.rows)
         note = f'<p class="pt-note">{_html(self.note)}</p>' if self.note else ""
         kind = "pt-table" if any(self.columns) else "pt-table pt-pairs"
         heads = f"<thead><tr>{head}</tr></thead>\n" if any(self.columns) else ""
@@ -97,6 +94,10 @@ class Table:
             "  ".join(self._pad(n, cell, widths[n]) for n, cell in enumerate(line)).rstrip() for line in lines
         )
         return f"{self.title}\n{text}" + (f"\n{self.note}" if self.note else "")
+
+    def _cells(self, row: Sequence[Cell]) -> str:
+        """Return the cells of a row as HTML."""
+        return "".join(f"<td{self._label(n)}{self._align(n)}>{_html(cell)}</td>" for n, cell in enumerate(row))
 
     def _label(self, column: int) -> str:
         """Return the heading as an attribute of the cell, where a narrow screen shows it beside its text."""
