@@ -15,6 +15,7 @@ import hashlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -43,29 +44,52 @@ def compile_run(strategy: Strategy, arguments: tuple[Any, ...], cache: Path | No
 
     Args:
         strategy: any registered strategy, also from a notebook cell.
-        arguments: what the function will be called with; the loop's, with parameters, market and
-            limits as plain tuples. Only their types matter.
+        arguments: what the function will be called with: the loop's own arguments, with parameters, market and limits
+            as plain tuples. Only their types matter.
         cache: folder for compiled code, None to compile in memory only.
 
     Raises:
         StrategyError: the strategy, or something it uses, cannot be compiled; says what and why.
     """
+    code, entry = _prepare(strategy)
+    digest = code.digest(entry, arguments)
+    if digest not in _READY:
+        _READY[digest] = _build(code, entry, arguments, cache and cache / digest)
+    ready: Compiled = _READY[digest]
+    return ready
+
+
+def code_digest(strategy: Strategy, arguments: tuple[Any, ...] = ()) -> str:
+    """Return the digest of everything that is compiled for a strategy; it names the folder in the cache.
+
+    Raises:
+        StrategyError: the strategy uses something that cannot be compiled.
+    """
+    code, entry = _prepare(strategy)
+    return code.digest(entry, arguments)
+
+
+class _Entry(NamedTuple):
+    """The function that is called from outside: its text, the classes it names, the loop, and how much is our own."""
+
+    text: str
+    names: dict[str, Any]
+    run: Any
+    trusted: int
+
+
+def _prepare(strategy: Strategy) -> tuple[_Sources, _Entry]:
+    """Find all that has to be compiled for a strategy."""
     code = _Sources(strategy.name)
     code.add(engine.step)
     trusted = len(code.functions) + 1
-    run = code.add(engine.runner(strategy.update))
+    run = code.add(engine.runner(code.plain(strategy.update)))
     text = _ENTRY.format(
         params=_rebuild("Params", "params", strategy.params),
         market=_rebuild("Market", "market", Market),
         limits=_rebuild("Limits", "limits", Limits),
     )
-    names: dict[str, Any] = {"Params": strategy.params, "Market": Market, "Limits": Limits}
-    fields = [cls._fields for cls in names.values()]
-    digest = code.digest(text, repr(fields), repr([_kind(value) for value in arguments]))
-    if digest not in _READY:
-        _READY[digest] = _build(code, _Entry(text, names, run, trusted), arguments, cache and cache / digest)
-    ready: Compiled = _READY[digest]
-    return ready
+    return code, _Entry(text, {"Params": strategy.params, "Market": Market, "Limits": Limits}, run, trusted)
 
 
 def _kind(value: Any) -> str:
@@ -97,9 +121,7 @@ class _Sources:
 
     def add(self, function: object) -> FunctionType:
         """Take in a function and all that it calls, and return it."""
-        plain = getattr(function, "py_func", function)
-        if not isinstance(plain, FunctionType):
-            raise self._refuse(f"it is a {type(plain).__name__}, not a plain function")
+        plain = self.plain(function)
         if plain not in self.functions:
             outside = dict(self._outside(plain))
             self.functions[plain] = _Function(plain, outside)
@@ -108,30 +130,42 @@ class _Sources:
                 self._text.append(f"{name} = {self._describe(plain, name, value)}")
         return plain
 
-    def digest(self, *more: str) -> str:
+    def plain(self, function: object) -> FunctionType:
+        """Return a function as Python wrote it."""
+        plain = getattr(function, "py_func", function)
+        if not isinstance(plain, FunctionType):
+            raise self.refuse(f"it is a {type(plain).__name__}, not a plain function")
+        return plain
+
+    def digest(self, entry: _Entry, arguments: tuple[Any, ...]) -> str:
         """Return the name of this code on this machine: 32 hexadecimal digits."""
         import llvmlite.binding as llvm  # type: ignore[import-untyped]
         import numba
         import numpy as np
 
+        fields = [cls._fields for cls in entry.names.values()]
+        kinds = [_kind(value) for value in arguments]
         features = llvm.get_host_cpu_features().flatten()
         machine = (sys.version, numba.__version__, np.__version__, llvm.get_host_cpu_name(), features)
-        return hashlib.sha256("\n".join([*self._text, *more, *machine]).encode()).hexdigest()[:32]
+        return hashlib.sha256("\n".join([*self._text, entry.text, f"{fields} {kinds}", *machine]).encode()).hexdigest()[
+            :32
+        ]
 
-    def _refuse(self, why: str) -> StrategyError:
+    def refuse(self, why: str) -> StrategyError:
+        """Return the error that says why the strategy cannot be compiled."""
         return StrategyError(f"strategy {self._strategy!r} cannot be compiled for a backtest: {why}")
 
     def _outside(self, function: FunctionType) -> Iterator[tuple[str, object]]:
         """Yield the global and free variables that a function reads, sorted by name."""
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-        for name in sorted(set(_globals_read(function.__code__)) | set(cells)):
+        for name in sorted(_globals_read(function.__code__) | set(cells)):
             try:
                 if name in cells:
                     yield name, cells[name].cell_contents
                 else:
                     yield name, function.__globals__[name] if name in function.__globals__ else getattr(builtins, name)
             except (AttributeError, ValueError):
-                raise self._refuse(f"{_place(function)} uses {name!r}, which is not defined") from None
+                raise self.refuse(f"{_place(function)} uses {name!r}, which is not defined") from None
 
     def _describe(self, function: FunctionType, name: str, value: object) -> str:
         """Return a text that differs whenever what is compiled would differ."""
@@ -139,7 +173,7 @@ class _Sources:
         if isinstance(value, ModuleType):
             if value.__name__ in KNOWN_MODULES:
                 return f"module {value.__name__}"
-            raise self._refuse(
+            raise self.refuse(
                 f"{_place(function)} reads through the module {value.__name__!r}; import the names it needs one by one"
             )
         if root in ("builtins", *KNOWN_MODULES) and (
@@ -158,20 +192,17 @@ class _Sources:
             return f"{type(value).__name__}({', '.join(self._describe(function, name, item) for item in value)})"
         if isinstance(value, _CONSTANTS):
             return f"{type(value).__name__} {value!r}"
-        raise self._refuse(
+        raise self.refuse(
             f"{_place(function)} uses {name!r}, a {type(value).__name__}; only numbers, tuples, arrays, NamedTuples, "
             "functions, math and numpy can be compiled. Make it a parameter of the strategy or a tuple"
         )
 
 
-def _globals_read(code: CodeType) -> Iterator[str]:
-    """Yield the names of the globals that bytecode reads, with those of functions nested in it."""
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            yield instruction.argval
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            yield from _globals_read(const)
+@lru_cache(maxsize=1024)
+def _globals_read(code: CodeType) -> frozenset[str]:
+    """Return the names of the globals that bytecode reads, with those of functions nested in it."""
+    read = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return frozenset(read).union(*(_globals_read(const) for const in code.co_consts if isinstance(const, CodeType)))
 
 
 def _code_text(code: CodeType) -> str:
@@ -201,15 +232,6 @@ def _place(function: FunctionType) -> str:
     return f"{function.__name__}() ({Path(function.__code__.co_filename).name}:{function.__code__.co_firstlineno})"
 
 
-class _Entry(NamedTuple):
-    """The function that is called from outside: its text, the classes it names, the loop, and how much is our own."""
-
-    text: str
-    names: dict[str, Any]
-    run: Any
-    trusted: int
-
-
 def _build(code: _Sources, entry: _Entry, arguments: tuple[Any, ...], folder: Path | None) -> Any:
     """Clone and compile, or load what an earlier process compiled."""
     import numba
@@ -223,16 +245,16 @@ def _build(code: _Sources, entry: _Entry, arguments: tuple[Any, ...], folder: Pa
         return function
 
     try:
-        if folder is not None:
-            try:
-                return compiled(_entry_file(folder, entry.text))
-            except numba.core.errors.NumbaError:
+        try:
+            return compiled(folder and _entry_file(folder, entry.text))
+        except Exception as fault:  # a cache that cannot be written or read costs time, nothing else
+            if folder is None or isinstance(fault, numba.core.errors.NumbaError):
                 raise
-            except Exception as fault:  # a cache that cannot be written or read costs time, nothing else
-                warnings.warn(f"compiled code is not kept in {folder}: {fault}", RuntimeWarning, stacklevel=2)
-        return compiled(None)
-    except numba.core.errors.NumbaError as error:
-        raise code._refuse(_reason(error)) from error
+            function = compiled(None)
+            warnings.warn(f"compiled code is not kept in {folder}: {fault}", RuntimeWarning, stacklevel=2)
+            return function
+    except Exception as fault:  # nothing has run yet: whatever it is, numba cannot compile this code
+        raise code.refuse(_reason(fault)) from fault
 
 
 def _entry_file(folder: Path, text: str) -> Path:

@@ -16,6 +16,7 @@ from peaktrade_core.adapters.resources import share_dir
 
 PLOTLY = "application/vnd.plotly.v1+json"
 TEMPLATE = "peaktrade"
+_SCRIPTS = "<!--scripts-->"  # nbconvert parses and writes the page again: megabytes of script go in after that
 _NOTEBOOK_LINK = re.compile(r'<a [^>]*href="(?![a-z]+:)[^"]*\.ipynb[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
 
 
@@ -37,13 +38,13 @@ def to_html(notebook: Any) -> str:
     scripts = _scripts(base / TEMPLATE, notebook)
     page = {
         "css": (base / TEMPLATE / "report.css").read_text(encoding="utf-8"),
-        "scripts": scripts,
         "policy": _policy(scripts),
         "title": _title(notebook),
         "run": notebook.metadata.get("peaktrade", {}).get("run"),
     }
     body, _ = exporter.from_notebook_node(notebook, resources={"page": page})
-    return _NOTEBOOK_LINK.sub(r"<b>\1</b>", str(body))
+    before, after = _NOTEBOOK_LINK.sub(r"<b>\1</b>", str(body)).rsplit(_SCRIPTS, 1)
+    return before + "".join(f"<script>{script}</script>\n" for script in scripts) + after
 
 
 def _scripts(template: Path, notebook: Any) -> list[str]:

@@ -16,7 +16,9 @@ import math
 import re
 import tokenize
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from peaktrade_core.domain.errors import ConfigError, NotebookError, UnknownNameError
 
@@ -27,7 +29,7 @@ _CHOICE = re.compile(r"\{([^{}]+)\}")
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-class Parameter(NamedTuple):
+class Parameter(msgspec.Struct, frozen=True):
     """One declared parameter.
 
     Attributes:

@@ -11,7 +11,14 @@
     ├── LiveModeNotAllowedError   somebody asked for live trading
     ├── StrategyError             a strategy raised or returned something that is no signal
     ├── NotebookError             a notebook could not be executed, or a cell failed
-    └── EnvironmentFault          a tool, port or directory that the machine does not provide
+    ├── EnvironmentFault          a tool, port or directory that the machine does not provide
+    └── ExchangeError             the venue or the way to it
+        ├── ExchangeNetworkError          no answer, or the venue is down
+        ├── ExchangeRateLimitError        we ask too often
+        ├── ExchangeAuthenticationError   the venue refuses our key: the session halts at once
+        ├── ExchangeOrderError            the venue refuses an order
+        │   └── InsufficientFunds         not enough balance for it
+        └── ExchangeAPIError              an unknown symbol, a wrong request, an answer that makes no sense
 
 Each carries the exit code that the command line ends with. Messages say what was wrong, where, and what to do.
 """
@@ -86,3 +93,52 @@ class EnvironmentFault(PeaktradeError):
     """The machine does not provide what is needed: a tool, a port, a writable directory, disk space."""
 
     exit_code = 7
+
+
+class ExchangeError(PeaktradeError):
+    """The venue, or the way to it.
+
+    Attributes:
+        severity: ``low``, ``medium`` or ``high``.
+        retryable: whether asking again later can help.
+        runbook: which runbook treats it.
+    """
+
+    exit_code = 8
+    severity = "medium"
+    retryable = False
+    runbook = "7"
+
+
+class ExchangeNetworkError(ExchangeError):
+    """No answer in time, a broken connection, or the venue is down."""
+
+    retryable = True
+    runbook = "7a"
+
+
+class ExchangeRateLimitError(ExchangeError):
+    """The venue says that we ask too often."""
+
+    severity = "low"
+    retryable = True
+    runbook = "7b"
+
+
+class ExchangeAuthenticationError(ExchangeError):
+    """The venue refuses our key, signature or nonce."""
+
+    severity = "high"
+    runbook = "7c"
+
+
+class ExchangeOrderError(ExchangeError):
+    """The venue refuses an order."""
+
+
+class InsufficientFunds(ExchangeOrderError):
+    """The balance does not cover the order."""
+
+
+class ExchangeAPIError(ExchangeError):
+    """An unknown symbol, a wrong request, or an answer that makes no sense."""

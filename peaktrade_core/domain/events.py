@@ -143,6 +143,14 @@ class Halt(Event, tag="halt"):
     limit: float
 
 
+class Notice(Event, tag="notice"):
+    """The feed has something to tell: a failed call that is made again, a clock that is off, a bar that cannot be true."""
+
+    code: str
+    message: str
+    value: float | None = None
+
+
 class Failure(Event, tag="error"):
     """Something went wrong: ``Type: message``."""
 
@@ -170,6 +178,7 @@ AnyEvent = (
     | Severity
     | State
     | Halt
+    | Notice
     | Failure
     | End
 )

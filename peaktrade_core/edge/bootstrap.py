@@ -224,8 +224,12 @@ class Workspace:
             notes=notes,
             tags=tags,
         )
+        if pace is not None:
+            from peaktrade_core.adapters.feeds.paced import PacedFeed
+
+            source = PacedFeed(source, pace, chosen.warmup_candles)
         return Plan(
-            described, decision, mode, env or config.environment.name, source, SimulatedBroker(), cli_args, found.tier, pace
+            described, decision, mode, env or config.environment.name, source, SimulatedBroker(), cli_args, found.tier
         )
 
     def _feed(self, chosen: SessionDefaults, candles: str | Path | None, bar_s: int) -> Feed:

@@ -1,8 +1,8 @@
 """How much of each risk limit a session used, from its events alone.
 
 Pure, and in step with :mod:`peaktrade_core.policy.risk`: a size or exposure above its limit is red, so is a loss that
-reached its limit; from ``warning_threshold_factor`` of a limit on it is yellow. What was denied counts as well, because
-the denial is the answer to it.
+reached its limit; from ``warning_threshold_factor`` of a limit on an exposure, loss or drawdown is yellow. What was
+denied counts as well, because the denial is the answer to it. So the worst level is the session's ``risk_status``.
 """
 
 from __future__ import annotations
@@ -74,14 +74,19 @@ class _Peaks:
         self.most[name] = max(self.most.get(name, 0.0), value)
 
 
+_CHECK, _SIZE, _LOSS = (
+    "pre-trade check",
+    "size",
+    "loss",
+)  # a pre-trade check knows no yellow; a loss is red when reached
 _SHOWN = (
-    ("max_order_notional", "largest opening order", "quote", False),
-    ("max_symbol_exposure_notional", "largest exposure in the symbol", "quote", False),
-    ("max_total_exposure_notional", "largest exposure of this session", "quote", False),
-    ("max_daily_loss_abs", "largest loss since 00:00 UTC", "quote", True),
-    ("max_daily_loss_pct", "the same, of the day's first equity", "%", True),
-    ("max_drawdown_halt_pct", "largest drawdown on marked equity", "%", True),
-    ("max_entries_per_day", "most opening orders in a UTC day", "orders", False),
+    ("max_order_notional", "largest opening order", "quote", _CHECK),
+    ("max_symbol_exposure_notional", "largest exposure in the symbol", "quote", _SIZE),
+    ("max_total_exposure_notional", "largest exposure of this session", "quote", _SIZE),
+    ("max_daily_loss_abs", "largest loss since 00:00 UTC", "quote", _LOSS),
+    ("max_daily_loss_pct", "the same, of the day's first equity", "%", _LOSS),
+    ("max_drawdown_halt_pct", "largest drawdown on marked equity", "%", _LOSS),
+    ("max_entries_per_day", "most opening orders in a UTC day", "orders", _CHECK),
 )
 
 
@@ -98,10 +103,10 @@ def limits_used(events: Iterable[AnyEvent], limits: Mapping[str, float]) -> list
     peaks.most["max_entries_per_day"] = float(max(peaks.entries.values(), default=0))
     warn = limits.get("warning_threshold_factor", 0.8)
     found = []
-    for name, what, unit, reached in _SHOWN:
+    for name, what, unit, kind in _SHOWN:
         if name in limits:
             used, limit = peaks.most.get(name, 0.0), limits[name]
-            red = used >= limit if reached else used > limit
-            level = "red" if red else "yellow" if used >= warn * limit else "green"
+            red = used >= limit if kind == _LOSS else used > limit
+            level = "red" if red else "yellow" if kind != _CHECK and used >= warn * limit else "green"
             found.append(LimitUse(name, what, used, limit, unit, used / limit, level))
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,15 +23,15 @@ from peaktrade_core.domain.tally import Tally, fold
 from peaktrade_core.policy import book as bk
 from peaktrade_core.policy import engine
 from peaktrade_core.policy.decision import Decision
-from peaktrade_core.policy.risk import DENY_CODES, SEVERITIES, Limits
+from peaktrade_core.policy.risk import Limits
 from peaktrade_core.policy.statistics import Statistic, Trade, statistics, trades
+from peaktrade_core.policy.telling import Teller
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 CHUNK = 32_768  # bars worked off at once, so that memory for the rows stays bounded
-PURPOSES = ("close", "open")
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,29 +240,6 @@ def _gaps(ts: NDArray[np.float64], bar_s: float) -> NDArray[np.float64]:
 
 def _events(rows: NDArray[np.float64], closes: NDArray[np.float64]) -> Iterator[ev.AnyEvent]:
     """Yield the events that the rows stand for, timed at the close of their bar."""
-    on_way: dict[str, str] = {}
-    orders = 0
-    last, now = -1.0, from_seconds(0.0)
-    for seq, row in enumerate(rows.tolist()):
-        at, kind, code, qty, price, value, limit = row
-        if at != last:
-            last, now = at, from_seconds(float(closes[int(at)]))
-        purpose = PURPOSES[code == 1.0]
-        if kind == engine.FILL:
-            yield ev.Fill(seq, now, on_way.pop(purpose), purpose, qty, price, value, limit)
-        elif kind == engine.ORDER:
-            orders += 1
-            on_way[purpose] = f"o{orders}"
-            yield ev.Order(seq, now, on_way[purpose], purpose, qty, price, value)
-        else:
-            yield _notice(seq, now, row, on_way)
-
-
-def _notice(seq: int, now: datetime, row: list[float], on_way: dict[str, str]) -> ev.AnyEvent:
-    """Return the denial, halt or change of severity that a row stands for."""
-    _, kind, code, qty, price, value, limit = row
-    if kind == engine.DENIAL:
-        return ev.Denial(seq, now, DENY_CODES[int(code)], qty, price, value, limit, on_way.pop("open", None))
-    if kind == engine.HALT:
-        return ev.Halt(seq, now, DENY_CODES[int(code)], value, limit)
-    return ev.Severity(seq, now, SEVERITIES[int(code)])
+    teller = Teller()
+    for seq, (at, *row) in enumerate(rows.tolist()):
+        yield from teller.tell(row, 1, seq, from_seconds(float(closes[int(at)])))

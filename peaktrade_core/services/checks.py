@@ -119,7 +119,8 @@ def _ledger(record: SessionRecord, tally: Tally) -> Check:
     realized = float(ledger.realized_pnl)
     unrealized = float(ledger.unrealized_pnl(bar.close)) if bar else 0.0
     off = max(
-        abs(realized - (record.metric("realized_pnl") or 0.0)), abs(unrealized - (record.metric("unrealized_pnl") or 0.0))
+        abs(realized - (record.metric("realized_pnl") or 0.0)),
+        abs(unrealized - (record.metric("unrealized_pnl") or 0.0)),
     )
     return check(
         "ledger",
@@ -207,7 +208,9 @@ def _orders(record: SessionRecord) -> Check:
         "Is the number of orders plausible?",
         not many and (executed > 0 or steps < 500),
         f"{executed:.0f} executed in {steps:.0f} bars, {record.metric('num_trades') or 0:.0f} round trips",
-        "More orders than bars: look for a runaway strategy." if many else "None in a long session: strategy or market?",
+        "More orders than bars: look for a runaway strategy."
+        if many
+        else "None in a long session: strategy or market?",
         otherwise=WARN,
     )
 

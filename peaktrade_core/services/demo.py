@@ -39,7 +39,9 @@ class Outcome(NamedTuple):
     record: SessionRecord
 
 
-def run_demo(plan: Callable[..., Plan], desk: Desk, watch: Callable[[Progress], None] = lambda _: None) -> list[Outcome]:
+def run_demo(
+    plan: Callable[..., Plan], desk: Desk, watch: Callable[[Progress], None] = lambda _: None
+) -> list[Outcome]:
     """Run the three sessions and return them.
 
     Args:
@@ -61,7 +63,9 @@ def run_demo(plan: Callable[..., Plan], desk: Desk, watch: Callable[[Progress], 
     )
     with scratch_registry():
         register("demo_fragile", Fragile, slots=lambda _: 1, warmup=lambda _: 0)(fragile)
-        failing = plan(strategy="demo_fragile", steps=1000, seed=3, notes="Demo: a strategy with a bug.", tags=("demo",))
+        failing = plan(
+            strategy="demo_fragile", steps=1000, seed=3, notes="Demo: a strategy with a bug.", tags=("demo",)
+        )
     return [
         Outcome("fine", run_session(fine, desk, watch=watch)),
         Outcome("fails: a bug in its strategy", run_session(failing, desk, watch=watch)),
@@ -69,7 +73,7 @@ def run_demo(plan: Callable[..., Plan], desk: Desk, watch: Callable[[Progress], 
     ]
 
 
-def tightened(plan: Plan, **limits: float) -> Plan:
+def tightened(plan: Plan, **limits: Any) -> Plan:
     """Return the plan with some of its risk limits replaced, in decision and record alike."""
     changed: Limits = plan.decision.limits._replace(**limits)
     described: dict[str, Any] = changed._asdict()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from itertools import chain, islice
 from typing import Any
 
 import msgspec
 
+from peaktrade_core.adapters.feeds import Item, Notice, Pause
 from peaktrade_core.adapters.journal import Journal
 from peaktrade_core.adapters.trading_state import GLOBAL, STATES, TradingState, scope_of
 from peaktrade_core.domain import events as ev
@@ -19,12 +19,12 @@ from peaktrade_core.domain.errors import DataError, PeaktradeError, StrategyErro
 from peaktrade_core.domain.market import Bar
 from peaktrade_core.policy import book as bk
 from peaktrade_core.policy import engine
-from peaktrade_core.policy.risk import DENY_CODES, HALTED, SEVERITIES
+from peaktrade_core.policy.risk import HALTED
+from peaktrade_core.policy.telling import Teller
 from peaktrade_core.services.plan import Desk, Plan, Progress, Stop
 
 GATE_S = 0.25  # how often the trading state and a stop are looked at [s of wall clock]
 LOOK_EVERY = 64  # bars between two looks at the wall clock when running as fast as possible
-PURPOSES = ("close", "open")
 
 
 class Loop:
@@ -46,12 +46,10 @@ class Loop:
         self.out = engine.new_out()
         self.scopes = (GLOBAL, scope_of(plan.mode, plan.config.strategy_name, plan.config.symbol))
         self.now = from_seconds(0.0)
-        self.step = self.before = self.orders = 0
-        self.on_way: dict[str, str] = {}
+        self.step = self.before = 0
+        self.teller = Teller()
         self._expected = 0.0
         self._aligned = False
-        self._started: float | None = None
-        self._first_ts = 0.0
         self._last_look = 0.0
         self._gate = TradingState(scope=GLOBAL)
         self._halt_unsaved = False
@@ -60,33 +58,48 @@ class Loop:
         """Work off the feed: the warm-up, then every bar until it ends, the steps are done or somebody stops it.
 
         Raises:
-            DataError: the feed has no bars, fewer than the warm-up needs, or one out of order.
+            DataError: the feed has fewer bars than the warm-up needs and one more, or one out of order.
+            ExchangeError: the venue failed for longer than the feed is patient.
             StrategyError: the strategy raised or returned something that is no number.
         """
-        config, feed = self.plan.config, self.plan.feed
-        bars = iter(feed)
-        first = next(bars, None)
-        if first is None:
-            raise DataError("the feed has no bars")
-        self._expected = first.ts
-        self.now = from_seconds(first.ts) if feed.simulated else self.desk.clock.now()
-        self._append(ev.Start, ev.SCHEMA, msgspec.to_builtins(config))
+        config = self.plan.config
         state = self.decision.new_state()
-        bars = chain((first,), bars)
-        self._warm_up(bars, state)
-        self._look(force=True)
-        self.journal.commit()
-        paced = self.plan.pace is not None or not feed.simulated
-        steps = config.steps
-        for bar in bars:
-            if paced:
-                self._wait_for(bar)
-            if (paced or not self.step % LOOK_EVERY) and self._look():
+        history: list[Bar] = []
+        warm = False
+        for item in self.plan.feed:
+            if self.journal.next_seq == 0:
+                self.now = from_seconds(item.ts) if isinstance(item, Bar) else self.desk.clock.now()
+                self._append(ev.Start, ev.SCHEMA, msgspec.to_builtins(config))
+            if type(item) is not Bar:
+                if self._between(item):
+                    return
+                continue
+            if not warm:
+                warm = self._warm_up(item, history, state)
+                if not warm:
+                    continue
+            if not self.step % LOOK_EVERY and self._look():
                 return
-            self._bar(bar, state)
+            self._bar(item, state)
             self.journal.settle()
-            if self.step == steps:
+            if self.step == config.steps:
                 return
+        if not warm:
+            raise DataError(
+                f"the feed has {len(history)} bars, the warm-up needs {config.warmup_candles} and a session at least one "
+                "more; use --warmup-candles"
+            )
+
+    def _between(self, item: Item) -> bool:
+        """Journal a notice or sit a pause out; return whether to stop."""
+        if isinstance(item, Notice):
+            self._append(ev.Notice, item.code, item.message, item.value)
+        elif isinstance(item, Pause):
+            self.journal.commit()
+            until = time.monotonic() + item.seconds
+            while not self._look() and (left := until - time.monotonic()) > 0:
+                self.stop.wait(min(left, GATE_S))
+        return self.stop.requested
 
     def finish(self, status: str, error: str | None) -> None:
         """Journal the end and show the last figures."""
@@ -96,17 +109,20 @@ class Loop:
         self.journal.commit()
         self._show("ended")
 
-    def _warm_up(self, bars: Iterator[Bar], state: list[float]) -> None:
-        """Let the strategy see its history."""
-        wanted = self.plan.config.warmup_candles
-        history = list(islice(bars, wanted))
-        if len(history) < wanted:
-            raise DataError(f"the feed has {len(history)} bars, the warm-up needs {wanted}; use --warmup-candles")
-        for bar in history:
+    def _warm_up(self, bar: Bar, history: list[Bar], state: list[float]) -> bool:
+        """Show the strategy one more bar of its history; return whether ``bar`` is the first to trade instead."""
+        if not self._aligned:
+            self._expected = bar.ts
+        if len(history) < self.plan.config.warmup_candles:
             self._advance(bar.ts)
             self._signal(bar, state)
+            history.append(bar)
+            return False
         first, last = (from_seconds(history[0].ts), from_seconds(history[-1].ts)) if history else (None, None)
         self._append(ev.WarmedUp, len(history), first, last)
+        self._look(force=True)
+        self.journal.commit()
+        return True
 
     def _bar(self, bar: Bar, state: list[float]) -> None:
         """Work off one bar: decide, journal what was decided, then act on it."""
@@ -190,29 +206,23 @@ class Loop:
         """Journal what one bar led to, hand its orders to the broker, and return the counts and deny codes."""
         counts = Counter[str]()
         reasons: list[str] = []
+        halts: list[str] = []
         placed: list[ev.Order] = []
-        for at in range(0, rows * engine.WIDTH, engine.WIDTH):
-            kind, code, qty, price, value, limit = self.out[at : at + engine.WIDTH]
-            purpose = PURPOSES[code == 1.0]
-            if kind == engine.FILL:
+        for event in self.teller.tell(self.out, rows, self.journal.next_seq, self.now):
+            self.journal.append(event)
+            if isinstance(event, ev.Fill):
                 counts["filled"] += 1
-                self._append(ev.Fill, self.on_way.pop(purpose), purpose, qty, price, value, limit)
-            elif kind == engine.ORDER:
+            elif isinstance(event, ev.Order):
+                placed.append(event)
                 counts["generated"] += 1
-                self.orders += 1
-                self.on_way[purpose] = f"o{self.orders}"
-                placed.append(self._append(ev.Order, f"o{self.orders}", purpose, qty, price, value))
-            elif kind == engine.DENIAL:
-                denied = self.on_way.pop("open", None)  # one on its way is what was denied
-                counts["generated"] += denied is None
+            elif isinstance(event, ev.Denial):
+                reasons.append(event.code)
+                counts["generated"] += event.order_id is None
                 counts["blocked"] += 1
-                reasons.append(DENY_CODES[int(code)])
-                self._append(ev.Denial, reasons[-1], qty, price, value, limit, denied)
-            elif kind == engine.HALT:
-                self._append(ev.Halt, DENY_CODES[int(code)], value, limit)
-                self._latch(f"{DENY_CODES[int(code)]} value={value:.4g} limit={limit:.4g}")
-            else:
-                self._append(ev.Severity, SEVERITIES[int(code)])
+            elif isinstance(event, ev.Halt):
+                halts.append(f"{event.code} value={event.value:.4g} limit={event.limit:.4g}")
+        for reason in halts:
+            self._latch(reason)
         if placed and self.plan.broker.asks_venue:
             counts["rejected"] = self._submit(placed)
         return counts["generated"], counts["filled"], counts["rejected"], counts["blocked"], tuple(reasons)
@@ -229,9 +239,11 @@ class Loop:
             self._append(ev.VenueAnswer, order.order_id, answer.accepted, answer.message, answer.raw)
             if not answer.accepted:
                 for other in placed[n + 1 :]:
-                    self._append(ev.VenueAnswer, other.order_id, False, "not sent: an order before it was refused", None)
+                    self._append(
+                        ev.VenueAnswer, other.order_id, False, "not sent: an order before it was refused", None
+                    )
                 for refused in placed[n:]:
-                    self.on_way.pop(refused.purpose, None)
+                    self.teller.withdraw(refused)
                     bk.withdraw_order(self.book, refused.purpose == "open")
                 self.book[bk.REJECTS] += 1.0
                 return len(placed) - n
@@ -269,7 +281,9 @@ class Loop:
         """Take over the trading state from the disk; a person's resume re-arms the drawdown halt from here."""
         level = float(STATES.index(state.state))
         if (state.state, state.reason) != (self._gate.state, self._gate.reason):
-            self._append(ev.State, state.state, f"{state.scope} by {state.by}" if state.by else state.scope, state.reason)
+            self._append(
+                ev.State, state.state, f"{state.scope} by {state.by}" if state.by else state.scope, state.reason
+            )
             if level < STATES.index(self._gate.state):
                 self.book[bk.PEAK], self.book[bk.DRAWDOWN], self.book[bk.REJECTS] = self.book[bk.EQUITY], 0.0, 0.0
             self._gate = state
@@ -282,18 +296,3 @@ class Loop:
             self.watch(Progress(phase, self.step, total, self.book[bk.EQUITY], self.book[bk.QTY], self.now))
         except OSError:  # the terminal or pipe is gone; the session is not
             self.watch = lambda _: None
-
-    def _wait_for(self, bar: Bar) -> None:
-        """Sleep until a bar is due on the wall clock; what was journalled so far is on the disk meanwhile."""
-        if self.plan.pace is None:
-            return
-        due = self._anchor(bar) + (bar.ts - self._first_ts) / self.plan.pace
-        self.journal.commit()
-        while (left := due - time.monotonic()) > 0 and not self._look():
-            self.stop.wait(min(left, GATE_S))
-
-    def _anchor(self, bar: Bar) -> float:
-        """Return when, on the monotonic clock, the first traded bar came."""
-        if self._started is None:
-            self._started, self._first_ts = time.monotonic(), bar.ts
-        return self._started

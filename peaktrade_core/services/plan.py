@@ -88,7 +88,6 @@ class Plan(NamedTuple):
 
     Attributes:
         mode: ``shadow`` or ``testnet``; env_name: the venue it stands for.
-        pace: seconds of the market per second of the wall clock, None for as fast as possible.
     """
 
     config: SessionConfig
@@ -99,4 +98,3 @@ class Plan(NamedTuple):
     broker: Broker
     cli_args: tuple[str, ...] = ()
     tier: str = "core"
-    pace: float | None = None

@@ -88,7 +88,9 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
     )
 
 
-def write_session_report(views: Views, folder: Path, query: Query = ALL, *, summary_only: bool, form: str) -> list[Path]:
+def write_session_report(
+    views: Views, folder: Path, query: Query = ALL, *, summary_only: bool, form: str
+) -> list[Path]:
     """Write the report as ``markdown``, ``html`` or ``both`` into ``folder`` and return the files.
 
     Raises:
@@ -111,7 +113,9 @@ def _section(views: Views, row: SessionRow) -> Section:
     record = views.record(row.session_id)
     params = record.setting("params")
     text = ", ".join(f"{k} {v}" for k, v in params.items()) if isinstance(params, Mapping) else ""
-    return Section(row, record, f"({text})" if text else "", figures_of(record), post_session_checks(views, row.session_id))
+    return Section(
+        row, record, f"({text})" if text else "", figures_of(record), post_session_checks(views, row.session_id)
+    )
 
 
 def _css() -> str:

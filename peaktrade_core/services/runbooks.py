@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -52,7 +52,7 @@ class RunbookInfo(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
 
 
-class RunOutcome(NamedTuple):
+class RunOutcome(msgspec.Struct, frozen=True):
     """How a run ended.
 
     Attributes:
@@ -157,7 +157,7 @@ def run_runbook(
         shutil.rmtree(staging, ignore_errors=True)
     operation = f"{iso(began)} runbook {info.name} {status} by {_user()}: {files[0].name}"
     append_line(workspace.home / "logs" / "operations.log", operation)
-    return RunOutcome(info.name, status, *files, seconds, fault, values)
+    return RunOutcome(info.name, status, files[0], files[1], seconds, fault, values)
 
 
 def _read(path: Path) -> dict[str, Any]:

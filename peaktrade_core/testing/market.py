@@ -87,7 +87,7 @@ class MarketSource:
         return cls(symbol, feed, bar_s, decimals)
 
     def aligned(self, moment: float, history: int = HISTORY) -> MarketSource:
-        """Return this market moved in time by whole bars, so that ``history`` bars lie behind ``moment`` [s since epoch].
+        """Return this market moved in time by whole bars, with ``history`` bars behind ``moment`` [s since epoch].
 
         For clients on the machine's clock. Use the new market instead of this one.
         """
@@ -129,7 +129,9 @@ class MarketSource:
             known[last] = current
         if not flat:
             return list(known.values())
-        close = closed[low - 1].close if low else known[min(known)].open if known else 0.0
+        if not known and not low:
+            return []
+        close = closed[low - 1].close if low else known[min(known)].open
         rows = []
         for step in range(int((last - first) // interval_s) + 1):
             ts = first + step * interval_s
@@ -145,7 +147,7 @@ class MarketSource:
         return self._seen(row, now).close
 
     def window(self, start: float, now: float) -> Window:
-        """Return what happened from ``start`` to ``now`` [s since epoch]; without trades all prices are the last one."""
+        """Return what happened from ``start`` to ``now`` [s since epoch]; without trades, of the last price."""
         self._reach(now)
         rows = range(bisect_right(self._opens, start - self.bar_s), bisect_right(self._opens, now))
         bars = [self._seen(row, now) for row in rows]
@@ -157,6 +159,18 @@ class MarketSource:
         vwap = turnover / volume if volume else bars[-1].close
         high, low = max(bar.high for bar in bars), min(bar.low for bar in bars)
         return Window(bars[0].open, high, low, volume, vwap, sum(trades(bar) for bar in bars))
+
+    def extremes(self, start: float, now: float) -> tuple[float, float]:
+        """Return the lowest and highest price met after ``start`` until ``now`` [s since epoch]."""
+        self._reach(now)
+        low = high = self.price(now)
+        for row in range(bisect_right(self._opens, start - self.bar_s), bisect_right(self._opens, now)):
+            bar = self._bars[row]
+            shares = (max(0.0, (start - bar.ts) / self.bar_s), min(1.0, (now - bar.ts) / self.bar_s))
+            knots = [n / 3.0 for n in range(4) if shares[0] < n / 3.0 < shares[1]]
+            met = [along(bar, share, self.pair.decimals) for share in (*shares, *knots)]
+            low, high = min(low, *met), max(high, *met)
+        return low, high
 
     def _closed(self, interval_s: int, end: float) -> list[Bar]:
         """Return all bars of ``interval_s`` that close by ``end`` or, made earlier, later."""
@@ -213,15 +227,23 @@ def merge(ts: float, bars: list[Bar]) -> Bar:
 
 
 def partial(bar: Bar, share: float, decimals: int) -> Bar:
-    """Return ``bar`` when ``share`` [fraction] of its time has passed; rising bars go low first, falling ones high."""
+    """Return ``bar`` as it looks when ``share`` [fraction] of its time has passed."""
     if share >= 1.0:
         return bar
+    seen = (*_path(bar)[: int(share * 3.0) + 1], along(bar, share, decimals))
+    return Bar(bar.ts, bar.open, max(seen), min(seen), seen[-1], round(bar.volume * share, 8))
+
+
+def along(bar: Bar, share: float, decimals: int) -> float:
+    """Return the price when ``share`` [fraction] of the bar's time has passed [quote ccy]."""
+    path, leg = _path(bar), max(0, min(2, int(share * 3.0)))
+    return round(path[leg] + (path[leg + 1] - path[leg]) * (min(1.0, share) * 3.0 - leg), decimals)
+
+
+def _path(bar: Bar) -> tuple[float, float, float, float]:
+    """Return the prices a bar meets at equal distances: a rising one goes low first, a falling one high."""
     rising = bar.close >= bar.open
-    path = (bar.open, bar.low, bar.high, bar.close) if rising else (bar.open, bar.high, bar.low, bar.close)
-    leg = min(2, int(share * 3.0))
-    price = round(path[leg] + (path[leg + 1] - path[leg]) * (share * 3.0 - leg), decimals)
-    seen = (*path[: leg + 1], price)
-    return Bar(bar.ts, bar.open, max(seen), min(seen), price, round(bar.volume * share, 8))
+    return (bar.open, bar.low, bar.high, bar.close) if rising else (bar.open, bar.high, bar.low, bar.close)
 
 
 def typical(bar: Bar) -> float:

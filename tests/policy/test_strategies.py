@@ -32,7 +32,9 @@ def signals(name: str, frame: pd.DataFrame, **given) -> np.ndarray:
 def wilder_average(series: pd.Series, period: int) -> pd.Series:
     """Wilder's smoothing of the values from the first that is there, seeded with their simple mean."""
     known = series.dropna()
-    seeded = pd.concat([pd.Series([known.iloc[:period].mean()], index=known.index[period - 1 : period]), known[period:]])
+    seeded = pd.concat(
+        [pd.Series([known.iloc[:period].mean()], index=known.index[period - 1 : period]), known[period:]]
+    )
     return seeded.ewm(alpha=1 / period, adjust=False).mean().reindex(series.index)
 
 
@@ -74,7 +76,9 @@ def test_rsi_reversion_follows_wilders_rsi(frame, trend):
 def textbook_trend(frame: pd.DataFrame) -> np.ndarray:
     rise, fall = frame.high.diff(), -frame.low.diff()
     before = frame.close.shift()
-    span = pd.concat([frame.high - frame.low, (frame.high - before).abs(), (frame.low - before).abs()], axis=1).max(axis=1)
+    span = pd.concat([frame.high - frame.low, (frame.high - before).abs(), (frame.low - before).abs()], axis=1).max(
+        axis=1
+    )
     span[0] = np.nan  # the first bar has no close before it
     plus = rise.where((rise > fall) & (rise > 0), 0.0).where(rise.notna())
     minus = fall.where((fall > rise) & (fall > 0), 0.0).where(fall.notna())

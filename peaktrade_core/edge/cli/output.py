@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON; NaN becomes null."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=os.fspath), indent=2).decode())
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:
@@ -53,7 +54,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     for row in rows:
         cells = (cell if isinstance(cell, tuple) else (cell, "") for cell in row)
-        table.add_row(*(Text(str(text), style=STYLES.get(style, style)) for text, style in cells))
+        table.add_row(*(Text(str(text), style=STYLES.get(style, "") if style else "") for text, style in cells))
     console().print(table)
 
 

@@ -134,22 +134,28 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
 
 def _show_summary(workspace: Workspace, record: SessionRecord) -> None:
     """Print the figures that an operator writes down, and what comes next."""
+    from peaktrade_core.adapters.runs import is_id
     from peaktrade_core.services.reports import figures_of
+
+    def known(name: str) -> str:
+        return str(record.setting(name) or wording.NOTHING)
 
     click.echo(f"\nSession {record.session_id}: {wording.badge(record.status)}")
     if record.error:
         click.echo(f"  {record.error}")
     print_pairs(
         {
-            "Mode": f"{record.mode} · {record.env_name}",
-            "Strategy": f"{record.setting('strategy_name')} on {record.symbol} {record.setting('timeframe')}",
+            "Mode": f"{record.mode} · {record.env_name or wording.NOTHING}",
+            "Strategy": f"{known('strategy_name')} on {record.symbol or wording.NOTHING} {known('timeframe')}",
             "Duration": wording.duration(record.duration_seconds),
             **dict(figures_of(record)),
         }
     )
-    path = workspace.registry.path_of(record)
-    click.echo(f"\nRecord   {_relative(path)}\nJournal  {_relative(workspace.run_folder(record.session_id).journal)}")
-    click.echo(f"Next     peaktrade runbook run post_session_check -p session_id={record.session_id}")
+    entry = workspace.registry.find(record.session_id)
+    click.echo(f"\nRecord   {_relative(entry.path if entry else workspace.registry.path_of(record))}")
+    if is_id(record.session_id):  # a foreign id may be no name of a folder
+        click.echo(f"Journal  {_relative(workspace.run_folder(record.session_id).journal)}")
+    click.echo(f"Next     peaktrade runbook run post_session_check -p session_id={shlex.quote(record.session_id)}")
 
 
 def _relative(path: Path) -> str:

@@ -86,7 +86,7 @@ class Curve:
         step = (self.WIDTH - self.PAD) / len(values)
         heights = [round(self.PAD + (self.top - value) * per_unit, 1) for value in values]
         self.zero = round(self.PAD + self.top * per_unit, 1)
-        steps = "".join(f"H{i * step:.1f}V{y}" for i, y in enumerate(heights, 1))
+        steps = "".join(f"V{y}H{i * step:.1f}" for i, y in enumerate(heights, 1))
         self.line = f"M0 {self.zero}{steps}"
         self.area = f"{self.line}V{self.zero}Z"
         self.end = (self.WIDTH - self.PAD, heights[-1])

@@ -135,7 +135,7 @@ class Stats(_Json):
     async def get(self) -> None:
         """Answer the figures over what matches ``mode`` and ``status``."""
         chosen = panels.read_filters(self.request.query)
-        self.answer(await self.ask(self.workspace.views.stats, _query(chosen)))
+        self.answer(await self.ask(self.workspace.views.stats, _query(chosen)._replace(limit=None)))
 
 
 def _query(chosen: panels.Filters) -> Query:

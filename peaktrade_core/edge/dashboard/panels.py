@@ -224,14 +224,15 @@ def _sessions(workspace: Workspace, query: str) -> dict[str, Any]:
     """Answer: which sessions are there, under the filters of the URL?"""
     chosen = read_filters(query)
     views = workspace.views
-    asked = Query(limit=chosen.limit, mode=chosen.mode, status=chosen.status)
+    rows = views.rows(Query(limit=chosen.limit, mode=chosen.mode, status=chosen.status))
+    statuses = views.stats(Query(mode=chosen.mode)).by_status
     return {
-        "rows": views.rows(asked),
-        "total": views.stats(asked).total_sessions,
+        "rows": rows,
+        "total": statuses.get(chosen.status, 0) if chosen.status else sum(statuses.values()),
         "chosen": chosen,
         "modes": views.stats(Query(status=chosen.status)).by_mode,
-        "statuses": views.stats(Query(mode=chosen.mode)).by_status,
-        "any": views.stats().total_sessions > 0,
+        "statuses": statuses,
+        "any": bool(rows or views.rows(Query(limit=1))),
         "more": min(MOST_ROWS, chosen.limit * 4),
     }
 

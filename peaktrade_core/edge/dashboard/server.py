@@ -39,6 +39,7 @@ PAGES = ({"path": "/", "name": "live_track", "title": "Live-Track"},)
 EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8")
 SPOKEN = ("as_of", "paused", "ago_s", "ago_m", "ago_h", "down", "down_next", "faulty")
 LOCAL_HOSTS = r"^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$"
+LONGEST_SCRATCH = 45  # bytes; a Unix socket's path holds about 104, of which a kernel's file name takes 55
 _KERNEL_ID = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
 
 
@@ -105,7 +106,8 @@ class Dashboard(Voila):  # type: ignore[misc]
         """
         self._assets = share_dir() / "templates" / "voila" / "templates" / "peaktrade"
         self._workspace = workspace
-        super().__init__(config=_voila_config(words(workspace.config.ui.language), refresh, _version(self._assets)))
+        texts = words(workspace.config.ui.language)
+        super().__init__(config=_voila_config(texts, refresh, _version(self._assets), scratch))
         self.config_file_paths = list[str]()
         self.log_level = logging.WARNING
         self.root_dir = str(pages.resolve())
@@ -115,6 +117,7 @@ class Dashboard(Voila):  # type: ignore[misc]
             "headers": own.HEADERS,
             "allow_remote_access": False,
             "websocket_max_message_size": 1 << 20,
+            "ws_ping_timeout": 30_000,
         }
         self.initialize([])
 
@@ -126,6 +129,7 @@ class Dashboard(Voila):  # type: ignore[misc]
     def init_settings(self) -> Any:
         """Return Voila's settings, with kernels that know their workspace."""
         settings = super().init_settings()
+        self.contents_manager.log = _silent()  # it warns that view notebooks carry no signature
         self.kernel_manager.page_env = page_environment(
             self._workspace.home, self._workspace.config_path, Path(self.connection_dir)
         )
@@ -182,7 +186,7 @@ class Dashboard(Voila):  # type: ignore[misc]
                 await asyncio.wait_for(self.kernel_manager.shutdown_all(now=True), 5.0)
 
 
-def _voila_config(texts: dict[str, str], refresh: int, version: str) -> Config:
+def _voila_config(texts: dict[str, str], refresh: int, version: str, scratch: Path) -> Config:
     """Return all that differs from Voila's defaults."""
     shown = {
         "words": texts,
@@ -205,7 +209,9 @@ def _voila_config(texts: dict[str, str], refresh: int, version: str) -> Config:
         multi_kernel_manager_class=PageKernels,
     )
     config.PageKernels.update(cull_idle_timeout=120, cull_interval=30, cull_connected=False)
-    config.ConnectionFileMixin.transport = "ipc" if os.name == "posix" else "tcp"
+    fits = os.name == "posix" and len(os.fsencode(scratch)) < LONGEST_SCRATCH
+    config.ConnectionFileMixin.transport = "ipc" if fits else "tcp"
+    config.NotebookNotary.update(db_file=":memory:", secret=os.urandom(32))  # nothing is written to the user's home
     return config
 
 
@@ -231,6 +237,13 @@ def _bind(host: str, port: int) -> list[Any]:
         else:
             why = f"cannot listen on {host}:{port}: {error.strerror or error}; choose another port with --port"
         raise EnvironmentFault(why) from error
+
+
+def _silent() -> logging.Logger:
+    """Return a log for which nothing but errors counts."""
+    log = logging.getLogger("peaktrade.contents")
+    log.setLevel(logging.ERROR)
+    return log
 
 
 async def _signalled() -> None:

@@ -39,8 +39,11 @@ class KernelSocket(VoilaKernelWebsocketHandler):  # type: ignore[misc]
         """Connect.
 
         Raises:
-            HTTPError: 400 without the framed protocol: the old one lets a client make the server allocate without end.
+            HTTPError: 403, it does not come from one of our pages (tornado does not ask when no origin is named); 400
+                without the framed protocol: the old one lets a client make the server allocate without end.
         """
+        if not _own_origin(self):
+            raise HTTPError(403)
         offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
         if PROTOCOL not in [name.strip() for name in offered.split(",")]:
             raise HTTPError(400, "the websocket needs the subprotocol %s", PROTOCOL)

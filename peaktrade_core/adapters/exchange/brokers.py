@@ -1,0 +1,148 @@
+"""Brokers that talk to a venue and cannot trade live: one only validates, the other only knows a demo venue.
+
+That is a property of each class, not of a setting: :class:`ValidatingBroker` puts ``validate`` into every order at the
+only place that sends one, :class:`DemoBroker` refuses to be built for any host but the demo's or this machine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peaktrade_core.adapters.brokers import Answer
+from peaktrade_core.adapters.exchange.client import LOOPBACK, VenueClient
+from peaktrade_core.domain.errors import (
+    ConfigError,
+    ExchangeAuthenticationError,
+    ExchangeError,
+    ExchangeNetworkError,
+    ExchangeOrderError,
+    ExchangeRateLimitError,
+)
+from peaktrade_core.domain.events import Order
+
+DEMO_HOSTS = ("demo-futures.kraken.com",)
+RECONCILE_ATTEMPTS = 3
+
+
+class ValidatingBroker:
+    """Kraken spot: the venue checks each order and never takes it.
+
+    Kraken has no sandbox for spot; ``validate`` makes AddOrder check the parameters only. Any value given for it
+    validates, so it is always the same one.
+    """
+
+    asks_venue = True
+
+    def __init__(self, client: VenueClient, symbol: str, session_id: str = "") -> None:
+        """Take a client of Kraken spot.
+
+        Raises:
+            ConfigError: another venue.
+        """
+        if client.name != "kraken":
+            raise ConfigError(f"{client.name} is not validated but traded in its demo; use DemoBroker")
+        self._client, self._symbol = client, symbol
+
+    def submit(self, order: Order) -> Answer:
+        """Have one order validated; nothing is ever placed.
+
+        Raises:
+            ExchangeAuthenticationError: the venue refuses our key.
+        """
+        side = "buy" if order.qty > 0.0 else "sell"
+        try:
+            raw = self._client.order(
+                "create_order", self._symbol, "market", side, abs(order.qty), None, {"validate": True}
+            )
+        except ExchangeAuthenticationError:
+            raise
+        except ExchangeError as fault:
+            return _refused(fault)
+        placed = raw.get("id") if isinstance(raw, dict) else None
+        if placed:
+            raise ExchangeOrderError(
+                f"the venue placed order {placed} although it was to be validated only; halt and check"
+            )
+        return Answer(accepted=True, message="validated", raw=_kept(raw))
+
+
+class DemoBroker:
+    """krakenfutures' demo venue: orders are placed there with play money."""
+
+    asks_venue = True
+
+    def __init__(self, client: VenueClient, symbol: str, session_id: str) -> None:
+        """Take a client of the demo venue.
+
+        Args:
+            client: krakenfutures, demo.
+            symbol: the venue's symbol.
+            session_id: begins the client order ids, by which an order is found again.
+
+        Raises:
+            ConfigError: the client can reach any other host.
+        """
+        foreign = sorted(client.hosts - set(DEMO_HOSTS) - set(LOOPBACK))
+        if client.name != "krakenfutures" or foreign:
+            raise ConfigError(
+                f"orders go to krakenfutures' demo only; this client of {client.name} reaches {', '.join(foreign) or 'no demo'}"
+            )
+        self._client, self._symbol, self._prefix = client, symbol, session_id[-22:]
+
+    def submit(self, order: Order) -> Answer:
+        """Place one market order in the demo; an unknown outcome is reconciled, never sent again.
+
+        Raises:
+            ExchangeAuthenticationError: the venue refuses our key.
+            ExchangeNetworkError: the outcome stays unknown.
+        """
+        client_id = f"{self._prefix}-{order.order_id}"
+        side = "buy" if order.qty > 0.0 else "sell"
+        params = {"cliOrdId": client_id, "reduceOnly": order.purpose == "close"}
+        try:
+            raw = self._client.order("create_order", self._symbol, "market", side, abs(order.qty), None, params)
+        except ExchangeAuthenticationError:
+            raise
+        except ExchangeNetworkError as fault:
+            return self._reconcile(client_id, fault)
+        except ExchangeError as fault:
+            return _refused(fault)
+        return Answer(accepted=True, message=f"placed {raw.get('id')}", raw=_kept(raw))
+
+    def _reconcile(self, client_id: str, fault: ExchangeNetworkError) -> Answer:
+        """Find out what became of an order whose acknowledgement was lost."""
+        last: ExchangeError = fault
+        for _ in range(RECONCILE_ATTEMPTS):
+            try:
+                found = [
+                    *self._client.ask("fetch_open_orders", self._symbol),
+                    *self._client.ask("fetch_my_trades", self._symbol),
+                ]
+            except ExchangeAuthenticationError:
+                raise
+            except ExchangeError as error:
+                last = error
+                continue
+            for item in found:
+                if client_id in (item.get("clientOrderId"), (item.get("info") or {}).get("cliOrdId")):
+                    return Answer(
+                        accepted=True, message=f"acknowledgement lost, found again by {client_id}", raw=_kept(item)
+                    )
+            return Answer(accepted=False, message=f"never arrived: {fault}")
+        raise ExchangeNetworkError(
+            f"order {client_id}: the outcome is unknown ({fault}) and could not be reconciled ({last}); "
+            "look at the venue before the next session"
+        )
+
+
+def _refused(fault: ExchangeError) -> Answer:
+    """Return the venue's refusal; rate limits and lost connections count as one, too, as nothing was validated."""
+    kind = type(fault).__name__
+    told = "not validated" if isinstance(fault, (ExchangeNetworkError, ExchangeRateLimitError)) else "refused"
+    return Answer(accepted=False, message=f"{told}: {kind}: {fault}")
+
+
+def _kept(raw: Any) -> dict[str, Any] | None:
+    """Return what is worth keeping of a venue's answer: its own words, not ccxt's."""
+    info = raw.get("info") if isinstance(raw, dict) else None
+    return info if isinstance(info, dict) else None

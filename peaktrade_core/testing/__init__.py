@@ -1,0 +1,42 @@
+"""A loopback venue for tests and drills: Kraken's interfaces without a network, with faults on demand.
+
+::
+
+    with LoopbackVenue(MarketSource.synthetic(seed=7)) as venue:
+        exchange = connect(ccxt.kraken(), venue)
+        venue.faults.add(Fault.status(503), path="OHLC", times=3)
+        venue.clock.advance(3600)
+
+Shipped as public API, so that anyone can drill. Nothing here talks to another machine.
+"""
+
+from peaktrade_core.testing.client import connect
+from peaktrade_core.testing.clock import VenueClock
+from peaktrade_core.testing.faults import Fault, named_faults
+from peaktrade_core.testing.market import MarketSource
+from peaktrade_core.testing.orders import VenueOrder
+from peaktrade_core.testing.recorded import RecordedVenue, Recording, read_recordings, recorded_venue
+from peaktrade_core.testing.rules import Faults, Rule
+from peaktrade_core.testing.signing import LOOPBACK, Credentials
+from peaktrade_core.testing.venue import LoopbackVenue, Venue
+from peaktrade_core.testing.wire import Request
+
+__all__ = [
+    "LOOPBACK",
+    "Credentials",
+    "Fault",
+    "Faults",
+    "LoopbackVenue",
+    "MarketSource",
+    "RecordedVenue",
+    "Recording",
+    "Request",
+    "Rule",
+    "Venue",
+    "VenueClock",
+    "VenueOrder",
+    "connect",
+    "named_faults",
+    "read_recordings",
+    "recorded_venue",
+]

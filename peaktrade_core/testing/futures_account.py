@@ -1,0 +1,110 @@
+"""A futures account at the venue: collateral in USD, one net position a contract, orders and fills."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from peaktrade_core.testing.market import MarketSource
+from peaktrade_core.testing.orders import ZERO, VenueOrder, market_met, taking_price, touch, uuid_of
+
+TAKER_RATE, MAKER_RATE = Decimal("0.0005"), Decimal("0.0002")
+MARGIN = Decimal("0.02")  # initial margin [fraction of the notional]
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """One execution; price in quote currency, size in contracts of one base unit."""
+
+    id: str
+    ts: float
+    order: VenueOrder
+    price: Decimal
+    size: Decimal
+
+
+class Holding(msgspec.Struct):
+    """A net position: signed size [base units], average entry [quote ccy], time of the last fill [s since epoch]."""
+
+    size: Decimal = ZERO
+    entry: Decimal = ZERO
+    ts: float = 0.0
+
+    def book(self, change: Decimal, price: Decimal, ts: float) -> Decimal:
+        """Change the position by a signed fill and return the realized PnL [quote ccy]."""
+        closing = min(abs(self.size), abs(change)) if self.size * change < 0 else ZERO
+        realized = closing * (price - self.entry) * (1 if self.size > 0 else -1)
+        after = self.size + change
+        if not closing:
+            self.entry = (self.entry * abs(self.size) + price * abs(change)) / abs(after)
+        elif after * self.size <= 0:
+            self.entry = price if after else ZERO
+        self.size, self.ts = after, ts
+        return realized
+
+
+class FuturesAccount:
+    """Collateral, holdings by futures id, orders by id, fills in time order."""
+
+    def __init__(self, markets: dict[str, MarketSource], collateral: float) -> None:
+        """Open the account with ``collateral`` [USD]; ``markets`` are keyed by futures id."""
+        self._markets = markets
+        self.collateral = Decimal(str(collateral))
+        self.orders: dict[str, VenueOrder] = {}
+        self.holdings: dict[str, Holding] = {}
+        self.fills: list[Fill] = []
+
+    def next_id(self) -> str:
+        """Return the id of the next order."""
+        return uuid_of("order", len(self.orders) + 1)
+
+    def open_orders(self) -> list[VenueOrder]:
+        """Return the resting orders, newest first."""
+        return [order for order in reversed(self.orders.values()) if order.status == "open"]
+
+    def unrealized(self, now: float) -> Decimal:
+        """Return the PnL of all positions at the last prices [USD]."""
+        held = self.holdings.items()
+        return sum(((touch(self._markets[name], now)[0] - one.entry) * one.size for name, one in held), ZERO)
+
+    def margin(self, now: float) -> Decimal:
+        """Return the margin that positions need [USD]."""
+        held = self.holdings.items()
+        return sum((abs(one.size) * touch(self._markets[name], now)[0] * MARGIN for name, one in held), ZERO)
+
+    def available(self, now: float) -> Decimal:
+        """Return what is free for new positions [USD]."""
+        return self.collateral + self.unrealized(now) - self.margin(now)
+
+    def place(self, order: VenueOrder, now: float) -> str:
+        """Take an order: fill it, or let it rest; return the venue's word for what became of it."""
+        price = taking_price(order, self._markets[order.symbol], now)
+        held = self.holdings.get(order.symbol, Holding()).size
+        grows = held * order.side >= 0 or order.volume > abs(held)
+        if order.reduce_only and grows:
+            return "wouldNotReducePosition"
+        if order.post_only and price is not None:
+            return "postWouldExecute"
+        if order.immediate and price is None:
+            return "iocWouldNotExecute"
+        if grows and order.volume * (price or order.price) * (MARGIN + TAKER_RATE) > self.available(now):
+            return "insufficientAvailableFunds"
+        self.orders[order.id] = order
+        if price is not None:
+            self._execute(order, price, TAKER_RATE, now, maker=False)
+        return "placed"
+
+    def match(self, now: float) -> None:
+        """Fill resting orders as far as the market has come."""
+        for order in reversed(self.open_orders()):
+            if market_met(order, self._markets[order.symbol], now):
+                self._execute(order, order.price, MAKER_RATE, now, maker=True)
+
+    def _execute(self, order: VenueOrder, price: Decimal, rate: Decimal, now: float, *, maker: bool) -> None:
+        """Fill an order and book it."""
+        order.fill(price, rate, now, maker=maker)
+        holding = self.holdings.setdefault(order.symbol, Holding())
+        self.collateral += holding.book(order.side * order.volume, price, now) - order.fee
+        if not holding.size:
+            del self.holdings[order.symbol]
+        self.fills.append(Fill(uuid_of("fill", len(self.fills) + 1), now, order, price, order.volume))

@@ -1,0 +1,201 @@
+"""The loopback venue: a port, a clock, a market and faults, speaking Kraken's spot and futures interfaces."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from email.utils import formatdate
+from typing import Any, Self
+
+from peaktrade_core.domain.errors import ConfigError
+from peaktrade_core.testing.clock import VenueClock
+from peaktrade_core.testing.faults import LOOP, Fault, redirect
+from peaktrade_core.testing.futures import API, CHARTS, Futures, FuturesRefusalError, by_futures_id
+from peaktrade_core.testing.futures_account import FuturesAccount
+from peaktrade_core.testing.futures_orders import iso_ms
+from peaktrade_core.testing.kraken import Moment, RefusalError, SpotPublic
+from peaktrade_core.testing.kraken_account import SpotAccount
+from peaktrade_core.testing.kraken_private import SpotPrivate
+from peaktrade_core.testing.market import MarketSource
+from peaktrade_core.testing.orders import VenueOrder
+from peaktrade_core.testing.rules import Faults
+from peaktrade_core.testing.server import HOST, Port
+from peaktrade_core.testing.signing import LOOPBACK, Credentials, Doorkeeper
+from peaktrade_core.testing.wire import Reply, Request, Wire, html_reply, json_reply
+
+BALANCE = 10_000.0  # of each quote currency, unless told otherwise
+
+
+class Venue:
+    """What every venue on loopback has: a port, a clock, faults and a log of requests. Use it in a ``with`` block.
+
+    Attributes:
+        clock: the venue's time.
+        faults: what goes wrong.
+        credentials: key and secret that it takes.
+    """
+
+    def __init__(self, clock: VenueClock, port: int, credentials: Credentials) -> None:
+        self.clock, self.faults, self.credentials = clock, Faults(), credentials
+        self._requests: list[Request] = []
+        self._failures: list[Exception] = []
+        self._lock = threading.RLock()
+        self._port = Port(self._respond, self._failures.append, port)
+
+    def __enter__(self) -> Self:
+        self._port.accept()
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+        if self._failures and error is None:
+            raise self._failures[0]  # a bug of the venue must not pass for a fault of the exchange
+
+    @property
+    def url(self) -> str:
+        """Return the base URL, without a slash at the end."""
+        return f"http://{HOST}:{self._port.number}"
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """Return all requests so far, in the order they came."""
+        with self._lock:
+            return tuple(self._requests)
+
+    def requests_to(self, endpoint: str) -> list[Request]:
+        """Return the requests to an endpoint such as ``AddOrder``."""
+        return [request for request in self.requests if request.endpoint == endpoint]
+
+    def forget(self) -> None:
+        """Empty the log of requests."""
+        with self._lock:
+            self._requests.clear()
+
+    def refuse(self) -> None:
+        """End all connections and refuse new ones until :meth:`accept`."""
+        self._port.refuse()
+
+    def accept(self) -> None:
+        """Take connections again."""
+        self._port.accept()
+
+    def close(self) -> None:
+        """End all connections and threads and give the port back."""
+        self._port.close()
+
+    def answer(self, request: Request, fault: Fault | None) -> Reply:
+        """Work a request off; called with the venue's lock held.
+
+        Args:
+            request: what came in.
+            fault: what it meets, where that changes candles, clock or state.
+        """
+        raise NotImplementedError
+
+    def _respond(self, request: Request, wire: Wire) -> None:
+        """Log a request, work it off and deliver the answer, each as its fault wants."""
+        if request.path.startswith(LOOP):
+            wire.send(_complete(redirect()))
+            return
+        with self._lock:
+            fault = self.faults.pick(request)
+            request = request._replace(ts=self.clock.seconds(), fault=fault.name if fault else "")
+            self._requests.append(request)
+            replace = fault.replace if fault else None
+            reply = replace(request) if replace else self.answer(request, fault)
+            stated = self.clock.stated() + (fault.skew_s if fault else 0.0)
+        reply = reply._replace(headers=(*reply.headers, ("Date", formatdate(stated, usegmt=True))))
+        if fault and fault.deliver:
+            fault.deliver(wire, reply)
+        else:
+            wire.send(_complete(reply))
+
+
+class LoopbackVenue(Venue):
+    """Kraken spot below ``/0`` and Kraken's futures demo, over candles that follow the venue's clock.
+
+    Attributes:
+        spot: the spot account: balances and orders.
+        futures: the futures account: collateral, positions, orders and fills.
+        state: ``online``, ``maintenance``, ``cancel_only`` or ``post_only``.
+    """
+
+    def __init__(
+        self,
+        market: MarketSource,
+        *more: MarketSource,
+        clock: VenueClock | None = None,
+        speed: float = 0.0,
+        balances: Mapping[str, float] | None = None,
+        collateral: float = BALANCE,
+        port: int = 0,
+        credentials: Credentials = LOOPBACK,
+    ) -> None:
+        """Describe the venue; it takes connections inside its ``with`` block.
+
+        Args:
+            market: what is traded.
+            more: further markets, of other symbols.
+            clock: None starts one where the first market has 720 bars (or half of its file) behind it.
+            speed: venue seconds for each real second of that clock; 0.0 stands still until it is advanced.
+            balances: of the spot account by code, ``{"EUR": 10_000.0}``; None gives 10,000 of each quote currency.
+            collateral: of the futures account [USD].
+            port: 0 for any free one.
+            credentials: key and secret that it takes.
+
+        Raises:
+            ConfigError: two markets of one symbol.
+            EnvironmentFault: the port is taken or may not be used.
+        """
+        markets = {one.pair.symbol: one for one in (market, *more)}
+        if len(markets) != 1 + len(more):
+            raise ConfigError("each market of a venue needs a symbol of its own; two are the same")
+        super().__init__(clock or VenueClock(market.default_start, speed), port, credentials)
+        self.state = "online"
+        funds = balances if balances is not None else {one.pair.quote.code: BALANCE for one in markets.values()}
+        doorkeeper = Doorkeeper(credentials)
+        perpetuals = by_futures_id(markets)
+        self.spot = SpotAccount(markets, funds)
+        self.futures = FuturesAccount(perpetuals, collateral)
+        self._public = SpotPublic(markets)
+        self._private = SpotPrivate(markets, self.spot, doorkeeper)
+        self._futures = Futures(perpetuals, self.futures, doorkeeper)
+
+    @property
+    def orders(self) -> tuple[VenueOrder, ...]:
+        """Return every order that the venue really took, on both sides; validated ones are none."""
+        with self._lock:
+            return (*self.spot.orders.values(), *self.futures.orders.values())
+
+    def answer(self, request: Request, fault: Fault | None) -> Reply:
+        """Work a request off."""
+        moment = Moment(self.clock.seconds(), self.clock.stated(), self.state, fault)
+        if request.path.startswith("/0/"):
+            return json_reply(self._spot_answer(request, moment))
+        if request.path.startswith((API, CHARTS)):
+            return json_reply(self._futures_answer(request, moment))
+        return html_reply(404, "404 Not Found")
+
+    def _spot_answer(self, request: Request, moment: Moment) -> dict[str, Any]:
+        half: dict[str, SpotPublic | SpotPrivate] = {"/0/public/": self._public, "/0/private/": self._private}
+        side = half.get(request.path.removesuffix(request.endpoint))
+        try:
+            if side is None:
+                raise RefusalError("EGeneral:Unknown method")
+            return {"error": [], "result": side.answer(request, moment)}
+        except RefusalError as refusal:
+            return {"error": [str(refusal)]}
+
+    def _futures_answer(self, request: Request, moment: Moment) -> dict[str, Any]:
+        stated = iso_ms(moment.stated)
+        try:
+            answer = self._futures.answer(request, moment)
+        except FuturesRefusalError as refusal:
+            return {"result": "error", "error": str(refusal), "serverTime": stated}
+        if request.path.startswith(CHARTS):
+            return answer
+        return {"result": "success", **answer, "serverTime": stated}
+
+
+def _complete(reply: Reply) -> bytes:
+    return reply.head() + reply.body

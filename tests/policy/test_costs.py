@@ -1,0 +1,71 @@
+"""Ticks, lots, fees and sizes."""
+
+from __future__ import annotations
+
+from decimal import ROUND_FLOOR, Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peaktrade_core.domain.market import decimal_step
+from peaktrade_core.policy.costs import Market, fee, fill_price, position_size, round_price, round_qty
+
+
+def market(tick: str = "0.01", lot: str = "0.00000001", **changed: float) -> Market:
+    tick_num, tick_den = decimal_step("tick", tick)
+    lot_num, lot_den = decimal_step("lot", lot)
+    plain = Market(tick_num, tick_den, lot_num, lot_den, 0.0, 0.0, 0.0, 0.0026, 0.0005, 0.05)
+    return plain._replace(**changed)
+
+
+@pytest.mark.parametrize(
+    ("tick", "price", "rounded"),
+    [
+        ("0.01", 0.1 + 0.2, 0.3),
+        ("0.01", 100.005, 100.01),
+        ("0.5", 100.26, 100.5),
+        ("0.05", 1.12, 1.1),
+        ("5", 1002.4, 1000.0),
+        ("0.01", 0.001, 0.01),
+        ("0.00000001", 0.000281239, 0.00028124),
+        ("0.1", 1e12 + 0.26, 1e12 + 0.3),
+    ],
+)
+def test_prices_lie_on_the_tick(tick, price, rounded):
+    assert round_price(market(tick), price) == rounded
+
+
+@given(st.sampled_from(["0.00000001", "0.0001", "0.001", "1", "25"]), st.integers(0, 10**9))
+def test_a_whole_number_of_lots_stays_as_it_is(lot, n):
+    qty = float(n * Decimal(lot))
+    assert round_qty(market(lot=lot), qty) == qty
+
+
+@given(st.sampled_from(["0.00000001", "0.0001", "0.5", "10"]), st.floats(0.0, 1e6))
+def test_quantities_are_rounded_down_to_the_lot(lot, qty):
+    step = Decimal(lot)
+    exact = float((Decimal(qty) / step).to_integral_value(ROUND_FLOOR) * step)
+    assert round_qty(market(lot=lot), qty) in (exact, float(Decimal(repr(exact)) + step))
+    assert round_qty(market(lot=lot), qty) <= qty + float(step) * 2e-9 + 1e-9 * qty * 1e-6
+
+
+def test_a_buy_fills_above_the_open_and_a_sell_below():
+    assert fill_price(market(), 1000.0, 1.0) == 1000.5
+    assert fill_price(market(), 1000.0, -1.0) == 999.5
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_a_fee_is_never_negative(qty, price):
+    assert fee(market(), qty, price) == pytest.approx(abs(qty) * price * 0.0026)
+    assert fee(market(), qty, price) >= 0.0
+
+
+def test_a_size_is_a_share_of_equity_and_nothing_without_equity():
+    assert position_size(market(lot="0.001"), 10_000.0, 333.0) == 1.501
+    assert position_size(market(), 0.0, 333.0) == 0.0
+    assert position_size(market(), -50.0, 333.0) == 0.0
+
+
+def test_a_size_of_more_lots_than_a_whole_number_holds_is_no_accident():
+    assert position_size(market(), 1e9, 1e-8) == pytest.approx(5e15)

@@ -1,0 +1,150 @@
+"""Trades from fills, and the figures against pandas."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peaktrade_core.domain.events import Fill
+from peaktrade_core.domain.ledger import Ledger
+from peaktrade_core.policy.statistics import statistics, trades
+
+BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
+HOUR_S = 3600.0
+BARS_A_YEAR = 365 * 24
+
+
+def fills(*done: tuple[float, float], fee: float = 0.0) -> list[Fill]:
+    return [
+        Fill(n, BEGIN + timedelta(hours=n), f"o{n}", "open", float(qty), float(price), fee, float(price))
+        for n, (qty, price) in enumerate(done)
+    ]
+
+
+def at(n: int) -> datetime:
+    return BEGIN + timedelta(hours=n)
+
+
+@pytest.mark.parametrize(
+    ("name", "done", "expected"),
+    [
+        ("a long", [(2, 100), (-2, 110)], [(1, 2, 0, 1, 100, 110, 20)]),
+        ("a short covered lower is a gain", [(-1, 100), (1, 50)], [(-1, 1, 0, 1, 100, 50, 50)]),
+        ("in twice, out twice", [(1, 100), (3, 120), (-2, 130), (-2, 140)], [(1, 4, 0, 3, 115, 135, 80)]),
+        (
+            "a reversal ends one and begins the next",
+            [(2, 100), (-5, 110), (3, 90)],
+            [(1, 2, 0, 1, 100, 110, 20), (-1, 3, 1, 2, 110, 90, 60)],
+        ),
+        ("what is still open is left out", [(1, 100), (-1, 101), (4, 100)], [(1, 1, 0, 1, 100, 101, 1)]),
+        ("a rest of rounding is flat", [(0.3, 10), (-0.1, 10), (-0.2, 10), (1, 10)], [(1, 0.3, 0, 2, 10, 10, 0)]),
+        ("nothing", [], []),
+    ],
+)  # fmt: skip
+def test_round_trips(name, done, expected):
+    found = trades(fills(*done))
+    assert len(found) == len(expected)
+    for trade, (side, qty, entered, left, entry, out, pnl) in zip(found, expected, strict=True):
+        assert (trade.side, trade.entry_ts, trade.exit_ts) == (side, at(entered), at(left))
+        assert (trade.qty, trade.entry_price, trade.exit_price) == pytest.approx((qty, entry, out))
+        assert trade.pnl == pytest.approx(pnl)
+
+
+def test_the_fee_of_a_reversal_is_shared_by_quantity():
+    first, second = trades(fills((1, 100), (-4, 100), (3, 100), fee=8.0))
+    assert (first.fees, second.fees) == (8.0 + 2.0, 6.0 + 8.0)
+    assert (first.pnl, second.pnl) == (-10.0, -14.0)
+
+
+@given(st.lists(st.tuples(st.integers(-5, 5).filter(bool), st.integers(1, 500)), max_size=40))
+def test_trades_are_counted_as_by_the_exact_ledger_and_add_up_to_its_profit(done):
+    ledger, held = Ledger(1000.0), 0
+    for qty, price in done:
+        ledger.apply(float(qty), float(price), 0.5)
+        held += qty
+    done_flat = [*done, (-held, 77)] if held else done
+    if held:
+        ledger.apply(float(-held), 77.0, 0.5)
+    found = trades(fills(*done_flat, fee=0.5))
+    assert len(found) == ledger.trades
+    assert sum(trade.pnl for trade in found) == pytest.approx(float(ledger.realized_pnl), abs=1e-6)
+
+
+def figures(equity, position=None, done=(), **given) -> dict[str, float | None]:
+    held = np.zeros(len(equity)) if position is None else position
+    found = statistics(equity, held, trades(fills(*done)), start_balance=1000.0, bar_s=HOUR_S, **given)
+    return {figure.name: figure.value for figure in found}
+
+
+@pytest.mark.parametrize("risk_free", [0.0, 0.04])
+def test_figures_of_returns_are_those_of_pandas(risk_free):
+    equity = pd.Series(1000.0 * np.exp(np.cumsum(np.random.default_rng(3).normal(1e-5, 0.002, 5000))))
+    returns = pd.concat([pd.Series([1000.0]), equity]).pct_change().dropna()
+    excess = returns - risk_free / BARS_A_YEAR
+    curve = pd.concat([pd.Series([1000.0]), equity], ignore_index=True)
+    below = curve < curve.cummax()
+    ours = figures(equity.tolist(), risk_free=risk_free)
+    expected = {
+        "total_return": equity.iloc[-1] / 1000.0 - 1,
+        "annualised_return": (equity.iloc[-1] / 1000.0) ** (BARS_A_YEAR / 5000) - 1,
+        "volatility": returns.std(ddof=1) * BARS_A_YEAR**0.5,
+        "sharpe": excess.mean() / returns.std(ddof=1) * BARS_A_YEAR**0.5,
+        "sortino": excess.mean() / (excess.clip(upper=0) ** 2).mean() ** 0.5 * BARS_A_YEAR**0.5,
+        "max_drawdown": (1 - curve / curve.cummax()).max(),
+        "max_drawdown_length": below.groupby((~below).cumsum()).sum().max(),
+    }
+    assert {name: ours[name] for name in expected} == pytest.approx(expected, rel=1e-9)
+
+
+def test_figures_of_trades_are_net_of_fees():
+    done = [(1, 100), (-1, 130), (1, 100), (-1, 90), (-1, 100), (1, 80), (1, 100), (-1, 100)]
+    ours = figures([1000.0, 1040.0], done=done)
+    assert (ours["trades"], ours["win_rate"]) == (4, 0.5)
+    assert ours["profit_factor"] == pytest.approx(50 / 10)
+    assert ours["average_trade"] == pytest.approx(10.0)
+    assert ours["expectancy"] == pytest.approx((0.5 * 25 - 0.25 * 10) / 10)
+
+
+def test_without_losses_there_is_no_profit_factor_and_it_is_not_zero():
+    ours = figures([1000.0, 1001.0], done=[(1, 100), (-1, 101)])
+    assert (ours["profit_factor"], ours["win_rate"], ours["expectancy"]) == (None, 1.0, None)
+
+
+def test_exposure_time_counts_bars_with_a_position_of_either_side():
+    assert figures([1000.0] * 4, position=[0.0, 1.0, -2.0, 0.0])["exposure_time"] == 0.5
+
+
+RETURNS = {"total_return", "annualised_return", "volatility", "sharpe", "sortino", "max_drawdown"}
+UNDEFINED = {
+    "no bars": ([], {*RETURNS, "exposure_time"}),
+    "one bar": ([1010.0], {"volatility", "sharpe", "sortino"}),
+    "no variance": ([1000.0] * 50, {"sharpe", "sortino"}),
+    "the same gain each bar": ([1000.0 * 1.001**n for n in range(1, 50)], {"sharpe", "sortino"}),
+    "ruin": ([500.0, -20.0, 30.0], {"annualised_return", "volatility", "sharpe", "sortino"}),
+    "a growth beyond measure": ([1e9], {"annualised_return", "volatility", "sharpe", "sortino"}),
+    "no number": ([1000.0, float("nan")], RETURNS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNDEFINED)
+def test_what_is_not_defined_is_none_and_never_an_exception(name):
+    equity, missing = UNDEFINED[name]
+    ours = figures(equity)
+    assert {key for key in missing if ours[key] is not None} == set()
+    assert {ours[key] for key in ("profit_factor", "win_rate", "expectancy", "average_trade")} == {None}
+    assert all(value is None or np.isfinite(value) for value in ours.values())
+
+
+def test_each_figure_prints_what_it_is_measured_with():
+    found = {
+        f.name: f for f in statistics([1001.0] * 3, [0.0] * 3, [], start_balance=1000.0, bar_s=60.0, risk_free=0.02)
+    }
+    for part in ("ddof = 1", "525600 bars a year (365 days)", "risk-free rate 0.02 a year", "3 returns of 60 s bars"):
+        assert part in found["sharpe"].definition
+    assert "ddof = 0" in found["sortino"].definition
+    assert all(figure.unit and figure.definition for figure in found.values())

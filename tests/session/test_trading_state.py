@@ -1,0 +1,224 @@
+"""Halts: latched on disk, obeyed by running sessions within a second, left only by a named person, failing closed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from peaktrade_core.adapters.trading_state import GLOBAL, TradingStates, scope_of
+from peaktrade_core.domain.clock import EPOCH
+from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
+from peaktrade_core.domain.events import BarDone, Denial, Fill, Halt, Order, State
+from peaktrade_core.domain.records import SessionRecord
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.services.session import Stop, run_session
+
+LIVELY = {"params": {"fast": 2, "slow": 5}, "seed": 4}
+Run = Callable[..., SessionRecord]
+
+
+def kinds(workspace: Workspace, record: SessionRecord, kind: type) -> list[Any]:
+    """Return the events of one kind of a session."""
+    return [event for event in workspace.views.events(record.session_id) if type(event) is kind]
+
+
+def state_file(home: Path, scope: str = GLOBAL) -> Path:
+    return home / "reports" / "live" / "trading_state" / f"{scope}.json"
+
+
+def halt(workspace: Workspace, state: str = "HALTED", scope: str = GLOBAL) -> None:
+    workspace.states.set(scope, state, by="Ada", reason="test", now=workspace.clock.now())
+
+
+def test_without_a_word_everything_is_active(workspace: Workspace, run_shadow: Run) -> None:
+    assert workspace.states.worst(GLOBAL, "any-scope").state == "ACTIVE"
+    assert run_shadow(steps=200, **LIVELY).metrics["num_orders"] > 5
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [("HALTED", "HALTED"), ("REDUCING", "REDUCING_ONLY"), ("NO_ORDERS", "HALTED")]
+)
+def test_a_halt_outlives_the_process_that_set_it(
+    home: Path, peaktrade: Callable[..., Any], state: str, code: str
+) -> None:
+    set_by = peaktrade("risk", "halt", "--by", "Ada", "--reason", "news", "--state", state)
+    assert (set_by.code, set_by.stdout) == (0, f"global is {state}: news (Ada)\n")
+    ended = json.loads(
+        peaktrade("session", "run", "--steps", 200, "--seed", 4, "-p", "fast=2", "-p", "slow=5", "--json").stdout
+    )
+    assert ended["metrics"]["num_orders"] == 0
+    assert list(ended["metrics"]["deny_codes"]) == [code]
+    workspace = Workspace(home)
+    (said,) = kinds(workspace, workspace.views.record(ended["session_id"]), State)
+    assert (said.state, said.source, said.reason) == (state, "global by Ada", "news")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"scope":"global","state":"FINE"}', b"\xff\xfe", b'{"state":"ACTIVE"}', b"[" * 100_000, None],
+    ids=["empty", "torn", "list", "unknown state", "no text", "no scope", "very deep", "folder"],
+)
+def test_a_state_that_cannot_be_read_forbids_every_order(
+    home: Path, workspace: Workspace, run_shadow: Run, peaktrade: Callable[..., Any], content: bytes | None
+) -> None:
+    path = state_file(home)
+    path.parent.mkdir(parents=True)
+    path.mkdir() if content is None else path.write_bytes(content)
+    assert workspace.states.read(GLOBAL).state == "NO_ORDERS"
+    record = run_shadow(steps=200, **LIVELY)
+    assert record.status == "completed"
+    assert (record.metrics["num_orders"], record.metrics["orders_blocked_risk"] > 0) == (0, True)
+    shown = peaktrade("risk", "status")
+    assert (shown.code, "failing closed" in shown.stdout) == (0, True)
+
+
+def test_a_file_of_another_name_in_the_folder_disturbs_nobody(home: Path, peaktrade: Callable[..., Any]) -> None:
+    state_file(home).parent.mkdir(parents=True)
+    state_file(home, "a copy (1)").write_text("{}")
+    assert peaktrade("risk", "status").code == 0
+    assert peaktrade("doctor").code == 0
+
+
+@pytest.mark.parametrize(("by", "reason"), [("", "why"), ("Ada", ""), ("  ", "why"), ("Ada", " \n")])
+def test_every_change_needs_a_name_and_a_reason(home: Path, peaktrade: Callable[..., Any], by: str, reason: str) -> None:
+    assert peaktrade("risk", "halt", "--by", "Ada", "--reason", "news").code == 0
+    for command in ("halt", "resume"):
+        ended = peaktrade("risk", command, "--by", by, "--reason", reason)
+        assert (ended.code, "needs a name (--by) and a reason (--reason)" in ended.stderr) == (2, True)
+    assert json.loads(state_file(home).read_bytes())["state"] == "HALTED"
+
+
+def test_resuming_leaves_an_audit_line_and_lets_orders_pass(home: Path, run_shadow: Run, peaktrade: Callable[..., Any]) -> None:
+    peaktrade("risk", "halt", "--by", "Ada", "--reason", "news")
+    assert peaktrade("risk", "resume", "--reason", "over").code == 2
+    assert peaktrade("risk", "resume", "--by", "Grace", "--reason", "over").code == 0
+    first, second = (home / "logs" / "operations.log").read_text().splitlines()
+    assert first.endswith(" trading-state global ACTIVE -> HALTED by Ada: news")
+    assert second.endswith(" trading-state global HALTED -> ACTIVE by Grace: over")
+    assert run_shadow(steps=200, **LIVELY).metrics["orders_blocked_risk"] == 0
+    again = peaktrade("risk", "resume", "--by", "Grace", "--reason", "over")
+    assert (again.code, "global is not halted" in again.stderr) == (2, True)
+
+
+def test_without_an_audit_log_nothing_is_let_loose_but_everything_can_be_halted(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file where the folder of the log should be")
+    states = TradingStates(tmp_path / "states", tmp_path / "logs" / "operations.log")
+    with pytest.raises(EnvironmentFault, match="operations.log"):
+        states.set(GLOBAL, "HALTED", by="Ada", reason="news", now=EPOCH)
+    assert states.read(GLOBAL).state == "HALTED"
+    with pytest.raises(EnvironmentFault, match="operations.log"):
+        states.set(GLOBAL, "ACTIVE", by="Ada", reason="over", now=EPOCH)
+    assert states.read(GLOBAL).state == "HALTED"
+
+
+@pytest.mark.parametrize("scope", ["../../escape", "", ".hidden", "a/b", "x" * 200])
+def test_a_scope_never_leaves_its_folder(workspace: Workspace, peaktrade: Callable[..., Any], scope: str) -> None:
+    with pytest.raises(ConfigError, match="is no scope; `peaktrade risk status` lists them"):
+        halt(workspace, scope=scope)
+    assert peaktrade("risk", "halt", "--by", "Ada", "--reason", "x", "--scope", scope).code == 2
+
+
+def test_a_running_session_obeys_within_a_second_and_goes_on_after_the_resume(
+    workspace: Workspace, peaktrade: Callable[..., Any]
+) -> None:
+    stop, done = Stop(), list[SessionRecord]()
+    plan = workspace.plan(steps=100_000, timeframe="1s", pace=40.0, **LIVELY)
+    thread = Thread(target=lambda: done.append(run_session(plan, workspace.desk(), stop=stop)))
+    thread.start()
+    time.sleep(0.6)
+    took = {}
+    for command in ("halt", "resume"):
+        assert peaktrade("risk", command, "--by", "Ada", "--reason", f"{command} it").code == 0
+        began = time.monotonic()
+        record = workspace.views.latest()
+        while not (said := kinds(workspace, record, State)) or said[-1].reason != f"{command} it":
+            assert time.monotonic() - began < 1.0, "it did not obey within a second"
+            time.sleep(0.02)
+        took[command] = time.monotonic() - began
+        time.sleep(0.8)
+    stop.request("enough")
+    thread.join()
+    (record,) = done
+    halted, resumed = kinds(workspace, record, State)
+    assert (halted.state, resumed.state) == ("HALTED", "ACTIVE")
+    assert (record.status, record.error) == ("aborted", "Stopped: enough")
+    between = [
+        event
+        for event in workspace.views.events(record.session_id)
+        if halted.seq < event.seq < resumed.seq and type(event) in (Order, Fill) and event.purpose == "open"
+    ]
+    assert between == []
+    after = [event.seq for event in kinds(workspace, record, BarDone) if event.seq > resumed.seq]
+    assert len(after) > 5
+
+
+@pytest.fixture
+def tight(configure: Callable[[str, str], None]) -> None:
+    """Let a very small drawdown halt a session."""
+    configure("max_drawdown_halt_pct = 10.0", "max_drawdown_halt_pct = 0.05")
+
+
+def test_a_drawdown_halt_is_latched_for_its_strategy_and_symbol_until_a_person_resumes(
+    tight: None, home: Path, workspace: Workspace, run_shadow: Run, peaktrade: Callable[..., Any]
+) -> None:
+    first = run_shadow(steps=1500)
+    (halted,) = kinds(workspace, first, Halt)
+    assert halted.code == "MAX_DRAWDOWN_HALT"
+    assert halted.value >= halted.limit == 0.05
+    scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
+    on_disk = workspace.states.read(scope)
+    assert (on_disk.state, on_disk.by) == ("HALTED", f"session {first.session_id}")
+    assert on_disk.reason.startswith("MAX_DRAWDOWN_HALT value=")
+    assert not [e for e in kinds(workspace, first, Order) if e.seq > halted.seq and e.purpose == "open"]
+
+    again = run_shadow(steps=300)
+    assert (again.metrics["num_orders"], set(again.metrics["deny_codes"])) == (0, {"HALTED"})
+    assert again.metrics["risk_status"] == "green"  # it lost nothing: it was not let
+    for other in ({"symbol": "ETH/EUR"}, {"strategy": "donchian_breakout"}):
+        assert run_shadow(steps=400, **other).metrics["num_orders"] > 0
+
+    assert scope in peaktrade("risk", "status").stdout
+    assert peaktrade("risk", "resume", "--scope", scope, "--by", "Grace", "--reason", "reviewed").code == 0
+    assert run_shadow(steps=300).metrics["num_orders"] > 0
+
+
+def test_a_session_never_loosens_what_a_person_tightened(
+    tight: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peaktrade_core.services.loop.GATE_S", 60.0)  # it looks once, before its first bar
+    scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
+    plan, desk = workspace.plan(steps=1500), workspace.desk()
+
+    class LateKillSwitch(TradingStates):
+        """The person's NO_ORDERS comes right after the session looked."""
+
+        def worst(self, *scopes: str) -> Any:
+            state = super().worst(*scopes)
+            if state.state == "ACTIVE":
+                halt(workspace, "NO_ORDERS", scope)
+            return state
+
+    states = workspace.states
+    record = run_session(plan, desk._replace(states=LateKillSwitch(states._folder, states._log)))
+    assert len(kinds(workspace, record, Halt)) == 1
+    assert workspace.states.read(scope).state == "NO_ORDERS"
+
+
+def test_a_halt_that_cannot_be_written_holds_for_the_rest_of_the_session(
+    tight: None, home: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise EnvironmentFault("cannot write the state: No space left on device")
+
+    monkeypatch.setattr(TradingStates, "set", refuse)
+    monkeypatch.setattr("peaktrade_core.services.loop.GATE_S", 0.0)
+    record = run_session(workspace.plan(steps=1500), workspace.desk())
+    (halted,) = kinds(workspace, record, Halt)
+    assert not [e for e in kinds(workspace, record, Order) if e.seq > halted.seq and e.purpose == "open"]
+    assert [e for e in kinds(workspace, record, Denial) if e.code == "HALTED"]

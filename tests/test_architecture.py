@@ -1,0 +1,211 @@
+"""The rules of the house: imports go down only, the lower floors are pure, modules stay small, lists that must agree do."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from peaktrade_core.edge.config import Config, load_config
+
+REPO = Path(__file__).resolve().parent.parent
+PACKAGE = REPO / "peaktrade_core"
+FLOORS = ("domain", "policy", "adapters", "services", "edge")
+LONGEST_MODULE, LONGEST_BODY = 350, 60  # lines; a body is a function without its signature and docstring
+IMPURE = {
+    "asyncio", "ctypes", "ftplib", "glob", "http", "importlib", "io", "logging", "multiprocessing", "os", "pathlib", "pickle",
+    "platform", "random", "requests", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "sys",
+    "tempfile", "threading", "time", "urllib", "uuid",
+}  # fmt: skip
+LIBRARIES_BELOW = {"msgspec", "numpy"}  # what domain and policy may use, numpy only inside functions
+
+
+class Module(NamedTuple):
+    """A module of the package."""
+
+    name: str
+    path: Path
+    tree: ast.Module
+
+    @property
+    def floor(self) -> str:
+        """The floor it is on: the first part of its name below the package."""
+        return self.name.split(".")[1] if "." in self.name else ""
+
+
+def _modules() -> dict[str, Module]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(REPO).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = Module(name, path, ast.parse(path.read_text()))
+    return found
+
+
+MODULES = _modules()
+
+
+def imports(module: Module, *, at_import: bool = False) -> set[str]:
+    """Return the modules that a module imports: all of them, or those that are loaded with it."""
+    found = set()
+    nodes = list(ast.walk(module.tree))
+    if at_import:
+        nodes = list(_loaded(module.tree.body))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module.name}: write imports in full"
+            base = node.module or ""
+            found |= {f"{base}.{a.name}" if f"{base}.{a.name}" in MODULES else base for a in node.names}
+    return found
+
+
+def _loaded(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements that run at import: not those inside functions or for the type checker only."""
+    found = []
+    for node in body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        found.append(node)
+        for part in ("body", "orelse", "finalbody", "handlers"):
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                found += _loaded(getattr(node, part, []))
+    return found
+
+
+def below(floor: str) -> set[str]:
+    """Return a floor and those under it."""
+    return set(FLOORS[: FLOORS.index(floor) + 1])
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_imports_go_down_only(floor: str) -> None:
+    wrong = [
+        f"{module.name} imports {name}"
+        for module in MODULES.values()
+        if module.floor == floor
+        for name in imports(module)
+        if name.startswith("peaktrade_core.") and name.split(".")[1] not in below(floor)
+    ]
+    assert wrong == []
+
+
+def test_the_fakes_for_tests_are_used_by_no_floor_and_know_only_the_lower_ones() -> None:
+    for module in MODULES.values():
+        for name in imports(module):
+            if module.floor in FLOORS:
+                assert not name.startswith("peaktrade_core.testing"), module.name
+            elif module.floor == "testing" and name.startswith("peaktrade_core."):
+                assert name.split(".")[1] in ("testing", "domain", "policy", "adapters"), f"{module.name} imports {name}"
+
+
+def test_no_two_modules_need_each_other_to_be_imported() -> None:
+    needs = {name: imports(module, at_import=True) & set(MODULES) - {name} for name, module in MODULES.items()}
+    order = list(TopologicalSorter(needs).static_order())  # raises CycleError, which names the cycle
+    assert set(order) == set(MODULES)
+
+
+@pytest.mark.parametrize("name", [name for name, module in MODULES.items() if module.floor in ("domain", "policy")])
+def test_domain_and_policy_are_pure(name: str) -> None:
+    tops = {used.split(".")[0] for used in imports(MODULES[name])}
+    assert not tops & IMPURE
+    assert tops - {"peaktrade_core"} <= set(sys.stdlib_module_names) | LIBRARIES_BELOW
+    assert "numpy" not in {used.split(".")[0] for used in imports(MODULES[name], at_import=True)}
+    calls = {ast.unparse(node.func) for node in ast.walk(MODULES[name].tree) if isinstance(node, ast.Call)}
+    assert not calls & {"open", "print", "input", "datetime.now", "datetime.utcnow", "date.today", "breakpoint"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_says_what_it_is_and_stays_small(name: str) -> None:
+    module = MODULES[name]
+    assert ast.get_docstring(module.tree), f"{name} has no docstring"
+    assert len(module.path.read_text().splitlines()) <= LONGEST_MODULE
+    for node in ast.walk(module.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert lines <= LONGEST_BODY, f"{name}.{node.name} has {lines} lines"
+
+
+def test_public_names_exist_and_are_what_dir_shows() -> None:
+    for name, module in MODULES.items():
+        loaded = importlib.import_module(name)
+        for public in getattr(loaded, "__all__", ()):
+            assert hasattr(loaded, public), f"{name} promises {public}"
+        assert module.floor != "" or set(loaded.__all__) <= set(dir(loaded))
+
+
+def test_notebooks_import_only_what_the_package_offers() -> None:
+    offered = set(importlib.import_module("peaktrade_core").__all__)
+    for path in sorted((REPO / "notebooks").rglob("*.ipynb")):
+        cells = msgspec.json.decode(path.read_bytes())["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        for names in re.findall(r"^from peaktrade_core import (.+)$", code, re.MULTILINE):
+            assert {name.strip() for name in names.strip("()").split(",")} <= offered, path.name
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    script = (
+        "import sys, peaktrade_core, peaktrade_core.edge.bootstrap;"
+        "print({m.split('.')[0] for m in sys.modules} & {'pandas', 'numpy', 'plotly', 'ccxt', 'numba', 'pyarrow', 'rich'})"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_conda_and_pip_install_the_same() -> None:
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    pip = {*project["dependencies"], *project["optional-dependencies"]["dev"], f"python{project['requires-python']}"}
+    lines = re.findall(r"^  - ([^\s:#]+)\s*(?:#.*)?$", (REPO / "environment.yml").read_text(), re.MULTILINE)
+    conda = set(lines) - {"conda-forge", "pip"}
+    assert conda == {re.sub(r"\s", "", line) for line in pip}
+
+
+def test_the_shipped_configuration_is_the_built_in_one() -> None:
+    shipped = msgspec.to_builtins(load_config(REPO / "config" / "config.toml"))
+    built_in = msgspec.to_builtins(Config())
+    built_in["live_risk"] = Config().limits._asdict()
+    assert {k: v for k, v in shipped.items() if k not in ("instruments", "strategy")} == {
+        k: v for k, v in built_in.items() if k not in ("instruments", "strategy")
+    }
+
+
+def test_the_shipped_strategy_parameters_are_the_built_in_ones() -> None:
+    from peaktrade_core.policy.strategies import all_strategies
+
+    config = load_config(REPO / "config" / "config.toml")
+    assert set(config.strategy) == {s.name for s in all_strategies() if s.tier == "core"}
+    for name, given in config.strategy.items():
+        strategy = next(s for s in all_strategies() if s.name == name)
+        assert strategy.parameters(given) == strategy.parameters({})
+
+
+def _documents() -> list[Path]:
+    return [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("path", _documents(), ids=lambda path: str(path.relative_to(REPO)))
+def test_every_link_in_the_documents_leads_somewhere(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)", text):
+        if not re.match(r"[a-z]+:", target):
+            file, _, anchor = target.partition("#")
+            aim = path.parent / file if file else path
+            assert aim.exists(), f"{path.relative_to(REPO)} links to {target}"
+            if anchor and aim.suffix == ".md":
+                assert anchor in _anchors(aim), f"{path.relative_to(REPO)} links to {target}"
+
+
+def _anchors(path: Path) -> set[str]:
+    """Return the anchors of a document's headings, as forges make them."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
