@@ -47,7 +47,11 @@ def main() -> None:
             ("  baseline: python -c pass", seconds([sys.executable, "-c", "pass"], given.runs), None),
             (f"session list, {given.records:,} records", seconds(listing, given.runs), 0.30),
             ("  the first time, which builds the index", first, None),
-            ("  baseline: json.loads of every file", seconds([sys.executable, "-c", NAIVE, str(registry.folder)], given.runs), None),
+            (
+                "  baseline: json.loads of every file",
+                seconds([sys.executable, "-c", NAIVE, str(registry.folder)], given.runs),
+                None,
+            ),
         ]
     print(f"{'whole process, median':<44} {'s':>8} {'goal':>8}")
     for name, took, goal in table:
@@ -73,7 +77,12 @@ def fill(registry: Registry, count: int) -> None:
             finished_at=at + timedelta(minutes=30),
             created_at=at,
             config={"strategy_name": "ma_crossover", "params": {"fast": 20, "slow": 50}, "start_balance": 10_000.0},
-            metrics={"realized_pnl": n % 100 - 50.0, "max_drawdown": 0.01, "num_orders": n % 30, "risk_status": "green"},
+            metrics={
+                "realized_pnl": n % 100 - 50.0,
+                "max_drawdown": 0.01,
+                "num_orders": n % 30,
+                "risk_status": "green",
+            },
             cli_args=["peaktrade", "session", "run"],
             error="DataError: a gap" if n % 50 == 7 else None,
             strategy_tier="core",

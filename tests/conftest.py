@@ -112,7 +112,9 @@ def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield run
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        for pipe_end in (process.stdout, process.stderr):
+            pipe_end.close()
 
 
 @pytest.fixture

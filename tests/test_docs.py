@@ -37,6 +37,8 @@ def test_every_command_is_documented() -> None:
 def test_every_exit_code_is_documented() -> None:
     from peaktrade_core.domain import errors
 
-    codes = {value.exit_code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "exit_code")}
+    codes = {
+        value.exit_code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "exit_code")
+    }
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", CLI, re.MULTILINE)}
     assert codes <= documented

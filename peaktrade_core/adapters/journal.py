@@ -121,7 +121,9 @@ def read_journal(path: Path) -> Iterator[AnyEvent]:
             if event.seq != expected:
                 raise ArtefactError(f"{path}, line {expected + 1}: event {event.seq} stands where {expected} should")
             if isinstance(event, Start) and event.schema > SCHEMA:
-                raise ArtefactError(f"{path}: journal schema {event.schema} is newer than this peaktrade reads ({SCHEMA})")
+                raise ArtefactError(
+                    f"{path}: journal schema {event.schema} is newer than this peaktrade reads ({SCHEMA})"
+                )
             expected += 1
             yield event
 

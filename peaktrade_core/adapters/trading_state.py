@@ -66,7 +66,10 @@ class TradingStates:
             return TradingState(scope=scope)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return TradingState(
-                scope=scope, state="NO_ORDERS", by="peaktrade", reason=f"cannot read {path.name}: {error}; failing closed"
+                scope=scope,
+                state="NO_ORDERS",
+                by="peaktrade",
+                reason=f"cannot read {path.name}: {error}; failing closed",
             )
 
     def worst(self, *scopes: str) -> TradingState:

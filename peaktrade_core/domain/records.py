@@ -159,7 +159,9 @@ def read_record(data: bytes) -> SessionRecord:
         raise ArtefactError("has no session_id")
     version = raw.get("schema_version") or 0
     if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise ArtefactError(f"schema_version {version!r} is newer than this peaktrade reads ({SCHEMA_VERSION}); upgrade")
+        raise ArtefactError(
+            f"schema_version {version!r} is newer than this peaktrade reads ({SCHEMA_VERSION}); upgrade"
+        )
     known: dict[str, Any] = {name: raw.get(name) for name in _FIELDS}
     known.update(
         session_id=session_id,

@@ -71,7 +71,9 @@ def _fixed_time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{FIXED_CLOCK} = {text!r} is no time; write 2026-01-05T08:00:00+00:00, or unset it") from None
+        raise ConfigError(
+            f"{FIXED_CLOCK} = {text!r} is no time; write 2026-01-05T08:00:00+00:00, or unset it"
+        ) from None
 
 
 class Workspace:
@@ -317,6 +319,6 @@ def load_strategy_module(path: Path) -> list[Strategy]:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # somebody else's code
+    except (Exception, SystemExit) as error:  # somebody else's code
         raise ConfigError(f"{path}: {type(error).__name__}: {error}") from error
     return [strategy for strategy in all_strategies() if strategy.name not in before]

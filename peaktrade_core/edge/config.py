@@ -141,7 +141,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             UnknownNameError: the symbol is not configured.
         """
         if symbol not in self.instruments:
-            raise UnknownNameError("symbol", symbol, sorted(self.instruments), "the [instruments] tables in config.toml")
+            raise UnknownNameError(
+                "symbol", symbol, sorted(self.instruments), "the [instruments] tables in config.toml"
+            )
         return self.instruments[symbol]
 
 

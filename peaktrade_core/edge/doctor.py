@@ -82,12 +82,17 @@ def _config(workspace: Workspace) -> Check:
         limits = workspace.config.limits
     except PeaktradeError as error:
         return Check(
-            id="config", question="Is the configuration sound?", status=FAIL, evidence=str(error), next_step="Mend that key."
+            id="config",
+            question="Is the configuration sound?",
+            status=FAIL,
+            evidence=str(error),
+            next_step="Mend that key.",
         )
     return check(
         "config",
         "Is the configuration sound, and can the shipped sizing trade within its limits?",
-        workspace.config.session.position_fraction * workspace.config.session.start_balance <= limits.max_order_notional,
+        workspace.config.session.position_fraction * workspace.config.session.start_balance
+        <= limits.max_order_notional,
         f"{workspace.config_path}: a new position of "
         f"{workspace.config.session.position_fraction * workspace.config.session.start_balance:,.0f} against "
         f"max_order_notional {limits.max_order_notional:,.0f}",
@@ -98,7 +103,11 @@ def _config(workspace: Workspace) -> Check:
 
 def _folders(workspace: Workspace) -> list[Check]:
     checks = []
-    for name, folder in (("reports", workspace.reports), ("live_runs", workspace.runs), ("logs", workspace.home / "logs")):
+    for name, folder in (
+        ("reports", workspace.reports),
+        ("live_runs", workspace.runs),
+        ("logs", workspace.home / "logs"),
+    ):
         fault = _write_fault(folder)
         checks.append(
             check(
@@ -151,7 +160,9 @@ def _clock() -> Check:
         "clock",
         "Does the clock run straight?",
         sane,
-        f"fixed at {fixed} by {FIXED_CLOCK}" if fixed else f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC, steady within {jump * 1e3:.1f} ms",
+        f"fixed at {fixed} by {FIXED_CLOCK}"
+        if fixed
+        else f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC, steady within {jump * 1e3:.1f} ms",
         f"Unset {FIXED_CLOCK}; it is for tests." if fixed else "Set the machine's time (NTP).",
         otherwise=WARN if fixed else FAIL,
     )
@@ -175,7 +186,9 @@ def _sessions(workspace: Workspace) -> list[Check]:
         recovered = workspace.recover()
         stats = workspace.views.stats()
     except PeaktradeError as error:
-        return [Check(id="registry", question="Can the registry be read?", status=FAIL, evidence=str(error), next_step="")]
+        return [
+            Check(id="registry", question="Can the registry be read?", status=FAIL, evidence=str(error), next_step="")
+        ]
     unreadable = stats.by_status.get("unreadable", 0)
     running = stats.by_status.get("started", 0)
     return [

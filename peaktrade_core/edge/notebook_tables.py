@@ -77,7 +77,7 @@ def sessions_table(workspace: Workspace, limit: int = 10, query: Query = ALL) ->
             row.mode,
             Cell(wording.badge(row.status), TONE_OF.get(row.status, "")),
             f"{row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING}",
-            wording.money(row.realized_pnl, signed=True),
+            wording.signed(row.realized_pnl),
             wording.percent(row.max_drawdown),
             wording.count(row.num_orders),
             row.notes,

@@ -17,19 +17,12 @@ from peaktrade_core.domain.errors import ArtefactError, ConfigError
 from peaktrade_core.domain.market import timeframe_seconds
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.domain.tally import Tally
+from peaktrade_core.services.error_help import next_step
 from peaktrade_core.services.views import Views
 
 DRAWDOWN_REVIEW, DRAWDOWN_PAUSE = 0.05, 0.10  # fractions; escalation path of the operator workflow, 6.3
 LOSS_REVIEW = 0.02  # fraction of the start balance
 AGREEMENT = 1e-6  # two ledgers may differ by this [quote ccy]
-
-RUNBOOK_BY_ERROR = {
-    "ProcessDied": "restart after a crash: look at the machine's log, then start the session again",
-    "Stopped": "document who stopped it and why",
-    "EnvironmentFault": "free disk space or mend permissions (`peaktrade doctor`), then start the session again",
-    "DataError": "runbook 10, data gap: check the candles",
-    "StrategyError": "take the strategy out of rotation and mend it; its message is in the error",
-}
 
 
 def post_session_checks(views: Views, session_id: str) -> list[Check]:
@@ -79,15 +72,18 @@ def _status(record: SessionRecord) -> Check:
 
 
 def _error(record: SessionRecord) -> Check:
-    kind = (record.error or "").partition(":")[0]
     return check(
         "error",
         "Is the error field empty?",
         not record.error,
         record.error or "no error",
-        RUNBOOK_BY_ERROR.get(kind, "Find the cause and document it in the incident log."),
+        _sentence(next_step(record.error or "")),
         otherwise=WARN if record.status == "aborted" else FAIL,
     )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _journal(record: SessionRecord, tally: Tally) -> Check:

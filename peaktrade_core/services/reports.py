@@ -45,8 +45,8 @@ def metric_figures(metrics: Mapping[str, Any], currency: str) -> list[tuple[str,
         return finite(metrics.get(name))
 
     return [
-        ("Realized PnL (net of fees)", wording.money(figure("realized_pnl"), currency, signed=True)),
-        ("Unrealized PnL", wording.money(figure("unrealized_pnl"), currency, signed=True)),
+        ("Realized PnL (net of fees)", wording.signed(figure("realized_pnl"), currency)),
+        ("Unrealized PnL", wording.signed(figure("unrealized_pnl"), currency)),
         ("Equity at the end", wording.money(figure("equity_end"), currency)),
         ("Fees", wording.money(figure("fees"), currency)),
         ("Max drawdown", wording.percent(figure("max_drawdown"))),
@@ -146,8 +146,8 @@ def _templates() -> jinja2.Environment:
         "moment": wording.moment,
         "pairs": lambda counts: ", ".join(f"{name}: {n}" for name, n in counts.items()) or wording.NOTHING,
         "percent": wording.percent,
-        "signed": lambda value: wording.money(value, signed=True),
-        "tone": lambda value: "neg" if value is not None and value < 0 else "pos",
+        "signed": wording.signed,
+        "tone": wording.sign_class,
     }
     env.filters.update(filters)
     return env

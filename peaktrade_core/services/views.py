@@ -14,7 +14,7 @@ from peaktrade_core.adapters.journal import read_journal
 from peaktrade_core.adapters.registry import ALL, Entry, Query, Registry
 from peaktrade_core.adapters.runs import RunFolder
 from peaktrade_core.domain.clock import Clock
-from peaktrade_core.domain.errors import ArtefactError, SessionNotFoundError
+from peaktrade_core.domain.errors import SessionNotFoundError
 from peaktrade_core.domain.events import AnyEvent
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.domain.tally import Tally, fold, start_balance_of

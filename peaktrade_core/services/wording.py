@@ -13,6 +13,7 @@ BADGES = {
 }
 MARKS = {"pass": "✓ pass", "warn": "▲ warn", "fail": "✕ fail"}
 NOTHING = "–"
+MINUS = "\N{MINUS SIGN}"  # as wide as the plus, unlike the hyphen
 
 
 def badge(status: str) -> str:
@@ -20,12 +21,23 @@ def badge(status: str) -> str:
     return BADGES.get(status, status)
 
 
-def money(value: float | None, currency: str = "", *, signed: bool = False) -> str:
-    """Return an amount to the cent, with sign and currency as asked; a dash where there is none."""
+def money(value: float | None, currency: str = "") -> str:
+    """Return an amount to the cent with its currency: ``10,045.67 EUR``; a dash where there is none."""
     if value is None:
         return NOTHING
-    text = f"{value:+,.2f}" if signed else f"{value:,.2f}"
-    return f"{text} {currency}".rstrip()
+    rounded = round(value, 2)
+    return f"{MINUS if rounded < 0 else ''}{abs(rounded):,.2f} {currency}".rstrip()
+
+
+def signed(value: float | None, currency: str = "") -> str:
+    """Return an amount as :func:`money` does, a gain with its plus: ``+45.67 EUR``."""
+    return f"+{money(value, currency)}" if value is not None and round(value, 2) > 0 else money(value, currency)
+
+
+def sign_class(value: float | None) -> str:
+    """Return ``pos``, ``neg`` or ``zero`` for the amount as it is written."""
+    rounded = round(value or 0.0, 2)
+    return "pos" if rounded > 0 else "neg" if rounded < 0 else "zero"
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
@@ -39,17 +51,18 @@ def count(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a time span as people say it: ``80 ms``, ``42 s``, ``5 m 30 s``, ``1 h 30 m``, ``2 d 4 h``."""
-    if seconds is None:
+    """Return a time span in its largest units: ``40 ms``, ``4.2 s``, ``5 m 30 s``, ``1 h 30 m``, ``2 d 3 h``."""
+    if seconds is None or seconds < 0:
         return NOTHING
+    if seconds < 0.9995:
+        return f"{1000.0 * seconds:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
     whole = round(seconds)
-    for size, name, small, small_name in ((86_400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+    for unit, size, part, part_size in (("d", 86_400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
         if whole >= size:
-            rest = whole % size // small
-            return f"{whole // size} {name} {rest} {small_name}" if rest else f"{whole // size} {name}"
-    if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+            return f"{whole // size} {unit} {whole % size // part_size} {part}"
+    return f"{whole} s"
 
 
 def moment(at: datetime | None) -> str:
@@ -57,11 +70,17 @@ def moment(at: datetime | None) -> str:
     return NOTHING if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
+def minute(at: datetime | None) -> str:
+    """Return a time to the minute, UTC."""
+    return NOTHING if at is None else f"{at:%Y-%m-%d %H:%M}"
+
+
 def quote_currency(symbol: str | None) -> str:
     """Return the currency in which a symbol's money is counted: ``EUR`` for ``BTC/EUR`` and ``BTC/EUR-PERP``."""
-    return (symbol or "").partition("/")[2].partition("-")[0]
+    return (symbol or "").partition("/")[2].partition("-")[0].partition(":")[0]
 
 
-def short_id(session_id: str) -> str:
-    """Return the end of a session id, which tells sessions apart."""
-    return f"…{session_id[-22:]}" if len(session_id) > 24 else session_id
+def short_id(session_id: str, mode: str) -> str:
+    """Return the telling end of a session's id: without its mode, at most 26 characters."""
+    tail = session_id.removeprefix(f"{mode}_")
+    return tail if len(tail) <= 26 else f"…{tail[-25:]}"

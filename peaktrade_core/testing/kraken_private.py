@@ -87,7 +87,8 @@ class SpotPrivate:
         market = market_of(self._markets, params.get("pair", ""))
         order = self._checked(params, market.pair, moment.now)
         result: dict[str, Any] = {"descr": {"order": _sentence(order, params, market.pair)}}
-        if moment.state in ("cancel_only", "post_only") and not (moment.state == "post_only" and order.post_only):
+        closed_to = {"cancel_only": True, "post_only": not order.post_only, "limit_only": order.kind == "market"}
+        if closed_to.get(moment.state):
             raise RefusalError(f"EService:Market in {moment.state} mode")
         if "validate" in params:
             return result

@@ -94,7 +94,7 @@ class Pair(msgspec.Struct, frozen=True):
     @property
     def money_decimals(self) -> int:
         """Return with how many decimals tickers, costs and fees are written."""
-        return max(5, self.decimals) if self.quote.is_money else 8
+        return max(5 if self.quote.is_money else 8, self.decimals)
 
     def price(self, value: float | Decimal) -> str:
         """Write a price as Kraken's candles and orders do."""
@@ -125,9 +125,9 @@ class Pair(msgspec.Struct, frozen=True):
             "fee_volume_currency": "ZUSD",
             "margin_call": 80,
             "margin_stop": 40,
-            "ordermin": str(self.min_qty),
-            "costmin": str(self.min_cost),
-            "tick_size": str(self.tick),
+            "ordermin": f"{self.min_qty:f}",
+            "costmin": f"{self.min_cost:f}",
+            "tick_size": f"{self.tick:f}",
             "status": "online",
         }
 

@@ -44,11 +44,19 @@ class Port:
         self.number: int = self._reserved.getsockname()[1]
 
     def accept(self) -> None:
-        """Take connections; nothing happens if it does already."""
+        """Take connections; nothing happens if it does already.
+
+        Raises:
+            EnvironmentFault: another program has taken the port meanwhile.
+        """
         with self._lock:
             if self._server is None:
                 bound, self._reserved = self._reserved or _bound(self.number), None
-                self._server = _Server(bound, self._respond, self._failed)
+                try:
+                    self._server = _Server(bound, self._respond, self._failed)
+                except OSError as error:
+                    bound.close()
+                    raise _unusable(self.number, error) from error
 
     def refuse(self) -> None:
         """End all connections and refuse new ones; the number stays reserved."""
@@ -159,7 +167,11 @@ def _bound(number: int) -> socket.socket:
         bound.bind((HOST, number))
     except OSError as error:
         bound.close()
-        raise EnvironmentFault(
-            f"port {number} on {HOST} cannot be used: {error.strerror}; choose another, or 0 for any free one"
-        ) from error
+        raise _unusable(number, error) from error
     return bound
+
+
+def _unusable(number: int, error: OSError) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"port {number} on {HOST} cannot be used: {error.strerror}; choose another, or 0 for any free one"
+    )

@@ -117,7 +117,7 @@ class LoopbackVenue(Venue):
     Attributes:
         spot: the spot account: balances and orders.
         futures: the futures account: collateral, positions, orders and fills.
-        state: ``online``, ``maintenance``, ``cancel_only`` or ``post_only``.
+        state: ``online``, ``maintenance``, ``cancel_only``, ``post_only`` or ``limit_only``.
     """
 
     def __init__(

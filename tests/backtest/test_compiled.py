@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -193,7 +194,7 @@ def test_a_broken_cache_costs_time_only(bars, cache, tmp_path, monkeypatch, dama
     decided = decision("donchian_breakout", PERP, Limits())
     monkeypatch.setattr(compiled, "_READY", {})
     expected = of_backtest(run_backtest(decided, bars, 30, cache))
-    ((digest, ready),) = compiled._READY.items()
+    (digest,) = compiled._READY
     shutil.copytree(cache / digest, tmp_path / digest)
     damage(tmp_path / digest)
     compiled._READY.clear()
@@ -265,5 +266,5 @@ def test_a_strategy_that_raises_is_named_with_the_bar(bars, cache):
         run_backtest(decision("odd", PERP, Limits(), level=25.0), bars, 10, cache)
     with pytest.raises(StrategyError, match="strategy 'odd' failed in the warm-up: ZeroDivisionError"):
         run_backtest(decision("odd", PERP, Limits(), level=3.0), bars, 10, cache)
-    with pytest.raises(StrategyError, match="strategy 'odd' failed on the bar .*: IndexError"):
+    with pytest.raises(StrategyError, match=r"strategy 'odd' failed on the bar .*: IndexError"):
         run_backtest(decision("odd", PERP, Limits(), at=2), bars, 0, cache)

@@ -1,4 +1,4 @@
-"""``ma_crossover`` on real candles, trade by trade, against a calculation in plain pandas that shares no code with us."""
+"""``ma_crossover`` on real candles, trade by trade, against a calculation in plain pandas without any code of ours."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from serving import HOSTILE, Dashboard, make_history
 
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard import formats
+from peaktrade_core.services import wording
 from peaktrade_core.services.session import run_session
 
 pytestmark = pytest.mark.browser
@@ -51,13 +51,13 @@ def test_tile_and_table_show_the_figures_of_the_views(
     latest = next(row for row in rows if row.status == "completed")
     tile = page.locator("[data-panel=snapshot]")
     expect(tile).to_be_visible()
-    expect(tile.locator("[data-figure=realized_pnl]")).to_have_text(formats.money(latest.realized_pnl, "EUR"))
-    expect(tile.locator("[data-figure=max_drawdown]")).to_have_text(formats.percent(latest.max_drawdown))
+    expect(tile.locator("[data-figure=realized_pnl]")).to_have_text(wording.signed(latest.realized_pnl, "EUR"))
+    expect(tile.locator("[data-figure=max_drawdown]")).to_have_text(wording.percent(latest.max_drawdown))
     expect(tile.locator("[data-figure=num_orders]")).to_have_text(str(latest.num_orders))
     assert page.locator("tr[data-session]").count() == len(rows)
     for row in (row for row in rows if row.status in ("completed", "aborted")):
         line = page.locator(f"tr[data-session='{row.session_id}']")
-        expect(line.locator("[data-figure=realized_pnl]")).to_have_text(formats.money(row.realized_pnl, "EUR"))
+        expect(line.locator("[data-figure=realized_pnl]")).to_have_text(wording.signed(row.realized_pnl, "EUR"))
         expect(line.locator("[data-figure=num_orders]")).to_have_text(str(row.num_orders))
 
 

@@ -1,4 +1,4 @@
-"""Candles that cannot be true or cannot be read: exit code 3 (2 where the settings do not fit) and a message that says where."""
+"""Candles that cannot be true or cannot be read: a stable exit code and a message that says where and what."""
 
 from __future__ import annotations
 
@@ -54,17 +54,32 @@ def swapped(times: list[datetime]) -> list[datetime]:
 
 
 IMPOSSIBLE = {
-    "high below low": (changed("high", 4, 1.0), "row 5: impossible bar at 2024-03-01T00:04:00+00:00: high = 1.0 is below low"),
+    "high below low": (
+        changed("high", 4, 1.0),
+        "row 5: impossible bar at 2024-03-01T00:04:00+00:00: high = 1.0 is below low",
+    ),
     "open outside": (changed("open", 4, 500.0), "open = 500.0 or close = 100"),
-    "negative price": (changed("low", 6, -1.0), "row 7: impossible bar at 2024-03-01T00:06:00+00:00: low = -1.0 is not positive"),
+    "negative price": (
+        changed("low", 6, -1.0),
+        "row 7: impossible bar at 2024-03-01T00:06:00+00:00: low = -1.0 is not positive",
+    ),
     "zero price": (changed("low", 6, 0.0), "low = 0.0 is not positive"),
-    "NaN": (changed("close", 8, float("nan")), "row 9: impossible bar at 2024-03-01T00:08:00+00:00: a value is missing"),
+    "NaN": (
+        changed("close", 8, float("nan")),
+        "row 9: impossible bar at 2024-03-01T00:08:00+00:00: a value is missing",
+    ),
     "infinite": (changed("high", 8, float("inf")), "a value is missing or not finite"),
     "null": (changed("close", 8, None), "row 9: impossible bar at 2024-03-01T00:08:00+00:00: a value is missing"),
-    "negative volume": (changed("volume", 3, -2.0), "row 4: impossible bar at 2024-03-01T00:03:00+00:00: volume = -2.0"),
+    "negative volume": (
+        changed("volume", 3, -2.0),
+        "row 4: impossible bar at 2024-03-01T00:03:00+00:00: volume = -2.0",
+    ),
     "no time": (changed("ts", 3, None), "1 rows have no time"),
     "duplicate": (with_times(lambda t: [*t[:10], t[9], *t[11:]]), "row 11: 2024-03-01T00:09:00+00:00 repeats the time"),
-    "unsorted": (with_times(swapped), "row 11: 2024-03-01T00:09:00+00:00 is earlier than the row before; sort the rows"),
+    "unsorted": (
+        with_times(swapped),
+        "row 11: 2024-03-01T00:09:00+00:00 is earlier than the row before; sort the rows",
+    ),
     "off the grid": (
         with_times(lambda t: [moment + timedelta(seconds=7) for moment in t]),
         "row 1: 2024-03-01T00:00:07+00:00 is not the open of a 60 s bar; is --timeframe right?",
@@ -73,11 +88,19 @@ IMPOSSIBLE = {
         with_times(lambda t: [t[0] + 5 * (moment - t[0]) for moment in t]),
         "its bars are 300 s apart, the session's are 60 s; is --timeframe right?",
     ),
-    "epoch seconds": (with_times(lambda t: [int(m.timestamp()) for m in t]), "column ts holds numbers (int64), not times"),
-    "epoch nanoseconds": (with_times(lambda t: [int(m.timestamp()) * 10**9 for m in t]), "holds numbers (int64), not times"),
+    "epoch seconds": (
+        with_times(lambda t: [int(m.timestamp()) for m in t]),
+        "column ts holds numbers (int64), not times",
+    ),
+    "epoch nanoseconds": (
+        with_times(lambda t: [int(m.timestamp()) * 10**9 for m in t]),
+        "holds numbers (int64), not times",
+    ),
     "no such time": (with_times(lambda t: ["yesterday" for _ in t]), "a column has the wrong type"),
     "year 20000": (
-        with_times(lambda t: pa.array([570_000_000_000_000_000 + 60_000_000 * i for i in range(ROWS)], pa.timestamp("us"))),
+        with_times(
+            lambda t: pa.array([570_000_000_000_000_000 + 60_000_000 * i for i in range(ROWS)], pa.timestamp("us"))
+        ),
         "row 1: its time lies outside the years 1970 to 9999",
     ),
     "text for a price": ({**good(), "close": ["dear"] * ROWS}, "a column has the wrong type"),
@@ -139,7 +162,9 @@ def test_a_file_that_is_not_there_is_named(peaktrade: Callable[..., Any], path: 
 
 
 @pytest.mark.parametrize("options", [("--warmup-candles", 300), ("--steps", 200), ("--warmup-candles", 301)])
-def test_too_few_candles_are_said_with_the_figures(peaktrade: Callable[..., Any], home: Path, options: tuple[Any]) -> None:
+def test_too_few_candles_are_said_with_the_figures(
+    peaktrade: Callable[..., Any], home: Path, options: tuple[Any]
+) -> None:
     pa.parquet.write_table(pa.table(good()), home / "candles.parquet")
     ended = peaktrade("session", "run", "--candles", "candles.parquet", *options)
     assert ended.code == 2

@@ -34,7 +34,10 @@ OPTIONS = {
     "fraction above one": (["--position-fraction", "2"], "position_fraction = 2.0 must be a number from 0.0001 to 1"),
     "fraction NaN": (["--position-fraction", "nan"], "position_fraction = nan must be"),
     "negative seed": (["--seed", "-3"], "seed = -3 must be"),
-    "bad duration": (["--duration", "soon"], "duration 'soon' is not understood; write 30 (minutes), 90s, 15m, 1h or 2d"),
+    "bad duration": (
+        ["--duration", "soon"],
+        "duration 'soon' is not understood; write 30 (minutes), 90s, 15m, 1h or 2d",
+    ),
     "no duration": (["--duration", "0"], "duration '0' is not understood"),
     "duration and steps": (["--duration", "1h", "--steps", "5"], "give --steps or --duration, not both"),
     "bad pace": (["--pace", "fast"], "pace 'fast' must be a positive number (1 = real time) or max"),
@@ -67,17 +70,49 @@ CONFIGS = {
     "unknown section": ("[ui]", "[gui]", "Object contains unknown field `gui`"),
     "no TOML": ("[ui]", "[ui", "(at line "),
     "NaN": ("fee_bps = 26.0", "fee_bps = nan", "fee_bps = nan must be a number from 0 to 1000"),
-    "NaN limit": ("max_order_notional = 1000.0", "max_order_notional = nan", "live_risk.max_order_notional = nan must be"),
-    "infinite limit": ("max_daily_loss_abs = 500.0", "max_daily_loss_abs = inf", "live_risk.max_daily_loss_abs = inf must be"),
-    "negative limit": ("max_daily_loss_abs = 500.0", "max_daily_loss_abs = -5.0", "live_risk.max_daily_loss_abs = -5.0"),
-    "zero limit": ("max_daily_loss_pct = 5.0", "max_daily_loss_pct = 0.0", "live_risk.max_daily_loss_pct = 0.0 must be"),
-    "unknown limit": ("max_daily_loss_abs", "max_daily_los_abs", "live_risk has no limit 'max_daily_los_abs'; it has: max_order"),
-    "half a position": ("max_open_positions = 5", "max_open_positions = 2.5", "live_risk.max_open_positions = 2.5 must be a whole"),
-    "factor above one": ("warning_threshold_factor = 0.8", "warning_threshold_factor = 8", "warning_threshold_factor = 8"),
+    "NaN limit": (
+        "max_order_notional = 1000.0",
+        "max_order_notional = nan",
+        "live_risk.max_order_notional = nan must be",
+    ),
+    "infinite limit": (
+        "max_daily_loss_abs = 500.0",
+        "max_daily_loss_abs = inf",
+        "live_risk.max_daily_loss_abs = inf must be",
+    ),
+    "negative limit": (
+        "max_daily_loss_abs = 500.0",
+        "max_daily_loss_abs = -5.0",
+        "live_risk.max_daily_loss_abs = -5.0",
+    ),
+    "zero limit": (
+        "max_daily_loss_pct = 5.0",
+        "max_daily_loss_pct = 0.0",
+        "live_risk.max_daily_loss_pct = 0.0 must be",
+    ),
+    "unknown limit": (
+        "max_daily_loss_abs",
+        "max_daily_los_abs",
+        "live_risk has no limit 'max_daily_los_abs'; it has: max_order",
+    ),
+    "half a position": (
+        "max_open_positions = 5",
+        "max_open_positions = 2.5",
+        "live_risk.max_open_positions = 2.5 must be a whole",
+    ),
+    "factor above one": (
+        "warning_threshold_factor = 0.8",
+        "warning_threshold_factor = 8",
+        "warning_threshold_factor = 8",
+    ),
     "unknown timeframe": ('timeframe = "1m"', 'timeframe = "2m"', "unknown timeframe '2m'; known: 1s"),
     "unknown feed": ('feed = "synthetic"', 'feed = "live"', "feed = 'live' must be 'synthetic' or 'replay'"),
     "unknown language": ('language = "en"', 'language = "tlh"', "language = 'tlh' must be 'en' or 'de'"),
-    "bad tick": ('tick = "0.1"\nlot = "0.00000001"\nmin_qty = 0.0001\n\n[instruments."ETH/EUR"]', 'tick = "dime"\n\n[instruments."ETH/EUR"]', "tick = 'dime' must be a positive decimal"),
+    "bad tick": (
+        'tick = "0.1"\nlot = "0.00000001"\nmin_qty = 0.0001\n\n[instruments."ETH/EUR"]',
+        'tick = "dime"\n\n[instruments."ETH/EUR"]',
+        "tick = 'dime' must be a positive decimal",
+    ),
     "no commit": ("events = 2000", "events = 0", "journal.events = 0 must be"),
     "wild market": ("volatility = 0.6", "volatility = 99.0", "volatility = 99.0 must be"),
     "unknown default strategy": ('strategy = "ma_crossover"', 'strategy = "moon"', "unknown strategy 'moon'"),
@@ -112,7 +147,9 @@ def test_a_configuration_that_is_something_else_is_refused(peaktrade: Command, h
 
 
 @pytest.mark.parametrize("command", [["session", "list"], ["risk", "status"], ["doctor"]])
-def test_a_workspace_that_is_no_folder_is_not_made_by_looking_at_it(peaktrade: Command, home: Path, command: list[str]) -> None:
+def test_a_workspace_that_is_no_folder_is_not_made_by_looking_at_it(
+    peaktrade: Command, home: Path, command: list[str]
+) -> None:
     ended = peaktrade(*command, "--home", home / "typo")
     assert (ended.code, "is no folder; `peaktrade init" in ended.stderr) == (2, True)
     assert not (home / "typo").exists()
@@ -159,11 +196,13 @@ def test_live_is_refused_even_where_the_configuration_is_broken(workspace: Works
     ids=str,
 )
 def test_a_notebook_parameter_of_the_wrong_type_is_a_clear_error(workspace: Workspace, wrong: dict[str, Any]) -> None:
-    with pytest.raises(PeaktradeError, match="must be|unknown timeframe"):
+    with pytest.raises(PeaktradeError, match=r"must be|unknown timeframe"):
         workspace.plan(**wrong)
 
 
-@pytest.mark.parametrize("session_id", ["nonsense", "../../etc/passwd", "", "shadow_20260101_000000_abcdef", "x" * 5000])
+@pytest.mark.parametrize(
+    "session_id", ["nonsense", "../../etc/passwd", "", "shadow_20260101_000000_abcdef", "x" * 5000]
+)
 def test_an_unknown_session_is_said_with_the_next_step(peaktrade: Command, session_id: str) -> None:
     ended = peaktrade("session", "show", session_id)
     assert ended.code == 4

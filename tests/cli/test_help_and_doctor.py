@@ -68,11 +68,22 @@ def checks_of(ended: Any) -> dict[str, dict[str, str]]:
     return {check["id"]: check for check in json.loads(ended.stdout)}
 
 
-def test_doctor_passes_on_a_fresh_workspace_and_leaves_no_trace_in_it(peaktrade: Callable[..., Any], home: Path) -> None:
+def test_doctor_passes_on_a_fresh_workspace_and_leaves_no_trace_in_it(
+    peaktrade: Callable[..., Any], home: Path
+) -> None:
     ended = peaktrade("doctor", "--json")
     found = checks_of(ended)
     assert ended.code == 0, ended.stdout
-    for name in ("python", "packages", "config", "writable_reports", "writable_live_runs", "writable_logs", "registry", "halts"):
+    for name in (
+        "python",
+        "packages",
+        "config",
+        "writable_reports",
+        "writable_live_runs",
+        "writable_logs",
+        "registry",
+        "halts",
+    ):
         assert found[name]["status"] == "pass", found[name]
     assert {path.name for path in home.iterdir()} <= {"config", ".cache"}
     assert peaktrade("doctor").code == 0

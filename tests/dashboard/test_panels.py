@@ -14,9 +14,10 @@ from peaktrade_core.adapters.registry import Query
 from peaktrade_core.adapters.trading_state import GLOBAL
 from peaktrade_core.domain.errors import ConfigError, UnknownNameError
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard import formats
+from peaktrade_core.edge.dashboard.curve import Curve
 from peaktrade_core.edge.dashboard.panels import PANELS, Filters, Page, read_filters
 from peaktrade_core.edge.dashboard.words import words
+from peaktrade_core.services import wording
 
 
 def shown(workspace: Workspace, name: str, query: str = "") -> str:
@@ -64,7 +65,7 @@ def test_tile_shows_the_figures_of_the_latest_finished_session(workspace: Worksp
     row = next(row for row in workspace.views.rows() if row.status == "completed")
     said = text(shown(workspace, "snapshot"))
     assert "shadow ✓ OK kraken · BTC/EUR · donchian_breakout" in said
-    assert formats.money(row.realized_pnl, "EUR") in said
+    assert wording.signed(row.realized_pnl, "EUR") in said
     assert f"Max drawdown {100 * row.max_drawdown:.2f} %" in said
     assert f"Orders {row.num_orders} Blocked {row.orders_blocked}" in said
 
@@ -125,14 +126,14 @@ def test_today_sums_each_currency_by_itself(workspace: Workspace) -> None:
     now = datetime.now(UTC).isoformat()
     add(workspace, "shadow_usd", symbol="BTC/USD", metrics={"realized_pnl": 12.5}, started_at=now, finished_at=now)
     add(workspace, "shadow_nan", metrics={"realized_pnl": None}, started_at=now)
-    assert f"Today {formats.money(euros, 'EUR')} · +12.50 USD" in text(shown(workspace, "status"))
+    assert f"Today {wording.signed(euros, 'EUR')} · +12.50 USD" in text(shown(workspace, "status"))
 
 
 def test_trend_ends_at_the_sum_of_its_sessions(workspace: Workspace) -> None:
     make_history(workspace)
     total = sum(row.realized_pnl for row in workspace.views.rows() if row.status == "completed")
     html = shown(workspace, "trend")
-    assert f"ends at {formats.money(total, 'EUR')}" in html
+    assert f"ends at {wording.signed(total, 'EUR')}" in html
     assert "4 finished sessions in EUR" in html
 
 
@@ -185,10 +186,10 @@ def test_filters_are_read_strictly() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(1045.674, "+1,045.67 EUR"), (-0.2, "\N{MINUS SIGN}0.20 EUR"), (-0.001, "0.00 EUR"), (None, formats.MISSING)],
+    [(1045.674, "+1,045.67 EUR"), (-0.2, "\N{MINUS SIGN}0.20 EUR"), (-0.001, "0.00 EUR"), (None, wording.NOTHING)],
 )
 def test_money(value: float | None, expected: str) -> None:
-    assert formats.money(value, "EUR") == expected
+    assert wording.signed(value, "EUR") == expected
 
 
 @pytest.mark.parametrize(
@@ -201,17 +202,17 @@ def test_money(value: float | None, expected: str) -> None:
         (330, "5 m 30 s"),
         (5400, "1 h 30 m"),
         (183_600, "2 d 3 h"),
-        (None, formats.MISSING),
-        (-1, formats.MISSING),
+        (None, wording.NOTHING),
+        (-1, wording.NOTHING),
     ],
 )
 def test_duration(seconds: float | None, expected: str) -> None:
-    assert formats.duration(seconds) == expected
+    assert wording.duration(seconds) == expected
 
 
 def test_curve_stays_in_its_box_and_touches_its_ends() -> None:
-    curve = formats.Curve([-3.0, 1.0, 4.0])
+    curve = Curve([-3.0, 1.0, 4.0])
     heights = [float(y) for y in re.findall(r"V([\d.]+)", curve.line)]
     assert heights == [154.0, pytest.approx(69.4, abs=0.1), 6.0]
     assert (curve.top, curve.bottom) == (4.0, -3.0)
-    assert formats.Curve([0.0, 0.0]).end == (594.0, 6.0)
+    assert Curve([0.0, 0.0]).end == (594.0, 6.0)

@@ -77,7 +77,9 @@ def test_every_real_file_is_sound_but_the_one_with_days_of_price_zero(candles: C
     files = sorted(set(zeros.parent.glob("*.parquet")) - {zeros})
     assert len(files) >= 19
     assert all(len(read_candles(path)) > 600 for path in files)
-    with pytest.raises(DataError, match=r"row 1: impossible bar at 2018-09-28.*low = 0.0 is not positive \(14 such rows"):
+    with pytest.raises(
+        DataError, match=r"row 1: impossible bar at 2018-09-28.*low = 0.0 is not positive \(14 such rows"
+    ):
         read_candles(zeros)
 
 

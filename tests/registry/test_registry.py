@@ -361,7 +361,9 @@ def test_log_lines_of_many_writers_never_mix(tmp_path: Path) -> None:
     assert log.read_text().splitlines()[-1] == "a line that wants to be two"
 
 
-def test_the_same_figures_from_registry_and_views(workspace: Workspace, run_shadow: Callable[..., SessionRecord]) -> None:
+def test_the_same_figures_from_registry_and_views(
+    workspace: Workspace, run_shadow: Callable[..., SessionRecord]
+) -> None:
     records = [run_shadow(steps=300, seed=seed) for seed in range(3)]
     stats = workspace.views.stats()
     assert stats.total_pnl == pytest.approx(sum(r.metrics["realized_pnl"] for r in records))

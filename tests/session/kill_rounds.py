@@ -23,7 +23,7 @@ from peaktrade_core.domain.tally import fold
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.services import session
 
-LONGEST_S = 0.030
+LONGEST_S = 0.020
 
 
 class Acknowledging(Journal):
@@ -45,8 +45,11 @@ def child(home: str, pipe: int) -> None:
     session.run_session(plan, workspace.desk())
 
 
-def kill_one(home: str, wait_s: float) -> int:
-    """Run a session, kill it after a while and return the last count that it acknowledged, -1 for none."""
+def kill_one(home: str, wait_s: float, *, trading: bool) -> int:
+    """Run a session, kill it after a while and return the last count that it acknowledged, -1 for none.
+
+    The while begins with the process or, when ``trading``, with its first acknowledgement.
+    """
     read_end, write_end = os.pipe()
     pid = os.fork()
     if not pid:
@@ -56,10 +59,11 @@ def kill_one(home: str, wait_s: float) -> int:
         finally:
             os._exit(1)
     os.close(write_end)
+    first = os.read(read_end, 64) if trading else b""
     time.sleep(wait_s)
     os.kill(pid, signal.SIGKILL)
     with os.fdopen(read_end, "rb") as pipe:
-        said = pipe.read().split(b"\n")[:-1]  # what follows the last newline was not said whole
+        said = (first + pipe.read()).split(b"\n")[:-1]  # what follows the last newline was not said whole
     _, status = os.waitpid(pid, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL, "the session ended before it was killed"
     return int(said[-1]) if said else -1
@@ -95,8 +99,8 @@ def main(home: str, rounds: int, seed: int) -> None:
     journals.write_table(workspace.home / "warm.parquet", [])
     faults: list[str] = []
     acknowledged, early = [], 0
-    for _ in range(rounds):
-        count = kill_one(home, rng.uniform(0.0, LONGEST_S))
+    for number in range(rounds):
+        count = kill_one(home, rng.uniform(0.0, LONGEST_S), trading=number % 2 == 1)
         recovered = workspace.recover()
         if not recovered:
             early += 1  # it died before it was a session; then nothing was acknowledged

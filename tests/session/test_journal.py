@@ -19,6 +19,7 @@ from peaktrade_core.domain.events import SCHEMA, End, Gap, Severity, Start
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.domain.tally import fold
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.services.checks import post_session_checks
 
 
 @pytest.fixture
@@ -80,10 +81,11 @@ def test_a_broken_journal_fails_the_check_and_the_command_still_answers(
     path = workspace.run_folder(record.session_id).journal
     lines = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join([*lines[:5], b"{", *lines[6:]]) + b"\n")
+    (found,) = [check for check in post_session_checks(workspace.views, record.session_id) if check.id == "journal"]
+    assert (found.status, f"{path}, line 6: " in found.evidence) == ("fail", True)
+    assert found.next_step.startswith("Restore the run folder")
     shown = peaktrade("session", "show", "latest")
-    assert shown.code == 0
-    assert "events.jsonl, line 6" in shown.stdout
-    assert "Restore the run folder" in shown.stdout
+    assert (shown.code, "Is the journal whole?" in shown.stdout) == (0, True)
 
 
 def test_a_second_writer_is_refused(small: Path) -> None:

@@ -45,7 +45,8 @@ def test_nothing_acknowledged_is_lost_when_sessions_are_killed(
     assert found["faults"] == []
     assert found["left"] == 0
     assert len(found["acknowledged"]) + found["early"] == ROUNDS
-    assert sum(count > 0 for count in found["acknowledged"]) > ROUNDS // 4, "the kills came before the sessions traded"
+    assert sum(count > 0 for count in found["acknowledged"]) >= ROUNDS // 2
+    assert len(set(found["acknowledged"])) > 20, "the kills all came at the same moment"
     assert peaktrade("session", "run", "--steps", 20, "--json").code == 0
 
 
@@ -119,7 +120,7 @@ def test_a_signal_ends_a_session_as_aborted_with_its_metrics(
 
 
 def test_a_stop_that_comes_while_the_session_waits_never_locks_up() -> None:
-    # The handler runs in the thread that waits; with a plain lock inside, one in a few thousand such stops hung for ever.
+    # The handler runs in the thread that waits; with a plain lock inside, one in a few thousand stops hung.
     script = """
 import random, signal
 from peaktrade_core.services.session import Stop

@@ -1,4 +1,4 @@
-"""A broker that asks a venue: on the disk before it is asked, withdrawn when refused, halted after too many refusals."""
+"""Orders to a venue: on the disk before it is asked, withdrawn when it refuses, halted when it always does."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def test_refused_orders_are_withdrawn_and_counted(workspace: Workspace, trade: T
     assert metrics["orders_generated"] == sum(
         metrics[name] for name in ("orders_executed", "orders_blocked_risk", "orders_rejected", "orders_open")
     )
-    assert {check.id: check.status for check in post_session_checks(workspace.views, record.session_id)}["ledger"] == "pass"
+    assert {check.id: check.status for check in post_session_checks(workspace.views, record.session_id)}[
+        "ledger"
+    ] == "pass"
 
 
 def test_a_refused_close_leaves_the_position_and_is_tried_again(workspace: Workspace, trade: Trade) -> None:

@@ -13,7 +13,7 @@ import pytest
 from peaktrade_core.testing import LoopbackVenue, MarketSource, connect
 
 REPO = Path(__file__).resolve().parent.parent.parent
-FAST = {"enableRateLimit": False, "timeout": 300}
+FAST = {"enableRateLimit": False, "timeout": 5000}
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def recordings_folder() -> Path:
     base = Path(os.environ.get("PEAKTRADE_SHARED_DATA") or REPO.parent / "shared" / "data")
     folder = base / "kraken_http" / "aiokraken"
     if not folder.is_dir():
-        reason = f"recorded exchanges are absent: {folder}; put them there or name their folder in PEAKTRADE_SHARED_DATA"
+        reason = f"recorded exchanges are absent: {folder}; put them there or name their home in PEAKTRADE_SHARED_DATA"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)

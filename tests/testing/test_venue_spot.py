@@ -62,7 +62,10 @@ def test_since_is_exclusive_and_ccxt_asks_one_bar_earlier(kraken, venue) -> None
     since = int(venue.clock.seconds() - 600) * 1000
     rows = kraken.fetch_ohlcv(PAIR, "1m", since=since)
     assert rows[0][0] == since
-    assert venue.requests_to("OHLC")[-1].params["since"] == str(since // 1000 - 60)
+    asked = venue.requests_to("OHLC")[-1].params["since"]
+    assert asked == str(since // 1000 - 60)
+    sent = get(venue, f"/0/public/OHLC?pair=XBTEUR&since={asked}")["result"]["XXBTZEUR"]
+    assert sent[0][0] == since // 1000
     assert len(kraken.fetch_ohlcv(PAIR, "1m", since=0)) == 720
 
 
@@ -142,7 +145,7 @@ def test_a_resting_order_is_found_by_either_name_and_cancelled(kraken, venue) ->
 
 
 def test_a_resting_order_fills_when_the_market_meets_it_and_not_before(kraken, venue) -> None:
-    price = round(venue.clock and kraken.fetch_ticker(PAIR)["last"] * 0.999, 2)
+    price = round(kraken.fetch_ticker(PAIR)["last"] * 0.999, 2)
     order = kraken.create_order(PAIR, "limit", "buy", 0.01, price)
     while kraken.fetch_order(order["id"])["status"] == "open":
         lows = [row[3] for row in kraken.fetch_ohlcv(PAIR, "1m", since=int(venue.orders[0].opened) * 1000)]
@@ -186,6 +189,19 @@ def test_a_venue_in_cancel_only_mode_takes_cancellations_alone(kraken, venue) ->
         kraken.create_order(*BUY, None, {"validate": True})
     kraken.cancel_order(order["id"])
     assert [taken.status for taken in venue.orders] == ["canceled"]
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "params"),
+    [("limit_only", "market", {}), ("post_only", "limit", {}), ("post_only", "limit", {"postOnly": True})],
+)
+def test_other_states_take_the_orders_they_say(kraken, venue, state: str, kind: str, params: dict) -> None:
+    venue.state = state
+    if params:
+        assert kraken.create_order(PAIR, kind, "buy", 0.01, 40_000.0, params)["id"]
+        return
+    with pytest.raises(ccxt.BaseError, match=state):
+        kraken.create_order(PAIR, kind, "buy", 0.01, 40_000.0)
 
 
 def test_keys_signatures_and_nonces_are_verified(kraken, venue, client) -> None:

@@ -54,6 +54,9 @@ class CallPolicy(NamedTuple):
     order_pace_s: float = 1.0
 
 
+PATIENT = CallPolicy()
+
+
 class VenueClient:
     """Calls to one venue. Not for several threads at once: ccxt's throttle is not made for it.
 
@@ -70,7 +73,7 @@ class VenueClient:
         credentials: Credentials | None = None,
         base_url: str | None = None,
         demo: bool = False,
-        policy: CallPolicy = CallPolicy(),
+        policy: CallPolicy = PATIENT,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Describe the client; nothing is asked yet.

@@ -6,6 +6,7 @@ Errors are one sentence on stderr; the exit code says of what kind (``docs/cli.m
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -59,16 +60,17 @@ def cli() -> None:
 def workspace_options(command: F) -> F:
     """Add ``--home`` and ``--config`` to a command, which receives them as ``home`` and ``config``."""
     command = click.option(
-        "--home", metavar="DIR", help="Workspace; else PEAKTRADE_HOME, else the nearest folder upwards with a configuration."
+        "--home",
+        metavar="DIR",
+        help="Workspace; else PEAKTRADE_HOME, else the nearest folder upwards with a configuration.",
     )(command)
-    return click.option("--config", metavar="FILE", help="Configuration file; else config/config.toml of the workspace.")(
-        command
-    )
+    return click.option(
+        "--config", metavar="FILE", help="Configuration file; else config/config.toml of the workspace."
+    )(command)
 
 
 def _unexpected(error: Exception) -> str:
     """Return what to say of an error that nobody foresaw: one line, or all of it where ``PEAKTRADE_TRACEBACK`` is set."""
-    import os
     import traceback
 
     if os.environ.get("PEAKTRADE_TRACEBACK"):
@@ -93,8 +95,12 @@ def main(args: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)
-    except BrokenPipeError:  # the reader of our output went away (`| head`)
-        sys.stdout = None
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output went away (`| head`); click and rich answer that with an exit of their own, which
+        # nobody else here uses. That is no failure, and what is still buffered must not complain either.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
         sys.exit(0)
     except Exception as error:
         click.echo(_unexpected(error), err=True)

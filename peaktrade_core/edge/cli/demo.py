@@ -30,7 +30,7 @@ def demo(home: str | None, config: str | None, no_serve: bool, port: int) -> int
                 o.record.session_id,
                 o.title,
                 (wording.badge(o.record.status), o.record.status),
-                wording.money(o.record.metric("realized_pnl"), wording.quote_currency(o.record.symbol), signed=True),
+                wording.signed(o.record.metric("realized_pnl"), wording.quote_currency(o.record.symbol)),
                 wording.percent(o.record.metric("max_drawdown")),
                 wording.count(o.record.metric("num_orders")),
                 wording.count(o.record.metric("orders_blocked_risk")),

@@ -27,12 +27,20 @@ def show_progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     if not screen.is_terminal:
         yield _plain_progress()
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[equity]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[equity]}"),
+    )
     with Bar(*columns, console=screen, transient=True) as bar:
         task = bar.add_task("warm-up", total=None, equity="")
 
         def watch(now: Progress) -> None:
-            bar.update(task, description=now.phase, completed=now.step, total=now.total, equity=f"equity {now.equity:,.2f}")
+            bar.update(
+                task, description=now.phase, completed=now.step, total=now.total, equity=f"equity {now.equity:,.2f}"
+            )
 
         yield watch
 

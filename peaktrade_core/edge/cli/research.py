@@ -59,7 +59,12 @@ def strategies(home: str | None, config: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @workspace_options
 def backtest(
-    home: str | None, config: str | None, strategy_module: str | None, params: tuple[str, ...], as_json: bool, **options: Any
+    home: str | None,
+    config: str | None,
+    strategy_module: str | None,
+    params: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity."""
     from peaktrade_core.services.backtest import run_backtest
@@ -86,7 +91,9 @@ def backtest(
     from peaktrade_core.services.reports import metric_figures
 
     click.echo(f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}")
-    click.echo(f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up\n")
+    click.echo(
+        f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up\n"
+    )
     print_pairs(dict(metric_figures(msgspec.to_builtins(result.metrics), wording.quote_currency(plan.config.symbol))))
     click.echo()
     print_table(

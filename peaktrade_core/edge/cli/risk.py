@@ -29,7 +29,10 @@ def status(home: str | None, config: str | None, as_json: bool) -> None:
         return
     print_table(
         ("SCOPE", "STATE", "SINCE (UTC)", "BY", "REASON"),
-        ((s.scope, (s.state, "green" if s.state == "ACTIVE" else "red"), wording.moment(s.since), s.by, s.reason) for s in states),
+        (
+            (s.scope, (s.state, "green" if s.state == "ACTIVE" else "red"), wording.moment(s.since), s.by, s.reason)
+            for s in states
+        ),
     )
     click.echo("\nLimits ([live_risk])")
     print_pairs({name: f"{value:g}" for name, value in limits.items()})

@@ -27,18 +27,23 @@ def list_all(as_json: bool) -> None:
         return
     print_table(
         ("NAME", "PURPOSE", "PARAMETERS"),
-        ((info.name, info.purpose, "\n".join(f"{p.name}: {p.type} = {p.default!r}" for p in info.parameters)) for info in found),
+        (
+            (info.name, info.purpose, "\n".join(f"{p.name}: {p.type} = {p.default!r}" for p in info.parameters))
+            for info in found
+        ),
     )
 
 
 @runbook.command()
 @click.argument("name")
-@click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the notebook; repeatable.")
-@click.option("--timeout", type=click.FloatRange(min=1), default=900.0, show_default=True, help="Seconds for the whole run.")
+@click.option(
+    "-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the notebook; repeatable."
+)
+@click.option("--timeout", type=click.FloatRange(min=1), help="Seconds for the whole run; else the notebook's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @workspace_options
 def run(
-    home: str | None, config: str | None, name: str, params: tuple[str, ...], timeout: float, as_json: bool
+    home: str | None, config: str | None, name: str, params: tuple[str, ...], timeout: float | None, as_json: bool
 ) -> int:
     """Run one notebook headless into reports/; leaves the executed notebook and its HTML."""
     from peaktrade_core.services.runbooks import run_runbook

@@ -40,7 +40,9 @@ def session() -> None:
 @decision_options
 @click.option("--duration", metavar="TIME", help="Instead of steps: 30 (minutes), 90s, 1h - of market time.")
 @click.option("--env", metavar="NAME", help="The venue that the session stands for.")
-@click.option("--pace", default="max", show_default=True, metavar="X", help="Market seconds per second: 1 = real time, 60, max.")
+@click.option(
+    "--pace", default="max", show_default=True, metavar="X", help="Market seconds per second: 1 = real time, 60, max."
+)
 @click.option("--notes", default="", help="Free text, kept in the record.")
 @click.option("--tag", "tags", multiple=True, help="A word to find the session by; repeatable.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show what would run; write nothing.")
@@ -69,7 +71,9 @@ def run(
         print_strategies(workspace, as_json)
         return 0
     if duration is not None:
-        options["steps"] = _steps_of(duration, options["steps"], options["timeframe"] or workspace.config.session.timeframe)
+        options["steps"] = _steps_of(
+            duration, options["steps"], options["timeframe"] or workspace.config.session.timeframe
+        )
     plan = workspace.plan(params=parse_params(params), pace=_pace(pace), cli_args=_command_line(), **options)
     if dry_run:
         _show_plan(plan, as_json)
@@ -202,7 +206,19 @@ def list_sessions(home: str | None, config: str | None, as_json: bool, **filters
         )
         return
     print_table(
-        ("SESSION", "MODE", "STATUS", "STARTED (UTC)", "DURATION", "SYMBOL", "STRATEGY", "PNL", "MAX DD", "ORDERS", "RISK"),
+        (
+            "SESSION",
+            "MODE",
+            "STATUS",
+            "STARTED (UTC)",
+            "DURATION",
+            "SYMBOL",
+            "STRATEGY",
+            "PNL",
+            "MAX DD",
+            "ORDERS",
+            "RISK",
+        ),
         (
             (
                 row.session_id,
@@ -212,7 +228,7 @@ def list_sessions(home: str | None, config: str | None, as_json: bool, **filters
                 wording.duration(row.duration_seconds),
                 row.symbol or wording.NOTHING,
                 row.strategy or wording.NOTHING,
-                wording.money(row.realized_pnl, signed=True),
+                wording.signed(row.realized_pnl),
                 wording.percent(row.max_drawdown),
                 wording.count(row.num_orders),
                 (row.risk_status, row.risk_status),
@@ -254,7 +270,10 @@ def show(home: str | None, config: str | None, session_id: str, as_json: bool) -
     click.echo()
     print_table(
         ("CHECK", "RESULT", "EVIDENCE", "NEXT STEP"),
-        ((c.question, (wording.MARKS[c.status], c.status), c.evidence, c.next_step) for c in post_session_checks(workspace.views, record.session_id)),
+        (
+            (c.question, (wording.MARKS[c.status], c.status), c.evidence, c.next_step)
+            for c in post_session_checks(workspace.views, record.session_id)
+        ),
     )
 
 

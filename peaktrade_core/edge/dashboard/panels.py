@@ -23,9 +23,10 @@ from peaktrade_core.domain.clock import iso
 from peaktrade_core.domain.errors import ConfigError, PeaktradeError, UnknownNameError
 from peaktrade_core.domain.records import MODES, STATUSES, UNREADABLE
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard import formats
-from peaktrade_core.edge.dashboard.hints import hint
+from peaktrade_core.edge.dashboard.curve import Curve
 from peaktrade_core.edge.dashboard.words import words
+from peaktrade_core.services import wording
+from peaktrade_core.services.error_help import next_step
 from peaktrade_core.services.views import SessionRow
 
 CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configuration that the server was given
@@ -141,10 +142,20 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("money", "percent", "count", "duration", "minute", "sign_class", "currency_of", "short_id"):
-        env.filters[name] = getattr(formats, name)
+    for name in (
+        "money",
+        "percent",
+        "count",
+        "duration",
+        "minute",
+        "sign_class",
+        "signed",
+        "quote_currency",
+        "short_id",
+    ):
+        env.filters[name] = getattr(wording, name)
     env.filters["iso"] = iso
-    env.filters["hint"] = hint
+    env.filters["next_step"] = next_step
     return env
 
 
@@ -162,7 +173,7 @@ def _status(workspace: Workspace, _: str) -> dict[str, Any]:
     earned: dict[str, float] = {}
     for row in rows:
         if row.realized_pnl is not None and row.status in FINISHED:
-            currency = formats.currency_of(row.symbol)
+            currency = wording.quote_currency(row.symbol)
             earned[currency] = earned.get(currency, 0.0) + row.realized_pnl
     return {
         "risk": max((row.risk_status for row in rows), key=SEVERITIES.index, default="green"),
@@ -202,8 +213,8 @@ def _trend(workspace: Workspace, _: str) -> dict[str, Any]:
     since = workspace.views.now() - timedelta(days=TREND_DAYS)
     rows = _rows_since(workspace, since, TREND_ROWS)
     done = sorted((row for row in rows if row.status in FINISHED and row.realized_pnl is not None), key=_ended)
-    currency = formats.currency_of(done[-1].symbol) if done else ""
-    same = [row for row in done if formats.currency_of(row.symbol) == currency]
+    currency = wording.quote_currency(done[-1].symbol) if done else ""
+    same = [row for row in done if wording.quote_currency(row.symbol) == currency]
     context = {"n": len(same), "currency": currency, "capped": len(rows) if len(rows) >= TREND_ROWS else None}
     if len(same) < 2:
         return {**context, "curve": None}
@@ -211,7 +222,7 @@ def _trend(workspace: Workspace, _: str) -> dict[str, Any]:
     sums = list(accumulate(earned))
     return {
         **context,
-        "curve": formats.Curve(sums),
+        "curve": Curve(sums),
         "total": sums[-1],
         "best": max(earned),
         "worst": min(earned),

@@ -1,8 +1,8 @@
-"""What to do about a failed session: from its error's type to the next step and the runbook that treats it."""
+"""What to do about a session that did not complete: from its error's type to the next step and its runbook."""
 
 from __future__ import annotations
 
-_HINTS = {
+_STEPS = {
     "ExchangeNetworkError": (
         "check the venue's status and the network, then start again (runbook 7, exchange errors).",
         "Status der Börse und Netz prüfen, dann neu starten (Runbook 7, Exchange-Fehler).",
@@ -27,6 +27,10 @@ _HINTS = {
         "check free space and permissions of the workspace (runbook 6, health check).",
         "Freien Platz und Rechte des Arbeitsordners prüfen (Runbook 6, Health-Check).",
     ),
+    "Stopped": (
+        "note who stopped it and why.",
+        "Vermerken, wer sie warum beendet hat.",
+    ),
     "ProcessDied": (
         "find out what ended the process, then start again (runbook 4, restart).",
         "Klären, was den Prozess beendet hat, dann neu starten (Runbook 4, Wiederanlauf).",
@@ -38,6 +42,6 @@ _ANY = (
 )
 
 
-def hint(error: str, language: str) -> str:
+def next_step(error: str, language: str = "en") -> str:
     """Return the next step after ``error`` (``Type: message``) in ``en`` or ``de``."""
-    return _HINTS.get(error.partition(":")[0].strip(), _ANY)[language == "de"]
+    return _STEPS.get(error.partition(":")[0].strip(), _ANY)[language == "de"]

@@ -1,0 +1,60 @@
+"""The compiled backtest beside vectorbt: the same bars, the same rules, and the same positions to the lot and value to the cent.
+
+Ours computes the whole account with risk checks and journal events; limits are set so wide that none bites, because
+vectorbt has none.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from common import baseline, best, options, rate, synthetic_bars, table
+
+from peaktrade_core.domain.market import Bars
+from peaktrade_core.policy.costs import Market
+from peaktrade_core.policy.decision import Decision
+from peaktrade_core.policy.risk import Limits
+from peaktrade_core.policy.strategies import get_strategy
+from peaktrade_core.services.backtest import run_backtest
+
+WARMUP, FEE = 200, 0.0001
+WIDE = Limits(1e12, 1e12, 1e12, 5, 1e12, 1e12, 0.8, 1e12, 1e12, 1e12, 1e12, 1e12, 0.0, 2.0, 1e12)
+MARKET = Market(1.0, 1e8, 1.0, 1e8, 0.0, 0.0, 0.0, FEE, 0.0, 0.05)
+
+
+def main() -> None:
+    given = options(__doc__, 525_600)
+    bars = synthetic_bars(given.seed, given.bars)
+    strategy = get_strategy("ma_crossover")
+    decision = Decision(strategy, strategy.params(), MARKET, WIDE, 60.0, 10_000.0)
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder)
+        compiling, _ = best(1, lambda: run_backtest(decision, Bars(bars.ts[:500], bars.ohlcv[:500]), WARMUP, cache))
+        columns, result = best(given.runs, lambda: run_backtest(decision, bars, WARMUP, cache))
+        whole, metrics = best(given.runs, lambda: run_backtest(decision, bars, WARMUP, cache).metrics)
+    other = baseline(given.baseline_python, "vectorbt", bars, warmup=WARMUP, runs=given.runs, fee=FEE)
+
+    held = np.concatenate([np.zeros(WARMUP), result.position])[:: max(1, len(bars) // 1000)]
+    same = (
+        np.allclose(held, other["held"], atol=2e-8)
+        and metrics.orders_executed == other["orders"]
+        and abs(metrics.equity_end - other["final"]) < 0.01
+    )
+    print(f"{len(bars):,} bars, {metrics.orders_executed} orders, {metrics.num_trades} trades; best of {given.runs}")
+    print(
+        f"final value {metrics.equity_end:.4f} and {other['final']:.4f}, orders {metrics.orders_executed} and {other['orders']}"
+    )
+    if not same:
+        raise SystemExit("positions or values differ, so the times do not count")
+    theirs = other["seconds"]
+    table([
+        ("orders, fills and account of each bar", rate(len(bars), columns), rate(len(bars), theirs), f"{theirs / columns:.1f}"),
+        ("the same and the metrics", rate(len(bars), whole), rate(len(bars), theirs), f"{theirs / whole:.1f}"),
+        ("compiling, once for a version of the code", f"{compiling:.1f} s", "", ""),
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

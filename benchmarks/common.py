@@ -1,0 +1,76 @@
+"""What the benchmarks share: the bars, the best of several runs, baselines in another interpreter, the table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
+from peaktrade_core.domain.market import Bars
+
+BASELINES = Path(__file__).with_name("baselines.py")
+
+
+def options(text: str, bars: int) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("--bars", type=int, default=bars)
+    parser.add_argument("--runs", type=int, default=5, help="the best of so many counts")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument(
+        "--baseline-python", default=sys.executable, help="interpreter that has the extra `bench`; default: this one"
+    )
+    return parser.parse_args()
+
+
+def synthetic_bars(seed: int, count: int) -> Bars:
+    """Return bars of the embedded market; each opens where the one before closed."""
+    rows = np.array(list(SyntheticFeed(seed, 60, bars=count)))
+    return Bars(rows[:, 0], rows[:, 1:])
+
+
+def best(runs: int, run: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the shortest time [s] and the last result."""
+    times = []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        result = run()
+        times.append(time.perf_counter() - begin)
+    return min(times), result
+
+
+def baseline(python: str, name: str, bars: Bars, **settings: float) -> dict[str, Any]:
+    """Run a baseline of ``baselines.py`` over the same bars and return what it measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "bars.npz"
+        np.savez(data, ts=bars.ts, ohlcv=bars.ohlcv)
+        done = subprocess.run(
+            [python, str(BASELINES), name, str(data), json.dumps(settings)], stdout=subprocess.PIPE, text=True
+        )
+    if done.returncode:
+        raise SystemExit(f"the baseline {name} failed; install the extra `bench` or name an interpreter that has it")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def table(rows: list[tuple[str, str, str, str]]) -> None:
+    """Print figure, ours, baseline, ratio."""
+    rows = [("figure", "ours", "baseline", "ratio"), *rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        print(
+            row[0].ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            sep="  ",
+        )
+
+
+def rate(bars: int, seconds: float) -> str:
+    return f"{bars / seconds / 1e6:.2f} M bars/s" if bars / seconds >= 1e6 else f"{bars / seconds / 1e3:.0f} k bars/s"
