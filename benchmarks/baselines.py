@@ -44,11 +44,10 @@ def run_vectorbt(frame: pd.DataFrame, warmup: int, runs: int, fee: float) -> dic
         portfolio, value = once(frame)
         times.append(time.perf_counter() - begin)
     held = portfolio.assets().to_numpy()
-    orders = int(portfolio.orders.count())
     return {
         "seconds": min(times),
         "final": float(value.iloc[-1]),
-        "orders": orders,
+        "orders": int(portfolio.orders.count()),
         "held": held[:: max(1, len(held) // 1000)].tolist(),
     }
 

@@ -1,7 +1,7 @@
-"""The compiled backtest beside vectorbt: the same bars, the same rules, and the same positions to the lot and value to the cent.
+"""The compiled backtest beside vectorbt: the same bars and rules; counts only if positions and value are the same too.
 
-Ours computes the whole account with risk checks and journal events; limits are set so wide that none bites, because
-vectorbt has none.
+Positions must agree to the lot, the final value to the cent. Ours computes the whole account with its risk checks; the
+limits are set so wide that none bites, because vectorbt has none.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from common import baseline, best, options, rate, synthetic_bars, table
+from common import baseline, best, options, row, synthetic_bars, table
 
 from peaktrade_core.domain.market import Bars
 from peaktrade_core.policy.costs import Market
@@ -50,8 +50,8 @@ def main() -> None:
         raise SystemExit("positions or values differ, so the times do not count")
     theirs = other["seconds"]
     table([
-        ("orders, fills and account of each bar", rate(len(bars), columns), rate(len(bars), theirs), f"{theirs / columns:.1f}"),
-        ("the same and the metrics", rate(len(bars), whole), rate(len(bars), theirs), f"{theirs / whole:.1f}"),
+        row("orders, fills and account of each bar", len(bars), columns, theirs),
+        row("the same, and the metrics of its events", len(bars), whole, theirs),
         ("compiling, once for a version of the code", f"{compiling:.1f} s", "", ""),
     ])  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The whole machinery of ``session run`` over many bars - risk, journal with fsync as shipped, record - beside backtesting.py.
+"""All of ``session run`` in one process - risk, journal with fsync as shipped, record - beside backtesting.py.
 
 Costs are 1 basis point, so that the session does not halt on its drawdown and trades to its end.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common import baseline, options, rate, synthetic_bars, table
+from common import baseline, options, row, synthetic_bars, table
 
 from peaktrade_core.domain.market import Bar, Bars
 from peaktrade_core.domain.records import SessionRecord
@@ -76,8 +76,8 @@ def main() -> None:
         raise SystemExit(f"backtesting.py made {other['trades']} trades, so the times do not count")
     theirs = other["seconds"]
     table([
-        ("loop with journal and risk", rate(given.bars, loop), rate(len(bars), theirs), f"{theirs / loop:.2f}"),
-        ("the same with finish: table, record", rate(given.bars, whole), rate(len(bars), theirs), f"{theirs / whole:.2f}"),
+        row("loop with journal and risk", given.bars, loop, theirs),
+        row("the same with finish: table, record", given.bars, whole, theirs),
     ])  # fmt: skip
 
 

@@ -52,25 +52,27 @@ def baseline(python: str, name: str, bars: Bars, **settings: float) -> dict[str,
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "bars.npz"
         np.savez(data, ts=bars.ts, ohlcv=bars.ohlcv)
-        done = subprocess.run(
-            [python, str(BASELINES), name, str(data), json.dumps(settings)], stdout=subprocess.PIPE, text=True
-        )
+        command = [python, str(BASELINES), name, str(data), json.dumps(settings)]
+        done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"the baseline {name} failed; install the extra `bench` or name an interpreter that has it")
+        why = done.stderr.strip().rpartition("\n")[2]
+        raise SystemExit(f"{name}: {why}; install the extra `bench`, or name an interpreter with --baseline-python")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def row(figure: str, bars: int, ours: float, theirs: float) -> tuple[str, str, str, str]:
+    """Return a line of the table from two times for the same bars [s]."""
+    return figure, rate(bars, ours), rate(bars, theirs), f"{theirs / ours:.2f}"
+
+
+def rate(bars: int, seconds: float) -> str:
+    return f"{bars / seconds / 1e6:.2f} M bars/s" if bars / seconds >= 1e6 else f"{bars / seconds / 1e3:.0f} k bars/s"
 
 
 def table(rows: list[tuple[str, str, str, str]]) -> None:
     """Print figure, ours, baseline, ratio."""
     rows = [("figure", "ours", "baseline", "ratio"), *rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for row in rows:
-        print(
-            row[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-            sep="  ",
-        )
-
-
-def rate(bars: int, seconds: float) -> str:
-    return f"{bars / seconds / 1e6:.2f} M bars/s" if bars / seconds >= 1e6 else f"{bars / seconds / 1e3:.0f} k bars/s"
+    widths = [max(len(line[i]) for line in rows) for i in range(4)]
+    for figure, *cells in rows:
+        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        print(figure.ljust(widths[0]), *padded, sep="  ")

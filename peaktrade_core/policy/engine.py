@@ -193,7 +193,8 @@ def step(
     n = 0
     if book[CLOSING] != 0.0 or book[OPENING] != 0.0:
         n = _release(book, out, n, market, limits, open_ts, open_price)
-    mark(book, close)
+    if n != 0 or book[QTY] != 0.0:  # a flat account that did nothing is worth what it was
+        mark(book, close)
     why = must_halt(book, limits)
     if why != OK and book[STATE] < HALTED:
         book[STATE] = HALTED

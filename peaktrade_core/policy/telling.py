@@ -6,7 +6,6 @@ from datetime import datetime
 
 from peaktrade_core.domain.events import AnyEvent, Denial, Fill, Halt, Order, Severity
 from peaktrade_core.policy import engine
-from peaktrade_core.policy.indicators import Slots
 from peaktrade_core.policy.risk import DENY_CODES, SEVERITIES
 
 PURPOSES = ("close", "open")
@@ -19,7 +18,7 @@ class Teller:
         self._orders = 0
         self._on_way: dict[str, str] = {}
 
-    def tell(self, out: Slots, rows: int, seq: int, now: datetime) -> list[AnyEvent]:
+    def tell(self, out: list[float], rows: int, seq: int, now: datetime) -> list[AnyEvent]:
         """Return the events of one bar.
 
         Args:
@@ -34,9 +33,9 @@ class Teller:
         """Forget an order that the venue refused."""
         self._on_way.pop(order.purpose, None)
 
-    def _event(self, out: Slots, at: int, seq: int, now: datetime) -> AnyEvent:
+    def _event(self, out: list[float], at: int, seq: int, now: datetime) -> AnyEvent:
         """Return the event of the row that begins at ``at``."""
-        kind, code, qty, price, value, limit = (out[at + column] for column in range(engine.WIDTH))
+        kind, code, qty, price, value, limit = out[at : at + engine.WIDTH]
         if kind == engine.FILL:
             purpose = PURPOSES[code == 1.0]
             return Fill(seq, now, self._on_way.pop(purpose), purpose, qty, price, value, limit)

@@ -97,7 +97,7 @@ class SpotPublic:
             raise RefusalError("EGeneral:Invalid arguments:interval")
         bars = moment.bars(market, interval_s, 720, flat=True)
         last = bars[-2].ts if len(bars) > 1 else 0
-        return {market.pair.id: [_row(market, bar) for bar in bars if bar.ts >= since], "last": int(last)}
+        return {market.pair.id: [_row(market, bar) for bar in bars if bar.ts > since], "last": int(last)}
 
     def _wanted(self, request: Request) -> list[MarketSource]:
         names = [name for name in request.params.get("pair", "").split(",") if name]

@@ -83,7 +83,7 @@ def test_the_same_figure_in_list_show_report_and_views(
     row = workspace.views.row(record.session_id)
     assert row.realized_pnl == record.metrics["realized_pnl"] != 0.0
     (line,) = [text for text in peaktrade("session", "list").stdout.splitlines() if record.session_id in text]
-    assert f" {wording.money(row.realized_pnl, signed=True)} " in line
+    assert f" {wording.signed(row.realized_pnl)} " in line
     assert f" {wording.percent(row.max_drawdown)} " in line
     shown = peaktrade("session", "show", record.session_id).stdout
     markdown = peaktrade("session", "report", "--stdout").stdout
@@ -94,7 +94,7 @@ def test_the_same_figure_in_list_show_report_and_views(
         assert f"<dt>{name}</dt><dd>{value}</dd>" in html
     stats = workspace.views.stats()
     assert stats.total_pnl == pytest.approx(sum(one.metrics["realized_pnl"] for one in three))
-    assert f"**Total realized PnL:** {wording.money(stats.total_pnl, signed=True)}" in markdown
+    assert f"**Total realized PnL:** {wording.signed(stats.total_pnl)}" in markdown
     assert f"**Average max drawdown:** {wording.percent(stats.avg_drawdown)}" in markdown
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.feeds import Feed
+from peaktrade_core.adapters.feeds import Feed, Pause
+from peaktrade_core.adapters.feeds.paced import PacedFeed
 from peaktrade_core.adapters.feeds.replay import ReplayFeed, read_candles
 from peaktrade_core.adapters.feeds.synthetic import YEAR_S, SyntheticFeed
 from peaktrade_core.domain.errors import ConfigError, DataError
@@ -32,32 +34,42 @@ def csv_of(path: Path, folder: Path) -> Path:
     return target
 
 
-@pytest.fixture(params=["synthetic", "synthetic, cheap coin", "replay parquet", "replay csv"])
+@pytest.fixture(params=["synthetic", "cheap coin", "paced", "replay parquet", "replay csv"])
 def feed(request: pytest.FixtureRequest, candles: Callable[[str], Path], tmp_path: Path) -> Feed:
     """Return each kind of feed in turn."""
     if request.param == "synthetic":
         return SyntheticFeed(1, 60, bars=3000)
-    if request.param == "synthetic, cheap coin":
+    if request.param == "cheap coin":
         return SyntheticFeed(2, 60, price=0.000123, volatility=5.0, bars=3000)
+    if request.param == "paced":
+        return PacedFeed(SyntheticFeed(1, 60, bars=3000), 1e8, 2000)
     path = candles(FILE)
     return ReplayFeed(path if "parquet" in request.param else csv_of(path, tmp_path), 60)
 
 
+def bars_of(feed: Feed) -> list[Bar]:
+    """Return what a feed yields, without its pauses."""
+    items = list(feed)
+    assert all(type(item) in (Bar, Pause) for item in items)
+    return [item for item in items if type(item) is Bar]
+
+
 def test_every_bar_is_possible(feed: Feed) -> None:
-    assert [fault for bar in feed if (fault := bar_fault(bar))] == []
-    assert all(type(bar) is Bar and all(type(x) is float for x in bar) for bar in feed)
+    assert [fault for bar in bars_of(feed) if (fault := bar_fault(bar))] == []
+    assert all(type(x) is float for bar in bars_of(feed) for x in bar)
 
 
 def test_times_rise_by_whole_timeframes(feed: Feed) -> None:
-    steps = np.diff([bar.ts for bar in feed])
+    times = np.array([bar.ts for bar in bars_of(feed)])
+    steps = np.diff(times)
     assert (steps > 0).all()
     assert (steps % 60 == 0).all()
-    assert (np.array([bar.ts for bar in feed]) % 60 == 0).all()
+    assert (times % 60 == 0).all()
 
 
 def test_it_can_be_read_twice_and_says_how_long_it_is(feed: Feed) -> None:
-    first = list(feed)
-    assert first == list(feed)
+    first = bars_of(feed)
+    assert first == bars_of(feed)
     assert len(feed) == len(first) > 1000
 
 
@@ -140,3 +152,12 @@ def test_calm_and_stressed_times_take_turns() -> None:
 def test_an_impossible_market_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=str(next(iter(wrong)))):
         SyntheticFeed(**{"seed": 1, "bar_s": 60, **wrong})
+
+
+def test_a_paced_feed_pauses_before_each_bar_but_the_warm_up_and_never_sleeps_itself() -> None:
+    began = time.monotonic()
+    items = list(PacedFeed(SyntheticFeed(1, 60, bars=12), 60.0, 5))
+    assert time.monotonic() - began < 0.5  # whoever asks for the bars waits, so that it can be stopped
+    assert [type(item) for item in items] == [Bar] * 6 + [Pause, Bar] * 6
+    pauses = [item.seconds for item in items if type(item) is Pause]
+    assert pauses == pytest.approx([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], abs=0.5)

@@ -58,6 +58,12 @@ def test_the_pace_changes_nothing_but_the_time_it_takes(workspace: Workspace, ru
     assert events_of(workspace, paced) == events_of(workspace, unpaced)
 
 
+def test_a_session_that_starts_halted_is_the_same_at_every_pace(workspace: Workspace, run_shadow: Run) -> None:
+    workspace.states.set("global", "HALTED", by="Ada", reason="news", now=workspace.clock.now())
+    options = {"timeframe": "1s", "steps": 60, "seed": 3, "params": {"fast": 2, "slow": 5}}
+    assert events_of(workspace, run_shadow(**options, pace=1000.0)) == events_of(workspace, run_shadow(**options))
+
+
 def test_how_events_are_grouped_for_the_disk_changes_nothing(
     home: Path, configure: Callable[[str, str], None], run_shadow: Run
 ) -> None:

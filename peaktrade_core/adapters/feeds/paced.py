@@ -28,6 +28,6 @@ class PacedFeed:
                 seen += 1
                 if seen == self._warmup + 1:
                     started, first_ts = time.monotonic(), item.ts
-                if seen > self._warmup:
+                if seen > self._warmup + 1:  # the first is due at once
                     yield Pause(max(0.0, started + (item.ts - first_ts) / self._pace - time.monotonic()))
             yield item
