@@ -5,6 +5,9 @@ cloned with its callees replaced by compiled ones, and compiled without any lice
 kept on disk in a folder named by a digest of *all* that went in - bytecode, constants, the globals and free variables
 read, versions, processor - so a change anywhere means another folder and code that is out of date can never run.
 The folder may be deleted at any time. This module does not know what the code decides.
+
+Arithmetic on floats means the same both ways. What a strategy of one's own should leave alone: whole numbers beyond 64
+bits, and ``**`` or transcendental functions where the last digit matters.
 """
 
 from __future__ import annotations
@@ -148,9 +151,9 @@ class _Sources:
         kinds = [_kind(value) for value in arguments]
         features = llvm.get_host_cpu_features().flatten()
         machine = (sys.version, numba.__version__, np.__version__, llvm.get_host_cpu_name(), features)
-        return hashlib.sha256("\n".join([*self._text, entry.text, f"{fields} {kinds}", *machine]).encode()).hexdigest()[
-            :32
-        ]
+        how = f"{fields} {kinds} {_INNER} {_code_text(_clone.__code__)}"
+        text = "\n".join([*self._text, entry.text, how, *machine])
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def refuse(self, why: str) -> StrategyError:
         """Return the error that says why the strategy cannot be compiled."""

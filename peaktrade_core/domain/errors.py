@@ -14,6 +14,7 @@
     ├── EnvironmentFault          a tool, port or directory that the machine does not provide
     └── ExchangeError             the venue or the way to it
         ├── ExchangeNetworkError          no answer, or the venue is down
+        │   └── OrderOutcomeUnknownError  an order was sent; nobody knows whether it arrived: the session halts
         ├── ExchangeRateLimitError        we ask too often
         ├── ExchangeAuthenticationError   the venue refuses our key: the session halts at once
         ├── ExchangeOrderError            the venue refuses an order
@@ -101,12 +102,14 @@ class ExchangeError(PeaktradeError):
     Attributes:
         severity: ``low``, ``medium`` or ``high``.
         retryable: whether asking again later can help.
+        latches: whether the session's scope stays halted until a named person resumes it.
         runbook: which runbook treats it.
     """
 
     exit_code = 8
     severity = "medium"
     retryable = False
+    latches = False
     runbook = "7"
 
 
@@ -114,6 +117,15 @@ class ExchangeNetworkError(ExchangeError):
     """No answer in time, a broken connection, or the venue is down."""
 
     retryable = True
+    runbook = "7a"
+
+
+class OrderOutcomeUnknownError(ExchangeNetworkError):
+    """An order was sent and nobody can say whether the venue took it."""
+
+    severity = "high"
+    retryable = False
+    latches = True
     runbook = "7a"
 
 
@@ -129,6 +141,7 @@ class ExchangeAuthenticationError(ExchangeError):
     """The venue refuses our key, signature or nonce."""
 
     severity = "high"
+    latches = True
     runbook = "7c"
 
 

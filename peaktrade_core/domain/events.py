@@ -136,11 +136,11 @@ class State(Event, tag="state"):
 
 
 class Halt(Event, tag="halt"):
-    """The session halted itself."""
+    """The session halted itself: a limit with its figures, or an error that must not be met twice."""
 
     code: str
-    value: float
-    limit: float
+    value: float | None = None
+    limit: float | None = None
 
 
 class Notice(Event, tag="notice"):

@@ -139,6 +139,7 @@ class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         lot: smallest quantity step, written as a decimal [base units].
         min_qty: smallest order [base units].
         min_notional: smallest order [quote ccy].
+        venue_symbol: what the venue calls it, where that differs.
     """
 
     kind: str = "spot"
@@ -146,6 +147,7 @@ class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lot: str = "0.00000001"
     min_qty: float = 0.0
     min_notional: float = 0.0
+    venue_symbol: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in ("spot", "derivatives"):

@@ -16,6 +16,8 @@ from peaktrade_core.domain.errors import ConfigError, UnknownNameError
 from peaktrade_core.domain.market import Instrument, timeframe_seconds
 from peaktrade_core.policy.risk import Limits
 
+FEEDS = ("synthetic", "replay", "exchange")
+VENUES = ("kraken", "krakenfutures")
 CONFIG = Path("config") / "config.toml"
 
 
@@ -86,8 +88,8 @@ class SessionDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         check_range("start_balance", self.start_balance, 1.0, 1e12)
         check_range("fee_bps", self.fee_bps, 0.0, 1000.0)
         check_range("slippage_bps", self.slippage_bps, 0.0, 1000.0)
-        if self.feed not in ("synthetic", "replay"):
-            raise ConfigError(f"feed = {self.feed!r} must be 'synthetic' or 'replay'")
+        if self.feed not in FEEDS:
+            raise ConfigError(f"feed = {self.feed!r} must be one of: {', '.join(FEEDS)}")
 
 
 class SyntheticMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +101,35 @@ class SyntheticMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         check_range("price", self.price, 1e-6, 1e9)
         check_range("volatility", self.volatility, 0.001, 9.9)
+
+
+class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The venue of ``--feed exchange`` and of testnet sessions, and how patient we are with it.
+
+    Attributes:
+        venue: ``kraken`` (orders are validated only) or ``krakenfutures`` (its demo).
+        base_url: a venue on this machine instead, for drills; empty for the real one.
+        timeout_s: for each read [s]; deadline_s: for a whole call [s]; attempts: for a call that changes nothing.
+        patience_s: how long the feed may fail before the session does [s].
+        order_pace_s: shortest time between two orders [s].
+    """
+
+    venue: str = "kraken"
+    base_url: str = ""
+    timeout_s: float = 10.0
+    deadline_s: float = 30.0
+    attempts: int = 4
+    patience_s: float = 900.0
+    order_pace_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.venue not in VENUES:
+            raise ConfigError(f"venue = {self.venue!r} must be one of: {', '.join(VENUES)}")
+        check_range("timeout_s", self.timeout_s, 0.1, 300.0)
+        check_range("deadline_s", self.deadline_s, 0.1, 600.0)
+        check_whole("attempts", self.attempts, 1, 20)
+        check_range("patience_s", self.patience_s, 0.0, 86_400.0)
+        check_range("order_pace_s", self.order_pace_s, 0.0, 60.0)
 
 
 class Interface(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +152,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strategy_modules: list[str] = []
     instruments: dict[str, Instrument] = {}
     synthetic: SyntheticMarket = SyntheticMarket()
+    exchange: Exchange = Exchange()
     journal: GroupCommit = GroupCommit()
     ui: Interface = Interface()
 

@@ -45,11 +45,11 @@ def round_price(market: Market, price: float) -> float:
 def round_qty(market: Market, qty: float) -> float:
     """Round a non-negative quantity down to the lot [base units].
 
-    A quantity within a billionth of the next lot (or of itself, times a thousandth) counts as that lot: it is the same
+    A quantity within a billionth of the next lot, or within the noise of its own last digits, counts as that lot: it is the same
     number with rounding noise.
     """
     lots = qty * market.lot_den / market.lot_num
-    return (lots + 1e-9 + 1e-12 * lots) // 1.0 * market.lot_num / market.lot_den
+    return (lots + 1e-9 + 1e-15 * lots) // 1.0 * market.lot_num / market.lot_den
 
 
 def fill_price(market: Market, open_price: float, qty: float) -> float:

@@ -101,6 +101,11 @@ class Loop:
                 self.stop.wait(min(left, GATE_S))
         return self.stop.requested
 
+    def halt(self, code: str, reason: str) -> None:
+        """Journal that the session halts, and keep its scope halted until a named person resumes it."""
+        self._append(ev.Halt, code)
+        self._latch(reason)
+
     def finish(self, status: str, error: str | None) -> None:
         """Journal the end and show the last figures."""
         if error and status == "failed":

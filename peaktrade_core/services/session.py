@@ -14,7 +14,7 @@ import msgspec
 
 from peaktrade_core.adapters.journal import Journal
 from peaktrade_core.adapters.runs import RunFolder, this_host
-from peaktrade_core.domain.errors import PeaktradeError
+from peaktrade_core.domain.errors import ExchangeError, PeaktradeError
 from peaktrade_core.domain.records import SCHEMA_VERSION, SessionRecord
 from peaktrade_core.services.loop import Loop
 from peaktrade_core.services.plan import Desk, Plan, Progress, Stop
@@ -122,6 +122,8 @@ def _drive(
             status, error = "aborted", f"Stopped: {stop.reason}"
     except BaseException as fault:  # whatever it is, the record must say so
         status, error = ("aborted" if isinstance(fault, KeyboardInterrupt) else "failed"), _describe(fault)
+        if isinstance(fault, ExchangeError) and fault.latches:
+            loop.halt(type(fault).__name__, error)
     try:
         try:
             loop.finish(status, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -44,10 +44,11 @@ def test_a_whole_number_of_lots_stays_as_it_is(lot, n):
 
 @given(st.sampled_from(["0.00000001", "0.0001", "0.5", "10"]), st.floats(0.0, 1e6))
 def test_quantities_are_rounded_down_to_the_lot(lot, qty):
-    step = Decimal(lot)
-    exact = float((Decimal(qty) / step).to_integral_value(ROUND_FLOOR) * step)
-    assert round_qty(market(lot=lot), qty) in (exact, float(Decimal(repr(exact)) + step))
-    assert round_qty(market(lot=lot), qty) <= qty + float(step) * 2e-9 + 1e-9 * qty * 1e-6
+    rounded, step = round_qty(market(lot=lot), qty), float(lot)
+    noise = 2e-15 * qty + 2e-9 * step  # the last digits of doubles, and what counts as a whole lot
+    assert qty - step - noise <= rounded <= qty + noise
+    assert float(round(Decimal(rounded) / Decimal(lot)) * Decimal(lot)) == rounded
+    assert round_qty(market(lot=lot), rounded) == rounded
 
 
 def test_a_buy_fills_above_the_open_and_a_sell_below():

@@ -170,6 +170,18 @@ def test_a_write_right_after_a_look_is_never_missed(registry: Registry) -> None:
         assert len(registry.entries()) == number + 1
 
 
+def test_a_write_within_the_grain_of_the_file_systems_clock_is_not_missed(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.write(record(0))
+    now = time.time_ns()
+    monkeypatch.setattr("peaktrade_core.adapters.registry._mtime_ns", lambda _: now)  # the folder's time stands still
+    assert len(registry.entries()) == 1
+    registry.write(record(1))
+    time.sleep(0.06)
+    assert len(registry.entries()) == 2
+
+
 def test_a_file_edited_in_place_is_noticed_by_a_process_that_looked_before(registry: Registry) -> None:
     path = registry.write(record(0))
     assert registry.entries()[0].status == "completed"

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from peaktrade_core.adapters.journal import read_journal
+from peaktrade_core.adapters.registry import ALL, Entry, Query, Registry
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.domain.tally import fold
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.services.recovery import recover
 
 HERE = Path(__file__).parent
 ROUNDS = 160  # for each seed
@@ -149,6 +151,25 @@ def test_two_recoverers_recover_once(home: Path, workspace: Workspace) -> None:
     closed = {(record.session_id, record.finished_at) for record in found}
     assert len({session_id for session_id, _ in closed}) == len(closed) == 3
     assert {row.status for row in workspace.views.rows()} == {"aborted"}
+
+
+def test_whoever_comes_second_leaves_the_first_ones_record_as_it_is(home: Path, workspace: Workspace) -> None:
+    where = POINTS["record written"][:-1]
+    subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=60)
+    registry, first, inodes = workspace.registry, list[SessionRecord](), list[int]()
+
+    class Overtaken(Registry):
+        """Between its look at the registry and the lock of the run, another process recovers the run."""
+
+        def entries(self, query: Query = ALL) -> list[Entry]:
+            found = super().entries(query)
+            first.extend(Workspace(home).recover())
+            inodes.append(registry.path_of(first[0]).stat().st_ino)
+            return found
+
+    second = recover(Overtaken(registry.folder, home / "other.sqlite"), workspace.run_folder)
+    assert second == first
+    assert registry.path_of(first[0]).stat().st_ino == inodes[0], "the record was written again"
 
 
 def test_a_running_session_is_never_recovered(start: Callable[..., Any], workspace: Workspace) -> None:

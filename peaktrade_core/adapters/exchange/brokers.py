@@ -17,6 +17,7 @@ from peaktrade_core.domain.errors import (
     ExchangeNetworkError,
     ExchangeOrderError,
     ExchangeRateLimitError,
+    OrderOutcomeUnknownError,
 )
 from peaktrade_core.domain.events import Order
 
@@ -33,7 +34,7 @@ class ValidatingBroker:
 
     asks_venue = True
 
-    def __init__(self, client: VenueClient, symbol: str, session_id: str = "") -> None:
+    def __init__(self, client: VenueClient, symbol: str) -> None:
         """Take a client of Kraken spot.
 
         Raises:
@@ -71,13 +72,13 @@ class DemoBroker:
 
     asks_venue = True
 
-    def __init__(self, client: VenueClient, symbol: str, session_id: str) -> None:
+    def __init__(self, client: VenueClient, symbol: str, prefix: str) -> None:
         """Take a client of the demo venue.
 
         Args:
             client: krakenfutures, demo.
             symbol: the venue's symbol.
-            session_id: begins the client order ids, by which an order is found again.
+            prefix: begins the client order ids, by which an order is found again; another one for each session.
 
         Raises:
             ConfigError: the client can reach any other host.
@@ -87,14 +88,14 @@ class DemoBroker:
             raise ConfigError(
                 f"orders go to krakenfutures' demo only; this client of {client.name} reaches {', '.join(foreign) or 'no demo'}"
             )
-        self._client, self._symbol, self._prefix = client, symbol, session_id[-22:]
+        self._client, self._symbol, self._prefix = client, symbol, prefix
 
     def submit(self, order: Order) -> Answer:
         """Place one market order in the demo; an unknown outcome is reconciled, never sent again.
 
         Raises:
             ExchangeAuthenticationError: the venue refuses our key.
-            ExchangeNetworkError: the outcome stays unknown.
+            OrderOutcomeUnknownError: it stays unknown.
         """
         client_id = f"{self._prefix}-{order.order_id}"
         side = "buy" if order.qty > 0.0 else "sell"
@@ -129,7 +130,7 @@ class DemoBroker:
                         accepted=True, message=f"acknowledgement lost, found again by {client_id}", raw=_kept(item)
                     )
             return Answer(accepted=False, message=f"never arrived: {fault}")
-        raise ExchangeNetworkError(
+        raise OrderOutcomeUnknownError(
             f"order {client_id}: the outcome is unknown ({fault}) and could not be reconciled ({last}); "
             "look at the venue before the next session"
         )
