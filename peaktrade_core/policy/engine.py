@@ -171,7 +171,7 @@ def step(
     close: float,
     age_s: float,
 ) -> int:
-    """Run one bar: fill, mark, decide, size, check.
+    """Run one bar: fill, mark, decide, size, check, and tell where the account stands.
 
     Args:
         book: the account, changed in place (:mod:`peaktrade_core.policy.book`).
@@ -200,14 +200,14 @@ def step(
         book[STATE] = HALTED
         halt = halt_verdict(book, limits, why)
         n = _emit(out, n, HALT, float(halt.code), 0.0, 0.0, halt.value, halt.limit)
-    level = severity(book, limits, close)
-    if level != book[SEVERITY]:
-        book[SEVERITY] = level
-        n = _emit(out, n, LEVEL, level, 0.0, 0.0, 0.0, 0.0)
     if not (signal == 0.0 or signal == 1.0 or signal == -1.0):  # noqa: PLR1714 - compiles and is faster
         n = _deny(book, out, n, Verdict(BAD_SIGNAL, signal, 0.0), 0.0, close)
     else:
         n = _pursue(book, out, n, market, limits, signal, close, close_ts, age_s)
+    level = severity(book, limits, close)
+    if level != book[SEVERITY]:
+        book[SEVERITY] = level
+        n = _emit(out, n, LEVEL, level, 0.0, 0.0, 0.0, 0.0)
     book[BARS] += 1.0
     return n
 

@@ -1,7 +1,7 @@
 """How much of each risk limit a session used, from its events alone.
 
 Pure, and in step with :mod:`peaktrade_core.policy.risk`: a size or exposure above its limit is red, so is a loss that
-reached its limit; from ``warning_threshold_factor`` of a limit on an exposure, loss or drawdown is yellow. What was
+reached its limit; from ``warning_threshold_factor`` of a limit on a size, exposure, loss or drawdown is yellow. What was
 denied counts as well, because the denial is the answer to it. So the worst level is the session's ``risk_status``.
 """
 
@@ -45,6 +45,7 @@ class _Peaks:
         self.entries: dict[date, int] = {}
         self._day: date | None = None
         self._day_equity = self._peak = self._equity = 0.0
+        self._sent = self._closing = 0.0  # what this bar's orders open [quote ccy] and close [base units]
 
     def add(self, event: AnyEvent) -> None:
         """Take one event into account."""
@@ -52,7 +53,10 @@ class _Peaks:
             self._bar(event)
         elif isinstance(event, Order) and event.purpose == "open":
             self._raise("max_order_notional", event.notional)
+            self._sent = event.notional
             self.entries[event.ts.date()] = self.entries.get(event.ts.date(), 0) + 1
+        elif isinstance(event, Order):
+            self._closing = event.qty
         elif isinstance(event, Denial) and event.code in DENIED_FIGURES and event.value is not None:
             self._raise(DENIED_FIGURES[event.code], event.value)
         elif isinstance(event, Start):
@@ -62,7 +66,8 @@ class _Peaks:
         if bar.ts_bar.date() != self._day:
             self._day, self._day_equity = bar.ts_bar.date(), self._equity
         self._equity, self._peak = bar.equity, max(self._peak, bar.equity)
-        exposure = abs(bar.position_size) * bar.close
+        exposure = abs(bar.position_size + self._closing) * bar.close + self._sent
+        self._sent = self._closing = 0.0
         loss = self._day_equity - bar.equity
         self._raise("max_symbol_exposure_notional", exposure)
         self._raise("max_total_exposure_notional", exposure)
@@ -74,13 +79,9 @@ class _Peaks:
         self.most[name] = max(self.most.get(name, 0.0), value)
 
 
-_CHECK, _SIZE, _LOSS = (
-    "pre-trade check",
-    "size",
-    "loss",
-)  # a pre-trade check knows no yellow; a loss is red when reached
+_CHECK, _SIZE, _LOSS = "pre-trade check", "size", "loss"  # a check knows no yellow; a loss is red when reached
 _SHOWN = (
-    ("max_order_notional", "largest opening order", "quote", _CHECK),
+    ("max_order_notional", "largest opening order", "quote", _SIZE),
     ("max_symbol_exposure_notional", "largest exposure in the symbol", "quote", _SIZE),
     ("max_total_exposure_notional", "largest exposure of this session", "quote", _SIZE),
     ("max_daily_loss_abs", "largest loss since 00:00 UTC", "quote", _LOSS),

@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 from peaktrade_core.policy.book import (
+    CLOSING,
     DAY_END,
     DAY_EQUITY,
     DRAWDOWN,
@@ -17,6 +18,7 @@ from peaktrade_core.policy.book import (
     EQUITY,
     LAST_OPEN_QTY,
     LAST_OPEN_TS,
+    OPENING,
     QTY,
     REJECTS,
     STATE,
@@ -130,10 +132,11 @@ def daily_loss_pct(book: Slots, loss: float) -> float:
 
 
 def severity(book: Slots, limits: Limits, close: float) -> float:
-    """Return how the account stands against its limits: the worst of exposure, daily loss and drawdown.
+    """Return how the account stands against its limits: the worst of order size, exposure, daily loss and drawdown.
 
-    An exposure above its limit or a loss that reached its limit is red; from ``warning_threshold_factor`` on yellow.
-    A figure that is not a number is red.
+    Exposure counts the position as it will be: held, less what is being closed, plus the order that was sent. An
+    exposure above its limit or a loss that reached its limit is red; from ``warning_threshold_factor`` on yellow. A
+    figure that is not a number is red.
     """
     worst = 100.0 * book[DRAWDOWN] / limits.max_drawdown_halt_pct
     loss = book[DAY_EQUITY] - book[EQUITY]
@@ -141,13 +144,14 @@ def severity(book: Slots, limits: Limits, close: float) -> float:
         worst = max(worst, loss / limits.max_daily_loss_abs, daily_loss_pct(book, loss) / limits.max_daily_loss_pct)
     if not worst < 1.0:
         return RED
-    qty = book[QTY]
-    if qty != 0.0:
-        exposure = abs(qty) * close
+    qty = book[QTY] + book[CLOSING]
+    sent = book[OPENING]
+    if qty != 0.0 or sent != 0.0:
+        exposure = (abs(qty) + abs(sent)) * close
         use = exposure / min(limits.max_symbol_exposure_notional, limits.max_total_exposure_notional)
         if use > 1.0:
             return RED
-        worst = max(worst, use)
+        worst = max(worst, use, abs(sent) * close / limits.max_order_notional)
     return YELLOW if worst >= limits.warning_threshold_factor else GREEN
 
 

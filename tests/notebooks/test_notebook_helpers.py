@@ -89,7 +89,7 @@ def test_limits_used_are_the_peaks_and_days_begin_at_midnight_utc():
     events = [
         ev.Start(0, one, ev.SCHEMA, {"start_balance": 1000.0}),
         ev.Order(1, one, "o1", "open", 5.0, 100.0, 500.0),
-        bar(2, one, 960.0, qty=-9.0),
+        bar(2, one, 960.0, qty=-4.0),
         bar(3, two, 920.0),
         ev.Denial(4, two, "MAX_ORDER_NOTIONAL", 11.0, 100.0, 1100.0, 1000.0),
         ev.Order(5, two, "o2", "close", 20.0, 100.0, 2000.0),
@@ -98,7 +98,7 @@ def test_limits_used_are_the_peaks_and_days_begin_at_midnight_utc():
     limits = limits._replace(max_drawdown_halt_pct=9.0)._asdict()
     used = {use.name: (use.used, use.level) for use in limits_used(events, limits)}
     assert used["max_order_notional"] == (1100.0, "red")  # what was denied counts, closing orders do not
-    assert used["max_symbol_exposure_notional"] == (900.0, "yellow")
+    assert used["max_symbol_exposure_notional"] == (900.0, "yellow")  # 400 held and 500 sent
     assert used["max_daily_loss_abs"] == (40.0, "red")  # 40 each day, not 80; reached is a breach
     assert used["max_drawdown_halt_pct"] == (pytest.approx(8.0), "yellow")
     assert used["max_entries_per_day"] == (1.0, "green")

@@ -1,4 +1,4 @@
-"""The replay feed: candles from a parquet or CSV file, checked before the first bar is used."""
+"""The replay feed: candles from a parquet or CSV file or a folder of them, checked before the first bar is used."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class ReplayFeed:
 
         Args:
             path: ``.parquet`` or ``.csv`` with columns ``ts, open, high, low, close, volume``; ts is UTC, the bar's open.
+                Or a folder of such parquet files, which are read in the order of their names.
             bar_s: length of a bar [s].
 
         Raises:
@@ -49,12 +50,44 @@ class ReplayFeed:
 
 
 def read_candles(path: Path) -> Bars:
-    """Return the candles of a parquet or CSV file as checked columns.
+    """Return the candles of a parquet or CSV file, or of a folder of parquet files, as checked columns.
 
     Raises:
         DataError: see :class:`ReplayFeed`.
     """
     import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = read_columns(path)
+    if not len(table):
+        raise DataError(f"{path}: holds no candles")
+    moments = table["ts"]
+    if moments.null_count:
+        raise DataError(f"{path}: {moments.null_count} rows have no time")
+    seconds = pc.cast(moments, pa.int64()).to_numpy().astype(np.float64) / 1e6
+    outside = np.flatnonzero(np.abs(seconds - YEAR_9999_S / 2) > YEAR_9999_S / 2)
+    if len(outside):
+        raise DataError(f"{path}, row {outside[0] + 1}: its time lies outside the years 1970 to 9999")
+    return Bars(seconds, np.column_stack([table[name].to_numpy() for name in COLUMNS]), str(path))
+
+
+def read_columns(path: Path) -> pa.Table:
+    """Return the rows of a file or folder of candles as they are: ``ts`` [µs, UTC] and ``COLUMNS`` [float64].
+
+    Nothing is said yet about whether they can be true.
+
+    Raises:
+        DataError: it is missing or unreadable, lacks a column, or a column has the wrong type.
+    """
+    import pyarrow as pa
+
+    files = sorted(file for file in path.glob("*.parquet") if not file.name.startswith(".")) if path.is_dir() else []
+    return pa.concat_tables([_columns_of(file) for file in files or [path]])
+
+
+def _columns_of(path: Path) -> pa.Table:
+    """Return the rows of one file, columns named and typed as ours are."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -69,25 +102,18 @@ def read_candles(path: Path) -> Bars:
             f"{path}: column {', '.join(missing)} is missing; it has: {', '.join(table.column_names) or 'none'}. "
             f"Needed: ts, {', '.join(COLUMNS)}"
         )
-    if not len(table):
-        raise DataError(f"{path}: holds no candles")
-    if pa.types.is_integer(table[time_column].type) or pa.types.is_floating(table[time_column].type):
+    times = table[time_column]
+    if len(table) and (pa.types.is_integer(times.type) or pa.types.is_floating(times.type)):
         raise DataError(
-            f"{path}: column {time_column} holds numbers ({table[time_column].type}), not times; "
+            f"{path}: column {time_column} holds numbers ({times.type}), not times; "
             "write times as timestamps or ISO 8601 text, UTC"
         )
     try:
-        moments = pc.cast(table[time_column], pa.timestamp("us", tz="UTC"))
-        prices = [pc.cast(table[lower[name]], pa.float64()).to_numpy() for name in COLUMNS]
+        columns = [pc.cast(times, pa.timestamp("us", tz="UTC"))]
+        columns += [pc.cast(table[lower[name]], pa.float64()) for name in COLUMNS]
     except pa.ArrowException as error:
         raise DataError(f"{path}: a column has the wrong type: {error}") from None
-    if moments.null_count:
-        raise DataError(f"{path}: {moments.null_count} rows have no time")
-    seconds = pc.cast(moments, pa.int64()).to_numpy().astype(np.float64) / 1e6
-    outside = np.flatnonzero(np.abs(seconds - YEAR_9999_S / 2) > YEAR_9999_S / 2)
-    if len(outside):
-        raise DataError(f"{path}, row {outside[0] + 1}: its time lies outside the years 1970 to 9999")
-    return Bars(seconds, np.column_stack(prices), str(path))
+    return pa.table(columns, names=["ts", *COLUMNS])
 
 
 def _read_table(path: Path) -> pa.Table:
