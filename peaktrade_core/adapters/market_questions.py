@@ -19,24 +19,28 @@ from peaktrade_core.adapters.market_data import CandleStore, Series
 from peaktrade_core.domain.errors import DataError
 
 OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "temp_directory": ""}
-MAD_TO_SIGMA = 1.4826  # of a normal distribution
+PRICE_TOLERANCE, VOLUME_TOLERANCE = 1e-9, 1e-6  # [fraction]
 
-_SOUND = """
-    coalesce(us IS NOT NULL AND isfinite(o) AND isfinite(h) AND isfinite(l) AND isfinite(c) AND isfinite(v)
-    AND l > 0 AND l <= o AND o <= h AND l <= c AND c <= h AND v >= 0 AND us % (bar_s * 1000000) = 0, false)
-"""
-_TABLES = f"""
+_TABLES = """
     CREATE TABLE series (id INTEGER, bar_s BIGINT, venue VARCHAR, symbol VARCHAR);
     CREATE TABLE rows (id INTEGER, n BIGINT, us BIGINT, o DOUBLE, h DOUBLE, l DOUBLE, c DOUBLE, v DOUBLE);
-    CREATE VIEW bars AS SELECT r.*, bar_s, bar_s * 1000000 AS step, venue, symbol, {_SOUND} AS sound FROM rows r JOIN series USING (id);
+    CREATE VIEW bars AS
+        SELECT r.*, bar_s * 1000000 AS step, venue, symbol, coalesce(
+            us % (bar_s * 1000000) = 0 AND isfinite(o) AND isfinite(h) AND isfinite(l) AND isfinite(c) AND isfinite(v)
+            AND l > 0 AND l <= o AND o <= h AND l <= c AND c <= h AND v >= 0, false
+        ) AS sound
+        FROM rows r JOIN series USING (id);
     CREATE VIEW grid AS
-        SELECT id, step, us, any_value(o) AS o, max(h) AS h, min(l) AS l, any_value(c) AS c, any_value(v) AS v
+        SELECT id, step, us, arg_min(h, n) AS h, arg_min(l, n) AS l, arg_min(c, n) AS c, arg_min(v, n) AS v,
+            bool_and(sound) AS sound
         FROM bars WHERE us % step = 0 GROUP BY id, step, us;
     CREATE VIEW sequence AS
-        SELECT *, lag(us) OVER w AS us_before, lag(c) OVER w AS c_before FROM grid WINDOW w AS (PARTITION BY id ORDER BY us);
+        SELECT *, lag(us) OVER w AS us_before, lag(c) OVER w AS c_before, lag(sound) OVER w AS sound_before
+        FROM grid WINDOW w AS (PARTITION BY id ORDER BY us);
 """
 _FROM_STORE = """
-    INSERT INTO rows SELECT ?, row_number() OVER (ORDER BY filename, file_row_number), epoch_us(ts), open, high, low, close, volume
+    INSERT INTO rows
+    SELECT ?, row_number() OVER (ORDER BY filename, file_row_number), epoch_us(ts), open, high, low, close, volume
     FROM read_parquet(?, file_row_number = true, filename = true)
 """
 _SPANS = """
@@ -58,41 +62,54 @@ _BACKWARDS = """
     WITH ordered AS (SELECT id, us, n, lag(us) OVER (PARTITION BY id ORDER BY n) AS us_before FROM bars)
     SELECT id, us, n FROM ordered WHERE us < us_before ORDER BY id, n
 """
+_EXTENTS = """
+    SELECT id, count(*), min(us), max(us), coalesce(
+        (max(us) FILTER (us % step = 0) - min(us) FILTER (us % step = 0)) // any_value(step) + 1
+        - count(DISTINCT us) FILTER (us % step = 0), 0
+    )
+    FROM bars GROUP BY id HAVING min(us) IS NOT NULL ORDER BY id
+"""
 _MOVES = """
     WITH moves AS (
         SELECT id, us, ln(c / c_before) AS r, ln(h / c_before) AS up, ln(l / c_before) AS down
-        FROM sequence WHERE us - us_before = step AND c_before > 0 AND l > 0 AND c > 0 AND isfinite(h) AND isfinite(c_before)
-    ), centre AS (SELECT id, median(r) AS m FROM moves WHERE r <> 0 GROUP BY id),
-    scale AS (SELECT id, any_value(m) AS m, median(abs(r - m)) AS mad FROM moves JOIN centre USING (id) WHERE r <> 0 GROUP BY id),
-    farthest AS (
-        SELECT id, us, CASE WHEN abs(up - m) >= abs(down - m) THEN up ELSE down END AS move, m, mad FROM moves JOIN scale USING (id)
+        FROM sequence WHERE us - us_before = step AND sound AND sound_before
+    ), centre AS (
+        SELECT id, median(r) AS m FROM moves WHERE r <> 0 GROUP BY id
+    ), scale AS (
+        SELECT id, any_value(m) AS m, median(abs(r - m)) AS mad FROM moves JOIN centre USING (id) WHERE r <> 0 GROUP BY id
+    ), farthest AS (
+        SELECT id, us, CASE WHEN abs(up - m) >= abs(down - m) THEN up ELSE down END AS move, m, mad
+        FROM moves JOIN scale USING (id)
     )
 """
 _SCALE = _MOVES + "SELECT id, m, mad FROM scale ORDER BY id"
-_OUTLIERS = _MOVES + "SELECT id, us, move, abs(move - m) / mad FROM farthest WHERE abs(move - m) > $1 * mad ORDER BY id, us"
+_OUTLIERS = (
+    _MOVES
+    + "SELECT id, us, move, abs(move - m) / mad FROM farthest WHERE mad > 0 AND abs(move - m) > $1 * mad ORDER BY id, us"
+)
 _AGAINST = """
-    WITH fine AS (SELECT bars.*, low.venue AS ven FROM bars JOIN series low USING (id) WHERE sound),
-    pairs AS (
-        SELECT a.id AS low, b.id AS high, b.bar_s * 1000000 AS step, b.bar_s // a.bar_s AS ratio
-        FROM series a JOIN series b ON a.venue = b.venue AND a.symbol = b.symbol AND b.bar_s > a.bar_s AND b.bar_s % a.bar_s = 0
+    WITH pairs AS (
+        SELECT fine.id AS fine, coarse.id AS coarse, coarse.bar_s * 1000000 AS step, coarse.bar_s // fine.bar_s AS ratio
+        FROM series fine JOIN series coarse
+        ON fine.venue = coarse.venue AND fine.symbol = coarse.symbol AND fine.bar_s < coarse.bar_s
+        AND coarse.bar_s % fine.bar_s = 0
     ), sums AS (
-        SELECT p.low, p.high, f.us // p.step * p.step AS us, count(*) = any_value(p.ratio) AS whole,
-            arg_min(f.o, f.us) FILTER (f.v > 0) AS o, max(f.h) FILTER (f.v > 0) AS h, min(f.l) FILTER (f.v > 0) AS l,
-            arg_max(f.c, f.us) FILTER (f.v > 0) AS c, sum(f.v) AS v
-        FROM fine f JOIN pairs p ON f.id = p.low GROUP BY p.low, p.high, p.step, f.us // p.step
+        SELECT p.fine, p.coarse, b.us // p.step * p.step AS us, count(*) = any_value(p.ratio) AS whole,
+            arg_min(o, b.us) FILTER (v > 0) AS o, max(h) FILTER (v > 0) AS h, min(l) FILTER (v > 0) AS l,
+            arg_max(c, b.us) FILTER (v > 0) AS c, sum(v) AS v
+        FROM bars b JOIN pairs p ON b.id = p.fine WHERE sound GROUP BY p.fine, p.coarse, p.step, b.us // p.step
     ), compared AS (
-        SELECT s.high, s.low, s.us, list_concat(
-            CASE WHEN s.whole AND abs(s.o - t.o) > $1 * t.o THEN ['open'] ELSE [] END,
-            CASE WHEN s.h - t.h > $1 * t.h OR (s.whole AND abs(s.h - t.h) > $1 * t.h) THEN ['high'] ELSE [] END,
-            CASE WHEN t.l - s.l > $1 * t.l OR (s.whole AND abs(s.l - t.l) > $1 * t.l) THEN ['low'] ELSE [] END,
-            CASE WHEN s.whole AND abs(s.c - t.c) > $1 * t.c THEN ['close'] ELSE [] END,
-            CASE WHEN s.v - t.v > $2 * (1 + t.v) OR (s.whole AND abs(s.v - t.v) > $2 * (1 + t.v)) THEN ['volume'] ELSE [] END
-        ) AS fields, count(*) OVER (PARTITION BY s.high, s.low) AS together
-        FROM sums s JOIN fine t ON t.id = s.high AND t.us = s.us
+        SELECT s.coarse, s.fine, s.us, list_concat(
+            CASE WHEN whole AND abs(s.o - t.o) > $1 * t.o THEN ['open'] ELSE [] END,
+            CASE WHEN s.h - t.h > $1 * t.h OR (whole AND t.h - s.h > $1 * t.h) THEN ['high'] ELSE [] END,
+            CASE WHEN t.l - s.l > $1 * t.l OR (whole AND s.l - t.l > $1 * t.l) THEN ['low'] ELSE [] END,
+            CASE WHEN whole AND abs(s.c - t.c) > $1 * t.c THEN ['close'] ELSE [] END,
+            CASE WHEN s.v - t.v > $2 * (1 + t.v) OR (whole AND t.v - s.v > $2 * (1 + t.v)) THEN ['volume'] ELSE [] END
+        ) AS fields
+        FROM sums s JOIN bars t ON t.id = s.coarse AND t.us = s.us WHERE t.sound
     )
-    SELECT high, low, us, fields, together FROM compared WHERE len(fields) > 0 ORDER BY high, low, us
+    SELECT coarse, fine, us, fields FROM compared WHERE len(fields) > 0 ORDER BY coarse, us, fine
 """
-PRICE_TOLERANCE, VOLUME_TOLERANCE = 1e-9, 1e-6  # [fraction]
 
 
 class Extent(NamedTuple):
@@ -219,8 +236,7 @@ class Candles:
 
     def extents(self) -> dict[Series, Extent]:
         """Return how far each series reaches; one without a single time is absent."""
-        missing = "(max(us) FILTER (us % step = 0) - min(us) FILTER (us % step = 0)) // any_value(step) + 1 - count(DISTINCT us) FILTER (us % step = 0)"
-        found = self._ask(f"SELECT id, count(*), min(us), max(us), coalesce({missing}, 0) FROM bars GROUP BY id HAVING min(us) IS NOT NULL")
+        found = self._ask(_EXTENTS)
         return {self.series[id_]: Extent(rows, _s(first), _s(last), missing) for id_, rows, first, last, missing in found}
 
     def gaps(self) -> dict[Series, list[Span]]:
@@ -255,7 +271,8 @@ class Candles:
         The deviation is that of close-to-close log returns, bars without a move left out, so that a quiet market does
         not make every move an outlier. Only bars that follow directly on another are judged.
 
-        Source: median and MAD as robust centre and scale, Leys et al., J. Exp. Soc. Psych. 49 (2013), without the factor 1.4826.
+        Source: median and MAD as robust centre and scale, Leys et al., J. Exp. Soc. Psych. 49 (2013);
+            their factor 1.4826 is left out.
         """
         found = self._ask(_OUTLIERS, [deviations])
         return self._grouped((id_, Outlier(_s(us), move, far)) for id_, us, move, far in found)
@@ -268,7 +285,7 @@ class Candles:
         """
         found = self._ask(_AGAINST, [PRICE_TOLERANCE, VOLUME_TOLERANCE])
         return self._grouped(
-            (high, Disagreement(_s(us), self.series[low], tuple(fields))) for high, low, us, fields, _ in found
+            (coarse, Disagreement(_s(us), self.series[fine], tuple(fields))) for coarse, fine, us, fields in found
         )
 
     def _add(self, series: Series) -> int:
