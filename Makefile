@@ -43,7 +43,7 @@ test: lint browser
 	$(BIN)/python -m pytest -n 2
 
 notebooks: setup
-	$(BIN)/python -m peaktrade_core.edge.regenerate
+	$(BIN)/python tests/notebooks/regenerate.py
 
 lab: setup
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb

@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from peaktrade_core.edge.bootstrap import Workspace
+    from peaktrade_core.edge.market_tables import (
+        candles_figure,
+        check_candles,
+        missing_candles,
+        odd_candles,
+        open_candles,
+        still_candles,
+        stored_candles,
+    )
     from peaktrade_core.edge.notebook import (
         Session,
         drawdown_figure,
@@ -17,9 +26,10 @@ if TYPE_CHECKING:
         open_session,
         open_workspace,
         price_figure,
-        run_shadow_session,
+        run_planned_session,
     )
     from peaktrade_core.edge.notebook_tables import (
+        answers_table,
         check_session,
         check_table,
         deny_table,
@@ -31,12 +41,23 @@ if TYPE_CHECKING:
         runbook_index,
         session_summary,
         sessions_table,
+        smoke_test,
         statistics_table,
+        venue_readiness,
         workspace_state,
     )
 
 _HOMES = {
     "peaktrade_core.edge.bootstrap": ("Workspace",),
+    "peaktrade_core.edge.market_tables": (
+        "candles_figure",
+        "check_candles",
+        "missing_candles",
+        "odd_candles",
+        "open_candles",
+        "still_candles",
+        "stored_candles",
+    ),
     "peaktrade_core.edge.notebook": (
         "Session",
         "drawdown_figure",
@@ -44,9 +65,12 @@ _HOMES = {
         "open_session",
         "open_workspace",
         "price_figure",
-        "run_shadow_session",
+        "run_planned_session",
     ),
     "peaktrade_core.edge.notebook_tables": (
+        "venue_readiness",
+        "smoke_test",
+        "answers_table",
         "check_session",
         "check_table",
         "deny_table",
@@ -67,6 +91,9 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "Session",
     "Workspace",
+    "answers_table",
+    "candles_figure",
+    "check_candles",
     "check_session",
     "check_table",
     "deny_table",
@@ -74,17 +101,24 @@ __all__ = [
     "equity_figure",
     "evidence_table",
     "links",
+    "missing_candles",
+    "odd_candles",
+    "open_candles",
     "open_session",
     "open_workspace",
     "plan_table",
     "price_figure",
     "readiness",
     "risk_use_table",
-    "run_shadow_session",
+    "run_planned_session",
     "runbook_index",
     "session_summary",
     "sessions_table",
+    "smoke_test",
     "statistics_table",
+    "still_candles",
+    "stored_candles",
+    "venue_readiness",
     "workspace_state",
 ]
 

@@ -79,6 +79,11 @@ class CandleStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @classmethod
+    def of_workspace(cls, home: Path) -> CandleStore:
+        """Return the candles of the workspace at ``home``."""
+        return cls(home / "data" / "candles")
+
     def series(self) -> list[Series]:
         """Return what is stored, by venue, symbol and length of a bar; folders of other names are not ours."""
         found = {_series_of(path.parent) for path in self.root.glob("venue=*/symbol=*/timeframe=*/*.parquet")}
@@ -92,6 +97,14 @@ class CandleStore:
         """Return the files of a series in the order of time."""
         return sorted(path for path in self.folder(series).glob("*.parquet") if not path.name.startswith("."))
 
+    def read(self, series: Series) -> Bars:
+        """Return all bars of a series.
+
+        Raises:
+            DataError: nothing is stored, or a file cannot be read.
+        """
+        return _read(self.folder(series))
+
     def times(self, series: Series, since: float, until: float) -> set[float]:
         """Return the opens of the stored bars in ``[since, until)`` [s since epoch].
 
@@ -101,6 +114,15 @@ class CandleStore:
         first, last = series.partition(since), series.partition(until)
         near = [path for path in self.files(series) if first <= path.name <= last]
         return {ts for path in near for ts in _read(path).ts.tolist() if since <= ts < until}
+
+    def last(self, series: Series) -> float | None:
+        """Return the open of the last stored bar [s since epoch], None when there is none.
+
+        Raises:
+            DataError: its file cannot be read.
+        """
+        files = self.files(series)
+        return float(_read(files[-1]).ts[-1]) if files else None
 
     def put(self, series: Series, bars: Iterable[Bar]) -> Stored:
         """Add bars; those that are stored already stay as they are. On the disk when it returns.

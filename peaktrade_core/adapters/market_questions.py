@@ -17,8 +17,13 @@ from typing import Any, NamedTuple, Self
 from peaktrade_core.adapters.feeds.replay import read_columns
 from peaktrade_core.adapters.market_data import CandleStore, Series
 from peaktrade_core.domain.errors import DataError
+from peaktrade_core.domain.market import TIMEFRAMES, timeframe_seconds
 
-OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "temp_directory": ""}
+OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "temp_directory": "",
+}
 PRICE_TOLERANCE, VOLUME_TOLERANCE = 1e-9, 1e-6  # [fraction]
 
 _TABLES = """
@@ -99,13 +104,13 @@ _AGAINST = """
             arg_max(c, b.us) FILTER (v > 0) AS c, sum(v) AS v
         FROM bars b JOIN pairs p ON b.id = p.fine WHERE sound GROUP BY p.fine, p.coarse, p.step, b.us // p.step
     ), compared AS (
-        SELECT s.coarse, s.fine, s.us, list_concat(
-            CASE WHEN whole AND abs(s.o - t.o) > $1 * t.o THEN ['open'] ELSE [] END,
-            CASE WHEN s.h - t.h > $1 * t.h OR (whole AND t.h - s.h > $1 * t.h) THEN ['high'] ELSE [] END,
-            CASE WHEN t.l - s.l > $1 * t.l OR (whole AND s.l - t.l > $1 * t.l) THEN ['low'] ELSE [] END,
-            CASE WHEN whole AND abs(s.c - t.c) > $1 * t.c THEN ['close'] ELSE [] END,
-            CASE WHEN s.v - t.v > $2 * (1 + t.v) OR (whole AND t.v - s.v > $2 * (1 + t.v)) THEN ['volume'] ELSE [] END
-        ) AS fields
+        SELECT s.coarse, s.fine, s.us,
+            CASE WHEN whole AND abs(s.o - t.o) > $1 * t.o THEN ['open'] ELSE [] END
+            || CASE WHEN s.h - t.h > $1 * t.h OR (whole AND t.h - s.h > $1 * t.h) THEN ['high'] ELSE [] END
+            || CASE WHEN t.l - s.l > $1 * t.l OR (whole AND s.l - t.l > $1 * t.l) THEN ['low'] ELSE [] END
+            || CASE WHEN whole AND abs(s.c - t.c) > $1 * t.c THEN ['close'] ELSE [] END
+            || CASE WHEN s.v - t.v > $2 * (1 + t.v) OR (whole AND t.v - s.v > $2 * (1 + t.v)) THEN ['volume'] ELSE [] END
+            AS fields
         FROM sums s JOIN bars t ON t.id = s.coarse AND t.us = s.us WHERE t.sound
     )
     SELECT coarse, fine, us, fields FROM compared WHERE len(fields) > 0 ORDER BY coarse, us, fine
@@ -227,17 +232,26 @@ class Candles:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
         """Let go of the memory."""
         self._db.close()
 
+    def finer_than(self, series: Series) -> list[str]:
+        """Return the timeframes of the finer series that ``series`` can be compared with."""
+        same = [one for one in self.series if (one.venue, one.symbol) == (series.venue, series.symbol)]
+        return [one.timeframe for one in same if one.bar_s < series.bar_s and series.bar_s % one.bar_s == 0]
+
     def extents(self) -> dict[Series, Extent]:
         """Return how far each series reaches; one without a single time is absent."""
         found = self._ask(_EXTENTS)
-        return {self.series[id_]: Extent(rows, _s(first), _s(last), missing) for id_, rows, first, last, missing in found}
+        return {
+            self.series[id_]: Extent(rows, _s(first), _s(last), missing) for id_, rows, first, last, missing in found
+        }
 
     def gaps(self) -> dict[Series, list[Span]]:
         """Return where bars are missing between the first and the last."""
@@ -255,7 +269,9 @@ class Candles:
 
     def repeated(self) -> dict[Series, list[Repeated]]:
         """Return the times that stand there more than once."""
-        return self._grouped((id_, Repeated(_s(us), surplus, differ)) for id_, us, surplus, differ in self._ask(_DOUBLE))
+        return self._grouped(
+            (id_, Repeated(_s(us), surplus, differ)) for id_, us, surplus, differ in self._ask(_DOUBLE)
+        )
 
     def backwards(self) -> dict[Series, list[Wrong]]:
         """Return the rows whose time lies before that of the row above."""
@@ -309,6 +325,22 @@ class Candles:
         for id_, finding in found:
             groups.setdefault(self.series[id_], []).append(finding)
         return groups
+
+
+def commonest_timeframe(path: Path) -> str | None:
+    """Return the timeframe that most rows of a file are apart, None where that is no timeframe.
+
+    Raises:
+        DataError: the file cannot be read as candles.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    times = np.unique(pc.cast(read_columns(path)["ts"].drop_null(), pa.int64()).to_numpy())
+    steps, often = np.unique(np.diff(times), return_counts=True)
+    step = int(steps[often.argmax()]) if len(steps) else 0
+    return next((name for name in TIMEFRAMES if timeframe_seconds(name) * 1_000_000 == step), None)
 
 
 def _s(us: int) -> float:

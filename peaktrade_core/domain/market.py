@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_TIMEFRAMES = ("1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d")
+TIMEFRAMES = ("1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d")
 
 
 def timeframe_seconds(timeframe: str) -> int:
@@ -26,8 +26,8 @@ def timeframe_seconds(timeframe: str) -> int:
     Raises:
         ConfigError: not one of those.
     """
-    if timeframe not in _TIMEFRAMES:
-        raise ConfigError(f"unknown timeframe {timeframe!r}; known: {', '.join(_TIMEFRAMES)}")
+    if timeframe not in TIMEFRAMES:
+        raise ConfigError(f"unknown timeframe {timeframe!r}; known: {', '.join(TIMEFRAMES)}")
     return int(timeframe[:-1]) * _UNIT_S[timeframe[-1]]
 
 

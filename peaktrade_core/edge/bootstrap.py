@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 FIXED_CLOCK = "PEAKTRADE_FIXED_CLOCK"
 HOME = "PEAKTRADE_HOME"
-FEEDS = ("synthetic", "replay")
 
 
 def find_home(given: str | Path | None = None) -> Path:
@@ -87,7 +86,7 @@ class Workspace:
         self._suffix: Callable[[str], str] = random_suffix
         fixed = os.environ.get(FIXED_CLOCK)
         if fixed:
-            self.clock = FixedClock(_fixed_time(fixed))
+            self.clock = FixedClock(_fixed_time(fixed), timedelta(milliseconds=1))
             self._suffix = lambda text: hashlib.sha256(text.encode()).hexdigest()[:6]
 
     @cached_property

@@ -8,7 +8,7 @@ extremes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -104,6 +104,46 @@ def price_figure(
                 hovertemplate="%{x}<br>%{text}<extra></extra>",
             )
     figure.update_layout(showlegend=True)
+    return figure
+
+
+def candles_figure(
+    symbol: str,
+    currency: str,
+    ts: Sequence[datetime],
+    close: Sequence[float],
+    bar: timedelta,
+    *,
+    gaps: Sequence[tuple[datetime, datetime]],
+    odd: Sequence[Mark],
+) -> go.Figure:
+    """Return the close over time, interrupted and shaded where bars are missing, outliers marked.
+
+    Args:
+        symbol, currency: what is drawn.
+        ts, close: opens of the bars, UTC, and their closes [quote ccy]; bar: their length.
+        gaps: opens of the first and the last missing bar of each gap; odd: outliers.
+    """
+    label = f"Close of {symbol} over {len(ts)} bars, with {len(gaps)} gaps and {len(odd)} outliers"
+    figure = _figure(f"{symbol}: close [{currency}], gaps shaded", label)
+    x, y = thin(ts, close, 2)
+    breaks: list[tuple[str, float | None]] = [(_moment(first), None) for first, _ in gaps]
+    points = sorted([*zip(x, y, strict=True), *breaks], key=lambda point: point[0])
+    figure.add_scatter(
+        x=[at for at, _ in points], y=[price for _, price in points], mode="lines", name="close", line={"color": INK}
+    )
+    for first, last in gaps:
+        figure.add_vrect(x0=_moment(first), x1=_moment(last + bar), fillcolor=AMBER, opacity=0.35, line_width=0)
+    if odd:
+        figure.add_scatter(
+            x=[_moment(mark.ts) for mark in odd],
+            y=[round(mark.price, 2) for mark in odd],
+            text=[mark.text for mark in odd],
+            mode="markers",
+            name="outlier",
+            marker={"symbol": "x-thin-open", "color": RED, "size": 10, "line": {"width": 2, "color": RED}},
+            hovertemplate="%{x}<br>%{text}<extra></extra>",
+        )
     return figure
 
 

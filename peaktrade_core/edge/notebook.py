@@ -106,7 +106,7 @@ def open_session(workspace: Workspace, session_id: str = "latest") -> Session:
     return Session(workspace, workspace.views.record(workspace.views.resolve(session_id)))
 
 
-def run_shadow_session(workspace: Workspace, plan: Plan) -> Session:
+def run_planned_session(workspace: Workspace, plan: Plan) -> Session:
     """Run a planned session, show how far it is, and return it; the stop button ends it as ``aborted``."""
     from peaktrade_core.services.session import run_session
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peaktrade_core.adapters.registry import ALL, Query
+from peaktrade_core.domain import events as ev
 from peaktrade_core.domain.checks import PASS, Check, worst
 from peaktrade_core.domain.market import timeframe_seconds
 from peaktrade_core.domain.records import SessionRecord
@@ -19,6 +20,7 @@ from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.notebook import NO_BARS, Session
 from peaktrade_core.edge.readiness import pre_session_checks
 from peaktrade_core.edge.tables import TONE_OF, Cell, Table
+from peaktrade_core.edge.venue_readiness import smoke_checks, venue_checks
 from peaktrade_core.services import wording
 from peaktrade_core.services.checks import post_session_checks
 
@@ -94,6 +96,31 @@ def readiness(workspace: Workspace) -> Table:
     return check_table(pre_session_checks(workspace), "Ready to start?")
 
 
+def venue_readiness(workspace: Workspace, symbol: str) -> Table:
+    """Return the checklist of the venue before a testnet session, answered."""
+    return check_table(venue_checks(workspace, symbol), "Is the venue ready?")
+
+
+def smoke_test(workspace: Workspace, symbol: str) -> Table:
+    """Return whether the venue takes the smallest order; it is validated only, or placed in the demo and closed."""
+    return check_table(smoke_checks(workspace, symbol), "Smoke test")
+
+
+def answers_table(session: Session) -> Table:
+    """Return what the venue said to each order of a testnet session."""
+    answers = [event for event in session.events if isinstance(event, ev.VenueAnswer)]
+    rows = [
+        (
+            a.order_id,
+            wording.moment(a.ts),
+            Cell("✓ accepted" if a.accepted else "✕ refused", "good" if a.accepted else "bad"),
+            a.message,
+        )
+        for a in answers
+    ]
+    return Table("The venue's answers", ("Order", "At (UTC)", "Answer", "Its words"), rows, empty="No order was sent.")
+
+
 def plan_table(plan: Plan) -> Table:
     """Return what would run; nothing was written yet."""
     config, currency = plan.config, wording.quote_currency(plan.config.symbol)
@@ -101,7 +128,7 @@ def plan_table(plan: Plan) -> Table:
     bars = f"{config.warmup_candles:,} to warm up, then " + (f"{config.steps:,}" if config.steps else "all that come")
     source = f"seed {config.seed}" if config.seed is not None else Path(config.candles or "").name
     rows = [
-        ("Mode", f"{plan.mode} (simulated, no order leaves this machine), stands for {plan.env_name}"),
+        ("Mode", f"{plan.mode} ({_reach(plan)}), stands for {plan.env_name}"),
         ("Strategy", f"{config.strategy_name} " + ", ".join(f"{k} {v:g}" for k, v in config.params.items())),
         ("Market", f"{config.symbol} {config.timeframe}, {config.instrument['kind']}"),
         ("Feed", f"{config.feed}, {source}"),
@@ -115,6 +142,13 @@ def plan_table(plan: Plan) -> Table:
         ("Notes", config.notes or wording.NOTHING),
     ]
     return Table("This is what will run. Nothing was written yet.", ("", ""), rows)
+
+
+def _reach(plan: Plan) -> str:
+    """Return how far an order of a plan gets."""
+    if not plan.broker.asks_venue:
+        return "simulated, no order leaves this machine"
+    return "fills are simulated; each order is also put to the venue, which cannot trade it live"
 
 
 def session_summary(session: Session) -> Table:
@@ -153,7 +187,8 @@ def check_table(checks: Sequence[Check], title: str = "Checks") -> Table:
 def _result(checks: Sequence[Check]) -> Cell:
     """Return the result of a checklist in a sentence."""
     status, open_ = worst(checks), sum(c.status != PASS for c in checks)
-    text = f"all {len(checks)} answers are good" if not open_ else f"{open_} of {len(checks)} answers need attention"
+    good = f"all {len(checks)} answers are good" if len(checks) > 1 else "the answer is good"
+    text = good if not open_ else f"{open_} of {len(checks)} answers need attention"
     return Cell(f"Result: {wording.MARKS[status]}, {text}", TONE_OF[status])
 
 

@@ -5,25 +5,39 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
 from peaktrade_core.adapters.brokers import Broker, SimulatedBroker
 from peaktrade_core.adapters.feeds import Feed
+from peaktrade_core.domain.clock import Clock
 from peaktrade_core.domain.errors import ConfigError, LiveModeNotAllowedError, UnknownNameError
 from peaktrade_core.domain.market import Instrument, decimal_step, timeframe_seconds
 from peaktrade_core.domain.records import SessionConfig
-from peaktrade_core.edge.config import FEEDS, SessionDefaults
+from peaktrade_core.edge.config import FEEDS, Config, SessionDefaults
 from peaktrade_core.policy.costs import Market
 from peaktrade_core.policy.decision import Decision
 from peaktrade_core.policy.strategies import get_strategy
 from peaktrade_core.services.plan import Plan
 
 if TYPE_CHECKING:
-    from peaktrade_core.edge.bootstrap import Workspace
+    from peaktrade_core.adapters.exchange.client import VenueClient
 
 MODES = ("shadow", "testnet")
+
+
+class Grounds(Protocol):
+    """What planning needs of a workspace."""
+
+    clock: Clock
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+
+    def venue_client(self, *, credentials: bool = False) -> VenueClient:
+        """Return a client of the configured venue."""
 
 
 class Wishes(NamedTuple):
@@ -57,7 +71,7 @@ class Wishes(NamedTuple):
     cli_args: tuple[str, ...] = ()
 
 
-def plan_session(workspace: Workspace, wishes: Wishes) -> Plan:
+def plan_session(workspace: Grounds, wishes: Wishes) -> Plan:
     """Check everything a session needs and return it ready to start; nothing is written and no venue is asked.
 
     Raises:
@@ -101,7 +115,8 @@ def plan_session(workspace: Workspace, wishes: Wishes) -> Plan:
         tags=wishes.tags,
     )
     env = wishes.env or (config.exchange.venue if wishes.mode == "testnet" else config.environment.name)
-    broker = _broker(workspace, wishes.mode, instrument, chosen.symbol)
+    shadow = wishes.mode == "shadow"
+    broker = SimulatedBroker() if shadow else venue_broker(workspace, instrument, chosen.symbol)
     return Plan(
         described, decision, wishes.mode, env, _paced(feed, wishes.pace, chosen), broker, wishes.cli_args, strategy.tier
     )
@@ -129,7 +144,7 @@ def _settings(defaults: SessionDefaults, wishes: Wishes) -> SessionDefaults:
     return msgspec.structs.replace(defaults, **{name: value for name, value in asked.items() if value is not None})
 
 
-def _feed(workspace: Workspace, chosen: SessionDefaults, candles: str | Path | None, bar_s: int) -> Feed:
+def _feed(workspace: Grounds, chosen: SessionDefaults, candles: str | Path | None, bar_s: int) -> Feed:
     """Return the feed that was chosen."""
     if candles and chosen.feed != "replay":
         raise ConfigError("--candles goes with --feed replay")
@@ -168,10 +183,12 @@ def _paced(feed: Feed, pace: float | None, chosen: SessionDefaults) -> Feed:
     return PacedFeed(feed, pace, chosen.warmup_candles)
 
 
-def _broker(workspace: Workspace, mode: str, instrument: Instrument, symbol: str) -> Broker:
-    """Return the simulated broker, or for testnet one that puts each order to a venue."""
-    if mode == "shadow":
-        return SimulatedBroker()
+def venue_broker(workspace: Grounds, instrument: Instrument, symbol: str) -> Broker:
+    """Return the broker of the configured venue, which only validates orders or knows only a demo.
+
+    Raises:
+        ExchangeAuthenticationError: there are no credentials.
+    """
     from peaktrade_core.adapters.exchange.brokers import DemoBroker, ValidatingBroker
 
     client = workspace.venue_client(credentials=True)

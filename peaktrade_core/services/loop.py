@@ -136,7 +136,8 @@ class Loop:
         decision, book = self.decision, self.book
         signal = self._signal(bar, state)
         close_ts = self._expected
-        age_s = 0.0 if self.plan.feed.simulated else self.desk.clock.now().timestamp() - close_ts
+        feed = self.plan.feed  # the age of a price is a matter of the venue's clock, not of ours
+        age_s = 0.0 if feed.simulated else self.desk.clock.now().timestamp() + feed.skew_s - close_ts
         rows = engine.step(
             book, self.out, decision.market, decision.limits, signal, ts, close_ts, open_price, close, age_s
         )

@@ -18,8 +18,8 @@ OPTIONS = {
     "unknown symbol": (["--symbol", "DOGE/EUR"], "unknown symbol 'DOGE/EUR'; known: BTC/EUR"),
     "unknown timeframe": (["--timeframe", "7m"], "unknown timeframe '7m'; known: 1s, 1m, 5m"),
     "unknown mode": (["--mode", "yolo"], "unknown mode 'yolo'; known: shadow, testnet"),
-    "testnet": (["--mode", "testnet"], "use --mode shadow"),
-    "unknown feed": (["--feed", "crystal"], "unknown feed 'crystal'; known: synthetic, replay"),
+    "paced exchange": (["--feed", "exchange", "--pace", "2"], "--pace goes with recorded or synthetic bars"),
+    "unknown feed": (["--feed", "crystal"], "unknown feed 'crystal'; known: synthetic, replay, exchange"),
     "replay without candles": (["--feed", "replay"], "--feed replay needs --candles FILE"),
     "synthetic with candles": (["--feed", "synthetic", "--candles", "x.csv"], "--candles goes with --feed replay"),
     "negative balance": (["--start-balance", "-1"], "start_balance = -1.0 must be a number from 1 to 1e+12"),
@@ -106,7 +106,11 @@ CONFIGS = {
         "warning_threshold_factor = 8",
     ),
     "unknown timeframe": ('timeframe = "1m"', 'timeframe = "2m"', "unknown timeframe '2m'; known: 1s"),
-    "unknown feed": ('feed = "synthetic"', 'feed = "live"', "feed = 'live' must be 'synthetic' or 'replay'"),
+    "unknown feed": (
+        'feed = "synthetic"',
+        'feed = "live"',
+        "feed = 'live' must be one of: synthetic, replay, exchange",
+    ),
     "unknown language": ('language = "en"', 'language = "tlh"', "language = 'tlh' must be 'en' or 'de'"),
     "bad tick": (
         'tick = "0.1"\nlot = "0.00000001"\nmin_qty = 0.0001\n\n[instruments."ETH/EUR"]',

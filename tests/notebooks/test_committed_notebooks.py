@@ -15,10 +15,10 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
+from regenerate import NOW, committed, prepared, regenerate
 
 import peaktrade_core
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME
-from peaktrade_core.edge.regenerate import NOW, committed, prepare, regenerate
 from peaktrade_core.services.runbooks import list_runbooks
 
 REPO = Path(__file__).resolve().parent.parent.parent
@@ -126,7 +126,11 @@ def test_running_it_again_changes_nothing(name: str):
 
 def nbval(path: Path, home: Path) -> subprocess.CompletedProcess[str]:
     """Run nbval on a notebook in a workspace that was prepared as for its committed outputs."""
-    prepare(home)
+    with prepared(home):
+        return _nbval(path, home)
+
+
+def _nbval(path: Path, home: Path) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     env.update({HOME: str(home), FIXED_CLOCK: NOW, "PYTHONPATH": str(REPO)})
     options = ("--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", "-p", "no:cacheprovider", "-c", os.devnull)

@@ -15,7 +15,6 @@ from peaktrade_core.domain.errors import (
     ExchangeAuthenticationError,
     ExchangeError,
     ExchangeNetworkError,
-    ExchangeOrderError,
     ExchangeRateLimitError,
     OrderOutcomeUnknownError,
 )
@@ -49,6 +48,7 @@ class ValidatingBroker:
 
         Raises:
             ExchangeAuthenticationError: the venue refuses our key.
+            OrderOutcomeUnknownError: the venue placed it, against all promises.
         """
         side = "buy" if order.qty > 0.0 else "sell"
         try:
@@ -61,10 +61,13 @@ class ValidatingBroker:
             return _refused(fault)
         placed = raw.get("id") if isinstance(raw, dict) else None
         if placed:
-            raise ExchangeOrderError(
-                f"the venue placed order {placed} although it was to be validated only; halt and check"
+            raise OrderOutcomeUnknownError(
+                f"the venue placed order {placed} although it was to be validated only; look at the account there"
             )
-        return Answer(accepted=True, message="validated", raw=_kept(raw))
+        told = _kept(raw)
+        if not told or "descr" not in told:
+            return Answer(accepted=False, message="not validated: the answer describes no order", raw=told)
+        return Answer(accepted=True, message="validated", raw=told)
 
 
 class DemoBroker:
@@ -104,16 +107,25 @@ class DemoBroker:
             raw = self._client.order("create_order", self._symbol, "market", side, abs(order.qty), None, params)
         except ExchangeAuthenticationError:
             raise
-        except ExchangeNetworkError as fault:
+        except OrderOutcomeUnknownError as fault:
             return self._reconcile(client_id, fault)
         except ExchangeError as fault:
             return _refused(fault)
-        return Answer(accepted=True, message=f"placed {raw.get('id')}", raw=_kept(raw))
+        placed = raw.get("id") if isinstance(raw, dict) else None
+        if not placed:
+            return self._reconcile(client_id, OrderOutcomeUnknownError("the answer names no order"))
+        return Answer(accepted=True, message=f"placed {placed}", raw=_kept(raw))
 
-    def _reconcile(self, client_id: str, fault: ExchangeNetworkError) -> Answer:
-        """Find out what became of an order whose acknowledgement was lost."""
+    def _reconcile(self, client_id: str, fault: OrderOutcomeUnknownError) -> Answer:
+        """Find out what became of an order whose acknowledgement was lost.
+
+        It can still be on its way, so it never arrived only when all looks but one, which may have failed, miss it.
+        """
         last: ExchangeError = fault
-        for _ in range(RECONCILE_ATTEMPTS):
+        missed = 0
+        for attempt in range(RECONCILE_ATTEMPTS):
+            if attempt:
+                self._client.sleep(self._client.policy.backoff_s)
             try:
                 found = [
                     *self._client.ask("fetch_open_orders", self._symbol),
@@ -129,6 +141,8 @@ class DemoBroker:
                     return Answer(
                         accepted=True, message=f"acknowledgement lost, found again by {client_id}", raw=_kept(item)
                     )
+            missed += 1
+        if missed >= RECONCILE_ATTEMPTS - 1:
             return Answer(accepted=False, message=f"never arrived: {fault}")
         raise OrderOutcomeUnknownError(
             f"order {client_id}: the outcome is unknown ({fault}) and could not be reconciled ({last}); "

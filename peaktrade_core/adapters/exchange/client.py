@@ -1,12 +1,12 @@
 """One client for one venue: ccxt's own, with answers checked, errors translated, a deadline, retries, a breaker, a pace.
 
 What ccxt lets through as an empty result (truncated JSON, HTML, nothing) is an error here. Orders are never sent twice:
-a call that places one is made once, and its unknown outcome is an error that says so.
+a call that places one is made once, and its unknown outcome is an error that says so. No redirect is followed: it could
+send an order again, or a key to another host.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from peaktrade_core.adapters.exchange.calls import Call, given_up
 from peaktrade_core.adapters.exchange.credentials import Credentials
 from peaktrade_core.adapters.exchange.faults import translate
 from peaktrade_core.domain.errors import (
@@ -23,6 +24,7 @@ from peaktrade_core.domain.errors import (
     ExchangeError,
     ExchangeNetworkError,
     ExchangeRateLimitError,
+    OrderOutcomeUnknownError,
 )
 
 VENUES = ("kraken", "krakenfutures")
@@ -63,6 +65,7 @@ class VenueClient:
     Attributes:
         name: ``kraken`` or ``krakenfutures``.
         loopback: whether it talks to this machine only.
+        policy: how patient it is; sleep: how it waits.
         on_retry: told of each failed attempt that is made again.
     """
 
@@ -93,11 +96,11 @@ class VenueClient:
             raise ConfigError(f"venue {name!r} is unknown; known: {', '.join(VENUES)}")
         if base_url is not None and urlsplit(base_url).hostname not in LOOPBACK:
             raise ConfigError(f"base_url = {base_url!r} must be on this machine, for example http://127.0.0.1:8080")
-        self.name, self.loopback, self.policy = name, base_url is not None, policy
+        self.name, self.loopback, self.policy, self.sleep = name, base_url is not None, policy, sleep
         self.on_retry: Callable[[ExchangeError], None] = lambda _: None
-        self._sleep = sleep
+        self._hidden = (credentials.key, credentials.secret) if credentials else ()
         self._failures = 0
-        self._closed_until = 0.0
+        self._open_until = 0.0  # of the breaker
         self._last_order = -policy.order_pace_s
         self._ccxt = _strict(name)(
             {
@@ -108,6 +111,7 @@ class VenueClient:
             }
         )
         self._ccxt.options["maxRetriesOnFailure"] = 0
+        self._ccxt.session.max_redirects = 0
         if demo:
             self._ccxt.set_sandbox_mode(True)
         if base_url is not None:
@@ -136,34 +140,63 @@ class VenueClient:
             stop=stop_after_attempt(self.policy.attempts),
             wait=wait_random_exponential(multiplier=self.policy.backoff_s, max=self.policy.longest_s),
             retry=retry_if_exception(lambda fault: isinstance(fault, ExchangeError) and fault.retryable),
-            sleep=self._sleep,
+            sleep=self.sleep,
             before_sleep=lambda state: self._tell(state.outcome.exception() if state.outcome else None),
             reraise=True,
         )
         try:
-            answer = retrying(self._once, method, args, kwargs)
+            answer = retrying(lambda: self.finish(self.start(method, *args, **kwargs)))
         except ExchangeError as fault:
             self._count(fault)
             raise
         self._failures = 0
         return answer
 
-    def order(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Make a call that places or cancels an order: once, at our own pace.
+    def start(self, method: str, *args: Any, **kwargs: Any) -> Call:
+        """Begin a call that changes nothing, once and whatever the breaker says, and do not wait for it.
+
+        For somebody with a patience of its own; :meth:`finish` returns the answer.
+        """
+        return Call(
+            f"{self.name} {method}", lambda: getattr(self._ccxt, method)(*args, **kwargs), self.policy.deadline_s
+        )
+
+    def finish(self, call: Call) -> Any:
+        """Wait for a call that was started, to its deadline at most, and return the answer.
 
         Raises:
-            ExchangeNetworkError: the outcome is unknown; reconcile by client order id, never send again blindly.
-            ExchangeError: the venue refused.
+            ExchangeError: of the class that treats it.
+        """
+        try:
+            answer, fault = call.outcome()
+        except TimeoutError as late:
+            self._renew_session()
+            raise ExchangeNetworkError(str(late)) from None
+        if fault is not None:
+            raise translate(fault, self._hidden)
+        return answer
+
+    def order(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Make a call that places or cancels an order: once, at our own pace, in one single request.
+
+        Raises:
+            OrderOutcomeUnknownError: it was sent, and no clear answer came; reconcile by client order id, never send
+                it again blindly.
+            ExchangeError: it was not sent, or the venue refused.
         """
         self._check_breaker()
+        if not self._ccxt.markets:  # else ccxt would load them inside the call
+            self.ask("load_markets")
         wait = self._last_order + self.policy.order_pace_s - time.monotonic()
         if wait > 0:
-            self._sleep(wait)
+            self.sleep(wait)
         self._last_order = time.monotonic()
         try:
-            answer = self._once(method, args, kwargs)
+            answer = self.finish(self.start(method, *args, **kwargs))
         except ExchangeError as fault:
             self._count(fault)
+            if _leaves_open(fault):
+                raise OrderOutcomeUnknownError(f"{self.name} {method}: {fault}") from fault
             raise
         self._failures = 0
         return answer
@@ -182,32 +215,13 @@ class VenueClient:
         """Close the connections."""
         self._ccxt.session.close()
 
-    def _once(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Make one call, on a thread of its own, so that a slow drip cannot outlast the deadline."""
-        outcome: list[Any] = []
-        fault: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                outcome.append(getattr(self._ccxt, method)(*args, **kwargs))
-            except BaseException as raised:  # carried over to the caller's thread
-                fault.append(raised)
-
-        thread = threading.Thread(target=work, name=f"{self.name}.{method}", daemon=True)
-        thread.start()
-        thread.join(self.policy.deadline_s)
-        if thread.is_alive():
-            self._renew_session()
-            raise ExchangeNetworkError(f"{self.name} {method}: no answer within {self.policy.deadline_s:g} s")
-        if fault:
-            raise translate(fault[0])
-        return outcome[0]
-
     def _renew_session(self) -> None:
         """Leave a connection that hangs to its thread and go on with a new one."""
         import requests
 
-        self._ccxt.session = requests.Session()
+        session = requests.Session()
+        session.trust_env, session.max_redirects = self._ccxt.session.trust_env, 0
+        self._ccxt.session = session
 
     def _tell(self, fault: BaseException | None) -> None:
         """Report an attempt that failed and is made again."""
@@ -220,7 +234,7 @@ class VenueClient:
             return
         self._failures += 1
         if self._failures >= self.policy.breaker_after:
-            self._closed_until = time.monotonic() + self.policy.breaker_s
+            self._open_until = time.monotonic() + self.policy.breaker_s
 
     def _check_breaker(self) -> None:
         """Refuse a call while the breaker is open.
@@ -228,7 +242,7 @@ class VenueClient:
         Raises:
             ExchangeNetworkError: it is.
         """
-        left = self._closed_until - time.monotonic()
+        left = self._open_until - time.monotonic()
         if left > 0:
             raise ExchangeNetworkError(
                 f"{self.name}: {self._failures} calls in a row failed; the next attempt is due in {left:.0f} s"
@@ -242,7 +256,12 @@ def _strict(name: str) -> Any:
     base: Any = getattr(ccxt, name)
 
     class Strict(base):  # type: ignore[misc]
-        """The venue's client; an empty or mutilated answer is an error."""
+        """The venue's client; an empty or mutilated answer is an error, and a call that was given up sends nothing."""
+
+        def fetch(self, *args: Any, **kwargs: Any) -> Any:
+            if given_up():
+                raise ccxt.RequestTimeout(f"{name}: the call was given up before it was sent")
+            return super().fetch(*args, **kwargs)
 
         def handle_errors(
             self, code: int, reason: str, url: str, method: str, headers: Any, body: str, response: Any, *more: Any
@@ -257,6 +276,15 @@ def _strict(name: str) -> Any:
 
     Strict.__name__ = base.__name__
     return Strict
+
+
+def _leaves_open(fault: ExchangeError) -> bool:
+    """Return whether an order may have been taken in spite of this error: the line, or an answer nobody can read."""
+    import ccxt
+
+    if isinstance(fault, ExchangeNetworkError):
+        return True
+    return isinstance(fault, ExchangeAPIError) and not isinstance(fault.__cause__, ccxt.BaseError)
 
 
 def _redirected(name: str, base_url: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ They are never part of a configuration, journal, record, log, notebook or proces
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 
 from peaktrade_core.domain.errors import ExchangeAuthenticationError
@@ -14,6 +15,8 @@ _VARIABLES = {
     "kraken": ("KRAKEN_TESTNET_API_KEY", "KRAKEN_TESTNET_API_SECRET"),
     "krakenfutures": ("KRAKEN_FUTURES_DEMO_API_KEY", "KRAKEN_FUTURES_DEMO_API_SECRET"),
 }
+
+_PRINTABLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -28,17 +31,22 @@ def find_credentials(venue: str) -> Credentials:
     """Return the credentials for a venue, from the environment or the keyring.
 
     Raises:
-        ExchangeAuthenticationError: there are none; says where they belong.
+        ExchangeAuthenticationError: there are none, or one cannot be a key; says where they belong, never what they are.
     """
     names = variables_of(venue)
-    values = [os.environ.get(name) or _from_keyring(name) for name in names]
+    values = [(os.environ.get(name) or _from_keyring(name) or "").strip() for name in names]
     if not all(values):
         missing = [name for name, value in zip(names, values, strict=True) if not value]
         raise ExchangeAuthenticationError(
             f"no credentials for {venue}: set {' and '.join(missing)} in the environment or in the keyring "
             f"(`keyring set peaktrade {missing[0]}`); never in a file of the workspace"
         )
-    return Credentials(str(values[0]), str(values[1]))
+    for name, value in zip(names, values, strict=True):
+        if not _PRINTABLE.fullmatch(value):
+            raise ExchangeAuthenticationError(
+                f"{name} holds a space, a line break or a character that no key of {venue} has; copy it once more"
+            )
+    return Credentials(*values)
 
 
 def variables_of(venue: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Sequence
 
 from peaktrade_core.domain.errors import (
     ExchangeAPIError,
@@ -24,30 +25,42 @@ _TEXTS: tuple[tuple[str, type[ExchangeError]], ...] = (
     ),
     (r"EOrder:Insufficient|insufficientAvailableFunds|insufficientFunds", InsufficientFunds),
     (r"EOrder:|EService:Market in", ExchangeOrderError),
-    (r"EService:(Timeout|Unavailable|Busy)|Deadline elapsed", ExchangeNetworkError),
+    (r"EService:(Timeout|Unavailable|Busy)|Deadline elapsed|Server Error|unknownError", ExchangeNetworkError),
 )
-_SECRET = re.compile(r"(?i)(api-?key|api-?sign|authent|nonce|secret)(['\"]?\s*[:=]\s*)[^\s,&'\"}]+")
+_SECRET = re.compile(r"(?i)(api-?key|api-?sign|authent|nonce|secret)(['\"]?\s*[:=]\s*['\"]?)[^\s,&'\"}]+")
 
 
-def translate(fault: BaseException) -> ExchangeError:
+def translate(fault: BaseException, hidden: Sequence[str] = ()) -> ExchangeError:
     """Return our error for whatever a call into ccxt raised.
 
-    An error of ours passes through. The original is kept as the cause.
+    An error of ours passes through. The original is kept as the cause, unless it shows one of the ``hidden`` texts:
+    HTTP libraries quote a header that they cannot send.
 
     Source: ccxt's exception tree (ccxt.base.errors) and Kraken's error texts.
     """
     if isinstance(fault, ExchangeError):
         return fault
-    error = _kind(fault)(describe(fault))
-    error.__cause__ = fault
+    error = _kind(fault)(describe(fault, hidden))
+    shown = f"{fault} {fault.__cause__} {fault.__context__}"
+    if not any(form in shown for text in hidden for form in _forms(text)):
+        error.__cause__ = fault
     return error
 
 
-def describe(fault: BaseException) -> str:
-    """Return an error's message on one line, at most 300 characters, without anything that looks like a secret."""
-    text = " ".join(str(fault).split()) or type(fault).__name__
+def describe(fault: BaseException, hidden: Sequence[str] = ()) -> str:
+    """Return an error's message on one line, at most 300 characters, without a secret or what looks like one."""
+    text = str(fault)
+    for secret in hidden:
+        for form in _forms(secret):
+            text = text.replace(form, "***")
+    text = " ".join(text.split()) or type(fault).__name__
     text = _SECRET.sub(r"\1\2***", text)
     return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+def _forms(secret: str) -> set[str]:
+    """Return how a secret can appear in a message: as it is, or as Python quotes it."""
+    return {form for form in (secret, repr(secret)[1:-1], repr(secret.encode())[2:-1]) if form}
 
 
 def _kind(fault: BaseException) -> type[ExchangeError]:

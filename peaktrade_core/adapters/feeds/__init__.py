@@ -37,11 +37,13 @@ class Feed(Protocol):
         name: ``synthetic``, ``replay`` or ``exchange``.
         data_sha256: digest of the bars where they are known beforehand.
         simulated: whether time is the bars' own; a live feed runs on the wall clock.
+        skew_s: by how much its clock is ahead of ours [s]; 0 where time is the bars' own.
     """
 
     name: str
     data_sha256: str | None
     simulated: bool
+    skew_s: float
 
     def __iter__(self) -> Iterator[Item]:
         """Yield bars in time order, and pauses and notices between them."""

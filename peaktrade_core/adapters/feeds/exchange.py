@@ -1,19 +1,20 @@
 """The exchange feed: closed bars from a venue, polled at their pace, backfilled in order, with every failure told.
 
-A bar counts as closed by the venue's clock. A hole may still be filled for a while; then it is a gap. What outlasts the
-patience ends the session with the error that treats it; a refused key ends it at once.
+A bar counts as closed by the venue's clock and when the answer shows that the market went on after it: a venue may
+state a wrong time, or answer with what it knew minutes ago. A hole may still be filled for a while; then it is a gap.
+What outlasts the patience ends the session with the error that treats it; a refused key ends it at once.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from peaktrade_core.adapters.exchange.client import VenueClient, require_rows
 from peaktrade_core.adapters.feeds import Item, Notice, Pause
 from peaktrade_core.domain.clock import Clock, from_seconds, iso
-from peaktrade_core.domain.errors import ConfigError, ExchangeError
+from peaktrade_core.domain.errors import ConfigError, ExchangeAPIError, ExchangeError
 from peaktrade_core.domain.market import Bar, bar_fault
 
 MOST_HISTORY = 720  # bars that Kraken gives at most
@@ -21,11 +22,19 @@ SKEW_NOTICE_S = 2.0  # a clock further off than this is told
 SETTLE_S = 1.0  # a bar is asked for so long after its close
 POLL_S = 2.0  # and again every so often, until it is there
 LATE_S = 10.0  # a hole may still be filled so long after a later bar came
+LOOK_S = 0.2  # a call that takes longer lets the session look for a stop or a halt every so often [s of wall clock]
+SKEW_EVERY_S = 3600.0  # our clock is compared with the venue's so often
+SILENT_BARS = 5  # so many bars late is worth a word
+SHOWS_OPEN_BAR = ("kraken",)  # the last row of an answer of theirs is always the bar that is still open
 BACKOFF_S, LONGEST_S = 1.0, 60.0  # first and longest pause after a failed call
 
 
 class ExchangeFeed:
-    """Bars of one symbol at one venue."""
+    """Bars of one symbol at one venue.
+
+    Attributes:
+        skew_s: by how much the venue's clock is ahead of ours [s].
+    """
 
     name = "exchange"
     simulated = False
@@ -64,7 +73,11 @@ class ExchangeFeed:
         self.client, self.symbol, self.timeframe, self.bar_s = client, symbol, timeframe, bar_s
         self.history, self.patience_s, self.speed = history, patience_s, speed
         self._clock = clock
-        self._skew_s = 0.0
+        self.skew_s = 0.0
+        self._told_skew_s = 0.0
+        self._measure_at = 0.0
+        self._newest: tuple[Bar, float] | None = None  # the last row of the answers, and since when it is like that
+        self._silent_for: float | None = None  # the bar whose lateness was told
         self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     def __len__(self) -> int:
@@ -74,17 +87,13 @@ class ExchangeFeed:
         expected: float | None = None
         failing_since: float | None = None
         failures = 0
-        measured = False
         while True:
             try:
-                if not measured:
+                if self._now() >= self._measure_at:
                     yield from self._measure_skew()
-                    measured = True
-                bars = self._closed(expected)
-                if expected is None:
-                    expected = bars[0].ts if bars else None
+                bars = yield from (self._history() if expected is None else self._closed(expected))
             except ExchangeError as fault:
-                failing_since = failing_since or self._now()
+                failing_since = self._now() if failing_since is None else failing_since
                 if not fault.retryable or self._now() - failing_since >= self.patience_s:
                     raise
                 failures += 1
@@ -94,58 +103,111 @@ class ExchangeFeed:
             if failures:
                 yield Notice("RECOVERED", f"{self.client.name} answers again after {failures} failed calls", failures)
                 failures, failing_since = 0, None
+            if expected is None:
+                expected, bars = self._begin(bars)
             for bar in self._in_order(bars, expected):
                 expected = bar.ts + self.bar_s
                 wrong = bar_fault(bar)
                 when = iso(from_seconds(bar.ts))
                 yield Notice("IMPOSSIBLE_BAR", f"{when}: {wrong}; taken as missing") if wrong else bar
+            yield from self._silence(expected)
             yield self._pause(self._until_next(expected))
+
+    def _ask(self, method: str, *args: Any) -> Generator[Item, None, Any]:
+        """Make one call and let the session look around while it takes its time.
+
+        Raises:
+            ExchangeError: it failed.
+        """
+        call = self.client.start(method, *args)
+        while not call.wait(LOOK_S):
+            yield Pause(0.0)
+        return self.client.finish(call)
 
     def _now(self) -> float:
         """Return the venue's time as we know it [s since epoch]."""
-        return self._clock.now().timestamp() + self._skew_s
+        return self._clock.now().timestamp() + self.skew_s
 
     def _pause(self, seconds: float) -> Pause:
         """Return a pause of so many seconds of the clock."""
         return Pause(max(0.0, seconds) / self.speed)
 
-    def _measure_skew(self) -> Iterator[Notice]:
-        """Ask the venue for its time and note how far our clock is off."""
-        before = self._clock.now().timestamp()
-        venue = self.client.now()
-        after = self._clock.now().timestamp()
-        if venue is None:
-            return
-        self._skew_s = venue.timestamp() - (before + after) / 2.0
-        if abs(self._skew_s) > SKEW_NOTICE_S:
+    def _measure_skew(self) -> Iterator[Item]:
+        """Ask the venue for its time, where it tells it, and note how far our clock is off."""
+        if self.client.has.get("fetchTime"):
+            before = self._clock.now().timestamp()
+            stated = yield from self._ask("fetch_time")
+            after = self._clock.now().timestamp()
+            self.skew_s = stated / 1000.0 - (before + after) / 2.0
+        self._measure_at = self._now() + SKEW_EVERY_S
+        if abs(self.skew_s - self._told_skew_s) > SKEW_NOTICE_S:
+            self._told_skew_s = self.skew_s
             yield Notice(
                 "CLOCK_SKEW",
-                f"the venue's clock is {self._skew_s:+.1f} s from ours; bars follow the venue's",
-                self._skew_s,
+                f"the venue's clock is {self.skew_s:+.1f} s from ours; bars follow the venue's",
+                self.skew_s,
             )
 
-    def _closed(self, expected: float | None) -> list[Bar]:
-        """Return the closed bars from ``expected`` on, or the history before now."""
-        since = None if expected is None else int(expected * 1000)
-        rows = self.client.ask("fetch_ohlcv", self.symbol, self.timeframe, since, MOST_HISTORY)
-        if expected is None:
-            require_rows(rows, f"{self.symbol} {self.timeframe}")
-        now = self._now()
-        bars = sorted({bar.ts: bar for bar in map(_bar_of, rows) if bar.ts + self.bar_s <= now}.values())
-        return bars[-max(self.history, 1) :] if expected is None else [bar for bar in bars if bar.ts >= expected]
+    def _history(self) -> Generator[Item, None, list[Bar]]:
+        """Return the closed bars that the venue has from before now.
 
-    def _in_order(self, bars: list[Bar], expected: float | None) -> Iterator[Bar]:
+        Raises:
+            ExchangeError: it gives none, or fewer than the warm-up needs.
+        """
+        first = self._now() // self.bar_s * self.bar_s - MOST_HISTORY * self.bar_s
+        bars = yield from self._closed(first)
+        what = f"{self.symbol} {self.timeframe}"
+        require_rows(bars, what)
+        if len(bars) < self.history:
+            raise ExchangeAPIError(
+                f"{what}: {self.client.name} gives {len(bars)} closed bars, the warm-up needs {self.history}; "
+                "lower --warmup-candles"
+            )
+        return bars
+
+    def _closed(self, first: float) -> Generator[Item, None, list[Bar]]:
+        """Return the closed bars from ``first`` on, sorted, each once."""
+        rows = yield from self._ask("fetch_ohlcv", self.symbol, self.timeframe, int(first * 1000))
+        found = {row[0]: _bar_of(row) for row in rows or () if row and row[0] is not None}
+        bars = [found[ts] for ts in sorted(found)]
+        if bars and not self._settled(bars[-1]):
+            bars.pop()
+        now = self._now()
+        return [bar for bar in bars if first <= bar.ts <= now - self.bar_s and not bar.ts % self.bar_s]
+
+    def _settled(self, newest: Bar) -> bool:
+        """Return whether the last row of an answer can be taken although nothing came after it.
+
+        Never where the last row is the open bar; elsewhere a quiet market has no later row, so it counts when it has
+        not changed for a while.
+        """
+        now = self._now()
+        if self._newest is None or self._newest[0] != newest:
+            self._newest = newest, now
+        return self.client.name not in SHOWS_OPEN_BAR and now - max(self._newest[1], newest.ts + self.bar_s) >= LATE_S
+
+    def _begin(self, bars: list[Bar]) -> tuple[float, list[Bar]]:
+        """Return which bar comes first, and those of the history that the warm-up wants."""
+        warmup = bars[len(bars) - self.history :]
+        return (warmup[0].ts if warmup else bars[-1].ts + self.bar_s), warmup
+
+    def _silence(self, expected: float) -> Iterator[Notice]:
+        """Tell, once for each bar, that it is long overdue although the venue answers."""
+        late = self._now() - (expected + self.bar_s)
+        if late >= SILENT_BARS * self.bar_s and self._silent_for != expected:
+            self._silent_for = expected
+            yield Notice("NO_BARS", f"the bar at {iso(from_seconds(expected))} is {late:.0f} s late", late)
+
+    def _in_order(self, bars: list[Bar], expected: float) -> Iterator[Bar]:
         """Yield the bars up to a fresh hole: what is missing there may still come."""
         for bar in bars:
-            if expected is not None and bar.ts > expected and self._now() - (bar.ts + self.bar_s) < LATE_S:
+            if bar.ts > expected and self._now() - (bar.ts + self.bar_s) < LATE_S:
                 return
             yield bar
             expected = bar.ts + self.bar_s
 
-    def _until_next(self, expected: float | None) -> float:
+    def _until_next(self, expected: float) -> float:
         """Return how long to wait before the next question [s of the clock]."""
-        if expected is None:
-            return POLL_S
         due = expected + self.bar_s + SETTLE_S - self._now()
         return due if due > 0.0 else POLL_S
 

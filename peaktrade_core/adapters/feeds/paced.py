@@ -15,7 +15,8 @@ class PacedFeed:
     def __init__(self, feed: Feed, pace: float, warmup: int) -> None:
         """Pace ``feed`` from its ``warmup``-th bar on at ``pace`` market seconds per second of the wall clock."""
         self._feed, self._pace, self._warmup = feed, pace, warmup
-        self.name, self.simulated, self.data_sha256 = feed.name, feed.simulated, feed.data_sha256
+        self.name, self.data_sha256 = feed.name, feed.data_sha256
+        self.simulated, self.skew_s = feed.simulated, feed.skew_s
 
     def __len__(self) -> int:
         return len(self._feed)

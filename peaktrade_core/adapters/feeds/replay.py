@@ -24,6 +24,7 @@ class ReplayFeed:
 
     name = "replay"
     simulated = True
+    skew_s = 0.0
 
     def __init__(self, path: Path, bar_s: int) -> None:
         """Read and check the whole file.

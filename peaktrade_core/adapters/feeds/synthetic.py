@@ -31,6 +31,7 @@ class SyntheticFeed:
 
     name = "synthetic"
     simulated = True
+    skew_s = 0.0
 
     def __init__(
         self, seed: int, bar_s: int, *, price: float = 50_000.0, volatility: float = 0.6, bars: int | None = None

@@ -21,6 +21,8 @@ COMMANDS = {
     "session": ("session:session", "Run sessions, list them, show one, report on them."),
     "strategies": ("research:strategies", "List the strategies and their parameters."),
     "backtest": ("research:backtest", "Run a strategy over candles with the session's own decision code, compiled."),
+    "exchange": ("exchange:exchange", "Ask the venue how it is and what it trades, and download candles."),
+    "data": ("data:data", "List the stored candles and check candles for gaps and errors."),
     "risk": ("risk:risk", "Show the trading state, halt and resume trading."),
     "runbook": ("runbook:runbook", "List runbooks and run one without a person."),
     "dashboard": ("dashboard:dashboard", "Serve the read-only dashboard."),

@@ -36,7 +36,7 @@ def session() -> None:
 
 
 @session.command()
-@click.option("--mode", default="shadow", show_default=True, help="shadow; live is refused, always.")
+@click.option("--mode", default="shadow", show_default=True, help="shadow, or testnet; live is refused, always.")
 @decision_options
 @click.option("--duration", metavar="TIME", help="Instead of steps: 30 (minutes), 90s, 1h - of market time.")
 @click.option("--env", metavar="NAME", help="The venue that the session stands for.")
@@ -127,7 +127,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
             "environment": plan.env_name,
             "strategy": f"{config.strategy_name} {config.params}",
             "market": f"{config.symbol} {config.timeframe} ({config.instrument['kind']})",
-            "feed": config.feed + (f" seed {config.seed}" if config.seed is not None else f" {config.candles}"),
+            "feed": config.feed + (f" seed {config.seed}" if config.seed is not None else f" {config.candles or ''}"),
             "bars": f"{config.warmup_candles} warm-up, then {config.steps or 'all'}",
             "position": f"{config.position_fraction:.1%} of equity, start balance {config.start_balance:,.2f}",
             "costs": f"fee {config.fee_bps:g} bps, slippage {config.slippage_bps:g} bps",

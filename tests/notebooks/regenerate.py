@@ -1,7 +1,7 @@
-"""Run the committed notebooks again and keep their outputs: ``python -m peaktrade_core.edge.regenerate [NAME ...]``.
+"""Run the committed notebooks again and keep their outputs: ``python tests/notebooks/regenerate.py [NAME ...]``.
 
 Each runs as it stands, with its default parameters, in a workspace of its own that is prepared in the same way every
-time and under a fixed clock. So the outputs are those of the embedded feed, on every machine and day, and doing it
+time, under a fixed clock and with a venue on this machine that stands still. So the outputs are those of the embedded feed, on every machine and day, and doing it
 twice changes nothing. The same workspaces serve nbval, which compares outputs.
 """
 
@@ -14,18 +14,25 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import click
 import nbformat
 
+from peaktrade_core.adapters.exchange.credentials import variables_of
+from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
 from peaktrade_core.adapters.files import write_atomic
+from peaktrade_core.adapters.market_data import CandleStore, Series
 from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.domain.errors import NotebookError, UnknownNameError
+from peaktrade_core.domain.market import Bar
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
 from peaktrade_core.edge.config import CONFIG
 from peaktrade_core.services.session import run_session
+from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
 
 BEFORE = "2026-01-05T06:00:00+00:00"  # when the prepared sessions ran
 NOW = "2026-01-05T08:00:00+00:00"  # when the notebooks run
@@ -55,6 +62,33 @@ def prepare(home: Path) -> None:
         )
         for plan in (calm, busy, large):
             run_session(plan, desk)
+    prepare_candles(home)
+
+
+def prepare_candles(home: Path) -> None:
+    """Store two days of synthetic minutes that end at ``NOW``, with two gaps, a quiet quarter of an hour and a bad print."""
+    series = Series("synthetic", "BTC/EUR", "1m")
+    end = datetime.fromisoformat(NOW).timestamp()
+    everything = takewhile(lambda bar: bar.ts < end, SyntheticFeed(11, series.bar_s))
+    bars = [bar for bar in everything if bar.ts >= end - 2 * 86_400]
+    bars[2000] = bars[2000]._replace(high=round(bars[2000].high * 1.04, 2))
+    quiet = bars[899].close
+    bars[900:915] = [Bar(bar.ts, quiet, quiet, quiet, quiet, 0.0) for bar in bars[900:915]]
+    CandleStore.of_workspace(home).put(series, bars[:1200] + bars[1237:2500] + bars[2501:])
+
+
+@contextmanager
+def prepared(home: Path) -> Iterator[None]:
+    """Prepare a workspace, and keep a venue beside it that it is configured for, as long as the block runs."""
+    prepare(home)
+    clock = VenueClock(datetime.fromisoformat(NOW).timestamp())
+    market = MarketSource.synthetic(seed=1, bar_s=60, symbol="BTC/EUR").aligned(clock.now().timestamp())
+    with LoopbackVenue(market, clock=clock) as venue:
+        config = (home / CONFIG).read_text()
+        (home / CONFIG).write_text(config.replace('base_url = ""', f'base_url = "{venue.url}"'))
+        key, secret = variables_of("kraken")
+        with environment({key: venue.credentials.key, secret: venue.credentials.secret}):
+            yield
 
 
 @contextmanager
@@ -82,8 +116,7 @@ def regenerate(path: Path) -> bytes:
 
     with tempfile.TemporaryDirectory(prefix="peaktrade-") as folder:
         home = Path(folder) / "workspace"
-        prepare(home)
-        with environment({FIXED_CLOCK: NOW}):
+        with prepared(home), environment({FIXED_CLOCK: NOW}):
             done = execute(path, {}, home=home, timeout_s=300.0)
     if done.fault:
         raise NotebookError(f"{path}: {done.fault}")
