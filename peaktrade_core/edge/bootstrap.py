@@ -23,7 +23,7 @@ from peaktrade_core.domain.clock import Clock, FixedClock
 from peaktrade_core.domain.errors import ConfigError
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.config import CONFIG, Config, load_config
-from peaktrade_core.policy.strategies import Strategy
+from peaktrade_core.policy.strategies import Strategy, get_strategy
 from peaktrade_core.services.recovery import recover
 from peaktrade_core.services.session import Desk, Plan
 from peaktrade_core.services.views import Views
@@ -91,10 +91,19 @@ class Workspace:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration; user strategy modules it names are loaded with it."""
+        """The configuration; user strategy modules it names are loaded with it.
+
+        Raises:
+            ConfigError: a key, type or value is wrong, also in the parameters of a strategy.
+        """
         config = load_config(self.config_path)
         for module in config.strategy_modules:
             load_strategy_module(self.home / module)
+        for name, params in config.strategy.items():
+            try:
+                get_strategy(name).parameters(params)
+            except ConfigError as error:
+                raise ConfigError(f"{self.config_path}: [strategy.{name}]: {error}") from None
         return config
 
     @cached_property

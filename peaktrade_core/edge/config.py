@@ -42,6 +42,9 @@ def check_whole(key: str, value: float, low: int, high: int) -> None:
         raise ConfigError(f"{key} = {value!r} must be a whole number from {low:g} to {high:g}")
 
 
+_LOWEST = {"max_open_positions": 0.0, "max_open_orders": 0.0, "duplicate_window_s": 0.0, "max_orders_per_minute": 1.0}
+
+
 def read_limits(given: dict[str, float]) -> Limits:
     """Return risk limits with ``given`` over the defaults.
 
@@ -51,7 +54,7 @@ def read_limits(given: dict[str, float]) -> Limits:
     for key, value in given.items():
         if key not in Limits._fields:
             raise ConfigError(f"live_risk has no limit {key!r}; it has: {', '.join(Limits._fields)}")
-        low = 0.0 if key in ("max_open_positions", "max_open_orders", "duplicate_window_s") else 1e-9
+        low = _LOWEST.get(key, 1e-9)
         check_range(f"live_risk.{key}", value, low, 1.0 if key == "warning_threshold_factor" else 1e15)
     check_whole("live_risk.max_open_positions", given.get("max_open_positions", 0), 0, 10**15)
     kinds = {name: type(value) for name, value in Limits._field_defaults.items()}
@@ -192,12 +195,23 @@ def load_config(path: Path) -> Config:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
     try:
+        for symbol, table in _table(raw, "instruments").items():
+            try:
+                msgspec.convert(table, Instrument)
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"{path}: instruments.{symbol!r}: {_with_value(str(error), table)}") from None
         return msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_with_value(str(error), raw)}") from None
 
 
-def _with_value(message: str, raw: dict[str, Any]) -> str:
+def _table(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a table of the file, empty when there is none; what is no table is told by the conversion."""
+    found = raw.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _with_value(message: str, raw: Any) -> str:
     """Put the key and the value that stands in the file into msgspec's message."""
     text, _, where = message.partition(" - at `$")
     key = where.rstrip("`").lstrip(".").replace("[...]", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from peaktrade_core.adapters.market_data import CandleStore, Series
 from peaktrade_core.domain.clock import from_seconds
@@ -17,6 +17,7 @@ from peaktrade_core.services import candle_checks, market_data, wording
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+DRAWN = 200  # gaps that a figure shows at most
 EMPTY = "No candles are stored. `peaktrade exchange fetch SYMBOL` downloads some."
 
 
@@ -110,7 +111,7 @@ def candles_figure(candles: CandleSeries) -> go.Figure:
         moments,
         closes,
         timedelta(seconds=candles.series.bar_s),
-        gaps=[(_parsed(one["first"]), _parsed(one["last"])) for one in findings.get("gaps", [])],
+        gaps=[(_parsed(one["first"]), _parsed(one["last"])) for one in _longest(findings.get("gaps", []), DRAWN)],
         odd=[
             figures.Mark(at, c, f"{far[at]:.0f} deviations") for at, c in zip(moments, closes, strict=True) if at in far
         ],
@@ -120,10 +121,14 @@ def candles_figure(candles: CandleSeries) -> go.Figure:
 def _spans(candles: CandleSeries, kind: str, limit: int, title: str, empty: str) -> Table:
     """Return the longest stretches of a kind, in the order of time."""
     found = candles.verdict.findings.get(kind, [])
-    longest = sorted(sorted(found, key=lambda one: -int(one["bars"]))[:limit], key=lambda one: str(one["first"]))
-    rows = [(_minute(one["first"]), _minute(one["last"]), wording.count(one["bars"])) for one in longest]
+    rows = [(_minute(x["first"]), _minute(x["last"]), wording.count(x["bars"])) for x in _longest(found, limit)]
     columns = ("First (UTC)", "Last (UTC)", "Bars")
     return Table(_titled(title, len(rows), len(found)), columns, rows, numbers=(2,), empty=empty)
+
+
+def _longest(spans: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """Return the longest stretches, in the order of time."""
+    return sorted(sorted(spans, key=lambda one: -int(one["bars"]))[:limit], key=lambda one: str(one["first"]))
 
 
 def _titled(title: str, shown: int, found: int) -> str:

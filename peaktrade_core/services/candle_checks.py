@@ -200,7 +200,7 @@ def _places(seen: _Seen) -> dict[str, list[dict[str, Any]]]:
 
 def _order(found: list[Wrong]) -> Check:
     first = (
-        f"{count(len(found))} rows go back in time, the first in row {found[0].row} ({_at(found[0].ts)})"
+        f"{_many(len(found), 'row')} earlier than the row above, the first in row {found[0].row} ({_at(found[0].ts)})"
         if found
         else ""
     )
@@ -212,7 +212,7 @@ def _duplicates(found: list[Repeated]) -> Check:
     evidence = "no time twice"
     if found:
         values = f"{count(differ)} with different values" if differ else "with the same values"
-        evidence = f"{count(surplus)} rows too many, {values}, the first at {_at(found[0].ts)}"
+        evidence = f"{_many(surplus, 'row')} too many, {values}, the first at {_at(found[0].ts)}"
     step = "Keep one row of each time; where values differ, fetch that day again."
     return check("duplicates", "Each time once?", not found, evidence, step)
 
@@ -221,7 +221,7 @@ def _impossible(found: list[Wrong], extent: Extent | None) -> Check:
     evidence = f"{count(extent.rows if extent else 0)} rows are possible"
     if found:
         first = f"the first in row {found[0].row} ({_at(found[0].ts)}): {_why(found[0])}"
-        evidence = f"{count(len(found))} rows cannot be true, {first}"
+        evidence = f"{_many(len(found), 'row')} cannot be true, {first}"
     return check("impossible", "Can every bar be true?", not found, evidence, "Drop those rows, then fetch them again.")
 
 
@@ -232,7 +232,7 @@ def _gaps(found: list[Span], extent: Extent | None, is_file: bool) -> Check:
         missing = sum(span.bars for span in found)
         share = percent(missing / (extent.rows + missing))
         evidence = (
-            f"{count(missing)} bars missing in {count(len(found))} gaps ({share}), "
+            f"{_many(missing, 'bar')} missing in {_many(len(found), 'gap')} ({share}), "
             f"longest {count(longest.bars)} from {_at(longest.first)} to {_at(longest.last)}"
         )
     refill = "`peaktrade exchange fetch SYMBOL --since TIME` fills what the venue still gives" if not is_file else ""
@@ -246,8 +246,9 @@ def _contradictions(found: list[Disagreement], finer: list[str]) -> Check:
     evidence = f"the bars of {', '.join(finer)} add up" if finer else "no finer timeframe is stored to compare with"
     if found:
         fields = sorted({field for one in found for field in one.fields})
+        against = [name for name in finer if name in {one.finer.timeframe for one in found}]
         evidence = (
-            f"{count(len(found))} bars are not what {', '.join(sorted({one.finer.timeframe for one in found}))} adds up to "
+            f"{_many(len({one.ts for one in found}), 'bar')} other than the bars of {', '.join(against)} add up to "
             f"({', '.join(fields)}), the first at {_at(found[0].ts)}"
         )
     step = "One of the two is wrong: move both days' files away and fetch them again."
@@ -259,7 +260,7 @@ def _still(found: list[Span], extent: Extent | None) -> Check:
     if found and extent:
         longest, bars = max(found, key=lambda span: span.bars), sum(span.bars for span in found)
         evidence = (
-            f"{count(bars)} bars without volume in {count(len(found))} runs ({percent(bars / extent.rows)}), "
+            f"{_many(bars, 'bar')} without volume in {_many(len(found), 'run')} ({percent(bars / extent.rows)}), "
             f"longest {count(longest.bars)} from {_at(longest.first)}"
         )
     step = "Nothing was traded there: fills in these bars would not have happened."
@@ -270,10 +271,10 @@ def _outliers(found: list[Outlier], deviations: float, threshold: float | None) 
     if threshold is None:
         return check("outliers", "No outlier?", True, "nothing moves", "")
     rule = f"{deviations:g} median absolute deviations = {percent(threshold)} (log return) from the close before"
-    evidence = f"no bar is further than {rule}"
+    evidence = f"no bar beyond {rule}"
     if found:
         most = max(found, key=lambda one: one.deviations)
-        evidence = f"{count(len(found))} bars are further than {rule}; most at {_at(most.ts)}: {percent(most.move)}"
+        evidence = f"{_many(len(found), 'bar')} beyond {rule}; most at {_at(most.ts)}: {percent(most.move)}"
     step = "Compare with another venue: a bad print, or a real jump?"
     return check("outliers", "No outlier?", not found, evidence, step, otherwise=WARN)
 
@@ -302,6 +303,11 @@ def _span(span: Span) -> dict[str, Any]:
 
 def _iso(ts: float | None) -> str | None:
     return None if ts is None else from_seconds(ts).isoformat()
+
+
+def _many(number: int, noun: str) -> str:
+    """Return a number of things."""
+    return f"{count(number)} {noun}" + ("" if number == 1 else "s")
 
 
 def _at(ts: float | None) -> str:

@@ -225,7 +225,6 @@ def test_a_venue_that_answers_without_new_bars_is_told_once(venue: LoopbackVenue
 
 def quiet_market() -> MarketSource:
     """Return a market with minutes in which nobody traded."""
-    bars = [bar for bar in source_bars(MarketSource.synthetic(seed=7), 0.0, 0)]
     full = MarketSource.synthetic(seed=7)
     bars = source_bars(full, full.first_ts, 1000)
     kept = [bar for n, bar in enumerate(bars) if n % 7 not in (3, 4)]

@@ -170,7 +170,9 @@ class ExchangeFeed:
         rows = yield from self._ask("fetch_ohlcv", self.symbol, self.timeframe, int(first * 1000))
         found = {row[0]: _bar_of(row) for row in rows or () if row and row[0] is not None}
         bars = [found[ts] for ts in sorted(found)]
-        if bars and not self._settled(bars[-1]):
+        if not bars:
+            self._newest = None
+        elif not self._settled(bars[-1]):
             bars.pop()
         now = self._now()
         return [bar for bar in bars if first <= bar.ts <= now - self.bar_s and not bar.ts % self.bar_s]
