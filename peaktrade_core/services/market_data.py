@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from peaktrade_core.adapters.market_data import CandleStore, Series
 
 PAGE = {"kraken": 720, "krakenfutures": 2000}  # bars of an answer at most
+DOUBT_S = 300.0  # by so much our clock may be ahead of a venue that tells no time: younger bars may still be open [s]
 NO_HISTORY = ("kraken",)  # venues that give their last page only, whatever one asks for
 
 
@@ -143,7 +144,7 @@ def fetch(
         client: the venue.
         store, series: where they go.
         venue_symbol: what the venue calls the symbol.
-        clock: ours; used where the venue tells no time.
+        clock: ours; used where the venue tells no time, less five minutes, lest an open bar is taken for closed.
         since: from this time on [s since epoch]; None goes on after the last stored bar, or takes the venue's last page.
         until: up to this time [s since epoch]; None, and whatever lies later, means the venue's now.
         watch: told of every page, once it is on the disk.
@@ -155,7 +156,8 @@ def fetch(
         EnvironmentFault: the store cannot be written, or somebody else is writing this series.
     """
     _require_offered(client, venue_symbol, series.timeframe)
-    now = (client.now() or clock.now()).timestamp()
+    told = client.now()
+    now = told.timestamp() if told else clock.now().timestamp() - DOUBT_S
     page, bar_s = PAGE[client.name], series.bar_s
     end = min(_grid(until, bar_s) if until is not None else now, now) // bar_s * bar_s
     if since is None:

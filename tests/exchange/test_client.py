@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from rig import QUICK, client_of
 
 from peaktrade_core.adapters.exchange.client import CallPolicy, VenueClient
 from peaktrade_core.adapters.exchange.credentials import Credentials, find_credentials
@@ -22,7 +23,6 @@ from peaktrade_core.domain.errors import (
     OrderOutcomeUnknownError,
 )
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, named_faults
-from tests.exchange.conftest import QUICK, client_of, no_wait
 
 PAIR, PERP = "BTC/EUR", "BTC/USD:USD"
 NET, RATE, AUTH, API = (
@@ -35,17 +35,45 @@ ORDER, FUNDS, UNKNOWN = ExchangeOrderError, InsufficientFunds, OrderOutcomeUnkno
 LINE = (NET, UNKNOWN, UNKNOWN)
 EXPECTED: dict[str, tuple[type[ExchangeError], type[ExchangeError], type[ExchangeError]]] = {
     **dict.fromkeys(
-        (
-            "hang stall drip reset reset_in_body wrong_length short_length truncated html empty json_object json_null "
-            "json_list no_result redirect_loop bad_gzip lost_acknowledgement maintenance status_403 status_404 "
-            "status_408 status_500 status_502 status_503 status_504 unavailable busy timeout"
-        ).split(),
+        [
+            "hang",
+            "stall",
+            "drip",
+            "reset",
+            "reset_in_body",
+            "wrong_length",
+            "short_length",
+            "truncated",
+            "html",
+            "empty",
+            "json_object",
+            "json_null",
+            "json_list",
+            "no_result",
+            "redirect_loop",
+            "bad_gzip",
+            "lost_acknowledgement",
+            "maintenance",
+            "status_403",
+            "status_404",
+            "status_408",
+            "status_500",
+            "status_502",
+            "status_503",
+            "status_504",
+            "unavailable",
+            "busy",
+            "timeout",
+        ],
         LINE,
     ),
     **dict.fromkeys(
-        "rate_limit_text status_418 status_429 rate_limited order_rate_limited lockout".split(), (RATE, RATE, RATE)
+        ["rate_limit_text", "status_418", "status_429", "rate_limited", "order_rate_limited", "lockout"],
+        (RATE, RATE, RATE),
     ),
-    **dict.fromkeys("status_401 wrong_key wrong_signature invalid_nonce permission_denied".split(), (AUTH, AUTH, AUTH)),
+    **dict.fromkeys(
+        ["status_401", "wrong_key", "wrong_signature", "invalid_nonce", "permission_denied"], (AUTH, AUTH, AUTH)
+    ),
     "insufficient_funds": (FUNDS, FUNDS, FUNDS),
     "minimum_not_met": (ORDER, ORDER, API),
     "unknown_pair": (API, API, API),
@@ -53,7 +81,16 @@ EXPECTED: dict[str, tuple[type[ExchangeError], type[ExchangeError], type[Exchang
     "invalid_arguments": (API, API, API),
 }
 HARMLESS = {"clock_skew", "outlier_bar", "missing_bars", "late_bars"}
-TAKEN = set("stall drip reset_in_body wrong_length short_length truncated bad_gzip lost_acknowledgement".split())
+TAKEN = {
+    "stall",
+    "drip",
+    "reset_in_body",
+    "wrong_length",
+    "short_length",
+    "truncated",
+    "bad_gzip",
+    "lost_acknowledgement",
+}
 
 
 @pytest.fixture(scope="module")
@@ -283,4 +320,3 @@ def test_a_key_that_cannot_be_one_is_refused_without_showing_it(key: str, monkey
 def test_the_shipped_patience_is_bounded() -> None:
     policy = CallPolicy()
     assert policy.attempts * policy.deadline_s + policy.attempts * policy.longest_s < 300.0
-    assert no_wait(1.0) is None

@@ -127,7 +127,9 @@ def test_what_looks_like_a_secret_is_masked(text: str) -> None:
 
 @pytest.mark.parametrize("secret", ["plain-canary", "canary\n", "canäry"])
 def test_a_known_secret_is_masked_wherever_it_stands(secret: str) -> None:
-    error = translate(requests.exceptions.InvalidHeader(f"reserved character(s) in header value: {secret!r}"), (secret,))
+    error = translate(
+        requests.exceptions.InvalidHeader(f"reserved character(s) in header value: {secret!r}"), (secret,)
+    )
     assert "can" not in str(error).replace("character", "")
     assert "***" in str(error)
     assert error.__cause__ is None

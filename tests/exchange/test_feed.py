@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rig import Offset, client_of, source_bars
 
 from peaktrade_core.adapters.feeds import Item, Notice, Pause
 from peaktrade_core.adapters.feeds.exchange import MOST_HISTORY, ExchangeFeed
 from peaktrade_core.domain.errors import ConfigError, ExchangeAPIError, ExchangeError, ExchangeNetworkError
 from peaktrade_core.domain.market import Bar
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock
-from tests.exchange.conftest import Offset, client_of, source_bars
 
 PAIR, PERP = "BTC/EUR", "BTC/USD:USD"
 

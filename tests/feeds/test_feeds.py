@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -17,12 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.feeds import Feed, Pause
+from peaktrade_core.adapters.exchange.client import VenueClient
+from peaktrade_core.adapters.feeds import Feed, Item, Pause
+from peaktrade_core.adapters.feeds.exchange import ExchangeFeed
 from peaktrade_core.adapters.feeds.paced import PacedFeed
 from peaktrade_core.adapters.feeds.replay import ReplayFeed, read_candles
 from peaktrade_core.adapters.feeds.synthetic import YEAR_S, SyntheticFeed
 from peaktrade_core.domain.errors import ConfigError, DataError
 from peaktrade_core.domain.market import Bar, bar_fault
+from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
 
 FILE = "coinbase_BTC-USD_1m_20161007-20161009"
 
@@ -34,33 +37,77 @@ def csv_of(path: Path, folder: Path) -> Path:
     return target
 
 
-@pytest.fixture(params=["synthetic", "cheap coin", "paced", "replay parquet", "replay csv"])
-def feed(request: pytest.FixtureRequest, candles: Callable[[str], Path], tmp_path: Path) -> Feed:
-    """Return each kind of feed in turn."""
-    if request.param == "synthetic":
+RECORDED = ("synthetic", "cheap coin", "paced", "replay parquet", "replay csv")
+LIVE = ("exchange spot", "exchange futures")
+
+
+def recorded(kind: str, candles: Callable[[str], Path], folder: Path) -> Feed:
+    """Return a feed whose bars are known beforehand."""
+    if kind == "synthetic":
         return SyntheticFeed(1, 60, bars=3000)
-    if request.param == "cheap coin":
+    if kind == "cheap coin":
         return SyntheticFeed(2, 60, price=0.000123, volatility=5.0, bars=3000)
-    if request.param == "paced":
+    if kind == "paced":
         return PacedFeed(SyntheticFeed(1, 60, bars=3000), 1e8, 2000)
     path = candles(FILE)
-    return ReplayFeed(path if "parquet" in request.param else csv_of(path, tmp_path), 60)
+    return ReplayFeed(path if "parquet" in kind else csv_of(path, folder), 60)
 
 
-def bars_of(feed: Feed) -> list[Bar]:
+@pytest.fixture(params=RECORDED)
+def feed(request: pytest.FixtureRequest, candles: Callable[[str], Path], tmp_path: Path) -> Feed:
+    """Return each kind of recorded feed in turn."""
+    return recorded(request.param, candles, tmp_path)
+
+
+class Stepped:
+    """A live feed whose pauses move its venue's clock, for so many bars."""
+
+    def __init__(self, feed: Feed, clock: VenueClock, bars: int) -> None:
+        self.feed, self.clock, self.bars = feed, clock, bars
+
+    def __iter__(self) -> Iterator[Item]:
+        left = self.bars
+        for item in self.feed:
+            if isinstance(item, Pause):
+                self.clock.advance(item.seconds)
+            left -= type(item) is Bar
+            yield item
+            if not left:
+                return
+
+
+@pytest.fixture(params=RECORDED + LIVE)
+def any_feed(
+    request: pytest.FixtureRequest, candles: Callable[[str], Path], tmp_path: Path
+) -> Iterator[Feed | Stepped]:
+    """Return each kind of feed in turn, those of a venue among them."""
+    if request.param in RECORDED:
+        yield recorded(request.param, candles, tmp_path)
+        return
+    name, symbol = ("kraken", "BTC/USD") if "spot" in request.param else ("krakenfutures", "BTC/USD:USD")
+    market = list(SyntheticFeed(5, 60, bars=1200))
+    del market[300:310], market[760:763]  # nobody traded
+    clock = VenueClock(market[0].ts + 730 * 60.0)
+    with LoopbackVenue(MarketSource("BTC/USD", market, 60), clock=clock) as venue:
+        client = VenueClient(name, base_url=venue.url, demo=name == "krakenfutures")
+        yield Stepped(ExchangeFeed(client, symbol, "1m", 60, history=600, clock=clock), clock, 800)
+
+
+def bars_of(feed: Feed | Stepped) -> list[Bar]:
     """Return what a feed yields, without its pauses."""
     items = list(feed)
     assert all(type(item) in (Bar, Pause) for item in items)
     return [item for item in items if type(item) is Bar]
 
 
-def test_every_bar_is_possible(feed: Feed) -> None:
-    assert [fault for bar in bars_of(feed) if (fault := bar_fault(bar))] == []
-    assert all(type(x) is float for bar in bars_of(feed) for x in bar)
+def test_every_bar_is_possible(any_feed: Feed | Stepped) -> None:
+    bars = bars_of(any_feed)
+    assert [fault for bar in bars if (fault := bar_fault(bar))] == []
+    assert all(type(x) is float for bar in bars for x in bar)
 
 
-def test_times_rise_by_whole_timeframes(feed: Feed) -> None:
-    times = np.array([bar.ts for bar in bars_of(feed)])
+def test_times_rise_by_whole_timeframes(any_feed: Feed | Stepped) -> None:
+    times = np.array([bar.ts for bar in bars_of(any_feed)])
     steps = np.diff(times)
     assert (steps > 0).all()
     assert (steps % 60 == 0).all()

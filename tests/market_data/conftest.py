@@ -10,11 +10,10 @@ import pytest
 
 from peaktrade_core.adapters.exchange.client import CallPolicy, VenueClient
 from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.adapters.market_data import CandleStore, Series
+from peaktrade_core.adapters.market_data import CandleStore
 from peaktrade_core.domain.market import Bar
 from peaktrade_core.testing import LoopbackVenue, MarketSource
 
-SERIES = Series("kraken", "BTC/EUR", "1m")
 QUICK = CallPolicy(timeout_s=0.5, deadline_s=1.0, attempts=4, backoff_s=0.01, longest_s=0.02)
 
 
@@ -47,8 +46,3 @@ def client(venue: LoopbackVenue) -> Callable[..., VenueClient]:
 def minutes() -> list[Bar]:
     """Return three days of sound minutes."""
     return list(islice(SyntheticFeed(5, 60), 3 * 1440))
-
-
-def files(store: CandleStore) -> dict[str, bytes]:
-    """Return every candle file of a store with its bytes."""
-    return {str(path.relative_to(store.root)): path.read_bytes() for path in sorted(store.root.rglob("*.parquet"))}

@@ -53,7 +53,7 @@ class ValidatingBroker:
         side = "buy" if order.qty > 0.0 else "sell"
         try:
             raw = self._client.order(
-                "create_order", self._symbol, "market", side, abs(order.qty), None, {"validate": True}
+                "create_order", self._symbol, "market", side, abs(order.qty), None, {"validate": "true"}
             )
         except ExchangeAuthenticationError:
             raise
@@ -65,7 +65,7 @@ class ValidatingBroker:
                 f"the venue placed order {placed} although it was to be validated only; look at the account there"
             )
         told = _kept(raw)
-        if not told or "descr" not in told:
+        if not told or not told.get("descr"):
             return Answer(accepted=False, message="not validated: the answer describes no order", raw=told)
         return Answer(accepted=True, message="validated", raw=told)
 

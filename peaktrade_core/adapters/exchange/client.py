@@ -7,6 +7,7 @@ send an order again, or a key to another host.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ _ANSWERS = {  # a good answer of each venue has one of these
     "kraken": ("result",),
     "krakenfutures": ("result", "candles", "elements", "serverTime"),
 }
+_SILENT = logging.getLogger(f"{__name__}.ccxt")
+_SILENT.disabled = True  # ccxt logs the headers of each request, the key among them
 
 
 class CallPolicy(NamedTuple):
@@ -257,6 +260,8 @@ def _strict(name: str) -> Any:
 
     class Strict(base):  # type: ignore[misc]
         """The venue's client; an empty or mutilated answer is an error, and a call that was given up sends nothing."""
+
+        logger = _SILENT
 
         def fetch(self, *args: Any, **kwargs: Any) -> Any:
             if given_up():

@@ -130,8 +130,8 @@ def fetch(
             Series(f"{client.name}-drill" if client.loopback else client.name, symbol, timeframe),
             (known.venue_symbol if known else "") or symbol,
             clock=workspace.clock,
-            since=moment_of(since).timestamp() if since else None,
-            until=moment_of(until).timestamp() if until else None,
+            since=moment_of(since).timestamp() if since is not None else None,
+            until=moment_of(until).timestamp() if until is not None else None,
             watch=watch,
         )
     if as_json:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from candle_files import SERIES, files
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +15,6 @@ from peaktrade_core.adapters.feeds.replay import ReplayFeed
 from peaktrade_core.adapters.market_data import CandleStore, Series, Stored
 from peaktrade_core.domain.errors import ConfigError, DataError, EnvironmentFault
 from peaktrade_core.domain.market import Bar
-
-from .conftest import SERIES, files
 
 
 def test_a_day_of_minutes_is_a_file_and_so_is_a_year_of_days(store: CandleStore, minutes: list[Bar]) -> None:
@@ -54,7 +53,7 @@ def test_a_stored_bar_never_changes(store: CandleStore, minutes: list[Bar]) -> N
 
 
 def test_impossible_bars_and_bars_off_the_grid_stay_out(store: CandleStore, minutes: list[Bar]) -> None:
-    with pytest.raises(DataError, match="low = 0.0 is not positive"):
+    with pytest.raises(DataError, match=r"low = 0\.0 is not positive"):
         store.put(SERIES, [minutes[0]._replace(low=0.0)])
     with pytest.raises(DataError, match="is not the open of a bar of 1m"):
         store.put(SERIES, [minutes[0]._replace(ts=minutes[0].ts + 1)])
@@ -77,9 +76,9 @@ def test_a_full_disk_leaves_the_old_file(store: CandleStore, minutes: list[Bar],
 
 
 def test_a_second_writer_is_refused_and_the_claim_ends(store: CandleStore) -> None:
-    with store.writing(SERIES), pytest.raises(EnvironmentFault, match="kraken BTC/EUR 1m is being written by another"):
-        with store.writing(SERIES):
-            pass
+    refused = pytest.raises(EnvironmentFault, match="kraken BTC/EUR 1m is being written by another")
+    with store.writing(SERIES), refused, store.writing(SERIES):
+        pass
     with store.writing(SERIES):
         pass
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from candle_files import SERIES, files
 
 from peaktrade_core.adapters.exchange.client import VenueClient
 from peaktrade_core.adapters.market_data import CandleStore, Series
 from peaktrade_core.domain.errors import ConfigError, ExchangeError, UnknownNameError
 from peaktrade_core.domain.market import Bar
+from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME
 from peaktrade_core.services import market_data
 from peaktrade_core.services.market_data import Fetched, Page, fetch
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource
-
-from .conftest import SERIES, files
 
 FIRST = 1767225600.0  # 2026-01-01, the market's first bar
 NOON = FIRST + 720 * 60
@@ -63,6 +66,12 @@ def test_the_next_run_goes_on_after_the_last_stored_bar(venue: LoopbackVenue, st
     assert len(store.read(SERIES)) == 70
 
 
+def test_a_venue_without_a_time_gives_no_bar_that_could_be_open_there(venue: LoopbackVenue, store, download) -> None:
+    venue.clock.advance(30.0)
+    assert download(FUTURE, since=NOON - 3600).new == 55
+    assert store.last(FUTURE) == NOON - 360
+
+
 def test_krakens_last_720_bars_are_all_there_is_and_it_says_so(download: Download) -> None:
     got = download(since=FIRST - 86_400)
     assert (got.new, got.wanted, got.bars_missing) == (719, 2160, 1441)
@@ -91,6 +100,7 @@ def test_pages_come_in_order_and_each_is_on_the_disk_before_it_is_told(
     venue: LoopbackVenue, store: CandleStore, download: Download, monkeypatch
 ) -> None:
     monkeypatch.setitem(market_data.PAGE, "krakenfutures", 250)
+    venue.clock.advance(300.0)
     seen: list[tuple[float, int, int]] = []
 
     def watch(page: Page) -> None:
@@ -132,6 +142,7 @@ def test_a_venue_that_never_recovers_is_an_error_and_what_came_stays(
     venue: LoopbackVenue, store: CandleStore, download: Download, monkeypatch
 ) -> None:
     monkeypatch.setitem(market_data.PAGE, "krakenfutures", 250)
+    venue.clock.advance(300.0)
     venue.faults.add(Fault.status(503), path="charts", skip=2)
     with pytest.raises(ExchangeError):
         download(FUTURE, since=FIRST, until=NOON)
@@ -174,27 +185,36 @@ def test_wrong_wishes_are_refused_before_anything_is_written(store: CandleStore,
     assert files(store) == {}
 
 
+SMALL_PAGES = (
+    "from peaktrade_core.services import market_data; market_data.PAGE['krakenfutures'] = 300; "
+    "from peaktrade_core.edge.cli import main; main()"
+)
+
+
 def test_a_killed_download_goes_on_and_ends_with_the_same_bytes(
-    venue: LoopbackVenue, home: Path, tmp_path: Path, start, peaktrade, configure, download: Download
+    venue: LoopbackVenue, home: Path, tmp_path: Path, peaktrade, configure, download: Download
 ) -> None:
-    """SIGKILL in the second page: what the first reported is there, and the next run brings the rest."""
-    venue.clock.set(FIRST + 2000 * 60)
+    """SIGKILL in the third page: what was reported is there, and the next run brings the rest."""
+    venue.clock.set(FIRST + 1500 * 60)
     configure('venue = "kraken"', 'venue = "krakenfutures"')
-    early = ("exchange", "fetch", "BTC/USD:USD", "--since", "2026-01-01", "--until", "2026-01-01T20:00")
-    assert peaktrade(*early).code == 0
-    venue.faults.add(Fault.hang(), path="charts")
-    process = start("exchange", "fetch", "BTC/USD:USD", "--since", "2026-01-01")
-    deadline = time.monotonic() + 30.0
-    while not any(request.fault == "hang" for request in venue.requests) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
+    venue.faults.add(Fault.hang(), path="charts", skip=2)
+    command = [sys.executable, "-c", SMALL_PAGES, "exchange", "fetch", "BTC/USD:USD", "--since", "2026-01-01"]
+    late = {FIXED_CLOCK: "2026-01-02T01:05:00+00:00"}  # the venue tells no time, so that ours counts, less five minutes
+    env = {**os.environ, HOME: str(home), **late}
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        reported = [process.stderr.readline() for _ in range(2)]
+        deadline = time.monotonic() + 30.0
+        while not any(request.fault == "hang" for request in venue.requests) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.kill()
+    assert reported[-1] == "  600 new bars up to 2026-01-01 10:00\n"
     venue.faults.clear()
     store, series = CandleStore.of_workspace(home), Series("krakenfutures-drill", "BTC/USD:USD", "1m")
-    assert len(store.read(series)) == 1200
-    rest = json.loads(peaktrade("exchange", "fetch", "BTC/USD:USD", "--since", "2026-01-01", "--json").stdout)
-    assert (rest["new"], rest["missing"]) == (800, [])
+    assert len(store.read(series)) == 600
+    rest = json.loads(peaktrade("exchange", "fetch", "BTC/USD:USD", "--json", env=late).stdout)
+    assert (rest["new"], rest["missing"]) == (900, [])
     undisturbed = CandleStore(tmp_path / "undisturbed")
+    venue.clock.advance(300.0)
     download(FUTURE, into=undisturbed, since=FIRST)
     assert list(files(store).values()) == list(files(undisturbed).values())
 

@@ -1,0 +1,100 @@
+"""The command line on a venue: what an operator types, and what is said when the venue or a key is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rig import on_venue
+
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.testing import LoopbackVenue, MarketSource
+
+Run = Callable[..., Any]
+KEYS = ("KRAKEN_TESTNET_API_KEY", "KRAKEN_TESTNET_API_SECRET")
+
+
+def test_testnet_without_credentials_says_where_they_belong_and_writes_nothing(
+    home: Path, peaktrade: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    ended = peaktrade(
+        "session",
+        "run",
+        "--mode",
+        "testnet",
+        "--steps",
+        10,
+        env={"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"},
+    )
+    assert ended.code == 8
+    assert "no credentials for kraken: set KRAKEN_TESTNET_API_KEY and KRAKEN_TESTNET_API_SECRET" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert [path for path in home.rglob("*") if path.is_file()] == [home / "config" / "config.toml"]
+
+
+def test_a_venue_that_refuses_connections_fails_the_session_with_a_clear_error(
+    home: Path, peaktrade: Run, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LoopbackVenue(MarketSource.synthetic(seed=7)) as venue:
+        on_venue(Workspace(home), venue, configure, monkeypatch)
+        configure("patience_s = 900.0", "patience_s = 0.5")
+        venue.refuse()
+        ended = peaktrade("session", "run", "--feed", "exchange", "--steps", 5, "--warmup-candles", 20)
+    assert ended.code == 1
+    assert "ExchangeNetworkError: kraken GET http://127.0.0.1:" in ended.stdout
+    assert "Traceback" not in ended.stderr
+    (record,) = [json.loads(path.read_text()) for path in (home / "reports").rglob("*.json")]
+    assert (record["status"], record["metrics"]["steps"]) == ("failed", 0)
+
+
+def test_testnet_on_the_embedded_market_validates_its_orders_at_the_venue(
+    home: Path, peaktrade: Run, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LoopbackVenue(MarketSource.synthetic(seed=7)) as venue:
+        on_venue(Workspace(home), venue, configure, monkeypatch)
+        ended = peaktrade(
+            "session",
+            "run",
+            "--mode",
+            "testnet",
+            "--feed",
+            "synthetic",
+            "--steps",
+            150,
+            "--param",
+            "fast=2",
+            "--param",
+            "slow=5",
+            "--json",
+        )
+        sent = venue.requests_to("AddOrder")
+        assert venue.orders == ()
+    assert ended.code == 0
+    record = json.loads(ended.stdout)
+    assert (record["mode"], record["run_type"]) == ("testnet", "live_session_testnet")
+    assert len(sent) == record["metrics"]["orders_generated"] > 5
+    assert {request.params["validate"] for request in sent} == {"true"}
+
+
+def test_a_dry_run_on_the_exchange_feed_asks_nobody(
+    home: Path, peaktrade: Run, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LoopbackVenue(MarketSource.synthetic(seed=7)) as venue:
+        on_venue(Workspace(home), venue, configure, monkeypatch)
+        ended = peaktrade("session", "run", "--feed", "exchange", "--dry-run")
+        assert venue.requests == ()
+    assert ended.code == 0
+    assert "exchange" in ended.stdout
+    assert "None" not in ended.stdout
+
+
+def test_a_base_url_elsewhere_is_refused(home: Path, peaktrade: Run, configure: Callable[[str, str], None]) -> None:
+    configure('base_url = ""', 'base_url = "https://api.kraken.com"')
+    ended = peaktrade("session", "run", "--feed", "exchange")
+    assert ended.code == 2
+    assert "must be on this machine" in ended.stderr
