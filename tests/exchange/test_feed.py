@@ -109,6 +109,16 @@ def test_an_answer_of_minutes_ago_gives_no_half_bar(name: str, market: MarketSou
         assert clean(found, usd if name == "krakenfutures" else market)
 
 
+def test_an_answer_that_stands_still_gives_no_half_bar(venue: LoopbackVenue, market: MarketSource) -> None:
+    venue.clock.advance(25.0)
+    kept: dict[str, list[Bar]] = {}
+    frozen = Fault("frozen", bars=lambda bars: kept.setdefault("answer", bars))
+    venue.faults.add(frozen, path="OHLC", skip=3, times=60)
+    found, _ = collect(feed_of(venue), venue.clock, 60)
+    assert clean(found, market)
+    assert len([request for request in venue.requests if request.fault == "frozen"]) == 60
+
+
 def test_the_history_comes_first_and_at_once(venue: LoopbackVenue, market: MarketSource) -> None:
     before = venue.clock.seconds()
     found, _ = collect(feed_of(venue, history=MOST_HISTORY - 1), venue.clock, MOST_HISTORY - 1)

@@ -1,8 +1,8 @@
 """Run the committed notebooks again and keep their outputs: ``python tests/notebooks/regenerate.py [NAME ...]``.
 
 Each runs as it stands, with its default parameters, in a workspace of its own that is prepared in the same way every
-time, under a fixed clock and with a venue on this machine that stands still. So the outputs are those of the embedded feed, on every machine and day, and doing it
-twice changes nothing. The same workspaces serve nbval, which compares outputs.
+time, under a fixed clock, with candles in the store and a venue on this machine that stands still. So the outputs are
+the same on every machine and day, and doing it twice changes nothing. nbval runs in the same workspaces.
 """
 
 from __future__ import annotations
