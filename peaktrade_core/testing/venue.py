@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Any, Self
@@ -26,7 +27,7 @@ from peaktrade_core.testing.wire import Reply, Request, Wire, html_reply, json_r
 BALANCE = 10_000.0  # of each quote currency, unless told otherwise
 
 
-class Venue:
+class Venue(ABC):
     """What every venue on loopback has: a port, a clock, faults and a log of requests. Use it in a ``with`` block.
 
     Attributes:
@@ -83,6 +84,7 @@ class Venue:
         """End all connections and threads and give the port back."""
         self._port.close()
 
+    @abstractmethod
     def answer(self, request: Request, fault: Fault | None) -> Reply:
         """Work a request off; called with the venue's lock held.
 
@@ -90,7 +92,6 @@ class Venue:
             request: what came in.
             fault: what it meets, where that changes candles, clock or state.
         """
-        raise NotImplementedError
 
     def _respond(self, request: Request, wire: Wire) -> None:
         """Log a request, work it off and deliver the answer, each as its fault wants."""

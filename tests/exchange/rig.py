@@ -22,6 +22,37 @@ from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.services.session import Plan, Stop, run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
 
+# venue faults that are a matter of the line, not of what we asked
+LINE_FAULTS = [
+    "hang",
+    "stall",
+    "drip",
+    "reset",
+    "reset_in_body",
+    "wrong_length",
+    "short_length",
+    "truncated",
+    "html",
+    "empty",
+    "json_object",
+    "json_null",
+    "json_list",
+    "no_result",
+    "redirect_loop",
+    "bad_gzip",
+    "lost_acknowledgement",
+    "maintenance",
+    "status_403",
+    "status_404",
+    "status_408",
+    "status_500",
+    "status_502",
+    "status_503",
+    "status_504",
+    "unavailable",
+    "busy",
+    "timeout",
+]
 QUICK = CallPolicy(timeout_s=0.25, deadline_s=0.5, attempts=3, backoff_s=0.001, longest_s=0.002, order_pace_s=0.0)
 LIVELY = {"fast": 2, "slow": 5}
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rig import QUICK, Desk, client_of, on_venue
+from rig import LINE_FAULTS, QUICK, Desk, client_of, on_venue
 
 from peaktrade_core.adapters.exchange.brokers import DemoBroker, ValidatingBroker
 from peaktrade_core.adapters.exchange.client import VenueClient
@@ -158,28 +158,7 @@ TAKEN = [
     "bad_gzip",
     "lost_acknowledgement",
 ]
-NOT_TAKEN = [
-    "hang",
-    "reset",
-    "html",
-    "empty",
-    "json_object",
-    "json_null",
-    "json_list",
-    "no_result",
-    "redirect_loop",
-    "maintenance",
-    "status_403",
-    "status_404",
-    "status_408",
-    "status_500",
-    "status_502",
-    "status_503",
-    "status_504",
-    "unavailable",
-    "busy",
-    "timeout",
-]
+NOT_TAKEN = [name for name in LINE_FAULTS if name not in TAKEN]
 
 
 @pytest.mark.parametrize("name", TAKEN)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from rig import QUICK, client_of
+from rig import LINE_FAULTS, QUICK, client_of
 
 from peaktrade_core.adapters.exchange.client import CallPolicy, VenueClient
 from peaktrade_core.adapters.exchange.credentials import Credentials, find_credentials
@@ -35,36 +35,7 @@ ORDER, FUNDS, UNKNOWN = ExchangeOrderError, InsufficientFunds, OrderOutcomeUnkno
 LINE = (NET, UNKNOWN, UNKNOWN)
 EXPECTED: dict[str, tuple[type[ExchangeError], type[ExchangeError], type[ExchangeError]]] = {
     **dict.fromkeys(
-        [
-            "hang",
-            "stall",
-            "drip",
-            "reset",
-            "reset_in_body",
-            "wrong_length",
-            "short_length",
-            "truncated",
-            "html",
-            "empty",
-            "json_object",
-            "json_null",
-            "json_list",
-            "no_result",
-            "redirect_loop",
-            "bad_gzip",
-            "lost_acknowledgement",
-            "maintenance",
-            "status_403",
-            "status_404",
-            "status_408",
-            "status_500",
-            "status_502",
-            "status_503",
-            "status_504",
-            "unavailable",
-            "busy",
-            "timeout",
-        ],
+        LINE_FAULTS,
         LINE,
     ),
     **dict.fromkeys(

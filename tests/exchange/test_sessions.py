@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from rig import LIVELY, Desk, Ran, on_venue, source_bars, write_candles
+from rig import LINE_FAULTS, LIVELY, Desk, Ran, on_venue, source_bars, write_candles
 
 from peaktrade_core.adapters.feeds.replay import ReplayFeed
 from peaktrade_core.adapters.trading_state import GLOBAL
@@ -27,36 +27,7 @@ REAL = "coinbase_BTC-USD_1m_20170903-20170904"
 NETWORK = "ExchangeNetworkError"
 FEED_FAULTS = {
     **dict.fromkeys(
-        [
-            "hang",
-            "stall",
-            "drip",
-            "reset",
-            "reset_in_body",
-            "wrong_length",
-            "short_length",
-            "truncated",
-            "html",
-            "empty",
-            "json_object",
-            "json_null",
-            "json_list",
-            "no_result",
-            "redirect_loop",
-            "bad_gzip",
-            "lost_acknowledgement",
-            "maintenance",
-            "status_403",
-            "status_404",
-            "status_408",
-            "status_500",
-            "status_502",
-            "status_503",
-            "status_504",
-            "unavailable",
-            "busy",
-            "timeout",
-        ],
+        LINE_FAULTS,
         NETWORK,
     ),
     **dict.fromkeys(
