@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -62,3 +63,14 @@ def append_line(path: Path, line: str) -> None:
             os.close(fd)
     except OSError as error:
         raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256 as hexadecimal digits, or in a word why there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "missing"
+    except OSError:
+        return "unreadable"

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
+from peaktrade_core.adapters.tails import newest_lines
 from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.domain.events import SCHEMA, AnyEvent, BarDone, Start
 
 JOURNAL = "events.jsonl"
 TABLE = "events.parquet"
 _CHUNK = 4 << 20  # bytes read at once
+_FAULTS = 20  # broken lines that are told of, at most
 
 
 class GroupCommit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,6 +164,49 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, bool]]:
         raise ArtefactError(f"cannot read the journal {path}: {error.strerror or error}") from error
 
 
+class Tail(NamedTuple):
+    """The end of a journal.
+
+    Attributes:
+        events: oldest first; faults: what could not be read, in sentences, newest first.
+    """
+
+    events: list[AnyEvent]
+    faults: tuple[str, ...]
+
+
+def read_tail(path: Path, limit: int, kind: type[AnyEvent] | None = None) -> Tail:
+    """Return the last ``limit`` events of a journal, or of one kind of them, reading only its end.
+
+    Lines in between that are broken are passed over and said; a last line that is still being written is not a fault.
+
+    Raises:
+        ArtefactError: the file is missing or cannot be read.
+    """
+    decode = msgspec.json.Decoder(AnyEvent).decode
+    found: list[AnyEvent] = []
+    faults: list[str] = []
+    lines = newest_lines(path)
+    while len(found) < limit:
+        try:
+            line = next(lines, None)
+            if line is None:
+                break
+            event = decode(line.text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if line and line.whole and len(faults) < _FAULTS:
+                faults.append(f"{path.name}: a broken line was passed over: {error}")
+        except ArtefactError as error:
+            if not found and not faults:
+                raise
+            faults.append(str(error))
+            break
+        else:
+            if kind is None or type(event) is kind:
+                found.append(event)
+    return Tail(found[::-1], tuple(faults))
+
+
 def whole_events(path: Path) -> Iterator[AnyEvent]:
     """Yield the events of a journal up to the first broken line, for recovery, which takes what is there."""
     try:
@@ -188,3 +234,28 @@ def write_table(path: Path, bars: list[BarDone]) -> None:
     except OSError as error:
         staged.unlink(missing_ok=True)
         raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def read_table(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Return columns of figures of a run's table as float64 arrays, times as seconds since the epoch.
+
+    Raises:
+        ArtefactError: the file is missing, damaged or lacks a column, or a column holds no figures.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, columns=list(names), memory_map=False)
+        columns = {}
+        for name in names:
+            column = table.column(name)
+            if pa.types.is_timestamp(column.type):
+                micros = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False).cast(pa.int64())
+                columns[name] = micros.to_numpy().astype(np.float64) / 1e6
+            else:
+                columns[name] = column.cast(pa.float64()).to_numpy()
+    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        raise ArtefactError(f"cannot read {path}: {error}") from error
+    return columns

@@ -32,6 +32,8 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from peaktrade_core.adapters.notebook_parameters import check_injected
+from peaktrade_core.adapters.warm.owner import present_nursery
+from peaktrade_core.adapters.warm.provisioner import WarmClient, kernel_spec
 from peaktrade_core.domain.errors import NotebookError
 
 ENGINE = "peaktrade"
@@ -59,9 +61,8 @@ class _OwnKernel(AsyncKernelManager):  # type: ignore[misc]
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """The kernel to start; no installed specification is looked at."""
-        argv = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+        """The kernel to start, forked inside a ``warm_kernels`` block; no installed specification is looked at."""
+        return kernel_spec(present_nursery())
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
@@ -110,7 +111,8 @@ class _Engine(Engine):  # type: ignore[misc]
             store_widget_state=False,
         )
         client.watch = limits.watch
-        client.km = _OwnKernel(connection_file=os.path.join(folder, "k.json"), transport=_transport())
+        connection = os.path.join(folder, "k.json")
+        client.km = _OwnKernel(connection_file=connection, transport=_transport(), client_factory=WarmClient)
         client.owns_km = True
         try:
             with _termination_interrupts():

@@ -1,41 +1,37 @@
 """The registry: one JSON file a session, and an index over them that can be deleted at any time.
 
-The files are the truth. The index (sqlite) remembers what each file held and when it changed, so that a question costs
-the same with a hundred sessions and with a hundred thousand. A file that nobody can read is a row of its own.
+The files are the truth; what lists and sums need of them is in the index, so that a question costs the same with a
+hundred sessions and with a hundred thousand. A file that nobody can read is a row of its own.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from stat import S_ISFIFO
-from typing import Any, NamedTuple
+from threading import Event, RLock, Thread
+from typing import NamedTuple, TypeVar
 
+from peaktrade_core.adapters import registry_index as index
 from peaktrade_core.adapters.files import write_atomic
-from peaktrade_core.domain.clock import as_utc
-from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.domain.records import UNREADABLE, SessionRecord, encode_record, read_record
+from peaktrade_core.adapters.folders import SETTLED_NS
+from peaktrade_core.adapters.registry_index import DaySum, FileState, Look, Query
+from peaktrade_core.adapters.registry_rows import Line
+from peaktrade_core.adapters.registry_scan import Changes, changes, folder_ns, read_file, read_line
+from peaktrade_core.domain.errors import ArtefactError, PeaktradeError
+from peaktrade_core.domain.records import UNREADABLE, SessionRecord, encode_record
 
-INDEX_VERSION = 2
-TRUST_S = 2.0  # how long a look at every file is good for [s]
-UNSEEN = (-1, 0.0)
-SETTLED_NS = 50_000_000  # a folder that changed just now may change again within the clock's grain [ns]
-_SCHEMA = (
-    "DROP TABLE IF EXISTS files",
-    """CREATE TABLE files (
-        name TEXT PRIMARY KEY, mtime_ns INTEGER, size INTEGER, session_id TEXT, started_at TEXT, mode TEXT, status TEXT,
-        run_type TEXT, symbol TEXT, strategy TEXT, realized_pnl REAL, max_drawdown REAL, fault TEXT, data BLOB
-    ) WITHOUT ROWID""",
-    "CREATE INDEX by_start ON files (started_at DESC, name DESC)",
-    "CREATE INDEX by_session ON files (session_id)",
-    "CREATE INDEX by_status ON files (status, started_at DESC)",
-    "CREATE INDEX by_mode ON files (mode, started_at DESC)",
-)
+__all__ = ["ALL", "Entry", "Query", "Registry"]
+
+EVERY_FILE_S = 2.0  # how long a look at every file is good for, at least [s]
+SHARE = 50.0  # and at least so many times as long as such a look takes
+QUICK_S = 0.02  # a look at every file that is no longer than this is worth it when a process begins [s]
+BATCH = 4000  # files read before they are written to the index
+ALL = Query()
+Answer = TypeVar("Answer")
 
 
 class Entry(NamedTuple):
@@ -51,32 +47,27 @@ class Entry(NamedTuple):
         return self.record.status if self.record else UNREADABLE
 
 
-class Query(NamedTuple):
-    """Which records to return, newest first; None means any. ``limit`` None means all."""
-
-    limit: int | None = None
-    mode: str | None = None
-    status: str | None = None
-    run_type: str | None = None
-    symbol: str | None = None
-    strategy: str | None = None
-
-
-ALL = Query()
-
-
 class Registry:
     """Records of sessions in a folder.
+
+    Every question looks first whether the folder changed, unless :meth:`kept_fresh` does that beside it.
 
     Args (of the constructor):
         folder: where the files are.
         index: file of the index; kept in memory when it cannot be written.
+        trust_s: how far an answer may lie behind the files [s].
     """
 
-    def __init__(self, folder: Path, index: Path) -> None:
+    def __init__(self, folder: Path, index: Path, *, trust_s: float = 0.0) -> None:
         self.folder = folder
+        self.trust_s = trust_s
         self._index = index
-        self._seen = UNSEEN  # the folder's own mtime at the last look [ns], and when that was [s, monotonic]
+        self._memory: sqlite3.Connection | None = None  # stands in for an index that cannot be used
+        self._lock = RLock()  # one thread looks at a time; and the index in memory has one user
+        self._looked_at = float("-inf")  # [s, monotonic]
+        self._every_file_at: float | None = None  # when this process looked at every file [s since epoch]
+        self._known: tuple[tuple[str, int], dict[str, FileState]] | None = None  # the index's content, by its version
+        self._keepers = 0
 
     def path_of(self, record: SessionRecord) -> Path:
         """Return the file of a record: ``<YYYYMMDDTHHMMSS>_<run_type>_<session_id>.json``."""
@@ -94,219 +85,207 @@ class Registry:
         write_atomic(path, encode_record(record))
         return path
 
+    def lines(self, query: Query = ALL) -> list[Line]:
+        """Return what lists show of the files that match, newest first; filters apply before the limit."""
+        return self._ask(lambda db: index.select_lines(db, query))
+
+    def lines_of(self, session_ids: Sequence[str]) -> dict[str, Line]:
+        """Return the newest line of each of some sessions; those without a record are left out."""
+        return self._ask(lambda db: index.lines_of(db, session_ids))
+
+    def neighbours(self, session_id: str) -> tuple[str | None, str | None]:
+        """Return the ids of the sessions that began next after a session and last before it."""
+        return self._ask(lambda db: index.neighbours(db, session_id))
+
     def entries(self, query: Query = ALL) -> list[Entry]:
-        """Return the entries that match, newest first; filters apply before the limit."""
-        source, values = _selection(query)
-        return [self._entry(*row) for row in self._ask(f"SELECT name, fault, data FROM {source}", values)]
+        """Return the files that match with all they hold, newest first; filters apply before the limit."""
+        return [self._entry(line) for line in self.lines(query)]
 
     def find(self, session_id: str) -> Entry | None:
         """Return the newest entry of a session, or None."""
-        sql = "SELECT name, fault, data FROM files WHERE session_id = ? ORDER BY started_at DESC, name DESC LIMIT 1"
-        rows = self._ask(sql, (session_id,))
-        return self._entry(*rows[0]) if rows else None
+        line = self.lines_of([session_id]).get(session_id)
+        return None if line is None else self._entry(line)
 
     def counts(self, column: str, query: Query = ALL) -> dict[str, int]:
         """Return how many entries there are for each value of ``mode``, ``status``, ``symbol`` or ``strategy``."""
         if column not in ("mode", "status", "symbol", "strategy"):
             raise ValueError(f"cannot count by {column!r}")
-        source, values = _selection(query)
-        rows = self._ask(f"SELECT {column}, count(*) FROM {source} GROUP BY 1 ORDER BY 1", values)
-        return {name: n for name, n in rows if name is not None}
+        rows = self._ask(lambda db: index.sums_by(db, query, (column,)))
+        return {name: int(n) for name, n, *_ in rows if name is not None}
+
+    def combinations(self, query: Query = ALL) -> list[tuple[str | None, str | None, str | None, str | None, int]]:
+        """Return each combination of mode, status, strategy and symbol that occurs, with how often."""
+        rows = self._ask(lambda db: index.sums_by(db, query, ("mode", "status", "strategy", "symbol")))
+        return [(mode, status, strategy, symbol, int(n)) for mode, status, strategy, symbol, n, *_ in rows]
 
     def sums(self, query: Query = ALL) -> tuple[int, float, float | None]:
         """Return the number of matching entries, the sum of their realized PnL and the mean of their maximum drawdown.
 
         Records without the figure do not count towards it; the mean is None when none has one.
         """
-        source, values = _selection(query)
-        rows = self._ask(f"SELECT count(*), total(realized_pnl), avg(max_drawdown) FROM {source}", values)
-        n, pnl, drawdown = rows[0]
-        return n, pnl, drawdown
+        ((n, pnl, depths, depth),) = self._ask(lambda db: index.sums_by(db, query, ()))
+        return int(n), pnl, depth / depths if depths else None
 
-    def _entry(self, name: str, fault: str | None, data: bytes | None) -> Entry:
-        """Return an entry from a row of the index."""
-        return Entry(self.folder / name, None if data is None else read_record(data), fault)
+    def days(self, since: datetime | None = None) -> list[DaySum]:
+        """Return figures over the readable records by the UTC day on which they began and by symbol, oldest first."""
+        return self._ask(lambda db: index.sums_by_day(db, since))
 
-    def _ask(self, sql: str, values: tuple[str | int, ...]) -> list[Any]:
-        """Bring the index up to date with the folder and return the rows of a statement.
-
-        A damaged index is made anew; when it cannot be used at all (read-only, locked for long), one in memory answers.
+    def refresh(self) -> None:
+        """Bring the index up to date with the folder.
 
         Raises:
             EnvironmentFault: the folder of the records cannot be read.
         """
-        for _ in range(2):
-            try:
-                with closing(self._open()) as db:
-                    return self._answer(db, sql, values)
-            except OSError:
-                break
-            except sqlite3.DatabaseError as error:
-                if type(error) is not sqlite3.DatabaseError:  # its subclasses do not speak of a damaged file
+        self._with_index(lambda _: None, look=True)
+
+    @contextmanager
+    def kept_fresh(self, every_s: float = 1.0, first_s: float = 2.0) -> Iterator[None]:
+        """Look at the folder beside the questions, which then never do; for processes that answer for long.
+
+        Args:
+            every_s: how far answers may lie behind the files [s].
+            first_s: how long to wait for the first look, which reads everything when there is no index yet [s].
+        """
+        stop, ready = Event(), Event()
+
+        def keep() -> None:
+            while not stop.is_set():
+                with suppress(PeaktradeError, sqlite3.Error):  # who asks is told
+                    self._with_index(lambda _: None, look=True, pause=lambda: time.sleep(0.001))
+                ready.set()
+                stop.wait(every_s)
+
+        thread = Thread(target=keep, name="registry", daemon=True)
+        thread.start()
+        ready.wait(first_s)
+        self._keepers += 1
+        try:
+            yield
+        finally:
+            self._keepers -= 1
+            stop.set()
+            thread.join(2.0)
+
+    def _entry(self, line: Line) -> Entry:
+        """Return the entry of a line, read from its file."""
+        path = self.folder / line.name
+        if line.fault is not None:
+            return Entry(path, None, line.fault)
+        try:
+            return Entry(path, read_file(path), None)
+        except (OSError, ArtefactError) as error:
+            return Entry(path, None, str(error))
+
+    def _ask(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Return the answer of the index, brought up to date unless that is not due.
+
+        Raises:
+            EnvironmentFault: the folder of the records cannot be read.
+        """
+        due = not self._keepers and time.monotonic() - self._looked_at >= self.trust_s
+        return self._with_index(question, look=due)
+
+    def _with_index(
+        self, question: Callable[[sqlite3.Connection], Answer], *, look: bool, pause: Callable[[], None] = lambda: None
+    ) -> Answer:
+        """Return what the index answers; a damaged one is made anew, one that cannot be used is replaced in memory.
+
+        Raises:
+            EnvironmentFault: the folder of the records cannot be read.
+        """
+        if look or self._memory is None:
+            for _ in range(2):
+                try:
+                    with closing(index.open_index(self._index)) as db:
+                        if look:
+                            self._look(db, pause)
+                        answer = question(db)
+                except OSError:
                     break
-                with suppress(OSError):
-                    self._index.unlink()
-        with closing(self._prepared(sqlite3.connect(":memory:"))) as memory:
-            return self._answer(memory, sql, values)
+                except sqlite3.DatabaseError as error:
+                    if not _damaged(error):
+                        break
+                    with suppress(OSError):
+                        index.remove_index(self._index)
+                    look = True
+                else:
+                    if look:
+                        self._memory = None
+                    return answer
+        with self._lock:
+            if self._memory is None:
+                self._memory, look = index.open_index(None), True
+            if look:
+                self._look(self._memory, pause)
+            return question(self._memory)
 
-    def _open(self) -> sqlite3.Connection:
-        """Open the index file.
-
-        Raises:
-            OSError, sqlite3.Error: it cannot be created, or is damaged or of another version.
-        """
-        self._index.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self._index, timeout=10.0)
-        try:
-            return self._prepared(db)
-        except BaseException:
-            db.close()
-            raise
-
-    def _answer(self, db: sqlite3.Connection, sql: str, values: tuple[str | int, ...]) -> list[Any]:
-        """Return the rows of a statement after a look at the folder."""
-        try:
-            self._refresh(db)
-            return db.execute(sql, values).fetchall()
-        except BaseException:
-            self._seen = UNSEEN
-            raise
-
-    def _prepared(self, db: sqlite3.Connection) -> sqlite3.Connection:
-        """Return the connection with the schema in place.
-
-        Raises:
-            sqlite3.DatabaseError: the file is damaged or of another version.
-        """
-        if _version(db) == 0:
-            self._seen = UNSEEN
-            with db:
-                db.execute("BEGIN IMMEDIATE")
-                if _version(db) == 0:  # nobody else made it meanwhile
-                    for statement in _SCHEMA:
-                        db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {INDEX_VERSION}")
-        if _version(db) != INDEX_VERSION:
-            raise sqlite3.DatabaseError("index of another version")
-        return db
-
-    def _refresh(self, db: sqlite3.Connection) -> None:
+    def _look(self, db: sqlite3.Connection, pause: Callable[[], None]) -> None:
         """Read the files that are new or changed since the last look and forget those that are gone.
 
-        Records are replaced by renaming, which changes the folder, so an unchanged folder needs no second look within
-        ``TRUST_S``; after that every file is looked at again, should somebody have edited one in place.
+        Records are replaced by renaming, which changes the folder and the file's inode; so an unchanged folder is not
+        listed, and only now and then, should somebody have edited a file in place, is every file looked at.
         """
-        changed_at, looked_at = _mtime_ns(self.folder), time.monotonic()
-        settled = time.time_ns() - changed_at > SETTLED_NS
-        if settled and changed_at == self._seen[0] and looked_at - self._seen[1] < TRUST_S:
-            return
-        seen = {name: (mtime, size) for name, mtime, size in db.execute("SELECT name, mtime_ns, size FROM files")}
-        changed: list[tuple[Any, ...]] = []
-        for item, stat in _scan(self.folder):
-            if seen.pop(_shown(item), None) != (stat.st_mtime_ns, stat.st_size):
-                changed.append(_row(item, stat))
-        if changed or seen:
-            with db:
-                db.executemany("DELETE FROM files WHERE name = ?", [(name,) for name in seen])
-                db.executemany(f"INSERT OR REPLACE INTO files VALUES ({','.join('?' * 14)})", changed)
-        self._seen = (changed_at, looked_at) if settled else UNSEEN
+        with self._lock:
+            before, now, at = index.last_look(db), time.time(), folder_ns(self.folder)
+            settled = time.time_ns() - at > SETTLED_NS
+            every_file = self._every_file_is_due(before, now)
+            if every_file or not settled or at != before.folder_ns:
+                known = self._content(db, before)
+                found = changes(self.folder, known, every_file=every_file, pause=pause)
+                self._take(db, found, pause)
+                after = before._replace(folder_ns=at if settled else -1)
+                if every_file:
+                    self._every_file_at = now
+                    after = after._replace(full_at=now, full_s=found.seconds)
+                if after.folder_ns != before.folder_ns or after.full_s > QUICK_S:
+                    self._write(db, (), (), after)
+            self._looked_at = time.monotonic()
+
+    def _every_file_is_due(self, before: Look, now: float) -> bool:
+        """Return whether it is time to ask for the time and size of every file."""
+        if self._every_file_at is None and before.full_s <= QUICK_S:
+            return True
+        age = now - max(before.full_at, self._every_file_at or 0.0)
+        return not 0.0 <= age < max(EVERY_FILE_S, SHARE * before.full_s)
+
+    def _content(self, db: sqlite3.Connection, look: Look) -> dict[str, FileState]:
+        """Return what the index knows of each file, read again only when somebody else changed the index."""
+        version = (look.token, look.generation)
+        if self._known is None or self._known[0] != version:
+            self._known = (version, index.known_files(db))
+        return self._known[1]
+
+    def _take(self, db: sqlite3.Connection, found: Changes, pause: Callable[[], None]) -> None:
+        """Read what changed, the newest first, and write it to the index."""
+        gone, batch = list(found.gone), list[tuple[Line, FileState]]()
+        for number, (name, item) in enumerate(found.changed.items(), 1):
+            line = read_line(name, item)
+            if line is not None:
+                batch.append(line)
+            elif self._known and name in self._known[1]:
+                gone.append(name)
+            if number % 20 == 0:
+                pause()
+            if len(batch) == BATCH:
+                self._write(db, batch, gone, None)
+                gone, batch = [], []
+        if batch or gone:
+            self._write(db, batch, gone, None)
+
+    def _write(
+        self, db: sqlite3.Connection, batch: Sequence[tuple[Line, FileState]], gone: Sequence[str], look: Look | None
+    ) -> None:
+        """Write to the index and to what is known of it."""
+        before, self._known = self._known, None
+        index.apply(db, batch, gone, look)
+        after = index.last_look(db)
+        if before is not None and (after.token, after.generation - bool(batch or gone)) == before[0]:
+            for name in gone:
+                before[1].pop(name, None)
+            before[1].update((line.name, state) for line, state in batch)
+            self._known = ((after.token, after.generation), before[1])
 
 
-def _selection(query: Query) -> tuple[str, tuple[str | int, ...]]:
-    """Return the part of a statement that selects a query's rows, newest first, and its values."""
-    given = {k: v for k, v in query._asdict().items() if k != "limit" and v is not None}
-    where = " WHERE " + " AND ".join(f"{column} = ?" for column in given) if given else ""
-    limit = -1 if query.limit is None else query.limit
-    return f"(SELECT * FROM files{where} ORDER BY started_at DESC, name DESC LIMIT ?)", (*given.values(), limit)
-
-
-def _version(db: sqlite3.Connection) -> int:
-    """Return the version of the index, 0 for an empty file."""
-    found: int = db.execute("PRAGMA user_version").fetchone()[0]
-    return found
-
-
-def _mtime_ns(folder: Path) -> int:
-    """Return when the folder last changed [ns since epoch], 0 when there is none."""
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-def _scan(folder: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-    """Yield the registry's files; one that vanishes meanwhile is left out, a missing folder is an empty one.
-
-    Raises:
-        EnvironmentFault: the folder cannot be read.
-    """
-    try:
-        with os.scandir(folder) as items:
-            for item in items:
-                if item.name.endswith(".json") and not item.name.startswith("."):
-                    with suppress(FileNotFoundError):
-                        yield item, _stat(item)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise EnvironmentFault(f"cannot read the registry {folder}: {error.strerror or error}") from error
-
-
-def _stat(item: os.DirEntry[str]) -> os.stat_result:
-    """Return what the system says of a file, or of the link itself when that leads nowhere."""
-    try:
-        return item.stat()
-    except OSError:
-        return item.stat(follow_symlinks=False)
-
-
-def _shown(item: os.DirEntry[str]) -> str:
-    """Return a file's name as text, whatever bytes it is made of."""
-    return os.fsencode(item.name).decode("utf-8", "replace")
-
-
-def _row(item: os.DirEntry[str], stat: os.stat_result) -> tuple[Any, ...]:
-    """Read one file into a row of the index."""
-    name = _shown(item)
-    known = (name, stat.st_mtime_ns, stat.st_size)
-    try:
-        if S_ISFIFO(stat.st_mode):
-            raise ArtefactError("is a pipe, not a file")
-        data = Path(item.path).read_bytes()
-        record = read_record(data)
-    except (OSError, ArtefactError) as error:
-        return (*known, None, _stamp_of(name), None, UNREADABLE, *(None,) * 5, str(error), None)
-    strategy = record.setting("strategy_name")
-    return (
-        *known,
-        record.session_id,
-        _sortable(record.started_at or record.created_at) or _stamp_of(name),
-        record.mode,
-        record.status,
-        record.run_type,
-        record.symbol,
-        strategy if isinstance(strategy, str) else None,
-        _real(record.metric("realized_pnl")),
-        _real(record.metric("max_drawdown")),
-        None,
-        data,
-    )
-
-
-def _real(value: float | None) -> float | None:
-    """Return a figure as the index keeps it; a whole number may be longer than its integers."""
-    return None if value is None else float(value)
-
-
-def _sortable(moment: datetime | None) -> str | None:
-    """Return a time as text that sorts like the time, to the microsecond: many sessions begin within a second."""
-    return None if moment is None else as_utc(moment).isoformat(timespec="microseconds")
-
-
-def _stamp_of(name: str) -> str:
-    """Return the time that a file's name begins with, as text that sorts with the others, or the beginning of time."""
-    try:
-        moment = datetime.strptime(name[:15], "%Y%m%dT%H%M%S")
-    except ValueError:
-        moment = datetime.min
-    return moment.replace(tzinfo=UTC).isoformat(timespec="microseconds")
+def _damaged(error: sqlite3.DatabaseError) -> bool:
+    """Return whether an error speaks of a damaged index, or of one without the tables that ours has."""
+    return type(error) is sqlite3.DatabaseError or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR

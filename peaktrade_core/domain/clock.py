@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
 
 
 class Clock(Protocol):
@@ -44,3 +46,8 @@ def from_seconds(ts: float) -> datetime:
 def iso(moment: datetime) -> str:
     """Return ``moment`` as ISO 8601 UTC with offset, to the second: ``2026-01-05T08:00:00+00:00``."""
     return as_utc(moment).isoformat(timespec="seconds")
+
+
+def local(moment: datetime) -> str:
+    """Return ``moment`` in Europe/Berlin with its offset, to the second, as evidence shows it beside UTC."""
+    return moment.astimezone(BERLIN).isoformat(timespec="seconds")

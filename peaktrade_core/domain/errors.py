@@ -11,7 +11,9 @@
     ├── LiveModeNotAllowedError   somebody asked for live trading
     ├── StrategyError             a strategy raised or returned something that is no signal
     ├── NotebookError             a notebook could not be executed, or a cell failed
+    │   └── StepOpenError         a runbook's earlier question has no answer yet
     ├── EnvironmentFault          a tool, port or directory that the machine does not provide
+    │   └── AccountUnavailable    the account that sessions share cannot be read, written or locked
     └── ExchangeError             the venue or the way to it
         ├── ExchangeNetworkError          no answer, or the venue is down
         │   └── OrderOutcomeUnknownError  an order was sent; nobody knows whether it arrived: the session halts
@@ -90,10 +92,18 @@ class NotebookError(PeaktradeError):
     exit_code = 6
 
 
+class StepOpenError(NotebookError):
+    """A runbook cannot go on: a question before this step has no answer yet."""
+
+
 class EnvironmentFault(PeaktradeError):
     """The machine does not provide what is needed: a tool, a port, a writable directory, disk space."""
 
     exit_code = 7
+
+
+class AccountUnavailable(EnvironmentFault):
+    """The account that sessions share cannot be read, written or locked: no order may be opened."""
 
 
 class ExchangeError(PeaktradeError):

@@ -15,6 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from peaktrade_core.adapters.account import AccountFile
+from peaktrade_core.adapters.alert_log import LOG as ALERT_LOG
+from peaktrade_core.adapters.alert_log import AlertLog
 from peaktrade_core.adapters.clocks import SystemClock, random_suffix
 from peaktrade_core.adapters.registry import Registry
 from peaktrade_core.adapters.runs import RunFolder
@@ -24,15 +27,26 @@ from peaktrade_core.domain.errors import ConfigError
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.config import CONFIG, Config, load_config
 from peaktrade_core.policy.strategies import Strategy, get_strategy
+from peaktrade_core.services.account import Account
+from peaktrade_core.services.alerting import Alerts
 from peaktrade_core.services.recovery import recover
 from peaktrade_core.services.session import Desk, Plan
 from peaktrade_core.services.views import Views
 
 if TYPE_CHECKING:
     from peaktrade_core.adapters.exchange.client import VenueClient
+    from peaktrade_core.domain.checks import Check
+    from peaktrade_core.services.activity import ActivityFeed
+    from peaktrade_core.services.alert_engine import AlertEngine
+    from peaktrade_core.services.evidence import EvidenceBook
+    from peaktrade_core.services.fleet import Fleet
+    from peaktrade_core.services.kill_switch import KillSwitch
+    from peaktrade_core.services.triggers import TriggerDesk
+    from peaktrade_core.services.watcher import Watch, Watcher
 
 FIXED_CLOCK = "PEAKTRADE_FIXED_CLOCK"
 HOME = "PEAKTRADE_HOME"
+RUNS = "PEAKTRADE_RUNS_DIR"  # where run folders are, if not below the workspace
 
 
 def find_home(given: str | Path | None = None) -> Path:
@@ -75,12 +89,16 @@ class Workspace:
     """One workspace: its configuration, its registry and runs, and the sessions that it can plan.
 
     Attributes:
-        home: the folder; config_path: its configuration file.
+        home: the folder; config_path: its configuration file; runs: where run folders are.
         clock: where times come from; fixed by ``PEAKTRADE_FIXED_CLOCK`` for reproducible notebooks.
     """
 
-    def __init__(self, home: str | Path | None = None, config: str | Path | None = None) -> None:
+    def __init__(
+        self, home: str | Path | None = None, config: str | Path | None = None, runs: str | Path | None = None
+    ) -> None:
         self.home = find_home(home)
+        named = runs or os.environ.get(RUNS)
+        self.runs = Path(named).expanduser().resolve() if named else self.home / "live_runs"
         self.config_path = Path(config) if config else self.home / CONFIG
         self.clock: Clock = SystemClock()
         self._suffix: Callable[[str], str] = random_suffix
@@ -116,20 +134,128 @@ class Workspace:
         """Where reports go."""
         return self.home / "reports"
 
-    @property
-    def runs(self) -> Path:
-        """Where run folders are."""
-        return self.home / "live_runs"
-
     @cached_property
     def states(self) -> TradingStates:
         """The trading states on disk."""
         return TradingStates(self.reports / "live" / "trading_state", self.home / "logs" / "operations.log")
 
+    @property
+    def _shares(self) -> AccountFile:
+        """What each running session uses of its account; a file of its own for each that asks."""
+        return AccountFile(self.reports / "live" / "account.sqlite", lambda run_id: self.run_folder(run_id).alive())
+
+    @cached_property
+    def account(self) -> Account:
+        """The accounts that running sessions share."""
+        return Account(self._shares, lambda: self.config.limits, lambda: self.config.session.symbol)
+
+    @cached_property
+    def kill_switch(self) -> KillSwitch:
+        """What stops every session at once."""
+        from peaktrade_core.services.kill_switch import KillSwitch
+
+        def health() -> list[Check]:
+            from peaktrade_core.edge.release_checks import release_checks
+
+            return release_checks(self)
+
+        return KillSwitch(self.states, self.clock, lambda: self.config.kill_switch, health)
+
+    @cached_property
+    def triggers(self) -> TriggerDesk:
+        """What stops sessions without waiting for a person; the watcher applies them."""
+        from peaktrade_core.services.triggers import TriggerDesk
+
+        return TriggerDesk(
+            self.reports / "live" / "triggers.jsonl",
+            lambda: self.config.triggers,
+            self.views.runs,
+            self.run_folder,
+            self.states,
+            self.kill_switch,
+            self.account,
+            self.clock,
+        )
+
     @cached_property
     def views(self) -> Views:
         """The read side."""
-        return Views(self.registry, self.run_folder, self.clock)
+        return Views(self.registry, self.runs, self.run_folder, self.clock)
+
+    @cached_property
+    def activity(self) -> ActivityFeed:
+        """What the suite and its automation did, newest first."""
+        from peaktrade_core.services.activity import ActivityFeed
+
+        log = self.home / "logs" / "operations.log"
+        return ActivityFeed(self.registry, lambda limit: self.alerts.rows(limit=limit), log, self.reports, self.clock)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """The alerts, read and acted upon."""
+        return Alerts(AlertLog(self.reports / "alerts" / ALERT_LOG), self.clock, self.alert_engine)
+
+    def alert_engine(self) -> AlertEngine:
+        """Return a new evaluation of the alert rules, with a memory of its own.
+
+        Raises:
+            ConfigError: ``config/alerts.toml`` is not sound.
+        """
+        from peaktrade_core.services.alert_engine import AlertEngine
+        from peaktrade_core.services.alert_facts import Gatherer
+        from peaktrade_core.services.alert_files import workspace_alert_settings
+
+        settings = workspace_alert_settings(self.home)
+        gatherer = Gatherer(
+            self.views, self.run_folder, self.states, self.home, self.reports, self.clock, settings.keep_s
+        )
+        return AlertEngine(settings, gatherer, self.alerts.log, self.run_folder, self.states, self.clock)
+
+    def watch(self) -> Watch:
+        """Return whether a watcher runs, and what it last said."""
+        from peaktrade_core.services.watcher import read_watch
+
+        return read_watch(self.reports / "live", self.clock.now())
+
+    def watcher(self, interval_s: float = 2.0) -> Watcher:
+        """Return a watcher that is ready to run; raises as :meth:`alert_engine`."""
+        from peaktrade_core.services.watcher import Deliveries, Watcher
+
+        engine, log = self.alert_engine(), self.alerts.log
+        logs = self.home / "logs"
+        aside = Workspace(
+            self.home, self.config_path, self.runs
+        )  # the chores have a thread and a registry of their own
+        steps: dict[str, Callable[[], object]] = {"recover": self.recover, "evaluate": engine.evaluate}
+        if triggers := getattr(self, "triggers", None):
+            steps["triggers"] = triggers.apply
+        return Watcher(
+            steps,
+            {"fleet": aside.fleet.tend},
+            Deliveries(engine.settings, log, logs / "alerts.log", self.clock),
+            log,
+            self.reports / "live",
+            logs / "operations.log",
+            self.clock,
+            interval_s,
+        )
+
+    @cached_property
+    def evidence(self) -> EvidenceBook:
+        """The evidence that runbooks leave."""
+        from peaktrade_core.services.evidence import EvidenceBook
+
+        return EvidenceBook(self.home, self.clock, rehearsal=isinstance(self.clock, FixedClock))
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """The fleet: many runs, one process each."""
+        from peaktrade_core.services.fleet import Fleet, Site
+
+        session = ("session", "run", "--home", str(self.home), "--config", str(self.config_path.resolve()))
+        program = (sys.executable, "-m", "peaktrade_core.edge.cli", *session)
+        site = Site(self.home, self.runs, self.home / "logs" / "operations.log", program)
+        return Fleet(site, self.desk(), self.views, self.config.fleet)
 
     def run_folder(self, run_id: str) -> RunFolder:
         """Return the folder of one run.
@@ -141,7 +267,9 @@ class Workspace:
 
     def desk(self) -> Desk:
         """Return what sessions share."""
-        return Desk(self.run_folder, self.registry, self.states, self.clock, self._suffix, self.config.journal)
+        return Desk(
+            self.run_folder, self.registry, self.states, self._shares, self.clock, self._suffix, self.config.journal
+        )
 
     def recover(self) -> list[SessionRecord]:
         """End the sessions of this machine whose process is gone; every command that looks calls it first."""

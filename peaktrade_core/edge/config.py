@@ -15,6 +15,10 @@ from peaktrade_core.adapters.journal import GroupCommit
 from peaktrade_core.domain.errors import ConfigError, UnknownNameError
 from peaktrade_core.domain.market import Instrument, timeframe_seconds
 from peaktrade_core.policy.risk import Limits
+from peaktrade_core.policy.triggers import Triggers
+from peaktrade_core.services.fleet_settings import FleetSettings
+from peaktrade_core.services.kill_switch import Releasing
+from peaktrade_core.services.retention import Retention
 
 FEEDS = ("synthetic", "replay", "exchange")
 VENUES = ("kraken", "krakenfutures")
@@ -157,7 +161,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     synthetic: SyntheticMarket = SyntheticMarket()
     exchange: Exchange = Exchange()
     journal: GroupCommit = GroupCommit()
+    fleet: FleetSettings = msgspec.field(default_factory=FleetSettings)
+    retention: Retention = Retention()
     ui: Interface = Interface()
+    kill_switch: Releasing = Releasing()
+    triggers: Triggers = Triggers()
 
     def __post_init__(self) -> None:
         read_limits(self.live_risk)

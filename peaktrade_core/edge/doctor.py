@@ -11,6 +11,8 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.domain.errors import PeaktradeError
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, Workspace
@@ -48,13 +50,15 @@ def _python() -> Check:
 
 def _packages() -> Check:
     missing = []
-    for line in metadata.requires("peaktrade") or []:
-        name = line.split(";")[0].split(">")[0].split("[")[0].strip()
-        if "extra ==" not in line:
+    for needed in map(Requirement, metadata.requires("peaktrade") or []):
+        if needed.marker is None or needed.marker.evaluate({"extra": ""}):
             try:
-                metadata.version(name)
+                found = metadata.version(needed.name)
             except metadata.PackageNotFoundError:
-                missing.append(name)
+                missing.append(str(needed))
+            else:
+                if not needed.specifier.contains(found, prereleases=True):
+                    missing.append(f"{needed} (found {found})")
     return check(
         "packages",
         "Are all packages installed?",
@@ -218,5 +222,7 @@ def _halts(workspace: Workspace) -> Check:
         question="Is nothing halted?",
         status=WARN if halted else PASS,
         evidence="; ".join(f"{s.scope} {s.state} by {s.by}: {s.reason}" for s in halted) or "everything is ACTIVE",
-        next_step="`peaktrade risk resume` with your name and a reason, once the cause is found." if halted else "",
+        next_step="Once the cause is found: `peaktrade risk resume --scope SCOPE`, or `peaktrade killswitch release`."
+        if halted
+        else "",
     )

@@ -7,8 +7,9 @@ extremes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate, cycle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -103,6 +104,22 @@ def price_figure(
                 marker={"symbol": symbol_, "color": colour, "size": 10, "line": {"width": 1, "color": colour}},
                 hovertemplate="%{x}<br>%{text}<extra></extra>",
             )
+    figure.update_layout(showlegend=True)
+    return figure
+
+
+def results_figure(ends: Mapping[str, Sequence[tuple[datetime, float]]]) -> go.Figure:
+    """Return realized PnL, summed up over the sessions of a period in the order of their ends.
+
+    Args:
+        ends: by currency, when each session ended and what it brought [currency], rising in time; the first is the begin.
+    """
+    totals = ", ".join(f"{sum(pnl for _, pnl in rows):+,.2f} {currency}" for currency, rows in ends.items())
+    figure = _figure("Realized PnL, summed up", f"Realized PnL, summed up over the period: {totals}")
+    for (currency, rows), colour in zip(ends.items(), cycle((ACCENT, AMBER, GREEN, RED)), strict=False):
+        x, y = thin([at for at, _ in rows], list(accumulate(pnl for _, pnl in rows)), 2)
+        line = {"color": colour, "width": 2, "shape": "hv"}
+        figure.add_scatter(x=x, y=y, mode="lines+markers" if len(x) < 50 else "lines", name=currency, line=line)
     figure.update_layout(showlegend=True)
     return figure
 

@@ -171,7 +171,18 @@ def session_summary(session: Session) -> Table:
 
 def check_session(session: Session) -> Table:
     """Return the post-session checklist, answered."""
-    return check_table(post_session_checks(session.workspace.views, session.id), "Post-session check")
+    return check_table(session_checks(session), "Post-session check")
+
+
+def session_checks(session: Session) -> list[Check]:
+    """Return the answers of the post-session checklist, as a runbook records them."""
+    return post_session_checks(session.workspace.views, session.id)
+
+
+def session_files(session: Session) -> tuple[Path, Path]:
+    """Return the files that a session's evidence rests on: its record and its journal."""
+    workspace = session.workspace
+    return workspace.registry.path_of(session.record), workspace.run_folder(session.id).journal
 
 
 def check_table(checks: Sequence[Check], title: str = "Checks") -> Table:

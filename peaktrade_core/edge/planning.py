@@ -11,12 +11,13 @@ import msgspec
 
 from peaktrade_core.adapters.brokers import Broker, SimulatedBroker
 from peaktrade_core.adapters.feeds import Feed
+from peaktrade_core.adapters.runs import is_id
 from peaktrade_core.domain.clock import Clock
 from peaktrade_core.domain.errors import ConfigError, LiveModeNotAllowedError, UnknownNameError
-from peaktrade_core.domain.market import Instrument, decimal_step, timeframe_seconds
+from peaktrade_core.domain.market import Instrument, timeframe_seconds
 from peaktrade_core.domain.records import SessionConfig
 from peaktrade_core.edge.config import FEEDS, Config, SessionDefaults
-from peaktrade_core.policy.costs import Market
+from peaktrade_core.policy.costs import market_of
 from peaktrade_core.policy.decision import Decision
 from peaktrade_core.policy.strategies import get_strategy
 from peaktrade_core.services.plan import Plan
@@ -50,6 +51,7 @@ class Wishes(NamedTuple):
         steps: bars after the warm-up; None means all of a file, or the configured number.
         env: the venue the session stands for.
         pace: seconds of the market per second of the wall clock, None for as fast as possible.
+        session_id: given by whoever starts the run, so that both know it; None for one of its own.
     """
 
     mode: str = "shadow"
@@ -69,6 +71,7 @@ class Wishes(NamedTuple):
     notes: str = ""
     tags: tuple[str, ...] = ()
     cli_args: tuple[str, ...] = ()
+    session_id: str | None = None
 
 
 def plan_session(workspace: Grounds, wishes: Wishes) -> Plan:
@@ -92,7 +95,12 @@ def plan_session(workspace: Grounds, wishes: Wishes) -> Plan:
     feed = _feed(workspace, chosen, wishes.candles, bar_s)
     steps = chosen.steps if wishes.steps is not None or not len(feed) else None
     _check_length(feed, chosen.warmup_candles, steps)
-    market = _market(instrument, chosen)
+    market = market_of(
+        instrument,
+        fee_bps=chosen.fee_bps,
+        slippage_bps=chosen.slippage_bps,
+        position_fraction=chosen.position_fraction,
+    )
     decision = Decision(strategy, params, market, config.limits, float(bar_s), chosen.start_balance)
     described = SessionConfig(
         strategy_name=strategy.name,
@@ -118,8 +126,23 @@ def plan_session(workspace: Grounds, wishes: Wishes) -> Plan:
     shadow = wishes.mode == "shadow"
     broker = SimulatedBroker() if shadow else venue_broker(workspace, instrument, chosen.symbol)
     return Plan(
-        described, decision, wishes.mode, env, _paced(feed, wishes.pace, chosen), broker, wishes.cli_args, strategy.tier
+        described,
+        decision,
+        wishes.mode,
+        env,
+        _paced(feed, wishes.pace, chosen),
+        broker,
+        wishes.cli_args,
+        strategy.tier,
+        _given_id(wishes.session_id, wishes.mode),
     )
+
+
+def _given_id(session_id: str | None, mode: str) -> str | None:
+    """Let an id pass that says its mode and can name a folder."""
+    if session_id is not None and not (is_id(session_id) and session_id.startswith(f"{mode}_")):
+        raise ConfigError(f"session id {session_id!r} must begin with {mode}_ and hold only letters, digits, . _ -")
+    return session_id
 
 
 def _check_mode(mode: str) -> None:
@@ -207,20 +230,3 @@ def _check_length(feed: Feed, warmup: int, steps: int | None) -> None:
             f"the candles hold {bars} bars, but {warmup} for the warm-up and {steps or 1} steps need {needed}; "
             "lower --warmup-candles or --steps"
         )
-
-
-def _market(instrument: Instrument, chosen: SessionDefaults) -> Market:
-    """Return the instrument and its costs as the decision code takes them."""
-    tick, lot = decimal_step("tick", instrument.tick), decimal_step("lot", instrument.lot)
-    return Market(
-        float(tick[0]),
-        float(tick[1]),
-        float(lot[0]),
-        float(lot[1]),
-        instrument.min_qty,
-        instrument.min_notional,
-        1.0 if instrument.kind == "derivatives" else 0.0,
-        chosen.fee_bps / 1e4,
-        chosen.slippage_bps / 1e4,
-        chosen.position_fraction,
-    )

@@ -80,7 +80,7 @@ def _state(workspace: Workspace) -> Check:
         "May everything be traded?",
         not stopped,
         "; ".join(f"{s.scope} {s.state} by {s.by}: {s.reason}" for s in stopped) or "trading state ACTIVE",
-        "Find the cause, then `peaktrade risk resume` with your name and a reason.",
+        "Find the cause, then `peaktrade risk resume --scope SCOPE`; for global `peaktrade killswitch release`.",
         otherwise=FAIL if any(state.scope == "global" for state in stopped) else WARN,
     )
 

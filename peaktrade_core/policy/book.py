@@ -39,7 +39,8 @@ ENTRIES = 26  # opening orders accepted in this UTC day
 LAST_OPEN_QTY = 27  # signed quantity of the last accepted opening order since the book was flat [base units]
 LAST_OPEN_TS = 28  # its time [s since epoch]
 REJECTS = 29  # venue rejections in a row
-SLOTS = 30
+LAST_BACKOFF = 30  # the backoff that the last accepted opening order ended
+SLOTS = 31
 
 DUST = 1e-12  # share of a position below which what a closing fill leaves is rounding, not a position
 

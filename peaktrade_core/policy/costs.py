@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from peaktrade_core.domain.market import Instrument, decimal_step
+
 
 class Market(NamedTuple):
     """What the decision code must know of an instrument and its costs.
@@ -34,6 +36,28 @@ class Market(NamedTuple):
     fee_rate: float
     slippage: float
     position_fraction: float
+
+
+def market_of(instrument: Instrument, *, fee_bps: float, slippage_bps: float, position_fraction: float) -> Market:
+    """Return an instrument and its costs as the decision code takes them.
+
+    Args:
+        instrument: the market.
+        fee_bps, slippage_bps: costs [basis points of notional]; position_fraction: of equity [fraction].
+    """
+    tick, lot = decimal_step("tick", instrument.tick), decimal_step("lot", instrument.lot)
+    return Market(
+        float(tick[0]),
+        float(tick[1]),
+        float(lot[0]),
+        float(lot[1]),
+        instrument.min_qty,
+        instrument.min_notional,
+        1.0 if instrument.kind == "derivatives" else 0.0,
+        fee_bps / 1e4,
+        slippage_bps / 1e4,
+        position_fraction,
+    )
 
 
 def round_price(market: Market, price: float) -> float:

@@ -20,6 +20,7 @@ from peaktrade_core.policy.book import (
     DAY_END,
     ENTRIES,
     EQUITY,
+    LAST_BACKOFF,
     LAST_OPEN_QTY,
     LAST_OPEN_TS,
     OPENING,
@@ -142,8 +143,40 @@ def _open(
     book[ENTRIES] += 1.0
     book[LAST_OPEN_QTY] = qty
     book[LAST_OPEN_TS] = ts
+    book[LAST_BACKOFF] = book[BACKOFF]
     book[BACKOFF] = 0.0
     return _emit(out, n, ORDER, 1.0, qty, close, abs(qty) * close, 0.0)
+
+
+def refuse_opening(book: Slots, out: Slots, rows: int, limits: Limits, verdict: Verdict, close: float) -> int:
+    """Take back the opening order of the bar that was just decided, as if the checks had denied it.
+
+    The session does so where the account that it shares with others has no room for the order.
+
+    Args:
+        book, out: as :func:`step` left them; rows: what it returned.
+        limits: risk limits; verdict: why, with the account's figures.
+        close: price of the bar's close [quote ccy].
+
+    Returns:
+        Number of rows: one more where the account's level is another without the order.
+    """
+    for at in range(rows):
+        row = at * WIDTH
+        if out[row] == ORDER and out[row + 1] == 1.0:
+            book[OPENING] = 0.0
+            book[TOKENS] += 1.0
+            book[ENTRIES] -= 1.0
+            book[LAST_OPEN_QTY] = 0.0
+            book[BACKOFF] = book[LAST_BACKOFF]
+            book[BARS] -= 1.0  # a denial waits from the bar it belongs to
+            _deny(book, out, at, verdict, out[row + 2], out[row + 3])
+            book[BARS] += 1.0
+    level = severity(book, limits, close)
+    if level != book[SEVERITY]:
+        book[SEVERITY] = level
+        rows = _emit(out, rows, LEVEL, level, 0.0, 0.0, 0.0, 0.0)
+    return rows
 
 
 def _close(book: Slots, out: Slots, n: int, close: float, ts: float) -> int:

@@ -56,6 +56,7 @@ DUPLICATE_ORDER = 16
 CONSECUTIVE_REJECTS = 17
 MAX_DRAWDOWN_HALT = 18
 MAX_OPEN_ORDERS = 19
+ACCOUNT_UNAVAILABLE = 20
 DENY_CODES = (
     "OK",
     "NOT_FINITE",
@@ -77,6 +78,7 @@ DENY_CODES = (
     "CONSECUTIVE_REJECTS",
     "MAX_DRAWDOWN_HALT",
     "MAX_OPEN_ORDERS",
+    "ACCOUNT_UNAVAILABLE",
 )
 
 DAY_S = 86_400.0
@@ -239,6 +241,13 @@ def check_state(book: Slots) -> Verdict:
     if book[STATE] >= REDUCING:
         return Verdict(STATE_REDUCING, book[STATE], ACTIVE)
     return Verdict(OK, 0.0, 0.0)
+
+
+def check_sending(book: Slots, opening: bool) -> Verdict:
+    """Check whether the trading state still lets an order be sent: a reducing one always but in ``NO_ORDERS``."""
+    if opening:
+        return check_state(book)
+    return Verdict(STATE_HALTED, book[STATE], 0.0) if book[STATE] >= NO_ORDERS else Verdict(OK, 0.0, 0.0)
 
 
 def check_release(book: Slots, limits: Limits, price: float, reference: float, age_s: float) -> Verdict:

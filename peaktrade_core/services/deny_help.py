@@ -15,7 +15,7 @@ class DenyHelp(NamedTuple):
 _LIMIT = "Is the order too large or the limit too tight? Change one of them in config.toml, never go around it."
 _LOSS = "No new positions until 00:00 UTC; do a risk review before raising it."
 _RUNAWAY = "Look for a strategy that trades too often before raising it."
-_RESUME = "Find the cause, then `peaktrade risk resume` with a name and a reason."
+_RESUME = "Find the cause, then `peaktrade risk resume`, or for everything `peaktrade killswitch release`."
 
 DENY_HELP = {
     "NOT_FINITE": DenyHelp("a price, size or equity is no number", "Check the candles and the strategy."),
@@ -37,5 +37,8 @@ DENY_HELP = {
     "CONSECUTIVE_REJECTS": DenyHelp("the venue rejected too many in a row; the session halted", _RESUME),
     "MAX_DRAWDOWN_HALT": DenyHelp("the drawdown reached its limit; the session halted", _RESUME),
     "MAX_OPEN_ORDERS": DenyHelp("too many orders at once", _LIMIT),
+    "ACCOUNT_UNAVAILABLE": DenyHelp(
+        "what the other sessions use cannot be read", "`peaktrade risk show` says what is wrong and what to do."
+    ),
 }
 UNKNOWN = DenyHelp("a code of another version", "Look it up in that version's handbook.")

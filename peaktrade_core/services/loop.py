@@ -12,19 +12,21 @@ import msgspec
 
 from peaktrade_core.adapters.feeds import Item, Notice, Pause
 from peaktrade_core.adapters.journal import Journal
-from peaktrade_core.adapters.trading_state import GLOBAL, STATES, TradingState, scope_of
+from peaktrade_core.adapters.trading_state import scope_of
 from peaktrade_core.domain import events as ev
 from peaktrade_core.domain.clock import from_seconds, iso
-from peaktrade_core.domain.errors import DataError, PeaktradeError, StrategyError
+from peaktrade_core.domain.errors import DataError, StrategyError
 from peaktrade_core.domain.market import Bar
 from peaktrade_core.policy import book as bk
 from peaktrade_core.policy import engine
-from peaktrade_core.policy.risk import HALTED
+from peaktrade_core.policy.risk import DENY_CODES, OK, check_sending
 from peaktrade_core.policy.telling import Teller
-from peaktrade_core.services.plan import Desk, Plan, Progress, Stop
+from peaktrade_core.services.account import Seat
+from peaktrade_core.services.gate import Gate
+from peaktrade_core.services.plan import Desk, Plan, Progress, Stop, progress_of
 
 GATE_S = 0.25  # how often the trading state and a stop are looked at [s of wall clock]
-LOOK_EVERY = 64  # bars between two looks at the wall clock when running as fast as possible
+LOOK_EVERY = 8  # bars between two looks at the wall clock when running as fast as possible
 
 
 class Loop:
@@ -38,21 +40,26 @@ class Loop:
         journal: Journal,
         stop: Stop,
         watch: Callable[[Progress], None],
+        pulse: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self.plan, self.desk, self.journal, self.stop, self.watch = plan, desk, journal, stop, watch
+        self.pulse = pulse
         self.run_id = run_id
         self.decision = plan.decision
         self.book = bk.new_book(plan.config.start_balance)
         self.out = engine.new_out()
-        self.scopes = (GLOBAL, scope_of(plan.mode, plan.config.strategy_name, plan.config.symbol))
+        scope = scope_of(plan.mode, plan.config.strategy_name, plan.config.symbol)
+        self.gate = Gate(desk.states, scope, run_id, desk.clock)
+        self.seat = Seat(desk.account, run_id, plan.mode, plan.config.symbol, plan.decision.limits)
         self.now = from_seconds(0.0)
-        self.step = self.before = 0
+        self.step = self.before = self.blocked = 0
+        self.price: float | None = None
+        self.last_error: str | None = None
         self.teller = Teller()
         self._expected = 0.0
         self._aligned = False
-        self._last_look = 0.0
-        self._gate = TradingState(scope=GLOBAL)
-        self._halt_unsaved = False
+        self._next_look = 0.0
+        self._account_fault = ""
 
     def run(self) -> None:
         """Work off the feed: the warm-up, then every bar until it ends, the steps are done or somebody stops it.
@@ -65,7 +72,7 @@ class Loop:
         config = self.plan.config
         state = self.decision.new_state()
         history: list[Bar] = []
-        warm = False
+        warm, live = False, not self.plan.feed.simulated  # a call of a live feed may have taken long
         for item in self.plan.feed:
             if self.journal.next_seq == 0:
                 self.now = from_seconds(item.ts) if isinstance(item, Bar) else self.desk.clock.now()
@@ -78,7 +85,7 @@ class Loop:
                 warm = self._warm_up(item, history, state)
                 if not warm:
                     continue
-            if not self.step % LOOK_EVERY and self._look():
+            if (live or not self.step % LOOK_EVERY) and self._look(force=live):
                 return
             self._bar(item, state)
             self.journal.settle()
@@ -94,6 +101,7 @@ class Loop:
         """Journal a notice or sit a pause out; return whether to stop."""
         if isinstance(item, Notice):
             self._append(ev.Notice, item.code, item.message, item.value)
+            self.last_error = f"{item.code}: {item.message}"
         elif isinstance(item, Pause):
             self.journal.commit()
             until = time.monotonic() + item.seconds
@@ -108,10 +116,12 @@ class Loop:
 
     def finish(self, status: str, error: str | None) -> None:
         """Journal the end and show the last figures."""
+        self.last_error = error or self.last_error
         if error and status == "failed":
             self._append(ev.Failure, error)
         self._append(ev.End, status, error)
         self.journal.commit()
+        self.seat.leave()
         self._show("ended")
 
     def _warm_up(self, bar: Bar, history: list[Bar], state: list[float]) -> bool:
@@ -150,7 +160,8 @@ class Loop:
         generated = filled = rejected = blocked = 0
         reasons: tuple[str, ...] = ()
         if rows:
-            generated, filled, rejected, blocked, reasons = self._report(rows)
+            generated, filled, rejected, blocked, reasons = self._report(rows, close)
+            self.blocked += blocked
         journal.append(
             ev.BarDone(
                 journal.next_seq,
@@ -177,6 +188,7 @@ class Loop:
                 reasons,
             )
         )
+        self.price = close
         self.step += 1
 
     def _advance(self, ts: float) -> datetime:
@@ -208,12 +220,14 @@ class Loop:
                 f"{type(fault).__name__}: {fault}"
             ) from fault
 
-    def _report(self, rows: int) -> tuple[int, int, int, int, tuple[str, ...]]:
+    def _report(self, rows: int, close: float) -> tuple[int, int, int, int, tuple[str, ...]]:
         """Journal what one bar led to, hand its orders to the broker, and return the counts and deny codes."""
         counts = Counter[str]()
         reasons: list[str] = []
         halts: list[str] = []
         placed: list[ev.Order] = []
+        if self.book[bk.OPENING] != 0.0:  # of this bar: an older one was filled or denied at its open
+            rows = self._reserve(rows, close)
         for event in self.teller.tell(self.out, rows, self.journal.next_seq, self.now):
             self.journal.append(event)
             if isinstance(event, ev.Fill):
@@ -224,21 +238,37 @@ class Loop:
             elif isinstance(event, ev.Denial):
                 reasons.append(event.code)
                 counts["generated"] += event.order_id is None
-                counts["blocked"] += 1
             elif isinstance(event, ev.Halt):
                 halts.append(f"{event.code} value={event.value:.4g} limit={event.limit:.4g}")
         for reason in halts:
             self._latch(reason)
         if placed and self.plan.broker.asks_venue:
-            counts["rejected"] = self._submit(placed)
-        return counts["generated"], counts["filled"], counts["rejected"], counts["blocked"], tuple(reasons)
+            counts["rejected"] = self._submit(placed, reasons)
+        return counts["generated"], counts["filled"], counts["rejected"], len(reasons), tuple(reasons)
 
-    def _submit(self, placed: list[ev.Order]) -> int:
+    def _reserve(self, rows: int, close: float) -> int:
+        """Reserve this bar's opening order in the account, or turn it into a denial; return the number of rows."""
+        verdict = self.seat.reserve(self.book, close)
+        if verdict.code == OK:
+            return rows
+        self._tell_of_account()
+        return engine.refuse_opening(self.book, self.out, rows, self.decision.limits, verdict, close)
+
+    def _submit(self, placed: list[ev.Order], reasons: list[str]) -> int:
         """Ask the venue about orders, in their order, and return how many it refused; the rest is then withdrawn.
 
-        Each order is on the disk before it is sent.
+        Each order is on the disk before it is sent. One that may not be sent any more is denied, and its code added to
+        ``reasons``: the answer to the one before may have taken long.
         """
         for n, order in enumerate(placed):
+            self._look(force=True)
+            verdict = check_sending(self.book, order.purpose == "open")
+            if verdict.code != OK:
+                code = DENY_CODES[verdict.code]
+                self._append(ev.Denial, code, order.qty, order.price, verdict.value, verdict.limit, order.order_id)
+                self._withdraw(order)
+                reasons.append(code)
+                continue
             self._append(ev.Submission, order.order_id)
             self.journal.commit()
             answer = self.plan.broker.submit(order)
@@ -249,12 +279,16 @@ class Loop:
                         ev.VenueAnswer, other.order_id, False, "not sent: an order before it was refused", None
                     )
                 for refused in placed[n:]:
-                    self.teller.withdraw(refused)
-                    bk.withdraw_order(self.book, refused.purpose == "open")
+                    self._withdraw(refused)
                 self.book[bk.REJECTS] += 1.0
                 return len(placed) - n
             self.book[bk.REJECTS] = 0.0
         return 0
+
+    def _withdraw(self, order: ev.Order) -> None:
+        """Forget an order that never came to be."""
+        self.teller.withdraw(order)
+        bk.withdraw_order(self.book, order.purpose == "open")
 
     def _append(self, kind: Callable[..., Any], *values: object) -> Any:
         """Journal an event of the present moment and return it."""
@@ -264,41 +298,45 @@ class Loop:
 
     def _latch(self, reason: str) -> None:
         """Write the halt of this session to the disk, where it outlives it."""
-        try:
-            on_disk = self.desk.states.read(self.scopes[1])
-            if STATES.index(on_disk.state) <= HALTED:  # never loosen what a person or an unreadable file forbids
-                self._gate = self.desk.states.set(
-                    self.scopes[1], "HALTED", by=f"session {self.run_id}", reason=reason, now=self.desk.clock.now()
-                )
-        except PeaktradeError as fault:
-            self._halt_unsaved = True
-            self._append(ev.Failure, f"{type(fault).__name__}: {fault}")
+        fault = self.gate.latch(reason)
+        if fault is not None:
+            self.last_error = f"{type(fault).__name__}: {fault}"
+            self._append(ev.Failure, self.last_error)
 
     def _look(self, force: bool = False) -> bool:
-        """A few times a second: obey the trading state, show the progress; return whether to stop."""
+        """A few times a second: obey the trading state, tell the account, show the progress; return whether to stop."""
         now = time.monotonic()
-        if force or now - self._last_look >= GATE_S:
-            self._last_look = now
-            self._obey(self.desk.states.worst(*self.scopes))
+        if force or now >= self._next_look:
+            self._next_look = now + GATE_S
+            state = self.gate.obey(self.book)
+            if state is not None:
+                source = f"{state.scope} by {state.by}" if state.by else state.scope
+                self._append(ev.State, state.state, source, state.reason)
+                self.journal.commit()  # a pause may last for hours
+            self.seat.publish(self.book, self.price or 0.0)
+            self._tell_of_account()
             self._show("running")
         return self.stop.requested
 
-    def _obey(self, state: TradingState) -> None:
-        """Take over the trading state from the disk; a person's resume re-arms the drawdown halt from here."""
-        level = float(STATES.index(state.state))
-        if (state.state, state.reason) != (self._gate.state, self._gate.reason):
-            self._append(
-                ev.State, state.state, f"{state.scope} by {state.by}" if state.by else state.scope, state.reason
-            )
-            if level < STATES.index(self._gate.state):
-                self.book[bk.PEAK], self.book[bk.DRAWDOWN], self.book[bk.REJECTS] = self.book[bk.EQUITY], 0.0, 0.0
-            self._gate = state
-        self.book[bk.STATE] = max(level, HALTED) if self._halt_unsaved else level
+    def _tell_of_account(self) -> None:
+        """Journal once that the account cannot be used, and why; until it can no order is opened."""
+        if self.seat.fault and self.seat.fault != self._account_fault:
+            self.last_error = self.seat.fault
+            self._append(ev.Notice, "ACCOUNT", self.seat.fault)
+        self._account_fault = self.seat.fault
 
     def _show(self, phase: str) -> None:
         """Tell whoever watches how far the session is; one who cannot be told any more is let go."""
-        total = self.plan.config.steps or max(0, len(self.plan.feed) - self.plan.config.warmup_candles) or None
+        progress = self.progress(phase)
+        self.pulse(progress)
         try:
-            self.watch(Progress(phase, self.step, total, self.book[bk.EQUITY], self.book[bk.QTY], self.now))
+            self.watch(progress)
         except OSError:  # the terminal or pipe is gone; the session is not
             self.watch = lambda _: None
+
+    def progress(self, phase: str) -> Progress:
+        """Return how far the session is."""
+        total = self.plan.config.steps or max(0, len(self.plan.feed) - self.plan.config.warmup_candles) or None
+        phase = "warm-up" if phase == "running" and self.price is None else phase
+        told = self.step, total, self.now, self.price, self.blocked, self.journal.next_seq, self.last_error
+        return progress_of(self.book, phase, *told)

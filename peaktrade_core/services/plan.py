@@ -10,19 +10,30 @@ from datetime import datetime
 from types import FrameType
 from typing import NamedTuple
 
+from peaktrade_core.adapters.account import AccountFile
 from peaktrade_core.adapters.brokers import Broker
 from peaktrade_core.adapters.feeds import Feed
 from peaktrade_core.adapters.journal import GroupCommit
 from peaktrade_core.adapters.registry import Registry
 from peaktrade_core.adapters.runs import RunFolder
-from peaktrade_core.adapters.trading_state import TradingStates
+from peaktrade_core.adapters.trading_state import STATES, TradingStates
 from peaktrade_core.domain.clock import Clock
 from peaktrade_core.domain.records import SessionConfig
+from peaktrade_core.policy import book as bk
 from peaktrade_core.policy.decision import Decision
+from peaktrade_core.policy.indicators import Slots
 
 
 class Progress(NamedTuple):
-    """How far a session is, for whoever watches it run."""
+    """How far a session is, for whoever watches it run.
+
+    Attributes:
+        phase: ``starting``, ``warm-up``, ``running`` or ``ended``; step: bars traded, of total where that is known.
+        at: the session's time; price: last close, None before the first bar.
+        equity, realized_pnl, unrealized_pnl: [quote ccy]; position: signed [base units]; max_drawdown: [fraction].
+        orders_blocked: denied so far; rejects: refused by the venue in a row; events: in the journal.
+        last_error: the last fault, or the last thing that the feed had to tell.
+    """
 
     phase: str
     step: int
@@ -30,6 +41,46 @@ class Progress(NamedTuple):
     equity: float
     position: float
     at: datetime
+    price: float | None = None
+    realized_pnl: float = 0.0
+    unrealized_pnl: float = 0.0
+    max_drawdown: float = 0.0
+    orders_blocked: int = 0
+    rejects: int = 0
+    trading_state: str = "ACTIVE"
+    events: int = 0
+    last_error: str | None = None
+
+
+def progress_of(
+    book: Slots,
+    phase: str,
+    step: int,
+    total: int | None,
+    at: datetime,
+    price: float | None,
+    blocked: int,
+    events: int,
+    last_error: str | None,
+) -> Progress:
+    """Return how far a session is, its figures from its book."""
+    return Progress(
+        phase,
+        step,
+        total,
+        book[bk.EQUITY],
+        book[bk.QTY],
+        at,
+        price,
+        book[bk.REALIZED],
+        book[bk.UNREALIZED],
+        book[bk.MAX_DRAWDOWN],
+        blocked,
+        int(book[bk.REJECTS]),
+        STATES[int(book[bk.STATE])],
+        events,
+        last_error,
+    )
 
 
 class Stop:
@@ -78,6 +129,7 @@ class Desk(NamedTuple):
     runs: Callable[[str], RunFolder]
     registry: Registry
     states: TradingStates
+    account: AccountFile
     clock: Clock
     suffix: Callable[[str], str]
     commit: GroupCommit
@@ -88,6 +140,7 @@ class Plan(NamedTuple):
 
     Attributes:
         mode: ``shadow`` or ``testnet``; env_name: the venue it stands for.
+        session_id: given by whoever started it, or None for one of its own.
     """
 
     config: SessionConfig
@@ -98,3 +151,4 @@ class Plan(NamedTuple):
     broker: Broker
     cli_args: tuple[str, ...] = ()
     tier: str = "core"
+    session_id: str | None = None

@@ -87,5 +87,34 @@ def _recover_one(folder: RunFolder, record: SessionRecord, registry: Registry) -
         died = datetime.fromtimestamp(folder.journal.stat().st_mtime, UTC)
     except OSError:
         died = record.started_at or datetime.now(UTC)
-    status, error = (end.status, end.error) if end else ("aborted", PROCESS_DIED)
+    status, error = (end.status, end.error) if end else ("aborted", _how_it_died(folder))
     return close_run(folder, record, registry, status=status, error=error, now=died)
+
+
+def _how_it_died(folder: RunFolder) -> str:
+    """Return the error of a run without an end: a process that went by itself, or one that somebody wanted gone."""
+    asked = folder.stop_request()
+    if asked is None:
+        return PROCESS_DIED
+    return (
+        f"ProcessDied: {asked.by} asked it to stop ({asked.reason}) and its process was killed, or died, before it "
+        "could end itself; its journal supplied the figures"
+    )
+
+
+def write_off(folder: RunFolder, now: datetime) -> bool:
+    """Mark a folder as ended whose process died before the registry had its record; False when that cannot be done.
+
+    Nothing had happened in such a run, so that there is nothing to record.
+    """
+    if not folder.path.is_dir() or not folder.acquire():
+        return False
+    try:
+        meta = folder.read_meta()
+        if meta.get("ended_at") is None:
+            folder.write_meta({**meta, "ended_at": now, "status": "aborted", "error": PROCESS_DIED})
+    except EnvironmentFault:
+        return False
+    finally:
+        folder.release()
+    return True

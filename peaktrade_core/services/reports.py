@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
-
 from peaktrade_core.adapters.files import write_atomic
 from peaktrade_core.adapters.registry import ALL, Query
-from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.domain.checks import Check
 from peaktrade_core.domain.records import SessionRecord, finite
 from peaktrade_core.services import wording
 from peaktrade_core.services.checks import post_session_checks
+from peaktrade_core.services.report_templates import css, templates
 from peaktrade_core.services.views import SessionRow, Views
 
 
@@ -75,7 +73,7 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
     """
     rows = views.rows(query)
     sections = [] if summary_only else [_section(views, row) for row in rows]
-    template = _templates().get_template("sessions.html.j2" if form == "html" else "sessions.md.j2")
+    template = templates().get_template("sessions.html.j2" if form == "html" else "sessions.md.j2")
     currencies = {wording.quote_currency(row.symbol) for row in rows}
     given = [f"{k} = {v}" for k, v in query._asdict().items() if v is not None]
     return template.render(
@@ -84,7 +82,7 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
         sections=sections,
         filters=", ".join(given) or "none",
         currency=f" {currencies.pop()}" if len(currencies) == 1 else " (mixed currencies)" if currencies else "",
-        css=_css(),
+        css=css(),
     )
 
 
@@ -116,38 +114,3 @@ def _section(views: Views, row: SessionRow) -> Section:
     return Section(
         row, record, f"({text})" if text else "", figures_of(record), post_session_checks(views, row.session_id)
     )
-
-
-def _css() -> str:
-    return (share_dir() / "templates" / "reports" / "report.css").read_text()
-
-
-def _cell(value: object) -> str:
-    """Return text that cannot break a markdown table or smuggle HTML in."""
-    flat = " ".join(str(value).split())
-    return flat.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")
-
-
-def _templates() -> jinja2.Environment:
-    """Return the environment of the report templates, HTML escaped."""
-    env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(share_dir() / "templates" / "reports"),
-        autoescape=jinja2.select_autoescape(["html.j2", "html"]),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Any] = {
-        "badge": wording.badge,
-        "cell": _cell,
-        "duration": wording.duration,
-        "mark": lambda status: wording.MARKS.get(status, status),
-        "moment": wording.moment,
-        "pairs": lambda counts: ", ".join(f"{name}: {n}" for name, n in counts.items()) or wording.NOTHING,
-        "percent": wording.percent,
-        "signed": wording.signed,
-        "tone": wording.sign_class,
-    }
-    env.filters.update(filters)
-    return env

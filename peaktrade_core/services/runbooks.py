@@ -27,6 +27,7 @@ from peaktrade_core.domain.errors import EnvironmentFault, NotebookError, Unknow
 COMPLETED, FAILED = "completed", "failed"
 SKIPPED = ("dashboards",)  # pages of the server, not to be run
 TIMEOUT_S = 3600.0
+EVIDENCE_MIME = "application/vnd.peaktrade.evidence+json"  # how a notebook says which evidence it left
 
 
 class RunbookInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +61,7 @@ class RunOutcome(msgspec.Struct, frozen=True):
         notebook, html: the files it left.
         seconds: how long it took [s].
         parameters: every value that it ran with.
+        evidence_id, outcome: of the evidence record it left, if it keeps one (see :mod:`evidence`).
     """
 
     name: str
@@ -69,6 +71,8 @@ class RunOutcome(msgspec.Struct, frozen=True):
     seconds: float
     error: str | None
     parameters: dict[str, Any]
+    evidence_id: str | None = None
+    outcome: str | None = None
 
 
 class Place(Protocol):
@@ -157,7 +161,19 @@ def run_runbook(
         shutil.rmtree(staging, ignore_errors=True)
     operation = f"{iso(began)} runbook {info.name} {status} by {_user()}: {files[0].name}"
     append_line(workspace.home / "logs" / "operations.log", operation)
-    return RunOutcome(info.name, status, files[0], files[1], seconds, fault, values)
+    left = _evidence_of(notebook)
+    return RunOutcome(
+        info.name, status, files[0], files[1], seconds, fault, values, left.get("evidence_id"), left.get("outcome")
+    )
+
+
+def _evidence_of(notebook: Any) -> dict[str, str]:
+    """Return what a notebook's last cell says of the evidence it left, empty when it keeps none."""
+    found: dict[str, str] = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            found = output.get("data", {}).get(EVIDENCE_MIME, found)
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.adapters.journal import Journal
+from peaktrade_core.adapters.processes import this_process
 from peaktrade_core.adapters.runs import RunFolder, this_host
-from peaktrade_core.domain.errors import ExchangeError, PeaktradeError
+from peaktrade_core.domain.errors import ConfigError, ExchangeError, PeaktradeError
 from peaktrade_core.domain.records import SCHEMA_VERSION, SessionRecord
 from peaktrade_core.services.loop import Loop
 from peaktrade_core.services.plan import Desk, Plan, Progress, Stop
+from peaktrade_core.services.pulse import Pulse
 from peaktrade_core.services.recovery import close_run
 
 __all__ = ["Desk", "Plan", "Progress", "Stop", "run_session"]
@@ -37,14 +39,15 @@ def run_session(
         watch: called a few times a second with the progress.
 
     Raises:
+        ConfigError: the id that was given exists already.
         EnvironmentFault: nothing could be written at all, so that there is no session.
     """
     stop = stop or Stop()
     folder, record = _begin(plan, desk)
     try:
-        with stop.on_signals():
+        with stop.on_signals():  # to the last line of the record: a late signal ends nothing half-way
             status, error = _drive(plan, desk, folder, stop, watch)
-        return close_run(folder, record, desk.registry, status=status, error=error, now=desk.clock.now())
+            return close_run(folder, record, desk.registry, status=status, error=error, now=desk.clock.now())
     finally:
         folder.release()
 
@@ -55,7 +58,7 @@ def _begin(plan: Plan, desk: Desk) -> tuple[RunFolder, SessionRecord]:
     config = msgspec.to_builtins(plan.config)
     while True:
         suffix = desk.suffix(f"{now.isoformat()}{config}")
-        session_id = f"{plan.mode}_{now:%Y%m%d_%H%M%S}_{suffix}"
+        session_id = plan.session_id or f"{plan.mode}_{now:%Y%m%d_%H%M%S}_{suffix}"
         record = SessionRecord(
             session_id=session_id,
             run_id=session_id,
@@ -78,7 +81,9 @@ def _begin(plan: Plan, desk: Desk) -> tuple[RunFolder, SessionRecord]:
         folder = desk.runs(session_id)
         try:
             folder.create(_meta(record))
-        except FileExistsError:
+        except FileExistsError as error:
+            if plan.session_id:
+                raise ConfigError(f"{error}; give another --session-id") from None
             now = desk.clock.now()
             continue
         try:
@@ -102,6 +107,7 @@ def _meta(record: SessionRecord) -> dict[str, Any]:
         "status": record.status,
         "notes": record.setting("notes"),
         "host": record.host,
+        "process": this_process(),
         "config": record.config,
     }
 
@@ -115,8 +121,10 @@ def _drive(
         journal = Journal(folder.journal, desk.commit)
     except PeaktradeError as fault:
         return "failed", _describe(fault)
-    loop = Loop(plan, desk, folder.run_id, journal, stop, watch)
+    pulse = Pulse(folder, stop)
+    loop = Loop(plan, desk, folder.run_id, journal, stop, watch, pulse)
     try:
+        pulse(loop.progress("starting"))
         loop.run()
         if stop.requested:
             status, error = "aborted", f"Stopped: {stop.reason}"

@@ -6,18 +6,25 @@ Every figure that a person can see comes from a function here, so all of them sh
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
 
 import msgspec
 
 from peaktrade_core.adapters.journal import read_journal
-from peaktrade_core.adapters.registry import ALL, Entry, Query, Registry
-from peaktrade_core.adapters.runs import RunFolder
+from peaktrade_core.adapters.registry import ALL, Query, Registry
+from peaktrade_core.adapters.registry_rows import Line
+from peaktrade_core.adapters.runs import RunFolder, is_id
 from peaktrade_core.domain.clock import Clock
 from peaktrade_core.domain.errors import SessionNotFoundError
 from peaktrade_core.domain.events import AnyEvent
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.domain.tally import Tally, fold, start_balance_of
+from peaktrade_core.services.curves import Curves, read_curves, source_of
+from peaktrade_core.services.kept import Kept
+from peaktrade_core.services.run_views import ENDED, RunViews
+from peaktrade_core.services.session_detail import JournalDetail, read_detail
+from peaktrade_core.services.wording import quote_currency
 
 
 class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,13 +66,41 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     avg_drawdown: float | None
 
 
-class Views:
-    """Questions over one workspace's registry and runs."""
+class Day(msgspec.Struct, frozen=True, kw_only=True):
+    """The sessions that began on one UTC day and count their money in one currency.
 
-    def __init__(self, registry: Registry, runs: Callable[[str], RunFolder], clock: Clock) -> None:
-        self._registry = registry
-        self._runs = runs
-        self._clock = clock
+    Attributes:
+        sessions: how many; open: how many of them have not ended.
+        realized_pnl: their sum [currency]; max_drawdown: their worst [fraction], null when none has one.
+    """
+
+    day: date
+    currency: str
+    sessions: int = 0
+    open: int = 0
+    realized_pnl: float = 0.0
+    max_drawdown: float | None = None
+
+
+class SessionDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """All there is to see of one session but its curves; ``journal`` is empty, with a fault, where it has none."""
+
+    row: SessionRow
+    record: SessionRecord
+    journal: JournalDetail
+
+
+class Views(RunViews):
+    """Questions over one workspace's registry and runs.
+
+    Args (of the constructor):
+        registry: the records; folder: where run folders are; run_folder: opens one; clock: what "as of" means.
+    """
+
+    def __init__(self, registry: Registry, folder: Path, run_folder: Callable[[str], RunFolder], clock: Clock) -> None:
+        super().__init__(registry, folder, run_folder, clock)
+        self._details: Kept[JournalDetail] = Kept()
+        self._curves: Kept[Curves] = Kept()
 
     def now(self) -> datetime:
         """Return the time that "as of" means."""
@@ -74,7 +109,11 @@ class Views:
     def rows(self, query: Query = ALL) -> list[SessionRow]:
         """Return matching sessions, newest first; a file nobody can read is a row with status ``unreadable``."""
         now = self._clock.now()
-        return [_row(entry, now) for entry in self._registry.entries(query)]
+        return [_row(line, now) for line in self._registry.lines(query)]
+
+    def count(self, query: Query = ALL) -> int:
+        """Return how many sessions match, whatever the query's limit."""
+        return self._registry.sums(query._replace(limit=None))[0]
 
     def stats(self, query: Query = ALL) -> Stats:
         """Return figures over the matching sessions."""
@@ -93,7 +132,10 @@ class Views:
         Raises:
             SessionNotFoundError: no record has that id.
         """
-        return _row(self._entry(session_id), self._clock.now())
+        line = self._registry.lines_of([session_id]).get(session_id)
+        if line is None:
+            raise self._unknown(session_id)
+        return _row(line, self._clock.now())
 
     def record(self, session_id: str) -> SessionRecord:
         """Return a session's record.
@@ -101,9 +143,64 @@ class Views:
         Raises:
             SessionNotFoundError: no record has that id.
         """
-        record = self._entry(session_id).record
-        assert record is not None  # an unreadable file has no session id
-        return record
+        return self._entry(session_id)
+
+    def neighbours(self, session_id: str) -> tuple[str | None, str | None]:
+        """Return the ids of the sessions that began next after a session and last before it, None where none did."""
+        return self._registry.neighbours(session_id)
+
+    def detail(self, session_id: str) -> SessionDetail:
+        """Return a session with what its journal tells.
+
+        Raises:
+            SessionNotFoundError: no record has that id.
+        """
+        record = self._entry(session_id)
+        if is_id(session_id):
+            journal = self._open(session_id).journal
+            try:
+                told = self._details.get(journal, "detail", lambda: read_detail(journal, record))
+            except OSError as error:
+                told = JournalDetail(faults=(f"cannot read the journal {journal}: {error.strerror or error}",))
+        else:
+            told = JournalDetail(faults=(f"{session_id!r} names no run folder, so there is no journal",))
+        return SessionDetail(row=self.row(session_id), record=record, journal=told)
+
+    def curves(self, session_id: str, points: int = 2000) -> Curves:
+        """Return price, equity, drawdown and position of a session, about ``points`` bars at most.
+
+        Raises:
+            SessionNotFoundError: no record and no run folder has that id.
+        """
+        run = self.run(session_id)
+        if not is_id(session_id):
+            return Curves(faults=(f"{session_id!r} names no run folder, so there are no bars",))
+        source = source_of(self._open(session_id), run.state in ENDED)
+        balance = run.start_balance or 0.0
+        try:
+            return self._curves.get(source, (points, balance), lambda: read_curves(source, balance, points))
+        except OSError as error:
+            return Curves(faults=(f"cannot read {source}: {error.strerror or error}",))
+
+    def daily(self, since: datetime | None = None) -> list[Day]:
+        """Return the sessions by the UTC day on which they began and by currency, oldest first.
+
+        Args:
+            since: nothing that began earlier.
+        """
+        days: dict[tuple[date, str], Day] = {}
+        for one in self._registry.days(since):
+            key = (date.fromisoformat(one.day), quote_currency(one.symbol))
+            before = days.get(key) or Day(day=key[0], currency=key[1])
+            days[key] = Day(
+                day=key[0],
+                currency=key[1],
+                sessions=before.sessions + one.sessions,
+                open=before.open + one.open,
+                realized_pnl=before.realized_pnl + one.realized_pnl,
+                max_drawdown=_worse(before.max_drawdown, one.max_drawdown),
+            )
+        return [days[key] for key in sorted(days)]
 
     def latest(self, query: Query = ALL) -> SessionRecord | None:
         """Return the newest record that matches, None when there is none."""
@@ -121,7 +218,9 @@ class Views:
         """
         if session_id == "latest":
             latest = self.latest()
-            return latest.session_id if latest else self._entry(session_id).path.stem
+            if latest is None:
+                raise self._unknown(session_id)
+            return latest.session_id
         return self.record(session_id).session_id
 
     def events(self, session_id: str) -> list[AnyEvent]:
@@ -132,79 +231,57 @@ class Views:
             ArtefactError: it has no journal, or a broken one.
         """
         self._entry(session_id)
-        return list(read_journal(self._runs(session_id).journal))
+        return list(read_journal(self._open(session_id).journal))
 
     def tally(self, session_id: str) -> Tally:
         """Return the fold of a session's journal; raises as :meth:`events`."""
         return fold(self.events(session_id), start_balance_of(self.record(session_id)))
 
-    def _entry(self, session_id: str) -> Entry:
-        """Return the registry's entry of a session."""
+    def _entry(self, session_id: str) -> SessionRecord:
+        """Return the newest record of a session.
+
+        Raises:
+            SessionNotFoundError: no record has that id.
+        """
         entry = self._registry.find(session_id)
         if entry is None or entry.record is None:
-            known = [row.session_id for row in self.rows(Query(limit=3))]
-            raise SessionNotFoundError(
-                f"no session {session_id!r} in the registry; "
-                + (f"the newest are: {', '.join(known)}" if known else "it is empty: run `peaktrade session run`")
-            )
-        return entry
+            raise self._unknown(session_id)
+        return entry.record
 
-
-def _row(entry: Entry, now: datetime) -> SessionRow:
-    """Return an entry of the registry as a row."""
-    record = entry.record
-    if record is None:
-        return SessionRow(
-            session_id=entry.path.stem,
-            started_at=None,
-            ended_at=None,
-            mode="unknown",
-            environment=None,
-            symbol=None,
-            strategy=None,
-            status=entry.status,
-            realized_pnl=None,
-            unrealized_pnl=None,
-            max_drawdown=None,
-            num_orders=None,
-            orders_blocked=None,
-            notes=f"{entry.path.name}: {entry.fault}",
-            duration_seconds=None,
-            is_live_warning=False,
-            risk_status="red",
+    def _unknown(self, session_id: str) -> SessionNotFoundError:
+        """Return the error that a session is not there."""
+        known = [row.session_id for row in self.rows(Query(limit=3))]
+        return SessionNotFoundError(
+            f"no session {session_id!r} in the registry; "
+            + (f"the newest are: {', '.join(known)}" if known else "it is empty: run `peaktrade session run`")
         )
-    duration = record.duration_seconds
-    if record.status == "started" and record.started_at is not None:
-        duration = (now - record.started_at).total_seconds()
+
+
+def _row(line: Line, now: datetime) -> SessionRow:
+    """Return a line of the registry as a row."""
+    began = line.started_at
+    until = now if line.status == "started" else line.finished_at
     return SessionRow(
-        session_id=record.session_id,
-        started_at=record.started_at,
-        ended_at=record.finished_at,
-        mode=record.mode,
-        environment=record.env_name,
-        symbol=record.symbol,
-        strategy=record.setting("strategy_name"),
-        status=record.status,
-        realized_pnl=record.metric("realized_pnl"),
-        unrealized_pnl=record.metric("unrealized_pnl"),
-        max_drawdown=record.metric("max_drawdown"),
-        num_orders=_whole(record.metric("num_orders")),
-        orders_blocked=_whole(record.metric("orders_blocked_risk")),
-        notes=record.error or str(record.setting("notes") or ""),
-        duration_seconds=duration,
-        is_live_warning=record.mode == "live",
-        risk_status=_risk_status(record),
+        session_id=line.session_id if line.session_id is not None else line.name.removesuffix(".json"),
+        started_at=began,
+        ended_at=line.finished_at,
+        mode=line.mode or "unknown",
+        environment=line.environment,
+        symbol=line.symbol,
+        strategy=line.strategy,
+        status=line.status,
+        realized_pnl=line.realized_pnl,
+        unrealized_pnl=line.unrealized_pnl,
+        max_drawdown=line.max_drawdown,
+        num_orders=line.num_orders,
+        orders_blocked=line.orders_blocked,
+        notes=line.notes,
+        duration_seconds=(until - began).total_seconds() if began and until else None,
+        is_live_warning=line.mode == "live",
+        risk_status=line.risk_status,
     )
 
 
-def _whole(value: float | None) -> int | None:
-    """Return a count as a whole number."""
-    return None if value is None else int(value)
-
-
-def _risk_status(record: SessionRecord) -> str:
-    """Return the worst severity of a session; without one, a failed session is red and others green."""
-    known = record.metrics.get("risk_status")
-    if known in ("green", "yellow", "red"):
-        return str(known)
-    return "red" if record.status == "failed" else "green"
+def _worse(one: float | None, other: float | None) -> float | None:
+    """Return the larger of two drawdowns, either of which may be unknown."""
+    return max((value for value in (one, other) if value is not None), default=None)

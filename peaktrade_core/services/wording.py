@@ -13,6 +13,7 @@ BADGES = {
 }
 MARKS = {"pass": "✓ pass", "warn": "▲ warn", "fail": "✕ fail"}
 NOTHING = "–"
+_LONGEST_CODE = 10  # characters of a currency
 MINUS = "\N{MINUS SIGN}"  # as wide as the plus, unlike the hyphen
 
 
@@ -76,8 +77,12 @@ def minute(at: datetime | None) -> str:
 
 
 def quote_currency(symbol: str | None) -> str:
-    """Return the currency in which a symbol's money is counted: ``EUR`` for ``BTC/EUR`` and ``BTC/EUR-PERP``."""
-    return (symbol or "").partition("/")[2].partition("-")[0].partition(":")[0]
+    """Return the currency in which a symbol's money is counted: ``EUR`` for ``BTC/EUR`` and ``BTC/EUR-PERP``.
+
+    Empty where the symbol, which a foreign record may bring, names none.
+    """
+    code = (symbol or "").partition("/")[2].partition("-")[0].partition(":")[0]
+    return code if code.isalnum() and len(code) <= _LONGEST_CODE else ""
 
 
 def short_id(session_id: str, mode: str) -> str:

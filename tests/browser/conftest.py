@@ -16,6 +16,7 @@ from peaktrade_core.edge.bootstrap import Workspace
 REPO = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPO / "tests" / "dashboard"))
 from serving import Dashboard, make_history  # noqa: E402  (shared with the HTTP tests)
+from watching import Watched  # noqa: E402
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 QUIET = [
@@ -61,3 +62,11 @@ def dashboard(history: Workspace) -> Iterator[Dashboard]:
     running = Dashboard(history.home, refresh=1)
     yield running
     running.stop()
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """Return a watched page in a fresh context."""
+    watched = Watched(browser)
+    yield watched
+    watched.context.close()

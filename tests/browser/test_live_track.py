@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from serving import HOSTILE, Dashboard, make_history
+from watching import Watched
 
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.edge.bootstrap import Workspace
@@ -15,32 +13,6 @@ from peaktrade_core.services import wording
 from peaktrade_core.services.session import run_session
 
 pytestmark = pytest.mark.browser
-
-
-class Watched:
-    """A page, and what it did: requests, console messages and errors."""
-
-    def __init__(self, browser: Browser, **options: object) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})
-        self.page: Page = self.context.new_page()
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def open(self, url: str) -> Page:
-        """Open a page and wait for its last panel."""
-        self.page.goto(url)
-        expect(self.page.locator("[data-panel=sessions]")).to_be_visible(timeout=30_000)
-        return self.page
-
-
-@pytest.fixture
-def watched(browser: Browser) -> Iterator[Watched]:
-    watched = Watched(browser)
-    yield watched
-    watched.context.close()
 
 
 def test_tile_and_table_show_the_figures_of_the_views(
@@ -69,21 +41,18 @@ def test_page_has_title_landmarks_and_age(watched: Watched, dashboard: Dashboard
     expect(page.get_by_role("main").get_by_role("heading", level=1)).to_have_text("Live-Track")
     expect(page.locator("#age")).to_contain_text("UTC ·")
     expect(page.locator("#age")).to_contain_text("every 1 s")
-    expect(page.get_by_role("img")).to_have_attribute(
-        "aria-label", re.compile(r"Cumulative realized PnL of \d sessions, from .* ends at .* EUR")
-    )
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
 
 
 def test_filter_link_works_and_is_marked(watched: Watched, dashboard: Dashboard, history: Workspace) -> None:
     page = watched.open(dashboard.url)
-    page.get_by_role("link", name="Completed").click()
+    page.get_by_role("link", name="Completed 4").click()
     page.wait_for_url("**/?status=completed")
     expect(page.locator("tr[data-session]")).to_have_count(
         history.views.stats(Query(status="completed")).total_sessions
     )
-    expect(page.get_by_role("link", name="Completed")).to_have_attribute("aria-current", "true")
+    expect(page.get_by_role("link", name="Completed 4")).to_have_attribute("aria-current", "true")
     page.get_by_role("link", name="Testnet").click()
     expect(page.get_by_text("No session matches this filter.")).to_be_visible()
     page.get_by_role("link", name="Show all sessions").click()

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.services.session import run_session
 
+REPO = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>window.stolen = 1</script><img src=x onerror='window.stolen=2'>"
 CODE = """
-import sys
+import json, sys
 from pathlib import Path
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.dashboard import kernels
 from peaktrade_core.edge.dashboard.server import serve
-home, refresh, pages = sys.argv[1:]
-serve(Workspace(home), port=0, auto_refresh_seconds=int(refresh), pages=Path(pages) if pages else None)
+kernels.MOST_KERNELS = 8
+home, refresh, pages, options = sys.argv[1:]
+pages = Path(pages) if pages else None
+serve(Workspace(home), port=0, auto_refresh_seconds=int(refresh), pages=pages, **json.loads(options))
 """
 
 
@@ -42,14 +47,20 @@ class Dashboard:
     """A running dashboard.
 
     Attributes:
-        url: of its first page; process: the server's.
+        url: of its first page, on loopback; port: of that; process: the server's.
     """
 
     def __init__(
-        self, home: Path, *, refresh: int = 60, pages: Path | None = None, env: dict[str, str] | None = None
+        self,
+        home: Path,
+        *,
+        refresh: int = 60,
+        pages: Path | None = None,
+        env: dict[str, str] | None = None,
+        **options: Any,
     ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CODE, str(home), str(refresh), str(pages or "")],
+            [sys.executable, "-c", CODE, str(home), str(refresh), str(pages or ""), json.dumps(options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
@@ -57,28 +68,45 @@ class Dashboard:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        found = re.search(r"http://\S+", line)
+        found = re.search(r"http://\S+:(\d+)/", line)
         assert found, line + self.process.stdout.read()
-        self.url = found[0]
+        self.url, self.port = f"http://127.0.0.1:{found[1]}/", int(found[1])
 
     def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        """Ask for a path; header names are written with underscores."""
-        asked = urllib.request.Request(
-            self.url + path.lstrip("/"),
-            method=method,
-            data=b"" if method == "POST" else None,
-            headers={name.replace("_", "-"): value for name, value in headers.items()},
-        )
+        """Ask for a path exactly as it is written; header names are written with underscores."""
+        wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            with urllib.request.urlopen(asked, timeout=60) as answer:
-                return Answer(answer.status, answer.read().decode(), answer.headers)
-        except urllib.error.HTTPError as error:
-            return Answer(error.code, error.read().decode(), error.headers)
+            wire.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
+            for name, value in headers.items():
+                wire.putheader(name.replace("_", "-"), value)
+            if method in ("POST", "PUT", "PATCH"):
+                wire.putheader("Content-Length", "0")
+            wire.endheaders()
+            answer = wire.getresponse()
+            return Answer(answer.status, answer.read().decode(), answer.headers)
+        finally:
+            wire.close()
+
+    def json(self, path: str) -> Any:
+        """Return what a route of the API answers."""
+        answer = self.get(path)
+        assert answer.status == 200, answer
+        return json.loads(answer.body)
+
+    def talk(self, raw: bytes) -> bytes:
+        """Send bytes as they are and return what comes back until the server closes or says nothing for a second."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=1) as wire:
+            wire.sendall(raw)
+            got = b""
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                while part := wire.recv(65_536):
+                    got += part
+            return got
 
     def kernels(self) -> list[psutil.Process]:
         """Return the kernels that run now."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if any("ipykernel" in word for word in child.cmdline())]
+        return [child for child in children if _is_kernel(child)]
 
     def stop(self, number: int = signal.SIGINT) -> tuple[int, float]:
         """Send a signal; return the exit code and how long it took [s]."""
@@ -90,6 +118,13 @@ class Dashboard:
             self.process.kill()
             raise
         return code, time.monotonic() - begun
+
+
+def _is_kernel(process: psutil.Process) -> bool:
+    """Return whether a process is a kernel, started in the ordinary way or forked from the nursery."""
+    parent = process.parent()
+    forked = parent is not None and any(word.endswith("warm.nursery") for word in parent.cmdline())
+    return forked or any("ipykernel" in word for word in process.cmdline())
 
 
 def make_history(workspace: Workspace) -> None:
@@ -114,15 +149,29 @@ def make_history(workspace: Workspace) -> None:
     (folder / "20260101T060000_live_session_shadow_torn.json").write_text('{"session_id": "torn", ')
 
 
-def make_page(folder: Path, source: str, **metadata: object) -> Path:
-    """Write a view notebook of one cell where the first page is looked for, and return its folder."""
+def new_workspace(folder: Path) -> Workspace:
+    """Return a fresh workspace with the shipped configuration."""
+    (folder / "config").mkdir(parents=True)
+    (folder / "config" / "config.toml").write_bytes((REPO / "config" / "config.toml").read_bytes())
+    return Workspace(folder)
+
+
+def make_page(folder: Path, source: str, page: str = "live_track", **metadata: object) -> Path:
+    """Write a view notebook of one cell where a page is looked for, and return its folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    cell = {"cell_type": "code", "execution_count": None, "id": "one", "metadata": {}, "outputs": [], "source": source}
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "one",
+        "metadata": {},
+        "outputs": [],
+        "source": source,
+    }
     about = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "title": "Test",
         "peaktrade": metadata,
     }
     notebook = {"cells": [cell], "metadata": about, "nbformat": 4, "nbformat_minor": 5}
-    (folder / "live_track.ipynb").write_text(json.dumps(notebook))
+    (folder / f"{page}.ipynb").write_text(json.dumps(notebook))
     return folder

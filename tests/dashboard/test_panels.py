@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -14,14 +14,14 @@ from peaktrade_core.adapters.registry import Query
 from peaktrade_core.adapters.trading_state import GLOBAL
 from peaktrade_core.domain.errors import ConfigError, UnknownNameError
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.curve import Curve
-from peaktrade_core.edge.dashboard.panels import PANELS, Filters, Page, read_filters
+from peaktrade_core.edge.dashboard.curve import Axis, Plot, nice_ticks
+from peaktrade_core.edge.dashboard.panels import PANELS, Asked, Filters, Page, read_filters
 from peaktrade_core.edge.dashboard.words import words
 from peaktrade_core.services import wording
 
 
-def shown(workspace: Workspace, name: str, query: str = "") -> str:
-    return Page(lambda: workspace, query).panel(name)
+def shown(workspace: Workspace, name: str, query: str = "", subject: str | None = None) -> str:
+    return Page(lambda: workspace, query, subject).panel(name)
 
 
 def text(html: str) -> str:
@@ -98,9 +98,10 @@ def test_what_files_hold_is_shown_as_text(workspace: Workspace) -> None:
     add(workspace, "shadow_x", status="failed", error=HOSTILE, env_name=HOSTILE, finished_at="2099-01-01T00:00:00")
     workspace.states.set(GLOBAL, "HALTED", by=HOSTILE, reason=HOSTILE, now=datetime.now(UTC))
     for name in PANELS:
-        html = shown(workspace, name)
-        assert "<script" not in html
-        assert "<img" not in html
+        for subject in (None, HOSTILE, "shadow_x"):
+            html = shown(workspace, name, subject=subject)
+            assert "<script" not in html
+            assert "<img" not in html
     assert "&lt;script&gt;" in shown(workspace, "status")
     assert "&lt;script&gt;" in shown(workspace, "snapshot")
     assert "unknown mode" in shown(workspace, "sessions", "mode=<script>")
@@ -129,12 +130,19 @@ def test_today_sums_each_currency_by_itself(workspace: Workspace) -> None:
     assert f"Today {wording.signed(euros, 'EUR')} · +12.50 USD" in text(shown(workspace, "status"))
 
 
-def test_trend_ends_at_the_sum_of_its_sessions(workspace: Workspace) -> None:
+def test_trend_sums_up_the_days(workspace: Workspace) -> None:
     make_history(workspace)
-    total = sum(row.realized_pnl for row in workspace.views.rows() if row.status == "completed")
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    today = sum(row.realized_pnl for row in workspace.views.rows() if row.status == "completed")
+    assert "4 sessions on one day so far" in shown(workspace, "trend")
+    add(workspace, "shadow_before", metrics={"realized_pnl": 100.0, "max_drawdown": 0.25}, started_at=yesterday)
+    add(workspace, "shadow_usd", symbol="BTC/USD", metrics={"realized_pnl": 12.5})
     html = shown(workspace, "trend")
-    assert f"ends at {wording.signed(total, 'EUR')}" in html
-    assert "4 finished sessions in EUR" in html
+    assert f'data-figure="total">{wording.signed(today + 100.0, "EUR")}<' in html
+    assert "5 sessions in EUR · best day +100.00" in html
+    assert "1 more in other currencies." in html
+    assert f'data-y="100,{today + 100.0:.9g}"' in html
+    assert 'data-y="-25,' in html
 
 
 def test_filters_combine_and_link_to_each_other(workspace: Workspace) -> None:
@@ -142,7 +150,7 @@ def test_filters_combine_and_link_to_each_other(workspace: Workspace) -> None:
     html = shown(workspace, "sessions", "mode=shadow&status=aborted")
     assert re.findall(r'data-session="([^"]+)"', html) == ["shadow_20260101_070000_bbbbbb"]
     assert re.search(r'href="/\?mode=shadow&amp;status=completed">Completed <span class="n">4<', html)
-    assert html.count('aria-current="true"') == 2
+    assert html.count('aria-current="true"') == 5
     assert "No session matches" in shown(workspace, "sessions", "mode=paper")
 
 
@@ -150,7 +158,46 @@ def test_limit_comes_after_the_filter(workspace: Workspace) -> None:
     make_history(workspace)
     html = shown(workspace, "sessions", "status=failed&limit=1")
     assert re.findall(r'data-session="([^"]+)"', html) == ["testnet_20260101_080000_aaaaaa"]
-    assert "2 of 4 sessions" in shown(workspace, "sessions", "status=completed&limit=2")
+    assert "1–2 of 4" in shown(workspace, "sessions", "status=completed&limit=2")
+
+
+def test_pages_of_the_list_follow_each_other_without_a_gap(workspace: Workspace) -> None:
+    make_history(workspace)
+    every = [row.session_id for row in workspace.views.rows()]
+    seen, query = list[str](), "limit=3"
+    while query:
+        html = shown(workspace, "sessions", query)
+        seen += re.findall(r'data-session="([^"]+)"', html)
+        older = re.search(r'href="/\?([^"]+)" rel="next"', html)
+        query = older[1].replace("&amp;", "&") if older else ""
+    assert seen == every
+    assert "newer" in html
+    assert f"{len(every)} of {len(every)}" in html
+
+
+def test_columns_sort_by_link_both_ways_and_what_has_no_figure_comes_last(workspace: Workspace) -> None:
+    make_history(workspace)
+    known = sorted(row.realized_pnl for row in workspace.views.rows(Query(mode="shadow")))
+
+    def figures(query: str) -> list[str]:
+        return re.findall(r'data-figure="realized_pnl">([^<]+)<', shown(workspace, "sessions", query))
+
+    assert figures("mode=shadow&sort=realized_pnl") == [wording.signed(value, "EUR") for value in reversed(known)]
+    assert figures("mode=shadow&sort=realized_pnl&order=asc") == [wording.signed(value, "EUR") for value in known]
+    html = shown(workspace, "sessions", "sort=realized_pnl")
+    assert html.rindex("? UNREADABLE") > html.rindex("✓ OK")
+    assert 'aria-sort="descending"><a href="/?sort=realized_pnl&amp;order=asc"' in html
+
+
+def test_strategy_symbol_and_age_narrow_the_list(workspace: Workspace) -> None:
+    make_history(workspace)
+    add(workspace, "shadow_eth", symbol="ETH/EUR")
+    html = shown(workspace, "sessions", "strategy=rsi_reversion&days=1")
+    assert html.count("data-session=") == 1
+    assert re.search(r'href="/\?strategy=ma_crossover&amp;days=1">ma_crossover <span class="n">1<', html)
+    assert re.findall(r'data-session="([^"]+)"', shown(workspace, "sessions", "symbol=ETH%2FEUR")) == ["shadow_eth"]
+    assert shown(workspace, "sessions", "days=1").count("data-session=") == 5
+    assert "No session matches this filter." in shown(workspace, "sessions", "strategy=nobody")
 
 
 def test_broken_configuration_fails_in_words_in_each_panel(workspace: Workspace) -> None:
@@ -163,7 +210,7 @@ def test_broken_configuration_fails_in_words_in_each_panel(workspace: Workspace)
 
 
 def test_bug_in_a_panel_stays_in_it(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(workspace: Workspace, query: str) -> dict[str, object]:
+    def broken(workspace: Workspace, asked: Asked) -> dict[str, object]:
         raise KeyError("<b>x</b>")
 
     monkeypatch.setitem(PANELS, "trend", broken)
@@ -176,10 +223,23 @@ def test_unknown_panel_is_an_error(workspace: Workspace) -> None:
         shown(workspace, "nope")
 
 
+MORE = ("days=0", "days=x", "sort=notes", "order=up", "offset=99999999999")
+
+
 def test_filters_are_read_strictly() -> None:
-    assert read_filters("mode=shadow&status=failed&limit=7&other=1") == Filters("shadow", "failed", 7)
-    assert read_filters("") == Filters(None, None, 50)
-    for query in ("mode=x", "status=x", "limit=0", "limit=501", "limit=1e3", "limit=²", "limit=99999999999"):
+    assert read_filters("mode=shadow&status=failed&limit=7&other=1") == Filters("shadow", "failed", limit=7)
+    assert read_filters("") == Filters()
+    for query in (
+        "mode=x",
+        "status=x",
+        "limit=0",
+        "limit=501",
+        "limit=1e3",
+        "limit=²",
+        "limit=99999999999",
+        "offset=-1",
+        *MORE,
+    ):
         with pytest.raises(ConfigError):
             read_filters(query)
 
@@ -210,9 +270,29 @@ def test_duration(seconds: float | None, expected: str) -> None:
     assert wording.duration(seconds) == expected
 
 
-def test_curve_stays_in_its_box_and_touches_its_ends() -> None:
-    curve = Curve([-3.0, 1.0, 4.0])
-    heights = [float(y) for y in re.findall(r"V([\d.]+)", curve.line)]
-    assert heights == [154.0, pytest.approx(69.4, abs=0.1), 6.0]
-    assert (curve.top, curve.bottom) == (4.0, -3.0)
-    assert Curve([0.0, 0.0]).end == (594.0, 6.0)
+def test_chart_stays_in_its_box_and_touches_its_ends() -> None:
+    axis = Axis([datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in (0, 6, 12)])
+    plot = Plot("equity", axis, [-3.0, 1.0, 4.0])
+    assert plot.line == "M0.0 192.0L500.0 86.9L1000.0 8.0"
+    assert plot.area.endswith(f"V{plot.y(0.0):.1f}H0.0Z")
+    assert Plot("equity", axis, [-3.0, 1.0, 4.0], step=True).line == "M0.0 192.0H500.0V86.9H1000.0V8.0"
+    assert [tick.text for tick in axis.ticks] == ["01-01", "03:00", "06:00", "09:00", "12:00"]
+
+
+def test_chart_of_equal_values_or_one_point_is_a_line_in_the_middle() -> None:
+    axis = Axis([datetime(2026, 1, 1, tzinfo=UTC)])
+    assert Plot("equity", axis, [10_000.0]).line == "M0.0 100.0"
+    assert Plot("position", axis, [0.0], zero=True).line == "M0.0 100.0"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "texts"),
+    [
+        (0.0, 1.0, ["0.0", "0.5", "1.0"]),
+        (-3.0, 4.0, ["−2", "0", "2", "4"]),
+        (9_990.0, 10_010.0, ["9,990", "9,995", "10,000", "10,005", "10,010"]),
+        (0.00012, 0.00034, ["0.0002", "0.0003"]),
+    ],
+)
+def test_ticks_are_round_and_few(low: float, high: float, texts: list[str]) -> None:
+    assert [text for _, text in nice_ticks(low, high)] == texts

@@ -1,67 +1,32 @@
-"""The server over plain HTTP and websockets: what it answers, what it refuses, and how it ends."""
+"""The server over plain HTTP: the pages that it shows, with and without a kernel, and how it starts and ends."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import HOSTILE, Dashboard, make_history, make_page
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from serving import HOSTILE, Dashboard, make_page
 
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.dashboard.memory import Watchdog
 from peaktrade_core.edge.dashboard.server import serve
-from peaktrade_core.edge.dashboard.wire import PROTOCOL, framed
-
-REPO = Path(__file__).resolve().parents[2]
-TELL_ENVIRONMENT = "import os; print('|'.join(f'{k}={v}' for k, v in sorted(os.environ.items())))"
-SLIDER = "import ipywidgets; ipywidgets.IntSlider(3)"
 
 
-def new_workspace(folder: Path) -> Workspace:
-    (folder / "config").mkdir(parents=True)
-    (folder / "config" / "config.toml").write_bytes((REPO / "config" / "config.toml").read_bytes())
-    return Workspace(folder)
+def settled(dashboard: Dashboard, expected: int = 0) -> bool:
+    """Return whether the number of kernels comes to what is expected within a few seconds."""
+    deadline = time.monotonic() + 40
+    while len(dashboard.kernels()) != expected and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return len(dashboard.kernels()) == expected
 
 
-@pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = new_workspace(tmp_path_factory.mktemp("dashboard") / "home")
-    make_history(workspace)
-    return workspace
-
-
-@pytest.fixture(scope="module")
-def dashboard(history: Workspace) -> Iterator[Dashboard]:
-    running = Dashboard(history.home)
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
-def interactive(history: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    pages = make_page(tmp_path_factory.mktemp("pages"), SLIDER, kind="view", interactive=True)
-    running = Dashboard(history.home, pages=pages)
-    yield running
-    running.stop()
-
-
-def test_health(dashboard: Dashboard) -> None:
-    for path in ("/api/health", "/health"):
-        answer = dashboard.get(path)
-        assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
-
-
-def test_page_is_whole_without_any_script(dashboard: Dashboard, history: Workspace) -> None:
+def test_page_is_whole_without_any_script_and_without_a_kernel(dashboard: Dashboard, history: Workspace) -> None:
     page = dashboard.get("/")
     assert page.status == 200
     assert "<title>Live-Track · peaktrade</title>" in page.body
@@ -71,218 +36,129 @@ def test_page_is_whole_without_any_script(dashboard: Dashboard, history: Workspa
     assert "&lt;script&gt;window.stolen" in page.body
     assert "Traceback" not in page.body
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page.body)
-
-
-def test_kernel_of_a_page_ends_with_it(dashboard: Dashboard) -> None:
-    dashboard.get("/")
-    deadline = time.monotonic() + 5
-    while dashboard.kernels() and time.monotonic() < deadline:
-        time.sleep(0.1)
     assert dashboard.kernels() == []
 
 
 def test_filter_in_the_url_reaches_the_page(dashboard: Dashboard) -> None:
     body = dashboard.get("/?status=failed").body
-    assert re.findall(r'<tr data-session="([^"]*)"', body) == ["testnet_20260101_080000_aaaaaa"]
-    assert "1 of 1 sessions" in body
+    assert re.findall(r'data-session="([^"]*)"', body) == ["testnet_20260101_080000_aaaaaa"]
 
 
-def test_unknown_filter_is_said_in_words(dashboard: Dashboard) -> None:
+def test_unknown_filter_is_said_in_words_and_other_panels_stay(dashboard: Dashboard) -> None:
     body = dashboard.get("/?mode=warp").body
-    assert "unknown mode &#39;warp&#39;; known: shadow, testnet, paper, live" in body
+    assert "unknown mode &#39;warp&#39;" in body
     assert 'data-panel="snapshot"' in body
 
 
 def test_panels_are_those_of_the_page(dashboard: Dashboard) -> None:
     page = dashboard.get("/?status=completed").body
-    brought = json.loads(dashboard.get("/api/panels?panel=trend&panel=sessions&query=status%3Dcompleted").body)
-    assert sorted(brought["panels"]) == ["sessions", "trend"]
+    brought = dashboard.json("/api/panels?panel=snapshot&panel=sessions&query=status%3Dcompleted")
+    assert sorted(brought["panels"]) == ["sessions", "snapshot"]
     for html in brought["panels"].values():
         assert html.strip() in page
 
 
-def test_json_agrees_with_the_views(dashboard: Dashboard, history: Workspace) -> None:
-    rows = json.loads(dashboard.get("/api/live_sessions?mode=testnet&limit=1").body)
-    assert [row["session_id"] for row in rows] == ["testnet_20260101_080000_aaaaaa"]
-    stats = json.loads(dashboard.get("/api/live_sessions/stats?status=completed").body)
-    expected = history.views.stats(Query(status="completed"))
-    assert (stats["total_sessions"], stats["total_pnl"]) == (expected.total_sessions, expected.total_pnl)
-
-
-@pytest.mark.parametrize("query", ["mode=warp", "status=lost", "limit=0", "limit=501", "limit=x", "limit=-1"])
-def test_bad_parameter_is_422_with_a_message(dashboard: Dashboard, query: str) -> None:
-    answer = dashboard.get(f"/api/live_sessions?{query}")
-    assert answer.status == 422
-    assert query.split("=")[0] in json.loads(answer.body)["message"]
+@pytest.mark.parametrize("page", ["/session/", "/run/"])
+def test_id_that_does_not_exist_is_a_page_that_says_so(dashboard: Dashboard, page: str) -> None:
+    for hostile in ("nope", "..%2f..%2f..%2fetc%2fpasswd", "%3Cscript%3E", "%00", "x" * 199):
+        answer = dashboard.get(page + hostile, Accept="text/html")
+        assert answer.status == 404
+        assert "<h1>Not Found</h1>" in answer.body
+        assert "<script>" not in answer.body
+    assert dashboard.get(page + "%ff").status in (400, 404)
 
 
 @pytest.mark.parametrize(
-    "path",
-    [
-        "/tree",
-        "/voila/tree",
-        "/voila/render/live_track.ipynb",
-        "/voila/files/live_track.ipynb",
-        "/voila/api/contents/live_track.ipynb",
-        "/api/contents",
-        "/api/kernels",
-        "/api/terminals",
-        "/login",
-        "/static/../index.html.j2",
-        "/static/%2e%2e/index.html.j2",
-        "/live_track.ipynb",
-    ],
+    ("path", "twin"),
+    [("/", "/api/live_sessions"), ("/?status=failed&zone=local", "/api/live_sessions?status=failed")],
 )
-def test_nothing_else_exists(dashboard: Dashboard, path: str) -> None:
-    answer = dashboard.get(path)
-    assert answer.status in (403, 404)
-    assert "cell_type" not in answer.body
+def test_each_page_links_its_json(dashboard: Dashboard, path: str, twin: str) -> None:
+    found = re.search(r'<link rel="alternate" type="application/json" href="([^"]+)"', dashboard.get(path).body)
+    assert found
+    assert found[1] == twin
+    assert dashboard.get(twin).status == 200
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-@pytest.mark.parametrize("path", ["/", "/api/health", "/api/live_sessions", "/api/panels", "/api/kernels/a-b-c-d-e"])
-def test_every_route_is_get_only(dashboard: Dashboard, method: str, path: str) -> None:
-    assert dashboard.get(path, method).status == 405
+def test_page_agrees_with_the_views(dashboard: Dashboard, history: Workspace) -> None:
+    shown = re.findall(r'data-session="([^"]*)"', dashboard.get("/?mode=shadow").body)
+    assert shown == [row.session_id for row in history.views.rows(Query(mode="shadow"))]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1"])
-def test_foreign_host_is_refused(dashboard: Dashboard, host: str) -> None:
-    for path in ("/", "/api/health", "/static/page.js"):
-        assert dashboard.get(path, Host=host).status == 403
-
-
-def test_headers_let_nothing_foreign_in(dashboard: Dashboard) -> None:
-    for path in ("/", "/api/health", "/static/page.js"):
-        headers = dashboard.get(path).headers
-        policy = headers["Content-Security-Policy"]
-        assert "default-src 'none'" in policy
-        assert "http" not in policy
-        assert "unsafe" not in policy
-        assert "*" not in policy
-        assert headers["X-Content-Type-Options"] == "nosniff"
-
-
-def test_answers_are_compressed(dashboard: Dashboard) -> None:
-    with socket.create_connection(("127.0.0.1", int(dashboard.url.split(":")[2].strip("/")))) as wire:
-        wire.sendall(b"GET /static/peaktrade.css HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n")
-        assert b"content-encoding: gzip" in wire.recv(2000).lower()
-
-
-def test_kernel_gets_a_scrubbed_environment(history: Workspace, tmp_path: Path) -> None:
-    pages = make_page(tmp_path / "pages", TELL_ENVIRONMENT, kind="view")
-    planted = {"KRAKEN_API_SECRET": "canary-7f3a", "AWS_SECRET_ACCESS_KEY": "canary-7f3a", "LC_TIME": "C"}
-    running = Dashboard(history.home, pages=pages, env=planted)
-    try:
-        body = running.get("/?mode=shadow&note=x").body
-    finally:
-        running.stop()
+def test_kernel_page_gets_a_scrubbed_environment_and_its_subject(odd: Dashboard, history: Workspace) -> None:
+    run_id = history.views.runs(1)[0].run_id
+    body = odd.get(f"/run/{run_id}?mode=shadow&note=x").body
     assert "canary-7f3a" not in body
     assert f"PEAKTRADE_HOME={history.home}" in body
     assert "QUERY_STRING=mode=shadow&amp;note=x" in body
+    assert f"PEAKTRADE_PAGE_SUBJECT={run_id}" in body
     assert "LC_TIME=C" in body
+    assert settled(odd)
 
 
-@pytest.mark.parametrize("metadata", [{}, {"kind": "runbook"}, {"kind": "view", "side_effects": True}])
-def test_notebook_that_is_no_view_is_not_run(history: Workspace, tmp_path: Path, metadata: dict[str, object]) -> None:
-    ran = tmp_path / "ran"
-    pages = make_page(tmp_path / "pages", f"open({str(ran)!r}, 'w').close()", **metadata)
-    running = Dashboard(history.home, pages=pages)
-    try:
-        assert running.get("/").status == 403
-    finally:
-        running.stop()
-    assert not ran.exists()
+def test_unknown_id_starts_no_kernel(odd: Dashboard) -> None:
+    assert odd.get("/run/nope").status == 404
+    assert odd.kernels() == []
 
 
-def test_failing_cell_shows_no_traceback(history: Workspace, tmp_path: Path) -> None:
-    pages = make_page(tmp_path / "pages", "secret_name = 1; secret_name / 0", kind="view")
-    running = Dashboard(history.home, pages=pages)
-    try:
-        body = running.get("/").body
-    finally:
-        running.stop()
+@pytest.mark.parametrize("path", ["/alerts", "/wall", "/dashboard", "/control-center"])
+def test_notebook_that_is_no_view_is_not_run(odd: Dashboard, path: str) -> None:
+    assert odd.get(path).status == 403
+    assert odd.kernels() == []
+
+
+def test_failing_cell_shows_no_traceback(odd: Dashboard) -> None:
+    body = odd.get("/system").body
     assert "This panel could not be made." in body
     assert "ZeroDivisionError" not in body
     assert "secret_name" not in body
 
 
-async def connect(url: str, origin: str | None, protocols: list[str] | None) -> WebSocketClientConnection:
-    headers = {"Origin": origin} if origin else {}
-    return await websocket_connect(HTTPRequest(url, headers=headers), subprotocols=protocols)
-
-
-def refusal(url: str, origin: str | None, protocols: list[str] | None) -> int:
-    """Return the status with which a websocket is refused."""
-    with pytest.raises(HTTPClientError) as refused:
-        asyncio.run(connect(url, origin, protocols))
-    return int(refused.value.code)
-
-
-def kernel_socket(interactive: Dashboard) -> str:
-    """Open the interactive page and return the address of its kernel's websocket."""
-    found = re.search(r'"kernelId": "([^"]+)"', interactive.get("/").body)
-    assert found
-    return f"{interactive.url.replace('http', 'ws')}api/kernels/{found[1]}/channels?session_id=test"
-
-
-def test_websocket_needs_our_origin_and_the_framed_protocol(interactive: Dashboard) -> None:
-    url, own = kernel_socket(interactive), interactive.url.rstrip("/")
-    assert refusal(url, own, None) == 400
-    assert refusal(url, own, ["v0.other"]) == 400
-    assert refusal(url, "http://evil.example", [PROTOCOL]) == 403
-    assert refusal(url, None, [PROTOCOL]) == 403
-
-    async def talk() -> tuple[bool, int]:
-        wire = await connect(url, own, [PROTOCOL])
-        await wire.write_message((2**60).to_bytes(8, "little") + b"x" * 8, binary=True)
-        while await asyncio.wait_for(wire.read_message(), 10) is not None:
-            pass
-        return True, int(wire.close_code or 0)
-
-    assert asyncio.run(talk()) == (True, 1007)
-    assert interactive.get("/api/health").status == 200
-
-
-def test_websocket_passes_no_code_on(interactive: Dashboard, tmp_path: Path) -> None:
-    url, own, ran = kernel_socket(interactive), interactive.url.rstrip("/"), tmp_path / "ran"
-
-    def message(kind: str, content: dict[str, object]) -> bytes:
-        header = {"msg_id": kind, "msg_type": kind, "session": "test", "username": "", "version": "5.3", "date": ""}
-        parts = [b"shell", *(json.dumps(part).encode() for part in (header, {}, {}, content))]
-        offsets = [8 * (len(parts) + 2)]
-        for part in parts:
-            offsets.append(offsets[-1] + len(part))
-        return b"".join(n.to_bytes(8, "little") for n in (len(offsets), *offsets)) + b"".join(parts)
-
-    async def talk() -> list[str]:
-        wire = await connect(url, own, [PROTOCOL])
-        code = f"open({str(ran)!r}, 'w').close()"
-        await wire.write_message(message("execute_request", {"code": code, "silent": False}), binary=True)
-        await wire.write_message(message("kernel_info_request", {}), binary=True)
-        seen = []
-        while not any("kernel_info_reply" in text for text in seen):
-            seen.append(str(await asyncio.wait_for(wire.read_message(), 10)))
+def test_kernels_are_capped_and_a_dropped_connection_leaves_none(odd: Dashboard) -> None:
+    wires = []
+    for _ in range(3):
+        wires.append(socket.create_connection(("127.0.0.1", odd.port)))
+        wires[-1].sendall(b"GET /activity HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert settled(odd, 3)
+    full = odd.get("/activity", Accept="text/html")
+    assert full.status == 503
+    assert "All 3 places are taken" in full.body
+    assert full.headers["Retry-After"] == "30"
+    assert odd.get("/api/health").status == 200
+    for wire in wires:
         wire.close()
-        return seen
-
-    assert not any("execute_reply" in text for text in asyncio.run(talk()))
-    assert not ran.exists()
+    assert settled(odd)
 
 
-def test_closing_beacon_ends_the_kernel_but_only_ours(interactive: Dashboard) -> None:
-    kernel = kernel_socket(interactive).split("/")[-2]
-    before = len(interactive.kernels())
-    path = f"/voila/api/shutdown/{kernel}"
-    assert interactive.get(path, "POST", Origin="http://evil.example").status == 403
-    assert interactive.get(path, "POST").status == 403
-    assert len(interactive.kernels()) == before
-    assert interactive.get(path, "POST", Origin=interactive.url.rstrip("/")).status == 204
-    assert len(interactive.kernels()) == before - 1
-    assert interactive.get(path, "POST", Origin=interactive.url.rstrip("/")).status == 404
+def test_server_without_memory_starts_no_kernel() -> None:
+    assert Watchdog(1 << 30, used=lambda: 1 << 29).refusal() == ""
+    assert "2,048 MB" in Watchdog(1 << 30, used=lambda: 2 << 30).refusal()
+
+
+def test_nothing_is_left_behind_by_two_hundred_visits(odd: Dashboard, dashboard: Dashboard) -> None:
+    import psutil  # type: ignore[import-untyped]
+
+    process = psutil.Process(dashboard.process.pid)
+
+    def visit(times: int) -> None:
+        for number in range(times):
+            dashboard.get(f"/?status=failed&n={number}")
+            dashboard.get("/api/panels?panel=status&panel=sessions&query=")
+            with socket.create_connection(("127.0.0.1", dashboard.port)) as wire:
+                wire.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+    visit(40)
+    time.sleep(0.5)
+    handles, memory = process.num_fds(), process.memory_info().rss
+    visit(160)
+    time.sleep(0.5)
+    assert process.num_fds() <= handles + 3
+    assert process.memory_info().rss < memory + (12 << 20)
+    assert process.children() == []
+    assert odd.kernels() == []
 
 
 def test_signal_ends_the_server_and_its_kernels(history: Workspace, tmp_path: Path) -> None:
-    pages = make_page(tmp_path / "pages", SLIDER, kind="view", interactive=True)
+    pages = make_page(tmp_path / "pages", "import ipywidgets; ipywidgets.IntSlider(3)", kind="view", interactive=True)
     for number in (signal.SIGINT, signal.SIGTERM):
         running = Dashboard(history.home, pages=pages)
         running.get("/")
@@ -292,31 +168,6 @@ def test_signal_ends_the_server_and_its_kernels(history: Workspace, tmp_path: Pa
         assert code == 0
         assert seconds < 8
         assert not any(kernel.is_running() and kernel.status() != "zombie" for kernel in kernels)
-
-
-def test_kernels_are_capped(history: Workspace, tmp_path: Path) -> None:
-    pages = make_page(tmp_path / "pages", "1", kind="view", interactive=True)
-    running = Dashboard(history.home, pages=pages)
-    try:
-        answers = [running.get("/") for _ in range(9)]
-    finally:
-        running.stop()
-    assert [answer.status for answer in answers] == [200] * 8 + [503]
-    assert "All 8 places are taken" in answers[-1].body
-
-
-@pytest.mark.parametrize(("n", "expected"), [(0, False), (1, False), (6, True), (7, False), (2**63, False)])
-def test_only_frames_that_fit_are_passed_on(n: int, expected: bool) -> None:
-    table = [8 * 7, 60, 62, 64, 66, 68]
-    message = b"".join(x.to_bytes(8, "little") for x in (n, *table)) + b"x" * 12
-    assert framed(message) is expected
-    assert framed("text") is False
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org", ""])
-def test_any_host_but_loopback_is_refused(workspace: Workspace, host: str) -> None:
-    with pytest.raises(ConfigError, match="no login yet"):
-        serve(workspace, host=host)
 
 
 def test_taken_port_says_which_and_what_to_do(workspace: Workspace) -> None:
@@ -332,3 +183,15 @@ def test_taken_port_says_which_and_what_to_do(workspace: Workspace) -> None:
 def test_refresh_out_of_range_is_refused(workspace: Workspace, seconds: int) -> None:
     with pytest.raises(ConfigError, match="from 1 to 3600"):
         serve(workspace, auto_refresh_seconds=seconds)
+
+
+def test_command_says_when_there_is_nothing_to_show(start, home: Path) -> None:  # type: ignore[no-untyped-def]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = start("dashboard", "--port", port)
+    assert "nothing to show yet" in running.stdout.readline()
+    assert f"http://127.0.0.1:{port}/" in running.stdout.readline()
+    running.send_signal(signal.SIGINT)
+    assert running.wait(15) == 0
+    assert not (home / "reports").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import logging.config
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,7 @@ def test_after_sessions_that_failed_and_that_completed_no_trace_of_a_key_is_left
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as Jupyter does: enables all loggers
     market = MarketSource.synthetic(seed=7, volatility=1.5)
     with LoopbackVenue(market, credentials=Credentials(KEY, SECRET)) as venue, caplog.at_level(logging.DEBUG):
         desk = on_venue(workspace, venue, configure, monkeypatch)

@@ -189,7 +189,7 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_left_out(
         def __exit__(self, *_: object) -> None: ...
 
     with monkeypatch.context() as patch:
-        patch.setattr("peaktrade_core.adapters.registry.os.scandir", Vanishing)
+        patch.setattr("peaktrade_core.adapters.registry_scan.os.scandir", Vanishing)
         assert "gone" not in [row.session_id for row in workspace.views.rows(Query(status="completed"))]
     assert [row.session_id for row in workspace.views.rows()] == ["old_1"]
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from peaktrade_core.adapters.files import append_line, write_atomic
 from peaktrade_core.adapters.registry import Query, Registry
+from peaktrade_core.domain.clock import as_utc
 from peaktrade_core.domain.errors import EnvironmentFault
 from peaktrade_core.domain.records import SCHEMA_VERSION, SessionRecord, encode_record
 from peaktrade_core.edge.bootstrap import Workspace
@@ -102,6 +103,11 @@ queries = st.builds(
     run_type=st.none(),
     symbol=st.sampled_from([None, "ETH/EUR"]),
     strategy=st.sampled_from([None, "moon"]),
+    since=st.sampled_from([None, NOON + timedelta(minutes=4), datetime(2026, 1, 5, 12, 2)]),
+    by_end=st.booleans(),
+    sort=st.sampled_from([None, "realized_pnl", "max_drawdown"]),
+    rising=st.booleans(),
+    offset=st.sampled_from([0, 0, 1, 5, 10**30]),
 )
 
 
@@ -114,8 +120,14 @@ def plainly(records: list[SessionRecord], query: Query) -> list[SessionRecord]:
         and query.status in (None, r.status)
         and query.symbol in (None, r.symbol)
         and query.strategy in (None, r.setting("strategy_name"))
+        and (query.since is None or (r.finished_at if query.by_end else r.started_at) >= as_utc(query.since))
     ]
-    return sorted(found, key=lambda r: r.started_at, reverse=True)[: query.limit]
+    found.sort(key=lambda r: r.started_at, reverse=not query.rising)
+    if query.sort:
+        known = [r for r in found if r.metric(query.sort) is not None]
+        known.sort(key=lambda r: (float(r.metric(query.sort)), r.started_at), reverse=not query.rising)
+        found = known + [r for r in found if r.metric(query.sort) is None]
+    return found[query.offset :][: query.limit]
 
 
 @settings(max_examples=60)
@@ -175,7 +187,7 @@ def test_a_write_within_the_grain_of_the_file_systems_clock_is_not_missed(
 ) -> None:
     registry.write(record(0))
     now = time.time_ns()
-    monkeypatch.setattr("peaktrade_core.adapters.registry._mtime_ns", lambda _: now)  # the folder's time stands still
+    monkeypatch.setattr("peaktrade_core.adapters.registry.folder_ns", lambda _: now)  # the folder's time stands still
     assert len(registry.entries()) == 1
     registry.write(record(1))
     time.sleep(0.06)
@@ -293,7 +305,7 @@ def test_an_index_that_is_read_only_does_not_matter(tmp_path: Path, monkeypatch:
     def connect(target: Any, **options: Any) -> sqlite3.Connection:
         return real(target) if target == ":memory:" else real(f"file:{target}?mode=ro", uri=True, **options)
 
-    monkeypatch.setattr("peaktrade_core.adapters.registry.sqlite3.connect", connect)
+    monkeypatch.setattr("peaktrade_core.adapters.registry_index.sqlite3.connect", connect)
     registry = make(tmp_path)
     registry.write(record(0))
     assert registry.sums()[0] == 1

@@ -99,8 +99,9 @@ def test_every_change_needs_a_name_and_a_reason(
     home: Path, peaktrade: Callable[..., Any], by: str, reason: str
 ) -> None:
     assert peaktrade("risk", "halt", "--by", "Ada", "--reason", "news").code == 0
-    for command in ("halt", "resume"):
-        ended = peaktrade("risk", command, "--by", by, "--reason", reason)
+    for command in (("risk", "halt"), ("risk", "resume", "--scope", "shadow.x.y"), ("killswitch", "release")):
+        assert peaktrade("risk", "halt", "--scope", "shadow.x.y", "--by", "Ada", "--reason", "news").code == 0
+        ended = peaktrade(*command, "--by", by, "--reason", reason)
         assert (ended.code, "needs a name (--by) and a reason (--reason)" in ended.stderr) == (2, True)
     assert json.loads(state_file(home).read_bytes())["state"] == "HALTED"
 
@@ -108,26 +109,35 @@ def test_every_change_needs_a_name_and_a_reason(
 def test_resuming_leaves_an_audit_line_and_lets_orders_pass(
     home: Path, run_shadow: Run, peaktrade: Callable[..., Any]
 ) -> None:
-    peaktrade("risk", "halt", "--by", "Ada", "--reason", "news")
-    assert peaktrade("risk", "resume", "--reason", "over").code == 2
-    assert peaktrade("risk", "resume", "--by", "Grace", "--reason", "over").code == 0
+    scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
+    peaktrade("risk", "halt", "--scope", scope, "--by", "Ada", "--reason", "news")
+    assert peaktrade("risk", "resume", "--scope", scope, "--reason", "over").code == 2
+    assert peaktrade("risk", "resume", "--scope", scope, "--by", "Grace", "--reason", "over").code == 0
     first, second = (home / "logs" / "operations.log").read_text().splitlines()
-    assert first.endswith(" trading-state global ACTIVE -> HALTED by Ada: news")
-    assert second.endswith(" trading-state global HALTED -> ACTIVE by Grace: over")
+    assert first.endswith(f" trading-state {scope} ACTIVE -> HALTED by Ada: news")
+    assert second.endswith(f" trading-state {scope} HALTED -> ACTIVE by Grace: over")
     assert run_shadow(steps=200, **LIVELY).metrics["orders_blocked_risk"] == 0
-    again = peaktrade("risk", "resume", "--by", "Grace", "--reason", "over")
-    assert (again.code, "global is not halted" in again.stderr) == (2, True)
+    again = peaktrade("risk", "resume", "--scope", scope, "--by", "Grace", "--reason", "over")
+    assert (again.code, f"{scope} is not halted" in again.stderr) == (2, True)
+
+
+def test_no_single_person_resumes_what_was_halted_for_all(workspace: Workspace, peaktrade: Callable[..., Any]) -> None:
+    halt(workspace)
+    refused = peaktrade("risk", "resume", "--scope", "global", "--by", "Grace", "--reason", "over")
+    assert (refused.code, "killswitch release" in refused.stderr) == (2, True)
+    assert workspace.states.read(GLOBAL).state == "HALTED"
 
 
 def test_without_an_audit_log_nothing_is_let_loose_but_everything_can_be_halted(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file where the folder of the log should be")
     states = TradingStates(tmp_path / "states", tmp_path / "logs" / "operations.log")
+    for scope in (GLOBAL, "shadow.x.y"):
+        with pytest.raises(EnvironmentFault, match="operations"):
+            states.set(scope, "HALTED", by="Ada", reason="news", now=EPOCH)
+        assert states.read(scope).state == "HALTED"
     with pytest.raises(EnvironmentFault, match="operations"):
-        states.set(GLOBAL, "HALTED", by="Ada", reason="news", now=EPOCH)
-    assert states.read(GLOBAL).state == "HALTED"
-    with pytest.raises(EnvironmentFault, match="operations"):
-        states.set(GLOBAL, "ACTIVE", by="Ada", reason="over", now=EPOCH)
-    assert states.read(GLOBAL).state == "HALTED"
+        states.set("shadow.x.y", "ACTIVE", by="Ada", reason="over", now=EPOCH)
+    assert states.read("shadow.x.y").state == "HALTED"
 
 
 @pytest.mark.parametrize("scope", ["../../escape", "", ".hidden", "a/b", "x" * 200])
@@ -142,12 +152,13 @@ def test_a_running_session_obeys_within_a_second_and_goes_on_after_the_resume(
 ) -> None:
     stop, done = Stop(), list[SessionRecord]()
     plan = workspace.plan(steps=100_000, timeframe="1s", pace=40.0, **LIVELY)
-    thread = Thread(target=lambda: done.append(run_session(plan, workspace.desk(), stop=stop)))
+    scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
+    thread = Thread(target=lambda: done.append(run_session(plan, workspace.desk(), stop=stop)), daemon=True)
     thread.start()
     time.sleep(0.6)
     took = {}
     for command in ("halt", "resume"):
-        assert peaktrade("risk", command, "--by", "Ada", "--reason", f"{command} it").code == 0
+        assert peaktrade("risk", command, "--scope", scope, "--by", "Ada", "--reason", f"{command} it").code == 0
         began = time.monotonic()
         record = workspace.views.latest()
         while not (said := kinds(workspace, record, State)) or said[-1].reason != f"{command} it":

@@ -34,8 +34,9 @@ _ANSWERS = {  # a good answer of each venue has one of these
     "kraken": ("result",),
     "krakenfutures": ("result", "candles", "elements", "serverTime"),
 }
-_SILENT = logging.getLogger(f"{__name__}.ccxt")
-_SILENT.disabled = True  # ccxt logs the headers of each request, the key among them
+# ccxt logs the headers of each request, the key among them. A logger outside logging's tree is reached by no
+# configuration: dictConfig, which Jupyter calls, would enable a disabled one again.
+_SILENT = logging.Logger("ccxt, silent", logging.CRITICAL + 1)
 
 
 class CallPolicy(NamedTuple):

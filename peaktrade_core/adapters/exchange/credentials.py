@@ -34,7 +34,7 @@ def find_credentials(venue: str) -> Credentials:
         ExchangeAuthenticationError: there are none, or one cannot be a key; says where they belong, never what they are.
     """
     names = variables_of(venue)
-    values = [(os.environ.get(name) or _from_keyring(name) or "").strip() for name in names]
+    values = [(os.environ.get(name) or from_keyring(name) or "").strip() for name in names]
     if not all(values):
         missing = [name for name, value in zip(names, values, strict=True) if not value]
         raise ExchangeAuthenticationError(
@@ -54,7 +54,7 @@ def variables_of(venue: str) -> tuple[str, str]:
     return _VARIABLES[venue]
 
 
-def _from_keyring(name: str) -> str | None:
+def from_keyring(name: str) -> str | None:
     """Return a secret from the system's keyring, None where there is no keyring."""
     try:
         import keyring

@@ -20,10 +20,15 @@ def init(folder: Path) -> None:
     """Make FOLDER a workspace by writing the default configuration into it."""
     from peaktrade_core.adapters.files import write_atomic
     from peaktrade_core.adapters.resources import share_dir
+    from peaktrade_core.services.alert_files import ALERTS
+    from peaktrade_core.services.schedule import JOBS_FILE
 
     target = folder / CONFIG
     if target.exists():
         raise ConfigError(f"{target} exists already; nothing was changed")
+    for other in (ALERTS, JOBS_FILE):
+        if not (folder / other).exists():
+            write_atomic(folder / other, (share_dir() / other).read_bytes())
     write_atomic(target, (share_dir() / CONFIG).read_bytes())
     click.echo(f"{folder} is a workspace now; its settings are in {target}")
 

@@ -69,4 +69,8 @@ def run(
         click.echo(f"{outcome.status}: {outcome.html or outcome.notebook}")
         if outcome.error:
             click.echo(f"  {outcome.error}", err=True)
-    return 0 if outcome.status == "completed" else 6
+        if outcome.evidence_id:
+            click.echo(f"evidence {outcome.evidence_id}: {outcome.outcome}")
+    if outcome.status != "completed":
+        return 6
+    return 0 if outcome.outcome in (None, "passed", "warned") else 1

@@ -47,6 +47,7 @@ def session() -> None:
 @click.option("--tag", "tags", multiple=True, help="A word to find the session by; repeatable.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show what would run; write nothing.")
 @click.option("--list-strategies", is_flag=True, help="The same as `peaktrade strategies`.")
+@click.option("--session-id", hidden=True, help="Given by the fleet, which then knows what it started.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, nothing else.")
 @workspace_options
 def run(

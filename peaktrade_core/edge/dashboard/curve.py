@@ -1,29 +1,142 @@
-"""A stepped curve as SVG paths, for pages that draw without scripts."""
+"""Charts as SVG that a page shows without scripts: paths, ticks and marks in places of a box, and the values beside.
+
+Each chart is a box of 1000 by 200 units that the page stretches; texts and marks lie over it, placed in percent, so
+that they keep their shape. The script of the page draws by the same rules when somebody zooms.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from peaktrade_core.services.wording import MINUS
+
+WIDTH, HEIGHT, PAD = 1000.0, 200.0, 8.0
+DAY = 86_400
+_STEPS = (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200)
+STEPS = (*_STEPS, DAY, 2 * DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY)
 
 
-class Curve:
-    """A stepped curve in a box of 600 by 160 units.
+class Tick(NamedTuple):
+    """A label at an axis: its place [percent of the box] and its text; ``at`` where it is a time."""
+
+    place: float
+    text: str
+    at: datetime | None = None
+    form: str = ""
+
+
+class Mark(NamedTuple):
+    """A sign over a chart: what kind, its place [percent of the box], its time [s] and value, and what it says."""
+
+    kind: str
+    x: float
+    y: float
+    t: float
+    value: float
+    text: str
+
+
+class Axis:
+    """The time that the charts of a group share.
 
     Attributes:
-        line, area: SVG paths of the steps and of the area between them and zero.
-        zero: height of the zero line; end: where the curve ends (x, y).
-        top, bottom: largest and smallest value, zero included.
+        ts: of the points [s since epoch], rising; data: the same as text, each as its distance from the one before.
+        ticks: the labels below.
     """
 
-    WIDTH, HEIGHT, PAD = 600.0, 160.0, 6.0
+    def __init__(self, moments: Sequence[datetime]) -> None:
+        """Take the times of the points, at least one."""
+        self.ts = [moment.timestamp() for moment in moments]
+        self.first, self.last = self.ts[0], self.ts[-1]
+        self.data = ",".join(f"{b - a:.10g}" for a, b in zip([0.0, *self.ts], self.ts, strict=False))
+        self.ticks = self._ticks()
 
-    def __init__(self, values: Sequence[float]) -> None:
-        """Scale ``values``, at least one, into the box: one step each, all of the same width, beginning at zero."""
-        self.top, self.bottom = max(0.0, *values), min(0.0, *values)
-        per_unit = (self.HEIGHT - 2 * self.PAD) / ((self.top - self.bottom) or 1.0)
-        step = (self.WIDTH - self.PAD) / len(values)
-        heights = [round(self.PAD + (self.top - value) * per_unit, 1) for value in values]
-        self.zero = round(self.PAD + self.top * per_unit, 1)
-        steps = "".join(f"V{y}H{i * step:.1f}" for i, y in enumerate(heights, 1))
-        self.line = f"M0 {self.zero}{steps}"
-        self.area = f"{self.line}V{self.zero}Z"
-        self.end = (self.WIDTH - self.PAD, heights[-1])
+    def x(self, t: float) -> float:
+        """Return where a time [s] is, in units of the box."""
+        return (t - self.first) / ((self.last - self.first) or 1.0) * WIDTH
+
+    def _ticks(self) -> list[Tick]:
+        span = self.last - self.first
+        step = next((step for step in STEPS if span / step <= 6), STEPS[-1])
+        found = []
+        t = math.ceil(self.first / step) * step
+        while t <= self.last:
+            form = "day" if step >= DAY or t % DAY == 0 else "clock" if step < 60 else "short"
+            at = datetime.fromtimestamp(t, UTC)
+            found.append(Tick(self.x(t) / 10, at.strftime(_FORMS[form]), at, form))
+            t += step
+        return found
+
+
+_FORMS = {"day": "%m-%d", "clock": "%H:%M:%S", "short": "%H:%M"}
+
+
+class Plot:
+    """One chart over an axis.
+
+    Attributes:
+        name: of the figure; unit: of its values; digits: decimals that a reading shows; filled: down to zero.
+        line, area: SVG paths; the area between it and zero.
+        ticks: labels of the values; marks: signs over the line.
+        data: the values as text; first, last, low, high: figures for the words below.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        axis: Axis,
+        values: Sequence[float],
+        *,
+        unit: str = "",
+        digits: int = 2,
+        step: bool = False,
+        zero: bool = False,
+    ) -> None:
+        """Draw ``values``, one a time of the axis; ``step`` holds each until the next.
+
+        ``zero`` keeps zero in sight and fills the area down to it.
+        """
+        self.name, self.unit, self.digits, self.step, self.filled = name, unit, digits, step, zero
+        self.first, self.last, self.low, self.high = values[0], values[-1], min(values), max(values)
+        self.data = ",".join(f"{value:.9g}" for value in values)
+        self._bottom, self._top = _range(self.low, self.high, zero=zero)
+        points = [(f"{axis.x(t):.1f}", f"{self.y(value):.1f}") for t, value in zip(axis.ts, values, strict=True)]
+        pieces = [f"H{x}V{y}" if step else f"L{x} {y}" for x, y in points[1:]]
+        self.line = f"M{points[0][0]} {points[0][1]}" + "".join(pieces)
+        base = self.y(min(max(0.0, self._bottom), self._top))
+        self.area = f"{self.line}V{base:.1f}H{points[0][0]}Z"
+        self.ticks = [Tick(self.y(value) / HEIGHT * 100, text) for value, text in nice_ticks(self._bottom, self._top)]
+        self.marks: list[Mark] = []
+        self._axis = axis
+
+    def y(self, value: float) -> float:
+        """Return where a value is, in units of the box."""
+        return PAD + (self._top - value) / (self._top - self._bottom) * (HEIGHT - 2 * PAD)
+
+    def mark(self, kind: str, at: datetime, value: float, text: str) -> None:
+        """Put a sign at a time and value; one outside the axis is left out."""
+        t = at.timestamp()
+        if self._axis.first <= t <= self._axis.last:
+            place = min(100.0, max(0.0, self.y(value) / HEIGHT * 100))
+            self.marks.append(Mark(kind, self._axis.x(t) / 10, place, t, value, text))
+
+
+def _range(low: float, high: float, *, zero: bool) -> tuple[float, float]:
+    """Return the values at the bottom and the top of a chart."""
+    if zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    room = max(abs(low) * 0.001, 1e-9) if low == high else 0.0
+    return low - room, high + room
+
+
+def nice_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return round values between two, about four, each with its text."""
+    rough = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(n * power for n in (1, 2, 5, 10) if n * power >= rough)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [(n * step, f"{n * step:,.{digits}f}".replace("-", MINUS)) for n in range(first, last + 1)]

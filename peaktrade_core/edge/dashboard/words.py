@@ -1,176 +1,24 @@
-"""What the pages say, in English and German. Names of states and figures stay as the contracts spell them."""
+"""What the pages say, in English and German; the texts are the files ``templates/voila/words/*.toml``."""
 
 from __future__ import annotations
 
+import tomllib
+from functools import cache
+
+from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.domain.errors import UnknownNameError
 
-_EN = {
-    "language": "en",
-    "as_of": "as of {time} UTC · {age} · every {every} s",
-    "paused": "as of {time} UTC · {age} · paused",
-    "ago_s": "{n} s ago",
-    "ago_m": "{n} m ago",
-    "ago_h": "{n} h ago",
-    "down": "The dashboard's server does not answer. What you see is from {time} UTC.",
-    "down_next": "See whether `peaktrade dashboard` still runs; this page goes on by itself when it is back.",
-    "faulty": "The panels cannot be refreshed: {message} What you see is from {time} UTC.",
-    "loading": "Reading the registry …",
-    "theme": "Switch between light and dark",
-    "pages": "Pages",
-    "skip": "Skip to the content",
-    "no_script": "Without JavaScript this page does not refresh itself; reload it to see news.",
-    "read_only": "Read-only: nothing on this page starts, stops or orders anything.",
-    "risk": "Risk",
-    "risk_about": "worst of the sessions started today (UTC)",
-    "green": "green",
-    "yellow": "yellow",
-    "red": "red",
-    "trading": "Trading",
-    "ACTIVE": "active",
-    "REDUCING": "reducing only",
-    "HALTED": "halted",
-    "NO_ORDERS": "no orders",
-    "live": "Live",
-    "locked": "locked",
-    "by_design": "(by design)",
-    "running": "Running",
-    "today": "Today",
-    "today_about": "realized by the sessions started today (UTC), net of fees",
-    "no_session_today": "no session yet",
-    "unreadable": "Unreadable files",
-    "since": "since {time} UTC",
-    "by": "by {who}",
-    "latest": "Latest finished session",
-    "realized": "realized, net of fees",
-    "max_drawdown": "Max drawdown",
-    "orders": "Orders",
-    "blocked": "Blocked",
-    "duration": "Duration",
-    "started": "Started (UTC)",
-    "ended": "ended",
-    "notes": "Notes",
-    "none_finished": "No session has finished yet.",
-    "none_finished_next": "The newest one appears here when it ends.",
-    "trend": "Realized PnL, last 30 days",
-    "trend_capped": "Realized PnL, last {n} sessions",
-    "trend_few": "A curve appears after two finished sessions in {currency}.",
-    "trend_none": "No finished session in the last 30 days.",
-    "trend_about": "{n} finished sessions in {currency} · best {best} · worst {worst}",
-    "trend_label": "Cumulative realized PnL of {n} sessions, from {first} to {last}, ends at {total}",
-    "sessions": "Sessions",
-    "session": "Session",
-    "mode": "Mode",
-    "status": "Status",
-    "max_dd": "Max DD",
-    "pnl": "PnL",
-    "filters": "Filters",
-    "all_modes": "All modes",
-    "all_states": "All states",
-    "completed": "Completed",
-    "failed": "Failed",
-    "aborted": "Aborted",
-    "state_started": "Running",
-    "state_unreadable": "Unreadable",
-    "shown": "{shown} of {total} sessions",
-    "more": "Show more",
-    "empty": "No live sessions found.",
-    "empty_next": "Sessions appear here after the first shadow run. Start one:",
-    "no_match": "No session matches this filter.",
-    "show_all": "Show all sessions",
-    "next": "Next:",
-    "panel_failed": "This panel could not be made.",
-    "panel_next": "The other panels are not affected; it tries again at the next refresh.",
-    "no_figure": "no figure",
-}
-
-_DE = {
-    "language": "de",
-    "as_of": "Stand {time} UTC · {age} · alle {every} s",
-    "paused": "Stand {time} UTC · {age} · angehalten",
-    "ago_s": "vor {n} s",
-    "ago_m": "vor {n} min",
-    "ago_h": "vor {n} h",
-    "down": "Der Server des Dashboards antwortet nicht. Die Anzeige ist von {time} UTC.",
-    "down_next": "Läuft `peaktrade dashboard` noch? Die Seite macht von selbst weiter, sobald er wieder da ist.",
-    "faulty": "Die Anzeigen lassen sich nicht auffrischen: {message} Die Anzeige ist von {time} UTC.",
-    "loading": "Die Registry wird gelesen …",
-    "theme": "Zwischen hell und dunkel wechseln",
-    "pages": "Seiten",
-    "skip": "Zum Inhalt",
-    "no_script": "Ohne JavaScript frischt sich diese Seite nicht auf; bitte neu laden.",
-    "read_only": "Nur lesend: Nichts auf dieser Seite startet, stoppt oder ordert.",
-    "risk": "Risiko",
-    "risk_about": "schlechteste der heute (UTC) gestarteten Sessions",
-    "green": "grün",
-    "yellow": "gelb",
-    "red": "rot",
-    "trading": "Handel",
-    "ACTIVE": "aktiv",
-    "REDUCING": "nur Abbau",
-    "HALTED": "angehalten",
-    "NO_ORDERS": "keine Orders",
-    "live": "Live",
-    "locked": "gesperrt",
-    "by_design": "(so gebaut)",
-    "running": "Laufend",
-    "today": "Heute",
-    "today_about": "realisiert von den heute (UTC) gestarteten Sessions, nach Gebühren",
-    "no_session_today": "noch keine Session",
-    "unreadable": "Unlesbare Dateien",
-    "since": "seit {time} UTC",
-    "by": "durch {who}",
-    "latest": "Letzte beendete Session",
-    "realized": "realisiert, nach Gebühren",
-    "max_drawdown": "Max. Drawdown",
-    "orders": "Orders",
-    "blocked": "Blockiert",
-    "duration": "Dauer",
-    "started": "Beginn (UTC)",
-    "ended": "beendet",
-    "notes": "Notiz",
-    "none_finished": "Noch keine Session ist beendet.",
-    "none_finished_next": "Die neueste erscheint hier, sobald sie endet.",
-    "trend": "Realisierter PnL, letzte 30 Tage",
-    "trend_capped": "Realisierter PnL, letzte {n} Sessions",
-    "trend_few": "Eine Kurve erscheint nach zwei beendeten Sessions in {currency}.",
-    "trend_none": "Keine beendete Session in den letzten 30 Tagen.",
-    "trend_about": "{n} beendete Sessions in {currency} · beste {best} · schlechteste {worst}",
-    "trend_label": "Summe des realisierten PnL von {n} Sessions, von {first} bis {last}, endet bei {total}",
-    "sessions": "Sessions",
-    "session": "Session",
-    "mode": "Modus",
-    "status": "Status",
-    "max_dd": "Max. DD",
-    "pnl": "PnL",
-    "filters": "Filter",
-    "all_modes": "Alle Modi",
-    "all_states": "Alle Zustände",
-    "completed": "Beendet",
-    "failed": "Gescheitert",
-    "aborted": "Abgebrochen",
-    "state_started": "Laufend",
-    "state_unreadable": "Unlesbar",
-    "shown": "{shown} von {total} Sessions",
-    "more": "Mehr zeigen",
-    "empty": "Keine Live-Sessions gefunden.",
-    "empty_next": "Sessions erscheinen hier nach dem ersten Shadow-Lauf. So beginnt einer:",
-    "no_match": "Keine Session passt zu diesem Filter.",
-    "show_all": "Alle Sessions zeigen",
-    "next": "Weiter:",
-    "panel_failed": "Dieses Feld ließ sich nicht erstellen.",
-    "panel_next": "Die anderen Felder sind nicht betroffen; beim nächsten Auffrischen wird es neu versucht.",
-    "no_figure": "kein Wert",
-}
-
-_LANGUAGES = {"en": _EN, "de": _DE}
+LANGUAGES = ("en", "de")
 
 
+@cache
 def words(language: str) -> dict[str, str]:
-    """Return the texts of a language, ``en`` or ``de``.
+    """Return the texts of a language, ``en`` or ``de``; callers share them and change nothing.
 
     Raises:
         UnknownNameError: no such language.
     """
-    if language not in _LANGUAGES:
-        raise UnknownNameError("language", language, sorted(_LANGUAGES))
-    return _LANGUAGES[language]
+    if language not in LANGUAGES:
+        raise UnknownNameError("language", language, LANGUAGES)
+    path = share_dir() / "templates" / "voila" / "words" / f"{language}.toml"
+    return dict(tomllib.loads(path.read_text(encoding="utf-8")))

@@ -1,97 +1,139 @@
 // Keeps a page true: brings the panels anew, says how old they are, and says so loudly when the server is gone.
-(() => {
-  "use strict";
-  const words = JSON.parse(document.body.dataset.words);
-  const every = Number(document.body.dataset.refresh);
-  const age = document.getElementById("age");
-  const banner = document.getElementById("banner");
-  const say = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-  let shown = { time: new Date().toISOString().slice(11, 19), at: Date.now() };
-  let busy = false;
-  let healthy = true;
+import { enhance } from "./chart.js";
+import { listen } from "./keys.js";
+import { remember } from "./memory.js";
+import { morph } from "./morph.js";
+import { localize, switchZone, write, zone } from "./times.js";
 
-  function ago(seconds) {
-    if (seconds < 60) return say(words.ago_s, { n: seconds });
-    if (seconds < 3600) return say(words.ago_m, { n: Math.floor(seconds / 60) });
-    return say(words.ago_h, { n: Math.floor(seconds / 3600) });
+const words = JSON.parse(document.body.dataset.words);
+const every = Number(document.body.dataset.refresh);
+const byId = (id) => document.getElementById(id);
+const age = byId("age");
+const banner = byId("banner");
+const say = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+const panels = () => [...document.querySelectorAll("[data-panel]")];
+const moving = () => panels().filter((panel) => panel.dataset.final === undefined); // the others never change again
+let asOf = new Date(); // the server's time of what is shown
+let at = Date.now(); // when it came, by this machine's clock
+let busy = false;
+
+function ago(seconds) {
+  if (seconds < 60) return say(words.ago_s, { n: seconds });
+  if (seconds < 3600) return say(words.ago_m, { n: Math.floor(seconds / 60) });
+  return say(words.ago_h, { n: Math.floor(seconds / 3600) });
+}
+
+function showAge() {
+  const seconds = Math.max(0, Math.round((Date.now() - at) / 1000));
+  const stale = seconds > 3 * every + 5;
+  const values = { time: write(asOf, "clock"), zone: zone(), age: ago(seconds), every };
+  age.textContent = say(document.hidden ? words.paused : words.as_of, values);
+  age.classList.toggle("stale", stale);
+  document.body.classList.toggle("is-stale", stale);
+}
+
+// Each panel says of when it is, because one may fail while the others go on.
+function stamp(panel) {
+  const head = panel.querySelector(".card-head");
+  if (!head) return;
+  const shown = head.querySelector(".of") ?? head.appendChild(Object.assign(document.createElement("time"), { className: "of" }));
+  shown.dataset.own = "";
+  shown.dataset.form = "clock";
+  shown.dateTime = panel.dataset.asOf;
+  shown.title = say(words.js_panel_as_of, { time: write(asOf, "second"), zone: zone() });
+  shown.textContent = write(new Date(panel.dataset.asOf), "clock");
+}
+
+function warn(first, second) {
+  const lines = [say(first, { time: write(asOf, "clock"), zone: zone() }), second].filter(Boolean);
+  if (banner.dataset.text === lines.join("\n")) return;
+  banner.dataset.text = lines.join("\n");
+  banner.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
+  banner.hidden = false;
+}
+
+function calm() {
+  banner.hidden = true;
+  delete banner.dataset.text;
+}
+
+function swap(old, html) {
+  const holder = document.createElement("template");
+  holder.innerHTML = html.trim();
+  localize(holder.content);
+  morph(old, holder.content.firstElementChild);
+}
+
+async function ask(url) {
+  const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(10000) });
+  return { ok: answer.ok, body: await answer.json(), sent: new Date(answer.headers.get("Date")) };
+}
+
+async function refresh() {
+  const shown = moving();
+  const query = new URLSearchParams(shown.map((panel) => ["panel", panel.dataset.panel]));
+  query.set("query", location.search.slice(1));
+  if (document.body.dataset.subject) query.set("subject", document.body.dataset.subject);
+  const { ok, body, sent } = await ask(shown.length ? `/api/panels?${query}` : "/api/health");
+  if (!ok) return warn(say(words.faulty, { message: body.message }));
+  asOf = body.as_of ? new Date(body.as_of) : sent;
+  at = Date.now();
+  for (const panel of shown) {
+    const html = body.panels[panel.dataset.panel];
+    if (!html) continue;
+    swap(panel, html);
+    panel.dataset.asOf = body.as_of;
+    stamp(panel);
   }
+  enhance(document);
+  calm();
+}
 
-  function showAge() {
-    const seconds = Math.max(0, Math.round((Date.now() - shown.at) / 1000));
-    const text = document.hidden ? words.paused : words.as_of;
-    age.textContent = say(text, { time: shown.time, age: ago(seconds), every });
-    age.classList.toggle("stale", seconds > 3 * every + 5);
+async function tick() {
+  if (busy || document.hidden) return;
+  busy = true;
+  try {
+    await refresh();
+  } catch {
+    warn(words.down, words.down_next);
+  } finally {
+    busy = false;
+    showAge();
   }
+}
 
-  function warn(first, second) {
-    const lines = [say(first, { time: shown.time }), second].filter(Boolean);
-    if (banner.dataset.text === lines.join("\n")) return;
-    banner.dataset.text = lines.join("\n");
-    banner.replaceChildren(...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
-    banner.hidden = false;
-  }
+function showZone() {
+  localize(document);
+  panels().filter((panel) => panel.dataset.asOf).forEach(stamp);
+  enhance(document, true);
+  showAge();
+  const button = byId("zone");
+  if (button) button.textContent = zone();
+}
 
-  function calm() {
-    banner.hidden = true;
-    delete banner.dataset.text;
-  }
+function switchTheme() {
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  root.dataset.theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
+  remember("theme", root.dataset.theme);
+}
 
-  function swap(old, html) {
-    const holder = document.createElement("template");
-    holder.innerHTML = html.trim();
-    const fresh = holder.content.firstElementChild;
-    if (fresh.isEqualNode(old)) return;
-    const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    const scrolled = old.querySelector(".scroll")?.scrollLeft ?? 0;
-    old.replaceWith(fresh);
-    if (fresh.querySelector(".scroll")) fresh.querySelector(".scroll").scrollLeft = scrolled;
-    if (focused) fresh.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
-  }
-
-  async function ask(url) {
-    const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(10000) });
-    return { ok: answer.ok, body: await answer.json() };
-  }
-
-  async function refresh() {
-    const panels = [...document.querySelectorAll("[data-panel]")];
-    if (!panels.length) return ask("/api/health").then(calm);
-    const query = new URLSearchParams(panels.map((panel) => ["panel", panel.dataset.panel]));
-    query.set("query", location.search.slice(1));
-    const { ok, body } = await ask(`/api/panels?${query}`);
-    if (!ok) return warn(say(words.faulty, { message: body.message, time: "{time}" }));
-    panels.forEach((panel) => body.panels[panel.dataset.panel] && swap(panel, body.panels[panel.dataset.panel]));
-    shown = { time: body.as_of.slice(11, 19), at: Date.now() };
-    calm();
-  }
-
-  async function tick() {
-    if (busy || document.hidden) return;
-    busy = true;
-    try {
-      if (!healthy) await ask("/api/health");
-      healthy = true;
-      await refresh();
-    } catch {
-      healthy = false;
-      warn(words.down, words.down_next);
-    } finally {
-      busy = false;
-      showAge();
-    }
-  }
-
-  document.getElementById("theme").addEventListener("click", () => {
-    const root = document.documentElement;
-    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-    root.dataset.theme = (root.dataset.theme || system) === "dark" ? "light" : "dark";
-    try { localStorage.setItem("peaktrade-theme", root.dataset.theme); } catch { /* not remembered then */ }
-  });
-  document.addEventListener("visibilitychange", () => { showAge(); tick(); });
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "r" && !event.ctrlKey && !event.metaKey && !event.altKey) tick();
-  });
-  tick();
-  setInterval(showAge, 1000);
-  setInterval(tick, every * 1000);
-})();
+const does = {
+  refresh: tick,
+  theme: switchTheme,
+  zone: () => { switchZone(); showZone(); },
+  menu: () => byId("menu").setAttribute("aria-expanded", byId("menu").getAttribute("aria-expanded") !== "true"),
+  help: () => (byId("keys").open ? byId("keys").close() : byId("keys").showModal()),
+};
+for (const name of ["zone", "theme", "help", "menu"]) {
+  const button = byId(name);
+  if (button) button.hidden = false;
+  button?.addEventListener("click", does[name]);
+}
+document.body.classList.add("scripted");
+document.addEventListener("visibilitychange", () => { showAge(); tick(); });
+listen(does);
+showZone();
+tick();
+setInterval(showAge, 1000);
+setInterval(tick, every * 1000);

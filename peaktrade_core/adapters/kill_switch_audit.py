@@ -1,0 +1,108 @@
+"""The audit of the kill switch: a chained log of who engaged it, who asked for its release and who released it.
+
+The log is part of the switch: what it says and what the state's own file says must agree, else everything stays stopped.
+So neither deleting nor editing one of the two lets anything loose.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.adapters.chain import Chain
+from peaktrade_core.adapters.files import sha256_of
+from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
+
+ENGAGE, REQUEST, REFUSAL, RELEASE = "engage", "request", "refusal", "release"
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the audit.
+
+    Attributes:
+        kind: ``engage``, ``request``, ``refusal`` or ``release``; state: what was in force after it.
+        by, reason: who and why; checks: the health check before a release, id to status.
+        digest: SHA-256 of the line, which the next one holds.
+    """
+
+    seq: int
+    at: datetime
+    kind: str
+    by: str
+    reason: str
+    state: str
+    digest: str
+    checks: dict[str, str] = {}
+    set_aside: str = ""
+
+
+class KillSwitchAudit:
+    """The log in its file; reading it verifies the whole chain, once for each change of the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._chain = Chain(path)
+        self._seen: tuple[int, int, int] | None = None
+        self._entries: tuple[AuditEntry, ...] = ()
+
+    def entries(self) -> tuple[AuditEntry, ...]:
+        """Return all lines, oldest first; none where there is no file.
+
+        Raises:
+            ArtefactError: the chain is broken or a line makes no sense.
+            EnvironmentFault: the file cannot be read.
+        """
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
+        seen = (found.st_mtime_ns, found.st_size, found.st_ino)
+        if seen != self._seen:
+            self._seen = None
+            self._entries = self._read()
+            self._seen = seen
+        return self._entries
+
+    def decisive(self) -> AuditEntry | None:
+        """Return the last line that changed the state, None when there is none; raises as :meth:`entries`."""
+        return next((entry for entry in reversed(self.entries()) if entry.kind in (ENGAGE, RELEASE)), None)
+
+    def append(self, kind: str, at: datetime, **data: Any) -> str:
+        """Add a line and return its digest.
+
+        Raises:
+            ArtefactError: the chain is broken.
+            EnvironmentFault: the file cannot be written.
+        """
+        return self._chain.append(kind, data, at)
+
+    def begin_anew(self, at: datetime) -> str:
+        """Move a log that cannot be trusted aside, kept as evidence, and return its new name and SHA-256.
+
+        Raises:
+            EnvironmentFault: it cannot be moved.
+        """
+        aside = self.path.with_name(f"{self.path.stem}.broken-{at:%Y%m%dT%H%M%S%f}{self.path.suffix}")
+        try:
+            os.rename(self.path, aside)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot move {self.path} aside: {error.strerror or error}") from error
+        return f"{aside.name} sha256={sha256_of(aside)}"
+
+    def _read(self) -> tuple[AuditEntry, ...]:
+        """Return all lines, verified."""
+        try:
+            return tuple(
+                msgspec.convert(
+                    {**link.data, "seq": link.seq, "at": link.at, "kind": link.kind, "digest": digest}, AuditEntry
+                )
+                for link, digest in self._chain.links()
+            )
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise ArtefactError(f"{self.path}: a line makes no sense: {error}") from None

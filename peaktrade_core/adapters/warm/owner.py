@@ -1,0 +1,259 @@
+"""The nursery as its owner sees it: started, asked for kernels, ended; and a kernel's process, as if we had started it.
+
+A nursery that cannot start, ended or does not answer is an :class:`EnvironmentFault`; whoever asked then starts a
+kernel in the ordinary way.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from peaktrade_core.adapters.warm.link import Ended, Request, Started
+from peaktrade_core.domain.errors import EnvironmentFault
+
+WAIT_S = 15.0  # a nursery that has not answered by then is stuck; it imports for a few seconds after its start [s]
+REVIVE_S = 60.0  # a nursery that ended is started again, but not more often than this [s]
+END_S = 3.0  # how long a nursery may take to kill its kernels and end [s]
+# What a process reads only as it starts: a kernel that is to have other values cannot be forked.
+READ_AT_START = ("PYTHON", "LD_", "OMP_", "OPENBLAS_", "MKL_", "MALLOC_")
+NOTEBOOKS = (  # what ours import, also where they only do so when they come to it
+    "peaktrade_core",
+    "peaktrade_core.adapters.feeds.synthetic",
+    "peaktrade_core.services.reports",
+    "peaktrade_core.services.report_templates",
+    "jinja2",
+    "psutil",
+    "pyarrow.parquet",
+)
+_log = logging.getLogger("peaktrade.kernels")
+_nursery: ContextVar[Nursery | None] = ContextVar("nursery", default=None)
+
+
+class WarmProcess:
+    """A kernel's process, which is the nursery's child, with the part of :class:`subprocess.Popen` that Jupyter uses.
+
+    Attributes:
+        pid: its id, which is its process group's too; it stays taken until :meth:`wait` returned.
+        returncode: None while it runs.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int, link: socket.socket) -> None:
+        self.pid, self.returncode = pid, None  # type: int, int | None
+        self._link = link
+        self._said = b""
+
+    def poll(self) -> int | None:
+        """Return how it ended, None while it runs."""
+        while self.returncode is None and _readable(self._link, 0.0):
+            self._read()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and let go of it.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs after ``timeout`` [s].
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.returncode is None:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not _readable(self._link, left):
+                raise subprocess.TimeoutExpired(f"kernel {self.pid}", timeout or 0.0)
+            self._read()
+        self._link.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal unless it ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(15)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(9)
+
+    def _read(self) -> None:
+        """Take in what was said about it; a link that is closed means that it and the nursery are gone."""
+        try:
+            chunk = self._link.recv(4096)
+        except OSError:
+            chunk = b""
+        self._said += chunk
+        if not chunk:
+            self.returncode = -9
+        elif self._said.endswith(b"\n"):
+            self.returncode = msgspec.json.decode(self._said, type=Ended).code
+
+
+class Nursery:
+    """Starts kernels by forking them from one process that has imported what they need.
+
+    A context manager: the nursery and all its kernels end with the block, and with this process, however it ends.
+    """
+
+    def __init__(self, preload: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        """Prepare it; :meth:`start` starts it.
+
+        Args:
+            preload: names of the modules that kernels will import, beside the common ones.
+            env: its environment, of which a kernel sees nothing but what :data:`READ_AT_START` names; None for ours.
+        """
+        self._preload = tuple(preload)
+        self._env = {k: v for k, v in (os.environ if env is None else env).items() if not k.startswith("JPY_")}
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._began = float("-inf")
+        self._complained = set[str]()
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """End it."""
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The nursery's process id, None when it does not run."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start it in the background; that it cannot be started shows when it is asked for a kernel."""
+        with self._lock, suppress(EnvironmentFault):
+            self._ready()
+
+    def fork(self, request: Request) -> WarmProcess:
+        """Return a new kernel's process; blocks until it is about to run, while the nursery starts for seconds.
+
+        Raises:
+            EnvironmentFault: this machine cannot fork like this, the nursery ended or does not answer, or the
+                environment differs in something that a process only reads as it starts.
+        """
+        self._check_environment(request.env)
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, self._lock:
+                socket.send_fds(self._ready(), [b"k"], [theirs.fileno(), 1, 2])
+            ours.settimeout(WAIT_S)
+            ours.sendall(msgspec.json.encode(request) + b"\n")
+            said = ours.recv(4096)
+            if not said:
+                raise EnvironmentFault("the process that kernels are forked from ended; its output says why")
+            answer = msgspec.json.decode(said.partition(b"\n")[0], type=Started | Ended)
+            if isinstance(answer, Ended):
+                raise EnvironmentFault(f"a forked kernel ended at once with code {answer.code}; its output says why")
+        except TimeoutError:
+            ours.close()
+            self.close()
+            raise EnvironmentFault(f"no kernel could be forked within {WAIT_S:.0f} s") from None
+        except OSError as error:
+            ours.close()
+            raise EnvironmentFault(f"no kernel can be forked: {error.strerror or error}") from error
+        except EnvironmentFault:
+            ours.close()
+            raise
+        ours.settimeout(None)
+        return WarmProcess(answer.pid, ours)
+
+    def complain(self, why: str) -> None:
+        """Log once why kernels start in the ordinary way."""
+        if why not in self._complained:
+            self._complained.add(why)
+            _log.warning("kernels start slowly: %s", why)
+
+    def close(self) -> None:
+        """End it and all its kernels; it starts again when it is asked for one."""
+        with self._lock:
+            process, control = self._process, self._control
+            self._process = self._control = None
+        if control is not None:
+            control.close()
+        if process is not None:
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _ready(self) -> socket.socket:
+        """Return the socket to the nursery, which is started if it does not run."""
+        if self._process is not None and self._process.poll() is None and self._control is not None:
+            return self._control
+        if not (sys.platform == "linux" and hasattr(os, "fork")):
+            raise EnvironmentFault("this system has no fork that libraries survive")
+        if time.monotonic() - self._began < REVIVE_S:
+            raise EnvironmentFault("the process that kernels are forked from ended; it is started again after a minute")
+        self._began = time.monotonic()
+        if self._control is not None:
+            self._control.close()
+        self._control, theirs = socket.socketpair()
+        own = ["-P", "-m", "peaktrade_core.adapters.warm.nursery", str(theirs.fileno()), *self._preload]
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+                [sys.executable, "-Xfrozen_modules=off", *own],
+                env=self._env,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the owner
+            )
+        return self._control
+
+    def _check_environment(self, wanted: Mapping[str, str]) -> None:
+        """Refuse an environment that a forked process could not have."""
+        both = {**self._env, **wanted}
+        for name in sorted(both):
+            if name.startswith(READ_AT_START) and self._env.get(name) != wanted.get(name):
+                raise EnvironmentFault(f"{name} is not what it was when the process they are forked from started")
+
+
+@contextmanager
+def warm_kernels(preload: Sequence[str] = NOTEBOOKS) -> Iterator[Nursery]:
+    """Run the notebooks of the block in kernels that start at once; worth it from the second notebook on.
+
+    It counts for the thread that entered the block, and for tasks and ``asyncio.to_thread`` started in it.
+
+    Args:
+        preload: names of the modules that the notebooks import, beside the common ones.
+    """
+    with Nursery(preload) as nursery:
+        before = _nursery.set(nursery)
+        try:
+            yield nursery
+        finally:
+            _nursery.reset(before)
+
+
+def present_nursery() -> Nursery | None:
+    """Return the nursery of the :func:`warm_kernels` block that this runs in, None outside of one."""
+    return _nursery.get()
+
+
+def _readable(link: socket.socket, timeout: float | None) -> bool:
+    """Return whether something can be read within ``timeout`` [s]."""
+    poll = select.poll()
+    poll.register(link, select.POLLIN)
+    return bool(poll.poll(None if timeout is None else timeout * 1000))

@@ -1,0 +1,155 @@
+"""How a panel is registered, asked and filled; what each one shows is in the other modules of this package."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+import jinja2
+from markupsafe import Markup, escape
+
+from peaktrade_core.adapters.resources import share_dir
+from peaktrade_core.domain.clock import iso
+from peaktrade_core.domain.errors import PeaktradeError, UnknownNameError
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.dashboard.words import words
+from peaktrade_core.services import wording
+from peaktrade_core.services.error_help import next_step
+
+CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configuration that the server was given
+SUBJECT = "PEAKTRADE_PAGE_SUBJECT"  # what the page is about: the id in its address
+
+
+class Asked(NamedTuple):
+    """What a page was asked for.
+
+    Attributes:
+        query: the URL's query string.
+        subject: the id in the page's path, None for a page that is about no single thing.
+    """
+
+    query: str = ""
+    subject: str | None = None
+
+
+Answer = Callable[[Workspace, Asked], dict[str, Any]]
+PANELS: dict[str, Answer] = {}
+
+
+def panel(name: str) -> Callable[[Answer], Answer]:
+    """Register a panel: a function whose answer fills ``templates/voila/panels/<name>.html.j2``."""
+
+    def register(answer: Answer) -> Answer:
+        PANELS[name] = answer
+        return answer
+
+    return register
+
+
+class Html(str):
+    """Markup that a notebook shows as it is; only the panels' templates make it."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+class Page:
+    """The panels of one view, for one address.
+
+    Args (of the constructor):
+        open_workspace: returns the workspace; called by each panel, so that a broken one is said in the panel.
+        query, subject: as in :class:`Asked`.
+    """
+
+    def __init__(self, open_workspace: Callable[[], Workspace], query: str = "", subject: str | None = None) -> None:
+        self._open = open_workspace
+        self._asked = Asked(query, subject)
+
+    def panel(self, name: str) -> Html:
+        """Return one panel by name; its own failure becomes its content.
+
+        Raises:
+            UnknownNameError: there is no such panel.
+        """
+        if name not in PANELS:
+            raise UnknownNameError("panel", name, sorted(PANELS))
+        language = "en"
+        try:
+            workspace = self._open()
+            language = workspace.config.ui.language
+            return fill(name, language, PANELS[name](workspace, self._asked))
+        except PeaktradeError as error:
+            message = str(error)
+        except Exception as error:  # whatever it is, a page shows no traceback
+            message = f"{type(error).__name__}: {error}"
+        return fill("failed", language, {"name": name, "message": message, "filtered": bool(self._asked.query)})
+
+
+def open_page() -> Page:
+    """Return the page that the server asked this kernel for; where and what come from the environment."""
+    workspace = cache(lambda: Workspace(config=os.environ.get(CONFIG_PATH)))
+    return Page(workspace, os.environ.get("QUERY_STRING", ""), os.environ.get(SUBJECT))
+
+
+FORMS = {"minute": "%Y-%m-%d %H:%M", "second": "%Y-%m-%d %H:%M:%S", "clock": "%H:%M:%S", "short": "%H:%M"}
+
+
+def written(at: datetime, form: str) -> str:
+    """Return a time as the page's script writes it too: ``minute``, ``second``, ``clock`` or ``short``."""
+    return at.strftime(FORMS[form])
+
+
+def figures(value: float | None, digits: int | None = None) -> str:
+    """Return a number as exact as people read it: two decimals from 100 on, below that what there is, up to eight."""
+    if value is None:
+        return wording.NOTHING
+    places = digits if digits is not None else 2 if abs(value) >= 100 else 8
+    text = f"{value:,.{places}f}"
+    return (text.rstrip("0").rstrip(".") if digits is None and "." in text else text).replace("-", wording.MINUS)
+
+
+def coded(text: str) -> Markup:
+    """Return a text, escaped, with what stands in backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped before)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    """Return the panels' templates: escaping always on, a missing value is an error."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(share_dir() / "templates" / "voila" / "panels"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in (
+        "money",
+        "percent",
+        "count",
+        "duration",
+        "minute",
+        "moment",
+        "sign_class",
+        "signed",
+        "quote_currency",
+        "short_id",
+    ):
+        env.filters[name] = getattr(wording, name)
+    env.filters["iso"] = iso
+    env.filters["written"] = written
+    env.filters["coded"] = coded
+    env.filters["figures"] = figures
+    env.filters["next_step"] = next_step
+    return env
+
+
+def fill(name: str, language: str, context: dict[str, Any]) -> Html:
+    """Return a filled template."""
+    return Html(_templates().get_template(f"{name}.html.j2").render(w=words(language), **context))

@@ -1,0 +1,92 @@
+"""System: which version runs where, why live is locked, what may trade, and how the accounts stand."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from peaktrade_core.adapters.files import sha256_of
+from peaktrade_core.adapters.resources import share_dir
+from peaktrade_core.domain.checks import FAIL, WARN, worst
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.dashboard.panels.base import Asked, panel
+from peaktrade_core.edge.layers import layers
+from peaktrade_core.edge.readiness import pre_session_checks
+from peaktrade_core.policy.strategies import TIERS, all_strategies
+from peaktrade_core.services import wording
+
+
+@panel("system_lights")
+def _lights(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: is the suite ready, how severe is it, and may anything trade?"""
+    checks = pre_session_checks(workspace)
+    uses = workspace.account.uses()
+    level = max((use.level for use in uses), key=("green", "yellow", "red").index, default="green")
+    return {
+        "ready": worst(checks),
+        "checks": checks,
+        "level": level,
+        "switch": workspace.kill_switch.status(),
+        "states": [state for state in workspace.states.everything() if state.state != "ACTIVE"],
+    }
+
+
+@panel("system_account")
+def _account(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: how much of the account-wide limits do the running sessions use together?"""
+    return {"uses": workspace.account.uses()}
+
+
+@panel("system_tiers")
+def _tiers(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: which strategies are there, and which may run?"""
+    used = workspace.registry.counts("strategy")
+    found = all_strategies()
+    tiers = [(tier, [(one, used.get(one.name, 0)) for one in found if one.tier == tier]) for tier in TIERS]
+    return {"tiers": tiers, "default": workspace.config.session.strategy}
+
+
+@panel("system_about")
+def _about(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: what runs here, exactly?"""
+    stats = workspace.views.stats()
+    return {
+        "facts": [
+            ("version", metadata.version("peaktrade")),
+            ("commit", git_commit(share_dir()) or wording.NOTHING),
+            ("environment", workspace.config.environment.name),
+            ("python", f"{platform.python_version()} ({platform.system()} {platform.machine()})"),
+            ("config", f"{workspace.config_path.name}, sha256 {sha256_of(workspace.config_path)[:16]}"),
+            ("records", wording.count(stats.total_sessions)),
+        ]
+    }
+
+
+def git_commit(checkout: Path) -> str | None:
+    """Return the commit that a checkout is at, None when it is no checkout; reads files, starts nothing."""
+    git = checkout / ".git"
+    try:
+        if git.is_file():  # a worktree names its folder
+            git = (checkout / git.read_text().removeprefix("gitdir:").strip()).resolve()
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref:"):
+            return head[:40]
+        name = head.removeprefix("ref:").strip()
+        common = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
+        for folder in (git, common):
+            if (folder / name).is_file():
+                return (folder / name).read_text().strip()[:40]
+        packed = (common / "packed-refs").read_text().splitlines()
+        return next((line[:40] for line in packed if line.endswith(f" {name}")), None)
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+@panel("layers")
+def _layers(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: how does each layer of the suite stand, and how is that known?"""
+    found = layers(workspace)
+    counts = {status: sum(layer.status == status for layer in found) for status in (FAIL, WARN, "unknown", "pass")}
+    return {"layers": found, "counts": counts}

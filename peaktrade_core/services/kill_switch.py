@@ -1,0 +1,251 @@
+"""The kill switch: one person stops every session at once, two different people let them go again.
+
+It is the trading state of the scope ``global``: latched on disk, obeyed by every session within a second, and closed when
+it cannot be read. What happened is in a chained audit, without whose consent nothing is released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from peaktrade_core.adapters.kill_switch_audit import ENGAGE, REFUSAL, RELEASE, REQUEST, AuditEntry
+from peaktrade_core.adapters.trading_state import GLOBAL, STATES, TradingState, TradingStates
+from peaktrade_core.domain.checks import FAIL, PASS, Check
+from peaktrade_core.domain.clock import Clock
+from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, PeaktradeError
+from peaktrade_core.domain.people import person_key, same_person
+
+LONGEST_S = 86_400.0
+
+
+class Releasing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the kill switch is released: within which time the second person must confirm [s]."""
+
+    confirm_within_s: float = 900.0
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.confirm_within_s <= LONGEST_S:
+            raise ConfigError(f"confirm_within_s = {self.confirm_within_s!r} must be a number from 1 to {LONGEST_S:g}")
+
+
+class KillSwitchStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How the kill switch stands.
+
+    Attributes:
+        state: in force for every session; engaged: whether it is anything but ACTIVE.
+        by, reason, since: who set it, why and when.
+        requested_by, confirm_until: who asked for the release, and until when a second person may confirm.
+        fault: what is wrong with its files, empty when nothing is; it is then engaged.
+    """
+
+    state: str
+    engaged: bool
+    by: str
+    reason: str
+    since: datetime | None
+    requested_by: str | None
+    confirm_until: datetime | None
+    entries: int
+    fault: str
+
+
+class KillSwitch:
+    """The kill switch of a workspace.
+
+    Args (of the constructor):
+        states: where the state and its audit are.
+        clock: when; releasing: the rules of a release.
+        health: answers whether everything is fit to go on; a check that fails forbids the release.
+    """
+
+    def __init__(
+        self,
+        states: TradingStates,
+        clock: Clock,
+        releasing: Callable[[], Releasing],
+        health: Callable[[], list[Check]],
+    ) -> None:
+        self._states, self._clock, self._releasing, self._health = states, clock, releasing, health
+
+    def status(self) -> KillSwitchStatus:
+        """Return how it stands; it never raises."""
+        state, fault, entries = self._states.read(GLOBAL), "", 0
+        try:
+            entries = len(self._states.audit.entries())
+            request = self._request(self._clock.now())
+        except PeaktradeError as error:
+            fault, request = str(error), None
+        if state.by == "peaktrade" and state.since is None and state.state == "NO_ORDERS":
+            fault = fault or state.reason
+        within = timedelta(seconds=self._releasing().confirm_within_s) if request else timedelta()
+        return KillSwitchStatus(
+            state=state.state,
+            engaged=state.state != "ACTIVE",
+            by=state.by,
+            reason=state.reason,
+            since=state.since,
+            requested_by=request.by if request else None,
+            confirm_until=request.at + within if request else None,
+            entries=entries,
+            fault=fault,
+        )
+
+    def engage(self, by: str, reason: str, state: str = "NO_ORDERS") -> KillSwitchStatus:
+        """Stop everything, at once. What is stopped more strictly already stays so; a pending release is void.
+
+        Args:
+            by: one person, or a trigger; reason: why.
+            state: ``NO_ORDERS``, or ``HALTED`` or ``REDUCING``, which let reducing orders pass.
+
+        Raises:
+            ConfigError: no name, no reason, or no such state.
+            EnvironmentFault: it is engaged, but something could not be written; says what.
+        """
+        _who(by, reason)
+        if state not in STATES[1:]:
+            raise ConfigError(f"state {state!r} must be one of {', '.join(STATES[1:])}")
+        now, before = self._clock.now(), self._states.read(GLOBAL)
+        state = max(state, before.state, key=STATES.index)
+        faults = []
+        try:
+            self._states.set(GLOBAL, state, by=by, reason=reason, now=now)
+        except EnvironmentFault as error:
+            faults.append(str(error))
+        try:
+            self._note(ENGAGE, now, by, reason, state)
+        except EnvironmentFault as error:
+            faults.append(str(error))
+        if faults:
+            raise EnvironmentFault(
+                f"the kill switch is {self._states.read(GLOBAL).state} for every session, but {'; '.join(faults)}"
+            )
+        return self.status()
+
+    def request_release(self, by: str, reason: str) -> KillSwitchStatus:
+        """Ask for the release, as the first of two people.
+
+        Raises:
+            ConfigError: no name, no reason, or nothing to release.
+            ArtefactError: the audit is broken; says what to do.
+            EnvironmentFault: the audit cannot be written.
+        """
+        _who(by, reason)
+        state = self._engaged()
+        self._trusted()
+        now = self._clock.now()
+        self._states.audit.append(REQUEST, now, by=by.strip(), reason=reason.strip(), state=state.state)
+        self._states.note(f"kill-switch release requested by {by.strip()}: {reason.strip()}", now)
+        return self.status()
+
+    def release(self, by: str, reason: str) -> KillSwitchStatus:
+        """Release it, as the second of two people, after a health check.
+
+        Raises:
+            ConfigError: no name, no reason, nothing to release, nobody asked in time, or the same person did.
+            ArtefactError: the audit is broken, or a health check failed; says what to do.
+            EnvironmentFault: something cannot be written; it then stays engaged.
+        """
+        _who(by, reason)
+        state = self._engaged()
+        self._trusted()
+        now = self._clock.now()
+        request = self._request(now)
+        if request is None:
+            raise ConfigError(
+                "nobody has asked for the release, or too long ago: a first person calls `peaktrade killswitch release`, "
+                "a second one confirms"
+            )
+        if same_person(request.by, by):
+            self._refuse(now, by, reason, state, f"same person as {request.by}", {})
+            raise ConfigError(
+                f"{by!r} cannot confirm what {request.by!r} asked for: releasing takes two different people"
+            )
+        checks = self._health()
+        answers = {check.id: check.status for check in checks}
+        failed = [f"{check.id}: {check.evidence}" for check in checks if check.status == FAIL]
+        if failed:
+            self._refuse(now, by, reason, state, "; ".join(failed), answers)
+            raise ArtefactError(f"not released, the health check failed: {'; '.join(failed)}")
+        both = f"{request.by} and {by.strip()}"
+        why = f"{request.reason}; {reason.strip()}"
+        digest = self._states.audit.append(RELEASE, now, by=both, reason=why, state="ACTIVE", checks=answers)
+        self._states.release(by=both, reason=why, now=now, audit=digest)
+        return self.status()
+
+    def audit(self, limit: int | None = None) -> list[AuditEntry]:
+        """Return the last entries of the audit, newest first; the chain is verified.
+
+        Raises:
+            ArtefactError: it is broken; names the line.
+            EnvironmentFault: it cannot be read.
+        """
+        return list(reversed(self._states.audit.entries()))[:limit]
+
+    def verify(self) -> Check:
+        """Return whether audit and state are whole and agree."""
+        fault = self.status().fault
+        return Check(
+            id="kill_switch",
+            question="Is the kill switch's audit whole, and does its state agree with it?",
+            status=FAIL if fault else PASS,
+            evidence=fault or f"{self.status().entries} entries, each with the hash of the one before",
+            next_step=_REPAIR if fault else "",
+        )
+
+    def _engaged(self) -> TradingState:
+        """Return the state that is to be released."""
+        state = self._states.read(GLOBAL)
+        if state.state == "ACTIVE":
+            raise ConfigError("the kill switch is not engaged; there is nothing to release")
+        return state
+
+    def _trusted(self) -> None:
+        """Refuse to release over an audit that is broken."""
+        try:
+            self._states.audit.entries()
+        except ArtefactError as error:
+            raise ArtefactError(f"{error}. {_REPAIR}") from None
+
+    def _request(self, now: datetime) -> AuditEntry | None:
+        """Return the request that a second person may confirm: the newest, in time, and nothing was engaged since."""
+        for entry in reversed(self._states.audit.entries()):
+            if entry.kind in (ENGAGE, RELEASE):
+                return None
+            if entry.kind == REQUEST:
+                within = timedelta(seconds=self._releasing().confirm_within_s)
+                return entry if timedelta() <= now - entry.at <= within else None
+        return None
+
+    def _note(self, kind: str, now: datetime, by: str, reason: str, state: str) -> None:
+        """Add a line to the audit; one that is broken is moved aside first and named in the new one."""
+        said = {"by": by.strip(), "reason": reason.strip(), "state": state}
+        try:
+            self._states.audit.entries()
+        except (ArtefactError, EnvironmentFault):
+            said["set_aside"] = self._states.audit.begin_anew(now)
+        self._states.audit.append(kind, now, **said)
+
+    def _refuse(
+        self, now: datetime, by: str, reason: str, state: TradingState, why: str, checks: dict[str, str]
+    ) -> None:
+        """Note a release that was refused."""
+        self._states.audit.append(
+            REFUSAL, now, by=by.strip(), reason=f"{reason.strip()} - refused: {why}", state=state.state, checks=checks
+        )
+        self._states.note(f"kill-switch release by {by.strip()} refused: {why}", now)
+
+
+_REPAIR = (
+    "Keep a copy for the risk officer and find out who changed it. `peaktrade killswitch engage` then moves a broken audit "
+    "aside and begins a new one; after that two people may release"
+)
+
+
+def _who(by: str, reason: str) -> None:
+    """Refuse what names nobody or gives no reason."""
+    if not by.strip() or not reason.strip():
+        raise ConfigError("the kill switch needs a name (--by) and a reason (--reason)")
+    person_key(by)

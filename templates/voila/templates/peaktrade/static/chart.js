@@ -1,0 +1,215 @@
+// Makes the server's charts answer: a crosshair that reads values, zoom and pan; the charts of a group move together.
+import { write, zone } from "./times.js";
+
+const WIDTH = 1000, HEIGHT = 200, PAD = 8; // as the server draws
+const STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 172800, 604800, 2592000, 7776000, 31536000];
+const groups = new WeakMap();
+const svg = (name, attributes) => {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+};
+const numbers = (text) => text.split(",").map((item) => (item === "" ? NaN : Number(item)));
+
+export function enhance(root, again = false) {
+  for (const box of root.querySelectorAll("[data-ts]")) {
+    if (!groups.has(box)) groups.set(box, new Group(box));
+    groups.get(box).take(again);
+  }
+}
+
+function ticks(low, high) {
+  const rough = (high - low) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
+  const first = Math.ceil(low / step - 1e-9);
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const values = Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
+  return values.map((value) => [value, value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−")]);
+}
+
+class Group {
+  constructor(box) {
+    this.box = box;
+    this.view = null; // [from, to] in seconds; null is all
+    this.drag = null;
+    this.at = null; // the point that is read
+    const on = (name, does) => box.addEventListener(name, does);
+    on("pointermove", (event) => this.moved(event));
+    on("pointerleave", () => this.point(null));
+    on("pointerdown", (event) => this.pressed(event));
+    on("pointerup", (event) => this.released(event));
+    on("dblclick", () => this.show(null));
+    on("keydown", (event) => this.key(event));
+    on("click", (event) => event.target.closest(".reset") && this.show(null));
+  }
+
+  take(again) {
+    const raw = this.box.dataset.ts;
+    if (raw !== this.raw) {
+      this.raw = raw;
+      let sum = 0;
+      this.ts = numbers(raw).map((n) => (sum += n));
+    }
+    this.plots = [...this.box.querySelectorAll("[data-y]")].map((element) => {
+      const y = element.dataset.y;
+      const plane = element.querySelector(".plane");
+      if (!plane.querySelector(".cross")) {
+        const cross = svg("svg", { class: "cross", "data-own": "", "aria-hidden": "true" });
+        cross.append(svg("rect", { class: "chosen", y: 0, height: "100%", width: 0 }), svg("line", { y1: 0, y2: "100%" }), svg("circle", { r: 4 }));
+        plane.append(cross);
+      }
+      return { element, plane, y: numbers(y), step: element.dataset.kind === "step", zero: element.dataset.zero !== undefined };
+    });
+    this.x = null; // what was drawn before knew other plots
+    this.box.classList.toggle("zoomed", this.view !== null); // a refresh takes both away
+    this.box.classList.toggle("read", this.at !== null);
+    if (this.view || again) this.draw();
+  }
+
+  get whole() { return [this.ts[0], this.ts[this.ts.length - 1]]; }
+
+  show(view) {
+    const [first, last] = this.whole;
+    const least = Math.max((last - first) / 400, 1e-9);
+    this.view = view && view[1] - view[0] >= least ? [Math.max(first, view[0]), Math.min(last, view[1])] : null;
+    if (this.view && this.view[1] - this.view[0] >= last - first) this.view = null;
+    this.box.classList.toggle("zoomed", this.view !== null);
+    this.point(null);
+    this.draw();
+  }
+
+  draw() {
+    const [from, to] = this.view ?? this.whole;
+    const span = to - from || 1;
+    const begin = Math.max(0, this.ts.findLastIndex((t) => t <= from));
+    const found = this.ts.findIndex((t) => t >= to);
+    const end = found < 0 ? this.ts.length - 1 : found;
+    this.x = (t) => ((t - from) / span) * WIDTH;
+    for (const plot of this.plots) this.drawPlot(plot, begin, end);
+    for (const group of this.box.querySelectorAll(".x-axis")) {
+      const size = STEPS.find((step) => span / step <= 6) ?? STEPS[STEPS.length - 1];
+      const labels = [];
+      for (let t = Math.ceil(from / size) * size; t <= to; t += size) {
+        const form = size >= 86400 || t % 86400 === 0 ? "day" : size < 60 ? "clock" : "short";
+        const x = this.x(t) / 10;
+        const text = svg("text", { x: `${x.toFixed(2)}%`, y: "100%", dy: 13, class: x < 4 ? "first" : x > 96 ? "last" : "" });
+        text.textContent = write(new Date(t * 1000), form);
+        labels.push(text);
+      }
+      group.replaceChildren(...labels);
+    }
+  }
+
+  drawPlot(plot, begin, end) {
+    const seen = plot.y.slice(begin, end + 1).filter(Number.isFinite);
+    if (plot.zero) seen.push(0);
+    if (!seen.length) return;
+    let low = seen.reduce((a, b) => Math.min(a, b)), high = seen.reduce((a, b) => Math.max(a, b));
+    if (low === high) [low, high] = [low - Math.max(Math.abs(low) * 0.001, 1e-9), high + Math.max(Math.abs(high) * 0.001, 1e-9)];
+    plot.place = (value) => PAD + ((high - value) / (high - low)) * (HEIGHT - 2 * PAD);
+    const place = (value) => plot.place(value).toFixed(2);
+    let path = "", last = null, first = null;
+    for (let i = begin; i <= end; i++) {
+      if (!Number.isFinite(plot.y[i])) continue;
+      const x = this.x(this.ts[i]).toFixed(2), y = place(plot.y[i]);
+      path += last === null ? `M${x} ${y}` : plot.step ? `H${x}V${y}` : `L${x} ${y}`;
+      first ??= x;
+      last = x;
+    }
+    const base = place(Math.min(Math.max(0, low), high));
+    plot.element.querySelector(".line")?.setAttribute("d", path);
+    plot.element.querySelector(".area")?.setAttribute("d", `${path}V${base}H${first}Z`);
+    const axis = plot.element.querySelector(".y-axis");
+    axis.replaceChildren(...ticks(low, high).flatMap(([value, label]) => {
+      const y = `${(plot.place(value) / 2).toFixed(2)}%`;
+      const text = svg("text", { x: 2, y, dy: plot.place(value) < 24 ? 11 : -3 });
+      text.textContent = label;
+      return [svg("line", { x1: 0, x2: "100%", y1: y, y2: y }), text];
+    }));
+    for (const mark of plot.element.querySelectorAll(".marks [data-t]")) {
+      const x = this.x(Number(mark.dataset.t)) / 10;
+      mark.setAttribute("x", `${x.toFixed(2)}%`);
+      mark.setAttribute("y", `${(plot.place(Number(mark.dataset.v)) / 2).toFixed(2)}%`);
+      mark.classList.toggle("outside", x < 0 || x > 100);
+    }
+  }
+
+  time(event) {
+    const box = this.plots[0].plane.getBoundingClientRect();
+    const [from, to] = this.view ?? this.whole;
+    return from + Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * (to - from);
+  }
+
+  moved(event) {
+    const t = this.time(event);
+    if (this.drag?.shift) {
+      const by = this.drag.t - t;
+      this.show(this.drag.view.map((edge) => edge + by));
+      this.drag = { ...this.drag, view: this.view ?? this.whole, t: this.time(event) };
+      return;
+    }
+    if (!this.drag && !event.target.closest(".plane")) return this.point(null);
+    let near = this.ts.findIndex((moment) => moment >= t);
+    if (near < 0) near = this.ts.length - 1;
+    if (near > 0 && t - this.ts[near - 1] < this.ts[near] - t) near--;
+    this.point(near, this.drag ? [this.drag.t, t].sort((a, b) => a - b) : null);
+  }
+
+  pressed(event) {
+    if (event.pointerType === "touch" || event.button || !event.target.closest(".plane")) return;
+    this.drag = { t: this.time(event), shift: event.shiftKey, view: this.view ?? this.whole };
+    this.box.setPointerCapture(event.pointerId);
+  }
+
+  released(event) {
+    const drag = this.drag;
+    this.drag = null;
+    if (!drag || drag.shift) return;
+    const box = this.plots[0].plane.getBoundingClientRect();
+    const [from, to] = this.view ?? this.whole;
+    const chosen = [drag.t, this.time(event)].sort((a, b) => a - b);
+    if (((chosen[1] - chosen[0]) / (to - from)) * box.width > 6) this.show(chosen);
+    else this.point(this.at);
+  }
+
+  key(event) {
+    if (!event.target.closest(".plot")) return;
+    const [from, to] = this.view ?? this.whole;
+    const middle = this.at === null ? (from + to) / 2 : this.ts[this.at];
+    const visible = this.ts.findIndex((t) => t >= from);
+    const move = (by) => this.point(Math.min(this.ts.length - 1, Math.max(0, (this.at ?? visible) + by)));
+    const scale = (by) => this.show([middle - (middle - from) * by, middle + (to - middle) * by]);
+    const shift = (by) => this.view && this.show([from + by * (to - from), to + by * (to - from)]);
+    const acts = {
+      ArrowLeft: () => (event.shiftKey ? shift(-0.2) : move(-1)),
+      ArrowRight: () => (event.shiftKey ? shift(0.2) : move(1)),
+      "+": () => scale(0.5), "-": () => scale(2), 0: () => this.show(null), Escape: () => this.show(null),
+    };
+    if (!acts[event.key]) return;
+    event.preventDefault();
+    acts[event.key]();
+  }
+
+  point(index, chosen = null) {
+    if (!this.x) this.draw();
+    this.at = index;
+    this.box.classList.toggle("read", index !== null);
+    for (const plot of this.plots) {
+      const [area, line, dot] = plot.plane.querySelector(".cross").children;
+      area.setAttribute("width", chosen ? `${((this.x(chosen[1]) - this.x(chosen[0])) / 10).toFixed(2)}%` : 0);
+      if (chosen) area.setAttribute("x", `${(this.x(chosen[0]) / 10).toFixed(2)}%`);
+      const reading = plot.element.querySelector(".reading");
+      const value = index === null ? NaN : plot.y[index];
+      if (index === null) { reading.textContent = ""; continue; }
+      const x = `${(this.x(this.ts[index]) / 10).toFixed(2)}%`;
+      line.setAttribute("x1", x);
+      line.setAttribute("x2", x);
+      dot.setAttribute("cx", x);
+      dot.setAttribute("cy", Number.isFinite(value) ? `${(plot.place(value) / 2).toFixed(2)}%` : "-10%");
+      const digits = Number(plot.element.dataset.digits);
+      const figure = Number.isFinite(value) ? value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−") : "–";
+      reading.textContent = `${write(new Date(this.ts[index] * 1000), "second")} ${zone()} · ${figure} ${plot.element.dataset.unit}`.trimEnd();
+    }
+  }
+}

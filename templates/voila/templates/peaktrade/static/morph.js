@@ -1,0 +1,41 @@
+// Turns one tree into another by changing only what differs, so that focus, selection, scroll and open details stay.
+const KEPT = new Set(["open", "data-as-of"]); // what the reader or the page did, not the server
+const isOwn = (node) => node.dataset?.own !== undefined; // made by a script of the page
+const keyOf = (node) => (node.nodeType === 1 ? node.dataset.key || node.id : "");
+
+export function morph(old, fresh) {
+  if (old.nodeName !== fresh.nodeName) return old.replaceWith(fresh);
+  if (old.nodeType !== 1) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value && !KEPT.has(name)) old.setAttribute(name, value);
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !KEPT.has(name)) old.removeAttribute(name);
+  }
+  morphChildren(old, fresh);
+}
+
+function morphChildren(old, fresh) {
+  const keyed = new Map([...old.children].filter(keyOf).map((child) => [keyOf(child), child]));
+  let at = old.firstChild;
+  for (const next of [...fresh.childNodes]) {
+    while (at && isOwn(at)) at = at.nextSibling;
+    const key = keyOf(next);
+    const match = key ? keyed.get(key) : at && !keyOf(at) && at.nodeName === next.nodeName ? at : null;
+    if (!match) {
+      old.insertBefore(next, at);
+      continue;
+    }
+    if (match === at) at = at.nextSibling;
+    else old.insertBefore(match, at);
+    morph(match, next);
+  }
+  while (at) {
+    const gone = at;
+    at = at.nextSibling;
+    if (!isOwn(gone)) gone.remove();
+  }
+}

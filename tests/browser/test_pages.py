@@ -1,0 +1,274 @@
+"""All pages as a person uses them: opening, reading, sorting out times, charts, keys, a phone, and no script at all."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from serving import HOSTILE, Dashboard
+from watching import Watched
+
+from peaktrade_core.adapters.registry import Query
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.services import wording
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("", "dashboard", "alerts", "activity", "control-center", "system", "wall", "session/{id}", "run/{id}")
+CLI = (sys.executable, "-c", "from peaktrade_core.edge.cli import main; main()")
+
+
+@pytest.fixture(scope="module")
+def session_id(history: Workspace) -> str:
+    """Return the id of the newest completed session."""
+    return history.views.rows(Query(status="completed", limit=1))[0].session_id
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_opens_refreshes_and_stays_on_this_machine(
+    watched: Watched, dashboard: Dashboard, session_id: str, path: str
+) -> None:
+    page = watched.open(dashboard.url + path.format(id=session_id))
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    expect(page.locator("main")).to_have_count(1)
+    expect(page.locator(".card.failed")).to_have_count(0)
+    with page.expect_response(lambda answer: "/api/" in answer.url and answer.ok):  # a page of ended things asks health
+        pass
+    page.set_viewport_size({"width": 390, "height": 844})
+    wide = "[...document.body.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > 391).map(e => e.outerHTML)"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, page.evaluate(wide)[:3]
+    assert [url for url in watched.requests if not url.startswith(dashboard.url)] == []
+    assert watched.complaints == []
+
+
+def test_row_opens_its_session_whose_figures_are_those_of_command_line_and_api(
+    watched: Watched, dashboard: Dashboard, history: Workspace, session_id: str
+) -> None:
+    page = watched.open(dashboard.url)
+    row = page.locator(f"tr[data-session='{session_id}']")
+    box = row.bounding_box()
+    assert box is not None
+    row.click(position={"x": box["width"] - 20, "y": box["height"] / 2})  # far from the link itself
+    page.wait_for_url(f"**/session/{session_id}")
+    told = subprocess.run(
+        [*CLI, "session", "show", session_id, "--json", "--home", str(history.home)], capture_output=True, check=True
+    )
+    cli, api = json.loads(told.stdout), json.loads(dashboard.get(f"/api/live_sessions/{session_id}").body)
+    pnl = cli["metrics"]["realized_pnl"]
+    assert api["realized_pnl"] == pnl
+    tile = page.locator("[data-panel=session]")
+    expect(tile.locator("[data-figure=realized_pnl]")).to_have_text(wording.signed(pnl, "EUR"))
+    expect(tile.locator("[data-figure=equity]")).to_have_text(wording.money(cli["metrics"]["equity_end"], "EUR"))
+    expect(tile.locator("[data-figure=num_orders]")).to_have_text(str(api["num_orders"]))
+
+
+def test_session_full_of_markup_shows_it_as_text(watched: Watched, dashboard: Dashboard) -> None:
+    page = watched.open(f"{dashboard.url}session/testnet_20260101_080000_aaaaaa")
+    expect(page.locator("[data-panel=session] .note")).to_contain_text(HOSTILE)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.stolen") is None
+    assert page.locator("[data-panel] script, [data-panel] img").count() == 0
+    assert watched.complaints == []
+
+
+def test_unknown_session_is_a_page_that_says_so(watched: Watched, dashboard: Dashboard) -> None:
+    answer = watched.page.goto(f"{dashboard.url}session/nobody")
+    assert answer is not None
+    assert answer.status == 404
+    expect(watched.page.locator("main")).to_contain_text("nobody")
+
+
+def test_local_time_is_everywhere_and_remembered(browser: Browser, dashboard: Dashboard, session_id: str) -> None:
+    watched = Watched(browser, timezone_id="Asia/Kolkata")
+    page = watched.open(f"{dashboard.url}session/{session_id}")
+    began = page.locator("[data-panel=session] time").last
+    utc = began.inner_text()
+    tick = page.locator(".x-axis text").nth(1)
+    before = tick.text_content()
+    page.get_by_role("button", name="UTC").click()
+    local = page.evaluate(
+        """iso => { const at = new Date(new Date(iso).getTime() + 19800000).toISOString();
+        return at.slice(0, 10) + " " + at.slice(11, 19); }""",
+        began.get_attribute("datetime"),
+    )
+    assert utc != local
+    expect(began).to_have_text(local)
+    expect(page.locator("[data-panel=session] [data-zone]").first).to_have_text("local")
+    expect(page.locator("#age")).to_contain_text("local")
+    assert tick.text_content() != before
+    page.goto(dashboard.url)
+    expect(page.get_by_role("button", name="local")).to_be_visible()
+    expect(page.locator(f"tr[data-session='{session_id}'] time")).to_have_text(local[:16])
+    watched.context.close()
+
+
+def test_keys_open_pages_filters_rows_and_their_own_list(watched: Watched, dashboard: Dashboard) -> None:
+    page = watched.open(dashboard.url)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    page.keyboard.press("/")
+    expect(page.get_by_role("link", name="All modes")).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator(".row-link").nth(1)).to_be_focused()
+    page.keyboard.press("2")
+    page.wait_for_url("**/dashboard")
+    expect(page.get_by_role("link", name="Runs")).to_have_attribute("aria-current", "page")
+    page.keyboard.press("Control+1")
+    page.wait_for_timeout(100)
+    assert page.url.endswith("/dashboard")
+
+
+def test_chart_reads_values_and_zooms_by_mouse_and_keys(
+    watched: Watched, dashboard: Dashboard, history: Workspace, session_id: str
+) -> None:
+    page = watched.open(f"{dashboard.url}session/{session_id}")
+    equity = page.locator(".plot-equity")
+    curves = history.views.curves(session_id)
+    box = equity.locator(".plane").bounding_box()
+    assert box is not None
+    whole = equity.locator(".line").get_attribute("d")
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 20)
+    expect(equity.locator(".reading")).to_contain_text(f"{curves.equity[-1]:,.2f} EUR")
+    expect(page.locator(".plot-price .reading")).to_contain_text(f"{curves.ts[-1]:%Y-%m-%d %H:%M:%S} UTC")
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 20, steps=4)
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Show all")).to_be_visible()
+    assert equity.locator(".line").get_attribute("d") != whole
+    page.get_by_role("button", name="Show all").click()
+    expect(page.locator(".plots")).not_to_contain_class("zoomed")
+    equity.focus()
+    page.mouse.move(0, 0)  # focusing may scroll a chart under the pointer, which reads it
+    page.keyboard.press("ArrowRight")
+    expect(equity.locator(".reading")).to_contain_text(f"{curves.equity[0]:,.2f} EUR")
+    page.keyboard.press("+")
+    expect(page.get_by_role("button", name="Show all")).to_be_visible()
+    page.keyboard.press("0")
+    expect(page.get_by_role("button", name="Show all")).to_be_hidden()
+    assert watched.complaints == []
+
+
+def test_script_and_server_draw_the_same_chart(watched: Watched, dashboard: Dashboard, session_id: str) -> None:
+    page = watched.open(f"{dashboard.url}session/{session_id}")
+    ends = "() => [...document.querySelectorAll('.line')].map(p => p.getAttribute('d').match(/[\\d.]+/g).map(Number))"
+    ticks = "() => [...document.querySelectorAll('.y-axis text, .x-axis text')].map(text => text.textContent)"
+    served, labels = page.evaluate(ends), page.evaluate(ticks)
+    for _ in range(2):  # to local time and back: the script draws everything anew
+        page.keyboard.press("z")
+    drawn = page.evaluate(ends)
+    assert page.evaluate(ticks) == labels
+    assert len(labels) > 12
+    for ours, theirs in zip(served, drawn, strict=True):
+        assert ours == pytest.approx(theirs, abs=0.11)
+
+
+@pytest.fixture
+def running(history: Workspace) -> Iterator[str]:
+    """Return the id of a session that runs, ten bars a second."""
+    known = {row.run_id for row in history.views.runs()}
+    command = [*CLI, "session", "run", "--home", str(history.home), "--pace", "600", "--steps", "5000"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(400):
+            found = [row.run_id for row in history.views.runs() if row.run_id not in known and (row.step or 0) > 5]
+            if found:
+                break
+            process.poll()
+            subprocess.run([sys.executable, "-c", "import time; time.sleep(0.02)"], check=True)
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_running_session_refreshes_and_keeps_zoom_scroll_details_and_selection(
+    watched: Watched, dashboard: Dashboard, running: str
+) -> None:
+    page = watched.open(f"{dashboard.url}session/{running}")
+    expect(page.locator("[data-panel=session] .badge.run")).to_have_text("● RUN")
+    steps = page.locator("[data-panel=session_curves] .card-head .sub")
+    before = steps.inner_text()
+    page.locator(".plot-price").focus()
+    page.keyboard.press("+")
+    select = """() => { const cell = [...document.querySelectorAll('.pairs th')].find(c => c.textContent === 'symbol');
+        getSelection().selectAllChildren(cell); scrollTo(0, 600); return scrollY; }"""
+    scrolled = page.evaluate(select)
+    expect(steps).not_to_have_text(before, timeout=8000)
+    expect(page.locator(".plots")).to_contain_class("zoomed")
+    assert page.evaluate("scrollY") == scrolled
+    assert page.evaluate("getSelection().toString()").strip() == "symbol"
+    expect(page.locator(".plot-price")).to_be_focused()
+    assert watched.complaints == []
+
+
+def test_open_filter_stays_open_through_refreshes(watched: Watched, dashboard: Dashboard) -> None:
+    page = watched.open(dashboard.url)
+    page.locator(".pick summary").first.click()
+    for _ in range(2):
+        with page.expect_response(lambda answer: "/api/panels" in answer.url):
+            pass
+    page.wait_for_timeout(100)
+    expect(page.locator(".pick").first).to_have_attribute("open", "")
+    page.get_by_role("link", name="rsi_reversion").click()
+    page.wait_for_url("**/?strategy=rsi_reversion")
+
+
+def test_wall_has_no_navigation_and_does_not_grow(watched: Watched, dashboard: Dashboard) -> None:
+    page = watched.open(f"{dashboard.url}wall")
+    expect(page.get_by_role("navigation")).to_have_count(0)
+
+    def size() -> int:
+        return int(page.evaluate("document.querySelectorAll('*').length"))
+
+    before = size()
+    for _ in range(4):
+        with page.expect_response(lambda answer: "/api/panels" in answer.url):
+            pass
+    assert size() == before
+    smallest = page.evaluate(
+        "Math.min(...[...document.querySelectorAll('.tile p, .sides th')].map(fontOf))".replace(
+            "fontOf", "e => parseFloat(getComputedStyle(e).fontSize)"
+        )
+    )
+    assert smallest >= 18
+
+
+def test_pages_are_whole_without_scripts(browser: Browser, dashboard: Dashboard, session_id: str) -> None:
+    watched = Watched(browser, java_script_enabled=False)
+    page = watched.page
+    page.goto(f"{dashboard.url}session/{session_id}")
+    expect(page.locator(".plot .line")).to_have_count(4)
+    expect(page.locator(".x-axis text").first).to_be_visible()
+    assert "Without JavaScript" in page.content()  # Chromium shows it only where scripts are off in its settings
+    expect(page.locator("[data-panel=session] time").last).to_contain_text(":")
+    page.get_by_role("link", name="All sessions").first.click()
+    expect(page.locator("tr[data-session]").first).to_be_visible()
+    watched.context.close()
+
+
+def test_phone_menu_opens_and_closes(browser: Browser, dashboard: Dashboard) -> None:
+    watched = Watched(browser, viewport={"width": 390, "height": 844})
+    page = watched.open(dashboard.url)
+    alerts = page.get_by_role("navigation", name="Pages").get_by_role("link", name="Alerts")
+    expect(alerts).to_be_hidden()
+    page.get_by_role("button", name="Pages").click()
+    expect(alerts).to_be_visible()
+    alerts.click()
+    page.wait_for_url("**/alerts")
+    watched.context.close()
+
+
+def test_panel_that_fails_says_so_and_the_others_go_on(watched: Watched, dashboard: Dashboard) -> None:
+    page: Page = watched.open(f"{dashboard.url}?mode=nonsense")
+    expect(page.locator(".card.failed")).to_contain_text("unknown mode")
+    expect(page.locator("[data-panel=snapshot]")).to_contain_text("EUR")
+    page.get_by_role("link", name="Show all sessions").click()
+    expect(page.locator("tr[data-session]").first).to_be_visible()

@@ -1,0 +1,29 @@
+"""A page of the browser, and what it did meanwhile: requests, console messages and errors."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, Page, expect
+
+
+class Watched:
+    """A page in a context of its own, so that nothing is remembered from another test.
+
+    Attributes:
+        requests: addresses that it asked for; complaints: console messages and errors.
+    """
+
+    def __init__(self, browser: Browser, **options: object) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **options})  # type: ignore[arg-type]
+        self.page: Page = self.context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def open(self, url: str) -> Page:
+        """Open a page and wait for its first panel and the first refresh."""
+        self.page.goto(url)
+        expect(self.page.locator("[data-panel]").first).to_be_visible(timeout=30_000)
+        expect(self.page.locator("#age")).to_contain_text("·", timeout=30_000)
+        return self.page

@@ -1,0 +1,285 @@
+"""The panels of the pages beside Live-Track: a session, runs, alerts, activity, system, layers and the wall."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from serving import HOSTILE
+
+from peaktrade_core.adapters.trading_state import GLOBAL
+from peaktrade_core.domain.alerts import Cleared, Raised
+from peaktrade_core.domain.events import Fill
+from peaktrade_core.domain.records import SessionRecord
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.dashboard.panels import Page
+from peaktrade_core.edge.dashboard.panels.base import coded, figures
+from peaktrade_core.edge.dashboard.panels.system import git_commit
+from peaktrade_core.edge.layers import layers
+from peaktrade_core.services import wording
+
+Shadow = Callable[..., SessionRecord]
+
+
+def shown(workspace: Workspace, name: str, subject: str | None = None, query: str = "") -> str:
+    return Page(lambda: workspace, query, subject).panel(name)
+
+
+def text(html: str) -> str:
+    """Return what a person reads."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).replace("&nbsp;", " ").split())
+
+
+def test_session_shows_the_figures_of_its_record(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(seed=3, steps=300, notes="late shift")
+    said = text(shown(workspace, "session", record.session_id))
+    for name in ("realized_pnl", "unrealized_pnl"):
+        assert wording.signed(record.metric(name), "EUR") in said
+    assert f"Equity {wording.money(record.metric('equity_end'), 'EUR')}" in said
+    assert f"Orders {record.metric('num_orders'):.0f}" in said
+    assert "late shift" in said
+    assert "data-final" in shown(workspace, "session", record.session_id)
+
+
+def test_session_charts_hold_every_bar_and_every_fill(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(seed=3, steps=300)
+    html = shown(workspace, "session_curves", record.session_id)
+    fills = [event for event in workspace.views.events(record.session_id) if isinstance(event, Fill)]
+    assert fills
+    assert html.count('<use href="#mark-buy"') == sum(fill.qty > 0 for fill in fills)
+    assert html.count('<use href="#mark-sell"') == sum(fill.qty < 0 for fill in fills)
+    columns = [found.split(",") for found in re.findall(r'data-y="([^"]+)"', html)]
+    assert [len(column) for column in columns] == [300] * 4
+    assert float(columns[0][-1]) == pytest.approx(record.metric("equity_end"))
+    assert -float(min(columns[1], key=float)) == pytest.approx(100.0 * (record.metric("max_drawdown") or 0.0))
+    assert f"to {figures(record.metric('equity_end'), 2)} EUR" in html
+    assert html.count('role="img"') == 4
+
+
+def test_session_links_to_those_beside_it(workspace: Workspace, run_shadow: Shadow) -> None:
+    ids = [run_shadow(seed=seed, steps=20).session_id for seed in (1, 2, 3)]
+    middle = shown(workspace, "session", ids[1])
+    assert f'href="/session/{ids[2]}" rel="prev"' in middle
+    assert f'href="/session/{ids[0]}" rel="next"' in middle
+    assert 'rel="prev"' not in shown(workspace, "session", ids[2])
+    assert 'rel="next"' not in shown(workspace, "session", ids[0])
+
+
+def test_denials_are_counted_and_explained(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(seed=3, steps=300, position_fraction=0.5)
+    n = record.metrics["deny_codes"]["MAX_ORDER_NOTIONAL"]
+    said = text(shown(workspace, "session_limits", record.session_id))
+    assert f"MAX_ORDER_NOTIONAL {n} one opening order is too large." in said
+    assert "◆ 500 %" in said
+    assert "▲ warn" in text(shown(workspace, "session_checks", record.session_id))
+
+
+def test_session_without_a_journal_says_so_and_keeps_the_rest(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(seed=3, steps=50)
+    for path in workspace.run_folder(record.session_id).path.iterdir():
+        path.unlink()
+    assert "Not everything could be read." in shown(workspace, "session_events", record.session_id)
+    assert "cannot read" in shown(workspace, "session_curves", record.session_id)
+    assert wording.signed(record.metric("realized_pnl"), "EUR") in shown(workspace, "session", record.session_id)
+    assert record.metrics["risk_status"] in text(shown(workspace, "session_record", record.session_id))
+
+
+def test_journal_that_is_torn_or_garbage_never_breaks_a_panel(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(seed=3, steps=50)
+    journal = workspace.run_folder(record.session_id).journal
+    whole = journal.read_bytes()
+    for data in (whole[: len(whole) // 2], b"", b"\x00\xff" * 500, b'{"type":"bar"}\n' * 3, whole + b"{]\n"):
+        journal.write_bytes(data)
+        for name in ("session_curves", "session_limits", "session_checks", "session_events", "run", "run_tail"):
+            assert "This panel could not be made" not in shown(workspace, name, record.session_id), (name, data[:20])
+
+
+def test_unknown_or_escaping_ids_are_said_in_words(workspace: Workspace, run_shadow: Shadow) -> None:
+    run_shadow(seed=3, steps=20)
+    for subject in ("nobody", "../../etc/passwd", "", HOSTILE, "x" * 200):
+        for name in ("session", "session_curves", "session_record", "run", "run_tail", "run_alerts"):
+            html = shown(workspace, name, subject)
+            assert "This panel could not be made" in html
+            assert "<script" not in html
+
+
+def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_shadow: Shadow) -> None:
+    done = run_shadow(seed=1, steps=20)
+    assert "Nothing runs." in text(shown(workspace, "runs"))
+    code = "from peaktrade_core.edge.cli import main; main()"
+    command = [sys.executable, "-c", code, "session", "run", "--home", str(workspace.home), "--pace", "600"]
+    process = subprocess.Popen([*command, "--steps", "5000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        row = _wait(workspace, "running")
+        live = shown(workspace, "runs")
+        assert f'data-run="{row}"' in live
+        assert "● RUN" in live
+        assert "● running 1" in text(live)
+        assert "data-final" not in shown(workspace, "run", row)
+        os.kill(process.pid, signal.SIGSTOP)
+        path = workspace.run_folder(row).journal
+        _wait(workspace, "running")
+        old = time.time() - 900
+        os.utime(path, (old, old))
+        beat = workspace.run_folder(row).path / "heartbeat.json"
+        raw = json.loads(beat.read_text())
+        beat.write_text(json.dumps({**raw, "at": (datetime.now(UTC) - timedelta(seconds=900)).isoformat()}))
+        assert "◔ SILENT" in shown(workspace, "runs")
+        assert "look at feed and venue (runbook 7)" in text(shown(workspace, "run", row))
+    finally:
+        process.kill()
+        process.wait()
+    html = shown(workspace, "runs")
+    assert "✕ DIED" in html
+    assert "session list</code> recovers it" in html
+    assert f'data-run="{done.session_id}"' in html
+
+
+def _wait(workspace: Workspace, state: str) -> str:
+    """Return the id of a run in that state that has worked off a bar, as soon as there is one."""
+    for _ in range(200):
+        for row in workspace.views.runs():
+            if row.state == state and row.step:
+                return row.run_id
+        time.sleep(0.05)
+    pytest.fail(f"no run was {state} within 10 s")
+
+
+def raise_alert(workspace: Workspace, alert_id: str, severity: str, message: str, run_id: str | None = None) -> None:
+    now = datetime.now(UTC)
+    alert = Raised(
+        at=now, alert_id=alert_id, rule_id="pnl_drop", key="", severity=severity, message=message, run_id=run_id
+    )
+    workspace.alerts.log.append(lambda _: [alert])
+
+
+def test_alerts_show_the_worst_first_who_has_them_and_what_was(workspace: Workspace) -> None:
+    assert "No alert is open." in shown(workspace, "alerts_open")
+    raise_alert(workspace, "A-1", "warning", "slow feed")
+    raise_alert(workspace, "A-2", "critical", f"loss {HOSTILE}", "shadow_1")
+    raise_alert(workspace, "A-3", "critical", "loss two")
+    workspace.alerts.acknowledge("A-3", "anna", "on it")
+    html = shown(workspace, "alerts_open")
+    assert re.findall(r'data-key="(A-\d)"', html) == ["A-2", "A-1", "A-3"]
+    assert "◆ critical" in text(html)
+    assert "✓ anna" in text(html)
+    assert "2 not taken by anybody" in html
+    assert "&lt;script&gt;" in html
+    assert re.findall(r'data-key="(A-\d)"', shown(workspace, "alerts_open", query="severity=warning")) == ["A-1"]
+    assert "unknown severity" in shown(workspace, "alerts_open", query="severity=huge")
+    workspace.alerts.log.append(lambda _: [Cleared(at=datetime.now(UTC), alert_id="A-1", message="fast again")])
+    assert 'data-key="A-1"' not in shown(workspace, "alerts_open")
+    assert 'data-key="A-1"' in shown(workspace, "alerts_history")
+    assert "Alerts ◆ 2" in text(shown(workspace, "wall"))
+
+
+def test_activity_is_newest_first_filtered_and_linked(workspace: Workspace, run_shadow: Shadow) -> None:
+    assert "Nothing was done here yet." in shown(workspace, "activity")
+    record = run_shadow(seed=1, steps=20)
+    after = datetime.now(UTC) + timedelta(seconds=2)
+    workspace.states.set(GLOBAL, "HALTED", by="ada", reason="drill", now=after)
+    html = shown(workspace, "activity")
+    assert html.index("drill") < html.index("session completed") < html.index("session began")
+    assert f'href="/session/{record.session_id}"' in html
+    assert "session began" not in shown(workspace, "activity", query="kind=halt")
+    assert "drill" in shown(workspace, "activity", query="kind=halt&hours=1")
+    assert "Nothing of this kind" in shown(workspace, "activity", query="kind=report")
+    for query in ("kind=x", "hours=0", "limit=1e3"):
+        assert "This panel could not be made" in shown(workspace, "activity", query=query)
+
+
+def test_system_says_ready_locked_and_what_is_stopped(workspace: Workspace) -> None:
+    said = text(shown(workspace, "system_lights"))
+    assert "Readiness ✓ ready" in said
+    assert "Kill switch ● released" in said
+    assert "Live trading ■ locked By design" in said
+    workspace.kill_switch.engage("ada", "smoke in the room")
+    said = text(shown(workspace, "system_lights"))
+    assert "Readiness ✕ not ready" in said
+    assert "Kill switch ◆ engaged no orders: smoke in the room (by ada" in said
+    assert "0.00 / 5,000 EUR" in text(shown(workspace, "system_account"))
+    assert "core proven, may run" in text(shown(workspace, "system_tiers"))
+
+
+def test_layers_say_unknown_where_nothing_is_known_and_fail_where_it_fails(
+    workspace: Workspace, run_shadow: Shadow
+) -> None:
+    before = {layer.code: layer.status for layer in layers(workspace)}
+    assert [before[f"L{i}"] for i in range(7)] == ["pass", "unknown", "pass", "unknown", "pass", "unknown", "unknown"]
+    assert "? unknown" in text(shown(workspace, "layers"))
+    run_shadow(seed=1, steps=20)
+    workspace.states.set(GLOBAL, "HALTED", by="ada", reason="drill", now=datetime.now(UTC))
+    raise_alert(workspace, "A-1", "critical", "loss")
+    after = {layer.code: layer.status for layer in layers(workspace)}
+    assert (after["L3"], after["L4"], after["L5"]) == ("pass", "fail", "fail")
+    assert "global: HALTED by ada: drill" in text(shown(workspace, "layers"))
+
+
+def test_layer_that_cannot_be_read_fails_and_the_others_stand(workspace: Workspace) -> None:
+    workspace.alerts.log.path.mkdir(parents=True)
+    found = {layer.code: layer for layer in layers(workspace)}
+    assert found["L5"].status == "fail"
+    assert "cannot read" in found["L5"].findings[-1].text
+    assert found["L0"].status == "pass"
+
+
+def test_wall_and_session_speak_german(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(seed=1, steps=20)
+    path = workspace.config_path
+    path.write_text(path.read_text().replace('language = "en"', 'language = "de"'))
+    german = Workspace(workspace.home)
+    assert "Nichts läuft." in shown(german, "wall")
+    assert "Nutzung der Risikogrenzen" in shown(german, "session_limits", record.session_id)
+
+
+def test_record_shows_the_command_line_as_it_can_be_typed(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(seed=1, steps=20)
+    changed = {**msgspec.to_builtins(record), "cli_args": ["session", "run", "--notes", "a b; rm"], "odd": "field"}
+    changed.pop("extra")
+    workspace.registry.path_of(record).write_text(json.dumps(changed))
+    said = shown(workspace, "session_record", record.session_id)
+    assert "session run --notes &#39;a b; rm&#39;" in said
+    assert '<th scope="row">odd</th><td>field</td>' in said
+
+
+def test_backticks_become_code_and_markup_stays_text() -> None:
+    assert coded("run `a <b>` & go") == "run <code>a &lt;b&gt;</code> &amp; go"
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "expected"),
+    [
+        (50_123.456, None, "50,123.46"),
+        (100.0, None, "100"),
+        (0.00012, None, "0.00012"),
+        (-0.5, 2, "−0.50"),
+        (0.0, 6, "0.000000"),
+        (None, None, "–"),
+    ],
+)
+def test_figures(value: float | None, digits: int | None, expected: str) -> None:
+    assert figures(value, digits) == expected
+
+
+def test_commit_is_read_from_a_checkout_a_worktree_and_packed_refs(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    commit = "a" * 40
+    assert git_commit(tmp_path) is None
+    git = tmp_path / ".git"
+    (git / "refs" / "heads").mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/main\n")
+    assert git_commit(tmp_path) is None
+    (git / "packed-refs").write_text(f"# pack-refs\n{commit} refs/heads/main\n")
+    assert git_commit(tmp_path) == commit
+    (git / "refs" / "heads" / "main").write_text("b" * 40 + "\n")
+    assert git_commit(tmp_path) == "b" * 40
+    (git / "HEAD").write_text(commit)
+    assert git_commit(tmp_path) == commit

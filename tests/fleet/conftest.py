@@ -1,0 +1,39 @@
+"""What the tests of the fleet share: runs that are really started, and are gone when the test is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.fleet_orders import order_of
+from peaktrade_core.services.fleet_stop import owner_of
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 30.0) -> None:
+    """Wait for something, and fail if it does not come."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def launch(workspace: Workspace) -> Iterator[Callable[..., str]]:
+    """Return a function that starts a slow run and returns its id; all that live are killed at the end."""
+
+    def begin(*, allow_duplicate: bool = False, **given: Any) -> str:
+        order = order_of(workspace, {"mode": "shadow", "pace": "600", "steps": 100_000, **given})
+        return workspace.fleet.start(order, by="kim", allow_duplicate=allow_duplicate).run_id
+
+    yield begin
+    for folder in (workspace.run_folder(path.name) for path in workspace.runs.glob("[!.]*")):
+        who = owner_of(folder)
+        if who and folder.alive() and who.pid != os.getpid():
+            os.kill(who.pid, signal.SIGKILL)
+            wait_until(lambda folder=folder: not folder.alive())

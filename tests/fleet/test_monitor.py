@@ -1,0 +1,120 @@
+"""The monitor: tables and live views that say what the journal says, and read only what is new."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from peaktrade_core.adapters.journal import read_journal
+from peaktrade_core.domain.events import BarDone
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.cli.columns import print_columns
+from peaktrade_core.services.monitor import Follower, line_of
+from tests.fleet.conftest import wait_until
+
+
+def test_a_follower_gives_each_event_once_however_the_file_grows(
+    run_shadow: Callable, workspace: Workspace, tmp_path: Path
+) -> None:
+    journal = workspace.run_folder(run_shadow(steps=80).session_id).journal
+    data, events = journal.read_bytes(), list(read_journal(journal))
+    growing = tmp_path / "events.jsonl"
+    follower, got = Follower(growing), []
+    assert follower.new() == []
+    for start in range(0, len(data), 777):
+        with growing.open("ab") as file:
+            file.write(data[start : start + 777])
+        got += follower.new()
+    assert got == events
+    assert follower.new() == []
+
+
+def test_a_follower_begins_behind_what_is_there_even_in_the_middle_of_a_line(
+    run_shadow: Callable, workspace: Workspace, tmp_path: Path
+) -> None:
+    data = workspace.run_folder(run_shadow(steps=30).session_id).journal.read_bytes()
+    cut = data.rindex(b"\n", 0, -200) + 40
+    growing = tmp_path / "events.jsonl"
+    growing.write_bytes(data[:cut])
+    follower = Follower(growing)
+    with growing.open("ab") as file:
+        file.write(data[cut:])
+    seen = follower.new()
+    assert len(seen) == data[data.rindex(b"\n", 0, cut) :].count(b"\n") - 1
+    assert follower.broken == 0
+
+
+def test_a_broken_line_is_counted_and_passed_over(tmp_path: Path, run_shadow: Callable, workspace: Workspace) -> None:
+    lines = workspace.run_folder(run_shadow(steps=20).session_id).journal.read_bytes().splitlines(keepends=True)
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"".join((*lines[:5], b"\xff{broken\n", *lines[5:])))
+    follower = Follower(path, from_end=False)
+    assert len(follower.new()) == len(lines)
+    assert follower.broken == 1
+
+
+def test_every_kind_of_event_is_one_line(run_shadow: Callable, workspace: Workspace) -> None:
+    for event in read_journal(workspace.run_folder(run_shadow(steps=500).session_id).journal):
+        line = line_of(event)
+        assert "\n" not in line
+        if isinstance(event, BarDone):
+            assert line.startswith(f"Step {event.step} | ")
+            assert f"Signal: {event.signal} | Equity: {event.equity:,.2f}" in line
+
+
+def test_overview_and_run_show_the_same_figures_as_the_record(peaktrade: Callable, run_shadow: Callable) -> None:
+    record = run_shadow(steps=200)
+    assert "No run is active" in peaktrade("monitor", "overview").stdout
+    shown = json.loads(peaktrade("monitor", "overview", "--include-inactive", "--json").stdout)
+    assert shown["totals"]["runs"] == 1
+    assert shown["runs"][0]["equity"] == record.metrics["equity_end"]
+    assert record.session_id in peaktrade("monitor", "overview", "--max-age-hours", 1).stdout
+    one = json.loads(peaktrade("monitor", "run", "--run-id", record.session_id, "--limit", 5, "--json").stdout)
+    assert [bar["step"] for bar in one["bars"]] == [195, 196, 197, 198, 199]
+    assert one["bars"][-1]["equity"] == record.metrics["equity_end"]
+    assert "Max" not in peaktrade("monitor", "run", record.session_id).stderr
+
+
+def test_unknown_runs_and_contradictions_are_said(peaktrade: Callable) -> None:
+    for words in (
+        ("monitor", "run", "nix"),
+        ("fleet", "stop", "nix"),
+        ("fleet", "tail", "../x"),
+        ("monitor", "follow", "nix"),
+    ):
+        done = peaktrade(*words)
+        assert done.code == 4, words
+        assert "no run" in done.stderr
+    assert peaktrade("monitor", "run").code == 2
+    assert peaktrade("fleet", "stop", "x", "--all").code == 2
+    assert peaktrade("monitor", "overview", "--only-active", "--include-inactive").code == 2
+
+
+def test_follow_ends_with_its_run_or_with_ctrl_c(workspace: Workspace, launch: Callable, start: Callable) -> None:
+    run_id = launch()
+    wait_until(lambda: workspace.views.run(run_id).step)
+    stopped = start("monitor", "follow", run_id, "--refresh-interval", 0.2)
+    assert stopped.stdout.readline()
+    stopped.send_signal(signal.SIGINT)
+    assert stopped.wait(10) == 130
+    watching = start("fleet", "tail", run_id, "--follow", "--json", "--limit", 3)
+    first = json.loads(watching.stdout.readline())
+    list(workspace.fleet.stop([workspace.views.run(run_id)], by="kim", reason="test"))
+    rest = [json.loads(line) for line in watching.stdout]
+    numbers = [event["seq"] for event in (first, *rest)]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert rest[-1]["type"] == "end"
+    assert rest[-1]["status"] == "aborted"
+
+
+def test_a_long_table_stays_in_its_columns(capsys) -> None:
+    print_columns(
+        ("RUN", "STATE", "PNL"), [("a", ("died", "failed"), "+1.00"), ("longer", "ok", "−10.00")], right=("PNL",)
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "RUN     STATE     PNL",
+        "a       died    +1.00",
+        "longer  ok     −10.00",
+    ]

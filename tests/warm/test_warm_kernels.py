@@ -1,0 +1,293 @@
+"""Kernels that start at once: they are kernels like any other, and nothing is left behind whoever dies."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+import pytest
+from jupyter_client import BlockingKernelClient, KernelManager
+
+from peaktrade_core.adapters.notebooks import Executed, execute
+from peaktrade_core.adapters.warm import owner
+from peaktrade_core.adapters.warm.owner import Nursery, present_nursery, warm_kernels
+from peaktrade_core.adapters.warm.provisioner import kernel_spec
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+REPO = Path(__file__).resolve().parents[2]
+SHOWN = "import pandas as pd, plotly.graph_objects as go; frame = pd.DataFrame({'a': [1.5, 2.5], 'b': ['x', 'y']})"
+OWNER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from test_warm_kernels import Kernel
+from peaktrade_core.adapters.warm.owner import Nursery
+nursery = Nursery(())
+nursery.start()
+kernel = Kernel(nursery)
+kernel.client.execute(sys.argv[2])
+time.sleep(0.5)
+print(nursery.pid, kernel.pid, flush=True)
+time.sleep(60)
+"""
+
+
+class _Manager(KernelManager):
+    nursery: Nursery | None = None
+    memory: int | None = None
+
+    @property
+    def kernel_spec(self) -> Any:
+        return kernel_spec(self.nursery, memory=self.memory)
+
+
+class Kernel:
+    """A running kernel and a client of it."""
+
+    def __init__(self, nursery: Nursery | None, memory: int | None = None, **options: Any) -> None:
+        self.manager = _Manager(connection_file=f"{tempfile.mkdtemp(prefix='pt')}/k.json", transport="ipc")
+        self.manager.nursery, self.manager.memory = nursery, memory
+        self.manager.start_kernel(**options)
+        self.client: BlockingKernelClient = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    @property
+    def pid(self) -> int:
+        return int(self.manager.provisioner.pid)
+
+    @property
+    def forked(self) -> bool:
+        return isinstance(self.manager.provisioner.process, owner.WarmProcess)
+
+    def run(self, code: str) -> str:
+        """Return what the code prints, or the name of the error that it ends with."""
+        said: list[str] = []
+        reply = self.client.execute_interactive(
+            code, timeout=30, output_hook=lambda m: said.append(m["content"].get("text", ""))
+        )
+        return "".join(said).strip() if reply["content"]["status"] == "ok" else reply["content"]["ename"]
+
+    def end(self) -> None:
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel(now=True)
+
+
+def gone(*pids: int, within: float = 8.0) -> bool:
+    """Return whether all processes ended; one that nobody waited for yet counts as ended."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if not any(psutil.pid_exists(p) and psutil.Process(p).status() != psutil.STATUS_ZOMBIE for p in pids):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery(("peaktrade_core",), {**os.environ, "SECRET_KEY": "canary-51c2"}) as running:
+        yield running
+    assert running.pid is None
+
+
+@pytest.fixture
+def kernel(nursery: Nursery) -> Iterator[Callable[..., Kernel]]:
+    made: list[Kernel] = []
+
+    def make(chosen: Nursery | None = nursery, **options: Any) -> Kernel:
+        made.append(Kernel(chosen, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+
+
+def environment(**own: str) -> dict[str, str]:
+    """Return an environment that a kernel can be forked with, and more."""
+    return {k: v for k, v in os.environ.items() if k == "PATH" or k.startswith(owner.READ_AT_START)} | own
+
+
+def test_a_kernel_gets_its_own_environment_folder_and_session(kernel, tmp_path):
+    one = kernel(cwd=str(tmp_path), env=environment(PEAKTRADE_HOME="/somewhere", TZ="Asia/Tokyo"))
+    assert one.forked
+    assert one.run("import os; print(os.environ['PEAKTRADE_HOME'], os.getcwd())") == f"/somewhere {tmp_path}"
+    assert one.run("print(sorted(k for k in os.environ if 'SECRET' in k))") == "[]"
+    assert one.run("import time; print(time.tzname[0])") == "JST"
+    assert one.run("print(os.getsid(0) == os.getpid() == os.getpgid(0))") == "True"
+    assert one.run("import subprocess; print(subprocess.check_output(['env']).decode().count('canary'))") == "0"
+    assert one.run("import sys; print(sys.executable)") == sys.executable
+
+
+def test_kernels_draw_different_random_numbers(kernel):
+    ask = "import random, uuid, numpy; print(random.random(), numpy.random.rand(), uuid.uuid4())"
+    drawn = [set(kernel().run(ask).split()) for _ in range(2)]
+    assert len(drawn[0] | drawn[1]) == 6
+
+
+def test_libraries_with_threads_work_after_the_fork(kernel):
+    code = (
+        "import numpy as np, pandas as pd; a = np.ones((600, 600)); t = pd.DataFrame({'s': ['a', 'b'] * 9000});"
+        "t.to_parquet('/dev/null'); print((a @ a)[0, 0], t.s.str.upper().value_counts()['A'])"
+    )
+    assert kernel().run(code) == "600.0 9000"
+
+
+def test_an_interrupt_ends_the_cell_and_not_the_kernel(kernel):
+    one = kernel()
+    sent = one.client.execute("import time; print('on', flush=True); time.sleep(60)", stop_on_error=False)
+    while one.client.get_iopub_msg(timeout=10)["msg_type"] != "stream":
+        pass
+    one.manager.interrupt_kernel()
+    reply = one.client.get_shell_msg(timeout=10)
+    assert (reply["parent_header"]["msg_id"], reply["content"]["ename"]) == (sent, "KeyboardInterrupt")
+    assert one.run("print(1)") == "1"
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["forked", "ordinary"])
+def test_a_kernel_cannot_take_more_memory_than_it_may(kernel, nursery, warm):
+    one = kernel(nursery if warm else None, memory=1 << 30)
+    assert one.forked == warm
+    assert one.run("hoard = bytearray(3 << 30)") == "MemoryError"
+    assert one.run("print(len(bytearray(50 << 20)))") == str(50 << 20)
+
+
+def test_a_kernel_restarts(kernel):
+    one = kernel()
+    before = one.pid
+    one.manager.restart_kernel(now=True)
+    one.client.wait_for_ready(timeout=30)
+    assert one.pid != before
+    assert gone(before)
+    assert one.run("print(1)") == "1"
+
+
+def test_a_killed_kernel_is_noticed_and_the_next_one_works(kernel):
+    one = kernel()
+    os.kill(one.pid, signal.SIGKILL)
+    assert gone(one.pid)
+    assert one.manager.provisioner.process.wait(5) == -signal.SIGKILL
+    assert not one.manager.is_alive()
+    assert kernel().run("print(1)") == "1"
+
+
+def test_a_kernel_outlives_the_nursery_and_the_next_one_is_an_ordinary_one(caplog):
+    with Nursery(()) as mortal, caplog.at_level(logging.WARNING, "peaktrade.kernels"):
+        first = Kernel(mortal)
+        assert mortal.pid is not None
+        os.kill(mortal.pid, signal.SIGKILL)
+        assert gone(mortal.pid)
+        assert first.forked
+        assert first.run("print(1)") == "1"
+        others = [Kernel(mortal) for _ in range(2)]
+        assert [other.forked for other in others] == [False, False]
+        assert others[0].run("print(2)") == "2"
+        assert len(caplog.messages) == 1
+        assert "kernels start slowly: the process that kernels are forked from ended" in caplog.messages[0]
+        for one in (first, *others):
+            one.end()
+        assert gone(first.pid)
+
+
+@pytest.mark.parametrize("killed", ["owner", "owner and nursery"])
+@pytest.mark.parametrize("work", ["import time; time.sleep(60)", "while True: pass"], ids=["sleeps", "busy"])
+def test_nothing_outlives_the_owner(killed, work):
+    child = "import subprocess; subprocess.Popen(['sleep', '60'])\n" + work
+    command = [sys.executable, "-c", OWNER, str(Path(__file__).parent), child]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(REPO)})
+    assert process.stdout is not None
+    pids = [int(word) for word in process.stdout.readline().split()]
+    family = [*pids, *(grandchild.pid for grandchild in psutil.Process(pids[1]).children(recursive=True))]
+    assert len(family) == 3
+    for pid in [pids[0]] if killed == "owner and nursery" else []:
+        os.kill(pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert gone(*family)
+
+
+def test_closing_ends_every_kernel_and_may_be_done_twice():
+    one = Kernel(closed := Nursery(()))
+    helper, pid = closed.pid, one.pid
+    assert helper is not None
+    closed.close()
+    closed.close()
+    assert gone(helper, pid)
+    one.end()
+
+
+@pytest.mark.parametrize("broken", ["import raises", "hangs", "another python environment", "no fork"])
+def test_without_a_nursery_a_kernel_starts_in_the_ordinary_way(broken, monkeypatch, tmp_path, caplog):
+    env, wanted = dict(os.environ), dict(os.environ)
+    if broken == "import raises":
+        (tmp_path / "msgspec.py").write_text("raise SystemError('broken')")
+        env["PYTHONPATH"] = wanted["PYTHONPATH"] = str(tmp_path)
+        monkeypatch.setattr(owner, "READ_AT_START", ())
+        wanted.pop("PYTHONPATH")
+    elif broken == "hangs":
+        (tmp_path / "stuck.py").write_text("import time; time.sleep(60)")
+        env["PYTHONPATH"] = wanted["PYTHONPATH"] = str(tmp_path)
+        monkeypatch.setattr(owner, "WAIT_S", 1.0)
+    elif broken == "another python environment":
+        wanted["PYTHONHASHSEED"] = "7"
+    else:
+        monkeypatch.delattr(os, "fork")
+    with Nursery(("stuck",), env) as nursery, caplog.at_level(logging.WARNING, "peaktrade.kernels"):
+        one = Kernel(nursery, env=wanted)
+        assert not one.forked
+        assert one.run("print(1)") == "1"
+        one.end()
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("kernels start slowly: ")
+
+
+def write(folder: Path, *cells: str) -> Path:
+    path = folder / "probe.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
+    return path
+
+
+def outputs(done: Executed) -> list[Any]:
+    return [output for cell in done.notebook.cells for output in cell.outputs]
+
+
+def test_papermill_sees_the_same_outputs_either_way(tmp_path):
+    path = write(
+        tmp_path, SHOWN, "frame", "go.Figure(go.Scatter(y=frame.a))", "import sys; print(__name__, sys.path[0])"
+    )
+    plain = outputs(execute(path, {}, home=tmp_path))
+    with warm_kernels() as nursery:
+        assert present_nursery() is nursery
+        warm = outputs(execute(path, {}, home=tmp_path))
+        assert nursery.pid is not None
+        assert psutil.Process(nursery.pid).children() == []
+    assert present_nursery() is None
+    assert len(plain) == 3
+    assert "application/vnd.plotly.v1+json" in plain[1]["data"]
+    assert warm == plain
+
+
+def test_papermill_gives_the_same_verdicts_with_warm_kernels(tmp_path):
+    verdicts = {
+        "1 / 0": "cell 1 failed: ZeroDivisionError: division by zero",
+        "import sys; sys.exit(0)": "cell 1 ended the notebook with sys.exit(0); the cells after it did not run",
+        "import os; os.kill(os.getpid(), 9)": "the kernel died in cell 1: it was killed, or the machine ran out of memory",
+        "import time; time.sleep(60)": "cell 1 was still running when the time limit of 3 s for the whole notebook was up",
+    }
+    with warm_kernels(()) as nursery:
+        execute(write(tmp_path, "1"), {}, home=tmp_path)
+        for cell, says in verdicts.items():
+            assert execute(write(tmp_path, cell, "print(1)"), {}, home=tmp_path, timeout_s=3.0).fault == says
+        assert nursery.pid is not None
+        assert psutil.Process(nursery.pid).children() == []
