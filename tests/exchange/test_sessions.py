@@ -162,8 +162,7 @@ def test_our_own_clock_may_be_off(desk: Desk, undisturbed: Callable[..., Ran], o
     """Prices are as fresh as the venue's clock says; the default limit of their age is 300 s."""
     ran = desk.run(desk.plan(steps=40, off_s=off_s))
     assert ran.story()[1:-1] == undisturbed(40).story()[1:-1]
-    (notice,) = ran.of(Notice)
-    assert (notice.code, round(notice.value)) == ("CLOCK_SKEW", -off_s)
+    assert [(notice.code, round(notice.value)) for notice in ran.of(Notice)] == [("CLOCK_SKEW", -off_s)]
 
 
 def test_a_hole_is_a_gap_with_the_right_count(
