@@ -252,8 +252,8 @@ def test_a_stop_and_a_halt_are_obeyed_during_an_outage(
     desk: Desk, venue: LoopbackVenue, configure: Callable[[str, str], None], fault: Fault
 ) -> None:
     """On the wall clock, with the shipped patience: the session waits for a venue that does not answer."""
-    configure("deadline_s = 0.5", "deadline_s = 30.0")
-    configure("timeout_s = 0.25", "timeout_s = 30.0")
+    configure("deadline_s = 1.5", "deadline_s = 30.0")
+    configure("timeout_s = 0.75", "timeout_s = 30.0")
     plan = desk.plan(steps=100)
     stop, ended = Stop(), []
     venue.faults.add(fault, path="OHLC", skip=1)
