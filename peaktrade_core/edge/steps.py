@@ -67,9 +67,13 @@ class Runbook:
         """
         step = self.round.record.step(about) if about else None
         if step is not None and step.status == PASS:
-            self._spared.add(step_id)
-            return Table(text, (), [], empty="Nothing to ask: every answer is good.")
+            return self.spare(step_id, text)
         return self.ask(step_id, text)
+
+    def spare(self, step_id: str, text: str, why: str = "every answer is good") -> Table:
+        """Leave a question out that the evidence left no need for; an answer that was given for it does no harm."""
+        self._spared.add(step_id)
+        return Table(text, (), [], empty=f"Nothing to ask: {why}.")
 
     def ask(
         self,

@@ -1,0 +1,271 @@
+"""The checks of those who watch: is the desk watched over, does the dashboard show the truth, and can it only read?
+
+What was seen of a dashboard comes from :mod:`dashboard_probe`; what it should say comes from the read side.
+
+Source: live-track monitoring 12a, session explorer 12b, web dashboard 10d, watch-only runbook 2, 4 and 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from peaktrade_core.adapters.registry import Query
+from peaktrade_core.domain.checks import FAIL, WARN, Check, check
+from peaktrade_core.domain.clock import iso
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.dashboard.snapshot import Snapshot, take
+from peaktrade_core.edge.dashboard_probe import SNAPSHOT, Answer, Seen
+from peaktrade_core.edge.health import health
+from peaktrade_core.edge.readiness import pre_session_checks
+from peaktrade_core.services import wording
+from peaktrade_core.services.run_views import ENDED
+from peaktrade_core.services.views import SessionRow
+
+DESK = ("runs", "watcher", "alerts", "kill_switch", "account")  # of the health checks, those that change while it runs
+COMPARED = ("status", "mode", "symbol", "started_at", "ended_at", "realized_pnl", "max_drawdown", "num_orders", "notes")
+LONGEST_GAP = timedelta(minutes=30)  # between two rounds
+_ROUND = "monitoring_round"
+_RESTART = "Start it again: `peaktrade dashboard`; a port that is taken: another with --port."
+
+
+def desk_checks(workspace: Workspace) -> list[Check]:
+    """Return whether somebody watches: runs, watcher, alerts, kill switch, account, and that live stays locked."""
+    live = [one for one in pre_session_checks(workspace) if one.id == "live"]
+    return [one for one in health(workspace) if one.id in DESK] + live
+
+
+def round_checks(workspace: Workspace, evidence_id: str) -> list[Check]:
+    """Return whether the round before this one was at most half an hour ago, while something has been running.
+
+    Args:
+        workspace: whose evidence tells; evidence_id: of this round, which does not count.
+    """
+    now = workspace.views.now()
+    running = [run.started_at for run in workspace.fleet.active() if run.started_at]
+    tag = _ROUND.upper().replace("_", "-")
+    earlier = [name for name in workspace.evidence.ids() if f"-{tag}-" in name and name != evidence_id]
+    last = max((workspace.evidence.load(name).began_at for name in earlier[:1]), default=None)
+    since = max((at for at in (last, min(running, default=None)) if at), default=None)
+    late = bool(running) and since is not None and now - since > LONGEST_GAP
+    told = f"last round {iso(last)}" if last else "no round before this one"
+    step = "Look every 15 to 30 minutes while something runs; write down why the gap was longer."
+    question = "Was the last round at most 30 minutes ago, while something runs?"
+    return [check("cadence", question, not late, told if running else f"{told}; nothing runs", step, otherwise=WARN)]
+
+
+def source_checks(workspace: Workspace) -> list[Check]:
+    """Return whether there is anything to watch: records, run folders, and that all can be read."""
+    stats, runs = workspace.views.stats(), workspace.views.runs(200)
+    broken = stats.by_status.get("unreadable", 0)
+    odd = [row.run_id for row in runs if row.state == "unreadable"]
+    start = "Nothing is shown before something ran: `peaktrade session run` starts the first session."
+    return [
+        check(
+            "sessions",
+            "Are there sessions in the registry?",
+            stats.total_sessions > 0,
+            f"{stats.total_sessions} records in reports/experiments/live_sessions",
+            start,
+            otherwise=WARN,
+        ),
+        check("run_folders", "Are there run folders?", bool(runs), f"{len(runs)} runs", start, otherwise=WARN),
+        check(
+            "readable",
+            "Can every record and every run folder be read?",
+            not broken and not odd,
+            f"{broken} records and {len(odd)} run folders unreadable" if broken or odd else "all",
+            "`peaktrade session list --status unreadable` names the files; restore them from a backup.",
+            otherwise=WARN,
+        ),
+    ]
+
+
+def dashboard_checks(workspace: Workspace, seen: Seen) -> list[Check]:
+    """Return whether the dashboard is there and shows what it should: page, panels, API and snapshot."""
+    reachable = check(
+        "reachable", "Can the dashboard be reached?", not seen.fault, seen.fault or "it answers", _RESTART
+    )
+    if seen.fault:
+        return [reachable]
+    page, health_ = seen.answers["/"], seen.json("/api/health")
+    panels = [name for name in ("snapshot", "sessions") if f'data-panel="{name}"' not in page.body]
+    silent = [path for path, one in seen.answers.items() if one.status != 200]
+    empty = not workspace.views.stats().total_sessions
+    told = "no session yet, and the page says so" if empty else "tile and table are there"
+    return [
+        reachable,
+        check("health", 'Does its health say {"status": "ok"}?', health_ == {"status": "ok"}, str(health_), _RESTART),
+        check(
+            "panels",
+            "Does the Live-Track page show the tile of the latest session and the table of sessions?",
+            page.status == 200 and not panels,
+            told if not panels else f"missing: {', '.join(panels)}",
+            "Reload it; a panel that fails says why in its place. `peaktrade doctor` looks at the machine.",
+        ),
+        check(
+            "answers",
+            "Does every address answer?",
+            not silent,
+            f"{len(seen.answers)} addresses" if not silent else f"no answer: {', '.join(silent)}",
+            "The message in the answer says what is wrong; an unknown session is not in the registry.",
+        ),
+        _snapshot(seen),
+    ]
+
+
+def _snapshot(seen: Seen) -> Check:
+    """Return whether the status snapshot is there, and the same when nothing changed."""
+    once, again = seen.json(SNAPSHOT), seen.again.json()
+    states = [
+        {name: value for name, value in told.items() if name != "generated_at"} if isinstance(told, dict) else None
+        for told in (once, again)
+    ]
+    panels = len(once.get("panels", ())) if isinstance(once, dict) else 0
+    return check(
+        "snapshot",
+        "Is the status snapshot there, the same for the same state?",
+        states[0] is not None and states[0] == states[1],
+        f"{panels} panels, equal but for generated_at" if states[0] == states[1] else "two snapshots differ",
+        "Something changed between the two looks; look again. If nothing runs, tell the developers.",
+        otherwise=FAIL if states[0] is None else WARN,
+    )
+
+
+def read_only_checks(seen: Seen) -> list[Check]:
+    """Return the proof that a dashboard can only read; all fail when it could not be looked at."""
+    api = seen.json("/openapi.json")
+    paths = api.get("paths", {}) if isinstance(api, dict) else {}
+    others = [f"{verb.upper()} {path}" for path, verbs in paths.items() for verb in verbs if verb != "get"]
+    passed = [f"{verb} {path}: {status}" for (verb, path), status in seen.writes.items() if status != 405]
+    stop = "Stop this server at once and open an incident: a page that watches must not be able to act."
+    dead = seen.fault or "nothing was asked"
+    return [
+        check(
+            "get_only",
+            "Does its API describe nothing but GET?",
+            bool(paths) and not others,
+            f"{len(paths)} addresses, all GET" if paths and not others else ", ".join(others[:5]) or dead,
+            stop,
+        ),
+        check(
+            "writes",
+            "Is everything refused that would change something?",
+            bool(seen.writes) and not passed,
+            f"{len(seen.writes)} requests with POST, PUT, PATCH and DELETE, all answered 405"
+            if seen.writes and not passed
+            else "; ".join(passed[:5]) or dead,
+            stop,
+        ),
+        check(
+            "stranger",
+            "Is a request under a foreign name refused?",
+            seen.stranger == 403,
+            f"HTTP {seen.stranger}" if seen.stranger else dead,
+            "Another site could read the dashboard through a browser of this machine: stop it, tell the developers.",
+        ),
+        check(
+            "secrets",
+            "Does no answer tell a credential of this process?",
+            bool(seen.answers) and not seen.told,
+            f"{len(seen.answers)} answers searched" if seen.answers and not seen.told else ", ".join(seen.told) or dead,
+            "Stop it, rotate that key, and open an incident.",
+        ),
+    ]
+
+
+def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[Check]:
+    """Return whether the dashboard says of the sessions what the registry says.
+
+    Args:
+        workspace: with the registry; seen: with ``session_id`` asked for.
+        session_id: the session that is looked at closely.
+
+    Raises:
+        SessionNotFoundError: no record has that id.
+    """
+    row, record = workspace.views.row(session_id), workspace.views.record(session_id)
+    ours = [one for one in workspace.views.rows(Query(limit=50)) if one.status in ENDED]
+    listed = seen.json("/api/live_sessions?limit=50")
+    theirs = {one["session_id"]: one for one in listed} if isinstance(listed, list) else {}
+    differing = [one.session_id for one in ours if not _same(one, theirs.get(one.session_id))]
+    stats = seen.json("/api/live_sessions/stats")
+    quoted = quote(session_id, safe="")
+    detail = seen.json(f"/api/live_sessions/{quoted}") or {}
+    page = seen.answers.get(f"/session/{quoted}", Answer(0, ""))
+    figures = [wording.money(record.metric("equity_end")), wording.percent(record.metric("max_drawdown"))]
+    absent = [text for text in figures if text != wording.NOTHING and text not in unescape(page.body)]
+    lacking = [name for name in ("config", "metrics", "cli_args", "error") if name not in detail]
+    incident = "Open an incident: what people watch is not what was recorded. Trust the record and its journal."
+    return [
+        check(
+            "listed",
+            "Is the session in the dashboard's list?",
+            session_id in theirs or len(theirs) >= 50,
+            "yes" if session_id in theirs else "older than the newest 50" if len(theirs) >= 50 else "no",
+            "Take the filters off (`/`), refresh; if it stays away, look at the registry: `peaktrade session list`.",
+        ),
+        check(
+            "agree",
+            "Do status, times, PnL, drawdown and orders equal those of the registry?",
+            not differing and bool(theirs or not ours),
+            f"{len(ours)} sessions equal" if not differing else f"different: {', '.join(differing[:3])}",
+            incident,
+        ),
+        check(
+            "stats",
+            "Do the statistics equal those of the registry?",
+            stats == msgspec.to_builtins(workspace.views.stats()),
+            f"{stats['total_sessions']} sessions" if isinstance(stats, dict) and "total_sessions" in stats else "none",
+            "A session may have begun or ended meanwhile: look again.",
+            otherwise=WARN,
+        ),
+        check(
+            "detail",
+            "Does its detail page show the figures, and the API its configuration, metrics and command line?",
+            page.status == 200 and not absent and not lacking and detail.get("status") == row.status,
+            "complete" if not absent and not lacking else f"missing: {', '.join([*absent, *lacking])}",
+            "An id must be copied whole from the list; an older writer's record may lack figures.",
+        ),
+    ]
+
+
+def _same(row: SessionRow, told: object) -> bool:
+    """Return whether an item of the API says what a row says."""
+    ours = msgspec.to_builtins(row)
+    return isinstance(told, dict) and all(told.get(name) == ours[name] for name in COMPARED)
+
+
+def export_checks(workspace: Workspace, files: Sequence[Path]) -> list[Check]:
+    """Return whether an export is whole, and says what is true now."""
+    missing = [path.name for path in files if not path.is_file()]
+    there = [path for path in files if path.name == "status_snapshot.json" and path.is_file()]
+    try:
+        written = msgspec.json.decode(there[0].read_bytes(), type=Snapshot) if there else None
+    except (OSError, msgspec.DecodeError) as error:
+        written, missing = None, [*missing, f"status_snapshot.json ({error})"]
+    now = take(workspace)
+    stale = written is None or msgspec.structs.replace(written, generated_at=now.generated_at) != now
+    again = "Something changed since, or the files are of another day: export again with this runbook."
+    return [
+        check(
+            "exported",
+            "Is every file of the snapshot there?",
+            bool(files) and not missing,
+            f"{len(files)} files" if files and not missing else f"missing: {', '.join(missing) or 'all'}",
+            "Check free space and rights of out/operator_dashboard, then export again.",
+        ),
+        check(
+            "fresh",
+            "Does the snapshot say what is true now?",
+            not stale,
+            f"written {iso(written.generated_at)}, nothing changed since" if written and not stale else "it is stale",
+            again,
+            otherwise=WARN,
+        ),
+    ]
