@@ -56,8 +56,10 @@ MEANINGS = {
     "risk_red": Meaning("A limit is reached.", "Reduce; a loss limit is never gone around."),
     "heartbeat": Meaning("A process hangs or is gone.", "Stop what hangs; look at the machine's log."),
     "stale_feed": Meaning("No candle comes from the venue.", "The venue's status, then our network."),
-    "failed_session": Meaning("A session ended by an error.", "Investigate and write it down."),
-    "failed_in_row": Meaning("Two or more in a row failed.", "It is paused: find the root cause first."),
+    "failed_session": Meaning("A session ended by an error.", "Open the runbook incident_failed_session."),
+    "failed_in_row": Meaning(
+        "Two or more in a row failed.", "It is paused: the root cause first, with incident_failed_session."
+    ),
     "disk_free": Meaning("The disk fills up.", "Free space: a full disk ends sessions."),
     "report_overdue": Meaning("A report was not made.", "`peaktrade schedule status` says why."),
     "kill_switch_engaged": Meaning("Trading is halted.", "Who, why: `peaktrade risk status`. Two people release it."),

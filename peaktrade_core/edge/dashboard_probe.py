@@ -24,14 +24,17 @@ from peaktrade_core.edge.dashboard.access import is_local
 from peaktrade_core.services import wording
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
+FILTERED = "mode=shadow&status=completed"
 ADDRESSES = (
     ("/", "the Live-Track page"),
+    (f"/?{FILTERED}", "the same under filters"),
     ("/dashboard", "the page of the runs"),
     ("/docs", "the API's description"),
     ("/openapi.json", "the same for programs"),
     ("/api/health", "whether it is there"),
     ("/health", "the same"),
     ("/api/live_sessions?limit=50", "the newest sessions"),
+    (f"/api/live_sessions?limit=50&{FILTERED}", "the same under filters"),
     ("/api/live_sessions/stats", "figures over all sessions"),
     ("/runs", "the runs"),
     ("/api/live/status/snapshot.json", "the status snapshot"),
@@ -78,6 +81,11 @@ class Seen(NamedTuple):
     def json(self, path: str) -> Any:
         """Return what a path answered as JSON, None where it did not."""
         return self.answers.get(path, Answer(0, "")).json()
+
+    def mapping(self, path: str) -> dict[str, Any]:
+        """Return what a path answered as a JSON object, empty where it is none."""
+        found = self.json(path)
+        return found if isinstance(found, dict) else {}
 
 
 def look_at_dashboard(workspace: Workspace, address: str = "", session_id: str = "") -> Seen:

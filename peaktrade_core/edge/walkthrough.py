@@ -55,7 +55,8 @@ class Practice(NamedTuple):
             ("Dashboard", Cell(f"`peaktrade dashboard --home {where}`", code=True)),
             ("Sessions", Cell(f"`peaktrade session list --home {where}`", code=True)),
         ]
-        return Table("The practice workspace", ("", ""), rows, note="Nothing in it counts for the desk.")
+        note = "Nothing in it counts for the desk. The commands work from the desk's folder."
+        return Table("The practice workspace", ("", ""), rows, note=note)
 
 
 def set_up_practice(runbook: Runbook) -> Practice:

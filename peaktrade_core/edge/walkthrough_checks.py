@@ -15,6 +15,7 @@ from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.dashboard_probe import Answer, Seen
 from peaktrade_core.edge.doctor import examine
 from peaktrade_core.edge.notebook import Session
+from peaktrade_core.edge.readiness import pre_session_checks
 from peaktrade_core.services import wording
 from peaktrade_core.services.reports import session_report
 
@@ -29,6 +30,11 @@ def walk_setup_checks(workspace: Workspace) -> list[Check]:
     found = [one for one in examine(workspace) if one.id in MACHINE]
     plain = [msgspec.structs.replace(one, evidence="yes") if one.status == PASS else one for one in found]
     return [*plain, _locked(workspace)]
+
+
+def walk_pre_checks(workspace: Workspace) -> list[Check]:
+    """Return the pre-session checklist of the practice workspace."""
+    return pre_session_checks(workspace)
 
 
 def _locked(workspace: Workspace) -> Check:
@@ -118,7 +124,7 @@ def walk_agreement_checks(session: Session, seen: Seen) -> list[Check]:
     Source: demo walkthrough 7.1 and 7.2.
     """
     record, page = session.record, seen.answers.get("/", Answer(0, "")).body
-    told = seen.json(f"/api/live_sessions/{session.id}") or {}
+    told = seen.mapping(f"/api/live_sessions/{session.id}")
     tally = session.workspace.views.tally(session.id).metrics()
     pnl, drawdown = _figures(session)
     same = "Open an incident: two places tell different figures of one session."

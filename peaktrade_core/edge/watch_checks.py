@@ -7,7 +7,9 @@ Source: live-track monitoring 12a, session explorer 12b, web dashboard 10d, watc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -18,9 +20,11 @@ import msgspec
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.domain.checks import FAIL, WARN, Check, check
 from peaktrade_core.domain.clock import iso
+from peaktrade_core.domain.errors import PeaktradeError
+from peaktrade_core.domain.evidence import Evidence
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.dashboard.snapshot import Snapshot, take
-from peaktrade_core.edge.dashboard_probe import SNAPSHOT, Answer, Seen
+from peaktrade_core.edge.dashboard_probe import FILTERED, SNAPSHOT, Answer, Seen
 from peaktrade_core.edge.health import health
 from peaktrade_core.edge.readiness import pre_session_checks
 from peaktrade_core.services import wording
@@ -48,15 +52,27 @@ def round_checks(workspace: Workspace, evidence_id: str) -> list[Check]:
     """
     now = workspace.views.now()
     running = [run.started_at for run in workspace.fleet.active() if run.started_at]
-    tag = _ROUND.upper().replace("_", "-")
-    earlier = [name for name in workspace.evidence.ids() if f"-{tag}-" in name and name != evidence_id]
-    last = max((workspace.evidence.load(name).began_at for name in earlier[:1]), default=None)
+    earlier = [one for one in recent_evidence(workspace, _ROUND) if one.evidence_id != evidence_id]
+    last = max((one.began_at for one in earlier), default=None)
     since = max((at for at in (last, min(running, default=None)) if at), default=None)
     late = bool(running) and since is not None and now - since > LONGEST_GAP
     told = f"last round {iso(last)}" if last else "no round before this one"
     step = "Look every 15 to 30 minutes while something runs; write down why the gap was longer."
     question = "Was the last round at most 30 minutes ago, while something runs?"
     return [check("cadence", question, not late, told if running else f"{told}; nothing runs", step, otherwise=WARN)]
+
+
+def recent_evidence(workspace: Workspace, runbook: str = "", limit: int = 200) -> list[Evidence]:
+    """Return the newest evidence records, of one runbook or of all; one that cannot be read is passed over.
+
+    That it cannot be read is told by :meth:`EvidenceBook.verify`.
+    """
+    tag = f"-{runbook.upper().replace('_', '-')}-" if runbook else ""
+    found = []
+    for name in [name for name in workspace.evidence.ids() if tag in name][:limit]:
+        with suppress(PeaktradeError):
+            found.append(workspace.evidence.load(name))
+    return found
 
 
 def source_checks(workspace: Workspace) -> list[Check]:
@@ -139,9 +155,9 @@ def _snapshot(seen: Seen) -> Check:
 
 def read_only_checks(seen: Seen) -> list[Check]:
     """Return the proof that a dashboard can only read; all fail when it could not be looked at."""
-    api = seen.json("/openapi.json")
-    paths = api.get("paths", {}) if isinstance(api, dict) else {}
-    others = [f"{verb.upper()} {path}" for path, verbs in paths.items() for verb in verbs if verb != "get"]
+    told = seen.mapping("/openapi.json").get("paths")
+    paths = told if isinstance(told, dict) else {}
+    others = [f"{str(verb).upper()} {path}" for path, verbs in paths.items() for verb in verbs if verb != "get"]
     passed = [f"{verb} {path}: {status}" for (verb, path), status in seen.writes.items() if status != 405]
     stop = "Stop this server at once and open an incident: a page that watches must not be able to act."
     dead = seen.fault or "nothing was asked"
@@ -179,37 +195,35 @@ def read_only_checks(seen: Seen) -> list[Check]:
     ]
 
 
+def newest_session(workspace: Workspace, session_id: str = "latest") -> str:
+    """Return the id of a session, empty for the latest where there is none yet.
+
+    Raises:
+        SessionNotFoundError: no record has that id.
+    """
+    if session_id in ("", "latest") and not workspace.views.stats().total_sessions:
+        return ""
+    return workspace.views.resolve(session_id or "latest")
+
+
 def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[Check]:
     """Return whether the dashboard says of the sessions what the registry says.
 
     Args:
         workspace: with the registry; seen: with ``session_id`` asked for.
-        session_id: the session that is looked at closely.
+        session_id: the session that is looked at closely, empty where there is none yet.
 
     Raises:
         SessionNotFoundError: no record has that id.
     """
-    row, record = workspace.views.row(session_id), workspace.views.record(session_id)
     ours = [one for one in workspace.views.rows(Query(limit=50)) if one.status in ENDED]
     listed = seen.json("/api/live_sessions?limit=50")
-    theirs = {one["session_id"]: one for one in listed} if isinstance(listed, list) else {}
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    theirs = {str(one.get("session_id")): one for one in found}
     differing = [one.session_id for one in ours if not _same(one, theirs.get(one.session_id))]
-    stats = seen.json("/api/live_sessions/stats")
-    quoted = quote(session_id, safe="")
-    detail = seen.json(f"/api/live_sessions/{quoted}") or {}
-    page = seen.answers.get(f"/session/{quoted}", Answer(0, ""))
-    figures = [wording.money(record.metric("equity_end")), wording.percent(record.metric("max_drawdown"))]
-    absent = [text for text in figures if text != wording.NOTHING and text not in unescape(page.body)]
-    lacking = [name for name in ("config", "metrics", "cli_args", "error") if name not in detail]
+    stats = seen.mapping("/api/live_sessions/stats")
     incident = "Open an incident: what people watch is not what was recorded. Trust the record and its journal."
     return [
-        check(
-            "listed",
-            "Is the session in the dashboard's list?",
-            session_id in theirs or len(theirs) >= 50,
-            "yes" if session_id in theirs else "older than the newest 50" if len(theirs) >= 50 else "no",
-            "Take the filters off (`/`), refresh; if it stays away, look at the registry: `peaktrade session list`.",
-        ),
         check(
             "agree",
             "Do status, times, PnL, drawdown and orders equal those of the registry?",
@@ -221,9 +235,51 @@ def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[
             "stats",
             "Do the statistics equal those of the registry?",
             stats == msgspec.to_builtins(workspace.views.stats()),
-            f"{stats['total_sessions']} sessions" if isinstance(stats, dict) and "total_sessions" in stats else "none",
+            f"{stats.get('total_sessions', 'no')} sessions",
             "A session may have begun or ended meanwhile: look again.",
             otherwise=WARN,
+        ),
+        _filters(workspace, seen),
+        *(_one_session(workspace, seen, session_id, theirs) if session_id else ()),
+    ]
+
+
+def _filters(workspace: Workspace, seen: Seen) -> Check:
+    """Return whether page and API list under a filter what the registry has under it."""
+    rows = workspace.views.rows(Query(mode="shadow", status="completed", limit=50))
+    listed = seen.json(f"/api/live_sessions?limit=50&{FILTERED}")
+    told = [one.get("session_id") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else None
+    page = seen.answers.get(f"/?{FILTERED}", Answer(0, "")).body
+    shown = re.findall(r'data-session="([^"]*)"', page)
+    ours = [row.session_id for row in rows]
+    return check(
+        "filters",
+        "Do page and API list under the filters shadow and completed what the registry has?",
+        told == ours and shown == ours,
+        f"{len(ours)} sessions"
+        if told == ours == shown
+        else f"API {len(told or ())}, page {len(shown)} of {len(ours)}",
+        "A session may have ended meanwhile: look again. Else take the filters off and tell the developers.",
+        otherwise=WARN,
+    )
+
+
+def _one_session(workspace: Workspace, seen: Seen, session_id: str, theirs: Mapping[str, object]) -> list[Check]:
+    """Return whether a session is in the dashboard's list, and its page complete."""
+    row, record = workspace.views.row(session_id), workspace.views.record(session_id)
+    quoted = quote(session_id, safe="")
+    detail = seen.mapping(f"/api/live_sessions/{quoted}")
+    page = seen.answers.get(f"/session/{quoted}", Answer(0, ""))
+    figures = [wording.money(record.metric("equity_end")), wording.percent(record.metric("max_drawdown"))]
+    absent = [text for text in figures if text != wording.NOTHING and text not in unescape(page.body)]
+    lacking = [name for name in ("config", "metrics", "cli_args", "error") if name not in detail]
+    return [
+        check(
+            "listed",
+            "Is the session in the dashboard's list?",
+            session_id in theirs or len(theirs) >= 50,
+            "yes" if session_id in theirs else "older than the newest 50" if len(theirs) >= 50 else "no",
+            "Take the filters off (`/`), refresh; if it stays away, look at the registry: `peaktrade session list`.",
         ),
         check(
             "detail",

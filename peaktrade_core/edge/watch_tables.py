@@ -14,6 +14,7 @@ from peaktrade_core.domain.clock import local
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.dashboard_probe import Seen, seen_rows
 from peaktrade_core.edge.tables import BAD, GOOD, MID, TONE_OF, Cell, Table
+from peaktrade_core.edge.watch_checks import recent_evidence
 from peaktrade_core.services import wording
 from peaktrade_core.services.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
 from peaktrade_core.services.during_session import Watched, watch_runs
@@ -56,8 +57,8 @@ def watched_table(watched: Sequence[Watched]) -> Table:
             )
         )
     columns = ("Run", "Mode", "State", "What", "Last event", "Bars", "PnL", "Max DD", "Blocked")
-    runs = any(one.row.alive for one in watched)
-    note = "" if runs or not watched else "Nothing runs now: this is the newest session."
+    newest = "this is the newest session" if len(rows) == 1 else "these are the newest sessions"
+    note = "" if any(one.row.alive for one in watched) else f"Nothing runs now: {newest}."
     empty = "Nothing runs, and nothing ever ran: the runbook session_run starts the first session."
     return Table("What runs", columns, rows, numbers=(5, 6, 7, 8), note=note, empty=empty)
 
@@ -192,6 +193,5 @@ def _untreated(workspace: Workspace, ended: Sequence[SessionRow]) -> list[Sessio
     failed = [row for row in ended if row.status == "failed"]
     if not failed:
         return []
-    records = [workspace.evidence.load(name) for name in workspace.evidence.ids()]
-    treated = {record.subject for record in records if record.ended_at is not None}
+    treated = {record.subject for record in recent_evidence(workspace) if record.ended_at is not None}
     return [row for row in failed if row.session_id not in treated]

@@ -77,10 +77,39 @@ def prepare_candles(home: Path) -> None:
     CandleStore.of_workspace(home).put(series, bars[:1200] + bars[1237:2500] + bars[2501:])
 
 
+def raise_alerts(home: Path) -> None:
+    """Let the alert rules find something: a rule so strict that the orders denied in a prepared session break it."""
+    (home / "config" / "alerts.toml").write_text(ALERTS)
+    with environment({FIXED_CLOCK: BEFORE, HOME: str(home)}):
+        Workspace(home).alert_engine().evaluate()
+
+
+ALERTS = """
+[channels.log]
+kind = "log"
+
+[[rule]]
+id = "deny-burst"
+kind = "deny_burst"
+max_denials = 1
+window_s = 86400.0
+channels = ["log"]
+owner = "operator on shift"
+runbook = "8"
+"""
+SCENES = {"alert_handling": raise_alerts}  # what a notebook needs to see besides
+
+
 @contextmanager
-def prepared(home: Path) -> Iterator[None]:
-    """Prepare a workspace, and keep a venue beside it that it is configured for, as long as the block runs."""
+def prepared(home: Path, name: str = "") -> Iterator[None]:
+    """Prepare a workspace, and keep a venue beside it that it is configured for, as long as the block runs.
+
+    Args:
+        home: where; name: of the notebook that is to see it.
+    """
     prepare(home)
+    if name in SCENES:
+        SCENES[name](home)
     clock = VenueClock(datetime.fromisoformat(NOW).timestamp())
     market = MarketSource.synthetic(seed=1, bar_s=60, symbol="BTC/EUR").aligned(clock.now().timestamp())
     with LoopbackVenue(market, clock=clock) as venue:
@@ -116,7 +145,7 @@ def regenerate(path: Path) -> bytes:
 
     with tempfile.TemporaryDirectory(prefix="peaktrade-") as folder:
         home = Path(folder) / "workspace"
-        with prepared(home), environment({FIXED_CLOCK: NOW}):
+        with prepared(home, path.stem), environment({FIXED_CLOCK: NOW}):
             done = execute(path, {}, home=home, timeout_s=300.0)
     if done.fault:
         raise NotebookError(f"{path}: {done.fault}")
