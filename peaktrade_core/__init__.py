@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         open_alerts,
     )
     from peaktrade_core.edge.bootstrap import Workspace
+    from peaktrade_core.edge.dashboard_checks import agreement_checks, dashboard_checks, read_only_checks
     from peaktrade_core.edge.dashboard_probe import look_at_dashboard
     from peaktrade_core.edge.escalation import ask_escalation, carry_out, monitoring_checks, path_checks
     from peaktrade_core.edge.explorer_tables import detail_checks, explore_sessions, figures_table, settings_table
@@ -94,12 +95,9 @@ if TYPE_CHECKING:
         walk_start_checks,
     )
     from peaktrade_core.edge.watch_checks import (
-        agreement_checks,
-        dashboard_checks,
         desk_checks,
         export_checks,
         newest_session,
-        read_only_checks,
         round_checks,
         source_checks,
     )
@@ -124,6 +122,7 @@ _HOMES = {
         "open_alerts",
     ),
     "peaktrade_core.edge.bootstrap": ("Workspace",),
+    "peaktrade_core.edge.dashboard_checks": ("agreement_checks", "dashboard_checks", "read_only_checks"),
     "peaktrade_core.edge.dashboard_probe": ("look_at_dashboard",),
     "peaktrade_core.edge.escalation": (
         "ask_escalation",
@@ -215,12 +214,9 @@ _HOMES = {
         "walk_start_checks",
     ),
     "peaktrade_core.edge.watch_checks": (
-        "agreement_checks",
-        "dashboard_checks",
         "desk_checks",
         "export_checks",
         "newest_session",
-        "read_only_checks",
         "round_checks",
         "source_checks",
     ),
