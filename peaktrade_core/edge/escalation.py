@@ -51,7 +51,7 @@ def ask_escalation(runbook: Runbook, watched: Sequence[Watched]) -> Prompt | Tab
     """Ask what is to be done, unless there is nothing to decide; the evidence says which answer it supports."""
     found = escalation(runbook.workspace.views, watched)
     if found.level == GO_ON:
-        return runbook.spare(STEP, _TEXT, "no failed session and no deep drawdown")
+        return runbook.spare(STEP, _TEXT, "Nothing to ask: no failed session and no deep drawdown.")
     options = [
         Option(
             key=key,
