@@ -31,6 +31,7 @@ from peaktrade_core.services.during_session import Watched
 from peaktrade_core.services.monitor import line_of
 from peaktrade_core.services.run_views import ACTIVE, RunRow
 
+PROFILE = "profile"  # the mode is the profile's own
 STATUS, START, STOP, STOP_ALL = "status", "start", "stop", "stop_all"
 ACTIONS = (STATUS, START, STOP, STOP_ALL)
 NEWEST = 10
@@ -43,14 +44,17 @@ def fleet_runs(workspace: Workspace) -> list[Watched]:
     return [Watched(row, JournalDetail()) for row in workspace.views.runs(NEWEST)]
 
 
-def fleet_readiness(workspace: Workspace, profile: str) -> list[Check]:
+def fleet_readiness(workspace: Workspace, profile: str, mode: str = "") -> list[Check]:
     """Return whether a run of a profile could start now: configuration, mode, limits, trading state, room.
+
+    Args:
+        workspace: of which; profile: a name from ``[fleet.profiles]``; mode: instead of the profile's.
 
     Source: operational runbooks 10a.2, 10a.3, 10a.7.
     """
     order, fault = None, ""
     try:
-        order = order_of(workspace, {}, profile=profile)
+        order = order_of(workspace, _wish(mode), profile=profile)
     except PeaktradeError as error:
         fault = f"{type(error).__name__}: {error}"
     told = f"{order.mode}: {order.strategy} on {order.symbol} {order.timeframe}" if order else fault
@@ -64,6 +68,11 @@ def fleet_readiness(workspace: Workspace, profile: str) -> list[Check]:
     found = {one.id: one for one in pre_session_checks(workspace)}
     checks = [plan, found["live"], _limits(workspace), *([found["sizing"]] if "sizing" in found else [])]
     return checks + ([_plain(one, workspace) for one in workspace.fleet.checks(order)] if order else [])
+
+
+def _wish(mode: str) -> dict[str, str]:
+    """Return what goes before the profile: the mode, where it is not the profile's own."""
+    return {"mode": mode} if mode not in ("", PROFILE) else {}
 
 
 def _limits(workspace: Workspace) -> Check:
@@ -85,13 +94,15 @@ def _plain(one: Check, workspace: Workspace) -> Check:
     return msgspec.structs.replace(one, evidence=f"more than {workspace.config.fleet.min_free_disk_mb:,.0f} MB free")
 
 
-def orchestrate(runbook: Runbook, action: str, *, profile: str = "", run_id: str = "", reason: str = "") -> Table:
+def orchestrate(
+    runbook: Runbook, action: str, *, profile: str = "", mode: str = "", run_id: str = "", reason: str = ""
+) -> Table:
     """Do what was asked for, once, and return what came of it; ``status`` changes nothing.
 
     Args:
         runbook: whose operator does it.
         action: one of :data:`ACTIONS`.
-        profile: of the run to start; run_id: of the run to stop; reason: why, kept in the record.
+        profile, mode: of the run to start; run_id: of the run to stop; reason: why, kept in the record.
 
     Raises:
         UnknownNameError: no such action or profile.
@@ -104,7 +115,7 @@ def orchestrate(runbook: Runbook, action: str, *, profile: str = "", run_id: str
         empty = "Nothing was asked for. To act, set `action` to start, stop or stop_all in the parameters."
         return Table("What was done", (), [], empty=empty)
     if action == START:
-        order = order_of(workspace, {}, profile=profile or "quick_smoke")
+        order = order_of(workspace, _wish(mode), profile=profile or "quick_smoke")
         return runbook.act(START, "Start a run", lambda: _start(workspace, order, by))
     if action not in ACTIONS:
         raise UnknownNameError("action", action, ACTIONS)
