@@ -21,7 +21,6 @@ from urllib.parse import quote, urlsplit
 from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.dashboard.access import is_local
-from peaktrade_core.services import wording
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 FILTERED = "mode=shadow&status=completed"
@@ -197,7 +196,7 @@ def seen_rows(seen: Seen) -> list[tuple[str, str, bool, str]]:
             path,
             about.get(path, "one session"),
             one.status == 200,
-            f"HTTP {one.status}" if one.status else wording.NOTHING,
+            f"HTTP {one.status}" if one.status else "no answer",
         )
         for path, one in seen.answers.items()
     ]

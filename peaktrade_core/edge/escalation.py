@@ -27,7 +27,7 @@ STEP = "escalation"
 _TEXT = "What does the escalation path ask for?"
 _LABELS = {
     GO_ON: ("Go on", "the next round in 15 to 30 minutes", "routine"),
-    INVESTIGATE: ("Investigate", "one failed: find out why and write it down; the others go on", "routine"),
+    INVESTIGATE: ("Investigate", "one failed: its runbook is incident_failed_session; the others go on", "routine"),
     REVIEW: ("Risk review", "drawdown above 5 %: the risk officer looks at it before the next session", "routine"),
     PAUSE: ("Pause now", "two failed in a row, or drawdown above 10 %: halt it, tell the owner", "pause"),
 }
@@ -67,7 +67,12 @@ def ask_escalation(runbook: Runbook, watched: Sequence[Watched]) -> Prompt | Tab
 
 
 def carry_out(runbook: Runbook, watched: Sequence[Watched]) -> Table:
-    """Halt what the escalation is about if a pause was decided; sessions obey within a second, also after a restart."""
+    """Halt what the escalation is about if a pause was decided; sessions obey within a second, also after a restart.
+
+    Raises:
+        StepOpenError: a person steps through and has not decided yet.
+    """
+    runbook.round.require_answers()
     if not runbook.chose(STEP, PAUSE):
         return Table("Pause", (), [], empty="No pause was decided; nothing was changed.")
     found = escalation(runbook.workspace.views, watched)

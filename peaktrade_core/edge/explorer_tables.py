@@ -32,7 +32,7 @@ def explore_sessions(workspace: Workspace, mode: str = ANY, status: str = ANY, l
             row.session_id,
             Cell(f"⚠ {row.mode}" if row.is_live_warning else row.mode, BAD if row.is_live_warning else ""),
             Cell(wording.badge(row.status), TONE_OF.get(row.status, "")),
-            wording.moment(row.started_at),
+            wording.minute(row.started_at),
             wording.duration(row.duration_seconds),
             wording.signed(row.realized_pnl, wording.quote_currency(row.symbol)),
             wording.percent(row.max_drawdown),

@@ -162,7 +162,12 @@ def ask_clean_up(runbook: Runbook) -> Prompt:
 
 
 def walk_clean_up(runbook: Runbook) -> Table:
-    """Remove the practice workspace if that was the answer."""
+    """Remove the practice workspace if that was the answer.
+
+    Raises:
+        StepOpenError: a person steps through and has not answered yet.
+    """
+    runbook.round.require_answers()
     if not runbook.chose("clean_up", REMOVE):
         return Table("Clean-up", (), [], empty=f"{FOLDER.as_posix()} was kept; the next walk removes it.")
     home = runbook.workspace.home / FOLDER

@@ -41,14 +41,13 @@ def watched_table(watched: Sequence[Watched]) -> Table:
     rows = []
     for row, *_ in watched:
         text, tone = _STATE.get(row.state, (wording.badge(row.state), TONE_OF.get(row.state, "")))
-        last = f"{wording.duration(row.silence_s)} ago" if row.alive else wording.moment(row.last_event_at)
+        last = f"{wording.duration(row.silence_s)} ago" if row.alive else wording.minute(row.last_event_at)
         pnl = None if row.realized_pnl is None else row.realized_pnl + (row.unrealized_pnl or 0.0)
         rows.append(
             (
                 row.run_id,
-                row.mode,
                 Cell(text, tone),
-                f"{row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING}",
+                f"{row.mode}: {row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING}",
                 last,
                 wording.count(row.step),
                 wording.signed(pnl, wording.quote_currency(row.symbol)),
@@ -56,11 +55,11 @@ def watched_table(watched: Sequence[Watched]) -> Table:
                 wording.count(row.orders_blocked),
             )
         )
-    columns = ("Run", "Mode", "State", "What", "Last event", "Bars", "PnL", "Max DD", "Blocked")
+    columns = ("Run", "State", "What", "Last event (UTC)", "Bars", "PnL", "Max DD", "Blocked")
     newest = "this is the newest session" if len(rows) == 1 else "these are the newest sessions"
     note = "" if any(one.row.alive for one in watched) else f"Nothing runs now: {newest}."
     empty = "Nothing runs, and nothing ever ran: the runbook session_run starts the first session."
-    return Table("What runs", columns, rows, numbers=(5, 6, 7, 8), note=note, empty=empty)
+    return Table("What runs", columns, rows, numbers=(4, 5, 6, 7), note=note, empty=empty)
 
 
 def next_round(workspace: Workspace, every_minutes: int) -> Table:
@@ -73,11 +72,11 @@ def next_round(workspace: Workspace, every_minutes: int) -> Table:
 def dashboard_answers(seen: Seen) -> Table:
     """Return every address that was asked for, and whether it answered."""
     rows = [
-        (path, about, Cell("✓ answers" if good else "✕ no answer", GOOD if good else BAD), told)
+        (path, about, Cell(f"✓ {told}" if good else f"✕ {told}", GOOD if good else BAD))
         for path, about, good, told in seen_rows(seen)
     ]
     whose = "one that was started for this look, and ended" if seen.own else "the one at the given address"
-    columns = ("Address", "What", "", "With")
+    columns = ("Address", "What", "Answer")
     return Table("The dashboard's addresses", columns, rows, note=f"Asked was {whose}.", empty=seen.fault)
 
 

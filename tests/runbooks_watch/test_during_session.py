@@ -11,7 +11,7 @@ import pytest
 
 from peaktrade_core.domain.checks import Check
 from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.errors import ConfigError, SessionNotFoundError
+from peaktrade_core.domain.errors import ConfigError, SessionNotFoundError, StepOpenError
 from peaktrade_core.domain.events import Failure, Halt, Notice
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import Workspace
@@ -168,6 +168,18 @@ def test_without_a_decision_nothing_is_halted_and_the_round_is_incomplete(
     carry_out(runbook, deep)
     assert {one.state for one in workspace.states.everything()} == {"ACTIVE"}
     assert runbook.finish().record.outcome == "incomplete"
+
+
+def test_somebody_who_steps_through_decides_before_anything_goes_on(workspace: Workspace) -> None:
+    deep = [watched({"max_drawdown": 0.2})]
+    round_ = workspace.evidence.begin("monitoring_round", "Monitoring round", operator="Ada", waits=True)
+    runbook = Runbook(workspace, round_, {}, "", True)
+    ask_escalation(runbook, deep)
+    with pytest.raises(StepOpenError, match="answer 'What does the escalation path ask for"):
+        carry_out(runbook, deep)
+    round_.answer("escalation", "pause", "a fifth is lost")
+    carry_out(runbook, deep)
+    assert workspace.states.read("shadow.ma-crossover.BTC-EUR").state == "HALTED"
 
 
 def test_a_decision_needs_a_reason(begin: Callable[..., Runbook]) -> None:
