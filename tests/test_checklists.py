@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,11 +108,15 @@ def test_every_line_names_a_notebook_that_is_there_or_says_why_not() -> None:
 
 
 def test_no_line_is_missing() -> None:
-    found = Counter(line.seed for line in LINES)
-    wanted = {section.seed: section.lines for section in THERE}
-    assert {seed: n for seed, n in found.items() if wanted.get(seed, n) != n} == {}
-    assert sorted(seed for seed in wanted if seed not in found) == []
-    assert sorted(set(found) - {section.seed for section in SECTIONS}) == []
+    wrong = []
+    for section in THERE:
+        numbers = {number for number, _ in table.numbered(section, LINES)} - {-1}
+        wanted = set(range(1, section.lines + 1))
+        if numbers != wanted:
+            wrong.append(f"{section.seed}: missing {sorted(wanted - numbers)}, unknown {sorted(numbers - wanted)}")
+    assert not wrong, "\n".join(wrong)
+    unknown = {line.section for line in LINES} - {section.seed for section in SECTIONS}
+    assert not unknown, f"inventory.toml has no section {sorted(unknown)}"
 
 
 def test_the_page_is_what_the_files_say() -> None:
