@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         open_alerts,
     )
     from peaktrade_core.edge.bootstrap import Workspace
-    from peaktrade_core.edge.dashboard_checks import agreement_checks, dashboard_checks, read_only_checks
     from peaktrade_core.edge.dashboard_probe import look_at_dashboard
     from peaktrade_core.edge.escalation import ask_escalation, carry_out, monitoring_checks, path_checks
     from peaktrade_core.edge.explorer_tables import detail_checks, explore_sessions, figures_table, settings_table
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
         venue_readiness,
         workspace_state,
     )
+    from peaktrade_core.edge.page_checks import agreement_checks, page_checks, read_only_checks
     from peaktrade_core.edge.period_tables import (
         open_day,
         open_week,
@@ -95,11 +95,11 @@ if TYPE_CHECKING:
         walk_start_checks,
     )
     from peaktrade_core.edge.watch_checks import (
-        desk_checks,
         export_checks,
         newest_session,
         round_checks,
         source_checks,
+        watching_checks,
     )
     from peaktrade_core.edge.watch_export import export_snapshot, exported_files
     from peaktrade_core.edge.watch_tables import (
@@ -122,7 +122,6 @@ _HOMES = {
         "open_alerts",
     ),
     "peaktrade_core.edge.bootstrap": ("Workspace",),
-    "peaktrade_core.edge.dashboard_checks": ("agreement_checks", "dashboard_checks", "read_only_checks"),
     "peaktrade_core.edge.dashboard_probe": ("look_at_dashboard",),
     "peaktrade_core.edge.escalation": (
         "ask_escalation",
@@ -181,6 +180,11 @@ _HOMES = {
         "venue_readiness",
         "workspace_state",
     ),
+    "peaktrade_core.edge.page_checks": (
+        "agreement_checks",
+        "page_checks",
+        "read_only_checks",
+    ),
     "peaktrade_core.edge.period_tables": (
         "open_day",
         "open_week",
@@ -214,11 +218,11 @@ _HOMES = {
         "walk_start_checks",
     ),
     "peaktrade_core.edge.watch_checks": (
-        "desk_checks",
         "export_checks",
         "newest_session",
         "round_checks",
         "source_checks",
+        "watching_checks",
     ),
     "peaktrade_core.edge.watch_export": (
         "export_snapshot",
@@ -252,9 +256,7 @@ __all__ = [
     "check_session",
     "check_table",
     "dashboard_answers",
-    "dashboard_checks",
     "deny_table",
-    "desk_checks",
     "detail_checks",
     "drawdown_figure",
     "equity_figure",
@@ -284,6 +286,7 @@ __all__ = [
     "open_workspace",
     "orchestrate",
     "outcome_checks",
+    "page_checks",
     "path_checks",
     "period_alerts",
     "period_attention",
@@ -331,6 +334,7 @@ __all__ = [
     "walk_start_checks",
     "watched_runs",
     "watched_table",
+    "watching_checks",
     "workspace_state",
 ]
 

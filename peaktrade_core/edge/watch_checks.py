@@ -26,7 +26,7 @@ LONGEST_GAP = timedelta(minutes=30)  # between two rounds
 _ROUND = "monitoring_round"
 
 
-def desk_checks(workspace: Workspace) -> list[Check]:
+def watching_checks(workspace: Workspace) -> list[Check]:
     """Return whether somebody watches: runs, watcher, alerts, kill switch, account, and that live stays locked."""
     live = [one for one in pre_session_checks(workspace) if one.id == "live"]
     return [one for one in health(workspace) if one.id in DESK] + live

@@ -15,8 +15,8 @@ from peaktrade_core.domain.checks import Check
 from peaktrade_core.domain.errors import ConfigError, SessionNotFoundError
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard_checks import agreement_checks, dashboard_checks, read_only_checks
 from peaktrade_core.edge.dashboard_probe import Answer, Seen, look_at_dashboard
+from peaktrade_core.edge.page_checks import agreement_checks, page_checks, read_only_checks
 from peaktrade_core.edge.steps import Runbook
 from peaktrade_core.edge.watch_checks import export_checks, newest_session, source_checks
 from peaktrade_core.edge.watch_export import export_snapshot, exported_files
@@ -48,7 +48,7 @@ def seen(desk: Workspace) -> Seen:
 def test_our_dashboard_is_there_can_only_read_and_tells_the_truth(desk: Workspace, seen: Seen) -> None:
     assert seen.own
     found = [
-        *dashboard_checks(desk, seen),
+        *page_checks(desk, seen),
         *read_only_checks(seen),
         *agreement_checks(desk, seen, newest_session(desk)),
     ]
@@ -87,13 +87,13 @@ def test_an_answer_that_differs_from_the_registry_is_noticed(
 
 def test_a_page_without_its_panels_is_noticed(desk: Workspace, seen: Seen) -> None:
     bare = seen._replace(answers={**seen.answers, "/": Answer(200, "<h1>Live-Track</h1>")})
-    assert status(dashboard_checks(desk, bare))["panels"] == "fail"
+    assert status(page_checks(desk, bare))["panels"] == "fail"
 
 
 def test_a_dead_dashboard_is_told_in_words_and_nothing_is_taken_for_proof(desk: Workspace) -> None:
     dead = look_at_dashboard(desk, "http://127.0.0.1:9/", newest_session(desk))
     assert "127.0.0.1:9" in dead.fault
-    assert status(dashboard_checks(desk, dead)) == {"reachable": "fail"}
+    assert status(page_checks(desk, dead)) == {"reachable": "fail"}
     assert set(status(read_only_checks(dead)).values()) == {"fail"}
     assert "pass" not in set(status(agreement_checks(desk, dead, newest_session(desk))).values())
 

@@ -26,7 +26,7 @@ COMPARED = ("status", "mode", "symbol", "started_at", "ended_at", "realized_pnl"
 _RESTART = "Start it again: `peaktrade dashboard`; a port that is taken: another with --port."
 
 
-def dashboard_checks(workspace: Workspace, seen: Seen) -> list[Check]:
+def page_checks(workspace: Workspace, seen: Seen) -> list[Check]:
     """Return whether the dashboard is there and shows what it should: page, panels, API and snapshot."""
     reachable = check(
         "reachable", "Can the dashboard be reached?", not seen.fault, seen.fault or "it answers", _RESTART
