@@ -141,12 +141,12 @@ def documented(workspace: Workspace) -> Check:
     rows = [row for status in ("failed", "aborted") for row in workspace.views.rows(Query(status=status, since=since))]
     told_of = "\n".join(_told_of(workspace)) if rows else ""
     left = [row.session_id for row in rows if row.session_id not in told_of]
-    told = f"{len(left)} of {len(rows)} are not: {', '.join(left[:3])}" if left else f"{len(rows)} to be documented"
+    told = f"{len(left)} of {len(rows)} are not: {', '.join(left[:3])}" if left else f"{len(rows)} of {len(rows)} are"
     return check(
         "documented",
         "Is every session of the last 24 hours that failed or was aborted documented?",
         not left,
-        told,
+        told if rows else "none did",
         "Do the runbook post_session_check for each, or open an incident.",
         otherwise=WARN,
     )

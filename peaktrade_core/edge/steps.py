@@ -65,17 +65,18 @@ class Runbook:
             title, ("", ""), [("Result", step.result), ("By", step.by), ("At (UTC)", wording.moment(step.ended_at))]
         )
 
-    def confirm(self, step_id: str, text: str, *, about: str = "") -> Prompt | Table:
+    def confirm(self, step_id: str, text: str, *, about: str = "", needed: bool = False) -> Prompt | Table:
         """Ask what only a person can tell: yes, no, or does not apply.
 
         Args:
             step_id, text: as for :meth:`ask`.
             about: a step of checks; when all its answers are good there is nothing to ask.
+            needed: it always applies, so that is no answer.
         """
         step = self.round.record.step(about) if about else None
         if step is not None and step.status == PASS:
             return self.spare(step_id, text, "Nothing to ask: every answer is good.")
-        return self.ask(step_id, text)
+        return self.ask(step_id, text, (ev.YES, ev.NO) if needed else (ev.YES, ev.NO, ev.NOT_APPLICABLE))
 
     def ask_must(self, step_id: str, text: str) -> Prompt:
         """Ask what must be a yes to go on: a no ends the runbook."""

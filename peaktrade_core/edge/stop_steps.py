@@ -12,22 +12,20 @@ from io import BytesIO
 from pathlib import Path
 
 from peaktrade_core.adapters.files import sha256_of, write_atomic
-from peaktrade_core.domain.checks import FAIL, WARN, Check, check
-from peaktrade_core.domain.errors import ConfigError, EnvironmentFault, PeaktradeError
+from peaktrade_core.domain.checks import FAIL
+from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
 from peaktrade_core.domain.evidence import Option
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.steps import Prompt, Runbook
+from peaktrade_core.edge.stop_checks import asked_first, order_checks, over_checks
 from peaktrade_core.edge.tables import TONE_OF, Cell, Table
-from peaktrade_core.edge.venue_orders import venue_orders
 from peaktrade_core.services import wording
-from peaktrade_core.services.ops import orders
 from peaktrade_core.services.run_views import RunRow
 
 SHOW, STOP, EMERGENCY = "show", "stop", "emergency"
 ALL = "all"
 SAVED = Path("reports") / "archive" / "stops"
 LOOK_BACK = timedelta(hours=24)
-_STEP = "stop"
 _MOST = 200  # runs that are looked at
 
 
@@ -124,73 +122,15 @@ def stop_runs(runbook: Runbook, action: str, run_id: str, reason: str, deadline_
     if not reason.strip():
         raise ConfigError(f"action = {action!r} needs a reason: it stands in the record of every session it ends")
     if action == EMERGENCY and not runbook.round.record.step("asked_first"):
-        runbook.check("asked_first", "Was the normal way tried first?", [_asked_first(workspace, rows)])
+        runbook.check("asked_first", "Was the normal way tried first?", [asked_first(workspace, rows)])
     title = "End all runs, at once" if action == EMERGENCY else "Ask the runs to end, and wait"
     deadline = 0.0 if action == EMERGENCY else deadline_s
-    shown = runbook.act(_STEP, title, lambda: _end(runbook, rows, reason, deadline, force=action == EMERGENCY))
-    return StopStep(runbook, action, sorted({*(row.run_id for row in rows), *_asked(runbook)}), shown)
-
-
-def over_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
-    """Return whether runs are over: no process, an ended record, a whole journal, and nothing that starts them again."""
-    workspace.recover()
-    wanted = list(chosen)
-    rows = [workspace.views.run(run_id) for run_id in wanted]
-    alive = [row.run_id for row in rows if row.alive]
-    others = [row.run_id for row in workspace.fleet.active() if row.run_id not in wanted]
-    open_ = [f"{row.run_id} {row.state}" for row in rows if row.state not in ("completed", "failed", "aborted")]
-    due = [launch.run_id for launch in workspace.fleet.due()]
-    again = "Stop it once more; if that does not help, set action to emergency."
-    return [
-        check("processes", "Does no process of theirs live?", not alive, ", ".join(alive) or "none lives", again),
-        check("others", "Does nothing else run?", not others, _few(others), "Is it meant to run on?", otherwise=WARN),
-        check(
-            "records",
-            "Is each recorded as ended?",
-            not open_,
-            "; ".join(open_) or f"{len(rows)} recorded",
-            "Run this cell again: the records of dead processes are then ended from their journals.",
-        ),
-        _journals(workspace, rows),
-        check(
-            "restarts",
-            "Does nothing start them again?",
-            not due,
-            ", ".join(due) or "no restart is due",
-            "The restart policy wants them again: set policy to never in [fleet.restart], or halt their scope.",
-        ),
-    ]
-
-
-def order_checks(workspace: Workspace) -> list[Check]:
-    """Return whether an order is open in our journals, and at the venue where we have a key for it."""
-    try:
-        ours = orders(workspace.views, only_open=True)
-        theirs = venue_orders(workspace)
-    except PeaktradeError as error:
-        step = "Look at the venue's own page."
-        return [check("orders", "Can open orders be found?", False, str(error), step)]
-    names = [f"{line.run_id} {line.order_id}" for line in ours.lines]
-    told = "; ".join([*names[:3], *ours.faults[:2]]) or "none"
-    unknown = theirs.told.startswith("not asked")
-    return [
-        check(
-            "orders_ours",
-            "Is no order open in our journals?",
-            not names and not ours.faults,
-            told if len(names) <= 3 else f"{len(names)}: {told} …",
-            "In shadow it ended with its session. In testnet look for it at the venue.",
-            otherwise=WARN,
-        ),
-        check(
-            "orders_venue",
-            "Is no order open at the venue?",
-            not theirs.orders and not theirs.failed and not unknown,
-            f"{theirs.venue}: {theirs.told}",
-            "Log in to the venue's own page and look at the open orders there.",
-            otherwise=WARN if unknown else FAIL,
-        ),
-    ]
+    force = action == EMERGENCY
+    said = runbook.round.act(
+        _step_id(runbook, action, rows), title, lambda: _end(runbook, rows, reason, deadline, force=force)
+    )
+    chosen = sorted({*(row.run_id for row in rows), *_asked(runbook)})
+    return StopStep(runbook, action, chosen, _ended_table(workspace, chosen, said.result))
 
 
 def save_traces(runbook: Runbook, chosen: Iterable[str]) -> str:
@@ -227,11 +167,22 @@ def _end(runbook: Runbook, rows: Sequence[RunRow], reason: str, deadline_s: floa
     return "; ".join(f"{one.run_id}: {one.outcome}, {one.message} ({one.seconds:g} s)" for one in done)
 
 
-def _asked_first(workspace: Workspace, rows: Sequence[RunRow]) -> Check:
-    asked = [row.run_id for row in rows if workspace.run_folder(row.run_id).stop_request() is not None]
-    told = f"{len(asked)} of {len(rows)} were asked to end before"
-    step = "The emergency way is for what does not obey; say in the incident why it could not wait."
-    return check("asked_first", "Was each asked to end first?", len(asked) == len(rows), told, step, otherwise=WARN)
+def _step_id(runbook: Runbook, action: str, rows: Sequence[RunRow]) -> str:
+    """Return the id of the step that ends runs: a new one while something still lives that an earlier one left alive."""
+    done = [step for step in runbook.round.record.steps if step.id.partition("_")[0] == action and step.ended_at]
+    alive = any(row.alive for row in rows)
+    return f"{action}_{len(done) + 1}" if done and alive else done[-1].id if done else action
+
+
+def _ended_table(workspace: Workspace, chosen: Sequence[str], said: str) -> Table:
+    """Return what became of each run: its process, its record and why it ended."""
+    rows = []
+    for row in (workspace.views.run(run_id) for run_id in chosen):
+        entry = workspace.registry.find(row.run_id)
+        why = (entry.record.error if entry and entry.record else None) or wording.NOTHING
+        process = Cell("✕ lives", TONE_OF["fail"]) if row.alive else Cell("✓ gone", TONE_OF["pass"])
+        rows.append((row.run_id, process, row.state, why))
+    return Table("What became of them", ("Run", "Process", "Record", "Why"), rows, note=said, empty=said)
 
 
 def _asked(runbook: Runbook) -> list[str]:
@@ -250,25 +201,6 @@ def _ended_lately(workspace: Workspace) -> list[str]:
     return [
         row.run_id for row in workspace.views.runs(_MOST) if not row.alive and row.ended_at and row.ended_at >= since
     ]
-
-
-def _journals(workspace: Workspace, rows: Sequence[RunRow]) -> Check:
-    """Look whether each journal says how it ended, as a session that shut down in good order does."""
-    torn = []
-    for row in rows:
-        try:
-            ended = workspace.views.tally(row.run_id).end is not None
-        except PeaktradeError as error:
-            torn.append(f"{row.run_id}: {error}")
-            continue
-        torn += [] if ended else [f"{row.run_id}: no end event"]
-    told = "; ".join(torn[:3]) or f"{len(rows)} whole, each with its end event"
-    step = "It was killed: its figures go up to its last event. Do its post-session check."
-    return check("journals", "Did each shut down in good order?", not torn, told, step, otherwise=WARN)
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "") or "nothing"
 
 
 def _archive(runbook: Runbook) -> Path:
