@@ -54,8 +54,12 @@ def over_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
     ]
 
 
-def order_checks(workspace: Workspace) -> list[Check]:
-    """Return whether an order is open in our journals, and at the venue where we have a key for it."""
+def order_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
+    """Return whether an order is open in our journals, and at the venue where we have a key for it.
+
+    Args:
+        workspace: where; chosen: the runs that ended; where all were shadow, the venue need not be asked.
+    """
     try:
         ours = orders(workspace.views, only_open=True)
         theirs = venue_orders(workspace)
@@ -67,7 +71,10 @@ def order_checks(workspace: Workspace) -> list[Check]:
     ]  # a shadow order ends with its session
     names = [f"{line.run_id} {line.order_id}" for line in left]
     told = "; ".join([*names[:3], *ours.faults[:2]]) or "none"
+    reached = any(workspace.views.run(run_id).mode != "shadow" for run_id in chosen)
     unknown = theirs.told.startswith("not asked")
+    need = reached or bool(theirs.orders) or theirs.failed
+    said = f"{theirs.venue}: {theirs.told}" if need or not unknown else "only shadow ran: no order reached a venue"
     return [
         check(
             "orders_ours",
@@ -80,8 +87,8 @@ def order_checks(workspace: Workspace) -> list[Check]:
         check(
             "orders_venue",
             "Is no order open at the venue?",
-            not theirs.orders and not theirs.failed and not unknown,
-            f"{theirs.venue}: {theirs.told}",
+            not theirs.orders and not theirs.failed and not (unknown and need),
+            said,
             "Log in to the venue's own page and look at the open orders there.",
             otherwise=WARN if unknown else FAIL,
         ),

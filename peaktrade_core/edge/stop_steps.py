@@ -76,7 +76,7 @@ class StopStep:
 
     def check_orders(self) -> Table:
         """Record what is open: in our journals and at the venue."""
-        return self.runbook.check("open_orders", "Is an order open?", order_checks(self.runbook.workspace))
+        return self.runbook.check("open_orders", "Is an order open?", order_checks(self.runbook.workspace, self.chosen))
 
     def ask_incident(self) -> Prompt | Table:
         """Ask for the incident that an emergency stop must have, and whether the owner knows."""
