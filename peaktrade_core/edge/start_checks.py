@@ -12,9 +12,10 @@ from typing import Any
 
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.domain import evidence as ev
-from peaktrade_core.domain.checks import WARN, Check, check
+from peaktrade_core.domain.checks import FAIL, WARN, Check, check
 from peaktrade_core.domain.errors import PeaktradeError
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.doctor import examine
 from peaktrade_core.edge.health import health
 from peaktrade_core.edge.installation import Change, accepted, changes, installed
 from peaktrade_core.edge.readiness import pre_session_checks
@@ -27,6 +28,7 @@ from peaktrade_core.policy.strategies import get_strategy
 from peaktrade_core.services import wording
 
 LOOK_BACK = timedelta(hours=24)
+TESTED = ("core", "aux")  # tiers of strategies
 GOOD_OUTCOMES = (ev.PASSED, ev.WARNED)
 _REACH = {
     "shadow": "orders are filled by simulation, none leaves this machine",
@@ -44,9 +46,17 @@ def ready_checks(workspace: Workspace, stage: str, symbol: str = "") -> list[Che
     return portable(workspace, stage_checks(workspace, stage, symbol or None))
 
 
-def session_ready(workspace: Workspace) -> list[Check]:
-    """Return the short checklist before a shadow session, as the dashboard shows it."""
-    return portable(workspace, pre_session_checks(workspace))
+def session_ready(workspace: Workspace, strategy: str = "") -> list[Check]:
+    """Return the short checklist before a shadow session, as the dashboard shows it, with environment, limits and tier.
+
+    Args:
+        workspace: where; strategy: that is to run; empty for the configured one.
+    """
+    machine = [one for one in examine(workspace) if one.id in ("python", "packages")]
+    found = [*machine, *pre_session_checks(workspace)]
+    if all(one.status != FAIL for one in found if one.id == "config"):
+        found += [_limits(workspace), _tier(strategy or workspace.config.session.strategy)]
+    return portable(workspace, found)
 
 
 def smoke_order(workspace: Workspace, symbol: str) -> list[Check]:
@@ -194,6 +204,16 @@ def _strategy(workspace: Workspace) -> Check:
         return check("strategy", question, False, str(error), "`peaktrade strategies` lists those there are.")
     told = ", ".join(f"{name} {value:g}" for name, value in params._asdict().items())
     return check("strategy", question, True, f"{session.strategy}: {told}", "")
+
+
+def _tier(name: str) -> Check:
+    """Look whether a strategy has come through research: only core and aux have."""
+    question, step = "Has the strategy come through backtest and research?", "`peaktrade backtest` it; run core or aux."
+    try:
+        tier = get_strategy(name).tier
+    except PeaktradeError as error:
+        return check("tier", question, False, str(error), "`peaktrade strategies` lists those there are.")
+    return check("tier", question, tier in TESTED, f"{name} is {tier}", step, otherwise=WARN)
 
 
 def _limits(workspace: Workspace) -> Check:
