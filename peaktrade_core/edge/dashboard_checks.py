@@ -16,7 +16,7 @@ from peaktrade_core.adapters.registry import Query
 from peaktrade_core.domain.checks import WARN, Check, check
 from peaktrade_core.domain.errors import ConfigError
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.rehearsal import LEFT_OUT, is_rehearsal
+from peaktrade_core.edge.rehearsal import is_rehearsal, left_out
 
 HOSTS = ("127.0.0.1", "localhost", "::1")
 TIMEOUT_S = 3.0
@@ -40,7 +40,7 @@ def dashboard_checks(workspace: Workspace, url: str) -> list[Check]:
     if where.scheme != "http" or where.hostname not in HOSTS:
         raise ConfigError(f"dashboard_url = {url!r} must be a page on this machine, such as http://127.0.0.1:8000")
     if is_rehearsal(workspace):
-        return [check("dashboard", _ASK, True, LEFT_OUT, ""), check("live_track", _SAME, True, LEFT_OUT, "")]
+        return [left_out("dashboard", _ASK), left_out("live_track", _SAME)]
     base = f"{where.scheme}://{where.netloc}"
     start = "Start it with `peaktrade dashboard`; meanwhile `peaktrade monitor overview` shows the runs."
     try:

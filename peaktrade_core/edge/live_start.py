@@ -25,7 +25,7 @@ from peaktrade_core.services import wording
 
 GATE = "gate"
 FOLDER = Path("reports") / "checklists"
-_DECISION = "go_no_go"
+_DECISION, _DOCUMENT = "go_no_go", "document"
 _RISING = ("max_order_notional", "max_symbol_exposure_notional", "max_total_exposure_notional", "max_open_positions")
 _LOSSES = ("max_daily_loss_abs", "max_daily_loss_pct", "max_drawdown_halt_pct")
 
@@ -112,7 +112,7 @@ def write_go_no_go(runbook: Runbook) -> Table:
         write_atomic(path, document(runbook.round.record, runbook.second_person).encode())
         return f"{path.relative_to(runbook.workspace.home).as_posix()}: {_verdict(runbook.round.record)}"
 
-    return runbook.act("document", "Write the go/no-go document", write)
+    return runbook.act(_DOCUMENT, "Write the go/no-go document", write)
 
 
 def go_no_go_path(runbook: Runbook) -> Path:
@@ -132,7 +132,7 @@ def document(record: ev.Evidence, second_person: str) -> str:
         f"- Begun: {iso(record.began_at)} UTC, {local(record.began_at)} Europe/Berlin",
         f"- Kind: {'rehearsal on a fixed clock' if record.rehearsal else 'operations'}",
     ]
-    for step in record.steps:
+    for step in (one for one in record.steps if one.id != _DOCUMENT):
         lines += ["", f"## {_flat(step.title)}", *_lines(step)]
     return "\n".join(lines) + "\n"
 

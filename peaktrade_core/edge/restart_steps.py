@@ -30,6 +30,7 @@ def smoke_run(workspace: Workspace, stage: str = "shadow") -> list[Check]:
 def accept_changes(runbook: Runbook, question: str = "tests_green") -> Table:
     """Note that the operator accepts program and configuration as they are, once the question is answered with yes."""
     title = "Accept program and configuration as they are"
+    runbook.round.require_answers("accept")
     if not runbook.chose(question, "yes"):
         return Table(title, (), [], empty="Not accepted: the tests are not known to be green. Nothing starts before.")
     record = runbook.round.record

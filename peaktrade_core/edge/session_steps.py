@@ -96,7 +96,12 @@ class SessionStep:
 
 
 def run_session_step(runbook: Runbook, plan: Plan) -> SessionStep:
-    """Run a planned session as a step, once; a runbook that is taken up again shows the session that it has run."""
+    """Run a planned session as a step, once; a runbook that is taken up again shows the session that it has run.
+
+    Raises:
+        StepOpenError: a person steps through and has not decided yet.
+    """
+    runbook.round.require_answers(_RUN)
     if not _may_start(runbook):
         return SessionStep(runbook, None)
 

@@ -128,6 +128,7 @@ def use_switch(runbook: Runbook, action: str, mode: str, reason: str) -> Table:
         raise ConfigError(f"action = {action!r} needs a reason; it is kept in the kill switch's audit")
     if action == ENGAGE:
         return runbook.act("engage", title, lambda: _engage(runbook, mode, reason))
+    runbook.round.require_answers("release")
     if not runbook.chose("cause", "yes"):
         return Table(title, (), [], empty="Not released: nobody has said that the cause is found and gone.")
     return runbook.act("release", title, lambda: _release(runbook, reason))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check
-from peaktrade_core.domain.errors import ConfigError
+from peaktrade_core.domain.errors import ConfigError, StepOpenError
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.dashboard_checks import dashboard_checks
@@ -231,3 +231,14 @@ def test_the_check_before_a_session_asks_and_then_decides(headless) -> None:
     assert {step.id for step in evidence.steps if step.status == "open"} == {"changes_meant", "monitoring", "start"}
     given = "changes_meant = yes; monitoring = yes; start = yes: no watcher in a test"
     assert headless("pre_session_check", dashboard_url=HERE, answers=given)[0].outcome == "warned"
+
+
+def test_with_a_person_there_the_steps_after_an_open_question_wait(begin, broken, workspace, monkeypatch) -> None:
+    monkeypatch.setattr("peaktrade_core.edge.steps._somebody_is_there", lambda: True)
+    runbook = begin("session_run")
+    ask(runbook)
+    with pytest.raises(StepOpenError, match="above first, then run this cell again") as refused:
+        run_session_step(runbook, plan(workspace))
+    assert refused.value._render_traceback_() == [f"StepOpenError: {refused.value}"]
+    runbook.round.answer("start", "yes", "known")
+    assert run_session_step(runbook, plan(workspace)).session.id != broken.session_id
