@@ -31,6 +31,7 @@ from peaktrade_core.domain.errors import NotebookError, UnknownNameError
 from peaktrade_core.domain.market import Bar
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
 from peaktrade_core.edge.config import CONFIG
+from peaktrade_core.edge.installation import accept
 from peaktrade_core.services.session import run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
 
@@ -62,7 +63,21 @@ def prepare(home: Path) -> None:
         )
         for plan in (calm, busy, large):
             run_session(plan, desk)
+        prepare_desk(workspace)
     prepare_candles(home)
+
+
+def prepare_desk(workspace: Workspace) -> None:
+    """Leave what runbooks find on a desk: an accepted installation, changed since, and a kill switch that was tried."""
+    path = workspace.config_path
+    text = path.read_text()
+    path.write_text(text.replace("slippage_bps = 5.0", "slippage_bps = 4.0"))
+    accept(workspace, "Robin", "EV-20260104-RESTART-AFTER-MAINTENANCE-170000")
+    path.write_text(text)
+    switch = workspace.kill_switch
+    switch.engage("Robin", "monthly test of the kill switch")
+    switch.request_release("Robin", "test done, nothing ran")
+    switch.release("Sascha", "seen: every order was denied")
 
 
 def prepare_candles(home: Path) -> None:
