@@ -20,6 +20,9 @@ _STEP = re.compile(r" step (\d+)$")
 CHECK, QUESTION, ACTION, SHOWN, NONE = "check", "question", "action", "shown", "not applicable"
 
 
+Given = tuple[tuple[str, str], ...]
+
+
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A section of a handbook: its lines to tick off, its numbered steps, and other points; who answers them."""
 
@@ -43,7 +46,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         seed: handbook and section, for one of its numbered steps with ``step N``; text: what it asks for.
         line: its number in the section, where order and ``step N`` do not say it; -1 for what goes beyond the handbook.
         notebook, step, check: where it is answered; no check: by a person or by what the notebook does.
-        given: parameters with which the notebook takes that step.
+        given: parameters with which the notebook takes that step; after: those of a run before it in the same workspace.
         how: ``action`` when the notebook does it; else a step without a check is a question to a person.
         why: says why no step answers it.
     """
@@ -55,8 +58,14 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     step: str = ""
     check: str = ""
     given: dict[str, str] = {}
+    after: dict[str, str] = {}
     how: str = ""
     why: str = ""
+
+    @property
+    def run(self) -> tuple[str, Given, Given]:
+        """The run of a notebook that answers it: its name, its parameters, and those of the run before it."""
+        return self.notebook, tuple(sorted(self.given.items())), tuple(sorted(self.after.items()))
 
     @property
     def section(self) -> str:

@@ -19,15 +19,15 @@ import pytest
 from peaktrade_core.domain.evidence import Evidence
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
 from peaktrade_core.edge.steps import Runbook
-from peaktrade_core.services.runbooks import find_runbook
+from peaktrade_core.services.runbooks import find_runbook, list_runbooks
 from tests import checklist_table as table
 from tests.notebooks.regenerate import NOW, SCENES, environment, prepared
 
 LINES = table.lines()
 SECTIONS = table.sections()
 THERE = [section for section in SECTIONS if (table.FOLDER / f"{section.file}.toml").is_file()]
-RUNS = sorted({(line.notebook, tuple(sorted(line.given.items()))) for line in LINES if line.step})
-Ran = Callable[[str, tuple[tuple[str, str], ...]], tuple[Evidence, set[str]]]
+RUNS = sorted({line.run for line in LINES if line.step})
+Ran = Callable[[str, table.Given, table.Given], tuple[Evidence, set[str]]]
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +36,16 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     folder = tmp_path_factory.mktemp("checklists")
     kept: dict[object, tuple[Evidence, set[str]]] = {}
 
-    def run(name: str, given: tuple[tuple[str, str], ...]) -> tuple[Evidence, set[str]]:
-        if (name, given) not in kept:
+    def run(name: str, given: table.Given, after: table.Given) -> tuple[Evidence, set[str]]:
+        if (name, given, after) not in kept:
             home = folder / f"{len(list(folder.iterdir()))}" / "workspace"
             shutil.copytree(folder / "prepared", home)
             if name in SCENES:
                 SCENES[name](home)
-            kept[name, given] = run_cells(name, dict(given), home)
-        return kept[name, given]
+            if after:
+                run_cells(name, dict(after), home)
+            kept[name, given, after] = run_cells(name, dict(given), home)
+        return kept[name, given, after]
 
     with prepared(folder / "prepared"):
         yield run
@@ -72,14 +74,12 @@ def _asked(name: str) -> set[str]:
     return {line.step for line in LINES if line.notebook == name}
 
 
-@pytest.mark.parametrize(
-    ("name", "given"), RUNS, ids=lambda value: value if isinstance(value, str) else f"{len(value)}"
-)
-def test_what_is_said_to_answer_a_line_does(name: str, given: tuple[tuple[str, str], ...], ran: Ran) -> None:
-    evidence, spared = ran(name, given)
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: "-".join([run[0], *(value for _, value in run[1])]))
+def test_what_is_said_to_answer_a_line_does(run: tuple[str, table.Given, table.Given], ran: Ran) -> None:
+    evidence, spared = ran(*run)
     wrong = []
     for line in LINES:
-        if line.step and (line.notebook, tuple(sorted(line.given.items()))) == (name, given):
+        if line.step and line.run == run:
             wrong += [f"{line.seed}, {line.text!r}: {why}" for why in _faults(line, evidence, spared)]
     assert not wrong, "\n".join(wrong)
 
@@ -100,11 +100,11 @@ def _faults(line: table.Line, evidence: Evidence, spared: set[str]) -> Iterator[
 
 
 def test_every_line_names_a_notebook_that_is_there_or_says_why_not() -> None:
+    known = {info.name for info in list_runbooks()}
     for line in LINES:
         assert line.notebook or line.why, f"{line.seed}, {line.text!r}: name a notebook, or say why there is none"
         assert line.kind in (table.CHECK, table.QUESTION, table.ACTION, table.SHOWN, table.NONE), line
-        if line.notebook:
-            find_runbook(line.notebook)
+        assert not line.notebook or line.notebook in known, f"{line.seed}, {line.text!r}: no notebook {line.notebook}"
 
 
 def test_no_line_is_missing() -> None:
@@ -135,7 +135,7 @@ def test_the_inventory_counts_what_stands_in_the_handbooks() -> None:
 
 
 def test_a_row_that_is_not_true_is_noticed(ran: Ran) -> None:
-    evidence, spared = ran("monitoring_round", ())
+    evidence, spared = ran("monitoring_round", (), ())
     true = table.Line(seed="x", text="y", notebook="monitoring_round", step="sessions", check="pnl")
     assert not list(_faults(true, evidence, spared))
     for changed in ({"check": "moon"}, {"step": "moon"}, {"check": ""}, {"check": "", "how": table.ACTION}):
