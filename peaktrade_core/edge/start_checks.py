@@ -20,7 +20,7 @@ from peaktrade_core.edge.health import health
 from peaktrade_core.edge.installation import Change, accepted, changes, installed
 from peaktrade_core.edge.readiness import pre_session_checks
 from peaktrade_core.edge.rehearsal import portable
-from peaktrade_core.edge.stages import stage_checks
+from peaktrade_core.edge.stages import MACHINE, stage_checks
 from peaktrade_core.edge.tables import Table
 from peaktrade_core.edge.venue_readiness import smoke_checks
 from peaktrade_core.policy.risk import Limits
@@ -37,13 +37,18 @@ _REACH = {
 _MOST_RECORDS = 300  # of evidence, newest first, among which something is looked for
 
 
-def ready_checks(workspace: Workspace, stage: str, symbol: str = "") -> list[Check]:
+def ready_checks(workspace: Workspace, stage: str, symbol: str = "", *, machine: bool = True) -> list[Check]:
     """Return the readiness of a stage, as ``peaktrade readiness`` answers it.
+
+    Args:
+        workspace: where; stage: which; symbol: what is to be traded, empty for the configured one.
+        machine: with what is asked of the machine; the health check has asked that already.
 
     Raises:
         UnknownNameError: there is no such stage.
     """
-    return portable(workspace, stage_checks(workspace, stage, symbol or None))
+    found = stage_checks(workspace, stage, symbol or None)
+    return portable(workspace, [one for one in found if machine or one.id not in MACHINE])
 
 
 def session_ready(workspace: Workspace, strategy: str = "") -> list[Check]:

@@ -54,6 +54,13 @@ def over_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
     ]
 
 
+def incident_names(workspace: Workspace, chosen: Iterable[str]) -> bool:
+    """Return whether a file among the incidents names one of the runs."""
+    wanted = [run_id.encode() for run_id in chosen]
+    files = (path for path in (workspace.reports / "incidents").rglob("*") if path.is_file())
+    return any(name in text for text in (path.read_bytes() for path in files) for name in wanted)
+
+
 def order_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
     """Return whether an order is open in our journals, and at the venue where we have a key for it.
 

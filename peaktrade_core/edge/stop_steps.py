@@ -17,7 +17,7 @@ from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
 from peaktrade_core.domain.evidence import Option
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.steps import Prompt, Runbook
-from peaktrade_core.edge.stop_checks import asked_first, order_checks, over_checks
+from peaktrade_core.edge.stop_checks import asked_first, incident_names, order_checks, over_checks
 from peaktrade_core.edge.tables import TONE_OF, Cell, Table
 from peaktrade_core.services import wording
 from peaktrade_core.services.run_views import RunRow
@@ -83,7 +83,8 @@ class StopStep:
         text = "Is an incident open for this, and does the owner know?"
         if self.action != EMERGENCY:
             return self.runbook.spare("incident", text, "Nothing to ask: this was no emergency stop.")
-        yes = Option(key="yes", label="Yes", meaning="name it in the reason", authority="emergency")
+        named = incident_names(self.runbook.workspace, self.chosen) or None
+        yes = Option(key="yes", label="Yes", meaning="name it in the reason", authority="emergency", supported=named)
         no = Option(key="no", label="Not yet", meaning="do it now", status=FAIL, authority="emergency")
         return self.runbook.ask("incident", text, (yes, no), reason=True)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -242,3 +245,45 @@ def test_with_a_person_there_the_steps_after_an_open_question_wait(begin, broken
     assert refused.value._render_traceback_() == [f"StepOpenError: {refused.value}"]
     runbook.round.answer("start", "yes", "known")
     assert run_session_step(runbook, plan(workspace)).session.id != broken.session_id
+
+
+class Page(BaseHTTPRequestHandler):
+    """A dashboard of a few bytes."""
+
+    answers: ClassVar[dict[str, bytes]] = {}
+
+    def do_GET(self) -> None:
+        body = self.answers.get(self.path.partition("?")[0])
+        self.send_response(200 if body is not None else 404)
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def page() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("health", "sessions", "result"),
+    [
+        (b'{"status":"ok"}', b"[]", {"dashboard": PASS, "live_track": PASS}),
+        (b'{"status":"ok"}', b'[{"session_id":"of another workspace"}]', {"dashboard": PASS, "live_track": WARN}),
+        (b'{"status":"ok"}', b'{"detail":"full"}', {"dashboard": PASS, "live_track": WARN}),
+        (b'{"status":"ok"}', None, {"dashboard": PASS, "live_track": WARN}),
+        (b'{"status":"ill"}', b"[]", {"dashboard": WARN, "live_track": PASS}),
+        (b"<html>another program</html>", b"[]", {"dashboard": WARN}),
+        (b"[]", b"[]", {"dashboard": WARN, "live_track": PASS}),
+    ],
+)
+def test_the_dashboard_is_asked_and_compared(workspace, page, monkeypatch, health, sessions, result) -> None:
+    found = {"/api/health": health, "/api/live_sessions": sessions}
+    monkeypatch.setattr(Page, "answers", {path: body for path, body in found.items() if body is not None})
+    assert {one.id: one.status for one in dashboard_checks(workspace, page)} == result
