@@ -197,10 +197,11 @@ def _hold(runbook: Runbook, case: Case) -> str:
 
 
 def case_resume(case: Case) -> list[Check]:
-    """Return the conditions for going on, answered: those of everything that happened, each once."""
+    """Return the conditions for going on, answered now: those of everything that happened, each once."""
+    now = diagnose(case.workspace, case.id)
     found: dict[str, Check] = {}
-    for finding in case.happened:
-        for one in finding.resume:
+    for finding in now.happened:
+        for one in finding.resume if finding.kind in case.kinds else ():
             found.setdefault(one.id, one)
     if not found:
         return [Check(id="nothing", question="Is there anything to resume?", status=PASS, evidence=NOTHING)]

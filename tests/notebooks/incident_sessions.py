@@ -80,11 +80,11 @@ def _exchange(home: Path) -> None:
 
 
 def _gap(home: Path) -> None:
-    """Five bars that the venue does not have."""
+    """Four bars that the venue does not have."""
 
     def spoil(venue: LoopbackVenue) -> None:
         hole = venue.clock.seconds() // 60 * 60 + 1200.0
-        venue.faults.add(Fault.hole(hole, hole + 240.0), path="OHLC")
+        venue.faults.add(Fault.hole(hole, hole + 180.0), path="OHLC")
 
     on_venue(home, spoil, steps=85, notes="Morning watch.")
 
