@@ -52,9 +52,9 @@ def prepare_incident(home: Path, stem: str) -> None:
         _PREPARE[stem](home)
 
 
-def on_venue(home: Path, spoil: Callable[[LoopbackVenue], None], **wishes: Any) -> str:
+def on_venue(home: Path, spoil: Callable[[LoopbackVenue], None], began: str = BEGAN, **wishes: Any) -> str:
     """Run a session on a venue that ``spoil`` makes misbehave, and return its id."""
-    clock = VenueClock(datetime.fromisoformat(BEGAN).timestamp())
+    clock = VenueClock(datetime.fromisoformat(began).timestamp())
     market = MarketSource.synthetic(seed=7, volatility=1.5).aligned(clock.seconds())
     config = home / CONFIG
     text = config.read_text()
@@ -103,7 +103,7 @@ def _failed(home: Path) -> None:
         venue.faults.add(Fault.named("unknown_pair"), path="OHLC", skip=5)
 
     on_venue(home, spoil, steps=60, notes="First try.")
-    on_venue(home, spoil, steps=50, notes="Second try.")
+    on_venue(home, spoil, "2026-01-05T06:45:00+00:00", steps=60, notes="Second try.")
 
 
 def _life(home: Path) -> None:
