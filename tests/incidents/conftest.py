@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "exchange"))
-
-from rig import Desk, on_venue
-
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.testing import LoopbackVenue, MarketSource
+from tests.exchange.rig import Desk, on_venue
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from rig import Desk, Ran
 
 from peaktrade_core.adapters.trading_state import GLOBAL
 from peaktrade_core.domain.diagnosis import KINDS, Diagnosis, Finding
@@ -21,6 +20,7 @@ from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.services.diagnosis import diagnose
 from peaktrade_core.testing import Fault, LoopbackVenue
+from tests.exchange.rig import Desk, Ran
 
 
 def kinds(found: Diagnosis) -> set[str]:
@@ -169,9 +169,8 @@ def test_a_hole_that_the_venue_has_is_told_from_one_that_we_made(desk: Desk, ven
 def test_a_hole_in_stored_candles_is_mended_there(
     desk: Desk, run_shadow: Callable[..., SessionRecord], tmp_path: Any
 ) -> None:
-    from rig import source_bars, write_candles
-
     from peaktrade_core.testing import MarketSource
+    from tests.exchange.rig import source_bars, write_candles
 
     bars = source_bars(MarketSource.synthetic(seed=7), 1767225600.0, 200)
     path = write_candles(tmp_path / "holed.parquet", bars[:120] + bars[150:])

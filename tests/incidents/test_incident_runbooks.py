@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
-from rig import Desk
 
 from peaktrade_core.domain.alerts import Raised
 from peaktrade_core.domain.errors import ConfigError, UnknownNameError
@@ -22,6 +21,7 @@ from peaktrade_core.edge.incident_reports import (
 )
 from peaktrade_core.services.runbooks import RunOutcome, find_runbook, run_runbook
 from peaktrade_core.testing import Fault, LoopbackVenue
+from tests.exchange.rig import Desk
 
 
 class Happens(NamedTuple):
