@@ -11,7 +11,7 @@ from pathlib import Path
 
 from peaktrade_core.adapters.trading_state import scope_of
 from peaktrade_core.domain import diagnosis as dg
-from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check
+from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.domain.diagnosis import Branch, Diagnosis, Finding
 from peaktrade_core.domain.errors import ConfigError
 from peaktrade_core.domain.evidence import Option
@@ -23,6 +23,7 @@ from peaktrade_core.edge.steps import Prompt, Runbook
 from peaktrade_core.edge.tables import Table
 from peaktrade_core.edge.venue_readiness import venue_checks
 from peaktrade_core.services.diagnosis import diagnose
+from peaktrade_core.services.wording import many
 
 QUESTIONS = {
     dg.NETWORK: "Did every call reach the venue?",
@@ -46,6 +47,7 @@ TITLES = {
     dg.FAILED_SESSION: "A session failed",
     dg.DIED: "A session's process died",
 }
+SLOWEST_S = 1.0  # a shorter pace is asked about [s]
 HOLDS = ("pause", "emergency")  # authorities of branches that stop trading
 NOTHING = "It did not happen in this session."
 
@@ -220,7 +222,21 @@ def case_venue(case: Case) -> list[Check]:
                 id="nothing", question="Must the venue be asked?", status=PASS, evidence=f"{NOTHING} It was not asked."
             )
         ]
-    return venue_checks(case.workspace, case.diagnosis.symbol)
+    return [*venue_checks(case.workspace, case.diagnosis.symbol), _pace(case.workspace)]
+
+
+def _pace(workspace: Workspace) -> Check:
+    """Return whether we keep a pace towards the venue, and how many sessions share it."""
+    pace = workspace.config.exchange.order_pace_s
+    running = sum(row.state == "running" for row in workspace.views.runs(500))
+    return check(
+        "pace",
+        "Do we keep a pace towards the venue?",
+        pace >= SLOWEST_S,
+        f"order_pace_s = {pace:g} s, {many(running, 'session')} running",
+        "Raise order_pace_s in [exchange] of config/config.toml, and run fewer sessions on this key.",
+        otherwise=WARN,
+    )
 
 
 def case_incident(runbook: Runbook, case: Case, drill: str = "") -> Callable[[], str]:
