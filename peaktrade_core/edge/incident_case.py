@@ -145,7 +145,7 @@ def case_decision(runbook: Runbook, case: Case) -> Prompt | Table:
     text = "Which way do you take?"
     if case.finding is None:
         return runbook.spare("decision", text, f"{NOTHING} There is nothing to decide.")
-    return runbook.ask("decision", text, [_option(branch) for branch in case.finding.branches])
+    return runbook.ask("decision", text, [_option(branch) for branch in case.finding.ways])
 
 
 def _option(branch: Branch) -> Option:
@@ -250,6 +250,9 @@ def _open(runbook: Runbook, case: Case, drill: str) -> str:
         return f"{NOTHING} No incident was opened."
     branch = next((b for b in finding.branches if runbook.chose("decision", b.key)), finding.branch)
     others = [f"also: {other.symptom}" for other in case.happened if other is not finding]
+    session = case.session.record  # bars that are no venue's carry times of their own, which are nobody's clock
+    live = session.setting("feed") == "exchange"
+    since, until = (finding.since, finding.until) if live else (session.started_at, session.finished_at)
     incident = book.open(
         finding.kind,
         f"{TITLES[finding.kind]}: {finding.symptom}",
@@ -263,8 +266,8 @@ def _open(runbook: Runbook, case: Case, drill: str) -> str:
         join=True,
         system=f"{case.diagnosis.mode} {case.diagnosis.symbol}, {case.session.record.env_name or 'no venue'}",
         alerts=tuple(row.alert_id for row in case.workspace.alerts.rows(run_id=case.id)),
-        since=finding.since,
-        until=finding.until,
+        since=since,
+        until=until,
         symptom=finding.symptom,
         suspected=finding.suspected,
         next_step=branch.action if branch else "Decide how to go on.",

@@ -190,8 +190,11 @@ def test_a_closed_incident_that_is_changed_behind_our_back_is_noticed(book: Inci
     book.path(one).write_text(json.dumps(raw))
     found = book.verify()
     assert (found.status, found.evidence) == ("fail", f"changed or missing: {one}")
-    raw = json.loads(book.path(two).read_bytes())  # one that is open is not sealed yet
-    assert raw["status"] == "open"
+    book.note(one, "Ben", "the severity was mended by hand; sealed anew")
+    assert book.verify().status == "pass"
+    raw = json.loads(book.path(two).read_bytes()) | {"status": "closed"}  # closed without anybody's name
+    book.path(two).write_text(json.dumps(raw))
+    assert book.verify().evidence == f"changed or missing: {two} (never sealed)"
 
 
 def test_the_week_counts_what_is_real_and_asks_for_what_is_missing(book: IncidentBook) -> None:
