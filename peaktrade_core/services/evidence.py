@@ -21,6 +21,7 @@ from peaktrade_core.domain import evidence as ev
 from peaktrade_core.domain.checks import Check, check, worst
 from peaktrade_core.domain.clock import Clock, iso, local
 from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
+from peaktrade_core.services.artefacts import artefact_of
 
 _ID = re.compile(r"EV-\d{8}-[A-Z0-9-]{1,80}")
 
@@ -152,9 +153,7 @@ class EvidenceBook:
 
     def artefact(self, path: Path) -> ev.Artefact:
         """Return a file as evidence names it; one that is missing has the hash ``missing``."""
-        shown = path.relative_to(self.home) if path.is_relative_to(self.home) else Path(path.name)
-        size = path.stat().st_size if path.is_file() else 0
-        return ev.Artefact(shown.as_posix(), sha256_of(path), size)
+        return artefact_of(self.home, path)
 
     def _path(self, evidence_id: str) -> Path:
         return self.folder / f"{evidence_id}.json"
