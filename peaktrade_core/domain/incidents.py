@@ -28,6 +28,7 @@ KINDS = (
     "network",
     "rate_limit",
     "authentication",
+    "api_error",
     "order_rejects",
     "risk_limit",
     "pnl_divergence",

@@ -5,7 +5,7 @@ Every figure that a person can see comes from a function here, so all of them sh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 
@@ -230,8 +230,12 @@ class Views(RunViews):
             SessionNotFoundError: no record has that id.
             ArtefactError: it has no journal, or a broken one.
         """
+        return list(self.each_event(session_id))
+
+    def each_event(self, session_id: str) -> Iterator[AnyEvent]:
+        """Yield the events one by one, up to the first that cannot be read; raises as :meth:`events`, then."""
         self._entry(session_id)
-        return list(read_journal(self._open(session_id).journal))
+        yield from read_journal(self._open(session_id).journal)
 
     def tally(self, session_id: str) -> Tally:
         """Return the fold of a session's journal; raises as :meth:`events`."""

@@ -1,0 +1,147 @@
+"""Bars that are missing, late or impossible, told by the journal.
+
+Source: operational runbooks 10.1 to 10.4 (symptoms, causes, decision, conditions for resuming).
+"""
+
+from __future__ import annotations
+
+from peaktrade_core.domain import diagnosis as dg
+from peaktrade_core.domain import events as ev
+from peaktrade_core.domain.checks import WARN, Check, check
+from peaktrade_core.domain.diagnosis import Branch, Finding
+from peaktrade_core.domain.incidents import HIGH, LOW, MEDIUM
+from peaktrade_core.services.diagnosis_facts import Facts, alert_sentences, said, sentences
+from peaktrade_core.services.diagnosis_resume import state_check
+from peaktrade_core.services.wording import moment
+
+NEAR = 50  # events before a gap in which a failed call may be its cause
+MUCH = 0.05  # share of missing bars from which a result says little [fraction]
+BY_DATA = ("STALE_PRICE", "PRICE_COLLAR")  # denials for which the data are to blame
+
+
+def data_gap(facts: Facts) -> Finding:
+    """Return whether bars were missing, late or impossible, and what that asks for."""
+    odd = [n for n in facts.notices if n.code in ("NO_BARS", "IMPOSSIBLE_BAR")]
+    denied = [d for d in facts.denials if d.code in BY_DATA]
+    broken = facts.error.startswith("DataError")
+    if not (facts.gaps or odd or denied or broken):
+        text = f"Every bar came, in time and possible: {facts.bars:,} bars, {facts.events:,} events were read."
+        return Finding(kind=dg.DATA_GAP, happened=False, evidence=(text,))
+    missing = sum(gap.missing for gap in facts.gaps)
+    signs: list[ev.Event] = sorted((*facts.gaps, *odd, *denied), key=lambda e: e.seq)
+    much = missing > MUCH * (missing + facts.bars)
+    return Finding(
+        kind=dg.DATA_GAP,
+        happened=True,
+        severity=HIGH if broken and facts.live_feed else MEDIUM if missing or broken else LOW,
+        evidence=_evidence(facts, odd, denied),
+        since=facts.gaps[0].first if facts.gaps else signs[0].ts if signs else facts.record.finished_at,
+        until=signs[-1].ts if signs and not broken else facts.record.finished_at,
+        symptom=_symptom(facts, missing, odd, denied),
+        suspected=_suspected(facts, odd),
+        branches=_branches(facts, missing, much, broken, odd),
+        resume=_resume(facts, missing, much, broken),
+    )
+
+
+def _symptom(facts: Facts, missing: int, odd: list[ev.Notice], denied: list[ev.Denial]) -> str:
+    """Return what was seen, in a sentence."""
+    late = sum(n.code == "NO_BARS" for n in odd)
+    parts = [
+        f"{missing} bars are missing in {len(facts.gaps)} gaps" if missing else "",
+        f"{len(odd) - late} bars were impossible" if len(odd) > late else "",
+        f"bars were long overdue {late} times" if late else "",
+        f"{len(denied)} orders were denied for their price" if denied else "",
+    ]
+    return "; ".join(filter(None, parts)) or facts.error
+
+
+def _near(facts: Facts, kind: str) -> bool:
+    """Return whether calls of that kind failed shortly before a gap, or at all where bars are only late."""
+    troubles = facts.of_kind(kind)
+    if not facts.gaps:
+        return bool(troubles)
+    return any(0 < gap.seq - trouble.seq <= NEAR for gap in facts.gaps for trouble in troubles)
+
+
+def _suspected(facts: Facts, odd: list[ev.Notice]) -> str:
+    """Return the likely cause (10.2)."""
+    if not facts.live_feed:
+        return "the stored candles have holes"
+    if any(n.code == "IMPOSSIBLE_BAR" for n in odd):
+        return "the venue sent bars that cannot be true; they were taken as missing"
+    if _near(facts, dg.RATE_LIMIT):
+        return "we asked too often and were refused"
+    if _near(facts, dg.NETWORK):
+        return "the venue was down, or our network"
+    return "the venue has no such bars: no call failed around them"
+
+
+def _branches(facts: Facts, missing: int, much: bool, broken: bool, odd: list[ev.Notice]) -> tuple[Branch, ...]:
+    """Return the decision tree of 10.3."""
+    rate, net = _near(facts, dg.RATE_LIMIT), _near(facts, dg.NETWORK)
+    stopped = broken or (facts.live_feed and facts.after_gap == 0 and facts.record.status == "failed")
+    bad = any(n.code == "IMPOSSIBLE_BAR" for n in odd)
+    share = f"{missing} of {missing + facts.bars:,} bars are missing"
+    return (
+        Branch(key="pause", situation="It lasts",
+               action="Leave it stopped, find the cause, start again when bars come.",
+               supported=stopped, why=facts.error if broken else f"{share}; the session {facts.record.status}",
+               authority="pause"),
+        Branch(key="slow_down", situation="We were refused for asking too often",
+               action="Ask less often: raise order_pace_s, run fewer sessions (runbook 7, rate limit).",
+               supported=rate, why="calls were refused shortly before" if rate else "no call was refused for its pace"),
+        Branch(key="wait", situation="The venue was down",
+               action="Wait: the session goes on without new signals and catches up by itself.",
+               supported=net and not stopped,
+               why="calls failed shortly before, and bars came again" if net and not stopped else
+               "calls failed and bars did not come again" if net else "no call failed around it"),
+        Branch(key="mend_candles", situation="The stored candles have holes",
+               action="`peaktrade data check` names them, `peaktrade data fetch` fills them; repeat the session.",
+               supported=not facts.live_feed, why=f"feed {facts.record.setting('feed')}: {share}"),
+        Branch(key="bad_bars", situation="The venue sent impossible bars",
+               action="Compare with a second source; note it in the incident.", supported=bad,
+               why="the journal names them" if bad else "every bar that came was possible"),
+        Branch(key="accept", situation="The venue itself has no such bars",
+               action="Fetch the time once more with `peaktrade data fetch`; if it stays empty, mark the gap as accepted.",
+               supported=facts.live_feed and bool(missing) and not (rate or net or bad or stopped),
+               why=f"{share}; no call failed around them" if not (rate or net) else "calls failed around it"),
+        Branch(key="repeat", situation="Too much is missing for the result to say anything",
+               action="Set the result aside, note it, and repeat the session with complete candles.",
+               supported=much, why=f"{share}, the limit is {100 * MUCH:.0f} %"),
+    )  # fmt: skip
+
+
+def _evidence(facts: Facts, odd: list[ev.Notice], denied: list[ev.Denial]) -> tuple[str, ...]:
+    """Return gaps, odd bars and denials by old prices, in sentences."""
+    found = sentences(
+        (said(g.seq, g.ts, f"{g.missing} bars missing, {moment(g.first)} to {moment(g.last)}") for g in facts.gaps),
+        "gaps",
+    )
+    found += sentences(said(n.seq, n.ts, f"{n.code}: {n.message}") for n in odd)
+    found += sentences(said(d.seq, d.ts, f"denied {d.code}") for d in denied)
+    if facts.error.startswith("DataError"):
+        found.append(said(-1, facts.record.finished_at, facts.error))
+    return (*found, *alert_sentences(facts, "10"))
+
+
+def _resume(facts: Facts, missing: int, much: bool, broken: bool) -> tuple[Check, ...]:
+    """Return the conditions of 10.4, and whether the next session may trade."""
+    later = next((r for r in facts.later if r.status == "completed"), None)
+    back = not broken and (facts.after_gap > 0 or not facts.gaps)
+    warm = facts.record.setting("warmup_candles")
+    needed = warm if isinstance(warm, int) else 0
+    clean = facts.after_gap if facts.gaps else facts.bars
+    return (
+        check("source", "Is the source of the data there again?", back or later is not None,
+              f"{facts.after_gap} bars came after the last gap" if back else f"{later.session_id} completed since"
+              if later else "no bar came after it",
+              "`peaktrade exchange inspect`, or `peaktrade data list` for stored candles."),
+        check("filled", "Is the gap filled?", missing == 0, f"{missing} bars are missing",
+              "Fill it, or have a person mark it as acceptable below." if not much else
+              "More than 5 % is missing: repeat the session with complete candles.", otherwise=WARN),
+        check("signals", "Are signals built on complete bars again?", clean >= needed,
+              f"{clean} complete bars since, the warm-up takes {needed}",
+              "Until then signals mix old and new prices; start a new session, which warms up anew.", otherwise=WARN),
+        state_check(facts),
+    )  # fmt: skip
