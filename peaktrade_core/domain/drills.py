@@ -206,7 +206,7 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
         drill_id: ``DRILL-YYYYMMDD-NN``; workspace: of the drill, below the real one.
         operator, role: who was drilled; script: ``good`` or ``bad`` where a script stood in, else empty.
         began_at, ended_at: of the machine, aware UTC; began_local: the same in Europe/Berlin.
-        session_id: of the drilled session; journal_sha256: of its journal; session_error: how it ended.
+        session_id: of the drilled session; events_sha256: of its journal, the venue's address apart; session_error: how it ended.
         faults, alerts, actions: what happened, on the drill's clock; runbooks: notebooks that left evidence in it.
         lessons: what was noted afterwards.
     """
@@ -224,7 +224,7 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str = ""
     session_status: str = ""
     session_error: str = ""
-    journal_sha256: str = ""
+    events_sha256: str = ""
     deny_codes: dict[str, int] = {}
     faults: tuple[Noted, ...] = ()
     alerts: tuple[Noted, ...] = ()

@@ -17,10 +17,9 @@ from peaktrade_core.services.session import run_session
 
 def main(home: str, session_id: str, began: str) -> int:
     """Run the session; ``began`` is the drill's time where a script is drilled, empty for the machine's pace and clock."""
-    site = open_site(Path(home))
+    clock = FixedClock(datetime.fromisoformat(began), timedelta(milliseconds=1)) if began else None
+    site = open_site(Path(home), clock)
     drill = msgspec.json.decode((site.home.parent / "drill.json").read_bytes(), type=Drill)
-    if began:
-        site.clock = FixedClock(datetime.fromisoformat(began), timedelta(milliseconds=1))
     plan = site.plan(**wishes(drill.scenario, session_id), pace=None if began else 1.0)
     fault = next(one for one in drill.scenario.fault if one.kind in ("crash", "full_disk"))
     feed = Doomed(plan.feed, fault, WARMUP, site.run_folder(session_id).journal)

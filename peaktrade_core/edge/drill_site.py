@@ -12,10 +12,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from peaktrade_core.adapters.clocks import SystemClock
 from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
 from peaktrade_core.adapters.files import write_atomic
 from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.adapters.toml_text import to_toml
+from peaktrade_core.domain.clock import Clock
 from peaktrade_core.domain.drills import Fault, Scenario
 from peaktrade_core.domain.errors import ConfigError, UnknownNameError
 from peaktrade_core.domain.market import Bar
@@ -32,12 +34,15 @@ _DEAD = "json://127.0.0.1:9/drill"  # the discard port: nobody listens there
 _QUICK = {"venue": "kraken", "timeout_s": 1.0, "deadline_s": 2.0, "order_pace_s": 0.0}
 
 
-def make_site(workspace: Workspace, scenario: Scenario, home: Path, base_url: str, *, console: bool) -> Workspace:
+def make_site(
+    workspace: Workspace, scenario: Scenario, home: Path, base_url: str, clock: Clock, *, console: bool
+) -> Workspace:
     """Make the workspace of a drill and return it.
 
     Args:
         workspace: whose settings and rules are copied; scenario: what is changed in them.
         home: the folder, which must not hold a workspace yet; base_url: of the venue on this machine.
+        clock: of everything in it.
         console: whether alerts are told on the terminal.
 
     Raises:
@@ -46,7 +51,10 @@ def make_site(workspace: Workspace, scenario: Scenario, home: Path, base_url: st
     """
     config = _read(workspace.config_path)
     config["strategy_modules"] = [str(workspace.home / path) for path in config.get("strategy_modules", [])]
-    own = {"exchange": {**_QUICK, "base_url": base_url}, "journal": {"events": 1, "seconds": 0.0, "fsync": False}}
+    own: dict[str, dict[str, Any]] = {
+        "exchange": {**_QUICK, "base_url": base_url},
+        "journal": {"events": 1, "seconds": 0.0, "fsync": False},
+    }
     for tables in (own, scenario.config):
         for name, table in tables.items():
             config[name] = {**config.get(name, {}), **table}
@@ -54,15 +62,17 @@ def make_site(workspace: Workspace, scenario: Scenario, home: Path, base_url: st
     path = workspace.home / ALERTS
     rules = _rules(_read(path if path.exists() else share_dir() / ALERTS), scenario, console=console)
     write_atomic(home / ALERTS, to_toml(rules).encode())
-    site = open_site(home)
+    site = open_site(home, clock)
     site.config  # noqa: B018  (reading it is the check)
     site.alert_engine()
     return site
 
 
-def open_site(home: Path) -> Workspace:
-    """Return the workspace of a drill, its runs below it whatever the environment says."""
-    return Workspace(home, home / CONFIG, home / "live_runs")
+def open_site(home: Path, clock: Clock | None = None) -> Workspace:
+    """Return the workspace of a drill, on the machine's clock or another, its runs below it whatever is configured."""
+    site = Workspace(home, home / CONFIG, home / "live_runs")
+    site.clock = clock or SystemClock()
+    return site
 
 
 def wishes(scenario: Scenario, session_id: str) -> dict[str, Any]:
