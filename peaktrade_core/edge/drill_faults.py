@@ -117,20 +117,30 @@ class Doomed:
         return len(self._feed)
 
     def __iter__(self) -> Iterator[Item]:
+        limit = _largest_file()
         number = 0
-        for item in self._feed:
-            if isinstance(item, Bar):
-                if number == self._at:
-                    self._strike()
-                number += 1
-            yield item
+        try:
+            for item in self._feed:
+                if isinstance(item, Bar):
+                    if number == self._at:
+                        self._strike()
+                    number += 1
+                yield item
+        finally:  # the session has failed: somebody makes room, so that its record can be written
+            _largest_file(limit)
 
     def _strike(self) -> None:
         """Do the damage."""
         if self._fault.kind == "crash":
             os.kill(os.getpid(), signal.SIGKILL)
-        import resource
+        _largest_file(self._journal.stat().st_size)
 
-        size = self._journal.stat().st_size
-        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+def _largest_file(size: int | None = None) -> int:
+    """Set how large a file of this process may become, if asked to, and return what it was [bytes]."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    return soft
