@@ -67,9 +67,13 @@ class Runbook:
         """
         step = self.round.record.step(about) if about else None
         if step is not None and step.status == PASS:
-            self._spared.add(step_id)
-            return Table(text, (), [], empty="Nothing to ask: every answer is good.")
+            return self.spare(step_id, text, "Nothing to ask: every answer is good.")
         return self.ask(step_id, text)
+
+    def spare(self, step_id: str, text: str, why: str) -> Table:
+        """Leave a question out that the evidence left no need for, and say so; an answer to it is then no mistake."""
+        self._spared.add(step_id)
+        return Table(text, (), [], empty=why)
 
     def ask(
         self,

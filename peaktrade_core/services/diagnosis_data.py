@@ -12,7 +12,7 @@ from peaktrade_core.domain.diagnosis import Branch, Finding
 from peaktrade_core.domain.incidents import HIGH, LOW, MEDIUM
 from peaktrade_core.services.diagnosis_facts import Facts, alert_sentences, said, sentences
 from peaktrade_core.services.diagnosis_resume import state_check
-from peaktrade_core.services.wording import moment
+from peaktrade_core.services.wording import many, moment
 
 NEAR = 50  # events before a gap in which a failed call may be its cause
 MUCH = 0.05  # share of missing bars from which a result says little [fraction]
@@ -48,10 +48,10 @@ def _symptom(facts: Facts, missing: int, odd: list[ev.Notice], denied: list[ev.D
     """Return what was seen, in a sentence."""
     late = sum(n.code == "NO_BARS" for n in odd)
     parts = [
-        f"{missing} bars are missing in {len(facts.gaps)} gaps" if missing else "",
-        f"{len(odd) - late} bars were impossible" if len(odd) > late else "",
-        f"bars were long overdue {late} times" if late else "",
-        f"{len(denied)} orders were denied for their price" if denied else "",
+        f"{many(missing, 'bar')} missing in {many(len(facts.gaps), 'gap')}" if missing else "",
+        f"{many(len(odd) - late, 'impossible bar')}" if len(odd) > late else "",
+        f"bars long overdue {many(late, 'time')}" if late else "",
+        f"{many(len(denied), 'order')} denied for the price" if denied else "",
     ]
     return "; ".join(filter(None, parts)) or facts.error
 
@@ -115,7 +115,10 @@ def _branches(facts: Facts, missing: int, much: bool, broken: bool, odd: list[ev
 def _evidence(facts: Facts, odd: list[ev.Notice], denied: list[ev.Denial]) -> tuple[str, ...]:
     """Return gaps, odd bars and denials by old prices, in sentences."""
     found = sentences(
-        (said(g.seq, g.ts, f"{g.missing} bars missing, {moment(g.first)} to {moment(g.last)}") for g in facts.gaps),
+        (
+            said(g.seq, g.ts, f"{many(g.missing, 'bar')} missing, {moment(g.first)} to {moment(g.last)}")
+            for g in facts.gaps
+        ),
         "gaps",
     )
     found += sentences(said(n.seq, n.ts, f"{n.code}: {n.message}") for n in odd)
@@ -137,7 +140,7 @@ def _resume(facts: Facts, missing: int, much: bool, broken: bool) -> tuple[Check
               f"{facts.after_gap} bars came after the last gap" if back else f"{later.session_id} completed since"
               if later else "no bar came after it",
               "`peaktrade exchange inspect`, or `peaktrade data list` for stored candles."),
-        check("filled", "Is the gap filled?", missing == 0, f"{missing} bars are missing",
+        check("filled", "Is the gap filled?", missing == 0, f"{many(missing, 'bar')} missing",
               "Fill it, or have a person mark it as acceptable below." if not much else
               "More than 5 % is missing: repeat the session with complete candles.", otherwise=WARN),
         check("signals", "Are signals built on complete bars again?", clean >= needed,

@@ -20,6 +20,7 @@ from peaktrade_core.services.diagnosis_resume import (
     state_check,
     trouble_evidence,
 )
+from peaktrade_core.services.wording import many
 
 _VENUE_SPOKE = re.compile(r"\b(?:403|5\d\d) \w|EService:|Deadline elapsed|answer without content|Server Error")
 _NEVER_LEFT = re.compile(r"(?i)name or service not known|name resolution|network is unreachable|no route to host")
@@ -79,7 +80,7 @@ def network(facts: Facts) -> Finding:
         evidence=trouble_evidence(facts, troubles),
         since=troubles[0].ts,
         until=over_at(facts, troubles, works),
-        symptom=f"{len(troubles)} calls failed: the venue did not answer, or was down",
+        symptom=f"{many(len(troubles), 'call')} failed: the venue did not answer, or was down",
         suspected="this machine's network" if ours else "trouble of the venue" if down else "the venue or our network",
         branches=branches,
         resume=(answers_check(facts, troubles, works), flat_check(facts), state_check(facts)),
@@ -120,7 +121,7 @@ def rate_limit(facts: Facts) -> Finding:
         evidence=trouble_evidence(facts, troubles),
         since=troubles[0].ts,
         until=over_at(facts, troubles, works),
-        symptom=f"{len(troubles)} calls were refused: the venue said that we ask too often",
+        symptom=f"{many(len(troubles), 'call')} refused: the venue said that we ask too often",
         suspected="too many sessions or programs on one key or address, or too short a pace",
         branches=branches,
         resume=(answers_check(facts, troubles, works), state_check(facts)),

@@ -22,6 +22,7 @@ from peaktrade_core.services.diagnosis_resume import (
     stopped_check,
     trouble_evidence,
 )
+from peaktrade_core.services.wording import many
 
 _FUNDS = re.compile(r"(?i)insufficient")
 _STEPS = re.compile(r"(?i)minimum not met|invalid (size|price|amount|volume)|precision|tick|lot\b")
@@ -103,7 +104,7 @@ def order_rejects(facts: Facts) -> Finding:
         ),
         since=first,
         until=(troubles[-1].ts if troubles else halts[-1].ts),
-        symptom=f"the venue refused {len(facts.refused) or len(troubles)} orders",
+        symptom=f"the venue refused {many(len(facts.refused) or len(troubles), 'order')}",
         suspected="not enough balance" if funds else "size or price steps" if steps else "a closed market"
         if closed else "see the venue's words",
         branches=branches,
@@ -135,7 +136,7 @@ def api_error(facts: Facts) -> Finding:
         evidence=trouble_evidence(facts, troubles),
         since=troubles[0].ts,
         until=over_at(facts, troubles, works),
-        symptom=f"{len(troubles)} requests were refused: the venue called them wrong, or answered nonsense",
+        symptom=f"{many(len(troubles), 'request')} refused: the venue called it wrong, or answered nonsense",
         suspected="a symbol that the venue does not trade" if symbol else "a request that the venue no longer takes",
         branches=branches,
         resume=(answers_check(facts, troubles, works), state_check(facts)),
@@ -144,7 +145,14 @@ def api_error(facts: Facts) -> Finding:
 
 def _auth_branch(key: str, situation: str, action: str, supported: bool, why: str) -> Branch:
     """Return a way down the tree of refused keys; each begins with a pause."""
-    return Branch(key=key, situation=situation, action=action, supported=supported, why=why, authority="pause")
+    return Branch(
+        key=key,
+        situation=situation,
+        action=action,
+        supported=supported,
+        why=why if supported else "the venue's words say something else",
+        authority="pause",
+    )
 
 
 def _used_since(facts: Facts) -> Check:

@@ -17,7 +17,7 @@ from peaktrade_core.domain.records import finite
 from peaktrade_core.services.deny_help import DENY_HELP, UNKNOWN
 from peaktrade_core.services.diagnosis_facts import Facts, alert_sentences, said, sentences
 from peaktrade_core.services.diagnosis_resume import flat_check, state_check
-from peaktrade_core.services.wording import moment
+from peaktrade_core.services.wording import many, moment
 
 SIZE = {
     "MAX_ORDER_NOTIONAL", "MAX_SYMBOL_EXPOSURE", "MAX_TOTAL_EXPOSURE", "MAX_OPEN_POSITIONS", "MAX_OPEN_ORDERS",
@@ -46,7 +46,7 @@ def risk_limit(facts: Facts) -> Finding:
         evidence=_evidence(facts, denials, halts),
         since=first.ts,
         until=last.ts,
-        symptom=f"{len(denials)} orders were blocked" + (f": {named}" if named else "")
+        symptom=f"{many(len(denials), 'order')} blocked" + (f": {named}" if named else "")
         + ("; the session halted by its drawdown" if halts else ""),
         suspected="; ".join(DENY_HELP.get(code, UNKNOWN).meaning for code, _ in codes.most_common(2))
         or "the drawdown reached its limit",
@@ -115,7 +115,7 @@ def _not_a_limit(facts: Facts) -> tuple[str, ...]:
                        ({"CONSECUTIVE_REJECTS"}, "the venue refused too many in a row")):  # fmt: skip
         denied = [d for d in facts.denials if d.code in codes]
         if denied:
-            found.append(f"{len(denied)} orders were denied for another reason: {why} ({_denied(denied[0])})")
+            found.append(f"{many(len(denied), 'order')} denied for another reason: {why} ({_denied(denied[0])})")
     return tuple(found)
 
 

@@ -32,6 +32,8 @@ from peaktrade_core.services.incident_rows import UNREADABLE, IncidentRow, row_o
 _ID = re.compile(r"INC-\d{8}-\d{2,4}")
 _LOCK_S = 5.0
 MOST_A_DAY = 9999
+UNCLOSED = "unclosed"
+LOGGED = ("severity", "owner_told", "mitigated", "closed", "postmortem")  # what the operations log tells
 Change = Callable[[Incident, datetime], Incident]
 
 
@@ -59,6 +61,7 @@ class IncidentBook:
         evidence: str | Iterable[str] = "",
         drill: str = "",
         artefacts: Iterable[Path] = (),
+        join: bool = False,
         **known: Any,
     ) -> Incident:
         """Open an incident and return it; who opens it leads until the lead is handed over.
@@ -69,6 +72,7 @@ class IncidentBook:
             severity: low, medium or high; by, role: who opens it.
             evidence: sentences from the artefacts; artefacts: files to be named with their hashes.
             drill: id of the drill that it belongs to.
+            join: if one of that kind about that subject is not closed yet, note it there instead of opening another.
             known: further fields of :class:`Incident` (system, symptom, suspected, next_step, since ...).
 
         Raises:
@@ -96,6 +100,10 @@ class IncidentBook:
             **known,
         )
         with self._locked():
+            if join and (known_one := self._same(draft)):
+                noted = life.noted(known_one, now, who, f"seen again: {text}")
+                self._save(noted)
+                return noted
             incident = msgspec.structs.replace(draft, incident_id=self._next_id(now))
             self._save(incident)
         self._log(now, f"{incident.incident_id} opened, {severity}, by {who} ({role}): {text}")
@@ -108,32 +116,32 @@ class IncidentBook:
             UnknownNameError: there is no such incident.
             ArtefactError: its record cannot be read; EnvironmentFault: it cannot be written.
         """
-        return self._change(incident_id, by, lambda i, at: life.noted(i, at, by, text, owner_told=owner_told))
+        return self._change(incident_id, lambda i, at: life.noted(i, at, by, text, owner_told=owner_told))
 
     def describe(self, incident_id: str, by: str, **sentences: str) -> Incident:
         """Write down or correct symptom, suspected, next_step or system."""
-        return self._change(incident_id, by, lambda i, at: life.described(i, at, by, **sentences))
+        return self._change(incident_id, lambda i, at: life.described(i, at, by, **sentences))
 
     def assign(self, incident_id: str, by: str, duty: str, who: str) -> Incident:
         """Give somebody a duty: commander, scribe, investigator or communications."""
-        return self._change(incident_id, by, lambda i, at: life.assigned(i, at, by, duty, who))
+        return self._change(incident_id, lambda i, at: life.assigned(i, at, by, duty, who))
 
     def severity(self, incident_id: str, by: str, severity: str, reason: str) -> Incident:
         """Raise or lower the severity."""
-        return self._change(incident_id, by, lambda i, at: life.graded(i, at, by, severity, reason))
+        return self._change(incident_id, lambda i, at: life.graded(i, at, by, severity, reason))
 
     def attach(self, incident_id: str, by: str, *paths: Path) -> Incident:
         """Name files with the hashes they have now."""
         files = tuple(artefact_of(self.home, path) for path in paths)
-        return self._change(incident_id, by, lambda i, at: life.attached(i, at, by, files))
+        return self._change(incident_id, lambda i, at: life.attached(i, at, by, files))
 
     def mitigate(self, incident_id: str, by: str, text: str) -> Incident:
         """Say that the damage is held, and by what."""
-        return self._change(incident_id, by, lambda i, at: life.mitigated(i, at, by, text))
+        return self._change(incident_id, lambda i, at: life.mitigated(i, at, by, text))
 
     def close(self, incident_id: str, by: str, cause: str, resolution: str) -> Incident:
         """Close it with its cause and what was done about it, and seal it."""
-        return self._change(incident_id, by, lambda i, at: life.closed(i, at, by, cause, resolution))
+        return self._change(incident_id, lambda i, at: life.closed(i, at, by, cause, resolution))
 
     def learn(
         self,
@@ -148,12 +156,12 @@ class IncidentBook:
         """Write the post-mortem; an action is ``what; owner; YYYY-MM-DD``."""
         agreed = tuple(life.read_action(text) for text in actions)
         return self._change(
-            incident_id, by, lambda i, at: life.learned(i, at, by, root_cause, went_well, went_badly, agreed)
+            incident_id, lambda i, at: life.learned(i, at, by, root_cause, went_well, went_badly, agreed)
         )
 
     def done(self, incident_id: str, by: str, number: int) -> Incident:
         """Say that an action of the post-mortem, counted from 1, is done."""
-        return self._change(incident_id, by, lambda i, at: life.done(i, at, by, number))
+        return self._change(incident_id, lambda i, at: life.done(i, at, by, number))
 
     def load(self, incident_id: str) -> Incident:
         """Return an incident.
@@ -174,7 +182,7 @@ class IncidentBook:
         """Return the incidents, newest first; one that cannot be read is a row that says so.
 
         Args:
-            status: only these; ``unclosed`` for open and mitigated ones.
+            status: only these; :data:`UNCLOSED` for all but the closed ones.
             subject: only those about this session, run or alert.
             drills: whether exercises are among them.
         """
@@ -182,7 +190,7 @@ class IncidentBook:
         return [
             row
             for row in rows
-            if (not status or row.status == status or (status == "unclosed" and row.status != inc.CLOSED))
+            if (not status or row.status == status or (status == UNCLOSED and row.status != inc.CLOSED))
             and (not subject or subject == row.subject or subject in row.alerts)
             and (drills or not row.drill)
         ]
@@ -219,19 +227,26 @@ class IncidentBook:
         evidence = f"{len(sealed)} sealed" if not changed else f"changed or missing: {', '.join(changed[:5])}"
         return check("incidents", question, not changed, evidence, step)
 
-    def _change(self, incident_id: str, by: str, change: Change) -> Incident:
+    def _change(self, incident_id: str, change: Change) -> Incident:
         """Change an incident under the lock, write it, seal it when it is closed, and return it."""
         with self._locked():
             now = self.clock.now()
-            before = self.load(incident_id)
-            incident = change(before, now)
+            incident = change(self.load(incident_id), now)
             self._save(incident)
             if incident.status == inc.CLOSED:
                 data = {"id": incident_id, "sha256": sha256_of(self.path(incident_id)), "status": incident.status}
                 self.chain.append("incident", data, now)
-        if incident.status != before.status:
-            self._log(now, f"{incident_id} {incident.status} by {by}: {incident.timeline[-1].text}")
+        last = incident.timeline[-1]
+        if last.action in LOGGED:
+            self._log(now, f"{incident_id} {last.action} by {last.by}: {last.text}")
         return incident
+
+    def _same(self, draft: Incident) -> Incident | None:
+        """Return the newest incident that is not closed and of the draft's kind, subject and drill."""
+        for row in self.rows(status=UNCLOSED, subject=draft.subject):
+            if (row.kind, row.drill) == (draft.kind, draft.drill) and draft.subject:
+                return self.load(row.incident_id)
+        return None
 
     def _save(self, incident: Incident) -> None:
         """Write the record and what follows from it."""

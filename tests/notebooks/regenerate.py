@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 import nbformat
+from incident_sessions import prepare_incident
 
 from peaktrade_core.adapters.exchange.credentials import variables_of
 from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
@@ -78,9 +79,16 @@ def prepare_candles(home: Path) -> None:
 
 
 @contextmanager
-def prepared(home: Path) -> Iterator[None]:
-    """Prepare a workspace, and keep a venue beside it that it is configured for, as long as the block runs."""
+def prepared(home: Path, stem: str = "") -> Iterator[None]:
+    """Prepare a workspace, and keep a venue beside it that it is configured for, as long as the block runs.
+
+    Args:
+        home: where.
+        stem: the notebook that it is for; those about an incident find one there.
+    """
     prepare(home)
+    with environment({FIXED_CLOCK: BEFORE}):
+        prepare_incident(home, stem)
     clock = VenueClock(datetime.fromisoformat(NOW).timestamp())
     market = MarketSource.synthetic(seed=1, bar_s=60, symbol="BTC/EUR").aligned(clock.now().timestamp())
     with LoopbackVenue(market, clock=clock) as venue:
@@ -116,7 +124,7 @@ def regenerate(path: Path) -> bytes:
 
     with tempfile.TemporaryDirectory(prefix="peaktrade-") as folder:
         home = Path(folder) / "workspace"
-        with prepared(home), environment({FIXED_CLOCK: NOW}):
+        with prepared(home, path.stem), environment({FIXED_CLOCK: NOW}):
             done = execute(path, {}, home=home, timeout_s=300.0)
     if done.fault:
         raise NotebookError(f"{path}: {done.fault}")

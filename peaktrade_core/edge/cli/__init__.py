@@ -34,6 +34,7 @@ COMMANDS = {
     "report": ("report:report", "Make the daily and the weekly report, and one of how everything stands."),
     "schedule": ("schedule:schedule", "Run daily reports, alert checks and retention by the clock."),
     "alerts": ("alerts:alerts", "Ask the alert rules, take alerts on, silence, test channels and rules."),
+    "incident": ("incident:incident", "Diagnose a session; open, carry, close and review incidents."),
     "watch": ("watch:watch", "Watch everything: recover, alert, deliver, restart."),
     "runbook": ("runbook:runbook", "List runbooks and run one without a person."),
     "drill": ("drill:drill", "Practise incidents where nothing can be lost, and be scored."),
