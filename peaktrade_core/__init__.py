@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from peaktrade_core.edge.bootstrap import Workspace
+    from peaktrade_core.edge.divergence_case import (
+        divergence_causes,
+        divergence_costs,
+        divergence_figure,
+        divergence_resume,
+        divergence_summary,
+        divergence_trades,
+        open_divergence,
+    )
     from peaktrade_core.edge.incident_case import (
         Case,
         case_checks,
@@ -101,6 +110,15 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "peaktrade_core.edge.bootstrap": ("Workspace",),
+    "peaktrade_core.edge.divergence_case": (
+        "divergence_causes",
+        "divergence_costs",
+        "divergence_figure",
+        "divergence_resume",
+        "divergence_summary",
+        "divergence_trades",
+        "open_divergence",
+    ),
     "peaktrade_core.edge.incident_case": (
         "Case",
         "case_checks",
@@ -215,6 +233,12 @@ __all__ = [
     "check_session",
     "check_table",
     "deny_table",
+    "divergence_causes",
+    "divergence_costs",
+    "divergence_figure",
+    "divergence_resume",
+    "divergence_summary",
+    "divergence_trades",
     "drawdown_figure",
     "equity_figure",
     "evidence_table",
@@ -233,6 +257,7 @@ __all__ = [
     "open_candles",
     "open_case",
     "open_day",
+    "open_divergence",
     "open_incident",
     "open_incident_week",
     "open_session",

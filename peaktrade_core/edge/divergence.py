@@ -65,11 +65,23 @@ def compare_session(
         DataError: the candles cannot be read.
     """
     session = load_recorded(workspace, session_id)
+    return diverge(session, expectation(workspace, session, other, candles, fee_bps, slippage_bps))
+
+
+def expectation(
+    workspace: Workspace,
+    session: Recorded,
+    other: str | None = None,
+    candles: str = "",
+    fee_bps: float | None = None,
+    slippage_bps: float | None = None,
+) -> Expectation:
+    """Return what a session is compared with; arguments and errors are those of :func:`compare_session`."""
     if other is None:
-        return diverge(session, _backtest(workspace, session, candles, fee_bps, slippage_bps))
+        return _backtest(workspace, session, candles, fee_bps, slippage_bps)
     if candles or fee_bps is not None or slippage_bps is not None:
         raise ConfigError("--candles, --fee-bps and --slippage-bps are the backtest's; another session has its own")
-    return diverge(session, _session(workspace, load_recorded(workspace, other)))
+    return _session(workspace, load_recorded(workspace, other))
 
 
 def load_recorded(workspace: Workspace, session_id: str) -> Recorded:

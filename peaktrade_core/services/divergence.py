@@ -196,6 +196,12 @@ def diverge(session: Recorded, expected: Expectation) -> Divergence:
     )
 
 
+def expected_run(session: Recorded, expected: Expectation) -> Played:
+    """Return the run of the decision code that is expected."""
+    bars = session.candles if expected.bars is None else list(expected.bars)
+    return play(expected.config, bars, _logic_of(session, expected)(bars), expected.controls)
+
+
 def _exchanged(session: Recorded, expected: Expectation, before: Decimal) -> list[Decimal]:
     """Return the PnL after each exchange: of the bars, the logic, the controls, the slippage and the fee [quote ccy]."""
     own, other, bars = session.config, expected.config, session.candles
@@ -302,7 +308,7 @@ def _says(session: Recorded, expected: Expectation, theirs: Sequence[Bar], signa
         CONTROLS: controls_say(session.events),
         SLIPPAGE: f"{own.slippage_bps:g} bps in the session, {other.slippage_bps:g} expected",
         FEE: f"{own.fee_bps:g} bps in the session, {other.fee_bps:g} expected",
-        REST: "what running the decision code again over the session's own inputs does not repeat",
+        REST: "the journal against the decision code over the session's own inputs",
     }
 
 

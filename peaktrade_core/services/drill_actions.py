@@ -116,7 +116,7 @@ def _of_states(site: Site) -> Iterable[Noted]:
         if found is None or found[5].startswith(_PROGRAMS):
             continue
         at, scope, before, after, by, why = found.groups()
-        if not {before, after} <= set(STATES):
+        if not {before, after} <= set(STATES) or before == after == "ACTIVE":
             continue
         what = "resume" if STATES.index(after) < STATES.index(before) else "reduce" if after == "REDUCING" else "halt"
         if what != "resume" and scope == GLOBAL:

@@ -83,7 +83,7 @@ def test_a_record_that_cannot_be_read_is_told_and_hides_no_other(workspace: Work
             book.load(wrong)
     found = coverage(workspace)
     assert found.faults
-    assert {row.status for row in found.rows} == {UNKNOWN}
+    assert {row.status for row in found.rows if row.name != QUICK} == {UNKNOWN}
 
 
 def test_bad_input_is_refused_before_anything_runs(workspace: Workspace) -> None:

@@ -63,6 +63,7 @@ def check_what_the_journal_shows(site: Workspace, done: Drill) -> None:
 def test_every_fault_has_a_scenario_and_every_runbook_exists_or_is_another_workers() -> None:
     assert {fault.kind for scenario in SHIPPED.values() for fault in scenario.fault} == set(FAULTS)
     names = {info.name for info in list_runbooks()} | {
+        "incident_pnl_divergence",
         "incident_exchange_error",
         "incident_risk_limit",
         "incident_data_gap",

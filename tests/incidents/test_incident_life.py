@@ -51,7 +51,17 @@ def test_a_whole_life_is_in_the_timeline_in_order_and_in_the_report(book: Incide
     learned(book, one, "a second feed; Ben; 2026-02-01")
     found = book.done(one, "Ben", 1)
     actions = [entry.action for entry in found.timeline]
-    assert actions == ["opened", "described", "assigned", "severity", "owner_told", "mitigated", "closed", "postmortem", "done"]
+    assert actions == [
+        "opened",
+        "described",
+        "assigned",
+        "severity",
+        "owner_told",
+        "mitigated",
+        "closed",
+        "postmortem",
+        "done",
+    ]
     assert [e.at for e in found.timeline] == sorted(e.at for e in found.timeline)
     assert (found.status, found.severity, found.cause) == ("closed", "high", "maintenance")
     assert found.duties == {"commander": "Ada Berg", "scribe": "Ben"}

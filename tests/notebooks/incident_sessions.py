@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from divergence_sessions import prepare_divergence
+
 from peaktrade_core.adapters.feeds import Item, Pause
 from peaktrade_core.domain.clock import FixedClock
 from peaktrade_core.edge.bootstrap import Workspace
@@ -165,6 +167,7 @@ _PREPARE: dict[str, Callable[[Path], None]] = {
     "incident_data_gap": _gap,
     "incident_risk_limit": _limit,
     "incident_failed_session": _failed,
+    "incident_pnl_divergence": prepare_divergence,
     "incident_report": _life,
     "post_mortem": _life,
     "weekly_incident_review": _life,
