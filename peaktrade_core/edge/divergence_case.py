@@ -143,9 +143,9 @@ def divergence_causes(case: DivergenceCase) -> Table:
         shown += cents
         tone = BAD if part.cause == "rest" and part.amount else MID if part.amount else ""
         says = part.says if part.known else f"not known: {part.says}"
-        rows.append((Cell(part.cause, tone), wording.signed(float(cents)), f"{part.bps:+.2f}", says))
+        rows.append((Cell(part.cause, tone), wording.signed(float(cents)), _bps(part.bps), says))
     bps = sum(part.bps for part in found.parts)
-    rows.append(("together", wording.signed(float(found.whole)), f"{bps:+.2f}", ""))
+    rows.append(("together", wording.signed(float(found.whole)), _bps(bps), ""))
     columns = ("Cause", currency or "Amount", "bps of start balance", "What is behind it")
     return Table("What each cause cost", columns, rows, numbers=(1, 2))
 
@@ -166,7 +166,7 @@ def divergence_trades(case: DivergenceCase) -> Table:
         )
         for pair in differing[:MOST]
     ]
-    if found.open_difference and differing:
+    if round(found.open_difference, 2) and differing:
         rows.append(("open at the end", "", "", "", "", wording.signed(float(found.open_difference)), ""))
     columns = ("Entered (UTC)", "Left (UTC)", "Side", "Session", "Expected", "Difference", "How")
     note = f"{len(differing)} of {len(found.pairs)} trades differ" + (
@@ -181,7 +181,7 @@ def divergence_costs(case: DivergenceCase) -> Table:
     costs = costs_of(executions(case.session.events))
     known = f"{costs.venue_fills} fills named by the venue" if costs.venue_fills else "the venue names no fill"
     rows = [
-        (name, wording.signed(cost), f"{costs.bps(cost) or 0.0:+.2f}" if cost is not None else wording.NOTHING, says)
+        (name, wording.signed(cost), _bps(costs.bps(cost)) if cost is not None else wording.NOTHING, says)
         for name, cost, says in (
             ("delay", costs.delay, "from the close of the decision to the next open"),
             ("slippage", costs.slippage, "from that open to the fill"),
@@ -217,3 +217,8 @@ def divergence_resume(case: DivergenceCase) -> list[Check]:
 
 def _pnl(value: Decimal | None) -> str:
     return wording.NOTHING if value is None else wording.signed(float(value))
+
+
+def _bps(value: float | None) -> str:
+    """Return basis points as amounts are written."""
+    return wording.signed(value)

@@ -187,7 +187,7 @@ def diverge(session: Recorded, expected: Expectation) -> Divergence:
         expected_pnl=expected_pnl,
         whole=whole,
         relative=abs(float(whole / expected_pnl)) if expected_pnl else None,
-        parts=_parts(levels, _says(session, expected, theirs, signals), expected, session.config.start_balance),
+        parts=_parts(levels, _says(session, expected, theirs), expected, session.config.start_balance),
         first=first_difference(session.bars, base.told, base.done, signals, expected.controls),
         pairs=pairs,
         open_difference=whole - sum((pair.difference for pair in pairs), Decimal(0)),
@@ -297,12 +297,12 @@ def _by_time(bars: Sequence[Bar], signals: Sequence[float]) -> Signals:
     return repeat
 
 
-def _says(session: Recorded, expected: Expectation, theirs: Sequence[Bar], signals: Sequence[float]) -> dict[str, str]:
+def _says(session: Recorded, expected: Expectation, theirs: Sequence[Bar]) -> dict[str, str]:
     """Return in words what is behind each cause."""
     own, other = session.config, expected.config
     return {
         DATA: data_says(session.candles, theirs) if expected.bars is not None else "no second source of these bars",
-        LOGIC: logic_says(session.bars, theirs, signals, own, other)
+        LOGIC: logic_says(session.bars, expected.signals(session.candles), own, other)
         if expected.signals is not None
         else "the strategy could not be run again; the recorded signals were taken",
         CONTROLS: controls_say(session.events),

@@ -20,16 +20,9 @@ def data_says(mine: Sequence[Bar], theirs: Sequence[Bar]) -> str:
     return f"{changed:,} bars differ, {missing:,} are missing in the session, {extra:,} only there"
 
 
-def logic_says(
-    bars: Sequence[RecordedBar],
-    theirs: Sequence[Bar],
-    signals: Sequence[float],
-    own: SessionConfig,
-    other: SessionConfig,
-) -> str:
-    """Return how signals and settings differ, on the bars that both have."""
-    known = {bar.ts: signal for bar, signal in zip(theirs, signals, strict=True)}
-    changed = sum(repr(known.get(b.done.ts_bar.timestamp(), b.signal)) != repr(b.signal) for b in bars)
+def logic_says(bars: Sequence[RecordedBar], signals: Sequence[float], own: SessionConfig, other: SessionConfig) -> str:
+    """Return how signals and settings differ, the expected signals being those on the session's own bars."""
+    changed = sum(repr(signal) != repr(bar.signal) for bar, signal in zip(bars, signals, strict=True))
     settings = [
         name
         for name in ("strategy_name", "params", "position_fraction", "risk_limits", "instrument")

@@ -28,7 +28,7 @@ def prepare_divergence(home: Path) -> None:
     wrong = list(bars)
     wrong[350] = bars[350]._replace(close=round(bars[350].close * 1.03, 2), high=round(bars[350].high * 1.04, 2))
     write_candles(home / CANDLES, wrong)
-    config.write_text(text.replace("slippage_bps = 5.0", "slippage_bps = 12.0"))
+    config.write_text(text.replace("slippage_bps = 5.0", "slippage_bps = 16.0"))
     workspace = Workspace(home)
     workspace.clock = FixedClock(datetime.fromisoformat(BEGAN), timedelta(milliseconds=1))
     with chdir(home):  # so that the record names no folder of this machine

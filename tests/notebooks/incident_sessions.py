@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from divergence_sessions import prepare_divergence
+from drill_sessions import prepare_drills
 
 from peaktrade_core.adapters.feeds import Item, Pause
 from peaktrade_core.domain.clock import FixedClock
@@ -168,6 +169,7 @@ _PREPARE: dict[str, Callable[[Path], None]] = {
     "incident_risk_limit": _limit,
     "incident_failed_session": _failed,
     "incident_pnl_divergence": prepare_divergence,
+    "drill_report": prepare_drills,
     "incident_report": _life,
     "post_mortem": _life,
     "weekly_incident_review": _life,
