@@ -289,6 +289,11 @@ def judge(book: DrillBook, drill: Drill, stage: Stage) -> Drill:
         codes = record.metrics.get("deny_codes") or {}
     except SessionNotFoundError:
         status, error, codes = "none", "no session began", {}
+
+    def plain(text: str) -> str:
+        """Return a text without what differs on another machine: the venue's port, the folder."""
+        return text.replace(stage.venue.url, VENUE).replace(str(site.home), drill.workspace)
+
     runbooks = set()
     for evidence_id in site.evidence.ids():
         try:
@@ -300,12 +305,12 @@ def judge(book: DrillBook, drill: Drill, stage: Stage) -> Drill:
             drill,
             session_id=session_id,
             session_status=status,
-            session_error=error.replace(stage.venue.url, VENUE).replace(str(site.home), drill.workspace),
+            session_error=plain(error),
             events_sha256=_digest(site.run_folder(session_id).journal, stage.venue.url),
             deny_codes=codes,
             faults=tuple(seen.faults),
-            alerts=tuple(seen.alerts),
-            actions=tuple(seen.actions),
+            alerts=tuple(msgspec.structs.replace(one, detail=plain(one.detail)) for one in seen.alerts),
+            actions=tuple(msgspec.structs.replace(one, detail=plain(one.detail)) for one in seen.actions),
             runbooks=tuple(sorted(runbooks)),
             score=score(drill.scenario, seen),
         )
