@@ -16,6 +16,7 @@ from peaktrade_core.domain.incidents import SEVERITIES
 NETWORK, RATE_LIMIT, AUTHENTICATION, API_ERROR = "network", "rate_limit", "authentication", "api_error"
 ORDER_REJECTS, RISK_LIMIT, DATA_GAP = "order_rejects", "risk_limit", "data_gap"
 FAILED_SESSION, DIED = "failed_session", "died"
+PNL_DIVERGENCE = "pnl_divergence"  # found by a comparison, not from the artefacts of one session
 KINDS = (
     NETWORK,
     RATE_LIMIT,
@@ -31,7 +32,7 @@ EXCHANGE_KINDS = (AUTHENTICATION, NETWORK, RATE_LIMIT, ORDER_REJECTS, API_ERROR)
 RUNBOOK_OF = {
     **dict.fromkeys(EXCHANGE_KINDS, "incident_exchange_error"),
     RISK_LIMIT: "incident_risk_limit",
-    "pnl_divergence": "incident_pnl_divergence",
+    PNL_DIVERGENCE: "incident_pnl_divergence",
     DATA_GAP: "incident_data_gap",
     FAILED_SESSION: "incident_failed_session",
     DIED: "incident_failed_session",
@@ -114,7 +115,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     def happened(self) -> tuple[Finding, ...]:
         """What happened, the worst first."""
         found = [finding for finding in self.findings if finding.happened]
-        return tuple(sorted(found, key=lambda f: (-SEVERITIES.index(f.severity), KINDS.index(f.kind))))
+        order = (*KINDS, PNL_DIVERGENCE)
+        return tuple(sorted(found, key=lambda f: (-SEVERITIES.index(f.severity), order.index(f.kind))))
 
     def finding(self, kind: str) -> Finding:
         """Return what is said of one kind.

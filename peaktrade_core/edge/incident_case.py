@@ -35,6 +35,7 @@ QUESTIONS = {
     dg.DATA_GAP: "Did every bar come, in time and possible?",
     dg.FAILED_SESSION: "Did the session end without failing?",
     dg.DIED: "Did the process end its session itself?",
+    dg.PNL_DIVERGENCE: "Is the PnL what was expected?",
 }
 TITLES = {
     dg.NETWORK: "Calls to the venue failed",
@@ -46,6 +47,7 @@ TITLES = {
     dg.DATA_GAP: "Bars were missing, late or impossible",
     dg.FAILED_SESSION: "A session failed",
     dg.DIED: "A session's process died",
+    dg.PNL_DIVERGENCE: "The PnL is not what was expected",
 }
 SLOWEST_S = 1.0  # a shorter pace is asked about [s]
 HOLDS = ("pause", "emergency")  # authorities of branches that stop trading

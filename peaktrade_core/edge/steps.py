@@ -91,10 +91,6 @@ class Runbook:
         """Return whether a question was left out because nothing was left to answer."""
         return step_id in self._spared
 
-    def spared(self, step_id: str) -> bool:
-        """Return whether a question was left out because nothing was left to answer."""
-        return step_id in self._spared
-
     def ask(
         self,
         step_id: str,

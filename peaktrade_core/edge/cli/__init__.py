@@ -37,6 +37,7 @@ COMMANDS = {
     "incident": ("incident:incident", "Diagnose a session; open, carry, close and review incidents."),
     "watch": ("watch:watch", "Watch everything: recover, alert, deliver, restart."),
     "runbook": ("runbook:runbook", "List runbooks and run one without a person."),
+    "drill": ("drill:drill", "Practise incidents where nothing can be lost, and be scored."),
     "dashboard": ("dashboard:dashboard", "Serve the read-only dashboard."),
     "export": ("export:export", "Write what the dashboard shows as files."),
     "demo": ("demo:demo", "Run three sessions, check and report them, and serve the dashboard."),
