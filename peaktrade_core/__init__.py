@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from peaktrade_core.edge.bootstrap import Workspace
+    from peaktrade_core.edge.control_tables import (
+        audit_table,
+        evidence_index_table,
+        gate_table,
+        layer_table,
+        lock_table,
+        open_control_center,
+        operator_text,
+        routine_table,
+    )
     from peaktrade_core.edge.market_tables import (
         candles_figure,
         check_candles,
@@ -66,6 +76,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "peaktrade_core.edge.bootstrap": ("Workspace",),
+    "peaktrade_core.edge.control_tables": (
+        "audit_table",
+        "evidence_index_table",
+        "gate_table",
+        "layer_table",
+        "lock_table",
+        "open_control_center",
+        "operator_text",
+        "routine_table",
+    ),
     "peaktrade_core.edge.market_tables": (
         "candles_figure",
         "check_candles",
@@ -126,6 +146,7 @@ __all__ = [
     "Session",
     "Workspace",
     "answers_table",
+    "audit_table",
     "begin_runbook",
     "candles_figure",
     "check_candles",
@@ -134,15 +155,21 @@ __all__ = [
     "deny_table",
     "drawdown_figure",
     "equity_figure",
+    "evidence_index_table",
     "evidence_table",
+    "gate_table",
+    "layer_table",
     "links",
+    "lock_table",
     "missing_candles",
     "odd_candles",
     "open_candles",
+    "open_control_center",
     "open_day",
     "open_session",
     "open_week",
     "open_workspace",
+    "operator_text",
     "period_alerts",
     "period_attention",
     "period_carried",
@@ -157,6 +184,7 @@ __all__ = [
     "price_figure",
     "readiness",
     "risk_use_table",
+    "routine_table",
     "run_planned_session",
     "runbook_index",
     "session_checks",

@@ -85,7 +85,7 @@ def _decision(states: list[LayerState], gates: list[GateResult]) -> str:
         return ESCALATE
     if any(one.gate == "no-live" and one.status == FAIL for one in gates):
         return ESCALATE
-    failed = [one for one in states if one.status == FAIL] or [one for one in gates if one.status == FAIL]
+    failed = FAIL in {*(one.status for one in states), *(one.status for one in gates)}
     return FIX if failed else MONITOR
 
 

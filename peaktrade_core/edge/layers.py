@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from peaktrade_core.adapters.market_data import CandleStore
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.domain.checks import FAIL, PASS, WARN
@@ -27,7 +29,7 @@ LOOK_BACK = timedelta(hours=24)
 REPORT_AGE = timedelta(days=2)
 
 
-class Finding(NamedTuple):
+class Finding(msgspec.Struct, frozen=True):
     """One thing that was looked at: its status, what was found, and what to do where it is not well."""
 
     status: str

@@ -23,7 +23,8 @@ from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.checkout import git_commit
 from peaktrade_core.edge.planning import MODES
 from peaktrade_core.edge.stages import LIVE_KEYS
-from peaktrade_core.services.audit import audit_checks, chain_heads
+from peaktrade_core.services.audit import audit_checks
+from peaktrade_core.services.chain_heads import chain_heads
 
 _OTHER_VERSION = "Stop everything, tell the owner, and use another version: this one lacks the lock."
 
@@ -140,7 +141,7 @@ class _Listener:
     def order(self, *call: Any) -> dict[str, Any]:
         """Take a call down; say what the venue would."""
         self.call = call
-        return {"descr": {"order": "validated"}}
+        return {"id": None, "info": {"descr": {"order": "taken down"}}}
 
 
 def _validated() -> Check:

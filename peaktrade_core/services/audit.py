@@ -24,6 +24,7 @@ from peaktrade_core.domain.clock import Clock, as_utc, iso
 from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.domain.people import person_key
 from peaktrade_core.domain.records import UNREADABLE
+from peaktrade_core.services.chain_heads import other_chains
 from peaktrade_core.services.evidence import EvidenceBook
 from peaktrade_core.services.kill_switch import KillSwitch
 
@@ -203,21 +204,7 @@ def audit_checks(place: Place) -> list[Check]:
         registry = registry_check(audit_registry(place.registry))
     except EnvironmentFault as error:
         registry = check("registry_chain", question, False, str(error), "Mend that first.")
-    return [registry, place.evidence.verify(), place.kill_switch.verify(), *map(_other, _other_chains(place.home))]
-
-
-def chain_heads(home: Path) -> dict[str, str]:
-    """Return the head of each chained log, read from its last line only; a report prints them as it leaves the machine."""
-    heads = {}
-    for chain in _all_chains(home):
-        try:
-            last = chain.last()
-        except (ArtefactError, EnvironmentFault):
-            heads[_name(chain.path)] = "broken"
-            continue
-        if last is not None:
-            heads[_name(chain.path)] = last[1]
-    return heads
+    return [registry, place.evidence.verify(), place.kill_switch.verify(), *map(_other, other_chains(place.home))]
 
 
 def adopt(place: Place, names: Sequence[str], by: str, reason: str) -> list[str]:
@@ -251,30 +238,6 @@ def adopt(place: Place, names: Sequence[str], by: str, reason: str) -> list[str]
         line = f"audit adopted {len(chosen)} records by {by.strip()}: {reason.strip()}"
         append_line(place.home / "logs" / "operations.log", f"{iso(now)} {line}")
     return chosen
-
-
-def _all_chains(home: Path) -> list[Chain]:
-    """Return every chained log of a workspace."""
-    reports = home / "reports"
-    known = [
-        reports / "experiments" / "live_sessions.chain.jsonl",
-        reports / "evidence" / "chain.jsonl",
-        reports / "live" / "kill_switch.jsonl",
-    ]
-    return [*map(Chain, known), *_other_chains(home)]
-
-
-def _other_chains(home: Path) -> list[Chain]:
-    """Return the chained logs of other folders of reports/, as of incidents."""
-    found = sorted((home / "reports").glob("*/chain.jsonl"))
-    return [Chain(path) for path in found if path.parent.name != "evidence"]
-
-
-def _name(path: Path) -> str:
-    """Return what a chained log is called."""
-    if path.name.startswith("live_sessions"):
-        return "registry"
-    return path.parent.name if path.name == "chain.jsonl" else "kill switch"
 
 
 def _other(chain: Chain) -> Check:

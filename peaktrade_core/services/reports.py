@@ -83,6 +83,7 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
         filters=", ".join(given) or "none",
         currency=f" {currencies.pop()}" if len(currencies) == 1 else " (mixed currencies)" if currencies else "",
         css=css(),
+        head=views.chain_head(),
     )
 
 

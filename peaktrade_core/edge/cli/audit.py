@@ -61,7 +61,8 @@ def snapshot(
 @workspace_options
 def verify(home: str | None, config: str | None, as_json: bool) -> int:
     """Compare the registry, the evidence, the kill switch and incidents with their chains; exit 1 when one was changed."""
-    from peaktrade_core.services.audit import audit_checks, audit_registry, chain_heads
+    from peaktrade_core.services.audit import audit_checks, audit_registry
+    from peaktrade_core.services.chain_heads import chain_heads
 
     workspace = Workspace(home, config)
     workspace.recover()
