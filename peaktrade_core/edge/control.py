@@ -37,7 +37,7 @@ class ControlCenter(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         as_of, as_of_local: UTC and Europe/Berlin; since: begin of the time window, 00:00 UTC.
-        status: the worst of layers and gates; decision: what follows from it.
+        status: the worst of layers and gates, ``unknown`` before ``pass``; decision: what follows from it.
         evidence: records of the window, newest first; fault: why they cannot be read.
     """
 
@@ -69,7 +69,7 @@ def control_center(workspace: Workspace) -> ControlCenter:
         as_of=iso(now),
         as_of_local=local(now),
         since=iso(now.replace(hour=0, minute=0, second=0, microsecond=0)),
-        status=max([*(one.status for one in states), *(one.status for one in gates)], key=ORDER.index),
+        status=_status([*(one.status for one in states), *(one.status for one in gates)]),
         decision=_decision(states, gates),
         layers=states,
         gates=gates,
@@ -77,6 +77,12 @@ def control_center(workspace: Workspace) -> ControlCenter:
         evidence=evidence,
         fault=fault,
     )
+
+
+def _status(found: list[str]) -> str:
+    """Return the worst; where nothing is wrong but something unknown, that is not good either."""
+    worst = max(found, key=ORDER.index)
+    return UNKNOWN if worst == PASS and UNKNOWN in found else worst
 
 
 def _decision(states: list[LayerState], gates: list[GateResult]) -> str:

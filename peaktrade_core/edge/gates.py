@@ -152,7 +152,7 @@ def _result(gate: Gate, workspace: Workspace, checkout: Path, kept: Kept | None,
 
 def _of_run(gate: Gate, checkout: Path, kept: Kept | None, sources: str) -> GateResult:
     """Return a gate from its last run, if that still says something."""
-    step = f"`peaktrade gates run {gate.name}` answers it; `make test` answers all."
+    step = f"`peaktrade gates run {gate.name}`"
     if not is_checkout(checkout):
         step = "The checkout that this version was built from knows."
         return _unknown(gate, "this is an installed package, not a checkout", step)

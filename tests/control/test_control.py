@@ -177,3 +177,9 @@ def test_the_snapshot_goes_where_it_is_told_and_an_unsound_configuration_proves_
     ended = peaktrade("audit", "snapshot", "--stdout")
     assert ended.code != 0
     assert "LOCKED.**" not in ended.stdout
+
+
+def test_what_is_unknown_keeps_the_whole_from_being_good(workspace: Workspace) -> None:
+    center = control_center(workspace)
+    assert "unknown" in {gate.status for gate in center.gates}
+    assert (center.status, center.decision) == ("unknown", "monitor")
