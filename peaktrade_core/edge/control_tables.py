@@ -1,16 +1,14 @@
-"""The control center, table by table, as its notebook shows it."""
+"""The control center as its notebook shows it: the status text, tables, and checks that go into the evidence."""
 
 from __future__ import annotations
 
 import html
 
-from peaktrade_core.domain.checks import FAIL, PASS, WARN
+from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check, check, worst
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.control import GATE_WORDS, WORDS, ControlCenter, control_center, operator_output
+from peaktrade_core.edge.control import FIX, GATE_WORDS, MONITOR, WORDS, ControlCenter, control_center, operator_output
 from peaktrade_core.edge.gates import UNKNOWN
 from peaktrade_core.edge.live_lock import lock_checks
-from peaktrade_core.edge.notebook_tables import check_table
-from peaktrade_core.edge.routine import TOLD
 from peaktrade_core.edge.tables import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.services import wording
 from peaktrade_core.services.audit import audit_checks
@@ -61,24 +59,6 @@ def layer_table(center: ControlCenter) -> Table:
     return Table("Layers L0 to L6", ("Layer", "Status", "Finding", "What to do"), rows, note=note)
 
 
-def gate_table(center: ControlCenter) -> Table:
-    """Return the seven required gates."""
-    rows = [
-        (gate.gate, _mark(gate.status, GATE_WORDS), gate.question, gate.text, Cell(gate.next_step, code=True))
-        for gate in center.gates
-    ]
-    return Table("The seven gates", ("Gate", "Status", "Question", "Known from", "What to do"), rows)
-
-
-def routine_table(center: ControlCenter) -> Table:
-    """Return what is due today, and what of it was done."""
-    rows = [
-        (duty.question, _mark(duty.status, TOLD), duty.evidence, Cell(duty.next_step, code=True))
-        for duty in center.routine
-    ]
-    return Table("Today's routine", ("Duty", "Status", "Known from", "What to do"), rows)
-
-
 def evidence_index_table(workspace: Workspace, days: int = 7) -> Table:
     """Return the evidence of the last days, newest first."""
     rows = [
@@ -95,14 +75,80 @@ def evidence_index_table(workspace: Workspace, days: int = 7) -> Table:
     return Table("Evidence", ("Id", "Outcome", "By", "About", "Record"), rows, empty=empty)
 
 
-def audit_table(workspace: Workspace) -> Table:
+def status_answers(center: ControlCenter) -> list[Check]:
+    """Return what is decided, and whether there is new evidence."""
+    decided = {MONITOR: PASS, FIX: WARN}.get(center.decision, FAIL)
+    new = f"yes: {', '.join(row.evidence_id for row in center.evidence[:5])}" if center.evidence else "no"
+    steps = {PASS: "", WARN: "Mend it before the next session.", FAIL: "Tell the owner now."}
+    return [
+        Check(
+            id="decision",
+            question="What is decided?",
+            status=decided,
+            evidence=center.decision,
+            next_step=steps[decided],
+        ),
+        check("new_evidence", "Is there new evidence today?", not center.fault, center.fault or new, "Run the audit."),
+    ]
+
+
+def layer_answers(center: ControlCenter) -> list[Check]:
+    """Return the layer matrix as checks: all in one line, then each; what is unknown warns."""
+    every = " · ".join(f"{layer.code} {WORDS[layer.status]}" for layer in center.layers)
+    found = [
+        Check(
+            id=layer.code,
+            question=f"Does {layer.code} stand: {layer.name.lower()}?",
+            status=_known(layer.status),
+            evidence="; ".join(one.text for one in layer.findings if one.status == layer.status),
+            next_step=next((one.next_step for one in layer.findings if one.status == layer.status), ""),
+        )
+        for layer in center.layers
+    ]
+    return [_summary("matrix", "Do the layers L0 to L6 stand?", every, found), *found]
+
+
+def gate_answers(center: ControlCenter) -> list[Check]:
+    """Return the seven gates as checks: all in one line, then each; what is unknown warns."""
+    every = " · ".join(f"{gate.gate} {GATE_WORDS[gate.status]}" for gate in center.gates)
+    found = [
+        Check(
+            id=gate.gate,
+            question=f"{gate.gate}: {gate.question}",
+            status=_known(gate.status),
+            evidence=f"{GATE_WORDS[gate.status]}, {gate.text}",
+            next_step=gate.next_step,
+        )
+        for gate in center.gates
+    ]
+    return [_summary("snapshot", "Is every required gate known to pass?", every, found), *found]
+
+
+def _summary(id: str, question: str, told: str, found: list[Check]) -> Check:
+    """Return one check over others."""
+    status = worst(found)
+    step = "" if status == PASS else "See below."
+    return Check(id=id, question=question, status=status, evidence=told, next_step=step)
+
+
+def _known(status: str) -> str:
+    """Return a status as a check has it: unknown is a warning, never good."""
+    return WARN if status == UNKNOWN else status
+
+
+def routine_answers(center: ControlCenter) -> list[Check]:
+    """Return what is due today, and what of it was done."""
+    return center.routine
+
+
+def audit_answers(workspace: Workspace) -> list[Check]:
     """Return whether the registry, the evidence, the kill switch and the incidents are as they were written."""
-    return check_table(audit_checks(workspace), "Is everything as it was written?")
+    return audit_checks(workspace)
 
 
-def lock_table(workspace: Workspace) -> Table:
+def lock_answers(workspace: Workspace) -> list[Check]:
     """Return each way to a live order, tried."""
-    return check_table(lock_checks(workspace), "Does live stay locked?")
+    return lock_checks(workspace)
 
 
 def _mark(status: str, words: dict[str, str]) -> Cell:
