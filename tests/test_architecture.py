@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from peaktrade_core.edge.checkout import broken_links, documents
 from peaktrade_core.edge.config import Config, load_config
 
 REPO = Path(__file__).resolve().parent.parent
@@ -216,23 +217,6 @@ def test_the_shipped_strategy_parameters_are_the_built_in_ones() -> None:
         assert strategy.parameters(given) == strategy.parameters({})
 
 
-def _documents() -> list[Path]:
-    return [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
-
-
-@pytest.mark.parametrize("path", _documents(), ids=lambda path: str(path.relative_to(REPO)))
+@pytest.mark.parametrize("path", documents(REPO), ids=lambda path: str(path.relative_to(REPO)))
 def test_every_link_in_the_documents_leads_somewhere(path: Path) -> None:
-    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)\s]+)", text):
-        if not re.match(r"[a-z]+:", target):
-            file, _, anchor = target.partition("#")
-            aim = path.parent / file if file else path
-            assert aim.exists(), f"{path.relative_to(REPO)} links to {target}"
-            if anchor and aim.suffix == ".md":
-                assert anchor in _anchors(aim), f"{path.relative_to(REPO)} links to {target}"
-
-
-def _anchors(path: Path) -> set[str]:
-    """Return the anchors of a document's headings, as forges make them."""
-    titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert broken_links(path) == []

@@ -191,7 +191,7 @@ class Finished:
         """Return how it came out, step by step, and where the record is."""
         record = self.record
         rows = [
-            (Cell(wording.MARKS.get(step.status, "? open"), _TONE[step.status]), step.title, _by(step), _told(step))
+            (Cell(wording.MARKS.get(step.status, "? open"), _TONE[step.status]), step.title, _by(step), told(step))
             for step in record.steps
         ]
         where = self.page.relative_to(self._home).as_posix()
@@ -304,7 +304,7 @@ def _by(step: ev.Step) -> str:
     return f"{step.by} {wording.moment(step.ended_at)}" if step.ended_at else step.by
 
 
-def _told(step: ev.Step) -> str:
+def told(step: ev.Step) -> str:
     """Return what a step says, in a line."""
     if step.answer is not None:
         return step.answer.key + (f": {step.answer.reason}" if step.answer.reason else "")

@@ -16,7 +16,7 @@ from peaktrade_core.adapters.registry import ALL, Query, Registry
 from peaktrade_core.adapters.registry_rows import Line
 from peaktrade_core.adapters.runs import RunFolder, is_id
 from peaktrade_core.domain.clock import Clock
-from peaktrade_core.domain.errors import SessionNotFoundError
+from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault, SessionNotFoundError
 from peaktrade_core.domain.events import AnyEvent
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.domain.tally import Tally, fold, start_balance_of
@@ -105,6 +105,14 @@ class Views(RunViews):
     def now(self) -> datetime:
         """Return the time that "as of" means."""
         return self._clock.now()
+
+    def chain_head(self) -> str:
+        """Return the head of the registry's chain, empty before the first record, ``broken`` where it cannot be read."""
+        try:
+            last = self._registry.chain.chain.last()
+        except (ArtefactError, EnvironmentFault):
+            return "broken"
+        return last[1] if last else ""
 
     def rows(self, query: Query = ALL) -> list[SessionRow]:
         """Return matching sessions, newest first; a file nobody can read is a row with status ``unreadable``."""
