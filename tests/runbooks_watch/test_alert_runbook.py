@@ -25,6 +25,7 @@ from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.steps import Runbook
 from peaktrade_core.policy.alert_rule import RUNBOOKS
 from peaktrade_core.policy.alert_rules import AnyRule
+from peaktrade_core.services.runbooks import list_runbooks
 
 RULES = """
 [channels.log]
@@ -65,6 +66,7 @@ def status(workspace: Workspace) -> dict[str, str]:
 def test_every_kind_of_rule_has_a_meaning_and_every_runbook_a_notebook() -> None:
     assert {str(kind.__struct_config__.tag) for kind in get_args(AnyRule)} == set(MEANINGS)
     assert set(NOTEBOOKS) == set(RUNBOOKS)
+    assert set(NOTEBOOKS.values()) <= {info.name for info in list_runbooks()}
 
 
 def test_an_open_alert_is_shown_with_what_it_is_about_and_whose_it_is(
