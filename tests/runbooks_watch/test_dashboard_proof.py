@@ -55,6 +55,11 @@ def test_our_dashboard_is_there_can_only_read_and_tells_the_truth(desk: Workspac
     assert [check for check in found if check.status != "pass"] == []
 
 
+def test_no_page_names_an_object_of_python(seen: Seen) -> None:
+    assert 'aria-label="Keys"' in seen.answers["/"].body
+    assert not [path for path, answer in seen.answers.items() if " object at 0x" in answer.body]
+
+
 def test_the_server_of_the_proof_is_gone_after_it(desk: Workspace, seen: Seen) -> None:
     import psutil  # type: ignore[import-untyped]
 
