@@ -8,11 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from peaktrade_core.domain.checks import FAIL, WARN, Check, check
-from peaktrade_core.domain.errors import PeaktradeError
+from peaktrade_core.domain.errors import ConfigError, PeaktradeError
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.config import Config
 from peaktrade_core.edge.venue_orders import venue_orders
+from peaktrade_core.services.fleet import Fleet
 from peaktrade_core.services.ops import orders
 from peaktrade_core.services.run_views import RunRow
+
+
+def fleet_to_stop(workspace: Workspace) -> Fleet:
+    """Return the fleet, with default settings where the configuration is broken: that must not keep anything running."""
+    try:
+        return workspace.fleet
+    except ConfigError:
+        aside = Workspace(workspace.home, workspace.config_path, workspace.runs)
+        aside.config = Config()
+        return aside.fleet
 
 
 def asked_first(workspace: Workspace, rows: Sequence[RunRow]) -> Check:
@@ -29,9 +41,9 @@ def over_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
     wanted = list(chosen)
     rows = [workspace.views.run(run_id) for run_id in wanted]
     alive = [row.run_id for row in rows if row.alive]
-    others = [row.run_id for row in workspace.fleet.active() if row.run_id not in wanted]
+    others = [row.run_id for row in fleet_to_stop(workspace).active() if row.run_id not in wanted]
     open_ = [f"{row.run_id} {row.state}" for row in rows if row.state not in ("completed", "failed", "aborted")]
-    due = [launch.run_id for launch in workspace.fleet.due()]
+    due = [launch.run_id for launch in fleet_to_stop(workspace).due()]
     again = "Stop it once more; if that does not help, set action to emergency."
     return [
         check("processes", "Does no process of theirs live?", not alive, ", ".join(alive) or "none lives", again),

@@ -17,7 +17,7 @@ from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
 from peaktrade_core.domain.evidence import Option
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.steps import Prompt, Runbook
-from peaktrade_core.edge.stop_checks import asked_first, incident_names, order_checks, over_checks
+from peaktrade_core.edge.stop_checks import asked_first, fleet_to_stop, incident_names, order_checks, over_checks
 from peaktrade_core.edge.tables import TONE_OF, Cell, Table
 from peaktrade_core.services import wording
 from peaktrade_core.services.run_views import RunRow
@@ -41,7 +41,7 @@ def running_table(workspace: Workspace) -> Table:
             wording.count(row.step),
             wording.money(row.equity),
         )
-        for row in workspace.fleet.active()
+        for row in fleet_to_stop(workspace).active()
     ]
     columns = ("Run", "Mode", "What", "State", "Since (UTC)", "Bars", "Equity")
     note = (
@@ -116,7 +116,7 @@ def stop_runs(runbook: Runbook, action: str, run_id: str, reason: str, deadline_
         SessionNotFoundError: there is no such run.
     """
     workspace = runbook.workspace
-    rows = workspace.fleet.active() if run_id == ALL else [workspace.views.run(run_id)]
+    rows = fleet_to_stop(workspace).active() if run_id == ALL else [workspace.views.run(run_id)]
     if action == SHOW:
         empty = "Nothing was touched. Set action to stop (or emergency), give a reason, and run the notebook again."
         return StopStep(runbook, action, _ended_lately(workspace), Table("End it", (), [], empty=empty))
@@ -164,7 +164,7 @@ def _end(runbook: Runbook, rows: Sequence[RunRow], reason: str, deadline_s: floa
     if not rows:
         return "Nothing ran."
     by = runbook.round.record.operator
-    done = runbook.workspace.fleet.stop(rows, by=by, reason=reason, deadline_s=deadline_s, force=force)
+    done = fleet_to_stop(runbook.workspace).stop(rows, by=by, reason=reason, deadline_s=deadline_s, force=force)
     return "; ".join(f"{one.run_id}: {one.outcome}, {one.message} ({one.seconds:g} s)" for one in done)
 
 

@@ -19,6 +19,7 @@ from peaktrade_core.edge.rehearsal import portable
 from peaktrade_core.edge.release_checks import release_checks
 from peaktrade_core.edge.stages import EXERCISED
 from peaktrade_core.edge.steps import Prompt, Runbook
+from peaktrade_core.edge.stop_checks import fleet_to_stop
 from peaktrade_core.edge.tables import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.services import wording
 
@@ -150,7 +151,7 @@ def obeyed_checks(workspace: Workspace, *, patience_s: float = OBEY_S) -> list[C
     state, end = workspace.states.read("global").state, time.monotonic() + patience_s
     while (late := _late(workspace, state)) and time.monotonic() < end:
         time.sleep(_LOOK_S)
-    active = workspace.fleet.active()
+    active = fleet_to_stop(workspace).active()
     told = "; ".join(late[:5]) or (f"{len(active)} run, each under {state}" if active else f"none runs; {state} holds")
     step = "End them with the runbook safe_stop, now; then find out why they did not look."
     return [check("obeyed", f"Is every running session under {state}?", not late, told, step)]
@@ -159,7 +160,7 @@ def obeyed_checks(workspace: Workspace, *, patience_s: float = OBEY_S) -> list[C
 def _late(workspace: Workspace, state: str) -> list[str]:
     """Return the running sessions that do not report the state, or a stricter one, yet."""
     order = ("ACTIVE", "REDUCING", "HALTED", "NO_ORDERS")
-    rows = workspace.fleet.active()
+    rows = fleet_to_stop(workspace).active()
     level = {row.run_id: row.trading_state if row.trading_state in order else "ACTIVE" for row in rows}
     wrong = [row for row in rows if order.index(str(level[row.run_id])) < order.index(state)]
     return [f"{row.run_id} reports {row.trading_state or 'nothing'}" for row in wrong]

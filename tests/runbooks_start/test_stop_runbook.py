@@ -14,6 +14,7 @@ from peaktrade_core.domain.errors import ConfigError, SessionNotFoundError
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.stop_checks import order_checks, over_checks
 from peaktrade_core.edge.stop_steps import SAVED, running_table, stop_runs
+from peaktrade_core.edge.venue_orders import VenueOrder, VenueOrders
 from peaktrade_core.services.fleet_stop import owner_of
 
 
@@ -134,3 +135,34 @@ def test_in_testnet_the_venue_must_be_looked_at_when_it_cannot_be_asked(workspac
     monkeypatch.setattr(workspace.views, "run", lambda _: row)
     found = {one.id: one for one in order_checks(workspace, ["testnet_x"])}
     assert (found["orders_venue"].status, "not asked" in found["orders_venue"].evidence) == (WARN, True)
+
+
+def test_an_interrupted_stop_is_taken_up_and_still_knows_what_it_ended(workspace, launch: Callable, begin) -> None:
+    run = launch()
+    runbook = begin("safe_stop")
+    stop_runs(runbook, "stop", "all", "shift", 30.0)  # here the kernel is killed
+    again = stop_runs(begin("safe_stop", resume=runbook.round.id), "stop", "all", "shift", 30.0)
+    assert again.chosen == (run,)
+    assert [step.id for step in again.runbook.round.record.steps] == ["stop"]
+    again.check_over()
+    assert again.runbook.finish().record.outcome == "passed"
+
+
+def test_a_broken_configuration_keeps_nothing_running(workspace, home, launch: Callable, peaktrade, headless) -> None:
+    first, second = launch(), launch(strategy="rsi_reversion")
+    (home / "config" / "config.toml").write_text("[fleet]\nmax_runs = 'many'\n")
+    assert peaktrade("fleet", "stop", "--run-id", first, "--reason", "broken").code == 0
+    assert headless("kill_switch", action="engage", reason="broken")[0].outcome == "warned"
+    outcome, evidence = headless("safe_stop", action="stop", reason="broken", answers="orders_looked_at = yes")
+    assert outcome.status == "completed"
+    assert evidence.step("verified").status == PASS
+    assert "max_runs" in evidence.step("open_orders").checks[0].evidence  # the venue cannot be asked, which is said
+    assert {workspace.views.run(run).state for run in (first, second)} == {"aborted"}
+
+
+def test_an_order_that_is_open_at_the_venue_is_a_failure(workspace, run_shadow, monkeypatch) -> None:
+    there = VenueOrder(order_id="O1", symbol="BTC/EUR", side="buy", qty=0.1, price=None, at=None)
+    told = VenueOrders(venue="kraken", told="1 open", orders=[there])
+    monkeypatch.setattr("peaktrade_core.edge.stop_checks.venue_orders", lambda _: told)
+    found = {one.id: one for one in order_checks(workspace, [run_shadow(steps=30).session_id])}
+    assert (found["orders_venue"].status, found["orders_venue"].evidence) == (FAIL, "kraken: 1 open")

@@ -9,7 +9,7 @@ import pytest
 from peaktrade_core.domain.checks import FAIL, PASS, WARN
 from peaktrade_core.domain.errors import ArtefactError, ConfigError
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.live_start import document
+from peaktrade_core.edge.live_start import ask_both, ask_go, document
 from peaktrade_core.edge.stages import stage_checks
 from peaktrade_core.edge.steps import Runbook
 from peaktrade_core.edge.switch_steps import (
@@ -139,11 +139,11 @@ def test_a_live_start_is_locked_even_when_two_people_say_go(headless, workspace:
         ({"role": "owner", "second_person": "ADA"}, "needs two people"),
     ],
 )
-@pytest.mark.usefixtures("no_venue")
-def test_who_may_not_say_go_stops_the_notebook(headless, who, says) -> None:
-    outcome, _ = headless("live_start", answers=BOTH, **who)
-    assert outcome.status == "failed"
-    assert says in outcome.error
+def test_who_may_not_say_go(begin, who, says) -> None:
+    with pytest.raises(ConfigError, match=says):
+        ask_both(begin("live_start", answers="both_present = yes", **who))
+    with pytest.raises(ConfigError, match=says):
+        ask_go(begin("live_start", answers="go_no_go = go: now", **who))
 
 
 @pytest.mark.usefixtures("no_venue")
