@@ -307,6 +307,17 @@ def test_a_record_of_an_older_writer_is_diagnosed_by_its_error(workspace: Worksp
     assert found.finding("authentication").evidence[0].startswith("record, ")
 
 
+@pytest.mark.parametrize("name", ["../../etc", "a b", "x" * 300, "ünï"])
+def test_a_record_with_an_id_that_is_no_folder_is_diagnosed_without_a_journal(workspace: Workspace, name: str) -> None:
+    folder = workspace.registry.folder
+    folder.mkdir(parents=True)
+    record = {"session_id": name, "mode": "shadow", "status": "failed", "error": "ConnectionError: reset"}
+    (folder / "20200101T000000_live_session_shadow_x.json").write_bytes(msgspec.json.encode(record))
+    found = diagnose(workspace, name)
+    assert kinds(found) == {"network", "failed_session"}
+    assert len(found.faults) == 1
+
+
 def test_an_unknown_session_is_an_error(workspace: Workspace) -> None:
     with pytest.raises(SessionNotFoundError):
         diagnose(workspace, "shadow_20260101_000000_ffffff")
