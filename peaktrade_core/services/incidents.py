@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,12 @@ class IncidentBook:
                 self._save(noted)
                 return noted
             incident = msgspec.structs.replace(draft, incident_id=self._next_id(now))
-            self._save(incident)
+            try:
+                self._save(incident)
+            except EnvironmentFault:
+                with suppress(OSError):  # a record that could not be written leaves no folder that stands for one
+                    self.path(incident.incident_id).parent.rmdir()
+                raise
         self._log(now, f"{incident.incident_id} opened, {severity}, by {who} ({role}): {text}")
         return incident
 

@@ -62,7 +62,7 @@ HAPPENS = [
     Happens(
         "incident_exchange_error",
         refused_key,
-        "decision = wrong_key; key_safe = yes; owner = yes",
+        "decision = wrong_key; key_safe = yes; owner = yes; postmortem = yes",
         "authentication",
         "high",
         "HALTED",
@@ -78,7 +78,14 @@ HAPPENS = [
     Happens(
         "incident_risk_limit", too_large, "decision = smaller_orders; restored = na", "risk_limit", "medium", "ACTIVE"
     ),
-    Happens("incident_failed_session", two_failed, "decision = pause; owner = yes", "failed_session", "high", "HALTED"),
+    Happens(
+        "incident_failed_session",
+        two_failed,
+        "decision = pause; owner = yes; postmortem = yes",
+        "failed_session",
+        "high",
+        "HALTED",
+    ),
 ]
 each = pytest.mark.parametrize("case", HAPPENS, ids=lambda case: case.notebook.removeprefix("incident_"))
 
@@ -135,7 +142,9 @@ def test_without_answers_it_opens_the_incident_but_decides_nothing(desk: Desk, v
     assert desk.workspace.incidents.load(row.incident_id).next_step.startswith("Pause")
     assert scope_state(desk.workspace) == "ACTIVE"  # silence halts nothing
     again = run_runbook(
-        "incident_failed_session", {"operator": "Ben", "answers": "decision = pause; owner = no"}, desk.workspace
+        "incident_failed_session",
+        {"operator": "Ben", "answers": "decision = pause; owner = no; postmortem = yes"},
+        desk.workspace,
     )
     assert again.outcome == "failed"
     assert [r.incident_id for r in desk.workspace.incidents.rows()] == [row.incident_id]  # joined, not opened again
