@@ -84,6 +84,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return RUNBOOK_OF[self.kind]
 
     @property
+    def ways(self) -> tuple[Branch, ...]:
+        """The decision tree with the ways first that the evidence speaks for, then those that only a person can tell."""
+        return tuple(sorted(self.branches, key=lambda b: (b.supported is not True, b.supported is not None)))
+
+    @property
     def branch(self) -> Branch | None:
         """The first branch that the evidence speaks for."""
         return next((branch for branch in self.branches if branch.supported), None)

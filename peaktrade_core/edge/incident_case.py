@@ -11,7 +11,7 @@ from pathlib import Path
 
 from peaktrade_core.adapters.trading_state import scope_of
 from peaktrade_core.domain import diagnosis as dg
-from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check
+from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.domain.diagnosis import Branch, Diagnosis, Finding
 from peaktrade_core.domain.errors import ConfigError
 from peaktrade_core.domain.evidence import Option
@@ -23,6 +23,7 @@ from peaktrade_core.edge.steps import Prompt, Runbook
 from peaktrade_core.edge.tables import Table
 from peaktrade_core.edge.venue_readiness import venue_checks
 from peaktrade_core.services.diagnosis import diagnose
+from peaktrade_core.services.wording import many
 
 QUESTIONS = {
     dg.NETWORK: "Did every call reach the venue?",
@@ -48,6 +49,7 @@ TITLES = {
     dg.DIED: "A session's process died",
     dg.PNL_DIVERGENCE: "The PnL is not what was expected",
 }
+SLOWEST_S = 1.0  # a shorter pace is asked about [s]
 HOLDS = ("pause", "emergency")  # authorities of branches that stop trading
 NOTHING = "It did not happen in this session."
 
@@ -145,7 +147,7 @@ def case_decision(runbook: Runbook, case: Case) -> Prompt | Table:
     text = "Which way do you take?"
     if case.finding is None:
         return runbook.spare("decision", text, f"{NOTHING} There is nothing to decide.")
-    return runbook.ask("decision", text, [_option(branch) for branch in case.finding.branches])
+    return runbook.ask("decision", text, [_option(branch) for branch in case.finding.ways])
 
 
 def _option(branch: Branch) -> Option:
@@ -222,7 +224,21 @@ def case_venue(case: Case) -> list[Check]:
                 id="nothing", question="Must the venue be asked?", status=PASS, evidence=f"{NOTHING} It was not asked."
             )
         ]
-    return venue_checks(case.workspace, case.diagnosis.symbol)
+    return [*venue_checks(case.workspace, case.diagnosis.symbol), _pace(case.workspace)]
+
+
+def _pace(workspace: Workspace) -> Check:
+    """Return whether we keep a pace towards the venue, and how many sessions share it."""
+    pace = workspace.config.exchange.order_pace_s
+    running = sum(row.state == "running" for row in workspace.views.runs(500))
+    return check(
+        "pace",
+        "Do we keep a pace towards the venue?",
+        pace >= SLOWEST_S,
+        f"order_pace_s = {pace:g} s, {many(running, 'session')} running",
+        "Raise order_pace_s in [exchange] of config/config.toml, and run fewer sessions on this key.",
+        otherwise=WARN,
+    )
 
 
 def case_incident(runbook: Runbook, case: Case, drill: str = "") -> Callable[[], str]:
@@ -236,6 +252,9 @@ def _open(runbook: Runbook, case: Case, drill: str) -> str:
         return f"{NOTHING} No incident was opened."
     branch = next((b for b in finding.branches if runbook.chose("decision", b.key)), finding.branch)
     others = [f"also: {other.symptom}" for other in case.happened if other is not finding]
+    session = case.session.record  # bars that are no venue's carry times of their own, which are nobody's clock
+    live = session.setting("feed") == "exchange"
+    since, until = (finding.since, finding.until) if live else (session.started_at, session.finished_at)
     incident = book.open(
         finding.kind,
         f"{TITLES[finding.kind]}: {finding.symptom}",
@@ -249,8 +268,8 @@ def _open(runbook: Runbook, case: Case, drill: str) -> str:
         join=True,
         system=f"{case.diagnosis.mode} {case.diagnosis.symbol}, {case.session.record.env_name or 'no venue'}",
         alerts=tuple(row.alert_id for row in case.workspace.alerts.rows(run_id=case.id)),
-        since=finding.since,
-        until=finding.until,
+        since=since,
+        until=until,
         symptom=finding.symptom,
         suspected=finding.suspected,
         next_step=branch.action if branch else "Decide how to go on.",

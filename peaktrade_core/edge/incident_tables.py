@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peaktrade_core.domain.diagnosis import Branch, Finding
-from peaktrade_core.edge.incident_case import NOTHING, QUESTIONS, TITLES, Case
+from peaktrade_core.edge.incident_case import NOTHING, TITLES, Case
 from peaktrade_core.edge.tables import BAD, GOOD, MID, TONE_OF, Cell, Table
 from peaktrade_core.services import wording
 
@@ -40,12 +40,19 @@ def case_evidence(case: Case) -> Table:
 
 def case_tree(case: Case) -> Table:
     """Return the handbook's decision tree of everything that happened, with the ways that the evidence supports."""
+    several = len(case.happened) > 1
     rows = [
-        (_mark(branch, finding), QUESTIONS[finding.kind], branch.situation, Cell(branch.action, code=True), branch.why)
+        (
+            _mark(branch, finding),
+            *([TITLES[finding.kind]] if several else []),
+            branch.situation,
+            Cell(branch.action, code=True),
+            branch.why,
+        )
         for finding in case.happened
-        for branch in finding.branches
+        for branch in finding.ways
     ]
-    columns = ("Evidence", "About", "When", "What is done then", "Why")
+    columns = ("Evidence", *(["About"] if several else []), "When", "What is done then", "Why")
     note = "→ is the way that the evidence supports first; ask a person where it says so." if rows else ""
     return Table("Decision tree", columns, rows, note=note, empty=f"{NOTHING} The tree is not needed.")
 

@@ -71,9 +71,13 @@ class Runbook:
         return self.ask(step_id, text)
 
     def spare(self, step_id: str, text: str, why: str) -> Table:
-        """Leave a question out that the evidence left no need for, and say so; an answer to it is then no mistake."""
+        """Leave a question out because nothing is left to answer, and say why."""
         self._spared.add(step_id)
         return Table(text, (), [], empty=why)
+
+    def spared(self, step_id: str) -> bool:
+        """Return whether a question was left out because nothing was left to answer."""
+        return step_id in self._spared
 
     def ask(
         self,

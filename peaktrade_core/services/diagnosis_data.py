@@ -89,7 +89,7 @@ def _branches(facts: Facts, missing: int, much: bool, broken: bool, odd: list[ev
                supported=stopped, why=facts.error if broken else f"{share}; the session {facts.record.status}",
                authority="pause"),
         Branch(key="slow_down", situation="We were refused for asking too often",
-               action="Ask less often: raise order_pace_s, run fewer sessions (runbook 7, rate limit).",
+               action="Ask less often: run fewer sessions and programs on this key and address (runbook 7, rate limit).",
                supported=rate, why="calls were refused shortly before" if rate else "no call was refused for its pace"),
         Branch(key="wait", situation="The venue was down",
                action="Wait: the session goes on without new signals and catches up by itself.",

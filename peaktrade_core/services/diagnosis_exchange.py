@@ -101,7 +101,7 @@ def rate_limit(facts: Facts) -> Finding:
         Branch(
             key="slow_down",
             situation="It persists",
-            action="Raise order_pace_s in [exchange], run fewer sessions on this key and address, then start again.",
+            action="Run fewer sessions and programs on this key and address; for orders raise order_pace_s in [exchange].",
             supported=lasting or again,
             why=why or "it happened once and passed",
             authority="pause" if lasting else "routine",

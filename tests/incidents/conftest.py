@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "exchange"))
-
-from rig import Desk, on_venue
-
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.testing import LoopbackVenue, MarketSource
+from tests.exchange.rig import Desk, on_venue
 
 
 @pytest.fixture
@@ -26,5 +21,8 @@ def venue() -> Iterator[LoopbackVenue]:
 def desk(
     workspace: Workspace, venue: LoopbackVenue, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> Desk:
-    """Return a workspace on the spot side of ``venue``, with keys in the environment."""
-    return on_venue(workspace, venue, configure, monkeypatch)
+    """Return a workspace on the spot side of ``venue``, with keys in the environment and patience for a busy machine."""
+    desk = on_venue(workspace, venue, configure, monkeypatch)
+    configure("timeout_s = 0.25", "timeout_s = 10.0")
+    configure("\ndeadline_s = 0.5", "\ndeadline_s = 30.0")
+    return desk

@@ -15,6 +15,7 @@ from peaktrade_core.domain.clock import FixedClock
 from peaktrade_core.domain.errors import ArtefactError, ConfigError, UnknownNameError
 from peaktrade_core.domain.incidents import Incident, response_checks
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.cli import main
 from peaktrade_core.services.incident_review import review
 from peaktrade_core.services.incidents import UNCLOSED, IncidentBook
 from peaktrade_core.services.periods import WEEK, span_of
@@ -189,8 +190,11 @@ def test_a_closed_incident_that_is_changed_behind_our_back_is_noticed(book: Inci
     book.path(one).write_text(json.dumps(raw))
     found = book.verify()
     assert (found.status, found.evidence) == ("fail", f"changed or missing: {one}")
-    raw = json.loads(book.path(two).read_bytes())  # one that is open is not sealed yet
-    assert raw["status"] == "open"
+    book.note(one, "Ben", "the severity was mended by hand; sealed anew")
+    assert book.verify().status == "pass"
+    raw = json.loads(book.path(two).read_bytes()) | {"status": "closed"}  # closed without anybody's name
+    book.path(two).write_text(json.dumps(raw))
+    assert book.verify().evidence == f"changed or missing: {two} (never sealed)"
 
 
 def test_the_week_counts_what_is_real_and_asks_for_what_is_missing(book: IncidentBook) -> None:
@@ -238,16 +242,42 @@ def test_the_activity_feed_tells_of_it_once_and_as_bad_as_it_is(workspace: Works
     assert found == [("info", one, "Ada"), ("critical", one, "Ada Berg")]
 
 
-def test_the_command_carries_an_incident_to_its_end(peaktrade: Callable[..., Ended], workspace: Workspace) -> None:
+@pytest.fixture
+def command(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Return a function that runs ``peaktrade incident ARGS`` in this process."""
+
+    def run(*args: str) -> Ended:
+        with pytest.raises(SystemExit) as ended:
+            main(["incident", args[0], "--home", str(home), *args[1:]])
+        told = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), told.out, told.err)
+
+    return run
+
+
+def test_the_command_carries_an_incident_to_its_end(command: Callable[..., Ended], workspace: Workspace) -> None:
     given = ("--kind", "other", "--title", "Odd smell", "--severity", "low", "--by", "Ada", "--json")
-    one = json.loads(peaktrade("incident", "open", *given).stdout)["incident_id"]
-    assert peaktrade("incident", "mitigate", one, "window open", "--by", "Ada").code == 0
-    wrong = peaktrade("incident", "close", one, "--cause", "", "--resolution", "x", "--by", "Ada")
+    one = json.loads(command("open", *given).stdout)["incident_id"]
+    assert command("mitigate", one, "window open", "--by", "Ada").code == 0
+    wrong = command("close", one, "--cause", "", "--resolution", "x", "--by", "Ada")
     assert (wrong.code, "cause is empty" in wrong.stderr) == (2, True)
-    assert peaktrade("incident", "close", one, "--cause", "dust", "--resolution", "cleaned", "--by", "Ada").code == 0
-    assert json.loads(peaktrade("incident", "list", "--status", UNCLOSED, "--json").stdout) == []
-    assert "Odd smell" in peaktrade("incident", "list").stdout
-    assert "# " + one in peaktrade("incident", "show", one).stdout
-    assert peaktrade("incident", "list", "--verify").code == 0
+    assert command("close", one, "--cause", "dust", "--resolution", "cleaned", "--by", "Ada").code == 0
+    learned_ = ("--root-cause", "no filter", "--went-well", "smelt", "--went-badly", "late", "--by", "Ben")
+    assert command("postmortem", one, *learned_, "--action", "a filter; Ben; 2026-01-01").code == 0
+    review_ = command("review")
+    assert (review_.code, "a filter" in review_.stdout, "overdue" in review_.stdout) == (0, True, True)
+    assert command("done", one, "1", "--by", "Ben").code == 0
+    assert json.loads(command("list", "--status", UNCLOSED, "--json").stdout) == []
+    assert "Odd smell" in command("list").stdout
+    assert "# " + one in command("show", one).stdout
+    assert command("list", "--verify").code == 0
     workspace.incidents.path(one).write_text("{}")
-    assert peaktrade("incident", "list", "--verify").code == 1
+    assert command("list", "--verify").code == 1
+
+
+def test_the_command_refuses_what_is_missing_in_a_sentence(command: Callable[..., Ended]) -> None:
+    missing = command("show", "INC-20260105-01")
+    assert (missing.code, "unknown incident" in missing.stderr) == (2, True)
+    gone = command("open", "--kind", "other", "--title", "x", "--severity", "low", "--by", "Ada", "--file", "no.log")
+    assert (gone.code, "no such file: no.log" in gone.stderr) == (2, True)
+    assert command("diagnose").code == 4  # an empty registry

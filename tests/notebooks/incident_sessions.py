@@ -6,17 +6,16 @@ on how fast this machine is, nor on the port that the venue got.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from divergence_sessions import prepare_divergence
-from drill_sessions import prepare_drills
-
 from peaktrade_core.adapters.feeds import Item, Pause
 from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.bootstrap import FIXED_CLOCK, Workspace
 from peaktrade_core.edge.config import CONFIG
 from peaktrade_core.services.diagnosis import diagnose
 from peaktrade_core.services.session import run_session
@@ -49,20 +48,14 @@ class Stepped:
                 yield item
 
 
-def prepare_incident(home: Path, stem: str) -> None:
-    """Add to a workspace what the notebook ``stem`` is about; most notebooks are about nothing of the kind."""
-    if stem in _PREPARE:
-        _PREPARE[stem](home)
-
-
-def on_venue(home: Path, spoil: Callable[[LoopbackVenue], None], **wishes: Any) -> str:
+def on_venue(home: Path, spoil: Callable[[LoopbackVenue], None], began: str = BEGAN, **wishes: Any) -> str:
     """Run a session on a venue that ``spoil`` makes misbehave, and return its id."""
-    clock = VenueClock(datetime.fromisoformat(BEGAN).timestamp())
+    clock = VenueClock(datetime.fromisoformat(began).timestamp())
     market = MarketSource.synthetic(seed=7, volatility=1.5).aligned(clock.seconds())
     config = home / CONFIG
     text = config.read_text()
     with LoopbackVenue(market, clock=clock) as venue:
-        config.write_text(text.replace('base_url = ""', f'base_url = "{venue.url}"'))
+        config.write_text(re.sub(r'base_url = "[^"]*"', f'base_url = "{venue.url}"', text))
         workspace = Workspace(home)
         workspace.clock = clock
         spoil(venue)
@@ -106,7 +99,7 @@ def _failed(home: Path) -> None:
         venue.faults.add(Fault.named("unknown_pair"), path="OHLC", skip=5)
 
     on_venue(home, spoil, steps=60, notes="First try.")
-    on_venue(home, spoil, steps=50, notes="Second try.")
+    on_venue(home, spoil, "2026-01-05T06:45:00+00:00", steps=60, notes="Second try.")
 
 
 def _life(home: Path) -> None:
@@ -163,14 +156,29 @@ def _at(home: Path, moment: str, tick: timedelta = timedelta(milliseconds=1)) ->
     return workspace
 
 
-_PREPARE: dict[str, Callable[[Path], None]] = {
-    "incident_exchange_error": _exchange,
-    "incident_data_gap": _gap,
-    "incident_risk_limit": _limit,
-    "incident_failed_session": _failed,
-    "incident_pnl_divergence": prepare_divergence,
-    "drill_report": prepare_drills,
-    "incident_report": _life,
-    "post_mortem": _life,
-    "weekly_incident_review": _life,
+def _scene(add: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Return what adds something to a workspace under the fixed clock, so that ids of sessions are the same ones."""
+
+    def under_fixed_clock(home: Path) -> None:
+        before = os.environ.get(FIXED_CLOCK)
+        os.environ[FIXED_CLOCK] = BEGAN
+        try:
+            add(home)
+        finally:
+            if before is None:
+                del os.environ[FIXED_CLOCK]
+            else:
+                os.environ[FIXED_CLOCK] = before
+
+    return under_fixed_clock
+
+
+INCIDENT_SCENES: dict[str, Callable[[Path], None]] = {
+    "incident_exchange_error": _scene(_exchange),
+    "incident_data_gap": _scene(_gap),
+    "incident_risk_limit": _scene(_limit),
+    "incident_failed_session": _scene(_failed),
+    "incident_report": _scene(_life),
+    "post_mortem": _scene(_life),
+    "weekly_incident_review": _scene(_life),
 }

@@ -21,7 +21,6 @@ from typing import Any
 
 import click
 import nbformat
-from incident_sessions import prepare_incident
 
 from peaktrade_core.adapters.exchange.credentials import variables_of
 from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
@@ -34,6 +33,8 @@ from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
 from peaktrade_core.edge.config import CONFIG
 from peaktrade_core.services.session import run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
+from tests.notebooks.drill_sessions import DRILL_SCENES
+from tests.notebooks.incident_sessions import INCIDENT_SCENES
 
 BEFORE = "2026-01-05T06:00:00+00:00"  # when the prepared sessions ran
 NOW = "2026-01-05T08:00:00+00:00"  # when the notebooks run
@@ -78,17 +79,19 @@ def prepare_candles(home: Path) -> None:
     CandleStore.of_workspace(home).put(series, bars[:1200] + bars[1237:2500] + bars[2501:])
 
 
+SCENES = {**INCIDENT_SCENES, **DRILL_SCENES}  # what a notebook needs to see besides
+
+
 @contextmanager
-def prepared(home: Path, stem: str = "") -> Iterator[None]:
+def prepared(home: Path, name: str = "") -> Iterator[None]:
     """Prepare a workspace, and keep a venue beside it that it is configured for, as long as the block runs.
 
     Args:
-        home: where.
-        stem: the notebook that it is for; those about an incident find one there.
+        home: where; name: of the notebook that is to see it.
     """
     prepare(home)
-    with environment({FIXED_CLOCK: BEFORE}):
-        prepare_incident(home, stem)
+    if name in SCENES:
+        SCENES[name](home)
     clock = VenueClock(datetime.fromisoformat(NOW).timestamp())
     market = MarketSource.synthetic(seed=1, bar_s=60, symbol="BTC/EUR").aligned(clock.now().timestamp())
     with LoopbackVenue(market, clock=clock) as venue:

@@ -272,6 +272,8 @@ def show(home: str | None, config: str | None, session_id: str, as_json: bool) -
     print_pairs({name: value for name, value in record.config.items() if value not in (None, "", [])})
     if record.cli_args:
         click.echo(f"\nCommand  {shlex.join(record.cli_args)}")
+    for incident in workspace.incidents.rows(subject=record.session_id):
+        click.echo(f"\nIncident  {incident.incident_id} {incident.severity} {incident.status}: {incident.title}")
     click.echo()
     print_table(
         ("CHECK", "RESULT", "EVIDENCE", "NEXT STEP"),
