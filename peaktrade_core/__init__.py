@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         divergence_trades,
         open_divergence,
     )
-    from peaktrade_core.edge.drill_board import (
+    from peaktrade_core.edge.drills.board import (
         drill_checks,
         drill_ended,
         drill_files,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         open_drill_board,
         start_drill,
     )
-    from peaktrade_core.edge.drill_tables import (
+    from peaktrade_core.edge.drills.tables import (
         drill_coverage,
         drill_events,
         drill_expected,
@@ -138,7 +138,7 @@ _HOMES = {
         "divergence_trades",
         "open_divergence",
     ),
-    "peaktrade_core.edge.drill_board": (
+    "peaktrade_core.edge.drills.board": (
         "drill_checks",
         "drill_ended",
         "drill_files",
@@ -146,7 +146,7 @@ _HOMES = {
         "open_drill_board",
         "start_drill",
     ),
-    "peaktrade_core.edge.drill_tables": (
+    "peaktrade_core.edge.drills.tables": (
         "drill_coverage",
         "drill_events",
         "drill_expected",

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from peaktrade_core.domain.clock import FixedClock
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, Workspace
-from peaktrade_core.edge.drill_run import run_drill
+from peaktrade_core.edge.drills.run import run_drill
 from peaktrade_core.services.drill_log import DrillBook
 from peaktrade_core.services.drill_scenarios import find_scenario
 from tests.notebooks.divergence_sessions import prepare_divergence

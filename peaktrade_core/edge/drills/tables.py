@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from peaktrade_core.domain.drills import RUNNING, Drill, Noted
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.drill_board import PERSON, DrillBoard
+from peaktrade_core.edge.drills.board import PERSON, DrillBoard
 from peaktrade_core.edge.tables import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.services import wording
 from peaktrade_core.services.coverage import EXERCISED, UNKNOWN, coverage
