@@ -20,8 +20,8 @@ _HOMES = {
     "edge.divergence_case": """
         divergence_causes divergence_costs divergence_figure divergence_resume divergence_summary
         divergence_trades open_divergence""",
-    "edge.drill_board": "drill_checks drill_ended drill_files open_drill open_drill_board start_drill",
-    "edge.drill_tables": """
+    "edge.drills.board": "drill_checks drill_ended drill_files open_drill open_drill_board start_drill",
+    "edge.drills.tables": """
         drill_coverage drill_events drill_expected drill_list drill_log drill_phases drill_state drill_story
         drill_summary""",
     "edge.escalation": "ask_escalation carry_out monitoring_checks path_checks",

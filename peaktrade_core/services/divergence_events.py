@@ -16,6 +16,7 @@ from peaktrade_core.services.recorded_bars import DECIDED, RecordedBar
 from peaktrade_core.services.replay_limits import describe
 
 _PLACES = Decimal("1e-8")
+RESIZED = 0.01  # a size that differs by less only follows the equity, and is not worth a word [fraction]
 _PRICES = ("open", "high", "low", "close", "volume")
 
 
@@ -194,11 +195,11 @@ def _apart(mine: Trade | None, theirs: Trade | None) -> str:
     told = []
     if mine.exit_ts != theirs.exit_ts:
         told.append("left later" if mine.exit_ts > theirs.exit_ts else "left earlier")
-    if mine.qty != theirs.qty:
-        told.append(f"size {theirs.qty:g} -> {mine.qty:g}")
     for name, a, b in (("entry", mine.entry_price, theirs.entry_price), ("exit", mine.exit_price, theirs.exit_price)):
         if a != b:
             told.append(f"{name} {1e4 * (a - b) / b:+.1f} bps")
-    if mine.fees != theirs.fees:
+    if f"{mine.fees:.2f}" != f"{theirs.fees:.2f}":
         told.append(f"fees {theirs.fees:.2f} -> {mine.fees:.2f}")
+    if not told or abs(mine.qty - theirs.qty) > RESIZED * theirs.qty:
+        told.append(f"size {theirs.qty:g} -> {mine.qty:g}")
     return ", ".join(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from peaktrade_core.domain.drills import Drill
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.drill_run import run_drill
+from peaktrade_core.edge.drills.run import run_drill
 from peaktrade_core.services.drill_scenarios import find_scenario
 
 

@@ -20,10 +20,7 @@ from peaktrade_core.edge.config import CONFIG
 from peaktrade_core.services.diagnosis import diagnose
 from peaktrade_core.services.session import run_session
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock
-from tests.notebooks.divergence_sessions import prepare_divergence
-from tests.notebooks.drill_sessions import prepare_drills
 
-BEFORE = "2026-01-05T06:00:00+00:00"  # when the sessions ran that every workspace has
 BEGAN = "2026-01-05T06:30:00+00:00"
 LIVELY = {"fast": 2, "slow": 5}
 
@@ -159,12 +156,12 @@ def _at(home: Path, moment: str, tick: timedelta = timedelta(milliseconds=1)) ->
     return workspace
 
 
-def _scene(add: Callable[[Path], None], began: str = BEGAN) -> Callable[[Path], None]:
+def _scene(add: Callable[[Path], None]) -> Callable[[Path], None]:
     """Return what adds something to a workspace under the fixed clock, so that ids of sessions are the same ones."""
 
     def under_fixed_clock(home: Path) -> None:
         before = os.environ.get(FIXED_CLOCK)
-        os.environ[FIXED_CLOCK] = began
+        os.environ[FIXED_CLOCK] = BEGAN
         try:
             add(home)
         finally:
@@ -181,8 +178,6 @@ INCIDENT_SCENES: dict[str, Callable[[Path], None]] = {
     "incident_data_gap": _scene(_gap),
     "incident_risk_limit": _scene(_limit),
     "incident_failed_session": _scene(_failed),
-    "incident_pnl_divergence": _scene(prepare_divergence, BEFORE),
-    "drill_report": _scene(prepare_drills, BEFORE),
     "incident_report": _scene(_life),
     "post_mortem": _scene(_life),
     "weekly_incident_review": _scene(_life),

@@ -34,6 +34,7 @@ from peaktrade_core.edge.config import CONFIG
 from peaktrade_core.edge.installation import accept
 from peaktrade_core.services.session import run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
+from tests.notebooks.drill_sessions import DRILL_SCENES
 from tests.notebooks.incident_sessions import INCIDENT_SCENES
 
 BEFORE = "2026-01-05T06:00:00+00:00"  # when the prepared sessions ran
@@ -113,7 +114,7 @@ channels = ["log"]
 owner = "operator on shift"
 runbook = "8"
 """
-SCENES = {"alert_handling": raise_alerts, **INCIDENT_SCENES}  # what a notebook needs to see besides
+SCENES = {"alert_handling": raise_alerts, **INCIDENT_SCENES, **DRILL_SCENES}  # what a notebook needs to see besides
 
 
 @contextmanager

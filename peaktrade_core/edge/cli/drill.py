@@ -68,7 +68,7 @@ def run(
     home: str | None, config: str | None, scenario: str, operator: str | None, role: str, script: str, as_json: bool
 ) -> int:
     """Run a drill; exit code 1 when it was not passed. With a person it takes minutes and stays in this terminal."""
-    from peaktrade_core.edge.drill_run import run_drill
+    from peaktrade_core.edge.drills.run import run_drill
     from peaktrade_core.services.drill_scenarios import find_scenario
 
     workspace = Workspace(home, config)
@@ -84,7 +84,7 @@ def run(
 @workspace_options
 def score(home: str | None, config: str | None, drill_id: str, as_json: bool) -> int:
     """Judge a drill once more from its artefacts; exit code 1 when that is not what was sealed, or not passed."""
-    from peaktrade_core.edge.drill_run import rescore
+    from peaktrade_core.edge.drills.run import rescore
 
     workspace = Workspace(home, config)
     sealed = _book(workspace).load(drill_id)

@@ -11,7 +11,7 @@ from peaktrade_core.adapters.feeds import Feed, Item
 from peaktrade_core.domain.clock import from_seconds
 from peaktrade_core.domain.drills import Fault, Noted, Scenario
 from peaktrade_core.domain.market import Bar
-from peaktrade_core.edge.drill_site import BAR_S
+from peaktrade_core.edge.drills.site import BAR_S
 from peaktrade_core.testing.faults import Fault as VenueFault
 from peaktrade_core.testing.rules import Rule
 from peaktrade_core.testing.venue import LoopbackVenue

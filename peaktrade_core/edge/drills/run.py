@@ -7,10 +7,8 @@ person everything runs on the machine's clock until the damage is held, the time
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,109 +19,25 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.adapters.clocks import SystemClock
-from peaktrade_core.adapters.exchange.credentials import variables_of
-from peaktrade_core.adapters.feeds import Feed, Item, Pause
 from peaktrade_core.adapters.feeds.exchange import ExchangeFeed
 from peaktrade_core.domain import drills as dr
-from peaktrade_core.domain.clock import from_seconds
 from peaktrade_core.domain.drills import Drill, Scenario
 from peaktrade_core.domain.errors import PeaktradeError, SessionNotFoundError, UnknownNameError
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.drill_faults import Injector
-from peaktrade_core.edge.drill_operator import SCRIPTS, Operator
-from peaktrade_core.edge.drill_site import BAR_S, make_site, market, mode_of, open_site, wishes
+from peaktrade_core.edge.drills.operator import SCRIPTS, Operator
+from peaktrade_core.edge.drills.site import BAR_S, make_site, market, open_site, wishes
+from peaktrade_core.edge.drills.stage import STEP_S, Stage, Stepped, venue_keys
 from peaktrade_core.policy.drill_score import score
 from peaktrade_core.services.drill_actions import look
 from peaktrade_core.services.drill_log import DrillBook
 from peaktrade_core.services.session import run_session
-from peaktrade_core.services.watcher import Deliveries
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.venue import LoopbackVenue
 
-STEP_S = 10.0  # of the clock, between two looks once a fault is in the world [s]
 TURN_S = 1.0  # the same with a person, on the machine's clock [s]
 END_S = 5.0  # how long a session may take to end [s]
 VENUE = "http://venue"  # how the venue's address is written where it must not differ
-DELIVER_S = 5.0  # how long an example waits for a channel that is dead [s]
 Say = Callable[[str], None]
-
-
-class Stage:
-    """What a drill is made of while it runs: its workspace, the venue, the faults and the alert rules."""
-
-    def __init__(self, site: Workspace, drill: Drill, venue: LoopbackVenue) -> None:
-        self.site, self.drill, self.venue = site, drill, venue
-        self.began = venue.clock.seconds()
-        self.session_id = f"{mode_of(drill.scenario)}_{from_seconds(self.began):%Y%m%d_%H%M%S}_drill"
-        self.injector = Injector(drill.scenario, venue, self.began)
-        self._engine = site.alert_engine()
-        self._deliveries: Deliveries | None = None
-        if _tells(drill.scenario) or not drill.script:
-            log = site.home / "logs" / "alerts.log"
-            self._deliveries = Deliveries(self._engine.settings, site.alerts.log, log, site.clock)
-        self._size = -1
-
-    def turn(self, *, wait: bool = False) -> None:
-        """Inject what is due, recover what died, ask the alert rules, and tell."""
-        now = self.venue.clock.seconds()
-        self.injector.turn(now)
-        self.site.recover()
-        self._engine.evaluate()
-        if self._deliveries and self._deliveries.offer() and wait:
-            self._deliveries.wait(DELIVER_S)
-
-    def touch(self) -> None:
-        """Give the journal, where it grew, the time of the venue's clock: silence is measured by it."""
-        journal = self.site.run_folder(self.session_id).journal
-        if journal.exists() and (size := journal.stat().st_size) != self._size:
-            self._size = size
-            at = self.venue.clock.seconds()
-            os.utime(journal, (at, at))
-
-    def close(self) -> None:
-        """End what delivers."""
-        if self._deliveries:
-            self._deliveries.close()
-
-    def child(self) -> subprocess.Popen[bytes]:
-        """Start the drilled session in a process of its own."""
-        began = from_seconds(self.began).isoformat() if self.drill.script else ""
-        call = (sys.executable, "-m", "peaktrade_core.edge.drill_child", str(self.site.home), self.session_id, began)
-        return subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own
-
-
-def _tells(scenario: Scenario) -> bool:
-    """Return whether the scenario is about telling."""
-    return any(fault.kind == "failed_channel" for fault in scenario.fault)
-
-
-class Stepped:
-    """A feed whose pauses move the venue's clock instead of passing."""
-
-    def __init__(self, feed: Feed, stage: Stage, step: Callable[[], None]) -> None:
-        self._feed, self._stage, self._step, self._next = feed, stage, step, 0.0
-        self.name, self.simulated, self.data_sha256 = feed.name, feed.simulated, feed.data_sha256
-        self.skew_s = feed.skew_s
-
-    def __len__(self) -> int:
-        return len(self._feed)
-
-    def __iter__(self) -> Iterator[Item]:
-        for item in self._feed:
-            self.skew_s = self._feed.skew_s
-            if not isinstance(item, Pause):
-                yield item
-                continue
-            yield Pause(0.0)  # first, so that what was decided is on the disk
-            left = item.seconds
-            while left > 0.0:
-                slice_s = min(left, STEP_S) if self._stage.injector.noted else left
-                self._stage.touch()
-                now = self._stage.venue.clock.advance(slice_s)
-                left -= slice_s
-                if now >= self._next:  # a feed that polls would else ask the rules every two seconds
-                    self._next = now + STEP_S
-                    self._step()
 
 
 def run_drill(
@@ -164,7 +78,7 @@ def _with_script(workspace: Workspace, book: DrillBook, drill: Drill, _: Say) ->
     """Run a drill with a script, on a clock that is moved."""
     source = market(drill.scenario, workspace.config.session.symbol)
     clock = VenueClock(source.default_start)
-    with LoopbackVenue(source, clock=clock) as venue, _keys(venue):
+    with LoopbackVenue(source, clock=clock) as venue, venue_keys(venue):
         site = make_site(workspace, drill.scenario, book.site(drill), venue.url, clock, console=False)
         stage = Stage(site, drill, venue)
         actor = Operator(drill.script, site, drill.scenario, stage.session_id, drill.operator)
@@ -209,7 +123,7 @@ def _with_person(workspace: Workspace, book: DrillBook, drill: Drill, say: Say) 
     """Run a drill with a person, on the machine's clock."""
     clock = VenueClock.system()
     source = market(drill.scenario, workspace.config.session.symbol).aligned(clock.seconds())
-    with LoopbackVenue(source, clock=clock) as venue, _keys(venue):
+    with LoopbackVenue(source, clock=clock) as venue, venue_keys(venue):
         site = make_site(workspace, drill.scenario, book.site(drill), venue.url, SystemClock(), console=True)
         stage = Stage(site, drill, venue)
         drill = book.save(msgspec.structs.replace(drill, session_id=stage.session_id))
@@ -337,19 +251,3 @@ def _digest(journal: Path, url: str) -> str:
         return hashlib.sha256(journal.read_bytes().replace(url.encode(), VENUE.encode())).hexdigest()
     except OSError:
         return ""
-
-
-@contextmanager
-def _keys(venue: LoopbackVenue) -> Iterator[None]:
-    """Have the venue's own key in the environment inside the block; it opens nothing elsewhere."""
-    values = dict(zip(variables_of("kraken"), venue.credentials, strict=True))
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -10,8 +10,8 @@ import msgspec
 
 from peaktrade_core.domain.clock import FixedClock
 from peaktrade_core.domain.drills import Drill
-from peaktrade_core.edge.drill_faults import Doomed
-from peaktrade_core.edge.drill_site import WARMUP, open_site, wishes
+from peaktrade_core.edge.drills.faults import Doomed
+from peaktrade_core.edge.drills.site import WARMUP, open_site, wishes
 from peaktrade_core.services.session import run_session
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from peaktrade_core.domain.drills import RUNNING, Drill, Noted
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.drill_board import PERSON, DrillBoard
+from peaktrade_core.edge.drills.board import PERSON, DrillBoard
 from peaktrade_core.edge.tables import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.services import wording
 from peaktrade_core.services.coverage import EXERCISED, UNKNOWN, coverage
@@ -124,7 +124,7 @@ def drill_events(drill: Drill | None) -> Table:
     found = sorted(((one.at, kind, one) for kind, all_ in kinds for one in all_), key=lambda row: (row[0], row[1].text))
     rows = [
         (
-            wording.moment(at),
+            f"{at:%H:%M:%S}",
             wording.NOTHING if first is None else wording.duration(max(0.0, (at - first).total_seconds())),
             kind,
             one.what,
@@ -134,7 +134,8 @@ def drill_events(drill: Drill | None) -> Table:
         for at, kind, one in found
     ]
     columns = ("At (UTC)", "After the fault", "", "What", "By", "Detail")
-    return Table("What happened", columns, rows, numbers=(1,), empty="Nothing happened.")
+    clock = f"The venue's clock, which was moved: {found[0][0]:%Y-%m-%d}." if drill.script and found else ""
+    return Table("What happened", columns, rows, numbers=(1,), note=clock, empty="Nothing happened.")
 
 
 def drill_log(workspace: Workspace, limit: int = 20) -> Table:

@@ -14,9 +14,9 @@ from peaktrade_core.domain.checks import FAIL, WARN, Check, check
 from peaktrade_core.domain.drills import RUNNING, Drill, Noted, Scenario
 from peaktrade_core.domain.errors import EnvironmentFault, PeaktradeError, UnknownNameError
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.drill_operator import SCRIPTS
-from peaktrade_core.edge.drill_run import run_drill
-from peaktrade_core.edge.drill_site import open_site
+from peaktrade_core.edge.drills.operator import SCRIPTS
+from peaktrade_core.edge.drills.run import run_drill
+from peaktrade_core.edge.drills.site import open_site
 from peaktrade_core.edge.steps import Runbook
 from peaktrade_core.services import wording
 from peaktrade_core.services.drill_actions import look
@@ -179,7 +179,7 @@ def open_drill(workspace: Workspace, drill_id: str = "latest") -> Drill | None:
 
 def may_rescore(workspace: Workspace, drill: Drill) -> Check:
     """Return whether a drill's artefacts still say what was sealed."""
-    from peaktrade_core.edge.drill_run import rescore
+    from peaktrade_core.edge.drills.run import rescore
 
     question = "Do its artefacts still say so?"
     try:
