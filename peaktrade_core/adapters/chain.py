@@ -87,11 +87,12 @@ class Chain:
                     file.truncate(file.seek(0, os.SEEK_END) - len(torn))
                     entries = ((HEALED, {"cut_off": torn.decode(errors="replace")[:_KEPT]}), *entries)
                 seq, head = (last[0].seq + 1, last[1]) if last else (0, BEGINNING)
-                text = b""
+                lines: list[bytes] = []
                 for number, (kind, data) in enumerate(entries, seq):
                     line = msgspec.json.encode(Link(seq=number, at=at, kind=kind, data=data, prev=head))
-                    text, head = text + line + b"\n", _digest(line)
-                file.write(text)
+                    lines.append(line)
+                    head = _digest(line)
+                file.write(b"".join(line + b"\n" for line in lines))
                 file.flush()
                 os.fsync(file.fileno())
         except (OSError, TimeoutError) as error:
