@@ -34,13 +34,11 @@ browser: setup
 	@.ci/browser
 
 lint: setup
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@$(BIN)/peaktrade gates run --home . lint types
 
 test: lint browser
 	@$(BIN)/python -m compileall -q peaktrade_core
-	$(BIN)/python -m pytest -n 2
+	@$(BIN)/peaktrade gates run --home . tests notebooks browser docs-reference-targets no-live
 
 notebooks: setup
 	$(BIN)/python tests/notebooks/regenerate.py

@@ -15,11 +15,13 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from peaktrade_core.edge.checkout import broken_links, documents
 from peaktrade_core.edge.config import Config, load_config
 
 REPO = Path(__file__).resolve().parent.parent
 PACKAGE = REPO / "peaktrade_core"
 FLOORS = ("domain", "policy", "adapters", "services", "edge")
+DRILLS = "peaktrade_core.edge.drills."  # they take place on the loopback venue (0025)
 LONGEST_MODULE, LONGEST_BODY = 350, 60  # lines; a body is a function without its signature and docstring
 IMPURE = {
     "asyncio",
@@ -123,14 +125,15 @@ def test_imports_go_down_only(floor: str) -> None:
         if module.floor == floor
         for name in imports(module)
         if name.startswith("peaktrade_core.") and name.split(".")[1] not in below(floor)
+        if not (module.name.startswith(DRILLS) and name.startswith("peaktrade_core.testing"))
     ]
     assert wrong == []
 
 
-def test_the_fakes_for_tests_are_used_by_no_floor_and_know_only_the_lower_ones() -> None:
+def test_the_fakes_for_tests_are_used_by_drills_alone_and_know_only_the_lower_ones() -> None:
     for module in MODULES.values():
         for name in imports(module):
-            if module.floor in FLOORS:
+            if module.floor in FLOORS and not module.name.startswith(DRILLS):
                 assert not name.startswith("peaktrade_core.testing"), module.name
             elif module.floor == "testing" and name.startswith("peaktrade_core."):
                 assert name.split(".")[1] in ("testing", "domain", "policy", "adapters"), (
@@ -216,23 +219,6 @@ def test_the_shipped_strategy_parameters_are_the_built_in_ones() -> None:
         assert strategy.parameters(given) == strategy.parameters({})
 
 
-def _documents() -> list[Path]:
-    return [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
-
-
-@pytest.mark.parametrize("path", _documents(), ids=lambda path: str(path.relative_to(REPO)))
+@pytest.mark.parametrize("path", documents(REPO), ids=lambda path: str(path.relative_to(REPO)))
 def test_every_link_in_the_documents_leads_somewhere(path: Path) -> None:
-    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)\s]+)", text):
-        if not re.match(r"[a-z]+:", target):
-            file, _, anchor = target.partition("#")
-            aim = path.parent / file if file else path
-            assert aim.exists(), f"{path.relative_to(REPO)} links to {target}"
-            if anchor and aim.suffix == ".md":
-                assert anchor in _anchors(aim), f"{path.relative_to(REPO)} links to {target}"
-
-
-def _anchors(path: Path) -> set[str]:
-    """Return the anchors of a document's headings, as forges make them."""
-    titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert broken_links(path) == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -68,6 +69,20 @@ class AlertLog:
                 self.book.apply(change)
         self._offset += len(whole) + len(newline)
         return self.book
+
+    def changes(self) -> list[AnyChange]:
+        """Return every change that can be read, in order; raises as :meth:`refresh`."""
+        try:
+            lines = self.path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
+        found = []
+        for line in lines:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                found.append(self._decode(line))
+        return found
 
     def append(self, decide: Callable[[AlertBook], Iterable[AnyChange]]) -> list[AnyChange]:
         """Ask ``decide`` for changes to the newest state, write them durably and return them with their numbers.

@@ -1,17 +1,20 @@
-"""A notebook as one HTML file that needs nothing else: no network, no CDN, figures drawn by a plotly that it carries.
+"""A notebook as one HTML file that needs nothing else: no network, no CDN, and no script where its figures can do without.
 
-A content security policy names the digests of its own two scripts, so that no other script can run and nothing can be
+Figures are drawn as SVG. One that holds more than that knows is drawn by a plotly that the page then carries; a content
+security policy names the digests of its own two scripts, so that no other script can run and nothing can be
 fetched, whatever a cell printed.
 """
 
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
+from peaktrade_core.adapters.figure_svg import draw
 from peaktrade_core.adapters.resources import share_dir
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -28,6 +31,7 @@ def to_html(notebook: Any) -> str:
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 
+    notebook = _drawn(notebook)
     base = share_dir() / "templates" / "nbconvert"
     exporter = HTMLExporter(
         template_name=TEMPLATE,
@@ -47,8 +51,20 @@ def to_html(notebook: Any) -> str:
     return before + "".join(f"<script>{script}</script>\n" for script in scripts) + after
 
 
+def _drawn(notebook: Any) -> Any:
+    """Return a copy of a notebook with its figures as SVG, where that can be done."""
+    copied = copy.deepcopy(notebook)
+    for cell in copied.cells:
+        for output in cell.get("outputs", ()):
+            figure = output.get("data", {}).get(PLOTLY)
+            if figure is not None and (drawn := draw(figure)) is not None:
+                del output["data"][PLOTLY]
+                output["data"]["text/html"] = drawn
+    return copied
+
+
 def _scripts(template: Path, notebook: Any) -> list[str]:
-    """Return the scripts of the page: none unless the notebook has figures."""
+    """Return the scripts of the page: none unless the notebook has figures that only plotly can draw."""
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
     if not any(PLOTLY in output.get("data", {}) for output in outputs):
         return []

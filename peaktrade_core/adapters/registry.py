@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeVar
 from peaktrade_core.adapters import registry_index as index
 from peaktrade_core.adapters.files import write_atomic
 from peaktrade_core.adapters.folders import SETTLED_NS
+from peaktrade_core.adapters.registry_chain import RegistryChain
 from peaktrade_core.adapters.registry_index import DaySum, FileState, Look, Query
 from peaktrade_core.adapters.registry_rows import Line
 from peaktrade_core.adapters.registry_scan import Changes, changes, folder_ns, read_file, read_line
@@ -60,6 +61,7 @@ class Registry:
 
     def __init__(self, folder: Path, index: Path, *, trust_s: float = 0.0) -> None:
         self.folder = folder
+        self.chain = RegistryChain(folder)
         self.trust_s = trust_s
         self._index = index
         self._memory: sqlite3.Connection | None = None  # stands in for an index that cannot be used
@@ -76,13 +78,18 @@ class Registry:
         return self.folder / f"{stamp}_{record.run_type}_{record.session_id}.json"
 
     def write(self, record: SessionRecord) -> Path:
-        """Write or replace a record and return its path.
+        """Write or replace a record and return its path; the hash of a finished one is in the chain before.
+
+        A chain that cannot be written keeps no record from being written: ``peaktrade audit verify`` tells which it lacks.
 
         Raises:
             EnvironmentFault: the folder cannot be written or the disk is full; an older record is untouched.
         """
-        path = self.path_of(record)
-        write_atomic(path, encode_record(record))
+        path, data = self.path_of(record), encode_record(record)
+        if record.finished_at is not None:
+            with suppress(PeaktradeError):
+                self.chain.enter(path.name, data, record.status, record.finished_at)
+        write_atomic(path, data)
         return path
 
     def lines(self, query: Query = ALL) -> list[Line]:

@@ -36,6 +36,10 @@ class PeaktradeError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows in the place of a traceback: the sentence, which says what to do."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ConfigError(PeaktradeError, ValueError):
     """A setting, parameter or option is missing, of the wrong type or out of range."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from peaktrade_core.services.alert_engine import AlertEngine
     from peaktrade_core.services.evidence import EvidenceBook
     from peaktrade_core.services.fleet import Fleet
+    from peaktrade_core.services.incidents import IncidentBook
     from peaktrade_core.services.kill_switch import KillSwitch
     from peaktrade_core.services.triggers import TriggerDesk
     from peaktrade_core.services.watcher import Watch, Watcher
@@ -246,6 +247,13 @@ class Workspace:
         from peaktrade_core.services.evidence import EvidenceBook
 
         return EvidenceBook(self.home, self.clock, rehearsal=isinstance(self.clock, FixedClock))
+
+    @cached_property
+    def incidents(self) -> IncidentBook:
+        """The incidents."""
+        from peaktrade_core.services.incidents import IncidentBook
+
+        return IncidentBook(self.home, self.clock)
 
     @cached_property
     def fleet(self) -> Fleet:

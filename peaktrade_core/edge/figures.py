@@ -108,6 +108,23 @@ def price_figure(
     return figure
 
 
+def comparison_figure(
+    curves: Mapping[str, tuple[Sequence[datetime], Sequence[float]]], currency: str, title: str
+) -> go.Figure:
+    """Return several curves over time, one above the other.
+
+    Args:
+        curves: by name, times (UTC) and values [currency]; currency: of them; title: without the unit.
+    """
+    ends = ", ".join(f"{name} ends at {values[-1]:+,.2f}" for name, (_, values) in curves.items() if values)
+    figure = _figure(f"{title} [{currency}]", f"{title}: {ends} {currency}")
+    for (name, (ts, values)), colour in zip(curves.items(), cycle((ACCENT, AMBER, GREEN, RED)), strict=False):
+        x, y = thin(ts, values, 2)
+        figure.add_scatter(x=x, y=y, mode="lines", name=name, line={"color": colour, "width": 2})
+    figure.update_layout(showlegend=True)
+    return figure
+
+
 def results_figure(ends: Mapping[str, Sequence[tuple[datetime, float]]]) -> go.Figure:
     """Return realized PnL, summed up over the sessions of a period in the order of their ends.
 

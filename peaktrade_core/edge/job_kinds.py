@@ -7,6 +7,7 @@ from functools import partial
 
 from peaktrade_core.domain.jobs import DAY, TIME, WEEK, Period
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.routine import STATUS_REPORT
 from peaktrade_core.services.schedule import JOBS_FILE, Done, JobKind, Schedule
 
 Work = Callable[[Workspace, Period], Done]
@@ -62,6 +63,14 @@ def _report(workspace: Workspace, kind: str, label: str) -> Done:
     return Done(made.error is None, name if made.error is None else f"{made.error} ({name})")
 
 
+def _status(workspace: Workspace, _: Period) -> Done:
+    from peaktrade_core.services.runbooks import run_runbook
+
+    outcome = run_runbook(STATUS_REPORT, {}, workspace)
+    name = outcome.html.relative_to(workspace.home).as_posix()
+    return Done(outcome.error is None, name if outcome.error is None else f"{outcome.error} ({name})")
+
+
 def _snapshot(workspace: Workspace, _: Period) -> Done:
     from peaktrade_core.edge.dashboard.export import export_dashboard
 
@@ -80,6 +89,7 @@ _KINDS: dict[str, tuple[str, str, Work]] = {
     "alerts_check": ("Evaluates the alert rules and delivers what is due.", TIME, _alerts),
     "daily_report": ("Makes the report of the UTC day before.", DAY, _daily),
     "weekly_report": ("Makes the report of the ISO week before.", WEEK, _weekly),
+    STATUS_REPORT: ("Keeps the status of the control center as it is now.", TIME, _status),
     "snapshot_export": ("Writes the operator dashboard as files below out/.", TIME, _snapshot),
     "retention": ("Archives run folders and reports that are old enough.", TIME, _retention),
 }

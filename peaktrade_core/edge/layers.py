@@ -10,24 +10,26 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from peaktrade_core.adapters.market_data import CandleStore
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.domain.checks import FAIL, PASS, WARN
 from peaktrade_core.domain.errors import PeaktradeError
 from peaktrade_core.domain.records import UNREADABLE
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.gates import UNKNOWN, gate_results
 from peaktrade_core.edge.readiness import pre_session_checks
 from peaktrade_core.policy.strategies import all_strategies, get_strategy
 from peaktrade_core.services.run_views import DIED, SILENT
 from peaktrade_core.services.views import SessionRow
 
-UNKNOWN = "unknown"
 ORDER = (UNKNOWN, PASS, WARN, FAIL)  # what is unknown does not hide a finding
 LOOK_BACK = timedelta(hours=24)
 REPORT_AGE = timedelta(days=2)
 
 
-class Finding(NamedTuple):
+class Finding(msgspec.Struct, frozen=True):
     """One thing that was looked at: its status, what was found, and what to do where it is not well."""
 
     status: str
@@ -148,6 +150,9 @@ def _risk(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
     red = [row for row in recent if row.risk_status == "red"]
     if red:
         yield Finding(WARN, f"{len(red)} sessions of the last 24 h were red: {_names(red)}", "Read their risk use.")
+    audit = workspace.kill_switch.verify()
+    if audit.status != PASS:
+        yield Finding(audit.status, f"the kill switch's audit: {audit.evidence}", audit.next_step)
     live = next(check for check in pre_session_checks(workspace) if check.id == "live")
     yield Finding(live.status, f"live is locked: {live.evidence}", live.next_step)
 
@@ -165,6 +170,9 @@ def _monitoring(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
         yield Finding(WARN, f"{len(rows)} alerts open, {len(free)} not taken by anybody", "Open the alerts page.")
     else:
         yield Finding(PASS, "no alert is open")
+    if workspace.watch().status != "running":
+        told = "the watcher does not run: no rule is asked and nobody is told"
+        yield Finding(WARN, told, "`peaktrade watch` starts it.")
     lost = [row for row in rows if "failed" in row.deliveries.values()]
     if lost:
         yield Finding(WARN, f"{len(lost)} alerts could not be delivered", "Check the channels in config/alerts.toml.")
@@ -182,7 +190,20 @@ def _operations(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
     broken = workspace.views.stats(Query(status=UNREADABLE)).total_sessions
     if broken:
         yield Finding(WARN, f"{broken} records cannot be read", "`peaktrade session list --status unreadable`.")
-    yield Finding(UNKNOWN, "the seven CI gates leave no result in this workspace")
+    yield _gates(workspace)
+
+
+def _gates(workspace: Workspace) -> Finding:
+    """Return how the required gates stand, in one finding."""
+    results = gate_results(workspace)
+    failed = [result for result in results if result.status == FAIL]
+    if failed:
+        return Finding(FAIL, f"gates failed: {', '.join(result.gate for result in failed)}", failed[0].next_step)
+    unknown = [result.gate for result in results if result.status == UNKNOWN]
+    if unknown:
+        told = f"{len(unknown)} of {len(results)} gates unknown: {', '.join(unknown)}"
+        return Finding(UNKNOWN, told, "`make test` answers them, in the checkout.")
+    return Finding(PASS, f"all {len(results)} gates pass")
 
 
 def _age(what: str, at: datetime | None, now: datetime) -> Finding:

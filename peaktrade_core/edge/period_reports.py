@@ -15,6 +15,7 @@ from peaktrade_core.edge.period_tables import period_tables
 from peaktrade_core.edge.tables import Table
 from peaktrade_core.services import period_summary as ps
 from peaktrade_core.services import periods
+from peaktrade_core.services.chain_heads import chain_heads
 from peaktrade_core.services.report_templates import templates
 from peaktrade_core.services.runbooks import run_runbook
 
@@ -83,5 +84,5 @@ def _markdown(workspace: Workspace, span: periods.Span, error: str | None) -> st
     return (
         templates()
         .get_template("tables.md.j2")
-        .render(title=f"{title} {span.label}", as_of="", error=error, tables=tables)
+        .render(title=f"{title} {span.label}", as_of="", error=error, tables=tables, heads=chain_heads(workspace.home))
     )

@@ -117,15 +117,28 @@ def _switch_tested(workspace: Workspace) -> Check:
 
 
 def _released(workspace: Workspace) -> Check:
-    """Look for a finished live-start runbook with two names; there is none to be had, which it says."""
-    found = [name for name in workspace.evidence.ids() if "live_start" in name]
+    """Look for a live-start runbook in which two people said go; it, too, ended at the gate."""
+    found = next((name for name in workspace.evidence.ids() if _says_go(workspace, name)), None)
     return check(
         "two_people",
         "Have two people documented the release (two-man rule)?",
-        bool(found),
-        found[0] if found else "no evidence of the runbook live_start",
+        found is not None,
+        found or "no evidence of the runbook live_start with a go of two people",
         "The runbook live_start rehearses it; it, too, ends at the locked gate.",
     )
+
+
+def _says_go(workspace: Workspace, name: str) -> bool:
+    """Return whether an evidence record is a live start, in earnest, in which two people said go."""
+    if "-LIVE-START-" not in name:
+        return False
+    try:
+        record = workspace.evidence.load(name)
+    except PeaktradeError:
+        return False
+    step = record.step("go_no_go")
+    answer = step.answer if step else None
+    return not record.rehearsal and answer is not None and answer.key == "go" and bool(answer.second)
 
 
 def _keys() -> Check:

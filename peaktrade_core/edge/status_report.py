@@ -12,6 +12,7 @@ from peaktrade_core.edge.health import health
 from peaktrade_core.edge.notebook_tables import check_table, sessions_table
 from peaktrade_core.edge.tables import TONE_OF, Cell, Table
 from peaktrade_core.services import wording
+from peaktrade_core.services.chain_heads import chain_heads
 from peaktrade_core.services.ops import portfolio
 from peaktrade_core.services.report_templates import css, templates
 
@@ -44,7 +45,8 @@ def _rendered(workspace: Workspace, tables: list[Table], form: str) -> str:
     now = workspace.clock.now()
     as_of = f"As of {wording.moment(now)} UTC ({local(now)[11:16]} in Berlin)"
     template = templates().get_template(f"tables.{SUFFIX[form]}.j2")
-    return template.render(title="Live status report", as_of=as_of, error=None, tables=tables, css=css())
+    heads = chain_heads(workspace.home)
+    return template.render(title="Live status report", as_of=as_of, error=None, tables=tables, css=css(), heads=heads)
 
 
 def status_tables(workspace: Workspace) -> list[Table]:

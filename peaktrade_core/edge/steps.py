@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from peaktrade_core.domain import evidence as ev
 from peaktrade_core.domain.checks import PASS, Check
 from peaktrade_core.domain.clock import FixedClock, iso, local
@@ -46,6 +48,11 @@ class Runbook:
         record = self.round.record
         return f"{record.evidence_id}: {record.title}, by {record.operator} ({record.role})"
 
+    @property
+    def second_person(self) -> str:
+        """Who agrees where two are needed, as far as the parameters name somebody."""
+        return self._second
+
     def check(self, step_id: str, title: str, checks: Sequence[Check], *artefacts: Path) -> Table:
         """Record checks as a step and show them."""
         self.round.check(step_id, title, checks, *artefacts)
@@ -58,18 +65,31 @@ class Runbook:
             title, ("", ""), [("Result", step.result), ("By", step.by), ("At (UTC)", wording.moment(step.ended_at))]
         )
 
-    def confirm(self, step_id: str, text: str, *, about: str = "") -> Prompt | Table:
+    def confirm(self, step_id: str, text: str, *, about: str = "", needed: bool = False) -> Prompt | Table:
         """Ask what only a person can tell: yes, no, or does not apply.
 
         Args:
             step_id, text: as for :meth:`ask`.
             about: a step of checks; when all its answers are good there is nothing to ask.
+            needed: it always applies, so that is no answer.
         """
         step = self.round.record.step(about) if about else None
         if step is not None and step.status == PASS:
-            self._spared.add(step_id)
-            return Table(text, (), [], empty="Nothing to ask: every answer is good.")
-        return self.ask(step_id, text)
+            return self.spare(step_id, text, "Nothing to ask: every answer is good.")
+        return self.ask(step_id, text, (ev.YES, ev.NO) if needed else (ev.YES, ev.NO, ev.NOT_APPLICABLE))
+
+    def ask_must(self, step_id: str, text: str) -> Prompt:
+        """Ask what must be a yes to go on: a no ends the runbook."""
+        return self.ask(step_id, text, (ev.YES, msgspec.structs.replace(ev.NO, stops=True, meaning="it ends here")))
+
+    def spare(self, step_id: str, text: str, why: str) -> Table:
+        """Leave a question out because nothing is left to answer, and say why."""
+        self._spared.add(step_id)
+        return Table(text, (), [], empty=why)
+
+    def spared(self, step_id: str) -> bool:
+        """Return whether a question was left out because nothing was left to answer."""
+        return step_id in self._spared
 
     def ask(
         self,
@@ -171,7 +191,7 @@ class Finished:
         """Return how it came out, step by step, and where the record is."""
         record = self.record
         rows = [
-            (Cell(wording.MARKS.get(step.status, "? open"), _TONE[step.status]), step.title, _by(step), _told(step))
+            (Cell(wording.MARKS.get(step.status, "? open"), _TONE[step.status]), step.title, _by(step), told(step))
             for step in record.steps
         ]
         where = self.page.relative_to(self._home).as_posix()
@@ -284,7 +304,7 @@ def _by(step: ev.Step) -> str:
     return f"{step.by} {wording.moment(step.ended_at)}" if step.ended_at else step.by
 
 
-def _told(step: ev.Step) -> str:
+def told(step: ev.Step) -> str:
     """Return what a step says, in a line."""
     if step.answer is not None:
         return step.answer.key + (f": {step.answer.reason}" if step.answer.reason else "")

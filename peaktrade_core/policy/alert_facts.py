@@ -186,6 +186,7 @@ class Facts(NamedTuple):
         ended: sessions that ended, newest first, enough to count failures in a row.
         disk_free: share of the workspace's disk [fraction], None where it cannot be told.
         reports: when each kind of report was last written, None where never.
+        failed_reports: name of the newest report of a kind that failed, where no later one was written.
         first_session_at: since when there has been something to report.
         scopes: what is halted.
     """
@@ -195,6 +196,7 @@ class Facts(NamedTuple):
     ended: tuple[RunFacts, ...] = ()
     disk_free: float | None = None
     reports: Mapping[str, datetime | None] = MappingProxyType({})
+    failed_reports: Mapping[str, str] = MappingProxyType({})
     first_session_at: datetime | None = None
     scopes: tuple[Scope, ...] = ()
 

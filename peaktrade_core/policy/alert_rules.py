@@ -229,13 +229,16 @@ class DiskFree(Rule, tag="disk_free", frozen=True, kw_only=True):
 
 
 class ReportOverdue(Rule, tag="report_overdue", frozen=True, kw_only=True):
-    """The newest ``report`` (a folder below reports/) is older than ``max_age_s``."""
+    """The newest ``report`` (a folder below reports/) failed, or is older than ``max_age_s``."""
 
     report: str = "daily"
     max_age_s: float = 93_600.0
 
     def find(self, facts: Facts) -> Iterator[Finding]:
-        """Grade the age of the newest report; before the first, that of the first session."""
+        """Tell of a report that failed, and grade the age of the newest; before the first, that of the first session."""
+        if failed := facts.failed_reports.get(self.report):
+            told = f"the {self.report} report failed: reports/{self.report}/{failed} says why"
+            yield Finding(f"{self.report} failed", self.severity, told, cause=failed)
         since = facts.reports.get(self.report) or facts.first_session_at
         if since is None:
             return

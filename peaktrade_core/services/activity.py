@@ -29,6 +29,7 @@ KINDS = ("session", "alert", "halt", "runbook", "report", "fleet", "incident", "
 INFO, WARNING, CRITICAL = "info", "warning", "critical"
 REPORTS = ("daily", "weekly", "live", "drills", "checklists")  # folders of reports/ whose files are reports
 INCIDENTS = "incidents"
+IN_THE_LOG = ("incident.md", "post_mortem.md")  # what the operations log tells anyway
 WRITTEN = (".html", ".md", ".ipynb", ".pdf")  # what people read; other files there are states and data
 LOG_BYTES = 4 << 20  # of the operations log, searched from its end
 OUT_OF_ORDER = timedelta(days=1)  # a runbook is logged at its end under the time of its beginning
@@ -184,7 +185,12 @@ class ActivityFeed:
             for file in self._folders.files(self._reports / folder):
                 path = file.path.relative_to(self._reports).as_posix()
                 stem = path.rpartition(".")[0]
-                if file.path.suffix not in WRITTEN or file.path.name in told or stem in shown:
+                if (
+                    file.path.suffix not in WRITTEN
+                    or file.path.name in IN_THE_LOG
+                    or file.path.name in told
+                    or stem in shown
+                ):
                     continue  # a report is often both a notebook and its HTML
                 shown.add(stem)
                 text = f"{kind} written: {path}"
@@ -206,7 +212,10 @@ def _operation(line: bytes) -> Activity | None:
     what, _, rest = text.partition(" ")
     word = what.rstrip(":").lower()
     kind = _KIND_OF.get(word, word if word in KINDS else "other")
-    severity = CRITICAL if kind == "halt" and _HALTED.search(text) else WARNING if _WARNED.search(text) else INFO
+    if kind == "incident":
+        severity = CRITICAL if " opened, high," in text else WARNING if " opened, " in text else INFO
+    else:
+        severity = CRITICAL if kind == "halt" and _HALTED.search(text) else WARNING if _WARNED.search(text) else INFO
     by = _BY.search(text)
     subject = rest.partition(" ")[0].rstrip(":")
     return Activity(at=at, kind=kind, severity=severity, who=by[1] if by else what, text=text, subject=subject)

@@ -23,6 +23,7 @@ from peaktrade_core.services.run_views import ENDED, RunRow
 from peaktrade_core.services.views import Views
 
 LOOK_BACK = 500  # runs that are looked at, those with a process first
+_FAILED = "_failed"  # ends the name of a report that could not be made
 METERED_S = 600.0  # for so long after its end a run's journal is still looked into [s]
 
 
@@ -83,6 +84,9 @@ class Gatherer:
             ended=tuple(ended),
             disk_free=_free(self._home),
             reports={kind: _newest(self._reports / kind) for kind in report_kinds},
+            failed_reports={
+                kind: failed for kind in report_kinds if (failed := _failed(self._reports / kind)) is not None
+            },
             first_session_at=min((row.started_at for row in rows if row.started_at), default=None),
             scopes=self._scopes(),
         )
@@ -159,15 +163,26 @@ def _free(home: Path) -> float | None:
 
 def _newest(folder: Path) -> datetime | None:
     """Return when the newest finished report of a folder was written, None where there is none."""
+    times = [changed for path, changed in _written(folder) if not path.stem.endswith(_FAILED)]
+    return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
+def _failed(folder: Path) -> str | None:
+    """Return the newest report of a folder if it failed, None where it was written or there is none."""
+    path, _ = max(_written(folder), key=lambda item: item[1], default=(None, 0.0))
+    return path.with_suffix(".html").name if path is not None and path.stem.endswith(_FAILED) else None
+
+
+def _written(folder: Path) -> list[tuple[Path, float]]:
+    """Return the reports in a folder with the time of their last change [s since epoch]."""
     try:
-        times = [
-            path.stat().st_mtime
+        return [
+            (path, path.stat().st_mtime)
             for path in folder.iterdir()
-            if path.is_file() and not path.name.startswith(".") and not path.stem.endswith("_failed")
+            if path.is_file() and not path.name.startswith(".")
         ]
     except OSError:
-        return None
-    return datetime.fromtimestamp(max(times), UTC) if times else None
+        return []
 
 
 def label(error: Exception) -> str:

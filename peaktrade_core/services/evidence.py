@@ -18,11 +18,17 @@ import msgspec
 from peaktrade_core.adapters.chain import Chain
 from peaktrade_core.adapters.files import append_line, sha256_of, write_atomic
 from peaktrade_core.domain import evidence as ev
-from peaktrade_core.domain.checks import Check, check, worst
+from peaktrade_core.domain.checks import Check, worst
 from peaktrade_core.domain.clock import Clock, iso, local
 from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
+from peaktrade_core.services.artefacts import artefact_of
 
 _ID = re.compile(r"EV-\d{8}-[A-Z0-9-]{1,80}")
+
+
+def tag_of(runbook: str) -> str:
+    """Return how a runbook's name stands in the ids of its evidence."""
+    return re.sub(r"[^A-Z0-9]+", "-", runbook.upper()).strip("-")
 
 
 class EvidenceBook:
@@ -140,28 +146,20 @@ class EvidenceBook:
 
     def verify(self) -> Check:
         """Return whether every finished record is as it was when it was sealed."""
-        question = "Is every evidence record as it was when it was sealed?"
-        step = "Restore the record or the chain from a backup and open an incident: evidence was changed."
-        try:
-            sealed = {link.data["id"]: link.data["sha256"] for link, _ in self.chain.links() if link.kind == "evidence"}
-        except (ArtefactError, EnvironmentFault, KeyError) as error:
-            return check("evidence", question, False, str(error), step)
-        changed = [name for name, digest in sealed.items() if sha256_of(self._path(name)) != digest]
-        evidence = f"{len(sealed)} records" if not changed else f"changed or missing: {', '.join(changed[:5])}"
-        return check("evidence", question, not changed, evidence, step)
+        from peaktrade_core.services.evidence_index import evidence_check  # which reads records through this book
+
+        return evidence_check(self)
 
     def artefact(self, path: Path) -> ev.Artefact:
         """Return a file as evidence names it; one that is missing has the hash ``missing``."""
-        shown = path.relative_to(self.home) if path.is_relative_to(self.home) else Path(path.name)
-        size = path.stat().st_size if path.is_file() else 0
-        return ev.Artefact(shown.as_posix(), sha256_of(path), size)
+        return artefact_of(self.home, path)
 
     def _path(self, evidence_id: str) -> Path:
         return self.folder / f"{evidence_id}.json"
 
     def _claim(self, runbook: str, now: datetime) -> str:
         """Return an id that nobody else has, and take it."""
-        tag = re.sub(r"[^A-Z0-9]+", "-", runbook.upper()).strip("-")
+        tag = tag_of(runbook)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for number in range(1, 1000):

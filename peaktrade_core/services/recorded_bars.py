@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from peaktrade_core.domain import events as ev
 from peaktrade_core.policy.risk import DENY_CODES, OK, STALE_PRICE, Limits, Verdict
 
@@ -20,6 +22,7 @@ class RecordedBar:
 
     def __init__(self, done: ev.BarDone, events: list[ev.AnyEvent]) -> None:
         self.done = done
+        self._signal: float | None = None
         self.decided = [event for event in events if isinstance(event, DECIDED)]
         first = next((at for at, event in enumerate(events) if isinstance(event, DECIDED)), len(events))
         self.states_before = [event for event in events[:first] if isinstance(event, ev.State)]
@@ -32,9 +35,17 @@ class RecordedBar:
             if isinstance(event, ev.VenueAnswer) and event.order_id in self.orders
         }
 
+    def instead(self, done: ev.BarDone, signal: float) -> RecordedBar:
+        """Return it with other prices and another signal; what the world outside did stays."""
+        other = copy(self)
+        other.done, other._signal = done, signal
+        return other
+
     @property
     def signal(self) -> float:
         """What the strategy said, also where that was no signal."""
+        if self._signal is not None:
+            return self._signal
         bad = next((denial for denial in self.denials if denial.code == "BAD_SIGNAL"), None)
         if bad is None:
             return float(self.done.signal)

@@ -75,8 +75,8 @@ class Counterfactual(msgspec.Struct, frozen=True, kw_only=True):
     pnl_difference: float
 
 
-class _Replay:
-    """The loop of the session without feed, broker and disk."""
+class Replay:
+    """The loop of the session without feed, broker and disk: the outside world is what a recorded bar says of it."""
 
     def __init__(self, config: SessionConfig, market: Market, limits: Limits) -> None:
         self.market, self.limits = market, limits
@@ -187,12 +187,12 @@ def replay_limits(
     """
     own = recorded_limits(config)
     limits = limits or own
-    replay = _Replay(config, _market(config), limits)
+    replay = Replay(config, recorded_market(config), limits)
     was, now = Tally(config.start_balance), Tally(config.start_balance)
     blocked: list[Blocked] = []
     first: Difference | None = None
     seen = Counter[str]()
-    for bar in _bars(events, was):
+    for bar in recorded_bars(events, was):
         told, done = replay.bar(bar)
         for event in (*told, done):
             now.add(event)
@@ -218,7 +218,7 @@ def replay_limits(
     )
 
 
-def _market(config: SessionConfig) -> Market:
+def recorded_market(config: SessionConfig) -> Market:
     """Return the market that a session recorded.
 
     Raises:
@@ -236,7 +236,7 @@ def _market(config: SessionConfig) -> Market:
     )
 
 
-def _bars(events: Iterable[ev.AnyEvent], tally: Tally) -> Iterator[RecordedBar]:
+def recorded_bars(events: Iterable[ev.AnyEvent], tally: Tally) -> Iterator[RecordedBar]:
     """Yield the whole bars of a journal, and fold their events; what follows the last one never became a bar."""
     pending: list[ev.AnyEvent] = []
     for event in events:

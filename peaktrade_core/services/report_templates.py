@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.services import wording
 
 
-def css() -> str:
-    """Return the style of every report."""
-    return (share_dir() / "templates" / "reports" / "report.css").read_text()
+def css() -> Markup:
+    """Return the style of every report, which is ours and goes into the page as it is."""
+    return Markup((share_dir() / "templates" / "reports" / "report.css").read_text())  # noqa: S704  (no text of others)
 
 
 def _cell(value: object) -> str:

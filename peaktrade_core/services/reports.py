@@ -75,7 +75,7 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
     sections = [] if summary_only else [_section(views, row) for row in rows]
     template = templates().get_template("sessions.html.j2" if form == "html" else "sessions.md.j2")
     currencies = {wording.quote_currency(row.symbol) for row in rows}
-    given = [f"{k} = {v}" for k, v in query._asdict().items() if v is not None]
+    given = [f"{k} = {v}" for k, v in query._asdict().items() if v != getattr(ALL, k)]
     return template.render(
         as_of=views.now(),
         stats=views.stats(query),
@@ -83,6 +83,7 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
         filters=", ".join(given) or "none",
         currency=f" {currencies.pop()}" if len(currencies) == 1 else " (mixed currencies)" if currencies else "",
         css=css(),
+        head=views.chain_head(),
     )
 
 

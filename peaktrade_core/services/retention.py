@@ -147,7 +147,7 @@ def _old_runs(place: Place, settings: Retention) -> Iterator[Item]:
         if age < settings.run_days:
             continue
         if named is None:
-            named = _named_in_incidents(place.reports / "incidents")
+            named = named_in_incidents(place.reports / "incidents")
         why = _why_kept(place, path.name, named)
         yield Item(
             kind="run",
@@ -180,7 +180,7 @@ def _why_kept(place: Place, run_id: str, named: set[str]) -> str:
     return "named in an incident" if run_id in named else ""
 
 
-def _named_in_incidents(folder: Path) -> set[str]:
+def named_in_incidents(folder: Path) -> set[str]:
     """Return every word in the incident files that may be the id of a run.
 
     Raises:

@@ -23,6 +23,7 @@ from peaktrade_core.adapters.notebook_parameters import Parameter, declared, res
 from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.domain.clock import Clock, iso
 from peaktrade_core.domain.errors import EnvironmentFault, NotebookError, UnknownNameError
+from peaktrade_core.services.chain_heads import chain_heads
 
 COMPLETED, FAILED = "completed", "failed"
 SKIPPED = ("dashboards",)  # pages of the server, not to be run
@@ -153,7 +154,8 @@ def run_runbook(
         )
         seconds = time.monotonic() - clock_began
         status = FAILED if fault else COMPLETED
-        _sign(notebook, info, values=values, began=began, seconds=seconds, status=status, fault=fault)
+        heads = chain_heads(workspace.home)
+        _sign(notebook, info, values=values, began=began, seconds=seconds, status=status, fault=fault, heads=heads)
         if fault:
             mark_failed(notebook, fault)
         files = _keep(notebook, reports / (f"{stem}_failed" if fault else stem))
@@ -261,6 +263,7 @@ def _sign(
     seconds: float,
     status: str,
     fault: str | None,
+    heads: dict[str, str],
 ) -> None:
     """Write the run's own record into the notebook's metadata, and take this machine's paths out of it."""
     for name in ("input_path", "output_path"):
@@ -273,6 +276,7 @@ def _sign(
         "seconds": round(seconds, 1),
         "by": _user(),
         "parameters": values,
+        "chains": heads,
     }
     notebook.metadata.setdefault("peaktrade", {})["run"] = run
 

@@ -5,7 +5,7 @@ Every figure that a person can see comes from a function here, so all of them sh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from peaktrade_core.adapters.registry import ALL, Query, Registry
 from peaktrade_core.adapters.registry_rows import Line
 from peaktrade_core.adapters.runs import RunFolder, is_id
 from peaktrade_core.domain.clock import Clock
-from peaktrade_core.domain.errors import SessionNotFoundError
+from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault, SessionNotFoundError
 from peaktrade_core.domain.events import AnyEvent
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.domain.tally import Tally, fold, start_balance_of
@@ -105,6 +105,14 @@ class Views(RunViews):
     def now(self) -> datetime:
         """Return the time that "as of" means."""
         return self._clock.now()
+
+    def chain_head(self) -> str:
+        """Return the head of the registry's chain, empty before the first record, ``broken`` where it cannot be read."""
+        try:
+            last = self._registry.chain.chain.last()
+        except (ArtefactError, EnvironmentFault):
+            return "broken"
+        return last[1] if last else ""
 
     def rows(self, query: Query = ALL) -> list[SessionRow]:
         """Return matching sessions, newest first; a file nobody can read is a row with status ``unreadable``."""
@@ -230,8 +238,12 @@ class Views(RunViews):
             SessionNotFoundError: no record has that id.
             ArtefactError: it has no journal, or a broken one.
         """
+        return list(self.each_event(session_id))
+
+    def each_event(self, session_id: str) -> Iterator[AnyEvent]:
+        """Yield the events one by one, up to the first that cannot be read; raises as :meth:`events`, then."""
         self._entry(session_id)
-        return list(read_journal(self._open(session_id).journal))
+        yield from read_journal(self._open(session_id).journal)
 
     def tally(self, session_id: str) -> Tally:
         """Return the fold of a session's journal; raises as :meth:`events`."""

@@ -51,6 +51,11 @@ def count(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,.0f}"
 
 
+def many(n: int, what: str) -> str:
+    """Return a number of things: ``1 call``, ``3 calls``."""
+    return f"{n:,} {what}" + ("" if n == 1 else "s")
+
+
 def duration(seconds: float | None) -> str:
     """Return a time span in its largest units: ``40 ms``, ``4.2 s``, ``5 m 30 s``, ``1 h 30 m``, ``2 d 3 h``."""
     if seconds is None or seconds < 0:

@@ -21,9 +21,9 @@ from peaktrade_core.domain.alerts import Cleared, Raised
 from peaktrade_core.domain.events import Fill
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.checkout import git_commit
 from peaktrade_core.edge.dashboard.panels import Page
 from peaktrade_core.edge.dashboard.panels.base import coded, figures
-from peaktrade_core.edge.dashboard.panels.system import git_commit
 from peaktrade_core.edge.layers import layers
 from peaktrade_core.services import wording
 

@@ -13,8 +13,9 @@ from serving import HOSTILE, make_history
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.adapters.trading_state import GLOBAL
 from peaktrade_core.domain.errors import ConfigError, UnknownNameError
+from peaktrade_core.domain.ticks import nice_ticks
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.curve import Axis, Plot, nice_ticks
+from peaktrade_core.edge.dashboard.curve import Axis, Plot
 from peaktrade_core.edge.dashboard.panels import PANELS, Asked, Filters, Page, read_filters
 from peaktrade_core.edge.dashboard.words import words
 from peaktrade_core.services import wording

@@ -32,8 +32,11 @@ from peaktrade_core.domain.errors import NotebookError, UnknownNameError
 from peaktrade_core.domain.market import Bar
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
 from peaktrade_core.edge.config import CONFIG
+from peaktrade_core.edge.installation import accept
 from peaktrade_core.services.session import run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
+from tests.notebooks.drill_sessions import DRILL_SCENES
+from tests.notebooks.incident_sessions import INCIDENT_SCENES
 
 BEFORE = "2026-01-05T06:00:00+00:00"  # when the prepared sessions ran
 NOW = "2026-01-05T08:00:00+00:00"  # when the notebooks run
@@ -63,7 +66,21 @@ def prepare(home: Path) -> None:
         )
         for plan in (calm, busy, large):
             run_session(plan, desk)
+        prepare_desk(workspace)
     prepare_candles(home)
+
+
+def prepare_desk(workspace: Workspace) -> None:
+    """Leave what runbooks find on a desk: an accepted installation, changed since, and a kill switch that was tried."""
+    path = workspace.config_path
+    text = path.read_text()
+    path.write_text(text.replace("slippage_bps = 5.0", "slippage_bps = 4.0"))
+    accept(workspace, "Robin", "EV-20260104-RESTART-AFTER-MAINTENANCE-170000")
+    path.write_text(text)
+    switch = workspace.kill_switch
+    switch.engage("Robin", "monthly test of the kill switch")
+    switch.request_release("Robin", "test done, nothing ran")
+    switch.release("Sascha", "seen: every order was denied")
 
 
 def prepare_candles(home: Path) -> None:
@@ -78,10 +95,39 @@ def prepare_candles(home: Path) -> None:
     CandleStore.of_workspace(home).put(series, bars[:1200] + bars[1237:2500] + bars[2501:])
 
 
+def raise_alerts(home: Path) -> None:
+    """Let the alert rules find something: a rule so strict that the orders denied in a prepared session break it."""
+    (home / "config" / "alerts.toml").write_text(ALERTS)
+    with environment({FIXED_CLOCK: BEFORE, HOME: str(home)}):
+        Workspace(home).alert_engine().evaluate()
+
+
+ALERTS = """
+[channels.log]
+kind = "log"
+
+[[rule]]
+id = "deny-burst"
+kind = "deny_burst"
+max_denials = 1
+window_s = 86400.0
+channels = ["log"]
+owner = "operator on shift"
+runbook = "8"
+"""
+SCENES = {"alert_handling": raise_alerts, **INCIDENT_SCENES, **DRILL_SCENES}  # what a notebook needs to see besides
+
+
 @contextmanager
-def prepared(home: Path) -> Iterator[None]:
-    """Prepare a workspace, and keep a venue beside it that it is configured for, as long as the block runs."""
+def prepared(home: Path, name: str = "") -> Iterator[None]:
+    """Prepare a workspace, and keep a venue beside it that it is configured for, as long as the block runs.
+
+    Args:
+        home: where; name: of the notebook that is to see it.
+    """
     prepare(home)
+    if name in SCENES:
+        SCENES[name](home)
     clock = VenueClock(datetime.fromisoformat(NOW).timestamp())
     market = MarketSource.synthetic(seed=1, bar_s=60, symbol="BTC/EUR").aligned(clock.now().timestamp())
     with LoopbackVenue(market, clock=clock) as venue:
@@ -117,7 +163,7 @@ def regenerate(path: Path) -> bytes:
 
     with tempfile.TemporaryDirectory(prefix="peaktrade-") as folder:
         home = Path(folder) / "workspace"
-        with prepared(home), environment({FIXED_CLOCK: NOW}):
+        with prepared(home, path.stem), environment({FIXED_CLOCK: NOW}):
             done = execute(path, {}, home=home, timeout_s=300.0)
     if done.fault:
         raise NotebookError(f"{path}: {done.fault}")

@@ -128,7 +128,7 @@ def test_running_it_again_changes_nothing(name: str):
 
 def nbval(path: Path, home: Path) -> subprocess.CompletedProcess[str]:
     """Run nbval on a notebook in a workspace that was prepared as for its committed outputs."""
-    with prepared(home):
+    with prepared(home, path.stem):
         return _nbval(path, home)
 
 

@@ -34,6 +34,7 @@ class ExchangeFeed:
 
     Attributes:
         skew_s: by how much the venue's clock is ahead of ours [s].
+        jitter: spreads retries; a drill that shall repeat gives it a seed.
     """
 
     name = "exchange"
@@ -78,7 +79,7 @@ class ExchangeFeed:
         self._measure_at = 0.0
         self._newest: tuple[Bar, float] | None = None  # the last row of the answers, and since when it is like that
         self._silent_for: float | None = None  # the bar whose lateness was told
-        self._jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self.jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
 
     def __len__(self) -> int:
         return 0
@@ -98,7 +99,7 @@ class ExchangeFeed:
                     raise
                 failures += 1
                 yield Notice(type(fault).__name__, f"{fault} (attempt {failures})")
-                yield self._pause(self._jitter.uniform(0.5, 1.0) * min(LONGEST_S, BACKOFF_S * 2.0 ** (failures - 1)))
+                yield self._pause(self.jitter.uniform(0.5, 1.0) * min(LONGEST_S, BACKOFF_S * 2.0 ** (failures - 1)))
                 continue
             if failures:
                 yield Notice("RECOVERED", f"{self.client.name} answers again after {failures} failed calls", failures)

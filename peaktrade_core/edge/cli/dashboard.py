@@ -16,7 +16,7 @@ TOKEN = "PEAKTRADE_DASHBOARD_TOKEN"  # noqa: S105  (the variable's name)
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Any but loopback needs a token.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
 @click.option("--base-runs-dir", metavar="DIR", help="Run folders; else live_runs of the workspace.")
 @click.option("--auto-refresh-seconds", type=click.IntRange(1, 3600), default=5, show_default=True)
 @click.option(

@@ -230,13 +230,16 @@ def stop(
     as_json: bool,
 ) -> int:
     """End a run, or all: ask, wait, and kill only what does not obey within the deadline."""
+    from peaktrade_core.edge.stop_checks import fleet_to_stop
+
     workspace = Workspace(home, config)
+    fleet_ = fleet_to_stop(workspace)
     if everything and (run_id or named):
         raise ConfigError("give a run or --all, not both")
-    rows = workspace.fleet.active() if everything else [the_run(workspace, run_id, named)]
+    rows = fleet_.active() if everything else [the_run(workspace, run_id, named)]
     done = []
     by = by or _person()
-    for result in workspace.fleet.stop(rows, by=by, reason=reason, deadline_s=deadline, force=force):
+    for result in fleet_.stop(rows, by=by, reason=reason, deadline_s=deadline, force=force):
         done.append(result)
         if not as_json:
             _show_stopped(result)

@@ -1,4 +1,4 @@
-"""``peaktrade session``: run, list, show, report."""
+"""``peaktrade session``: run, list, show, report; ``diff`` is in :mod:`session_diff`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from peaktrade_core.edge.cli import workspace_options
 from peaktrade_core.edge.cli.decision import decision_options, parse_params
 from peaktrade_core.edge.cli.output import print_json, print_pairs, print_table
 from peaktrade_core.edge.cli.progress import show_progress
+from peaktrade_core.edge.cli.session_diff import diff
 from peaktrade_core.services import wording
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ STATUSES = ("started", "completed", "failed", "aborted", "unreadable")
 
 @click.group()
 def session() -> None:
-    """Run sessions, list them, show one, report on them."""
+    """Run sessions, list them, show one, report on them, compare them."""
+
+
+session.add_command(diff)
 
 
 @session.command()
@@ -268,6 +272,8 @@ def show(home: str | None, config: str | None, session_id: str, as_json: bool) -
     print_pairs({name: value for name, value in record.config.items() if value not in (None, "", [])})
     if record.cli_args:
         click.echo(f"\nCommand  {shlex.join(record.cli_args)}")
+    for incident in workspace.incidents.rows(subject=record.session_id):
+        click.echo(f"\nIncident  {incident.incident_id} {incident.severity} {incident.status}: {incident.title}")
     click.echo()
     print_table(
         ("CHECK", "RESULT", "EVIDENCE", "NEXT STEP"),

@@ -11,12 +11,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from peaktrade_core.services.wording import MINUS
+from peaktrade_core.domain.ticks import DAY, nice_ticks, time_step
 
 WIDTH, HEIGHT, PAD = 1000.0, 200.0, 8.0
-DAY = 86_400
-_STEPS = (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200)
-STEPS = (*_STEPS, DAY, 2 * DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY)
 
 
 class Tick(NamedTuple):
@@ -60,7 +57,7 @@ class Axis:
 
     def _ticks(self) -> list[Tick]:
         span = self.last - self.first
-        step = next((step for step in STEPS if span / step <= 6), STEPS[-1])
+        step = time_step(span)
         found = []
         t = math.ceil(self.first / step) * step
         while t <= self.last:
@@ -130,13 +127,3 @@ def _range(low: float, high: float, *, zero: bool) -> tuple[float, float]:
         low, high = min(low, 0.0), max(high, 0.0)
     room = max(abs(low) * 0.001, 1e-9) if low == high else 0.0
     return low - room, high + room
-
-
-def nice_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return round values between two, about four, each with its text."""
-    rough = (high - low) / 4
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(n * power for n in (1, 2, 5, 10) if n * power >= rough)
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [(n * step, f"{n * step:,.{digits}f}".replace("-", MINUS)) for n in range(first, last + 1)]

@@ -4,7 +4,7 @@ A view notebook shows them when the page is opened; the server makes the same on
 what a notebook arranges and what a refresh brings cannot differ. A panel that fails says so in words, in its own place.
 """
 
-from peaktrade_core.edge.dashboard.panels import activity, alerts, live_track, runs, session, system, wall  # noqa: F401
+from peaktrade_core.edge.dashboard.panels import activity, alerts, control, live_track, runs, session, system, wall  # noqa: F401
 from peaktrade_core.edge.dashboard.panels.base import (
     CONFIG_PATH,
     PANELS,

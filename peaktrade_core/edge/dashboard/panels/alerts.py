@@ -9,6 +9,7 @@ from peaktrade_core.domain.alerts import AlertRow
 from peaktrade_core.domain.errors import UnknownNameError
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.dashboard.panels.base import Asked, panel
+from peaktrade_core.services.incidents import UNCLOSED
 
 SEVERITIES = ("critical", "warning", "info")
 HISTORY = 100
@@ -34,7 +35,10 @@ def _open(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     rows = sorted((row for row in every if severity in (None, row.severity)), key=urgency)
     counts = {name: sum(row.severity == name for row in every) for name in SEVERITIES}
     unowned = sum(row.acknowledged_by is None and row.silenced_by is None for row in every)
-    return {"rows": rows, "counts": counts, "severity": severity, "n": len(every), "unowned": unowned}
+    incidents = workspace.incidents.rows(status=UNCLOSED, drills=False)
+    of_alert = {alert: row.incident_id for row in incidents for alert in row.alerts}
+    shown = {"incidents": incidents, "of_alert": of_alert}
+    return {"rows": rows, "counts": counts, "severity": severity, "n": len(every), "unowned": unowned, **shown}
 
 
 def urgency(row: AlertRow) -> tuple[bool, int, float]:

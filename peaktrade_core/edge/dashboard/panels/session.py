@@ -111,7 +111,8 @@ def _checks(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     session_id, record = record_of(workspace, asked)
     final = record.status != "started"
     checks = post_session_checks(workspace.views, session_id) if final else []
-    return {"session_id": session_id, "final": final, "checks": checks, "worst": worst(checks)}
+    incidents = workspace.incidents.rows(subject=session_id)
+    return {"session_id": session_id, "final": final, "checks": checks, "worst": worst(checks), "incidents": incidents}
 
 
 @panel("session_record")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from peaktrade_core.adapters.files import sha256_of
 from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.domain.checks import FAIL, WARN, worst
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.checkout import git_commit
 from peaktrade_core.edge.dashboard.panels.base import Asked, panel
 from peaktrade_core.edge.layers import layers
 from peaktrade_core.edge.readiness import pre_session_checks
@@ -62,26 +62,6 @@ def _about(workspace: Workspace, _: Asked) -> dict[str, Any]:
             ("records", wording.count(stats.total_sessions)),
         ]
     }
-
-
-def git_commit(checkout: Path) -> str | None:
-    """Return the commit that a checkout is at, None when it is no checkout; reads files, starts nothing."""
-    git = checkout / ".git"
-    try:
-        if git.is_file():  # a worktree names its folder
-            git = (checkout / git.read_text().removeprefix("gitdir:").strip()).resolve()
-        head = (git / "HEAD").read_text().strip()
-        if not head.startswith("ref:"):
-            return head[:40]
-        name = head.removeprefix("ref:").strip()
-        common = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
-        for folder in (git, common):
-            if (folder / name).is_file():
-                return (folder / name).read_text().strip()[:40]
-        packed = (common / "packed-refs").read_text().splitlines()
-        return next((line[:40] for line in packed if line.endswith(f" {name}")), None)
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 @panel("layers")

@@ -1,0 +1,116 @@
+"""What a drill is made of while it runs: its workspace, the venue with its faults and keys, the rules, the drilled session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from peaktrade_core.adapters.exchange.credentials import variables_of
+from peaktrade_core.adapters.feeds import Feed, Item, Pause
+from peaktrade_core.domain.clock import from_seconds
+from peaktrade_core.domain.drills import Drill, Scenario
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.drills.faults import Injector
+from peaktrade_core.edge.drills.site import mode_of
+from peaktrade_core.services.watcher import Deliveries
+from peaktrade_core.testing.venue import LoopbackVenue
+
+STEP_S = 10.0  # of the clock, between two looks once a fault is in the world [s]
+DELIVER_S = 2.0  # how long a script waits for a channel that is dead [s]
+
+
+class Stage:
+    """What a drill is made of while it runs: its workspace, the venue, the faults and the alert rules."""
+
+    def __init__(self, site: Workspace, drill: Drill, venue: LoopbackVenue) -> None:
+        self.site, self.drill, self.venue = site, drill, venue
+        self.began = venue.clock.seconds()
+        self.session_id = f"{mode_of(drill.scenario)}_{from_seconds(self.began):%Y%m%d_%H%M%S}_drill"
+        self.injector = Injector(drill.scenario, venue, self.began)
+        self._engine = site.alert_engine()
+        self._deliveries: Deliveries | None = None
+        if _tells(drill.scenario) or not drill.script:
+            log = site.home / "logs" / "alerts.log"
+            self._deliveries = Deliveries(self._engine.settings, site.alerts.log, log, site.clock)
+        self._size = -1
+
+    def turn(self, *, wait: bool = False) -> None:
+        """Inject what is due, recover what died, ask the alert rules, and tell."""
+        now = self.venue.clock.seconds()
+        self.injector.turn(now)
+        self.site.recover()
+        self._engine.evaluate()
+        if self._deliveries and self._deliveries.offer() and wait:
+            self._deliveries.wait(DELIVER_S)
+
+    def touch(self) -> None:
+        """Give the journal, where it grew, the time of the venue's clock: silence is measured by it."""
+        journal = self.site.run_folder(self.session_id).journal
+        if journal.exists() and (size := journal.stat().st_size) != self._size:
+            self._size = size
+            at = self.venue.clock.seconds()
+            os.utime(journal, (at, at))
+
+    def close(self) -> None:
+        """End what delivers."""
+        if self._deliveries:
+            self._deliveries.close()
+
+    def child(self) -> subprocess.Popen[bytes]:
+        """Start the drilled session in a process of its own."""
+        began = from_seconds(self.began).isoformat() if self.drill.script else ""
+        call = (sys.executable, "-m", "peaktrade_core.edge.drills.child", str(self.site.home), self.session_id, began)
+        return subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own
+
+
+def _tells(scenario: Scenario) -> bool:
+    """Return whether the scenario is about telling."""
+    return any(fault.kind == "failed_channel" for fault in scenario.fault)
+
+
+class Stepped:
+    """A feed whose pauses move the venue's clock instead of passing."""
+
+    def __init__(self, feed: Feed, stage: Stage, step: Callable[[], None]) -> None:
+        self._feed, self._stage, self._step, self._next = feed, stage, step, 0.0
+        self.name, self.simulated, self.data_sha256 = feed.name, feed.simulated, feed.data_sha256
+        self.skew_s = feed.skew_s
+
+    def __len__(self) -> int:
+        return len(self._feed)
+
+    def __iter__(self) -> Iterator[Item]:
+        for item in self._feed:
+            self.skew_s = self._feed.skew_s
+            if not isinstance(item, Pause):
+                yield item
+                continue
+            yield Pause(0.0)  # first, so that what was decided is on the disk
+            left = item.seconds
+            while left > 0.0:
+                slice_s = min(left, STEP_S) if self._stage.injector.noted else left
+                self._stage.touch()
+                now = self._stage.venue.clock.advance(slice_s)
+                left -= slice_s
+                if now >= self._next:  # a feed that polls would else ask the rules every two seconds
+                    self._next = now + STEP_S
+                    self._step()
+
+
+@contextmanager
+def venue_keys(venue: LoopbackVenue) -> Iterator[None]:
+    """Have the venue's own key in the environment inside the block; it opens nothing elsewhere."""
+    values = dict(zip(variables_of("kraken"), venue.credentials, strict=True))
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

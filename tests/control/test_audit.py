@@ -1,0 +1,275 @@
+"""The registry's chain and ``peaktrade audit``: what was changed, is torn, missing or slipped in is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from peaktrade_core.adapters.chain import Chain
+from peaktrade_core.adapters.registry_chain import RegistryChain
+from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
+from peaktrade_core.domain.records import SessionRecord, encode_record
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.services.audit import adopt, audit_checks, audit_registry, registry_check
+from peaktrade_core.services.chain_heads import chain_heads
+
+Shadow = Callable[..., SessionRecord]
+
+
+def status_of(workspace: Workspace) -> tuple[str, str]:
+    found = registry_check(audit_registry(workspace.registry))
+    return found.status, found.evidence
+
+
+def chain_of(workspace: Workspace) -> Path:
+    return workspace.registry.chain.chain.path
+
+
+@pytest.fixture
+def three(workspace: Workspace, run_shadow: Shadow) -> list[Path]:
+    """Run three sessions and return their records' files."""
+    return [workspace.registry.path_of(run_shadow(seed=seed, steps=20)) for seed in (1, 2, 3)]
+
+
+def test_sessions_that_end_are_in_the_chain_and_nothing_is_wrong(workspace: Workspace, three: list[Path]) -> None:
+    assert status_of(workspace) == ("pass", "3 records as they were entered")
+    files = [link.data["file"] for link, _ in workspace.registry.chain.chain.links() if link.kind == "record"]
+    assert files == [path.name for path in three]
+
+
+def test_an_aborted_session_is_entered_too(workspace: Workspace, start: Callable[..., subprocess.Popen[str]]) -> None:
+    process = start("session", "run", "--pace", 60, "--steps", 1000)
+    while not any(path.stat().st_size for path in workspace.runs.glob("*/events.jsonl")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert [row.status for row in workspace.views.rows()] == ["aborted"]
+    assert status_of(workspace) == ("pass", "1 records as they were entered")
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes().replace(b'"fees"', b'"fee0"')), "changed"),
+        (lambda path: path.write_bytes(path.read_bytes()[:100]), "cannot be read any more"),
+        (lambda path: path.unlink(), "missing"),
+        (lambda path: path.write_bytes(b""), "cannot be read any more"),
+    ],
+    ids=["changed", "torn", "missing", "emptied"],
+)
+def test_a_harmed_record_is_named_with_what_happened(
+    workspace: Workspace, three: list[Path], harm: Callable[[Path], None], told: str
+) -> None:
+    harm(three[1])
+    assert status_of(workspace) == ("fail", f"{three[1].name}: {told}")
+
+
+def test_a_record_that_somebody_slipped_in_is_named(workspace: Workspace, three: list[Path]) -> None:
+    record = workspace.views.record(workspace.views.rows()[0].session_id)
+    forged = msgspec.structs.replace(record, session_id="shadow_20991231_000000_abcdef", metrics={"realized_pnl": 1e6})
+    path = workspace.registry.path_of(forged)
+    path.write_bytes(encode_record(forged))
+    assert status_of(workspace) == ("fail", f"{path.name}: not entered by peaktrade")
+
+
+@pytest.mark.parametrize("line", [0, 1, 2])
+def test_a_changed_line_of_the_chain_is_named(workspace: Workspace, three: list[Path], line: int) -> None:
+    chain = chain_of(workspace)
+    lines = chain.read_bytes().splitlines(keepends=True)
+    lines[line] = lines[line].replace(b'"at":"2', b'"at":"1')
+    chain.write_bytes(b"".join(lines))
+    status, evidence = status_of(workspace)
+    assert status == "fail"
+    assert f"line {line + 2}: does not follow" in evidence
+
+
+def test_a_line_taken_out_of_the_chain_is_noticed(workspace: Workspace, three: list[Path]) -> None:
+    chain = chain_of(workspace)
+    lines = chain.read_bytes().splitlines(keepends=True)
+    chain.write_bytes(b"".join(lines[:2] + lines[3:]))
+    assert status_of(workspace)[0] == "fail"
+
+
+def test_cutting_record_and_line_off_the_end_shows_in_the_head(workspace: Workspace, three: list[Path]) -> None:
+    """Nothing inside can show this; the head that left the machine does."""
+    printed = chain_heads(workspace.home)["registry"]
+    chain = chain_of(workspace)
+    chain.write_bytes(b"".join(chain.read_bytes().splitlines(keepends=True)[:-1]))
+    three[2].unlink()
+    assert status_of(workspace)[0] == "pass"
+    assert chain_heads(workspace.home)["registry"] != printed
+
+
+def test_a_half_written_line_warns_and_the_next_session_heals_it(
+    workspace: Workspace, three: list[Path], run_shadow: Shadow
+) -> None:
+    chain = chain_of(workspace)
+    with chain.open("ab") as file:
+        file.write(b'{"seq":4,"at":"2026')
+    status, evidence = status_of(workspace)
+    assert (status, "half written" in evidence) == ("warn", True)
+    run_shadow(seed=4, steps=20)
+    assert status_of(workspace) == ("pass", "4 records as they were entered")
+    healed = [link.data["cut_off"] for link, _ in workspace.registry.chain.chain.links() if link.kind == "healed"]
+    assert healed == ['{"seq":4,"at":"2026']
+
+
+def test_a_process_that_dies_between_line_and_record_is_recovered(workspace: Workspace, home: Path) -> None:
+    """The chain is ahead of the record then; recovery ends the session and enters it again."""
+    script = textwrap.dedent(
+        """
+        import os, peaktrade_core.adapters.registry as registry
+        from peaktrade_core.edge.bootstrap import Workspace
+        from peaktrade_core.services.session import run_session
+        whole = registry.write_atomic
+        def die(path, data):
+            if b'"finished_at":null' in data.replace(b" ", b""):
+                return whole(path, data)
+            os._exit(9)
+        registry.write_atomic = die
+        workspace = Workspace(os.environ["PEAKTRADE_HOME"])
+        run_session(workspace.plan(steps=30), workspace.desk())
+        """
+    )
+    env = {**os.environ, "PEAKTRADE_HOME": str(home)}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True)
+    assert done.returncode == 9, done.stderr
+    status, evidence = status_of(workspace)
+    assert (status, "its process died while it wrote the record" in evidence) == ("warn", True)
+    workspace.recover()
+    assert [row.status for row in workspace.views.rows()] == ["completed"]
+    assert status_of(workspace)[0] in ("pass", "warn")
+    adopt(workspace, (), "Ada", "the machine was cut off")
+    assert status_of(workspace)[0] == "pass"
+
+
+def test_records_from_before_the_chain_are_counted_until_somebody_answers_for_them(
+    workspace: Workspace, three: list[Path], run_shadow: Shadow
+) -> None:
+    chain_of(workspace).unlink()
+    run_shadow(seed=4, steps=20)
+    assert status_of(workspace) == ("pass", "1 records as they were entered; 3 from before the chain")
+    names = adopt(workspace, (), "Ada", "compared with the backup")
+    assert names == sorted(path.name for path in three)
+    assert status_of(workspace) == ("pass", "4 records as they were entered")
+    three[0].write_bytes(three[0].read_bytes() + b" ")
+    assert three[0].name in status_of(workspace)[1]
+    assert "audit adopted 3 records by Ada" in (workspace.home / "logs" / "operations.log").read_text()
+
+
+def test_adopting_settles_what_was_removed_and_needs_a_name_and_a_reason(
+    workspace: Workspace, three: list[Path]
+) -> None:
+    three[0].unlink()
+    for by, reason in (("", "why"), ("Ada", " ")):
+        with pytest.raises(ConfigError):
+            adopt(workspace, (), by, reason)
+    with pytest.raises(UnknownNameError):
+        adopt(workspace, [three[1].name], "Ada", "it is fine as it is")
+    assert adopt(workspace, [three[0].stem], "Ada", "a trial run, removed") == [three[0].name]
+    assert status_of(workspace) == ("pass", "3 records as they were entered")
+
+
+def test_a_record_replaced_with_a_new_line_in_the_chain_warns(workspace: Workspace, three: list[Path]) -> None:
+    """Whoever can write files can also add a good line; that it was entered twice cannot be hidden."""
+    record = workspace.views.record(workspace.views.rows()[-1].session_id)
+    workspace.registry.write(msgspec.structs.replace(record, metrics={**record.metrics, "realized_pnl": 1e6}))
+    status, evidence = status_of(workspace)
+    assert (status, "entered twice with different content" in evidence) == ("warn", True)
+
+
+def test_a_chain_that_cannot_be_written_keeps_no_record_back(workspace: Workspace, run_shadow: Shadow) -> None:
+    chain_of(workspace).mkdir(parents=True)
+    record = run_shadow(seed=1, steps=20)
+    assert workspace.views.record(record.session_id).status == "completed"
+    found = audit_checks(workspace)[0]
+    assert (found.id, found.status) == ("registry_chain", "fail")
+    chain_of(workspace).rmdir()
+    run_shadow(seed=2, steps=20)
+    assert workspace.registry.path_of(record).name in audit_registry(workspace.registry).before
+
+
+def test_many_processes_enter_at_once_and_no_line_is_lost(tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        """
+        import sys
+        from datetime import UTC, datetime
+        from pathlib import Path
+        from peaktrade_core.adapters.registry_chain import RegistryChain
+        chain = RegistryChain(Path(sys.argv[1]))
+        for number in range(25):
+            chain.enter(f"{sys.argv[2]}_{number}.json", b"x", "completed", datetime.now(UTC))
+        """
+    )
+    folder = tmp_path / "live_sessions"
+    started = [subprocess.Popen([sys.executable, "-c", script, str(folder), str(number)]) for number in range(3)]
+    assert [process.wait(60) for process in started] == [0, 0, 0]
+    files = [link.data["file"] for link, _ in RegistryChain(folder).chain.links() if link.kind == "record"]
+    assert len(files) == len(set(files)) == 75
+
+
+def test_a_chain_whose_end_is_no_link_takes_no_more(tmp_path: Path, workspace: Workspace) -> None:
+    chain = RegistryChain(tmp_path / "live_sessions")
+    now = workspace.clock.now()
+    chain.enter("one.json", b"1", "completed", now)
+    with chain.chain.path.open("ab") as file:
+        file.write(b"scribble\n")
+    with pytest.raises(ArtefactError, match="last line is no link"):
+        chain.enter("two.json", b"2", "completed", now)
+    assert chain.chain.path.read_bytes().endswith(b"scribble\n")
+
+
+def test_a_folder_in_the_way_of_a_chain_is_said(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "chain.jsonl").mkdir()
+    with pytest.raises(EnvironmentFault, match="cannot append"):
+        Chain(tmp_path / "chain.jsonl").append_to_end(("x", {}), at=workspace.clock.now())
+
+
+def test_other_chained_logs_are_verified_with_what_they_seal(workspace: Workspace) -> None:
+    """Incidents keep ``<id>/incident.json`` beside their chain, evidence of other kinds ``<id>.json``."""
+    folder = workspace.reports / "incidents"
+    record = folder / "INC-1" / "incident.json"
+    record.parent.mkdir(parents=True)
+    record.write_text('{"status": "closed"}')
+    from peaktrade_core.adapters.files import sha256_of
+
+    Chain(folder / "chain.jsonl").append(
+        "incident", {"id": "INC-1", "sha256": sha256_of(record)}, workspace.clock.now()
+    )
+    answers = {found.id: found for found in audit_checks(workspace)}
+    assert answers["incidents_chain"].status == "pass"
+    assert set(chain_heads(workspace.home)) == {"incidents"}
+    record.write_text('{"status": "open"}')
+    found = {one.id: one for one in audit_checks(workspace)}["incidents_chain"]
+    assert (found.status, found.evidence) == ("fail", "changed or missing: INC-1")
+
+
+def test_verify_on_the_command_line_names_the_record_and_fails(
+    workspace: Workspace, three: list[Path], peaktrade
+) -> None:
+    assert peaktrade("audit", "verify").code == 0
+    three[1].unlink()
+    ended = peaktrade("audit", "verify", "--json")
+    told = json.loads(ended.stdout)
+    assert ended.code == 1
+    assert told["registry"]["missing"] == [three[1].name]
+    assert told["heads"]["registry"] == chain_heads(workspace.home)["registry"]
+    assert three[1].name in peaktrade("audit", "verify").stdout
+    assert peaktrade("audit", "adopt", "--by", "Ada", "--reason", "removed on purpose").code == 0
+    assert peaktrade("audit", "verify").code == 0
+
+
+def test_verify_changes_nothing(workspace: Workspace, three: list[Path]) -> None:
+    three[0].unlink()
+    before = {path: path.read_bytes() for path in workspace.reports.rglob("*") if path.is_file()}
+    audit_checks(workspace)
+    assert {path: path.read_bytes() for path in workspace.reports.rglob("*") if path.is_file()} == before

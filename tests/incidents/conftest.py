@@ -1,0 +1,28 @@
+"""A desk on a loopback venue, as the exchange tests have it, for incidents that really happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.testing import LoopbackVenue, MarketSource
+from tests.exchange.rig import Desk, on_venue
+
+
+@pytest.fixture
+def venue() -> Iterator[LoopbackVenue]:
+    with LoopbackVenue(MarketSource.synthetic(seed=7, volatility=1.5)) as running:
+        yield running
+
+
+@pytest.fixture
+def desk(
+    workspace: Workspace, venue: LoopbackVenue, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> Desk:
+    """Return a workspace on the spot side of ``venue``, with keys in the environment and patience for a busy machine."""
+    desk = on_venue(workspace, venue, configure, monkeypatch)
+    configure("timeout_s = 0.25", "timeout_s = 10.0")
+    configure("\ndeadline_s = 0.5", "\ndeadline_s = 30.0")
+    return desk

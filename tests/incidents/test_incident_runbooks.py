@@ -1,0 +1,212 @@
+"""The incident runbooks, headless, against a session in which it really happened and one in which it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import nbformat
+import pytest
+
+from peaktrade_core.domain.alerts import Raised
+from peaktrade_core.domain.errors import ConfigError, UnknownNameError
+from peaktrade_core.domain.records import SessionRecord
+from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.incident_case import open_case
+from peaktrade_core.edge.incident_reports import (
+    incident_learned,
+    incident_summary,
+    open_incident_week,
+    review_incidents,
+)
+from peaktrade_core.services.runbooks import RunOutcome, find_runbook, run_runbook
+from peaktrade_core.testing import Fault, LoopbackVenue
+from tests.exchange.rig import Desk
+
+
+class Happens(NamedTuple):
+    """How an incident is made, which answers a person gives, and what must be in the incident."""
+
+    notebook: str
+    make: Callable[[Desk, LoopbackVenue], None]
+    answers: str
+    kind: str
+    severity: str
+    status: str  # of the scope afterwards
+
+
+def refused_key(desk: Desk, venue: LoopbackVenue) -> None:
+    venue.faults.add(Fault.named("wrong_key"), path="OHLC", skip=8, times=1)
+    desk.session(steps=20)
+
+
+def hole(desk: Desk, venue: LoopbackVenue) -> None:
+    first = venue.clock.seconds() // 60 * 60 + 600.0
+    venue.faults.add(Fault.hole(first, first + 60.0), path="OHLC")
+    desk.session(steps=60)
+
+
+def too_large(desk: Desk, _: LoopbackVenue) -> None:
+    desk.session(feed="synthetic", steps=200, position_fraction=0.2)
+
+
+def two_failed(desk: Desk, venue: LoopbackVenue) -> None:
+    venue.faults.add(Fault.named("unknown_pair"), path="OHLC", skip=4)
+    desk.session(steps=20)
+    venue.clock.advance(5.0)
+    desk.session(steps=20)
+    venue.faults.clear()
+
+
+HAPPENS = [
+    Happens(
+        "incident_exchange_error",
+        refused_key,
+        "decision = wrong_key; key_safe = yes; owner = yes; postmortem = yes",
+        "authentication",
+        "high",
+        "HALTED",
+    ),
+    Happens(
+        "incident_data_gap",
+        hole,
+        "decision = accept; status_page = yes; gap_accepted = yes",
+        "data_gap",
+        "medium",
+        "ACTIVE",
+    ),
+    Happens(
+        "incident_risk_limit", too_large, "decision = smaller_orders; restored = na", "risk_limit", "medium", "ACTIVE"
+    ),
+    Happens(
+        "incident_failed_session",
+        two_failed,
+        "decision = pause; owner = yes; postmortem = yes",
+        "failed_session",
+        "high",
+        "HALTED",
+    ),
+]
+each = pytest.mark.parametrize("case", HAPPENS, ids=lambda case: case.notebook.removeprefix("incident_"))
+
+
+def shown(outcome: RunOutcome) -> str:
+    """Return what a notebook shows, as text."""
+    cells = nbformat.read(outcome.notebook, 4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return "\n".join(output.get("data", {}).get("text/html", "") for output in outputs)
+
+
+def scope_state(workspace: Workspace) -> str:
+    return max((s.state for s in workspace.states.everything()), key=("ACTIVE", "HALTED").index)
+
+
+@each
+def test_what_happened_is_diagnosed_decided_and_written_down(desk: Desk, venue: LoopbackVenue, case: Happens) -> None:
+    case.make(desk, venue)
+    session = desk.workspace.views.resolve("latest")
+    given = {"operator": "Ada", "answers": case.answers, "drill": "DRILL-3"}
+    outcome = run_runbook(case.notebook, given, desk.workspace)
+    assert (outcome.status, outcome.error) == ("completed", None)
+    assert outcome.outcome in ("warned", "failed")  # every question is answered, and the checks found something
+    assert outcome.evidence_id is not None
+    evidence = desk.workspace.evidence.load(outcome.evidence_id)
+    (row,) = desk.workspace.incidents.rows(subject=session)
+    incident = desk.workspace.incidents.load(row.incident_id)
+    assert (incident.kind, incident.severity, incident.drill) == (case.kind, case.severity, "DRILL-3")
+    assert (incident.opened_by, incident.evidence_id, incident.runbook) == ("Ada", evidence.evidence_id, case.notebook)
+    assert all((incident.symptom, incident.suspected, incident.next_step, incident.system, incident.since))
+    assert [a.path.rpartition("/")[2] for a in incident.artefacts][1] == "events.jsonl"
+    assert all(len(a.sha256) == 64 for a in incident.artefacts)
+    assert any("decided: " in entry.text for entry in incident.timeline)
+    assert (incident.owner_told_at is not None) is (case.severity == "high")
+    assert scope_state(desk.workspace) == case.status
+    assert f"{row.incident_id}/incident.md" in {a.path.partition("incidents/")[2] for a in evidence.artefacts}
+
+
+@each
+def test_where_it_did_not_happen_it_says_so_and_opens_nothing(desk: Desk, case: Happens) -> None:
+    desk.session(steps=20)
+    outcome = run_runbook(case.notebook, {"operator": "Ada"}, desk.workspace)
+    assert (outcome.status, outcome.outcome) == ("completed", "passed")
+    assert "It did not happen in this session." in shown(outcome)
+    assert desk.workspace.incidents.rows() == []
+    assert scope_state(desk.workspace) == "ACTIVE"
+
+
+def test_without_answers_it_opens_the_incident_but_decides_nothing(desk: Desk, venue: LoopbackVenue) -> None:
+    two_failed(desk, venue)
+    outcome = run_runbook("incident_failed_session", {"operator": "Ada"}, desk.workspace)
+    assert (outcome.status, outcome.outcome) == ("completed", "incomplete")
+    (row,) = desk.workspace.incidents.rows()
+    assert desk.workspace.incidents.load(row.incident_id).next_step.startswith("Pause")
+    assert scope_state(desk.workspace) == "ACTIVE"  # silence halts nothing
+    again = run_runbook(
+        "incident_failed_session",
+        {"operator": "Ben", "answers": "decision = pause; owner = no; postmortem = yes"},
+        desk.workspace,
+    )
+    assert again.outcome == "failed"
+    assert [r.incident_id for r in desk.workspace.incidents.rows()] == [row.incident_id]  # joined, not opened again
+    assert scope_state(desk.workspace) == "HALTED"
+
+
+def test_a_limit_is_changed_by_two_who_may_and_by_nobody_else(desk: Desk, venue: LoopbackVenue) -> None:
+    too_large(desk, venue)
+    given = {"operator": "Ada", "answers": "decision = other_limits; restored = na"}
+    refused = run_runbook("incident_risk_limit", given, desk.workspace)
+    assert refused.status == "failed"
+    assert "is decided by risk_officer or owner" in str(refused.error)
+    assert desk.workspace.incidents.rows() == []
+
+
+def raise_alert(workspace: Workspace, alert_id: str, run_id: str | None) -> None:
+    told = {
+        "rule_id": "deny-burst",
+        "key": run_id or "",
+        "severity": "warning",
+        "message": "37 denials",
+        "runbook": "8",
+    }
+    alert = Raised(at=workspace.clock.now(), alert_id=alert_id, run_id=run_id, **told)
+    workspace.alerts.log.append(lambda _: [alert])
+
+
+def test_an_alert_leads_to_its_session_and_is_part_of_the_evidence(
+    workspace: Workspace, run_shadow: Callable[..., SessionRecord]
+) -> None:
+    session = run_shadow(steps=300, position_fraction=0.2).session_id
+    raise_alert(workspace, "a1", session)
+    raise_alert(workspace, "b2", None)
+    other = run_shadow(steps=20).session_id
+    case = open_case(workspace, "incident_risk_limit", alert_id="a1")
+    assert (case.id, case.alert) == (session, "a1")
+    assert case.finding is not None
+    assert any(sentence.startswith("alert a1, ") for sentence in case.finding.evidence)
+    with pytest.raises(ConfigError, match="not about"):
+        open_case(workspace, "incident_risk_limit", other, "a1")
+    with pytest.raises(ConfigError, match="is about no session"):
+        open_case(workspace, "incident_risk_limit", alert_id="b2")
+    with pytest.raises(UnknownNameError):
+        open_case(workspace, "incident_risk_limit", alert_id="c3")
+
+
+def test_a_session_that_is_not_there_is_an_error_in_a_sentence(workspace: Workspace) -> None:
+    outcome = run_runbook("incident_data_gap", {"session_id": "shadow_1"}, workspace)
+    assert outcome.status == "failed"
+    assert "no session 'shadow_1'" in str(outcome.error)
+    assert workspace.evidence.ids() == []
+
+
+def test_reports_tell_of_an_incident_and_of_none(workspace: Workspace) -> None:
+    for name in ("incident_report", "post_mortem", "weekly_incident_review"):
+        assert find_runbook(name).side_effects is False
+    assert run_runbook("incident_report", {}, workspace).status == "completed"
+    assert "No post-mortem yet" in repr(incident_learned(None)) + repr(incident_summary(None))
+    assert "A week without an incident" in repr(review_incidents(open_incident_week(workspace, "this")))
+    one = workspace.incidents.open("other", "Odd <b>smell</b>", subject="x", severity="high", by="Ada", role="operator")
+    outcome = run_runbook("incident_report", {"incident_id": one.incident_id}, workspace)
+    page = outcome.html.read_text()
+    assert one.incident_id in page
+    assert "<b>smell</b>" not in page
+    assert workspace.incidents.ids() == [one.incident_id]  # the report beside it is no incident
