@@ -44,7 +44,7 @@ def check_what_the_journal_shows(site: Workspace, done: Drill) -> None:
     notices = {event.code for event in events if isinstance(event, ev.Notice)}
     seen = {
         "disconnect": "ExchangeNetworkError" in notices and done.session_status == "failed",
-        "rate_limit": {"ExchangeRateLimitError", "RECOVERED"} <= notices and done.session_status == "completed",
+        "rate_limit": {"ExchangeRateLimitError", "RECOVERED"} <= notices and done.session_status == "aborted",
         "bad_key": done.session_error.startswith("ExchangeAuthenticationError"),
         "failed_channel": any("pager" in r.deliveries for r in site.alerts.rows())
         and {r.deliveries.get("pager") for r in site.alerts.rows()} <= {"failed", "pending", None}
