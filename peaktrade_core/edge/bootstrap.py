@@ -35,7 +35,6 @@ from peaktrade_core.services.views import Views
 
 if TYPE_CHECKING:
     from peaktrade_core.adapters.exchange.client import VenueClient
-    from peaktrade_core.domain.checks import Check
     from peaktrade_core.services.activity import ActivityFeed
     from peaktrade_core.services.alert_engine import AlertEngine
     from peaktrade_core.services.evidence import EvidenceBook
@@ -155,12 +154,7 @@ class Workspace:
         """What stops every session at once."""
         from peaktrade_core.services.kill_switch import KillSwitch
 
-        def health() -> list[Check]:
-            from peaktrade_core.edge.release_checks import release_checks
-
-            return release_checks(self)
-
-        return KillSwitch(self.states, self.clock, lambda: self.config.kill_switch, health)
+        return KillSwitch(self.states, self.clock, lambda: self.config.kill_switch)
 
     @cached_property
     def triggers(self) -> TriggerDesk:

@@ -21,6 +21,7 @@ from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.gates import UNKNOWN, gate_results
 from peaktrade_core.edge.readiness import pre_session_checks
 from peaktrade_core.policy.strategies import all_strategies, get_strategy
+from peaktrade_core.services.evidence_index import evidence_check
 from peaktrade_core.services.run_views import DIED, SILENT
 from peaktrade_core.services.views import SessionRow
 
@@ -183,7 +184,7 @@ def _operations(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
     newest = workspace.activity(1, ["report"])
     yield _age("report", newest[0].at if newest else None, now)
     if workspace.evidence.ids():
-        sealed = workspace.evidence.verify()
+        sealed = evidence_check(workspace.evidence)
         yield Finding(sealed.status, f"evidence: {sealed.evidence}", sealed.next_step)
     else:
         yield Finding(UNKNOWN, "no runbook has left evidence yet")

@@ -26,6 +26,7 @@ from peaktrade_core.edge.venue_readiness import smoke_checks
 from peaktrade_core.policy.risk import Limits
 from peaktrade_core.policy.strategies import get_strategy
 from peaktrade_core.services import wording
+from peaktrade_core.services.evidence_index import evidence_check
 
 LOOK_BACK = timedelta(hours=24)
 TESTED = ("core", "aux")  # tiers of strategies
@@ -79,7 +80,7 @@ def health_checks(workspace: Workspace, *, venue: bool = False) -> list[Check]:
     Args:
         workspace: of which; venue: ask the venue, too.
     """
-    return portable(workspace, [*health(workspace, venue=venue), workspace.evidence.verify()])
+    return portable(workspace, [*health(workspace, venue=venue), evidence_check(workspace.evidence)])
 
 
 def settings_checks(workspace: Workspace, stage: str) -> list[Check]:

@@ -179,7 +179,7 @@ def _release(runbook: Runbook, reason: str) -> str:
         now = switch.request_release(by, reason)
         until = wording.moment(now.confirm_until)
         return f"Not released yet: {by} has asked. A second person runs this notebook, under an own name, until {until} UTC."
-    now = switch.release(by, reason)
+    now = switch.release(by, reason, lambda: release_checks(runbook.workspace))
     return f"Released by {now.by}: {now.reason}"
 
 

@@ -26,6 +26,7 @@ from peaktrade_core.domain.people import person_key
 from peaktrade_core.domain.records import UNREADABLE
 from peaktrade_core.services.chain_heads import other_chains
 from peaktrade_core.services.evidence import EvidenceBook
+from peaktrade_core.services.evidence_index import evidence_check
 from peaktrade_core.services.kill_switch import KillSwitch
 
 STARTED = "started"
@@ -204,7 +205,12 @@ def audit_checks(place: Place) -> list[Check]:
         registry = registry_check(audit_registry(place.registry))
     except EnvironmentFault as error:
         registry = check("registry_chain", question, False, str(error), "Mend that first.")
-    return [registry, place.evidence.verify(), place.kill_switch.verify(), *map(_other, other_chains(place.home))]
+    return [
+        registry,
+        evidence_check(place.evidence),
+        place.kill_switch.verify(),
+        *map(_other, other_chains(place.home)),
+    ]
 
 
 def adopt(place: Place, names: Sequence[str], by: str, reason: str) -> list[str]:

@@ -144,12 +144,6 @@ class EvidenceBook:
         append_line(self.home / "logs" / "operations.log", f"{iso(record.ended_at or self.clock.now())} {line}")
         return head
 
-    def verify(self) -> Check:
-        """Return whether every finished record is as it was when it was sealed."""
-        from peaktrade_core.services.evidence_index import evidence_check  # which reads records through this book
-
-        return evidence_check(self)
-
     def artefact(self, path: Path) -> ev.Artefact:
         """Return a file as evidence names it; one that is missing has the hash ``missing``."""
         return artefact_of(self.home, path)

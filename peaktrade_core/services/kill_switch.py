@@ -58,7 +58,6 @@ class KillSwitch:
     Args (of the constructor):
         states: where the state and its audit are.
         clock: when; releasing: the rules of a release.
-        health: answers whether everything is fit to go on; a check that fails forbids the release.
     """
 
     def __init__(
@@ -66,9 +65,8 @@ class KillSwitch:
         states: TradingStates,
         clock: Clock,
         releasing: Callable[[], Releasing],
-        health: Callable[[], list[Check]],
     ) -> None:
-        self._states, self._clock, self._releasing, self._health = states, clock, releasing, health
+        self._states, self._clock, self._releasing = states, clock, releasing
 
     def status(self) -> KillSwitchStatus:
         """Return how it stands; it never raises."""
@@ -140,8 +138,12 @@ class KillSwitch:
         self._states.note(f"kill-switch release requested by {by.strip()}: {reason.strip()}", now)
         return self.status()
 
-    def release(self, by: str, reason: str) -> KillSwitchStatus:
+    def release(self, by: str, reason: str, health: Callable[[], list[Check]]) -> KillSwitchStatus:
         """Release it, as the second of two people, after a health check.
+
+        Args:
+            by, reason: who confirms, and why it is safe again.
+            health: answers whether everything is fit to go on; a check that fails forbids the release.
 
         Raises:
             ConfigError: no name, no reason, nothing to release, nobody asked in time, or the same person did.
@@ -163,7 +165,7 @@ class KillSwitch:
             raise ConfigError(
                 f"{by!r} cannot confirm what {request.by!r} asked for: releasing takes two different people"
             )
-        checks = self._health()
+        checks = health()
         answers = {check.id: check.status for check in checks}
         failed = [f"{check.id}: {check.evidence}" for check in checks if check.status == FAIL]
         if failed:

@@ -18,7 +18,7 @@ from peaktrade_core.domain.errors import ArtefactError, ConfigError, Environment
 from peaktrade_core.domain.events import Denial, Fill, Order, State
 from peaktrade_core.domain.people import same_person
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.kill_switch import KillSwitch, Releasing
+from peaktrade_core.services.kill_switch import KillSwitch, KillSwitchStatus, Releasing
 from peaktrade_core.services.session import run_session
 
 
@@ -30,7 +30,7 @@ class Rig:
         self.clock = FixedClock(EPOCH, timedelta(seconds=1))
         self.health: list[Check] = []
         self.states = TradingStates(folder / "live" / "trading_state", folder / "operations.log")
-        self.switch = KillSwitch(self.states, self.clock, Releasing, lambda: self.health)
+        self.switch = KillSwitch(self.states, self.clock, Releasing)
         self.state_file = folder / "live" / "trading_state" / "global.json"
         self.audit_file = folder / "live" / "kill_switch.jsonl"
 
@@ -38,9 +38,14 @@ class Rig:
         """Return what a new process reads."""
         return TradingStates(self.folder / "live" / "trading_state", self.folder / "operations.log").read(GLOBAL).state
 
-    def release(self) -> None:
+    def release(self, by: str = "Grace", reason: str = "agreed") -> KillSwitchStatus:
+        """Confirm what somebody asked for, with the health check as it is turned."""
+        return self.switch.release(by, reason, lambda: self.health)
+
+    def let_go(self) -> None:
+        """Release it as two people do."""
         self.switch.request_release("Ada", "found it")
-        self.switch.release("Grace", "agreed")
+        self.release()
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def test_one_person_engages_and_two_release(rig: Rig) -> None:
     assert rig.switch.engage("Ada", "news").state == rig.state() == "NO_ORDERS"
     asked = rig.switch.request_release("Ada", "found it")
     assert (asked.state, asked.requested_by) == ("NO_ORDERS", "Ada")
-    released = rig.switch.release("Grace", "agreed")
+    released = rig.release("Grace", "agreed")
     assert (released.state, released.by, released.requested_by) == ("ACTIVE", "Ada and Grace", None)
     assert rig.state() == "ACTIVE"
     assert [entry.kind for entry in rig.switch.audit()] == ["release", "request", "engage"]
@@ -71,9 +76,9 @@ def test_the_second_person_is_another_one(rig: Rig, trick: str) -> None:
     rig.switch.engage("Kay", "news")
     rig.switch.request_release("Ada Lovelace", "found it")
     with pytest.raises(ConfigError, match="two different people"):
-        rig.switch.release(trick, "agreed")
+        rig.release(trick, "agreed")
     assert (rig.state(), rig.switch.audit(1)[0].kind) == ("NO_ORDERS", "refusal")
-    assert rig.switch.release("Grace", "agreed").state == "ACTIVE"  # a refusal does not end the request
+    assert rig.release("Grace", "agreed").state == "ACTIVE"  # a refusal does not end the request
 
 
 def test_names_that_differ_are_different_people() -> None:
@@ -84,7 +89,7 @@ def test_names_that_differ_are_different_people() -> None:
 @pytest.mark.parametrize(("by", "reason"), [("", "x"), (" ", "x"), ("Ada", " "), ("...", "x"), ("42", "x")])
 def test_nobody_and_nothing_do_not_count(rig: Rig, by: str, reason: str) -> None:
     rig.switch.engage("Ada", "news")
-    for act in (rig.switch.engage, rig.switch.request_release, rig.switch.release):
+    for act in (rig.switch.engage, rig.switch.request_release, rig.release):
         with pytest.raises(ConfigError, match="name"):
             act(by, reason)
     assert len(rig.switch.audit()) == 1
@@ -93,12 +98,12 @@ def test_nobody_and_nothing_do_not_count(rig: Rig, by: str, reason: str) -> None
 def test_a_confirmation_that_comes_too_late_or_unasked_is_refused(rig: Rig) -> None:
     rig.switch.engage("Ada", "news")
     with pytest.raises(ConfigError, match="nobody has asked"):
-        rig.switch.release("Grace", "agreed")
+        rig.release("Grace", "agreed")
     rig.switch.request_release("Ada", "found it")
     for _ in range(901):
         rig.clock.now()
     with pytest.raises(ConfigError, match="too long ago"):
-        rig.switch.release("Grace", "agreed")
+        rig.release("Grace", "agreed")
     assert rig.state() == "NO_ORDERS"
 
 
@@ -107,7 +112,7 @@ def test_engaging_again_voids_a_request_and_never_loosens(rig: Rig) -> None:
     rig.switch.request_release("Ada", "found it")
     assert rig.switch.engage("Kay", "not over", "HALTED").state == "NO_ORDERS"
     with pytest.raises(ConfigError, match="nobody has asked"):
-        rig.switch.release("Grace", "agreed")
+        rig.release("Grace", "agreed")
 
 
 def test_a_failed_health_check_keeps_it_engaged_and_a_warning_does_not(rig: Rig) -> None:
@@ -115,10 +120,10 @@ def test_a_failed_health_check_keeps_it_engaged_and_a_warning_does_not(rig: Rig)
     rig.switch.request_release("Ada", "found it")
     rig.health = [Check(id="disk", question="?", status=FAIL, evidence="disk full")]
     with pytest.raises(ArtefactError, match="disk full"):
-        rig.switch.release("Grace", "agreed")
+        rig.release("Grace", "agreed")
     assert (rig.state(), rig.switch.audit(1)[0].checks) == ("NO_ORDERS", {"disk": "fail"})
     rig.health = [Check(id="disk", question="?", status=WARN, evidence="nearly full")]
-    assert rig.switch.release("Grace", "agreed").state == "ACTIVE"
+    assert rig.release("Grace", "agreed").state == "ACTIVE"
     assert rig.switch.audit(1)[0].checks == {"disk": "warn"}
 
 
@@ -163,7 +168,7 @@ DAMAGE: dict[str, Callable[[Rig], Any]] = {
 @pytest.mark.parametrize("what", DAMAGE)
 def test_after_a_release_any_damage_closes_it_again_and_two_people_get_it_open(rig: Rig, what: str) -> None:
     rig.switch.engage("Ada", "news")
-    rig.release()
+    rig.let_go()
     assert rig.state() == "ACTIVE"
     DAMAGE[what](rig)
     assert rig.state() == rig.states.read(GLOBAL).state == "NO_ORDERS"
@@ -175,7 +180,7 @@ def test_after_a_release_any_damage_closes_it_again_and_two_people_get_it_open(r
         return
     rig.switch.engage("Kay", "repair")
     assert rig.state() == "NO_ORDERS"
-    rig.release()
+    rig.let_go()
     assert (rig.state(), rig.switch.verify().status) == ("ACTIVE", "pass")
 
 
@@ -217,7 +222,7 @@ def test_without_its_log_it_is_engaged_all_the_same_but_never_released(rig: Rig)
     with pytest.raises(EnvironmentFault):
         rig.switch.request_release("Ada", "found it")
     with pytest.raises(EnvironmentFault):
-        rig.switch.release("Grace", "agreed")
+        rig.release("Grace", "agreed")
     assert rig.state() == "NO_ORDERS"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.services.evidence_index import evidence_check
 from peaktrade_core.services.runbooks import run_runbook
 from tests.conftest import Ended
 
@@ -30,7 +31,7 @@ def test_an_unanswered_question_makes_the_evidence_incomplete_and_the_command_sa
     assert (evidence.operator, evidence.subject) == ("Ada", noticed.session_id)
     assert evidence.step("noted") is not None
     assert {artefact.path.rpartition("/")[2] for artefact in evidence.artefacts} >= {"events.jsonl"}
-    assert workspace.evidence.verify().status == "pass"
+    assert evidence_check(workspace.evidence).status == "pass"
 
 
 def test_an_answer_in_the_parameters_is_recorded_with_who_and_why(noticed: SessionRecord, workspace: Workspace) -> None:

@@ -33,6 +33,7 @@ from peaktrade_core.domain.market import Bar
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
 from peaktrade_core.edge.config import CONFIG
 from peaktrade_core.edge.installation import accept
+from peaktrade_core.edge.release_checks import release_checks
 from peaktrade_core.services.session import run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
 from tests.notebooks.drill_sessions import DRILL_SCENES
@@ -80,7 +81,7 @@ def prepare_desk(workspace: Workspace) -> None:
     switch = workspace.kill_switch
     switch.engage("Robin", "monthly test of the kill switch")
     switch.request_release("Robin", "test done, nothing ran")
-    switch.release("Sascha", "seen: every order was denied")
+    switch.release("Sascha", "seen: every order was denied", lambda: release_checks(workspace))
 
 
 def prepare_candles(home: Path) -> None:

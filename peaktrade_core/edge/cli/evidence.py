@@ -10,7 +10,7 @@ from peaktrade_core.edge.cli import workspace_options
 from peaktrade_core.edge.cli.output import print_json, print_pairs, print_table
 from peaktrade_core.edge.steps import told
 from peaktrade_core.services import wording
-from peaktrade_core.services.evidence_index import SEALED, TOLD, evidence_rows
+from peaktrade_core.services.evidence_index import SEALED, TOLD, evidence_check, evidence_rows
 
 _STYLE = {"passed": "pass", "warned": "warn", "failed": "fail", "stopped": "warn", "incomplete": "warn"}
 
@@ -99,7 +99,7 @@ def show(home: str | None, config: str | None, evidence_id: str, as_json: bool) 
 @workspace_options
 def verify(home: str | None, config: str | None, as_json: bool) -> int:
     """Compare every record with the chain; exit 1 when one was changed, is torn or gone."""
-    found = Workspace(home, config).evidence.verify()
+    found = evidence_check(Workspace(home, config).evidence)
     if as_json:
         print_json(found)
     else:

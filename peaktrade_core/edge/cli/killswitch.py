@@ -8,6 +8,7 @@ from peaktrade_core.domain.checks import FAIL
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.cli import workspace_options
 from peaktrade_core.edge.cli.output import print_json, print_pairs, print_table
+from peaktrade_core.edge.release_checks import release_checks
 from peaktrade_core.services import wording
 from peaktrade_core.services.kill_switch import KillSwitchStatus
 
@@ -52,9 +53,12 @@ def engage(home: str | None, config: str | None, by: str, reason: str, mode: str
 @workspace_options
 def release(home: str | None, config: str | None, by: str, reason: str, as_json: bool) -> None:
     """Ask for the release, or, as a second person, confirm it after a health check."""
-    switch = Workspace(home, config).kill_switch
+    workspace = Workspace(home, config)
+    switch = workspace.kill_switch
     asked = switch.status().requested_by is not None
-    found = switch.release(by, reason) if asked else switch.request_release(by, reason)
+    found = (
+        switch.release(by, reason, lambda: release_checks(workspace)) if asked else switch.request_release(by, reason)
+    )
     _show(found, as_json)
     if not asked and not as_json:
         click.echo("Nothing is released yet: a second person calls `peaktrade killswitch release` to confirm.")
