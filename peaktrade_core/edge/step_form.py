@@ -33,8 +33,10 @@ def answer_form(round_: Round, step: ev.Step, second: str, after: Callable[[ev.S
     choice = w.RadioButtons(
         options=[(_label(option), option.key) for option in question.options], value=None, layout=w.Layout(width="auto")
     )
-    reason = w.Text(placeholder="Reason, in a sentence" if question.reason else "Note (optional)", layout=wide)
-    other = w.Text(value=second, placeholder="Name of the second person", layout=wide)
+    # Sent when the field is left, not with each key: keys that wait to be sent are overtaken by the button's click.
+    late = {"layout": wide, "continuous_update": False}
+    reason = w.Text(placeholder="Reason, in a sentence" if question.reason else "Note (optional)", **late)
+    other = w.Text(value=second, placeholder="Name of the second person", **late)
     button = w.Button(description="Record the answer", button_style="primary", layout=w.Layout(width="auto"))
     said = w.HTML()
     two = any(ev.AUTHORITIES[option.authority].second for option in question.options)

@@ -20,6 +20,7 @@ from peaktrade_core.edge.log_checks import bad_lines, log_checks
 from peaktrade_core.edge.restart_steps import accept_changes, restarted_checks
 from peaktrade_core.edge.session_steps import ask_to_start, run_session_step
 from peaktrade_core.edge.start_checks import change_checks, changes_table, desk_checks, session_ready, settings_checks
+from peaktrade_core.edge.step_form import answer_form
 from peaktrade_core.edge.steps import Runbook
 from peaktrade_core.services.plan import Plan
 
@@ -287,3 +288,24 @@ def test_the_dashboard_is_asked_and_compared(workspace, page, monkeypatch, healt
     found = {"/api/health": health, "/api/live_sessions": sessions}
     monkeypatch.setattr(Page, "answers", {path: body for path, body in found.items() if body is not None})
     assert {one.id: one.status for one in dashboard_checks(workspace, page)} == result
+
+
+def test_the_form_records_the_whole_reason(begin, broken, monkeypatch) -> None:
+    """In a browser the click overtook keys that waited to be sent; a field that is sent when it is left cannot be."""
+    monkeypatch.setattr("peaktrade_core.edge.steps._somebody_is_there", lambda: True)
+    runbook = begin("session_run")
+    ask(runbook)
+    form = answer_form(
+        runbook.round, runbook.round.record.step("start"), "", lambda step: f"answered {step.answer.key}"
+    )
+    _, choice, reason, button, said = form.children
+    assert not reason.continuous_update
+    button.click()
+    assert "Choose an answer first" in said.value
+    choice.value = "yes"
+    button.click()
+    assert "needs a reason" in said.value
+    reason.value = f"known: {broken.session_id}"
+    button.click()
+    assert form.children[0].value == "answered yes"
+    assert runbook.round.record.step("start").answer.reason == f"known: {broken.session_id}"
