@@ -100,7 +100,8 @@ def layer_answers(center: ControlCenter) -> list[Check]:
             id=layer.code,
             question=f"Does {layer.code} stand: {layer.name.lower()}?",
             status=_known(layer.status),
-            evidence="; ".join(one.text for one in layer.findings if one.status == layer.status),
+            evidence=("UNKNOWN: " if layer.status == UNKNOWN else "")
+            + "; ".join(one.text for one in layer.findings if one.status == layer.status),
             next_step=next((one.next_step for one in layer.findings if one.status == layer.status), ""),
         )
         for layer in center.layers
