@@ -170,12 +170,12 @@ def case_confirm(
     Args:
         runbook, case: of this execution; step_id, text: of the question.
         only: ask only when one of these kinds happened; empty for any that the runbook treats.
-        severity: ask only when it was as bad as that.
+        severity: ask only when it was as bad as that; "does not apply" is then no answer.
     """
     matters = [f for f in case.happened if (not only or f.kind in only) and (not severity or f.severity == severity)]
     if not matters:
         return runbook.spare(step_id, text, "Nothing to ask: it does not matter here.")
-    return runbook.ask(step_id, text)
+    return runbook.confirm(step_id, text, needed=bool(severity))
 
 
 def case_hold(runbook: Runbook, case: Case) -> Callable[[], str]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from peaktrade_core.domain import evidence as ev
 from peaktrade_core.domain.checks import PASS, Check
 from peaktrade_core.domain.clock import FixedClock, iso, local
@@ -46,6 +48,11 @@ class Runbook:
         record = self.round.record
         return f"{record.evidence_id}: {record.title}, by {record.operator} ({record.role})"
 
+    @property
+    def second_person(self) -> str:
+        """Who agrees where two are needed, as far as the parameters name somebody."""
+        return self._second
+
     def check(self, step_id: str, title: str, checks: Sequence[Check], *artefacts: Path) -> Table:
         """Record checks as a step and show them."""
         self.round.check(step_id, title, checks, *artefacts)
@@ -58,17 +65,22 @@ class Runbook:
             title, ("", ""), [("Result", step.result), ("By", step.by), ("At (UTC)", wording.moment(step.ended_at))]
         )
 
-    def confirm(self, step_id: str, text: str, *, about: str = "") -> Prompt | Table:
+    def confirm(self, step_id: str, text: str, *, about: str = "", needed: bool = False) -> Prompt | Table:
         """Ask what only a person can tell: yes, no, or does not apply.
 
         Args:
             step_id, text: as for :meth:`ask`.
             about: a step of checks; when all its answers are good there is nothing to ask.
+            needed: it always applies, so that is no answer.
         """
         step = self.round.record.step(about) if about else None
         if step is not None and step.status == PASS:
             return self.spare(step_id, text, "Nothing to ask: every answer is good.")
-        return self.ask(step_id, text)
+        return self.ask(step_id, text, (ev.YES, ev.NO) if needed else (ev.YES, ev.NO, ev.NOT_APPLICABLE))
+
+    def ask_must(self, step_id: str, text: str) -> Prompt:
+        """Ask what must be a yes to go on: a no ends the runbook."""
+        return self.ask(step_id, text, (ev.YES, msgspec.structs.replace(ev.NO, stops=True, meaning="it ends here")))
 
     def spare(self, step_id: str, text: str, why: str) -> Table:
         """Leave a question out because nothing is left to answer, and say why."""

@@ -16,9 +16,13 @@ def write_pages(folder: Path, incident: Incident) -> None:
     Raises:
         EnvironmentFault: the folder cannot be written.
     """
-    env = templates()
-    text = env.get_template("incident.md.j2").render(i=incident, checks=response_checks(incident), local=local)
-    write_atomic(folder / "incident.md", text.encode())
+    write_atomic(folder / "incident.md", report_text(incident).encode())
     if incident.postmortem is not None:
-        text = env.get_template("post_mortem.md.j2").render(i=incident, p=incident.postmortem, local=local)
+        text = templates().get_template("post_mortem.md.j2").render(i=incident, p=incident.postmortem, local=local)
         write_atomic(folder / "post_mortem.md", text.encode())
+
+
+def report_text(incident: Incident) -> str:
+    """Return an incident's report as markdown."""
+    template = templates().get_template("incident.md.j2")
+    return template.render(i=incident, checks=response_checks(incident), local=local)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,12 @@ from peaktrade_core.domain.evidence import ROLES
 from peaktrade_core.domain.incidents import Entry, Incident
 from peaktrade_core.services.artefacts import artefact_of
 from peaktrade_core.services.incident_rows import UNREADABLE, IncidentRow, row_of
+from peaktrade_core.services.kept import Kept
 
 _ID = re.compile(r"INC-\d{8}-\d{2,4}")
 _LOCK_S = 5.0
 MOST_A_DAY = 9999
+ROWS_KEPT = 10_000
 UNCLOSED = "unclosed"
 LOGGED = ("severity", "owner_told", "mitigated", "closed", "postmortem")  # what the operations log tells
 Change = Callable[[Incident, datetime], Incident]
@@ -48,6 +50,7 @@ class IncidentBook:
         self.home, self.clock = home, clock
         self.folder = home / "reports" / "incidents"
         self.chain = Chain(self.folder / "chain.jsonl")
+        self._rows = Kept[IncidentRow](ROWS_KEPT)
 
     def open(
         self,
@@ -105,7 +108,12 @@ class IncidentBook:
                 self._save(noted)
                 return noted
             incident = msgspec.structs.replace(draft, incident_id=self._next_id(now))
-            self._save(incident)
+            try:
+                self._save(incident)
+            except EnvironmentFault:
+                with suppress(OSError):  # a record that could not be written leaves no folder that stands for one
+                    self.path(incident.incident_id).parent.rmdir()
+                raise
         self._log(now, f"{incident.incident_id} opened, {severity}, by {who} ({role}): {text}")
         return incident
 
@@ -196,11 +204,13 @@ class IncidentBook:
         ]
 
     def row(self, incident_id: str) -> IncidentRow:
-        """Return an incident as a row."""
+        """Return an incident as a row; its record is read again only when it has changed."""
+        path = self.path(incident_id)
         try:
-            return row_of(self.load(incident_id))
-        except ArtefactError as error:
-            return IncidentRow(incident_id=incident_id, status=UNREADABLE, severity=inc.HIGH, fault=str(error))
+            return self._rows.get(path, "row", lambda: row_of(self.load(incident_id)))
+        except (ArtefactError, OSError) as error:
+            told = str(error) if isinstance(error, ArtefactError) else f"{path}: {error.strerror or error}"
+            return IncidentRow(incident_id=incident_id, status=UNREADABLE, severity=inc.HIGH, fault=told)
 
     def ids(self) -> list[str]:
         """Return the ids of all incidents, newest first."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,11 +17,12 @@ from peaktrade_core.domain.diagnosis import KINDS, Diagnosis, Finding
 from peaktrade_core.domain.errors import SessionNotFoundError
 from peaktrade_core.domain.events import Failure, Gap, Notice
 from peaktrade_core.domain.incidents import KINDS as INCIDENT_KINDS
+from peaktrade_core.domain.market import Bar
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.services.diagnosis import diagnose
-from peaktrade_core.testing import Fault, LoopbackVenue
-from tests.exchange.rig import Desk, Ran
+from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource
+from tests.exchange.rig import Desk, Ran, source_bars, write_candles
 
 
 def kinds(found: Diagnosis) -> set[str]:
@@ -166,11 +168,40 @@ def test_a_hole_that_the_venue_has_is_told_from_one_that_we_made(desk: Desk, ven
     assert conditions(theirs) == {"source": "pass", "filled": "warn", "signals": "pass", "state": "pass"}
 
 
+def test_bars_that_are_late_impossible_or_far_off_are_told_apart(desk: Desk, venue: LoopbackVenue) -> None:
+    now = venue.clock.seconds() // 60 * 60
+
+    def spoilt(bars: list[Bar]) -> list[Bar]:
+        return [bar._replace(low=-1.0) if bar.ts == now + 600.0 else bar for bar in bars]
+
+    def session(fault: Fault, **when: int) -> Finding:
+        venue.faults.clear()
+        venue.faults.add(fault, path="OHLC", **when)
+        return of(desk, desk.session(steps=30)).finding("data_gap")
+
+    impossible = session(Fault("spoilt", bars=spoilt))
+    late = session(Fault.late_bars(400.0), skip=8, times=200)
+    assert [(branch(f), f.severity) for f in (impossible, late)] == [("bad_bars", "medium"), ("wait", "low")]
+    assert "1 impossible bar" in impossible.symptom
+    assert "long overdue" in late.symptom
+
+
+def test_a_session_that_its_candles_ended_is_sent_to_the_runbook_of_the_data(workspace: Workspace) -> None:
+    workspace.registry.folder.mkdir(parents=True)
+    told = {"session_id": "old_1", "mode": "shadow", "status": "failed", "error": "DataError: a bar out of order"}
+    path = workspace.registry.folder / "20200101T000000_live_session_shadow_old_1.json"
+    path.write_bytes(msgspec.json.encode({**told, "config": {"feed": "replay"}}))
+    found = diagnose(workspace, "old_1")
+    assert kinds(found) == {"data_gap", "failed_session"}
+    finding = found.finding("data_gap")
+    assert (branch(finding), finding.severity) == ("mend_candles", "medium")
+    (way,) = [b.action for b in found.finding("failed_session").branches if b.key == "its_runbook"]
+    assert "incident_data_gap" in way
+
+
 def test_a_hole_in_stored_candles_is_mended_there(
-    desk: Desk, run_shadow: Callable[..., SessionRecord], tmp_path: Any
+    desk: Desk, run_shadow: Callable[..., SessionRecord], tmp_path: Path
 ) -> None:
-    from peaktrade_core.testing import MarketSource
-    from tests.exchange.rig import source_bars, write_candles
 
     bars = source_bars(MarketSource.synthetic(seed=7), 1767225600.0, 200)
     path = write_candles(tmp_path / "holed.parquet", bars[:120] + bars[150:])
@@ -305,6 +336,17 @@ def test_a_record_of_an_older_writer_is_diagnosed_by_its_error(workspace: Worksp
     found = diagnose(workspace, "old_1")
     assert kinds(found) == {"authentication", "failed_session"}
     assert found.finding("authentication").evidence[0].startswith("record, ")
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a b", "x" * 300, "ünï"])
+def test_a_record_with_an_id_that_is_no_folder_is_diagnosed_without_a_journal(workspace: Workspace, name: str) -> None:
+    folder = workspace.registry.folder
+    folder.mkdir(parents=True)
+    record = {"session_id": name, "mode": "shadow", "status": "failed", "error": "ConnectionError: reset"}
+    (folder / "20200101T000000_live_session_shadow_x.json").write_bytes(msgspec.json.encode(record))
+    found = diagnose(workspace, name)
+    assert kinds(found) == {"network", "failed_session"}
+    assert len(found.faults) == 1
 
 
 def test_an_unknown_session_is_an_error(workspace: Workspace) -> None:

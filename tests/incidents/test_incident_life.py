@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.errors import ArtefactError, ConfigError, UnknownNameError
+from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.domain.incidents import Incident, response_checks
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.cli import main
@@ -178,6 +179,40 @@ def test_a_folder_without_a_record_does_not_lend_its_number(book: IncidentBook) 
     (book.folder / "INC-20260105-04").mkdir(parents=True)
     assert opened(book).incident_id == "INC-20260105-05"
     assert book.rows()[1].status == "unreadable"
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_an_incident(book: IncidentBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = opened(book).incident_id
+    before = book.path(one).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        for change in (lambda: opened(book, subject="other"), lambda: book.close(one, "Ada", "a", "b")):
+            with pytest.raises(EnvironmentFault, match="No space left"):
+                change()
+    assert (book.ids(), book.path(one).read_bytes()) == ([one], before)
+    assert book.verify().status == "pass"
+    assert opened(book, subject="other").incident_id == "INC-20260105-02"
+
+
+def test_a_process_that_dies_before_the_report_is_written_leaves_the_incident(
+    book: IncidentBook, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ended]
+) -> None:
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("peaktrade_core.services.incident_pages.write_pages", dies)
+        with pytest.raises(KeyboardInterrupt):
+            opened(book, title="Cut off")
+    (row,) = book.rows()
+    assert (row.title, row.status) == ("Cut off", "open")
+    assert "Cut off" in command("show", row.incident_id).stdout
+    book.note(row.incident_id, "Ada", "and on it goes")
+    assert "and on it goes" in book.report(row.incident_id).read_text()
 
 
 def test_a_closed_incident_that_is_changed_behind_our_back_is_noticed(book: IncidentBook) -> None:

@@ -118,12 +118,13 @@ def list_(
 @workspace_options
 def show(home: str | None, config: str | None, incident_id: str, as_json: bool) -> None:
     """Show one incident: its report as markdown, or all of it as JSON."""
-    book = Workspace(home, config).incidents
-    found = book.load(incident_id)
+    from peaktrade_core.services.incident_pages import report_text
+
+    found = Workspace(home, config).incidents.load(incident_id)
     if as_json:
         print_json(found)
     else:
-        click.echo(book.report(incident_id).read_text(), nl=False)
+        click.echo(report_text(found), nl=False)
 
 
 @incident.command()
