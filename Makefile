@@ -44,7 +44,9 @@ notebooks: setup
 	$(BIN)/python tests/notebooks/regenerate.py
 
 lab: setup
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	@# no question about news and no look for updates: it asks nobody outside
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb --LabApp.news_url=None \
+	  --LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate
 
 bench: setup
 	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -16,8 +17,22 @@ from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
 from peaktrade_core.services.session import run_session
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 REPO = Path(__file__).resolve().parent.parent
 SHARED_DATA = "PEAKTRADE_SHARED_DATA"
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+QUIET = [  # asks nobody outside
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 settings.register_profile("peaktrade", deadline=None)
 settings.load_profile("peaktrade")
@@ -36,6 +51,23 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own workspace and clock out of the tests."""
     monkeypatch.delenv(HOME, raising=False)
     monkeypatch.delenv(FIXED_CLOCK, raising=False)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return the machine's own Chrome or Chromium; without one a developer's run skips and CI fails."""
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        said = "no Chrome or Chromium found: install one (apt install chromium, brew install --cask chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(said)
+        pytest.skip(said)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=QUIET)
+        yield running
+        running.close()
 
 
 @pytest.fixture

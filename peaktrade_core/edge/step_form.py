@@ -29,7 +29,7 @@ def answer_form(round_: Round, step: ev.Step, second: str, after: Callable[[ev.S
 
     question = step.question
     assert question is not None
-    wide = w.Layout(width="36em", max_width="100%")
+    wide, full = w.Layout(width="36em", max_width="100%"), w.Layout(width="100%")
     choice = w.RadioButtons(
         options=[(_label(option), option.key) for option in question.options], value=None, layout=w.Layout(width="auto")
     )
@@ -38,9 +38,9 @@ def answer_form(round_: Round, step: ev.Step, second: str, after: Callable[[ev.S
     reason = w.Text(placeholder="Reason, in a sentence" if question.reason else "Note (optional)", **late)
     other = w.Text(value=second, placeholder="Name of the second person", **late)
     button = w.Button(description="Record the answer", button_style="primary", layout=w.Layout(width="auto"))
-    said = w.HTML()
+    said = w.HTML(layout=full)
     two = any(ev.AUTHORITIES[option.authority].second for option in question.options)
-    title = w.HTML(f"<b>{html.escape(question.text)}</b>")
+    title = w.HTML(f"<b>{html.escape(question.text)}</b>", layout=full)
     form = w.VBox([title, choice, reason, *([other] if two else []), button, said])
 
     def record(_: object) -> None:
@@ -52,7 +52,7 @@ def answer_form(round_: Round, step: ev.Step, second: str, after: Callable[[ev.S
         except PeaktradeError as error:
             said.value = f'<span role="alert">✕ {html.escape(str(error))}</span>'
             return
-        form.children = [w.HTML(after(done))]
+        form.children = [w.HTML(after(done), layout=full)]
 
     button.on_click(record)
     return form

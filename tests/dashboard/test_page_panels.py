@@ -124,6 +124,8 @@ def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_s
         assert f'data-run="{row}"' in live
         assert "● RUN" in live
         assert "● running 1" in text(live)
+        assert "● RUN" in shown(workspace, "sessions")
+        assert "Running 1" in text(shown(workspace, "status"))
         assert "data-final" not in shown(workspace, "run", row)
         os.kill(process.pid, signal.SIGSTOP)
         path = workspace.run_folder(row).journal
@@ -141,6 +143,9 @@ def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_s
     html = shown(workspace, "runs")
     assert "✕ DIED" in html
     assert "session list</code> recovers it" in html
+    assert "✕ DIED" in shown(workspace, "sessions")
+    assert "its process is gone" in shown(workspace, "sessions")
+    assert "Running 0 ✕ 1 died" in text(shown(workspace, "status"))
     assert f'data-run="{done.session_id}"' in html
 
 

@@ -77,11 +77,12 @@ def test_each_status_has_its_badge_and_each_file_its_row(workspace: Workspace) -
     add(workspace, "paper_20260301_000000_dddddd", mode="paper")
     add(workspace, "live_20260301_000000_eeeeee", mode="live")
     html = shown(workspace, "sessions")
-    for kind, label in {"ok": "✓ OK", "fail": "✕ FAIL", "abort": "⊘ ABORT", "run": "● RUN"}.items():
+    for kind, label in {"ok": "✓ OK", "fail": "✕ FAIL", "abort": "⊘ ABORT"}.items():
         assert re.search(rf'class="badge {kind}"[^>]*>{label}<', html)
     for mode, label in {"shadow": "shadow", "testnet": "testnet", "paper": "paper", "live": "⚠ live"}.items():
         assert re.search(rf'class="badge mode-{mode}">{label}<', html)
     assert "? UNREADABLE" in html
+    assert "but there is no run folder" in html  # nothing stands behind the one that never ended
     assert "20260101T060000_live_session_shadow_torn.json: not valid JSON" in html
     assert html.count("data-session=") == workspace.views.stats().total_sessions
 

@@ -53,7 +53,7 @@ LINE_FAULTS = [
     "busy",
     "timeout",
 ]
-QUICK = CallPolicy(timeout_s=0.25, deadline_s=0.5, attempts=3, backoff_s=0.001, longest_s=0.002, order_pace_s=0.0)
+QUICK = CallPolicy(timeout_s=0.75, deadline_s=1.5, attempts=3, backoff_s=0.001, longest_s=0.002, order_pace_s=0.0)
 LIVELY = {"fast": 2, "slow": 5}
 
 
@@ -151,8 +151,8 @@ def on_venue(
     """Point a workspace at a loopback venue and give it its keys."""
     configure('base_url = ""', f'base_url = "{venue.url}"')
     configure('venue = "kraken" ', f'venue = "{name}" ')
-    configure("timeout_s = 10.0", "timeout_s = 0.25")
-    configure("\ndeadline_s = 30.0", "\ndeadline_s = 0.5")
+    configure("timeout_s = 10.0", "timeout_s = 0.75")
+    configure("\ndeadline_s = 30.0", "\ndeadline_s = 1.5")
     configure("order_pace_s = 1.0", "order_pace_s = 0.0")
     give_keys(monkeypatch, name, venue.credentials)
     return Desk(workspace, venue)

@@ -162,8 +162,7 @@ def test_our_own_clock_may_be_off(desk: Desk, undisturbed: Callable[..., Ran], o
     """Prices are as fresh as the venue's clock says; the default limit of their age is 300 s."""
     ran = desk.run(desk.plan(steps=40, off_s=off_s))
     assert ran.story()[1:-1] == undisturbed(40).story()[1:-1]
-    (notice,) = ran.of(Notice)
-    assert (notice.code, round(notice.value)) == ("CLOCK_SKEW", -off_s)
+    assert [(notice.code, round(notice.value)) for notice in ran.of(Notice)] == [("CLOCK_SKEW", -off_s)]
 
 
 def test_a_hole_is_a_gap_with_the_right_count(
@@ -253,8 +252,8 @@ def test_a_stop_and_a_halt_are_obeyed_during_an_outage(
     desk: Desk, venue: LoopbackVenue, configure: Callable[[str, str], None], fault: Fault
 ) -> None:
     """On the wall clock, with the shipped patience: the session waits for a venue that does not answer."""
-    configure("deadline_s = 0.5", "deadline_s = 30.0")
-    configure("timeout_s = 0.25", "timeout_s = 30.0")
+    configure("deadline_s = 1.5", "deadline_s = 30.0")
+    configure("timeout_s = 0.75", "timeout_s = 30.0")
     plan = desk.plan(steps=100)
     stop, ended = Stop(), []
     venue.faults.add(fault, path="OHLC", skip=1)

@@ -27,6 +27,7 @@ from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
 from peaktrade_core.adapters.files import write_atomic
 from peaktrade_core.adapters.market_data import CandleStore, Series
 from peaktrade_core.adapters.resources import share_dir
+from peaktrade_core.adapters.warm.owner import warm_kernels
 from peaktrade_core.domain.errors import NotebookError, UnknownNameError
 from peaktrade_core.domain.market import Bar
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
@@ -200,13 +201,14 @@ def main(names: list[str]) -> int:
     for name in names:
         if name not in known:
             raise UnknownNameError("notebook", name, known)
-    for path in paths:
-        if not names or path.stem in names:
-            new = regenerate(path)
-            changed = new != path.read_bytes()
-            if changed:
-                write_atomic(path, new)
-            click.echo(f"{'changed  ' if changed else 'unchanged'} {path.relative_to(share_dir())}")
+    with warm_kernels():
+        for path in paths:
+            if not names or path.stem in names:
+                new = regenerate(path)
+                changed = new != path.read_bytes()
+                if changed:
+                    write_atomic(path, new)
+                click.echo(f"{'changed  ' if changed else 'unchanged'} {path.relative_to(share_dir())}")
     return 0
 
 

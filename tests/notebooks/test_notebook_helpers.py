@@ -239,36 +239,21 @@ def test_a_figure_that_only_plotly_can_draw_brings_plotly_once(session):
 
 
 @pytest.mark.browser
-def test_a_browser_draws_the_figures_in_light_and_dark_without_the_network(session, workspace, tmp_path):
-    from playwright.sync_api import sync_playwright
-
+def test_a_browser_draws_the_figures_in_light_and_dark_without_the_network(session, workspace, browser):
     outcome = run_runbook("session_report", {"session_id": session.id}, workspace)
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        titles = {}
-        for scheme in ("light", "dark"):
-            page = browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 900})
-            said: list[str] = []
-            page.on("console", lambda message, said=said: said.append(message.text))
-            page.on("pageerror", lambda error, said=said: said.append(str(error)))
-            page.on("request", lambda request, said=said: request.url.startswith("http") and said.append(request.url))
-            page.goto(outcome.html.as_uri())
-            assert page.locator("figure.plot svg.ink path[stroke]").count() >= 3
-            box = page.locator("figure.plot svg.ink").first.bounding_box()
-            assert (box["width"] > 300, box["height"] > 200) == (True, True)
-            assert page.evaluate("document.documentElement.scrollWidth") == 390
-            titles[scheme] = page.locator(".over text").first.evaluate("e => getComputedStyle(e).fill")
-            assert said == []
-        browser.close()
+    titles = {}
+    for scheme in ("light", "dark"):
+        page = browser.new_page(color_scheme=scheme, viewport={"width": 390, "height": 900})
+        said: list[str] = []
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.on("pageerror", lambda error, said=said: said.append(str(error)))
+        page.on("request", lambda request, said=said: request.url.startswith("http") and said.append(request.url))
+        page.goto(outcome.html.as_uri())
+        assert page.locator("figure.plot svg.ink path[stroke]").count() >= 3
+        box = page.locator("figure.plot svg.ink").first.bounding_box()
+        assert (box["width"] > 300, box["height"] > 200) == (True, True)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        titles[scheme] = page.locator(".over text").first.evaluate("e => getComputedStyle(e).fill")
+        assert said == []
+        page.close()
     assert titles["light"] != titles["dark"]
-
-
-def chromium() -> str:
-    """Return the system's browser."""
-    import shutil
-
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.fail("no Chrome or Chromium found: install the package chromium")
-    return found

@@ -47,6 +47,7 @@ LONGEST_SCRATCH = 45  # bytes; a Unix socket's path holds about 104, of which a 
 LARGEST_HEADER = 64 << 10  # bytes of a request's line and headers
 FRESHEN_S = 1.0  # how far answers may lie behind the registry's files, so that no request waits for them [s]
 SWITCH_S = 0.0005  # how long a reading thread may keep the event loop waiting for the interpreter [s]
+WARM_UP_S = 1.0  # how long the first visitor is kept from what would be slow for it alone
 FIRST_LOOK_S = 1.0  # how long the start waits for the first look at them [s]
 _KERNEL_ID = r"(?P<kernel_id>\w+-\w+-\w+-\w+-\w+)"
 
@@ -206,8 +207,9 @@ class Dashboard(Voila):  # type: ignore[misc]
         )
         server.add_sockets(sockets)
         url = listen._replace(port=self.port).url
-        print(f"dashboard of {self._site.workspace.home} at {url} (Ctrl-C ends it)", flush=True)  # noqa: T201
         warming = asyncio.create_task(self._desk.ask(self._site.warm_up))
+        await asyncio.wait({warming}, timeout=WARM_UP_S)
+        print(f"dashboard of {self._site.workspace.home} at {url} (Ctrl-C ends it)", flush=True)  # noqa: T201
         try:
             if open_browser:
                 await asyncio.to_thread(webbrowser.open, url)

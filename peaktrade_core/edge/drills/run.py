@@ -86,6 +86,8 @@ def _with_script(workspace: Workspace, book: DrillBook, drill: Drill, _: Say) ->
         def step() -> None:
             stage.turn(wait=True)
             actor.turn(clock.seconds())
+            if actor.done:
+                stage.stop()
 
         stage.injector.turn(clock.seconds())
         try:
@@ -161,9 +163,7 @@ def _begin(stage: Stage) -> tuple[subprocess.Popen[bytes] | None, threading.Thre
 
 def _end(stage: Stage, process: subprocess.Popen[bytes] | None, thread: threading.Thread | None) -> None:
     """End the drilled session."""
-    folder = stage.site.run_folder(stage.session_id)
-    if folder.path.is_dir() and folder.stop_request() is None:
-        folder.ask_to_stop("drill", "the drill is over", stage.site.clock.now())
+    stage.stop()
     if thread is not None:
         thread.join(END_S)
     if process is not None:

@@ -54,6 +54,12 @@ class Stage:
             at = self.venue.clock.seconds()
             os.utime(journal, (at, at))
 
+    def stop(self) -> None:
+        """Ask the drilled session to end, if nobody has."""
+        folder = self.site.run_folder(self.session_id)
+        if folder.path.is_dir() and folder.stop_request() is None:
+            folder.ask_to_stop("drill", "the drill is over", self.site.clock.now())
+
     def close(self) -> None:
         """End what delivers."""
         if self._deliveries:

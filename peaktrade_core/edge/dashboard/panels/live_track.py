@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from itertools import accumulate
 from typing import Any
 
 from peaktrade_core.adapters.registry import Query
 from peaktrade_core.adapters.trading_state import STATES
+from peaktrade_core.domain.errors import SessionNotFoundError
 from peaktrade_core.domain.records import UNREADABLE
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.dashboard.panels.base import Asked, panel
 from peaktrade_core.edge.dashboard.panels.charts import Curve, draw
 from peaktrade_core.edge.dashboard.panels.filters import LATEST, Filters, read_filters
 from peaktrade_core.services import wording
+from peaktrade_core.services.run_views import ACTIVE, DIED, RunRow
 from peaktrade_core.services.views import SessionRow
 
 SEVERITIES = ("green", "yellow", "red")
 FINISHED = ("completed", "failed", "aborted")
 TREND_DAYS = 30
 DAYS = (1, 7, 30, 90)
+MOST_UNFINISHED = 200  # sessions that are asked for their process
 CHOICES = 30  # strategies or symbols in a list
 FACETS = ("mode", "status", "strategy", "symbol")
 
@@ -62,7 +66,7 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: is all well, may anything trade, what runs, what did today bring?"""
     views = workspace.views
     rows = views.rows(Query(since=views.now().replace(hour=0, minute=0, second=0, microsecond=0)))
-    by_status = views.stats().by_status
+    unfinished = runs_of(workspace, views.rows(Query(status="started", limit=MOST_UNFINISHED)))
     earned: dict[str, float] = {}
     for row in rows:
         if row.realized_pnl is not None and row.status in FINISHED:
@@ -71,11 +75,22 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
     return {
         "risk": max((row.risk_status for row in rows), key=SEVERITIES.index, default="green"),
         "trading": max(workspace.states.everything(), key=lambda state: STATES.index(state.state)),
-        "running": by_status.get("started", 0),
-        "unreadable": by_status.get(UNREADABLE, 0),
+        "running": sum(run.state in ACTIVE for run in unfinished.values()),
+        "died": sum(run.state == DIED for run in unfinished.values()),
+        "unreadable": views.count(Query(status=UNREADABLE)),
         "earned": sorted(earned.items()),
         "alerts": len(workspace.alerts.rows(state="raised")),
     }
+
+
+def runs_of(workspace: Workspace, rows: Sequence[SessionRow]) -> dict[str, RunRow]:
+    """Return how the sessions without an end stand by now: whether their process lives, and the figures so far."""
+    found = {}
+    for row in rows:
+        if row.status == "started":
+            with suppress(SessionNotFoundError):  # gone since it was listed
+                found[row.session_id] = workspace.views.run(row.session_id)
+    return found
 
 
 @panel("snapshot")
@@ -130,6 +145,7 @@ def _sessions(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     total = facets.total
     return {
         "rows": rows,
+        "runs": runs_of(workspace, rows),
         "total": total,
         "chosen": chosen,
         "latest": LATEST,

@@ -8,7 +8,7 @@ from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.dashboard.panels.alerts import urgency
 from peaktrade_core.edge.dashboard.panels.base import Asked, panel
 from peaktrade_core.edge.dashboard.panels.live_track import status
-from peaktrade_core.services.run_views import ACTIVE, DIED, ENDED, SILENT
+from peaktrade_core.services.run_views import ACTIVE, ENDED, SILENT
 
 RUNS, ALERTS, LATEST = 8, 4, 6
 
@@ -25,7 +25,6 @@ def _wall(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         "runs": active[:RUNS],
         "active": len(active),
         "silent": sum(row.state == SILENT for row in active),
-        "died": sum(row.state == DIED for row in runs),
         "open_alerts": alerts[:ALERTS],
         "worst_alert": max((row.severity for row in alerts), key=("info", "warning", "critical").index, default=None),
         "more_runs": max(0, len(active) - RUNS),

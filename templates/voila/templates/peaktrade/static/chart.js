@@ -177,8 +177,8 @@ class Group {
     if (!event.target.closest(".plot")) return;
     const [from, to] = this.view ?? this.whole;
     const middle = this.at === null ? (from + to) / 2 : this.ts[this.at];
-    const visible = this.ts.findIndex((t) => t >= from);
-    const move = (by) => this.point(Math.min(this.ts.length - 1, Math.max(0, (this.at ?? visible) + by)));
+    const edge = (by) => (by > 0 ? this.ts.findIndex((t) => t >= from) : this.ts.findLastIndex((t) => t <= to));
+    const move = (by) => this.point(this.at === null ? edge(by) : Math.min(this.ts.length - 1, Math.max(0, this.at + by)));
     const scale = (by) => this.show([middle - (middle - from) * by, middle + (to - middle) * by]);
     const shift = (by) => this.view && this.show([from + by * (to - from), to + by * (to - from)]);
     const acts = {
