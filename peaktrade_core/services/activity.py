@@ -44,6 +44,7 @@ _KIND_OF = {
     "watcher": "alert",
     "monitor": "fleet",
     "schedule": "runbook",
+    "drill": "runbook",
     "reports": "report",
     "incidents": "incident",
 }

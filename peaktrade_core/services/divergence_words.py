@@ -8,6 +8,7 @@ from peaktrade_core.domain import events as ev
 from peaktrade_core.domain.market import Bar
 from peaktrade_core.domain.records import SessionConfig
 from peaktrade_core.services.recorded_bars import RecordedBar
+from peaktrade_core.services.wording import many
 
 
 def data_says(mine: Sequence[Bar], theirs: Sequence[Bar]) -> str:
@@ -17,7 +18,7 @@ def data_says(mine: Sequence[Bar], theirs: Sequence[Bar]) -> str:
     changed = sum(a[ts] != b[ts] for ts in a.keys() & b.keys())
     if not missing + extra + changed:
         return f"all {len(mine):,} bars are the same"
-    return f"{changed:,} bars differ, {missing:,} are missing in the session, {extra:,} only there"
+    return f"{many(changed, 'bar')} changed, {missing:,} missing in the session, {extra:,} only there"
 
 
 def logic_says(bars: Sequence[RecordedBar], signals: Sequence[float], own: SessionConfig, other: SessionConfig) -> str:

@@ -1,7 +1,7 @@
 """The drill log: one folder a drill, with its record, its page and the workspace it took place in; chained when done.
 
 ``reports/drills/DRILL-YYYYMMDD-NN/`` holds ``drill.json`` (the truth), ``drill.md`` (for people) and ``workspace/``, which
-nothing of the real workspace ever looks into. A drill whose process died says ``running`` and can be broken off.
+nothing of the real workspace ever looks into. A drill whose process was killed says ``running`` for ever, and counts nowhere.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def test_candles_that_were_wrong_are_data(workspace: Workspace, tmp_path: Path, 
     assert set(shares(found)) == {"data"}
     assert found.first is not None
     assert (found.first.cause, found.first.step) == ("data", 150)
-    assert found.part("data").says == "1 bars differ, 4 are missing in the session, 0 only there"
+    assert found.part("data").says == "1 bar changed, 4 missing in the session, 0 only there"
 
 
 def test_candles_that_were_changed_after_the_session_are_noticed(

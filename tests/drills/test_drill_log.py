@@ -47,6 +47,13 @@ def test_a_bad_operator_fails_and_it_says_why(workspace: Workspace) -> None:
     assert "not passed with 0 of 100 points" in page
 
 
+def test_who_lets_a_halted_session_go_does_harm(workspace: Workspace) -> None:
+    done = drilled(workspace, "bad_key", "bad")
+    assert done.score is not None
+    assert [text.partition(" by ")[0] for text in done.score.wrong] == ["silence", "wrong diagnosis", "resume"]
+    assert done.session_status == "failed"
+
+
 def test_a_drill_is_logged_chained_and_can_be_judged_again(workspace: Workspace) -> None:
     done = drilled(workspace, QUICK)
     book = book_of(workspace)

@@ -33,9 +33,10 @@ def test_a_scenario_happens_and_a_good_operator_passes(workspace: Workspace, nam
         happened = {f.kind for f in diagnose(site, done.session_id).findings if f.happened}
         assert happened & set(SHIPPED[name].expect.diagnosis)
     check_what_the_journal_shows(site, done)
-    assert workspace.views.rows(ALL) == []  # nothing of it is among the real records
+    assert workspace.views.rows(ALL) == workspace.views.runs(50) == []  # nothing of it is among the real records
     assert workspace.incidents.rows() == []
     assert workspace.alerts.rows() == []
+    assert [one.text for one in workspace.activity(50) if "/workspace/" in one.text] == []
 
 
 def check_what_the_journal_shows(site: Workspace, done: Drill) -> None:

@@ -117,10 +117,12 @@ class Doomed:
         return len(self._feed)
 
     def __iter__(self) -> Iterator[Item]:
-        limit = _largest_file()
+        limit, parent = _largest_file(), os.getppid()
         number = 0
         try:
             for item in self._feed:
+                if os.getppid() != parent:  # the drill was killed: nobody is left to end this session
+                    return
                 if isinstance(item, Bar):
                     if number == self._at:
                         self._strike()
