@@ -23,6 +23,6 @@ def desk(
 ) -> Desk:
     """Return a workspace on the spot side of ``venue``, with keys in the environment and patience for a busy machine."""
     desk = on_venue(workspace, venue, configure, monkeypatch)
-    configure("timeout_s = 0.25", "timeout_s = 10.0")
+    configure("timeout_s = 0.75", "timeout_s = 10.0")
     configure("\ndeadline_s = 0.5", "\ndeadline_s = 30.0")
     return desk

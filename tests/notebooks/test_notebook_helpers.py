@@ -251,12 +251,8 @@ def test_a_browser_draws_the_figures_in_light_and_dark_without_the_network(sessi
         page.goto(outcome.html.as_uri())
         assert page.locator("figure.plot svg.ink path[stroke]").count() >= 3
         box = page.locator("figure.plot svg.ink").first.bounding_box()
-<<<<<<< HEAD
         assert box["width"] > 300
         assert box["height"] > 200
-=======
-        assert (box["width"] > 300, box["height"] > 200) == (True, True)
->>>>>>> six-B
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         titles[scheme] = page.locator(".over text").first.evaluate("e => getComputedStyle(e).fill")
         assert said == []
