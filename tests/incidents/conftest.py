@@ -24,5 +24,5 @@ def desk(
     """Return a workspace on the spot side of ``venue``, with keys in the environment and patience for a busy machine."""
     desk = on_venue(workspace, venue, configure, monkeypatch)
     configure("timeout_s = 0.75", "timeout_s = 10.0")
-    configure("\ndeadline_s = 0.5", "\ndeadline_s = 30.0")
+    configure("\ndeadline_s = 1.5", "\ndeadline_s = 30.0")
     return desk
