@@ -39,7 +39,13 @@ FOUR = (
     "go.Figure(go.Scatter(y=frame.a))",
     "frame.describe()",
 )
-RUNBOOKS = ("runbooks/session_run", "runbooks/post_session_check", "reports/session_report")
+RUNBOOKS = (
+    "runbooks/pre_session_check",
+    "runbooks/session_run",
+    "runbooks/post_session_check",
+    "runbooks/monitoring_round",
+    "reports/session_report",
+)
 SERVER = """
 import sys
 from pathlib import Path

@@ -92,9 +92,7 @@ def list_runbooks(folder: Path | None = None) -> list[RunbookInfo]:
     Raises:
         NotebookError: a notebook cannot be read, or its parameters cell breaks the rules.
     """
-    folder = folder or share_dir() / "notebooks"
-    paths = [path for path in folder.glob("*/*.ipynb") if path.parent.name not in SKIPPED]
-    found = [(_order(raw), path, raw) for path in paths for raw in [_read(path)]]
+    found = [(_order(raw), path, raw) for path in _paths(folder) for raw in [_read(path)]]
     found.sort(key=lambda item: (item[1].parent.name != "runbooks", item[1].parent.name, item[0], item[1].stem))
     return [_describe(path, raw) for _, path, raw in found]
 
@@ -105,10 +103,16 @@ def find_runbook(name: str, folder: Path | None = None) -> RunbookInfo:
     Raises:
         UnknownNameError: there is none of that name; lists those that are.
     """
-    known = {info.name: info for info in list_runbooks(folder)}
-    if name not in known:
-        raise UnknownNameError("runbook", name, list(known), "peaktrade runbook list")
-    return known[name]
+    path = next((path for path in _paths(folder) if path.stem == name), None)
+    if path is None:
+        raise UnknownNameError("runbook", name, [info.name for info in list_runbooks(folder)], "peaktrade runbook list")
+    return _describe(path, _read(path))
+
+
+def _paths(folder: Path | None) -> list[Path]:
+    """Return the files of the notebooks that can be run."""
+    folder = folder or share_dir() / "notebooks"
+    return [path for path in folder.glob("*/*.ipynb") if path.parent.name not in SKIPPED]
 
 
 def run_runbook(
