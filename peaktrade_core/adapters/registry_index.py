@@ -117,9 +117,11 @@ def open_index(path: Path | None) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(path, timeout=TIMEOUT_S, isolation_level=None)
     try:
-        if _version(db) == 0:
+        version = _version(db)
+        if version == 0:
             _create(db)
-        if _version(db) != INDEX_VERSION:
+            version = _version(db)
+        if version != INDEX_VERSION:
             raise sqlite3.DatabaseError("index of another version")
         db.execute("PRAGMA synchronous = NORMAL")
     except BaseException:

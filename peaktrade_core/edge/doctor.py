@@ -8,14 +8,12 @@ import shutil
 import sys
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
-
-from packaging.requirements import Requirement
 
 from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.domain.errors import PeaktradeError
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, Workspace
+from peaktrade_core.edge.installation import requirements, version_of
 
 LOW_DISK, NO_DISK = 0.10, 0.01  # free share of the disk
 CLOCK_JUMP_S = 0.05
@@ -24,18 +22,23 @@ OLDEST_CLOCK_S = 1_767_225_600  # 2026-01-01, before this version existed
 
 def examine(workspace: Workspace) -> list[Check]:
     """Return every check; none raises."""
+    offset = _clock_offset()
     return [
-        _python(),
-        _packages(),
+        *interpreter_checks(),
         _bytecode(),
         _config(workspace),
         *_folders(workspace),
         _disk(workspace.home),
-        _clock(),
+        _clock(offset),
         _browser(),
         *_sessions(workspace),
         _halts(workspace),
     ]
+
+
+def interpreter_checks() -> list[Check]:
+    """Return whether Python and the installed packages are those that this version needs."""
+    return [_python(), _packages()]
 
 
 def _python() -> Check:
@@ -50,15 +53,12 @@ def _python() -> Check:
 
 def _packages() -> Check:
     missing = []
-    for needed in map(Requirement, metadata.requires("peaktrade") or []):
-        if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-            try:
-                found = metadata.version(needed.name)
-            except metadata.PackageNotFoundError:
-                missing.append(str(needed))
-            else:
-                if not needed.specifier.contains(found, prereleases=True):
-                    missing.append(f"{needed} (found {found})")
+    for needed in requirements():
+        found = version_of(needed.name)
+        if found is None:
+            missing.append(str(needed))
+        elif not needed.specifier.contains(found, prereleases=True):
+            missing.append(f"{needed} (found {found})")
     return check(
         "packages",
         "Are all packages installed?",
@@ -154,11 +154,15 @@ def _disk(home: Path) -> Check:
     )
 
 
-def _clock() -> Check:
+def _clock_offset() -> float:
+    """Return how far the wall clock is ahead of the one that nobody can set [s]."""
+    return time.time() - time.monotonic()
+
+
+def _clock(before: float) -> Check:
+    """Return whether the wall clock kept to ``before``, its offset when the checks began, and tells a likely time."""
     fixed = os.environ.get(FIXED_CLOCK)
-    before = time.time() - time.monotonic()
-    time.sleep(0.02)
-    jump = abs(time.time() - time.monotonic() - before)
+    jump = abs(_clock_offset() - before)
     sane = time.time() > OLDEST_CLOCK_S and jump < CLOCK_JUMP_S and not fixed
     return check(
         "clock",

@@ -53,9 +53,25 @@ def installed(workspace: Workspace) -> dict[str, str]:
     """
     found = dict(_configured(workspace.config_path.parent, rehearsal=is_rehearsal(workspace)))
     if not is_rehearsal(workspace):
-        found |= {"peaktrade": _version("peaktrade"), "python": platform.python_version(), "program": _program()}
-        found |= {f"package {name}": _version(name) for name in _needed()}
+        names = sorted(needed.name for needed in requirements())
+        versions = {name: version_of(name) or "not installed" for name in ("peaktrade", *names)}
+        found |= {"peaktrade": versions.pop("peaktrade"), "python": platform.python_version(), "program": _program()}
+        found |= {f"package {name}": version for name, version in versions.items()}
     return found
+
+
+def requirements() -> list[Requirement]:
+    """Return the packages that peaktrade asks for, with the versions that it can work with."""
+    wanted = map(Requirement, metadata.requires("peaktrade") or [])
+    return [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+
+
+def version_of(name: str) -> str | None:
+    """Return the version of an installed package, None when it is not installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def accepted(workspace: Workspace) -> Accepted | None:
@@ -118,19 +134,6 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
             yield from _flat(inner, f"{key}[{number}]")
     else:
         yield key, _digest(str(value).encode()) if key.endswith("url") else str(value)  # an address may hold a secret
-
-
-def _needed() -> list[str]:
-    """Return the packages that peaktrade asks for."""
-    wanted = map(Requirement, metadata.requires("peaktrade") or [])
-    return sorted(one.name for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""}))
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _program() -> str:

@@ -15,7 +15,7 @@ from peaktrade_core.domain import evidence as ev
 from peaktrade_core.domain.checks import FAIL, WARN, Check, check
 from peaktrade_core.domain.errors import PeaktradeError
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.doctor import examine
+from peaktrade_core.edge.doctor import interpreter_checks
 from peaktrade_core.edge.health import health
 from peaktrade_core.edge.installation import Change, accepted, changes, installed
 from peaktrade_core.edge.readiness import pre_session_checks
@@ -58,8 +58,7 @@ def session_ready(workspace: Workspace, strategy: str = "") -> list[Check]:
     Args:
         workspace: where; strategy: that is to run; empty for the configured one.
     """
-    machine = [one for one in examine(workspace) if one.id in ("python", "packages")]
-    found = [*machine, *pre_session_checks(workspace)]
+    found = [*interpreter_checks(), *pre_session_checks(workspace)]
     if all(one.status != FAIL for one in found if one.id == "config"):
         found += [_limits(workspace), _tier(strategy or workspace.config.session.strategy)]
     return portable(workspace, found)
@@ -104,12 +103,12 @@ def change_checks(workspace: Workspace) -> list[Check]:
     question = "Are program and configuration as somebody accepted them?"
     step = "Read each change below; the runbook restart_after_maintenance accepts them."
     try:
-        last, now = accepted(workspace), installed(workspace)
+        last = accepted(workspace)
+        found = changes(last.values, installed(workspace)) if last else []
     except PeaktradeError as error:
         return [check("changes", question, False, str(error), "Mend that file first.")]
     if last is None:
         return [check("changes", question, False, "nobody has accepted them yet", step, otherwise=WARN)]
-    found = changes(last.values, now)
     names = ", ".join(change.name for change in found[:3]) + (" …" if len(found) > 3 else "")
     told = f"{len(found)} changed since {last.evidence_id}: {names}" if found else f"as accepted by {last.by}"
     return [check("changes", question, not found, told, step, otherwise=WARN)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -22,6 +23,13 @@ def _cell(value: object) -> str:
     return flat.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")
 
 
+def compile_templates() -> None:
+    """Compile every template once; the process that compiled them, and what is forked from it, need not again."""
+    for name in templates().list_templates(["j2"]):
+        templates().get_template(name)
+
+
+@cache
 def templates() -> jinja2.Environment:
     """Return the environment of the report templates, HTML escaped."""
     env = jinja2.Environment(

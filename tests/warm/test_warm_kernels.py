@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,8 @@ class Kernel:
     """A running kernel and a client of it."""
 
     def __init__(self, nursery: Nursery | None, memory: int | None = None, **options: Any) -> None:
-        self.manager = _Manager(connection_file=f"{tempfile.mkdtemp(prefix='pt')}/k.json", transport="ipc")
+        self.folder = tempfile.mkdtemp(prefix="pt")
+        self.manager = _Manager(connection_file=f"{self.folder}/k.json", transport="ipc")
         self.manager.nursery, self.manager.memory = nursery, memory
         self.manager.start_kernel(**options)
         self.client: BlockingKernelClient = self.manager.client()
@@ -81,16 +84,41 @@ class Kernel:
         self.client.stop_channels()
         if self.manager.has_kernel:
             self.manager.shutdown_kernel(now=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def gone(*pids: int, within: float = 8.0) -> bool:
-    """Return whether all processes ended; one that nobody waited for yet counts as ended."""
+def settles(true: Callable[[], bool], within: float = 8.0) -> bool:
+    """Return whether something comes true."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        if not any(psutil.pid_exists(p) and psutil.Process(p).status() != psutil.STATUS_ZOMBIE for p in pids):
-            return True
+        with suppress(psutil.NoSuchProcess):
+            if true():
+                return True
         time.sleep(0.02)
     return False
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process runs; one that nobody waited for yet does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def gone(*pids: int) -> bool:
+    """Return whether all processes end."""
+    return settles(lambda: not any(alive(pid) for pid in pids))
+
+
+def ready(nursery: Nursery, *others: int) -> int:
+    """Return the process id of the kernel that waits to be wanted: the nursery's only child beside the others."""
+
+    def children() -> list[int]:
+        return [child.pid for child in psutil.Process(nursery.pid).children() if child.pid not in others]
+
+    assert settles(lambda: len(children()) == 1 and nursery._spare._ready is not None)
+    return children()[0]
 
 
 @pytest.fixture(scope="module")
@@ -189,14 +217,15 @@ def test_a_kernel_outlives_the_nursery_and_the_next_one_is_an_ordinary_one(caplo
         assert gone(mortal.pid)
         assert first.forked
         assert first.run("print(1)") == "1"
-        others = [Kernel(mortal) for _ in range(2)]
-        assert [other.forked for other in others] == [False, False]
-        assert others[0].run("print(2)") == "2"
+        others = [Kernel(mortal) for _ in range(3)]
+        assert [other.forked for other in others][1:] == [False, False]  # the first may be the one that was ready
+        assert [other.run("print(2)") for other in others] == ["2"] * 3
         assert len(caplog.messages) == 1
         assert "kernels start slowly: the process that kernels are forked from ended" in caplog.messages[0]
+        pids = [one.pid for one in (first, *others)]
         for one in (first, *others):
             one.end()
-        assert gone(first.pid)
+        assert gone(*pids)
 
 
 @pytest.mark.parametrize("killed", ["owner", "owner and nursery"])
@@ -209,12 +238,63 @@ def test_nothing_outlives_the_owner(killed, work):
     pids = [int(word) for word in process.stdout.readline().split()]
     family = [*pids, *(grandchild.pid for grandchild in psutil.Process(pids[1]).children(recursive=True))]
     assert len(family) == 3
+    family.extend(child.pid for child in psutil.Process(pids[0]).children())  # with the one that is ready
     for pid in [pids[0]] if killed == "owner and nursery" else []:
         os.kill(pid, signal.SIGKILL)
     process.kill()
     process.wait()
     process.stdout.close()
     assert gone(*family)
+
+
+def test_the_next_kernel_is_ready_and_becomes_what_is_asked_for(tmp_path):
+    with Nursery(()) as nursery:
+        first = Kernel(nursery, env=environment(NOTE="first", HOME="/"))
+        waiting = ready(nursery, first.pid)
+        wanted = environment(NOTE="second", TZ="Asia/Tokyo", HOME="/")
+        second = Kernel(nursery, memory=1 << 30, cwd=str(tmp_path), env=wanted)
+        assert (second.forked, second.pid) == (True, waiting)
+        assert second.run("import os, time; print(os.environ['NOTE'], os.getcwd(), time.tzname[0])") == (
+            f"second {tmp_path} JST"
+        )
+        assert second.run("hoard = bytearray(3 << 30)") == "MemoryError"
+        assert second.run("import ipykernel; print(ipykernel.get_connection_file())") == second.manager.connection_file
+        assert second.run("print(In[1][:9], len(In))") == "import os 5"
+        ready(nursery, first.pid, second.pid)
+        second.manager.restart_kernel(now=True)  # whoever talks to it goes on where it was
+        second.client.wait_for_ready(timeout=30)
+        assert second.run("print('restarted')") == "restarted"
+        for one in (first, second):
+            one.end()
+
+
+def test_a_ready_kernel_that_does_not_fit_or_was_killed_is_passed_over():
+    with Nursery(()) as nursery:
+        first = Kernel(nursery, env=environment(HOME="/"))
+        waiting = ready(nursery, first.pid)
+        elsewhere = Kernel(nursery, env=environment(HOME="/tmp"))  # whose configuration it would have to read
+        assert elsewhere.forked
+        assert elsewhere.pid != waiting
+        assert gone(waiting)
+        waiting = ready(nursery, first.pid, elsewhere.pid)
+        os.kill(waiting, signal.SIGKILL)
+        assert gone(waiting)
+        third = Kernel(nursery, env=environment(HOME="/tmp"))
+        assert third.forked
+        assert third.run("print(3)") == "3"
+        for one in (first, elsewhere, third):
+            one.end()
+
+
+def test_a_ready_kernel_ends_with_the_nursery_and_leaves_no_files():
+    with Nursery(()) as nursery:
+        first = Kernel(nursery)
+        waiting = ready(nursery, first.pid)
+        folder = Path(str(nursery._spare._folder))
+        assert list(folder.glob("*.json"))
+        first.end()
+    assert gone(waiting)
+    assert not folder.exists()
 
 
 def test_closing_ends_every_kernel_and_may_be_done_twice():
@@ -269,13 +349,15 @@ def test_papermill_sees_the_same_outputs_either_way(tmp_path):
     plain = outputs(execute(path, {}, home=tmp_path))
     with warm_kernels() as nursery:
         assert present_nursery() is nursery
-        warm = outputs(execute(path, {}, home=tmp_path))
+        first, second = (outputs(execute(path, {}, home=tmp_path)) for _ in range(2))
         assert nursery.pid is not None
-        assert gone(*(child.pid for child in psutil.Process(nursery.pid).children()))
+        assert settles(
+            lambda: sum(alive(child.pid) for child in psutil.Process(nursery.pid).children()) == 1
+        )  # the one that is ready
     assert present_nursery() is None
     assert len(plain) == 3
     assert "application/vnd.plotly.v1+json" in plain[1]["data"]
-    assert warm == plain
+    assert first == second == plain
 
 
 def test_papermill_gives_the_same_verdicts_with_warm_kernels(tmp_path):
@@ -290,4 +372,6 @@ def test_papermill_gives_the_same_verdicts_with_warm_kernels(tmp_path):
         for cell, says in verdicts.items():
             assert execute(write(tmp_path, cell, "print(1)"), {}, home=tmp_path, timeout_s=3.0).fault == says
         assert nursery.pid is not None
-        assert gone(*(child.pid for child in psutil.Process(nursery.pid).children()))
+        assert settles(
+            lambda: sum(alive(child.pid) for child in psutil.Process(nursery.pid).children()) == 1
+        )  # the one that is ready

@@ -12,10 +12,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from ipykernel.kernelapp import IPKernelApp
@@ -29,12 +27,25 @@ _OPTIONS = ("--IPKernelApp.parent_handle=1",)
 class KernelApp(IPKernelApp):
     """ipykernel's application, which tells as soon as its sockets can be connected to, and ends without waiting."""
 
-    told: Any = staticmethod(lambda: None)
+    link: socket.socket
+    held = False
 
     def init_heartbeat(self) -> None:
         """Start the last of the sockets, and tell."""
         super().init_heartbeat()  # type: ignore[no-untyped-call]
-        self.told()
+        say(self.link, Started(os.getpid()))
+
+    def init_gui_pylab(self) -> None:
+        """Go on with what may be the user's: a held kernel waits here until somebody wants it."""
+        if self.held:
+            request = _heard(self.link)
+            if request is None:
+                raise SystemExit(0)  # nobody ever wanted it
+            self.connection_file = request.connection
+            _settle(request)
+            say(self.link, Started(os.getpid()))
+        threading.Thread(target=_die_with, args=(self.link,), name="lifeline", daemon=True).start()
+        super().init_gui_pylab()  # type: ignore[no-untyped-call]
 
     def start(self) -> None:
         """Serve until the kernel is asked to end; then end the control thread before anything else ends.
@@ -49,15 +60,19 @@ class KernelApp(IPKernelApp):
 
 def become_kernel(link: socket.socket) -> None:
     """Turn this process, just forked, into the kernel that the link asks for; return when the kernel ends."""
-    text = b"".join(_until_newline(link))
-    if not text.endswith(b"\n"):
+    request = _heard(link)
+    if request is None:
         return  # the owner did not wait
-    request = msgspec.json.decode(text, type=Request)
     _settle(request)
     gc.enable()
-    threading.Thread(target=_die_with, args=(link,), name="lifeline", daemon=True).start()
-    KernelApp.told = staticmethod(partial(say, link, Started(os.getpid())))
+    KernelApp.link, KernelApp.held = link, request.held
     KernelApp.launch_instance(argv=[*_OPTIONS, *request.arguments])
+
+
+def _heard(link: socket.socket) -> Request | None:
+    """Wait for the next request on the link and return it, None when nobody holds its other end any more."""
+    text = b"".join(_until_newline(link))
+    return msgspec.json.decode(text, type=Request) if text.endswith(b"\n") else None
 
 
 def _until_newline(link: socket.socket) -> Iterator[bytes]:

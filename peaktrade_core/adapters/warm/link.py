@@ -14,15 +14,24 @@ class Request(msgspec.Struct, frozen=True):
     """What a kernel is to be.
 
     Attributes:
-        arguments: of the kernel application; cwd: its working directory.
+        connection: path of its connection file; options: of the kernel application.
+        cwd: its working directory.
         env: its whole environment.
         memory: how much more data it may map than it starts with [bytes]; None for no bound.
+        held: it is to get ready and then to wait for a second request, which says what it really is to be.
     """
 
-    arguments: list[str]
+    connection: str
+    options: list[str]
     cwd: str
     env: dict[str, str]
     memory: int | None = None
+    held: bool = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """All arguments of the kernel application."""
+        return ["-f", self.connection, *self.options]
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -37,7 +46,7 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
     code: int
 
 
-def say(link: socket.socket, message: Started | Ended) -> None:
+def say(link: socket.socket, message: Request | Started | Ended) -> None:
     """Send a line; nobody being there any more is no error."""
     with suppress(OSError):
         link.sendall(msgspec.json.encode(message) + b"\n")

@@ -1,4 +1,4 @@
-"""The nursery as its owner sees it: started, asked for kernels, ended; and a kernel's process, as if we had started it.
+"""The nursery as its owner sees it: started, asked for kernels, ended.
 
 A nursery that cannot start, ended or does not answer is an :class:`EnvironmentFault`; whoever asked then starts a
 kernel in the ordinary way.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -18,11 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
 from peaktrade_core.adapters.warm.link import Ended, Request, Started
+from peaktrade_core.adapters.warm.process import WarmProcess
+from peaktrade_core.adapters.warm.spare import Spare
 from peaktrade_core.domain.errors import EnvironmentFault
 
 WAIT_S = 15.0  # a nursery that has not answered by then is stuck; it imports for a few seconds after its start [s]
@@ -34,75 +35,17 @@ NOTEBOOKS = (  # what ours import, also where they only do so when they come to 
     "peaktrade_core",
     "peaktrade_core.adapters.feeds.synthetic",
     "peaktrade_core.services.reports",
-    "peaktrade_core.services.report_templates",
-    "jinja2",
+    "peaktrade_core.services.report_templates:compile_templates",
+    "peaktrade_core.services.evidence_page",
+    "peaktrade_core.services.drill_page",
+    "apscheduler.triggers.cron",
+    "encodings.unicode_escape",
+    "plotly.io.base_renderers",
     "psutil",
     "pyarrow.parquet",
 )
 _log = logging.getLogger("peaktrade.kernels")
 _nursery: ContextVar[Nursery | None] = ContextVar("nursery", default=None)
-
-
-class WarmProcess:
-    """A kernel's process, which is the nursery's child, with the part of :class:`subprocess.Popen` that Jupyter uses.
-
-    Attributes:
-        pid: its id, which is its process group's too; it stays taken until :meth:`wait` returned.
-        returncode: None while it runs.
-    """
-
-    stdin = stdout = stderr = None
-
-    def __init__(self, pid: int, link: socket.socket) -> None:
-        self.pid, self.returncode = pid, None  # type: int, int | None
-        self._link = link
-        self._said = b""
-
-    def poll(self) -> int | None:
-        """Return how it ended, None while it runs."""
-        while self.returncode is None and _readable(self._link, 0.0):
-            self._read()
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end and let go of it.
-
-        Raises:
-            subprocess.TimeoutExpired: it still runs after ``timeout`` [s].
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self.returncode is None:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not _readable(self._link, left):
-                raise subprocess.TimeoutExpired(f"kernel {self.pid}", timeout or 0.0)
-            self._read()
-        self._link.close()
-        return self.returncode
-
-    def send_signal(self, number: int) -> None:
-        """Send it a signal unless it ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self.send_signal(15)
-
-    def kill(self) -> None:
-        """End it."""
-        self.send_signal(9)
-
-    def _read(self) -> None:
-        """Take in what was said about it; a link that is closed means that it and the nursery are gone."""
-        try:
-            chunk = self._link.recv(4096)
-        except OSError:
-            chunk = b""
-        self._said += chunk
-        if not chunk:
-            self.returncode = -9
-        elif self._said.endswith(b"\n"):
-            self.returncode = msgspec.json.decode(self._said, type=Ended).code
 
 
 class Nursery:
@@ -115,7 +58,7 @@ class Nursery:
         """Prepare it; :meth:`start` starts it.
 
         Args:
-            preload: names of the modules that kernels will import, beside the common ones.
+            preload: names of the modules that kernels will import, beside the common ones; see :func:`nursery.warm_up`.
             env: its environment, of which a kernel sees nothing but what :data:`READ_AT_START` names; None for ours.
         """
         self._preload = tuple(preload)
@@ -125,6 +68,7 @@ class Nursery:
         self._control: socket.socket | None = None
         self._began = float("-inf")
         self._complained = set[str]()
+        self._spare = Spare(lambda request: self.fork(request, revive=False))
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -145,8 +89,27 @@ class Nursery:
         with self._lock, suppress(EnvironmentFault):
             self._ready()
 
-    def fork(self, request: Request) -> WarmProcess:
+    def launch(self, request: Request, *, anywhere: bool) -> tuple[WarmProcess, dict[str, Any] | None]:
+        """Return a new kernel's process, and how to connect to it if that is not as its connection file says.
+
+        Args:
+            request: what it is to be.
+            anywhere: whether it may listen elsewhere than its connection file says; then it may be one that is ready.
+
+        Raises:
+            EnvironmentFault: as for :meth:`fork`.
+        """
+        self._check_environment(request.env)
+        ready = self._spare.take(request) if anywhere else None
+        kernel = ready or (self.fork(request), None)
+        self._spare.prepare(request)
+        return kernel
+
+    def fork(self, request: Request, *, revive: bool = True) -> WarmProcess:
         """Return a new kernel's process; blocks until it is about to run, while the nursery starts for seconds.
+
+        Args:
+            request: what it is to be; revive: start a nursery that does not run.
 
         Raises:
             EnvironmentFault: this machine cannot fork like this, the nursery ended or does not answer, or the
@@ -156,7 +119,7 @@ class Nursery:
         ours, theirs = socket.socketpair()
         try:
             with theirs, self._lock:
-                socket.send_fds(self._ready(), [b"k"], [theirs.fileno(), 1, 2])
+                socket.send_fds(self._ready(revive=revive), [b"k"], [theirs.fileno(), 1, 2])
             ours.settimeout(WAIT_S)
             ours.sendall(msgspec.json.encode(request) + b"\n")
             said = ours.recv(4096)
@@ -197,11 +160,14 @@ class Nursery:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self._spare.close()
 
-    def _ready(self) -> socket.socket:
-        """Return the socket to the nursery, which is started if it does not run."""
+    def _ready(self, *, revive: bool = True) -> socket.socket:
+        """Return the socket to the nursery, which is started if it does not run and that is wanted."""
         if self._process is not None and self._process.poll() is None and self._control is not None:
             return self._control
+        if not revive:
+            raise EnvironmentFault("the process that kernels are forked from does not run")
         if not (sys.platform == "linux" and hasattr(os, "fork")):
             raise EnvironmentFault("this system has no fork that libraries survive")
         if time.monotonic() - self._began < REVIVE_S:
@@ -237,7 +203,7 @@ def warm_kernels(preload: Sequence[str] = NOTEBOOKS) -> Iterator[Nursery]:
     It counts for the thread that entered the block, and for tasks and ``asyncio.to_thread`` started in it.
 
     Args:
-        preload: names of the modules that the notebooks import, beside the common ones.
+        preload: names of the modules that the notebooks import, beside the common ones; see :func:`nursery.warm_up`.
     """
     with Nursery(preload) as nursery:
         before = _nursery.set(nursery)
@@ -250,10 +216,3 @@ def warm_kernels(preload: Sequence[str] = NOTEBOOKS) -> Iterator[Nursery]:
 def present_nursery() -> Nursery | None:
     """Return the nursery of the :func:`warm_kernels` block that this runs in, None outside of one."""
     return _nursery.get()
-
-
-def _readable(link: socket.socket, timeout: float | None) -> bool:
-    """Return whether something can be read within ``timeout`` [s]."""
-    poll = select.poll()
-    poll.register(link, select.POLLIN)
-    return bool(poll.poll(None if timeout is None else timeout * 1000))

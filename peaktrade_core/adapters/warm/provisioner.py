@@ -50,6 +50,8 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
 
     nursery = AnyTrait(None)
     memory = Int(None, allow_none=True)
+    pid: int | None
+    connection_info: dict[str, Any]
 
     async def shutdown_requested(self, restart: bool = False) -> None:  # noqa: ARG002  (Jupyter's signature)
         """Give the kernel the moment that it takes to end; Jupyter looks every 0.1 s only."""
@@ -77,17 +79,20 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
         """Fork the kernel, or start it in the ordinary way."""
         if self.nursery is not None:
             cwd, env = str(kwargs.get("cwd") or os.getcwd()), dict(kwargs.get("env") or os.environ)
-            request = Request(cmd[cmd.index(LAUNCHER) + 1 :], cwd, env, self.memory)
+            _, connection, *arguments = cmd[cmd.index(LAUNCHER) + 1 :]
+            request = Request(connection, arguments, cwd, env, self.memory)
+            anywhere = self.pid is None and getattr(self.parent, "curve_publickey", None) is None
             try:
-                self.process = await asyncio.to_thread(self.nursery.fork, request)
+                self.process, elsewhere = await asyncio.to_thread(self.nursery.launch, request, anywhere=anywhere)
             except EnvironmentFault as fault:
                 self.nursery.complain(str(fault))
             else:
                 self.pid = self.pgid = self.process.pid
                 self.cwd = cwd
+                self.connection_info = elsewhere or self.connection_info
                 return self.connection_info
         info = await super().launch_kernel(cmd, **kwargs)
-        if self.memory is not None and sys.platform == "linux":
+        if self.memory is not None and self.pid is not None and sys.platform == "linux":
             import resource
 
             with suppress(ProcessLookupError, PermissionError):  # it ended already, which poll will say
