@@ -11,8 +11,10 @@ from __future__ import annotations
 import getpass
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -171,6 +173,47 @@ def run_runbook(
     return RunOutcome(
         info.name, status, files[0], files[1], seconds, fault, values, left.get("evidence_id"), left.get("outcome")
     )
+
+
+def run_runbooks(
+    names: Sequence[str],
+    params: Mapping[str, object],
+    workspace: Place,
+    *,
+    progress: Callable[[str, int, int], None] = lambda _, __, ___: None,
+    timeout: float | None = None,
+    folder: Path | None = None,
+) -> Iterator[RunOutcome]:
+    """Run notebooks one after the other, several of them in kernels that start at once, and yield how each ended.
+
+    Nothing runs before every name and value was found to be right. One that fails does not keep the next from running.
+
+    Args:
+        names: which, in this order.
+        params: values; each notebook gets those that it declares.
+        workspace, timeout, folder: as for :func:`run_runbook`; the time limit is for each.
+        progress: called before each code cell with the notebook's name, its number and how many there are.
+
+    Raises:
+        UnknownNameError: no such notebook, or a parameter that none of them declares.
+        ConfigError: a value of the wrong type or out of range.
+        NotebookError, EnvironmentFault: as for :func:`run_runbook`.
+    """
+    from peaktrade_core.adapters.warm.owner import warm_kernels
+
+    infos = [find_runbook(name, folder) for name in names]
+    declared_by = {info.name: {parameter.name for parameter in info.parameters} for info in infos}
+    known = sorted(set().union(*declared_by.values()))
+    for name in params:
+        if name not in known:
+            raise UnknownNameError("parameter", name, known, "peaktrade runbook list")
+    given = [{name: value for name, value in params.items() if name in declared_by[info.name]} for info in infos]
+    for info, values in zip(infos, given, strict=True):
+        resolve(info.parameters, values)
+    with warm_kernels() if len(infos) > 1 else nullcontext():
+        for info, values in zip(infos, given, strict=True):
+            told = partial(progress, info.name)
+            yield run_runbook(info.name, values, workspace, progress=told, timeout=timeout, folder=folder)
 
 
 def _evidence_of(notebook: Any) -> dict[str, str]:

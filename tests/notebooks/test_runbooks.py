@@ -17,7 +17,7 @@ import pytest
 
 from peaktrade_core.domain.errors import ConfigError, EnvironmentFault, NotebookError, UnknownNameError
 from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.runbooks import RunOutcome, list_runbooks, run_runbook
+from peaktrade_core.services.runbooks import RunOutcome, list_runbooks, run_runbook, run_runbooks
 
 Write = Callable[..., Path]
 
@@ -29,15 +29,17 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def write(folder: Path) -> Write:
-    """Return a function that writes a runbook ``probe`` of a parameters cell and the given cells."""
+    """Return a function that writes a runbook, ``probe`` if not named, of a parameters cell and the given cells."""
 
-    def build(*cells: str, parameters: str = "steps: int = 3  # [1 .. 9]", **settings: object) -> Path:
+    def build(
+        *cells: str, name: str = "probe", parameters: str = "steps: int = 3  # [1 .. 9]", **settings: object
+    ) -> Path:
         first = nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})
         title = nbformat.v4.new_markdown_cell("# Probe\n\nSee whether it works.")
         notebook = nbformat.v4.new_notebook(cells=[title, first, *map(nbformat.v4.new_code_cell, cells)])
         kernel = {"name": "no-such-kernel", "display_name": "x", "language": "python"}
         notebook.metadata.update(kernelspec=kernel, language_info={"name": "python"}, peaktrade=settings)
-        path = folder / "runbooks" / "probe.ipynb"
+        path = folder / "runbooks" / f"{name}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, path)
         return path
@@ -99,6 +101,54 @@ def test_wrong_parameters_stop_it_before_anything_happens(write, run, workspace,
     with pytest.raises(error, match=says):
         run(**params)
     assert not workspace.reports.exists()
+
+
+def test_several_run_in_order_each_with_its_own_parameters_and_a_failure_stops_none(write, folder, workspace):
+    write("print(steps)", name="first")
+    write("raise ValueError('on purpose')", name="second", parameters="mode: str = 'x'")
+    write("print(steps, who)", name="third", parameters="steps: int = 1\nwho: str = 'nobody'")
+    seen: list[tuple[str, int, int]] = []
+    names, given = ("first", "second", "third"), {"steps": "5", "who": "me"}
+    first, second, third = run_runbooks(names, given, workspace, folder=folder, progress=lambda *at: seen.append(at))
+    assert [first.name, second.name, third.name] == ["first", "second", "third"]
+    assert (first.parameters, second.parameters, third.parameters) == (
+        {"steps": 5},
+        {"mode": "x"},
+        {"steps": 5, "who": "me"},
+    )
+    assert (second.status, second.error) == ("failed", "cell 3 failed: ValueError: on purpose")
+    assert (texts(first.notebook), texts(third.notebook)) == ("5\n", "5 me\n")
+    assert seen[:3] == [("first", 1, 3), ("first", 2, 3), ("first", 3, 3)]
+    assert seen[-1] == ("third", 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "params", "says"),
+    [
+        (("first", "nobody"), {}, "unknown runbook 'nobody'; known: first, second"),
+        (("first", "second"), {"stpes": "1"}, "unknown parameter 'stpes'; known: mode, steps"),
+        (("first", "second"), {"steps": "10"}, "steps = '10' must be a whole number from 1 to 9"),
+    ],
+)
+def test_of_several_none_starts_when_one_is_asked_for_wrongly(write, folder, workspace, names, params, says):
+    write("1", name="first")
+    write("1", name="second", parameters="mode: str = 'x'")
+    with pytest.raises(ConfigError, match=says):
+        list(run_runbooks(names, params, workspace, folder=folder))
+    assert not workspace.reports.exists()
+
+
+def test_the_command_runs_several_and_ends_like_the_worst(start, workspace):
+    process = start("runbook", "run", "session_report", "daily_report", "-p", "session_id=nobody", "--json")
+    stdout, _ = process.communicate(timeout=60)
+    failed, made = json.loads(stdout)
+    assert (failed["name"], failed["status"], made["name"], made["status"]) == (
+        "session_report",
+        "failed",
+        "daily_report",
+        "completed",
+    )
+    assert process.returncode == 6
 
 
 def test_a_missing_notebook_lists_those_there_are(write, workspace, folder):

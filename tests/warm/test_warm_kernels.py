@@ -33,7 +33,7 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 from test_warm_kernels import Kernel
 from peaktrade_core.adapters.warm.owner import Nursery
-nursery = Nursery(())
+nursery = Nursery((), ahead=True)
 nursery.start()
 kernel = Kernel(nursery)
 kernel.client.execute(sys.argv[2])
@@ -117,7 +117,9 @@ def ready(nursery: Nursery, *others: int) -> int:
     def children() -> list[int]:
         return [child.pid for child in psutil.Process(nursery.pid).children() if child.pid not in others]
 
-    assert settles(lambda: len(children()) == 1 and nursery._spare._ready is not None)
+    assert nursery._spare is not None
+    spare = nursery._spare
+    assert settles(lambda: len(children()) == 1 and spare._ready is not None)
     return children()[0]
 
 
@@ -210,7 +212,7 @@ def test_a_killed_kernel_is_noticed_and_the_next_one_works(kernel):
 
 
 def test_a_kernel_outlives_the_nursery_and_the_next_one_is_an_ordinary_one(caplog):
-    with Nursery(()) as mortal, caplog.at_level(logging.WARNING, "peaktrade.kernels"):
+    with Nursery((), ahead=True) as mortal, caplog.at_level(logging.WARNING, "peaktrade.kernels"):
         first = Kernel(mortal)
         assert mortal.pid is not None
         os.kill(mortal.pid, signal.SIGKILL)
@@ -248,7 +250,7 @@ def test_nothing_outlives_the_owner(killed, work):
 
 
 def test_the_next_kernel_is_ready_and_becomes_what_is_asked_for(tmp_path):
-    with Nursery(()) as nursery:
+    with Nursery((), ahead=True) as nursery:
         first = Kernel(nursery, env=environment(NOTE="first", HOME="/"))
         waiting = ready(nursery, first.pid)
         wanted = environment(NOTE="second", TZ="Asia/Tokyo", HOME="/")
@@ -269,7 +271,7 @@ def test_the_next_kernel_is_ready_and_becomes_what_is_asked_for(tmp_path):
 
 
 def test_a_ready_kernel_that_does_not_fit_or_was_killed_is_passed_over():
-    with Nursery(()) as nursery:
+    with Nursery((), ahead=True) as nursery:
         first = Kernel(nursery, env=environment(HOME="/"))
         waiting = ready(nursery, first.pid)
         elsewhere = Kernel(nursery, env=environment(HOME="/tmp"))  # whose configuration it would have to read
@@ -287,9 +289,10 @@ def test_a_ready_kernel_that_does_not_fit_or_was_killed_is_passed_over():
 
 
 def test_a_ready_kernel_ends_with_the_nursery_and_leaves_no_files():
-    with Nursery(()) as nursery:
+    with Nursery((), ahead=True) as nursery:
         first = Kernel(nursery)
         waiting = ready(nursery, first.pid)
+        assert nursery._spare is not None
         folder = Path(str(nursery._spare._folder))
         assert list(folder.glob("*.json"))
         first.end()
@@ -298,7 +301,7 @@ def test_a_ready_kernel_ends_with_the_nursery_and_leaves_no_files():
 
 
 def test_closing_ends_every_kernel_and_may_be_done_twice():
-    one = Kernel(closed := Nursery(()))
+    one = Kernel(closed := Nursery((), ahead=True))
     helper, pid = closed.pid, one.pid
     assert helper is not None
     closed.close()

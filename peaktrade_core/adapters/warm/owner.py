@@ -54,12 +54,13 @@ class Nursery:
     A context manager: the nursery and all its kernels end with the block, and with this process, however it ends.
     """
 
-    def __init__(self, preload: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, preload: Sequence[str], env: Mapping[str, str] | None = None, *, ahead: bool = False) -> None:
         """Prepare it; :meth:`start` starts it.
 
         Args:
             preload: names of the modules that kernels will import, beside the common ones; see :func:`nursery.warm_up`.
             env: its environment, of which a kernel sees nothing but what :data:`READ_AT_START` names; None for ours.
+            ahead: keep one kernel ready before it is asked for, from the first on.
         """
         self._preload = tuple(preload)
         self._env = {k: v for k, v in (os.environ if env is None else env).items() if not k.startswith("JPY_")}
@@ -68,7 +69,7 @@ class Nursery:
         self._control: socket.socket | None = None
         self._began = float("-inf")
         self._complained = set[str]()
-        self._spare = Spare(lambda request: self.fork(request, revive=False))
+        self._spare = Spare(lambda request: self.fork(request, revive=False)) if ahead else None
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -100,9 +101,10 @@ class Nursery:
             EnvironmentFault: as for :meth:`fork`.
         """
         self._check_environment(request.env)
-        ready = self._spare.take(request) if anywhere else None
+        ready = self._spare.take(request) if self._spare and anywhere else None
         kernel = ready or (self.fork(request), None)
-        self._spare.prepare(request)
+        if self._spare:
+            self._spare.prepare(request)
         return kernel
 
     def fork(self, request: Request, *, revive: bool = True) -> WarmProcess:
@@ -160,7 +162,8 @@ class Nursery:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self._spare.close()
+        if self._spare:
+            self._spare.close()
 
     def _ready(self, *, revive: bool = True) -> socket.socket:
         """Return the socket to the nursery, which is started if it does not run and that is wanted."""
@@ -205,7 +208,7 @@ def warm_kernels(preload: Sequence[str] = NOTEBOOKS) -> Iterator[Nursery]:
     Args:
         preload: names of the modules that the notebooks import, beside the common ones; see :func:`nursery.warm_up`.
     """
-    with Nursery(preload) as nursery:
+    with Nursery(preload, ahead=True) as nursery:
         before = _nursery.set(nursery)
         try:
             yield nursery

@@ -17,7 +17,7 @@ from peaktrade_core.services import wording
 def demo(home: str | None, config: str | None, no_serve: bool, port: int) -> int:
     """Run three sessions (fine, failing, blocked by risk), check and report them, and serve the dashboard."""
     from peaktrade_core.services.demo import run_demo
-    from peaktrade_core.services.runbooks import run_runbook
+    from peaktrade_core.services.runbooks import run_runbooks
 
     workspace = Workspace(home, config)
     workspace.recover()
@@ -42,9 +42,8 @@ def demo(home: str | None, config: str | None, no_serve: bool, port: int) -> int
     ended_as_meant = [o.record.status for o in outcomes] == ["completed", "failed", "completed"]
     first = outcomes[0].record.session_id
     click.echo("\n2. The post-session check and the report of the first, as notebooks without a person")
-    for name in ("post_session_check", "session_report"):
-        outcome = run_runbook(name, {"session_id": first}, workspace)
-        click.echo(f"   {name}: {outcome.status} → {outcome.html or outcome.notebook}")
+    for outcome in run_runbooks(("post_session_check", "session_report"), {"session_id": first}, workspace):
+        click.echo(f"   {outcome.name}: {outcome.status} → {outcome.html}")
         ended_as_meant = ended_as_meant and outcome.status == "completed"
     click.echo(f"\n3. Look closer: peaktrade session show {first}")
     if not ended_as_meant:

@@ -35,42 +35,61 @@ def list_all(as_json: bool) -> None:
 
 
 @runbook.command()
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option(
-    "-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter of the notebook; repeatable."
+    "-p",
+    "--param",
+    "params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A parameter, for each of the notebooks that declares it; repeatable.",
 )
-@click.option("--timeout", type=click.FloatRange(min=1), help="Seconds for the whole run; else the notebook's own.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.option("--timeout", type=click.FloatRange(min=1), help="Seconds for each run; else the notebook's own.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, a list of them for several.")
 @workspace_options
 def run(
-    home: str | None, config: str | None, name: str, params: tuple[str, ...], timeout: float | None, as_json: bool
+    home: str | None,
+    config: str | None,
+    names: tuple[str, ...],
+    params: tuple[str, ...],
+    timeout: float | None,
+    as_json: bool,
 ) -> int:
-    """Run one notebook headless into reports/; leaves the executed notebook and its HTML."""
-    from peaktrade_core.services.runbooks import run_runbook
+    """Run notebooks headless into reports/, one after the other; each leaves the executed notebook and its HTML."""
+    from peaktrade_core.services.runbooks import COMPLETED, run_runbooks
 
     workspace = Workspace(home, config)
     workspace.recover()
+    screen = console(stderr=True)
+
+    def progress(name: str, done: int, total: int) -> None:
+        if not as_json:
+            of = f"{name}: " if len(names) > 1 else ""
+            line = f"  {of}cell {done} of {total}"
+            screen.print(line.ljust(60) if screen.is_terminal else line, end="\r" if screen.is_terminal else "\n")
+
+    outcomes = []
+    for outcome in run_runbooks(names, _values(params), workspace, progress=progress, timeout=timeout):
+        outcomes.append(outcome)
+        if not as_json:
+            click.echo(f"{outcome.status}: {outcome.html}")
+            if outcome.error:
+                click.echo(f"  {outcome.error}", err=True)
+            if outcome.evidence_id:
+                click.echo(f"evidence {outcome.evidence_id}: {outcome.outcome}")
+    if as_json:
+        print_json(outcomes if len(names) > 1 else outcomes[0])
+    if any(outcome.status != COMPLETED for outcome in outcomes):
+        return 6
+    return 0 if all(outcome.outcome in (None, "passed", "warned") for outcome in outcomes) else 1
+
+
+def _values(params: tuple[str, ...]) -> dict[str, object]:
+    """Return what was written as KEY=VALUE."""
     given: dict[str, object] = {}
     for text in params:
         key, sign, value = text.partition("=")
         if not sign or not key:
             raise ConfigError(f"parameter {text!r} must be written KEY=VALUE")
         given[key.strip()] = value
-    screen = console(stderr=True)
-
-    def progress(done: int, total: int) -> None:
-        if not as_json:
-            screen.print(f"  cell {done} of {total}", end="\r" if screen.is_terminal else "\n")
-
-    outcome = run_runbook(name, given, workspace, progress=progress, timeout=timeout)
-    if as_json:
-        print_json(outcome)
-    else:
-        click.echo(f"{outcome.status}: {outcome.html or outcome.notebook}")
-        if outcome.error:
-            click.echo(f"  {outcome.error}", err=True)
-        if outcome.evidence_id:
-            click.echo(f"evidence {outcome.evidence_id}: {outcome.outcome}")
-    if outcome.status != "completed":
-        return 6
-    return 0 if outcome.outcome in (None, "passed", "warned") else 1
+    return given
