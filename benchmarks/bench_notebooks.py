@@ -29,7 +29,7 @@ from peaktrade_core.adapters.notebooks import execute
 from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.adapters.warm.owner import Nursery, warm_kernels
 from peaktrade_core.adapters.warm.provisioner import kernel_spec
-from peaktrade_core.edge.bootstrap import HOME, Workspace
+from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
 from peaktrade_core.services.session import run_session
 
 FIGURE = "import pandas as pd, plotly.graph_objects as go; go.Figure(go.Scatter(y=list(range(2000))))"
@@ -72,10 +72,14 @@ class _Manager(KernelManager):  # type: ignore[misc]
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--runs", type=int, default=5)
-    runs = options.parse_args().runs
+    options.add_argument("--all", action="store_true", help="every committed notebook instead, once each way")
+    runs, everything = vars(options.parse_args()).values()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     logging.disable()
     print(f"{'':<44} {'warm':>9} {'ordinary':>9} {'ratio':>6}")
+    if everything:
+        all_notebooks()
+        return
     with tempfile.TemporaryDirectory(prefix="pt") as folder:
         home = Path(folder) / "home"
         prepare(home)
@@ -123,14 +127,41 @@ def first_figure(nursery: Nursery | None) -> tuple[float, float]:
 
 def notebooks(home: Path, runs: int) -> None:
     """Run notebooks through plain papermill and through ours."""
-    four = home / "four.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in FOUR]), four)
+    four = four_cells(home)
     shipped = [share_dir() / "notebooks" / f"{name}.ipynb" for name in RUNBOOKS]
     for path in [four, *(path for path in shipped if path.exists())]:
         with warm_kernels():
             warm = median(runs, lambda path=path: ours(path, home), spare=1)
         plain = median(runs, lambda path=path: papermills(path, home))
         line("notebook of four cells" if path is four else path.stem, warm, plain, "s")
+
+
+def four_cells(folder: Path) -> Path:
+    """Write a notebook with a table and a figure and return its path."""
+    path = folder / "four.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in FOUR]), path)
+    return path
+
+
+def all_notebooks() -> None:
+    """Run every committed notebook in the workspace that it is committed with, a fresh one for each way and time."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    from tests.notebooks.regenerate import NOW, committed, environment, prepared
+
+    def once(path: Path, run: Callable[[Path, Path], None]) -> float:
+        with tempfile.TemporaryDirectory(prefix="pt") as folder:
+            home = Path(folder) / "home"
+            with prepared(home, path.stem), environment({FIXED_CLOCK: NOW, HOME: str(home)}):
+                return median(1, lambda: run(path, home))
+
+    totals = [0.0, 0.0]
+    with warm_kernels(), tempfile.TemporaryDirectory() as folder:
+        ours(four_cells(Path(folder)), Path(folder))  # until the nursery is there
+        for path in committed():
+            took = once(path, ours), once(path, papermills)
+            totals = [total + one for total, one in zip(totals, took, strict=True)]
+            line(path.stem, took[0], took[1], "s")
+    line("all of them", totals[0], totals[1], "s")
 
 
 def ours(path: Path, home: Path) -> None:
