@@ -145,13 +145,13 @@ def test_a_retry_that_works_returns_the_answer(calm: LoopbackVenue) -> None:
 
 @pytest.mark.parametrize("fault", [Fault.drip(3.0), Fault.hang(), Fault.delay(3.0)], ids=lambda fault: fault.name)
 def test_the_deadline_beats_the_slowest_answer(calm: LoopbackVenue, fault: Fault) -> None:
-    client = client_of(calm, policy=QUICK._replace(timeout_s=5.0, deadline_s=0.3, attempts=1))
+    client = client_of(calm, policy=QUICK._replace(timeout_s=5.0, deadline_s=1.0, attempts=1))
     client.ask("load_markets")
     with calm.faults.during(fault, path="OHLC"):
         began = time.monotonic()
-        with pytest.raises(NET, match=r"kraken fetch_ohlcv: no answer within 0\.3 s"):
+        with pytest.raises(NET, match=r"kraken fetch_ohlcv: no answer within 1 s"):
             client.ask("fetch_ohlcv", PAIR, "1m")
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 2.5
     assert client.ask("fetch_ohlcv", PAIR, "1m")  # and the next call does not wait behind it
 
 
