@@ -15,9 +15,13 @@ from __future__ import annotations
 import builtins
 import dis
 import hashlib
+import os
+import shutil
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
@@ -30,6 +34,7 @@ from peaktrade_core.policy.costs import Market
 from peaktrade_core.policy.risk import Limits
 from peaktrade_core.policy.strategies import Strategy
 
+UNUSED_S = 30 * 86_400.0  # compiled code that nobody used for so long is removed [s]
 KNOWN_MODULES = ("math", "numpy")  # what numba itself can compile calls into
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 _DULL = ("Failed in", "During:", "- Resolution failure", "- Of which", "[", "There are", "\x1b", "raised from", ">>>")
@@ -262,11 +267,21 @@ def _build(code: _Sources, entry: _Entry, arguments: tuple[Any, ...], folder: Pa
 
 
 def _entry_file(folder: Path, text: str) -> Path:
-    """Write the source that numba files its compiled code beside, unless it is there, and return its path."""
+    """Write the source that numba files its compiled code beside, unless it is there, and return its path.
+
+    What nobody has used for long is removed when something new comes; a folder's own time says when it was used.
+    """
     path = folder / "entry.py"
     if not path.is_file() or path.read_text() != text:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(path, text.encode())
+        oldest = time.time() - UNUSED_S
+        for other in folder.parent.iterdir():
+            with suppress(OSError):  # somebody else may be at it
+                if other.is_dir() and other.stat().st_mtime < oldest:
+                    shutil.rmtree(other)
+    else:
+        os.utime(folder)
     return path
 
 

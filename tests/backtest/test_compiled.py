@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -200,6 +202,25 @@ def test_a_broken_cache_costs_time_only(bars, cache, tmp_path, monkeypatch, dama
     compiled._READY.clear()
     with pytest.warns(RuntimeWarning, match="compiled code is not kept in"):
         assert of_backtest(run_backtest(decided, bars, 30, tmp_path)) == expected
+
+
+def test_code_that_nobody_used_for_long_is_removed_when_new_code_comes(bars, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(compiled, "_READY", {})
+    run_backtest(decision("donchian_breakout", PERP, Limits()), bars, 30, cache)
+    (digest,) = compiled._READY
+    old = time.time() - compiled.UNUSED_S - 60
+    for name in (digest, "used_yesterday", "forgotten"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "entry.py").touch()
+    os.utime(tmp_path / "forgotten", (old, old))
+    shutil.rmtree(tmp_path / digest)
+    compiled._READY.clear()
+    run_backtest(decision("donchian_breakout", PERP, Limits()), bars, 30, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([digest, "used_yesterday"])
+    os.utime(tmp_path / digest, (old, old))
+    compiled._READY.clear()
+    run_backtest(decision("donchian_breakout", PERP, Limits()), bars, 30, tmp_path)
+    assert (tmp_path / digest).stat().st_mtime > old + 1  # using it counts
 
 
 class Odd(NamedTuple):
