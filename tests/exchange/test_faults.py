@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import socket
 
 import ccxt
 import pytest
@@ -140,3 +141,22 @@ def test_a_message_is_one_short_line() -> None:
     assert len(told) == 300
     assert "\n" not in told
     assert describe(KeyError()) == "KeyError"
+
+
+def test_a_refused_connection_says_so() -> None:
+    with socket.socket() as taken:  # bound and not listening: nobody answers there
+        taken.bind(("127.0.0.1", 0))
+        client = ccxt.kraken({"timeout": 3000})
+        client.urls["api"] = dict.fromkeys(client.urls["api"], f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(ccxt.NetworkError) as caught:
+            client.fetch_time()
+    error = translate(caught.value)
+    assert isinstance(error, ExchangeNetworkError)
+    assert str(error).endswith("/0/public/Time: Connection refused")
+
+
+def test_a_name_that_nobody_knows_says_so() -> None:
+    fault = ccxt.NetworkError("kraken GET https://api.example/0/public/Time")
+    fault.__cause__ = requests.ConnectionError("Max retries exceeded")
+    fault.__cause__.__context__ = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    assert str(translate(fault)) == "kraken GET https://api.example/0/public/Time: Name or service not known"

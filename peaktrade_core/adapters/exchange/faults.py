@@ -48,14 +48,31 @@ def translate(fault: BaseException, hidden: Sequence[str] = ()) -> ExchangeError
 
 
 def describe(fault: BaseException, hidden: Sequence[str] = ()) -> str:
-    """Return an error's message on one line, at most 300 characters, without a secret or what looks like one."""
+    """Return an error's message on one line, at most 300 characters, without a secret or what looks like one.
+
+    With the operating system's reason at its end, if one is behind it: ccxt says the same of a connection that was
+    refused and of a name that nobody knows.
+    """
     text = str(fault)
     for secret in hidden:
         for form in _forms(secret):
             text = text.replace(form, "***")
     text = " ".join(text.split()) or type(fault).__name__
+    if reason := _of_the_system(fault):
+        text = text if reason in text else f"{text[:200]}: {reason}"
     text = _SECRET.sub(r"\1\2***", text)
     return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+def _of_the_system(fault: BaseException | None) -> str:
+    """Return why the operating system could not do it ("Connection refused"), empty when it had no part in it."""
+    for _ in range(10):
+        if fault is None:
+            break
+        if isinstance(fault, OSError) and fault.errno is not None:
+            return str(fault.strerror or "")
+        fault = fault.__cause__ or fault.__context__
+    return ""
 
 
 def _forms(secret: str) -> set[str]:
