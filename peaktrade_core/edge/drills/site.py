@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from peaktrade_core.adapters.clocks import SystemClock
 from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
 from peaktrade_core.adapters.files import write_atomic
 from peaktrade_core.adapters.resources import share_dir
@@ -21,7 +20,7 @@ from peaktrade_core.domain.clock import Clock
 from peaktrade_core.domain.drills import Fault, Scenario
 from peaktrade_core.domain.errors import ConfigError, UnknownNameError
 from peaktrade_core.domain.market import Bar
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.bootstrap import Workspace, open_site
 from peaktrade_core.edge.config import CONFIG
 from peaktrade_core.services.alert_files import ALERTS
 from peaktrade_core.testing.market import HISTORY, MarketSource
@@ -65,13 +64,6 @@ def make_site(
     site = open_site(home, clock)
     site.config  # noqa: B018  (reading it is the check)
     site.alert_engine()
-    return site
-
-
-def open_site(home: Path, clock: Clock | None = None) -> Workspace:
-    """Return the workspace of a drill, on the machine's clock or another, its runs below it whatever is configured."""
-    site = Workspace(home, home / CONFIG, home / "live_runs")
-    site.clock = clock or SystemClock()
     return site
 
 
