@@ -27,7 +27,7 @@ from peaktrade_core.testing.market import HISTORY, MarketSource
 
 BAR_S = 60
 WARMUP = 60  # bars
-NOT_DRILLED = ("disk-free", "daily-report-overdue")  # rules that look at the machine and the calendar
+NOT_DRILLED = ("disk-free", "daily-report-overdue", "failed-job")  # rules that look at the machine and the calendar
 PAGER = "pager"
 _DEAD = "json://127.0.0.1:9/drill"  # the discard port: nobody listens there
 _QUICK = {"venue": "kraken", "timeout_s": 1.0, "deadline_s": 2.0, "order_pace_s": 0.0}
