@@ -179,3 +179,26 @@ def test_a_log_that_did_not_change_is_not_read_again(home: Path) -> None:
     assert log.history() is first
     log.append(jb.Known(job="other", at=NOW))
     assert log.history().jobs == ["quick", "other"]
+
+
+def test_the_incident_review_is_made_for_the_week_before_and_told_when_it_fails(
+    home: Path, peaktrade: Callable[..., Any], alerts: Callable[[], dict[str, str]]
+) -> None:
+    quick_to_clear(home)
+    job, folder = "weekly_incident_review", home / "reports" / "incidents"
+    shipped = open_schedule(Workspace(home))
+    assert [f"{at.astimezone(shipped.zone):%a %H:%M}" for name, at in shipped.coming(2000) if name == job][:1] == [
+        "Mon 06:45"
+    ]
+    registry = _registry(home)
+    registry.parent.mkdir(parents=True)
+    registry.write_text("a file where a folder should be")
+    assert peaktrade("schedule", "run-now", job, "--period", "2026-W01").code == 1
+    registry.unlink()
+    told = alerts()
+    assert told[job].startswith(f"{job} failed for 2026-W01: ")
+    assert "(reports/incidents/weekly_incident_review_" in told[job]
+    assert peaktrade("schedule", "run-now", job, "--period", "2026-W01").code == 0
+    assert alerts() == {}
+    (page,) = [path for path in folder.glob("*.html") if not path.stem.endswith("_failed")]
+    assert "2026-W01" in page.read_text()
