@@ -6,22 +6,22 @@ the machine on which the work began may say that it is over.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.adapters.files import write_atomic
-from peaktrade_core.adapters.processes import this_process
 from peaktrade_core.adapters.runs import this_host
 from peaktrade_core.domain.errors import EnvironmentFault
 
 
 class _Note(msgspec.Struct, frozen=True, kw_only=True):
-    """Which process is at work: its number, when it began [s since epoch], and on which machine."""
+    """Which process is at work, and on which machine."""
 
     pid: int
-    started: float
     host: str
 
 
@@ -41,8 +41,7 @@ class Presence:
         """
         if not self._acquired():
             raise EnvironmentFault(f"cannot lock {self._lock.lock_file}: another process is at work there")
-        me = this_process()
-        write_atomic(self._note, msgspec.json.encode(_Note(pid=me.pid, started=me.started, host=this_host())))
+        write_atomic(self._note, msgspec.json.encode(_Note(pid=os.getpid(), host=this_host())))
 
     def inherit(self) -> bool:
         """Take the place of a process of this machine that is gone; False while it works, or where it was another's."""
@@ -54,9 +53,10 @@ class Presence:
 
     def leave(self) -> None:
         """Be gone, and leave nothing behind."""
-        self._note.unlink(missing_ok=True)
-        Path(self._lock.lock_file).unlink(missing_ok=True)
         self._lock.release()
+        for path in (self._note, Path(self._lock.lock_file)):
+            with suppress(OSError):  # it says nothing any more, nobody must fail of it
+                path.unlink()
 
     def release(self) -> None:
         """Let go, and leave the rest for whoever looks next."""

@@ -174,7 +174,11 @@ def _of_states(site: Site) -> Iterable[Noted]:
         what = "resume" if STATES.index(after) < STATES.index(before) else "reduce" if after == "REDUCING" else "halt"
         if what != "resume" and scope == GLOBAL:
             what = "kill_switch"
-        yield Noted(at=datetime.fromisoformat(at), what=what, by=by, detail=f"{scope}: {why}")
+        try:
+            when = datetime.fromisoformat(at)
+        except ValueError:  # a line that a killed process left half written, and the next one behind it
+            continue
+        yield Noted(at=when, what=what, by=by, detail=f"{scope}: {why}")
 
 
 def _of_sessions(site: Site, session_id: str) -> Iterable[Noted]:
