@@ -16,12 +16,13 @@ from typing import Any
 import nbformat
 import pytest
 
+from peaktrade_core.adapters.environment import environment
 from peaktrade_core.domain.evidence import Evidence
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
 from peaktrade_core.edge.steps import Runbook
 from peaktrade_core.services.runbooks import find_runbook, list_runbooks
 from tests import checklist_table as table
-from tests.notebooks.regenerate import NOW, SCENES, environment, prepared
+from tests.notebooks.regenerate import NOW, SCENES, prepared
 
 LINES = table.lines()
 SECTIONS = table.sections()

@@ -34,6 +34,7 @@ class RunLog:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._kept: tuple[list[tuple[Path, int, int]], History] | None = None
 
     def append(self, entry: AnyEntry) -> None:
         """Add an entry.
@@ -45,12 +46,15 @@ class RunLog:
         append_line(path, msgspec.json.encode(entry).decode())
 
     def history(self) -> History:
-        """Return what the newest months tell; a line that nobody can read is passed over.
+        """Return what the newest months tell, read again only when it grew; an unreadable line is passed over.
 
         Raises:
             EnvironmentFault: a file cannot be read.
         """
-        return History(entry for path in self.files()[-FILES:] for entry in _entries(path))
+        now = [_version(path) for path in self.files()[-FILES:]]
+        if self._kept is None or self._kept[0] != now:
+            self._kept = now, History(entry for path, _, _ in now for entry in _entries(path))
+        return self._kept[1]
 
     def files(self) -> list[Path]:
         """Return the files of the log, oldest first."""
@@ -93,6 +97,15 @@ class RunLog:
         except OSError as error:
             raise EnvironmentFault(f"cannot write {self.folder}: {error.strerror or error}") from error
         return FileLock(self.folder / f".{job}.lock")
+
+
+def _version(path: Path) -> tuple[Path, int, int]:
+    """Return a file with its size and the time of its last change, which tell whether it is as it was [bytes, ns]."""
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise EnvironmentFault(f"cannot read the run log {path}: {error.strerror or error}") from error
+    return path, about.st_size, about.st_mtime_ns
 
 
 def _entries(path: Path) -> Iterator[AnyEntry]:

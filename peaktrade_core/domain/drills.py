@@ -17,7 +17,11 @@ from peaktrade_core.domain.incidents import KINDS as DIAGNOSES
 from peaktrade_core.domain.incidents import SEVERITIES
 
 SCHEMA = 1
-RUNNING, DONE, BROKEN_OFF = "running", "done", "broken off"
+RUNNING, DONE, BROKEN_OFF, ABORTED = "running", "done", "broken off", "aborted"
+ENDED_EARLY = {  # how a drill came to an end that is none, and has no score
+    BROKEN_OFF: "it broke off before it was over",
+    ABORTED: "its process was killed, or the machine went down, before it was over",
+}
 FAULTS = (
     "disconnect",
     "rate_limit",
@@ -205,7 +209,8 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         drill_id: ``DRILL-YYYYMMDD-NN``; workspace: of the drill, below the real one.
         operator, role: who was drilled; script: ``good`` or ``bad`` where a script stood in, else empty.
-        began_at, ended_at: of the machine, aware UTC; began_local: the same in Europe/Berlin.
+        began_at, ended_at: of the machine, aware UTC; an aborted drill ended when that was noticed.
+        began_local: its begin in Europe/Berlin.
         session_id: of the drilled session; events_sha256: of its journal, the venue's address apart; session_error: how it ended.
         faults, alerts, actions: what happened, on the drill's clock; runbooks: notebooks that left evidence in it.
         lessons: what was noted afterwards.
@@ -233,3 +238,13 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
     score: Score | None = None
     lessons: str = ""
     schema: int = SCHEMA
+
+    @property
+    def early(self) -> str:
+        """What to know and to do about a drill that ended before it was over, empty for any other."""
+        if self.status not in ENDED_EARLY:
+            return ""
+        return (
+            f"{ENDED_EARLY[self.status]}: no score. What happened so far is in its record, its workspace is kept; "
+            f"begin it again with `peaktrade drill run {self.scenario.name}`"
+        )

@@ -13,6 +13,7 @@ import msgspec
 from peaktrade_core.domain.clock import as_utc
 
 DAY, WEEK, TIME = "day", "week", "time"  # what one run of a job stands for
+MOMENT = "T"  # in the label of a moment, and of no day or week
 COMPLETED, FAILED, TIMED_OUT, CRASHED, RUNNING = "completed", "failed", "timed_out", "crashed", "running"
 
 
@@ -116,6 +117,25 @@ class History:
                 runs[entry.run_id] = JobRun(entry, None)
             elif isinstance(entry, Ended) and entry.run_id in runs:
                 runs[entry.run_id] = JobRun(runs[entry.run_id].start, entry)
+
+    @property
+    def jobs(self) -> list[str]:
+        """The names of all jobs that the log tells of."""
+        return list(self._runs)
+
+    def undone(self, job: str, *, busy: bool) -> list[JobRun]:
+        """Return the last run for each period that did not go well, oldest first; of moments only the newest counts.
+
+        Args:
+            job: its name; busy: whether a process works on it, so that a run without an end goes on. Else it crashed.
+        """
+        last: dict[str, JobRun] = {}
+        for run in self.runs(job):
+            if run.end or not busy:
+                period = "" if MOMENT in run.start.period else run.start.period
+                last.pop(period, None)  # tried again, it is the newest
+                last[period] = run
+        return [run for run in last.values() if run.status != COMPLETED]
 
     def runs(self, job: str) -> list[JobRun]:
         """Return the runs of a job, oldest first."""

@@ -62,6 +62,7 @@ MEANINGS = {
     ),
     "disk_free": Meaning("The disk fills up.", "Free space: a full disk ends sessions."),
     "report_overdue": Meaning("A report was not made.", "`peaktrade schedule status` says why."),
+    "failed_job": Meaning("A scheduled job failed.", "Read its page or `logs/jobs.log`, mend that, run it again."),
     "kill_switch_engaged": Meaning("Trading is halted.", "Who, why: `peaktrade risk status`. Two people release it."),
 }
 

@@ -274,7 +274,16 @@ class Workspace:
         )
 
     def recover(self) -> list[SessionRecord]:
-        """End the sessions of this machine whose process is gone; every command that looks calls it first."""
+        """End the sessions and drills of this machine whose process is gone; every command that looks calls it first.
+
+        Returns:
+            The records of the sessions; a drill's is in the drill log.
+        """
+        if (self.reports / "drills").is_dir():
+            from peaktrade_core.services.drill_log import DrillBook
+            from peaktrade_core.services.drill_recovery import close_dead
+
+            close_dead(DrillBook(self.home, self.clock), open_site)
         return recover(self.registry, self.run_folder)
 
     def venue_client(self, *, credentials: bool = False) -> VenueClient:
@@ -310,6 +319,13 @@ class Workspace:
         from peaktrade_core.edge.planning import Wishes, plan_session
 
         return plan_session(self, Wishes(**wishes))
+
+
+def open_site(home: Path, clock: Clock | None = None) -> Workspace:
+    """Return the workspace of a drill, on the machine's clock or another, its runs below it whatever is configured."""
+    site = Workspace(home, home / CONFIG, home / "live_runs")
+    site.clock = clock or SystemClock()
+    return site
 
 
 def load_strategy_module(path: Path) -> list[Strategy]:

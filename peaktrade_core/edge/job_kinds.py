@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from peaktrade_core.domain.jobs import DAY, TIME, WEEK, Period
@@ -10,6 +10,7 @@ from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.routine import STATUS_REPORT
 from peaktrade_core.services.schedule import JOBS_FILE, Done, JobKind, Schedule
 
+INCIDENT_REVIEW = "weekly_incident_review"
 Work = Callable[[Workspace, Period], Done]
 
 
@@ -64,9 +65,17 @@ def _report(workspace: Workspace, kind: str, label: str) -> Done:
 
 
 def _status(workspace: Workspace, _: Period) -> Done:
+    return _notebook(workspace, STATUS_REPORT, {})
+
+
+def _incidents(workspace: Workspace, period: Period) -> Done:
+    return _notebook(workspace, INCIDENT_REVIEW, {"week": period.label})
+
+
+def _notebook(workspace: Workspace, name: str, params: Mapping[str, object]) -> Done:
     from peaktrade_core.services.runbooks import run_runbook
 
-    outcome = run_runbook(STATUS_REPORT, {}, workspace)
+    outcome = run_runbook(name, params, workspace)
     name = outcome.html.relative_to(workspace.home).as_posix()
     return Done(outcome.error is None, name if outcome.error is None else f"{outcome.error} ({name})")
 
@@ -89,6 +98,7 @@ _KINDS: dict[str, tuple[str, str, Work]] = {
     "alerts_check": ("Evaluates the alert rules and delivers what is due.", TIME, _alerts),
     "daily_report": ("Makes the report of the UTC day before.", DAY, _daily),
     "weekly_report": ("Makes the report of the ISO week before.", WEEK, _weekly),
+    INCIDENT_REVIEW: ("Reviews the incidents of the ISO week before.", WEEK, _incidents),
     STATUS_REPORT: ("Keeps the status of the control center as it is now.", TIME, _status),
     "snapshot_export": ("Writes the operator dashboard as files below out/.", TIME, _snapshot),
     "retention": ("Archives run folders and reports that are old enough.", TIME, _retention),

@@ -102,26 +102,7 @@ def plan_session(workspace: Grounds, wishes: Wishes) -> Plan:
         position_fraction=chosen.position_fraction,
     )
     decision = Decision(strategy, params, market, config.limits, float(bar_s), chosen.start_balance)
-    described = SessionConfig(
-        strategy_name=strategy.name,
-        params=params._asdict(),
-        symbol=chosen.symbol,
-        timeframe=chosen.timeframe,
-        feed=feed.name,
-        seed=chosen.seed if feed.name == "synthetic" else None,
-        data_sha256=feed.data_sha256,
-        candles=str(wishes.candles) if wishes.candles else None,
-        warmup_candles=chosen.warmup_candles,
-        steps=steps,
-        position_fraction=chosen.position_fraction,
-        start_balance=chosen.start_balance,
-        fee_bps=chosen.fee_bps,
-        slippage_bps=chosen.slippage_bps,
-        risk_limits=config.limits._asdict(),
-        instrument=msgspec.to_builtins(instrument),
-        notes=wishes.notes,
-        tags=wishes.tags,
-    )
+    described = _described(decision, chosen, wishes, feed, steps, instrument)
     env = wishes.env or (config.exchange.venue if wishes.mode == "testnet" else config.environment.name)
     shadow = wishes.mode == "shadow"
     broker = SimulatedBroker() if shadow else venue_broker(workspace, instrument, chosen.symbol)
@@ -135,6 +116,37 @@ def plan_session(workspace: Grounds, wishes: Wishes) -> Plan:
         wishes.cli_args,
         strategy.tier,
         _given_id(wishes.session_id, wishes.mode),
+    )
+
+
+def _described(
+    decision: Decision,
+    chosen: SessionDefaults,
+    wishes: Wishes,
+    feed: Feed,
+    steps: int | None,
+    instrument: Instrument,
+) -> SessionConfig:
+    """Return everything that a session is made of, as its record will tell it."""
+    return SessionConfig(
+        strategy_name=decision.strategy.name,
+        params=decision.params._asdict(),
+        symbol=chosen.symbol,
+        timeframe=chosen.timeframe,
+        feed=feed.name,
+        seed=chosen.seed if feed.name == "synthetic" else None,
+        data_sha256=feed.data_sha256,
+        candles=str(wishes.candles) if wishes.candles else None,
+        warmup_candles=chosen.warmup_candles,
+        steps=steps,
+        position_fraction=chosen.position_fraction,
+        start_balance=chosen.start_balance,
+        fee_bps=chosen.fee_bps,
+        slippage_bps=chosen.slippage_bps,
+        risk_limits=decision.limits._asdict(),
+        instrument=msgspec.to_builtins(instrument),
+        notes=wishes.notes,
+        tags=wishes.tags,
     )
 
 

@@ -177,6 +177,24 @@ class Scope(NamedTuple):
     since: datetime | None = None
 
 
+class JobFacts(NamedTuple):
+    """A period that a job of the scheduler could not do: the last run for it failed.
+
+    Attributes:
+        period: a day, a week or a moment; status: ``failed``, ``timed_out``, ``crashed``, or ``unreadable`` for the log.
+        message: what the run said, with the page that it left; at: when it ended; attempt: how often it was tried.
+        run_id: of that run.
+    """
+
+    job: str
+    period: str
+    status: str
+    message: str
+    at: datetime
+    attempt: int = 1
+    run_id: str = ""
+
+
 class Facts(NamedTuple):
     """Everything that rules may look at.
 
@@ -189,6 +207,7 @@ class Facts(NamedTuple):
         failed_reports: name of the newest report of a kind that failed, where no later one was written.
         first_session_at: since when there has been something to report.
         scopes: what is halted.
+        jobs: what the scheduler could not do and nobody has made up since, oldest first.
     """
 
     now: datetime
@@ -199,6 +218,7 @@ class Facts(NamedTuple):
     failed_reports: Mapping[str, str] = MappingProxyType({})
     first_session_at: datetime | None = None
     scopes: tuple[Scope, ...] = ()
+    jobs: tuple[JobFacts, ...] = ()
 
 
 class Finding(NamedTuple):

@@ -5,10 +5,11 @@ A rule never guesses: what is no number, or nobody knows, is a finding of its ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from peaktrade_core.domain.alerts import CRITICAL, SEVERITIES, WARNING
-from peaktrade_core.policy.alert_facts import ALIVE, DIED, UNKNOWN, Facts, Finding, RunFacts
+from peaktrade_core.domain.jobs import MOMENT
+from peaktrade_core.policy.alert_facts import ALIVE, DIED, UNKNOWN, Facts, Finding, JobFacts, RunFacts
 from peaktrade_core.policy.alert_rule import Rule, above, before, graded, of_error, recent, span
 
 
@@ -229,16 +230,13 @@ class DiskFree(Rule, tag="disk_free", frozen=True, kw_only=True):
 
 
 class ReportOverdue(Rule, tag="report_overdue", frozen=True, kw_only=True):
-    """The newest ``report`` (a folder below reports/) failed, or is older than ``max_age_s``."""
+    """The newest ``report`` (a folder below reports/) is older than ``max_age_s``."""
 
     report: str = "daily"
     max_age_s: float = 93_600.0
 
     def find(self, facts: Facts) -> Iterator[Finding]:
-        """Tell of a report that failed, and grade the age of the newest; before the first, that of the first session."""
-        if failed := facts.failed_reports.get(self.report):
-            told = f"the {self.report} report failed: reports/{self.report}/{failed} says why"
-            yield Finding(f"{self.report} failed", self.severity, told, cause=failed)
+        """Grade the age of the newest report; before the first, that of the first session."""
         since = facts.reports.get(self.report) or facts.first_session_at
         if since is None:
             return
@@ -250,6 +248,43 @@ class ReportOverdue(Rule, tag="report_overdue", frozen=True, kw_only=True):
                 else (f"there has never been a {self.report} report; the first session is")
             )
             yield Finding(self.report, self.severity, f"{what} {span(age)} old (limit {span(self.max_age_s)})")
+
+
+class FailedJob(Rule, tag="failed_job", frozen=True, kw_only=True):
+    """The last run of a job for a period failed within ``recent_s``, or the newest of ``reports`` made by hand did.
+
+    It clears when a later run for that period goes well. Of a job that stands for moments the newest run counts.
+    """
+
+    recent_s: float = 1_209_600.0
+    reports: tuple[str, ...] = ("daily", "weekly")
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Tell of each job what it could not do; a failed page that no job speaks of was made by hand."""
+        undone: dict[str, list[JobFacts]] = {}
+        for one in facts.jobs:
+            if (facts.now - one.at).total_seconds() <= self.recent_s:
+                undone.setdefault(one.job, []).append(one)
+        for job, runs in undone.items():
+            yield Finding(job, self.severity, _of_job(runs), cause=runs[-1].run_id)
+        for kind in self.reports:
+            page = f"reports/{kind}/{facts.failed_reports.get(kind, '')}"
+            if kind in facts.failed_reports and not any(page in one.message for one in facts.jobs):
+                yield Finding(f"{kind} report", self.severity, f"the {kind} report failed: {page} says why", cause=page)
+
+
+def _of_job(runs: Sequence[JobFacts]) -> str:
+    """Return in a sentence what a job could not do, the newest first, and how it is done again."""
+    last = runs[-1]
+    if last.status == "unreadable":
+        return last.message
+    tried = f", attempt {last.attempt}" if last.attempt > 1 else ""
+    again = f"peaktrade schedule run-now {last.job}" + ("" if MOMENT in last.period else f" --period {last.period}")
+    older = ", ".join(one.period for one in runs[:-1])
+    return (
+        f"{last.job} {last.status.replace('_', ' ')} for {last.period}{tried}: {last.message}; `{again}` does it again"
+        + (f"; not done either: {older}" if older else "")
+    )
 
 
 class KillSwitchEngaged(Rule, tag="kill_switch_engaged", frozen=True, kw_only=True):
@@ -282,5 +317,6 @@ AnyRule = (
     | FailedInRow
     | DiskFree
     | ReportOverdue
+    | FailedJob
     | KillSwitchEngaged
 )

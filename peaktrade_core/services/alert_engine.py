@@ -17,7 +17,7 @@ from peaktrade_core.domain.alerts import CRITICAL, RAISED, Acted, AlertBook, Ale
 from peaktrade_core.domain.clock import Clock
 from peaktrade_core.policy.alert_changes import Holds, judge, tell
 from peaktrade_core.policy.alert_facts import Facts, Finding
-from peaktrade_core.policy.alert_rules import AnyRule, ReportOverdue
+from peaktrade_core.policy.alert_rules import AnyRule, FailedJob, ReportOverdue
 from peaktrade_core.policy.alert_settings import AlertSettings
 from peaktrade_core.services.alert_facts import Gatherer, label
 
@@ -70,6 +70,7 @@ class AlertEngine:
         """Return what rules (None for the workspace's own) find now; nothing is written."""
         asked = self.settings.rules if rules is None else rules
         kinds = {rule.report for rule in asked if isinstance(rule, ReportOverdue)}
+        kinds.update(*(rule.reports for rule in asked if isinstance(rule, FailedJob)))
         facts = self._gatherer.everything(kinds)
         return look(asked, facts)
 

@@ -6,24 +6,28 @@ and never writes; what cannot be read is a fact of its own.
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from peaktrade_core.adapters.jobs import RunLog
 from peaktrade_core.adapters.journal_follow import JournalFollower
 from peaktrade_core.adapters.runs import RunFolder, is_id
 from peaktrade_core.adapters.trading_state import TradingStates, scope_of
 from peaktrade_core.domain.clock import Clock, as_utc
-from peaktrade_core.domain.errors import ConfigError, PeaktradeError, SessionNotFoundError
+from peaktrade_core.domain.errors import ConfigError, EnvironmentFault, PeaktradeError, SessionNotFoundError
 from peaktrade_core.domain.events import Start
+from peaktrade_core.domain.jobs import CRASHED, JobRun
 from peaktrade_core.domain.market import timeframe_seconds
-from peaktrade_core.policy.alert_facts import ALIVE, DIED, UNKNOWN, Facts, RunFacts, RunMeter, Scope
+from peaktrade_core.policy.alert_facts import ALIVE, DIED, UNKNOWN, Facts, JobFacts, RunFacts, RunMeter, Scope
 from peaktrade_core.services.run_views import ENDED, RunRow
 from peaktrade_core.services.views import Views
 
 LOOK_BACK = 500  # runs that are looked at, those with a process first
 _FAILED = "_failed"  # ends the name of a report that could not be made
+_PAGE = re.compile(r"reports/[\w./-]+_failed\.html")
 METERED_S = 600.0  # for so long after its end a run's journal is still looked into [s]
 
 
@@ -67,6 +71,7 @@ class Gatherer:
     ) -> None:
         self._views, self._open, self._states = views, run_folder, states
         self._home, self._reports, self._clock, self._keep_s = home, reports, clock, keep_s
+        self._runs = RunLog(reports / "schedule")
         self._trackers: dict[str, RunTracker] = {}
 
     def everything(self, report_kinds: Collection[str] = ()) -> Facts:
@@ -89,6 +94,7 @@ class Gatherer:
             },
             first_session_at=min((row.started_at for row in rows if row.started_at), default=None),
             scopes=self._scopes(),
+            jobs=tuple(self._undone(now)),
         )
 
     def one(self, run_id: str) -> Facts:
@@ -141,8 +147,27 @@ class Gatherer:
             self._trackers[row.run_id] = RunTracker(journal, self._keep_s, row.start_balance)
         return self._trackers[row.run_id]
 
+    def _undone(self, now: datetime) -> Iterator[JobFacts]:
+        """Yield what jobs of the scheduler could not do; one whose failed page is gone was made up by hand."""
+        try:
+            history = self._runs.history()
+            for job in history.jobs:
+                busy = bool(history.open(job)) and self._runs.busy(job)
+                for run in history.undone(job, busy=busy):
+                    if run.end is None:
+                        yield _job(run, CRASHED, "its process ended without a word", run.start.at)
+                    elif not (page := _PAGE.search(run.end.message)) or (self._home / page[0]).exists():
+                        yield _job(run, run.end.status, run.end.message, run.end.at)
+        except EnvironmentFault as fault:
+            yield JobFacts("schedule", "", "unreadable", str(fault), now)
+
     def _scopes(self) -> tuple[Scope, ...]:
         return tuple(Scope(s.scope, s.state, s.by, s.reason, s.since) for s in self._states.everything())
+
+
+def _job(run: JobRun, status: str, message: str, at: datetime) -> JobFacts:
+    start = run.start
+    return JobFacts(start.job, start.period, status, message, as_utc(at), start.attempt, start.run_id)
 
 
 def _bar_s(timeframe: str | None) -> float:

@@ -20,14 +20,14 @@ from peaktrade_core.adapters.registry import Registry
 from peaktrade_core.adapters.registry_chain import ADOPTED, BEGUN, RECORD
 from peaktrade_core.adapters.registry_rows import Line
 from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check, check
-from peaktrade_core.domain.clock import Clock, as_utc, iso
+from peaktrade_core.domain.clock import as_utc, iso
 from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.domain.people import person_key
 from peaktrade_core.domain.records import UNREADABLE
 from peaktrade_core.services.chain_heads import other_chains
-from peaktrade_core.services.evidence import EvidenceBook
 from peaktrade_core.services.evidence_index import evidence_check
 from peaktrade_core.services.kill_switch import KillSwitch
+from peaktrade_core.services.places import Evidenced
 
 STARTED = "started"
 _STATES = ("matching", "changed", "torn", "missing", "pending", "twice")
@@ -37,19 +37,8 @@ _RESTORE = (
 )
 
 
-class Place(Protocol):
+class Place(Evidenced, Protocol):
     """What the audit looks at; a workspace is one."""
-
-    home: Path
-    clock: Clock
-
-    @property
-    def registry(self) -> Registry:
-        """The records of sessions."""
-
-    @property
-    def evidence(self) -> EvidenceBook:
-        """The evidence of runbooks."""
 
     @property
     def kill_switch(self) -> KillSwitch:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from peaktrade_core.adapters.registry import Query, Registry
+from peaktrade_core.adapters.registry import Query
 from peaktrade_core.domain import drills as dr
 from peaktrade_core.domain.alerts import Raised
-from peaktrade_core.domain.clock import Clock, as_utc
+from peaktrade_core.domain.clock import as_utc
 from peaktrade_core.domain.drills import Drill
 from peaktrade_core.domain.errors import PeaktradeError
 from peaktrade_core.policy.risk import DENY_CODES
@@ -24,7 +23,7 @@ from peaktrade_core.services.alert_files import workspace_alert_settings
 from peaktrade_core.services.alerting import Alerts
 from peaktrade_core.services.drill_log import DrillBook
 from peaktrade_core.services.drill_scenarios import scenarios
-from peaktrade_core.services.evidence import EvidenceBook
+from peaktrade_core.services.places import Evidenced
 from peaktrade_core.services.runbooks import list_runbooks
 
 DAYS = 90
@@ -59,23 +58,12 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
         return [row for row in self.rows if row.kind == kind]
 
 
-class Place(Protocol):
+class Place(Evidenced, Protocol):
     """What is looked at; a workspace is one."""
-
-    home: Path
-    clock: Clock
-
-    @property
-    def registry(self) -> Registry:
-        """Records of sessions."""
 
     @property
     def alerts(self) -> Alerts:
         """The alerts."""
-
-    @property
-    def evidence(self) -> EvidenceBook:
-        """The evidence of runbooks."""
 
 
 class _Seen:

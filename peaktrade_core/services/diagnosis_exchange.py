@@ -9,9 +9,10 @@ import re
 
 from peaktrade_core.domain import diagnosis as dg
 from peaktrade_core.domain import events as ev
+from peaktrade_core.domain.checks import Check
 from peaktrade_core.domain.diagnosis import Branch, Finding
 from peaktrade_core.domain.incidents import HIGH, LOW, MEDIUM
-from peaktrade_core.services.diagnosis_facts import Facts
+from peaktrade_core.services.diagnosis_facts import Facts, Trouble
 from peaktrade_core.services.diagnosis_resume import (
     answers_check,
     flat_check,
@@ -27,16 +28,48 @@ _NEVER_LEFT = re.compile(r"(?i)name or service not known|name resolution|network
 _UNKNOWN_OUTCOME = "OrderOutcomeUnknownError"
 
 
+class _Course:
+    """How calls that failed in one way went on.
+
+    Attributes:
+        troubles: the calls, at least one; works: the last bar since, None where none came.
+        lasting: the session failed of it; passed: calls work again.
+    """
+
+    def __init__(self, facts: Facts, kind: str, troubles: list[Trouble]) -> None:
+        self._facts, self._kind, self.troubles = facts, kind, troubles
+        self.works = facts.working_since(troubles)
+        self.lasting = facts.ended_by(kind)
+        self.passed = self.works is not None and not self.lasting
+
+    def wait(self, situation: str, action: str, *, supported: bool) -> Branch:
+        """Return the branch that waits for it to pass; it is supported only where it did."""
+        why = _recovered(self._facts, self.works) if self.passed else "calls did not work again"
+        return Branch(key="wait", situation=situation, action=action, supported=self.passed and supported, why=why)
+
+    def finding(self, branches: tuple[Branch, ...], resume: tuple[Check, ...], **said: str) -> Finding:
+        """Return what was found; ``said`` is severity, symptom and what is suspected."""
+        return Finding(
+            kind=self._kind,
+            happened=True,
+            evidence=trouble_evidence(self._facts, self.troubles),
+            since=self.troubles[0].ts,
+            until=over_at(self._facts, self.troubles, self.works),
+            branches=branches,
+            resume=(answers_check(self._facts, self.troubles, self.works), *resume),
+            **said,
+        )
+
+
 def network(facts: Facts) -> Finding:
     """Return whether calls failed on the way to the venue, and what that asks for (7.2)."""
     troubles = facts.of_kind(dg.NETWORK)
     if not troubles:
         return nothing(facts, dg.NETWORK, "No call failed on its way to the venue")
+    course = _Course(facts, dg.NETWORK, troubles)
     texts = " ".join(t.text for t in troubles)
     down, ours = bool(_VENUE_SPOKE.search(texts)), bool(_NEVER_LEFT.search(texts))
-    lasting, unknown = facts.ended_by(dg.NETWORK), _UNKNOWN_OUTCOME in texts
-    works = facts.working_since(troubles)
-    passed = works is not None and not lasting
+    unknown = _UNKNOWN_OUTCOME in texts
     branches = (
         Branch(
             key="reconcile",
@@ -50,8 +83,8 @@ def network(facts: Facts) -> Finding:
             key="pause",
             situation="It lasts",
             action="Leave the session stopped, start again only when the venue answers (runbook 4, restart).",
-            supported=lasting,
-            why="the session failed of it" if lasting else "the session did not end by it",
+            supported=course.lasting,
+            why="the session failed of it" if course.lasting else "the session did not end by it",
             authority="pause",
         ),
         Branch(
@@ -65,25 +98,16 @@ def network(facts: Facts) -> Finding:
             if down
             else "nobody answered, which looks the same from here: ask another machine",
         ),
-        Branch(
-            key="wait",
-            situation="The venue is down for a while",
-            action="Wait: the session goes on and retries by itself.",
-            supported=passed and not ours,
-            why=_recovered(facts, works) if passed else "calls did not work again",
+        course.wait(
+            "The venue is down for a while", "Wait: the session goes on and retries by itself.", supported=not ours
         ),
     )
-    return Finding(
-        kind=dg.NETWORK,
-        happened=True,
+    return course.finding(
+        branches,
+        (flat_check(facts), state_check(facts)),
         severity=HIGH if unknown else MEDIUM,
-        evidence=trouble_evidence(facts, troubles),
-        since=troubles[0].ts,
-        until=over_at(facts, troubles, works),
         symptom=f"{many(len(troubles), 'call')} failed: the venue did not answer, or was down",
         suspected="this machine's network" if ours else "trouble of the venue" if down else "the venue or our network",
-        branches=branches,
-        resume=(answers_check(facts, troubles, works), flat_check(facts), state_check(facts)),
     )
 
 
@@ -92,39 +116,30 @@ def rate_limit(facts: Facts) -> Finding:
     troubles = facts.of_kind(dg.RATE_LIMIT)
     if not troubles:
         return nothing(facts, dg.RATE_LIMIT, "The venue never said that we ask too often")
-    works = facts.working_since(troubles)
-    lasting = facts.ended_by(dg.RATE_LIMIT)
+    course = _Course(facts, dg.RATE_LIMIT, troubles)
     again = sum(1 for one in facts.recovered if one.seq > troubles[0].seq) > 1
-    passed = works is not None and not lasting
-    why = "the session failed of it" if lasting else "it came back after it had passed" if again else ""
+    why = "the session failed of it" if course.lasting else "it came back after it had passed" if again else ""
     branches = (
         Branch(
             key="slow_down",
             situation="It persists",
             action="Run fewer sessions and programs on this key and address; for orders raise order_pace_s in [exchange].",
-            supported=lasting or again,
+            supported=course.lasting or again,
             why=why or "it happened once and passed",
-            authority="pause" if lasting else "routine",
+            authority="pause" if course.lasting else "routine",
         ),
-        Branch(
-            key="wait",
-            situation="It passes",
-            action="Wait one or two minutes: the session keeps the venue's pace and tries again by itself.",
-            supported=passed and not again,
-            why=_recovered(facts, works) if passed else "calls did not work again",
+        course.wait(
+            "It passes",
+            "Wait one or two minutes: the session keeps the venue's pace and tries again by itself.",
+            supported=not again,
         ),
     )
-    return Finding(
-        kind=dg.RATE_LIMIT,
-        happened=True,
-        severity=MEDIUM if lasting else LOW,
-        evidence=trouble_evidence(facts, troubles),
-        since=troubles[0].ts,
-        until=over_at(facts, troubles, works),
+    return course.finding(
+        branches,
+        (state_check(facts),),
+        severity=MEDIUM if course.lasting else LOW,
         symptom=f"{many(len(troubles), 'call')} refused: the venue said that we ask too often",
         suspected="too many sessions or programs on one key or address, or too short a pace",
-        branches=branches,
-        resume=(answers_check(facts, troubles, works), state_check(facts)),
     )
 
 

@@ -6,19 +6,23 @@ Nobody says what he did; it is on the disk, with its time. What a program did by
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from peaktrade_core.adapters.runs import RunFolder
 from peaktrade_core.adapters.trading_state import GLOBAL, STATES, TradingStates
 from peaktrade_core.domain.alerts import Acknowledged, Changed, Raised, Silenced
 from peaktrade_core.domain.clock import as_utc
-from peaktrade_core.domain.drills import Noted, Seen
-from peaktrade_core.domain.errors import PeaktradeError
+from peaktrade_core.domain.drills import Drill, Noted, Seen
+from peaktrade_core.domain.errors import PeaktradeError, SessionNotFoundError
 from peaktrade_core.domain.incidents import Incident
 from peaktrade_core.services.alerting import Alerts
+from peaktrade_core.services.evidence import EvidenceBook
 from peaktrade_core.services.incidents import IncidentBook
 from peaktrade_core.services.views import Views
 
@@ -44,6 +48,10 @@ class Site(Protocol):
         """The incidents."""
 
     @property
+    def evidence(self) -> EvidenceBook:
+        """The evidence of runbooks."""
+
+    @property
     def states(self) -> TradingStates:
         """The trading states."""
 
@@ -63,6 +71,51 @@ def look(site: Site, session_id: str, faults: Sequence[Noted]) -> Seen:
     """
     actions = [*_of_alerts(site), *_of_incidents(site), *_of_states(site), *_of_sessions(site, session_id)]
     return Seen(tuple(faults), tuple(_alerts(site)), tuple(sorted(actions, key=lambda a: (a.at, a.what))))
+
+
+def told_of(site: Site, drill: Drill, plain: Callable[[str], str] = str) -> Drill:
+    """Return a drill's record with what its artefacts tell: its session, alerts, actions and runbooks.
+
+    Args:
+        site: the drill's workspace; drill: with its session and the faults that were injected.
+        plain: takes what differs on another machine out of a text; the workspace's folder is taken out anyway.
+
+    Raises:
+        ArtefactError, EnvironmentFault: an artefact cannot be read.
+    """
+    seen = look(site, drill.session_id, drill.faults)
+    status, error, codes = _session(site, drill.session_id)
+
+    def same(text: str) -> str:
+        return plain(text).replace(str(site.home), drill.workspace)
+
+    return msgspec.structs.replace(
+        drill,
+        session_status=status,
+        session_error=same(error),
+        deny_codes=codes,
+        alerts=tuple(msgspec.structs.replace(one, detail=same(one.detail)) for one in seen.alerts),
+        actions=tuple(msgspec.structs.replace(one, detail=same(one.detail)) for one in seen.actions),
+        runbooks=tuple(sorted(_runbooks(site))),
+    )
+
+
+def _session(site: Site, session_id: str) -> tuple[str, str, dict[str, int]]:
+    """Return status, error and denials of the drilled session."""
+    try:
+        record = site.views.record(session_id)
+    except SessionNotFoundError:
+        return "none", "no session began", {}
+    return record.status, record.error or "", record.metrics.get("deny_codes") or {}
+
+
+def _runbooks(site: Site) -> set[str]:
+    """Return the runbooks that left evidence that can be read."""
+    found = set()
+    for evidence_id in site.evidence.ids():
+        with suppress(PeaktradeError):
+            found.add(site.evidence.load(evidence_id).runbook)
+    return found
 
 
 def _alerts(site: Site) -> Iterable[Noted]:
@@ -121,7 +174,11 @@ def _of_states(site: Site) -> Iterable[Noted]:
         what = "resume" if STATES.index(after) < STATES.index(before) else "reduce" if after == "REDUCING" else "halt"
         if what != "resume" and scope == GLOBAL:
             what = "kill_switch"
-        yield Noted(at=datetime.fromisoformat(at), what=what, by=by, detail=f"{scope}: {why}")
+        try:
+            when = datetime.fromisoformat(at)
+        except ValueError:  # a line that a killed process left half written, and the next one behind it
+            continue
+        yield Noted(at=when, what=what, by=by, detail=f"{scope}: {why}")
 
 
 def _of_sessions(site: Site, session_id: str) -> Iterable[Noted]:

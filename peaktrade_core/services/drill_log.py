@@ -1,7 +1,8 @@
 """The drill log: one folder a drill, with its record, its page and the workspace it took place in; chained when done.
 
 ``reports/drills/DRILL-YYYYMMDD-NN/`` holds ``drill.json`` (the truth), ``drill.md`` (for people) and ``workspace/``, which
-nothing of the real workspace ever looks into. A drill whose process was killed says ``running`` for ever, and counts nowhere.
+nothing of the real workspace ever looks into. While it runs, its process is present in the folder; one whose process is
+gone is closed as ``aborted`` by whoever looks next (:mod:`peaktrade_core.services.drill_recovery`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from peaktrade_core.adapters.chain import Chain
 from peaktrade_core.adapters.files import append_line, sha256_of, write_atomic
+from peaktrade_core.adapters.presence import Presence
 from peaktrade_core.domain import drills as dr
 from peaktrade_core.domain.checks import Check, check
 from peaktrade_core.domain.clock import Clock, iso, local
@@ -35,9 +37,10 @@ class DrillBook:
         self.home, self.clock = home, clock
         self.folder = home / "reports" / "drills"
         self.chain = Chain(self.folder / "chain.jsonl")
+        self._present: dict[str, Presence] = {}
 
     def begin(self, scenario: Scenario, *, operator: str, role: str = "operator", script: str = "") -> Drill:
-        """Begin a drill and return its record; its folder is there, its workspace is not yet.
+        """Begin a drill in this process and return its record; its folder is there, its workspace is not yet.
 
         Raises:
             ConfigError: no name was given.
@@ -50,6 +53,8 @@ class DrillBook:
             raise UnknownNameError("role", role, ROLES)
         now = self.clock.now()
         drill_id = self._claim(now)
+        self._present[drill_id] = self.presence(drill_id)
+        self._present[drill_id].enter()
         return self.save(
             Drill(
                 drill_id=drill_id,
@@ -89,6 +94,8 @@ class DrillBook:
             self.home / "logs" / "operations.log",
             f"{iso(now)} drill {done.drill_id} {done.scenario.name} {told} by {done.operator}",
         )
+        if present := self._present.pop(done.drill_id, None):
+            present.leave()
         return done
 
     def note(self, drill_id: str, lessons: str) -> Drill:
@@ -137,6 +144,17 @@ class DrillBook:
                 found.append(drill)
         return found, faults
 
+    def unended(self) -> list[str]:
+        """Return the ids of the drills whose record says that they run, whether or not their process does."""
+        mark = f'"status": "{dr.RUNNING}"'.encode()
+        return [drill_id for drill_id in self.ids() if mark in self._bytes(drill_id)]
+
+    def _bytes(self, drill_id: str) -> bytes:
+        try:
+            return self.path(drill_id).read_bytes()
+        except OSError:
+            return b""
+
     def ids(self) -> list[str]:
         """Return the ids of all drills, newest first."""
         names = [path.name for path in self.folder.glob("DRILL-*") if _ID.fullmatch(path.name) and path.is_dir()]
@@ -149,6 +167,10 @@ class DrillBook:
     def page(self, drill_id: str) -> Path:
         """Return where the page of a drill is."""
         return self.folder / drill_id / "drill.md"
+
+    def presence(self, drill_id: str) -> Presence:
+        """Return whether, and as whom, a process is at work on a drill."""
+        return Presence(self.folder / drill_id)
 
     def site(self, drill: Drill) -> Path:
         """Return the folder of the workspace in which a drill takes place."""

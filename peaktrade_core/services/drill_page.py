@@ -53,7 +53,7 @@ def drill_page(drill: Drill) -> str:
 
 def _status(drill: Drill) -> str:
     if drill.score is None:
-        return drill.status
+        return f"{drill.status}: {drill.early}" if drill.early else drill.status
     return (
         f"{drill.status}, {'passed' if drill.score.passed else 'not passed'} with {drill.score.points:g} of 100 points"
     )

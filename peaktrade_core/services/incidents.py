@@ -107,14 +107,19 @@ class IncidentBook:
                 noted = life.noted(known_one, now, who, f"seen again: {text}")
                 self._save(noted)
                 return noted
-            incident = msgspec.structs.replace(draft, incident_id=self._next_id(now))
-            try:
-                self._save(incident)
-            except EnvironmentFault:
-                with suppress(OSError):  # a record that could not be written leaves no folder that stands for one
-                    self.path(incident.incident_id).parent.rmdir()
-                raise
+            incident = self._enter(draft)
         self._log(now, f"{incident.incident_id} opened, {severity}, by {who} ({role}): {text}")
+        return incident
+
+    def _enter(self, draft: Incident) -> Incident:
+        """Give a new incident its id and its folder, and return it; the lock must be held."""
+        incident = msgspec.structs.replace(draft, incident_id=self._next_id(draft.opened_at))
+        try:
+            self._save(incident)
+        except EnvironmentFault:
+            with suppress(OSError):  # a record that could not be written leaves no folder that stands for one
+                self.path(incident.incident_id).parent.rmdir()
+            raise
         return incident
 
     def note(self, incident_id: str, by: str, text: str, *, owner_told: bool = False) -> Incident:

@@ -202,12 +202,19 @@ def attention(
 
     Source: operator workflow 6.3.
     """
+    return [
+        *_escalation(sessions),
+        _acknowledged(alerts),
+        *_records(sessions, unreadable, complete=complete),
+    ]
+
+
+def _escalation(sessions: Sequence[SessionRow]) -> list[Check]:
+    """Return the steps of the escalation path: one failed, two in a row, a drawdown."""
     failed = [row.session_id for row in sessions if row.status == "failed"]
     in_a_row = _most_failed_in_a_row(sessions)
     worst = max(sessions, key=lambda row: row.max_drawdown or 0.0, default=None)
     drawdown = (worst.max_drawdown or 0.0) if worst else 0.0
-    open_ = [row.session_id for row in sessions if row.status == "started"]
-    unseen = [row for row in alerts if row.severity != "info" and row.acknowledged_at is None]
     return [
         check(
             "failed",
@@ -232,14 +239,26 @@ def attention(
             "Pause at once and escalate." if drawdown > DRAWDOWN_PAUSE else "Risk review; adapt the strategy.",
             otherwise=FAIL if drawdown > DRAWDOWN_PAUSE else WARN,
         ),
-        check(
-            "alerts",
-            "Was every alert acknowledged?",
-            not unseen,
-            f"{len(unseen)} of {len(alerts)} not" if unseen else f"{len(alerts)} raised",
-            "`peaktrade alerts list` shows them; `peaktrade alerts ack` with your name.",
-            otherwise=FAIL if any(row.severity == "critical" for row in unseen) else WARN,
-        ),
+    ]
+
+
+def _acknowledged(alerts: Sequence[AlertRow]) -> Check:
+    """Return whether somebody took every alert on that asked for it."""
+    unseen = [row for row in alerts if row.severity != "info" and row.acknowledged_at is None]
+    return check(
+        "alerts",
+        "Was every alert acknowledged?",
+        not unseen,
+        f"{len(unseen)} of {len(alerts)} not" if unseen else f"{len(alerts)} raised",
+        "`peaktrade alerts list` shows them; `peaktrade alerts ack` with your name.",
+        otherwise=FAIL if any(row.severity == "critical" for row in unseen) else WARN,
+    )
+
+
+def _records(sessions: Sequence[SessionRow], unreadable: Sequence[SessionRow], *, complete: bool) -> list[Check]:
+    """Return whether the sessions of the period are over, and their records whole."""
+    open_ = [row.session_id for row in sessions if row.status == "started"]
+    return [
         check(
             "open",
             "Has every session ended?",

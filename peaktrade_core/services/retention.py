@@ -20,10 +20,10 @@ from typing import Protocol
 import msgspec
 
 from peaktrade_core.adapters.files import append_line, sha256_of
-from peaktrade_core.adapters.registry import Registry
 from peaktrade_core.adapters.runs import RunFolder, is_id
-from peaktrade_core.domain.clock import Clock, from_seconds, iso
+from peaktrade_core.domain.clock import from_seconds, iso
 from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
+from peaktrade_core.services.places import Recorded
 
 ARCHIVE, DELETE, KEEP = "archive", "delete", "keep"
 KEEP_TAG = "keep"
@@ -70,15 +70,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-class Place(Protocol):
+class Place(Recorded, Protocol):
     """What retention needs of a workspace."""
-
-    home: Path
-    clock: Clock
-
-    @property
-    def registry(self) -> Registry:
-        """The records."""
 
     @property
     def runs(self) -> Path:

@@ -23,6 +23,7 @@ from peaktrade_core.adapters.jobs import RunLog, next_time, times_between, trigg
 from peaktrade_core.domain import jobs as jb
 from peaktrade_core.domain.clock import Clock, iso
 from peaktrade_core.domain.errors import ConfigError, EnvironmentFault, ExchangeError, UnknownNameError
+from peaktrade_core.services.periods import span_named
 
 JOBS_FILE = Path("config") / "jobs.toml"
 CRASHED = "the process of the run ended without a word"
@@ -188,6 +189,19 @@ class Schedule:
         self.job(name)
         now, kind = self._clock.now(), self.kinds[name].period
         return jb.Period(now.isoformat(timespec="milliseconds") if kind == jb.TIME else jb.label_of(kind, now), now)
+
+    def period_named(self, name: str, label: str) -> jb.Period:
+        """Return the day or week of that name, for a job that stands for one.
+
+        Raises:
+            UnknownNameError: there is no such job.
+            ConfigError: the job stands for a moment, or there is no such day or week.
+        """
+        self.job(name)
+        kind = self.kinds[name].period
+        if kind == jb.TIME:
+            raise ConfigError(f"{name} stands for the moment at which it runs; leave the period out")
+        return jb.Period(span_named(kind, label, self.now()).label, self.now())
 
     def states(self) -> list[JobState]:
         """Return how each job stands."""

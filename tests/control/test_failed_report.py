@@ -12,11 +12,11 @@ from peaktrade_core.edge.routine import routine
 REPO = Path(__file__).resolve().parents[2]
 
 
-RULE = "daily-report-overdue"
+RULE = "failed-job"
 
 
 def found(home: Path) -> list[str]:
-    """Return what the rule about daily reports finds."""
+    """Return what the rule about jobs and reports finds."""
     return [one.message for one in Workspace(home).alert_engine().look().findings[RULE]]
 
 
@@ -32,7 +32,8 @@ def test_a_failed_daily_report_is_told_and_forgotten_once_it_is_made(home: Path,
     assert text.index("This run failed") < text.index("<h1")
     registry.unlink()
     (message,) = found(home)
-    assert message == f"the daily report failed: reports/daily/{page.name} says why"
+    assert message.startswith(f"daily_report failed for {page.stem.removesuffix('_failed')}: ")
+    assert f"(reports/daily/{page.name})" in message
     assert peaktrade("report", "daily").code == 0
     assert not page.exists()
     assert found(home) == []

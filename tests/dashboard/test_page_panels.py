@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import msgspec
 import pytest
@@ -24,8 +25,11 @@ from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.checkout import git_commit
 from peaktrade_core.edge.dashboard.panels import Page
 from peaktrade_core.edge.dashboard.panels.base import coded, figures
+from peaktrade_core.edge.dashboard.words import words
 from peaktrade_core.edge.layers import layers
+from peaktrade_core.edge.readiness import pre_session_checks
 from peaktrade_core.services import wording
+from peaktrade_core.services.checks import post_session_checks
 
 Shadow = Callable[..., SessionRecord]
 
@@ -244,6 +248,22 @@ def test_wall_and_session_speak_german(workspace: Workspace, run_shadow: Shadow)
     german = Workspace(workspace.home)
     assert "Nichts läuft." in shown(german, "wall")
     assert "Nutzung der Risikogrenzen" in shown(german, "session_limits", record.session_id)
+
+
+def test_questions_of_checks_are_asked_in_the_language_of_the_page(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(seed=1, steps=20)
+    after, before = post_session_checks(workspace.views, record.session_id), pre_session_checks(workspace)
+    english, german = words("en"), words("de")
+    asked = {f"ask_{check.id}": check.question for check in (*after, *before)}
+    assert {key: english.get(key) for key in asked} == asked  # the pages ask what the package asks
+    assert set(asked) == {key for key in english if key.startswith("ask_")}
+    workspace.config_path.write_text(workspace.config_path.read_text().replace('language = "en"', 'language = "de"'))
+    there = Workspace(workspace.home)
+    for panel, subject, checks in (("session_checks", record.session_id, after), ("system_lights", None, before)):
+        said = unescape(text(shown(there, panel, subject)))
+        for check in checks:
+            assert german[f"ask_{check.id}"] in said
+            assert check.question not in said
 
 
 def test_record_shows_the_command_line_as_it_can_be_typed(workspace: Workspace, run_shadow: Shadow) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 
 from peaktrade_core.adapters.market_data import CandleStore, Series
 from peaktrade_core.domain.market import Bar
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.bootstrap import Workspace, open_site
 from peaktrade_core.edge.divergence import compare_session
 from peaktrade_core.edge.drills.run import run_drill
-from peaktrade_core.edge.drills.site import market, open_site
+from peaktrade_core.edge.drills.site import market
 from peaktrade_core.services.drill_scenarios import find_scenario
 
 BARS = 900

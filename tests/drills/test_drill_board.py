@@ -10,9 +10,8 @@ import pytest
 
 from peaktrade_core.domain.drills import DONE, RUNNING
 from peaktrade_core.domain.errors import UnknownNameError
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.bootstrap import Workspace, open_site
 from peaktrade_core.edge.drills.board import DrillBoard, drill_checks, drill_ended, open_drill_board, start_drill
-from peaktrade_core.edge.drills.site import open_site
 from peaktrade_core.edge.drills.tables import drill_events, drill_log, drill_phases, drill_state, drill_summary
 from peaktrade_core.edge.steps import Runbook, begin_runbook
 from peaktrade_core.services.runbooks import run_runbook

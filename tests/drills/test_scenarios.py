@@ -11,8 +11,7 @@ from peaktrade_core.adapters.registry import ALL
 from peaktrade_core.domain import events as ev
 from peaktrade_core.domain.drills import DONE, FAULTS, Drill
 from peaktrade_core.domain.errors import ConfigError, UnknownNameError
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.drills.site import open_site
+from peaktrade_core.edge.bootstrap import Workspace, open_site
 from peaktrade_core.services.diagnosis import diagnose
 from peaktrade_core.services.drill_scenarios import find_scenario, read_scenario, scenarios
 from peaktrade_core.services.runbooks import list_runbooks

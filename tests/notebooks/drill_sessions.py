@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from unittest.mock import patch
 
+from peaktrade_core.adapters.environment import environment
 from peaktrade_core.domain.clock import FixedClock
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, Workspace
 from peaktrade_core.edge.drills.run import run_drill
@@ -32,7 +31,7 @@ def _scene(add: Callable[[Path], None]) -> Callable[[Path], None]:
     """Return what adds something to a workspace under the fixed clock, so that ids of sessions are the same ones."""
 
     def under_fixed_clock(home: Path) -> None:
-        with patch.dict(os.environ, {FIXED_CLOCK: BEGAN}):
+        with environment({FIXED_CLOCK: BEGAN}):
             add(home)
 
     return under_fixed_clock

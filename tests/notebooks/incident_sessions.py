@@ -6,13 +6,13 @@ on how fast this machine is, nor on the port that the venue got.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from peaktrade_core.adapters.environment import environment
 from peaktrade_core.adapters.feeds import Item, Pause
 from peaktrade_core.domain.clock import FixedClock
 from peaktrade_core.edge.bootstrap import FIXED_CLOCK, Workspace
@@ -160,15 +160,8 @@ def _scene(add: Callable[[Path], None]) -> Callable[[Path], None]:
     """Return what adds something to a workspace under the fixed clock, so that ids of sessions are the same ones."""
 
     def under_fixed_clock(home: Path) -> None:
-        before = os.environ.get(FIXED_CLOCK)
-        os.environ[FIXED_CLOCK] = BEGAN
-        try:
+        with environment({FIXED_CLOCK: BEGAN}):
             add(home)
-        finally:
-            if before is None:
-                del os.environ[FIXED_CLOCK]
-            else:
-                os.environ[FIXED_CLOCK] = before
 
     return under_fixed_clock
 

@@ -7,7 +7,6 @@ the same on every machine and day, and doing it twice changes nothing. nbval run
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 import click
 import nbformat
 
+from peaktrade_core.adapters.environment import environment
 from peaktrade_core.adapters.exchange.credentials import variables_of
 from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
 from peaktrade_core.adapters.files import write_atomic
@@ -137,21 +137,6 @@ def prepared(home: Path, name: str = "") -> Iterator[None]:
         key, secret = variables_of("kraken")
         with environment({key: venue.credentials.key, secret: venue.credentials.secret}):
             yield
-
-
-@contextmanager
-def environment(values: dict[str, str]) -> Iterator[None]:
-    """Set environment variables inside the block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def regenerate(path: Path) -> bytes:

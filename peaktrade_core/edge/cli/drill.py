@@ -20,6 +20,8 @@ def drill() -> None:
 
 
 def _book(workspace: Workspace) -> DrillBook:
+    """Return the drill log, in which nothing runs any more that has no process."""
+    workspace.recover()
     return DrillBook(workspace.home, workspace.clock)
 
 
@@ -136,6 +138,9 @@ def log(home: str | None, config: str | None, limit: int, as_json: bool) -> int:
             ),
             right=("POINTS", "DETECTED", "MITIGATED"),
         )
+        for one in rows[:limit]:
+            if one.early:
+                click.echo(f"{one.drill_id} {one.status}: {one.early}")
     else:
         click.echo("No drill yet. `peaktrade drill list` shows what can be practised.")
     bad = verified.status != "pass"
@@ -154,7 +159,9 @@ def coverage(home: str | None, config: str | None, days: int, everything: bool, 
     from peaktrade_core.services.coverage import EXERCISED
     from peaktrade_core.services.coverage import coverage as covered
 
-    found = covered(Workspace(home, config), days)
+    workspace = Workspace(home, config)
+    workspace.recover()
+    found = covered(workspace, days)
     if as_json:
         print_json(found)
         return
@@ -180,7 +187,9 @@ def _show(done: Drill, as_json: bool) -> int:
     """Print how a drill went and return the exit code."""
     if as_json:
         print_json(done)
-    elif done.score is not None:
+    elif done.score is None:
+        click.echo(f"{done.drill_id} {done.scenario.name} was {done.status}: {done.early}")
+    else:
         click.echo(f"\n{done.drill_id} {done.scenario.name}: {_points(done)} of 100 points")
         print_table(
             ("PHASE", "TOOK", "TARGET", "POINTS", "WHAT WAS SEEN"),

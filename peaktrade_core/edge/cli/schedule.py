@@ -128,13 +128,14 @@ def next_runs(home: str | None, config: str | None, limit: int, as_json: bool) -
 
 @schedule.command("run-now")
 @click.argument("job")
+@click.option("--period", help="A day or week, 2026-01-04 or 2026-W01, instead of the one that is due.")
 @click.option("--by", default=getpass.getuser, show_default="your login", help="Who you are.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @workspace_options
-def run_now(home: str | None, config: str | None, job: str, by: str, as_json: bool) -> int:
+def run_now(home: str | None, config: str | None, job: str, period: str | None, by: str, as_json: bool) -> int:
     """Run JOB now, for the period that is due at this moment, also when that was done already."""
     plan = open_schedule(Workspace(home, config))
-    end = plan.work(job, plan.period_now(job), by, again=True)
+    end = plan.work(job, plan.period_named(job, period) if period else plan.period_now(job), by, again=True)
     if end is None:
         click.echo(f"{job} is running already; `peaktrade schedule status` shows it", err=True)
         return 1

@@ -11,12 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from peaktrade_core.domain.checks import FAIL, WARN, Check, check
-from peaktrade_core.domain.drills import RUNNING, Drill, Noted, Scenario
+from peaktrade_core.domain.drills import DONE, RUNNING, Drill, Noted, Scenario
 from peaktrade_core.domain.errors import EnvironmentFault, PeaktradeError, UnknownNameError
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.bootstrap import Workspace, open_site
 from peaktrade_core.edge.drills.operator import SCRIPTS
 from peaktrade_core.edge.drills.run import run_drill
-from peaktrade_core.edge.drills.site import open_site
 from peaktrade_core.edge.steps import Runbook
 from peaktrade_core.services import wording
 from peaktrade_core.services.drill_actions import look
@@ -50,7 +49,13 @@ class DrillBoard:
         """The drill as its record stands, None before it began."""
         step = self.runbook.round.record.step(STEP) if self.runbook else None
         drill_id = step.result.partition(":")[0] if step else ""
-        return self.book.load(drill_id) if drill_id.startswith("DRILL-") else None
+        if not drill_id.startswith("DRILL-"):
+            return None
+        drill = self.book.load(drill_id)
+        if drill.status == RUNNING:
+            self.workspace.recover()  # its process may have been killed
+            drill = self.book.load(drill_id)
+        return drill
 
     @property
     def alerts(self) -> tuple[Noted, ...]:
@@ -108,6 +113,8 @@ def _alone(board: DrillBoard) -> str:
             raise EnvironmentFault(f"the drill did not begin: {_last_line(log)}")
         time.sleep(0.2)
     process.kill()
+    process.wait()
+    board.workspace.recover()
     raise EnvironmentFault(f"the drill did not begin within {BEGIN_S:g} s; see {log}")
 
 
@@ -121,14 +128,18 @@ def drill_ended(board: DrillBoard) -> list[Check]:
     drill = board.drill
     status = "not begun" if drill is None else drill.status
     step = "Work the incident in the drill's workspace until it is closed, then run this cell again."
-    return [check("ended", "Is the drill over?", status == "done", status, step, otherwise=WARN)]
+    if drill is not None and drill.early:
+        step = f"{drill.drill_id}: {drill.early}."
+    return [check("ended", "Is the drill over?", status == DONE, status, step, otherwise=WARN)]
 
 
 def drill_checks(drill: Drill | None) -> list[Check]:
     """Return how the reaction was, answered phase by phase."""
     if drill is None or drill.score is None:
-        step = "Run the drill to its end, then run this cell again."
-        return [check("score", "Is there a score?", False, "the drill has none yet", step, otherwise=WARN)]
+        early = drill.early if drill else ""
+        told = f"the drill was {drill.status}" if drill and early else "the drill has none yet"
+        step = f"{early}." if early else "Run the drill to its end, then run this cell again."
+        return [check("score", "Is there a score?", False, told, step, otherwise=WARN)]
     expect, found = drill.scenario.expect, drill.score
     checks = [
         check(
@@ -185,6 +196,7 @@ def may_rescore(workspace: Workspace, drill: Drill) -> Check:
     try:
         same = rescore(workspace, drill).score == drill.score
         told = "judged again with the same score" if same else "judged again, the score is another"
+        told = f"there is no score: it was {drill.status}" if drill.early else told
     except PeaktradeError as error:
         same, told = False, str(error)
     return check("again", question, same, told, "Somebody worked in its workspace afterwards, or changed a record.")

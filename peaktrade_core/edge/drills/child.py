@@ -10,8 +10,9 @@ import msgspec
 
 from peaktrade_core.domain.clock import FixedClock
 from peaktrade_core.domain.drills import Drill
+from peaktrade_core.edge.bootstrap import open_site
 from peaktrade_core.edge.drills.faults import Doomed
-from peaktrade_core.edge.drills.site import WARMUP, open_site, wishes
+from peaktrade_core.edge.drills.site import WARMUP, wishes
 from peaktrade_core.services.session import run_session
 
 

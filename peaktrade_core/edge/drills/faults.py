@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from peaktrade_core.adapters.feeds import Feed, Item
@@ -39,9 +39,16 @@ class Injector:
         noted: what was injected so far, with its time.
     """
 
-    def __init__(self, scenario: Scenario, venue: LoopbackVenue, began: float) -> None:
-        """Wait for the first fault; ``began`` is the start of the session [s since epoch]."""
-        self._venue, self._began = venue, began
+    def __init__(
+        self, scenario: Scenario, venue: LoopbackVenue, began: float, keep: Callable[[Sequence[Noted]], None]
+    ) -> None:
+        """Wait for the first fault.
+
+        Args:
+            scenario: its faults; venue: into which they go; began: start of the session [s since epoch].
+            keep: told all that was injected, each time that something was.
+        """
+        self._venue, self._began, self._keep = venue, began, keep
         self._waiting = sorted(scenario.fault, key=lambda fault: fault.after_s)
         self._active: list[tuple[float, Rule]] = []
         self.noted: list[Noted] = []
@@ -61,6 +68,7 @@ class Injector:
     def note(self, kind: str, at: float) -> None:
         """Write down that a fault began at ``at`` [s since epoch]."""
         self.noted.append(Noted(at=from_seconds(at), what=kind, by="drill", detail=_SAID[kind]))
+        self._keep(self.noted)
 
     def _inject(self, fault: Fault, now: float) -> None:
         """Let requests meet a fault from now on."""

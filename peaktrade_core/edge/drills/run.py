@@ -22,14 +22,15 @@ from peaktrade_core.adapters.clocks import SystemClock
 from peaktrade_core.adapters.feeds.exchange import ExchangeFeed
 from peaktrade_core.domain import drills as dr
 from peaktrade_core.domain.drills import Drill, Scenario
-from peaktrade_core.domain.errors import PeaktradeError, SessionNotFoundError, UnknownNameError
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.domain.errors import UnknownNameError
+from peaktrade_core.edge.bootstrap import Workspace, open_site
 from peaktrade_core.edge.drills.operator import SCRIPTS, Operator
-from peaktrade_core.edge.drills.site import BAR_S, make_site, market, open_site, wishes
+from peaktrade_core.edge.drills.site import BAR_S, make_site, market, wishes
 from peaktrade_core.edge.drills.stage import STEP_S, Stage, Stepped, venue_keys
 from peaktrade_core.policy.drill_score import score
-from peaktrade_core.services.drill_actions import look
+from peaktrade_core.services.drill_actions import look, told_of
 from peaktrade_core.services.drill_log import DrillBook
+from peaktrade_core.services.drill_recovery import so_far
 from peaktrade_core.services.session import run_session
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.venue import LoopbackVenue
@@ -69,7 +70,7 @@ def run_drill(
     try:
         drill = (_with_script if script else _with_person)(workspace, book, drill, say)
     except BaseException:
-        book.finish(book.load(drill.drill_id), dr.BROKEN_OFF)
+        book.finish(so_far(book, book.load(drill.drill_id), open_site), dr.BROKEN_OFF)
         raise
     return book.finish(drill)
 
@@ -80,7 +81,7 @@ def _with_script(workspace: Workspace, book: DrillBook, drill: Drill, _: Say) ->
     clock = VenueClock(source.default_start)
     with LoopbackVenue(source, clock=clock) as venue, venue_keys(venue):
         site = make_site(workspace, drill.scenario, book.site(drill), venue.url, clock, console=False)
-        stage = Stage(site, drill, venue)
+        stage = Stage(site, book, drill, venue)
         actor = Operator(drill.script, site, drill.scenario, stage.session_id, drill.operator)
 
         def step() -> None:
@@ -100,7 +101,7 @@ def _with_script(workspace: Workspace, book: DrillBook, drill: Drill, _: Say) ->
                 step()
         finally:
             stage.close()
-        return judge(book, drill, stage)
+        return judge(book, stage)
 
 
 def _run_stepped(stage: Stage, step: Callable[[], None]) -> None:
@@ -127,8 +128,7 @@ def _with_person(workspace: Workspace, book: DrillBook, drill: Drill, say: Say) 
     source = market(drill.scenario, workspace.config.session.symbol).aligned(clock.seconds())
     with LoopbackVenue(source, clock=clock) as venue, venue_keys(venue):
         site = make_site(workspace, drill.scenario, book.site(drill), venue.url, SystemClock(), console=True)
-        stage = Stage(site, drill, venue)
-        drill = book.save(msgspec.structs.replace(drill, session_id=stage.session_id))
+        stage = Stage(site, book, drill, venue)
         say(f"{drill.drill_id}: {drill.scenario.story}")
         say(f"It takes place in {drill.workspace}; work there: `export PEAKTRADE_HOME={drill.workspace}`, then")
         say("`peaktrade alerts list`, `peaktrade runbook list`, `peaktrade incident open …`.")
@@ -146,7 +146,7 @@ def _with_person(workspace: Workspace, book: DrillBook, drill: Drill, say: Say) 
         finally:
             _end(stage, process, thread)
             stage.close()
-        return judge(book, drill, stage)
+        return judge(book, stage)
 
 
 def _begin(stage: Stage) -> tuple[subprocess.Popen[bytes] | None, threading.Thread | None]:
@@ -193,46 +193,19 @@ def _own_fault(scenario: Scenario) -> str:
     return next(fault.kind for fault in scenario.fault if fault.kind in ("crash", "full_disk"))
 
 
-def judge(book: DrillBook, drill: Drill, stage: Stage) -> Drill:
+def judge(book: DrillBook, stage: Stage) -> Drill:
     """Return a drill's record with what its artefacts tell, and its score."""
-    site, session_id = stage.site, stage.session_id
-    seen = look(site, session_id, stage.injector.noted)
-    try:
-        record = site.views.record(session_id)
-        status, error = record.status, record.error or ""
-        codes = record.metrics.get("deny_codes") or {}
-    except SessionNotFoundError:
-        status, error, codes = "none", "no session began", {}
-
-    def plain(text: str) -> str:
-        """Return a text without what differs on another machine: the venue's port, the folder."""
-        return text.replace(stage.venue.url, VENUE).replace(str(site.home), drill.workspace)
-
-    runbooks = set()
-    for evidence_id in site.evidence.ids():
-        try:
-            runbooks.add(site.evidence.load(evidence_id).runbook)
-        except PeaktradeError:
-            continue
-    return book.save(
-        msgspec.structs.replace(
-            drill,
-            session_id=session_id,
-            session_status=status,
-            session_error=plain(error),
-            events_sha256=_digest(site.run_folder(session_id).journal, stage.venue.url),
-            deny_codes=codes,
-            faults=tuple(seen.faults),
-            alerts=tuple(msgspec.structs.replace(one, detail=plain(one.detail)) for one in seen.alerts),
-            actions=tuple(msgspec.structs.replace(one, detail=plain(one.detail)) for one in seen.actions),
-            runbooks=tuple(sorted(runbooks)),
-            score=score(drill.scenario, seen),
-        )
-    )
+    site, drill, url = stage.site, stage.drill, stage.venue.url
+    told = told_of(site, drill, lambda text: text.replace(url, VENUE))  # the port differs each time
+    digest = _digest(site.run_folder(drill.session_id).journal, url)
+    found = score(drill.scenario, look(site, drill.session_id, drill.faults))
+    return book.save(msgspec.structs.replace(told, events_sha256=digest, score=found))
 
 
 def rescore(workspace: Workspace, drill: Drill) -> Drill:
     """Return a drill judged again from the artefacts in its workspace; nothing is written.
+
+    One that ended before it was over has no score, however far it came.
 
     Raises:
         ArtefactError, EnvironmentFault: an artefact cannot be read; UnknownNameError: its workspace is gone.
@@ -242,7 +215,7 @@ def rescore(workspace: Workspace, drill: Drill) -> Drill:
         raise UnknownNameError("workspace of the drill", drill.workspace, [])
     seen = look(open_site(home), drill.session_id, drill.faults)
     told: dict[str, Any] = {"alerts": tuple(seen.alerts), "actions": tuple(seen.actions)}
-    return msgspec.structs.replace(drill, **told, score=score(drill.scenario, seen))
+    return msgspec.structs.replace(drill, **told, score=None if drill.early else score(drill.scenario, seen))
 
 
 def _digest(journal: Path, url: str) -> str:

@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from peaktrade_core.adapters.clocks import SystemClock
 from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
 from peaktrade_core.adapters.files import write_atomic
 from peaktrade_core.adapters.resources import share_dir
@@ -21,14 +20,14 @@ from peaktrade_core.domain.clock import Clock
 from peaktrade_core.domain.drills import Fault, Scenario
 from peaktrade_core.domain.errors import ConfigError, UnknownNameError
 from peaktrade_core.domain.market import Bar
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.bootstrap import Workspace, open_site
 from peaktrade_core.edge.config import CONFIG
 from peaktrade_core.services.alert_files import ALERTS
 from peaktrade_core.testing.market import HISTORY, MarketSource
 
 BAR_S = 60
 WARMUP = 60  # bars
-NOT_DRILLED = ("disk-free", "daily-report-overdue")  # rules that look at the machine and the calendar
+NOT_DRILLED = ("disk-free", "daily-report-overdue", "failed-job")  # rules that look at the machine and the calendar
 PAGER = "pager"
 _DEAD = "json://127.0.0.1:9/drill"  # the discard port: nobody listens there
 _QUICK = {"venue": "kraken", "timeout_s": 1.0, "deadline_s": 2.0, "order_pace_s": 0.0}
@@ -65,13 +64,6 @@ def make_site(
     site = open_site(home, clock)
     site.config  # noqa: B018  (reading it is the check)
     site.alert_engine()
-    return site
-
-
-def open_site(home: Path, clock: Clock | None = None) -> Workspace:
-    """Return the workspace of a drill, on the machine's clock or another, its runs below it whatever is configured."""
-    site = Workspace(home, home / CONFIG, home / "live_runs")
-    site.clock = clock or SystemClock()
     return site
 
 

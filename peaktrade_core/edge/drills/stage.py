@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
+import msgspec
+
+from peaktrade_core.adapters.environment import environment
 from peaktrade_core.adapters.exchange.credentials import variables_of
 from peaktrade_core.adapters.feeds import Feed, Item, Pause
 from peaktrade_core.domain.clock import from_seconds
-from peaktrade_core.domain.drills import Drill, Scenario
+from peaktrade_core.domain.drills import Drill, Noted, Scenario
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.drills.faults import Injector
 from peaktrade_core.edge.drills.site import mode_of
+from peaktrade_core.services.drill_log import DrillBook
 from peaktrade_core.services.watcher import Deliveries
 from peaktrade_core.testing.venue import LoopbackVenue
 
@@ -25,11 +29,12 @@ DELIVER_S = 2.0  # how long a script waits for a channel that is dead [s]
 class Stage:
     """What a drill is made of while it runs: its workspace, the venue, the faults and the alert rules."""
 
-    def __init__(self, site: Workspace, drill: Drill, venue: LoopbackVenue) -> None:
-        self.site, self.drill, self.venue = site, drill, venue
+    def __init__(self, site: Workspace, book: DrillBook, drill: Drill, venue: LoopbackVenue) -> None:
+        self.site, self.venue, self._book = site, venue, book
         self.began = venue.clock.seconds()
         self.session_id = f"{mode_of(drill.scenario)}_{from_seconds(self.began):%Y%m%d_%H%M%S}_drill"
-        self.injector = Injector(drill.scenario, venue, self.began)
+        self.drill = book.save(msgspec.structs.replace(drill, session_id=self.session_id))
+        self.injector = Injector(drill.scenario, venue, self.began, self._keep)
         self._engine = site.alert_engine()
         self._deliveries: Deliveries | None = None
         if _tells(drill.scenario) or not drill.script:
@@ -45,6 +50,10 @@ class Stage:
         self._engine.evaluate()
         if self._deliveries and self._deliveries.offer() and wait:
             self._deliveries.wait(DELIVER_S)
+
+    def _keep(self, noted: Sequence[Noted]) -> None:
+        """Write down what was injected so far: nothing else knows it when this process is killed."""
+        self.drill = self._book.save(msgspec.structs.replace(self.drill, faults=tuple(noted)))
 
     def touch(self) -> None:
         """Give the journal, where it grew, the time of the venue's clock: silence is measured by it."""
@@ -106,17 +115,6 @@ class Stepped:
                     self._step()
 
 
-@contextmanager
-def venue_keys(venue: LoopbackVenue) -> Iterator[None]:
+def venue_keys(venue: LoopbackVenue) -> AbstractContextManager[None]:
     """Have the venue's own key in the environment inside the block; it opens nothing elsewhere."""
-    values = dict(zip(variables_of("kraken"), venue.credentials, strict=True))
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    return environment(dict(zip(variables_of("kraken"), venue.credentials, strict=True)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peaktrade_core.domain.drills import RUNNING, Drill, Noted
+from peaktrade_core.domain.drills import DONE, Drill, Noted
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.drills.board import PERSON, DrillBoard
 from peaktrade_core.edge.tables import BAD, GOOD, MID, Cell, Table
@@ -53,7 +53,7 @@ def drill_state(board: DrillBoard) -> Table:
         return Table("The drill", (), [], empty="It has not begun.")
     rows: list[tuple[object, object]] = [
         ("Drill", drill.drill_id),
-        ("Status", Cell(drill.status, MID if drill.status == RUNNING else GOOD)),
+        ("Status", Cell(drill.status, GOOD if drill.status == DONE else MID)),
         ("Work in", Cell(f"`PEAKTRADE_HOME={drill.workspace}`", code=True)),
         ("Session", drill.session_id),
     ]
@@ -100,7 +100,12 @@ def drill_expected(drill: Drill | None) -> Table:
 def drill_phases(drill: Drill | None) -> Table:
     """Return how each phase of the reaction went, and the sum."""
     if drill is None or drill.score is None:
-        return Table("Score", (), [], empty=NO_DRILL if drill is None else "It has no score yet: it is not over.")
+        none = (
+            f"It was {drill.status}: {drill.early}."
+            if drill and drill.early
+            else "It has no score yet: it is not over."
+        )
+        return Table("Score", (), [], empty=NO_DRILL if drill is None else none)
     found = drill.score
     rows: list[tuple[object, ...]] = [
         (phase.name, wording.duration(phase.took_s), wording.duration(phase.target_s), f"{phase.points:g}", phase.says)
@@ -149,7 +154,7 @@ def drill_log(workspace: Workspace, limit: int = 20) -> Table:
             one.scenario.name,
             one.operator + (f" (script {one.script})" if one.script else ""),
             wording.moment(one.began_at),
-            _points(one),
+            _points(one) if one.score else Cell(one.status, MID),
             *(
                 wording.duration(one.score.phase(n).took_s) if one.score else wording.NOTHING
                 for n in ("detection", "mitigation")

@@ -1,0 +1,213 @@
+"""A drill whose process is killed: closed as aborted by whoever looks next, with all that was done, and nothing lingers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peaktrade_core.adapters.presence import Presence
+from peaktrade_core.adapters.processes import exists
+from peaktrade_core.domain.drills import ABORTED, DONE, RUNNING, Drill
+from peaktrade_core.domain.errors import EnvironmentFault
+from peaktrade_core.edge.bootstrap import Workspace, open_site
+from peaktrade_core.edge.drills.board import drill_ended, may_rescore, open_drill_board
+from peaktrade_core.edge.drills.tables import drill_log, drill_phases
+from peaktrade_core.services import drill_recovery
+from peaktrade_core.services.coverage import EXERCISED, coverage
+from peaktrade_core.services.drill_log import DrillBook
+from peaktrade_core.services.drill_scenarios import find_scenario
+from peaktrade_core.services.fleet_stop import owner_of
+
+BESIDE = (
+    '\n[[fault]]\nkind = "crash"\nafter_s = 7200.0\n'  # a session in a process of its own, which does not die in time
+)
+SCENARIO = """title = "The venue says that we ask too often"
+story = "A session runs."
+[session]
+feed = "{feed}"
+steps = 4000
+[[fault]]
+kind = "rate_limit"
+[expect]
+alerts = ["error-spike"]
+diagnosis = ["rate_limit"]
+severity = "medium"
+mitigation = ["keep"]
+runbook = "incident_exchange_error"
+"""
+
+
+def book_of(workspace: Workspace) -> DrillBook:
+    return DrillBook(workspace.home, workspace.clock)
+
+
+def until(done: Callable[[], Any], seconds: float = 40.0) -> None:
+    """Wait for something that another process does."""
+    for _ in range(int(seconds / 0.1)):
+        if done():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"not within {seconds:g} s")
+
+
+def running(workspace: Workspace, start: Callable[..., Any], *, beside: bool) -> tuple[Any, Drill]:
+    """Start a drill with a person and return its process and record, once its session runs and a fault was injected."""
+    scenario = SCENARIO.format(feed="synthetic" if beside else "exchange") + (BESIDE if beside else "")
+    path = workspace.home / "config" / "drills" / "mine.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(scenario)
+    process = start("drill", "run", "mine", "--operator", "Anna Example")
+    book = book_of(workspace)
+    until(lambda: book.unended() and book.load("latest").faults)
+    drill = book.load("latest")
+    until(open_site(book.site(drill)).run_folder(drill.session_id).alive)
+    return process, drill
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["in its thread", "in a process of its own"])
+def test_a_killed_drill_is_aborted_with_all_that_was_done_and_nothing_lingers(
+    workspace: Workspace, start: Callable[..., Any], peaktrade: Callable[..., Any], beside: bool
+) -> None:
+    process, drill = running(workspace, start, beside=beside)
+    book, site = book_of(workspace), open_site(workspace.home / drill.workspace)
+    folder = site.run_folder(drill.session_id)
+    owner = owner_of(folder)
+    assert owner is not None
+    site.states.set("shadow", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now())
+    assert peaktrade("drill", "log").stdout.count(RUNNING) == 1  # whoever looks leaves a living one alone
+    process.kill()
+    process.wait()
+    assert book.load(drill.drill_id).status == RUNNING  # its own process can say nothing any more
+
+    log = peaktrade("drill", "log")
+    assert (log.code, log.stderr) == (0, "")
+    assert f"{drill.drill_id} aborted: its process was killed" in log.stdout
+    assert "`peaktrade drill run mine`" in log.stdout
+    closed = book.load(drill.drill_id)
+    assert (closed.status, closed.score, closed.session_status) == (ABORTED, None, "aborted")
+    assert (drill_recovery.GONE if beside else "ProcessDied") in closed.session_error  # beside it, it was asked to stop
+    assert [fault.what for fault in closed.faults] == ["rate_limit"]
+    assert [(one.what, one.by) for one in closed.actions] == [("reduce", "Anna")]
+    assert closed.ended_at is not None
+    assert not folder.alive()
+    until(lambda: not exists(owner), 10.0)  # it let go of its folder; the rest of its end takes a moment
+    assert site.views.record(drill.session_id).status != "started"
+    assert folder.journal.is_file()
+
+    again = peaktrade("drill", "score", drill.drill_id)
+    assert (again.code, again.stderr) == (1, "")
+    assert "was aborted: its process was killed" in again.stdout
+    assert peaktrade("drill", "note", drill.drill_id, "keep the terminal open").code == 0
+    assert book.verify().status == "pass"
+    assert EXERCISED not in {row.status for row in coverage(workspace).rows}
+    page = book.page(drill.drill_id).read_text()
+    assert "begin it again with `peaktrade drill run mine`" in page
+    assert {path.name for path in book.path(drill.drill_id).parent.iterdir()} == {"drill.json", "drill.md", "workspace"}
+    lines = (workspace.home / "logs" / "operations.log").read_text().splitlines()
+    assert [line.split(" ", 1)[1] for line in lines if " drill " in line] == [
+        f"drill {drill.drill_id} mine aborted by Anna Example"
+    ]
+
+
+def test_a_killed_script_is_aborted_too(
+    workspace: Workspace, start: Callable[..., Any], peaktrade: Callable[..., Any]
+) -> None:
+    process = start("drill", "run", "disconnect", "--scripted", "--operator", "Anna Example")
+    book = book_of(workspace)
+    until(lambda: book.unended() and book.load("latest").faults)
+    process.kill()
+    process.wait()
+    workspace.recover()
+    closed = book.load("latest")
+    assert (closed.status, closed.session_status) == (ABORTED, "aborted")
+    assert json.loads(peaktrade("drill", "log", "--json").stdout)["drills"][0]["status"] == ABORTED
+    for table in (drill_log(workspace), drill_phases(closed)):
+        assert ABORTED in repr(table)
+    assert may_rescore(workspace, closed).status == "pass"
+
+
+def dead(workspace: Workspace) -> Drill:
+    """Return a drill as a process leaves it that was killed at once."""
+    book = book_of(workspace)
+    drill = book.begin(find_scenario(workspace.home, "disconnect"), operator="Anna Example")
+    del book  # and with it goes the lock, as with a process
+    return drill
+
+
+def test_the_notebook_of_a_drill_that_was_killed_says_what_to_do(workspace: Workspace) -> None:
+    drill = dead(workspace)
+    board = open_drill_board(workspace, "disconnect", "person", "Anna Example")
+    board.runbook = _Begun(drill.drill_id)
+    (ended,) = drill_ended(board)
+    assert (ended.status, ended.evidence) == ("warn", ABORTED)
+    assert "begin it again" in ended.next_step
+
+
+class _Begun:
+    """A runbook whose step began a drill."""
+
+    def __init__(self, drill_id: str) -> None:
+        self.round = self.record = self
+        self.result = f"{drill_id}: it runs"
+
+    def step(self, _: str) -> _Begun:
+        return self
+
+
+def test_what_a_kill_left_half_written_hides_nothing(workspace: Workspace) -> None:
+    drill, book = dead(workspace), book_of(workspace)
+    (book.site(drill) / "logs").mkdir(parents=True)
+    site = open_site(book.site(drill))
+    log = book.site(drill) / "logs" / "operations.log"
+    log.write_text("2026-01-05T08:002026-01-05T08:00:00+00:00 trading-state shadow ACTIVE -> HALTED by Ben: torn\n")
+    site.states.set("shadow", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now())
+    workspace.recover()
+    closed = book.load(drill.drill_id)
+    assert (closed.status, [one.by for one in closed.actions]) == (ABORTED, ["Anna"])
+
+
+def test_it_is_closed_once_and_only_on_its_own_machine(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    drill, book = dead(workspace), book_of(workspace)
+    note = book.path(drill.drill_id).with_name("process.json")
+    own = note.read_text()
+    note.write_text(json.dumps({**json.loads(own), "host": "elsewhere"}))
+    workspace.recover()
+    assert book.load(drill.drill_id).status == RUNNING  # only that machine can know
+    note.write_text(own)
+    monkeypatch.setattr(drill_recovery, "so_far", _full_disk)
+    workspace.recover()
+    assert book.load(drill.drill_id).status == RUNNING  # later, then
+    monkeypatch.undo()
+    workspace.recover()
+    first = book.load(drill.drill_id)
+    workspace.recover()
+    assert (first.status, book.load(drill.drill_id)) == (ABORTED, first)
+    assert book.unended() == []
+
+
+def _full_disk(*_: object) -> Drill:
+    raise EnvironmentFault("no space left")
+
+
+def test_a_drill_that_runs_here_is_left_alone(workspace: Workspace) -> None:
+    book = book_of(workspace)
+    drill = book.begin(find_scenario(workspace.home, "disconnect"), operator="Anna Example")
+    workspace.recover()
+    assert book.load(drill.drill_id).status == RUNNING
+    assert book.finish(drill).status == DONE
+
+
+def test_one_process_at_a_time_is_present(tmp_path: Path) -> None:
+    first, second = Presence(tmp_path), Presence(tmp_path)
+    first.enter()
+    with pytest.raises(EnvironmentFault, match="another process is at work there"):
+        second.enter()
+    assert not second.inherit()
+    first.leave()
+    assert list(tmp_path.iterdir()) == []
+    assert second.inherit()
