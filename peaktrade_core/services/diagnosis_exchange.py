@@ -24,7 +24,10 @@ from peaktrade_core.services.diagnosis_resume import (
 from peaktrade_core.services.wording import many
 
 _VENUE_SPOKE = re.compile(r"\b(?:403|5\d\d) \w|EService:|Deadline elapsed|answer without content|Server Error")
-_NEVER_LEFT = re.compile(r"(?i)name or service not known|name resolution|network is unreachable|no route to host")
+_NEVER_LEFT = re.compile(
+    r"(?i)name or service not known|name resolution|no address associated|network is unreachable|no route to host"
+)
+_REFUSED = "Connection refused"
 _UNKNOWN_OUTCOME = "OrderOutcomeUnknownError"
 
 
@@ -96,6 +99,8 @@ def network(facts: Facts) -> Finding:
             if ours
             else "the venue itself answered with its trouble"
             if down
+            else "the connection was refused, by the venue or by a firewall before it: ask another machine"
+            if _REFUSED in texts
             else "nobody answered, which looks the same from here: ask another machine",
         ),
         course.wait(

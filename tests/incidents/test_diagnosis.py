@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -115,6 +116,25 @@ def test_what_asks_for_one_step_is_not_asked_of_another_fault(desk: Desk, venue:
     silent = of(desk, desk.session(steps=20)).finding("network")
     ours = [next(b.supported for b in f.branches if b.key == "own_network") for f in (spoke, silent)]
     assert ours == [False, None]
+
+
+def test_a_name_that_cannot_be_looked_up_is_our_own_network(
+    desk: Desk, venue: LoopbackVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failed = socket.getaddrinfo, []
+
+    def without_names(*args: object, **kwargs: object) -> object:
+        if len(venue.requests_to("OHLC")) > 8 and len(failed) < 2:
+            failed.append(1)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return real(*args, **kwargs)  # type: ignore[arg-type]
+
+    venue.faults.add(Fault.named("reset"), path="OHLC", skip=8, times=1)  # it has to connect anew
+    monkeypatch.setattr(socket, "getaddrinfo", without_names)
+    found = of(desk, desk.session(steps=20)).finding("network")
+    assert len(failed) == 2
+    assert branch(found) == "own_network"
+    assert found.suspected == "this machine's network"
 
 
 @pytest.mark.parametrize(
