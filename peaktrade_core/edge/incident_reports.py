@@ -161,7 +161,7 @@ def review_overview(found: Review) -> Table:
         ("Until it was held, median", wording.duration(found.held_s)),
         ("Until it was closed, median", wording.duration(found.closed_s)),
         ("By kind", ", ".join(f"{kind} x {n}" for kind, n in found.kinds.items()) or "none"),
-        ("Drills", f"{found.drills}"),
+        ("Marked as a drill", f"{found.drills}"),
     ]
     if found.faults:
         rows.append(("Unreadable", Cell("; ".join(found.faults), BAD)))

@@ -24,6 +24,7 @@ from peaktrade_core.policy.strategies import all_strategies, get_strategy
 from peaktrade_core.services.evidence_index import evidence_check
 from peaktrade_core.services.run_views import DIED, SILENT
 from peaktrade_core.services.views import SessionRow
+from peaktrade_core.services.wording import many
 
 ORDER = (UNKNOWN, PASS, WARN, FAIL)  # what is unknown does not hide a finding
 LOOK_BACK = timedelta(hours=24)
@@ -124,13 +125,14 @@ def _execution(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Findi
     for state, status in ((DIED, FAIL), (SILENT, WARN)):
         ids = [row.run_id for row in runs if row.state == state]
         if ids:
-            yield Finding(status, f"{len(ids)} runs {state}: {', '.join(ids[:3])}", "Runbook 4, restart.")
+            yield Finding(status, f"{many(len(ids), 'run')} {state}: {', '.join(ids[:3])}", "Runbook 4, restart.")
     failed = [row for row in recent if row.status == "failed"]
     if failed:
         status = FAIL if len(failed) > 1 else WARN
-        yield Finding(status, f"{len(failed)} sessions failed in 24 h: {_names(failed)}", "Two in a row mean: pause.")
-    ended = sum(row.status == "completed" for row in recent)
-    yield Finding(PASS, f"{ended} sessions completed in 24 h") if recent else Finding(UNKNOWN, "no session in 24 h")
+        said = f"{many(len(failed), 'session')} failed in 24 h: {_names(failed)}"
+        yield Finding(status, said, "Two in a row mean: pause.")
+    ended = many(sum(row.status == "completed" for row in recent), "session")
+    yield Finding(PASS, f"{ended} completed in 24 h") if recent else Finding(UNKNOWN, "no session in 24 h")
 
 
 def _risk(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
@@ -150,7 +152,7 @@ def _risk(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
             yield Finding(status, f"account {use.mode} {use.currency}: exposure {use.exposure:,.2f}, {use.level}")
     red = [row for row in recent if row.risk_status == "red"]
     if red:
-        yield Finding(WARN, f"{len(red)} sessions of the last 24 h were red: {_names(red)}", "Read their risk use.")
+        yield Finding(WARN, f"red in the last 24 h: {_names(red)}", "Read their risk use.")
     audit = workspace.kill_switch.verify()
     if audit.status != PASS:
         yield Finding(audit.status, f"the kill switch's audit: {audit.evidence}", audit.next_step)

@@ -16,6 +16,7 @@ from peaktrade_core.domain.errors import ArtefactError
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge import figures
 from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.edge.cells import watch_cells
 from peaktrade_core.edge.tables import Table
 from peaktrade_core.services import wording
 from peaktrade_core.services.checks import DRAWDOWN_REVIEW
@@ -92,6 +93,7 @@ class Session:
 
 def open_workspace(home: str | Path | None = None) -> Workspace:
     """Return the workspace that the notebook is in (or ``PEAKTRADE_HOME``, or ``home``), dead sessions ended first."""
+    watch_cells()
     workspace = Workspace(home)
     workspace.recover()
     return workspace

@@ -198,8 +198,10 @@ def check_table(checks: Sequence[Check], title: str = "Checks") -> Table:
 def _result(checks: Sequence[Check]) -> Cell:
     """Return the result of a checklist in a sentence."""
     status, open_ = worst(checks), sum(c.status != PASS for c in checks)
-    good = f"all {len(checks)} answers are good" if len(checks) > 1 else "the answer is good"
-    text = good if not open_ else f"{open_} of {len(checks)} answers need attention"
+    if len(checks) == 1:
+        text = "the answer needs attention" if open_ else "the answer is good"
+    else:
+        text = f"{open_} of {len(checks)} answers need attention" if open_ else f"all {len(checks)} answers are good"
     return Cell(f"Result: {wording.MARKS[status]}, {text}", TONE_OF[status])
 
 

@@ -162,6 +162,7 @@ class Prompt:
         """Return question, options and answer as a table."""
         question, answer = self.step.question, self.step.answer
         assert question is not None
+        follows = any(o.meaning for o in question.options)
         rows = [
             (
                 Cell(
@@ -169,12 +170,13 @@ class Prompt:
                     _TONE[o.status] if answer and answer.key == o.key else "",
                 ),
                 o.label,
-                o.meaning,
+                *([Cell(o.meaning, code=True)] if follows else []),
                 _support(o.supported),
             )
             for o in question.options
         ]
-        return Table(question.text, ("", "Answer", "What follows", "Evidence"), rows, note=_said(self.step))
+        columns = ("", "Answer", *(["What follows"] if follows else []), "Evidence")
+        return Table(question.text, columns, rows, note=_said(self.step))
 
 
 class Finished:
@@ -310,5 +312,9 @@ def told(step: ev.Step) -> str:
         return step.answer.key + (f": {step.answer.reason}" if step.answer.reason else "")
     if step.checks:
         worse = [c for c in step.checks if c.status != "pass"]
-        return "; ".join(f"{c.question} {c.evidence}" for c in worse) or f"{len(step.checks)} answers are good"
+        return "; ".join(f"{c.question} {c.evidence}" for c in worse) or _all_good(len(step.checks))
     return step.result or "not answered"
+
+
+def _all_good(n: int) -> str:
+    return f"{n} answers are good" if n > 1 else "the answer is good"

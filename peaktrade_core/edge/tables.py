@@ -13,10 +13,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 GOOD, MID, BAD = "good", "mid", "bad"
+# JupyterLab drops colours without a name that it knows from outputs that it has not run itself: hence the word "orange".
 _TONES = {
-    GOOD: "color:var(--green,#17824b);font-weight:600;white-space:nowrap",
-    MID: "color:var(--amber,#a36a00);font-weight:600;white-space:nowrap",
-    BAD: "color:var(--red,#d23f36);font-weight:600;white-space:nowrap",
+    GOOD: "color:var(--green,#17824b);font-weight:600;",
+    MID: "color:var(--amber,var(--orange,#a36a00));font-weight:600;",
+    BAD: "color:var(--red,#d23f36);font-weight:600;",
 }
 TONE_OF = {
     "pass": GOOD, "warn": MID, "fail": BAD,
@@ -24,7 +25,11 @@ TONE_OF = {
     "completed": GOOD, "aborted": MID, "failed": BAD, "unreadable": BAD,
     "ACTIVE": GOOD, "REDUCING": MID, "HALTED": BAD, "NO_ORDERS": BAD,
 }  # fmt: skip
+_LINE = 72  # characters of a title that stay on one line; a caption is only as wide as its table, which may be narrow
+_LONG = "display:inline-block;width:max-content;max-width:min(40em,75vw)"
 _COMMAND = re.compile(r"`([^`]+)`")
+_UNBROKEN = re.compile(r"\b(?:\d{4}-\d\d-\d\d|\d{4}-W\d\d|(?:INC|DRILL)-\d{8}-\d+)\b")  # dates, ids: no hyphen folds
+_VERDICT = 32  # characters: longer words of a tone are a sentence, which folds
 _WIDEST = 60  # characters of a column in plain text
 
 
@@ -69,11 +74,10 @@ class Table:
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook or page; every text is escaped."""
-        caption = f'<caption style="text-align:left;font-weight:600">{html.escape(self.title)}</caption>'
+        caption = f'<caption style="text-align:left;font-weight:600">{_line(self.title)}</caption>'
         if not self.rows:
-            return (
-                f'<table class="pt-table">{caption}<tbody><tr><td>{html.escape(self.empty)}</td></tr></tbody></table>'
-            )
+            empty = f'<td style="text-align:left">{_line(self.empty)}</td>'
+            return f'<table class="pt-table">{caption}<tbody><tr>{empty}</tr></tbody></table>'
         head = "".join(
             f'<th scope="col"{self._align(n)}>{html.escape(name)}</th>' for n, name in enumerate(self.columns)
         )
@@ -115,17 +119,28 @@ class Table:
         return text.rjust(width) if column in self.numbers else text.ljust(width)
 
 
+def _line(text: str) -> str:
+    """Return a title as HTML that is not folded to the width of a narrow table; ``pt-line``, where a page is narrow."""
+    style = "white-space:nowrap" if len(text) <= _LINE else _LONG
+    return f'<span class="pt-line" style="{style}">{html.escape(text)}</span>'
+
+
 def _html(value: object) -> str:
     """Return a cell or text as HTML: escaped, toned, linked, commands set apart."""
     cell = value if isinstance(value, Cell) else Cell(str(value))
     text = html.escape(cell.text)
-    if cell.code:
-        text = _COMMAND.sub(r"<code>\1</code>", text)
     if "/" in text and " " not in text:  # a path may break at its separators
         text = text.replace("/", "/<wbr>").replace("_", "_<wbr>")
+    else:
+        text = _UNBROKEN.sub(r'<span style="white-space:nowrap">\g<0></span>', text)
+    if cell.code:
+        text = _COMMAND.sub(r"<code>\1</code>", text)
     if cell.href:
         return f'<a href="{html.escape(cell.href, quote=True)}">{text}</a>'
-    return f'<span class="pt-{cell.tone}" style="{_TONES[cell.tone]}">{text}</span>' if cell.tone else text
+    if not cell.tone:
+        return text
+    style = _TONES[cell.tone] + ("white-space:nowrap" if len(cell.text) <= _VERDICT else "overflow-wrap:break-word")
+    return f'<span class="pt-{cell.tone}" style="{style}">{text}</span>'
 
 
 def _flat(text: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from serving import make_page
 
 from peaktrade_core.domain.errors import ArtefactError
+from peaktrade_core.edge.bootstrap import HOME
 from peaktrade_core.edge.dashboard.pages import (
     PAGES,
     PageAddress,
@@ -19,7 +20,7 @@ from peaktrade_core.edge.dashboard.pages import (
     read_view,
     weave,
 )
-from peaktrade_core.edge.dashboard.panels import PANELS
+from peaktrade_core.edge.dashboard.panels import CONFIG_PATH, PANELS, open_page
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks" / "dashboards").glob("*.ipynb"))
 
@@ -84,3 +85,18 @@ def test_path_takes_one_part_without_slash() -> None:
     assert pattern.fullmatch("/session/abc")
     assert not pattern.fullmatch("/session/a/b")
     assert not pattern.fullmatch("/session/")
+
+
+def test_a_person_who_opens_a_page_by_itself_is_told_and_sees_the_newest_session(
+    run_shadow, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = run_shadow(steps=20)
+    told: list[object] = []
+    monkeypatch.setenv(HOME, str(home))
+    monkeypatch.setattr("IPython.get_ipython", object)
+    monkeypatch.setattr("IPython.display.display", told.append)
+    assert record.session_id in open_page().panel("session")
+    assert ["peaktrade dashboard" in str(one) for one in told] == [True]
+    monkeypatch.setenv(CONFIG_PATH, str(home / "config" / "config.toml"))
+    assert "names no session" in open_page().panel("session")
+    assert len(told) == 1

@@ -189,6 +189,28 @@ def test_tables_escape_every_text():
     assert "<script" not in Table("t", ("a",), [], empty=NASTY)._repr_html_()
 
 
+def test_a_verdict_keeps_to_one_line_and_a_sentence_folds():
+    long = "HALTED by session shadow_20260105_063000_acb8bc: the venue refused our key"
+    for table in (Table("t", ("a",), [(Cell(long, "bad"),)]), Table("t", ("a",), [(1,)], note=Cell(long, "bad"))):
+        page = table._repr_html_()
+        assert "nowrap" not in page.split(long)[0].rpartition("<span")[2]
+    assert "nowrap" in Table("t", ("a",), [(Cell("✕ FAIL", "bad"),)])._repr_html_()
+
+
+def test_dates_and_ids_fold_at_no_hyphen_and_paths_in_commands_stay_whole():
+    page = Table(
+        "t", ("a",), [("DRILL-20260105-01 on 2026-01-05",), (Cell("`A=reports/x_y`", code=True),)]
+    )._repr_html_()
+    assert page.count('<span style="white-space:nowrap">') == 2
+    assert re.sub("<wbr>", "", page).count("<code>A=reports/x_y</code>") == 1
+
+
+def test_a_title_is_not_folded_to_the_width_of_an_empty_table():
+    page = Table("What else happened in this session", ("a",), [], empty="Nothing.")._repr_html_()
+    assert re.search(r"<caption[^>]*><span[^>]*nowrap[^>]*>What else", page)
+    assert re.search(r"<caption[^>]*><span[^>]*max-content[^>]*>Long", Table("Long " * 20, (), [])._repr_html_())
+
+
 def test_a_note_with_markup_is_text_in_notebook_and_page(session, workspace):
     outcome = run_runbook("session_report", {"session_id": session.id}, workspace)
     assert outcome.status == "completed"

@@ -36,6 +36,23 @@ class Asked(NamedTuple):
     subject: str | None = None
 
 
+_UNSERVED = """<style>
+.jp-OutputArea .plane { position: relative; height: 150px; margin-bottom: 20px }
+.jp-OutputArea .plane svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible }
+.jp-OutputArea .plane .line { fill: none; stroke: currentColor; stroke-width: 1.5; vector-effect: non-scaling-stroke }
+.jp-OutputArea .plane :is(.area, .over line) { fill: currentColor; stroke: currentColor; opacity: .12 }
+.jp-OutputArea .plane text { fill: currentColor; font-size: 11px }
+.jp-OutputArea .legend svg { width: 12px }
+.jp-OutputArea svg .buy { fill: #17824b }
+.jp-OutputArea svg .sell { fill: #d23f36 }
+.jp-OutputArea svg.bar { width: 8em; height: 8px; fill: currentColor }
+.jp-OutputArea svg.bar .track { opacity: .2 }
+.jp-OutputArea .hint { display: none }
+</style>
+<p><b>This notebook is a page of the dashboard.</b> To read it laid out, and always up to date, run
+<code>peaktrade dashboard</code> and open the address that it prints. Here its panels stand one below the other, plain, as
+things were when their cell ran; a page about one session shows the newest.</p>"""
+
 Answer = Callable[[Workspace, Asked], dict[str, Any]]
 PANELS: dict[str, Answer] = {}
 
@@ -92,9 +109,34 @@ class Page:
 
 
 def open_page() -> Page:
-    """Return the page that the server asked this kernel for; where and what come from the environment."""
+    """Return the page that the server asked this kernel for; where and what come from the environment.
+
+    A person who opens the notebook by itself is told what it is, and sees a page about one session for the newest.
+    """
     workspace = cache(lambda: Workspace(config=os.environ.get(CONFIG_PATH)))
-    return Page(workspace, os.environ.get("QUERY_STRING", ""), os.environ.get(SUBJECT))
+    subject = os.environ.get(SUBJECT)
+    if CONFIG_PATH not in os.environ:
+        subject = subject or _newest(workspace)
+        _say_unserved()
+    return Page(workspace, os.environ.get("QUERY_STRING", ""), subject)
+
+
+def _newest(workspace: Callable[[], Workspace]) -> str | None:
+    """Return the newest session; None where there is none, or no workspace, which the panels will say."""
+    try:
+        newest = workspace().views.latest()
+    except PeaktradeError:
+        return None
+    return newest.session_id if newest else None
+
+
+def _say_unserved() -> None:
+    """Tell whoever steps through a view notebook where its page is; nothing outside a notebook."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is not None:
+        display(Html(_UNSERVED))
 
 
 FORMS = {"minute": "%Y-%m-%d %H:%M", "second": "%Y-%m-%d %H:%M:%S", "clock": "%H:%M:%S", "short": "%H:%M"}
