@@ -31,7 +31,7 @@ def leave(workspace: Workspace, operator: str = "Ada", subject: str = "") -> str
 
 
 def test_the_decision_and_the_text_for_the_shift_log(workspace: Workspace) -> None:
-    assert "Monitor Nothing failed." in text(shown(workspace, "control_status"))
+    assert "Monitor No layer and no gate failed." in text(shown(workspace, "control_status"))
     workspace.states.set(GLOBAL, "HALTED", by=HOSTILE, reason="smoke", now=datetime.now(UTC))
     html = shown(workspace, "control_status")
     assert "Escalate to the owner" in text(html)
