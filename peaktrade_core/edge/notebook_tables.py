@@ -249,16 +249,12 @@ def deny_table(session: Session) -> Table:
         found = [denial for denial in session.denials if denial.code == code]
         biggest = max(found, key=lambda d: d.value or 0.0)
         help_ = DENY_HELP.get(code, UNKNOWN)
-        figures_ = f"{_plain(biggest.value)} of {_plain(biggest.limit)}"
+        figures_ = f"{wording.money(biggest.value)} of {wording.money(biggest.limit)}"
         rows.append(
             (code, len(found), figures_, wording.moment(found[0].ts), help_.meaning, Cell(help_.next_step, code=True))
         )
     columns = ("Code", "Times", "Most, of limit", "First (UTC)", "Meaning", "What to do")
     return Table("Denied orders", columns, rows, numbers=(1, 2), empty=session.fault or "No order was denied.")
-
-
-def _plain(value: float | None) -> str:
-    return wording.NOTHING if value is None else f"{value:,.2f}"
 
 
 def statistics_table(session: Session) -> Table:
@@ -270,7 +266,7 @@ def statistics_table(session: Session) -> Table:
             return "not defined"
         if one.unit.startswith("fraction"):
             return wording.percent(one.value)
-        return f"{one.value:,.0f}" if one.unit in ("trades", "bars") else f"{one.value:,.2f}"
+        return wording.count(one.value) if one.unit in ("trades", "bars") else wording.money(one.value)
 
     units = {"fraction": "", "fraction a year": "a year", "quote ccy": session.currency}
     found = [] if not session.bars else statistics(

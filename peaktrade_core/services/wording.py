@@ -42,8 +42,11 @@ def sign_class(value: float | None) -> str:
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
-    """Return a fraction as percent; a dash where there is none."""
-    return NOTHING if fraction is None else f"{100 * fraction:.{digits}f} %"
+    """Return a fraction as percent: ``−1.25 %``; a dash where there is none."""
+    if fraction is None:
+        return NOTHING
+    rounded = round(100 * fraction, digits)
+    return f"{MINUS if rounded < 0 else ''}{abs(rounded):.{digits}f} %"
 
 
 def count(value: float | None) -> str:
