@@ -54,7 +54,7 @@ def drill_state(board: DrillBoard) -> Table:
     rows: list[tuple[object, object]] = [
         ("Drill", drill.drill_id),
         ("Status", Cell(drill.status, GOOD if drill.status == DONE else MID)),
-        ("Work in", Cell(f"`PEAKTRADE_HOME={drill.workspace}`", code=True)),
+        ("Work in", Cell(f"`export PEAKTRADE_HOME={drill.workspace}`", code=True)),
         ("Session", drill.session_id),
     ]
     raised = [
