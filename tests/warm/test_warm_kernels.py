@@ -24,6 +24,7 @@ from peaktrade_core.adapters.notebooks import Executed, execute
 from peaktrade_core.adapters.warm import owner
 from peaktrade_core.adapters.warm.owner import Nursery, present_nursery, warm_kernels
 from peaktrade_core.adapters.warm.provisioner import kernel_spec
+from peaktrade_core.adapters.warm.spare import Spare
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 REPO = Path(__file__).resolve().parents[2]
@@ -268,6 +269,25 @@ def test_the_next_kernel_is_ready_and_becomes_what_is_asked_for(tmp_path):
         assert second.run("print('restarted')") == "restarted"
         for one in (first, second):
             one.end()
+
+
+def test_the_next_kernel_needs_nothing_of_the_last_ones_folder(tmp_path, monkeypatch, capfd):
+    late: list[Any] = []
+    with Nursery((), ahead=True) as nursery:
+        (tmp_path / "gone").mkdir()
+        with monkeypatch.context() as patch:
+            patch.setattr(Spare, "prepare", lambda _, like: late.append(like))
+            first = Kernel(nursery, cwd=str(tmp_path / "gone"))
+        (tmp_path / "gone").rmdir()
+        assert nursery._spare is not None
+        nursery._spare.prepare(late[0])
+        waiting = ready(nursery, first.pid)
+        second = Kernel(nursery, cwd=str(tmp_path))
+        assert second.pid == waiting
+        assert second.run("import os; print(os.getcwd(), get_ipython().starting_dir)") == f"{tmp_path} {tmp_path}"
+        for one in (first, second):
+            one.end()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_ready_kernel_that_does_not_fit_or_was_killed_is_passed_over():

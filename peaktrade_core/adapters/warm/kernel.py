@@ -43,6 +43,8 @@ class KernelApp(IPKernelApp):
                 raise SystemExit(0)  # nobody ever wanted it
             self.connection_file = request.connection
             _settle(request)
+            if self.shell is not None:
+                self.shell.starting_dir = request.cwd
             say(self.link, Started(os.getpid()))
         threading.Thread(target=_die_with, args=(self.link,), name="lifeline", daemon=True).start()
         super().init_gui_pylab()  # type: ignore[no-untyped-call]

@@ -85,7 +85,8 @@ class Spare:
             self._made += 1
             name, key = f"{self._folder}/{self._made}", secrets.token_hex(32).encode()
             file, connection = write_connection_file(f"{name}.json", ip=name, transport="ipc", key=key)
-            process = self._fork(msgspec.structs.replace(like, connection=file, memory=None, held=True))
+            mine = {"connection": file, "cwd": self._folder, "memory": None, "held": True}
+            process = self._fork(msgspec.structs.replace(like, **mine))
             with self._lock:
                 self._ready = _Ready(process, like, {**connection, "key": key})
 
