@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from inspect import unwrap
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -57,7 +58,13 @@ class _Limits(NamedTuple):
 
 
 class _OwnKernel(AsyncKernelManager):  # type: ignore[misc]
-    """A kernel of this very interpreter, over Unix sockets where there are any."""
+    """A kernel of this very interpreter, over Unix sockets where there are any.
+
+    Jupyter's manager pauses 10 ms after each start and each end, so that its tests see a state in between; ours does not.
+    """
+
+    start_kernel = unwrap(AsyncKernelManager.start_kernel)
+    shutdown_kernel = unwrap(AsyncKernelManager.shutdown_kernel)
 
     @property
     def kernel_spec(self) -> KernelSpec:

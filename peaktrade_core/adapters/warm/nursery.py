@@ -60,7 +60,7 @@ def main() -> None:
     if link is not None:
         from peaktrade_core.adapters.warm.kernel import become_kernel
 
-        end.code = 1
+        end.code, end.link = 1, link
         try:
             become_kernel(link)
             end.code = 0
@@ -78,13 +78,15 @@ class _End:
 
     def __init__(self) -> None:
         """Note it before any library notes its own end: the first noted is called last."""
-        self.code = 0
+        self.code, self.link = 0, None  # type: int, socket.socket | None
         atexit.register(self._leave)
 
     def _leave(self) -> None:
         for stream in (sys.stdout, sys.stderr):
             with suppress(Exception):
                 stream.flush()
+        if self.link is not None:
+            say(self.link, Ended(self.code))  # what is left is memory, which takes the system a while
         os._exit(self.code)
 
 

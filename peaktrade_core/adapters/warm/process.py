@@ -86,8 +86,8 @@ class WarmProcess:
         self._said += chunk
         if not chunk:
             self.returncode = -9
-        elif self._said.endswith(b"\n"):
-            self.returncode = msgspec.json.decode(self._said, type=Ended).code
+        elif b"\n" in self._said:  # the kernel says it, and then the nursery, when its process is gone
+            self.returncode = msgspec.json.decode(self._said.partition(b"\n")[0], type=Ended).code
 
 
 def _readable(link: socket.socket, timeout: float | None) -> bool:
