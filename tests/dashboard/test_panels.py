@@ -285,6 +285,7 @@ def test_chart_of_equal_values_or_one_point_is_a_line_in_the_middle() -> None:
     axis = Axis([datetime(2026, 1, 1, tzinfo=UTC)])
     assert Plot("equity", axis, [10_000.0]).line == "M0.0 100.0"
     assert Plot("position", axis, [0.0], zero=True).line == "M0.0 100.0"
+    assert [tick.text for tick in Plot("position", axis, [0.0], zero=True).ticks] == ["−0.5", "0.0", "0.5"]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ class Axis:
         return found
 
 
+FLAT = 0.9  # what a chart of zeros shows above and below: three labels, none at its edge
 _FORMS = {"day": "%m-%d", "clock": "%H:%M:%S", "short": "%H:%M"}
 
 
@@ -122,8 +123,8 @@ class Plot:
 
 
 def _range(low: float, high: float, *, zero: bool) -> tuple[float, float]:
-    """Return the values at the bottom and the top of a chart."""
+    """Return the values at the bottom and the top of a chart; one that never moves has room on both sides."""
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    room = max(abs(low) * 0.001, 1e-9) if low == high else 0.0
+    room = (abs(low) * 0.001 or FLAT) if low == high else 0.0
     return low - room, high + room

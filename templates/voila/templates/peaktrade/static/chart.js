@@ -106,7 +106,8 @@ class Group {
     if (plot.zero) seen.push(0);
     if (!seen.length) return;
     let low = seen.reduce((a, b) => Math.min(a, b)), high = seen.reduce((a, b) => Math.max(a, b));
-    if (low === high) [low, high] = [low - Math.max(Math.abs(low) * 0.001, 1e-9), high + Math.max(Math.abs(high) * 0.001, 1e-9)];
+    const room = low === high ? Math.abs(low) * 0.001 || 0.9 : 0;
+    [low, high] = [low - room, high + room];
     plot.place = (value) => PAD + ((high - value) / (high - low)) * (HEIGHT - 2 * PAD);
     const place = (value) => plot.place(value).toFixed(2);
     let path = "", last = null, first = null;
