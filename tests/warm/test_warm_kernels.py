@@ -215,9 +215,10 @@ def test_a_killed_kernel_is_noticed_and_the_next_one_works(kernel):
 def test_a_kernel_outlives_the_nursery_and_the_next_one_is_an_ordinary_one(caplog):
     with Nursery((), ahead=True) as mortal, caplog.at_level(logging.WARNING, "peaktrade.kernels"):
         first = Kernel(mortal)
-        assert mortal.pid is not None
-        os.kill(mortal.pid, signal.SIGKILL)
-        assert gone(mortal.pid)
+        parent = mortal.pid
+        assert parent is not None
+        os.kill(parent, signal.SIGKILL)
+        assert gone(parent)
         assert first.forked
         assert first.run("print(1)") == "1"
         others = [Kernel(mortal) for _ in range(3)]
