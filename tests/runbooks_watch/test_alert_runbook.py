@@ -26,20 +26,7 @@ from peaktrade_core.edge.steps import Runbook
 from peaktrade_core.policy.alert_rule import RUNBOOKS
 from peaktrade_core.policy.alert_rules import AnyRule
 from peaktrade_core.services.runbooks import list_runbooks
-
-RULES = """
-[channels.log]
-kind = "log"
-
-[[rule]]
-id = "deny-burst"
-kind = "deny_burst"
-max_denials = 1
-window_s = 86400.0
-channels = ["log"]
-owner = "operator on shift"
-runbook = "8"
-"""
+from tests.notebooks.regenerate import ALERTS
 
 
 @pytest.fixture
@@ -47,7 +34,7 @@ def alerted(
     home: Path, configure: Callable[[str, str], None], run_shadow: Callable[..., SessionRecord], workspace: Workspace
 ) -> SessionRecord:
     """Return a session whose denied orders have raised a critical alert."""
-    (home / "config" / "alerts.toml").write_text(RULES)
+    (home / "config" / "alerts.toml").write_text(ALERTS)
     configure("max_order_notional = 1000.0", "max_order_notional = 100.0")
     record = run_shadow(steps=300)
     workspace.alert_engine().evaluate()
@@ -139,7 +126,7 @@ def test_with_nothing_open_there_is_nothing_to_take_on(runbook: Runbook, workspa
 def test_the_rules_are_asked_only_when_wanted_and_once(
     home: Path, configure: Callable[[str, str], None], run_shadow: Callable[..., SessionRecord], runbook: Runbook
 ) -> None:
-    (home / "config" / "alerts.toml").write_text(RULES)
+    (home / "config" / "alerts.toml").write_text(ALERTS)
     configure("max_order_notional = 1000.0", "max_order_notional = 100.0")
     run_shadow(steps=300)
     evaluate_rules(runbook, False)

@@ -384,6 +384,13 @@ def test_papermill_sees_the_same_outputs_either_way(tmp_path):
     assert first == second == plain
 
 
+def test_a_kernel_that_ends_calls_whoever_wants_to_know(tmp_path):
+    cell = "import atexit, pathlib; atexit.register(pathlib.Path('told').write_text, 'it ended')"
+    with warm_kernels(()):
+        assert execute(write(tmp_path, cell), {}, home=tmp_path).fault is None
+        assert (tmp_path / "told").read_text() == "it ended"
+
+
 def test_papermill_gives_the_same_verdicts_with_warm_kernels(tmp_path):
     verdicts = {
         "1 / 0": "cell 1 failed: ZeroDivisionError: division by zero",

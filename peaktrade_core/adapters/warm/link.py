@@ -41,7 +41,11 @@ class Started(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
-    """The kernel's process ended; ``code`` as of :class:`subprocess.Popen`: minus the signal when one killed it."""
+    """The kernel ended, said by itself or by the nursery once its process is gone.
+
+    Attributes:
+        code: as of :class:`subprocess.Popen`: minus the signal when one killed it.
+    """
 
     code: int
 

@@ -2,7 +2,8 @@
 
 It is started by :class:`peaktrade_core.adapters.warm.owner.Nursery` and talks to nobody else: its socket has no name.
 A request is one byte on it, with three file descriptors: the new kernel's link, its stdout and its stderr. The kernel
-reads from the link what it is to be and says when it is about to start; the nursery says there how the kernel ended.
+reads from the link what it is to be and says when it is about to start, and that it ends; the nursery says there how
+it ended when it could not say so itself.
 The other end of the link is the kernel's lifeline: when it closes, or the owner dies, the kernel and what it started
 are killed. This process has no threads, no event loop and no ZeroMQ context of its own, so forking it is safe.
 """
