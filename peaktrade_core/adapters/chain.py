@@ -47,8 +47,12 @@ class Chain:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def append(self, kind: str, data: dict[str, Any], at: datetime) -> str:
+    def append(self, kind: str, data: dict[str, Any], at: datetime, *, after: str = "") -> str:
         """Add a line and return its hash, the new head.
+
+        Args:
+            kind, data, at: what the line says.
+            after: the head that it must follow; when another line came first, none is added and "" is returned.
 
         Raises:
             EnvironmentFault: the file cannot be read or written, or another process holds it for long.
@@ -60,6 +64,8 @@ class Chain:
                 seq, head = 0, BEGINNING
                 for link, digest in self.links():
                     seq, head = link.seq + 1, digest
+                if after and after != head:
+                    return ""
                 line = msgspec.json.encode(Link(seq=seq, at=at, kind=kind, data=data, prev=head))
                 append_line(self.path, line.decode())
         except (OSError, TimeoutError) as error:

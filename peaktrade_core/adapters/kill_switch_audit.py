@@ -7,17 +7,22 @@ So neither deleting nor editing one of the two lets anything loose.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from filelock import FileLock
 
 from peaktrade_core.adapters.chain import Chain
 from peaktrade_core.adapters.files import sha256_of
 from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
 
 ENGAGE, REQUEST, REFUSAL, RELEASE = "engage", "request", "refusal", "release"
+LOOK_S = 0.5  # how long a reader waits for a change that is being written
+_POLL_S = 0.01
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +51,29 @@ class KillSwitchAudit:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._chain = Chain(path)
-        self._seen: tuple[int, int, int] | None = None
-        self._entries: tuple[AuditEntry, ...] = ()
+        self._lock = FileLock(path.with_suffix(".deciding.lock"))
+        self._kept: tuple[tuple[int, int, int], tuple[AuditEntry, ...]] | None = None
+
+    @contextmanager
+    def deciding(self, wait_s: float) -> Iterator[bool]:
+        """Hold the lock under which the switch is changed inside the block; it ends with its process.
+
+        Args:
+            wait_s: how long to try [s].
+
+        Yields False when the lock cannot be had in time or not at all. The block then runs without it.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=wait_s, poll_interval=_POLL_S)
+            alone = True
+        except (OSError, RuntimeError):  # held for long, a disk that is read-only or knows no locks, a fork
+            alone = False
+        try:
+            yield alone
+        finally:
+            if alone:
+                self._lock.release()
 
     def entries(self) -> tuple[AuditEntry, ...]:
         """Return all lines, oldest first; none where there is no file.
@@ -62,25 +88,46 @@ class KillSwitchAudit:
             return ()
         except OSError as error:
             raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
-        seen = (found.st_mtime_ns, found.st_size, found.st_ino)
-        if seen != self._seen:
-            self._seen = None
-            self._entries = self._read()
-            self._seen = seen
-        return self._entries
+        seen, kept = (found.st_mtime_ns, found.st_size, found.st_ino), self._kept
+        if kept is not None and kept[0] == seen:
+            return kept[1]
+        try:
+            entries = self._read()
+        except ArtefactError:  # perhaps a line that was being written
+            with self.deciding(LOOK_S):
+                entries = self._read()
+        self._kept = seen, entries
+        return entries
 
     def decisive(self) -> AuditEntry | None:
         """Return the last line that changed the state, None when there is none; raises as :meth:`entries`."""
         return next((entry for entry in reversed(self.entries()) if entry.kind in (ENGAGE, RELEASE)), None)
 
-    def append(self, kind: str, at: datetime, **data: Any) -> str:
+    def append(self, kind: str, at: datetime, *, after: str = "", **data: Any) -> str:
         """Add a line and return its digest.
+
+        Args:
+            kind, at, data: what the line says.
+            after: digest of the line that it must follow; when another came first, none is added and "" is returned.
 
         Raises:
             ArtefactError: the chain is broken.
             EnvironmentFault: the file cannot be written.
         """
-        return self._chain.append(kind, data, at)
+        return self._chain.append(kind, data, at, after=after)
+
+    def append_anyway(self, kind: str, at: datetime, **data: Any) -> str:
+        """Add a line and return its digest; a log that is broken is moved aside first and named in the new line.
+
+        Raises:
+            ArtefactError: another process broke the chain just now.
+            EnvironmentFault: the file cannot be moved or written.
+        """
+        try:
+            self.entries()
+        except (ArtefactError, EnvironmentFault):
+            data["set_aside"] = self.begin_anew(at)
+        return self.append(kind, at, **data)
 
     def begin_anew(self, at: datetime) -> str:
         """Move a log that cannot be trusted aside, kept as evidence, and return its new name and SHA-256.

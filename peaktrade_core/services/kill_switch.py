@@ -1,12 +1,14 @@
 """The kill switch: one person stops every session at once, two different people let them go again.
 
 It is the trading state of the scope ``global``: latched on disk, obeyed by every session within a second, and closed when
-it cannot be read. What happened is in a chained audit, without whose consent nothing is released.
+it cannot be read. What happened is in a chained audit, without whose consent nothing is released. Changes are decided one
+at a time, under a lock; whatever else happens at the same moment, an engagement wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import msgspec
@@ -19,6 +21,7 @@ from peaktrade_core.domain.errors import ArtefactError, ConfigError, Environment
 from peaktrade_core.domain.people import person_key, same_person
 
 LONGEST_S = 86_400.0
+_LOCK_S = 5.0
 
 
 class Releasing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +79,7 @@ class KillSwitch:
             request = self._request(self._clock.now())
         except PeaktradeError as error:
             fault, request = str(error), None
-        if state.by == "peaktrade" and state.since is None and state.state == "NO_ORDERS":
+        if state.doubted:
             fault = fault or state.reason
         within = timedelta(seconds=self._releasing().confirm_within_s) if request else timedelta()
         return KillSwitchStatus(
@@ -105,21 +108,12 @@ class KillSwitch:
         _who(by, reason)
         if state not in STATES[1:]:
             raise ConfigError(f"state {state!r} must be one of {', '.join(STATES[1:])}")
-        now, before = self._clock.now(), self._states.read(GLOBAL)
-        state = max(state, before.state, key=STATES.index)
-        faults = []
         try:
-            self._states.set(GLOBAL, state, by=by, reason=reason, now=now)
+            self._states.set(GLOBAL, state, by=by, reason=reason, now=self._clock.now())
         except EnvironmentFault as error:
-            faults.append(str(error))
-        try:
-            self._note(ENGAGE, now, by, reason, state)
-        except EnvironmentFault as error:
-            faults.append(str(error))
-        if faults:
             raise EnvironmentFault(
-                f"the kill switch is {self._states.read(GLOBAL).state} for every session, but {'; '.join(faults)}"
-            )
+                f"the kill switch is {self._states.read(GLOBAL).state} for every session, but {error}"
+            ) from error
         return self.status()
 
     def request_release(self, by: str, reason: str) -> KillSwitchStatus:
@@ -128,54 +122,83 @@ class KillSwitch:
         Raises:
             ConfigError: no name, no reason, or nothing to release.
             ArtefactError: the audit is broken; says what to do.
-            EnvironmentFault: the audit cannot be written.
+            EnvironmentFault: the audit cannot be written, or another process holds the lock for long.
         """
         _who(by, reason)
-        state = self._engaged()
-        self._trusted()
-        now = self._clock.now()
-        self._states.audit.append(REQUEST, now, by=by.strip(), reason=reason.strip(), state=state.state)
-        self._states.note(f"kill-switch release requested by {by.strip()}: {reason.strip()}", now)
+        with self._alone():
+            state = self._engaged()
+            self._trusted()
+            now = self._clock.now()
+            self._states.audit.append(REQUEST, now, by=by.strip(), reason=reason.strip(), state=state.state)
+            self._states.note(f"kill-switch release requested by {by.strip()}: {reason.strip()}", now)
         return self.status()
 
     def release(self, by: str, reason: str, health: Callable[[], list[Check]]) -> KillSwitchStatus:
         """Release it, as the second of two people, after a health check.
+
+        What was asked for is looked at again after the health check, which takes its time: what came between, an
+        engagement, a release or another request, forbids the release.
 
         Args:
             by, reason: who confirms, and why it is safe again.
             health: answers whether everything is fit to go on; a check that fails forbids the release.
 
         Raises:
-            ConfigError: no name, no reason, nothing to release, nobody asked in time, or the same person did.
+            ConfigError: no name, no reason, nothing to release, nobody asked in time, the same person did, or something
+                came between.
             ArtefactError: the audit is broken, or a health check failed; says what to do.
-            EnvironmentFault: something cannot be written; it then stays engaged.
+            EnvironmentFault: something cannot be written, or another process holds the lock for long; it then stays engaged.
         """
         _who(by, reason)
-        state = self._engaged()
+        with self._alone():
+            over, request = self._states.said(GLOBAL), self._confirmed_by(by, reason)
+        checks = health()
+        answers = {check.id: check.status for check in checks}
+        failed = [f"{check.id}: {check.evidence}" for check in checks if check.status == FAIL]
+        if failed:
+            self._refuse(by, reason, "; ".join(failed), answers)
+            raise ArtefactError(f"not released, the health check failed: {'; '.join(failed)}")
+        with self._alone():
+            if between := self._let_go(by, reason, answers, request, over):
+                self._refuse(by, reason, between, answers)
+                raise ConfigError(f"not released: {between}; `peaktrade killswitch status` shows how it stands")
+        return self.status()
+
+    def _confirmed_by(self, by: str, reason: str) -> AuditEntry:
+        """Return the request that a second person confirms."""
+        self._engaged()
         self._trusted()
-        now = self._clock.now()
-        request = self._request(now)
+        request = self._request(self._clock.now())
         if request is None:
             raise ConfigError(
                 "nobody has asked for the release, or too long ago: a first person calls `peaktrade killswitch release`, "
                 "a second one confirms"
             )
         if same_person(request.by, by):
-            self._refuse(now, by, reason, state, f"same person as {request.by}", {})
+            self._refuse(by, reason, f"same person as {request.by}", {})
             raise ConfigError(
                 f"{by!r} cannot confirm what {request.by!r} asked for: releasing takes two different people"
             )
-        checks = health()
-        answers = {check.id: check.status for check in checks}
-        failed = [f"{check.id}: {check.evidence}" for check in checks if check.status == FAIL]
-        if failed:
-            self._refuse(now, by, reason, state, "; ".join(failed), answers)
-            raise ArtefactError(f"not released, the health check failed: {'; '.join(failed)}")
-        both = f"{request.by} and {by.strip()}"
-        why = f"{request.reason}; {reason.strip()}"
-        digest = self._states.audit.append(RELEASE, now, by=both, reason=why, state="ACTIVE", checks=answers)
-        self._states.release(by=both, reason=why, now=now, audit=digest)
-        return self.status()
+        return request
+
+    def _let_go(self, by: str, reason: str, checks: dict[str, str], request: AuditEntry, over: TradingState) -> str:
+        """Release it, unless something was decided since the request was read; return what, empty when it is released."""
+        entries = self._states.audit.entries()
+        since = [entry for entry in entries if entry.seq > request.seq and entry.kind != REFUSAL]
+        if request not in entries:
+            return "its audit was begun anew in the meantime"
+        if since:
+            return f"{since[-1].by} {_MEANWHILE[since[-1].kind]} in the meantime"
+        if self._states.said(GLOBAL) == over and self._states.release(
+            by=f"{request.by} and {by.strip()}",
+            reason=f"{request.reason}; {reason.strip()}",
+            now=self._clock.now(),
+            checks=checks,
+            over=over,
+            after=entries[-1].digest,
+        ):
+            return ""
+        return "it was engaged in the meantime"
 
     def audit(self, limit: int | None = None) -> list[AuditEntry]:
         """Return the last entries of the audit, newest first; the chain is verified.
@@ -221,25 +244,27 @@ class KillSwitch:
                 return entry if timedelta() <= now - entry.at <= within else None
         return None
 
-    def _note(self, kind: str, now: datetime, by: str, reason: str, state: str) -> None:
-        """Add a line to the audit; one that is broken is moved aside first and named in the new one."""
-        said = {"by": by.strip(), "reason": reason.strip(), "state": state}
-        try:
-            self._states.audit.entries()
-        except (ArtefactError, EnvironmentFault):
-            said["set_aside"] = self._states.audit.begin_anew(now)
-        self._states.audit.append(kind, now, **said)
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock under which the switch is changed."""
+        with self._states.audit.deciding(_LOCK_S) as alone:
+            if not alone:
+                raise EnvironmentFault(
+                    f"nothing was changed: another process has been changing the kill switch for {_LOCK_S:g} s, or the folder "
+                    f"{self._states.audit.path.parent} cannot be written; try again"
+                )
+            yield
 
-    def _refuse(
-        self, now: datetime, by: str, reason: str, state: TradingState, why: str, checks: dict[str, str]
-    ) -> None:
+    def _refuse(self, by: str, reason: str, why: str, checks: dict[str, str]) -> None:
         """Note a release that was refused."""
+        now, state = self._clock.now(), self._states.read(GLOBAL).state
         self._states.audit.append(
-            REFUSAL, now, by=by.strip(), reason=f"{reason.strip()} - refused: {why}", state=state.state, checks=checks
+            REFUSAL, now, by=by.strip(), reason=f"{reason.strip()} - refused: {why}", state=state, checks=checks
         )
         self._states.note(f"kill-switch release by {by.strip()} refused: {why}", now)
 
 
+_MEANWHILE = {ENGAGE: "engaged it", REQUEST: "asked for the release anew", RELEASE: "released it"}
 _REPAIR = (
     "Keep a copy for the risk officer and find out who changed it. `peaktrade killswitch engage` then moves a broken audit "
     "aside and begins a new one; after that two people may release"
