@@ -1,19 +1,20 @@
 """The audit of the kill switch: a chained log of who engaged it, who asked for its release and who released it.
 
 The log is part of the switch: what it says and what the state's own file says must agree, else everything stays stopped.
-So neither deleting nor editing one of the two lets anything loose.
+So neither deleting nor editing one of the two lets anything loose. A line that a dead writer left unfinished may have been
+an engagement: it counts as one, before it is healed and after.
 """
 
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from peaktrade_core.adapters.chain import Chain
+from peaktrade_core.adapters.chain import HEALED, Chain
 from peaktrade_core.adapters.files import sha256_of
 from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
 
@@ -41,11 +42,15 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KillSwitchAudit:
-    """The log in its file; reading it verifies the whole chain, once for each change of the file."""
+    """The log in its file; reading it verifies the whole chain, once for each change of the file.
+
+    Attributes:
+        path: the file; chain: the chained log in it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._chain = Chain(path)
+        self.chain = Chain(path)
         self._seen: tuple[int, int, int] | None = None
         self._entries: tuple[AuditEntry, ...] = ()
 
@@ -65,7 +70,7 @@ class KillSwitchAudit:
         seen = (found.st_mtime_ns, found.st_size, found.st_ino)
         if seen != self._seen:
             self._seen = None
-            self._entries = self._read()
+            self._entries = self._read(datetime.fromtimestamp(found.st_mtime, UTC))
             self._seen = seen
         return self._entries
 
@@ -80,7 +85,7 @@ class KillSwitchAudit:
             ArtefactError: the chain is broken.
             EnvironmentFault: the file cannot be written.
         """
-        return self._chain.append(kind, data, at)
+        return self.chain.append((kind, data), at=at)
 
     def begin_anew(self, at: datetime) -> str:
         """Move a log that cannot be trusted aside, kept as evidence, and return its new name and SHA-256.
@@ -95,14 +100,25 @@ class KillSwitchAudit:
             raise EnvironmentFault(f"cannot move {self.path} aside: {error.strerror or error}") from error
         return f"{aside.name} sha256={sha256_of(aside)}"
 
-    def _read(self) -> tuple[AuditEntry, ...]:
-        """Return all lines, verified."""
+    def _read(self, changed_at: datetime) -> tuple[AuditEntry, ...]:
+        """Return all lines, verified; the time is that of the file's last change."""
         try:
-            return tuple(
-                msgspec.convert(
+            found = [
+                _unfinished(link.seq, link.at, digest)
+                if link.kind == HEALED
+                else msgspec.convert(
                     {**link.data, "seq": link.seq, "at": link.at, "kind": link.kind, "digest": digest}, AuditEntry
                 )
-                for link, digest in self._chain.links()
-            )
+                for link, digest in self.chain.links()
+            ]
         except (msgspec.ValidationError, RecursionError) as error:
             raise ArtefactError(f"{self.path}: a line makes no sense: {error}") from None
+        if self.chain.torn():
+            found.append(_unfinished(len(found), changed_at, ""))
+        return tuple(found)
+
+
+def _unfinished(seq: int, at: datetime, digest: str) -> AuditEntry:
+    """Return what an unfinished line counts as: an engagement, which two people release."""
+    reason = "a line of the audit is unfinished, its writer died; it may have been an engagement"
+    return AuditEntry(seq=seq, at=at, kind=ENGAGE, by="peaktrade", reason=reason, state="NO_ORDERS", digest=digest)
