@@ -2,7 +2,7 @@
 
 A change is decided and written under one file lock, with everything that others wrote read first, so that two
 processes never raise the same alert twice. It is on the disk before anybody acts on it. What a dying process left of
-a line is cut off by the next writer and passed over by readers.
+a line is written over by the next writer and passed over by readers.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
 
+from peaktrade_core.adapters.log import Ending, append, unfinished, whole_lines
 from peaktrade_core.domain.alerts import AlertBook, AnyChange, Changed, Cleared, Raised
 from peaktrade_core.domain.clock import iso
 from peaktrade_core.domain.errors import EnvironmentFault
 
 LOG = "alerts.jsonl"
-LOCK_S = 10.0  # a writer holds the lock for milliseconds; longer than this is a fault [s]
 
 
 class AlertLog:
@@ -39,7 +38,6 @@ class AlertLog:
         self.faults = 0
         self._offset = 0
         self._decode = msgspec.json.Decoder(AnyChange).decode
-        self._lock = FileLock(path.with_suffix(".lock"))
 
     def refresh(self) -> AlertBook:
         """Read what was appended since the last time and return the fold.
@@ -60,7 +58,7 @@ class AlertLog:
         except OSError as error:
             raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
         whole, newline, _ = data.rpartition(b"\n")
-        for line in whole.splitlines():
+        for line in whole.split(b"\n") if newline else ():
             try:
                 change = self._decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -72,14 +70,8 @@ class AlertLog:
 
     def changes(self) -> list[AnyChange]:
         """Return every change that can be read, in order; raises as :meth:`refresh`."""
-        try:
-            lines = self.path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
         found = []
-        for line in lines:
+        for line in whole_lines(self.path):
             with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 found.append(self._decode(line))
         return found
@@ -93,43 +85,17 @@ class AlertLog:
         Raises:
             EnvironmentFault: the file cannot be written, or another process holds its lock for too long.
         """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._lock.acquire(timeout=LOCK_S):
-                book = self.refresh()
-                changes = [
-                    msgspec.structs.replace(change, seq=book.next_seq + n) for n, change in enumerate(decide(book))
-                ]
-                if changes:
-                    self._write(changes)
-                    self.refresh()
-                return changes
-        except Timeout:
-            raise EnvironmentFault(
-                f"another process holds {self._lock.lock_file} for more than {LOCK_S:g} s; end it, then try again"
-            ) from None
-        except OSError as error:
-            raise EnvironmentFault(
-                f"cannot write {self.path}: {error.strerror or error}; check the permissions and the free space there"
-            ) from error
+        changes: list[AnyChange] = []
 
-    def _write(self, changes: list[AnyChange]) -> None:
-        """Append whole lines and force them to the disk; a write that fails leaves nothing behind."""
-        data = memoryview(msgspec.json.Encoder().encode_lines(changes))
-        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            if os.fstat(fd).st_size > self._offset:  # the torn line of a process that died
-                os.ftruncate(fd, self._offset)
-            try:
-                written = 0
-                while written < len(data):
-                    written += os.write(fd, data[written:])
-                os.fsync(fd)
-            except OSError:
-                os.ftruncate(fd, self._offset)
-                raise
-        finally:
-            os.close(fd)
+        def lines(_: Ending) -> list[bytes]:
+            book = self.refresh()
+            changes.extend(
+                msgspec.structs.replace(change, seq=book.next_seq + n) for n, change in enumerate(decide(book))
+            )
+            return [msgspec.json.encode(change) for change in changes]
+
+        append(self.path, lines, self.refresh)
+        return changes
 
 
 def short_hash(*parts: str) -> str:
@@ -181,16 +147,11 @@ def note_in_runs(changes: Iterable[AnyChange], book: AlertBook, folder: Callable
 
 
 def _append_once(path: Path, line: RunLine) -> None:
-    """Append a line unless its number is in the file; the torn end of an earlier one gets its newline first."""
-    try:
-        before = path.read_bytes() if path.exists() else b""
-        if f'"seq":{line.seq},'.encode() in before:
-            return
-        start = b"" if not before or before.endswith(b"\n") else b"\n"
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(fd, start + msgspec.json.encode(line) + b"\n")
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+    """Append a line unless its number is in the file."""
+    mark = f'"seq":{line.seq},'.encode()
+    append(path, lambda end: [] if _holds(path, mark) else [*unfinished(end), msgspec.json.encode(line)])
+
+
+def _holds(path: Path, mark: bytes) -> bool:
+    """Return whether a whole line of a file holds a mark."""
+    return any(mark in line for line in whole_lines(path))

@@ -29,14 +29,14 @@ def write_atomic(path: Path, data: bytes) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise EnvironmentFault(
             f"cannot write {path}: {error.strerror or error}; check the permissions and the free space of {path.parent}"
         ) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` durable, where the platform can."""
     try:
         fd = os.open(folder, os.O_RDONLY)
@@ -46,23 +46,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def append_line(path: Path, line: str) -> None:
-    """Append one line to a log that several processes share (a single write, so lines never mix).
-
-    Raises:
-        EnvironmentFault: the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(fd, (" ".join(line.splitlines()) + "\n").encode())
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from filelock import FileLock, Timeout
 
-from peaktrade_core.adapters.files import append_line
+from peaktrade_core.adapters.log import append_record, whole_lines
 from peaktrade_core.domain.clock import as_utc
 from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
 from peaktrade_core.domain.jobs import AnyEntry, History
@@ -43,7 +43,7 @@ class RunLog:
             EnvironmentFault: the log cannot be written.
         """
         path = self.folder / f"runs-{as_utc(entry.at):%Y-%m}.jsonl"
-        append_line(path, msgspec.json.encode(entry).decode())
+        append_record(path, msgspec.json.encode(entry))
 
     def history(self) -> History:
         """Return what the newest months tell, read again only when it grew; an unreadable line is passed over.
@@ -111,13 +111,7 @@ def _version(path: Path) -> tuple[Path, int, int]:
 def _entries(path: Path) -> Iterator[AnyEntry]:
     """Yield the entries of one file."""
     decoder = msgspec.json.Decoder(AnyEntry)
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise EnvironmentFault(f"cannot read the run log {path}: {error.strerror or error}") from error
-    for line in lines:
+    for line in whole_lines(path, "the run log "):
         try:
             yield decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,7 +1,8 @@
 """The audit of the kill switch: a chained log of who engaged it, who asked for its release and who released it.
 
 The log is part of the switch: what it says and what the state's own file says must agree, else everything stays stopped.
-So neither deleting nor editing one of the two lets anything loose.
+So neither deleting nor editing one of the two lets anything loose. A line that a dead writer left unfinished may have been
+an engagement: it counts as one, before it is healed and after.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from filelock import FileLock
 
-from peaktrade_core.adapters.chain import Chain
+from peaktrade_core.adapters.chain import HEALED, Chain
 from peaktrade_core.adapters.files import sha256_of
 from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
 
@@ -46,11 +47,15 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KillSwitchAudit:
-    """The log in its file; reading it verifies the whole chain, once for each change of the file."""
+    """The log in its file; reading it verifies the whole chain, once for each change of the file.
+
+    Attributes:
+        path: the file; chain: the chained log in it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._chain = Chain(path)
+        self.chain = Chain(path)
         self._lock = FileLock(path.with_suffix(".deciding.lock"))
         self._kept: tuple[tuple[int, int, int], tuple[AuditEntry, ...]] | None = None
 
@@ -91,11 +96,15 @@ class KillSwitchAudit:
         seen, kept = (found.st_mtime_ns, found.st_size, found.st_ino), self._kept
         if kept is not None and kept[0] == seen:
             return kept[1]
+        changed_at = datetime.fromtimestamp(found.st_mtime, UTC)
         try:
-            entries = self._read()
-        except ArtefactError:  # perhaps a line that was being written
+            entries = self._read(changed_at)
+            doubted = bool(entries) and not entries[-1].digest
+        except ArtefactError:
+            doubted = True
+        if doubted:  # perhaps a line that is being written
             with self.deciding(LOOK_S):
-                entries = self._read()
+                entries = self._read(changed_at)
         self._kept = seen, entries
         return entries
 
@@ -114,7 +123,7 @@ class KillSwitchAudit:
             ArtefactError: the chain is broken.
             EnvironmentFault: the file cannot be written.
         """
-        return self._chain.append(kind, data, at, after=after)
+        return self.chain.append((kind, data), at=at, after=after)
 
     def append_anyway(self, kind: str, at: datetime, **data: Any) -> str:
         """Add a line and return its digest; a log that is broken is moved aside first and named in the new line.
@@ -142,14 +151,25 @@ class KillSwitchAudit:
             raise EnvironmentFault(f"cannot move {self.path} aside: {error.strerror or error}") from error
         return f"{aside.name} sha256={sha256_of(aside)}"
 
-    def _read(self) -> tuple[AuditEntry, ...]:
-        """Return all lines, verified."""
+    def _read(self, changed_at: datetime) -> tuple[AuditEntry, ...]:
+        """Return all lines, verified; the time is that of the file's last change."""
         try:
-            return tuple(
-                msgspec.convert(
+            found = [
+                _unfinished(link.seq, link.at, digest)
+                if link.kind == HEALED
+                else msgspec.convert(
                     {**link.data, "seq": link.seq, "at": link.at, "kind": link.kind, "digest": digest}, AuditEntry
                 )
-                for link, digest in self._chain.links()
-            )
+                for link, digest in self.chain.links()
+            ]
         except (msgspec.ValidationError, RecursionError) as error:
             raise ArtefactError(f"{self.path}: a line makes no sense: {error}") from None
+        if self.chain.torn():
+            found.append(_unfinished(len(found), changed_at, ""))
+        return tuple(found)
+
+
+def _unfinished(seq: int, at: datetime, digest: str) -> AuditEntry:
+    """Return what an unfinished line counts as: an engagement, which two people release."""
+    reason = "a line of the audit is unfinished, its writer died; it may have been an engagement"
+    return AuditEntry(seq=seq, at=at, kind=ENGAGE, by="peaktrade", reason=reason, state="NO_ORDERS", digest=digest)

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import click
 
-from peaktrade_core.adapters.files import append_line
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.domain.alerts import CRITICAL, WARNING, Notification
 from peaktrade_core.domain.clock import iso
 from peaktrade_core.domain.errors import EnvironmentFault

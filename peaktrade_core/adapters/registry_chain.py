@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from peaktrade_core.adapters.chain import Chain
+from peaktrade_core.adapters.chain import Chain, Entry
 
 BEGUN, RECORD, ADOPTED = "begun", "record", "adopted"
 
@@ -39,7 +39,7 @@ class RegistryChain:
             ArtefactError: its end cannot be trusted.
         """
         entry = {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "status": status}
-        return self.chain.append_to_end(*self._beginning(), (RECORD, entry), at=at)
+        return self.chain.append((RECORD, entry), at=at, beginning=self._beginning)
 
     def adopt(self, found: Sequence[tuple[str, str]], by: str, reason: str, at: datetime) -> str:
         """Enter records as they are now, on the word of a person, and return the new head.
@@ -48,14 +48,12 @@ class RegistryChain:
             found: name and SHA-256 of each file; by, reason: who answers for it and why; at: aware UTC.
         """
         entries = [(ADOPTED, {"file": name, "sha256": digest, "by": by, "reason": reason}) for name, digest in found]
-        return self.chain.append_to_end(*self._beginning(), *entries, at=at)
+        return self.chain.append(*entries, at=at, beginning=self._beginning)
 
-    def _beginning(self) -> list[tuple[str, dict[str, object]]]:
-        """Return the first line of a chain that does not exist yet: how many records there are from before it."""
-        if self.chain.path.exists():
-            return []
+    def _beginning(self) -> Entry:
+        """Return the first line of a new chain: how many records there are from before it."""
         try:
             before = sum(name.endswith(".json") and not name.startswith(".") for name in os.listdir(self.folder))
         except OSError:
             before = 0
-        return [(BEGUN, {"files": before})]
+        return BEGUN, {"files": before}

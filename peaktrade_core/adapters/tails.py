@@ -35,7 +35,7 @@ def newest_lines(path: Path, most: int = MOST) -> Iterator[LastLine]:
         with open(path, "rb", buffering=0, opener=_open) as file:
             if not S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ArtefactError(f"cannot read {path}: it is no plain file")
-            yield from _backwards(file, path, most)
+            yield from (line for line in backwards(file, path, most) if line.text.strip())
     except OSError as error:
         raise ArtefactError(f"cannot read {path}: {error.strerror or error}") from error
 
@@ -45,8 +45,17 @@ def _open(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _backwards(file: FileIO, path: Path, most: int) -> Iterator[LastLine]:
-    """Yield the lines of an open file from its end; blocks double, so that a long line is not copied often."""
+def backwards(file: FileIO, path: Path, most: int = MOST) -> Iterator[LastLine]:
+    """Yield the lines of an open file from its end; blocks double, so that a long line is not copied often.
+
+    The first is what stands after the last newline, mostly nothing. An empty file has no lines.
+
+    Args:
+        file: read without a buffer; path: its name, for messages; most: as for :func:`newest_lines`.
+
+    Raises:
+        ArtefactError: ``most`` bytes were not enough; OSError: it cannot be read.
+    """
     end = at = file.seek(0, os.SEEK_END)
     rest, size, whole = b"", BLOCK, False
     while at > 0:
@@ -56,9 +65,8 @@ def _backwards(file: FileIO, path: Path, most: int) -> Iterator[LastLine]:
         file.seek(begin)
         head, *lines = ((file.read(at - begin) or b"") + rest).split(b"\n")
         for line in reversed(lines):
-            if line.strip():
-                yield LastLine(line, whole)
+            yield LastLine(line, whole)
             whole = True
         at, rest, size = begin, head, min(2 * size, 4 << 20)
-    if rest.strip():
+    if end:
         yield LastLine(rest, whole)

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.adapters.files import append_line, write_atomic
+from peaktrade_core.adapters.files import write_atomic
 from peaktrade_core.adapters.kill_switch_audit import ENGAGE, LOOK_S, RELEASE, KillSwitchAudit
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.domain.clock import EPOCH, as_utc, iso
 from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault
 

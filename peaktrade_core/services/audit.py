@@ -6,7 +6,6 @@ not know in their present form.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Protocol
 import msgspec
 
 from peaktrade_core.adapters.chain import BEGINNING, Chain, Link
-from peaktrade_core.adapters.files import append_line, sha256_of
+from peaktrade_core.adapters.files import sha256_of
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.adapters.registry import Registry
 from peaktrade_core.adapters.registry_chain import ADOPTED, BEGUN, RECORD
 from peaktrade_core.adapters.registry_rows import Line
@@ -24,7 +24,7 @@ from peaktrade_core.domain.clock import as_utc, iso
 from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.domain.people import person_key
 from peaktrade_core.domain.records import UNREADABLE
-from peaktrade_core.services.chain_heads import other_chains
+from peaktrade_core.services.chain_heads import HALF, other_chains, with_ending
 from peaktrade_core.services.evidence_index import evidence_check
 from peaktrade_core.services.kill_switch import KillSwitch
 from peaktrade_core.services.places import Evidenced
@@ -99,7 +99,7 @@ def audit_registry(registry: Registry) -> RegistryAudit:
         links=len(links),
         head=head,
         fault=fault,
-        half_line=_half_line(chain.path),
+        half_line=chain.torn(),
         matching=len(found.pop("matching")),
         unknown=tuple(sorted(line.name for line in rest if line.name not in before)),
         before=tuple(sorted(before)),
@@ -111,7 +111,7 @@ def _links(chain: Chain) -> tuple[list[tuple[Link, str]], str, str]:
     """Return the lines that can be trusted, the hash of the last of them, and why the rest cannot."""
     links, fault = list[tuple[Link, str]](), ""
     try:
-        links.extend(chain.links(torn=True))  # keeps what came before the fault
+        links.extend(chain.links())  # keeps what came before the fault
     except ArtefactError as error:
         fault = str(error)
     return links, links[-1][1] if links else BEGINNING, fault
@@ -144,17 +144,6 @@ def _ended(line: Line) -> datetime:
     return as_utc(line.finished_at or datetime.fromisoformat(line.sorts_at))
 
 
-def _half_line(path: Path) -> bool:
-    """Return whether a file ends in the middle of a line."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 1))
-            return file.read(1) not in (b"", b"\n")
-    except OSError:
-        return False
-
-
 def registry_check(audit: RegistryAudit) -> Check:
     """Return the audit of the registry as a check: what must not be fails, what heals by itself warns."""
     bad = [
@@ -170,7 +159,7 @@ def registry_check(audit: RegistryAudit) -> Check:
     odd = [
         _told(audit.twice, "entered twice with different content"),
         _told(audit.pending, "its process died while it wrote the record; the next command that looks ends it"),
-        "the last line of the chain is half written; the next session heals it" if audit.half_line else "",
+        f"the last line of the chain {HALF}" if audit.half_line else "",
     ]
     old = f"; {len(audit.before)} from before the chain" if audit.before else ""
     good = f"{audit.matching:,} records as they were entered{old}"
@@ -240,14 +229,14 @@ def _other(chain: Chain) -> Check:
     folder = chain.path.parent
     question = f"Is everything in reports/{folder.name} as it was sealed?"
     try:
-        sealed = {str(link.data["id"]): link.data.get("sha256") for link, _ in chain.links() if "id" in link.data}
+        sealed = chain.sealed()
     except (ArtefactError, EnvironmentFault) as error:
         return check(f"{folder.name}_chain", question, False, str(error), _RESTORE)
-    wrong = [name for name, digest in sealed.items() if digest and not _sealed_as(folder, name, digest)]
+    wrong = [name for name, digest in sealed.items() if not _sealed_as(folder, name, digest)]
     evidence = f"changed or missing: {', '.join(wrong[:_SHOWN])}" if wrong else f"{len(sealed)} sealed"
-    return check(f"{folder.name}_chain", question, not wrong, evidence, _RESTORE)
+    return with_ending(check(f"{folder.name}_chain", question, not wrong, evidence, _RESTORE), chain)
 
 
-def _sealed_as(folder: Path, name: str, digest: object) -> bool:
+def _sealed_as(folder: Path, name: str, digest: str) -> bool:
     """Return whether a sealed thing, ``name.json`` or ``name/<anything>.json``, has this hash."""
     return any(sha256_of(path) == digest for path in (folder / f"{name}.json", *sorted((folder / name).glob("*.json"))))

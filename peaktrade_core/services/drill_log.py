@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.adapters.chain import Chain
-from peaktrade_core.adapters.files import append_line, sha256_of, write_atomic
+from peaktrade_core.adapters.files import sha256_of, write_atomic
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.adapters.presence import Presence
 from peaktrade_core.domain import drills as dr
 from peaktrade_core.domain.checks import Check, check
@@ -22,6 +23,7 @@ from peaktrade_core.domain.clock import Clock, iso, local
 from peaktrade_core.domain.drills import Drill, Scenario
 from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.domain.evidence import ROLES
+from peaktrade_core.services.chain_heads import with_ending
 
 _ID = re.compile(r"DRILL-\d{8}-\d{2,3}")
 
@@ -88,7 +90,7 @@ class DrillBook:
             "scenario": done.scenario.name,
             "points": points,
         }
-        self.chain.append("drill", data, now)
+        self.chain.append(("drill", data), at=now)
         told = f"{points:g} points" if points is not None else status
         append_line(
             self.home / "logs" / "operations.log",
@@ -111,7 +113,7 @@ class DrillBook:
             raise ConfigError(f"{drill_id} is still running")
         changed = self.save(msgspec.structs.replace(drill, lessons=" ".join(lessons.split())))
         data = {"id": drill_id, "sha256": sha256_of(self.path(drill_id)), "lessons": changed.lessons}
-        self.chain.append("drill", data, self.clock.now())
+        self.chain.append(("drill", data), at=self.clock.now())
         return changed
 
     def load(self, drill_id: str) -> Drill:
@@ -181,12 +183,12 @@ class DrillBook:
         question = "Is every drill as it was sealed?"
         step = "Restore the record or the chain from a backup and open an incident: evidence was changed."
         try:
-            sealed = {link.data["id"]: link.data["sha256"] for link, _ in self.chain.links()}
-        except (ArtefactError, EnvironmentFault, KeyError) as error:
+            sealed = self.chain.sealed()
+        except (ArtefactError, EnvironmentFault) as error:
             return check("drills", question, False, str(error), step)
         changed = [name for name, digest in sealed.items() if sha256_of(self.path(name)) != digest]
         evidence = f"{len(sealed)} sealed" if not changed else f"changed or missing: {', '.join(changed[:5])}"
-        return check("drills", question, not changed, evidence, step)
+        return with_ending(check("drills", question, not changed, evidence, step), self.chain)
 
     def _claim(self, now: datetime) -> str:
         """Return an id that nobody else has, and take its folder."""

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.adapters.chain import Chain
-from peaktrade_core.adapters.files import append_line, sha256_of, write_atomic
+from peaktrade_core.adapters.files import sha256_of, write_atomic
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.domain import evidence as ev
 from peaktrade_core.domain.checks import Check, worst
 from peaktrade_core.domain.clock import Clock, iso, local
@@ -136,9 +137,8 @@ class EvidenceBook:
         self.save(record)
         digest = sha256_of(self._path(record.evidence_id))
         head = self.chain.append(
-            "evidence",
-            {"id": record.evidence_id, "sha256": digest, "outcome": record.outcome},
-            record.ended_at or self.clock.now(),
+            ("evidence", {"id": record.evidence_id, "sha256": digest, "outcome": record.outcome}),
+            at=record.ended_at or self.clock.now(),
         )
         line = f"runbook {record.runbook} {record.outcome} by {record.operator} ({record.role}): {record.evidence_id}"
         append_line(self.home / "logs" / "operations.log", f"{iso(record.ended_at or self.clock.now())} {line}")

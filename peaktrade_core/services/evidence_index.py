@@ -15,6 +15,7 @@ from peaktrade_core.adapters.files import sha256_of
 from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check
 from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault, PeaktradeError
 from peaktrade_core.domain.evidence import OPEN, RUNNING, Evidence
+from peaktrade_core.services.chain_heads import with_ending
 from peaktrade_core.services.evidence import EvidenceBook, tag_of
 
 SEALED, CHANGED, MISSING, TORN, UNSEALED, UNFINISHED = "sealed", "changed", "missing", "torn", "unsealed", "unfinished"
@@ -76,7 +77,7 @@ def evidence_rows(
     Raises:
         ArtefactError: the chain of the evidence is broken; EnvironmentFault: it cannot be read.
     """
-    sealed = _sealed(book)
+    sealed = book.chain.sealed()
     since = None if days is None else f"{book.clock.now().astimezone(UTC) - timedelta(days=days - 1):%Y%m%d}"
     known = book.ids()
     ids = sorted([*known, *(set(sealed) - set(known))], key=_day, reverse=True)
@@ -110,16 +111,8 @@ def evidence_check(book: EvidenceBook) -> Check:
         told = f"{len(rows) - len(hanging)} records sealed" + (f", {len(hanging)} not finished" if hanging else "")
     serious = any(row.state in (CHANGED, MISSING, TORN) for row in rows)
     status = FAIL if serious else WARN if bad else PASS
-    return Check(id="evidence", question=question, status=status, evidence=told, next_step=step if bad else "")
-
-
-def _sealed(book: EvidenceBook) -> dict[str, str]:
-    """Return the hash under which each record was sealed."""
-    return {
-        str(link.data["id"]): str(link.data.get("sha256"))
-        for link, _ in book.chain.links()
-        if link.kind == "evidence" and "id" in link.data
-    }
+    found = Check(id="evidence", question=question, status=status, evidence=told, next_step=step if bad else "")
+    return with_ending(found, book.chain)
 
 
 def _day(evidence_id: str) -> str:

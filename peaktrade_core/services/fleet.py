@@ -17,8 +17,8 @@ from typing import NamedTuple
 import msgspec
 from filelock import FileLock, Timeout
 
-from peaktrade_core.adapters.files import append_line
 from peaktrade_core.adapters.launches import Launch, Order, read_launch, starting, write_launch
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.adapters.processes import spawn
 from peaktrade_core.adapters.runs import CONSOLE, RunFolder
 from peaktrade_core.adapters.trading_state import GLOBAL, scope_of

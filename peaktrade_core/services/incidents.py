@@ -18,7 +18,8 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.adapters.chain import Chain
-from peaktrade_core.adapters.files import append_line, sha256_of, write_atomic
+from peaktrade_core.adapters.files import sha256_of, write_atomic
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.domain import incident_life as life
 from peaktrade_core.domain import incidents as inc
 from peaktrade_core.domain.checks import Check, check
@@ -27,6 +28,7 @@ from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault, Unknow
 from peaktrade_core.domain.evidence import ROLES
 from peaktrade_core.domain.incidents import Entry, Incident
 from peaktrade_core.services.artefacts import artefact_of
+from peaktrade_core.services.chain_heads import with_ending
 from peaktrade_core.services.incident_rows import UNREADABLE, IncidentRow, row_of
 from peaktrade_core.services.kept import Kept
 
@@ -238,15 +240,15 @@ class IncidentBook:
             "whoever knows that seals it anew."
         )
         try:
-            sealed = {link.data["id"]: link.data["sha256"] for link, _ in self.chain.links()}
-        except (ArtefactError, EnvironmentFault, KeyError) as error:
+            sealed = self.chain.sealed()
+        except (ArtefactError, EnvironmentFault) as error:
             return check("incidents", question, False, str(error), step)
         changed = [name for name, digest in sealed.items() if sha256_of(self.path(name)) != digest]
         changed += [
             f"{row.incident_id} (never sealed)" for row in self.rows(status=inc.CLOSED) if row.incident_id not in sealed
         ]
         evidence = f"{len(sealed)} sealed" if not changed else f"changed or missing: {', '.join(changed[:5])}"
-        return check("incidents", question, not changed, evidence, step)
+        return with_ending(check("incidents", question, not changed, evidence, step), self.chain)
 
     def _change(self, incident_id: str, change: Change) -> Incident:
         """Change an incident under the lock, write it, seal it when it is closed, and return it."""
@@ -256,7 +258,7 @@ class IncidentBook:
             self._save(incident)
             if incident.status == inc.CLOSED:
                 data = {"id": incident_id, "sha256": sha256_of(self.path(incident_id)), "status": incident.status}
-                self.chain.append("incident", data, now)
+                self.chain.append(("incident", data), at=now)
         last = incident.timeline[-1]
         if last.action in LOGGED:
             self._log(now, f"{incident_id} {last.action} by {last.by}: {last.text}")

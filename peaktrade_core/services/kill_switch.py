@@ -19,6 +19,7 @@ from peaktrade_core.domain.checks import FAIL, PASS, Check
 from peaktrade_core.domain.clock import Clock
 from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, PeaktradeError
 from peaktrade_core.domain.people import person_key, same_person
+from peaktrade_core.services.chain_heads import with_ending
 
 LONGEST_S = 86_400.0
 _LOCK_S = 5.0
@@ -212,13 +213,14 @@ class KillSwitch:
     def verify(self) -> Check:
         """Return whether audit and state are whole and agree."""
         fault = self.status().fault
-        return Check(
+        found = Check(
             id="kill_switch",
             question="Is the kill switch's audit whole, and does its state agree with it?",
             status=FAIL if fault else PASS,
             evidence=fault or f"{self.status().entries} entries, each with the hash of the one before",
             next_step=_REPAIR if fault else "",
         )
+        return with_ending(found, self._states.audit.chain)
 
     def _engaged(self) -> TradingState:
         """Return the state that is to be released."""

@@ -19,7 +19,8 @@ from typing import Protocol
 
 import msgspec
 
-from peaktrade_core.adapters.files import append_line, sha256_of
+from peaktrade_core.adapters.files import sha256_of
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.adapters.runs import RunFolder, is_id
 from peaktrade_core.domain.clock import from_seconds, iso
 from peaktrade_core.domain.errors import ConfigError, EnvironmentFault

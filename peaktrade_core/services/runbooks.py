@@ -20,7 +20,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from peaktrade_core.adapters.files import append_line, write_atomic
+from peaktrade_core.adapters.files import write_atomic
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.adapters.notebook_parameters import Parameter, declared, resolve
 from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.domain.clock import Clock, iso

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from peaktrade_core.adapters.files import append_line
 from peaktrade_core.adapters.jobs import RunLog, next_time, times_between, trigger
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.domain import jobs as jb
 from peaktrade_core.domain.clock import Clock, iso
 from peaktrade_core.domain.errors import ConfigError, EnvironmentFault, ExchangeError, UnknownNameError

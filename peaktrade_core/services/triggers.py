@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.adapters.files import append_line
+from peaktrade_core.adapters.log import append_record, whole_lines
 from peaktrade_core.adapters.runs import RunFolder
 from peaktrade_core.adapters.trading_state import GLOBAL, STATES, TradingStates, scope_of
 from peaktrade_core.domain.clock import Clock
-from peaktrade_core.domain.errors import ConfigError, PeaktradeError
+from peaktrade_core.domain.errors import ConfigError, EnvironmentFault, PeaktradeError
 from peaktrade_core.domain.market import timeframe_seconds
 from peaktrade_core.policy.account import account_of
 from peaktrade_core.policy.triggers import KILL_SWITCH, REDUCE, Finding, Loss, Seen, Triggers, findings
@@ -89,15 +89,15 @@ class TriggerDesk:
             if (finding.name, finding.cause) in done:
                 continue
             action = self._act(finding)
-            append_line(self._path, msgspec.json.encode(action).decode())
+            append_record(self._path, msgspec.json.encode(action))
             actions.append(action)
         return actions
 
     def history(self) -> list[TriggerAction]:
         """Return what was done so far, oldest first; a line that cannot be read is left out, so it may be done again."""
         try:
-            lines = self._path.read_bytes().splitlines()
-        except OSError:
+            lines = whole_lines(self._path)
+        except EnvironmentFault:
             return []
         found = []
         for line in lines:

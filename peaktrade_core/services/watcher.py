@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.adapters.alert_log import AlertLog
 from peaktrade_core.adapters.delivery import Dispatcher, Result
-from peaktrade_core.adapters.files import append_line, write_atomic
+from peaktrade_core.adapters.files import write_atomic
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.adapters.notifications import open_channel
 from peaktrade_core.adapters.processes import this_process
 from peaktrade_core.domain.alerts import RAISED, AnyChange, Delivery

@@ -231,7 +231,7 @@ def test_a_chain_whose_end_is_no_link_takes_no_more(tmp_path: Path, workspace: W
 def test_a_folder_in_the_way_of_a_chain_is_said(tmp_path: Path, workspace: Workspace) -> None:
     (tmp_path / "chain.jsonl").mkdir()
     with pytest.raises(EnvironmentFault, match="cannot append"):
-        Chain(tmp_path / "chain.jsonl").append_to_end(("x", {}), at=workspace.clock.now())
+        Chain(tmp_path / "chain.jsonl").append(("x", {}), at=workspace.clock.now())
 
 
 def test_other_chained_logs_are_verified_with_what_they_seal(workspace: Workspace) -> None:
@@ -243,7 +243,7 @@ def test_other_chained_logs_are_verified_with_what_they_seal(workspace: Workspac
     from peaktrade_core.adapters.files import sha256_of
 
     Chain(folder / "chain.jsonl").append(
-        "incident", {"id": "INC-1", "sha256": sha256_of(record)}, workspace.clock.now()
+        ("incident", {"id": "INC-1", "sha256": sha256_of(record)}), at=workspace.clock.now()
     )
     answers = {found.id: found for found in audit_checks(workspace)}
     assert answers["incidents_chain"].status == "pass"

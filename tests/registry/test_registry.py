@@ -20,7 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.files import append_line, write_atomic
+from peaktrade_core.adapters.files import write_atomic
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.adapters.registry import Query, Registry
 from peaktrade_core.domain.clock import as_utc
 from peaktrade_core.domain.errors import EnvironmentFault

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.files import append_line, write_atomic
+from peaktrade_core.adapters.files import write_atomic
+from peaktrade_core.adapters.log import append_line
 from peaktrade_core.domain.records import SessionRecord
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.services.activity import KINDS, Activity, _operation
