@@ -21,7 +21,8 @@
         ├── ExchangeAuthenticationError   the venue refuses our key: the session halts at once
         ├── ExchangeOrderError            the venue refuses an order
         │   └── InsufficientFunds         not enough balance for it
-        └── ExchangeAPIError              an unknown symbol, a wrong request, an answer that makes no sense
+        ├── ExchangeAPIError              an unknown symbol, a wrong request, an answer that makes no sense
+        └── ForbiddenRequestError         a request to another host, or a real order: not sent, the session halts
 
 Each carries the exit code that the command line ends with. Messages say what was wrong, where, and what to do.
 """
@@ -169,3 +170,10 @@ class InsufficientFunds(ExchangeOrderError):
 
 class ExchangeAPIError(ExchangeError):
     """An unknown symbol, a wrong request, or an answer that makes no sense."""
+
+
+class ForbiddenRequestError(ExchangeError):
+    """A request to a host that it may not go to, or an order that would have been a real one; it was not sent."""
+
+    severity = "high"
+    latches = True

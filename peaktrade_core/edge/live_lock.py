@@ -6,6 +6,7 @@ Nothing here asks a venue. The same workspace and version give the same snapshot
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from importlib import metadata
 from typing import Any
 
@@ -17,7 +18,7 @@ from peaktrade_core.adapters.registry import Query
 from peaktrade_core.adapters.resources import share_dir
 from peaktrade_core.domain.checks import FAIL, WARN, Check, check, worst
 from peaktrade_core.domain.clock import EPOCH, iso, local
-from peaktrade_core.domain.errors import ConfigError, LiveModeNotAllowedError, PeaktradeError
+from peaktrade_core.domain.errors import ConfigError, ForbiddenRequestError, LiveModeNotAllowedError, PeaktradeError
 from peaktrade_core.domain.events import Order
 from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.edge.checkout import git_commit
@@ -26,6 +27,46 @@ from peaktrade_core.edge.stages import LIVE_KEYS
 from peaktrade_core.services.audit import audit_checks
 from peaktrade_core.services.chain_heads import chain_heads
 
+_CONFUSING = (  # each leads somewhere else, or could: one parser says so, another does not
+    "https://venue.invalid",
+    "https://api.kraken.com",
+    "https://venue.invalid\\@127.0.0.1/",
+    "https://venue.invalid\\@127.0.0.1/..",
+    "https://127.0.0.1\\@venue.invalid/",
+    "https://127.0.0.1@venue.invalid/",
+    "https://venue.invalid@127.0.0.1/",
+    "https://127.0.0.1:80@venue.invalid:80/",
+    "https://127.0.0.1%2f@venue.invalid/",
+    "https://127.0.0.1%00.venue.invalid/",
+    "https://venue.invalid%5c@127.0.0.1/",
+    "https://127.0.0.1.venue.invalid/",
+    "https://127.0.0.1\t.venue.invalid/",
+    "https://venue.invalid#@127.0.0.1/",
+    "https://venue.invalid?@127.0.0.1/",
+    "https://127\u30020\u30020\u30021/",
+    "https://\uff11\uff12\uff17.0.0.1/",
+    "https://\uff4cocalhost/",
+    "https://localhost./",
+    "https://2130706433/",
+    "https://0x7f000001/",
+    "https://0177.0.0.1/",
+    "https://127.1/",
+    "https://0/",
+    "https://[::ffff:203.0.113.1]/",
+    "https://[::1%25lo]/",
+    "//venue.invalid",
+)
+_ORDERS = (
+    "https://api.kraken.com/0/private/AddOrder",
+    "https://api.kraken.com/0/private/AddOrderBatch",
+    "https://api.kraken.com/0/private/EditOrder",
+    "https://api.kraken.com/0/private/AmendOrder",
+    "https://api.kraken.com/0/private/Withdraw",
+    "https://api.kraken.com/0/public/../private/AddOrder",
+    "https://futures.kraken.com/derivatives/api/v3/sendorder",
+    "https://futures.kraken.com/derivatives/api/v3/batchorder",
+    "https://futures.kraken.com/derivatives/api/v3/editorder",
+)
 _OTHER_VERSION = "Stop everything, tell the owner, and use another version: this one lacks the lock."
 
 
@@ -125,12 +166,39 @@ def _venue() -> list[Check]:
         demo = check("demo_only", question, True, str(refusal), "")
     else:
         demo = check("demo_only", question, False, "one was built for the real venue", _OTHER_VERSION)
-    question = "Can no other host be put in the venue's place?"
-    try:
-        VenueClient("kraken", base_url="https://venue.invalid")
-    except ConfigError as refusal:
-        return [_validated(), demo, check("base_url", question, True, str(refusal), "")]
-    return [_validated(), demo, check("base_url", question, False, "a foreign host was accepted", _OTHER_VERSION)]
+    return [_validated(), demo, _base_url(), _wire()]
+
+
+def _base_url() -> Check:
+    from peaktrade_core.adapters.exchange.client import VenueClient
+
+    taken = []
+    for url in _CONFUSING:
+        with suppress(ConfigError):
+            VenueClient("kraken", base_url=url)
+            taken.append(url)
+    told = f"{len(taken)} of {len(_CONFUSING)} accepted: {taken[:3]}" if taken else f"{len(_CONFUSING)} refused"
+    return check("base_url", "Can no other host be put in the venue's place?", not taken, told, _OTHER_VERSION)
+
+
+def _wire() -> Check:
+    """Ask the guard of each client about orders that may never leave; nothing is sent."""
+    from peaktrade_core.adapters.exchange.hosts import Guard
+
+    local = "http://127.0.0.1:8080"
+    guards = [Guard("kraken"), Guard("krakenfutures"), Guard("krakenfutures", demo=True)]
+    guards += [Guard(name, base_url=local) for name in ("kraken", "krakenfutures")]
+    headers = {"API-Key": "none", "APIKey": "none", "Content-Type": "application/x-www-form-urlencoded"}
+    tried = [(guard, url, "nonce=1") for guard in guards for url in (*_CONFUSING, *_ORDERS)]
+    tried += [(guards[0], _ORDERS[0], f"nonce=1&validate={value}") for value in ("", "false", "1", "true&validate=")]
+    passed = []
+    for guard, url, body in tried:
+        with suppress(ForbiddenRequestError):
+            guard.judge("POST", url, headers, body)
+            passed.append(url)
+    told = f"{len(passed)} of {len(tried)} would leave: {passed[:3]}" if passed else f"{len(tried)} orders refused"
+    question = "Is every order to a production venue stopped where it would leave?"
+    return check("wire", question, not passed, told, _OTHER_VERSION)
 
 
 class _Listener:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from peaktrade_core.adapters.exchange.brokers import DEMO_HOSTS
-from peaktrade_core.adapters.exchange.client import LOOPBACK
 from peaktrade_core.adapters.exchange.credentials import find_credentials, variables_of
+from peaktrade_core.adapters.exchange.hosts import DEMO_HOSTS, LOOPBACK
 from peaktrade_core.domain.checks import FAIL, WARN, Check, check
 from peaktrade_core.domain.clock import EPOCH
 from peaktrade_core.domain.errors import ExchangeError

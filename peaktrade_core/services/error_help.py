@@ -15,6 +15,10 @@ _STEPS = {
         "stop all sessions of this venue and check its key (runbook 7, exchange errors).",
         "Alle Sessions dieser Börse stoppen und den Schlüssel prüfen (Runbook 7, Exchange-Fehler).",
     ),
+    "ForbiddenRequestError": (
+        "stop all sessions of this venue and find out what led its requests elsewhere (runbook 7, exchange errors).",
+        "Alle Sessions dieser Börse stoppen und klären, was ihre Anfragen umgeleitet hat (Runbook 7, Exchange-Fehler).",
+    ),
     "DataError": (
         "check the candles for gaps and impossible bars (runbook 10, data gaps).",
         "Kerzen auf Lücken und unmögliche Bars prüfen (Runbook 10, Datenlücken).",

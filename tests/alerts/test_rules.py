@@ -169,6 +169,7 @@ def test_a_feed_is_stale_by_bars_and_only_where_it_is_live() -> None:
         ("ExchangeNetworkError: x", "warning", "7a"),
         ("ExchangeAuthenticationError: x", "critical", "7c"),
         ("OrderOutcomeUnknownError: x", "critical", "7a"),
+        ("ForbiddenRequestError: x", "critical", "7"),
         ("DataError: x", "warning", "10"),
         ("ZeroDivisionError: x", "warning", ""),
         ("", "warning", ""),

@@ -126,7 +126,7 @@ def test_the_command_prints_it_and_fails_when_something_did(workspace: Workspace
 
 def test_live_is_locked_and_each_way_was_tried(workspace: Workspace) -> None:
     found = {one.id: one.status for one in lock_checks(workspace)}
-    assert len(found) == 7
+    assert len(found) == 8
     assert set(found.values()) == {"pass"}
     assert audit_snapshot(workspace).verdict == "LOCKED"
 

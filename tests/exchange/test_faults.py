@@ -17,6 +17,7 @@ from peaktrade_core.domain.errors import (
     ExchangeNetworkError,
     ExchangeOrderError,
     ExchangeRateLimitError,
+    ForbiddenRequestError,
     InsufficientFunds,
     OrderOutcomeUnknownError,
 )
@@ -85,6 +86,7 @@ def test_row(fault: BaseException, kind: type[ExchangeError]) -> None:
         (InsufficientFunds, "medium", False, False, "7"),
         (ExchangeAPIError, "medium", False, False, "7"),
         (OrderOutcomeUnknownError, "high", False, True, "7a"),
+        (ForbiddenRequestError, "high", False, True, "7"),
     ],
 )
 def test_how_each_class_is_treated(

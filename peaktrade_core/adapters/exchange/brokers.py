@@ -1,7 +1,8 @@
 """Brokers that talk to a venue and cannot trade live: one only validates, the other only knows a demo venue.
 
 That is a property of each class, not of a setting: :class:`ValidatingBroker` puts ``validate`` into every order at the
-only place that sends one, :class:`DemoBroker` refuses to be built for any host but the demo's or this machine.
+only place that sends one, :class:`DemoBroker` refuses to be built for any host but the demo's or this machine. The guard
+of :mod:`.hosts` asks the same of each request once more, where it leaves.
 """
 
 from __future__ import annotations
@@ -9,19 +10,21 @@ from __future__ import annotations
 from typing import Any
 
 from peaktrade_core.adapters.brokers import Answer
-from peaktrade_core.adapters.exchange.client import LOOPBACK, VenueClient
+from peaktrade_core.adapters.exchange.client import VenueClient
+from peaktrade_core.adapters.exchange.hosts import DEMO_HOSTS, LOOPBACK
 from peaktrade_core.domain.errors import (
     ConfigError,
     ExchangeAuthenticationError,
     ExchangeError,
     ExchangeNetworkError,
     ExchangeRateLimitError,
+    ForbiddenRequestError,
     OrderOutcomeUnknownError,
 )
 from peaktrade_core.domain.events import Order
 
-DEMO_HOSTS = ("demo-futures.kraken.com",)
 RECONCILE_ATTEMPTS = 3
+_ENDS = (ExchangeAuthenticationError, ForbiddenRequestError)  # no refusal of one order: the session ends
 
 
 class ValidatingBroker:
@@ -48,6 +51,7 @@ class ValidatingBroker:
 
         Raises:
             ExchangeAuthenticationError: the venue refuses our key.
+            ForbiddenRequestError: the order would have gone elsewhere, or been more than it may be.
             OrderOutcomeUnknownError: the venue placed it, against all promises.
         """
         side = "buy" if order.qty > 0.0 else "sell"
@@ -55,7 +59,7 @@ class ValidatingBroker:
             raw = self._client.order(
                 "create_order", self._symbol, "market", side, abs(order.qty), None, {"validate": "true"}
             )
-        except ExchangeAuthenticationError:
+        except _ENDS:
             raise
         except ExchangeError as fault:
             return _refused(fault)
@@ -98,6 +102,7 @@ class DemoBroker:
 
         Raises:
             ExchangeAuthenticationError: the venue refuses our key.
+            ForbiddenRequestError: the order would have gone elsewhere, or been more than it may be.
             OrderOutcomeUnknownError: it stays unknown.
         """
         client_id = f"{self._prefix}-{order.order_id}"
@@ -105,7 +110,7 @@ class DemoBroker:
         params = {"cliOrdId": client_id, "reduceOnly": order.purpose == "close"}
         try:
             raw = self._client.order("create_order", self._symbol, "market", side, abs(order.qty), None, params)
-        except ExchangeAuthenticationError:
+        except _ENDS:
             raise
         except OrderOutcomeUnknownError as fault:
             return self._reconcile(client_id, fault)
@@ -131,7 +136,7 @@ class DemoBroker:
                     *self._client.ask("fetch_open_orders", self._symbol),
                     *self._client.ask("fetch_my_trades", self._symbol),
                 ]
-            except ExchangeAuthenticationError:
+            except _ENDS:
                 raise
             except ExchangeError as error:
                 last = error

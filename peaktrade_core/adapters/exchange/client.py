@@ -2,7 +2,7 @@
 
 What ccxt lets through as an empty result (truncated JSON, HTML, nothing) is an error here. Orders are never sent twice:
 a call that places one is made once, and its unknown outcome is an error that says so. No redirect is followed: it could
-send an order again, or a key to another host.
+send an order again, or a key to another host. Each request passes the guard of :mod:`.hosts` before it leaves.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from peaktrade_core.adapters.exchange.calls import Call, given_up
 from peaktrade_core.adapters.exchange.credentials import Credentials
 from peaktrade_core.adapters.exchange.faults import translate
+from peaktrade_core.adapters.exchange.hosts import Guard
 from peaktrade_core.domain.errors import (
     ConfigError,
     ExchangeAPIError,
@@ -29,7 +30,6 @@ from peaktrade_core.domain.errors import (
 )
 
 VENUES = ("kraken", "krakenfutures")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ANSWERS = {  # a good answer of each venue has one of these
     "kraken": ("result",),
     "krakenfutures": ("result", "candles", "elements", "serverTime"),
@@ -94,12 +94,11 @@ class VenueClient:
             sleep: how to wait between attempts.
 
         Raises:
-            ConfigError: the venue is unknown, or ``base_url`` leaves this machine.
+            ConfigError: the venue is unknown, or ``base_url`` leaves this machine or can be read in two ways.
         """
         if name not in VENUES:
             raise ConfigError(f"venue {name!r} is unknown; known: {', '.join(VENUES)}")
-        if base_url is not None and urlsplit(base_url).hostname not in LOOPBACK:
-            raise ConfigError(f"base_url = {base_url!r} must be on this machine, for example http://127.0.0.1:8080")
+        self._guard = Guard(name, base_url=base_url, demo=demo)
         self.name, self.loopback, self.policy, self.sleep = name, base_url is not None, policy, sleep
         self.on_retry: Callable[[ExchangeError], None] = lambda _: None
         self._hidden = (credentials.key, credentials.secret) if credentials else ()
@@ -112,10 +111,10 @@ class VenueClient:
                 "secret": credentials.secret if credentials else "",
                 "timeout": int(policy.timeout_s * 1000),
                 "enableRateLimit": base_url is None,
+                "session": self._guard.session(),
             }
         )
         self._ccxt.options["maxRetriesOnFailure"] = 0
-        self._ccxt.session.max_redirects = 0
         if demo:
             self._ccxt.set_sandbox_mode(True)
         if base_url is not None:
@@ -123,10 +122,8 @@ class VenueClient:
 
     @property
     def hosts(self) -> set[str]:
-        """The hosts that this client can reach."""
-        api = self._ccxt.urls["api"]
-        urls = api.values() if isinstance(api, dict) else [api]
-        return {urlsplit(url).hostname or "" for url in urls}
+        """The hosts that this client can reach: its guard lets nothing through to another one."""
+        return {self._guard.origin.host}
 
     @property
     def has(self) -> dict[str, Any]:
@@ -221,11 +218,7 @@ class VenueClient:
 
     def _renew_session(self) -> None:
         """Leave a connection that hangs to its thread and go on with a new one."""
-        import requests
-
-        session = requests.Session()
-        session.trust_env, session.max_redirects = self._ccxt.session.trust_env, 0
-        self._ccxt.session = session
+        self._ccxt.session = self._guard.session()
 
     def _tell(self, fault: BaseException | None) -> None:
         """Report an attempt that failed and is made again."""
