@@ -22,12 +22,12 @@ from typing import Any
 from bench_cli import REPOSITORY
 from bench_fleet import finish
 
-from peaktrade_core.adapters.alert_log import AlertLog
-from peaktrade_core.domain.alerts import Notification, Raised, Silenced
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.policy.alert_settings import read_settings
-from peaktrade_core.services.alert_backtest import replay
-from peaktrade_core.services.watcher import Deliveries
+from peaktrade_core.alerts.alerts import Notification, Raised, Silenced
+from peaktrade_core.alerts.history import replay
+from peaktrade_core.alerts.log import AlertLog
+from peaktrade_core.alerts.settings import read_settings
+from peaktrade_core.alerts.watcher import Deliveries
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def main() -> None:

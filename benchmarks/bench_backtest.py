@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from common import baseline, best, options, row, synthetic_bars, table
 
-from peaktrade_core.domain.market import Bars
-from peaktrade_core.policy.costs import Market
-from peaktrade_core.policy.decision import Decision
-from peaktrade_core.policy.risk import Limits
-from peaktrade_core.policy.strategies import get_strategy
-from peaktrade_core.services.backtest import run_backtest
+from peaktrade_core.research.backtest import run_backtest
+from peaktrade_core.trading.costs import Market
+from peaktrade_core.trading.decision import Decision
+from peaktrade_core.trading.market import Bars
+from peaktrade_core.trading.risk import Limits
+from peaktrade_core.trading.strategies import get_strategy
 
 WARMUP, FEE = 200, 0.0001
 WIDE = Limits(1e12, 1e12, 1e12, 5, 1e12, 1e12, 0.8, 1e12, 1e12, 1e12, 1e12, 1e12, 0.0, 2.0, 1e12)

@@ -15,8 +15,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from peaktrade_core.adapters.registry import Registry
-from peaktrade_core.domain.records import SCHEMA_VERSION, SessionRecord, encode_record
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord, encode_record
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NAIVE = """

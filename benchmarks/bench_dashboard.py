@@ -23,8 +23,8 @@ from pathlib import Path
 import psutil
 from bench_views import REPOSITORY, fill, made_up
 
-from peaktrade_core.domain.records import encode_record
-from peaktrade_core.edge.bootstrap import FIXED_CLOCK, Workspace
+from peaktrade_core.trading.records import encode_record
+from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
 
 NEW_RECORDS, ASKERS, VOILA_LOADS = 1000, 4, 3
 
@@ -53,7 +53,7 @@ class Server:
     """A dashboard in a process of its own."""
 
     def __init__(self, home: Path, now: datetime) -> None:
-        command = [sys.executable, "-c", "from peaktrade_core.edge.cli import main; main()"]
+        command = [sys.executable, "-c", "from peaktrade_core.cli import main; main()"]
         self.port = free_port()
         began = time.perf_counter()
         self.process = subprocess.Popen(

@@ -19,10 +19,10 @@ from pathlib import Path
 import psutil
 from bench_cli import REPOSITORY, seconds
 
-from peaktrade_core.domain.records import encode_record
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.fleet_orders import order_of
-from peaktrade_core.services.session import run_session
+from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.session.session import run_session
+from peaktrade_core.trading.records import encode_record
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def main() -> None:

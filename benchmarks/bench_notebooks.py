@@ -25,12 +25,12 @@ import papermill
 import psutil
 from jupyter_client import KernelManager
 
-from peaktrade_core.adapters.notebooks import execute
-from peaktrade_core.adapters.resources import share_dir
-from peaktrade_core.adapters.warm.owner import Nursery, warm_kernels
-from peaktrade_core.adapters.warm.provisioner import kernel_spec
-from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
-from peaktrade_core.services.session import run_session
+from peaktrade_core.base.resources import share_dir
+from peaktrade_core.runbooks.execute import execute
+from peaktrade_core.session.session import run_session
+from peaktrade_core.warm.owner import Nursery, warm_kernels
+from peaktrade_core.warm.provisioner import kernel_spec
+from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
 
 FIGURE = "import pandas as pd, plotly.graph_objects as go; go.Figure(go.Scatter(y=list(range(2000))))"
 FOUR = (
@@ -49,10 +49,10 @@ RUNBOOKS = (
 SERVER = """
 import sys
 from pathlib import Path
-from peaktrade_core.adapters.warm.owner import Nursery
-from peaktrade_core.domain.errors import EnvironmentFault
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.server import serve
+from peaktrade_core.warm.owner import Nursery
+from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.dashboard.server import serve
 def refuse(*_):
     raise EnvironmentFault("this is the baseline")
 if sys.argv[3] == "ordinary":

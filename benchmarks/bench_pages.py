@@ -23,8 +23,8 @@ from bench_dashboard import REPOSITORY, Server, free_port, listening, now_of
 from bench_views import fill
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.panels import SUBJECT
+from peaktrade_core.dashboard.panels import SUBJECT
+from peaktrade_core.workspace.workspace import Workspace
 
 CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

@@ -13,10 +13,10 @@ from typing import Any
 
 from common import baseline, options, row, synthetic_bars, table
 
-from peaktrade_core.domain.market import Bar, Bars
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.session import run_session
+from peaktrade_core.session.session import run_session
+from peaktrade_core.trading.market import Bar, Bars
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "config.toml"
 WARMUP, FEE_BPS = 200, 1.0

@@ -18,12 +18,12 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.adapters.journal import write_table
-from peaktrade_core.adapters.registry import Query, Registry
-from peaktrade_core.adapters.runs import Heartbeat
-from peaktrade_core.domain.events import BarDone
-from peaktrade_core.domain.records import SCHEMA_VERSION, SessionRecord, encode_record
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.records.folder import Heartbeat
+from peaktrade_core.records.journal import write_table
+from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.trading.events import BarDone
+from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord, encode_record
+from peaktrade_core.workspace.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MODES, STATUSES = ("shadow", "testnet", "paper", "live"), ("completed", "completed", "failed", "aborted")

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.domain.market import Bars
+from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.trading.market import Bars
 
 BASELINES = Path(__file__).with_name("baselines.py")
 

@@ -24,15 +24,15 @@ import psutil
 from bench_dashboard import REPOSITORY
 from bench_views import fill
 
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.workspace.workspace import Workspace
 
 MINUTES, WARM_UP, SETTLE_S = 1440, 60, 15.0
 ALLOWED_MB = 24.0  # what an allocator keeps is no leak; a leak of 10 kB a page would be 40 MB
 SERVE = """
 import sys
 from pathlib import Path
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.server import serve
+from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.dashboard.server import serve
 serve(Workspace(Path(sys.argv[1])), port=0, pages=Path(sys.argv[2]))
 """
 

@@ -21,11 +21,11 @@ from pathlib import Path
 import psutil
 from bench_cli import REPOSITORY
 
-from peaktrade_core.domain.checks import FAIL
-from peaktrade_core.domain.events import BarDone
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.fleet_orders import order_of
-from peaktrade_core.services.checks import post_session_checks
+from peaktrade_core.base.checks import FAIL
+from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.trading.events import BarDone
+from peaktrade_core.workspace.workspace import Workspace
 
 PEAKTRADE = str(Path(sys.executable).with_name("peaktrade"))
 BAR_S = 60.0

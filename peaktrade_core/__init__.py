@@ -9,64 +9,64 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "edge.alert_steps": """
+    "alerts.alert_handling": """
         alert_checks alert_desk_checks alerts_table evaluate_rules handle_alert meanings_table open_alerts""",
-    "edge.bootstrap": "Workspace",
-    "edge.control_tables": """
+    "workspace.workspace": "Workspace",
+    "control.tables": """
         audit_answers evidence_index_table gate_answers layer_answers layer_table lock_answers
         open_control_center operator_text routine_answers status_answers""",
-    "edge.dashboard_checks": "dashboard_checks",
-    "edge.dashboard_probe": "look_at_dashboard",
-    "edge.divergence_case": """
+    "dashboard.watching.checks": "dashboard_checks",
+    "dashboard.watching.probe": "look_at_dashboard",
+    "incidents.divergence_case": """
         divergence_causes divergence_costs divergence_figure divergence_resume divergence_summary
         divergence_trades open_divergence""",
-    "edge.drills.board": "drill_checks drill_ended drill_files open_drill open_drill_board start_drill",
-    "edge.drills.tables": """
+    "drills.board": "drill_checks drill_ended drill_files open_drill open_drill_board start_drill",
+    "drills.tables": """
         drill_coverage drill_events drill_expected drill_list drill_log drill_phases drill_state drill_story
         drill_summary""",
-    "edge.escalation": "ask_escalation carry_out monitoring_checks path_checks",
-    "edge.explorer_tables": "detail_checks explore_sessions figures_table settings_table",
-    "edge.fleet_steps": "fleet_readiness fleet_runs orchestrate outcome_checks tail_of",
-    "edge.incident_case": """
+    "incidents.escalation": "ask_escalation carry_out monitoring_checks path_checks",
+    "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
+    "desk.orchestrator": "fleet_readiness fleet_runs orchestrate outcome_checks tail_of",
+    "incidents.case": """
         Case case_checks case_confirm case_decision case_files case_hold case_incident case_resume case_venue
         open_case""",
-    "edge.incident_reports": """
+    "incidents.reports": """
         incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
         incident_summary incident_timeline incident_times open_incident open_incident_week review_actions
         review_checks review_incidents review_overview""",
-    "edge.incident_tables": "case_evidence case_others case_summary case_tree",
-    "edge.live_start": """
+    "incidents.tables": "case_evidence case_others case_summary case_tree",
+    "desk.live_start": """
         ask_both ask_go gate_checks go_no_go_path limits_table live_checks preview_table write_go_no_go""",
-    "edge.log_checks": "bad_lines_table log_checks",
-    "edge.market_tables": """
+    "alerts.log_checks": "bad_lines_table log_checks",
+    "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
-    "edge.notebook": """
+    "runbooks.notebook": """
         Session drawdown_figure equity_figure open_session open_workspace price_figure run_planned_session""",
-    "edge.notebook_tables": """
+    "runbooks.notebook_tables": """
         answers_table check_session check_table deny_table evidence_table links plan_table readiness
         risk_use_table runbook_index session_checks session_files session_summary sessions_table smoke_test
         statistics_table venue_readiness workspace_state""",
-    "edge.page_checks": "agreement_checks page_checks read_only_checks",
-    "edge.period_tables": """
+    "dashboard.watching.pages": "agreement_checks page_checks read_only_checks",
+    "reports.period_tables": """
         open_day open_week period_alerts period_attention period_carried period_denials period_failures
         period_figure period_halts period_overview period_results period_sessions""",
-    "edge.restart_steps": "accept_changes restarted_checks smoke_run",
-    "edge.session_steps": "ask_to_start run_session_step",
-    "edge.start_checks": """
+    "desk.restart_after_maintenance": "accept_changes restarted_checks smoke_run",
+    "runbooks.session_run": "ask_to_start run_session_step",
+    "desk.start_checks": """
         changes_table desk_checks health_checks ready_checks session_ready settings_checks smoke_order""",
-    "edge.steps": "begin_runbook",
-    "edge.stop_steps": "running_table stop_runs",
-    "edge.switch_steps": """
+    "runbooks.steps": "begin_runbook",
+    "desk.safe_stop": "running_table stop_runs",
+    "desk.kill_switch": """
         ask_cause audit_table check_fit check_obeyed switch_checks switch_files switch_meaning switch_table
         use_switch""",
-    "edge.walkthrough": """
+    "dashboard.watching.walkthrough": """
         ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table walk_session""",
-    "edge.walkthrough_checks": """
+    "dashboard.watching.walkthrough_checks": """
         walk_agreement_checks walk_failure_checks walk_pre_checks walk_report_checks walk_setup_checks
         walk_start_checks""",
-    "edge.watch_checks": "export_checks newest_session round_checks source_checks watching_checks",
-    "edge.watch_export": "export_snapshot exported_files",
-    "edge.watch_tables": "dashboard_answers next_round series_checks tile_table watched_runs watched_table",
+    "dashboard.watching.watch": "export_checks newest_session round_checks source_checks watching_checks",
+    "dashboard.watching.export": "export_snapshot exported_files",
+    "dashboard.watching.tables": "dashboard_answers next_round series_checks tile_table watched_runs watched_table",
 }
 """The public names, by the module below this package that holds them."""
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

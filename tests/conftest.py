@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from hypothesis import settings
 
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
-from peaktrade_core.services.session import run_session
+from peaktrade_core.session.session import run_session
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -164,7 +164,7 @@ def peaktrade(home: Path) -> Callable[..., Ended]:
 
 def command(*args: object) -> list[str]:
     """Return the command line that runs ``peaktrade ARGS`` with this interpreter."""
-    return [sys.executable, "-c", "from peaktrade_core.edge.cli import main; main()", *map(str, args)]
+    return [sys.executable, "-c", "from peaktrade_core.cli import main; main()", *map(str, args)]
 
 
 def environment(home: Path, extra: dict[str, str] | None = None) -> dict[str, str]:

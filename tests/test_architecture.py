@@ -15,13 +15,13 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from peaktrade_core.edge.checkout import broken_links, documents
-from peaktrade_core.edge.config import Config, load_config
+from peaktrade_core.base.checkout import broken_links, documents
+from peaktrade_core.workspace.config import Config, load_config
 
 REPO = Path(__file__).resolve().parent.parent
 PACKAGE = REPO / "peaktrade_core"
 FLOORS = ("domain", "policy", "adapters", "services", "edge")
-DRILLS = "peaktrade_core.edge.drills."  # they take place on the loopback venue (0025)
+DRILLS = "peaktrade_core.drills."  # they take place on the loopback venue (0025)
 LONGEST_MODULE, LONGEST_BODY = 350, 60  # lines; a body is a function without its signature and docstring
 IMPURE = {
     "asyncio",
@@ -187,7 +187,7 @@ def test_notebooks_import_only_what_the_package_offers() -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    script = "import sys, peaktrade_core.edge.bootstrap; print(*{name.split('.')[0] for name in sys.modules})"
+    script = "import sys, peaktrade_core.workspace.workspace; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) & HEAVY == set()
 
@@ -210,7 +210,7 @@ def test_the_shipped_configuration_is_the_built_in_one() -> None:
 
 
 def test_the_shipped_strategy_parameters_are_the_built_in_ones() -> None:
-    from peaktrade_core.policy.strategies import all_strategies
+    from peaktrade_core.trading.strategies import all_strategies
 
     config = load_config(REPO / "config" / "config.toml")
     assert set(config.strategy) == {s.name for s in all_strategies() if s.tier == "core"}

@@ -16,11 +16,11 @@ from typing import Any
 import nbformat
 import pytest
 
-from peaktrade_core.adapters.environment import environment
-from peaktrade_core.domain.evidence import Evidence
-from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
-from peaktrade_core.edge.steps import Runbook
-from peaktrade_core.services.runbooks import find_runbook, list_runbooks
+from peaktrade_core.base.environment import environment
+from peaktrade_core.runbooks.evidence import Evidence
+from peaktrade_core.runbooks.runbooks import find_runbook, list_runbooks
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
 from tests import checklist_table as table
 from tests.notebooks.regenerate import NOW, SCENES, prepared
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from peaktrade_core.edge.cli import COMMANDS
+from peaktrade_core.cli import COMMANDS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLI = (REPOSITORY / "docs" / "cli.md").read_text()
@@ -36,7 +36,7 @@ def test_every_command_is_documented() -> None:
 
 
 def test_every_exit_code_is_documented() -> None:
-    from peaktrade_core.domain import errors
+    from peaktrade_core.base import errors
 
     codes = {
         value.exit_code for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "exit_code")

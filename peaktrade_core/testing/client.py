@@ -6,7 +6,7 @@ import ipaddress
 from typing import Any
 from urllib.parse import urlsplit
 
-from peaktrade_core.domain.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.testing.venue import Venue
 
 

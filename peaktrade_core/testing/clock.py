@@ -6,8 +6,8 @@ import threading
 import time
 from datetime import datetime
 
-from peaktrade_core.domain.clock import as_utc, from_seconds
-from peaktrade_core.domain.errors import ConfigError
+from peaktrade_core.base.clock import as_utc, from_seconds
+from peaktrade_core.base.errors import ConfigError
 
 
 class VenueClock:
@@ -60,7 +60,7 @@ class VenueClock:
         return self.seconds() + self.skew_s
 
     def now(self) -> datetime:
-        """Return the time, aware UTC; makes this a :class:`~peaktrade_core.domain.clock.Clock`."""
+        """Return the time, aware UTC; makes this a :class:`~peaktrade_core.base.clock.Clock`."""
         return from_seconds(self.seconds())
 
     def set(self, moment: float | datetime) -> None:

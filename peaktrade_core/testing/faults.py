@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.domain.errors import ConfigError, UnknownNameError
-from peaktrade_core.domain.market import Bar
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.testing.wire import Reply, Request, Wire, html_reply, json_reply
+from peaktrade_core.trading.market import Bar
 
 DRIP_S = 0.05  # pause between the pieces of a slow answer [s]
 SETTLE_S = 0.05  # pause before a reset, so that what was sent arrives [s]

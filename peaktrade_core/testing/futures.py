@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from peaktrade_core.domain.errors import ConfigError, PeaktradeError
-from peaktrade_core.domain.market import timeframe_seconds
+from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.testing.futures_account import FuturesAccount
 from peaktrade_core.testing.futures_orders import FuturesOrders, iso_ms
 from peaktrade_core.testing.kraken import DAY_S, Moment
@@ -18,6 +17,7 @@ from peaktrade_core.testing.orders import touch
 from peaktrade_core.testing.pairs import FUTURES_LOT_DECIMALS
 from peaktrade_core.testing.signing import Doorkeeper
 from peaktrade_core.testing.wire import Request
+from peaktrade_core.trading.market import timeframe_seconds
 
 API, CHARTS = "/derivatives/api/v3/", "/api/charts/v1/"
 CANDLES = 2000  # at most in an answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from peaktrade_core.domain.clock import from_seconds
+from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.testing.futures_account import Fill, FuturesAccount
 from peaktrade_core.testing.kraken import Moment
 from peaktrade_core.testing.market import MarketSource

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from peaktrade_core.domain.clock import from_seconds
-from peaktrade_core.domain.errors import PeaktradeError
-from peaktrade_core.domain.market import Bar
+from peaktrade_core.base.clock import from_seconds
+from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.testing.faults import Fault
 from peaktrade_core.testing.market import MarketSource, trades, typical
 from peaktrade_core.testing.orders import touch
 from peaktrade_core.testing.wire import Request
+from peaktrade_core.trading.market import Bar
 
 INTERVALS_MIN = (1, 5, 15, 30, 60, 240, 1440, 10_080, 21_600)
 DAY_S = 86_400

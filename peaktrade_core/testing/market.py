@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.adapters.feeds.replay import ReplayFeed
-from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.domain.market import Bar, require_sound
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.candles.replay import ReplayFeed
+from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.testing.pairs import Pair, pair
+from peaktrade_core.trading.market import Bar, require_sound
 
 HISTORY = 720  # bars that a market has behind it when the clock starts
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.domain.errors import ConfigError
+from peaktrade_core.base.errors import ConfigError
 
 KRAKEN_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
 LEGACY_COINS = frozenset({"XBT", "ETH", "LTC", "XRP", "XLM", "ZEC", "XMR", "XDG", "ETC", "REP", "MLN"})

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from peaktrade_core.domain.clock import as_utc
-from peaktrade_core.domain.errors import DataError
+from peaktrade_core.base.clock import as_utc
+from peaktrade_core.base.errors import DataError
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.faults import Fault
 from peaktrade_core.testing.signing import LOOPBACK

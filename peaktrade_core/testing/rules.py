@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from peaktrade_core.domain.errors import ConfigError
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.testing.faults import Fault
 from peaktrade_core.testing.wire import Request
 

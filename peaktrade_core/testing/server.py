@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from peaktrade_core.domain.errors import EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.testing.wire import Request, Wire
 
 HOST = "127.0.0.1"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Any, Self
 
-from peaktrade_core.domain.errors import ConfigError
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.faults import LOOP, Fault, redirect
 from peaktrade_core.testing.futures import API, CHARTS, Futures, FuturesRefusalError, by_futures_id

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from peaktrade_core.adapters.account import AccountFile
-from peaktrade_core.adapters.runs import RunFolder
-from peaktrade_core.policy import book as bk
-from peaktrade_core.policy.risk import OK, Limits
-from peaktrade_core.services.account import Seat
+from peaktrade_core.halts.account import Seat
+from peaktrade_core.halts.shares import AccountFile
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.trading import book as bk
+from peaktrade_core.trading.risk import OK, Limits
 
 LIMITS = Limits(max_total_exposure_notional=1000.0, max_symbol_exposure_notional=1000.0, max_open_positions=5)
 

@@ -9,10 +9,10 @@ import select
 import sys
 from pathlib import Path
 
-from peaktrade_core.adapters.clocks import SystemClock
-from peaktrade_core.adapters.trading_state import TradingStates
-from peaktrade_core.domain.errors import PeaktradeError
-from peaktrade_core.services.kill_switch import KillSwitch, Releasing
+from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.wall_clock import SystemClock
+from peaktrade_core.halts.kill_switch import KillSwitch, Releasing
+from peaktrade_core.halts.states import TradingStates
 
 
 def watch(switch: KillSwitch) -> str:

@@ -16,15 +16,15 @@ from account_rig import LIMITS, file_of, order, seat_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.runs import RunFolder
-from peaktrade_core.domain.errors import AccountUnavailable
-from peaktrade_core.domain.events import Denial, Notice, Order
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.policy import book as bk
-from peaktrade_core.policy.account import NOTHING, Share, account_of, check_account, totals
-from peaktrade_core.policy.risk import DENY_CODES, OK, Limits
-from peaktrade_core.services.session import Stop, run_session
+from peaktrade_core.base.errors import AccountUnavailable
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.session.session import Stop, run_session
+from peaktrade_core.trading import book as bk
+from peaktrade_core.trading.account import NOTHING, Share, account_of, check_account, totals
+from peaktrade_core.trading.events import Denial, Notice, Order
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.risk import DENY_CODES, OK, Limits
+from peaktrade_core.workspace.workspace import Workspace
 
 LIVELY = {"params": {"fast": 2, "slow": 5}, "seed": 4}
 
@@ -264,8 +264,8 @@ def test_a_session_that_cannot_use_its_account_ends_well_and_says_why(workspace:
 def test_refused_entries_are_tried_again_ever_more_rarely(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from peaktrade_core.policy.risk import MAX_TOTAL_EXPOSURE, Verdict
-    from peaktrade_core.services.account import Seat
+    from peaktrade_core.halts.account import Seat
+    from peaktrade_core.trading.risk import MAX_TOTAL_EXPOSURE, Verdict
 
     monkeypatch.setattr(Seat, "reserve", lambda *_: Verdict(MAX_TOTAL_EXPOSURE, 9.0, 5.0))
     record = run_session(workspace.plan(steps=300), workspace.desk())

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.trading_state import GLOBAL, TradingStates
-from peaktrade_core.domain.checks import FAIL, WARN, Check
-from peaktrade_core.domain.clock import EPOCH, FixedClock
-from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault
-from peaktrade_core.domain.events import Denial, Fill, Order, State
-from peaktrade_core.domain.people import same_person
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.kill_switch import KillSwitch, KillSwitchStatus, Releasing
-from peaktrade_core.services.session import run_session
+from peaktrade_core.base.checks import FAIL, WARN, Check
+from peaktrade_core.base.clock import EPOCH, FixedClock
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
+from peaktrade_core.base.people import same_person
+from peaktrade_core.halts.kill_switch import KillSwitch, KillSwitchStatus, Releasing
+from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.session.session import run_session
+from peaktrade_core.trading.events import Denial, Fill, Order, State
+from peaktrade_core.workspace.workspace import Workspace
 
 
 class Rig:
@@ -281,7 +281,7 @@ def test_every_process_stops_within_a_second_and_stays_stopped(
 
 def test_an_order_decided_while_the_switch_is_pulled_is_not_sent(workspace: Workspace) -> None:
     """The venue takes its time over the first leg of a reversal; the second must not go out."""
-    from peaktrade_core.adapters.brokers import Answer
+    from peaktrade_core.trading.brokers import Answer
 
     class Slow:
         asks_venue = True

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters import trading_state
-from peaktrade_core.adapters.clocks import SystemClock
-from peaktrade_core.adapters.kill_switch_audit import RELEASE, KillSwitchAudit
-from peaktrade_core.adapters.trading_state import GLOBAL, TradingStates
-from peaktrade_core.domain.checks import Check
-from peaktrade_core.domain.clock import EPOCH, FixedClock
-from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
-from peaktrade_core.services.kill_switch import KillSwitch, Releasing
+from peaktrade_core.base.checks import Check
+from peaktrade_core.base.clock import EPOCH, FixedClock
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.wall_clock import SystemClock
+from peaktrade_core.halts import states as trading_state
+from peaktrade_core.halts.audit import RELEASE, KillSwitchAudit
+from peaktrade_core.halts.kill_switch import KillSwitch, Releasing
+from peaktrade_core.halts.states import GLOBAL, TradingStates
 
 ROUNDS = 15
 Act = Callable[[KillSwitch], object]
@@ -184,7 +184,7 @@ def test_an_engagement_without_the_lock_wins_whenever_a_release_writes(
 def test_engaging_does_not_wait_for_a_hand_that_hangs(
     tmp_path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peaktrade_core.services.kill_switch._LOCK_S", 0.1)
+    monkeypatch.setattr("peaktrade_core.halts.kill_switch._LOCK_S", 0.1)
     switch = asked(tmp_path)
     switch.release("Grace", "agreed", list)
     hanging = hands.start("hold")

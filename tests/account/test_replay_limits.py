@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.adapters.brokers import Answer
-from peaktrade_core.domain.events import Denial, Order
-from peaktrade_core.domain.records import SessionConfig, SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.policy.risk import MAX_TOTAL_EXPOSURE, OK, Limits, Verdict
-from peaktrade_core.services.account import Seat
-from peaktrade_core.services.replay_limits import Counterfactual, recorded_limits, replay_limits
-from peaktrade_core.services.session import run_session
+from peaktrade_core.halts.account import Seat
+from peaktrade_core.research.replay_limits import Counterfactual, recorded_limits, replay_limits
+from peaktrade_core.session.session import run_session
+from peaktrade_core.trading.brokers import Answer
+from peaktrade_core.trading.events import Denial, Order
+from peaktrade_core.trading.records import SessionConfig, SessionRecord
+from peaktrade_core.trading.risk import MAX_TOTAL_EXPOSURE, OK, Limits, Verdict
+from peaktrade_core.workspace.workspace import Workspace
 
 LIVELY: dict[str, Any] = {"params": {"fast": 2, "slow": 5}, "seed": 4, "steps": 600}
 PERP: dict[str, Any] = {  # it reverses often: two orders in one bar

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.trading_state import GLOBAL, scope_of
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.policy.triggers import Loss, Seen, Trigger, Triggers, findings
-from peaktrade_core.services.run_views import RunRow
+from peaktrade_core.alerts.trigger_rules import Loss, Seen, Trigger, Triggers, findings
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.halts.states import GLOBAL, scope_of
+from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.workspace.workspace import Workspace
 
 SCOPE = scope_of("shadow", "ma_crossover", "BTC/EUR")
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.domain.events import AnyEvent, BarDone
+from peaktrade_core.trading.events import AnyEvent, BarDone
 
 T0 = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.alert_log import AlertLog, note_in_runs
-from peaktrade_core.domain.alerts import AlertRow, Delivery, Notification, Silenced
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.errors import ConfigError, EnvironmentFault, UnknownNameError
-from peaktrade_core.policy.alert_changes import Holds, judge, tell
-from peaktrade_core.policy.alert_facts import Finding
-from peaktrade_core.policy.alert_settings import read_settings
-from peaktrade_core.services.alert_engine import short_id
-from peaktrade_core.services.alerting import Alerts
+from peaktrade_core.alerts.alerts import AlertRow, Delivery, Notification, Silenced
+from peaktrade_core.alerts.changes import Holds, judge, tell
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.engine import short_id
+from peaktrade_core.alerts.facts import Finding
+from peaktrade_core.alerts.log import AlertLog, note_in_runs
+from peaktrade_core.alerts.settings import read_settings
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, UnknownNameError
 from tests.alerts.conftest import T0, at
 
 CHANNELS = {name: {"kind": "log"} for name in ("log", "chief")}
@@ -84,7 +84,7 @@ def test_a_finding_must_hold_and_be_gone_for_the_times_that_the_rule_says(stage:
 def test_a_rule_that_flaps_a_thousand_times_makes_no_storm(
     stage: Callable[..., Stage], apart: float, clear_for_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peaktrade_core.adapters.alert_log.os.fsync", lambda _: None)
+    monkeypatch.setattr("peaktrade_core.alerts.log.os.fsync", lambda _: None)
     s = stage(clear_for_s=clear_for_s, quiet_s=60.0)
     notes = [note for n in range(1000) for note in (*s.play(2 * n * apart, bad()), *s.play((2 * n + 1) * apart))]
     assert 1 <= len(notes) <= 2 * 2000 * apart / 60.0 + 2

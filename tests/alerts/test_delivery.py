@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.clocks import SystemClock
-from peaktrade_core.adapters.delivery import Dispatcher, Result
-from peaktrade_core.adapters.notifications import DeliveryFailedError, Sender, open_channel
-from peaktrade_core.domain.alerts import Notification
-from peaktrade_core.policy.alert_settings import Channel
+from peaktrade_core.alerts.alerts import Notification
+from peaktrade_core.alerts.channels import DeliveryFailedError, Sender, open_channel
+from peaktrade_core.alerts.delivery import Dispatcher, Result
+from peaktrade_core.alerts.settings import Channel
+from peaktrade_core.base.wall_clock import SystemClock
 from tests.alerts.conftest import Receiver, free_port, until
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.adapters.alert_log import short_hash
-from peaktrade_core.domain import events as ev
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.policy.alert_facts import Facts, Finding, RunFacts, RunMeter, Scope
-from peaktrade_core.policy.alert_settings import read_settings
+from peaktrade_core.alerts.facts import Facts, Finding, RunFacts, RunMeter, Scope
+from peaktrade_core.alerts.log import short_hash
+from peaktrade_core.alerts.settings import read_settings
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.trading import events as ev
 from tests.alerts.conftest import T0, at, bar
 
 HEAD = {"channels": {"log": {"kind": "log"}}}

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.domain.alerts import AlertRow
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 from tests.alerts.conftest import Receiver, at, bar, free_port, until, write_journal, write_rules
 from tests.conftest import Ended
 
@@ -49,7 +49,7 @@ channels = ["web", "dead"]
 """
 BUG = """
 from typing import NamedTuple
-from peaktrade_core.policy.strategies import register
+from peaktrade_core.trading.strategies import register
 
 class Nothing(NamedTuple):
     pass
@@ -194,7 +194,7 @@ def test_there_is_one_watcher_and_whether_it_runs_is_seen(home: Path, start: Sta
     later = Workspace(home)
     stopped_at = later.watch().state
     assert stopped_at is not None
-    from peaktrade_core.services.watcher import read_watch
+    from peaktrade_core.alerts.watcher import read_watch
 
     hour_later = stopped_at.at.replace(year=stopped_at.at.year + 1)
     assert read_watch(home / "reports" / "live", hour_later).status == "silent"
@@ -205,7 +205,7 @@ def test_there_is_one_watcher_and_whether_it_runs_is_seen(home: Path, start: Sta
 
 
 def test_a_step_that_fails_is_said_and_holds_up_no_other(workspace: Workspace) -> None:
-    from peaktrade_core.services.watcher import Deliveries, Watcher
+    from peaktrade_core.alerts.watcher import Deliveries, Watcher
 
     done: list[str] = []
 
@@ -309,8 +309,8 @@ def test_rules_on_history_fire_miss_and_take_time(
 
 
 def test_a_silence_between_two_events_would_have_been_noticed() -> None:
-    from peaktrade_core.policy.alert_settings import read_settings
-    from peaktrade_core.services.alert_backtest import replay
+    from peaktrade_core.alerts.history import replay
+    from peaktrade_core.alerts.settings import read_settings
 
     table = {"id": "quiet", "kind": "no_events", "max_silence_s": 600.0, "clear_for_s": 0.0}
     rules = read_settings({"channels": {"log": {"kind": "log"}}, "rule": [table]}, "t").rules

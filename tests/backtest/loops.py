@@ -9,20 +9,20 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from peaktrade_core.adapters.journal import read_journal
-from peaktrade_core.domain import events as ev
-from peaktrade_core.domain.market import Bar, Bars
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.domain.tally import fold
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.policy import book as bk
-from peaktrade_core.policy import engine
-from peaktrade_core.policy.costs import Market
-from peaktrade_core.policy.decision import Decision
-from peaktrade_core.policy.risk import Limits
-from peaktrade_core.policy.strategies import get_strategy
-from peaktrade_core.services.backtest import BacktestResult
-from peaktrade_core.services.session import run_session
+from peaktrade_core.records.journal import read_journal
+from peaktrade_core.research.backtest import BacktestResult
+from peaktrade_core.session.session import run_session
+from peaktrade_core.trading import book as bk
+from peaktrade_core.trading import engine
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.costs import Market
+from peaktrade_core.trading.decision import Decision
+from peaktrade_core.trading.market import Bar, Bars
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.risk import Limits
+from peaktrade_core.trading.strategies import get_strategy
+from peaktrade_core.trading.tally import fold
+from peaktrade_core.workspace.workspace import Workspace
 
 SPOT = Market(1.0, 100.0, 1.0, 1e8, 0.0001, 0.0, 0.0, 0.0026, 0.0005, 0.05)
 PERP = SPOT._replace(shorts=1.0, min_qty=0.0)

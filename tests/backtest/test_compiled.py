@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from loops import PERP, decision, of_backtest
 
-from peaktrade_core.adapters import compiled
-from peaktrade_core.adapters.compiled import code_digest
-from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.domain.errors import StrategyError
-from peaktrade_core.domain.market import Bars
-from peaktrade_core.policy.risk import Limits
-from peaktrade_core.policy.strategies import Strategy, get_strategy, register, scratch_registry
-from peaktrade_core.services.backtest import run_backtest
+from peaktrade_core.base.errors import StrategyError
+from peaktrade_core.research import compiled
+from peaktrade_core.research.backtest import run_backtest
+from peaktrade_core.research.compiled import code_digest
+from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.trading.market import Bars
+from peaktrade_core.trading.risk import Limits
+from peaktrade_core.trading.strategies import Strategy, get_strategy, register, scratch_registry
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def defined(body: str, **names: object) -> Strategy:
     head = """
     from typing import NamedTuple
     import math
-    from peaktrade_core.policy.strategies import register
+    from peaktrade_core.trading.strategies import register
 
     class P(NamedTuple):
         a: float = 1.0
@@ -114,7 +114,7 @@ def test_a_comment_or_an_empty_line_changes_nothing():
 
 def test_the_decision_code_itself_is_part_of_the_code(monkeypatch):
     before = code_digest(get_strategy("ma_crossover"))
-    monkeypatch.setattr("peaktrade_core.policy.risk.DAY_S", 3600.0)
+    monkeypatch.setattr("peaktrade_core.trading.risk.DAY_S", 3600.0)
     assert code_digest(get_strategy("ma_crossover")) != before
 
 
@@ -132,13 +132,13 @@ import sys, time, warnings
 from pathlib import Path
 import numpy as np
 from peaktrade_core.adapters import compiled
-from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.domain.market import Bars
-from peaktrade_core.policy.costs import Market
-from peaktrade_core.policy.decision import Decision
-from peaktrade_core.policy.risk import Limits
-from peaktrade_core.policy.strategies import get_strategy
-from peaktrade_core.services.backtest import run_backtest
+from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.trading.market import Bars
+from peaktrade_core.trading.costs import Market
+from peaktrade_core.trading.decision import Decision
+from peaktrade_core.trading.risk import Limits
+from peaktrade_core.trading.strategies import get_strategy
+from peaktrade_core.research.backtest import run_backtest
 
 warnings.simplefilter("error")
 rows = np.array(list(SyntheticFeed(2, 60, bars=600)))
@@ -152,7 +152,7 @@ print(sum(ready.stats.cache_hits.values()), result.metrics.num_orders, repr(resu
 """
 CELL = """
 from typing import NamedTuple
-from peaktrade_core.policy.strategies import register
+from peaktrade_core.trading.strategies import register
 class P(NamedTuple):
     n: int = 7
 def due(count, n):
@@ -253,7 +253,7 @@ REFUSED = {
     "an object": (updating("THING.value"), "uses 'THING', a Thing"),
     "a module": (
         updating("risk.RED", "from peaktrade_core.policy import risk"),
-        "reads through the module 'peaktrade_core.policy.risk'; import the names",
+        "reads through the module 'peaktrade_core.trading.risk'; import the names",
     ),
     "an unknown name": (updating("nothing(c)"), "'nothing', which is not defined"),
     "a name that comes later": (LATE, "'late', which is not defined"),

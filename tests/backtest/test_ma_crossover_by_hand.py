@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from loops import SPOT, decision, session
 
-from peaktrade_core.adapters.feeds.replay import read_candles
-from peaktrade_core.domain import events as ev
-from peaktrade_core.policy.risk import Limits
-from peaktrade_core.policy.statistics import trades
-from peaktrade_core.services.backtest import run_backtest
+from peaktrade_core.candles.replay import read_candles
+from peaktrade_core.research.backtest import run_backtest
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.risk import Limits
+from peaktrade_core.trading.statistics import trades
 
 FILE = "coinbase_BTC-USD_1m_20170903-20170904"
 WARMUP, FEE, SLIPPAGE, FRACTION = 200, 0.0026, 0.0005, 0.05

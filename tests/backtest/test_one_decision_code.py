@@ -14,16 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loops import FINE, PERP, SPOT, assert_all_agree, decision, of_backtest
 
-from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.domain import events as ev
-from peaktrade_core.domain.errors import DataError
-from peaktrade_core.domain.ledger import Ledger
-from peaktrade_core.domain.market import Bars, timeframe_seconds
-from peaktrade_core.policy.indicators import Slots, mean_slots, rolling_mean
-from peaktrade_core.policy.risk import Limits
-from peaktrade_core.policy.strategies import register, scratch_registry
-from peaktrade_core.services import backtest
-from peaktrade_core.services.backtest import run_backtest
+from peaktrade_core.base.errors import DataError
+from peaktrade_core.research import backtest
+from peaktrade_core.research.backtest import run_backtest
+from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.indicators import Slots, mean_slots, rolling_mean
+from peaktrade_core.trading.ledger import Ledger
+from peaktrade_core.trading.market import Bars, timeframe_seconds
+from peaktrade_core.trading.risk import Limits
+from peaktrade_core.trading.strategies import register, scratch_registry
 
 CORE = ("ma_crossover", "rsi_reversion", "trend_following", "donchian_breakout")
 SHORT = {
@@ -73,7 +73,7 @@ def momentum_with(width: float):
 CELL = '''
 from typing import NamedTuple
 from math import sqrt
-from peaktrade_core.policy.strategies import register
+from peaktrade_core.trading.strategies import register
 
 class Cell(NamedTuple):
     level: float = 0.25

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.workspace.workspace import Workspace
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPO / "tests" / "dashboard"))

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from watching import Watched
 
-from peaktrade_core.edge.bootstrap import HOME, Workspace
+from peaktrade_core.workspace.workspace import HOME, Workspace
 
 CELLS = (
     "from peaktrade_core import begin_runbook, open_workspace",

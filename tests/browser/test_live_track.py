@@ -7,10 +7,10 @@ from playwright.sync_api import Browser, Page, expect
 from serving import HOSTILE, Dashboard, make_history
 from watching import Watched
 
-from peaktrade_core.adapters.registry import Query
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services import wording
-from peaktrade_core.services.session import run_session
+from peaktrade_core.records.registry import Query
+from peaktrade_core.session.session import run_session
+from peaktrade_core.show import wording
+from peaktrade_core.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 

@@ -12,14 +12,14 @@ from playwright.sync_api import Browser, Page, expect
 from serving import HOSTILE, Dashboard
 from watching import Watched
 
-from peaktrade_core.adapters.registry import Query
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services import wording
+from peaktrade_core.records.registry import Query
+from peaktrade_core.show import wording
+from peaktrade_core.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 
 PAGES = ("", "dashboard", "alerts", "activity", "control-center", "system", "wall", "session/{id}", "run/{id}")
-CLI = (sys.executable, "-c", "from peaktrade_core.edge.cli import main; main()")
+CLI = (sys.executable, "-c", "from peaktrade_core.cli import main; main()")
 
 
 @pytest.fixture(scope="module")

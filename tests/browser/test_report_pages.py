@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.status_report import status_report
-from peaktrade_core.services.reports import session_report
+from peaktrade_core.reports.session_reports import session_report
+from peaktrade_core.reports.status_report import status_report
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 WIDER = """[...document.querySelectorAll("table")]
     .filter(t => t.scrollWidth > t.parentElement.clientWidth + 1).map(t => t.innerText.slice(0, 80))"""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.domain.errors import ConfigError, LiveModeNotAllowedError, PeaktradeError
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError, PeaktradeError
+from peaktrade_core.workspace.workspace import Workspace
 
 Command = Callable[..., Any]
 
@@ -215,7 +215,7 @@ def test_an_unknown_session_is_said_with_the_next_step(peaktrade: Command, sessi
 
 def test_an_error_that_nobody_foresaw_is_one_line_and_the_trace_on_request(peaktrade: Command, home: Path) -> None:
     broken = home / "broken.py"
-    broken.write_text("import peaktrade_core.edge.bootstrap as b\nb.Workspace.plan = lambda *a, **k: 1 / 0\n")
+    broken.write_text("import peaktrade_core.workspace.workspace as b\nb.Workspace.plan = lambda *a, **k: 1 / 0\n")
     ended = peaktrade("session", "run", "--strategy-module", broken)
     assert ended.code == 1
     assert ended.stderr.startswith("error: ZeroDivisionError: division by zero (in <lambda>, ")

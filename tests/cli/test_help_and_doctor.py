@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from peaktrade_core.edge.cli import COMMANDS, cli
+from peaktrade_core.cli import COMMANDS, cli
 
 HEAVY = {"pandas", "numpy", "plotly", "ccxt", "numba", "pyarrow", "rich", "voila", "papermill", "IPython", "jinja2"}
 
@@ -53,7 +53,7 @@ def test_quick_commands_load_nothing_heavy(home: Path, args: list[str]) -> None:
     allowed = {"rich"} if args == ["risk", "status"] else set()
     script = (
         "import sys\n"
-        "from peaktrade_core.edge.cli import main\n"
+        "from peaktrade_core.cli import main\n"
         "try:\n"
         f"    main({[*args, *(['--home', str(home)] if args[-1] == 'status' else [])]!r})\n"
         "except SystemExit as end:\n"

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.adapters.registry import Query
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services import wording
-from peaktrade_core.services.reports import figures_of
+from peaktrade_core.records.registry import Query
+from peaktrade_core.reports.session_reports import figures_of
+from peaktrade_core.show import wording
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 Command = Callable[..., Any]
 
@@ -230,7 +230,7 @@ def test_strategies_are_listed_with_their_configured_parameters(
 def test_a_strategy_of_ones_own_runs_from_a_file(peaktrade: Command, home: Path) -> None:
     (home / "mine.py").write_text(
         "from typing import NamedTuple\n"
-        "from peaktrade_core.policy.strategies import register\n"
+        "from peaktrade_core.trading.strategies import register\n"
         "class Always(NamedTuple):\n"
         "    side: float = 1.0\n"
         "@register('always', Always, slots=lambda p: 0, warmup=lambda p: 0)\n"
@@ -258,7 +258,7 @@ def test_a_strategy_that_fails_ends_its_session_and_says_why(
 ) -> None:
     (home / "odd.py").write_text(
         "from typing import NamedTuple\n"
-        "from peaktrade_core.policy.strategies import register\n"
+        "from peaktrade_core.trading.strategies import register\n"
         "class Odd(NamedTuple):\n"
         "    bars: int = 1\n"
         "@register('odd', Odd, slots=lambda p: 0, warmup=lambda p: 0)\n"

@@ -14,13 +14,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from peaktrade_core.adapters.chain import Chain
-from peaktrade_core.adapters.registry_chain import RegistryChain
-from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
-from peaktrade_core.domain.records import SessionRecord, encode_record
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.audit import adopt, audit_checks, audit_registry, registry_check
-from peaktrade_core.services.chain_heads import chain_heads
+from peaktrade_core.base.chain import Chain
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
+from peaktrade_core.control.audit import adopt, audit_checks, audit_registry, registry_check
+from peaktrade_core.records.chain import RegistryChain
+from peaktrade_core.trading.records import SessionRecord, encode_record
+from peaktrade_core.workspace.chain_heads import chain_heads
+from peaktrade_core.workspace.workspace import Workspace
 
 Shadow = Callable[..., SessionRecord]
 
@@ -127,9 +127,9 @@ def test_a_process_that_dies_between_line_and_record_is_recovered(workspace: Wor
     """The chain is ahead of the record then; recovery ends the session and enters it again."""
     script = textwrap.dedent(
         """
-        import os, peaktrade_core.adapters.registry as registry
-        from peaktrade_core.edge.bootstrap import Workspace
-        from peaktrade_core.services.session import run_session
+        import os, peaktrade_core.records.registry as registry
+        from peaktrade_core.workspace.workspace import Workspace
+        from peaktrade_core.session.session import run_session
         whole = registry.write_atomic
         def die(path, data):
             if b'"finished_at":null' in data.replace(b" ", b""):
@@ -204,7 +204,7 @@ def test_many_processes_enter_at_once_and_no_line_is_lost(tmp_path: Path) -> Non
         import sys
         from datetime import UTC, datetime
         from pathlib import Path
-        from peaktrade_core.adapters.registry_chain import RegistryChain
+        from peaktrade_core.records.chain import RegistryChain
         chain = RegistryChain(Path(sys.argv[1]))
         for number in range(25):
             chain.enter(f"{sys.argv[2]}_{number}.json", b"x", "completed", datetime.now(UTC))
@@ -240,7 +240,7 @@ def test_other_chained_logs_are_verified_with_what_they_seal(workspace: Workspac
     record = folder / "INC-1" / "incident.json"
     record.parent.mkdir(parents=True)
     record.write_text('{"status": "closed"}')
-    from peaktrade_core.adapters.files import sha256_of
+    from peaktrade_core.base.files import sha256_of
 
     Chain(folder / "chain.jsonl").append(
         ("incident", {"id": "INC-1", "sha256": sha256_of(record)}), at=workspace.clock.now()

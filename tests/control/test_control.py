@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from peaktrade_core.adapters.exchange import brokers
-from peaktrade_core.adapters.trading_state import GLOBAL
-from peaktrade_core.domain.checks import check
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.control import control_center, operator_output
-from peaktrade_core.edge.live_lock import audit_snapshot, lock_checks
-from peaktrade_core.edge.routine import routine
-from peaktrade_core.services.evidence import EvidenceBook
+from peaktrade_core.base.checks import check
+from peaktrade_core.control.control import control_center, operator_output
+from peaktrade_core.control.live_lock import audit_snapshot, lock_checks
+from peaktrade_core.control.routine import routine
+from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.venue import brokers
+from peaktrade_core.workspace.workspace import Workspace
 
 Shadow = Callable[..., SessionRecord]
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from peaktrade_core.adapters.trading_state import GLOBAL
-from peaktrade_core.domain.checks import check
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.panels import Page
+from peaktrade_core.base.checks import check
+from peaktrade_core.dashboard.panels import Page
+from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.workspace.workspace import Workspace
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from peaktrade_core.domain.checks import check
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.evidence import EvidenceBook
-from peaktrade_core.services.evidence_index import evidence_check, evidence_rows
+from peaktrade_core.base.checks import check
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.index import evidence_check, evidence_rows
+from peaktrade_core.workspace.workspace import Workspace
 
 
 class Shift:

@@ -6,8 +6,8 @@ import json
 import tomllib
 from pathlib import Path
 
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.routine import routine
+from peaktrade_core.control.routine import routine
+from peaktrade_core.workspace.workspace import Workspace
 
 REPO = Path(__file__).resolve().parents[2]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from peaktrade_core.domain.errors import ConfigError, UnknownNameError
-from peaktrade_core.edge import gates
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.checkout import broken_links, sources_digest
-from peaktrade_core.edge.gates import GATES, RESULTS, Gate, gate_results, run_gates
+from peaktrade_core.base.checkout import broken_links, sources_digest
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.control import gates
+from peaktrade_core.control.gates import GATES, RESULTS, Gate, gate_results, run_gates
+from peaktrade_core.workspace.workspace import Workspace
 
 RUN = ("lint", "types", "tests", "notebooks", "browser")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.status_report import status_report
-from peaktrade_core.services.report_templates import css
-from peaktrade_core.services.reports import session_report
+from peaktrade_core.reports.session_reports import session_report
+from peaktrade_core.reports.status_report import status_report
+from peaktrade_core.show.templates import css
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def test_the_style_of_a_report_is_not_escaped(workspace: Workspace) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from serving import Dashboard, make_history, make_page, new_workspace
 
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.workspace.workspace import Workspace
 
 TELL_ENVIRONMENT = "import os; print('|'.join(f'{k}={v}' for k, v in sorted(os.environ.items())))"
 SLIDER = "import ipywidgets; ipywidgets.IntSlider(3)"

@@ -17,17 +17,17 @@ from typing import Any, NamedTuple
 
 import psutil  # type: ignore[import-untyped]
 
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.session import run_session
+from peaktrade_core.session.session import run_session
+from peaktrade_core.workspace.workspace import Workspace
 
 REPO = Path(__file__).resolve().parents[2]
 HOSTILE = "<script>window.stolen = 1</script><img src=x onerror='window.stolen=2'>"
 CODE = """
 import json, sys
 from pathlib import Path
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard import kernels
-from peaktrade_core.edge.dashboard.server import serve
+from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.dashboard import kernels
+from peaktrade_core.dashboard.server import serve
 kernels.MOST_KERNELS = 8
 home, refresh, pages, options = sys.argv[1:]
 pages = Path(pages) if pages else None

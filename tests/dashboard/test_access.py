@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from serving import Dashboard
 
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.cli.dashboard import find_token, forget_secrets
-from peaktrade_core.edge.dashboard.access import own_names
-from peaktrade_core.edge.dashboard.server import serve
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.dashboard.access import own_names
+from peaktrade_core.dashboard.cli import find_token, forget_secrets
+from peaktrade_core.dashboard.server import serve
+from peaktrade_core.workspace.workspace import Workspace
 
 TOKEN = "0123456789abcdef-canary"
 

@@ -11,12 +11,12 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from serving import HOSTILE, Dashboard, new_workspace
 
-from peaktrade_core.adapters.registry import Query
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard import snapshot
-from peaktrade_core.edge.dashboard.api import ROUTES
-from peaktrade_core.edge.dashboard.documents import openapi
-from peaktrade_core.edge.dashboard.site import Site
+from peaktrade_core.dashboard import snapshot
+from peaktrade_core.dashboard.api import ROUTES
+from peaktrade_core.dashboard.documents import openapi
+from peaktrade_core.dashboard.site import Site
+from peaktrade_core.records.registry import Query
+from peaktrade_core.workspace.workspace import Workspace
 
 ITEM = {  # of the contracts
     "session_id", "started_at", "ended_at", "mode", "environment", "status", "realized_pnl", "max_drawdown",

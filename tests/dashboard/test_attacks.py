@@ -13,10 +13,10 @@ from serving import Dashboard, make_history, new_workspace
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.api import ROUTES
-from peaktrade_core.edge.dashboard.pages import PAGES
-from peaktrade_core.edge.dashboard.wire import PROTOCOL, framed
+from peaktrade_core.dashboard.api import ROUTES
+from peaktrade_core.dashboard.pages import PAGES
+from peaktrade_core.dashboard.wire import PROTOCOL, framed
+from peaktrade_core.workspace.workspace import Workspace
 
 PATHS = [re.sub(r"\{\w+\}", "x", item.path) for item in (*ROUTES, *PAGES)] + [
     "/static/page.js",

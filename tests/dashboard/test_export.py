@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from serving import HOSTILE, Dashboard, make_history, new_workspace
 
-from peaktrade_core.domain.errors import ConfigError, SessionNotFoundError, UnknownNameError
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.export import export_dashboard, export_page
+from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, UnknownNameError
+from peaktrade_core.dashboard.export import export_dashboard, export_page
+from peaktrade_core.workspace.workspace import Workspace
 
 FILES = [
     "live_sessions.json", "run_alerts.json", "run_snapshot.json", "run_tail.json", "runs.json",

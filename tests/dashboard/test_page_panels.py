@@ -17,19 +17,19 @@ import msgspec
 import pytest
 from serving import HOSTILE
 
-from peaktrade_core.adapters.trading_state import GLOBAL
-from peaktrade_core.domain.alerts import Cleared, Raised
-from peaktrade_core.domain.events import Fill
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.checkout import git_commit
-from peaktrade_core.edge.dashboard.panels import Page
-from peaktrade_core.edge.dashboard.panels.base import coded, figures
-from peaktrade_core.edge.dashboard.words import words
-from peaktrade_core.edge.layers import layers
-from peaktrade_core.edge.readiness import pre_session_checks
-from peaktrade_core.services import wording
-from peaktrade_core.services.checks import post_session_checks
+from peaktrade_core.alerts.alerts import Cleared, Raised
+from peaktrade_core.base.checkout import git_commit
+from peaktrade_core.control.layers import layers
+from peaktrade_core.dashboard.panels import Page
+from peaktrade_core.dashboard.panels.base import coded, figures
+from peaktrade_core.dashboard.words import words
+from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.show import wording
+from peaktrade_core.trading.events import Fill
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 Shadow = Callable[..., SessionRecord]
 
@@ -119,7 +119,7 @@ def test_unknown_or_escaping_ids_are_said_in_words(workspace: Workspace, run_sha
 def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_shadow: Shadow) -> None:
     done = run_shadow(seed=1, steps=20)
     assert "Nothing runs." in text(shown(workspace, "runs"))
-    code = "from peaktrade_core.edge.cli import main; main()"
+    code = "from peaktrade_core.cli import main; main()"
     command = [sys.executable, "-c", code, "session", "run", "--home", str(workspace.home), "--pace", "600"]
     process = subprocess.Popen([*command, "--steps", "5000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

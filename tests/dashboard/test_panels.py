@@ -10,15 +10,15 @@ import msgspec
 import pytest
 from serving import HOSTILE, make_history
 
-from peaktrade_core.adapters.registry import Query
-from peaktrade_core.adapters.trading_state import GLOBAL
-from peaktrade_core.domain.errors import ConfigError, UnknownNameError
-from peaktrade_core.domain.ticks import nice_ticks
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.curve import Axis, Plot
-from peaktrade_core.edge.dashboard.panels import PANELS, Asked, Filters, Page, read_filters
-from peaktrade_core.edge.dashboard.words import words
-from peaktrade_core.services import wording
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.dashboard.panels import PANELS, Asked, Filters, Page, read_filters
+from peaktrade_core.dashboard.words import words
+from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.records.registry import Query
+from peaktrade_core.show import wording
+from peaktrade_core.show.curve import Axis, Plot
+from peaktrade_core.show.ticks import nice_ticks
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def shown(workspace: Workspace, name: str, query: str = "", subject: str | None = None) -> str:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from serving import HOSTILE, Dashboard, make_page
 
-from peaktrade_core.adapters.registry import Query
-from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.memory import Watchdog
-from peaktrade_core.edge.dashboard.server import serve
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.dashboard.memory import Watchdog
+from peaktrade_core.dashboard.server import serve
+from peaktrade_core.records.registry import Query
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def settled(dashboard: Dashboard, expected: int = 0) -> bool:

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from serving import make_page
 
-from peaktrade_core.domain.errors import ArtefactError
-from peaktrade_core.edge.bootstrap import HOME
-from peaktrade_core.edge.dashboard.pages import (
+from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.dashboard.pages import (
     PAGES,
     PageAddress,
     PageSpec,
@@ -20,7 +19,8 @@ from peaktrade_core.edge.dashboard.pages import (
     read_view,
     weave,
 )
-from peaktrade_core.edge.dashboard.panels import CONFIG_PATH, PANELS, open_page
+from peaktrade_core.dashboard.panels import CONFIG_PATH, PANELS, open_page
+from peaktrade_core.workspace.workspace import HOME
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks" / "dashboards").glob("*.ipynb"))
 

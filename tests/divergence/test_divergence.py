@@ -12,19 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from peaktrade_core.adapters.brokers import Answer
-from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.domain.errors import ArtefactError, ConfigError, DataError, SessionNotFoundError
-from peaktrade_core.domain.events import Order
-from peaktrade_core.domain.market import Bar, Bars
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.divergence import compare_session
-from peaktrade_core.policy.indicators import Slots
-from peaktrade_core.policy.strategies import register, scratch_registry
-from peaktrade_core.services.backtest import run_backtest
-from peaktrade_core.services.divergence import CAUSES, Divergence
-from peaktrade_core.services.session import run_session
+from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, SessionNotFoundError
+from peaktrade_core.research.backtest import run_backtest
+from peaktrade_core.research.divergence import CAUSES, Divergence
+from peaktrade_core.research.divergence_session import compare_session
+from peaktrade_core.session.session import run_session
+from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.trading.brokers import Answer
+from peaktrade_core.trading.events import Order
+from peaktrade_core.trading.indicators import Slots
+from peaktrade_core.trading.market import Bar, Bars
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.strategies import register, scratch_registry
+from peaktrade_core.workspace.workspace import Workspace
 
 LIVELY: dict[str, Any] = {"params": {"fast": 2, "slow": 5}, "seed": 4, "steps": 300}
 PERP: dict[str, Any] = {"symbol": "BTC/EUR-PERP", "strategy": "donchian_breakout", "params": {"window": 3}}

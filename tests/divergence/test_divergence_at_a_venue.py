@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from peaktrade_core.adapters.market_data import CandleStore, Series
-from peaktrade_core.domain.market import Bar
-from peaktrade_core.edge.bootstrap import Workspace, open_site
-from peaktrade_core.edge.divergence import compare_session
-from peaktrade_core.edge.drills.run import run_drill
-from peaktrade_core.edge.drills.site import market
-from peaktrade_core.services.drill_scenarios import find_scenario
+from peaktrade_core.candles.store import CandleStore, Series
+from peaktrade_core.drills.run import run_drill
+from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.drills.site import market
+from peaktrade_core.research.divergence_session import compare_session
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.workspace.workspace import Workspace, open_site
 
 BARS = 900
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.divergence_case import (
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.incidents.case import case_checks
+from peaktrade_core.incidents.divergence_case import (
     DivergenceCase,
     divergence_causes,
     divergence_costs,
@@ -20,8 +19,9 @@ from peaktrade_core.edge.divergence_case import (
     divergence_trades,
     open_divergence,
 )
-from peaktrade_core.edge.incident_case import case_checks
-from peaktrade_core.services.runbooks import run_runbook
+from peaktrade_core.runbooks.runbooks import run_runbook
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 LIVELY: dict[str, Any] = {"params": {"fast": 2, "slow": 5}, "seed": 4, "steps": 200}
 
@@ -47,7 +47,7 @@ def test_it_tells_a_divergence_from_none(workspace: Workspace, costly: str, run_
     assert (case.finding.severity, case.finding.branch.key) == ("medium", "slippage")  # type: ignore[union-attr]
     assert [check.status for check in case_checks(case)] == ["warn"]
     workspace = Workspace(workspace.home)
-    from peaktrade_core.services.session import run_session
+    from peaktrade_core.session.session import run_session
 
     sound = run_session(workspace.plan(**LIVELY), workspace.desk())
     none = fresh(workspace, session_id=sound.session_id)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.domain import events as ev
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.execution import costs_of, executions, venue_price
-from peaktrade_core.services.session import run_session
+from peaktrade_core.runs.execution import costs_of, executions, venue_price
+from peaktrade_core.session.session import run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource
+from peaktrade_core.trading import events as ev
+from peaktrade_core.workspace.workspace import Workspace
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ def test_the_price_in_a_venues_answer(raw: dict[str, Any] | None, price: float |
 def test_a_demo_session_knows_what_the_venue_filled_at(
     workspace: Workspace, home: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from peaktrade_core.adapters.exchange.credentials import variables_of
+    from peaktrade_core.venue.credentials import variables_of
 
     with LoopbackVenue(MarketSource.synthetic(seed=7, symbol="BTC/USD")) as venue:
         path = home / "config" / "config.toml"

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.domain import events as ev
-from peaktrade_core.domain.clock import EPOCH
-from peaktrade_core.domain.ledger import Ledger
-from peaktrade_core.domain.tally import fold
+from peaktrade_core.base.clock import EPOCH
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.ledger import Ledger
+from peaktrade_core.trading.tally import fold
 
 START = 10_000.0
 quantities = st.integers(-500, 500).filter(bool).map(lambda n: n / 1000)

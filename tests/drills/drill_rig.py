@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from peaktrade_core.domain.drills import Drill
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.drills.run import run_drill
-from peaktrade_core.services.drill_scenarios import find_scenario
+from peaktrade_core.drills.drill import Drill
+from peaktrade_core.drills.run import run_drill
+from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def drilled(workspace: Workspace, name: str, script: str = "good") -> Drill:

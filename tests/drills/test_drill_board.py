@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.domain.drills import DONE, RUNNING
-from peaktrade_core.domain.errors import UnknownNameError
-from peaktrade_core.edge.bootstrap import Workspace, open_site
-from peaktrade_core.edge.drills.board import DrillBoard, drill_checks, drill_ended, open_drill_board, start_drill
-from peaktrade_core.edge.drills.tables import drill_events, drill_log, drill_phases, drill_state, drill_summary
-from peaktrade_core.edge.steps import Runbook, begin_runbook
-from peaktrade_core.services.runbooks import run_runbook
+from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.drills.board import DrillBoard, drill_checks, drill_ended, open_drill_board, start_drill
+from peaktrade_core.drills.drill import DONE, RUNNING
+from peaktrade_core.drills.tables import drill_events, drill_log, drill_phases, drill_state, drill_summary
+from peaktrade_core.runbooks.runbooks import run_runbook
+from peaktrade_core.runbooks.steps import Runbook, begin_runbook
+from peaktrade_core.workspace.workspace import Workspace, open_site
 
 
 def begun(workspace: Workspace) -> Runbook:

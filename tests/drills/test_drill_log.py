@@ -13,15 +13,15 @@ import msgspec
 import pytest
 from drill_rig import drilled
 
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.drills import BROKEN_OFF, RUNNING
-from peaktrade_core.domain.errors import ArtefactError, ConfigError, UnknownNameError
-from peaktrade_core.edge.bootstrap import Workspace, open_site
-from peaktrade_core.edge.drills import run as drill_run
-from peaktrade_core.edge.drills.run import rescore, run_drill
-from peaktrade_core.services.coverage import EXERCISED, NOT_EXERCISED, UNKNOWN, Coverage, coverage
-from peaktrade_core.services.drill_log import DrillBook
-from peaktrade_core.services.drill_scenarios import find_scenario
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.errors import ArtefactError, ConfigError, UnknownNameError
+from peaktrade_core.drills import run as drill_run
+from peaktrade_core.drills.coverage import EXERCISED, NOT_EXERCISED, UNKNOWN, Coverage, coverage
+from peaktrade_core.drills.drill import BROKEN_OFF, RUNNING
+from peaktrade_core.drills.log import DrillBook
+from peaktrade_core.drills.run import rescore, run_drill
+from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.workspace.workspace import Workspace, open_site
 
 QUICK = "disconnect"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.domain.drills import Expected, Fault, Noted, Scenario, Score, Seen
-from peaktrade_core.policy.drill_score import score
+from peaktrade_core.drills.drill import Expected, Fault, Noted, Scenario, Score, Seen
+from peaktrade_core.drills.score import score
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
 ALARM_S = 60.0

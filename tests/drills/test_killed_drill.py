@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.presence import Presence
-from peaktrade_core.adapters.processes import exists
-from peaktrade_core.domain.drills import ABORTED, DONE, RUNNING, Drill
-from peaktrade_core.domain.errors import EnvironmentFault
-from peaktrade_core.edge.bootstrap import Workspace, open_site
-from peaktrade_core.edge.drills.board import drill_ended, may_rescore, open_drill_board
-from peaktrade_core.edge.drills.tables import drill_log, drill_phases
-from peaktrade_core.services import drill_recovery
-from peaktrade_core.services.coverage import EXERCISED, coverage
-from peaktrade_core.services.drill_log import DrillBook
-from peaktrade_core.services.drill_scenarios import find_scenario
-from peaktrade_core.services.fleet_stop import owner_of
+from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.presence import Presence
+from peaktrade_core.base.processes import exists
+from peaktrade_core.drills import recovery as drill_recovery
+from peaktrade_core.drills.board import drill_ended, may_rescore, open_drill_board
+from peaktrade_core.drills.coverage import EXERCISED, coverage
+from peaktrade_core.drills.drill import ABORTED, DONE, RUNNING, Drill
+from peaktrade_core.drills.log import DrillBook
+from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.drills.tables import drill_log, drill_phases
+from peaktrade_core.fleet.ending import owner_of
+from peaktrade_core.workspace.workspace import Workspace, open_site
 
 BESIDE = (
     '\n[[fault]]\nkind = "crash"\nafter_s = 7200.0\n'  # a session in a process of its own, which does not die in time

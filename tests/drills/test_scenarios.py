@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from drill_rig import drilled
 
-from peaktrade_core.adapters.registry import ALL
-from peaktrade_core.domain import events as ev
-from peaktrade_core.domain.drills import DONE, FAULTS, Drill
-from peaktrade_core.domain.errors import ConfigError, UnknownNameError
-from peaktrade_core.edge.bootstrap import Workspace, open_site
-from peaktrade_core.services.diagnosis import diagnose
-from peaktrade_core.services.drill_scenarios import find_scenario, read_scenario, scenarios
-from peaktrade_core.services.runbooks import list_runbooks
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.drills.drill import DONE, FAULTS, Drill
+from peaktrade_core.drills.scenarios import find_scenario, read_scenario, scenarios
+from peaktrade_core.incidents.diagnosis.diagnose import diagnose
+from peaktrade_core.records.registry import ALL
+from peaktrade_core.runbooks.runbooks import list_runbooks
+from peaktrade_core.trading import events as ev
+from peaktrade_core.workspace.workspace import Workspace, open_site
 
 SHIPPED = {scenario.name: scenario for scenario in scenarios(Path("nowhere"))}
 UNDIAGNOSED = ("clock_skew", "outlier", "full_disk")  # the incident is opened as what the scenario expects

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.toml_text import to_toml
+from peaktrade_core.base.toml_text import to_toml
 
 CONFIG = Path(__file__).parents[2] / "config"
 KEYS = st.text(st.characters(blacklist_categories=("Cs",)), max_size=8)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.evidence_index import evidence_check
-from peaktrade_core.services.runbooks import run_runbook
+from peaktrade_core.runbooks.index import evidence_check
+from peaktrade_core.runbooks.runbooks import run_runbook
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import Ended
 
 

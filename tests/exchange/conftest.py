@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from rig import Desk, on_venue
 
-from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.testing import LoopbackVenue, MarketSource
+from peaktrade_core.workspace.workspace import Workspace
 
 
 @pytest.fixture

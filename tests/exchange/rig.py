@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from peaktrade_core.adapters.exchange.client import CallPolicy, VenueClient
-from peaktrade_core.adapters.exchange.credentials import Credentials, variables_of
-from peaktrade_core.adapters.feeds import Item, Pause
-from peaktrade_core.domain.events import AnyEvent, Notice, Start
-from peaktrade_core.domain.market import Bar
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.session import Plan, Stop, run_session
+from peaktrade_core.session.session import Plan, Stop, run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
+from peaktrade_core.trading.events import AnyEvent, Notice, Start
+from peaktrade_core.trading.feed import Item, Pause
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.venue.client import CallPolicy, VenueClient
+from peaktrade_core.venue.credentials import Credentials, variables_of
+from peaktrade_core.workspace.workspace import Workspace
 
 # venue faults that are a matter of the line, not of what we asked
 LINE_FAULTS = [

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rig import LINE_FAULTS, QUICK, Desk, client_of, on_venue
 
-from peaktrade_core.adapters.exchange.brokers import DemoBroker, ValidatingBroker
-from peaktrade_core.adapters.exchange.client import VenueClient
-from peaktrade_core.domain.errors import (
+from peaktrade_core.base.errors import (
     ConfigError,
     ExchangeAuthenticationError,
     ExchangeError,
     OrderOutcomeUnknownError,
 )
-from peaktrade_core.domain.events import Denial, Halt, Order, Submission, VenueAnswer
-from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.testing import Credentials, Fault, LoopbackVenue, MarketSource, named_faults
+from peaktrade_core.trading.events import Denial, Halt, Order, Submission, VenueAnswer
+from peaktrade_core.venue.brokers import DemoBroker, ValidatingBroker
+from peaktrade_core.venue.client import VenueClient
+from peaktrade_core.workspace.workspace import Workspace
 
 SILENT = {"hang", "stall", "drip", "lost_acknowledgement"}
 PATIENT = QUICK._replace(breaker_after=100_000, attempts=2)

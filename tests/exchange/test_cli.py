@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rig import on_venue
 
-from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.testing import LoopbackVenue, MarketSource
+from peaktrade_core.workspace.workspace import Workspace
 
 Run = Callable[..., Any]
 KEYS = ("KRAKEN_TESTNET_API_KEY", "KRAKEN_TESTNET_API_SECRET")

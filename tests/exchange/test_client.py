@@ -9,9 +9,7 @@ from collections.abc import Iterator
 import pytest
 from rig import LINE_FAULTS, QUICK, client_of
 
-from peaktrade_core.adapters.exchange.client import CallPolicy, VenueClient
-from peaktrade_core.adapters.exchange.credentials import Credentials, find_credentials
-from peaktrade_core.domain.errors import (
+from peaktrade_core.base.errors import (
     ConfigError,
     ExchangeAPIError,
     ExchangeAuthenticationError,
@@ -23,6 +21,8 @@ from peaktrade_core.domain.errors import (
     OrderOutcomeUnknownError,
 )
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, named_faults
+from peaktrade_core.venue.client import CallPolicy, VenueClient
+from peaktrade_core.venue.credentials import Credentials, find_credentials
 
 PAIR, PERP = "BTC/EUR", "BTC/USD:USD"
 NET, RATE, AUTH, API = (

@@ -9,8 +9,7 @@ import ccxt
 import pytest
 import requests
 
-from peaktrade_core.adapters.exchange.faults import describe, translate
-from peaktrade_core.domain.errors import (
+from peaktrade_core.base.errors import (
     ExchangeAPIError,
     ExchangeAuthenticationError,
     ExchangeError,
@@ -21,6 +20,7 @@ from peaktrade_core.domain.errors import (
     InsufficientFunds,
     OrderOutcomeUnknownError,
 )
+from peaktrade_core.venue.faults import describe, translate
 
 
 def by_the_wire() -> ccxt.ExchangeError:

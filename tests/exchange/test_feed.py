@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from rig import Offset, client_of, source_bars
 
-from peaktrade_core.adapters.feeds import Item, Notice, Pause
-from peaktrade_core.adapters.feeds.exchange import MOST_HISTORY, ExchangeFeed
-from peaktrade_core.domain.errors import ConfigError, ExchangeAPIError, ExchangeError, ExchangeNetworkError
-from peaktrade_core.domain.market import Bar
+from peaktrade_core.base.errors import ConfigError, ExchangeAPIError, ExchangeError, ExchangeNetworkError
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock
+from peaktrade_core.trading.feed import Item, Notice, Pause
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.venue.feed import MOST_HISTORY, ExchangeFeed
 
 PAIR, PERP = "BTC/EUR", "BTC/USD:USD"
 

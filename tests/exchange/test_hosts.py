@@ -15,15 +15,15 @@ import requests
 import urllib3.connection
 from rig import QUICK, Desk, client_of, no_wait, on_venue
 
-from peaktrade_core.adapters.exchange.brokers import DemoBroker, ValidatingBroker
-from peaktrade_core.adapters.exchange.client import VenueClient
-from peaktrade_core.adapters.exchange.credentials import Credentials
-from peaktrade_core.adapters.exchange.hosts import Guard
-from peaktrade_core.domain.errors import ConfigError, ExchangeNetworkError, ForbiddenRequestError
-from peaktrade_core.domain.events import Halt, Order
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.live_lock import lock_checks
+from peaktrade_core.base.errors import ConfigError, ExchangeNetworkError, ForbiddenRequestError
+from peaktrade_core.control.live_lock import lock_checks
 from peaktrade_core.testing import LoopbackVenue, MarketSource
+from peaktrade_core.trading.events import Halt, Order
+from peaktrade_core.venue.brokers import DemoBroker, ValidatingBroker
+from peaktrade_core.venue.client import VenueClient
+from peaktrade_core.venue.credentials import Credentials
+from peaktrade_core.venue.hosts import Guard
+from peaktrade_core.workspace.workspace import Workspace
 
 PAIR, PERP = "BTC/EUR", "BTC/USD:USD"
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "API-Key": "k", "API-Sign": "s"}

@@ -14,8 +14,8 @@ import pyarrow.parquet
 import pytest
 from rig import give_keys, on_venue
 
-from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.testing import Credentials, Fault, LoopbackVenue, MarketSource
+from peaktrade_core.workspace.workspace import Workspace
 
 KEY = "CANARYkey0123456789+/x"
 SECRET = base64.b64encode(b"canary secret that must not be seen anywhere").decode()
@@ -105,6 +105,6 @@ def test_the_command_line_shows_no_key_either(
 
 
 def test_credentials_do_not_show_themselves() -> None:
-    from peaktrade_core.adapters.exchange.credentials import Credentials as Ours
+    from peaktrade_core.venue.credentials import Credentials as Ours
 
     assert repr(Ours(KEY, SECRET)) == str(Ours(KEY, SECRET)) == "Credentials()"

@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 import pytest
 from rig import LINE_FAULTS, LIVELY, Desk, Ran, on_venue, source_bars, write_candles
 
-from peaktrade_core.adapters.feeds.replay import ReplayFeed
-from peaktrade_core.adapters.trading_state import GLOBAL
-from peaktrade_core.domain.events import BarDone, Denial, Gap, Notice, Order, State
-from peaktrade_core.domain.market import Bar
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.policy.indicators import Slots
-from peaktrade_core.policy.strategies import register, scratch_registry
-from peaktrade_core.services.session import Stop, run_session
+from peaktrade_core.candles.replay import ReplayFeed
+from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.session.session import Stop, run_session
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock, named_faults
+from peaktrade_core.trading.events import BarDone, Denial, Gap, Notice, Order, State
+from peaktrade_core.trading.indicators import Slots
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.strategies import register, scratch_registry
+from peaktrade_core.workspace.workspace import Workspace
 
 REAL = "coinbase_BTC-USD_1m_20170903-20170904"
 NETWORK = "ExchangeNetworkError"

@@ -17,15 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.exchange.client import VenueClient
-from peaktrade_core.adapters.feeds import Feed, Item, Pause
-from peaktrade_core.adapters.feeds.exchange import ExchangeFeed
-from peaktrade_core.adapters.feeds.paced import PacedFeed
-from peaktrade_core.adapters.feeds.replay import ReplayFeed, read_candles
-from peaktrade_core.adapters.feeds.synthetic import YEAR_S, SyntheticFeed
-from peaktrade_core.domain.errors import ConfigError, DataError
-from peaktrade_core.domain.market import Bar, bar_fault
+from peaktrade_core.base.errors import ConfigError, DataError
+from peaktrade_core.candles.replay import ReplayFeed, read_candles
+from peaktrade_core.session.paced import PacedFeed
+from peaktrade_core.session.synthetic import YEAR_S, SyntheticFeed
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
+from peaktrade_core.trading.feed import Feed, Item, Pause
+from peaktrade_core.trading.market import Bar, bar_fault
+from peaktrade_core.venue.client import VenueClient
+from peaktrade_core.venue.feed import ExchangeFeed
 
 FILE = "coinbase_BTC-USD_1m_20161007-20161009"
 
@@ -165,7 +165,7 @@ def test_a_synthetic_bar_opens_where_the_one_before_closed() -> None:
 def digest(seed: int) -> str:
     """Return the first bars of a seed as another process sees them."""
     script = (
-        "from itertools import islice; from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed;"
+        "from itertools import islice; from peaktrade_core.session.synthetic import SyntheticFeed;"
         f"print([tuple(b) for b in islice(SyntheticFeed({seed}, 60), 700)])"
     )
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout

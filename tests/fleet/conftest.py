@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.fleet_orders import order_of
-from peaktrade_core.services.fleet_stop import owner_of
+from peaktrade_core.fleet.ending import owner_of
+from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def wait_until(true: Callable[[], Any], seconds: float = 30.0) -> None:

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from peaktrade_core.adapters.journal import read_journal
-from peaktrade_core.adapters.processes import Identity, exists, send, this_process
-from peaktrade_core.domain.errors import ConfigError, EnvironmentFault, ExchangeAuthenticationError
-from peaktrade_core.domain.tally import fold
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.fleet_orders import order_of
-from peaktrade_core.services.fleet_stop import owner_of
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, ExchangeAuthenticationError
+from peaktrade_core.base.processes import Identity, exists, send, this_process
+from peaktrade_core.fleet.ending import owner_of
+from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.records.journal import read_journal
+from peaktrade_core.trading.tally import fold
+from peaktrade_core.workspace.workspace import Workspace
 from tests.fleet.conftest import wait_until
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from peaktrade_core.adapters.processes import this_process
-from peaktrade_core.adapters.runs import Heartbeat, RunFolder
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.session import run_session
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.processes import this_process
+from peaktrade_core.records.folder import Heartbeat, RunFolder
+from peaktrade_core.session.session import run_session
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def beat(**more) -> Heartbeat:

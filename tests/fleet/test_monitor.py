@@ -7,11 +7,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from peaktrade_core.adapters.journal import read_journal
-from peaktrade_core.domain.events import BarDone
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.cli.columns import print_columns
-from peaktrade_core.services.monitor import Follower, line_of
+from peaktrade_core.fleet.monitor import Follower, line_of
+from peaktrade_core.records.journal import read_journal
+from peaktrade_core.show.columns import print_columns
+from peaktrade_core.trading.events import BarDone
+from peaktrade_core.workspace.workspace import Workspace
 from tests.fleet.conftest import wait_until
 
 

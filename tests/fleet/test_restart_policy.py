@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from peaktrade_core.adapters.launches import Launch, Order, Restart
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.services.fleet_restarts import WINDOW, Past, due_restarts
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.fleet.launches import Launch, Order, Restart
+from peaktrade_core.fleet.restarts import WINDOW, Past, due_restarts
 
 ENDED = datetime(2026, 1, 5, 8, tzinfo=UTC)
 

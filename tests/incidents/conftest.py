@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from peaktrade_core.edge.bootstrap import Workspace
 from peaktrade_core.testing import LoopbackVenue, MarketSource
+from peaktrade_core.workspace.workspace import Workspace
 from tests.exchange.rig import Desk, on_venue
 
 

@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from peaktrade_core.adapters.trading_state import GLOBAL
-from peaktrade_core.domain.diagnosis import KINDS, Diagnosis, Finding
-from peaktrade_core.domain.errors import SessionNotFoundError
-from peaktrade_core.domain.events import Failure, Gap, Notice
-from peaktrade_core.domain.incidents import KINDS as INCIDENT_KINDS
-from peaktrade_core.domain.market import Bar
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.diagnosis import diagnose
+from peaktrade_core.base.errors import SessionNotFoundError
+from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.incidents.diagnosis.diagnose import diagnose
+from peaktrade_core.incidents.diagnosis.findings import KINDS, Diagnosis, Finding
+from peaktrade_core.incidents.incident import KINDS as INCIDENT_KINDS
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource
+from peaktrade_core.trading.events import Failure, Gap, Notice
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 from tests.exchange.rig import Desk, Ran, source_bars, write_candles
 
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
-from peaktrade_core.domain.incidents import Incident, response_checks
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.cli import main
-from peaktrade_core.services.incident_review import review
-from peaktrade_core.services.incidents import UNCLOSED, IncidentBook
-from peaktrade_core.services.periods import WEEK, span_of
-from peaktrade_core.services.retention import named_in_incidents
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
+from peaktrade_core.cli import main
+from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
+from peaktrade_core.incidents.incident import Incident, response_checks
+from peaktrade_core.incidents.review import review
+from peaktrade_core.schedule.periods import WEEK, span_of
+from peaktrade_core.schedule.retention import named_in_incidents
+from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import Ended
 
 MONDAY = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
@@ -205,7 +205,7 @@ def test_a_process_that_dies_before_the_report_is_written_leaves_the_incident(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("peaktrade_core.services.incident_pages.write_pages", dies)
+        patch.setattr("peaktrade_core.incidents.pages.write_pages", dies)
         with pytest.raises(KeyboardInterrupt):
             opened(book, title="Cut off")
     (row,) = book.rows()

@@ -8,19 +8,19 @@ from typing import NamedTuple
 import nbformat
 import pytest
 
-from peaktrade_core.domain.alerts import Raised
-from peaktrade_core.domain.errors import ConfigError, UnknownNameError
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.incident_case import open_case
-from peaktrade_core.edge.incident_reports import (
+from peaktrade_core.alerts.alerts import Raised
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.incidents.case import open_case
+from peaktrade_core.incidents.reports import (
     incident_learned,
     incident_summary,
     open_incident_week,
     review_incidents,
 )
-from peaktrade_core.services.runbooks import RunOutcome, find_runbook, run_runbook
+from peaktrade_core.runbooks.runbooks import RunOutcome, find_runbook, run_runbook
 from peaktrade_core.testing import Fault, LoopbackVenue
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 from tests.exchange.rig import Desk
 
 

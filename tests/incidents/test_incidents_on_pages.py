@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from peaktrade_core.domain.alerts import Raised
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard.panels import Page
+from peaktrade_core.alerts.alerts import Raised
+from peaktrade_core.dashboard.panels import Page
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def shown(workspace: Workspace, name: str, subject: str | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peaktrade_core.adapters.market_data import CandleStore, Series
+from peaktrade_core.candles.store import CandleStore, Series
 
 SERIES = Series("kraken", "BTC/EUR", "1m")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from peaktrade_core.adapters.exchange.client import CallPolicy, VenueClient
-from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.adapters.market_data import CandleStore
-from peaktrade_core.domain.market import Bar
+from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.testing import LoopbackVenue, MarketSource
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.venue.client import CallPolicy, VenueClient
 
 QUICK = CallPolicy(timeout_s=0.5, deadline_s=1.0, attempts=4, backoff_s=0.01, longest_s=0.02)
 

@@ -13,9 +13,9 @@ import pyarrow.parquet
 import pytest
 from candle_files import SERIES
 
-from peaktrade_core.adapters.market_data import CandleStore, Series
-from peaktrade_core.domain.market import Bar
-from peaktrade_core.services.candle_checks import check_file, check_store
+from peaktrade_core.candles.checks import check_file, check_store
+from peaktrade_core.candles.store import CandleStore, Series
+from peaktrade_core.trading.market import Bar
 
 HOUR = Series("kraken", "BTC/EUR", "1h")
 Columns = dict[str, list[Any]]

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from candle_files import SERIES, files
 
-from peaktrade_core.adapters.exchange.client import VenueClient
-from peaktrade_core.adapters.market_data import CandleStore, Series
-from peaktrade_core.domain.errors import ConfigError, ExchangeError, UnknownNameError
-from peaktrade_core.domain.market import Bar
-from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME
-from peaktrade_core.services import market_data
-from peaktrade_core.services.market_data import Fetched, Page, fetch
+from peaktrade_core.base.errors import ConfigError, ExchangeError, UnknownNameError
+from peaktrade_core.candles import fetch as market_data
+from peaktrade_core.candles.fetch import Fetched, Page, fetch
+from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.venue.client import VenueClient
+from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME
 
 FIRST = 1767225600.0  # 2026-01-01, the market's first bar
 NOON = FIRST + 720 * 60
@@ -187,7 +187,7 @@ def test_wrong_wishes_are_refused_before_anything_is_written(store: CandleStore,
 
 SMALL_PAGES = (
     "from peaktrade_core.services import market_data; market_data.PAGE['krakenfutures'] = 300; "
-    "from peaktrade_core.edge.cli import main; main()"
+    "from peaktrade_core.cli import main; main()"
 )
 
 

@@ -11,10 +11,10 @@ from candle_files import SERIES, files
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.feeds.replay import ReplayFeed
-from peaktrade_core.adapters.market_data import CandleStore, Series, Stored
-from peaktrade_core.domain.errors import ConfigError, DataError, EnvironmentFault
-from peaktrade_core.domain.market import Bar
+from peaktrade_core.base.errors import ConfigError, DataError, EnvironmentFault
+from peaktrade_core.candles.replay import ReplayFeed
+from peaktrade_core.candles.store import CandleStore, Series, Stored
+from peaktrade_core.trading.market import Bar
 
 
 def test_a_day_of_minutes_is_a_file_and_so_is_a_year_of_days(store: CandleStore, minutes: list[Bar]) -> None:
@@ -67,7 +67,7 @@ def test_a_full_disk_leaves_the_old_file(store: CandleStore, minutes: list[Bar],
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("peaktrade_core.adapters.files.os.fsync", full)
+    monkeypatch.setattr("peaktrade_core.base.files.os.fsync", full)
     with pytest.raises(EnvironmentFault, match="No space left"):
         store.put(SERIES, minutes[10:20])
     monkeypatch.undo()

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.exchange.client import VenueClient
-from peaktrade_core.services.venue_facts import inspect_venue, list_markets
 from peaktrade_core.testing import Fault, LoopbackVenue
+from peaktrade_core.venue.client import VenueClient
+from peaktrade_core.venue.facts import inspect_venue, list_markets
 
 
 def test_the_venue_is_described(venue: LoopbackVenue, client: Callable[..., VenueClient]) -> None:

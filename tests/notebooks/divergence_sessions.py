@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.market import Bar
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.config import CONFIG
-from peaktrade_core.services.session import run_session
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.session.session import run_session
+from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.workspace.config import CONFIG
+from peaktrade_core.workspace.workspace import Workspace
 
 BEGAN = "2026-01-05T06:45:00+00:00"  # after the sessions that every workspace has
 CANDLES = "data/session_candles.parquet"

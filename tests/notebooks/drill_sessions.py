@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from peaktrade_core.adapters.environment import environment
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.edge.bootstrap import FIXED_CLOCK, Workspace
-from peaktrade_core.edge.drills.run import run_drill
-from peaktrade_core.services.drill_log import DrillBook
-from peaktrade_core.services.drill_scenarios import find_scenario
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.environment import environment
+from peaktrade_core.drills.log import DrillBook
+from peaktrade_core.drills.run import run_drill
+from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
 from tests.notebooks.divergence_sessions import prepare_divergence
 
 BEGAN = "2026-01-05T07:00:00+00:00"

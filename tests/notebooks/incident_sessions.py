@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from peaktrade_core.adapters.environment import environment
-from peaktrade_core.adapters.feeds import Item, Pause
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.edge.bootstrap import FIXED_CLOCK, Workspace
-from peaktrade_core.edge.config import CONFIG
-from peaktrade_core.services.diagnosis import diagnose
-from peaktrade_core.services.session import run_session
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.environment import environment
+from peaktrade_core.incidents.diagnosis.diagnose import diagnose
+from peaktrade_core.session.session import run_session
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock
+from peaktrade_core.trading.feed import Item, Pause
+from peaktrade_core.workspace.config import CONFIG
+from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
 
 BEGAN = "2026-01-05T06:30:00+00:00"
 LIVELY = {"fast": 2, "slow": 5}

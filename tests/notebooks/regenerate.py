@@ -21,21 +21,21 @@ from typing import Any
 import click
 import nbformat
 
-from peaktrade_core.adapters.environment import environment
-from peaktrade_core.adapters.exchange.credentials import variables_of
-from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.adapters.files import write_atomic
-from peaktrade_core.adapters.market_data import CandleStore, Series
-from peaktrade_core.adapters.resources import share_dir
-from peaktrade_core.adapters.warm.owner import warm_kernels
-from peaktrade_core.domain.errors import NotebookError, UnknownNameError
-from peaktrade_core.domain.market import Bar
-from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME, Workspace
-from peaktrade_core.edge.config import CONFIG
-from peaktrade_core.edge.installation import accept
-from peaktrade_core.edge.release_checks import release_checks
-from peaktrade_core.services.session import run_session
+from peaktrade_core.base.environment import environment
+from peaktrade_core.base.errors import NotebookError, UnknownNameError
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.resources import share_dir
+from peaktrade_core.candles.store import CandleStore, Series
+from peaktrade_core.desk.installation import accept
+from peaktrade_core.desk.release_checks import release_checks
+from peaktrade_core.session.session import run_session
+from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.venue.credentials import variables_of
+from peaktrade_core.warm.owner import warm_kernels
+from peaktrade_core.workspace.config import CONFIG
+from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
 from tests.notebooks.drill_sessions import DRILL_SCENES
 from tests.notebooks.incident_sessions import INCIDENT_SCENES
 
@@ -145,7 +145,7 @@ def regenerate(path: Path) -> bytes:
     Raises:
         NotebookError: a cell failed, or an output tells something that will differ on another machine.
     """
-    from peaktrade_core.adapters.notebooks import execute
+    from peaktrade_core.runbooks.execute import execute
 
     with tempfile.TemporaryDirectory(prefix="peaktrade-") as folder:
         home = Path(folder) / "workspace"

@@ -18,9 +18,9 @@ import pytest
 from regenerate import NOW, committed, prepared, regenerate
 
 import peaktrade_core
-from peaktrade_core.adapters.warm.owner import warm_kernels
-from peaktrade_core.edge.bootstrap import FIXED_CLOCK, HOME
-from peaktrade_core.services.runbooks import list_runbooks
+from peaktrade_core.runbooks.runbooks import list_runbooks
+from peaktrade_core.warm.owner import warm_kernels
+from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME
 
 REPO = Path(__file__).resolve().parent.parent.parent
 NOTEBOOKS = committed()

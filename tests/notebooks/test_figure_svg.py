@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.figure_svg import HEIGHT, WIDTH, draw
-from peaktrade_core.edge import figures
+from peaktrade_core.show import figures
+from peaktrade_core.show.figure_svg import HEIGHT, WIDTH, draw
 
 START = datetime(2026, 1, 5, 22, 30, tzinfo=UTC)
 MOMENTS = [START + timedelta(minutes=n) for n in range(121)]

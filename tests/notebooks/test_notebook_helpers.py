@@ -12,16 +12,16 @@ import nbformat
 import pytest
 
 import peaktrade_core as pt
-from peaktrade_core.adapters.notebook_html import PLOTLY, to_html
-from peaktrade_core.domain import events as ev
-from peaktrade_core.domain.checks import Check
-from peaktrade_core.edge.figures import POINTS, thin
-from peaktrade_core.edge.tables import Cell, Table
-from peaktrade_core.policy.limit_use import limits_used
-from peaktrade_core.policy.risk import DENY_CODES, Limits
-from peaktrade_core.services.deny_help import DENY_HELP
-from peaktrade_core.services.runbooks import run_runbook
-from peaktrade_core.services.session import run_session
+from peaktrade_core.base.checks import Check
+from peaktrade_core.runbooks.html import PLOTLY, to_html
+from peaktrade_core.runbooks.runbooks import run_runbook
+from peaktrade_core.runs.deny_help import DENY_HELP
+from peaktrade_core.session.session import run_session
+from peaktrade_core.show.figures import POINTS, thin
+from peaktrade_core.show.table import Cell, Table
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.limit_use import limits_used
+from peaktrade_core.trading.risk import DENY_CODES, Limits
 
 NASTY = "<script>alert('note')</script> & \"quotes\""
 
@@ -152,7 +152,7 @@ def test_an_empty_workspace_says_what_to_do_next(workspace):
 
 
 def peaktrade_error() -> type[Exception]:
-    from peaktrade_core.domain.errors import SessionNotFoundError
+    from peaktrade_core.base.errors import SessionNotFoundError
 
     return SessionNotFoundError
 

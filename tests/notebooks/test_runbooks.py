@@ -15,9 +15,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from peaktrade_core.domain.errors import ConfigError, EnvironmentFault, NotebookError, UnknownNameError
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.runbooks import RunOutcome, list_runbooks, run_runbook, run_runbooks
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, NotebookError, UnknownNameError
+from peaktrade_core.runbooks.runbooks import RunOutcome, list_runbooks, run_runbook, run_runbooks
+from peaktrade_core.workspace.workspace import Workspace
 
 Write = Callable[..., Path]
 

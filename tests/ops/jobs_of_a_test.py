@@ -9,10 +9,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from peaktrade_core.adapters.clocks import SystemClock
-from peaktrade_core.domain.jobs import DAY, TIME, Period
-from peaktrade_core.services.schedule import Done, JobKind, Schedule
-from peaktrade_core.services.scheduler import BUSY, Scheduler
+from peaktrade_core.base.wall_clock import SystemClock
+from peaktrade_core.schedule.jobs import DAY, TIME, Period
+from peaktrade_core.schedule.schedule import Done, JobKind, Schedule
+from peaktrade_core.schedule.scheduler import BUSY, Scheduler
 
 DAILY = '[jobs.{job}]\ncron = "0 0 * * *"\ncatch_up_days = 1\ntimeout_s = {timeout}\nretries = {retries}\nretry_after_s = 0.0\n'
 

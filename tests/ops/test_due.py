@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from jobs_of_a_test import kinds
 
-from peaktrade_core.adapters.jobs import RunLog
-from peaktrade_core.domain import jobs as jb
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.services.schedule import JOBS_FILE, Schedule
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.schedule import jobs as jb
+from peaktrade_core.schedule.job_log import RunLog
+from peaktrade_core.schedule.schedule import JOBS_FILE, Schedule
 
 REPO = Path(__file__).resolve().parent.parent.parent
 NIGHT = 'time_zone = "Europe/Berlin"\n[jobs.{job}]\ncron = "{cron}"\ncatch_up_days = {days}\n'
@@ -151,7 +151,7 @@ def test_a_wrong_file_is_refused_with_its_place(home: Path, text: str, said: str
 
 
 def test_the_shipped_jobs_are_all_the_jobs_there_are(workspace: object) -> None:
-    from peaktrade_core.edge.job_kinds import job_kinds, open_schedule
+    from peaktrade_core.dashboard.job_kinds import job_kinds, open_schedule
 
     assert set(open_schedule(workspace).jobs) == set(job_kinds(workspace))  # type: ignore[arg-type]
     assert (REPO / JOBS_FILE).is_file()

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from jobs_of_a_test import jobs_file, kinds, open_it
 
-from peaktrade_core.domain import jobs as jb
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.job_kinds import open_schedule
-from peaktrade_core.services.schedule import JOBS_FILE, Schedule
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.dashboard.job_kinds import open_schedule
+from peaktrade_core.schedule import jobs as jb
+from peaktrade_core.schedule.schedule import JOBS_FILE, Schedule
+from peaktrade_core.workspace.workspace import Workspace
 
 REPO = Path(__file__).resolve().parents[2]
 RULE = "failed-job"

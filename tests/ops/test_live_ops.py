@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.exchange.credentials import variables_of
-from peaktrade_core.adapters.trading_state import GLOBAL, TradingState
-from peaktrade_core.domain import events as ev
-from peaktrade_core.domain.checks import FAIL, PASS, WARN, worst
-from peaktrade_core.domain.clock import EPOCH
-from peaktrade_core.domain.errors import StrategyError
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.smoke import smoke
-from peaktrade_core.edge.stages import stage_checks
-from peaktrade_core.edge.venue_orders import venue_orders
-from peaktrade_core.services.ops import orders, orders_of, portfolio
-from peaktrade_core.services.preview import preview
-from peaktrade_core.services.run_views import RunRow
+from peaktrade_core.base.checks import FAIL, PASS, WARN, worst
+from peaktrade_core.base.clock import EPOCH
+from peaktrade_core.base.errors import StrategyError
+from peaktrade_core.desk.smoke import smoke
+from peaktrade_core.desk.stages import stage_checks
+from peaktrade_core.fleet.ops import orders, orders_of, portfolio
+from peaktrade_core.halts.states import GLOBAL, TradingState
+from peaktrade_core.research.preview import preview
+from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.testing import LoopbackVenue, MarketSource
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.venue.credentials import variables_of
+from peaktrade_core.venue.orders import venue_orders
+from peaktrade_core.workspace.workspace import Workspace
 
 ACTIVE = TradingState(scope=GLOBAL)
 Run = Callable[..., SessionRecord]
@@ -137,8 +137,8 @@ def test_the_preview_knows_the_halt_and_writes_nothing(workspace: Workspace, pea
 
 
 def test_the_preview_of_a_strategy_that_fails_names_it(workspace: Workspace) -> None:
-    from peaktrade_core.policy.strategies import register, scratch_registry
-    from peaktrade_core.services.demo import Fragile, fragile
+    from peaktrade_core.desk.demo import Fragile, fragile
+    from peaktrade_core.trading.strategies import register, scratch_registry
 
     with scratch_registry():
         register("fragile", Fragile, slots=lambda _: 1, warmup=lambda _: 0)(fragile)

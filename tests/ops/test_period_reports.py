@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.domain.checks import FAIL, PASS, WARN
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.period_tables import open_day, open_week, period_figure, period_tables
-from peaktrade_core.services import periods
+from peaktrade_core.base.checks import FAIL, PASS, WARN
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.reports.period_tables import open_day, open_week, period_figure, period_tables
+from peaktrade_core.schedule import periods
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 NOW = datetime(2026, 1, 6, 8, tzinfo=UTC)
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
@@ -131,7 +131,7 @@ def test_drawdown_is_escalated_at_five_and_ten_percent(
 def test_a_failure_names_its_runbook_and_cannot_break_the_markdown(
     workspace: Workspace, template: SessionRecord
 ) -> None:
-    from peaktrade_core.edge.period_reports import _markdown
+    from peaktrade_core.reports.period_reports import _markdown
 
     error = "ExchangeNetworkError: <b>a | b</b>"
     put(workspace, template, 1, begins=DAY, status="failed", error=error)

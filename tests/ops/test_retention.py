@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services import retention as rt
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.schedule import retention as rt
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ARCHIVE, DELETE = rt.Retention(), rt.Retention(action="delete")

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from jobs_of_a_test import jobs_file, open_it
 
-from peaktrade_core.adapters.jobs import RunLog
-from peaktrade_core.domain import jobs as jb
+from peaktrade_core.schedule import jobs as jb
+from peaktrade_core.schedule.job_log import RunLog
 
 HELPER = Path(__file__).with_name("jobs_of_a_test.py")
 REPO = Path(__file__).resolve().parent.parent.parent

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.domain.ledger import Ledger
-from peaktrade_core.policy import book as bk
+from peaktrade_core.trading import book as bk
+from peaktrade_core.trading.ledger import Ledger
 
 
 def after(*fills: tuple[float, float], fee: float = 0.0, mark: float | None = None) -> list[float]:

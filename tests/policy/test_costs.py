@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.domain.market import decimal_step
-from peaktrade_core.policy.costs import Market, fee, fill_price, position_size, round_price, round_qty
+from peaktrade_core.trading.costs import Market, fee, fill_price, position_size, round_price, round_qty
+from peaktrade_core.trading.market import decimal_step
 
 
 def market(tick: str = "0.01", lot: str = "0.00000001", **changed: float) -> Market:

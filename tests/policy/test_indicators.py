@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.policy.indicators import extreme_slots, mean_slots, rolling_max, rolling_mean, wilder
+from peaktrade_core.trading.indicators import extreme_slots, mean_slots, rolling_max, rolling_mean, wilder
 
 
 def walk(seed: int, n: int, scale: float) -> pd.Series:

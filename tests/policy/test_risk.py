@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.policy import book as bk
-from peaktrade_core.policy import engine, risk
-from peaktrade_core.policy.costs import Market
-from peaktrade_core.policy.risk import DENY_CODES, Limits
+from peaktrade_core.trading import book as bk
+from peaktrade_core.trading import engine, risk
+from peaktrade_core.trading.costs import Market
+from peaktrade_core.trading.risk import DENY_CODES, Limits
 
 NAN = math.nan
 KINDS = {

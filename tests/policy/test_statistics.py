@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.domain.events import Fill
-from peaktrade_core.domain.ledger import Ledger
-from peaktrade_core.policy.statistics import statistics, trades
+from peaktrade_core.trading.events import Fill
+from peaktrade_core.trading.ledger import Ledger
+from peaktrade_core.trading.statistics import statistics, trades
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR_S = 3600.0

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from peaktrade_core.adapters.feeds.synthetic import SyntheticFeed
-from peaktrade_core.domain.errors import ConfigError, UnknownNameError
-from peaktrade_core.policy.strategies import get_strategy, register, scratch_registry
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.trading.strategies import get_strategy, register, scratch_registry
 
 COLUMNS = ["ts", "open", "high", "low", "close", "volume"]
 

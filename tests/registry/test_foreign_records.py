@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.registry import Query
-from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.domain.records import encode_record, read_record
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.reports import session_report
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.records.registry import Query
+from peaktrade_core.reports.session_reports import session_report
+from peaktrade_core.trading.records import encode_record, read_record
+from peaktrade_core.workspace.workspace import Workspace
 
 OLD = {"session_id": "old_1", "mode": "paper", "status": "completed", "started_at": "2025-06-01T10:00:00"}
 
@@ -126,7 +126,7 @@ FOREIGN: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", FOREIGN)
 def test_a_foreign_record_is_shown_everywhere(workspace: Workspace, records: Path, case: str) -> None:
-    from peaktrade_core.services.checks import post_session_checks
+    from peaktrade_core.runs.checks import post_session_checks
 
     _write(records / "20250601T100000_live_session_paper_old_1.json", {**OLD, **FOREIGN[case]})
     assert workspace.recover() == []
@@ -189,7 +189,7 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_left_out(
         def __exit__(self, *_: object) -> None: ...
 
     with monkeypatch.context() as patch:
-        patch.setattr("peaktrade_core.adapters.registry_scan.os.scandir", Vanishing)
+        patch.setattr("peaktrade_core.records.scan.os.scandir", Vanishing)
         assert "gone" not in [row.session_id for row in workspace.views.rows(Query(status="completed"))]
     assert [row.session_id for row in workspace.views.rows()] == ["old_1"]
 

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters import registry_scan
-from peaktrade_core.adapters.registry import Query, Registry
-from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.domain.records import encode_record, read_record
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.records import scan as registry_scan
+from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.trading.records import encode_record, read_record
+from peaktrade_core.workspace.workspace import Workspace
 from tests.registry.test_registry import NOON, make, record
 
 steps = st.lists(
@@ -121,8 +121,8 @@ def settle(registry: Registry) -> None:
 def test_an_unchanged_large_folder_is_not_listed_by_a_new_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peaktrade_core.adapters.registry.QUICK_S", 0.0)  # as if it took long
-    monkeypatch.setattr("peaktrade_core.adapters.registry.SHARE", 1e9)
+    monkeypatch.setattr("peaktrade_core.records.registry.QUICK_S", 0.0)  # as if it took long
+    monkeypatch.setattr("peaktrade_core.records.registry.SHARE", 1e9)
     first = make(tmp_path)
     put(first, 1)
     settle(first)

@@ -15,23 +15,23 @@ from typing import NamedTuple
 
 import pytest
 
-from peaktrade_core.adapters.alert_log import AlertLog, note_in_runs
-from peaktrade_core.adapters.chain import Chain
-from peaktrade_core.adapters.jobs import RunLog
-from peaktrade_core.adapters.kill_switch_audit import KillSwitchAudit
-from peaktrade_core.adapters.log import append_line
-from peaktrade_core.adapters.registry_chain import RegistryChain
-from peaktrade_core.domain.alerts import AlertBook, Raised, Silenced
-from peaktrade_core.domain.checks import Check
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.domain.jobs import Started
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.drill_log import DrillBook
-from peaktrade_core.services.drill_scenarios import find_scenario
-from peaktrade_core.services.evidence import EvidenceBook
-from peaktrade_core.services.evidence_index import evidence_check
-from peaktrade_core.services.incidents import IncidentBook
+from peaktrade_core.alerts.alerts import AlertBook, Raised, Silenced
+from peaktrade_core.alerts.log import AlertLog, note_in_runs
+from peaktrade_core.base.chain import Chain
+from peaktrade_core.base.checks import Check
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.log import append_line
+from peaktrade_core.drills.log import DrillBook
+from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.halts.audit import KillSwitchAudit
+from peaktrade_core.incidents.book import IncidentBook
+from peaktrade_core.records.chain import RegistryChain
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.index import evidence_check
+from peaktrade_core.schedule.job_log import RunLog
+from peaktrade_core.schedule.jobs import Started
+from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import command, environment
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)

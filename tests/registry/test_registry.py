@@ -20,13 +20,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.files import write_atomic
-from peaktrade_core.adapters.log import append_line
-from peaktrade_core.adapters.registry import Query, Registry
-from peaktrade_core.domain.clock import as_utc
-from peaktrade_core.domain.errors import EnvironmentFault
-from peaktrade_core.domain.records import SCHEMA_VERSION, SessionRecord, encode_record
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.base.clock import as_utc
+from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.log import append_line
+from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord, encode_record
+from peaktrade_core.workspace.workspace import Workspace
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -188,7 +188,7 @@ def test_a_write_within_the_grain_of_the_file_systems_clock_is_not_missed(
 ) -> None:
     registry.write(record(0))
     just_now = time.time_ns() + 2 * 10**9  # however slow this machine is: the first look falls into the same grain
-    monkeypatch.setattr("peaktrade_core.adapters.registry.folder_ns", lambda _: just_now)
+    monkeypatch.setattr("peaktrade_core.records.registry.folder_ns", lambda _: just_now)
     assert len(registry.entries()) == 1
     registry.write(record(1))
     time.sleep(0.06)
@@ -306,7 +306,7 @@ def test_an_index_that_is_read_only_does_not_matter(tmp_path: Path, monkeypatch:
     def connect(target: Any, **options: Any) -> sqlite3.Connection:
         return real(target) if target == ":memory:" else real(f"file:{target}?mode=ro", uri=True, **options)
 
-    monkeypatch.setattr("peaktrade_core.adapters.registry_index.sqlite3.connect", connect)
+    monkeypatch.setattr("peaktrade_core.records.index.sqlite3.connect", connect)
     registry = make(tmp_path)
     registry.write(record(0))
     assert registry.sums()[0] == 1

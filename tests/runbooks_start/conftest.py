@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.domain.evidence import Evidence
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.steps import Runbook, begin_runbook
-from peaktrade_core.services.runbooks import RunOutcome, run_runbook
+from peaktrade_core.runbooks.evidence import Evidence
+from peaktrade_core.runbooks.runbooks import RunOutcome, run_runbook
+from peaktrade_core.runbooks.steps import Runbook, begin_runbook
+from peaktrade_core.workspace.workspace import Workspace
 from tests.fleet.conftest import launch as launch
 
 

@@ -10,19 +10,19 @@ from typing import ClassVar
 
 import pytest
 
-from peaktrade_core.domain.checks import FAIL, PASS, WARN, Check
-from peaktrade_core.domain.errors import ConfigError, StepOpenError
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard_checks import dashboard_checks
-from peaktrade_core.edge.installation import FILE, accept
-from peaktrade_core.edge.log_checks import bad_lines, log_checks
-from peaktrade_core.edge.restart_steps import accept_changes, restarted_checks
-from peaktrade_core.edge.session_steps import ask_to_start, run_session_step
-from peaktrade_core.edge.start_checks import change_checks, changes_table, desk_checks, session_ready, settings_checks
-from peaktrade_core.edge.step_form import answer_form
-from peaktrade_core.edge.steps import Runbook
-from peaktrade_core.services.plan import Plan
+from peaktrade_core.alerts.log_checks import bad_lines, log_checks
+from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
+from peaktrade_core.base.errors import ConfigError, StepOpenError
+from peaktrade_core.dashboard.watching.checks import dashboard_checks
+from peaktrade_core.desk.installation import FILE, accept
+from peaktrade_core.desk.restart_after_maintenance import accept_changes, restarted_checks
+from peaktrade_core.desk.start_checks import change_checks, changes_table, desk_checks, session_ready, settings_checks
+from peaktrade_core.runbooks.form import answer_form
+from peaktrade_core.runbooks.session_run import ask_to_start, run_session_step
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.session.plan import Plan
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 HERE = "http://127.0.0.1:1"  # nobody listens there
 
@@ -36,13 +36,13 @@ def broken(run_shadow: Callable[..., SessionRecord], home: Path) -> SessionRecor
     """Return a session that failed a moment ago: its strategy raises."""
     module = home / "bad.py"
     module.write_text(
-        "from typing import NamedTuple\nfrom peaktrade_core.policy.strategies import register\n"
+        "from typing import NamedTuple\nfrom peaktrade_core.trading.strategies import register\n"
         "class P(NamedTuple):\n    n: int = 1\n"
         "@register('falls_over', P, slots=lambda p: 1, warmup=lambda p: 1)\n"
         "def falls_over(p, s, o, h, l, c, v):\n    raise ValueError('no')\n"
     )
-    from peaktrade_core.edge.bootstrap import load_strategy_module
-    from peaktrade_core.policy import strategies
+    from peaktrade_core.trading import strategies
+    from peaktrade_core.workspace.workspace import load_strategy_module
 
     load_strategy_module(module)
     try:
@@ -238,7 +238,7 @@ def test_the_check_before_a_session_asks_and_then_decides(headless) -> None:
 
 
 def test_with_a_person_there_the_steps_after_an_open_question_wait(begin, broken, workspace, monkeypatch) -> None:
-    monkeypatch.setattr("peaktrade_core.edge.steps._somebody_is_there", lambda: True)
+    monkeypatch.setattr("peaktrade_core.runbooks.steps._somebody_is_there", lambda: True)
     runbook = begin("session_run")
     ask(runbook)
     with pytest.raises(StepOpenError, match="above first, then run this cell again") as refused:
@@ -292,7 +292,7 @@ def test_the_dashboard_is_asked_and_compared(workspace, page, monkeypatch, healt
 
 def test_the_form_records_the_whole_reason(begin, broken, monkeypatch) -> None:
     """In a browser the click overtook keys that waited to be sent; a field that is sent when it is left cannot be."""
-    monkeypatch.setattr("peaktrade_core.edge.steps._somebody_is_there", lambda: True)
+    monkeypatch.setattr("peaktrade_core.runbooks.steps._somebody_is_there", lambda: True)
     runbook = begin("session_run")
     ask(runbook)
     form = answer_form(

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 import pytest
 
-from peaktrade_core.domain.checks import FAIL, PASS, WARN
-from peaktrade_core.domain.errors import ConfigError, SessionNotFoundError
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.stop_checks import order_checks, over_checks
-from peaktrade_core.edge.stop_steps import SAVED, running_table, stop_runs
-from peaktrade_core.edge.venue_orders import VenueOrder, VenueOrders
-from peaktrade_core.services.fleet_stop import owner_of
+from peaktrade_core.base.checks import FAIL, PASS, WARN
+from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
+from peaktrade_core.desk.safe_stop import SAVED, running_table, stop_runs
+from peaktrade_core.fleet.ending import owner_of
+from peaktrade_core.fleet.stop_checks import order_checks, over_checks
+from peaktrade_core.venue.orders import VenueOrder, VenueOrders
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def statuses(workspace: Workspace, runs: list[str]) -> dict[str, str]:
@@ -163,6 +163,6 @@ def test_a_broken_configuration_keeps_nothing_running(workspace, home, launch: C
 def test_an_order_that_is_open_at_the_venue_is_a_failure(workspace, run_shadow, monkeypatch) -> None:
     there = VenueOrder(order_id="O1", symbol="BTC/EUR", side="buy", qty=0.1, price=None, at=None)
     told = VenueOrders(venue="kraken", told="1 open", orders=[there])
-    monkeypatch.setattr("peaktrade_core.edge.stop_checks.venue_orders", lambda _: told)
+    monkeypatch.setattr("peaktrade_core.fleet.stop_checks.venue_orders", lambda _: told)
     found = {one.id: one for one in order_checks(workspace, [run_shadow(steps=30).session_id])}
     assert (found["orders_venue"].status, found["orders_venue"].evidence) == (FAIL, "kraken: 1 open")

@@ -6,13 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from peaktrade_core.domain.checks import FAIL, PASS, WARN
-from peaktrade_core.domain.errors import ArtefactError, ConfigError
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.live_start import ask_both, ask_go, document
-from peaktrade_core.edge.stages import stage_checks
-from peaktrade_core.edge.steps import Runbook
-from peaktrade_core.edge.switch_steps import (
+from peaktrade_core.base.checks import FAIL, PASS, WARN
+from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.desk.kill_switch import (
     ask_cause,
     audit_table,
     check_fit,
@@ -22,6 +18,10 @@ from peaktrade_core.edge.switch_steps import (
     switch_table,
     use_switch,
 )
+from peaktrade_core.desk.live_start import ask_both, ask_go, document
+from peaktrade_core.desk.stages import stage_checks
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.workspace.workspace import Workspace
 
 CAUSE = "cause = yes: the feed was mended"
 BOTH = (

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.steps import Runbook, begin_runbook
-from peaktrade_core.policy.strategies import register, scratch_registry
-from peaktrade_core.services.demo import Fragile, fragile
+from peaktrade_core.desk.demo import Fragile, fragile
+from peaktrade_core.runbooks.steps import Runbook, begin_runbook
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.strategies import register, scratch_registry
+from peaktrade_core.workspace.workspace import Workspace
 
 
 @pytest.fixture

@@ -8,9 +8,7 @@ from typing import get_args
 
 import pytest
 
-from peaktrade_core.domain.errors import ConfigError, UnknownNameError
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.alert_steps import (
+from peaktrade_core.alerts.alert_handling import (
     MEANINGS,
     NOTEBOOKS,
     alert_checks,
@@ -21,11 +19,13 @@ from peaktrade_core.edge.alert_steps import (
     meanings_table,
     open_alerts,
 )
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.steps import Runbook
-from peaktrade_core.policy.alert_rule import RUNBOOKS
-from peaktrade_core.policy.alert_rules import AnyRule
-from peaktrade_core.services.runbooks import list_runbooks
+from peaktrade_core.alerts.rule import RUNBOOKS
+from peaktrade_core.alerts.rules import AnyRule
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.runbooks.runbooks import list_runbooks
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 from tests.notebooks.regenerate import ALERTS
 
 

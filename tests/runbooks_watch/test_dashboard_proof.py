@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.domain.checks import Check
-from peaktrade_core.domain.errors import ConfigError, SessionNotFoundError
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard_probe import Answer, Seen, look_at_dashboard
-from peaktrade_core.edge.page_checks import agreement_checks, page_checks, read_only_checks
-from peaktrade_core.edge.steps import Runbook
-from peaktrade_core.edge.watch_checks import export_checks, newest_session, source_checks
-from peaktrade_core.edge.watch_export import export_snapshot, exported_files
-from peaktrade_core.services.session import run_session
+from peaktrade_core.base.checks import Check
+from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
+from peaktrade_core.dashboard.watching.export import export_snapshot, exported_files
+from peaktrade_core.dashboard.watching.pages import agreement_checks, page_checks, read_only_checks
+from peaktrade_core.dashboard.watching.probe import Answer, Seen, look_at_dashboard
+from peaktrade_core.dashboard.watching.watch import export_checks, newest_session, source_checks
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.session.session import run_session
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 REPO = Path(__file__).resolve().parents[2]
 

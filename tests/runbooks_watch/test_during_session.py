@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.domain.checks import Check
-from peaktrade_core.domain.clock import FixedClock
-from peaktrade_core.domain.errors import ConfigError, SessionNotFoundError, StepOpenError
-from peaktrade_core.domain.events import Failure, Halt, Notice
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.escalation import ask_escalation, carry_out, path_checks
-from peaktrade_core.edge.steps import Runbook
-from peaktrade_core.edge.watch_checks import round_checks
-from peaktrade_core.edge.watch_tables import series_checks, tile_table
-from peaktrade_core.services.during_session import Watched, during_checks, escalation, watch_runs
-from peaktrade_core.services.evidence import EvidenceBook
-from peaktrade_core.services.run_views import RunRow
-from peaktrade_core.services.session_detail import JournalDetail
+from peaktrade_core.base.checks import Check
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, StepOpenError
+from peaktrade_core.dashboard.watching.tables import series_checks, tile_table
+from peaktrade_core.dashboard.watching.watch import round_checks
+from peaktrade_core.fleet.during_session import Watched, during_checks, escalation, watch_runs
+from peaktrade_core.incidents.escalation import ask_escalation, carry_out, path_checks
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runs.detail import JournalDetail
+from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.trading.events import Failure, Halt, Notice
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 GOOD: dict[str, Any] = {
     "run_id": "shadow_20260105_060000_aaaaaa",

@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from peaktrade_core.domain.errors import UnknownNameError
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.explorer_tables import detail_checks, explore_sessions, figures_table, settings_table
-from peaktrade_core.edge.notebook import open_session
-from peaktrade_core.services.repeat import repeat_command
+from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.dashboard.watching.explorer import detail_checks, explore_sessions, figures_table, settings_table
+from peaktrade_core.runbooks.notebook import open_session
+from peaktrade_core.runs.repeat import repeat_command
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import Ended
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from peaktrade_core.domain.errors import ConfigError, SessionNotFoundError, UnknownNameError
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.fleet_steps import fleet_readiness, orchestrate, outcome_checks, tail_of
-from peaktrade_core.edge.steps import Runbook
+from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, UnknownNameError
+from peaktrade_core.desk.orchestrator import fleet_readiness, orchestrate, outcome_checks, tail_of
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 
 @pytest.fixture

@@ -8,17 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.edge.dashboard_probe import Answer, Seen
-from peaktrade_core.edge.steps import Runbook
-from peaktrade_core.edge.walkthrough import FOLDER, set_up_practice, walk_clean_up, walk_failure, walk_session
-from peaktrade_core.edge.walkthrough_checks import (
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.dashboard.watching.probe import Answer, Seen
+from peaktrade_core.dashboard.watching.walkthrough import (
+    FOLDER,
+    set_up_practice,
+    walk_clean_up,
+    walk_failure,
+    walk_session,
+)
+from peaktrade_core.dashboard.watching.walkthrough_checks import (
     walk_agreement_checks,
     walk_failure_checks,
     walk_report_checks,
     walk_start_checks,
 )
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import Ended
 
 YES = "tested = yes: as of today; clean_up = {}"
@@ -69,7 +75,7 @@ def test_a_new_walk_begins_with_an_empty_practice_workspace(begin: Callable[...,
 
 
 def test_it_is_kept_when_that_is_the_answer(begin: Callable[..., Runbook], workspace: Workspace) -> None:
-    from peaktrade_core.edge.walkthrough import ask_clean_up
+    from peaktrade_core.dashboard.watching.walkthrough import ask_clean_up
 
     runbook = begin("demo_walkthrough", answers="clean_up = keep")
     set_up_practice(runbook)

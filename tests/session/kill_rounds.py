@@ -16,12 +16,12 @@ import time
 
 import numpy as np
 
-from peaktrade_core.adapters import journal as journals
-from peaktrade_core.adapters.journal import Journal, read_journal, whole_events
-from peaktrade_core.adapters.registry import Query
-from peaktrade_core.domain.tally import fold
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services import session
+from peaktrade_core.records import journal as journals
+from peaktrade_core.records.journal import Journal, read_journal, whole_events
+from peaktrade_core.records.registry import Query
+from peaktrade_core.session import session
+from peaktrade_core.trading.tally import fold
+from peaktrade_core.workspace.workspace import Workspace
 
 LONGEST_S = 0.020
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from peaktrade_core.adapters.journal import read_journal
-from peaktrade_core.domain.events import BarDone, Gap, Halt
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.session import run_session
+from peaktrade_core.records.journal import read_journal
+from peaktrade_core.session.session import run_session
+from peaktrade_core.trading.events import BarDone, Gap, Halt
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 Run = Callable[..., SessionRecord]
 
@@ -80,7 +80,7 @@ def test_a_session_that_halts_itself_is_repeatable_too(
     configure("max_drawdown_halt_pct = 10.0", "max_drawdown_halt_pct = 0.05")
     found = []
     for gate in (0.0, 0.25, 60.0):
-        monkeypatch.setattr("peaktrade_core.services.loop.GATE_S", gate)
+        monkeypatch.setattr("peaktrade_core.session.loop.GATE_S", gate)
         workspace = Workspace(home)
         record = run_session(workspace.plan(steps=1500), workspace.desk())
         assert any(type(event) is Halt for event in read_journal(workspace.run_folder(record.session_id).journal))

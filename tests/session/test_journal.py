@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.journal import GroupCommit, Journal, read_journal, whole_events
-from peaktrade_core.domain.clock import EPOCH
-from peaktrade_core.domain.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.domain.events import SCHEMA, End, Gap, Severity, Start
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.domain.tally import fold
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.checks import post_session_checks
+from peaktrade_core.base.clock import EPOCH
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.records.journal import GroupCommit, Journal, read_journal, whole_events
+from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.trading.events import SCHEMA, End, Gap, Severity, Start
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.tally import fold
+from peaktrade_core.workspace.workspace import Workspace
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ def test_a_second_writer_is_refused(small: Path) -> None:
 
 FULL_DISK = """
 import json, resource, signal, sys
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.session import run_session
+from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.session.session import run_session
 import pyarrow.parquet
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 workspace = Workspace(sys.argv[1])
@@ -151,7 +151,7 @@ def test_run_folders_that_cannot_be_written_leave_no_record(home: Path, peaktrad
 def test_a_disk_that_fails_at_the_end_leaves_the_session_to_be_recovered(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from peaktrade_core.services.session import run_session
+    from peaktrade_core.session.session import run_session
 
     plan, desk = workspace.plan(steps=100), workspace.desk()
     real = workspace.registry.write

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.journal import read_journal
-from peaktrade_core.adapters.registry import ALL, Entry, Query, Registry
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.domain.tally import fold
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.recovery import recover
+from peaktrade_core.records.journal import read_journal
+from peaktrade_core.records.registry import ALL, Entry, Query, Registry
+from peaktrade_core.session.recovery import recover
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.tally import fold
+from peaktrade_core.workspace.workspace import Workspace
 
 HERE = Path(__file__).parent
 ROUNDS = 160  # for each seed
@@ -53,17 +53,17 @@ def test_nothing_acknowledged_is_lost_when_sessions_are_killed(
 
 
 POINTS = {
-    "folder made": ("peaktrade_core.adapters.registry", "Registry", "write", "before", None),
-    "record written": ("peaktrade_core.adapters.journal", "Journal", "__init__", "before", "aborted"),
-    "journal made": ("peaktrade_core.adapters.journal", "Journal", "__init__", "after", "aborted"),
-    "journal ended": ("peaktrade_core.adapters.journal", "Journal", "close", "after", "completed"),
-    "table written": ("peaktrade_core.adapters.runs", "RunFolder", "read_meta", "before", "completed"),
-    "meta written": ("peaktrade_core.adapters.runs", "RunFolder", "read_meta", "after", "completed"),
+    "folder made": ("peaktrade_core.records.registry", "Registry", "write", "before", None),
+    "record written": ("peaktrade_core.records.journal", "Journal", "__init__", "before", "aborted"),
+    "journal made": ("peaktrade_core.records.journal", "Journal", "__init__", "after", "aborted"),
+    "journal ended": ("peaktrade_core.records.journal", "Journal", "close", "after", "completed"),
+    "table written": ("peaktrade_core.records.folder", "RunFolder", "read_meta", "before", "completed"),
+    "meta written": ("peaktrade_core.records.folder", "RunFolder", "read_meta", "after", "completed"),
 }
 DYING = """
 import importlib, os, signal, sys
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.session import run_session
+from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.session.session import run_session
 home, module, owner, name, when = sys.argv[1:]
 kind = getattr(importlib.import_module(module), owner)
 real = getattr(kind, name)
@@ -125,7 +125,7 @@ def test_a_stop_that_comes_while_the_session_waits_never_locks_up() -> None:
     # The handler runs in the thread that waits; with a plain lock inside, one in a few thousand stops hung.
     script = """
 import random, signal
-from peaktrade_core.services.session import Stop
+from peaktrade_core.session.session import Stop
 stop = Stop()
 signal.signal(signal.SIGALRM, lambda *_: stop.request("again"))
 for _ in range(40_000):
@@ -202,7 +202,7 @@ def test_a_recovered_run_of_another_machine_is_left_alone(
 ) -> None:
     where = POINTS["record written"][:-1]
     subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=60)
-    monkeypatch.setattr("peaktrade_core.services.recovery.this_host", lambda: "elsewhere")
+    monkeypatch.setattr("peaktrade_core.session.recovery.this_host", lambda: "elsewhere")
     assert workspace.recover() == []
     assert workspace.views.rows()[0].status == "started"
     assert os.path.isdir(workspace.run_folder(workspace.views.rows()[0].session_id).path)

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.adapters.trading_state import GLOBAL, TradingStates, scope_of
-from peaktrade_core.domain.clock import EPOCH
-from peaktrade_core.domain.errors import ConfigError, EnvironmentFault
-from peaktrade_core.domain.events import BarDone, Denial, Fill, Halt, Order, State
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.session import Stop, run_session
+from peaktrade_core.base.clock import EPOCH
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
+from peaktrade_core.session.session import Stop, run_session
+from peaktrade_core.trading.events import BarDone, Denial, Fill, Halt, Order, State
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 LIVELY = {"params": {"fast": 2, "slow": 5}, "seed": 4}
 Run = Callable[..., SessionRecord]
@@ -215,7 +215,7 @@ def test_a_drawdown_halt_is_latched_for_its_strategy_and_symbol_until_a_person_r
 def test_a_session_never_loosens_what_a_person_tightened(
     tight: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peaktrade_core.services.loop.GATE_S", 60.0)  # it looks once, before its first bar
+    monkeypatch.setattr("peaktrade_core.session.loop.GATE_S", 60.0)  # it looks once, before its first bar
     scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
     plan, desk = workspace.plan(steps=1500), workspace.desk()
 
@@ -241,7 +241,7 @@ def test_a_halt_that_cannot_be_written_holds_for_the_rest_of_the_session(
         raise EnvironmentFault("cannot write the state: No space left on device")
 
     monkeypatch.setattr(TradingStates, "set", refuse)
-    monkeypatch.setattr("peaktrade_core.services.loop.GATE_S", 0.0)
+    monkeypatch.setattr("peaktrade_core.session.loop.GATE_S", 0.0)
     record = run_session(workspace.plan(steps=1500), workspace.desk())
     (halted,) = kinds(workspace, record, Halt)
     assert not [e for e in kinds(workspace, record, Order) if e.seq > halted.seq and e.purpose == "open"]

@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from peaktrade_core.adapters.brokers import Answer
-from peaktrade_core.adapters.journal import read_journal
-from peaktrade_core.adapters.trading_state import scope_of
-from peaktrade_core.domain.events import BarDone, Fill, Halt, Order, Submission, VenueAnswer
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.domain.tally import fold
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.policy.indicators import Slots
-from peaktrade_core.policy.strategies import register, scratch_registry
-from peaktrade_core.services.checks import post_session_checks
-from peaktrade_core.services.session import run_session
+from peaktrade_core.halts.states import scope_of
+from peaktrade_core.records.journal import read_journal
+from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.session.session import run_session
+from peaktrade_core.trading.brokers import Answer
+from peaktrade_core.trading.events import BarDone, Fill, Halt, Order, Submission, VenueAnswer
+from peaktrade_core.trading.indicators import Slots
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.strategies import register, scratch_registry
+from peaktrade_core.trading.tally import fold
+from peaktrade_core.workspace.workspace import Workspace
 
 
 class Venue:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.feeds.replay import read_candles
-from peaktrade_core.domain.errors import ConfigError
-from peaktrade_core.domain.market import Bar, bar_fault
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.candles.replay import read_candles
 from peaktrade_core.testing import MarketSource, VenueClock
 from peaktrade_core.testing.market import partial
+from peaktrade_core.trading.market import Bar, bar_fault
 
 RISING = Bar(0.0, 100.0, 112.0, 94.0, 106.0, 30.0)
 MINUTES = [Bar(60.0 * n, 100.0 + n, 101.5 + n, 99.5 + n, 101.0 + n, 1.0 + n) for n in range(10)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import ccxt
 import pytest
 
-from peaktrade_core.domain.errors import DataError
+from peaktrade_core.base.errors import DataError
 from peaktrade_core.testing import (
     Fault,
     LoopbackVenue,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from peaktrade_core.domain.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.testing import Fault, Faults, Request, named_faults
 
 

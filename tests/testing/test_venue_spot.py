@@ -11,7 +11,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from peaktrade_core.domain.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock, connect
 
 PAIR = "BTC/EUR"

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from peaktrade_core.domain.errors import EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource
 
 OHLC = "/0/public/OHLC?pair=XBTEUR"

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters.files import write_atomic
-from peaktrade_core.adapters.log import append_line
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.activity import KINDS, Activity, _operation
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.log import append_line
+from peaktrade_core.reports.activity import KINDS, Activity, _operation
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

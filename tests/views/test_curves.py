@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peaktrade_core.domain.events import BarDone
-from peaktrade_core.domain.records import SessionRecord, encode_record
-from peaktrade_core.edge.bootstrap import Workspace
-from peaktrade_core.services.curves import read_curves
+from peaktrade_core.runs.curves import read_curves
+from peaktrade_core.trading.events import BarDone
+from peaktrade_core.trading.records import SessionRecord, encode_record
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def write(path: Path, equity: list[float], price: list[float] | None = None) -> Path:

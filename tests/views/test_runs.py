@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.adapters.runs import Heartbeat, RunFolder
-from peaktrade_core.domain.errors import ArtefactError, SessionNotFoundError
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.base.errors import ArtefactError, SessionNotFoundError
+from peaktrade_core.records.folder import Heartbeat, RunFolder
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 
 def started(workspace: Workspace, done: SessionRecord, run_id: str, **changes: Any) -> RunFolder:

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peaktrade_core.adapters import tails
-from peaktrade_core.adapters.journal import read_journal, read_tail
-from peaktrade_core.adapters.tails import newest_lines
-from peaktrade_core.domain.errors import ArtefactError
-from peaktrade_core.domain.events import BarDone, Notice
-from peaktrade_core.domain.records import SessionRecord
-from peaktrade_core.edge.bootstrap import Workspace
+from peaktrade_core.base import tails
+from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.tails import newest_lines
+from peaktrade_core.records.journal import read_journal, read_tail
+from peaktrade_core.trading.events import BarDone, Notice
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 
 @settings(max_examples=120)

@@ -20,11 +20,11 @@ import psutil
 import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 
-from peaktrade_core.adapters.notebooks import Executed, execute
-from peaktrade_core.adapters.warm import owner
-from peaktrade_core.adapters.warm.owner import Nursery, present_nursery, warm_kernels
-from peaktrade_core.adapters.warm.provisioner import kernel_spec
-from peaktrade_core.adapters.warm.spare import Spare
+from peaktrade_core.runbooks.execute import Executed, execute
+from peaktrade_core.warm import owner
+from peaktrade_core.warm.owner import Nursery, present_nursery, warm_kernels
+from peaktrade_core.warm.provisioner import kernel_spec
+from peaktrade_core.warm.spare import Spare
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 REPO = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ OWNER = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from test_warm_kernels import Kernel
-from peaktrade_core.adapters.warm.owner import Nursery
+from peaktrade_core.warm.owner import Nursery
 nursery = Nursery((), ahead=True)
 nursery.start()
 kernel = Kernel(nursery)

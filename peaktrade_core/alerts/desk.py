@@ -1,0 +1,184 @@
+"""Alerts as a service: the rows people see, what they do to them, and the evaluation of the rules.
+
+Whatever changes goes through the alert log, which is shared with the watcher and with every command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple
+
+from peaktrade_core.alerts.alerts import (
+    CRITICAL,
+    RAISED,
+    Acknowledged,
+    AlertBook,
+    AlertRow,
+    Silenced,
+    Unsilenced,
+    rank,
+)
+from peaktrade_core.alerts.engine import AlertEngine
+from peaktrade_core.alerts.log import AlertLog, short_hash
+from peaktrade_core.alerts.rules import AnyRule
+from peaktrade_core.base.clock import Clock
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
+
+LONGEST_SILENCE = timedelta(days=30)
+
+
+class Checked(NamedTuple):
+    """What a rule finds now."""
+
+    rule_id: str
+    severity: str
+    message: str
+    run_id: str | None
+    key: str
+    runbook: str
+
+
+class Alerts:
+    """The alerts of one workspace."""
+
+    def __init__(self, log: AlertLog, clock: Clock, engine: Callable[[], AlertEngine]) -> None:
+        """Bring log and clock; ``engine`` makes the evaluation of the rules, which is not needed to read alerts."""
+        self.log = log
+        self._clock = clock
+        self._engine = engine
+
+    def check(self, run_id: str | None = None, rules: tuple[AnyRule, ...] | None = None) -> list[Checked]:
+        """Ask the rules now and return what they find, the worst first; nothing is recorded.
+
+        Args:
+            run_id: only about this run, known or not; None for everything.
+            rules: these instead of the workspace's own.
+
+        Raises:
+            ConfigError: the rules of the workspace are not sound.
+        """
+        engine = self._engine()
+        asked = engine.settings.rules if rules is None else rules
+        found = engine.look(asked) if run_id is None else engine.check(run_id, asked)
+        runbooks = {rule.id: rule.runbook for rule in asked}
+        checked = [
+            Checked(rule_id, f.severity, f.message, f.run_id, f.key, f.runbook or runbooks[rule_id])
+            for rule_id, findings in found.findings.items()
+            for f in findings
+        ]
+        checked += [
+            Checked(rule_id, CRITICAL, f"the rule failed: {why}", None, "", "6")
+            for rule_id, why in found.faults.items()
+        ]
+        return sorted(checked, key=lambda c: (-rank(c.severity), c.rule_id, c.key))
+
+    def rows(self, state: str | None = None, run_id: str | None = None, limit: int | None = None) -> list[AlertRow]:
+        """Return alerts, newest first.
+
+        Args:
+            state: ``raised`` or ``cleared``; None for both.
+            run_id: only those about this run.
+            limit: at most so many.
+        """
+        book, now = self.log.refresh(), self._clock.now()
+        found = [
+            row.alert_id
+            for row in sorted(book.alerts.values(), key=lambda row: (row.raised_at, row.alert_id), reverse=True)
+            if state in (None, row.state) and run_id in (None, row.run_id)
+        ]
+        return [book.row(alert_id, now) for alert_id in found[:limit]]
+
+    def row(self, alert_id: str) -> AlertRow:
+        """Return one alert by its id, or by a beginning of it that no other has.
+
+        Raises:
+            UnknownNameError: there is none, or more than one.
+        """
+        book = self.log.refresh()
+        return book.row(_full_id(book, alert_id), self._clock.now())
+
+    def silences(self) -> list[Silenced]:
+        """Return the silences that hold now, the first to end first."""
+        now = self._clock.now()
+        return sorted((s for s in self.log.refresh().silences.values() if s.until > now), key=lambda s: s.until)
+
+    def acknowledge(self, alert_id: str, by: str, note: str = "") -> AlertRow:
+        """Take an alert on: it escalates no further.
+
+        Raises:
+            UnknownNameError: no such alert.
+            ConfigError: no name was given, or the alert is cleared.
+        """
+        by = _named(by)
+
+        def decide(book: AlertBook) -> list[Acknowledged]:
+            row = book.alerts[_full_id(book, alert_id)]
+            if row.state != RAISED:
+                raise ConfigError(f"alert {row.alert_id} is cleared; there is nothing to acknowledge")
+            return [Acknowledged(at=self._clock.now(), alert_id=row.alert_id, by=by, note=note.strip())]
+
+        (change,) = self.log.append(decide)
+        assert isinstance(change, Acknowledged)
+        return self.row(change.alert_id)
+
+    def silence(
+        self, *, by: str, reason: str, seconds: float, rule_id: str | None = None, run_id: str | None = None
+    ) -> Silenced:
+        """Hold the deliveries of a rule, of a run, or of a rule on a run back for some time; alerts are still recorded.
+
+        Raises:
+            ConfigError: no name or reason, neither rule nor run, or a time that is not between a second and 30 days.
+        """
+        by = _named(by)
+        if not reason.strip():
+            raise ConfigError("a silence needs a reason (--reason)")
+        if rule_id is None and run_id is None:
+            raise ConfigError("a silence needs a rule or a run (--rule, --run): everything at once is never silenced")
+        if not 1.0 <= seconds <= LONGEST_SILENCE.total_seconds():
+            raise ConfigError(f"a silence lasts from a second to {LONGEST_SILENCE.days} days, not {seconds:g} s")
+        now = self._clock.now()
+        silence = Silenced(
+            at=now,
+            silence_id=short_hash("silence", by, rule_id or "", run_id or "", now.isoformat()),
+            until=now + timedelta(seconds=seconds),
+            by=by,
+            reason=reason.strip(),
+            rule_id=rule_id,
+            run_id=run_id,
+        )
+        self.log.append(lambda _: [silence])
+        return silence
+
+    def unsilence(self, silence_id: str, by: str) -> Silenced:
+        """End a silence before its time.
+
+        Raises:
+            UnknownNameError: no such silence.
+        """
+        by = _named(by)
+        ended: list[Silenced] = []
+
+        def decide(book: AlertBook) -> list[Unsilenced]:
+            if silence_id not in book.silences:
+                raise UnknownNameError("silence", silence_id, sorted(book.silences), "peaktrade alerts list")
+            ended.append(book.silences[silence_id])
+            return [Unsilenced(at=self._clock.now(), silence_id=silence_id, by=by)]
+
+        self.log.append(decide)
+        return ended[0]
+
+
+def _named(by: str) -> str:
+    if not by.strip():
+        raise ConfigError("this needs a name (--by)")
+    return by.strip()
+
+
+def _full_id(book: AlertBook, given: str) -> str:
+    found = [alert_id for alert_id in book.alerts if alert_id.startswith(given)] if given else []
+    if given in book.alerts:
+        return given
+    if len(found) != 1:
+        raise UnknownNameError("alert", given, found or list(book.alerts)[-3:], "peaktrade alerts list")
+    return found[0]

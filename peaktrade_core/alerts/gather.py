@@ -1,0 +1,215 @@
+"""Gathers what alert rules look at, from the read side, the journals of running sessions, and the disk.
+
+It keeps a meter for each run that it follows, so that a look costs only what happened since the last one. It reads
+and never writes; what cannot be read is a fact of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from peaktrade_core.alerts.facts import ALIVE, DIED, UNKNOWN, Facts, JobFacts, RunFacts, RunMeter, Scope
+from peaktrade_core.base.clock import Clock, as_utc
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, PeaktradeError, SessionNotFoundError
+from peaktrade_core.halts.states import TradingStates, scope_of
+from peaktrade_core.records.folder import RunFolder, is_id
+from peaktrade_core.records.follow import JournalFollower
+from peaktrade_core.runs.run_views import ENDED, RunRow
+from peaktrade_core.runs.views import Views
+from peaktrade_core.schedule.job_log import RunLog
+from peaktrade_core.schedule.jobs import CRASHED, JobRun
+from peaktrade_core.trading.events import Start
+from peaktrade_core.trading.market import timeframe_seconds
+
+LOOK_BACK = 500  # runs that are looked at, those with a process first
+_FAILED = "_failed"  # ends the name of a report that could not be made
+_PAGE = re.compile(r"reports/[\w./-]+_failed\.html")
+METERED_S = 600.0  # for so long after its end a run's journal is still looked into [s]
+
+
+class RunTracker:
+    """Follows the journal of one run."""
+
+    def __init__(self, journal: Path, keep_s: float, start_balance: float | None) -> None:
+        self._follower = JournalFollower(journal)
+        self.meter = RunMeter(keep_s, start_balance)
+        self.live_feed = False
+
+    def look(self) -> RunMeter:
+        """Take what is new into the meter and return it."""
+        news = self._follower.look()
+        self.meter.broken += news.broken
+        for event in news.events:
+            if isinstance(event, Start):
+                self.live_feed = event.config.get("feed") == "exchange"
+            self.meter.add(event)
+        return self.meter
+
+
+class Gatherer:
+    """Gathers facts of one workspace.
+
+    Args (of the constructor):
+        views: the read side; run_folder: opens a run; states: the trading states.
+        home: whose disk counts; reports: folder of the reports.
+        clock: what "now" means; keep_s: how far back the rules look into a run [s].
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        run_folder: Callable[[str], RunFolder],
+        states: TradingStates,
+        home: Path,
+        reports: Path,
+        clock: Clock,
+        keep_s: float,
+    ) -> None:
+        self._views, self._open, self._states = views, run_folder, states
+        self._home, self._reports, self._clock, self._keep_s = home, reports, clock, keep_s
+        self._runs = RunLog(reports / "schedule")
+        self._trackers: dict[str, RunTracker] = {}
+
+    def everything(self, report_kinds: Collection[str] = ()) -> Facts:
+        """Return the facts of the whole workspace; ``report_kinds`` are folders of reports/ whose age matters."""
+        rows = self._views.runs(LOOK_BACK)
+        now = self._clock.now()
+        runs = [self._run(row, now) for row in rows]
+        known = {row.run_id for row in rows}
+        self._trackers = {run_id: tracker for run_id, tracker in self._trackers.items() if run_id in known}
+        ended = [run for run in runs if run.state in ENDED and run.ended_at is not None]
+        ended.sort(key=lambda run: run.ended_at or now, reverse=True)
+        return Facts(
+            now=now,
+            runs=tuple(sorted(runs, key=lambda run: run.run_id)),
+            ended=tuple(ended),
+            disk_free=_free(self._home),
+            reports={kind: _newest(self._reports / kind) for kind in report_kinds},
+            failed_reports={
+                kind: failed for kind in report_kinds if (failed := _failed(self._reports / kind)) is not None
+            },
+            first_session_at=min((row.started_at for row in rows if row.started_at), default=None),
+            scopes=self._scopes(),
+            jobs=tuple(self._undone(now)),
+        )
+
+    def one(self, run_id: str) -> Facts:
+        """Return the facts of one run, which need not exist; its journal is read however long ago it ended."""
+        now = self._clock.now()
+        try:
+            run = self._run(self._views.run(run_id), now, always=True)
+        except SessionNotFoundError:
+            run = RunFacts(run_id, now)
+        return Facts(now=now, runs=(run,))
+
+    def _run(self, row: RunRow, now: datetime, *, always: bool = False) -> RunFacts:
+        """Return the facts of a run that has a row."""
+        lately = row.ended_at is not None and (now - row.ended_at).total_seconds() <= METERED_S
+        active = row.state in (*ALIVE, DIED)
+        meter = clock = closed_at = None
+        if (active or lately or always) and is_id(row.run_id):
+            tracker = self._tracker(row)
+            meter = tracker.look()
+            clock = meter.last
+            if clock is not None and active and row.last_event_at is not None:
+                clock += max(now - row.last_event_at, now - now)  # its time goes on while it is silent
+            closed_at = meter.bar_at if tracker.live_feed else None
+        beat = self._open(row.run_id).heartbeat() if row.state in ALIVE else None
+        strategy, symbol = row.strategy or "", row.symbol or ""
+        return RunFacts(
+            run_id=row.run_id,
+            now=now,
+            mode=row.mode,
+            strategy=strategy,
+            symbol=symbol,
+            state=row.state if row.state != UNKNOWN else "unreadable",
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            last_event_at=row.last_event_at,
+            heartbeat_at=as_utc(beat.at) if beat else None,
+            bar_closed_at=closed_at,
+            bar_s=_bar_s(row.timeframe),
+            max_drawdown=row.max_drawdown,
+            rejects_in_row=beat.rejects if beat else 0,
+            error=row.notes if row.state in ENDED else "",
+            scope=scope_of(row.mode, strategy, symbol),
+            meter=meter,
+            clock=clock,
+        )
+
+    def _tracker(self, row: RunRow) -> RunTracker:
+        if row.run_id not in self._trackers:
+            journal = self._open(row.run_id).journal
+            self._trackers[row.run_id] = RunTracker(journal, self._keep_s, row.start_balance)
+        return self._trackers[row.run_id]
+
+    def _undone(self, now: datetime) -> Iterator[JobFacts]:
+        """Yield what jobs of the scheduler could not do; one whose failed page is gone was made up by hand."""
+        try:
+            history = self._runs.history()
+            for job in history.jobs:
+                busy = bool(history.open(job)) and self._runs.busy(job)
+                for run in history.undone(job, busy=busy):
+                    if run.end is None:
+                        yield _job(run, CRASHED, "its process ended without a word", run.start.at)
+                    elif not (page := _PAGE.search(run.end.message)) or (self._home / page[0]).exists():
+                        yield _job(run, run.end.status, run.end.message, run.end.at)
+        except EnvironmentFault as fault:
+            yield JobFacts("schedule", "", "unreadable", str(fault), now)
+
+    def _scopes(self) -> tuple[Scope, ...]:
+        return tuple(Scope(s.scope, s.state, s.by, s.reason, s.since) for s in self._states.everything())
+
+
+def _job(run: JobRun, status: str, message: str, at: datetime) -> JobFacts:
+    start = run.start
+    return JobFacts(start.job, start.period, status, message, as_utc(at), start.attempt, start.run_id)
+
+
+def _bar_s(timeframe: str | None) -> float:
+    try:
+        return float(timeframe_seconds(timeframe or "1m"))
+    except ConfigError:
+        return 60.0
+
+
+def _free(home: Path) -> float | None:
+    """Return the free share of a folder's disk, None where it cannot be told."""
+    try:
+        usage = shutil.disk_usage(home)
+    except OSError:
+        return None
+    return usage.free / usage.total if usage.total else None
+
+
+def _newest(folder: Path) -> datetime | None:
+    """Return when the newest finished report of a folder was written, None where there is none."""
+    times = [changed for path, changed in _written(folder) if not path.stem.endswith(_FAILED)]
+    return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
+def _failed(folder: Path) -> str | None:
+    """Return the newest report of a folder if it failed, None where it was written or there is none."""
+    path, _ = max(_written(folder), key=lambda item: item[1], default=(None, 0.0))
+    return path.with_suffix(".html").name if path is not None and path.stem.endswith(_FAILED) else None
+
+
+def _written(folder: Path) -> list[tuple[Path, float]]:
+    """Return the reports in a folder with the time of their last change [s since epoch]."""
+    try:
+        return [
+            (path, path.stat().st_mtime)
+            for path in folder.iterdir()
+            if path.is_file() and not path.name.startswith(".")
+        ]
+    except OSError:
+        return []
+
+
+def label(error: Exception) -> str:
+    """Return an error as it is told: its sentence, with its type where it is none of ours."""
+    return str(error) if isinstance(error, PeaktradeError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,157 @@
+"""The alert log: one append-only file of alert changes, shared by the watcher and every command.
+
+A change is decided and written under one file lock, with everything that others wrote read first, so that two
+processes never raise the same alert twice. It is on the disk before anybody acts on it. What a dying process left of
+a line is written over by the next writer and passed over by readers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from peaktrade_core.alerts.alerts import AlertBook, AnyChange, Changed, Cleared, Raised
+from peaktrade_core.base.clock import iso
+from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.log import Ending, append, unfinished, whole_lines
+
+LOG = "alerts.jsonl"
+
+
+class AlertLog:
+    """The file, and the fold of it that this process has read so far.
+
+    Attributes:
+        path: ``reports/alerts/alerts.jsonl``.
+        book: the fold; :meth:`refresh` brings it up to date.
+        faults: whole lines that could not be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.book = AlertBook()
+        self.faults = 0
+        self._offset = 0
+        self._decode = msgspec.json.Decoder(AnyChange).decode
+
+    def refresh(self) -> AlertBook:
+        """Read what was appended since the last time and return the fold.
+
+        Raises:
+            EnvironmentFault: the file is there but cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size < self._offset:  # replaced by a shorter one: begin again
+                    self.book, self._offset, self.faults = AlertBook(), 0, 0
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            if self._offset:
+                self.book, self._offset, self.faults = AlertBook(), 0, 0
+            return self.book
+        except OSError as error:
+            raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
+        whole, newline, _ = data.rpartition(b"\n")
+        for line in whole.split(b"\n") if newline else ():
+            try:
+                change = self._decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self.faults += 1
+            else:
+                self.book.apply(change)
+        self._offset += len(whole) + len(newline)
+        return self.book
+
+    def changes(self) -> list[AnyChange]:
+        """Return every change that can be read, in order; raises as :meth:`refresh`."""
+        found = []
+        for line in whole_lines(self.path):
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                found.append(self._decode(line))
+        return found
+
+    def append(self, decide: Callable[[AlertBook], Iterable[AnyChange]]) -> list[AnyChange]:
+        """Ask ``decide`` for changes to the newest state, write them durably and return them with their numbers.
+
+        Args:
+            decide: gets the fold of everything written so far; nobody writes while it thinks. It must not block.
+
+        Raises:
+            EnvironmentFault: the file cannot be written, or another process holds its lock for too long.
+        """
+        changes: list[AnyChange] = []
+
+        def lines(_: Ending) -> list[bytes]:
+            book = self.refresh()
+            changes.extend(
+                msgspec.structs.replace(change, seq=book.next_seq + n) for n, change in enumerate(decide(book))
+            )
+            return [msgspec.json.encode(change) for change in changes]
+
+        append(self.path, lines, self.refresh)
+        return changes
+
+
+def short_hash(*parts: str) -> str:
+    """Return eight hex digits that follow from ``parts``: an id that a person can type."""
+    return sha256("\x1f".join(parts).encode()).hexdigest()[:8]
+
+
+class RunLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a run's ``alerts.jsonl``: the contract's fields, then what tells repeats apart."""
+
+    rule_id: str
+    severity: str
+    message: str
+    run_id: str
+    timestamp: str
+    alert_id: str
+    state: str
+    seq: int
+    runbook: str = ""
+
+
+def note_in_runs(changes: Iterable[AnyChange], book: AlertBook, folder: Callable[[str], Path | None]) -> None:
+    """Append what became of alerts to ``alerts.jsonl`` of the runs they are about; a line that is there stays single.
+
+    Args:
+        changes: from the log, with their numbers.
+        book: the fold that knows their alerts.
+        folder: finds the folder of a run, None where there is none.
+    """
+    for change in changes:
+        if not isinstance(change, (Raised, Changed, Cleared)):
+            continue
+        row = book.alerts.get(change.alert_id)
+        where = folder(row.run_id) if row and row.run_id else None
+        if row is None or where is None or row.run_id is None:
+            continue
+        line = RunLine(
+            rule_id=row.rule_id,
+            severity=row.severity if isinstance(change, Cleared) else change.severity,
+            message=change.message,
+            run_id=row.run_id,
+            timestamp=iso(change.at),
+            alert_id=row.alert_id,
+            state="cleared" if isinstance(change, Cleared) else "raised",
+            seq=change.seq,
+            runbook=row.runbook,
+        )
+        _append_once(where / LOG, line)
+
+
+def _append_once(path: Path, line: RunLine) -> None:
+    """Append a line unless its number is in the file."""
+    mark = f'"seq":{line.seq},'.encode()
+    append(path, lambda end: [] if _holds(path, mark) else [*unfinished(end), msgspec.json.encode(line)])
+
+
+def _holds(path: Path, mark: bytes) -> bool:
+    """Return whether a whole line of a file holds a mark."""
+    return any(mark in line for line in whole_lines(path))

@@ -1,0 +1,150 @@
+"""What all alert rules share: their settings, which runs they concern, and exact comparisons.
+
+Thresholds are exact: "more than 5" does not fire at 5, and 5 % is the 5 % that somebody typed, whatever floats make of
+it. Percent and seconds are as typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from peaktrade_core.alerts.alerts import CRITICAL, INFO, WARNING
+from peaktrade_core.alerts.facts import UNKNOWN, Facts, Finding, RunFacts
+from peaktrade_core.base.errors import ExchangeError
+
+GROUPS: dict[str, Callable[[RunFacts], str]] = {
+    "run": lambda run: run.run_id,
+    "scope": lambda run: run.scope,
+    "strategy": lambda run: run.strategy,
+    "symbol": lambda run: run.symbol,
+    "mode": lambda run: run.mode,
+    "rule": lambda _: "",
+}
+RUNBOOKS = {
+    "4": "system start after maintenance",
+    "5": "stopping sessions safely",
+    "6": "system health check",
+    "7": "exchange errors",
+    "7a": "exchange errors: network",
+    "7b": "exchange errors: rate limit",
+    "7c": "exchange errors: authentication",
+    "8": "risk limit breached",
+    "9": "PnL divergence",
+    "10": "incomplete data",
+    "11": "communication and responsibility",
+}
+ACTIONS = ("", "reduce", "pause")
+_EXACT = 9  # decimals after which a percentage is noise of its arithmetic
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    """What every rule has.
+
+    Attributes:
+        id: its name; severity: of what it finds, where the kind does not grade by itself.
+        for_s: a finding must hold this long before it is an alert [s]; clear_for_s: and be gone this long to clear it.
+        quiet_s: for this long after somebody was told, only worse news is told at once [s].
+        repeat_s: tell again this often while nobody acknowledges a critical alert [s], 0 for never.
+        escalate_after_s: tell ``escalate_to`` when nobody acknowledged a critical alert for so long [s], 0 for never.
+        group_by: ``run``, ``scope`` (mode, strategy and symbol), ``strategy``, ``symbol``, ``mode`` or ``rule``.
+        channels: where it is told; escalate_to: where it escalates to.
+        owner: who treats it; runbook: by which runbook.
+        action: ``reduce`` or ``pause`` what it is about when it becomes critical; empty for nothing.
+        modes, strategies, symbols: only runs with one of these; empty for all.
+    """
+
+    id: str
+    enabled: bool = True
+    severity: str = WARNING
+    for_s: float = 0.0
+    clear_for_s: float = 30.0
+    quiet_s: float = 60.0
+    repeat_s: float = 0.0
+    escalate_after_s: float = 0.0
+    group_by: str = "run"
+    channels: tuple[str, ...] = ("log",)
+    escalate_to: tuple[str, ...] = ()
+    owner: str = "operator"
+    runbook: str = "6"
+    action: str = ""
+    modes: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Yield what the rule finds, one finding for each run or thing."""
+        for run in facts.runs:
+            if self.concerns(run):
+                yield from self.look(run)
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Yield what the rule finds about one run."""
+        raise NotImplementedError
+
+    def concerns(self, run: RunFacts) -> bool:
+        """Return whether the rule's filters let a run pass; a run that nobody knows always does."""
+        if run.state == UNKNOWN:
+            return True
+        pairs = ((self.modes, run.mode), (self.strategies, run.strategy), (self.symbols, run.symbol))
+        return all(not wanted or value in wanted for wanted, value in pairs)
+
+    def finding(self, run: RunFacts, severity: str, message: str, runbook: str = "") -> Finding:
+        """Return a finding about a run under the rule's grouping."""
+        key = GROUPS[self.group_by](run)
+        return Finding(key, severity, message, run.run_id, run.symbol or None, run.scope, run.run_id, runbook)
+
+    @property
+    def about_runs(self) -> bool:
+        """Whether the rule looks at one run at a time, so that a single run can be checked with it."""
+        return type(self).find is Rule.find
+
+    @property
+    def window(self) -> float:
+        """How far back the rule looks into a run [s of session time]."""
+        return float(getattr(self, "window_s", 0.0))
+
+
+def above(value: float, limit: float) -> bool:
+    """Return whether ``value`` is above ``limit``, not by the noise of its arithmetic alone; NaN is above."""
+    return not round(value - limit, _EXACT) <= 0.0
+
+
+def graded(value: float, limit: float) -> str:
+    """Return ``warning`` above ``limit``, ``critical`` above twice of it, else an empty string."""
+    return CRITICAL if above(value, 2.0 * limit) else WARNING if above(value, limit) else ""
+
+
+_GRADES = {"low": INFO, "medium": WARNING, "high": CRITICAL}
+_OTHER_ERRORS = {"DataError": "10", "ProcessDied": "4", "EnvironmentFault": "6"}
+
+
+def of_error(error: str) -> tuple[str, str]:
+    """Return severity and runbook of an error ``Type: message``; those of the venue say both themselves."""
+    name = error.partition(":")[0].strip()
+    kinds = [ExchangeError]
+    for kind in kinds:  # grows while it is walked: the whole tree
+        if kind.__name__ == name:
+            return _GRADES[kind.severity], kind.runbook
+        kinds += kind.__subclasses__()
+    return INFO, _OTHER_ERRORS.get(name, "")
+
+
+def recent(run: RunFacts, recent_s: float) -> bool:
+    """Return whether a run ended within the last ``recent_s`` [s]."""
+    return run.ended_at is not None and (run.now - run.ended_at).total_seconds() <= recent_s
+
+
+def before(moment: datetime | None, other: datetime | None) -> bool:
+    """Return whether one time is known to lie before the other."""
+    return moment is not None and other is not None and moment <= other
+
+
+def span(seconds: float) -> str:
+    """Return a time span in words: ``45 s``, ``10 min``, ``1.5 h``, ``3 d``."""
+    for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= (2.0 if unit == "d" else 1.0) * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

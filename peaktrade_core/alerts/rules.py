@@ -1,0 +1,322 @@
+"""The kinds of alert rules: each with its thresholds, read from ``config/alerts.toml``, finds things in facts.
+
+A rule never guesses: what is no number, or nobody knows, is a finding of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from peaktrade_core.alerts.alerts import CRITICAL, SEVERITIES, WARNING
+from peaktrade_core.alerts.facts import ALIVE, DIED, UNKNOWN, Facts, Finding, JobFacts, RunFacts
+from peaktrade_core.alerts.rule import Rule, above, before, graded, of_error, recent, span
+from peaktrade_core.schedule.jobs import MOMENT
+
+
+class PnlDrop(Rule, tag="pnl_drop", frozen=True, kw_only=True):
+    """The equity fell by more than ``threshold_pct`` [%] within ``window_s``; equity that is no number is the worst."""
+
+    threshold_pct: float = 5.0
+    window_s: float = 3600.0
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Compare the equity with that at the window's begin."""
+        meter = run.meter
+        if meter is None:
+            return
+        if meter.broken:
+            yield self.finding(
+                run,
+                CRITICAL,
+                f"{meter.broken} entries of its journal have no equity that is a number; the PnL is unknown",
+            )
+        then, now = meter.equity_before(self.window_s, run.clock or run.now), meter.equity
+        if then and now is not None and above(100.0 * (then - now) / then, self.threshold_pct):
+            lost = 100.0 * (then - now) / then
+            yield self.finding(
+                run,
+                CRITICAL,
+                f"equity fell by {lost:.2f} % within {span(self.window_s)}, from {then:,.2f} to {now:,.2f} "
+                f"(limit {self.threshold_pct:g} %)",
+            )
+
+
+class Drawdown(Rule, tag="drawdown", frozen=True, kw_only=True):
+    """The largest drawdown of a session is above ``warning_pct`` or ``critical_pct`` [%], also just after its end."""
+
+    warning_pct: float = 5.0
+    critical_pct: float = 10.0
+    recent_s: float = 86_400.0
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Grade the drawdown."""
+        if run.ended_at is not None and not recent(run, self.recent_s):
+            return
+        percent = 100.0 * max(run.max_drawdown or 0.0, run.meter.drawdown if run.meter else 0.0)
+        limit = self.critical_pct if above(percent, self.critical_pct) else self.warning_pct
+        if above(percent, limit):
+            worst = limit == self.critical_pct
+            advice = "immediate pause and escalation" if worst else "risk review, adapt the strategy if need be"
+            yield self.finding(
+                run, CRITICAL if worst else WARNING, f"drawdown {percent:.2f} % is above {limit:g} %: {advice}"
+            )
+
+
+class NoEvents(Rule, tag="no_events", frozen=True, kw_only=True):
+    """A run has been silent for more than ``max_silence_s``; one that nobody knows or that never wrote is, too."""
+
+    max_silence_s: float = 600.0
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Grade the silence of a run that has not ended."""
+        if run.state == UNKNOWN:
+            yield self.finding(run, CRITICAL, f"there is no run {run.run_id}: neither a folder nor a record")
+            return
+        if run.state not in (*ALIVE, DIED, "unreadable"):
+            return
+        since = run.last_event_at or run.started_at
+        if since is None:
+            yield self.finding(run, CRITICAL, "it never wrote an event, and nobody knows when it started")
+            return
+        silence = (run.now - since).total_seconds()
+        if severity := graded(silence, self.max_silence_s):
+            if run.last_event_at is None:
+                severity = CRITICAL
+            what = "no event" if run.last_event_at else "it never wrote an event"
+            yield self.finding(run, severity, f"{what} for {span(silence)} (limit {span(self.max_silence_s)})")
+
+
+class ErrorSpike(Rule, tag="error_spike", frozen=True, kw_only=True):
+    """More than ``max_errors`` failures, refusals of the venue and feed faults within ``window_s``."""
+
+    max_errors: int = 5
+    window_s: float = 600.0
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Count the errors in the window."""
+        if run.meter is None:
+            return
+        errors = run.meter.errors(self.window_s, run.clock or run.now)
+        if severity := graded(errors, self.max_errors):
+            yield self.finding(run, severity, f"{errors} errors within {span(self.window_s)} (limit {self.max_errors})")
+
+
+class DenyBurst(Rule, tag="deny_burst", frozen=True, kw_only=True):
+    """More than ``max_denials`` orders were denied within ``window_s``."""
+
+    max_denials: int = 20
+    window_s: float = 3600.0
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Count the denials in the window."""
+        if run.meter is None:
+            return
+        denials = run.meter.denials(self.window_s, run.clock or run.now)
+        if severity := graded(denials, self.max_denials):
+            yield self.finding(
+                run, severity, f"{denials} orders denied within {span(self.window_s)} (limit {self.max_denials})"
+            )
+
+
+class RejectsInRow(Rule, tag="rejects_in_row", frozen=True, kw_only=True):
+    """The venue refused at least ``orders`` orders in a row."""
+
+    orders: int = 3
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Look at the refusals since the last order that was taken."""
+        rejects = max(run.rejects_in_row, run.meter.rejects_in_row if run.meter else 0)
+        if rejects >= self.orders:
+            yield self.finding(run, self.severity, f"the venue refused {rejects} orders in a row (limit {self.orders})")
+
+
+class RiskRed(Rule, tag="risk_red", frozen=True, kw_only=True):
+    """A running session says that one of its limits is reached."""
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Look at the level that the session last said."""
+        if run.alive and run.meter is not None and run.meter.level == "red":
+            yield self.finding(run, self.severity, "its risk status is red: a limit is reached")
+
+
+class HeartbeatLost(Rule, tag="heartbeat", frozen=True, kw_only=True):
+    """The process of a run is gone, or lives without a heartbeat for more than ``max_age_s``."""
+
+    max_age_s: float = 15.0
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Grade the age of the heartbeat."""
+        if run.state == DIED:
+            yield self.finding(run, CRITICAL, "its process is gone without a word")
+        elif run.alive and run.heartbeat_at is not None:
+            age = (run.now - run.heartbeat_at).total_seconds()
+            if severity := graded(age, self.max_age_s):
+                yield self.finding(run, severity, f"no heartbeat for {span(age)} although its process lives: it hangs")
+
+
+class StaleFeed(Rule, tag="stale_feed", frozen=True, kw_only=True):
+    """A session's feed in real time brings no bar for more than ``max_bars`` bars."""
+
+    max_bars: float = 3.0
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Grade the age of the last bar, counted from its close."""
+        if not run.alive or run.bar_closed_at is None:
+            return
+        age = (run.now - run.bar_closed_at).total_seconds() / run.bar_s
+        if severity := graded(age, self.max_bars):
+            yield self.finding(
+                run, severity, f"its last bar is {span(age * run.bar_s)} old, {age:.1f} bars (limit {self.max_bars:g})"
+            )
+
+
+class FailedSession(Rule, tag="failed_session", frozen=True, kw_only=True):
+    """A session failed, or its process died, within the last ``recent_s``: find out why, and write it down."""
+
+    recent_s: float = 86_400.0
+
+    def look(self, run: RunFacts) -> Iterator[Finding]:
+        """Look at how the run ended."""
+        if run.failed and run.state != DIED and recent(run, self.recent_s):
+            severity, runbook = of_error(run.error)
+            worst = max(self.severity, severity, key=SEVERITIES.index)
+            yield self.finding(run, worst, f"session failed: {run.error or 'no error was recorded'}", runbook)
+
+
+class FailedInRow(Rule, tag="failed_in_row", frozen=True, kw_only=True):
+    """The last ``sessions`` sessions of a mode, strategy and symbol all failed."""
+
+    group_by: str = "scope"
+    sessions: int = 2
+    recent_s: float = 86_400.0
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Look at the newest sessions of each scope, and at who resumed it since."""
+        resumed = {s.scope: s.since for s in facts.scopes if s.state == "ACTIVE" and s.since}
+        newest: dict[str, list[RunFacts]] = {}
+        for run in facts.ended:
+            if self.concerns(run):
+                newest.setdefault(run.scope, []).append(run)
+        for scope, runs in newest.items():
+            last = runs[0]
+            row = 0
+            for run in runs:
+                if not run.failed or before(run.ended_at, resumed.get(scope)):
+                    break
+                row += 1
+            if row >= self.sessions and recent(last, self.recent_s):
+                yield self.finding(
+                    last,
+                    CRITICAL,
+                    f"{row} sessions of {scope} failed in a row, the last with {last.error or 'no error'}",
+                )
+
+
+class DiskFree(Rule, tag="disk_free", frozen=True, kw_only=True):
+    """Less than ``warning_pct`` or ``critical_pct`` [%] of the workspace's disk is free."""
+
+    warning_pct: float = 10.0
+    critical_pct: float = 2.0
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Grade the free space; space that cannot be told is a warning."""
+        if facts.disk_free is None:
+            yield Finding("disk", WARNING, "nobody can tell how much of the disk is free")
+            return
+        percent = 100.0 * facts.disk_free
+        if above(self.warning_pct, percent):
+            severity = CRITICAL if above(self.critical_pct, percent) else WARNING
+            yield Finding("disk", severity, f"{percent:.1f} % of the disk is free")
+
+
+class ReportOverdue(Rule, tag="report_overdue", frozen=True, kw_only=True):
+    """The newest ``report`` (a folder below reports/) is older than ``max_age_s``."""
+
+    report: str = "daily"
+    max_age_s: float = 93_600.0
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Grade the age of the newest report; before the first, that of the first session."""
+        since = facts.reports.get(self.report) or facts.first_session_at
+        if since is None:
+            return
+        age = (facts.now - since).total_seconds()
+        if above(age, self.max_age_s):
+            what = (
+                f"the last {self.report} report is"
+                if facts.reports.get(self.report)
+                else (f"there has never been a {self.report} report; the first session is")
+            )
+            yield Finding(self.report, self.severity, f"{what} {span(age)} old (limit {span(self.max_age_s)})")
+
+
+class FailedJob(Rule, tag="failed_job", frozen=True, kw_only=True):
+    """The last run of a job for a period failed within ``recent_s``, or the newest of ``reports`` made by hand did.
+
+    It clears when a later run for that period goes well. Of a job that stands for moments the newest run counts.
+    """
+
+    recent_s: float = 1_209_600.0
+    reports: tuple[str, ...] = ("daily", "weekly")
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Tell of each job what it could not do; a failed page that no job speaks of was made by hand."""
+        undone: dict[str, list[JobFacts]] = {}
+        for one in facts.jobs:
+            if (facts.now - one.at).total_seconds() <= self.recent_s:
+                undone.setdefault(one.job, []).append(one)
+        for job, runs in undone.items():
+            yield Finding(job, self.severity, _of_job(runs), cause=runs[-1].run_id)
+        for kind in self.reports:
+            page = f"reports/{kind}/{facts.failed_reports.get(kind, '')}"
+            if kind in facts.failed_reports and not any(page in one.message for one in facts.jobs):
+                yield Finding(f"{kind} report", self.severity, f"the {kind} report failed: {page} says why", cause=page)
+
+
+def _of_job(runs: Sequence[JobFacts]) -> str:
+    """Return in a sentence what a job could not do, the newest first, and how it is done again."""
+    last = runs[-1]
+    if last.status == "unreadable":
+        return last.message
+    tried = f", attempt {last.attempt}" if last.attempt > 1 else ""
+    again = f"peaktrade schedule run-now {last.job}" + ("" if MOMENT in last.period else f" --period {last.period}")
+    older = ", ".join(one.period for one in runs[:-1])
+    return (
+        f"{last.job} {last.status.replace('_', ' ')} for {last.period}{tried}: {last.message}; `{again}` does it again"
+        + (f"; not done either: {older}" if older else "")
+    )
+
+
+class KillSwitchEngaged(Rule, tag="kill_switch_engaged", frozen=True, kw_only=True):
+    """Trading is halted: everywhere (critical), or in a scope (the rule's severity)."""
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Look at the trading states; one that cannot be read counts as halted."""
+        for scope in facts.scopes:
+            if scope.state != "ACTIVE":
+                severity = CRITICAL if scope.scope == "global" or scope.state == "NO_ORDERS" else self.severity
+                yield Finding(
+                    scope.scope,
+                    severity,
+                    f"trading state of {scope.scope} is {scope.state} by {scope.by or 'nobody'}: {scope.reason}",
+                    cause=str(scope.since or ""),
+                )
+
+
+AnyRule = (
+    PnlDrop
+    | Drawdown
+    | NoEvents
+    | ErrorSpike
+    | DenyBurst
+    | RejectsInRow
+    | RiskRed
+    | HeartbeatLost
+    | StaleFeed
+    | FailedSession
+    | FailedInRow
+    | DiskFree
+    | ReportOverdue
+    | FailedJob
+    | KillSwitchEngaged
+)

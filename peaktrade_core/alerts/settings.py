@@ -1,0 +1,183 @@
+"""What may stand in ``config/alerts.toml``: channels and rules, and what is wrong with a file that is not sound.
+
+An error names the rule or channel, the key and what is allowed. A secret is never in the file: a channel's address
+with a password or token comes from an environment variable or the keyring.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any, get_args
+
+import msgspec
+
+from peaktrade_core.alerts.alerts import SEVERITIES
+from peaktrade_core.alerts.rule import ACTIONS, GROUPS, RUNBOOKS
+from peaktrade_core.alerts.rules import AnyRule
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_OPEN_ADDRESSES = ("json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos")
+_OPEN_OPTIONS = {"from", "to", "name", "cc", "bcc", "mode", "smtp", "format", "verify"}
+_POSITIVE = ("threshold_pct", "warning_pct", "critical_pct", "window_s", "max_silence_s", "max_age_s", "max_bars",
+             "orders", "sessions", "recent_s")  # fmt: skip
+_LONGEST_S = 400 * 86_400.0
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where notifications go.
+
+    Attributes:
+        kind: ``console``, ``log`` (logs/alerts.log) or ``apprise``, which takes one of the next three.
+        url: an Apprise address without any secret in it.
+        url_env: environment variable that holds the address; keyring: entry of the keyring that does.
+        timeout_s: for one attempt to connect, and to read [s].
+        deadline_s: how long an undelivered notification is tried again [s].
+    """
+
+    kind: str = "apprise"
+    url: str = ""
+    url_env: str = ""
+    keyring: str = ""
+    timeout_s: float = 10.0
+    deadline_s: float = 21_600.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("console", "log", "apprise"):
+            raise ConfigError(f"kind = {self.kind!r} must be console, log or apprise")
+        given = sum(map(bool, (self.url, self.url_env, self.keyring)))
+        if given != (self.kind == "apprise"):
+            raise ConfigError(
+                "an apprise channel takes exactly one of url, url_env and keyring; console and log take none"
+            )
+        if self.url and not _without_secret(self.url):
+            raise ConfigError(
+                "url: an address with a token, a user or a password in it does not belong into a file; put it into an "
+                'environment variable and name that: url_env = "PEAKTRADE_ALERT_…"'
+            )
+        _check_number("timeout_s", self.timeout_s, 0.1, 120.0)
+        _check_number("deadline_s", self.deadline_s, 1.0, 30 * 86_400.0)
+
+
+class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole file; ``rules`` are those that are enabled."""
+
+    channels: dict[str, Channel]
+    rules: tuple[AnyRule, ...]
+
+    def rule(self, rule_id: str) -> AnyRule:
+        """Return a rule by its name.
+
+        Raises:
+            UnknownNameError: there is none, or it is disabled.
+        """
+        for rule in self.rules:
+            if rule.id == rule_id:
+                return rule
+        raise UnknownNameError("alert rule", rule_id, [r.id for r in self.rules], "peaktrade alerts rules")
+
+    @property
+    def keep_s(self) -> float:
+        """How far back the farthest-looking rule looks into a run [s]."""
+        return max((rule.window for rule in self.rules), default=0.0)
+
+
+def read_settings(raw: dict[str, Any], source: str) -> AlertSettings:
+    """Return the settings that a TOML document holds.
+
+    Args:
+        raw: the document; source: its file, for messages.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, a value out of range, a name twice; says where.
+    """
+    if unknown := set(raw) - {"channels", "rule"}:
+        raise ConfigError(f"{source}: unknown table {sorted(unknown)[0]!r}; there are [channels.NAME] and [[rule]]")
+    channels = {}
+    for name, table in _tables(raw.get("channels", {}), dict, source, "channels"):
+        if not NAME.fullmatch(name):
+            raise ConfigError(f"{source}: channel {name!r}: a name has lower-case letters, digits, - and _")
+        channels[name] = _convert(table, Channel, f"{source}: channels.{name}")
+    rules: list[AnyRule] = []
+    for where, table in _tables(raw.get("rule", []), list, source, "rule"):
+        rule = _read_rule(table, f"{source}: {where}", channels)
+        if any(rule.id == other.id for other in rules):
+            raise ConfigError(f"{source}: there are two rules with the id {rule.id!r}")
+        rules.append(rule)
+    return AlertSettings(channels=channels, rules=tuple(rule for rule in rules if rule.enabled))
+
+
+def _tables(given: Any, kind: type, source: str, name: str) -> list[tuple[str, Any]]:
+    """Return the tables of the file with their names: ``mail``, or ``rule 1 (pnl-drop)``."""
+    if not isinstance(given, (dict, list)) or type(given) is not kind:
+        raise ConfigError(f"{source}: {name} must be written as " + ("[[rule]]" if kind is list else "[channels.NAME]"))
+    if isinstance(given, dict):
+        return list(given.items())
+    return [(f"rule {n} ({_id_of(table)})", table) for n, table in enumerate(given, 1)]
+
+
+def _id_of(table: Any) -> str:
+    return str(table.get("id", "without id")) if isinstance(table, dict) else "no table"
+
+
+_KINDS = {kind.__struct_config__.tag: kind for kind in get_args(AnyRule)}
+
+
+def _read_rule(table: Any, where: str, channels: dict[str, Channel]) -> AnyRule:
+    kind = table.get("kind") if isinstance(table, dict) else None
+    if kind not in _KINDS:
+        raise ConfigError(f"{where}: kind = {kind!r} must be one of: {', '.join(map(str, _KINDS))}")
+    rule: AnyRule = _convert(table, _KINDS[kind], where)
+    if not NAME.fullmatch(rule.id):
+        raise ConfigError(f"{where}: id = {rule.id!r} must be of lower-case letters, digits, - and _")
+    _one_of(where, "severity", rule.severity, SEVERITIES)
+    _one_of(where, "group_by", rule.group_by, GROUPS)
+    _one_of(where, "runbook", rule.runbook, RUNBOOKS)
+    _one_of(where, "action", rule.action, ACTIONS)
+    for channel in (*rule.channels, *rule.escalate_to):
+        _one_of(where, "channels", channel, channels)
+    if bool(rule.escalate_after_s) != bool(rule.escalate_to):
+        raise ConfigError(f"{where}: escalate_after_s and escalate_to belong together")
+    for name in rule.__struct_fields__:
+        value = getattr(rule, name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            highest = 100.0 if name.endswith("_pct") else _LONGEST_S
+            lowest = 1.0 if name == "quiet_s" else 1e-9 if name in _POSITIVE else 0.0
+            try:
+                _check_number(name, value, lowest, highest)
+            except ConfigError as error:
+                raise ConfigError(f"{where}: {error}") from None
+    return rule
+
+
+def _convert(table: Any, kind: Any, where: str) -> Any:
+    """Return a table as a struct; msgspec's complaint gets the place in the file."""
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        text, _, key = str(error).partition(" - at `$")
+        key = key.rstrip("`").lstrip(".")
+        known = ", ".join(n for n in kind.__struct_fields__)
+        hint = f"; it has: {known}" if "unknown field" in text else ""
+        raise ConfigError(f"{where}: {f'{key}: ' if key else ''}{text}{hint}") from None
+
+
+def _one_of(where: str, key: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        names = ", ".join(name or '""' for name in known) or "none"
+        raise ConfigError(f"{where}: {key} = {value!r} must be one of: {names}")
+
+
+def _check_number(key: str, value: float, low: float, high: float) -> None:
+    if not math.isfinite(value) or not low <= value <= high:
+        raise ConfigError(f"{key} = {value!r} must be a number from {low:g} to {high:g}")
+
+
+def _without_secret(url: str) -> bool:
+    """Return whether an address may stand in a file: of a plain kind, without user, password or unknown option."""
+    schema, _, rest = url.partition("://")
+    address, _, query = rest.partition("?")
+    options = {part.partition("=")[0] for part in query.split("&") if part}
+    return schema in _OPEN_ADDRESSES and "@" not in address and options <= _OPEN_OPTIONS

@@ -1,0 +1,154 @@
+"""A log whose every line holds the hash of the line before it, so that nobody can change, drop or insert one unseen.
+
+It shows tampering; it does not prevent it. Whoever can rewrite the whole file can make a new chain, so the head is
+printed in reports, which leave the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.log import Ending, append, ending, whole_lines
+
+Entry = tuple[str, dict[str, Any]]  # kind and data of a line
+BEGINNING = "0" * 64
+HEALED = "healed"  # the line that keeps what a dead writer left unfinished
+_KEPT = 400  # characters of what is cut off
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a chain.
+
+    Attributes:
+        seq: from 0 without gaps; at: aware UTC; kind: what happened; data: its particulars.
+        prev: SHA-256 of the line before; :data:`BEGINNING` for the first.
+    """
+
+    seq: int
+    at: datetime
+    kind: str
+    data: dict[str, Any]
+    prev: str
+
+
+class Chain:
+    """A chained log in a file that several processes may append to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(
+        self, *entries: Entry, at: datetime, beginning: Callable[[], Entry] | None = None, after: str = ""
+    ) -> str:
+        """Add lines after the last one and return the new head; those before are not read, so that it always costs the same.
+
+        The whole chain is verified when somebody asks. What a dead writer left of a line is kept in a line of its own.
+        The lines are on the disk when it returns.
+
+        Args:
+            entries: kind and data of each line; at: aware UTC.
+            beginning: returns what the first line of a new chain says, before the entries; None for nothing.
+            after: the head that they must follow; when another line came first, none is added and "" is returned.
+
+        Raises:
+            EnvironmentFault: the file cannot be written, or another process holds it for long; nothing was added.
+            ArtefactError: the last line is no link; nothing is added to what cannot be trusted.
+        """
+        head = BEGINNING
+
+        def lines(end: Ending) -> list[bytes]:
+            nonlocal head
+            last, first = self._link(end.last), list[Entry]()
+            if after and (end.torn or last is None or last[1] != after):
+                return []
+            if last is None and beginning is not None:
+                first.append(beginning())
+            if end.torn:
+                first.append((HEALED, {"cut_off": end.torn.decode(errors="replace")[:_KEPT]}))
+            seq, head = (last[0].seq + 1, last[1]) if last else (0, BEGINNING)
+            found = []
+            for number, (kind, data) in enumerate((*first, *entries), seq):
+                found.append(msgspec.json.encode(Link(seq=number, at=at, kind=kind, data=data, prev=head)))
+                head = _digest(found[-1])
+            return found
+
+        append(self.path, lines)
+        return "" if after and head == BEGINNING else head
+
+    def last(self) -> tuple[Link, str] | None:
+        """Return the last whole line with its hash, None for an empty chain; the lines before are not read.
+
+        Raises:
+            ArtefactError: it is no link; EnvironmentFault: the file cannot be read.
+        """
+        return self._link(ending(self.path).last)
+
+    def torn(self) -> bool:
+        """Return whether the file ends in an unfinished line, which the next entry heals.
+
+        Raises:
+            EnvironmentFault: the file cannot be read.
+        """
+        return bool(ending(self.path).torn)
+
+    def links(self) -> Iterator[tuple[Link, str]]:
+        """Yield each whole line with its hash, verified; a missing file is an empty chain.
+
+        Raises:
+            ArtefactError: a line is no link, or does not follow from the one before; names it.
+            EnvironmentFault: the file cannot be read.
+        """
+        head = BEGINNING
+        for seq, line in enumerate(whole_lines(self.path)):
+            try:
+                link = msgspec.json.decode(line, type=Link)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise ArtefactError(f"{self.path}, line {seq + 1}: no link of the chain: {error}") from None
+            if link.seq != seq or link.prev != head:
+                raise ArtefactError(
+                    f"{self.path}, line {seq + 1}: does not follow from the line before; somebody changed, dropped or "
+                    "inserted a line here. Compare with a backup and with the heads printed in reports"
+                )
+            head = _digest(line)
+            yield link, head
+
+    def sealed(self) -> dict[str, str]:
+        """Return the hash under which each thing was sealed last, by its id.
+
+        Raises:
+            ArtefactError: as :meth:`links`, or a line seals nothing; EnvironmentFault: the file cannot be read.
+        """
+        found = {}
+        for link, _ in self.links():
+            if link.kind == HEALED:
+                continue
+            name, digest = link.data.get("id"), link.data.get("sha256")
+            if not isinstance(name, str) or not isinstance(digest, str):
+                raise ArtefactError(f"{self.path}, line {link.seq + 1}: names no id with its sha256")
+            found[name] = digest
+        return found
+
+    def head(self) -> str:
+        """Return the hash of the last line; raises as :meth:`links`."""
+        return max(((link.seq, digest) for link, digest in self.links()), default=(0, BEGINNING))[1]
+
+    def _link(self, line: bytes | None) -> tuple[Link, str] | None:
+        """Return the last line as a link with its hash, None for an empty chain."""
+        if line is None:
+            return None
+        try:
+            return msgspec.json.decode(line, type=Link), _digest(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ArtefactError(f"{self.path}: its last line is no link of the chain: {error}") from None
+
+
+def _digest(line: bytes) -> str:
+    """Return the SHA-256 of a line as hexadecimal digits."""
+    return hashlib.sha256(line).hexdigest()

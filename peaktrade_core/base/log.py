@@ -1,0 +1,189 @@
+"""Appending to files that only grow and that several processes share: whole lines or nothing, and on the disk.
+
+A writer holds a lock that ends with its process. What an earlier one left unfinished at the end was never acknowledged:
+readers pass over it, and the next writer writes over it. A write that fails, wherever, leaves the file as it was.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from errno import ENOSPC
+from io import FileIO
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from filelock import FileLock, Timeout
+
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.files import sync_folder
+from peaktrade_core.base.tails import backwards
+
+LOCK_S = 10.0  # a writer holds the lock for milliseconds; longer than this is a fault [s]
+UNFINISHED = b" [unfinished]"  # ends a line of a plain log that its writer left without an end; it is then no JSON
+_POLL_S = 0.005
+
+
+class Ending(NamedTuple):
+    """The end of a log.
+
+    Attributes:
+        last: the last whole line, without its newline; None when there is none.
+        torn: what stands after it, which a dead writer left, or one that is still writing; empty as a rule.
+        size: of the whole lines [bytes].
+    """
+
+    last: bytes | None
+    torn: bytes
+    size: int
+
+
+def ending(path: Path) -> Ending:
+    """Return the end of a log, reading only that; a missing file is empty.
+
+    Raises:
+        EnvironmentFault: the file cannot be read, or its end is too long to be a line.
+    """
+    try:
+        return _ending(path)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def whole_lines(path: Path, called: str = "") -> list[bytes]:
+    """Return the whole lines of a log, without newlines; a missing file has none, an unfinished last line is left out.
+
+    Args:
+        path: the file; called: what it is, for a message, with a space after it.
+
+    Raises:
+        EnvironmentFault: the file cannot be read.
+    """
+    try:
+        return path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise EnvironmentFault(f"cannot read {called}{path}: {error.strerror or error}") from error
+
+
+def append(path: Path, lines: Callable[[Ending], Sequence[bytes]], then: Callable[[], object] = lambda: None) -> None:
+    """Add lines to a log; they are on the disk when it returns.
+
+    Args:
+        path: the file; it and its folder are made where they are missing.
+        lines: returns the lines, without newlines, for the end that it is given; nobody else writes while it thinks.
+            They take the place of the end's unfinished line. With no lines the file stays as it is.
+        then: called when they are on the disk, before anybody else may write.
+
+    Raises:
+        EnvironmentFault: the file cannot be written, or another process holds its lock for long; nothing was added,
+            unless it says so.
+    """
+    with _locked(path):
+        try:
+            found = _ending(path)
+        except OSError as error:
+            raise EnvironmentFault(_told(path, error)) from error
+        data = b"".join(line + b"\n" for line in lines(found))
+        if data:
+            _write(path, found, data)
+            then()
+
+
+def append_record(path: Path, line: bytes) -> None:
+    """Add one line of JSON to a plain log; raises as :func:`append`. An unfinished line before it is marked as that."""
+    append(path, lambda end: [*unfinished(end), line])
+
+
+def append_line(path: Path, text: str) -> None:
+    """Add one line of text to a plain log; raises as :func:`append`. Whatever breaks lines in it becomes a space."""
+    append_record(path, " ".join(text.splitlines()).encode())
+
+
+def unfinished(end: Ending) -> list[bytes]:
+    """Return the unfinished line of a plain log as a line that says so, none where there is none."""
+    return [end.torn + UNFINISHED] if end.torn else []
+
+
+def _ending(path: Path) -> Ending:
+    """Return the end of a log; raises as :func:`ending`, but OSError where the file cannot be read."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            found = [line.text for line in islice(backwards(file, path), 2)] or [b""]
+    except FileNotFoundError:
+        return Ending(None, b"", 0)
+    except ArtefactError as error:
+        raise EnvironmentFault(f"{error}, and hold no line; move the file aside and keep it") from None
+    return Ending(found[1] if len(found) > 1 else None, found[0], size - len(found[0]))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock under which a log is written."""
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=LOCK_S, poll_interval=_POLL_S)
+    except Timeout:
+        raise EnvironmentFault(
+            f"cannot append to {path}: another process holds {lock.lock_file} for more than {LOCK_S:g} s; "
+            "end it, then try again"
+        ) from None
+    except OSError as error:
+        raise EnvironmentFault(_told(path, error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write(path: Path, end: Ending, data: bytes) -> None:
+    """Write whole lines over the unfinished end, force them to the disk, or put back what was there.
+
+    The unfinished end is not cut off first, so that there is no moment at which a reader sees neither it nor what heals it.
+    """
+    try:
+        with open(path, "r+b", buffering=0, opener=_open) as file:
+            try:
+                _put(file, data, end.size)
+                os.fsync(file.fileno())
+                if not end.size:
+                    sync_folder(path.parent)
+            except BaseException as error:
+                try:
+                    _put(file, end.torn, end.size)
+                except OSError as second:
+                    raise EnvironmentFault(
+                        f"{_told(path, error)}; what was half written could not be taken back "
+                        f"({second.strerror or second}): the next entry heals it"
+                    ) from error
+                raise
+    except OSError as error:
+        raise EnvironmentFault(f"{_told(path, error)}; nothing was added") from error
+
+
+def _put(file: FileIO, data: bytes, at: int) -> None:
+    """Write all of ``data`` at an offset and end the file there."""
+    file.seek(at)
+    rest = memoryview(data)
+    while rest:
+        written = file.write(rest)
+        if not written:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+        rest = rest[written:]
+    file.truncate(at + len(data))
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file for reading and writing, made where it is missing."""
+    return os.open(path, flags | os.O_CREAT, 0o644)
+
+
+def _told(path: Path, error: BaseException) -> str:
+    """Return what cannot be done, why, and what to look at."""
+    why = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    return f"cannot append to {path}: {why}; check the permissions and the free space of {path.parent}"

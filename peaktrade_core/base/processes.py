@@ -1,0 +1,92 @@
+"""Processes by identity: a number and the moment it was given out, so that a recycled number is never mistaken for ours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from peaktrade_core.base.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    import psutil
+
+_SAME_S = 1.5  # the same start, read twice: the machine's clock may have been set in between [s]
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """One process: its number, and when it began [s since epoch]."""
+
+    pid: int
+    started: float
+
+
+def this_process() -> Identity:
+    """Return the identity of the process that asks."""
+    import psutil
+
+    return Identity(os.getpid(), psutil.Process().create_time())
+
+
+def exists(who: Identity) -> bool:
+    """Return whether that very process still runs; one that ended and was not yet collected does not."""
+    return _find(who) is not None
+
+
+def send(who: Identity, number: signal.Signals) -> bool:
+    """Send a signal to that very process; False when it is gone or its number belongs to another by now.
+
+    Raises:
+        EnvironmentFault: the process is another user's.
+    """
+    import psutil
+
+    process = _find(who)
+    if process is None:
+        return False
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        raise EnvironmentFault(
+            f"may not send {number.name} to process {who.pid}: it is another user's; ask them, or become them"
+        ) from None
+    return True
+
+
+def _find(who: Identity) -> psutil.Process | None:
+    """Return that very process, or None."""
+    import psutil
+
+    with suppress(psutil.Error):
+        process = psutil.Process(who.pid)
+        if abs(process.create_time() - who.started) < _SAME_S and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def spawn(command: Sequence[str], *, folder: Path, console: Path) -> subprocess.Popen[bytes]:
+    """Start a process of its own session that outlives its starter, its terminal and its connection.
+
+    Args:
+        command: program and arguments.
+        folder: where it works.
+        console: file that takes what it prints.
+
+    Raises:
+        EnvironmentFault: the file cannot be written or the process cannot be started.
+    """
+    try:
+        with console.open("ab") as log:
+            return subprocess.Popen(  # noqa: S603  (our own command line, no shell)
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+    except OSError as error:
+        raise EnvironmentFault(f"cannot start {command[0]}: {error.strerror or error} ({console})") from error

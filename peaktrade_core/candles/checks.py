@@ -1,0 +1,315 @@
+"""Is a series of candles fit for use? Each question with its figures; where something is wrong, where and what to do.
+
+Gaps, duplicates, disorder, impossible bars and contradictions are wrong. Bars without volume, outliers and an old end are
+warnings: they happen on a real market.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from peaktrade_core.base.checks import WARN, Check, check, worst
+from peaktrade_core.base.clock import from_seconds
+from peaktrade_core.base.errors import DataError
+from peaktrade_core.show.wording import count, duration, minute, percent
+from peaktrade_core.trading.market import Bar, bar_fault
+
+if TYPE_CHECKING:
+    from peaktrade_core.candles.questions import (
+        Candles,
+        Disagreement,
+        Extent,
+        Outlier,
+        Repeated,
+        Scale,
+        Span,
+        Wrong,
+    )
+    from peaktrade_core.candles.store import CandleStore, Series
+
+OUTLIER_DEVIATIONS = 30.0
+STALE_BARS, STALE_S = 2, 3600.0  # an end older than so many bars and this [s] is old
+MOST = 1000  # findings of one kind that a report lists
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What is there of a series, and what is wrong with it.
+
+    Attributes:
+        source: name of the file, empty for the store.
+        rows, first, last: how much, from when to when (opens, ISO 8601), null for an empty file.
+        missing: bars between the first and the last that are not there.
+        threshold: log return beyond which a bar is an outlier, null where nothing moves.
+        status: the worst of the checks; checks: each question with its answer.
+        findings: by the check's id: every place, at most 1000 of a kind.
+    """
+
+    venue: str
+    symbol: str
+    timeframe: str
+    source: str
+    rows: int
+    first: str | None
+    last: str | None
+    missing: int
+    threshold: float | None
+    status: str
+    checks: tuple[Check, ...]
+    findings: dict[str, list[dict[str, Any]]]
+
+    @property
+    def title(self) -> str:
+        """The series and how far it reaches, in a line."""
+        name = self.source or f"{self.venue} {self.symbol}"
+        if self.first is None:
+            return f"{name} {self.timeframe}: no bars"
+        reach = f"{self.first[:16].replace('T', ' ')} .. {(self.last or '')[:16].replace('T', ' ')} UTC"
+        return f"{name} {self.timeframe}: {count(self.rows)} bars, {reach}, {count(self.missing)} missing"
+
+
+def check_store(
+    store: CandleStore, wanted: list[Series], now: float, deviations: float = OUTLIER_DEVIATIONS
+) -> list[Verdict]:
+    """Return the verdict on each of some stored series, also against each other.
+
+    Args:
+        store, wanted: what to look at.
+        now: time that an old end is measured against [s since epoch].
+        deviations: beyond so many median absolute deviations a bar is an outlier.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    from peaktrade_core.candles.questions import Candles
+
+    markets = {(one.venue, one.symbol) for one in wanted}
+    related = [one for one in store.series() if (one.venue, one.symbol) in markets]
+    with Candles.of_store(store, related) as candles:
+        judged = dict(zip(candles.series, _judge(candles, deviations, now, ""), strict=True))
+    return [judged[one] for one in wanted]
+
+
+def check_file(path: Path, timeframe: str | None = None, deviations: float = OUTLIER_DEVIATIONS) -> Verdict:
+    """Return the verdict on a file (or folder) of candles, whatever is in it; its age is not judged.
+
+    Args:
+        path: parquet or CSV.
+        timeframe: of its bars; None takes the commonest distance between two times.
+        deviations: as for :func:`check_store`.
+
+    Raises:
+        DataError: it cannot be read as candles, or its timeframe is not to be seen.
+    """
+    from peaktrade_core.candles.questions import Candles, commonest_timeframe
+    from peaktrade_core.candles.store import Series
+
+    chosen = timeframe or commonest_timeframe(path)
+    if chosen is None:
+        raise DataError(f"{path}: its timeframe cannot be told from its times; give --timeframe")
+    with Candles.of_file(path, Series("file", "FILE/FILE", chosen)) as candles:
+        return _judge(candles, deviations, None, path.name)[0]
+
+
+class _Seen(NamedTuple):
+    """The answers to all questions about one series."""
+
+    series: Series
+    extent: Extent | None
+    scale: Scale | None
+    finer: list[str]
+    backwards: list[Wrong]
+    repeated: list[Repeated]
+    impossible: list[Wrong]
+    gaps: list[Span]
+    disagreements: list[Disagreement]
+    still: list[Span]
+    outliers: list[Outlier]
+
+
+def _judge(candles: Candles, deviations: float, now: float | None, source: str) -> list[Verdict]:
+    """Return the verdict on each series, in their order."""
+    extents, scales = candles.extents(), candles.scales()
+    answers: list[dict[Series, list[Any]]] = [
+        candles.backwards(),
+        candles.repeated(),
+        candles.impossible(),
+        candles.gaps(),
+        candles.disagreements(),
+        candles.still(),
+        candles.outliers(deviations),
+    ]
+    return [
+        _verdict(
+            _Seen(one, extents.get(one), scales.get(one), candles.finer_than(one), *(a.get(one, []) for a in answers)),
+            deviations,
+            now,
+            source,
+        )
+        for one in candles.series
+    ]
+
+
+def _verdict(seen: _Seen, deviations: float, now: float | None, source: str) -> Verdict:
+    """Return the verdict on one series; an empty ``source`` means the store, ``now`` None leaves its age out."""
+    extent, series = seen.extent, seen.series
+    threshold = deviations * seen.scale.mad if seen.scale else None
+    checks = [
+        _order(seen.backwards),
+        _duplicates(seen.repeated),
+        _impossible(seen.impossible, extent),
+        _gaps(seen.gaps, extent, bool(source)),
+        *([] if source else [_contradictions(seen.disagreements, seen.finer)]),
+        _still(seen.still, extent),
+        _outliers(seen.outliers, deviations, threshold),
+        *([] if now is None else [_age(extent, series.bar_s, now)]),
+    ]
+    return Verdict(
+        venue="" if source else series.venue,
+        symbol="" if source else series.symbol,
+        timeframe=series.timeframe,
+        source=source,
+        rows=extent.rows if extent else 0,
+        first=_iso(extent.first) if extent else None,
+        last=_iso(extent.last) if extent else None,
+        missing=extent.missing if extent else 0,
+        threshold=threshold,
+        status=worst(checks),
+        checks=tuple(checks),
+        findings={name: found[:MOST] for name, found in _places(seen).items() if found},
+    )
+
+
+def _places(seen: _Seen) -> dict[str, list[dict[str, Any]]]:
+    """Return every place where something was found, by the id of the check."""
+    return {
+        "order": [{"ts": _iso(one.ts), "row": one.row} for one in seen.backwards],
+        "duplicates": [{"ts": _iso(x.ts), "surplus": x.surplus, "differing": x.differing} for x in seen.repeated],
+        "impossible": [{"ts": _iso(one.ts), "row": one.row, "why": _why(one)} for one in seen.impossible],
+        "gaps": [_span(one) for one in seen.gaps],
+        "contradictions": [
+            {"ts": _iso(one.ts), "finer": one.finer.timeframe, "fields": one.fields} for one in seen.disagreements
+        ],
+        "zero_volume": [_span(one) for one in seen.still],
+        "outliers": [{"ts": _iso(x.ts), "log_return": x.move, "deviations": x.deviations} for x in seen.outliers],
+    }
+
+
+def _order(found: list[Wrong]) -> Check:
+    first = (
+        f"{_many(len(found), 'row')} earlier than the row above, the first in row {found[0].row} ({_at(found[0].ts)})"
+        if found
+        else ""
+    )
+    return check("order", "In the order of time?", not found, first or "times rise", "Sort the rows by time.")
+
+
+def _duplicates(found: list[Repeated]) -> Check:
+    surplus, differ = sum(one.surplus for one in found), sum(one.differing for one in found)
+    evidence = "no time twice"
+    if found:
+        values = f"{count(differ)} with different values" if differ else "with the same values"
+        evidence = f"{_many(surplus, 'row')} too many, {values}, the first at {_at(found[0].ts)}"
+    step = "Keep one row of each time; where values differ, fetch that day again."
+    return check("duplicates", "Each time once?", not found, evidence, step)
+
+
+def _impossible(found: list[Wrong], extent: Extent | None) -> Check:
+    evidence = f"{count(extent.rows if extent else 0)} rows are possible"
+    if found:
+        first = f"the first in row {found[0].row} ({_at(found[0].ts)}): {_why(found[0])}"
+        evidence = f"{_many(len(found), 'row')} cannot be true, {first}"
+    return check("impossible", "Can every bar be true?", not found, evidence, "Drop those rows, then fetch them again.")
+
+
+def _gaps(found: list[Span], extent: Extent | None, is_file: bool) -> Check:
+    evidence = "no bar is missing between the first and the last" if extent else "there are no bars"
+    if found and extent:
+        longest = max(found, key=lambda span: span.bars)
+        missing = sum(span.bars for span in found)
+        share = percent(missing / (extent.rows + missing))
+        evidence = (
+            f"{_many(missing, 'bar')} missing in {_many(len(found), 'gap')} ({share}), "
+            f"longest {count(longest.bars)} from {_at(longest.first)} to {_at(longest.last)}"
+        )
+    refill = "`peaktrade exchange fetch SYMBOL --since TIME` fills what the venue still gives" if not is_file else ""
+    step = (
+        f"Runbook 10. {refill or 'Get the file again from its source'}; a session journals what stays missing as a gap."
+    )
+    return check("gaps", "No bar missing?", extent is not None and not found, evidence, step)
+
+
+def _contradictions(found: list[Disagreement], finer: list[str]) -> Check:
+    evidence = f"the bars of {', '.join(finer)} add up" if finer else "no finer timeframe is stored to compare with"
+    if found:
+        fields = sorted({field for one in found for field in one.fields})
+        against = [name for name in finer if name in {one.finer.timeframe for one in found}]
+        evidence = (
+            f"{_many(len({one.ts for one in found}), 'bar')} other than the bars of {', '.join(against)} add up to "
+            f"({', '.join(fields)}), the first at {_at(found[0].ts)}"
+        )
+    step = "One of the two is wrong: move both days' files away and fetch them again."
+    return check("contradictions", "Do finer bars add up to it?", not found, evidence, step)
+
+
+def _still(found: list[Span], extent: Extent | None) -> Check:
+    evidence = "every bar has volume" if extent else "there are no bars"
+    if found and extent:
+        longest, bars = max(found, key=lambda span: span.bars), sum(span.bars for span in found)
+        evidence = (
+            f"{_many(bars, 'bar')} without volume in {_many(len(found), 'run')} ({percent(bars / extent.rows)}), "
+            f"longest {count(longest.bars)} from {_at(longest.first)}"
+        )
+    step = "Nothing was traded there: fills in these bars would not have happened."
+    return check("zero_volume", "Volume in every bar?", not found, evidence, step, otherwise=WARN)
+
+
+def _outliers(found: list[Outlier], deviations: float, threshold: float | None) -> Check:
+    if threshold is None:
+        return check("outliers", "No outlier?", True, "nothing moves", "")
+    rule = f"{deviations:g} median absolute deviations = {percent(threshold)} (log return) from the close before"
+    evidence = f"no bar beyond {rule}"
+    if found:
+        most = max(found, key=lambda one: one.deviations)
+        evidence = f"{_many(len(found), 'bar')} beyond {rule}; most at {_at(most.ts)}: {percent(most.move)}"
+    step = "Compare with another venue: a bad print, or a real jump?"
+    return check("outliers", "No outlier?", not found, evidence, step, otherwise=WARN)
+
+
+def _age(extent: Extent | None, bar_s: int, now: float) -> Check:
+    age = now - extent.last - bar_s if extent else math.inf
+    ok = age <= max(STALE_BARS * bar_s, STALE_S)
+    evidence = "there are no bars"
+    if extent:
+        evidence = f"the last bar opens at {_at(extent.last)}" + ("" if ok else f", it closed {duration(age)} ago")
+    step = "`peaktrade exchange fetch SYMBOL` goes on from there."
+    return check("age", "Up to date?", ok, evidence, step, otherwise=WARN)
+
+
+def _why(row: Wrong) -> str:
+    """Return what is impossible about a row."""
+    if row.ts is None:
+        return "it has no time"
+    values = [math.nan if value is None else value for value in row.values]
+    return bar_fault(Bar(row.ts, *values)) or "its time is off the timeframe's grid"
+
+
+def _span(span: Span) -> dict[str, Any]:
+    return {"first": _iso(span.first), "last": _iso(span.last), "bars": span.bars}
+
+
+def _iso(ts: float | None) -> str | None:
+    return None if ts is None else from_seconds(ts).isoformat()
+
+
+def _many(number: int, noun: str) -> str:
+    """Return a number of things."""
+    return f"{count(number)} {noun}" + ("" if number == 1 else "s")
+
+
+def _at(ts: float | None) -> str:
+    """Return a time as people read it, UTC."""
+    return "an unknown time" if ts is None else minute(from_seconds(ts))

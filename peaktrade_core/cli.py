@@ -1,0 +1,122 @@
+"""The command line, ``peaktrade``. Commands are imported when they are called, so that help comes at once.
+
+Errors are one sentence on stderr; the exit code says of what kind (``docs/cli.md``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from peaktrade_core.base.errors import PeaktradeError
+
+COMMANDS = {
+    "init": ("desk.cli_admin:init", "Make a workspace: a folder with a configuration."),
+    "doctor": ("desk.cli_admin:doctor", "Check environment, configuration, disk, clock and stale sessions."),
+    "session": ("session.cli:session", "Run sessions, list them, show one, report on them."),
+    "fleet": ("fleet.cli:fleet", "Start, stop and replace many runs, one process each."),
+    "monitor": ("fleet.cli_monitor:monitor", "Watch runs: overview, one run, live."),
+    "strategies": ("research.cli:strategies", "List the strategies and their parameters."),
+    "backtest": (
+        "research.cli:backtest",
+        "Run a strategy over candles with the session's own decision code, compiled.",
+    ),
+    "exchange": ("candles.cli_exchange:exchange", "Ask the venue how it is and what it trades, and download candles."),
+    "data": ("candles.cli:data", "List the stored candles and check candles for gaps and errors."),
+    "risk": (
+        "research.cli_risk:risk",
+        "Show limits and what is used of them, halt and resume, replay under other limits.",
+    ),
+    "killswitch": ("desk.cli_killswitch:killswitch", "Stop every session at once; two people release it."),
+    "readiness": (
+        "desk.cli_readiness:readiness",
+        "Answer the checklist of a stage: shadow, testnet or (always locked) live.",
+    ),
+    "smoke": ("desk.cli_smoke:smoke", "Run one small real session through everything, in a temporary workspace."),
+    "ops": ("desk.cli_ops:ops", "Orders, positions and health over all sessions; retention."),
+    "orders": ("fleet.cli_orders:orders", "Show open orders, here and at the venue; preview what would be ordered."),
+    "report": ("reports.cli:report", "Make the daily and the weekly report, and one of how everything stands."),
+    "schedule": ("schedule.cli:schedule", "Run daily reports, alert checks and retention by the clock."),
+    "alerts": ("alerts.cli:alerts", "Ask the alert rules, take alerts on, silence, test channels and rules."),
+    "incident": ("incidents.cli:incident", "Diagnose a session; open, carry, close and review incidents."),
+    "watch": ("alerts.cli_watch:watch", "Watch everything: recover, alert, deliver, restart."),
+    "control": ("control.cli:control", "Print the operator output: layers L0 to L6, gates, routine, new evidence."),
+    "gates": ("control.cli:gates", "Show the seven required gates, or run them."),
+    "evidence": ("runbooks.cli_evidence:evidence", "List what runbooks left, show one record, verify all of them."),
+    "audit": ("control.cli_audit:audit", "Prove that live stays locked; verify every chained log."),
+    "runbook": ("runbooks.cli:runbook", "List runbooks and run one without a person."),
+    "drill": ("drills.cli:drill", "Practise incidents where nothing can be lost, and be scored."),
+    "dashboard": ("dashboard.cli:dashboard", "Serve the read-only dashboard."),
+    "export": ("dashboard.cli_export:export", "Write what the dashboard shows as files."),
+    "demo": ("dashboard.cli_demo:demo", "Run three sessions, check and report them, and serve the dashboard."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when one of them is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of an operator's day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(f"peaktrade_core.{module}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="peaktrade", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Operator's suite for crypto shadow and testnet trading. It never sends a live order."""
+
+
+def _unexpected(error: Exception) -> str:
+    """Return what to say of an error that nobody foresaw: one line, or all of it where ``PEAKTRADE_TRACEBACK`` is set."""
+    import traceback
+
+    if os.environ.get("PEAKTRADE_TRACEBACK"):
+        return traceback.format_exc().rstrip()
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"error: {type(error).__name__}: {error} (in {last.name}, {last.filename}:{last.lineno}). This is a bug in peaktrade: "
+        "report it with the command; PEAKTRADE_TRACEBACK=1 shows the whole trace"
+    )
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(args, prog_name="peaktrade", standalone_mode=False)
+    except PeaktradeError as error:
+        click.echo(f"error: {type(error).__name__}: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output went away (`| head`); click and rich answer that with an exit of their own, which
+        # nobody else here uses. That is no failure, and what is still buffered must not complain either.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        sys.exit(0)
+    except Exception as error:
+        click.echo(_unexpected(error), err=True)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

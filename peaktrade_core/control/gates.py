@@ -1,0 +1,203 @@
+"""The seven required gates of a change, as a snapshot: PASS or FAIL where it is known, else UNKNOWN.
+
+Two gates are asked each time. The others take minutes: ``peaktrade gates run`` runs them (`make test` does) and keeps
+what came out, with the commit and a hash of the sources. Once a source has changed the result says nothing any more.
+
+Source: workflow overview, required checks; a gate about which nothing is known is UNKNOWN, never PASS.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from peaktrade_core.base.checkout import broken_links, documents, git_commit, is_checkout, sources_digest
+from peaktrade_core.base.checks import FAIL, PASS, worst
+from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.resources import share_dir
+from peaktrade_core.control.live_lock import lock_checks
+from peaktrade_core.show import wording
+from peaktrade_core.workspace.workspace import Workspace
+
+UNKNOWN = "unknown"
+RESULTS = Path(".cache") / "gates.json"
+Command = tuple[str, ...]
+
+
+class Gate(NamedTuple):
+    """A gate: its name, what it asks, and the commands that answer it; none for one that is asked each time."""
+
+    name: str
+    question: str
+    commands: tuple[Command, ...] = ()
+
+
+_SEPARATE = ("--ignore=tests/notebooks", "--ignore=tests/browser")
+GATES = (
+    Gate("lint", "Is the code clean and in form?", (("ruff", "check", "."), ("ruff", "format", "--check", "."))),
+    Gate("types", "Do all types agree?", (("mypy",),)),
+    Gate("tests", "Does the package do what it promises?", (("pytest", "-n", "2", "-q", *_SEPARATE),)),
+    Gate(
+        "notebooks", "Does every notebook show what it would today?", (("pytest", "-n", "2", "-q", "tests/notebooks"),)
+    ),
+    Gate("browser", "Do the pages work in a browser?", (("pytest", "-n", "2", "-q", "tests/browser"),)),
+    Gate("docs-reference-targets", "Does every link in the documents lead somewhere?"),
+    Gate("no-live", "Is live trading locked?"),
+)
+
+
+class GateResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a gate stands.
+
+    Attributes:
+        status: ``pass``, ``fail`` or ``unknown``; text: what that is known from; next_step: empty when it passes.
+        at, commit: when it was answered, for which commit; null and empty where it never was.
+    """
+
+    gate: str
+    question: str
+    status: str
+    text: str
+    next_step: str = ""
+    at: datetime | None = None
+    commit: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What came out of a gate that was run; ``sources`` is the hash of what it was run on."""
+
+    status: str
+    at: datetime
+    commit: str
+    sources: str
+    seconds: float
+
+
+def gate_results(workspace: Workspace) -> list[GateResult]:
+    """Return how the seven gates stand; none raises."""
+    checkout = share_dir()
+    kept = _read(workspace.home) if is_checkout(checkout) else {}
+    sources = sources_digest(checkout) if kept else ""
+    return [_result(gate, workspace, checkout, kept.get(gate.name), sources) for gate in GATES]
+
+
+def run_gates(workspace: Workspace, names: Sequence[str] = (), say: Callable[[str], None] = print) -> list[GateResult]:
+    """Run gates, keep what came out, and return how they stand.
+
+    Args:
+        workspace: where the results are kept.
+        names: of gates; none for all.
+        say: told before each command; the commands' own output goes where this process's goes.
+
+    Raises:
+        UnknownNameError: there is no such gate.
+        ConfigError: this is no checkout, so that there is nothing to run.
+    """
+    checkout, known = share_dir(), [gate.name for gate in GATES]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("gate", name, known)
+    if not is_checkout(checkout):
+        raise ConfigError(f"{checkout} is no checkout: gates are for the sources, not for an installed package")
+    for gate in GATES:
+        if gate.commands and (not names or gate.name in names):
+            sources, began = sources_digest(checkout), time.monotonic()
+            code = 0
+            for command in gate.commands:
+                say(f"{gate.name}: {' '.join(command)}")
+                code = code or _run(command, checkout)
+            result = Kept(
+                status=FAIL if code else PASS,
+                at=workspace.clock.now(),
+                commit=git_commit(checkout) or "",
+                sources=sources,
+                seconds=round(time.monotonic() - began, 1),
+            )
+            kept = {**_read(workspace.home), gate.name: result}
+            write_atomic(workspace.home / RESULTS, msgspec.json.format(msgspec.json.encode(kept), indent=2))
+    return [result for result in gate_results(workspace) if not names or result.gate in names]
+
+
+def _run(command: Command, checkout: Path) -> int:
+    """Run a command of this environment in the checkout and return its exit code."""
+    done = subprocess.run([sys.executable, "-m", *command], check=False, cwd=checkout)  # noqa: S603  (from GATES)
+    return done.returncode
+
+
+def _read(home: Path) -> dict[str, Kept]:
+    """Return what is kept of the gates that were run; a file that cannot be read tells nothing."""
+    try:
+        return msgspec.json.decode((home / RESULTS).read_bytes(), type=dict[str, Kept])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+
+
+def _result(gate: Gate, workspace: Workspace, checkout: Path, kept: Kept | None, sources: str) -> GateResult:
+    """Return how one gate stands."""
+    if gate.commands:
+        return _of_run(gate, checkout, kept, sources)
+    try:
+        return _docs(gate, checkout) if gate.name == "docs-reference-targets" else _no_live(gate, workspace)
+    except (PeaktradeError, OSError) as error:
+        return GateResult(gate=gate.name, question=gate.question, status=UNKNOWN, text=f"could not be asked: {error}")
+
+
+def _of_run(gate: Gate, checkout: Path, kept: Kept | None, sources: str) -> GateResult:
+    """Return a gate from its last run, if that still says something."""
+    step = f"`peaktrade gates run {gate.name}`"
+    if not is_checkout(checkout):
+        step = "The checkout that this version was built from knows."
+        return _unknown(gate, "this is an installed package, not a checkout", step)
+    if kept is None:
+        return _unknown(gate, "never run here", step)
+    when = f"{wording.minute(kept.at)} UTC, commit {kept.commit[:10] or 'unknown'}, {kept.seconds:g} s"
+    if kept.sources != sources:
+        return _unknown(gate, f"{kept.status} at {when}, but the sources have changed since", step)
+    return GateResult(
+        gate=gate.name,
+        question=gate.question,
+        status=kept.status,
+        text=when,
+        next_step="" if kept.status == PASS else f"`peaktrade gates run {gate.name}` shows what fails; mend it first.",
+        at=kept.at,
+        commit=kept.commit,
+    )
+
+
+def _unknown(gate: Gate, text: str, step: str) -> GateResult:
+    return GateResult(gate=gate.name, question=gate.question, status=UNKNOWN, text=text, next_step=step)
+
+
+def _docs(gate: Gate, checkout: Path) -> GateResult:
+    """Follow every link of the documents now."""
+    if not is_checkout(checkout):
+        return _unknown(gate, "this is an installed package, without its documents", "")
+    broken = [f"{path.name}: {target}" for path in documents(checkout) for target in broken_links(path)]
+    return GateResult(
+        gate=gate.name,
+        question=gate.question,
+        status=FAIL if broken else PASS,
+        text="; ".join(broken[:5]) or "each of them does, followed just now",
+        next_step="Correct the target, or set what is no link as `code`." if broken else "",
+    )
+
+
+def _no_live(gate: Gate, workspace: Workspace) -> GateResult:
+    """Try now what must be impossible."""
+    checks = lock_checks(workspace, brokers=False)
+    bad = [check for check in checks if check.status == FAIL]
+    return GateResult(
+        gate=gate.name,
+        question=gate.question,
+        status=FAIL if worst(checks) == FAIL else PASS,
+        text="; ".join(f"{check.question} {check.evidence}" for check in bad) or checks[0].evidence,
+        next_step=bad[0].next_step if bad else "",
+    )

@@ -1,0 +1,252 @@
+"""The proof that live stays locked: each way to a live order is tried, and must be refused.
+
+Nothing here asks a venue. The same workspace and version give the same snapshot, apart from its time.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from importlib import metadata
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.base.checkout import git_commit
+from peaktrade_core.base.checks import FAIL, WARN, Check, check, worst
+from peaktrade_core.base.clock import EPOCH, iso, local
+from peaktrade_core.base.errors import ConfigError, ForbiddenRequestError, LiveModeNotAllowedError, PeaktradeError
+from peaktrade_core.base.files import sha256_of
+from peaktrade_core.base.resources import share_dir
+from peaktrade_core.control.audit import audit_checks
+from peaktrade_core.desk.stages import LIVE_KEYS
+from peaktrade_core.records.registry import Query
+from peaktrade_core.session.planning import MODES
+from peaktrade_core.trading.brokers import Answer
+from peaktrade_core.trading.events import Order
+from peaktrade_core.workspace.chain_heads import chain_heads
+from peaktrade_core.workspace.workspace import Workspace
+
+_CONFUSING = (  # each leads somewhere else, or could: one parser says so, another does not
+    "https://venue.invalid",
+    "https://api.kraken.com",
+    "https://venue.invalid\\@127.0.0.1/",
+    "https://venue.invalid\\@127.0.0.1/..",
+    "https://127.0.0.1\\@venue.invalid/",
+    "https://127.0.0.1@venue.invalid/",
+    "https://venue.invalid@127.0.0.1/",
+    "https://127.0.0.1:80@venue.invalid:80/",
+    "https://127.0.0.1%2f@venue.invalid/",
+    "https://127.0.0.1%00.venue.invalid/",
+    "https://venue.invalid%5c@127.0.0.1/",
+    "https://127.0.0.1.venue.invalid/",
+    "https://127.0.0.1\t.venue.invalid/",
+    "https://venue.invalid#@127.0.0.1/",
+    "https://venue.invalid?@127.0.0.1/",
+    "https://127\u30020\u30020\u30021/",
+    "https://\uff11\uff12\uff17.0.0.1/",
+    "https://\uff4cocalhost/",
+    "https://localhost./",
+    "https://2130706433/",
+    "https://0x7f000001/",
+    "https://0177.0.0.1/",
+    "https://127.1/",
+    "https://0/",
+    "https://[::ffff:203.0.113.1]/",
+    "https://[::1%25lo]/",
+    "//venue.invalid",
+)
+_ORDERS = (
+    "https://api.kraken.com/0/private/AddOrder",
+    "https://api.kraken.com/0/private/AddOrderBatch",
+    "https://api.kraken.com/0/private/EditOrder",
+    "https://api.kraken.com/0/private/AmendOrder",
+    "https://api.kraken.com/0/private/Withdraw",
+    "https://api.kraken.com/0/public/../private/AddOrder",
+    "https://futures.kraken.com/derivatives/api/v3/sendorder",
+    "https://futures.kraken.com/derivatives/api/v3/batchorder",
+    "https://futures.kraken.com/derivatives/api/v3/editorder",
+)
+_OTHER_VERSION = "Stop everything, tell the owner, and use another version: this one lacks the lock."
+
+
+class AuditSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What an auditor gets.
+
+    Attributes:
+        as_of, as_of_local: when, UTC and Europe/Berlin.
+        verdict: ``LOCKED``, or ``NOT PROVEN`` when one of the ways was not refused.
+        version, commit, environment, config_sha256: what was looked at.
+        lock: the ways to a live order, each tried; audit: the chained logs, each verified.
+        heads: the last hash of each chained log.
+        sessions: how many by mode and by status; states: trading states that are not ACTIVE.
+        kill_switch: its state; limits: the risk limits in force.
+    """
+
+    as_of: str
+    as_of_local: str
+    verdict: str
+    version: str
+    commit: str
+    environment: str
+    config_sha256: str
+    lock: list[Check]
+    audit: list[Check]
+    heads: dict[str, str]
+    sessions: dict[str, dict[str, int]]
+    kill_switch: str
+    states: list[str]
+    limits: dict[str, float]
+
+
+def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
+    """Return the proof, and beside it what the workspace holds; reads only.
+
+    Raises:
+        ConfigError: the configuration is not sound, so that nothing can be proven.
+    """
+    now, stats = workspace.clock.now(), workspace.views.stats()
+    lock = lock_checks(workspace)
+    states = [state for state in workspace.states.everything() if state.state != "ACTIVE"]
+    return AuditSnapshot(
+        as_of=iso(now),
+        as_of_local=local(now),
+        verdict="NOT PROVEN" if worst(lock) == FAIL else "LOCKED",
+        version=metadata.version("peaktrade"),
+        commit=git_commit(share_dir()) or "no checkout",
+        environment=workspace.config.environment.name,
+        config_sha256=sha256_of(workspace.config_path),
+        lock=lock,
+        audit=audit_checks(workspace),
+        heads=chain_heads(workspace.home),
+        sessions={"by_mode": dict(sorted(stats.by_mode.items())), "by_status": dict(sorted(stats.by_status.items()))},
+        kill_switch=workspace.kill_switch.status().state,
+        states=[f"{state.scope} {state.state} by {state.by}: {state.reason}" for state in states],
+        limits=workspace.config.limits._asdict(),
+    )
+
+
+def lock_checks(workspace: Workspace, *, brokers: bool = True) -> list[Check]:
+    """Return each way to a live order, tried; none raises.
+
+    Args:
+        workspace: of which.
+        brokers: also try to build the brokers, which takes a second to import.
+    """
+    return [_planned(workspace), _modes(), *(_venue() if brokers else ()), _recorded(workspace), _keys()]
+
+
+def _planned(workspace: Workspace) -> Check:
+    question = "Is a live session refused?"
+    try:
+        workspace.plan(mode="live")
+    except LiveModeNotAllowedError:
+        return check("live_plan", question, True, "planning one raises LiveModeNotAllowedError", "")
+    except PeaktradeError as error:
+        return check(
+            "live_plan", question, False, f"could not be tried: {error}", "Mend the configuration, then again."
+        )
+    return check("live_plan", question, False, "one could be planned", _OTHER_VERSION)
+
+
+def _modes() -> Check:
+    told = f"sessions can be {' or '.join(MODES)}"
+    return check("modes", "Is live no mode at all?", "live" not in MODES, told, _OTHER_VERSION)
+
+
+def _venue() -> list[Check]:
+    """Try to build what could send a real order, and look at what an order is sent with."""
+    from peaktrade_core.venue.brokers import DemoBroker
+    from peaktrade_core.venue.client import VenueClient
+
+    question = "Does the futures broker refuse every venue but the demo?"
+    try:
+        DemoBroker(VenueClient("krakenfutures"), "PF_XBTUSD", "audit")
+    except ConfigError as refusal:
+        demo = check("demo_only", question, True, str(refusal), "")
+    else:
+        demo = check("demo_only", question, False, "one was built for the real venue", _OTHER_VERSION)
+    return [_validated(), demo, _base_url(), _wire()]
+
+
+def _base_url() -> Check:
+    from peaktrade_core.venue.client import VenueClient
+
+    taken = []
+    for url in _CONFUSING:
+        with suppress(ConfigError):
+            VenueClient("kraken", base_url=url)
+            taken.append(url)
+    told = f"{len(taken)} of {len(_CONFUSING)} accepted: {taken[:3]}" if taken else f"{len(_CONFUSING)} refused"
+    return check("base_url", "Can no other host be put in the venue's place?", not taken, told, _OTHER_VERSION)
+
+
+def _wire() -> Check:
+    """Ask the guard of each client about orders that may never leave; nothing is sent."""
+    from peaktrade_core.venue.hosts import Guard
+
+    local = "http://127.0.0.1:8080"
+    guards = [Guard("kraken"), Guard("krakenfutures"), Guard("krakenfutures", demo=True)]
+    guards += [Guard(name, base_url=local) for name in ("kraken", "krakenfutures")]
+    headers = {"API-Key": "none", "APIKey": "none", "Content-Type": "application/x-www-form-urlencoded"}
+    tried = [(guard, url, "nonce=1") for guard in guards for url in (*_CONFUSING, *_ORDERS)]
+    tried += [(guards[0], _ORDERS[0], f"nonce=1&validate={value}") for value in ("", "false", "1", "true&validate=")]
+    passed = []
+    for guard, url, body in tried:
+        with suppress(ForbiddenRequestError):
+            guard.judge("POST", url, headers, body)
+            passed.append(url)
+    told = f"{len(passed)} of {len(tried)} would leave: {passed[:3]}" if passed else f"{len(tried)} orders refused"
+    question = "Is every order to a production venue stopped where it would leave?"
+    return check("wire", question, not passed, told, _OTHER_VERSION)
+
+
+class _Listener:
+    """Stands in for the venue, takes down what an order is sent with, and sends nothing."""
+
+    name = "kraken"
+
+    def order(self, *call: Any) -> dict[str, Any]:
+        """Take a call down; say what the venue would."""
+        self.call = call
+        return {"id": None, "info": {"descr": {"order": "taken down"}}}
+
+
+def _validated() -> Check:
+    from peaktrade_core.venue.brokers import ValidatingBroker
+
+    listener = _Listener()
+    order = Order(seq=0, ts=EPOCH, order_id="audit", purpose="open", qty=1.0, price=1.0, notional=1.0)  # goes nowhere
+    answer: Answer = ValidatingBroker(listener, "BTC/EUR").submit(order)  # type: ignore[arg-type]
+    sent = listener.call[-1]
+    return check(
+        "validate_only",
+        "Is every spot order sent for validation only?",
+        answer.accepted and isinstance(sent, dict) and sent.get("validate") == "true",
+        f"an order goes out with {sent}",
+        _OTHER_VERSION,
+    )
+
+
+def _recorded(workspace: Workspace) -> Check:
+    found = [row.session_id for row in workspace.views.rows(Query(mode="live", limit=5))]
+    return check(
+        "no_live_record",
+        "Does no record say that it was live?",
+        not found,
+        f"{', '.join(found)} say so" if found else "none of the registry's",
+        "peaktrade never writes such a record: find out where it came from.",
+        otherwise=WARN,
+    )
+
+
+def _keys() -> Check:
+    present = [name for name in LIVE_KEYS if os.environ.get(name)]
+    return check(
+        "no_live_keys",
+        "Are no production keys within reach?",
+        not present,
+        f"{' and '.join(present)} set" if present else "none in the environment",
+        "Unset them: nothing here reads them, and nothing here needs them.",
+        otherwise=WARN,
+    )

@@ -1,0 +1,164 @@
+"""The control center as its notebook shows it: the status text, tables, and checks that go into the evidence."""
+
+from __future__ import annotations
+
+import html
+
+from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check, worst
+from peaktrade_core.control.audit import audit_checks
+from peaktrade_core.control.control import (
+    FIX,
+    GATE_WORDS,
+    MONITOR,
+    WORDS,
+    ControlCenter,
+    control_center,
+    operator_output,
+)
+from peaktrade_core.control.gates import UNKNOWN
+from peaktrade_core.control.live_lock import lock_checks
+from peaktrade_core.runbooks.index import SEALED, evidence_rows
+from peaktrade_core.runbooks.index import TOLD as RECORD_TOLD
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.workspace.workspace import Workspace
+
+_SIGNS = {PASS: "✓", WARN: "▲", FAIL: "✕", UNKNOWN: "?"}
+_TONES = {PASS: GOOD, WARN: MID, FAIL: BAD}
+_OUTCOMES = {"passed": GOOD, "warned": MID, "failed": BAD, "stopped": MID, "incomplete": MID}
+
+
+class Text:
+    """A text that is copied as it stands."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def _repr_html_(self) -> str:
+        return f'<pre class="pt-text">{html.escape(self.text)}</pre>'
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def open_control_center(workspace: Workspace) -> ControlCenter:
+    """Look at everything once; the tables below show what was seen then."""
+    return control_center(workspace)
+
+
+def operator_text(center: ControlCenter) -> Text:
+    """Return the operator output, to be copied into the shift log."""
+    return Text(operator_output(center))
+
+
+def layer_table(center: ControlCenter) -> Table:
+    """Return the layers L0 to L6, finding by finding."""
+    rows = [
+        (
+            f"{layer.code} {layer.name}" if not number else "",
+            _mark(layer.status, WORDS) if not number else "",
+            Cell(f"{_SIGNS[finding.status]} {finding.text}", code=True),
+            Cell(finding.next_step, code=True),
+        )
+        for layer in center.layers
+        for number, finding in enumerate(layer.findings)
+    ]
+    note = "A layer is as good as its worst finding. Unknown means that nothing is known, not that all is well."
+    return Table("Layers L0 to L6", ("Layer", "Status", "Finding", "What to do"), rows, note=note)
+
+
+def evidence_index_table(workspace: Workspace, days: int = 7) -> Table:
+    """Return the evidence of the last days, newest first."""
+    rows = [
+        (
+            row.evidence_id,
+            Cell(row.outcome or wording.NOTHING, _OUTCOMES.get(row.outcome, "")),
+            f"{row.operator} ({row.role})" if row.operator else wording.NOTHING,
+            row.subject or wording.NOTHING,
+            Cell(("rehearsal, " if row.rehearsal else "") + RECORD_TOLD[row.state], "" if row.state == SEALED else MID),
+        )
+        for row in evidence_rows(workspace.evidence, days=days)
+    ]
+    empty = f"No runbook has left evidence in the last {days} days."
+    return Table("Evidence", ("Id", "Outcome", "By", "About", "Record"), rows, empty=empty)
+
+
+def status_answers(center: ControlCenter) -> list[Check]:
+    """Return what is decided, and whether there is new evidence."""
+    decided = {MONITOR: PASS, FIX: WARN}.get(center.decision, FAIL)
+    new = f"yes: {', '.join(row.evidence_id for row in center.evidence[:5])}" if center.evidence else "no"
+    steps = {PASS: "", WARN: "Mend it before the next session.", FAIL: "Tell the owner now."}
+    return [
+        Check(
+            id="decision",
+            question="What is decided?",
+            status=decided,
+            evidence=center.decision,
+            next_step=steps[decided],
+        ),
+        check("new_evidence", "Is there new evidence today?", not center.fault, center.fault or new, "Run the audit."),
+    ]
+
+
+def layer_answers(center: ControlCenter) -> list[Check]:
+    """Return the layer matrix as checks: all in one line, then each; what is unknown warns."""
+    every = " · ".join(f"{layer.code} {WORDS[layer.status]}" for layer in center.layers)
+    found = [
+        Check(
+            id=layer.code,
+            question=f"Does {layer.code} stand: {layer.name.lower()}?",
+            status=_known(layer.status),
+            evidence=("UNKNOWN: " if layer.status == UNKNOWN else "")
+            + "; ".join(one.text for one in layer.findings if one.status == layer.status),
+            next_step=next((one.next_step for one in layer.findings if one.status == layer.status), ""),
+        )
+        for layer in center.layers
+    ]
+    return [_summary("matrix", "Do the layers L0 to L6 stand?", every, found), *found]
+
+
+def gate_answers(center: ControlCenter) -> list[Check]:
+    """Return the seven gates as checks: all in one line, then each; what is unknown warns."""
+    every = " · ".join(f"{gate.gate} {GATE_WORDS[gate.status]}" for gate in center.gates)
+    found = [
+        Check(
+            id=gate.gate,
+            question=f"{gate.gate}: {gate.question}",
+            status=_known(gate.status),
+            evidence=f"{GATE_WORDS[gate.status]}, {gate.text}",
+            next_step=gate.next_step,
+        )
+        for gate in center.gates
+    ]
+    return [_summary("snapshot", "Is every required gate known to pass?", every, found), *found]
+
+
+def _summary(id: str, question: str, told: str, found: list[Check]) -> Check:
+    """Return one check over others."""
+    status = worst(found)
+    step = "" if status == PASS else "See below."
+    return Check(id=id, question=question, status=status, evidence=told, next_step=step)
+
+
+def _known(status: str) -> str:
+    """Return a status as a check has it: unknown is a warning, never good."""
+    return WARN if status == UNKNOWN else status
+
+
+def routine_answers(center: ControlCenter) -> list[Check]:
+    """Return what is due today, and what of it was done."""
+    return center.routine
+
+
+def audit_answers(workspace: Workspace) -> list[Check]:
+    """Return whether the registry, the evidence, the kill switch and the incidents are as they were written."""
+    return audit_checks(workspace)
+
+
+def lock_answers(workspace: Workspace) -> list[Check]:
+    """Return each way to a live order, tried."""
+    return lock_checks(workspace)
+
+
+def _mark(status: str, words: dict[str, str]) -> Cell:
+    return Cell(f"{_SIGNS[status]} {words[status]}", _TONES.get(status, ""))

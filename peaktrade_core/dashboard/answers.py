@@ -1,0 +1,124 @@
+"""What the JSON API answers beyond the read side's own rows: their fields under the names that the contracts promise."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.trading.events import BarDone
+from peaktrade_core.trading.records import SessionRecord
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The server is there."""
+
+    status: str = "ok"
+
+
+class SessionAnswer(SessionRow, frozen=True, kw_only=True):
+    """One session: its row, and what its record holds beyond.
+
+    Attributes:
+        config, metrics, cli_args: as recorded; cli_args repeat the session.
+        error: ``Type: message`` of a session that failed.
+        extra: what a foreign writer added.
+    """
+
+    run_id: str
+    run_type: str
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    cli_args: list[str]
+    error: str | None
+    strategy_tier: str | None
+    host: str | None
+    schema_version: int
+    extra: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: SessionRow, record: SessionRecord) -> SessionAnswer:
+        """Return the answer for a session."""
+        own = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in row.__struct_fields__}
+        return cls(**msgspec.structs.asdict(row), **own)
+
+
+class RunItem(RunRow, frozen=True, kw_only=True):
+    """A run in the list; ``strategy_name`` is its strategy under the older name."""
+
+    strategy_name: str | None
+
+    @classmethod
+    def of(cls, row: RunRow) -> RunItem:
+        """Return the item for a run."""
+        return cls(**msgspec.structs.asdict(row), strategy_name=row.strategy)
+
+
+class RunSnapshot(RunItem, frozen=True, kw_only=True):
+    """One run as it stands: its row, and the totals so far; null where they are not known yet."""
+
+    total_steps: int | None
+    total_orders: int | None
+    total_blocked_orders: int | None
+
+    @classmethod
+    def of(cls, row: RunRow, total_orders: int | None = None) -> RunSnapshot:
+        """Return the snapshot of a run."""
+        return cls(
+            **msgspec.structs.asdict(row),
+            strategy_name=row.strategy,
+            total_steps=row.step,
+            total_orders=total_orders,
+            total_blocked_orders=row.orders_blocked,
+        )
+
+
+class TailBar(msgspec.Struct, frozen=True, kw_only=True):
+    """A bar of a run's journal. Prices and money in quote currency, quantities in base units.
+
+    Attributes:
+        ts_bar: when the bar began; ts_event: when it was worked off; price: its close.
+        orders_count: orders that it led to, under the older name of ``orders_generated``.
+    """
+
+    seq: int
+    step: int
+    ts_bar: datetime
+    ts_event: datetime
+    price: float
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    position_size: float
+    cash: float
+    equity: float
+    realized_pnl: float
+    unrealized_pnl: float
+    signal: int
+    signal_changed: bool
+    orders_generated: int
+    orders_filled: int
+    orders_rejected: int
+    orders_blocked: int
+    orders_count: int
+    risk_allowed: bool
+    risk_reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, bar: BarDone) -> TailBar:
+        """Return a bar under the contract's names."""
+        given = msgspec.structs.asdict(bar)
+        ts_event = given.pop("ts")
+        return cls(**given, ts_event=ts_event, price=bar.close, orders_count=bar.orders_generated)
+
+
+class PanelsAnswer(msgspec.Struct, frozen=True):
+    """Panels of a page, as HTML by name, and the time that they show."""
+
+    as_of: str
+    panels: dict[str, str]

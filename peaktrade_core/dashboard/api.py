@@ -1,0 +1,174 @@
+"""The API: one line a route in :data:`ROUTES`, and the questions behind them. Everything is GET and only reads.
+
+Ids are matched against the registry and the run folders, never joined to a path. Filters apply before limits.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.base.clock import iso
+from peaktrade_core.base.errors import SessionNotFoundError
+from peaktrade_core.dashboard import documents, snapshot
+from peaktrade_core.dashboard.answers import (
+    Health,
+    PanelsAnswer,
+    RunItem,
+    RunSnapshot,
+    SessionAnswer,
+    TailBar,
+)
+from peaktrade_core.dashboard.panels import PANELS, Page
+from peaktrade_core.dashboard.routes import Param, Route
+from peaktrade_core.dashboard.site import Site
+from peaktrade_core.records.registry import Query
+from peaktrade_core.reports.activity import KINDS, Activity
+from peaktrade_core.runs.run_views import RunAlert
+from peaktrade_core.runs.views import SessionRow, Stats
+from peaktrade_core.trading.records import MODES, STATUSES, UNREADABLE
+
+
+def health(site: Site) -> Health:  # noqa: ARG001  (every answer takes the site)
+    """Say that the server is there."""
+    return Health()
+
+
+def sessions(site: Site, limit: int, mode: str | None, status: str | None) -> list[SessionRow]:
+    """List sessions, newest first; a file that nobody can read is a row with status unreadable."""
+    return site.workspace.views.rows(Query(limit=limit, mode=mode, status=status))
+
+
+def stats(site: Site, mode: str | None, status: str | None) -> Stats:
+    """Count and sum the sessions."""
+    return site.workspace.views.stats(Query(mode=mode, status=status))
+
+
+def session(site: Site, session_id: str) -> SessionAnswer:
+    """Show one session with its configuration, metrics and command line."""
+    views = site.workspace.views
+    return SessionAnswer.of(views.row(session_id), views.record(session_id))
+
+
+def runs(site: Site, limit: int) -> list[RunItem]:
+    """List runs, those that run first, then newest first."""
+    return [RunItem.of(row) for row in site.workspace.views.runs(limit)]
+
+
+def run_snapshot(site: Site, run_id: str) -> RunSnapshot:
+    """Show how one run stands."""
+    row = site.workspace.views.run(run_id)
+    try:
+        orders = site.workspace.views.record(run_id).metric("orders_generated")
+    except SessionNotFoundError:
+        orders = None
+    return RunSnapshot.of(row, None if orders is None else int(orders))
+
+
+def run_tail(site: Site, run_id: str, limit: int) -> list[TailBar]:
+    """List the last bars of a run, oldest first."""
+    site.workspace.views.run(run_id)
+    return [TailBar.of(bar) for bar in site.workspace.views.tail(run_id, limit)]
+
+
+def run_alerts(site: Site, run_id: str, limit: int) -> list[RunAlert]:
+    """List the last alerts of a run, newest first."""
+    site.workspace.views.run(run_id)
+    return site.workspace.views.run_alerts(run_id, limit)
+
+
+def activity(site: Site, limit: int, kind: str | None, since: datetime | None) -> list[Activity]:
+    """List what the suite and its automation did, newest first."""
+    return site.workspace.activity(limit, kinds=(kind,) if kind else None, since=since)
+
+
+def alerts(site: Site, state: str | None, run_id: str | None, limit: int) -> list[AlertRow]:
+    """List alerts, newest first."""
+    return site.workspace.alerts.rows(state=state, run_id=run_id, limit=limit)
+
+
+def status_json(site: Site) -> snapshot.Snapshot:
+    """Show everything at once: panels sorted by id; the same state gives the same bytes apart from generated_at."""
+    return snapshot.take(site.workspace)
+
+
+def status_html(site: Site) -> str:
+    """Show the status snapshot as one HTML file that needs nothing else."""
+    return documents.snapshot_html(snapshot.take(site.workspace))
+
+
+def panels(site: Site, panel: list[str], query: str, subject: str | None) -> PanelsAnswer:
+    """Bring the panels of an open page anew, as HTML."""
+    page = Page(lambda: site.workspace, query, subject or None)
+    made = {name: str(page.panel(name)) for name in dict.fromkeys(panel)}
+    return PanelsAnswer(iso(site.workspace.views.now()), made)
+
+
+def metrics(site: Site) -> str:
+    """Tell Prometheus the figures."""
+    return site.meter.text(site.workspace, site.kernels)
+
+
+def docs(site: Site) -> str:
+    """Describe this API on a page."""
+    return documents.docs_html(ROUTES, site.told["version"])
+
+
+def openapi(site: Site) -> dict[str, Any]:  # noqa: ARG001
+    """Describe this API for programs, as OpenAPI."""
+    return documents.openapi(ROUTES)
+
+
+_MODE = Param("mode", "Only sessions of this mode.", choices=MODES)
+_STATUS = Param("status", "Only sessions with this status.", choices=(*STATUSES, UNREADABLE))
+_HTML, _TEXT = "text/html", "text/plain"
+
+
+def _limit(default: int, most: int) -> Param:
+    """Return the parameter that bounds a list."""
+    return Param("limit", "At most so many; filters apply before.", default, 1, most)
+
+
+ROUTES = (
+    Route("/api/health", health, aliases=("/health",)),
+    Route("/api/live_sessions", sessions, (_limit(50, 500), _MODE, _STATUS)),
+    Route("/api/live_sessions/stats", stats, (_MODE, _STATUS)),
+    Route("/api/live_sessions/{session_id}", session),
+    Route("/runs", runs, (_limit(200, 1000),)),
+    Route("/runs/{run_id}/snapshot", run_snapshot),
+    Route("/runs/{run_id}/tail", run_tail, (_limit(50, 500),)),
+    Route("/runs/{run_id}/alerts", run_alerts, (_limit(20, 100),)),
+    Route(
+        "/api/activity",
+        activity,
+        (
+            _limit(100, 500),
+            Param("kind", "Only this kind.", choices=KINDS),
+            Param("since", "Only what happened at this time or later.", moment=True),
+        ),
+    ),
+    Route(
+        "/api/alerts",
+        alerts,
+        (
+            Param("state", "Only alerts in this state.", choices=("raised", "cleared")),
+            Param("run_id", "Only alerts about this run."),
+            _limit(100, 500),
+        ),
+    ),
+    Route("/api/live/status/snapshot.json", status_json),
+    Route("/api/live/status/snapshot.html", status_html, media=_HTML),
+    Route(
+        "/api/panels",
+        panels,
+        (
+            Param("panel", "Which panels, by name.", choices=tuple(sorted(PANELS)), many=True),
+            Param("query", "The page's own query string.", ""),
+            Param("subject", "The id in the page's path."),
+        ),
+    ),
+    Route("/metrics", metrics, media=_TEXT),
+    Route("/docs", docs, media=_HTML),
+    Route("/openapi.json", openapi),
+)

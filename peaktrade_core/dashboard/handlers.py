@@ -1,0 +1,296 @@
+"""What the server answers: pages, the API's routes and static files. All of it is GET, all of it only reads.
+
+Questions are asked in threads, so that nothing they do keeps anybody else waiting. The gate in :mod:`access` has seen
+every request before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import msgspec
+import nbformat
+from jupyter_core.utils import ensure_async
+from tornado.httputil import HTTPServerRequest, responses
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler, authenticated
+from voila.tornado.handler import TornadoVoilaHandler
+
+from peaktrade_core.base.errors import ArtefactError, ConfigError, PeaktradeError, SessionNotFoundError
+from peaktrade_core.dashboard import documents, panels
+from peaktrade_core.dashboard.access import Gate, Verdict
+from peaktrade_core.dashboard.kernels import about, started
+from peaktrade_core.dashboard.memory import Watchdog
+from peaktrade_core.dashboard.pages import PageAddress, PageSpec, needs_kernel
+from peaktrade_core.dashboard.policy import HEADERS, content_policy
+from peaktrade_core.dashboard.routes import JSON, Route
+from peaktrade_core.dashboard.site import Site
+
+PAGE_LIMIT_S = 60.0  # a page that is not done by then never will be
+READERS = 3  # threads that ask the read side
+
+
+class Desk(NamedTuple):
+    """What handlers share.
+
+    Attributes:
+        site: what is shown; readers: the threads that ask it; watchdog: watches the memory.
+    """
+
+    site: Site
+    readers: ThreadPoolExecutor
+    watchdog: Watchdog
+
+    async def ask(self, question: Callable[..., Any], *values: Any) -> Any:
+        """Ask something outside the event loop, so that everybody else is answered meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self.readers, question, *values)
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """Return the status that an error of ours means, None for any other error."""
+    if isinstance(error, (SessionNotFoundError, ArtefactError)):
+        return 404
+    if isinstance(error, ConfigError):
+        return 422
+    return 503 if isinstance(error, PeaktradeError) else None
+
+
+def wants_page(request: HTTPServerRequest) -> bool:
+    """Return whether an error is told to a person in a browser, not to a program."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+class Plain(RequestHandler):  # type: ignore[misc]
+    """A handler of ours that needs nothing of Jupyter's; it tells the meter which route it is."""
+
+    SUPPORTED_METHODS = ("GET", "HEAD")
+    route_name = "other"
+
+    def set_default_headers(self) -> None:
+        """Send the headers of every answer."""
+        for name, value in HEADERS.items():
+            self.set_header(name, value)
+
+
+class Porter(Plain):
+    """Answers the requests that the gate did not let pass, and gives a browser that showed the token its cookie."""
+
+    route_name = "refused"
+
+    def initialize(self, verdict: Verdict, gate: Gate) -> None:
+        """Remember what was decided."""
+        self.verdict, self.gate = verdict, gate
+
+    def prepare(self) -> None:
+        """Answer, whatever the method."""
+        self._tell()
+
+    def write_error(self, status_code: int, **_: Any) -> None:  # noqa: ARG002
+        """Answer a method that tornado does not hand on."""
+        self._tell()
+
+    def log_exception(self, *_: Any) -> None:
+        """Say nothing: a refusal is no fault of the server, and an address may hold a token."""
+
+    def _tell(self) -> None:
+        verdict = self.verdict
+        self.set_status(verdict.status)
+        self.set_header("Cache-Control", "no-store")
+        if verdict.status == 405:
+            self.set_header("Allow", "GET, HEAD")
+        if verdict.status == 401:
+            self.set_header("WWW-Authenticate", "Bearer")
+        if verdict.welcome:
+            name, value = self.gate.cookie(self.request.host)
+            self.set_cookie(name, value, httponly=True, samesite="Strict", path="/", expires_days=30)
+        if not wants_page(self.request) and not verdict.welcome:
+            self.set_header("Content-Type", JSON)
+            self.finish(msgspec.json.encode({"message": verdict.message}))
+            return
+        asked = verdict.asked
+        if asked is not None:
+            self.set_header("Content-Security-Policy", content_policy(form=True))
+        title = "Welcome" if verdict.welcome else responses.get(verdict.status, "Refused")
+        self.finish(documents.message_html(title, verdict.message, onward=verdict.welcome or "", asked=asked))
+
+
+class Answer(Plain):
+    """A route of the API: never cached, errors as JSON with a message."""
+
+    def initialize(self, route: Route, desk: Desk) -> None:
+        """Remember which route this is."""
+        self.route, self.desk, self.route_name = route, desk, route.path
+
+    async def get(self, part: str | None = None) -> None:
+        """Answer."""
+        values = self.route.values(self.request.query, part)
+        body = await self.desk.ask(self._make, values)
+        self.set_header("Content-Type", f"{self.route.media}; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        if self.route.media == "text/html":
+            self.set_header("Content-Security-Policy", content_policy(style=documents.plain_style()))
+        self.finish(body)
+
+    head = get
+
+    def _make(self, values: dict[str, Any]) -> bytes:
+        """Return the answer's bytes; NaN and infinities become null."""
+        answer = self.route.answer(self.desk.site, **values)
+        return msgspec.json.encode(answer) if self.route.media == JSON else answer.encode()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Say what was wrong; an internal error never shows its inside."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        ours = status_of(error)
+        message = str(error) if ours else responses.get(status_code, "error")
+        self.set_status(ours or status_code)
+        self.set_header("Content-Type", f"{JSON}; charset=utf-8")
+        self.finish(msgspec.json.encode({"message": message}))
+
+    def log_exception(self, *exc_info: Any) -> None:
+        """Log errors except those that are the asker's, or a file's."""
+        if status_of(exc_info[1]) is None:
+            super().log_exception(*exc_info)
+
+
+class _Worded:
+    """Errors of a page: in words, on a page of ours."""
+
+    def write_error(self: Any, status_code: int, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, None))[1]
+        ours = status_of(error)
+        status = 403 if isinstance(error, ArtefactError) else ours or status_code
+        self.set_status(status)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        if status == 503:
+            self.set_header("Retry-After", "30")
+        message = str(error) if ours else getattr(error, "log_message", None) or _MESSAGES.get(status, _NO_PAGE)
+        if not wants_page(self.request):
+            self.set_header("Content-Type", JSON)
+            self.finish(msgspec.json.encode({"message": message}))
+            return
+        self.finish(documents.message_html(responses.get(status, "Error"), message))
+
+    def log_exception(self: Any, *exc_info: Any) -> None:
+        """Log errors except those that are the asker's."""
+        if status_of(exc_info[1]) is None and not isinstance(exc_info[1], (HTTPError, StreamClosedError)):
+            super().log_exception(*exc_info)  # type: ignore[misc]
+
+
+_NO_PAGE = "The page could not be made; the server's output says why."
+_MESSAGES = {
+    403: "This page is not shown here.",
+    404: "There is no such page. The pages that exist are in the navigation of the first one.",
+    405: "This dashboard only reads: every address takes GET and nothing else.",
+}
+
+
+class Missing(_Worded, Plain):
+    """Answers what does not exist."""
+
+    def get(self) -> None:
+        """Answer 404."""
+        raise HTTPError(404)
+
+    head = get
+
+
+class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
+    """Shows a page. Its panels come at once; what else its notebook holds runs in a kernel and is streamed after.
+
+    The kernel ends with the request unless the page is interactive.
+    """
+
+    SUPPORTED_METHODS = ("GET", "HEAD")
+    streaming: asyncio.Task[Any] | None = None
+
+    def initialize(self, spec: PageSpec, desk: Desk, **kwargs: Any) -> None:
+        """Remember which page this is."""
+        self.spec, self.desk, self.route_name = spec, desk, spec.path
+        super().initialize(notebook_path=f"{spec.name}.ipynb", **kwargs)
+        self.prelaunch_hook = lambda *_, **__: nbformat.from_dict(self.woven)
+
+    @authenticated  # type: ignore[untyped-decorator]
+    async def get(self, subject: str | None = None) -> None:
+        """Answer the page."""
+        address = PageAddress(self.spec, subject, self.request.query)
+        site = self.desk.site
+        try:
+            self.woven = await self.desk.ask(site.woven, address)
+        except FileNotFoundError:
+            raise HTTPError(404) from None
+        interactive = self.woven["metadata"]["peaktrade"].get("interactive") is True
+        self.set_header("Content-Security-Policy", content_policy(interactive=interactive))
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        if not needs_kernel(self.woven):
+            self.finish(await self.desk.ask(site.render, self.woven, self.spec.name))
+        elif self.request.method == "GET":
+            await self._stream(address, interactive)
+
+    head = get
+
+    async def _stream(self, address: PageAddress, interactive: bool) -> None:
+        """Stream a page with a kernel.
+
+        Raises:
+            HTTPError: 503, all kernels are in use or the server has no memory for another.
+        """
+        if refusal := await self._full():
+            raise HTTPError(503, refusal)
+        kernels: list[str] = []
+        started.set(kernels)
+        about.set(address.subject or "")
+        self.streaming = asyncio.current_task()
+        try:
+            async with asyncio.timeout(PAGE_LIMIT_S):
+                async for html in self.get_generator():
+                    self.write(html)
+                    await self.flush()
+        except TimeoutError:
+            self.log.error("%s was not done within %s s", self.spec.name, PAGE_LIMIT_S)
+            message = f"The page was not done within {PAGE_LIMIT_S:.0f} s; the server's output says why. Reload it."
+            self.write(panels.fill("failed", "en", {"name": "page", "message": message, "filtered": False}))
+            interactive = False
+        except (StreamClosedError, asyncio.CancelledError):  # the viewer went away
+            interactive = False
+        finally:
+            self.streaming = None
+            if not interactive:
+                await asyncio.shield(self._end(kernels))
+
+    def on_connection_close(self) -> None:
+        """Stop working for a viewer who went away."""
+        if self.streaming is not None:
+            self.streaming.cancel()
+
+    async def _full(self) -> str:
+        """Return why no kernel may be started, empty when one may; waits a moment for a place."""
+        if not await self.kernel_manager.place():
+            places = self.kernel_manager.places
+            return f"All {places} places are taken. Close a page that nobody looks at, or try again in a minute."
+        return self.desk.watchdog.refusal()
+
+    async def _end(self, kernels: list[str]) -> None:
+        for kernel_id in kernels:
+            if kernel_id in self.kernel_manager:
+                await ensure_async(self.kernel_manager.shutdown_kernel(kernel_id, now=True))
+
+
+class Static(Plain, StaticFileHandler):  # type: ignore[misc]
+    """Styles and scripts of the pages."""
+
+    route_name = "/static"
+
+    def parse_url_path(self, url_path: str) -> str:
+        """Return the file's name.
+
+        Raises:
+            HTTPError: 404, no file has such a name.
+        """
+        if "\0" in url_path:
+            raise HTTPError(404)
+        return str(super().parse_url_path(url_path))

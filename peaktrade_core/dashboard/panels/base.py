@@ -1,0 +1,197 @@
+"""How a panel is registered, asked and filled; what each one shows is in the other modules of this package."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+import jinja2
+from markupsafe import Markup, escape
+
+from peaktrade_core.base.clock import iso
+from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
+from peaktrade_core.base.resources import share_dir
+from peaktrade_core.dashboard.words import words
+from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.show import wording
+from peaktrade_core.workspace.workspace import Workspace
+
+CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configuration that the server was given
+SUBJECT = "PEAKTRADE_PAGE_SUBJECT"  # what the page is about: the id in its address
+
+
+class Asked(NamedTuple):
+    """What a page was asked for.
+
+    Attributes:
+        query: the URL's query string.
+        subject: the id in the page's path, None for a page that is about no single thing.
+    """
+
+    query: str = ""
+    subject: str | None = None
+
+
+_UNSERVED = """<style>
+.jp-OutputArea .plane { position: relative; height: 150px; margin-bottom: 20px }
+.jp-OutputArea .plane svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible }
+.jp-OutputArea .plane .line { fill: none; stroke: currentColor; stroke-width: 1.5; vector-effect: non-scaling-stroke }
+.jp-OutputArea .plane :is(.area, .over line) { fill: currentColor; stroke: currentColor; opacity: .12 }
+.jp-OutputArea .plane text { fill: currentColor; font-size: 11px }
+.jp-OutputArea .legend svg { width: 12px }
+.jp-OutputArea svg .buy { fill: #17824b }
+.jp-OutputArea svg .sell { fill: #d23f36 }
+.jp-OutputArea svg.bar { width: 8em; height: 8px; fill: currentColor }
+.jp-OutputArea svg.bar .track { opacity: .2 }
+.jp-OutputArea .hint { display: none }
+</style>
+<p><b>This notebook is a page of the dashboard.</b> To read it laid out, and always up to date, run
+<code>peaktrade dashboard</code> and open the address that it prints. Here its panels stand one below the other, plain, as
+things were when their cell ran; a page about one session shows the newest.</p>"""
+
+Answer = Callable[[Workspace, Asked], dict[str, Any]]
+PANELS: dict[str, Answer] = {}
+
+
+def panel(name: str) -> Callable[[Answer], Answer]:
+    """Register a panel: a function whose answer fills ``templates/voila/panels/<name>.html.j2``."""
+
+    def register(answer: Answer) -> Answer:
+        PANELS[name] = answer
+        return answer
+
+    return register
+
+
+class Html(str):
+    """Markup that a notebook shows as it is; only the panels' templates make it."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+class Page:
+    """The panels of one view, for one address.
+
+    Args (of the constructor):
+        open_workspace: returns the workspace; called by each panel, so that a broken one is said in the panel.
+        query, subject: as in :class:`Asked`.
+    """
+
+    def __init__(self, open_workspace: Callable[[], Workspace], query: str = "", subject: str | None = None) -> None:
+        self._open = open_workspace
+        self._asked = Asked(query, subject)
+
+    def panel(self, name: str) -> Html:
+        """Return one panel by name; its own failure becomes its content.
+
+        Raises:
+            UnknownNameError: there is no such panel.
+        """
+        if name not in PANELS:
+            raise UnknownNameError("panel", name, sorted(PANELS))
+        language = "en"
+        try:
+            workspace = self._open()
+            language = workspace.config.ui.language
+            return fill(name, language, PANELS[name](workspace, self._asked))
+        except PeaktradeError as error:
+            message = str(error)
+        except Exception as error:  # whatever it is, a page shows no traceback
+            message = f"{type(error).__name__}: {error}"
+        return fill("failed", language, {"name": name, "message": message, "filtered": bool(self._asked.query)})
+
+
+def open_page() -> Page:
+    """Return the page that the server asked this kernel for; where and what come from the environment.
+
+    A person who opens the notebook by itself is told what it is, and sees a page about one session for the newest.
+    """
+    workspace = cache(lambda: Workspace(config=os.environ.get(CONFIG_PATH)))
+    subject = os.environ.get(SUBJECT)
+    if CONFIG_PATH not in os.environ:
+        subject = subject or _newest(workspace)
+        _say_unserved()
+    return Page(workspace, os.environ.get("QUERY_STRING", ""), subject)
+
+
+def _newest(workspace: Callable[[], Workspace]) -> str | None:
+    """Return the newest session; None where there is none, or no workspace, which the panels will say."""
+    try:
+        newest = workspace().views.latest()
+    except PeaktradeError:
+        return None
+    return newest.session_id if newest else None
+
+
+def _say_unserved() -> None:
+    """Tell whoever steps through a view notebook where its page is; nothing outside a notebook."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is not None:
+        display(Html(_UNSERVED))
+
+
+FORMS = {"minute": "%Y-%m-%d %H:%M", "second": "%Y-%m-%d %H:%M:%S", "clock": "%H:%M:%S", "short": "%H:%M"}
+
+
+def written(at: datetime, form: str) -> str:
+    """Return a time as the page's script writes it too: ``minute``, ``second``, ``clock`` or ``short``."""
+    return at.strftime(FORMS[form])
+
+
+def figures(value: float | None, digits: int | None = None) -> str:
+    """Return a number as exact as people read it: two decimals from 100 on, below that what there is, up to eight."""
+    if value is None:
+        return wording.NOTHING
+    places = digits if digits is not None else 2 if abs(value) >= 100 else 8
+    text = f"{value:,.{places}f}"
+    return (text.rstrip("0").rstrip(".") if digits is None and "." in text else text).replace("-", wording.MINUS)
+
+
+def coded(text: str) -> Markup:
+    """Return a text, escaped, with what stands in backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped before)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    """Return the panels' templates: escaping always on, a missing value is an error."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(share_dir() / "templates" / "voila" / "panels"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in (
+        "money",
+        "percent",
+        "count",
+        "duration",
+        "minute",
+        "moment",
+        "sign_class",
+        "signed",
+        "quote_currency",
+        "short_id",
+    ):
+        env.filters[name] = getattr(wording, name)
+    env.filters["iso"] = iso
+    env.filters["written"] = written
+    env.filters["coded"] = coded
+    env.filters["figures"] = figures
+    env.filters["next_step"] = next_step
+    return env
+
+
+def fill(name: str, language: str, context: dict[str, Any]) -> Html:
+    """Return a filled template."""
+    return Html(_templates().get_template(f"{name}.html.j2").render(w=words(language), **context))

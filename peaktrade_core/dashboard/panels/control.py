@@ -1,0 +1,62 @@
+"""The control center beside its layers: the decision, the seven gates, today's routine and the evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peaktrade_core.base.checks import FAIL, PASS, WARN
+from peaktrade_core.control.control import control_center, operator_output
+from peaktrade_core.control.gates import UNKNOWN, gate_results
+from peaktrade_core.control.routine import routine
+from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.runbooks.index import SEALED, UNFINISHED, evidence_rows
+from peaktrade_core.workspace.workspace import Workspace
+
+DAYS, MOST = 7, 20  # of evidence that the page shows: days, records
+
+
+@panel("control_status")
+def _status(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: what is decided, and what goes into the shift log?"""
+    found = control_center(workspace)
+    open_ = sum(duty.status != PASS for duty in found.routine)
+    return {
+        "center": found,
+        "decision": found.decision.partition(" ")[0],
+        "new": len(found.evidence),
+        "open": open_,
+        "text": operator_output(found),
+    }
+
+
+@panel("gates")
+def _gates(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: which of the seven gates are known to pass?"""
+    found = gate_results(workspace)
+    counts = {status: sum(gate.status == status for gate in found) for status in (FAIL, UNKNOWN, PASS)}
+    return {"gates": found, "counts": counts}
+
+
+@panel("routine")
+def _routine(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: what is due today, and what of it is done?"""
+    found = routine(workspace)
+    order = (FAIL, WARN, PASS)
+    return {
+        "duties": sorted(found, key=lambda duty: order.index(duty.status)),
+        "done": sum(duty.status == PASS for duty in found),
+    }
+
+
+@panel("evidence")
+def _evidence(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: what did runbooks leave lately, and is it as it was sealed?"""
+    rows = evidence_rows(workspace.evidence, days=DAYS)
+    return {
+        "rows": rows[:MOST],
+        "n": len(rows),
+        "days": DAYS,
+        "any": bool(rows) or bool(workspace.evidence.ids()),
+        "bad": sum(row.state not in (SEALED, UNFINISHED) for row in rows),
+        "is_session": lambda subject: subject.startswith(("shadow_", "testnet_")),
+    }

@@ -1,0 +1,72 @@
+"""System: which version runs where, why live is locked, what may trade, and how the accounts stand."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import Any
+
+from peaktrade_core.base.checkout import git_commit
+from peaktrade_core.base.checks import FAIL, WARN, worst
+from peaktrade_core.base.files import sha256_of
+from peaktrade_core.base.resources import share_dir
+from peaktrade_core.control.layers import layers
+from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.show import wording
+from peaktrade_core.trading.strategies import TIERS, all_strategies
+from peaktrade_core.workspace.workspace import Workspace
+
+
+@panel("system_lights")
+def _lights(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: is the suite ready, how severe is it, and may anything trade?"""
+    checks = pre_session_checks(workspace)
+    uses = workspace.account.uses()
+    level = max((use.level for use in uses), key=("green", "yellow", "red").index, default="green")
+    return {
+        "ready": worst(checks),
+        "checks": checks,
+        "level": level,
+        "switch": workspace.kill_switch.status(),
+        "states": [state for state in workspace.states.everything() if state.state != "ACTIVE"],
+    }
+
+
+@panel("system_account")
+def _account(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: how much of the account-wide limits do the running sessions use together?"""
+    return {"uses": workspace.account.uses()}
+
+
+@panel("system_tiers")
+def _tiers(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: which strategies are there, and which may run?"""
+    used = workspace.registry.counts("strategy")
+    found = all_strategies()
+    tiers = [(tier, [(one, used.get(one.name, 0)) for one in found if one.tier == tier]) for tier in TIERS]
+    return {"tiers": tiers, "default": workspace.config.session.strategy}
+
+
+@panel("system_about")
+def _about(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: what runs here, exactly?"""
+    stats = workspace.views.stats()
+    return {
+        "facts": [
+            ("version", metadata.version("peaktrade")),
+            ("commit", git_commit(share_dir()) or wording.NOTHING),
+            ("environment", workspace.config.environment.name),
+            ("python", f"{platform.python_version()} ({platform.system()} {platform.machine()})"),
+            ("config", f"{workspace.config_path.name}, sha256 {sha256_of(workspace.config_path)[:16]}"),
+            ("records", wording.count(stats.total_sessions)),
+        ]
+    }
+
+
+@panel("layers")
+def _layers(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: how does each layer of the suite stand, and how is that known?"""
+    found = layers(workspace)
+    counts = {status: sum(layer.status == status for layer in found) for status in (FAIL, WARN, "unknown", "pass")}
+    return {"layers": found, "counts": counts}

@@ -1,0 +1,62 @@
+"""Events of a journal in a line each, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, End, Failure, Fill, Halt, Notice, Order, State
+
+LONGEST = 300  # characters of a line
+
+
+class Told(NamedTuple):
+    """An event as a table shows it."""
+
+    seq: int
+    ts: datetime
+    kind: str
+    text: str
+
+
+def tell(events: Iterable[AnyEvent]) -> list[Told]:
+    """Return events in words, newest first."""
+    told = [Told(event.seq, event.ts, str(event.__struct_config__.tag), text_of(event)[:LONGEST]) for event in events]
+    return told[::-1]
+
+
+def text_of(event: AnyEvent) -> str:
+    """Return what an event says beside its kind and time."""
+    if isinstance(event, BarDone):
+        return f"step {event.step}: close {event.close:,.8g}, position {event.position_size:.6g}, equity {event.equity:,.2f}"
+    if isinstance(event, Fill):
+        return f"{_side(event.qty)} {abs(event.qty):.8g} at {event.price:,.8g}, fee {event.fee:,.4f} ({event.order_id})"
+    if isinstance(event, Order):
+        side = _side(event.qty)
+        return f"{event.purpose}: {side} {abs(event.qty):.8g}, notional {event.notional:,.2f} ({event.order_id})"
+    if isinstance(event, (Denial, Halt)):
+        return f"{event.code}{_against(event.value, event.limit)}"
+    if isinstance(event, State):
+        return f"{event.state} ({event.source}): {event.reason}"
+    if isinstance(event, Notice):
+        return f"{event.code}: {event.message}"
+    if isinstance(event, Failure):
+        return event.error
+    if isinstance(event, End):
+        return " ".join(filter(None, (event.status, event.error)))
+    rest: dict[str, Any] = {k: v for k, v in msgspec.to_builtins(event).items() if k not in ("seq", "ts", "type")}
+    return ", ".join(f"{name} {value}" for name, value in rest.items() if value is not None)
+
+
+def _side(qty: float) -> str:
+    return "buy" if qty > 0 else "sell"
+
+
+def _against(value: float | None, limit: float | None) -> str:
+    """Return a figure against its limit, as far as both are known."""
+    if value is None:
+        return ""
+    return f": {value:,.8g}" + ("" if limit is None else f" against {limit:,.8g}")

@@ -1,0 +1,32 @@
+"""The wall screen: few figures, large enough to be read from across the room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peaktrade_core.dashboard.panels.alerts import urgency
+from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.live_track import status
+from peaktrade_core.runs.run_views import ACTIVE, ENDED, SILENT
+from peaktrade_core.workspace.workspace import Workspace
+
+RUNS, ALERTS, LATEST = 8, 4, 6
+
+
+@panel("wall")
+def _wall(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+    """Answer, from four metres away: is all well, what runs, what did today bring?"""
+    runs = workspace.views.runs(limit=200)
+    active = [row for row in runs if row.state in ACTIVE]
+    alerts = sorted(workspace.alerts.rows(state="raised"), key=urgency)
+    return {
+        **status(workspace, asked),
+        "latest": [row for row in runs if row.state in ENDED][:LATEST],
+        "runs": active[:RUNS],
+        "active": len(active),
+        "silent": sum(row.state == SILENT for row in active),
+        "open_alerts": alerts[:ALERTS],
+        "worst_alert": max((row.severity for row in alerts), key=("info", "warning", "critical").index, default=None),
+        "more_runs": max(0, len(active) - RUNS),
+        "more_alerts": max(0, len(alerts) - ALERTS),
+    }

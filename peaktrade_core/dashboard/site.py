@@ -1,0 +1,131 @@
+"""What is shown, without a server: the pages of one workspace as HTML, and what the API's answers are made from.
+
+The server asks it for each request; ``peaktrade export`` asks it for files. Nothing in here writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
+from peaktrade_core.base.resources import share_dir
+from peaktrade_core.dashboard import pages
+from peaktrade_core.dashboard.metrics import Meter
+from peaktrade_core.dashboard.pages import PAGES, PageAddress, PageSpec
+from peaktrade_core.dashboard.panels import Page
+from peaktrade_core.dashboard.words import words
+from peaktrade_core.workspace.workspace import Workspace
+
+SPOKEN = ("as_of", "paused", "ago_s", "ago_m", "ago_h", "down", "down_next", "faulty")
+
+
+class Site:
+    """The pages of a workspace.
+
+    Args (of the constructor):
+        workspace: what they show.
+        folder: of the view notebooks; None takes those that come with peaktrade.
+        refresh: how often a visible page refreshes [s].
+    """
+
+    def __init__(self, workspace: Workspace, folder: Path | None = None, refresh: int = 5) -> None:
+        self.workspace = workspace
+        self.folder = (folder or share_dir() / "notebooks" / "dashboards").resolve()
+        self.refresh = refresh
+        self.assets = share_dir() / "templates" / "voila" / "templates" / "peaktrade"
+        self.meter = Meter()
+        self.kernels: Callable[[], int] = lambda: 0
+
+    @property
+    def language(self) -> str:
+        """The language of the pages; English when the configuration cannot be read."""
+        return self.workspace.config.ui.language
+
+    @cached_property
+    def told(self) -> dict[str, Any]:
+        """What every page's template is told under the name ``peaktrade``.
+
+        Raises:
+            ConfigError: the workspace's configuration is wrong.
+        """
+        texts = words(self.language)
+        return {
+            "words": texts,
+            "spoken": {name: text for name, text in texts.items() if name in SPOKEN or name.startswith("js_")},
+            "refresh": self.refresh,
+            "version": _version(self.assets / "static"),
+            "pages": [spec._asdict() for spec in pages.shown_pages(self.folder)],
+        }
+
+    def notebook_of(self, spec: PageSpec) -> Path:
+        """Return where a page's view notebook is, or would be."""
+        return self.folder / f"{spec.name}.ipynb"
+
+    def woven(self, address: PageAddress) -> dict[str, Any]:
+        """Return a page's notebook with its panels filled in.
+
+        Raises:
+            FileNotFoundError: the page has no notebook.
+            ArtefactError: that is no view.
+            SessionNotFoundError: nothing has the id in the address.
+        """
+        notebook = pages.read_view(self.notebook_of(address.spec))
+        self.check_subject(address)
+        page = Page(lambda: self.workspace, address.query, address.subject)
+        woven = pages.weave(notebook, lambda name: str(page.panel(name)))
+        here = {"subject": address.subject or "", "twin": address.twin(), "query": address.query}
+        return {**woven, "metadata": {**woven["metadata"], "page": here}}
+
+    def warm_up(self) -> None:
+        """Do what would make the first viewer wait: compile the templates, import what charts are read with."""
+        import pyarrow.parquet  # noqa: F401
+
+        with suppress(PeaktradeError, OSError):
+            self.page(PageAddress(PAGES[0]))
+
+    def check_subject(self, address: PageAddress) -> None:
+        """Refuse an address whose id does not exist.
+
+        Raises:
+            SessionNotFoundError: nothing has that id; says what there is.
+        """
+        if address.spec.part == "session_id":
+            self.workspace.views.row(address.subject or "")
+        elif address.spec.part == "run_id":
+            self.workspace.views.run(address.subject or "")
+
+    def render(self, woven: dict[str, Any], name: str) -> str:
+        """Return the HTML of a page that needs no kernel."""
+        return pages.render(woven, self.told, name)
+
+    def page(self, address: PageAddress) -> str:
+        """Return a page's HTML; cells that need a kernel are left out. Raises as :meth:`woven`."""
+        woven = self.woven(address)
+        cells = [cell for cell in woven["cells"] if cell["cell_type"] != "code"]
+        return self.render({**woven, "cells": cells}, address.spec.name)
+
+
+def find_page(name: str) -> PageSpec:
+    """Return a page by its notebook's name, with hyphens or underscores.
+
+    Raises:
+        UnknownNameError: there is none; lists those that exist.
+    """
+    known = {spec.name: spec for spec in PAGES}
+    if name.replace("-", "_") not in known:
+        raise UnknownNameError("page", name, sorted(known))
+    return known[name.replace("-", "_")]
+
+
+def _version(static: Path) -> str:
+    """Return a short digest of the static files, so that a browser fetches changed ones."""
+    digest = hashlib.sha256()
+    for path in sorted(static.iterdir()):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,136 @@
+"""What the session explorer shows: sessions under filters, figures over them, one session's settings and how to repeat it.
+
+The filters are those of the dashboard's address, so that notebook, page and command line list the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.dashboard.panels.filters import Filters, read_filters
+from peaktrade_core.records.registry import Query
+from peaktrade_core.runbooks.notebook import Session
+from peaktrade_core.runs.repeat import missing_settings, repeat_command
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import BAD, TONE_OF, Cell, Table
+from peaktrade_core.workspace.workspace import Workspace
+
+ANY = "any"
+
+
+def explore_sessions(workspace: Workspace, mode: str = ANY, status: str = ANY, limit: int = 20) -> Table:
+    """Return the sessions under filters, with the address and the command that show the same.
+
+    Raises:
+        UnknownNameError: no such mode or status.
+    """
+    chosen = _filters(mode, status)._replace(limit=limit)
+    flags = "".join(f" --{k} {v}" for k, v in (("mode", chosen.mode), ("status", chosen.status)) if v)
+    rows = [
+        (
+            row.session_id,
+            Cell(f"⚠ {row.mode}" if row.is_live_warning else row.mode, BAD if row.is_live_warning else ""),
+            Cell(wording.badge(row.status), TONE_OF.get(row.status, "")),
+            wording.minute(row.started_at),
+            wording.duration(row.duration_seconds),
+            wording.signed(row.realized_pnl, wording.quote_currency(row.symbol)),
+            wording.percent(row.max_drawdown),
+            wording.count(row.num_orders),
+        )
+        for row in workspace.views.rows(chosen.query(workspace.views.now()))
+    ]
+    total = workspace.views.count(Query(mode=chosen.mode, status=chosen.status))
+    note = f"{len(rows)} of {total}. On the dashboard: {chosen._replace(limit=50).link()} In a terminal: " + (
+        f"peaktrade session list{flags} --limit {limit}"
+    )
+    columns = ("Session", "Mode", "Status", "Started (UTC)", "Duration", "PnL", "Max DD", "Orders")
+    empty = "No session passes the filters. Take them off: mode and status any."
+    return Table("Sessions", columns, rows, numbers=(5, 6, 7), note=note, empty=empty)
+
+
+def _filters(mode: str, status: str) -> Filters:
+    """Return the dashboard's filters for two choices."""
+    given = [f"{name}={value}" for name, value in (("mode", mode), ("status", status)) if value not in ("", ANY)]
+    return read_filters("&".join(given))
+
+
+def figures_table(workspace: Workspace, mode: str = ANY, status: str = ANY) -> Table:
+    """Return figures over all sessions that pass the filters, as ``/api/live_sessions/stats`` tells them."""
+    chosen = _filters(mode, status)
+    stats = workspace.views.stats(Query(mode=chosen.mode, status=chosen.status))
+    rows = [
+        ("Sessions", wording.count(stats.total_sessions)),
+        ("By mode", _counted(stats.by_mode)),
+        ("By status", _counted(stats.by_status)),
+        ("Total PnL", wording.signed(stats.total_pnl)),
+        ("Average drawdown", wording.percent(stats.avg_drawdown)),
+    ]
+    link = chosen.link().removeprefix("/")
+    return Table("Figures", ("", ""), rows, note=f"The same for programs: /api/live_sessions/stats{link}")
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none"
+
+
+def settings_table(session: Session) -> Table:
+    """Return a session's configuration as it was recorded, and the command that repeats it."""
+    record = session.record
+    rows = [(name, _shown(value)) for name, value in record.config.items() if value not in (None, "", [], {})]
+    rows += [("environment", record.env_name or wording.NOTHING), ("tier", record.strategy_tier or wording.NOTHING)]
+    again = Cell(f"Again, from a terminal: `{repeat_command(record)}`", code=True)
+    return Table("Configuration, as it was recorded", ("", ""), rows, note=again)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{name} {part:g}" if isinstance(part, float) else f"{name} {part}" for name, part in value.items()
+        )
+    return str(value)
+
+
+def detail_checks(session: Session) -> list[Check]:
+    """Return whether a session's record holds all that a review needs: metadata, times, error, repeatable settings."""
+    record = session.record
+    lacking = [
+        name
+        for name, value in (
+            ("mode", record.mode),
+            ("env_name", record.env_name),
+            ("symbol", record.symbol),
+            ("started_at", record.started_at),
+            ("finished_at", record.finished_at or record.status == "started"),
+            ("metrics", record.metrics or record.status == "started"),
+            ("error", record.error or record.status != "failed"),
+        )
+        if not value
+    ]
+    settings = missing_settings(record)
+    step = "An older or foreign writer made the record; what it lacks cannot be reviewed."
+    return [
+        check(
+            "metadata",
+            "Are the record's metadata complete: environment, times, result, error?",
+            not lacking,
+            "complete" if not lacking else f"missing: {', '.join(lacking)}",
+            step,
+            otherwise=WARN,
+        ),
+        check(
+            "repeatable",
+            "Does the record hold what a repetition needs?",
+            not settings,
+            "strategy, market, data, size, costs and limits" if not settings else f"missing: {', '.join(settings)}",
+            step,
+            otherwise=WARN,
+        ),
+        check(
+            "not_live",
+            "Is it a session of shadow or testnet?",
+            record.mode != "live",
+            record.mode or "unknown",
+            "peaktrade writes no live session: find out who did, and open an incident.",
+        ),
+    ]

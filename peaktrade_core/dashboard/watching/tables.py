@@ -1,0 +1,196 @@
+"""What the runbooks of watching show: the runs, the tile of the dashboard and what it means, warning signs of a series.
+
+The figures are those of the read side, which page, API and command line show as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.clock import local
+from peaktrade_core.dashboard.watching.probe import Seen, seen_rows
+from peaktrade_core.dashboard.watching.watch import recent_evidence
+from peaktrade_core.fleet.during_session import Watched, watch_runs
+from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
+from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import BAD, GOOD, MID, TONE_OF, Cell, Table
+from peaktrade_core.workspace.workspace import Workspace
+
+_STATE = {"running": ("● running", GOOD), "silent": ("▲ silent", MID), "died": ("✕ died", BAD)}
+_STATUS_MEANS = {
+    "started": ("it runs", "go on watching"),
+    "completed": ("it ended as planned", "post-session check"),
+    "failed": ("it ended by an error", "read the error, open the runbook incident_failed_session now"),
+    "aborted": ("it was stopped, or its process died", "write down who stopped it and why"),
+}
+SWING = 3.0  # how many times as large as the others' median a PnL may be before it is odd
+LONG_BARS = 500
+
+
+def watched_runs(workspace: Workspace, run_id: str = "") -> list[Watched]:
+    """Return the runs of a round: the named one, else what runs, else the newest session."""
+    return watch_runs(workspace.views, run_id)
+
+
+def watched_table(watched: Sequence[Watched]) -> Table:
+    """Return the runs of a round, one a line."""
+    rows = []
+    for row, *_ in watched:
+        text, tone = _STATE.get(row.state, (wording.badge(row.state), TONE_OF.get(row.state, "")))
+        last = f"{wording.duration(row.silence_s)} ago" if row.alive else wording.minute(row.last_event_at)
+        pnl = None if row.realized_pnl is None else row.realized_pnl + (row.unrealized_pnl or 0.0)
+        rows.append(
+            (
+                row.run_id,
+                Cell(text, tone),
+                f"{row.mode}: {row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING}",
+                last,
+                wording.count(row.step),
+                wording.signed(pnl, wording.quote_currency(row.symbol)),
+                wording.percent(row.max_drawdown),
+                wording.count(row.orders_blocked),
+            )
+        )
+    columns = ("Run", "State", "What", "Last event (UTC)", "Bars", "PnL", "Max DD", "Blocked")
+    newest = "this is the newest session" if len(rows) == 1 else "these are the newest sessions"
+    note = "" if any(one.row.alive for one in watched) else f"Nothing runs now: {newest}."
+    empty = "Nothing runs, and nothing ever ran: the runbook session_run starts the first session."
+    return Table("What runs", columns, rows, numbers=(4, 5, 6, 7), note=note, empty=empty)
+
+
+def next_round(workspace: Workspace, every_minutes: int) -> Table:
+    """Return when the next round is due."""
+    at = workspace.views.now() + timedelta(minutes=every_minutes)
+    rows = [("UTC", f"{at:%H:%M}"), ("Europe/Berlin", local(at)[11:16])]
+    return Table(f"The next round is due in {every_minutes} minutes", ("", ""), rows)
+
+
+def dashboard_answers(seen: Seen) -> Table:
+    """Return every address that was asked for, and whether it answered."""
+    rows = [
+        (path, about, Cell(f"✓ {told}" if good else f"✕ {told}", GOOD if good else BAD))
+        for path, about, good, told in seen_rows(seen)
+    ]
+    whose = "one that was started for this look, and ended" if seen.own else "the one at the given address"
+    columns = ("Address", "What", "Answer")
+    return Table("The dashboard's addresses", columns, rows, note=f"Asked was {whose}.", empty=seen.fault)
+
+
+def tile_table(workspace: Workspace) -> Table:
+    """Return the tile of the latest session, element by element: what it shows, what that means, what to do."""
+    rows = workspace.views.rows(Query(limit=1))
+    if not rows:
+        empty = "No sessions found. The first appears here after a shadow or testnet run: `peaktrade session run`."
+        return Table("The latest session, as the tile shows it", (), [], empty=empty)
+    row = rows[0]
+    means, action = _STATUS_MEANS.get(row.status, ("a record of a foreign writer, or a torn one", "look at the file"))
+    record = workspace.views.record(row.session_id) if row.status != "unreadable" else None
+    balance = record.setting("start_balance") if record else None
+    share = (row.realized_pnl or 0.0) / balance if isinstance(balance, (int, float)) and balance else 0.0
+    deep = (row.max_drawdown or 0.0) >= DRAWDOWN_REVIEW
+    live = row.is_live_warning
+    lines = [
+        ("Session", row.session_id, "its id: name it in every note", ""),
+        ("Mode", Cell(f"⚠ {row.mode}" if live else row.mode, BAD if live else ""), _mode_means(row), ""),
+        ("Status", Cell(wording.badge(row.status), TONE_OF.get(row.status, "")), means, action),
+        (
+            "Realized PnL",
+            wording.signed(row.realized_pnl, wording.quote_currency(row.symbol)),
+            f"{wording.percent(share)} of the start balance, net of fees",
+            "risk review" if share <= -0.02 else "",
+        ),
+        (
+            "Max drawdown",
+            wording.percent(row.max_drawdown),
+            "5 % or more" if deep else "below 5 %",
+            "risk review; above 10 % pause at once" if deep else "",
+        ),
+        (
+            "Notes",
+            row.notes or wording.NOTHING,
+            "the error if there is one, else the operator's words",
+            _note_step(row),
+        ),
+    ]
+    columns = ("Element", "It shows", "It means", "Do")
+    return Table("The latest session, as the tile shows it", columns, lines)
+
+
+def _mode_means(row: SessionRow) -> str:
+    means = {
+        "shadow": "simulated fills, nothing leaves this machine",
+        "testnet": "each order is also put to a venue that cannot trade it",
+        "paper": "a record of an older writer",
+    }
+    return means.get(row.mode, "peaktrade writes no such mode: an incident")
+
+
+def _note_step(row: SessionRow) -> str:
+    return "look into it at once" if row.status in ("failed", "unreadable") else ""
+
+
+def series_checks(workspace: Workspace, limit: int = 20) -> list[Check]:
+    """Return the warning signs of the sessions table: failures in a row, swings, drawdowns, silence, modes, unreadable.
+
+    Source: operator workflow 4.2.
+    """
+    rows = workspace.views.rows(Query(limit=limit))
+    ended = [row for row in rows if row.status in ("completed", "failed", "aborted")]
+    streak = next((n for n, row in enumerate(ended) if row.status != "failed"), len(ended))
+    deep = [row for row in ended if (row.max_drawdown or 0.0) > DRAWDOWN_PAUSE]
+    idle = [
+        row for row in ended if row.num_orders == 0 and (workspace.views.run(row.session_id).step or 0) >= LONG_BARS
+    ]
+    odd = [row for row in rows if row.mode not in ("shadow", "testnet", "paper") and row.status != "unreadable"]
+    late = [row for row in ended if not row.started_at or not row.ended_at or row.ended_at < row.started_at]
+    swings = _swings(ended)
+    counted = f"{len(ended)} sessions"
+    return [
+        check(
+            "in_a_row",
+            "Did no two sessions in a row fail?",
+            streak < 2,
+            f"the newest {streak} failed" if streak else f"{counted}, the newest did not fail",
+            "A problem of the system: pause, and find the root cause (incident_failed_session).",
+        ),
+        _found("untreated", "Is every failed session of the table treated?", _untreated(workspace, ended), counted,
+               "Open the runbook incident_failed_session for each; it leaves the evidence that closes this line."),
+        _found("swings", "Is the PnL of the sessions of one size?", swings, counted,
+               "Strongly changing PnL: an unstable strategy. Compare with its backtest (runbook 9)."),
+        _found("deep", "Did no session draw down more than 10 %?", deep, counted,
+               "Risk review at once, and pause that strategy.", otherwise=FAIL),
+        _found("idle", "Did every long session trade?", idle, counted,
+               "A bug of the strategy, a limit that denies everything, or a market without movement."),
+        _found("modes", "Is every session in the mode that is meant?", odd, counted,
+               "peaktrade writes shadow and testnet only: find out who wrote the record.", otherwise=FAIL),
+        _found("times", "Are start and end of every session plausible?", late, counted,
+               "The machine's clock was off, or the record is of an older writer."),
+    ]  # fmt: skip
+
+
+def _found(id: str, question: str, rows: Sequence[SessionRow], good: str, step: str, *, otherwise: str = WARN) -> Check:
+    """Return a check that no session was found."""
+    told = ", ".join(row.session_id for row in rows[:3])
+    return check(id, question, not rows, f"{len(rows)}: {told}" if rows else good, step, otherwise=otherwise)
+
+
+def _swings(ended: Sequence[SessionRow]) -> list[SessionRow]:
+    """Return the sessions whose PnL is far larger than the others' median; none of fewer than five."""
+    sizes = sorted(abs(row.realized_pnl) for row in ended if row.realized_pnl)
+    if len(sizes) < 5:
+        return []
+    median = sizes[len(sizes) // 2]
+    return [row for row in ended if abs(row.realized_pnl or 0.0) > SWING * median]
+
+
+def _untreated(workspace: Workspace, ended: Sequence[SessionRow]) -> list[SessionRow]:
+    """Return the failed sessions about which no finished runbook left evidence."""
+    failed = [row for row in ended if row.status == "failed"]
+    if not failed:
+        return []
+    treated = {record.subject for record in recent_evidence(workspace) if record.ended_at is not None}
+    return [row for row in failed if row.session_id not in treated]

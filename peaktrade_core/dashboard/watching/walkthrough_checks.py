@@ -1,0 +1,182 @@
+"""What is checked on the demo walkthrough: the installation, a session's begin and end, and that all tell the same of it.
+
+Source: demo walkthrough (phase 84), its checklists 2.1, 4.5, 5.4, 7.1, 7.2 and its failed session, 9.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from peaktrade_core.base.checks import PASS, WARN, Check, check
+from peaktrade_core.base.errors import LiveModeNotAllowedError
+from peaktrade_core.dashboard.watching.probe import Answer, Seen
+from peaktrade_core.desk.doctor import examine
+from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.records.registry import Query
+from peaktrade_core.reports.session_reports import session_report
+from peaktrade_core.runbooks.notebook import Session
+from peaktrade_core.show import wording
+from peaktrade_core.trading import events as ev
+from peaktrade_core.workspace.workspace import Workspace
+
+MACHINE = ("python", "packages", "writable_reports", "writable_live_runs", "writable_logs")
+
+
+def walk_setup_checks(workspace: Workspace) -> list[Check]:
+    """Return whether the installation is fit for the walk, and that live stays locked.
+
+    Source: demo walkthrough 2.1 and 2.2.
+    """
+    found = [one for one in examine(workspace) if one.id in MACHINE]
+    plain = [msgspec.structs.replace(one, evidence="yes") if one.status == PASS else one for one in found]
+    return [*plain, _locked(workspace)]
+
+
+def walk_pre_checks(workspace: Workspace) -> list[Check]:
+    """Return the pre-session checklist of the practice workspace."""
+    return pre_session_checks(workspace)
+
+
+def _locked(workspace: Workspace) -> Check:
+    question, step = "Is live refused, so that only shadow and testnet can be walked?", "Stop: use another version."
+    try:
+        workspace.plan(mode="live")
+    except LiveModeNotAllowedError:
+        return check("live", question, True, "planning a live session is refused", step)
+    return check("live", question, False, "a live session could be planned", step)
+
+
+def walk_start_checks(session: Session) -> list[Check]:
+    """Return whether a session began, warmed up, took its steps and ended with its figures.
+
+    Source: demo walkthrough 4.5.
+    """
+    kinds = {type(event) for event in session.events}
+    planned, steps = session.record.setting("steps"), session.record.metric("steps")
+    step = "Look at the error in the record; the failed session below shows how."
+    return [
+        check("started", "Did it start without an error?", ev.Start in kinds, session.id, step),
+        check(
+            "warmup",
+            "Was it warmed up?",
+            ev.WarmedUp in kinds,
+            f"{session.record.setting('warmup_candles')} bars",
+            "More warm-up: --warmup-candles.",
+        ),
+        check("steps", "Did it take all its steps?", steps == planned, f"{steps or 0:.0f} of {planned} bars", step),
+        check(
+            "summary",
+            "Did it end with its figures?",
+            ev.End in kinds and session.record.metric("realized_pnl") is not None,
+            f"{session.record.status}, {wording.signed(session.record.metric('realized_pnl'), session.currency)}",
+            step,
+        ),
+    ]
+
+
+def walk_report_checks(session: Session) -> list[Check]:
+    """Return whether the registry's report shows the session, completed, with PnL and drawdown.
+
+    Source: demo walkthrough 5.4.
+    """
+    query = Query(run_type="live_session_shadow", limit=5)
+    report = session_report(session.workspace.views, query)
+    pnl, drawdown = _figures(session)
+    missing = [text for text in (pnl, drawdown) if text not in report]
+    return [
+        check(
+            "in_report",
+            "Does the report of the registry show the session?",
+            session.id in report,
+            f"one of {session.workspace.views.stats(query).total_sessions} shadow sessions",
+            "`peaktrade session list` says whether it was recorded at all.",
+        ),
+        check(
+            "completed",
+            "Is its status completed?",
+            session.record.status == "completed",
+            session.record.status,
+            "Failed: read the error. Aborted: who stopped it?",
+            otherwise=WARN,
+        ),
+        check(
+            "figures",
+            "Are PnL and drawdown in it?",
+            not missing,
+            f"PnL {pnl}, max drawdown {drawdown}" if not missing else f"missing: {', '.join(missing)}",
+            "An older record may lack them.",
+        ),
+    ]
+
+
+def _figures(session: Session) -> tuple[str, str]:
+    """Return PnL and drawdown as they are written for people everywhere."""
+    record = session.record
+    return (
+        wording.signed(record.metric("realized_pnl"), wording.quote_currency(record.symbol)),
+        wording.percent(record.metric("max_drawdown")),
+    )
+
+
+def walk_agreement_checks(session: Session, seen: Seen) -> list[Check]:
+    """Return whether page, API, report and journal tell the same of a session, and no more than one truth.
+
+    Source: demo walkthrough 7.1 and 7.2.
+    """
+    record, page = session.record, seen.answers.get("/", Answer(0, "")).body
+    told = seen.mapping(f"/api/live_sessions/{session.id}")
+    tally = session.workspace.views.tally(session.id).metrics()
+    pnl, drawdown = _figures(session)
+    same = "Open an incident: two places tell different figures of one session."
+    sources = {
+        "pnl_agrees": ("Is the PnL the same everywhere?", "realized_pnl", tally.realized_pnl, pnl),
+        "drawdown_agrees": (
+            "Is the maximum drawdown the same everywhere?",
+            "max_drawdown",
+            tally.max_drawdown,
+            drawdown,
+        ),
+    }
+    checks = [
+        check("on_page", "Is the session in the table of the page?", f'data-session="{session.id}"' in page,
+              session.id, "Refresh; take the filters off."),
+        check("mode_shown", "Does the page show its mode?", f"mode-{record.mode}" in page, record.mode, same),
+        check("status_shown", "Is its status as expected?", told.get("status") == record.status == "completed",
+              f"record {record.status}, page {told.get('status')}", "A failed one has an error; read it.", otherwise=WARN),
+    ]  # fmt: skip
+    for id, (question, name, folded, text) in sources.items():
+        three = (record.metric(name), told.get(name), folded)
+        evidence = (
+            f"{text} in registry, API, page and journal"
+            if len(set(three)) == 1 and text in page
+            else (
+                f"registry {three[0]}, API {three[1]}, journal {three[2]}, page {'shows' if text in page else 'lacks'} {text}"
+            )
+        )
+        checks.append(check(id, question, len(set(three)) == 1 and text in page, evidence, same))
+    return [
+        *checks,
+        check("no_error", "Is there no error in it?", not record.error, record.error or "none", "Read it, then go on."),
+    ]
+
+
+def walk_failure_checks(session: Session) -> list[Check]:
+    """Return whether the failure was told truly: failed, with its error, everywhere, and its figures kept."""
+    record = session.record
+    return [
+        check("failed", "Is it recorded as failed?", record.status == "failed", record.status, "Tell the developers."),
+        check(
+            "error_named",
+            "Does the record name the error?",
+            "ZeroDivisionError" in (record.error or ""),
+            record.error or "no error",
+            "Tell the developers: a failure without a reason cannot be treated.",
+        ),
+        check(
+            "figures_kept",
+            "Are the figures up to the error kept?",
+            bool(record.metric("steps")) and record.metric("equity_end") is not None,
+            f"{record.metric('steps') or 0:.0f} bars, equity {wording.money(record.metric('equity_end'))}",
+            "The journal holds what was acknowledged: `peaktrade session show` folds it.",
+        ),
+    ]

@@ -1,0 +1,148 @@
+"""What is installed and configured, as somebody accepted it last: so that a change is seen before a session meets it.
+
+The accepted state is one flat JSON file of names and values. Comparing it with today's says what maintenance, an update
+or a hand on the configuration changed, value by value.
+
+Source: operational runbooks 4.2 (look at the changes, the packages and the configuration before a restart).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from packaging.requirements import Requirement
+
+from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.runbooks.rehearsal import is_rehearsal
+from peaktrade_core.workspace.workspace import Workspace
+
+FILE = Path("reports") / "checklists" / "installation.json"
+CONFIGS = ("config.toml", "alerts.toml", "jobs.toml")
+OF_A_DRILL = "exchange.base_url"  # a venue on this machine has another port each time
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One thing that is not as it was accepted; None where it was not there."""
+
+    name: str
+    before: str | None
+    now: str | None
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """What somebody accepted: by whom, under which evidence, and every value."""
+
+    by: str
+    evidence_id: str
+    values: dict[str, str]
+
+
+def installed(workspace: Workspace) -> dict[str, str]:
+    """Return what is installed and configured now, name to value.
+
+    Raises:
+        ConfigError: a configuration file cannot be read.
+    """
+    found = dict(_configured(workspace.config_path.parent, rehearsal=is_rehearsal(workspace)))
+    if not is_rehearsal(workspace):
+        names = sorted(needed.name for needed in requirements())
+        versions = {name: version_of(name) or "not installed" for name in ("peaktrade", *names)}
+        found |= {"peaktrade": versions.pop("peaktrade"), "python": platform.python_version(), "program": _program()}
+        found |= {f"package {name}": version for name, version in versions.items()}
+    return found
+
+
+def requirements() -> list[Requirement]:
+    """Return the packages that peaktrade asks for, with the versions that it can work with."""
+    wanted = map(Requirement, metadata.requires("peaktrade") or [])
+    return [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+
+
+def version_of(name: str) -> str | None:
+    """Return the version of an installed package, None when it is not installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def accepted(workspace: Workspace) -> Accepted | None:
+    """Return what was accepted last, None when nothing ever was.
+
+    Raises:
+        ArtefactError: the file cannot be read.
+    """
+    path = workspace.home / FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Accepted)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ArtefactError(f"{FILE}: cannot be read ({error}); remove it and accept the installation anew") from None
+
+
+def accept(workspace: Workspace, by: str, evidence_id: str) -> Path:
+    """Note that somebody accepts what is installed and configured now, and return the file.
+
+    Raises:
+        ConfigError: a configuration file cannot be read.
+        EnvironmentFault: the file cannot be written.
+    """
+    path = workspace.home / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = Accepted(by, evidence_id, installed(workspace))
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+    return path
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
+    """Return what differs, by name."""
+    names = sorted({*before, *now})
+    return [Change(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]
+
+
+def _configured(folder: Path, *, rehearsal: bool) -> Iterator[tuple[str, str]]:
+    """Yield every value of the configuration files, named by file and key."""
+    for file in CONFIGS:
+        path = folder / file
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"config/{file}: {error}") from None
+        for key, value in _flat(raw):
+            if not (rehearsal and key == OF_A_DRILL):
+                yield f"config/{file} {key}", value
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the leaves of a TOML document under their dotted keys."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _flat(inner, f"{key}[{number}]")
+    else:
+        yield key, _digest(str(value).encode()) if key.endswith("url") else str(value)  # an address may hold a secret
+
+
+def _program() -> str:
+    """Return the digest of the package's own sources, by which a changed program is known without version control."""
+    package = Path(__file__).resolve().parent.parent
+    files = sorted(package.rglob("*.py"))
+    return _digest(b"\0".join(path.relative_to(package).as_posix().encode() + path.read_bytes() for path in files))
+
+
+def _digest(data: bytes) -> str:
+    """Return the first digits of the SHA-256 of something that is known again by it."""
+    return f"sha256 {hashlib.sha256(data).hexdigest()[:12]}"

@@ -1,0 +1,195 @@
+"""The kill switch from a runbook: how it stands, engage it, and let go of it again - by two people in two executions.
+
+The first person's execution asks for the release, the second person's, under an own name, confirms it. One execution
+never does both: a second name in a parameter is no second person.
+
+Source: workflow overview (kill switch), operational runbooks 3.2 (tested), 3.5 (at once) and 11.2 (who decides).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, PeaktradeError
+from peaktrade_core.desk.release_checks import release_checks
+from peaktrade_core.desk.stages import EXERCISED
+from peaktrade_core.fleet.stop_checks import fleet_to_stop
+from peaktrade_core.runbooks import evidence as ev
+from peaktrade_core.runbooks.rehearsal import portable
+from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.workspace.workspace import Workspace
+
+STATUS, ENGAGE, RELEASE = "status", "engage", "release"
+OBEY_S = 5.0  # every session looks at the switch once a second; later than this it does not obey [s]
+_LOOK_S = 0.2
+_MEANING = (
+    ("ACTIVE", "released: orders pass the risk checks as usual"),
+    ("REDUCING", "only orders that make a position smaller pass"),
+    ("HALTED", "the same, latched: nothing opens until somebody decides"),
+    ("NO_ORDERS", "nothing passes, not even an order that would close a position: positions stay as they are"),
+)
+
+
+def switch_table(workspace: Workspace) -> Table:
+    """Return how the kill switch stands, who set it, and whether a release waits for its second person."""
+    now = workspace.kill_switch.status()
+    rows: list[tuple[str, Cell | str]] = [
+        ("State", Cell(f"✕ {now.state}, engaged", BAD) if now.engaged else Cell("✓ released", GOOD)),
+        ("Set by", now.by or "nobody yet"),
+        ("Because", now.reason or wording.NOTHING),
+        ("Since (UTC)", wording.moment(now.since)),
+    ]
+    if now.requested_by and now.confirm_until:
+        until = wording.moment(now.confirm_until)
+        rows.append(("Release", Cell(f"▲ {now.requested_by} asked; a second person confirms until {until} UTC", MID)))
+    if now.fault:
+        rows.append(("Fault", Cell(now.fault, BAD)))
+    return Table("The kill switch", ("", ""), rows)
+
+
+def switch_meaning() -> Table:
+    """Return what each state lets through."""
+    return Table("What it lets through", ("State", "For every session on this workspace"), _MEANING)
+
+
+def audit_table(workspace: Workspace, limit: int = 10) -> Table:
+    """Return who engaged, asked, was refused and released, newest first."""
+    try:
+        entries = workspace.kill_switch.audit(limit)
+    except PeaktradeError as error:
+        return Table("Audit", (), [], empty=str(error))
+    rows = [(wording.moment(one.at), one.kind, one.by, one.state, one.reason) for one in entries]
+    empty = "It was never used. Engage and release it once, as a test, before you need it."
+    return Table("Audit", ("At (UTC)", "What", "By", "State after", "Reason"), rows, empty=empty)
+
+
+def switch_files(workspace: Workspace) -> tuple[Path, ...]:
+    """Return the files of the switch that there are: its audit and its state."""
+    audit, state = workspace.states.audit.path, workspace.reports / "live" / "trading_state" / "global.json"
+    return tuple(path for path in (audit, state) if path.is_file())
+
+
+def switch_checks(workspace: Workspace) -> list[Check]:
+    """Return whether the switch can be trusted, is released, and was tried lately."""
+    now, whole = workspace.kill_switch.status(), workspace.kill_switch.verify()
+    told = f"{now.state} by {now.by}: {now.reason}" if now.engaged else "released"
+    step = "Find the cause. Then two people run this notebook with the action release, one after the other."
+    return [
+        whole,
+        check("released", "May sessions order?", not now.engaged, told, step, otherwise=WARN),
+        _tested(workspace),
+    ]
+
+
+def ask_cause(runbook: Runbook, action: str) -> Prompt | Table:
+    """Ask what must be settled before a release; for the other actions there is nothing to ask.
+
+    Args:
+        runbook: which; action: ``status``, ``engage`` or ``release``.
+    """
+    text = "Is the cause found and gone, and is it safe that sessions order again?"
+    if action != RELEASE:
+        return runbook.spare("cause", text, f"Nothing to ask: the action is {action}.")
+    record = runbook.round.record.step("fit")
+    fit = record is not None and record.status != FAIL
+    yes = ev.Option(key="yes", label="Yes", meaning="say what it was", supported=fit, authority="resume")
+    no = ev.Option(key="no", label="No", meaning="it stays engaged", stops=True, supported=not fit)
+    return runbook.ask("cause", text, (yes, no) if fit else (no,), reason=True)
+
+
+def check_fit(runbook: Runbook, action: str) -> Table:
+    """Record the health check that a release takes; for the other actions it is not asked."""
+    if action != RELEASE:
+        return Table("Fit to go on?", (), [], empty=f"Not asked: the action is {action}.")
+    return runbook.check("fit", "Fit to go on?", portable(runbook.workspace, release_checks(runbook.workspace)))
+
+
+def use_switch(runbook: Runbook, action: str, mode: str, reason: str) -> Table:
+    """Do what the action says, once, in the name of the operator; ``status`` touches nothing.
+
+    Args:
+        runbook: which notes it; action: ``status``, ``engage`` or ``release``.
+        mode: ``no-orders`` or ``halted``, of an engaging.
+        reason: why; kept in the audit.
+
+    Raises:
+        ConfigError: no reason, or nothing to release.
+        ArtefactError: the audit is broken, or the health check fails.
+        EnvironmentFault: something could not be written; says what is in force.
+    """
+    title = {ENGAGE: "Engage the kill switch", RELEASE: "Release the kill switch"}.get(action, "Use the kill switch")
+    if action == STATUS:
+        empty = "Nothing was touched: the action is status. Set it to engage or release, give a reason, run it again."
+        return Table(title, (), [], empty=empty)
+    if not reason.strip():
+        raise ConfigError(f"action = {action!r} needs a reason; it is kept in the kill switch's audit")
+    if action == ENGAGE:
+        return runbook.act("engage", title, lambda: _engage(runbook, mode, reason))
+    runbook.round.require_answers("release")
+    if not runbook.chose("cause", "yes"):
+        return Table(title, (), [], empty="Not released: nobody has said that the cause is found and gone.")
+    return runbook.act("release", title, lambda: _release(runbook, reason))
+
+
+def check_obeyed(runbook: Runbook, action: str) -> Table:
+    """Record whether every running session obeys what was done."""
+    if action == STATUS:
+        return Table("Do the sessions obey?", (), [], empty="Nothing was changed, so there is nothing to obey.")
+    return runbook.check("obeyed", "Do the sessions obey?", obeyed_checks(runbook.workspace))
+
+
+def obeyed_checks(workspace: Workspace, *, patience_s: float = OBEY_S) -> list[Check]:
+    """Return whether every running session reports a state as strict as the switch's.
+
+    Args:
+        workspace: whose sessions; patience_s: how long they may take [s].
+    """
+    state, end = workspace.states.read("global").state, time.monotonic() + patience_s
+    while (late := _late(workspace, state)) and time.monotonic() < end:
+        time.sleep(_LOOK_S)
+    active = fleet_to_stop(workspace).active()
+    told = "; ".join(late[:5]) or (f"{len(active)} run, each under {state}" if active else f"none runs; {state} holds")
+    step = "End them with the runbook safe_stop, now; then find out why they did not look."
+    return [check("obeyed", f"Is every running session under {state}?", not late, told, step)]
+
+
+def _late(workspace: Workspace, state: str) -> list[str]:
+    """Return the running sessions that do not report the state, or a stricter one, yet."""
+    order = ("ACTIVE", "REDUCING", "HALTED", "NO_ORDERS")
+    rows = fleet_to_stop(workspace).active()
+    level = {row.run_id: row.trading_state if row.trading_state in order else "ACTIVE" for row in rows}
+    wrong = [row for row in rows if order.index(str(level[row.run_id])) < order.index(state)]
+    return [f"{row.run_id} reports {row.trading_state or 'nothing'}" for row in wrong]
+
+
+def _engage(runbook: Runbook, mode: str, reason: str) -> str:
+    by = runbook.round.record.operator
+    now = runbook.workspace.kill_switch.engage(by, reason, mode.upper().replace("-", "_"))
+    return f"{now.state} for every session since {wording.moment(now.since)} UTC, by {now.by}: {now.reason}"
+
+
+def _release(runbook: Runbook, reason: str) -> str:
+    """Ask for the release, or confirm what another person has asked for."""
+    switch, by = runbook.workspace.kill_switch, runbook.round.record.operator
+    if switch.status().requested_by is None:
+        now = switch.request_release(by, reason)
+        until = wording.moment(now.confirm_until)
+        return f"Not released yet: {by} has asked. A second person runs this notebook, under an own name, until {until} UTC."
+    now = switch.release(by, reason, lambda: release_checks(runbook.workspace))
+    return f"Released by {now.by}: {now.reason}"
+
+
+def _tested(workspace: Workspace) -> Check:
+    """Look whether the switch was engaged and released within the last 90 days."""
+    question, since = "Was it engaged and released in the last 90 days?", workspace.clock.now() - EXERCISED
+    step = "Try it while nothing runs: one person engages, two people release."
+    try:
+        kinds = {entry.kind for entry in workspace.kill_switch.audit() if entry.at >= since}
+    except (ArtefactError, EnvironmentFault) as error:
+        return check("tested", question, False, str(error), step)
+    told = ", ".join(sorted(kinds)) or "never touched"
+    return check("tested", question, {"engage", "release"} <= kinds, told, step, otherwise=WARN)

@@ -1,0 +1,221 @@
+"""The orchestrator's runbook: which runs there are, whether another may start, starting and stopping, and what came of it.
+
+Runs are processes of their own that outlive the notebook. What is done is done once: a runbook that is taken up again
+neither starts a second run nor stops one twice.
+
+Source: operational runbooks 10a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from peaktrade_core.base.checks import PASS, WARN, Check, check
+from peaktrade_core.base.errors import (
+    ArtefactError,
+    ConfigError,
+    PeaktradeError,
+    SessionNotFoundError,
+    UnknownNameError,
+)
+from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.fleet.during_session import Watched
+from peaktrade_core.fleet.launches import Order
+from peaktrade_core.fleet.monitor import line_of
+from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import Table
+from peaktrade_core.workspace.workspace import Workspace
+
+PROFILE = "profile"  # the mode is the profile's own
+STATUS, START, STOP, STOP_ALL = "status", "start", "stop", "stop_all"
+ACTIONS = (STATUS, START, STOP, STOP_ALL)
+NEWEST = 10
+
+
+def fleet_runs(workspace: Workspace) -> list[Watched]:
+    """Return the runs that are active, and the newest others."""
+    from peaktrade_core.runs.detail import JournalDetail
+
+    return [Watched(row, JournalDetail()) for row in workspace.views.runs(NEWEST)]
+
+
+def fleet_readiness(workspace: Workspace, profile: str, mode: str = "") -> list[Check]:
+    """Return whether a run of a profile could start now: configuration, mode, limits, trading state, room.
+
+    Args:
+        workspace: of which; profile: a name from ``[fleet.profiles]``; mode: instead of the profile's.
+
+    Source: operational runbooks 10a.2, 10a.3, 10a.7.
+    """
+    order, fault = None, ""
+    try:
+        order = order_of(workspace, _wish(mode), profile=profile)
+    except PeaktradeError as error:
+        fault = f"{type(error).__name__}: {error}"
+    told = f"{order.mode}: {order.strategy} on {order.symbol} {order.timeframe}" if order else fault
+    plan = check(
+        "plan",
+        "Is the configuration sound, with the strategy, market and mode of the profile?",
+        order is not None,
+        told,
+        "Mend what it names in config/config.toml; a testnet run also needs the venue's credentials.",
+    )
+    found = {one.id: one for one in pre_session_checks(workspace)}
+    checks = [plan, found["live"], _limits(workspace), *([found["sizing"]] if "sizing" in found else [])]
+    return checks + ([_plain(one, workspace) for one in workspace.fleet.checks(order)] if order else [])
+
+
+def _wish(mode: str) -> dict[str, str]:
+    """Return what goes before the profile: the mode, where it is not the profile's own."""
+    return {"mode": mode} if mode not in ("", PROFILE) else {}
+
+
+def _limits(workspace: Workspace) -> Check:
+    """Return whether the risk limits are configured."""
+    question = "Are the risk limits configured?"
+    try:
+        limits = workspace.config.limits
+    except ConfigError as error:
+        return check("limits", question, False, str(error), "Mend [live_risk] in config/config.toml.")
+    told = f"order {limits.max_order_notional:,.0f}, symbol {limits.max_symbol_exposure_notional:,.0f}, "
+    told += f"total {limits.max_total_exposure_notional:,.0f}, loss a day {limits.max_daily_loss_abs:,.0f}"
+    return check("limits", question, limits.max_order_notional > 0, told, "Set [live_risk] in config/config.toml.")
+
+
+def _plain(one: Check, workspace: Workspace) -> Check:
+    """Return a check of the fleet; how much of the disk is free matters only when it is too little."""
+    if one.id != "disk" or one.status != PASS:
+        return one
+    return msgspec.structs.replace(one, evidence=f"more than {workspace.config.fleet.min_free_disk_mb:,.0f} MB free")
+
+
+def orchestrate(
+    runbook: Runbook, action: str, *, profile: str = "", mode: str = "", run_id: str = "", reason: str = ""
+) -> Table:
+    """Do what was asked for, once, and return what came of it; ``status`` changes nothing.
+
+    Args:
+        runbook: whose operator does it.
+        action: one of :data:`ACTIONS`.
+        profile, mode: of the run to start; run_id: of the run to stop; reason: why, kept in the record.
+
+    Raises:
+        UnknownNameError: no such action or profile.
+        ConfigError: a stop without a run or without a reason, or a check says no to the start.
+        SessionNotFoundError: there is no such run.
+        EnvironmentFault: the run cannot be started, or died at once.
+    """
+    workspace, by = runbook.workspace, runbook.round.record.operator
+    if action == STATUS:
+        empty = "Nothing was asked for. To act, set `action` to start, stop or stop_all in the parameters."
+        return Table("What was done", (), [], empty=empty)
+    if action == START:
+        order = order_of(workspace, _wish(mode), profile=profile or "quick_smoke")
+        return runbook.act(START, "Start a run", lambda: _start(workspace, order, by))
+    if action not in ACTIONS:
+        raise UnknownNameError("action", action, ACTIONS)
+    if not reason.strip():
+        raise ConfigError("stopping needs a reason: set `reason` in the parameters; it is kept in the run's record")
+    if action == STOP and not run_id:
+        raise ConfigError("name the run to stop in `run_id`; the table above lists them, stop_all ends every one")
+    rows = [workspace.views.run(run_id)] if action == STOP else workspace.fleet.active()
+    return runbook.act(STOP, "Stop", lambda: _stop(workspace, rows, by, reason))
+
+
+def _start(workspace: Workspace, order: Order, by: str) -> str:
+    run = workspace.fleet.start(order, by=by)
+    return f"{run.run_id} runs: {run.strategy} on {run.symbol} {run.timeframe}, {run.mode}"
+
+
+def _stop(workspace: Workspace, rows: Sequence[RunRow], by: str, reason: str) -> str:
+    done = list(workspace.fleet.stop(rows, by=by, reason=reason))
+    told = [f"{one.run_id} {one.outcome} after {wording.duration(one.seconds)}: {one.message}" for one in done]
+    return "; ".join(told) or "no run was active"
+
+
+def outcome_checks(runbook: Runbook) -> list[Check]:
+    """Return whether what was started runs and what was stopped has ended, with its record; nothing when nothing was done."""
+    workspace, record = runbook.workspace, runbook.round.record
+    checks = []
+    if (step := record.step(START)) is not None and step.status == PASS:
+        checks += _started(workspace, step.result.partition(" ")[0])
+    if (step := record.step(STOP)) is not None and step.status == PASS:
+        checks += _stopped(workspace, [part.split(" ", 1)[0] for part in step.result.split("; ") if "_" in part])
+    return checks or [
+        check(
+            "alive",
+            "Does every active run give signs of life?",
+            all(row.state == "running" for row in workspace.fleet.active()),
+            f"{len(workspace.fleet.active())} active",
+            "`peaktrade monitor follow RUN` shows what it does; stop what stays silent.",
+            otherwise=WARN,
+        )
+    ]
+
+
+def _started(workspace: Workspace, run_id: str) -> list[Check]:
+    row = workspace.views.run(run_id)
+    said = f"{run_id} {row.state}, {wording.count(row.step)} bars"
+    fine = row.state in ("running", "completed")
+    return [
+        check(
+            "began",
+            "Does the run that was started run?",
+            fine,
+            said,
+            f"`peaktrade fleet tail {run_id}` and live_runs/{run_id}/console.log say what happened.",
+        )
+    ]
+
+
+def _stopped(workspace: Workspace, run_ids: Sequence[str]) -> list[Check]:
+    rows = [workspace.views.run(run_id) for run_id in dict.fromkeys(run_ids)]
+    alive = [row.run_id for row in rows if row.alive or row.state in ACTIVE]
+    bare = [row.run_id for row in rows if row.status not in ("aborted", "completed", "failed")]
+    return [
+        check(
+            "ended",
+            "Has every run that was stopped ended?",
+            not alive,
+            f"{len(rows)} ended" if not alive else f"still there: {', '.join(alive)}",
+            "Use the runbook safe_stop with action emergency; then look at the venue's open orders.",
+        ),
+        check(
+            "recorded",
+            "Does its record say how it ended?",
+            not bare,
+            ", ".join(f"{row.run_id} {row.status}" for row in rows) if not bare else f"no end: {', '.join(bare)}",
+            "`peaktrade session list` recovers it from its journal.",
+        ),
+    ]
+
+
+def events_table(workspace: Workspace, run_id: str = "latest", events: int = 20) -> Table:
+    """Return the last events of a run, oldest first.
+
+    Raises:
+        SessionNotFoundError: there is no such run.
+    """
+    try:
+        wanted = workspace.views.resolve(run_id) if run_id in ("", "latest") else run_id
+    except SessionNotFoundError:
+        return Table("Last events", (), [], empty="Nothing ran yet: start the first with `action` start.")
+    workspace.views.run(wanted)
+    try:
+        found = workspace.views.tail_events(wanted, events)
+    except ArtefactError as error:
+        return Table(f"Last events of {wanted}", (), [], empty=str(error))
+    rows = [(event.seq, line_of(event)) for event in found]
+    return Table(f"Last {len(rows)} events of {wanted}", ("No.", "Event"), rows, numbers=(0,), empty="No event yet.")
+
+
+def tail_of(runbook: Runbook, run_id: str, events: int) -> Table:
+    """Return the last events of the named run, else of the one that was started here, else of the newest."""
+    step = runbook.round.record.step(START)
+    started = step.result.partition(" ")[0] if step is not None and step.status == PASS else ""
+    return events_table(runbook.workspace, run_id or started or "latest", events)

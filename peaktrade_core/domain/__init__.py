@@ -1,1 +1,0 @@
-"""Floor 1, the domain: what there is. Pure values, no I/O, no wall clock."""

@@ -1,0 +1,200 @@
+"""What happened in a drill, read from its artefacts: the alert log, the incidents, the halts, the stops, the sessions.
+
+Nobody says what he did; it is on the disk, with its time. What a program did by itself is no action of a person.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from peaktrade_core.alerts.alerts import Acknowledged, Changed, Raised, Silenced
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.base.clock import as_utc
+from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError
+from peaktrade_core.drills.drill import Drill, Noted, Seen
+from peaktrade_core.halts.states import GLOBAL, STATES, TradingStates
+from peaktrade_core.incidents.book import IncidentBook
+from peaktrade_core.incidents.incident import Incident
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runs.views import Views
+
+_STATE = re.compile(r"(\S+) trading-state (\S+) (\w+) -> (\w+) by (.*?): (.*)")
+_PROGRAMS = ("alert rule ", "session ", "trigger", "watcher", "peaktrade", "drill")
+
+
+class Site(Protocol):
+    """Where a drill took place; its workspace is one."""
+
+    home: Path
+
+    @property
+    def views(self) -> Views:
+        """The read side."""
+
+    @property
+    def alerts(self) -> Alerts:
+        """The alerts."""
+
+    @property
+    def incidents(self) -> IncidentBook:
+        """The incidents."""
+
+    @property
+    def evidence(self) -> EvidenceBook:
+        """The evidence of runbooks."""
+
+    @property
+    def states(self) -> TradingStates:
+        """The trading states."""
+
+    def run_folder(self, run_id: str) -> RunFolder:
+        """Return the folder of one run."""
+
+
+def look(site: Site, session_id: str, faults: Sequence[Noted]) -> Seen:
+    """Return what the artefacts of a drill tell, in order of time.
+
+    Args:
+        site: the drill's workspace; session_id: the drilled session, empty where none began.
+        faults: what was injected.
+
+    Raises:
+        ArtefactError, EnvironmentFault: an artefact cannot be read.
+    """
+    actions = [*_of_alerts(site), *_of_incidents(site), *_of_states(site), *_of_sessions(site, session_id)]
+    return Seen(tuple(faults), tuple(_alerts(site)), tuple(sorted(actions, key=lambda a: (a.at, a.what))))
+
+
+def told_of(site: Site, drill: Drill, plain: Callable[[str], str] = str) -> Drill:
+    """Return a drill's record with what its artefacts tell: its session, alerts, actions and runbooks.
+
+    Args:
+        site: the drill's workspace; drill: with its session and the faults that were injected.
+        plain: takes what differs on another machine out of a text; the workspace's folder is taken out anyway.
+
+    Raises:
+        ArtefactError, EnvironmentFault: an artefact cannot be read.
+    """
+    seen = look(site, drill.session_id, drill.faults)
+    status, error, codes = _session(site, drill.session_id)
+
+    def same(text: str) -> str:
+        return plain(text).replace(str(site.home), drill.workspace)
+
+    return msgspec.structs.replace(
+        drill,
+        session_status=status,
+        session_error=same(error),
+        deny_codes=codes,
+        alerts=tuple(msgspec.structs.replace(one, detail=same(one.detail)) for one in seen.alerts),
+        actions=tuple(msgspec.structs.replace(one, detail=same(one.detail)) for one in seen.actions),
+        runbooks=tuple(sorted(_runbooks(site))),
+    )
+
+
+def _session(site: Site, session_id: str) -> tuple[str, str, dict[str, int]]:
+    """Return status, error and denials of the drilled session."""
+    try:
+        record = site.views.record(session_id)
+    except SessionNotFoundError:
+        return "none", "no session began", {}
+    return record.status, record.error or "", record.metrics.get("deny_codes") or {}
+
+
+def _runbooks(site: Site) -> set[str]:
+    """Return the runbooks that left evidence that can be read."""
+    found = set()
+    for evidence_id in site.evidence.ids():
+        with suppress(PeaktradeError):
+            found.add(site.evidence.load(evidence_id).runbook)
+    return found
+
+
+def _alerts(site: Site) -> Iterable[Noted]:
+    """Yield what the rules raised, and what became worse."""
+    book = site.alerts.log.refresh()
+    for change in site.alerts.log.changes():
+        if isinstance(change, (Raised, Changed)) and (row := book.alerts.get(change.alert_id)):
+            yield Noted(at=change.at, what=row.rule_id, severity=change.severity, detail=change.message)
+
+
+def _of_alerts(site: Site) -> Iterable[Noted]:
+    """Yield what people did with alerts."""
+    book = site.alerts.log.refresh()
+    for change in site.alerts.log.changes():
+        if isinstance(change, Acknowledged) and (row := book.alerts.get(change.alert_id)):
+            yield Noted(at=change.at, what="acknowledge", by=change.by, detail=row.rule_id)
+        elif isinstance(change, Silenced):
+            what = change.rule_id or change.run_id or ""
+            yield Noted(at=change.at, what="silence", by=change.by, detail=f"{what}: {change.reason}")
+
+
+def _of_incidents(site: Site) -> Iterable[Noted]:
+    """Yield incidents that were opened, mitigated and closed; the detail begins with their kind."""
+    for incident_id in site.incidents.ids():
+        incident = site.incidents.load(incident_id)
+        told = (("incident", incident.opened_at), ("mitigated", incident.mitigated_at), ("closed", incident.closed_at))
+        for what, at in told:
+            if at is not None:
+                yield Noted(
+                    at=as_utc(at),
+                    what=what,
+                    by=_who(incident, what),
+                    detail=f"{incident.kind}: {incident.title}",
+                    severity=incident.severity,
+                )
+
+
+def _who(incident: Incident, what: str) -> str:
+    """Return who did something to an incident last."""
+    return next((entry.by for entry in reversed(incident.timeline) if entry.action == what), incident.opened_by)
+
+
+def _of_states(site: Site) -> Iterable[Noted]:
+    """Yield halts, reductions and resumptions by people, from the operations log."""
+    try:
+        lines = (site.home / "logs" / "operations.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return
+    for line in lines:
+        found = _STATE.fullmatch(line)
+        if found is None or found[5].startswith(_PROGRAMS):
+            continue
+        at, scope, before, after, by, why = found.groups()
+        if not {before, after} <= set(STATES) or before == after == "ACTIVE":
+            continue
+        what = "resume" if STATES.index(after) < STATES.index(before) else "reduce" if after == "REDUCING" else "halt"
+        if what != "resume" and scope == GLOBAL:
+            what = "kill_switch"
+        try:
+            when = datetime.fromisoformat(at)
+        except ValueError:  # a line that a killed process left half written, and the next one behind it
+            continue
+        yield Noted(at=when, what=what, by=by, detail=f"{scope}: {why}")
+
+
+def _of_sessions(site: Site, session_id: str) -> Iterable[Noted]:
+    """Yield a stop of the drilled session, and sessions that were started beside it."""
+    if session_id and (asked := site.run_folder(session_id).stop_request()) and not asked.by.startswith(_PROGRAMS):
+        at = asked.at or _begun(site, session_id)
+        if at is not None:
+            yield Noted(at=as_utc(at), what="stop", by=asked.by, detail=asked.reason)
+    for row in site.views.rows():
+        if row.session_id != session_id and row.started_at is not None:
+            yield Noted(at=as_utc(row.started_at), what="restart", by="operator", detail=row.session_id)
+
+
+def _begun(site: Site, session_id: str) -> datetime | None:
+    """Return when a session began, None where nobody knows."""
+    try:
+        return site.views.row(session_id).started_at
+    except PeaktradeError:
+        return None

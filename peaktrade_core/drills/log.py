@@ -1,0 +1,206 @@
+"""The drill log: one folder a drill, with its record, its page and the workspace it took place in; chained when done.
+
+``reports/drills/DRILL-YYYYMMDD-NN/`` holds ``drill.json`` (the truth), ``drill.md`` (for people) and ``workspace/``, which
+nothing of the real workspace ever looks into. While it runs, its process is present in the folder; one whose process is
+gone is closed as ``aborted`` by whoever looks next (:mod:`peaktrade_core.drills.recovery`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from peaktrade_core.base.chain import Chain
+from peaktrade_core.base.checks import Check, check
+from peaktrade_core.base.clock import Clock, iso, local
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
+from peaktrade_core.base.files import sha256_of, write_atomic
+from peaktrade_core.base.log import append_line
+from peaktrade_core.base.presence import Presence
+from peaktrade_core.drills import drill as dr
+from peaktrade_core.drills.drill import Drill, Scenario
+from peaktrade_core.runbooks.evidence import ROLES
+from peaktrade_core.workspace.chain_heads import with_ending
+
+_ID = re.compile(r"DRILL-\d{8}-\d{2,3}")
+
+
+class DrillBook:
+    """The drills of a workspace.
+
+    Args (of the constructor):
+        home: the workspace; clock: its clock.
+    """
+
+    def __init__(self, home: Path, clock: Clock) -> None:
+        self.home, self.clock = home, clock
+        self.folder = home / "reports" / "drills"
+        self.chain = Chain(self.folder / "chain.jsonl")
+        self._present: dict[str, Presence] = {}
+
+    def begin(self, scenario: Scenario, *, operator: str, role: str = "operator", script: str = "") -> Drill:
+        """Begin a drill in this process and return its record; its folder is there, its workspace is not yet.
+
+        Raises:
+            ConfigError: no name was given.
+            UnknownNameError: no such role.
+            EnvironmentFault: the folder cannot be written.
+        """
+        if not operator.strip():
+            raise ConfigError("a drill needs the name of who is drilled (--operator)")
+        if role not in ROLES:
+            raise UnknownNameError("role", role, ROLES)
+        now = self.clock.now()
+        drill_id = self._claim(now)
+        self._present[drill_id] = self.presence(drill_id)
+        self._present[drill_id].enter()
+        return self.save(
+            Drill(
+                drill_id=drill_id,
+                scenario=scenario,
+                operator=operator.strip(),
+                role=role,
+                script=script,
+                began_at=now,
+                began_local=local(now),
+                workspace=f"reports/drills/{drill_id}/workspace",
+            )
+        )
+
+    def save(self, drill: Drill) -> Drill:
+        """Write a record and its page as they stand, and return it."""
+        from peaktrade_core.drills.page import drill_page
+
+        data = msgspec.json.format(msgspec.json.encode(drill), indent=2) + b"\n"
+        write_atomic(self.path(drill.drill_id), data)
+        write_atomic(self.page(drill.drill_id), drill_page(drill).encode())
+        return drill
+
+    def finish(self, drill: Drill, status: str = dr.DONE) -> Drill:
+        """End a drill: write it, enter its hash and its points into the chain, note it, and return it."""
+        now = self.clock.now()
+        done = self.save(msgspec.structs.replace(drill, status=status, ended_at=now))
+        points = done.score.points if done.score else None
+        data = {
+            "id": done.drill_id,
+            "sha256": sha256_of(self.path(done.drill_id)),
+            "scenario": done.scenario.name,
+            "points": points,
+        }
+        self.chain.append(("drill", data), at=now)
+        told = f"{points:g} points" if points is not None else status
+        append_line(
+            self.home / "logs" / "operations.log",
+            f"{iso(now)} drill {done.drill_id} {done.scenario.name} {told} by {done.operator}",
+        )
+        if present := self._present.pop(done.drill_id, None):
+            present.leave()
+        return done
+
+    def note(self, drill_id: str, lessons: str) -> Drill:
+        """Write down what was learned from a drill, and seal it again.
+
+        Raises:
+            UnknownNameError: there is no such drill; ConfigError: nothing was said, or it is still running.
+        """
+        drill = self.load(drill_id)
+        if not lessons.strip():
+            raise ConfigError("say in a sentence what was learned")
+        if drill.status == dr.RUNNING:
+            raise ConfigError(f"{drill_id} is still running")
+        changed = self.save(msgspec.structs.replace(drill, lessons=" ".join(lessons.split())))
+        data = {"id": drill_id, "sha256": sha256_of(self.path(drill_id)), "lessons": changed.lessons}
+        self.chain.append(("drill", data), at=self.clock.now())
+        return changed
+
+    def load(self, drill_id: str) -> Drill:
+        """Return a drill; ``latest`` is the newest.
+
+        Raises:
+            UnknownNameError: there is none of that id; names the newest.
+            ArtefactError: its record cannot be read.
+        """
+        if drill_id == "latest" and (known := self.ids()):
+            drill_id = known[0]
+        path = self.path(drill_id) if _ID.fullmatch(drill_id) else None
+        if path is None or not path.parent.is_dir():
+            raise UnknownNameError("drill", drill_id, self.ids()[:5], "peaktrade drill log")
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Drill)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, ConfigError) as error:
+            raise ArtefactError(f"{path}: no record of a drill: {error}; restore it from a backup") from None
+
+    def rows(self, since: datetime | None = None) -> tuple[list[Drill], list[str]]:
+        """Return the drills that can be read, newest first, and what is wrong with the others."""
+        found, faults = [], []
+        for drill_id in self.ids():
+            try:
+                drill = self.load(drill_id)
+            except ArtefactError as error:
+                faults.append(str(error))
+                continue
+            if since is None or drill.began_at >= since:
+                found.append(drill)
+        return found, faults
+
+    def unended(self) -> list[str]:
+        """Return the ids of the drills whose record says that they run, whether or not their process does."""
+        mark = f'"status": "{dr.RUNNING}"'.encode()
+        return [drill_id for drill_id in self.ids() if mark in self._bytes(drill_id)]
+
+    def _bytes(self, drill_id: str) -> bytes:
+        try:
+            return self.path(drill_id).read_bytes()
+        except OSError:
+            return b""
+
+    def ids(self) -> list[str]:
+        """Return the ids of all drills, newest first."""
+        names = [path.name for path in self.folder.glob("DRILL-*") if _ID.fullmatch(path.name) and path.is_dir()]
+        return sorted(names, key=lambda name: (name[:14], int(name[15:])), reverse=True)
+
+    def path(self, drill_id: str) -> Path:
+        """Return where the record of a drill is."""
+        return self.folder / drill_id / "drill.json"
+
+    def page(self, drill_id: str) -> Path:
+        """Return where the page of a drill is."""
+        return self.folder / drill_id / "drill.md"
+
+    def presence(self, drill_id: str) -> Presence:
+        """Return whether, and as whom, a process is at work on a drill."""
+        return Presence(self.folder / drill_id)
+
+    def site(self, drill: Drill) -> Path:
+        """Return the folder of the workspace in which a drill takes place."""
+        return self.home / drill.workspace
+
+    def verify(self) -> Check:
+        """Return whether every drill is as it was when it was sealed last."""
+        question = "Is every drill as it was sealed?"
+        step = "Restore the record or the chain from a backup and open an incident: evidence was changed."
+        try:
+            sealed = self.chain.sealed()
+        except (ArtefactError, EnvironmentFault) as error:
+            return check("drills", question, False, str(error), step)
+        changed = [name for name, digest in sealed.items() if sha256_of(self.path(name)) != digest]
+        evidence = f"{len(sealed)} sealed" if not changed else f"changed or missing: {', '.join(changed[:5])}"
+        return with_ending(check("drills", question, not changed, evidence, step), self.chain)
+
+    def _claim(self, now: datetime) -> str:
+        """Return an id that nobody else has, and take its folder."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for number in range(1, 1000):
+                name = f"DRILL-{now:%Y%m%d}-{number:02d}"
+                try:
+                    (self.folder / name).mkdir()
+                except FileExistsError:
+                    continue
+                return name
+        except OSError as error:
+            raise EnvironmentFault(f"cannot write drills to {self.folder}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"{self.folder} holds 999 drills of this day; clear it")

@@ -1,0 +1,1 @@
+"""Many runs, one process each: start, stop, replace, watch."""

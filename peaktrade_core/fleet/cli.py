@@ -1,0 +1,330 @@
+"""``peaktrade fleet``: many runs, one process each - start, stop, replace, look."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+import msgspec
+
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.fleet.ending import Stopped
+from peaktrade_core.fleet.fleet import Started
+from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.session.options import decision_options, parse_params
+from peaktrade_core.show import wording
+from peaktrade_core.show.columns import print_columns
+from peaktrade_core.show.output import print_json, print_pairs
+from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.workspace.workspace import Workspace
+
+FOLLOW_S = 0.5  # between two looks [s]
+
+
+@click.group()
+def fleet() -> None:
+    """Start, stop and replace runs; each is a process of its own that outlives this terminal."""
+
+
+def run_id_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the run's id to a command, as an argument or as ``--run-id``."""
+    command = click.option("--run-id", "named", metavar="ID", help="The same as the argument.")(command)
+    return click.argument("run_id", required=False)(command)
+
+
+def the_run(workspace: Workspace, run_id: str | None, named: str | None) -> RunRow:
+    """Return the run that was named.
+
+    Raises:
+        ConfigError: none was, or two.
+        SessionNotFoundError: there is no such run.
+    """
+    if bool(run_id) == bool(named):
+        raise ConfigError("name one run, for example by --run-id; `peaktrade fleet status` lists them")
+    wanted = run_id or named or ""
+    if wanted == "latest":
+        wanted = workspace.views.resolve(wanted)
+    return workspace.views.run(wanted)
+
+
+def _person() -> str:
+    """Return who is at the keyboard."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what a start may say to a command."""
+    for option in reversed(
+        (
+            click.option("--duration", metavar="TIME", help="Instead of steps: 30 (minutes), 90s, 1h of market time."),
+            click.option("--pace", metavar="X", help="Market seconds per second: 1 = real time (default), 60, max."),
+            click.option("--env", metavar="NAME", help="The venue that the run stands for."),
+            click.option("--notes", help="Free text, kept in the record."),
+            click.option("--restart", type=click.Choice(("never", "on-failure")), help="If it fails or dies."),
+            click.option("--allow-duplicate", is_flag=True, help="Even if the same is running already."),
+            click.option("--by", help="Who you are; else your login name."),
+            click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        )
+    ):
+        command = option(command)
+    return workspace_options(decision_options(command))
+
+
+@fleet.command("start-shadow")
+@_start_options
+def start_shadow(**options: Any) -> None:
+    """Start a shadow run: simulated fills, no venue."""
+    _start(mode="shadow", **options)
+
+
+@fleet.command("start-testnet")
+@_start_options
+def start_testnet(**options: Any) -> None:
+    """Start a testnet run: every order is also put to a venue that cannot trade it live."""
+    _start(mode="testnet", **options)
+
+
+@fleet.command("start")
+@click.option("--profile", required=True, metavar="NAME", help="One of [fleet.profiles] in the configuration.")
+@click.option("--mode", help="shadow or testnet; else the profile's.")
+@_start_options
+def start(**options: Any) -> None:
+    """Start a run by the name of its profile; options go before what the profile says."""
+    _start(**options)
+
+
+def _start(
+    *,
+    home: str | None,
+    config: str | None,
+    as_json: bool,
+    by: str | None,
+    allow_duplicate: bool,
+    params: tuple[str, ...],
+    strategy_module: str | None,
+    profile: str | None = None,
+    **given: Any,
+) -> None:
+    """Start a run and print it."""
+    from peaktrade_core.fleet.orders import order_of
+
+    workspace = Workspace(home, config)
+    order = order_of(
+        workspace, given, profile=profile, params=params, parsed=parse_params(params), strategy_module=strategy_module
+    )
+    run = workspace.fleet.start(order, by=by or _person(), allow_duplicate=allow_duplicate)
+    _show_started(run, as_json)
+
+
+def _show_started(run: Started, as_json: bool) -> None:
+    """Print a run that has begun."""
+    if as_json:
+        print_json(run)
+        return
+    click.echo(f"✅ {run.mode.capitalize()} run started: {run.run_id}")
+    print_pairs({"Strategy": run.strategy, "Symbol": run.symbol, "Timeframe": run.timeframe, "Process": run.pid})
+    if run.restart_of:
+        click.echo(f"  Replaces   {run.restart_of}")
+    click.echo(f"Next     peaktrade monitor follow {run.run_id}")
+
+
+@fleet.command()
+@run_id_option
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, active first.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@workspace_options
+def status(
+    home: str | None, config: str | None, run_id: str | None, named: str | None, limit: int, as_json: bool
+) -> None:
+    """Show the runs, active ones first, as they are on the disk; changes nothing."""
+    workspace = Workspace(home, config)
+    if run_id or named:
+        row = the_run(workspace, run_id, named)
+        if as_json:
+            print_json(row)
+        else:
+            print_pairs(_described(row))
+        return
+    rows = workspace.views.runs(limit)
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        click.echo("No runs yet. Start the first with `peaktrade fleet start --profile quick_smoke`.")
+    else:
+        _show_rows(rows)
+
+
+def _described(row: RunRow) -> dict[str, Any]:
+    """Return one run as the seeds print it, and what is odd about it."""
+    return {
+        "Run-ID": row.run_id,
+        "Mode": row.mode,
+        "Strategy": row.strategy or wording.NOTHING,
+        "Symbol": row.symbol or wording.NOTHING,
+        "Timeframe": row.timeframe or wording.NOTHING,
+        "State": row.state,
+        "Started": row.started_at.isoformat(timespec="seconds") if row.started_at else wording.NOTHING,
+        "Last event": f"{wording.duration(row.silence_s)} ago" if row.alive else wording.moment(row.last_event_at),
+        "Equity": wording.money(row.equity, wording.quote_currency(row.symbol)),
+        "Trading state": row.trading_state or wording.NOTHING,
+        "Notes": row.notes or wording.NOTHING,
+    }
+
+
+def _show_rows(rows: list[RunRow]) -> None:
+    """Print runs as a table, and below it what is odd about those that need somebody."""
+    print_columns(
+        ("RUN", "MODE", "STRATEGY", "SYMBOL", "TF", "STATE", "STARTED (UTC)", "LAST EVENT", "STEP", "EQUITY"),
+        (
+            (
+                row.run_id,
+                (row.mode, row.mode),
+                row.strategy or wording.NOTHING,
+                row.symbol or wording.NOTHING,
+                row.timeframe or wording.NOTHING,
+                (row.state, state_style(row.state)),
+                wording.moment(row.started_at),
+                f"{wording.duration(row.silence_s)} ago" if row.silence_s is not None else wording.NOTHING,
+                wording.count(row.step),
+                wording.money(row.equity),
+            )
+            for row in rows
+        ),
+        right=("STEP", "EQUITY", "LAST EVENT"),
+    )
+    for row in rows:
+        if row.state in ("silent", "died", "unreadable"):
+            click.echo(f"▲ {row.run_id} {row.state}: {row.notes or 'its process lives, but nothing comes'}")
+
+
+def state_style(state: str) -> str:
+    """Return the name of the style in which a state is printed."""
+    return {"running": "started", "silent": "warn", "died": "failed"}.get(state, state)
+
+
+@fleet.command()
+@run_id_option
+@click.option("--all", "everything", is_flag=True, help="All runs that are active.")
+@click.option("--reason", default="stopped by hand", show_default=True, help="Why; kept in the record.")
+@click.option("--by", help="Who you are; else your login name.")
+@click.option("--deadline", type=float, metavar="S", help="Kill what has not ended by then; [fleet] has the default.")
+@click.option("--force", is_flag=True, help="Kill at once (runbook 5.3); journal and record stay whole.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@workspace_options
+def stop(
+    home: str | None,
+    config: str | None,
+    run_id: str | None,
+    named: str | None,
+    everything: bool,
+    reason: str,
+    by: str | None,
+    deadline: float | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """End a run, or all: ask, wait, and kill only what does not obey within the deadline."""
+    from peaktrade_core.fleet.stop_checks import fleet_to_stop
+
+    workspace = Workspace(home, config)
+    fleet_ = fleet_to_stop(workspace)
+    if everything and (run_id or named):
+        raise ConfigError("give a run or --all, not both")
+    rows = fleet_.active() if everything else [the_run(workspace, run_id, named)]
+    done = []
+    by = by or _person()
+    for result in fleet_.stop(rows, by=by, reason=reason, deadline_s=deadline, force=force):
+        done.append(result)
+        if not as_json:
+            _show_stopped(result)
+    if as_json:
+        print_json(done)
+    elif everything:
+        click.echo(f"{sum(r.outcome in ('stopped', 'killed') for r in done)} of {len(rows)} run(s) stopped")
+    return 1 if any(result.outcome == "running" for result in done) else 0
+
+
+def _show_stopped(result: Stopped) -> None:
+    """Print what became of a run that was to end."""
+    signs = {
+        "stopped": "✅ Run stopped",
+        "killed": "▲ Run KILLED",
+        "ended": "Nothing ran",
+        "running": "✕ STILL RUNNING",
+    }
+    took = wording.duration(result.seconds)
+    click.echo(f"{signs[result.outcome]}: {result.run_id} ({result.message}; {took}; record: {result.status})")
+
+
+@fleet.command()
+@run_id_option
+@click.option("--reason", default="restarted by hand", show_default=True, help="Why; kept in the old run's record.")
+@click.option("--by", help="Who you are; else your login name.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@workspace_options
+def restart(
+    home: str | None,
+    config: str | None,
+    run_id: str | None,
+    named: str | None,
+    reason: str,
+    by: str | None,
+    as_json: bool,
+) -> None:
+    """End a run if it still runs, and start another like it."""
+    workspace = Workspace(home, config)
+    row = the_run(workspace, run_id, named)
+    _show_started(workspace.fleet.restart(row, by=by or _person(), reason=reason), as_json)
+
+
+@fleet.command()
+@run_id_option
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many events.")
+@click.option("--follow", is_flag=True, help="Go on with what comes, until the run ends.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; with --follow, one event a line.")
+@workspace_options
+def tail(
+    home: str | None,
+    config: str | None,
+    run_id: str | None,
+    named: str | None,
+    limit: int,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Show the last events of a run."""
+    from peaktrade_core.fleet.monitor import Follower, line_of
+
+    workspace = Workspace(home, config)
+    row = the_run(workspace, run_id, named)
+    folder = workspace.run_folder(row.run_id)
+    follower = Follower(folder.journal)
+    events = workspace.views.tail_events(row.run_id, limit) if folder.journal.exists() else []
+    if as_json and not follow:
+        print_json(events)
+        return
+    if not as_json:
+        click.echo(f"Last {len(events)} events of run {row.run_id}\n{'-' * 100}")
+
+    def show(event: Any) -> None:
+        click.echo(msgspec.json.encode(event).decode() if as_json else line_of(event))
+
+    last = -1
+    for event in events:
+        show(event)
+        last = event.seq
+    while follow:
+        alive = folder.alive()  # before the look, so that its last words are not missed
+        for event in follower.new():
+            if event.seq > last:
+                show(event)
+                last = event.seq
+        if not alive:
+            return
+        time.sleep(FOLLOW_S)

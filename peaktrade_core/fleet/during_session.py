@@ -1,0 +1,305 @@
+"""The checks while sessions run: every figure that an operator looks at every 15 to 30 minutes, and what follows from it.
+
+One check covers all runs that are watched, so that a round is ten lines whether one session runs or forty. They are
+answered from heartbeats, journals and records, never from what somebody saw.
+
+Source: operator workflow 3.3, 4.1, 4.2 and 6.3; live-track monitoring 12a.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.halts.states import scope_of
+from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW, LOSS_REVIEW
+from peaktrade_core.runs.detail import JournalDetail
+from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.run_views import ACTIVE, ENDED, RunRow
+from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.show import wording
+from peaktrade_core.trading.events import Failure, Halt, Notice
+
+LOOK_BACK = timedelta(hours=24)  # failed sessions that are older were treated or are no series
+LONG_BARS = 500  # a session of so many bars without any order is odd
+GO_ON, INVESTIGATE, REVIEW, PAUSE = "go_on", "investigate", "review", "pause"
+LEVELS = (GO_ON, INVESTIGATE, REVIEW, PAUSE)
+
+
+class Watched(NamedTuple):
+    """A run that is looked at, what its journal tells, and how many bars its feed missed."""
+
+    row: RunRow
+    journal: JournalDetail
+    missing: float = 0.0
+
+
+class Escalation(NamedTuple):
+    """What the escalation path asks for: one of :data:`LEVELS`, why, and the trading scopes that it is about."""
+
+    level: str
+    why: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
+
+
+def watch_runs(views: Views, run_id: str = "") -> list[Watched]:
+    """Return the runs to look at: the named one, else all that live or died unseen, else the newest session.
+
+    Raises:
+        SessionNotFoundError: there is no run of that id.
+    """
+    if run_id:
+        rows = [views.run(views.resolve(run_id) if run_id == "latest" else run_id)]
+    else:
+        rows = [row for row in views.runs() if row.state in (*ACTIVE, "died")] or views.runs(1)
+    return [_watched(views, row) for row in rows]
+
+
+def _watched(views: Views, row: RunRow) -> Watched:
+    """Return a run with what its journal tells; a journal that cannot be read is told in its faults."""
+    try:
+        detail = views.detail(row.run_id)
+        ended = detail.record.metric("bars_missing")
+        missing = (
+            views.tally(row.run_id).metrics().bars_missing if ended is None and not detail.journal.faults else ended
+        )
+    except PeaktradeError as error:
+        return Watched(row, JournalDetail(faults=(str(error),)))
+    return Watched(row, detail.journal, float(missing or 0))
+
+
+def during_checks(watched: Sequence[Watched]) -> list[Check]:
+    """Return the answered checklist of a monitoring round, in the order in which an operator reads it."""
+    return [ask(watched) for ask in _QUESTIONS]
+
+
+Judge = Callable[[Watched], "str | None"]
+
+
+def _over(
+    watched: Iterable[Watched], id: str, question: str, good: str, odd: Judge, step: str, bad: Judge | None = None
+) -> Check:
+    """Return one check over all runs.
+
+    Args:
+        watched: the runs; id, question, step: of the check; good: its evidence when all is well.
+        odd: says what is odd about a run, None when nothing is.
+        bad: says what is so bad that the check fails; None: what is odd fails it.
+    """
+    runs = list(watched)
+    fails = [f"{one.row.run_id}: {text}" for one in runs if (text := (bad or odd)(one))]
+    warns = [] if bad is None else [f"{one.row.run_id}: {text}" for one in runs if not bad(one) and (text := odd(one))]
+    evidence = "; ".join([*fails, *warns][:5]) or good
+    return check(id, question, not fails and not warns, evidence, step, otherwise=FAIL if fails else WARN)
+
+
+def _state(watched: Sequence[Watched]) -> Check:
+    states = [one.row.state for one in watched]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    return _over(
+        watched,
+        "state",
+        "Is every session running, or completed?",
+        counted or "nothing runs, and nothing ever ran",
+        lambda one: None if one.row.state in ("running", "completed") else one.row.state,
+        "Failed or died: open the runbook incident_failed_session now. Aborted: write down who stopped it and why.",
+        lambda one: one.row.state if one.row.state in ("failed", "died", "unreadable") else None,
+    )
+
+
+def _events(watched: Sequence[Watched]) -> Check:
+    alive = [one for one in watched if one.row.alive]
+    oldest = max((one.row.silence_s or 0.0 for one in alive), default=0.0)
+    return _over(
+        alive,
+        "events",
+        "Do events keep coming from what runs?",
+        f"last event at most {wording.duration(oldest)} ago" if alive else "nothing runs now",
+        lambda one: f"silent for {wording.duration(one.row.silence_s)}" if one.row.state == "silent" else None,
+        "Runbook 10, data gap: `peaktrade monitor follow` shows whether anything comes; else stop the run.",
+    )
+
+
+def _mode(watched: Sequence[Watched]) -> Check:
+    modes = sorted({one.row.mode for one in watched})
+    return _over(
+        watched,
+        "mode",
+        "Is every session in a mode that is meant?",
+        ", ".join(modes) or "none",
+        lambda one: None if one.row.mode in ("shadow", "testnet", "paper") else f"mode {one.row.mode}",
+        "peaktrade writes no such mode: find out who wrote the record, and treat it as an incident.",
+    )
+
+
+def _share(row: RunRow) -> float | None:
+    """Return realized and unrealized PnL as a fraction of the start balance, None where unknown."""
+    if row.realized_pnl is None or not row.start_balance:
+        return None
+    return (row.realized_pnl + (row.unrealized_pnl or 0.0)) / row.start_balance
+
+
+def _pnl(watched: Sequence[Watched]) -> Check:
+    def lost(one: Watched) -> str | None:
+        share = _share(one.row)
+        return wording.percent(share) if share is not None and share <= -LOSS_REVIEW else None
+
+    shares = [share for one in watched if (share := _share(one.row)) is not None]
+    return _over(
+        watched,
+        "pnl",
+        "Is the PnL of every session above -2 % of its start balance?",
+        f"lowest {wording.percent(min(shares))}" if shares else "no figure yet",
+        lost,
+        "Risk review: check the limits with `peaktrade risk show`, then runbook 9 (PnL divergence).",
+        lambda _: None,
+    )
+
+
+def _drawdown(watched: Sequence[Watched]) -> Check:
+    def above(limit: float) -> Judge:
+        def judge(one: Watched) -> str | None:
+            worst = one.row.max_drawdown or 0.0
+            return wording.percent(worst) if worst > limit else None
+
+        return judge
+
+    found = [one.row.max_drawdown for one in watched if one.row.max_drawdown is not None]
+    return _over(
+        watched,
+        "drawdown",
+        "Is the maximum drawdown of every session below 5 %?",
+        f"highest {wording.percent(max(found))}" if found else "no figure yet",
+        above(DRAWDOWN_REVIEW),
+        "Above 5 %: risk review. Above 10 %: pause at once and escalate.",
+        above(DRAWDOWN_PAUSE),
+    )
+
+
+def _error(watched: Sequence[Watched]) -> Check:
+    def said(one: Watched) -> str | None:
+        failed = [event.error for event in one.journal.incidents if isinstance(event, Failure)]
+        halts = [f"halt {event.code}" for event in one.journal.incidents if isinstance(event, Halt)]
+        if failed or halts:
+            return (failed or halts)[-1]
+        return one.row.notes if one.row.state in ("failed", "died", "unreadable") else None
+
+    errors = [text for one in watched if (text := said(one))]
+    step = next_step(errors[0]) if errors else ""
+    return _over(
+        watched,
+        "error",
+        "Does no session report an error or a halt?",
+        "none",
+        said,
+        f"{step[:1].upper()}{step[1:]}",
+    )
+
+
+def _orders(watched: Sequence[Watched]) -> Check:
+    def odd(one: Watched) -> str | None:
+        steps, fills = one.row.step or 0, one.journal.all_fills
+        if fills > max(20, steps):
+            return f"{fills} fills in {steps} bars"
+        return f"no fill in {steps} bars" if steps >= LONG_BARS and not fills else None
+
+    total = sum(one.journal.all_fills for one in watched)
+    return _over(
+        watched,
+        "orders",
+        "Is the number of orders plausible?",
+        f"{total} fills",
+        odd,
+        "More orders than bars: a runaway strategy, pause it. None for long: a bug, or nothing to trade.",
+        lambda _: None,
+    )
+
+
+def _denials(watched: Sequence[Watched]) -> Check:
+    def denied(one: Watched) -> str | None:
+        return ", ".join(f"{code} x {n}" for code, n in one.journal.denials.items()) or None
+
+    return _over(
+        watched,
+        "denials",
+        "Did every order pass the risk checks?",
+        "none denied",
+        denied,
+        "Runbook 8, risk limit: too large an order, or too tight a limit? Never go around a loss limit.",
+        lambda _: None,
+    )
+
+
+def _trading(watched: Sequence[Watched]) -> Check:
+    def stopped(one: Watched) -> str | None:
+        state = one.row.trading_state
+        return state if one.row.alive and state not in (None, "ACTIVE") else None
+
+    return _over(
+        watched,
+        "trading",
+        "May what runs trade?",
+        "nothing is halted",
+        stopped,
+        "Somebody or something halted it: `peaktrade risk status` says who and why. Find the cause first.",
+        lambda _: None,
+    )
+
+
+def _data(watched: Sequence[Watched]) -> Check:
+    def gaps(one: Watched) -> str | None:
+        found = [f"{one.missing:.0f} bars missing"] if one.missing else []
+        found += [f"{event.code}: {event.message}" for event in one.journal.incidents if isinstance(event, Notice)][-1:]
+        return "; ".join([*found, *one.journal.faults[:1]]) or None
+
+    return _over(
+        watched,
+        "data",
+        "Are the data whole: no gap, no notice of the feed, a journal that can be read?",
+        "no gap",
+        gaps,
+        "Runbook 10, data gap: find out whether the venue or we lost them.",
+        lambda _: None,
+    )
+
+
+_QUESTIONS = (_state, _events, _mode, _pnl, _drawdown, _error, _orders, _denials, _trading, _data)
+
+
+def escalation(views: Views, watched: Sequence[Watched]) -> Escalation:
+    """Return what the escalation path asks for now.
+
+    One failed session: investigate; two in a row of a mode, strategy and symbol: pause; drawdown above 5 %: risk
+    review; above 10 %: pause at once.
+
+    Source: operator workflow 6.3.
+    """
+    found: list[tuple[str, str, str]] = []
+    for scope, row, streak in _streaks(views):
+        times = "failed" if streak == 1 else f"and {streak - 1} before it failed"
+        found.append((PAUSE if streak > 1 else INVESTIGATE, f"{row.session_id} {times}", scope))
+    for one in watched:
+        worst = one.row.max_drawdown or 0.0
+        if worst > DRAWDOWN_REVIEW:
+            level = PAUSE if worst > DRAWDOWN_PAUSE else REVIEW
+            scope = scope_of(one.row.mode, one.row.strategy or "", one.row.symbol or "")
+            found.append((level, f"{one.row.run_id}: drawdown {wording.percent(worst)}", scope))
+    level = max((level for level, _, _ in found), key=LEVELS.index, default=GO_ON)
+    why = tuple(dict.fromkeys(text for _, text, _ in found)) or ("no failed session in 24 hours, no deep drawdown",)
+    return Escalation(level, why, tuple(dict.fromkeys(scope for its, _, scope in found if its == level)))
+
+
+def _streaks(views: Views) -> Iterable[tuple[str, SessionRow, int]]:
+    """Yield, for each mode, strategy and symbol whose newest sessions failed, its scope, the newest and how many."""
+    groups: dict[tuple[str, str, str], list[SessionRow]] = {}
+    for row in views.rows(Query(since=views.now() - LOOK_BACK)):
+        if row.status in ENDED:
+            groups.setdefault((row.mode, row.strategy or "", row.symbol or ""), []).append(row)
+    for group, rows in groups.items():
+        streak = next((n for n, row in enumerate(rows) if row.status != "failed"), len(rows))
+        if streak:
+            yield scope_of(*group), rows[0], streak

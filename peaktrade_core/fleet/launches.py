@@ -1,0 +1,91 @@
+"""How the runs of the fleet were started: one ``launch.json`` in each run's folder, written before its process is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.records.folder import RunFolder
+
+LAUNCH = "launch.json"
+NEVER, ON_FAILURE = "never", "on-failure"
+
+
+class Restart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of a run that failed or whose process died; one that a person stopped stays stopped.
+
+    Attributes:
+        policy: ``never`` or ``on-failure``.
+        max_restarts: how often a run and its successors are replaced.
+        backoff_s: wait before the first restart [s]; doubles with each.
+    """
+
+    policy: str = NEVER
+    max_restarts: int = 3
+    backoff_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.policy not in (NEVER, ON_FAILURE):
+            raise ConfigError(f"restart policy {self.policy!r} must be one of: {NEVER}, {ON_FAILURE}")
+        if not 0 <= self.max_restarts <= 1000 or not 0.0 <= self.backoff_s <= 86_400.0:
+            raise ConfigError("max_restarts must be 0 to 1000 and backoff_s 0 to 86400")
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that somebody wants: what it trades, and what becomes of it when it fails.
+
+    Attributes:
+        arguments: of ``peaktrade session run``, which say all of it, without the run's id.
+    """
+
+    mode: str
+    strategy: str
+    symbol: str
+    timeframe: str
+    arguments: tuple[str, ...]
+    restart: Restart = Restart()
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """One start of a run.
+
+    Attributes:
+        order: what was wanted.
+        by, at: who started it and when.
+        restart_of: the run it replaces; attempt: which restart in a row this is, 0 for a start by a person.
+    """
+
+    run_id: str
+    order: Order
+    by: str
+    at: datetime
+    restart_of: str | None = None
+    attempt: int = 0
+
+
+def write_launch(folder: RunFolder, launch: Launch) -> None:
+    """Write how a run is started into its folder, which has no name yet.
+
+    Raises:
+        EnvironmentFault: it cannot be written.
+    """
+    data = msgspec.json.format(msgspec.json.encode(launch), indent=2) + b"\n"
+    write_atomic(folder.stage() / LAUNCH, data)
+
+
+def read_launch(folder: Path) -> Launch | None:
+    """Return how the run of a folder was started, None when not by the fleet or nobody can read it."""
+    try:
+        return msgspec.json.decode((folder / LAUNCH).read_bytes(), type=Launch)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, ConfigError):
+        return None
+
+
+def starting(base: Path) -> list[Launch]:
+    """Return the launches whose runs have not begun."""
+    found = (read_launch(path) for path in sorted(base.glob(".*.starting")))
+    return [launch for launch in found if launch is not None]

@@ -1,0 +1,1 @@
+"""What stops trading: trading states with their scopes, the kill switch, the account that sessions share."""

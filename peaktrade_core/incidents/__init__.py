@@ -1,0 +1,1 @@
+"""Incidents: what happened, who works on it, what the handbook does then."""

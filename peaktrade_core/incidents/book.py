@@ -1,0 +1,317 @@
+"""The incidents of a workspace: one folder each, with the record and the report that people read.
+
+``reports/incidents/INC-YYYYMMDD-NN/incident.json`` is the truth, replaced as a whole and under a lock, so that two
+people who write at once lose nothing; ``incident.md`` and ``post_mortem.md`` follow from it. A closed incident is
+sealed: its hash goes into a chained log, once more after every later change. Retention never touches the folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from peaktrade_core.base.chain import Chain
+from peaktrade_core.base.checks import Check, check
+from peaktrade_core.base.clock import Clock, iso, local
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, UnknownNameError
+from peaktrade_core.base.files import sha256_of, write_atomic
+from peaktrade_core.base.kept import Kept
+from peaktrade_core.base.log import append_line
+from peaktrade_core.incidents import incident as inc
+from peaktrade_core.incidents import life
+from peaktrade_core.incidents.incident import Entry, Incident
+from peaktrade_core.incidents.rows import UNREADABLE, IncidentRow, row_of
+from peaktrade_core.runbooks.artefacts import artefact_of
+from peaktrade_core.runbooks.evidence import ROLES
+from peaktrade_core.workspace.chain_heads import with_ending
+
+_ID = re.compile(r"INC-\d{8}-\d{2,4}")
+_LOCK_S = 5.0
+MOST_A_DAY = 9999
+ROWS_KEPT = 10_000
+UNCLOSED = "unclosed"
+LOGGED = ("severity", "owner_told", "mitigated", "closed", "postmortem")  # what the operations log tells
+Change = Callable[[Incident, datetime], Incident]
+
+
+class IncidentBook:
+    """The incidents of a workspace.
+
+    Args (of the constructor):
+        home: the workspace; clock: its clock.
+    """
+
+    def __init__(self, home: Path, clock: Clock) -> None:
+        self.home, self.clock = home, clock
+        self.folder = home / "reports" / "incidents"
+        self.chain = Chain(self.folder / "chain.jsonl")
+        self._rows = Kept[IncidentRow](ROWS_KEPT)
+
+    def open(
+        self,
+        kind: str,
+        title: str,
+        *,
+        subject: str,
+        severity: str,
+        by: str,
+        role: str,
+        evidence: str | Iterable[str] = "",
+        drill: str = "",
+        artefacts: Iterable[Path] = (),
+        join: bool = False,
+        **known: Any,
+    ) -> Incident:
+        """Open an incident and return it; who opens it leads until the lead is handed over.
+
+        Args:
+            kind: one of :data:`~peaktrade_core.incidents.incident.KINDS`; title: in a sentence.
+            subject: the session, run or alert that it is about.
+            severity: low, medium or high; by, role: who opens it.
+            evidence: sentences from the artefacts; artefacts: files to be named with their hashes.
+            drill: id of the drill that it belongs to.
+            join: if one of that kind about that subject is not closed yet, note it there instead of opening another.
+            known: further fields of :class:`Incident` (system, symptom, suspected, next_step, since ...).
+
+        Raises:
+            ConfigError: a name or title is missing; UnknownNameError: no such kind, severity or role.
+            EnvironmentFault: the folder cannot be written.
+        """
+        now = self.clock.now()
+        sentences = (evidence,) if isinstance(evidence, str) else tuple(evidence)
+        text, who = inc.said("title", title), inc.person(by)
+        draft = Incident(
+            incident_id="",
+            kind=inc.known("kind of incident", kind, inc.KINDS),
+            title=text,
+            subject=subject.strip(),
+            severity=inc.known("severity", severity, inc.SEVERITIES),
+            opened_at=now,
+            opened_local=local(now),
+            opened_by=who,
+            role=inc.known("role", role, ROLES),
+            evidence=tuple(filter(None, sentences)),
+            artefacts=tuple(artefact_of(self.home, path) for path in artefacts),
+            duties={"commander": who},
+            drill=drill,
+            timeline=(Entry(at=now, by=who, action="opened", text=f"{text} ({severity})"),),
+            **known,
+        )
+        with self._locked():
+            if join and (known_one := self._same(draft)):
+                noted = life.noted(known_one, now, who, f"seen again: {text}")
+                self._save(noted)
+                return noted
+            incident = self._enter(draft)
+        self._log(now, f"{incident.incident_id} opened, {severity}, by {who} ({role}): {text}")
+        return incident
+
+    def _enter(self, draft: Incident) -> Incident:
+        """Give a new incident its id and its folder, and return it; the lock must be held."""
+        incident = msgspec.structs.replace(draft, incident_id=self._next_id(draft.opened_at))
+        try:
+            self._save(incident)
+        except EnvironmentFault:
+            with suppress(OSError):  # a record that could not be written leaves no folder that stands for one
+                self.path(incident.incident_id).parent.rmdir()
+            raise
+        return incident
+
+    def note(self, incident_id: str, by: str, text: str, *, owner_told: bool = False) -> Incident:
+        """Add a line to the timeline; this and the changes below raise as :mod:`~peaktrade_core.incidents.life`.
+
+        Raises:
+            UnknownNameError: there is no such incident.
+            ArtefactError: its record cannot be read; EnvironmentFault: it cannot be written.
+        """
+        return self._change(incident_id, lambda i, at: life.noted(i, at, by, text, owner_told=owner_told))
+
+    def describe(self, incident_id: str, by: str, **sentences: str) -> Incident:
+        """Write down or correct symptom, suspected, next_step or system."""
+        return self._change(incident_id, lambda i, at: life.described(i, at, by, **sentences))
+
+    def assign(self, incident_id: str, by: str, duty: str, who: str) -> Incident:
+        """Give somebody a duty: commander, scribe, investigator or communications."""
+        return self._change(incident_id, lambda i, at: life.assigned(i, at, by, duty, who))
+
+    def severity(self, incident_id: str, by: str, severity: str, reason: str) -> Incident:
+        """Raise or lower the severity."""
+        return self._change(incident_id, lambda i, at: life.graded(i, at, by, severity, reason))
+
+    def attach(self, incident_id: str, by: str, *paths: Path) -> Incident:
+        """Name files with the hashes they have now."""
+        files = tuple(artefact_of(self.home, path) for path in paths)
+        return self._change(incident_id, lambda i, at: life.attached(i, at, by, files))
+
+    def mitigate(self, incident_id: str, by: str, text: str) -> Incident:
+        """Say that the damage is held, and by what."""
+        return self._change(incident_id, lambda i, at: life.mitigated(i, at, by, text))
+
+    def close(self, incident_id: str, by: str, cause: str, resolution: str) -> Incident:
+        """Close it with its cause and what was done about it, and seal it."""
+        return self._change(incident_id, lambda i, at: life.closed(i, at, by, cause, resolution))
+
+    def learn(
+        self,
+        incident_id: str,
+        by: str,
+        *,
+        root_cause: str,
+        went_well: str,
+        went_badly: str,
+        actions: Iterable[str] = (),
+    ) -> Incident:
+        """Write the post-mortem; an action is ``what; owner; YYYY-MM-DD``."""
+        agreed = tuple(life.read_action(text) for text in actions)
+        return self._change(
+            incident_id, lambda i, at: life.learned(i, at, by, root_cause, went_well, went_badly, agreed)
+        )
+
+    def done(self, incident_id: str, by: str, number: int) -> Incident:
+        """Say that an action of the post-mortem, counted from 1, is done."""
+        return self._change(incident_id, lambda i, at: life.done(i, at, by, number))
+
+    def load(self, incident_id: str) -> Incident:
+        """Return an incident.
+
+        Raises:
+            UnknownNameError: there is none of that id; names the newest.
+            ArtefactError: its record cannot be read.
+        """
+        path = self.path(incident_id) if _ID.fullmatch(incident_id) else None
+        if path is None or not path.parent.is_dir():
+            raise UnknownNameError("incident", incident_id, self.ids()[:5], "peaktrade incident list")
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Incident)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ArtefactError(f"{path}: no incident record: {error}; restore it from a backup") from None
+
+    def rows(self, *, status: str = "", subject: str = "", drills: bool = True) -> list[IncidentRow]:
+        """Return the incidents, newest first; one that cannot be read is a row that says so.
+
+        Args:
+            status: only these; :data:`UNCLOSED` for all but the closed ones.
+            subject: only those about this session, run or alert.
+            drills: whether exercises are among them.
+        """
+        rows = [self.row(incident_id) for incident_id in self.ids()]
+        return [
+            row
+            for row in rows
+            if (not status or row.status == status or (status == UNCLOSED and row.status != inc.CLOSED))
+            and (not subject or subject == row.subject or subject in row.alerts)
+            and (drills or not row.drill)
+        ]
+
+    def row(self, incident_id: str) -> IncidentRow:
+        """Return an incident as a row; its record is read again only when it has changed."""
+        path = self.path(incident_id)
+        try:
+            return self._rows.get(path, "row", lambda: row_of(self.load(incident_id)))
+        except (ArtefactError, OSError) as error:
+            told = str(error) if isinstance(error, ArtefactError) else f"{path}: {error.strerror or error}"
+            return IncidentRow(incident_id=incident_id, status=UNREADABLE, severity=inc.HIGH, fault=told)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all incidents, newest first."""
+        found = [path.name for path in self.folder.glob("INC-*") if _ID.fullmatch(path.name) and path.is_dir()]
+        return sorted(found, key=_order, reverse=True)
+
+    def path(self, incident_id: str) -> Path:
+        """Return where an incident's record is."""
+        return self.folder / incident_id / "incident.json"
+
+    def report(self, incident_id: str) -> Path:
+        """Return where the report that people read is."""
+        return self.folder / incident_id / "incident.md"
+
+    def verify(self) -> Check:
+        """Return whether every closed incident is as it was when it was sealed last."""
+        question = "Is every closed incident as it was sealed?"
+        step = (
+            "Compare with a backup and open an incident about it; where only a process died while it wrote, a note by "
+            "whoever knows that seals it anew."
+        )
+        try:
+            sealed = self.chain.sealed()
+        except (ArtefactError, EnvironmentFault) as error:
+            return check("incidents", question, False, str(error), step)
+        changed = [name for name, digest in sealed.items() if sha256_of(self.path(name)) != digest]
+        changed += [
+            f"{row.incident_id} (never sealed)" for row in self.rows(status=inc.CLOSED) if row.incident_id not in sealed
+        ]
+        evidence = f"{len(sealed)} sealed" if not changed else f"changed or missing: {', '.join(changed[:5])}"
+        return with_ending(check("incidents", question, not changed, evidence, step), self.chain)
+
+    def _change(self, incident_id: str, change: Change) -> Incident:
+        """Change an incident under the lock, write it, seal it when it is closed, and return it."""
+        with self._locked():
+            now = self.clock.now()
+            incident = change(self.load(incident_id), now)
+            self._save(incident)
+            if incident.status == inc.CLOSED:
+                data = {"id": incident_id, "sha256": sha256_of(self.path(incident_id)), "status": incident.status}
+                self.chain.append(("incident", data), at=now)
+        last = incident.timeline[-1]
+        if last.action in LOGGED:
+            self._log(now, f"{incident_id} {last.action} by {last.by}: {last.text}")
+        return incident
+
+    def _same(self, draft: Incident) -> Incident | None:
+        """Return the newest incident that is not closed and of the draft's kind, subject and drill."""
+        for row in self.rows(status=UNCLOSED, subject=draft.subject):
+            if (row.kind, row.drill) == (draft.kind, draft.drill) and draft.subject:
+                return self.load(row.incident_id)
+        return None
+
+    def _save(self, incident: Incident) -> None:
+        """Write the record and what follows from it."""
+        from peaktrade_core.incidents.pages import write_pages
+
+        data = msgspec.json.format(msgspec.json.encode(incident), indent=2) + b"\n"
+        write_atomic(self.path(incident.incident_id), data)
+        write_pages(self.folder / incident.incident_id, incident)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock under which incidents are written.
+
+        Raises:
+            EnvironmentFault: the folder cannot be made, or somebody holds the lock for long.
+        """
+        lock = FileLock(self.folder / ".lock", timeout=_LOCK_S)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except (OSError, Timeout) as error:
+            raise EnvironmentFault(f"cannot write incidents to {self.folder}: {error}") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _next_id(self, now: datetime) -> str:
+        """Return the next free id of the day."""
+        day = f"INC-{now:%Y%m%d}-"
+        number = 1 + max((_order(name)[1] for name in self.ids() if name.startswith(day)), default=0)
+        if number > MOST_A_DAY:
+            raise EnvironmentFault(
+                f"{self.folder} holds {MOST_A_DAY:,} incidents of this day; something opens them in a loop"
+            )
+        return f"{day}{number:02d}"
+
+    def _log(self, at: datetime, text: str) -> None:
+        append_line(self.home / "logs" / "operations.log", f"{iso(at)} incident {text}")
+
+
+def _order(incident_id: str) -> tuple[str, int]:
+    """Return what incidents are sorted by: their day, then their number."""
+    _, day, number = incident_id.split("-")
+    return day, int(number)

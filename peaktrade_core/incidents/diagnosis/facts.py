@@ -1,0 +1,244 @@
+"""What a diagnosis rests on: one walk through a session's journal, its record, its alerts and its neighbours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.halts.states import GLOBAL, TradingState, TradingStates, scope_of
+from peaktrade_core.incidents.diagnosis import findings as dg
+from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.show.wording import moment
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.records import SessionRecord
+
+MOST_SENTENCES = 4  # of one sort; the rest is counted
+LONGEST = 200  # characters of a sentence
+NEIGHBOURS = 20  # sessions that are looked at before, and after
+_KIND_OF = {
+    "OrderOutcomeUnknownError": dg.NETWORK,
+    "ExchangeNetworkError": dg.NETWORK,
+    "ExchangeRateLimitError": dg.RATE_LIMIT,
+    "ExchangeAuthenticationError": dg.AUTHENTICATION,
+    "ExchangeOrderError": dg.ORDER_REJECTS,
+    "InsufficientFunds": dg.ORDER_REJECTS,
+    "ExchangeAPIError": dg.API_ERROR,
+    "ConnectionError": dg.NETWORK,
+    "RequestTimeout": dg.NETWORK,
+    "RateLimitExceeded": dg.RATE_LIMIT,
+    "AuthenticationError": dg.AUTHENTICATION,
+}  # ours, and below them those that records of older writers name
+_TYPE = re.compile(rf"\b({'|'.join(_KIND_OF)})\b")
+
+
+class Sources(Protocol):
+    """Where facts come from; a workspace is one."""
+
+    @property
+    def views(self) -> Views:
+        """The read side."""
+
+    @property
+    def alerts(self) -> Alerts:
+        """The alerts."""
+
+    @property
+    def states(self) -> TradingStates:
+        """The trading states."""
+
+
+class Trouble(NamedTuple):
+    """One error of the venue or of the way to it.
+
+    Attributes:
+        seq: of the event, -1 for the record; where: feed, order or end; text: as it was journalled.
+    """
+
+    seq: int
+    ts: datetime | None
+    kind: str
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        return said(self.seq, self.ts, self.text)
+
+
+class Facts:
+    """What is known of one session.
+
+    Attributes:
+        record, row: from the registry; run_state: as the list of runs says; now: when it was asked.
+        troubles: errors of the venue, in the journal's order; recovered: when calls worked again.
+        gaps, denials, halts, notices: of the journal; refused: answers of the venue that are a no.
+        last: the last bar; bars: how many were worked off, and after_gap, after_trouble: since the last of those.
+        alerts: about this session; before: the sessions before it, newest first; later: after it, oldest first.
+        scope: the trading state that holds for it now; faults: what could not be read.
+    """
+
+    def __init__(self, sources: Sources, session_id: str) -> None:
+        views = sources.views
+        self.record: SessionRecord = views.record(session_id)
+        self.now: datetime = views.now()
+        self.row: SessionRow = views.row(session_id)
+        self.run_state = views.run(session_id).state
+        self.faults: list[str] = []
+        self.alerts: list[AlertRow] = []
+        self.troubles: list[Trouble] = []
+        self.recovered: list[ev.Notice] = []
+        self.notices: list[ev.Notice] = []
+        self.gaps: list[ev.Gap] = []
+        self.denials: list[ev.Denial] = []
+        self.halts: list[ev.Halt] = []
+        self.refused: list[ev.VenueAnswer] = []
+        self.last: ev.BarDone | None = None
+        self.events = self.bars = self.after_gap = self.after_trouble = 0
+        self._last_gap = self._last_trouble = -1
+        self._read(views)
+        self._alerts_of(sources)
+        self._neighbours(views)
+        self.scope = self._scope(sources.states)
+
+    @property
+    def began(self) -> datetime | None:
+        """When the session began."""
+        return self.record.started_at or self.record.created_at
+
+    @property
+    def error(self) -> str:
+        """The record's error, empty when there is none."""
+        return self.record.error or ""
+
+    @property
+    def live_feed(self) -> bool:
+        """Whether its bars came from a venue."""
+        return bool(self.record.setting("feed") == "exchange")
+
+    def of_kind(self, kind: str) -> list[Trouble]:
+        """Return the venue's errors of one kind."""
+        return [trouble for trouble in self.troubles if trouble.kind == kind]
+
+    def ended_by(self, kind: str) -> bool:
+        """Return whether the session failed from an error of that kind."""
+        return self.record.status == "failed" and _kind_in(self.error) == kind
+
+    def working_since(self, troubles: list[Trouble]) -> ev.BarDone | None:
+        """Return the last bar, if it came after the last of these troubles."""
+        last = troubles[-1].seq if troubles else -1
+        return self.last if self.last is not None and last >= 0 and self.last.seq > last else None
+
+    def _read(self, views: Views) -> None:
+        """Walk through the journal, as far as it can be read."""
+        try:
+            for event in views.each_event(self.record.session_id):
+                self._take(event)
+        except ArtefactError as fault:
+            self.faults.append(str(fault))
+        if (kind := _kind_in(self.error)) and not any(t.where == "end" for t in self.troubles):
+            self.troubles.append(Trouble(-1, self.record.finished_at, kind, "end", self.error))
+
+    def _take(self, event: ev.AnyEvent) -> None:
+        """Keep what one event tells."""
+        self.events += 1
+        match event:
+            case ev.BarDone():
+                self.last = event
+                self.bars += 1
+                self.after_gap += self._last_gap >= 0
+                self.after_trouble += self._last_trouble >= 0
+            case ev.Gap():
+                self.gaps.append(event)
+                self._last_gap, self.after_gap = event.seq, 0
+            case ev.Denial():
+                self.denials.append(event)
+            case ev.Halt():
+                self.halts.append(event)
+            case ev.Notice():
+                self._take_notice(event)
+            case ev.Failure():
+                self._trouble(event, "end", event.error)
+            case ev.VenueAnswer(accepted=False) if not event.message.startswith("not sent"):
+                self.refused.append(event)
+                self._trouble(event, "order", event.message, dg.ORDER_REJECTS)
+            case _:
+                pass
+
+    def _take_notice(self, event: ev.Notice) -> None:
+        """Keep what the feed told."""
+        self.notices.append(event)
+        if event.code == "RECOVERED":
+            self.recovered.append(event)
+        elif event.code in _KIND_OF:
+            self._trouble(event, "feed", f"{event.code}: {event.message}")
+
+    def _trouble(self, event: ev.Event, where: str, text: str, otherwise: str = "") -> None:
+        """Keep an error of the venue."""
+        kind = _kind_in(text) or otherwise
+        if where == "order" and text.startswith("never arrived"):
+            kind = dg.NETWORK
+        if kind:
+            self.troubles.append(Trouble(event.seq, event.ts, kind, where, text))
+            self._last_trouble, self.after_trouble = event.seq, 0
+
+    def _alerts_of(self, sources: Sources) -> None:
+        """Take the alerts about this session."""
+        try:
+            self.alerts = sources.alerts.rows(run_id=self.record.session_id)
+        except ArtefactError as fault:
+            self.faults.append(str(fault))
+
+    def _neighbours(self, views: Views, steps: int = NEIGHBOURS) -> None:
+        """Look at the sessions of the same mode around this one."""
+        self.before, self.later = list[SessionRow](), list[SessionRow]()
+        for found, side in ((self.later, 0), (self.before, 1)):
+            near = views.neighbours(self.record.session_id)[side]
+            for _ in range(steps):
+                if near is None:
+                    break
+                row = views.row(near)
+                if row.mode == self.record.mode:
+                    found.append(row)
+                near = views.neighbours(near)[side]
+
+    def _scope(self, states: TradingStates) -> TradingState:
+        """Return the trading state that a next session of this kind would obey."""
+        strategy, symbol = self.record.setting("strategy_name"), self.record.symbol
+        if not isinstance(strategy, str) or not symbol:
+            return states.read(GLOBAL)
+        return states.worst(GLOBAL, scope_of(self.record.mode, strategy, symbol))
+
+
+def said(seq: int, ts: datetime | None, text: str) -> str:
+    """Return what an event tells, with its number and time."""
+    where = f"journal #{seq}" if seq >= 0 else "record"
+    flat = " ".join(text.split())
+    return f"{where}, {moment(ts)} UTC: {flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + '…'}"
+
+
+def sentences(found: Iterable[object], what: str = "more like these") -> list[str]:
+    """Return the first and the last of what was found as sentences, and how many stand between."""
+    texts = [str(one) for one in found]
+    if len(texts) <= MOST_SENTENCES:
+        return texts
+    head = MOST_SENTENCES - 1
+    return [*texts[:head], f"… {len(texts) - head - 1} {what} …", texts[-1]]
+
+
+def alert_sentences(facts: Facts, *runbooks: str) -> list[str]:
+    """Return the alerts about the session that some chapters of the handbook treat, in sentences."""
+    rows = [row for row in reversed(facts.alerts) if row.runbook in runbooks]
+    return sentences(
+        f"alert {row.alert_id}, {moment(row.raised_at)} UTC: {row.rule_id} {row.severity}, {row.message}"
+        for row in rows
+    )
+
+
+def _kind_in(text: str) -> str:
+    """Return the kind of the first error that a text names; empty when it names none."""
+    found = _TYPE.search(text)
+    return _KIND_OF[found[1]] if found else ""

@@ -1,1 +1,0 @@
-"""Floor 2, policy: what is decided. Pure functions over the domain, interpreted or compiled."""

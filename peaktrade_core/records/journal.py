@@ -1,0 +1,261 @@
+"""The journal of a run: an append-only file of events, written before they are acted on.
+
+Lines are collected and committed in groups (one write, one fsync). What :attr:`Journal.committed` counts survives the
+death of the process; a reader tolerates a torn last line. ``events.parquet`` is the table of its bars, made at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.tails import newest_lines
+from peaktrade_core.trading.events import SCHEMA, AnyEvent, BarDone, Start
+
+JOURNAL = "events.jsonl"
+TABLE = "events.parquet"
+_CHUNK = 4 << 20  # bytes read at once
+_FAULTS = 20  # broken lines that are told of, at most
+
+
+class GroupCommit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many events may wait for the disk, and for how long.
+
+    Attributes:
+        events: commit at the latest after this many.
+        seconds: and at the latest after this time [s], looked at once a bar.
+        fsync: force the disk at each commit; without it a commit survives the process but not the machine.
+    """
+
+    events: int = 2000
+    seconds: float = 0.5
+    fsync: bool = True
+
+
+class Journal:
+    """Writer of one run's journal; one process, one writer."""
+
+    def __init__(self, path: Path, policy: GroupCommit | None = None) -> None:
+        """Create the file.
+
+        Raises:
+            EnvironmentFault: it exists already or cannot be created.
+        """
+        self.path = path
+        self.policy = policy or GroupCommit()
+        self.next_seq = 0
+        self.committed = 0
+        self._pending: list[AnyEvent] = []
+        self._encode = msgspec.json.Encoder().encode_lines
+        self._last = time.monotonic()
+        self._size = 0
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot create the journal {path}: {error.strerror or error}") from error
+
+    def append(self, event: AnyEvent) -> None:
+        """Add an event; its ``seq`` must be :attr:`next_seq`. It is durable only after the next commit."""
+        self._pending.append(event)
+        self.next_seq += 1
+
+    def settle(self) -> None:
+        """Commit if the policy says it is time."""
+        if self._pending and (
+            len(self._pending) >= self.policy.events or time.monotonic() - self._last >= self.policy.seconds
+        ):
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what is pending in one go and force it to the disk.
+
+        Raises:
+            EnvironmentFault: the disk is full or gone; the file then ends with the last whole commit.
+        """
+        self._last = time.monotonic()
+        if not self._pending:
+            return
+        data = memoryview(self._encode(self._pending))
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
+            if self.policy.fsync:
+                os.fsync(self._fd)
+        except OSError as error:
+            self._pending.clear()
+            self.next_seq = self.committed
+            os.ftruncate(self._fd, self._size)
+            raise EnvironmentFault(
+                f"cannot write the journal {self.path}: {error.strerror or error}; free space on that disk. "
+                f"{self.committed} events are safe"
+            ) from error
+        self._size += len(data)
+        self.committed = self.next_seq
+        self._pending.clear()
+
+    def close(self) -> None:
+        """Commit and close the file."""
+        try:
+            self.commit()
+        finally:
+            os.close(self._fd)
+
+
+def read_journal(path: Path) -> Iterator[AnyEvent]:
+    """Yield the events of a journal, in order; a torn last line is passed over.
+
+    Raises:
+        ArtefactError: the file is missing, a line in the middle is broken, numbers are missing, or a newer schema.
+    """
+    expected = 0
+    for block, torn in _blocks(path):
+        for event, fault in _decoded(block):
+            if event is None:
+                if torn:
+                    return
+                raise ArtefactError(f"{path}, line {expected + 1}: {fault}; the events before it are whole")
+            if event.seq != expected:
+                raise ArtefactError(f"{path}, line {expected + 1}: event {event.seq} stands where {expected} should")
+            if isinstance(event, Start) and event.schema > SCHEMA:
+                raise ArtefactError(
+                    f"{path}: journal schema {event.schema} is newer than this peaktrade reads ({SCHEMA})"
+                )
+            expected += 1
+            yield event
+
+
+def _decoded(block: bytes) -> Iterator[tuple[AnyEvent | None, str]]:
+    """Yield the events of whole lines; at the first broken line, None and what is wrong with it."""
+    decoder = msgspec.json.Decoder(AnyEvent)
+    try:
+        for event in decoder.decode_lines(block):
+            yield event, ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        for line in block.splitlines():
+            try:
+                yield decoder.decode(line), ""
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                yield None, str(error)
+                return
+
+
+def _blocks(path: Path) -> Iterator[tuple[bytes, bool]]:
+    """Yield the file in blocks of whole lines, and whether a block is the end that lacks its newline."""
+    try:
+        with path.open("rb") as file:
+            rest = b""
+            while chunk := file.read(_CHUNK):
+                head, newline, tail = chunk.rpartition(b"\n")
+                if newline:
+                    yield rest + head + newline, False
+                    rest = tail
+                else:
+                    rest += chunk
+            if rest:
+                yield rest, True
+    except OSError as error:
+        raise ArtefactError(f"cannot read the journal {path}: {error.strerror or error}") from error
+
+
+class Tail(NamedTuple):
+    """The end of a journal.
+
+    Attributes:
+        events: oldest first; faults: what could not be read, in sentences, newest first.
+    """
+
+    events: list[AnyEvent]
+    faults: tuple[str, ...]
+
+
+def read_tail(path: Path, limit: int, kind: type[AnyEvent] | None = None) -> Tail:
+    """Return the last ``limit`` events of a journal, or of one kind of them, reading only its end.
+
+    Lines in between that are broken are passed over and said; a last line that is still being written is not a fault.
+
+    Raises:
+        ArtefactError: the file is missing or cannot be read.
+    """
+    decode = msgspec.json.Decoder(AnyEvent).decode
+    found: list[AnyEvent] = []
+    faults: list[str] = []
+    lines = newest_lines(path)
+    while len(found) < limit:
+        try:
+            line = next(lines, None)
+            if line is None:
+                break
+            event = decode(line.text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if line and line.whole and len(faults) < _FAULTS:
+                faults.append(f"{path.name}: a broken line was passed over: {error}")
+        except ArtefactError as error:
+            if not found and not faults:
+                raise
+            faults.append(str(error))
+            break
+        else:
+            if kind is None or type(event) is kind:
+                found.append(event)
+    return Tail(found[::-1], tuple(faults))
+
+
+def whole_events(path: Path) -> Iterator[AnyEvent]:
+    """Yield the events of a journal up to the first broken line, for recovery, which takes what is there."""
+    try:
+        yield from read_journal(path)
+    except ArtefactError:
+        return
+
+
+def write_table(path: Path, bars: list[BarDone]) -> None:
+    """Write the per-bar table of a run as parquet, with ``price`` (the close) and ``ts_event`` as readers expect them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stamp = pa.timestamp("us", tz="UTC")
+    kinds = {"ts": stamp, "ts_bar": stamp, "risk_reasons": pa.list_(pa.string())}
+    names = BarDone.__struct_fields__
+    values = zip(*map(msgspec.structs.astuple, bars), strict=True) if bars else ((),) * len(names)
+    columns = {name: pa.array(column, kinds.get(name)) for name, column in zip(names, values, strict=True)}
+    columns["ts_event"] = columns.pop("ts")
+    columns["price"] = columns["close"]
+    staged = path.with_suffix(".tmp")
+    try:
+        pq.write_table(pa.table(columns), staged, compression="zstd")
+        os.replace(staged, path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def read_table(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Return columns of figures of a run's table as float64 arrays, times as seconds since the epoch.
+
+    Raises:
+        ArtefactError: the file is missing, damaged or lacks a column, or a column holds no figures.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, columns=list(names), memory_map=False)
+        columns = {}
+        for name in names:
+            column = table.column(name)
+            if pa.types.is_timestamp(column.type):
+                micros = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False).cast(pa.int64())
+                columns[name] = micros.to_numpy().astype(np.float64) / 1e6
+            else:
+                columns[name] = column.cast(pa.float64()).to_numpy()
+    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        raise ArtefactError(f"cannot read {path}: {error}") from error
+    return columns

@@ -1,0 +1,298 @@
+"""The registry: one JSON file a session, and an index over them that can be deleted at any time.
+
+The files are the truth; what lists and sums need of them is in the index, so that a question costs the same with a
+hundred sessions and with a hundred thousand. A file that nobody can read is a row of its own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from threading import Event, RLock, Thread
+from typing import NamedTuple, TypeVar
+
+from peaktrade_core.base.errors import ArtefactError, PeaktradeError
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.folders import SETTLED_NS
+from peaktrade_core.records import index
+from peaktrade_core.records.chain import RegistryChain
+from peaktrade_core.records.index import DaySum, FileState, Look, Query
+from peaktrade_core.records.rows import Line
+from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line
+from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record
+
+__all__ = ["ALL", "Entry", "Query", "Registry"]
+
+EVERY_FILE_S = 2.0  # how long a look at every file is good for, at least [s]
+SHARE = 50.0  # and at least so many times as long as such a look takes
+QUICK_S = 0.02  # a look at every file that is no longer than this is worth it when a process begins [s]
+BATCH = 4000  # files read before they are written to the index
+ALL = Query()
+Answer = TypeVar("Answer")
+
+
+class Entry(NamedTuple):
+    """One file of the registry: its record, or why it cannot be read."""
+
+    path: Path
+    record: SessionRecord | None
+    fault: str | None
+
+    @property
+    def status(self) -> str:
+        """The record's status, or ``unreadable``."""
+        return self.record.status if self.record else UNREADABLE
+
+
+class Registry:
+    """Records of sessions in a folder.
+
+    Every question looks first whether the folder changed, unless :meth:`kept_fresh` does that beside it.
+
+    Args (of the constructor):
+        folder: where the files are.
+        index: file of the index; kept in memory when it cannot be written.
+        trust_s: how far an answer may lie behind the files [s].
+    """
+
+    def __init__(self, folder: Path, index: Path, *, trust_s: float = 0.0) -> None:
+        self.folder = folder
+        self.chain = RegistryChain(folder)
+        self.trust_s = trust_s
+        self._index = index
+        self._memory: sqlite3.Connection | None = None  # stands in for an index that cannot be used
+        self._lock = RLock()  # one thread looks at a time; and the index in memory has one user
+        self._looked_at = float("-inf")  # [s, monotonic]
+        self._every_file_at: float | None = None  # when this process looked at every file [s since epoch]
+        self._known: tuple[tuple[str, int], dict[str, FileState]] | None = None  # the index's content, by its version
+        self._keepers = 0
+
+    def path_of(self, record: SessionRecord) -> Path:
+        """Return the file of a record: ``<YYYYMMDDTHHMMSS>_<run_type>_<session_id>.json``."""
+        started = record.started_at or record.created_at
+        stamp = started.strftime("%Y%m%dT%H%M%S") if started else "00000000T000000"
+        return self.folder / f"{stamp}_{record.run_type}_{record.session_id}.json"
+
+    def write(self, record: SessionRecord) -> Path:
+        """Write or replace a record and return its path; the hash of a finished one is in the chain before.
+
+        A chain that cannot be written keeps no record from being written: ``peaktrade audit verify`` tells which it lacks.
+
+        Raises:
+            EnvironmentFault: the folder cannot be written or the disk is full; an older record is untouched.
+        """
+        path, data = self.path_of(record), encode_record(record)
+        if record.finished_at is not None:
+            with suppress(PeaktradeError):
+                self.chain.enter(path.name, data, record.status, record.finished_at)
+        write_atomic(path, data)
+        return path
+
+    def lines(self, query: Query = ALL) -> list[Line]:
+        """Return what lists show of the files that match, newest first; filters apply before the limit."""
+        return self._ask(lambda db: index.select_lines(db, query))
+
+    def lines_of(self, session_ids: Sequence[str]) -> dict[str, Line]:
+        """Return the newest line of each of some sessions; those without a record are left out."""
+        return self._ask(lambda db: index.lines_of(db, session_ids))
+
+    def neighbours(self, session_id: str) -> tuple[str | None, str | None]:
+        """Return the ids of the sessions that began next after a session and last before it."""
+        return self._ask(lambda db: index.neighbours(db, session_id))
+
+    def entries(self, query: Query = ALL) -> list[Entry]:
+        """Return the files that match with all they hold, newest first; filters apply before the limit."""
+        return [self._entry(line) for line in self.lines(query)]
+
+    def find(self, session_id: str) -> Entry | None:
+        """Return the newest entry of a session, or None."""
+        line = self.lines_of([session_id]).get(session_id)
+        return None if line is None else self._entry(line)
+
+    def counts(self, column: str, query: Query = ALL) -> dict[str, int]:
+        """Return how many entries there are for each value of ``mode``, ``status``, ``symbol`` or ``strategy``."""
+        if column not in ("mode", "status", "symbol", "strategy"):
+            raise ValueError(f"cannot count by {column!r}")
+        rows = self._ask(lambda db: index.sums_by(db, query, (column,)))
+        return {name: int(n) for name, n, *_ in rows if name is not None}
+
+    def combinations(self, query: Query = ALL) -> list[tuple[str | None, str | None, str | None, str | None, int]]:
+        """Return each combination of mode, status, strategy and symbol that occurs, with how often."""
+        rows = self._ask(lambda db: index.sums_by(db, query, ("mode", "status", "strategy", "symbol")))
+        return [(mode, status, strategy, symbol, int(n)) for mode, status, strategy, symbol, n, *_ in rows]
+
+    def sums(self, query: Query = ALL) -> tuple[int, float, float | None]:
+        """Return the number of matching entries, the sum of their realized PnL and the mean of their maximum drawdown.
+
+        Records without the figure do not count towards it; the mean is None when none has one.
+        """
+        ((n, pnl, depths, depth),) = self._ask(lambda db: index.sums_by(db, query, ()))
+        return int(n), pnl, depth / depths if depths else None
+
+    def days(self, since: datetime | None = None) -> list[DaySum]:
+        """Return figures over the readable records by the UTC day on which they began and by symbol, oldest first."""
+        return self._ask(lambda db: index.sums_by_day(db, since))
+
+    def refresh(self) -> None:
+        """Bring the index up to date with the folder.
+
+        Raises:
+            EnvironmentFault: the folder of the records cannot be read.
+        """
+        self._with_index(lambda _: None, look=True)
+
+    @contextmanager
+    def kept_fresh(self, every_s: float = 1.0, first_s: float = 2.0) -> Iterator[None]:
+        """Look at the folder beside the questions, which then never do; for processes that answer for long.
+
+        Args:
+            every_s: how far answers may lie behind the files [s].
+            first_s: how long to wait for the first look, which reads everything when there is no index yet [s].
+        """
+        stop, ready = Event(), Event()
+
+        def keep() -> None:
+            while not stop.is_set():
+                with suppress(PeaktradeError, sqlite3.Error):  # who asks is told
+                    self._with_index(lambda _: None, look=True, pause=lambda: time.sleep(0.001))
+                ready.set()
+                stop.wait(every_s)
+
+        thread = Thread(target=keep, name="registry", daemon=True)
+        thread.start()
+        ready.wait(first_s)
+        self._keepers += 1
+        try:
+            yield
+        finally:
+            self._keepers -= 1
+            stop.set()
+            thread.join(2.0)
+
+    def _entry(self, line: Line) -> Entry:
+        """Return the entry of a line, read from its file."""
+        path = self.folder / line.name
+        if line.fault is not None:
+            return Entry(path, None, line.fault)
+        try:
+            return Entry(path, read_file(path), None)
+        except (OSError, ArtefactError) as error:
+            return Entry(path, None, str(error))
+
+    def _ask(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Return the answer of the index, brought up to date unless that is not due.
+
+        Raises:
+            EnvironmentFault: the folder of the records cannot be read.
+        """
+        due = not self._keepers and time.monotonic() - self._looked_at >= self.trust_s
+        return self._with_index(question, look=due)
+
+    def _with_index(
+        self, question: Callable[[sqlite3.Connection], Answer], *, look: bool, pause: Callable[[], None] = lambda: None
+    ) -> Answer:
+        """Return what the index answers; a damaged one is made anew, one that cannot be used is replaced in memory.
+
+        Raises:
+            EnvironmentFault: the folder of the records cannot be read.
+        """
+        if look or self._memory is None:
+            for _ in range(2):
+                try:
+                    with closing(index.open_index(self._index)) as db:
+                        if look:
+                            self._look(db, pause)
+                        answer = question(db)
+                except OSError:
+                    break
+                except sqlite3.DatabaseError as error:
+                    if not _damaged(error):
+                        break
+                    with suppress(OSError):
+                        index.remove_index(self._index)
+                    look = True
+                else:
+                    if look:
+                        self._memory = None
+                    return answer
+        with self._lock:
+            if self._memory is None:
+                self._memory, look = index.open_index(None), True
+            if look:
+                self._look(self._memory, pause)
+            return question(self._memory)
+
+    def _look(self, db: sqlite3.Connection, pause: Callable[[], None]) -> None:
+        """Read the files that are new or changed since the last look and forget those that are gone.
+
+        Records are replaced by renaming, which changes the folder and the file's inode; so an unchanged folder is not
+        listed, and only now and then, should somebody have edited a file in place, is every file looked at.
+        """
+        with self._lock:
+            before, now, at = index.last_look(db), time.time(), folder_ns(self.folder)
+            settled = time.time_ns() - at > SETTLED_NS
+            every_file = self._every_file_is_due(before, now)
+            if every_file or not settled or at != before.folder_ns:
+                known = self._content(db, before)
+                found = changes(self.folder, known, every_file=every_file, pause=pause)
+                self._take(db, found, pause)
+                after = before._replace(folder_ns=at if settled else -1)
+                if every_file:
+                    self._every_file_at = now
+                    after = after._replace(full_at=now, full_s=found.seconds)
+                if after.folder_ns != before.folder_ns or after.full_s > QUICK_S:
+                    self._write(db, (), (), after)
+            self._looked_at = time.monotonic()
+
+    def _every_file_is_due(self, before: Look, now: float) -> bool:
+        """Return whether it is time to ask for the time and size of every file."""
+        if self._every_file_at is None and before.full_s <= QUICK_S:
+            return True
+        age = now - max(before.full_at, self._every_file_at or 0.0)
+        return not 0.0 <= age < max(EVERY_FILE_S, SHARE * before.full_s)
+
+    def _content(self, db: sqlite3.Connection, look: Look) -> dict[str, FileState]:
+        """Return what the index knows of each file, read again only when somebody else changed the index."""
+        version = (look.token, look.generation)
+        if self._known is None or self._known[0] != version:
+            self._known = (version, index.known_files(db))
+        return self._known[1]
+
+    def _take(self, db: sqlite3.Connection, found: Changes, pause: Callable[[], None]) -> None:
+        """Read what changed, the newest first, and write it to the index."""
+        gone, batch = list(found.gone), list[tuple[Line, FileState]]()
+        for number, (name, item) in enumerate(found.changed.items(), 1):
+            line = read_line(name, item)
+            if line is not None:
+                batch.append(line)
+            elif self._known and name in self._known[1]:
+                gone.append(name)
+            if number % 20 == 0:
+                pause()
+            if len(batch) == BATCH:
+                self._write(db, batch, gone, None)
+                gone, batch = [], []
+        if batch or gone:
+            self._write(db, batch, gone, None)
+
+    def _write(
+        self, db: sqlite3.Connection, batch: Sequence[tuple[Line, FileState]], gone: Sequence[str], look: Look | None
+    ) -> None:
+        """Write to the index and to what is known of it."""
+        before, self._known = self._known, None
+        index.apply(db, batch, gone, look)
+        after = index.last_look(db)
+        if before is not None and (after.token, after.generation - bool(batch or gone)) == before[0]:
+            for name in gone:
+                before[1].pop(name, None)
+            before[1].update((line.name, state) for line, state in batch)
+            self._known = ((after.token, after.generation), before[1])
+
+
+def _damaged(error: sqlite3.DatabaseError) -> bool:
+    """Return whether an error speaks of a damaged index, or of one without the tables that ours has."""
+    return type(error) is sqlite3.DatabaseError or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR

@@ -1,0 +1,125 @@
+"""What a list shows of a session, taken from its record once, when the record is read into the index."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from peaktrade_core.base.clock import as_utc
+from peaktrade_core.trading.records import UNREADABLE, SessionRecord, finite
+
+LONGEST_NOTE = 2000  # characters of an error or note that a list shows
+LARGEST_COUNT = 2**53  # beyond it, counts of foreign records are no counts
+
+
+class Line(NamedTuple):
+    """One file of the registry as lists show it; the figures are null where its record has none.
+
+    Attributes:
+        name: of the file; sorts_at: when the session began, as text that sorts like the time.
+        session_id: null for a file that nobody can read, whose ``fault`` says why.
+        notes: the error if there is one, else the operator's notes, at most 2,000 characters.
+        risk_status: worst severity of the session, green, yellow or red.
+    """
+
+    name: str
+    sorts_at: str
+    session_id: str | None
+    mode: str | None
+    status: str
+    run_type: str | None
+    symbol: str | None
+    strategy: str | None
+    timeframe: str | None
+    environment: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    realized_pnl: float | None
+    unrealized_pnl: float | None
+    max_drawdown: float | None
+    num_orders: int | None
+    orders_blocked: int | None
+    steps: int | None
+    equity_end: float | None
+    start_balance: float | None
+    risk_status: str
+    notes: str
+    fault: str | None
+
+
+def line_of(name: str, record: SessionRecord) -> Line:
+    """Return the line of a record in the file ``name``."""
+    return Line(
+        name=name,
+        sorts_at=sortable(record.started_at or record.created_at) or stamp_of(name),
+        session_id=record.session_id,
+        mode=record.mode,
+        status=record.status,
+        run_type=record.run_type,
+        symbol=record.symbol,
+        strategy=_text(record.setting("strategy_name")),
+        timeframe=_text(record.setting("timeframe")),
+        environment=record.env_name,
+        started_at=record.started_at,
+        finished_at=record.finished_at,
+        realized_pnl=_real(record.metric("realized_pnl")),
+        unrealized_pnl=_real(record.metric("unrealized_pnl")),
+        max_drawdown=_real(record.metric("max_drawdown")),
+        num_orders=_whole(record.metric("num_orders")),
+        orders_blocked=_whole(record.metric("orders_blocked_risk")),
+        steps=_whole(record.metric("steps")),
+        equity_end=_real(record.metric("equity_end")),
+        start_balance=_real(finite(record.setting("start_balance"))),
+        risk_status=_risk_status(record),
+        notes=_note(record.error or str(record.setting("notes") or "")),
+        fault=None,
+    )
+
+
+def fault_of(name: str, fault: str) -> Line:
+    """Return the line of a file that nobody can read."""
+    nothing: dict[str, Any] = dict.fromkeys(Line._fields)
+    told: dict[str, Any] = {"name": name, "sorts_at": stamp_of(name), "status": UNREADABLE, "risk_status": "red"}
+    return Line(**nothing | told | {"notes": _note(f"{name}: {fault}"), "fault": fault})
+
+
+def sortable(moment: datetime | None) -> str | None:
+    """Return a time as text that sorts like the time, to the microsecond: many sessions begin within a second."""
+    return None if moment is None else as_utc(moment).isoformat(timespec="microseconds")
+
+
+def stamp_of(name: str) -> str:
+    """Return the time that a file's name begins with, as text that sorts with the others, or the beginning of time."""
+    try:
+        moment = datetime.strptime(name[:15], "%Y%m%dT%H%M%S")
+    except ValueError:
+        moment = datetime.min
+    return moment.replace(tzinfo=UTC).isoformat(timespec="microseconds")
+
+
+def _text(value: object) -> str | None:
+    """Return a value if it is text."""
+    return value if isinstance(value, str) else None
+
+
+def _real(value: float | None) -> float | None:
+    """Return a figure as the index keeps it; a whole number may be longer than its integers."""
+    return None if value is None else float(value)
+
+
+def _whole(value: float | None) -> int | None:
+    """Return a count as a whole number, as large as the index keeps them."""
+    return None if value is None else max(-LARGEST_COUNT, min(LARGEST_COUNT, int(value)))
+
+
+def _note(text: str) -> str:
+    """Return a text short enough for a list."""
+    return text if len(text) <= LONGEST_NOTE else f"{text[:LONGEST_NOTE]} …"
+
+
+def _risk_status(record: SessionRecord) -> str:
+    """Return the worst severity of a session; without one, a failed session is red and others green."""
+    known = record.metrics.get("risk_status")
+    if known in ("green", "yellow", "red"):
+        return str(known)
+    return "red" if record.status == "failed" else "green"

@@ -1,0 +1,1 @@
+"""Reports of a session, a day, a week, of how everything stands; the activity feed."""

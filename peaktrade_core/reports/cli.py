@@ -1,0 +1,74 @@
+"""``peaktrade report``: the day, the week, and how everything stands now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from peaktrade_core.base.errors import NotebookError
+from peaktrade_core.show.output import print_json
+from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.workspace.workspace import Workspace
+
+
+@click.group()
+def report() -> None:
+    """Make the daily and the weekly report, and one of how everything stands."""
+
+
+@report.command()
+@click.option("--date", default="yesterday", show_default=True, help="A UTC day: 2026-01-04, today or yesterday.")
+@click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
+@workspace_options
+def daily(home: str | None, config: str | None, date: str, as_json: bool) -> int:
+    """Report on a UTC day: notebook, HTML and markdown in reports/daily."""
+    return _make(Workspace(home, config), "daily", date, as_json)
+
+
+@report.command()
+@click.option("--week", default="last", show_default=True, help="An ISO week: 2026-W01, this or last.")
+@click.option("--json", "as_json", is_flag=True, help="Print the files as JSON.")
+@workspace_options
+def weekly(home: str | None, config: str | None, week: str, as_json: bool) -> int:
+    """Report on an ISO week: notebook, HTML and markdown in reports/weekly."""
+    return _make(Workspace(home, config), "weekly", week, as_json)
+
+
+def _make(workspace: Workspace, kind: str, label: str, as_json: bool) -> int:
+    """Make a report and say where it is."""
+    from peaktrade_core.reports.period_reports import make_report
+
+    workspace.recover()
+    made = make_report(kind, label, workspace)
+    if as_json:
+        print_json(made)
+    else:
+        for path in (made.html, made.notebook, made.markdown):
+            click.echo(path.relative_to(workspace.home))
+        if made.error:
+            click.echo(f"error: {made.error}", err=True)
+    return NotebookError.exit_code if made.error else 0
+
+
+@report.command()
+@click.option("--output-format", type=click.Choice(("markdown", "html", "both")), default="both", show_default=True)
+@click.option("--output-dir", metavar="DIR", help="Where the files go; reports/live by default.")
+@click.option("--stdout", is_flag=True, help="Print the report instead of writing files.")
+@workspace_options
+def status(home: str | None, config: str | None, output_format: str, output_dir: str | None, stdout: bool) -> None:
+    """Report how everything stands now: health, running sessions, portfolio, alerts, the newest sessions."""
+    from peaktrade_core.reports.status_report import status_report, write_status_report
+
+    workspace = Workspace(home, config)
+    workspace.recover()
+    if stdout:
+        if output_format == "html":
+            click.echo(status_report(workspace, "html"))
+            return
+        click.echo(status_report(workspace, "markdown"))
+        return
+    forms = ("markdown", "html") if output_format == "both" else (output_format,)
+    folder = Path(output_dir) if output_dir else workspace.reports / "live"
+    for path in write_status_report(workspace, folder, forms):
+        click.echo(path)

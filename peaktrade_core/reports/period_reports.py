@@ -1,0 +1,88 @@
+"""The daily and the weekly report as files: the executed notebook, its HTML, and markdown with the same tables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.reports import summary as ps
+from peaktrade_core.reports.period_tables import period_tables
+from peaktrade_core.runbooks.runbooks import run_runbook
+from peaktrade_core.schedule import periods
+from peaktrade_core.show.table import Table
+from peaktrade_core.show.templates import templates
+from peaktrade_core.workspace.chain_heads import chain_heads
+from peaktrade_core.workspace.workspace import Workspace
+
+
+class Kind(NamedTuple):
+    """A kind of report: its period, its notebook and that notebook's parameter; the folder is the kind's name."""
+
+    period: str
+    notebook: str
+    parameter: str
+
+
+KINDS = {"daily": Kind(periods.DAY, "daily_report", "date"), "weekly": Kind(periods.WEEK, "weekly_report", "week")}
+
+
+class MadeReport(msgspec.Struct, frozen=True):
+    """A report.
+
+    Attributes:
+        label: of its day or week; html, notebook, markdown: its files; error: in a sentence, None when all went well.
+    """
+
+    label: str
+    html: Path
+    notebook: Path
+    markdown: Path
+    error: str | None
+
+
+def make_report(kind: str, label: str, workspace: Workspace) -> MadeReport:
+    """Make the report of a day or week, in place of an older one; one that fails never takes a good one's place.
+
+    Args:
+        kind: ``daily`` or ``weekly``.
+        label: a day or week as :func:`~peaktrade_core.schedule.periods.span_named` takes it.
+        workspace: of which, and where the files go: ``reports/daily/2026-01-04.html`` and so on.
+
+    Raises:
+        ConfigError: there is no such day or week.
+        EnvironmentFault: the files cannot be written.
+    """
+    chosen = KINDS[kind]
+    span = periods.span_named(chosen.period, label, workspace.clock.now())
+    outcome = run_runbook(chosen.notebook, {chosen.parameter: span.label}, workspace)
+    folder = workspace.reports / kind
+    name = span.label if outcome.error is None else f"{span.label}_failed"
+    made = MadeReport(
+        span.label, folder / f"{name}.html", folder / f"{name}.ipynb", folder / f"{name}.md", outcome.error
+    )
+    try:
+        os.replace(outcome.notebook, made.notebook)
+        os.replace(outcome.html, made.html)
+        write_atomic(made.markdown, _markdown(workspace, span, outcome.error).encode())
+        if outcome.error is None:
+            for suffix in ("html", "ipynb", "md"):
+                (folder / f"{span.label}_failed.{suffix}").unlink(missing_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot write {made.html}: {error.strerror or error}") from error
+    return made
+
+
+def _markdown(workspace: Workspace, span: periods.Span, error: str | None) -> str:
+    """Return a report as markdown: its tables, or only what went wrong."""
+    tables: list[Table] = [] if error else period_tables(ps.summarize(workspace, span))
+    title = "Daily report" if span.kind == periods.DAY else "Weekly report"
+    return (
+        templates()
+        .get_template("tables.md.j2")
+        .render(title=f"{title} {span.label}", as_of="", error=error, tables=tables, heads=chain_heads(workspace.home))
+    )

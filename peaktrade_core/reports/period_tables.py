@@ -1,0 +1,264 @@
+"""The daily and the weekly report, table by table: what their notebooks show and their markdown says.
+
+Long lists are cut to what needs a look; the totals always cover everything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from peaktrade_core.base.clock import local
+from peaktrade_core.reports import summary as ps
+from peaktrade_core.runbooks.notebook_tables import check_table
+from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.schedule import periods
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import TONE_OF, Cell, Table
+from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from peaktrade_core.reports.summary import Result, Summary
+
+MOST = 20  # rows of a list of sessions or alerts
+NO_SESSION = "No session began in this period. `peaktrade session run` starts one."
+
+
+def open_day(workspace: Workspace, date: str = "yesterday") -> Summary:
+    """Return what happened on a UTC day: ``2026-01-04``, ``today`` or ``yesterday``.
+
+    Raises:
+        ConfigError: there is no such day, or it has not begun.
+    """
+    return ps.summarize(workspace, periods.span_named(periods.DAY, date, workspace.clock.now()))
+
+
+def open_week(workspace: Workspace, week: str = "last") -> Summary:
+    """Return what happened in an ISO week: ``2026-W01``, ``this`` or ``last``; raises as :func:`open_day`."""
+    return ps.summarize(workspace, periods.span_named(periods.WEEK, week, workspace.clock.now()))
+
+
+def period_overview(summary: Summary) -> Table:
+    """Return the figures of the period in one table, beside those of the one before."""
+    now, before = _total(summary.by_currency), _total(summary.before)
+    rows = [
+        ("Sessions", _outcomes(summary.by_currency), _outcomes(summary.before)),
+        ("Realized PnL", _money(summary.by_currency), _money(summary.before)),
+        ("Largest drawdown", wording.percent(_worst(summary.by_currency)), wording.percent(_worst(summary.before))),
+        ("Orders executed", wording.count(now.get("orders", 0)), wording.count(before.get("orders", 0))),
+        ("Orders denied", wording.count(now.get("blocked", 0)), wording.count(before.get("blocked", 0))),
+        ("Alerts raised", _alerts(summary), ""),
+        ("Changes of the trading state", wording.count(len(summary.halts)), ""),
+    ]
+    span = summary.span
+    note = (
+        f"UTC, from {wording.minute(span.since)} to {wording.minute(span.until)}; "
+        f"as of {wording.moment(summary.as_of)} UTC ({local(summary.as_of)[:16].replace('T', ' ')} in Berlin)"
+        + ("" if summary.as_of >= span.until else ": the period is not over")
+    )
+    title = f"{'The day' if span.kind == periods.DAY else 'The week'} {span.label}"
+    return Table(title, ("", span.label, span.before.label), rows, note=note)
+
+
+def period_attention(summary: Summary) -> Table:
+    """Return the escalation path, evaluated, and what else needs a look."""
+    return check_table(summary.attention, "Does anything need a person?")
+
+
+def period_results(summary: Summary) -> Table:
+    """Return the results by strategy and by symbol."""
+    rows = [
+        (
+            result.name,
+            result.currency,
+            wording.count(result.sessions),
+            wording.count(result.completed),
+            wording.count(result.failed),
+            wording.count(result.aborted),
+            wording.count(result.orders),
+            wording.count(result.blocked),
+            wording.signed(result.realized_pnl),
+            wording.percent(result.max_drawdown),
+        )
+        for result in (*summary.by_strategy, *summary.by_symbol)
+    ]
+    columns = ("By strategy, then by symbol", "Currency", "Sessions", "OK", "Failed", "Aborted", "Orders", "Denied")
+    return Table(
+        "Results", (*columns, "Realized PnL", "Max DD"), rows, numbers=range(2, 10), empty=NO_SESSION.replace("`", "")
+    )
+
+
+def period_figure(summary: Summary) -> go.Figure | Table:
+    """Return realized PnL over the period."""
+    from peaktrade_core.show.figures import results_figure
+
+    ended = [row for row in summary.sessions if row.ended_at and row.realized_pnl is not None]
+    ended.sort(key=lambda row: (row.ended_at, row.session_id))
+    if not ended:
+        return Table("Realized PnL", (), [], empty="No session has ended, so there is nothing to draw.")
+    currencies = sorted({wording.quote_currency(row.symbol) for row in ended})
+    return results_figure(
+        {
+            currency: [
+                (summary.span.since, 0.0),
+                *(
+                    (row.ended_at, row.realized_pnl)
+                    for row in ended
+                    if wording.quote_currency(row.symbol) == currency and row.ended_at and row.realized_pnl is not None
+                ),
+            ]
+            for currency in currencies
+        }
+    )
+
+
+def period_failures(summary: Summary) -> Table:
+    """Return the sessions that failed, each with its next step and runbook; then those that were aborted."""
+    aborted = [row for row in (*summary.carried, *summary.sessions) if row.status == "aborted"]
+    rows = [*summary.ended_badly, *aborted]
+    shown = [
+        (
+            row.session_id,
+            Cell(wording.badge(row.status), TONE_OF[row.status]),
+            _at(row.ended_at, summary),
+            row.notes or wording.NOTHING,
+            next_step(row.notes),
+        )
+        for row in rows[:MOST]
+    ]
+    columns = ("Session", "Status", "Ended (UTC)", "Error", "What to do")
+    return Table(
+        "Failed and aborted", columns, shown, note=_cut(rows), empty="None: every session that ended has completed."
+    )
+
+
+def period_sessions(summary: Summary) -> Table:
+    """Return the sessions that weigh most: still open, then the largest losses and gains; all when they are few."""
+    open_ = summary.still_open
+    ended = sorted((row for row in summary.sessions if row not in open_), key=lambda row: row.realized_pnl or 0.0)
+    few = len(summary.sessions) <= MOST
+    chosen = summary.sessions if few else [*open_[:MOST], *ended[: MOST // 2], *ended[-MOST // 2 :]]
+    title = "Sessions" if few else "Sessions: still open, largest losses, largest gains"
+    return _sessions(summary, title, chosen, _cut(summary.sessions, len(chosen)), NO_SESSION.replace("`", ""))
+
+
+def period_carried(summary: Summary) -> Table:
+    """Return the sessions that began before the period and ended in it."""
+    return _sessions(
+        summary,
+        "Began earlier, ended in this period",
+        summary.carried[:MOST],
+        _cut(summary.carried),
+        "None. Every session that ended here also began here.",
+    )
+
+
+def _sessions(summary: Summary, title: str, rows: Sequence[SessionRow], note: str, empty: str) -> Table:
+    """Return sessions as rows."""
+    columns = ("Session", "Status", "Started (UTC)", "Took", "What", "Realized PnL", "Max DD", "Orders", "Denied")
+    shown = [
+        (
+            row.session_id,
+            Cell(wording.badge(row.status), TONE_OF.get(row.status, "")),
+            _at(row.started_at, summary),
+            wording.duration(row.duration_seconds) if row.ended_at else wording.NOTHING,
+            f"{row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING}",
+            wording.signed(row.realized_pnl, wording.quote_currency(row.symbol)),
+            wording.percent(row.max_drawdown),
+            wording.count(row.num_orders),
+            wording.count(row.orders_blocked),
+        )
+        for row in rows
+    ]
+    return Table(title, columns, shown, numbers=(3, 5, 6, 7, 8), note=note, empty=empty)
+
+
+def period_denials(summary: Summary) -> Table:
+    """Return how often each code denied an order."""
+    rows = [(code, wording.count(n)) for code, n in summary.denials.items()]
+    return Table("Orders denied, by code", ("Code", "Times"), rows, numbers=(1,), empty="No order was denied.")
+
+
+def _at(moment: datetime | None, summary: Summary) -> str:
+    """Return a time, without the day where the title says it."""
+    if moment is None or moment.date() != summary.span.since.date() or summary.span.kind != periods.DAY:
+        return wording.minute(moment)
+    return f"{moment:%H:%M}"
+
+
+def period_alerts(summary: Summary) -> Table:
+    """Return the alerts that were raised, with who took care of them."""
+    rows = [
+        (
+            _at(row.raised_at, summary),
+            Cell(row.severity, {"critical": "bad", "warning": "mid"}.get(row.severity, "")),
+            row.rule_id,
+            row.run_id or wording.NOTHING,
+            row.message,
+            row.state,
+            row.acknowledged_by or "nobody yet",
+            row.runbook or wording.NOTHING,
+        )
+        for row in summary.alerts[:MOST]
+    ]
+    columns = ("Raised (UTC)", "Severity", "Rule", "Run", "Message", "Now", "Acknowledged by", "Runbook")
+    return Table("Alerts", columns, rows, note=_cut(summary.alerts), empty="No alert was raised.")
+
+
+def period_halts(summary: Summary) -> Table:
+    """Return the changes of the trading state and of the kill switch."""
+    rows = [(_at(one.at, summary), one.who, one.text) for one in summary.halts[:MOST]]
+    return Table(
+        "Halts and releases", ("At (UTC)", "By", "What"), rows, note=_cut(summary.halts), empty="Nothing was halted."
+    )
+
+
+def period_tables(summary: Summary) -> list[Table]:
+    """Return everything that a report says, in its order."""
+    shown = (period_overview, period_attention, period_results, period_failures, period_sessions, period_carried)
+    return [show(summary) for show in (*shown, period_denials, period_alerts, period_halts)]
+
+
+def _total(results: Sequence[Result]) -> Counter[str]:
+    """Return the sums that do not depend on the currency."""
+    total: Counter[str] = Counter()
+    for result in results:
+        total.update({"orders": result.orders, "blocked": result.blocked})
+    return total
+
+
+def _outcomes(results: Sequence[Result]) -> str:
+    """Return how many sessions there were and how they ended."""
+    counts = Counter[str]()
+    for result in results:
+        parts = ("completed", "failed", "aborted", "open")
+        counts.update({"sessions": result.sessions, **{part: getattr(result, part) for part in parts}})
+    told = ", ".join(f"{counts[part]} {part}" for part in ("completed", "failed", "aborted", "open") if counts[part])
+    return f"{counts['sessions']:,} ({told})" if counts["sessions"] else "0"
+
+
+def _money(results: Sequence[Result]) -> str:
+    """Return the result in each currency."""
+    return " · ".join(wording.signed(r.realized_pnl, r.currency) for r in results) or wording.NOTHING
+
+
+def _worst(results: Sequence[Result]) -> float | None:
+    """Return the largest drawdown [fraction]."""
+    return max((r.max_drawdown for r in results if r.max_drawdown is not None), default=None)
+
+
+def _alerts(summary: Summary) -> str:
+    """Return how many alerts were raised, how bad, and how many were taken care of."""
+    counts = Counter(row.severity for row in summary.alerts)
+    told = ", ".join(f"{counts[name]} {name}" for name in ("critical", "warning", "info") if counts[name])
+    return f"{len(summary.alerts)}" + (f" ({told})" if told else "") + f", {summary.acknowledged} acknowledged"
+
+
+def _cut(rows: Sequence[object], shown: int = MOST) -> str:
+    """Return a sentence when not everything is shown."""
+    return f"{min(shown, len(rows))} of {len(rows):,} are shown." if len(rows) > shown else ""

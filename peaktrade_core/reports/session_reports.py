@@ -1,0 +1,117 @@
+"""Reports over the registry: a summary of many sessions and a section for each, as markdown and as HTML.
+
+The figures come from :mod:`views`, the words from :mod:`wording`, the looks from ``templates/reports``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from peaktrade_core.base.checks import Check
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.records.registry import ALL, Query
+from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.show import wording
+from peaktrade_core.show.templates import css, templates
+from peaktrade_core.trading.records import SessionRecord, finite
+
+
+class Section(NamedTuple):
+    """What a report says of one session; an unreadable file has no record."""
+
+    row: SessionRow
+    record: SessionRecord | None
+    params: str
+    figures: list[tuple[str, str]]
+    checks: list[Check]
+
+
+def figures_of(record: SessionRecord) -> list[tuple[str, str]]:
+    """Return the figures of a session with their units, in the order in which people read them."""
+    return metric_figures(record.metrics, wording.quote_currency(record.symbol))
+
+
+def metric_figures(metrics: Mapping[str, Any], currency: str) -> list[tuple[str, str]]:
+    """Return metrics with their units, in the order in which people read them; a dash where there is none."""
+    codes = metrics.get("deny_codes")
+    codes = codes if isinstance(codes, Mapping) else {}
+
+    def figure(name: str) -> float | None:
+        return finite(metrics.get(name))
+
+    return [
+        ("Realized PnL (net of fees)", wording.signed(figure("realized_pnl"), currency)),
+        ("Unrealized PnL", wording.signed(figure("unrealized_pnl"), currency)),
+        ("Equity at the end", wording.money(figure("equity_end"), currency)),
+        ("Fees", wording.money(figure("fees"), currency)),
+        ("Max drawdown", wording.percent(figure("max_drawdown"))),
+        ("Steps (bars)", wording.count(figure("steps"))),
+        ("Orders generated", wording.count(figure("orders_generated"))),
+        ("Orders executed", wording.count(figure("num_orders"))),
+        ("Orders blocked by risk", wording.count(figure("orders_blocked_risk"))),
+        ("Orders rejected by the venue", wording.count(figure("orders_rejected"))),
+        ("Orders still open", wording.count(figure("orders_open"))),
+        ("Fill rate", wording.percent(figure("fill_rate"), 1)),
+        ("Round trips", wording.count(figure("num_trades"))),
+        ("Bars missing", wording.count(figure("bars_missing"))),
+        ("Risk", str(metrics.get("risk_status") or wording.NOTHING)),
+        ("Deny codes", ", ".join(f"{code} × {n}" for code, n in codes.items()) or "none"),
+    ]
+
+
+def session_report(views: Views, query: Query = ALL, *, summary_only: bool = False, form: str = "markdown") -> str:
+    """Return the report over the matching sessions.
+
+    Args:
+        views: the read side.
+        query: filters and limit; the summary covers what the sections cover.
+        summary_only: leave the sections out.
+        form: ``markdown`` or ``html``.
+    """
+    rows = views.rows(query)
+    sections = [] if summary_only else [_section(views, row) for row in rows]
+    template = templates().get_template("sessions.html.j2" if form == "html" else "sessions.md.j2")
+    currencies = {wording.quote_currency(row.symbol) for row in rows}
+    given = [f"{k} = {v}" for k, v in query._asdict().items() if v != getattr(ALL, k)]
+    return template.render(
+        as_of=views.now(),
+        stats=views.stats(query),
+        sections=sections,
+        filters=", ".join(given) or "none",
+        currency=f" {currencies.pop()}" if len(currencies) == 1 else " (mixed currencies)" if currencies else "",
+        css=css(),
+        head=views.chain_head(),
+    )
+
+
+def write_session_report(
+    views: Views, folder: Path, query: Query = ALL, *, summary_only: bool, form: str
+) -> list[Path]:
+    """Write the report as ``markdown``, ``html`` or ``both`` into ``folder`` and return the files.
+
+    Raises:
+        EnvironmentFault: the folder cannot be written.
+    """
+    stamp = f"{views.now():%Y%m%dT%H%M%S}"
+    written = []
+    for kind, suffix in (("markdown", "md"), ("html", "html")):
+        if form in (kind, "both"):
+            path = folder / f"live_sessions_{stamp}.{suffix}"
+            write_atomic(path, session_report(views, query, summary_only=summary_only, form=kind).encode())
+            written.append(path)
+    return written
+
+
+def _section(views: Views, row: SessionRow) -> Section:
+    """Return the section of one session."""
+    if row.status == "unreadable":
+        return Section(row, None, "", [], [])
+    record = views.record(row.session_id)
+    params = record.setting("params")
+    text = ", ".join(f"{k} {v}" for k, v in params.items()) if isinstance(params, Mapping) else ""
+    return Section(
+        row, record, f"({text})" if text else "", figures_of(record), post_session_checks(views, row.session_id)
+    )

@@ -1,0 +1,116 @@
+"""The status report: how everything stands now, as markdown and HTML, for whoever takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from peaktrade_core.base.clock import local
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.desk.health import health
+from peaktrade_core.fleet.ops import portfolio
+from peaktrade_core.runbooks.notebook_tables import check_table, sessions_table
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import TONE_OF, Cell, Table
+from peaktrade_core.show.templates import css, templates
+from peaktrade_core.workspace.chain_heads import chain_heads
+from peaktrade_core.workspace.workspace import Workspace
+
+NEWEST = 10
+SUFFIX = {"markdown": "md", "html": "html"}
+
+
+def status_report(workspace: Workspace, form: str) -> str:
+    """Return the report as ``markdown`` or ``html``."""
+    return _rendered(workspace, status_tables(workspace), form)
+
+
+def write_status_report(workspace: Workspace, folder: Path, forms: Iterable[str]) -> list[Path]:
+    """Write the report in each form into ``folder`` and return the files.
+
+    Raises:
+        EnvironmentFault: the folder cannot be written.
+    """
+    stem, tables = f"status_{workspace.clock.now():%Y%m%dT%H%M%S}", status_tables(workspace)
+    written = []
+    for form in forms:
+        path = folder / f"{stem}.{SUFFIX[form]}"
+        write_atomic(path, _rendered(workspace, tables, form).encode())
+        written.append(path)
+    return written
+
+
+def _rendered(workspace: Workspace, tables: list[Table], form: str) -> str:
+    """Return tables as a document."""
+    now = workspace.clock.now()
+    as_of = f"As of {wording.moment(now)} UTC ({local(now)[11:16]} in Berlin)"
+    template = templates().get_template(f"tables.{SUFFIX[form]}.j2")
+    heads = chain_heads(workspace.home)
+    return template.render(title="Live status report", as_of=as_of, error=None, tables=tables, css=css(), heads=heads)
+
+
+def status_tables(workspace: Workspace) -> list[Table]:
+    """Return what the report says, in its order."""
+    return [
+        check_table(health(workspace), "Health"),
+        _runs(workspace),
+        _portfolio(workspace),
+        _alerts(workspace),
+        sessions_table(workspace, NEWEST),
+    ]
+
+
+def _runs(workspace: Workspace) -> Table:
+    """Return what has not ended."""
+    rows = [
+        (
+            run.run_id,
+            Cell(run.state, "good" if run.state == "running" else "bad"),
+            f"{run.strategy or wording.NOTHING} on {run.symbol or wording.NOTHING}",
+            wording.minute(run.started_at),
+            wording.duration(run.silence_s),
+            wording.count(run.step),
+            wording.money(run.equity, wording.quote_currency(run.symbol)),
+            run.trading_state or wording.NOTHING,
+        )
+        for run in workspace.views.runs(500)
+        if run.state in ("running", "silent", "died")
+    ]
+    columns = ("Session", "State", "What", "Started (UTC)", "Silent for", "Bars", "Equity", "May trade")
+    return Table("Running sessions", columns, rows, numbers=(4, 5, 6), empty="No session runs.")
+
+
+def _portfolio(workspace: Workspace) -> Table:
+    """Return what running sessions hold."""
+    rows = [
+        (
+            p.mode,
+            p.symbol or wording.NOTHING,
+            wording.count(p.sessions),
+            f"{p.position:g}",
+            wording.money(p.exposure, p.currency),
+            wording.signed(p.realized_pnl, p.currency),
+            wording.signed(p.unrealized_pnl, p.currency),
+        )
+        for p in portfolio(workspace.views.runs(500))
+    ]
+    columns = ("Mode", "Symbol", "Sessions", "Position", "Exposure", "Realized PnL", "Unrealized PnL")
+    return Table("Portfolio", columns, rows, numbers=range(2, 7), empty="Nothing is held: no session runs.")
+
+
+def _alerts(workspace: Workspace) -> Table:
+    """Return the alerts that are raised."""
+    rows = [
+        (
+            Cell(row.severity, TONE_OF["fail" if row.severity == "critical" else "warn"]),
+            row.rule_id,
+            row.run_id or wording.NOTHING,
+            row.message,
+            wording.minute(row.raised_at),
+            row.acknowledged_by or "nobody yet",
+            row.runbook or wording.NOTHING,
+        )
+        for row in workspace.alerts.rows("raised")
+    ]
+    columns = ("Severity", "Rule", "Run", "Message", "Raised (UTC)", "Acknowledged by", "Runbook")
+    return Table("Alerts", columns, rows, empty="No alert is raised.")

@@ -1,0 +1,1 @@
+"""The decision code over history: compiled backtest, other limits, previews, divergence."""

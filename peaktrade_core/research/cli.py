@@ -1,0 +1,114 @@
+"""``peaktrade strategies`` and ``peaktrade backtest``."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from peaktrade_core.session.options import decision_options, parse_params
+from peaktrade_core.show import wording
+from peaktrade_core.show.output import print_json, print_pairs, print_table
+from peaktrade_core.trading.strategies import all_strategies
+from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
+
+if TYPE_CHECKING:
+    from peaktrade_core.session.session import Plan
+    from peaktrade_core.trading.market import Bars
+
+
+def print_strategies(workspace: Workspace, as_json: bool) -> None:
+    """Print every registered strategy with its configured parameters."""
+    configured = workspace.config.strategy
+    found = [
+        {
+            "name": s.name,
+            "tier": s.tier,
+            "parameters": s.parameters(configured.get(s.name, {}))._asdict(),
+            "summary": s.summary,
+        }
+        for s in all_strategies()
+    ]
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("STRATEGY", "TIER", "PARAMETERS", "WHAT IT DOES"),
+        (
+            (s["name"], s["tier"], ", ".join(f"{k}={v}" for k, v in s["parameters"].items()), s["summary"])
+            for s in found
+        ),
+    )
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@workspace_options
+def strategies(home: str | None, config: str | None, as_json: bool) -> None:
+    """List the strategies and their parameters."""
+    print_strategies(Workspace(home, config), as_json)
+
+
+@click.command()
+@decision_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@workspace_options
+def backtest(
+    home: str | None,
+    config: str | None,
+    strategy_module: str | None,
+    params: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity."""
+    from peaktrade_core.research.backtest import run_backtest
+
+    workspace = Workspace(home, config)
+    if strategy_module:
+        load_strategy_module(Path(strategy_module))
+    plan = workspace.plan(params=parse_params(params), **options)
+    bars = _bars_of(plan)
+    begin = time.perf_counter()
+    result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
+    took = time.perf_counter() - begin
+    statistics = result.statistics()
+    if as_json:
+        print_json(
+            {
+                "config": plan.config,
+                "metrics": result.metrics,
+                "statistics": [s._asdict() for s in statistics],
+                "trades": [trade._asdict() for trade in result.trades],
+            }
+        )
+        return
+    from peaktrade_core.reports.session_reports import metric_figures
+
+    click.echo(f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}")
+    click.echo(
+        f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up\n"
+    )
+    print_pairs(dict(metric_figures(msgspec.to_builtins(result.metrics), wording.quote_currency(plan.config.symbol))))
+    click.echo()
+    print_table(
+        ("STATISTIC", "VALUE", "UNIT", "DEFINITION"),
+        ((s.name, wording.NOTHING if s.value is None else f"{s.value:,.4g}", s.unit, s.definition) for s in statistics),
+        right=("VALUE",),
+    )
+
+
+def _bars_of(plan: Plan) -> Bars:
+    """Return the bars that a session with this plan would see, in columns."""
+    import numpy as np
+
+    from peaktrade_core.trading.market import Bars
+
+    wanted = None if plan.config.steps is None else plan.config.warmup_candles + plan.config.steps
+    table = np.array(list(islice(iter(plan.feed), wanted)), dtype=np.float64)
+    return Bars(table[:, 0], table[:, 1:], plan.feed.name)

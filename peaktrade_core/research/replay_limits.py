@@ -1,0 +1,328 @@
+"""Counterfactual limits: a recorded session once more through the same decision code, under other risk limits.
+
+Bars and signals come from the journal (signals do not depend on limits), so do the venue's answers, the trading states
+and what the shared account refused. Under the session's own limits the replay repeats every event of the journal. What
+is not in the journal is not known: an account's refusal is judged by its recorded figure, and a live price that passed
+counts as fresh.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.base.clock import iso
+from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.halts.gate import rearm
+from peaktrade_core.halts.states import STATES
+from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar
+from peaktrade_core.trading import book as bk
+from peaktrade_core.trading import engine
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.costs import Market, market_of
+from peaktrade_core.trading.market import Instrument, timeframe_seconds
+from peaktrade_core.trading.records import Metrics, SessionConfig
+from peaktrade_core.trading.risk import HALTED, OK, Limits
+from peaktrade_core.trading.tally import Tally
+from peaktrade_core.trading.telling import Teller
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the replay first differs: the recorded event and the replayed one (null where there is none), and why."""
+
+    step: int
+    at: datetime
+    seq: int | None
+    recorded: ev.AnyEvent | None
+    replayed: ev.AnyEvent | None
+    why: str
+
+
+class Blocked(msgspec.Struct, frozen=True, kw_only=True):
+    """An opening order that was sent and would have been denied: when, which, by what, with the figures."""
+
+    at: datetime
+    order_id: str
+    qty: float
+    notional: float
+    code: str
+    value: float | None
+    limit: float | None
+
+
+class Counterfactual(msgspec.Struct, frozen=True, kw_only=True):
+    """What other limits would have made of a session.
+
+    Attributes:
+        changed: limits that differ, as (recorded, replayed); bars: how many were replayed.
+        first: the first difference, null where every event is the same.
+        blocked: opening orders that would have been denied; allowed: denials that would not have been.
+        recorded, replayed: metrics of both; pnl_difference: replayed - recorded equity at the end [quote ccy].
+    """
+
+    session_id: str
+    changed: dict[str, tuple[float, float]]
+    bars: int
+    first: Difference | None
+    blocked: tuple[Blocked, ...]
+    allowed: int
+    recorded: Metrics
+    replayed: Metrics
+    pnl_difference: float
+
+
+class Replay:
+    """The loop of the session without feed, broker and disk: the outside world is what a recorded bar says of it."""
+
+    def __init__(self, config: SessionConfig, market: Market, limits: Limits) -> None:
+        self.market, self.limits = market, limits
+        self.bar_s = float(timeframe_seconds(config.timeframe))
+        self.book, self.out, self.teller = bk.new_book(config.start_balance), engine.new_out(), Teller()
+        self.gate = 0.0
+
+    def bar(self, bar: RecordedBar) -> tuple[list[ev.AnyEvent], ev.BarDone]:
+        """Work off one bar and return its events, those of the venue included, and its end."""
+        done, book = bar.done, self.book
+        self._obey(bar.states_before)
+        open_ts = done.ts_bar.timestamp()
+        rows = engine.step(
+            book,
+            self.out,
+            self.market,
+            self.limits,
+            bar.signal,
+            open_ts,
+            open_ts + self.bar_s,
+            done.open,
+            done.close,
+            bar.age_s,
+        )
+        if book[bk.OPENING] != 0.0:
+            verdict = bar.account_verdict(self.limits)
+            if verdict.code != OK:
+                rows = engine.refuse_opening(book, self.out, rows, self.limits, verdict, done.close)
+        events = self.teller.tell(self.out, rows, 0, done.ts)
+        if any(isinstance(event, ev.Halt) for event in events):
+            self.gate = max(self.gate, HALTED)
+        self._obey(bar.states_after)
+        events += self._venue(bar, [event for event in events if isinstance(event, ev.Order)])
+        return events, self._done(bar, events)
+
+    def _obey(self, states: list[ev.State]) -> None:
+        """Take over what the session took over from the disk."""
+        for state in states:
+            level = float(STATES.index(state.state))
+            if level < self.gate:
+                rearm(self.book)
+            self.gate = self.book[bk.STATE] = level
+
+    def _venue(self, bar: RecordedBar, placed: list[ev.Order]) -> list[ev.AnyEvent]:
+        """Answer orders as the venue did, order by order; what it was never asked it accepts."""
+        said: list[ev.AnyEvent] = []
+        refused = False
+        for order in placed:
+            if not refused and (denial := bar.withheld.get(order.purpose)):
+                said.append(msgspec.structs.replace(denial, qty=order.qty, price=order.price, order_id=order.order_id))
+                self._withdraw(order)
+                continue
+            if order.purpose not in bar.answers and not refused:
+                continue
+            if not refused and bar.answers[order.purpose]:
+                self.book[bk.REJECTS] = 0.0
+                said.append(ev.VenueAnswer(0, bar.done.ts, order.order_id, True))
+                continue
+            self.book[bk.REJECTS] += not refused
+            refused = True
+            self._withdraw(order)
+            said.append(ev.VenueAnswer(0, bar.done.ts, order.order_id, False))
+        return said
+
+    def _withdraw(self, order: ev.Order) -> None:
+        self.teller.withdraw(order)
+        bk.withdraw_order(self.book, order.purpose == "open")
+
+    def _done(self, bar: RecordedBar, events: list[ev.AnyEvent]) -> ev.BarDone:
+        """Return the bar's end as the session would have journalled it."""
+        book = self.book
+        denials = [event for event in events if isinstance(event, ev.Denial)]
+        orders = sum(isinstance(event, ev.Order) for event in events)
+        return msgspec.structs.replace(
+            bar.done,
+            position_size=book[bk.QTY],
+            cash=book[bk.CASH],
+            equity=book[bk.EQUITY],
+            realized_pnl=book[bk.REALIZED],
+            unrealized_pnl=book[bk.UNREALIZED],
+            orders_generated=orders + sum(denial.order_id is None for denial in denials),
+            orders_filled=sum(isinstance(event, ev.Fill) for event in events),
+            orders_rejected=sum(isinstance(event, ev.VenueAnswer) and not event.accepted for event in events),
+            orders_blocked=len(denials),
+            risk_allowed=not denials,
+            risk_reasons=tuple(denial.code for denial in denials),
+        )
+
+
+def recorded_limits(config: SessionConfig) -> Limits:
+    """Return the limits that a session recorded; one that an older record lacks has its default."""
+    kinds = {name: type(value) for name, value in Limits._field_defaults.items()}
+    return Limits(**{name: kinds[name](value) for name, value in config.risk_limits.items() if name in kinds})
+
+
+def replay_limits(
+    session_id: str, config: SessionConfig, events: Iterable[ev.AnyEvent], limits: Limits | None = None
+) -> Counterfactual:
+    """Run a recorded session under other limits and compare.
+
+    Args:
+        session_id: of the session; config: what it decided by.
+        events: its journal, in order.
+        limits: None for its own, under which nothing differs.
+
+    Raises:
+        ArtefactError: the journal holds no bar.
+    """
+    own = recorded_limits(config)
+    limits = limits or own
+    replay = Replay(config, recorded_market(config), limits)
+    was, now = Tally(config.start_balance), Tally(config.start_balance)
+    blocked: list[Blocked] = []
+    first: Difference | None = None
+    seen = Counter[str]()
+    for bar in recorded_bars(events, was):
+        told, done = replay.bar(bar)
+        for event in (*told, done):
+            now.add(event)
+        first = first or _first(bar, told, done)
+        if first is not None:
+            blocked += _blocked(bar, told)
+            seen["allowed"] += _allowed(bar, told)
+        seen["bars"] += 1
+    if not seen["bars"]:
+        raise ArtefactError(f"the journal of {session_id} holds no bar; there is nothing to replay")
+    changed = {n: (float(a), float(b)) for n, a, b in zip(Limits._fields, own, limits, strict=True) if a != b}
+    recorded, replayed = was.metrics(), now.metrics()
+    return Counterfactual(
+        session_id=session_id,
+        changed=changed,
+        bars=seen["bars"],
+        first=first,
+        blocked=tuple(blocked),
+        allowed=seen["allowed"],
+        recorded=recorded,
+        replayed=replayed,
+        pnl_difference=replayed.equity_end - recorded.equity_end,
+    )
+
+
+def recorded_market(config: SessionConfig) -> Market:
+    """Return the market that a session recorded.
+
+    Raises:
+        ArtefactError: its instrument is none.
+    """
+    try:
+        instrument = msgspec.convert(config.instrument, Instrument)
+    except msgspec.ValidationError as error:
+        raise ArtefactError(f"the recorded instrument cannot be used: {error}") from None
+    return market_of(
+        instrument,
+        fee_bps=config.fee_bps,
+        slippage_bps=config.slippage_bps,
+        position_fraction=config.position_fraction,
+    )
+
+
+def recorded_bars(events: Iterable[ev.AnyEvent], tally: Tally) -> Iterator[RecordedBar]:
+    """Yield the whole bars of a journal, and fold their events; what follows the last one never became a bar."""
+    pending: list[ev.AnyEvent] = []
+    for event in events:
+        pending.append(event)
+        if type(event) is ev.BarDone:
+            for folded in pending:
+                tally.add(folded)
+            yield RecordedBar(event, pending)
+            pending = []
+
+
+def _first(bar: RecordedBar, told: list[ev.AnyEvent], done: ev.BarDone) -> Difference | None:
+    """Return the first event of a bar that differs, None where all are the same."""
+    replayed = [event for event in told if isinstance(event, DECIDED)]
+    pairs = [*_zip_all(bar.decided, replayed), (bar.done, done)]
+    for old, new in pairs:
+        if old != new and _plain(old) != _plain(new):
+            return Difference(
+                step=bar.done.step,
+                at=bar.done.ts,
+                seq=old.seq if old else None,
+                recorded=old,
+                replayed=new,
+                why=_why(old, new),
+            )
+    return None
+
+
+def _zip_all(old: list[Any], new: list[Any]) -> list[tuple[Any, Any]]:
+    """Return both lists in pairs, None where one of them is over."""
+    length = max(len(old), len(new))
+    return list(zip(old + [None] * (length - len(old)), new + [None] * (length - len(new)), strict=True))
+
+
+def _plain(event: ev.AnyEvent | None) -> Any:
+    """Return what is compared of an event: all but its number, a NaN like the null that the journal holds."""
+    return None if event is None else msgspec.json.encode(msgspec.structs.replace(event, seq=0))
+
+
+def _why(old: ev.AnyEvent | None, new: ev.AnyEvent | None) -> str:
+    """Return in words what differs."""
+    for event, where in ((new, "under these limits"), (old, "in the session")):
+        if isinstance(event, ev.Denial):
+            return f"{where} denied: {event.code} value={event.value} limit={event.limit}"
+        if isinstance(event, ev.Halt):
+            return f"{where} halted: {event.code} value={event.value} limit={event.limit}"
+        if isinstance(event, ev.Severity) and type(old) is not type(new):
+            return f"{where} the level became {event.level}"
+    if old is None or new is None or type(old) is not type(new):
+        return "another event"
+    names = [f for f in old.__struct_fields__ if f != "seq" and getattr(old, f) != getattr(new, f)]
+    return "differs in " + ", ".join(f"{name} {getattr(old, name)} -> {getattr(new, name)}" for name in names)
+
+
+def _opening(events: Iterable[ev.AnyEvent]) -> ev.Order | None:
+    """Return the opening order of a bar."""
+    return next((e for e in events if isinstance(e, ev.Order) and e.purpose == "open"), None)
+
+
+def _blocked(bar: RecordedBar, told: list[ev.AnyEvent]) -> list[Blocked]:
+    """Return the opening order of a bar if it was sent, and would have been denied."""
+    order, denial = _opening(bar.decided), next((e for e in told if isinstance(e, ev.Denial) and not e.order_id), None)
+    if order is None or denial is None or _opening(told):
+        return []
+    return [
+        Blocked(
+            at=bar.done.ts,
+            order_id=order.order_id,
+            qty=order.qty,
+            notional=order.notional,
+            code=denial.code,
+            value=denial.value,
+            limit=denial.limit,
+        )
+    ]
+
+
+def _allowed(bar: RecordedBar, told: list[ev.AnyEvent]) -> bool:
+    """Return whether a bar's denied opening order would have been sent."""
+    denied = any(denial.order_id is None for denial in bar.denials)
+    return denied and _opening(bar.decided) is None and _opening(told) is not None
+
+
+def describe(event: ev.AnyEvent | None) -> str:
+    """Return an event on one line, for people."""
+    if event is None:
+        return "nothing"
+    fields = {n: getattr(event, n) for n in event.__struct_fields__ if n not in ("seq", "ts")}
+    return f"{type(event).__name__} {iso(event.ts)} " + " ".join(f"{name}={value}" for name, value in fields.items())

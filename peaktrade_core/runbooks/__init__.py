@@ -1,0 +1,1 @@
+"""The machine under runbook notebooks: parameters, steps, questions, evidence, execution, HTML."""

@@ -1,0 +1,147 @@
+"""What notebooks show of candles: what is stored, what is missing or odd, and where."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from peaktrade_core.base.clock import from_seconds
+from peaktrade_core.base.errors import DataError
+from peaktrade_core.candles import checks as candle_checks
+from peaktrade_core.candles import fetch as market_data
+from peaktrade_core.candles.store import CandleStore, Series
+from peaktrade_core.runbooks.notebook_tables import check_table
+from peaktrade_core.show import figures, wording
+from peaktrade_core.show.table import Table
+from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+DRAWN = 200  # gaps that a figure shows at most
+EMPTY = "No candles are stored. `peaktrade exchange fetch SYMBOL` downloads some."
+
+
+class CandleSeries:
+    """A stored series that a notebook looks at, judged once.
+
+    Attributes:
+        series: which; verdict: what is there and what is wrong; workspace: where.
+    """
+
+    def __init__(self, workspace: Workspace, series: Series, verdict: candle_checks.Verdict) -> None:
+        self.workspace, self.series, self.verdict = workspace, series, verdict
+
+    def __repr__(self) -> str:
+        return self.verdict.title
+
+
+def stored_candles(workspace: Workspace) -> Table:
+    """Return what is stored, a row a series."""
+    rows = [
+        (
+            one.venue,
+            one.symbol,
+            one.timeframe,
+            wording.minute(one.first),
+            wording.minute(one.last),
+            wording.count(one.bars),
+            wording.count(one.missing),
+        )
+        for one in market_data.holdings(CandleStore.of_workspace(workspace.home))
+    ]
+    columns = ("Venue", "Symbol", "Timeframe", "First (UTC)", "Last (UTC)", "Bars", "Missing")
+    return Table("Stored candles", columns, rows, numbers=(5, 6), empty=EMPTY)
+
+
+def open_candles(workspace: Workspace, symbol: str, timeframe: str, outlier_deviations: float = 30.0) -> CandleSeries:
+    """Return a stored series, judged; of several venues the first by name.
+
+    Raises:
+        DataError: nothing like it is stored; says what is and how to get it.
+    """
+    store = CandleStore.of_workspace(workspace.home)
+    found = [one for one in store.series() if (one.symbol, one.timeframe) == (symbol, timeframe)]
+    if not found:
+        stored = ", ".join(map(str, store.series())) or "nothing"
+        raise DataError(
+            f"no candles of {symbol} {timeframe} are stored, but {stored}; "
+            f"`peaktrade exchange fetch {symbol} --timeframe {timeframe}` downloads some"
+        )
+    series = found[0]
+    now = workspace.clock.now().timestamp()
+    return CandleSeries(workspace, series, candle_checks.check_store(store, [series], now, outlier_deviations)[0])
+
+
+def check_candles(candles: CandleSeries) -> Table:
+    """Return every question about a series with its answer."""
+    return check_table(candles.verdict.checks, candles.verdict.title)
+
+
+def missing_candles(candles: CandleSeries, limit: int = 10) -> Table:
+    """Return the longest gaps, in the order of time."""
+    return _spans(candles, "gaps", limit, "Gaps", "No bar is missing between the first and the last.")
+
+
+def still_candles(candles: CandleSeries, limit: int = 10) -> Table:
+    """Return the longest runs of bars without volume, in the order of time."""
+    return _spans(candles, "zero_volume", limit, "Bars without volume", "Every bar has volume.")
+
+
+def odd_candles(candles: CandleSeries, limit: int = 10) -> Table:
+    """Return the bars that went furthest from the close before, the furthest first."""
+    found = sorted(candles.verdict.findings.get("outliers", []), key=lambda one: -float(one["deviations"]))
+    rows = [
+        (_minute(one["ts"]), f"{100 * one['log_return']:+.2f} %", f"{one['deviations']:.1f}") for one in found[:limit]
+    ]
+    columns = ("Bar (UTC)", "Log return", "Deviations")
+    return Table(
+        _titled("Outliers", len(rows), len(found)), columns, rows, numbers=(1, 2), empty="No bar is that far off."
+    )
+
+
+def candles_figure(candles: CandleSeries) -> go.Figure:
+    """Return the close over time with the gaps as bands and the outliers as crosses."""
+    bars, findings = CandleStore.of_workspace(candles.workspace.home).read(candles.series), candles.verdict.findings
+    moments = [from_seconds(ts) for ts in bars.ts.tolist()]
+    closes = bars.ohlcv[:, 3].tolist()
+    far = {_parsed(one["ts"]): float(one["deviations"]) for one in findings.get("outliers", [])}
+    return figures.candles_figure(
+        candles.series.symbol,
+        wording.quote_currency(candles.series.symbol),
+        moments,
+        closes,
+        timedelta(seconds=candles.series.bar_s),
+        gaps=[(_parsed(one["first"]), _parsed(one["last"])) for one in _longest(findings.get("gaps", []), DRAWN)],
+        odd=[
+            figures.Mark(at, c, f"{far[at]:.0f} deviations") for at, c in zip(moments, closes, strict=True) if at in far
+        ],
+    )
+
+
+def _spans(candles: CandleSeries, kind: str, limit: int, title: str, empty: str) -> Table:
+    """Return the longest stretches of a kind, in the order of time."""
+    found = candles.verdict.findings.get(kind, [])
+    rows = [(_minute(x["first"]), _minute(x["last"]), wording.count(x["bars"])) for x in _longest(found, limit)]
+    columns = ("First (UTC)", "Last (UTC)", "Bars")
+    return Table(_titled(title, len(rows), len(found)), columns, rows, numbers=(2,), empty=empty)
+
+
+def _longest(spans: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """Return the longest stretches, in the order of time."""
+    return sorted(sorted(spans, key=lambda one: -int(one["bars"]))[:limit], key=lambda one: str(one["first"]))
+
+
+def _titled(title: str, shown: int, found: int) -> str:
+    """Return a title that says how many rows are not shown."""
+    return title if shown == found else f"{title}: {shown} of {found}"
+
+
+def _parsed(ts: str) -> datetime:
+    """Return the time of a finding."""
+    return datetime.fromisoformat(ts)
+
+
+def _minute(ts: str) -> str:
+    """Return the time of a finding as people read it."""
+    return wording.minute(_parsed(ts))

@@ -1,0 +1,174 @@
+"""What notebooks work with: a workspace, a session that is run or looked at, and the figures of it.
+
+Notebooks import these from :mod:`peaktrade_core`; the tables are in :mod:`notebook_tables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.runbooks.cells import watch_cells
+from peaktrade_core.runs.checks import DRAWDOWN_REVIEW
+from peaktrade_core.show import figures, wording
+from peaktrade_core.show.table import Table
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from peaktrade_core.session.session import Plan, Progress
+
+NO_BARS = "This session traded no bar, so there is nothing to draw. Its status and error say why."
+
+
+class Session:
+    """A session that a notebook looks at: its record, and its journal once somebody asks for it.
+
+    Attributes:
+        record: from the registry; workspace: where it is; currency: of its money.
+        events: of its journal, in order; empty when there is none, then ``fault`` says why.
+    """
+
+    def __init__(self, workspace: Workspace, record: SessionRecord) -> None:
+        self.workspace, self.record = workspace, record
+        self.currency = wording.quote_currency(record.symbol)
+        self.fault = ""
+
+    def __repr__(self) -> str:
+        return f"{self.id}: {wording.badge(self.record.status)}"
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.record.session_id
+
+    @cached_property
+    def events(self) -> list[ev.AnyEvent]:
+        """All events of the journal."""
+        try:
+            return self.workspace.views.events(self.id)
+        except ArtefactError as fault:
+            self.fault = str(fault)
+            return []
+
+    @cached_property
+    def bars(self) -> list[ev.BarDone]:
+        """The bars that traded."""
+        return [event for event in self.events if type(event) is ev.BarDone]
+
+    @cached_property
+    def fills(self) -> list[ev.Fill]:
+        """What was executed."""
+        return [event for event in self.events if isinstance(event, ev.Fill)]
+
+    @cached_property
+    def denials(self) -> list[ev.Denial]:
+        """What was denied."""
+        return [event for event in self.events if isinstance(event, ev.Denial)]
+
+    @property
+    def start_balance(self) -> float:
+        """Equity before the first bar [quote ccy]."""
+        given = self.record.setting("start_balance")
+        return float(given) if isinstance(given, (int, float)) else 0.0
+
+    @cached_property
+    def series(self) -> figures.Series:
+        """The session bar by bar, as figures take it."""
+        peak, drawdown = self.start_balance, []
+        for bar in self.bars:
+            peak = max(peak, bar.equity)
+            drawdown.append(1.0 - bar.equity / peak)
+        bars = self.bars
+        return figures.Series([b.ts for b in bars], [b.close for b in bars], [b.equity for b in bars], drawdown)
+
+
+def open_workspace(home: str | Path | None = None) -> Workspace:
+    """Return the workspace that the notebook is in (or ``PEAKTRADE_HOME``, or ``home``), dead sessions ended first."""
+    watch_cells()
+    workspace = Workspace(home)
+    workspace.recover()
+    return workspace
+
+
+def open_session(workspace: Workspace, session_id: str = "latest") -> Session:
+    """Return a session by its id; ``latest`` is the one that started last.
+
+    Raises:
+        SessionNotFoundError: there is none; names the newest.
+    """
+    return Session(workspace, workspace.views.record(workspace.views.resolve(session_id)))
+
+
+def run_planned_session(workspace: Workspace, plan: Plan) -> Session:
+    """Run a planned session, show how far it is, and return it; the stop button ends it as ``aborted``."""
+    from peaktrade_core.session.session import run_session
+
+    fixed = isinstance(workspace.clock, FixedClock)  # what is shown must then be the same every time
+    watch = _say_nothing if fixed else _progress_line()
+    return Session(workspace, run_session(plan, workspace.desk(), watch=watch))
+
+
+def _say_nothing(_: Progress) -> None:
+    """Watch in silence."""
+
+
+def _progress_line() -> Callable[[Progress], None]:
+    """Return a watcher that keeps one line up to date below the cell, or says nothing outside a notebook."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        return _say_nothing
+    line = display(Table("Starting …", ("",), [("warm-up",)]), display_id=True)
+
+    def watch(now: Progress) -> None:
+        of = f" of {now.total:,}" if now.total else ""
+        text = f"{now.step:,}{of} bars · equity {now.equity:,.2f} · position {now.position:g}"
+        line.update(Table(now.phase.capitalize(), ("",), [(text,)]))
+
+    return watch
+
+
+def equity_figure(session: Session) -> go.Figure | Table:
+    """Return equity over time."""
+    if not session.bars:
+        return _nothing_to_draw("Equity", session)
+    return figures.equity_figure(session.series, session.start_balance, session.currency)
+
+
+def drawdown_figure(session: Session) -> go.Figure | Table:
+    """Return drawdown over time, with the line from which a risk review is due."""
+    if not session.bars:
+        return _nothing_to_draw("Drawdown", session)
+    return figures.drawdown_figure(session.series, DRAWDOWN_REVIEW)
+
+
+def price_figure(session: Session) -> go.Figure | Table:
+    """Return the close over time with the fills and the denied orders on it."""
+    if not session.bars:
+        return _nothing_to_draw("Price", session)
+    marks = [
+        figures.Mark(f.ts, f.price, f"{'buy' if f.qty > 0 else 'sell'} {abs(f.qty):g} at {f.price:,.2f}")
+        for f in session.fills
+    ]
+    return figures.price_figure(
+        session.series,
+        session.record.symbol or "",
+        session.currency,
+        buys=[mark for mark, fill in zip(marks, session.fills, strict=True) if fill.qty > 0],
+        sells=[mark for mark, fill in zip(marks, session.fills, strict=True) if fill.qty < 0],
+        denied=[figures.Mark(d.ts, d.price, f"denied: {d.code}") for d in session.denials],
+    )
+
+
+def _nothing_to_draw(title: str, session: Session) -> Table:
+    """Return what stands in the place of a figure or table of a session without bars."""
+    return Table(title, (), [], empty=session.fault or NO_BARS)

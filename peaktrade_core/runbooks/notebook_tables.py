@@ -1,0 +1,320 @@
+"""The tables that notebooks show: one helper a cell.
+
+They put figures into words; they compute none that :mod:`views`, :mod:`checks` or :mod:`statistics` would not give
+everybody else as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from peaktrade_core.base.checks import PASS, Check, worst
+from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.desk.venue_readiness import smoke_checks, venue_checks
+from peaktrade_core.records.registry import ALL, Query
+from peaktrade_core.runbooks.notebook import NO_BARS, Session
+from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import TONE_OF, Cell, Table
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.market import timeframe_seconds
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from peaktrade_core.session.session import Plan
+
+LEVELS = {"green": "✓", "yellow": "▲", "red": "✕"}
+
+
+def workspace_state(workspace: Workspace) -> Table:
+    """Return how things stand: sessions, trading state, what is configured."""
+    stats, config, latest = workspace.views.stats(), workspace.config, workspace.views.latest()
+    stopped = [state for state in workspace.states.everything() if state.state != "ACTIVE"]
+    trading = "; ".join(f"{s.scope} {s.state} by {s.by}: {s.reason}" for s in stopped)
+    worst_state = "ACTIVE" if not stopped else max(stopped, key=lambda s: s.state == "HALTED").state
+    counted = ", ".join(f"{n} {status}" for status, n in stats.by_status.items())
+    session = config.session
+    rows = [
+        ("Sessions", f"{stats.total_sessions}" + (f" ({counted})" if counted else ", none yet")),
+        ("Latest", _latest(latest)),
+        ("Trading", Cell(trading or "✓ ACTIVE", TONE_OF[worst_state])),
+        ("Live", Cell("✓ locked by design", TONE_OF["ACTIVE"])),
+        ("Default session", f"{session.strategy} on {session.symbol} {session.timeframe}, feed {session.feed}"),
+    ]
+    return Table("This workspace", ("", ""), rows)
+
+
+def _latest(record: SessionRecord | None) -> str:
+    if record is None:
+        return "none: the runbook session_run starts the first"
+    return f"{record.session_id} {wording.badge(record.status)}"
+
+
+def runbook_index() -> Table:
+    """Return every notebook that can be run, with what it is for and its command."""
+    from peaktrade_core.runbooks.runbooks import list_runbooks
+
+    rows = [
+        (
+            Cell(info.title, href=f"{info.kind}/{info.name}.ipynb"),
+            info.kind,
+            info.purpose,
+            Cell("changes things", TONE_OF["warn"]) if info.side_effects else "reads",
+            Cell(f"`peaktrade runbook run {info.name}`", code=True),
+        )
+        for info in list_runbooks()
+    ]
+    return Table("Notebooks", ("Notebook", "Kind", "What for", "Effect", "Without a person"), rows)
+
+
+def sessions_table(workspace: Workspace, limit: int = 10, query: Query = ALL) -> Table:
+    """Return the newest sessions, as the dashboard lists them."""
+    rows = [
+        (
+            row.session_id,
+            row.mode,
+            Cell(wording.badge(row.status), TONE_OF.get(row.status, "")),
+            f"{row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING}",
+            wording.signed(row.realized_pnl),
+            wording.percent(row.max_drawdown),
+            wording.count(row.num_orders),
+            row.notes,
+        )
+        for row in workspace.views.rows(query._replace(limit=limit))
+    ]
+    columns = ("Session", "Mode", "Status", "What", "PnL", "Max DD", "Orders", "Notes")
+    empty = "No sessions found. Start one with the runbook session_run."
+    return Table(f"The newest sessions (at most {limit})", columns, rows, numbers=(4, 5, 6), empty=empty)
+
+
+def readiness(workspace: Workspace) -> Table:
+    """Return the pre-session checklist, answered."""
+    return check_table(pre_session_checks(workspace), "Ready to start?")
+
+
+def venue_readiness(workspace: Workspace, symbol: str) -> Table:
+    """Return the checklist of the venue before a testnet session, answered."""
+    return check_table(venue_checks(workspace, symbol), "Is the venue ready?")
+
+
+def smoke_test(workspace: Workspace, symbol: str) -> Table:
+    """Return whether the venue takes the smallest order; it is validated only, or placed in the demo and closed."""
+    return check_table(smoke_checks(workspace, symbol), "Smoke test")
+
+
+def answers_table(session: Session) -> Table:
+    """Return what the venue said to each order of a testnet session."""
+    answers = [event for event in session.events if isinstance(event, ev.VenueAnswer)]
+    rows = [
+        (
+            a.order_id,
+            wording.moment(a.ts),
+            Cell("✓ accepted" if a.accepted else "✕ refused", "good" if a.accepted else "bad"),
+            a.message,
+        )
+        for a in answers
+    ]
+    return Table("The venue's answers", ("Order", "At (UTC)", "Answer", "Its words"), rows, empty="No order was sent.")
+
+
+def plan_table(plan: Plan) -> Table:
+    """Return what would run; nothing was written yet."""
+    config, currency = plan.config, wording.quote_currency(plan.config.symbol)
+    limits = config.risk_limits
+    bars = f"{config.warmup_candles:,} to warm up, then " + (f"{config.steps:,}" if config.steps else "all that come")
+    source = f"seed {config.seed}" if config.seed is not None else Path(config.candles or "").name
+    rows = [
+        ("Mode", f"{plan.mode} ({_reach(plan)}), stands for {plan.env_name}"),
+        ("Strategy", f"{config.strategy_name} " + ", ".join(f"{k} {v:g}" for k, v in config.params.items())),
+        ("Market", f"{config.symbol} {config.timeframe}, {config.instrument['kind']}"),
+        ("Feed", f"{config.feed}, {source}"),
+        ("Bars", bars),
+        ("Start balance", wording.money(config.start_balance, currency)),
+        ("New position", f"{wording.percent(config.position_fraction, 1)} of equity"),
+        ("Costs", f"fee {config.fee_bps:g} bps, slippage {config.slippage_bps:g} bps"),
+        ("Largest order", wording.money(limits["max_order_notional"], currency)),
+        ("Largest loss a day", wording.money(limits["max_daily_loss_abs"], currency)),
+        ("Halts at drawdown", f"{limits['max_drawdown_halt_pct']:g} %"),
+        ("Notes", config.notes or wording.NOTHING),
+    ]
+    return Table("This is what will run. Nothing was written yet.", ("", ""), rows)
+
+
+def _reach(plan: Plan) -> str:
+    """Return how far an order of a plan gets."""
+    if not plan.broker.asks_venue:
+        return "simulated, no order leaves this machine"
+    return "fills are simulated; each order is also put to the venue, which cannot trade it live"
+
+
+def session_summary(session: Session) -> Table:
+    """Return a session's figures, as report and dashboard show them."""
+    from peaktrade_core.reports.session_reports import figures_of
+
+    record = session.record
+    rows: list[tuple[object, object]] = [
+        ("Session", record.session_id),
+        ("Status", Cell(wording.badge(record.status), TONE_OF.get(record.status, ""))),
+        ("What", f"{record.setting('strategy_name')} on {record.symbol} {record.setting('timeframe')}, {record.mode}"),
+        ("Started (UTC)", wording.moment(record.started_at)),
+        *((name, _level(text) if name == "Risk" and text in LEVELS else text) for name, text in figures_of(record)),
+        ("Notes", str(record.setting("notes") or wording.NOTHING)),
+    ]
+    if record.error:
+        rows.insert(2, ("Error", Cell(record.error, TONE_OF["fail"])))
+    return Table("What came out", ("", ""), rows)
+
+
+def check_session(session: Session) -> Table:
+    """Return the post-session checklist, answered."""
+    return check_table(session_checks(session), "Post-session check")
+
+
+def session_checks(session: Session) -> list[Check]:
+    """Return the answers of the post-session checklist, as a runbook records them."""
+    return post_session_checks(session.workspace.views, session.id)
+
+
+def session_files(session: Session) -> tuple[Path, Path]:
+    """Return the files that a session's evidence rests on: its record and its journal."""
+    workspace = session.workspace
+    return workspace.registry.path_of(session.record), workspace.run_folder(session.id).journal
+
+
+def check_table(checks: Sequence[Check], title: str = "Checks") -> Table:
+    """Return answered questions with evidence and what to do, and the result in a sentence below."""
+    rows = [
+        (Cell(wording.MARKS[c.status], TONE_OF[c.status]), c.question, c.evidence, Cell(c.next_step, code=True))
+        for c in checks
+    ]
+    columns = ("Answer", "Question", "Evidence", "What to do")
+    return Table(title, columns, rows, note=_result(checks), empty="Nothing was asked.")
+
+
+def _result(checks: Sequence[Check]) -> Cell:
+    """Return the result of a checklist in a sentence."""
+    status, open_ = worst(checks), sum(c.status != PASS for c in checks)
+    if len(checks) == 1:
+        text = "the answer needs attention" if open_ else "the answer is good"
+    else:
+        text = f"{open_} of {len(checks)} answers need attention" if open_ else f"all {len(checks)} answers are good"
+    return Cell(f"Result: {wording.MARKS[status]}, {text}", TONE_OF[status])
+
+
+def risk_use_table(session: Session) -> Table:
+    """Return how much of each risk limit was used at most."""
+    from peaktrade_core.trading.limit_use import limits_used
+
+    limits = session.record.setting("risk_limits")
+    found = limits_used(session.events, limits) if isinstance(limits, dict) and session.bars else []
+
+    def shown(value: float, unit: str) -> str:
+        if unit == "orders":
+            return wording.count(value)
+        return wording.money(value, session.currency if unit == "quote" else unit)
+
+    rows = [
+        (
+            _level(use.level),
+            use.what,
+            shown(use.used, use.unit),
+            shown(use.limit, use.unit),
+            wording.percent(use.share, 1),
+            use.name,
+        )
+        for use in found
+    ]
+    columns = ("Level", "What", "Used at most", "Limit", "Share", "Setting")
+    empty = (
+        session.fault or NO_BARS if isinstance(limits, dict) else "The record names no limits: an older writer made it."
+    )
+    return Table("Limits used", columns, rows, numbers=(2, 3, 4), empty=empty)
+
+
+def _level(level: str) -> Cell:
+    """Return a level of the limits with its sign and colour."""
+    return Cell(f"{LEVELS.get(level, '?')} {level}", TONE_OF.get(level, ""))
+
+
+def deny_table(session: Session) -> Table:
+    """Return which codes denied orders, how often, with which figures, and what to do about it."""
+    from peaktrade_core.runs.deny_help import DENY_HELP, UNKNOWN
+
+    rows = []
+    for code in sorted({denial.code for denial in session.denials}):
+        found = [denial for denial in session.denials if denial.code == code]
+        biggest = max(found, key=lambda d: d.value or 0.0)
+        help_ = DENY_HELP.get(code, UNKNOWN)
+        figures_ = f"{wording.money(biggest.value)} of {wording.money(biggest.limit)}"
+        rows.append(
+            (code, len(found), figures_, wording.moment(found[0].ts), help_.meaning, Cell(help_.next_step, code=True))
+        )
+    columns = ("Code", "Times", "Most, of limit", "First (UTC)", "Meaning", "What to do")
+    return Table("Denied orders", columns, rows, numbers=(1, 2), empty=session.fault or "No order was denied.")
+
+
+def statistics_table(session: Session) -> Table:
+    """Return the usual statistics, each with its definition: frequency, annualisation, ddof and risk-free rate."""
+    from peaktrade_core.trading.statistics import Statistic, statistics, trades
+
+    def shown(one: Statistic) -> str:
+        if one.value is None:
+            return "not defined"
+        if one.unit.startswith("fraction"):
+            return wording.percent(one.value)
+        return wording.count(one.value) if one.unit in ("trades", "bars") else wording.money(one.value)
+
+    units = {"fraction": "", "fraction a year": "a year", "quote ccy": session.currency}
+    found = [] if not session.bars else statistics(
+        [bar.equity for bar in session.bars],
+        [bar.position_size for bar in session.bars],
+        trades(session.fills),
+        start_balance=session.start_balance,
+        bar_s=float(timeframe_seconds(str(session.record.setting("timeframe")))),
+    )  # fmt: skip
+    rows = [(s.name.replace("_", " "), shown(s), units.get(s.unit, s.unit), s.definition) for s in found]
+    columns = ("Statistic", "Value", "Unit", "Definition")
+    return Table("Statistics", columns, rows, numbers=(1,), empty=session.fault or NO_BARS)
+
+
+def evidence_table(session: Session) -> Table:
+    """Return the files that the session left, and the digest by which its journal can be known again."""
+    workspace, home = session.workspace, session.workspace.home
+    folder = workspace.run_folder(session.id)
+    record = workspace.registry.path_of(session.record)
+    rows = [
+        ("Record", _below(record, home), "the registry's JSON"),
+        ("Journal", _below(folder.journal, home), f"{len(session.events):,} events, sha256 {_digest(folder.journal)}"),
+        ("Table of bars", _below(folder.table, home), "parquet" if folder.table.is_file() else "not written"),
+    ]
+    return Table("Evidence", ("What", "Where, below the workspace", "Content"), rows)
+
+
+def _below(path: Path, home: Path) -> str:
+    """Return a path as seen from the workspace."""
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
+
+
+def _digest(path: Path) -> str:
+    """Return the first twelve digits of a file's SHA-256, or a dash."""
+    if not path.is_file():
+        return wording.NOTHING
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def links(*names: str, session: Session | None = None) -> Table:
+    """Return where to go on: notebooks by name, each with its purpose and its command."""
+    from peaktrade_core.runbooks.runbooks import find_runbook
+
+    rows = []
+    for info in map(find_runbook, names):
+        takes = any(parameter.name == "session_id" for parameter in info.parameters)
+        given = f" -p session_id={session.id}" if session and takes else ""
+        link = Cell(info.title, href=f"../{info.kind}/{info.name}.ipynb")
+        rows.append((link, info.purpose, Cell(f"`peaktrade runbook run {info.name}{given}`", code=True)))
+    return Table("Go on with", ("Notebook", "What for", "Without a person"), rows)

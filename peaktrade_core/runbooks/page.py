@@ -1,0 +1,24 @@
+"""An evidence record as a page that can be read on a phone and printed, beside the record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.evidence import Evidence
+from peaktrade_core.show import wording
+from peaktrade_core.show.templates import css, templates
+
+
+def write_page(book: EvidenceBook, record: Evidence) -> Path:
+    """Write a record's page and return its path.
+
+    Raises:
+        EnvironmentFault: the folder cannot be written.
+    """
+    path = book.folder / f"{record.evidence_id}.html"
+    template = templates().get_template("evidence.html.j2")
+    text = template.render(e=record, head=book.chain.head(), css=css(), marks={**wording.MARKS, "open": "? open"})
+    write_atomic(path, text.encode())
+    return path

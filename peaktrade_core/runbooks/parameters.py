@@ -1,0 +1,203 @@
+"""What a notebook's parameters cell declares, and the only values that it lets in.
+
+papermill checks neither names nor types. The cell does: one annotated literal a line, its meaning in a comment, and in
+the comment, where it helps, a range ``[1 .. 500]`` (either end may be missing) or a choice ``{any, completed}``::
+
+    steps: int = 300        # bars after the warm-up [1 .. 1000000]
+    status: str = "any"     # which sessions {any, completed, failed}
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import math
+import re
+import tokenize
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.base.errors import ConfigError, NotebookError, UnknownNameError
+
+KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "list": "a list"}
+_NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
+_RANGE = re.compile(rf"\[\s*({_NUMBER})?\s+\.\.\s*({_NUMBER})?\s*\]|\[\s*\.\.\s+({_NUMBER})\s*\]")
+_CHOICE = re.compile(r"\{([^{}]+)\}")
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """One declared parameter.
+
+    Attributes:
+        type: ``str``, ``int``, ``float``, ``bool`` or ``list``.
+        comment: what it means, with its unit; low, high: its range, None where open; choices: empty for any.
+    """
+
+    name: str
+    type: str
+    default: Any
+    comment: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """Return in words what may be given."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        words = KINDS[self.type]
+        if self.low is not None and self.high is not None:
+            return f"{words} from {self.low:.15g} to {self.high:.15g}"
+        if self.low is not None:
+            return f"{words} from {self.low:.15g} on"
+        return words if self.high is None else f"{words} up to {self.high:.15g}"
+
+
+def declared(source: str, where: str) -> list[Parameter]:
+    """Return the parameters that a parameters cell declares, in its order.
+
+    Args:
+        source: text of the cell.
+        where: the notebook, for messages.
+
+    Raises:
+        NotebookError: a line is no annotated literal, or a default breaks its own rule.
+    """
+    try:
+        tree = ast.parse(source)
+        comments = _comments(source)
+    except (SyntaxError, tokenize.TokenError) as error:
+        raise NotebookError(f"{where}: the parameters cell is no Python: {error}") from None
+    found = [_parameter(line, comments.get(line.end_lineno or 0, ""), where) for line in tree.body]
+    for parameter in found:
+        try:
+            convert(parameter, parameter.default)
+        except ConfigError as error:
+            raise NotebookError(f"{where}: the default breaks its own rule: {error}") from None
+    return found
+
+
+def _comments(source: str) -> dict[int, str]:
+    """Return the comment of each line that has one."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {token.start[0]: token.string.lstrip("# ").rstrip() for token in tokens if token.type == tokenize.COMMENT}
+
+
+def _parameter(line: ast.stmt, comment: str, where: str) -> Parameter:
+    """Return the parameter that one statement declares."""
+    if not (
+        isinstance(line, ast.AnnAssign)
+        and isinstance(line.target, ast.Name)
+        and isinstance(line.annotation, ast.Name)
+        and line.annotation.id in KINDS
+        and line.value is not None
+    ):
+        raise NotebookError(
+            f"{where}: line {line.lineno} of the parameters cell must read `name: type = literal` with a type of "
+            f"{', '.join(KINDS)}"
+        )
+    try:
+        default = ast.literal_eval(line.value)
+    except ValueError:
+        raise NotebookError(f"{where}: the default of {line.target.id} must be a literal") from None
+    bounds = _RANGE.search(comment)
+    low, high = (bounds[1], bounds[2] or bounds[3]) if bounds else (None, None)
+    choices = _CHOICE.search(comment)
+    return Parameter(
+        line.target.id,
+        line.annotation.id,
+        default,
+        _CHOICE.sub("", _RANGE.sub("", comment)).strip(),
+        None if low is None else float(low),
+        None if high is None else float(high),
+        tuple(text.strip() for text in choices[1].split(",")) if choices else (),
+    )
+
+
+def resolve(parameters: Sequence[Parameter], given: Mapping[str, object]) -> dict[str, Any]:
+    """Return a value for each parameter: the given one, converted and checked, else the default.
+
+    Raises:
+        UnknownNameError: a name that is not declared; lists those that are.
+        ConfigError: a value of the wrong type or out of range.
+    """
+    known = {parameter.name: parameter for parameter in parameters}
+    for name in given:
+        if name not in known:
+            raise UnknownNameError("parameter", name, list(known))
+    return {
+        name: convert(parameter, given[name]) if name in given else parameter.default
+        for name, parameter in known.items()
+    }
+
+
+def convert(parameter: Parameter, value: object) -> Any:
+    """Return ``value`` as the parameter's type; text, as a command line brings it, is converted.
+
+    Raises:
+        ConfigError: it cannot be that, or is out of range.
+    """
+    try:
+        converted = _from_text(parameter, value) if isinstance(value, str) else _typed(parameter.type, value)
+    except ValueError:
+        converted = None
+    if converted is None or not _allowed(parameter, converted):
+        raise ConfigError(f"{parameter.name} = {value!r} must be {parameter.allowed}")
+    return converted
+
+
+def _from_text(parameter: Parameter, text: str) -> Any:
+    """Return text as the parameter's type; None where it is nothing of the kind."""
+    if parameter.type == "str":
+        return text
+    if parameter.type == "int":
+        return int(text)
+    if parameter.type == "float":
+        return float(text)
+    if parameter.type == "bool":
+        return _TRUTH.get(text.strip().lower())
+    if text.lstrip().startswith("["):
+        value = json.loads(text)
+        return value if isinstance(value, list) else None
+    item = type(parameter.default[0]) if parameter.default else str
+    return [item(part.strip()) for part in text.split(",") if part.strip()]
+
+
+def _typed(kind: str, value: object) -> Any:
+    """Return a value that is no text as it is, if it is of the kind; a whole number is a number."""
+    if isinstance(value, bool):
+        return value if kind == "bool" else None
+    if kind == "float" and isinstance(value, (int, float)):
+        return float(value)
+    wanted = {"int": int, "list": list}.get(kind)
+    return value if wanted is not None and isinstance(value, wanted) else None
+
+
+def _allowed(parameter: Parameter, value: Any) -> bool:
+    """Return whether a value of the right type is in range."""
+    if parameter.choices:
+        return str(value) in parameter.choices
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return True
+    low = -math.inf if parameter.low is None else parameter.low
+    high = math.inf if parameter.high is None else parameter.high
+    return math.isfinite(value) and low <= value <= high
+
+
+def check_injected(source: str, expected: Mapping[str, object], where: str) -> None:
+    """Make sure that the cell which papermill injected says what was asked for.
+
+    Raises:
+        NotebookError: a value is missing, changed or added.
+    """
+    found = {}
+    for line in ast.parse(source).body:
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+            found[line.targets[0].id] = ast.literal_eval(line.value)
+    if found != dict(expected):
+        raise NotebookError(f"{where}: papermill injected {found}, asked for was {dict(expected)}")

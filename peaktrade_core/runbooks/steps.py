@@ -1,0 +1,320 @@
+"""How a runbook's steps show in a notebook: checks as tables, questions as plain forms, the end as a record.
+
+Where a person steps through, a question waits for a click and holds the steps after it. Without a person (papermill,
+nbval) nothing waits: answers come from the parameter ``answers``, and what is not answered makes the record incomplete.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.base.checks import PASS, Check
+from peaktrade_core.base.clock import FixedClock, iso, local
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.runbooks import evidence as ev
+from peaktrade_core.runbooks.book import Round
+from peaktrade_core.runbooks.notebook_tables import check_table
+from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.workspace.workspace import Workspace
+
+REHEARSAL = "demo operator"
+_TONE = {"pass": GOOD, "warn": MID, "fail": BAD, ev.OPEN: MID}
+_OUTCOME_TONE = {ev.PASSED: GOOD, ev.WARNED: MID, ev.FAILED: BAD, ev.STOPPED: MID, ev.INCOMPLETE: MID}
+
+
+class Runbook:
+    """What a runbook notebook holds in its hand while it is stepped through.
+
+    Attributes:
+        workspace: where it works; round: the execution and its record.
+    """
+
+    def __init__(
+        self, workspace: Workspace, round_: Round, answers: dict[str, tuple[str, str]], second: str, waits: bool
+    ) -> None:
+        self.workspace, self.round = workspace, round_
+        self._answers, self._second, self._waits = answers, second, waits
+        self._spared: set[str] = set()  # questions that the evidence left no need for
+
+    def __repr__(self) -> str:
+        record = self.round.record
+        return f"{record.evidence_id}: {record.title}, by {record.operator} ({record.role})"
+
+    @property
+    def second_person(self) -> str:
+        """Who agrees where two are needed, as far as the parameters name somebody."""
+        return self._second
+
+    def check(self, step_id: str, title: str, checks: Sequence[Check], *artefacts: Path) -> Table:
+        """Record checks as a step and show them."""
+        self.round.check(step_id, title, checks, *artefacts)
+        return check_table(checks, title)
+
+    def act(self, step_id: str, title: str, action: Callable[[], str]) -> Table:
+        """Do something once, record what came of it and show it."""
+        step = self.round.act(step_id, title, action)
+        return Table(
+            title, ("", ""), [("Result", step.result), ("By", step.by), ("At (UTC)", wording.moment(step.ended_at))]
+        )
+
+    def confirm(self, step_id: str, text: str, *, about: str = "", needed: bool = False) -> Prompt | Table:
+        """Ask what only a person can tell: yes, no, or does not apply.
+
+        Args:
+            step_id, text: as for :meth:`ask`.
+            about: a step of checks; when all its answers are good there is nothing to ask.
+            needed: it always applies, so that is no answer.
+        """
+        step = self.round.record.step(about) if about else None
+        if step is not None and step.status == PASS:
+            return self.spare(step_id, text, "Nothing to ask: every answer is good.")
+        return self.ask(step_id, text, (ev.YES, ev.NO) if needed else (ev.YES, ev.NO, ev.NOT_APPLICABLE))
+
+    def ask_must(self, step_id: str, text: str) -> Prompt:
+        """Ask what must be a yes to go on: a no ends the runbook."""
+        return self.ask(step_id, text, (ev.YES, msgspec.structs.replace(ev.NO, stops=True, meaning="it ends here")))
+
+    def spare(self, step_id: str, text: str, why: str) -> Table:
+        """Leave a question out because nothing is left to answer, and say why."""
+        self._spared.add(step_id)
+        return Table(text, (), [], empty=why)
+
+    def spared(self, step_id: str) -> bool:
+        """Return whether a question was left out because nothing was left to answer."""
+        return step_id in self._spared
+
+    def ask(
+        self,
+        step_id: str,
+        text: str,
+        options: Sequence[ev.Option] = (ev.YES, ev.NO, ev.NOT_APPLICABLE),
+        *,
+        reason: bool = False,
+    ) -> Prompt:
+        """Put a question to the person; without one, take the answer from the parameters.
+
+        Raises:
+            ConfigError, UnknownNameError: the answer of the parameters may not be given.
+        """
+        step = self.round.ask(step_id, ev.Question(text=text, options=tuple(options), reason=reason))
+        if step.answer is None and (given := self._given(step)):
+            step = self.round.answer(step_id, given[0], given[1], second=self._second)
+        return Prompt(self.round, step, self._second, waits=self._waits)
+
+    def chose(self, step_id: str, key: str) -> bool:
+        """Return whether the question was answered so."""
+        return self.round.chose(step_id, key)
+
+    def finish(self, *artefacts: Path) -> Finished:
+        """End the execution: seal its record, write it as a page, and show what it says.
+
+        Raises:
+            ConfigError: the parameters answer a question that was never asked.
+            StepOpenError: a person steps through and a question is open.
+        """
+        asked = {step.id for step in self.round.record.steps} | self._spared
+        if unknown := sorted(set(self._answers) - asked):
+            raise ConfigError(f"answers: {', '.join(unknown)} was never asked; asked were: {', '.join(sorted(asked))}")
+        self.round.require_answers()
+        return Finished(self.workspace, self.round.finish(*artefacts))
+
+    def _given(self, step: ev.Step) -> tuple[str, str] | None:
+        """Return the answer that the parameters give; a rehearsal takes the one that the evidence supports."""
+        if step.id in self._answers:
+            return self._answers[step.id]
+        if not self.round.record.rehearsal or step.question is None:
+            return None
+        allowed = [o for o in step.question.options if not ev.AUTHORITIES[o.authority].second or self._second]
+        best = next((o for o in allowed if o.supported), allowed[0] if allowed else None)
+        return None if best is None else (best.key, "rehearsal" if step.question.reason else "")
+
+
+class Prompt:
+    """A question in a notebook: a form while it waits for a person, else what was answered."""
+
+    def __init__(self, round_: Round, step: ev.Step, second: str, *, waits: bool) -> None:
+        self._round, self.step, self._second, self._waits = round_, step, second, waits
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        if self._waits and self.step.answer is None:
+            from peaktrade_core.runbooks.form import answer_form
+
+            display(answer_form(self._round, self.step, self._second, self._after))
+        else:
+            display(self.table())
+
+    def _after(self, step: ev.Step) -> str:
+        """Return what stands in the place of the form once it is answered."""
+        self.step = step
+        return self.table()._repr_html_()
+
+    def table(self) -> Table:
+        """Return question, options and answer as a table."""
+        question, answer = self.step.question, self.step.answer
+        assert question is not None
+        follows = any(o.meaning for o in question.options)
+        rows = [
+            (
+                Cell(
+                    "●" if answer and answer.key == o.key else "○",
+                    _TONE[o.status] if answer and answer.key == o.key else "",
+                ),
+                o.label,
+                *([Cell(o.meaning, code=True)] if follows else []),
+                _support(o.supported),
+            )
+            for o in question.options
+        ]
+        columns = ("", "Answer", *(["What follows"] if follows else []), "Evidence")
+        return Table(question.text, columns, rows, note=_said(self.step))
+
+
+class Finished:
+    """The end of a runbook: its record in a table, and for programs."""
+
+    def __init__(self, workspace: Workspace, record: ev.Evidence) -> None:
+        from peaktrade_core.runbooks.page import write_page
+
+        self.record = record
+        self.page = write_page(workspace.evidence, record)
+        self._home = workspace.home
+
+    def table(self) -> Table:
+        """Return how it came out, step by step, and where the record is."""
+        record = self.record
+        rows = [
+            (Cell(wording.MARKS.get(step.status, "? open"), _TONE[step.status]), step.title, _by(step), told(step))
+            for step in record.steps
+        ]
+        where = self.page.relative_to(self._home).as_posix()
+        note = Cell(
+            f"{record.evidence_id}: {record.outcome}, by {record.operator} ({record.role}). {where}",
+            _OUTCOME_TONE[record.outcome],
+        )
+        return Table("Evidence", ("Result", "Step", "By", "What it says"), rows, note=note)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        del include, exclude
+        told = {"evidence_id": self.record.evidence_id, "outcome": self.record.outcome}
+        return {"text/html": self.table()._repr_html_(), "text/plain": repr(self.table()), EVIDENCE_MIME: told}
+
+
+def begin_runbook(
+    workspace: Workspace,
+    name: str,
+    *,
+    operator: str = "",
+    role: str = "operator",
+    second_person: str = "",
+    answers: str = "",
+    subject: str = "",
+    resume: str = "",
+) -> Runbook:
+    """Begin a runbook, or take an interrupted one up again, and return it.
+
+    Args:
+        workspace: where.
+        name: of the notebook.
+        operator: who; empty for the name of the login.
+        role: operator, risk_officer or owner.
+        second_person: who agrees where two are needed.
+        answers: ``step = option: reason; …`` for runs without a person.
+        subject: the session, alert or incident that it is about.
+        resume: the id of an interrupted execution.
+
+    Raises:
+        ConfigError, UnknownNameError: an argument is wrong.
+    """
+    from peaktrade_core.runbooks.runbooks import find_runbook
+
+    given = ev.read_answers(answers)
+    waits = _somebody_is_there()
+    if resume:
+        round_ = workspace.evidence.resume(resume, waits=waits)
+        return Runbook(workspace, round_, given, second_person, waits)
+    info = find_runbook(name)
+    fixed = isinstance(workspace.clock, FixedClock)
+    round_ = workspace.evidence.begin(
+        name,
+        info.title,
+        operator=operator or (REHEARSAL if fixed else _login()),
+        role=role,
+        subject=subject,
+        parameters=_values([parameter.name for parameter in info.parameters]),
+        notebook_sha256=hashlib.sha256(info.path.read_bytes()).hexdigest() if not fixed else "",
+        waits=waits,
+    )
+    return Runbook(workspace, round_, given, second_person, waits)
+
+
+def _somebody_is_there() -> bool:
+    """Return whether this cell was run by a frontend that can ask a person; papermill and nbval cannot."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    return bool(getattr(kernel, "_allow_stdin", False))
+
+
+def _values(names: Sequence[str]) -> dict[str, Any]:
+    """Return the values of the notebook's parameters as they stand."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    space = shell.user_ns if shell is not None else {}
+    return {name: space[name] for name in names if isinstance(space.get(name), (str, int, float, bool, list))}
+
+
+def _login() -> str:
+    """Return who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _support(supported: bool | None) -> Cell:
+    """Return what the evidence says to an option."""
+    if supported is None:
+        return Cell("your judgement")
+    return Cell("✓ speaks for it", GOOD) if supported else Cell("speaks against it")
+
+
+def _said(step: ev.Step) -> Cell:
+    """Return what was answered, by whom and why."""
+    answer = step.answer
+    if answer is None:
+        return Cell(f'? Not answered: give it with answers = "{step.id} = …"', MID)
+    with_ = f" with {answer.second}" if answer.second else ""
+    reason = f": {answer.reason}" if answer.reason else ""
+    return Cell(
+        f"Answered {answer.key} by {answer.by} ({answer.role}){with_} at {iso(answer.at)}, {local(answer.at)}{reason}",
+        _TONE[step.status],
+    )
+
+
+def _by(step: ev.Step) -> str:
+    return f"{step.by} {wording.moment(step.ended_at)}" if step.ended_at else step.by
+
+
+def told(step: ev.Step) -> str:
+    """Return what a step says, in a line."""
+    if step.answer is not None:
+        return step.answer.key + (f": {step.answer.reason}" if step.answer.reason else "")
+    if step.checks:
+        worse = [c for c in step.checks if c.status != "pass"]
+        return "; ".join(f"{c.question} {c.evidence}" for c in worse) or _all_good(len(step.checks))
+    return step.result or "not answered"
+
+
+def _all_good(n: int) -> str:
+    return f"{n} answers are good" if n > 1 else "the answer is good"

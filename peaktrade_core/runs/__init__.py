@@ -1,0 +1,1 @@
+"""The read side of sessions and runs: what every surface asks, and nobody else reads artefacts."""

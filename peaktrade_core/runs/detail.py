@@ -1,0 +1,89 @@
+"""One session from its journal: fills, denials, use of limits, halts, and what happened last.
+
+Of a journal too large to be read for a page only the end is shown, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+
+from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.records.journal import read_journal, read_tail, whole_events
+from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Fill, Halt, Notice, State
+from peaktrade_core.trading.limit_use import LimitUse, limits_used
+from peaktrade_core.trading.records import SessionRecord, finite
+
+LARGEST_JOURNAL = 64 << 20  # bytes; some 150,000 bars
+TAIL_EVENTS, RECENT, MOST_FILLS = 20_000, 50, 5000
+Incident = Halt | State | Notice | Failure
+
+
+class JournalDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session's journal tells beyond its record.
+
+    Attributes:
+        fills: executions, oldest first, the last 5,000 at most; all_fills: how many there were.
+        denials: how often each code denied an order, most frequent first.
+        limits: use of each limit, empty where the journal does not hold the whole session.
+        incidents: halts, changes of the trading state, errors and notices of the feed, oldest first.
+        recent: the last events, oldest first.
+        faults: what could not be read, in sentences.
+    """
+
+    fills: tuple[Fill, ...] = ()
+    all_fills: int = 0
+    denials: dict[str, int] = msgspec.field(default_factory=dict)
+    limits: tuple[LimitUse, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    recent: tuple[AnyEvent, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+def read_detail(journal: Path, record: SessionRecord) -> JournalDetail:
+    """Return what a journal tells of the session of ``record``; a broken one is told in ``faults``.
+
+    Raises:
+        OSError: there is none.
+    """
+    given = record.setting("risk_limits")
+    limits = {k: v for k, v in given.items() if finite(v)} if isinstance(given, dict) else {}
+    if journal.stat().st_size > LARGEST_JOURNAL:
+        try:
+            tail = read_tail(journal, TAIL_EVENTS)
+        except ArtefactError as error:
+            return JournalDetail(faults=(str(error),))
+        said = f"the journal is too large for a page: only its last {len(tail.events):,} events are shown"
+        return _digest(tail.events, {}, [said, *tail.faults])
+    events: list[AnyEvent] = []
+    faults: list[str] = []
+    try:
+        events.extend(read_journal(journal))
+    except ArtefactError as error:
+        faults.append(str(error))
+        events = list(whole_events(journal))
+    return _digest(events, limits, faults)
+
+
+def _digest(events: list[AnyEvent], limits: dict[str, float], faults: list[str]) -> JournalDetail:
+    """Return what events tell; limits are left out when they cannot be computed from them."""
+    fills = [event for event in events if type(event) is Fill]
+    denials = Counter(event.code for event in events if type(event) is Denial)
+    incidents = [event for event in events if isinstance(event, Halt | State | Notice | Failure)]
+    used: list[LimitUse] = []
+    if limits and any(type(event) is BarDone for event in events):
+        try:
+            used = limits_used(events, limits)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # of a foreign writer
+            faults.append(f"the use of limits cannot be computed: {type(error).__name__}: {error}")
+    return JournalDetail(
+        fills=tuple(fills[-MOST_FILLS:]),
+        all_fills=len(fills),
+        denials=dict(denials.most_common()),
+        limits=tuple(used),
+        incidents=tuple(incidents[-MOST_FILLS:]),
+        recent=tuple(events[-RECENT:]),
+        faults=tuple(faults),
+    )

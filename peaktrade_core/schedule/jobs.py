@@ -1,0 +1,199 @@
+"""Scheduled jobs as values: what a job is, which period a run stands for, and what the run log tells of it.
+
+The run log is the truth: a start without an end is a run that still goes on, or one whose process died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from peaktrade_core.base.clock import as_utc
+
+DAY, WEEK, TIME = "day", "week", "time"  # what one run of a job stands for
+MOMENT = "T"  # in the label of a moment, and of no day or week
+COMPLETED, FAILED, TIMED_OUT, CRASHED, RUNNING = "completed", "failed", "timed_out", "crashed", "running"
+
+
+class Period(msgspec.Struct, frozen=True):
+    """What a run stands for, once: a day, an ISO week or a moment.
+
+    Attributes:
+        label: ``2026-01-04``, ``2026-W01`` or the moment itself; the same label is never worked off twice.
+        due_at: when the schedule asked for it, aware UTC.
+    """
+
+    label: str
+    due_at: datetime
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One job of ``config/jobs.toml``.
+
+    Attributes:
+        cron: minute, hour, day, month, day of the week (by name), in the file's time zone.
+        enabled: whether the scheduler looks at it.
+        catch_up_days: missed periods of so many days are made up; 0: only the latest.
+        timeout_s: a run is ended after this [s].
+        retries: further attempts after a fault that can pass; retry_after_s: the wait before each [s].
+    """
+
+    cron: str
+    enabled: bool = True
+    catch_up_days: int = 0
+    timeout_s: float = 600.0
+    retries: int = 1
+    retry_after_s: float = 60.0
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """A line of the run log: about which job, and when."""
+
+    job: str
+    at: datetime
+
+
+class Known(Entry, frozen=True, kw_only=True, tag="known"):
+    """The scheduler met the job for the first time; nothing from before is made up."""
+
+
+class Started(Entry, frozen=True, kw_only=True, tag="started"):
+    """A run began.
+
+    Attributes:
+        due_at: when it should have; attempt: 1 for the first; by: ``schedule`` or the person who asked.
+    """
+
+    run_id: str
+    period: str
+    due_at: datetime
+    attempt: int
+    by: str
+    pid: int
+    host: str
+
+
+class Ended(Entry, frozen=True, kw_only=True, tag="ended"):
+    """A run ended.
+
+    Attributes:
+        transient: whether another attempt can help; seconds: how long it took [s].
+    """
+
+    run_id: str
+    status: str
+    message: str
+    transient: bool = False
+    seconds: float | None = None
+
+
+AnyEntry = Known | Started | Ended
+
+
+class JobRun(msgspec.Struct, frozen=True):
+    """A run of a job: its start, and its end where there is one."""
+
+    start: Started
+    end: Ended | None
+
+    @property
+    def status(self) -> str:
+        """How it ended; ``running`` without an end, which whoever knows the lock may correct to ``crashed``."""
+        return self.end.status if self.end else RUNNING
+
+
+class History:
+    """What the log tells: the runs of each job in the order of their starts, and since when each is known."""
+
+    def __init__(self, entries: Iterable[AnyEntry]) -> None:
+        self.known: dict[str, datetime] = {}
+        self._runs: dict[str, dict[str, JobRun]] = {}
+        for entry in entries:
+            runs = self._runs.setdefault(entry.job, {})
+            self.known.setdefault(entry.job, entry.at)
+            if isinstance(entry, Started):
+                runs[entry.run_id] = JobRun(entry, None)
+            elif isinstance(entry, Ended) and entry.run_id in runs:
+                runs[entry.run_id] = JobRun(runs[entry.run_id].start, entry)
+
+    @property
+    def jobs(self) -> list[str]:
+        """The names of all jobs that the log tells of."""
+        return list(self._runs)
+
+    def undone(self, job: str, *, busy: bool) -> list[JobRun]:
+        """Return the last run for each period that did not go well, oldest first; of moments only the newest counts.
+
+        Args:
+            job: its name; busy: whether a process works on it, so that a run without an end goes on. Else it crashed.
+        """
+        last: dict[str, JobRun] = {}
+        for run in self.runs(job):
+            if run.end or not busy:
+                period = "" if MOMENT in run.start.period else run.start.period
+                last.pop(period, None)  # tried again, it is the newest
+                last[period] = run
+        return [run for run in last.values() if run.status != COMPLETED]
+
+    def runs(self, job: str) -> list[JobRun]:
+        """Return the runs of a job, oldest first."""
+        return list(self._runs.get(job, {}).values())
+
+    def open(self, job: str) -> list[JobRun]:
+        """Return the runs of a job that have no end."""
+        return [run for run in self.runs(job) if run.end is None]
+
+    def attempts(self, job: str, label: str) -> list[JobRun]:
+        """Return the attempts at one period."""
+        return [run for run in self.runs(job) if run.start.period == label]
+
+    def settled(self, name: str, job: Job, label: str) -> bool:
+        """Return whether nothing is left to do for a period: it was done, or has failed for good."""
+        attempts = self.attempts(name, label)
+        if any(run.status == COMPLETED for run in attempts):
+            return True
+        ended = [run.end for run in attempts if run.end]
+        return bool(ended) and (not ended[-1].transient or len(ended) > job.retries)
+
+    def retry_at(self, name: str, job: Job, label: str) -> datetime | None:
+        """Return when a failed period may be tried again, None when it was not tried yet."""
+        ended = [run.end for run in self.attempts(name, label) if run.end]
+        return ended[-1].at + timedelta(seconds=job.retry_after_s) if ended else None
+
+
+def label_of(kind: str, due_at: datetime) -> str:
+    """Return what a run that is due at a moment stands for: the UTC day or ISO week before it, or the moment itself."""
+    before = (as_utc(due_at) - timedelta(days=7 if kind == WEEK else 1)).date()
+    if kind == DAY:
+        return before.isoformat()
+    if kind == WEEK:
+        year, week, _ = before.isocalendar()
+        return f"{year}-W{week:02d}"
+    return as_utc(due_at).isoformat(timespec="minutes")
+
+
+def due_periods(
+    name: str, job: Job, kind: str, times: Iterable[datetime], history: History, now: datetime
+) -> list[Period]:
+    """Return what a job has to do now, oldest first.
+
+    Args:
+        name: its name in the log; job: its settings; kind: what one run stands for.
+        times: when its schedule asked for it since it is known, aware UTC, rising, none after ``now``.
+        history: the run log.
+        now: aware UTC.
+    """
+    wanted: dict[str, Period] = {}
+    for at in times:
+        label = label_of(kind, at)
+        wanted.setdefault(label, Period(label, at))
+    periods = list(wanted.values())
+    if not job.catch_up_days:
+        periods = periods[-1:]
+    return [
+        period
+        for period in periods
+        if not history.settled(name, job, period.label) and (history.retry_at(name, job, period.label) or now) <= now
+    ]

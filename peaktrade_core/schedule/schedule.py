@@ -1,0 +1,308 @@
+"""The schedule as a service: which jobs there are, what is due, what ran, and working one period off.
+
+A job is a named thing that peaktrade knows; the file only says when. The kinds of jobs are given by whoever calls.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from peaktrade_core.base.clock import Clock, iso
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, ExchangeError, UnknownNameError
+from peaktrade_core.base.log import append_line
+from peaktrade_core.schedule import jobs as jb
+from peaktrade_core.schedule.job_log import RunLog, next_time, times_between, trigger
+from peaktrade_core.schedule.periods import span_named
+
+JOBS_FILE = Path("config") / "jobs.toml"
+CRASHED = "the process of the run ended without a word"
+LOOK_BACK = timedelta(days=8)  # of a job that makes up only the latest period
+
+
+class Done(NamedTuple):
+    """What a job did: whether it went well, and one sentence."""
+
+    ok: bool
+    message: str
+
+
+class JobKind(NamedTuple):
+    """A job that peaktrade knows.
+
+    Attributes:
+        purpose: one sentence; period: what one run stands for, ``day``, ``week`` or ``time``.
+        work: does it for one period.
+    """
+
+    purpose: str
+    period: str
+    work: Callable[[jb.Period], Done]
+
+
+class JobsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``config/jobs.toml``."""
+
+    time_zone: str = "Europe/Berlin"
+    jobs: dict[str, jb.Job] = {}
+
+
+class JobState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job stands, for lists and alert rules.
+
+    Attributes:
+        status: of the last run: completed, failed, timed_out, crashed, running, or ``never``.
+        last_period, last_at, last_message, last_seconds: of that run.
+        done_at: end of the last run that went well; next_at: when it is due next, None when disabled.
+        missing: periods that are due and not done, oldest first; overdue: whether one waits longer than a run may take.
+    """
+
+    job: str
+    purpose: str
+    enabled: bool
+    cron: str
+    status: str
+    last_period: str | None
+    last_at: datetime | None
+    last_message: str
+    last_seconds: float | None
+    done_at: datetime | None
+    next_at: datetime | None
+    missing: tuple[str, ...]
+    overdue: bool
+
+
+def read_jobs(path: Path, kinds: Mapping[str, JobKind]) -> JobsFile:
+    """Read the jobs.
+
+    Raises:
+        ConfigError: the file is missing, no TOML, or holds a wrong key, value or schedule; names file and key.
+        UnknownNameError: a job that peaktrade does not know.
+    """
+    try:
+        read = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), JobsFile)
+        zone = ZoneInfo(read.time_zone)
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; `peaktrade init` writes one into a new workspace") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except msgspec.ValidationError as error:
+        text, _, where = str(error).partition(" - at `$.")
+        raise ConfigError(f"{path}: {where.rstrip('`') + ': ' if where else ''}{text}") from None
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(f"{path}: time_zone must be a name such as Europe/Berlin or UTC") from None
+    for name, job in read.jobs.items():
+        if name not in kinds:
+            raise UnknownNameError("job", name, list(kinds), f"{path} names it; peaktrade schedule list")
+        try:
+            trigger(job.cron, zone)
+            _check(job)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: jobs.{name}: {error}") from None
+    return read
+
+
+def _check(job: jb.Job) -> None:
+    """Refuse settings out of range."""
+    for key, low, high in (
+        ("catch_up_days", 0, 365),
+        ("timeout_s", 1, 86_400),
+        ("retries", 0, 20),
+        ("retry_after_s", 0, 86_400),
+    ):
+        value = getattr(job, key)
+        if not low <= value <= high:
+            raise ConfigError(f"{key} = {value!r} must be from {low} to {high}")
+
+
+class Schedule:
+    """The schedule of one workspace.
+
+    Attributes:
+        jobs: the enabled and disabled jobs of the file; log: of their runs.
+    """
+
+    def __init__(self, home: Path, path: Path, kinds: Mapping[str, JobKind], clock: Clock) -> None:
+        """Read the jobs; raises as :func:`read_jobs`."""
+        read = read_jobs(path, kinds)
+        self.jobs, self.kinds = read.jobs, kinds
+        self.zone = ZoneInfo(read.time_zone)
+        self.log = RunLog(home / "reports" / "schedule")
+        self._operations = home / "logs" / "operations.log"
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self._clock.now()
+
+    def job(self, name: str) -> jb.Job:
+        """Return a job of the file.
+
+        Raises:
+            UnknownNameError: it is not there.
+        """
+        if name not in self.jobs:
+            raise UnknownNameError("job", name, list(self.jobs), "peaktrade schedule list")
+        return self.jobs[name]
+
+    def meet(self) -> None:
+        """Note the jobs that the log does not know yet: from now on their periods count."""
+        history, now = self.log.history(), self._clock.now()
+        for name, job in self.jobs.items():
+            if job.enabled and name not in history.known:
+                self.log.append(jb.Known(job=name, at=now))
+
+    def due(self, name: str, history: jb.History | None = None) -> list[jb.Period]:
+        """Return the periods that a job has to work off now, oldest first; none for one that was never met."""
+        job, now = self.job(name), self._clock.now()
+        history = history or self.log.history()
+        known = history.known.get(name)
+        if known is None or not job.enabled:
+            return []
+        since = max(known, now - (timedelta(days=job.catch_up_days) if job.catch_up_days else LOOK_BACK))
+        times = times_between(trigger(job.cron, self.zone), since, now)
+        return jb.due_periods(name, job, self.kinds[name].period, times, history, now)
+
+    def coming(self, limit: int) -> list[tuple[str, datetime]]:
+        """Return which enabled jobs are due next and when, earliest first."""
+        now = self.now()
+        until = now + timedelta(days=366)
+        upcoming = (
+            [(name, at) for at in islice(times_between(trigger(job.cron, self.zone), now, until), limit)]
+            for name, job in self.jobs.items()
+            if job.enabled
+        )
+        return sorted((one for times in upcoming for one in times), key=lambda one: one[1])[:limit]
+
+    def period_now(self, name: str) -> jb.Period:
+        """Return the period that a job would work off if it were due at this moment."""
+        self.job(name)
+        now, kind = self._clock.now(), self.kinds[name].period
+        return jb.Period(now.isoformat(timespec="milliseconds") if kind == jb.TIME else jb.label_of(kind, now), now)
+
+    def period_named(self, name: str, label: str) -> jb.Period:
+        """Return the day or week of that name, for a job that stands for one.
+
+        Raises:
+            UnknownNameError: there is no such job.
+            ConfigError: the job stands for a moment, or there is no such day or week.
+        """
+        self.job(name)
+        kind = self.kinds[name].period
+        if kind == jb.TIME:
+            raise ConfigError(f"{name} stands for the moment at which it runs; leave the period out")
+        return jb.Period(span_named(kind, label, self.now()).label, self.now())
+
+    def states(self) -> list[JobState]:
+        """Return how each job stands."""
+        history = self.log.history()
+        return [self._state(name, job, history) for name, job in self.jobs.items()]
+
+    def _state(self, name: str, job: jb.Job, history: jb.History) -> JobState:
+        runs, now = history.runs(name), self._clock.now()
+        last = runs[-1] if runs else None
+        status = last.status if last else "never"
+        if status == jb.RUNNING and not self.log.busy(name):
+            status = jb.CRASHED
+        done = [run.end.at for run in runs if run.end and run.end.status == jb.COMPLETED]
+        missing = self.due(name, history)
+        patience = timedelta(seconds=(job.timeout_s + job.retry_after_s) * (job.retries + 1))
+        return JobState(
+            job=name,
+            purpose=self.kinds[name].purpose,
+            enabled=job.enabled,
+            cron=job.cron,
+            status=status,
+            last_period=last.start.period if last else None,
+            last_at=last.start.at if last else None,
+            last_message=(last.end.message if last.end else "" if status == jb.RUNNING else CRASHED) if last else "",
+            last_seconds=last.end.seconds if last and last.end else None,
+            done_at=done[-1] if done else None,
+            next_at=next_time(trigger(job.cron, self.zone), now) if job.enabled else None,
+            missing=tuple(period.label for period in missing),
+            overdue=any(now - period.due_at > patience for period in missing),
+        )
+
+    def work(self, name: str, period: jb.Period, by: str, *, again: bool = False) -> jb.Ended | None:
+        """Work one period off in this process and return how it ended.
+
+        Args:
+            name: the job.
+            period: for which to run it.
+            by: ``schedule``, or who asked.
+            again: also when the period was done already.
+
+        Returns:
+            The end, or None when somebody else is at it or was faster.
+        """
+        job = self.job(name)
+        with self.log.lock(name) as mine:
+            if not mine:
+                return None
+            self.bury(name, jb.CRASHED, CRASHED)
+            history = self.log.history()
+            if not again and history.settled(name, job, period.label):
+                return None
+            start = self._begin(name, period, len(history.attempts(name, period.label)) + 1, by)
+            began = time.monotonic()
+            try:
+                done, transient = self.kinds[name].work(period), False
+            except Exception as fault:  # whatever a job does, its record says so
+                done, transient = Done(False, f"{type(fault).__name__}: {fault}"), _passes(fault)
+            status = jb.COMPLETED if done.ok else jb.FAILED
+            return self._end(start, status, done.message, transient=transient, seconds=time.monotonic() - began)
+
+    def bury(self, name: str, status: str, message: str) -> None:
+        """End the runs of a job that have no end; its lock must be held, so that they cannot be running."""
+        for run in self.log.history().open(name):
+            self._end(run.start, status, message, transient=True, seconds=None)
+
+    def _begin(self, name: str, period: jb.Period, attempt: int, by: str) -> jb.Started:
+        now = self._clock.now()
+        start = jb.Started(
+            job=name,
+            at=now,
+            run_id=f"{name}_{period.label}_{attempt}_{now:%Y%m%dT%H%M%S%f}",
+            period=period.label,
+            due_at=period.due_at,
+            attempt=attempt,
+            by=by,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+        )
+        self.log.append(start)
+        return start
+
+    def _end(self, start: jb.Started, status: str, message: str, *, transient: bool, seconds: float | None) -> jb.Ended:
+        now = self._clock.now()
+        end = jb.Ended(
+            job=start.job,
+            at=now,
+            run_id=start.run_id,
+            status=status,
+            message=message,
+            transient=transient,
+            seconds=None if seconds is None else round(seconds, 3),
+        )
+        self.log.append(end)
+        if status != jb.COMPLETED or self.kinds[start.job].period != jb.TIME:  # every few minutes would be noise
+            words = f"{iso(now)} schedule {start.job} {status} for {start.period} by {start.by}: {message}"
+            append_line(self._operations, words)
+        return end
+
+
+def _passes(fault: Exception) -> bool:
+    """Return whether a fault may pass by itself: the machine's or the network's, not a wrong setting."""
+    if isinstance(fault, ExchangeError):
+        return fault.retryable
+    return isinstance(fault, (EnvironmentFault, OSError))

@@ -1,1 +1,0 @@
-"""Floor 4, services: what people want done - sessions, recovery, views, checks, reports, runbooks."""

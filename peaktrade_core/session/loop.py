@@ -1,0 +1,342 @@
+"""The loop of one session: bars come in, the decision code decides, and everything is journalled before it is acted on."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.errors import DataError, StrategyError
+from peaktrade_core.halts.account import Seat
+from peaktrade_core.halts.gate import Gate
+from peaktrade_core.halts.states import scope_of
+from peaktrade_core.records.journal import Journal
+from peaktrade_core.session.plan import Desk, Plan, Progress, Stop, progress_of
+from peaktrade_core.trading import book as bk
+from peaktrade_core.trading import engine
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.feed import Item, Notice, Pause
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.risk import DENY_CODES, OK, check_sending
+from peaktrade_core.trading.telling import Teller
+
+GATE_S = 0.25  # how often the trading state and a stop are looked at [s of wall clock]
+LOOK_EVERY = 8  # bars between two looks at the wall clock when running as fast as possible
+
+
+class Loop:
+    """The loop of one session: it owns the account and turns what the decision code says into events."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        desk: Desk,
+        run_id: str,
+        journal: Journal,
+        stop: Stop,
+        watch: Callable[[Progress], None],
+        pulse: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self.plan, self.desk, self.journal, self.stop, self.watch = plan, desk, journal, stop, watch
+        self.pulse = pulse
+        self.run_id = run_id
+        self.decision = plan.decision
+        self.book = bk.new_book(plan.config.start_balance)
+        self.out = engine.new_out()
+        scope = scope_of(plan.mode, plan.config.strategy_name, plan.config.symbol)
+        self.gate = Gate(desk.states, scope, run_id, desk.clock)
+        self.seat = Seat(desk.account, run_id, plan.mode, plan.config.symbol, plan.decision.limits)
+        self.now = from_seconds(0.0)
+        self.step = self.before = self.blocked = 0
+        self.price: float | None = None
+        self.last_error: str | None = None
+        self.teller = Teller()
+        self._expected = 0.0
+        self._aligned = False
+        self._next_look = 0.0
+        self._account_fault = ""
+
+    def run(self) -> None:
+        """Work off the feed: the warm-up, then every bar until it ends, the steps are done or somebody stops it.
+
+        Raises:
+            DataError: the feed has fewer bars than the warm-up needs and one more, or one out of order.
+            ExchangeError: the venue failed for longer than the feed is patient.
+            StrategyError: the strategy raised or returned something that is no number.
+        """
+        config = self.plan.config
+        state = self.decision.new_state()
+        history: list[Bar] = []
+        warm, live = False, not self.plan.feed.simulated  # a call of a live feed may have taken long
+        for item in self.plan.feed:
+            if self.journal.next_seq == 0:
+                self.now = from_seconds(item.ts) if isinstance(item, Bar) else self.desk.clock.now()
+                self._append(ev.Start, ev.SCHEMA, msgspec.to_builtins(config))
+            if type(item) is not Bar:
+                if self._between(item):
+                    return
+                continue
+            if not warm:
+                warm = self._warm_up(item, history, state)
+                if not warm:
+                    continue
+            if (live or not self.step % LOOK_EVERY) and self._look(force=live):
+                return
+            self._bar(item, state)
+            self.journal.settle()
+            if self.step == config.steps:
+                return
+        if not warm:
+            raise DataError(
+                f"the feed has {len(history)} bars, the warm-up needs {config.warmup_candles} and a session at least one "
+                "more; use --warmup-candles"
+            )
+
+    def _between(self, item: Item) -> bool:
+        """Journal a notice or sit a pause out; return whether to stop."""
+        if isinstance(item, Notice):
+            self._append(ev.Notice, item.code, item.message, item.value)
+            self.last_error = f"{item.code}: {item.message}"
+        elif isinstance(item, Pause):
+            self.journal.commit()
+            until = time.monotonic() + item.seconds
+            while not self._look() and (left := until - time.monotonic()) > 0:
+                self.stop.wait(min(left, GATE_S))
+        return self.stop.requested
+
+    def halt(self, code: str, reason: str) -> None:
+        """Journal that the session halts, and keep its scope halted until a named person resumes it."""
+        self._append(ev.Halt, code)
+        self._latch(reason)
+
+    def finish(self, status: str, error: str | None) -> None:
+        """Journal the end and show the last figures."""
+        self.last_error = error or self.last_error
+        if error and status == "failed":
+            self._append(ev.Failure, error)
+        self._append(ev.End, status, error)
+        self.journal.commit()
+        self.seat.leave()
+        self._show("ended")
+
+    def _warm_up(self, bar: Bar, history: list[Bar], state: list[float]) -> bool:
+        """Show the strategy one more bar of its history; return whether ``bar`` is the first to trade instead."""
+        if not self._aligned:
+            self._expected = bar.ts
+        if len(history) < self.plan.config.warmup_candles:
+            self._advance(bar.ts)
+            self._signal(bar, state)
+            history.append(bar)
+            return False
+        first, last = (from_seconds(history[0].ts), from_seconds(history[-1].ts)) if history else (None, None)
+        self._append(ev.WarmedUp, len(history), first, last)
+        self._look(force=True)
+        self.journal.commit()
+        return True
+
+    def _bar(self, bar: Bar, state: list[float]) -> None:
+        """Work off one bar: decide, journal what was decided, then act on it."""
+        ts, open_price, high, low, close, volume = bar
+        opened = self._advance(ts)
+        decision, book = self.decision, self.book
+        signal = self._signal(bar, state)
+        close_ts = self._expected
+        feed = self.plan.feed  # the age of a price is a matter of the venue's clock, not of ours
+        age_s = 0.0 if feed.simulated else self.desk.clock.now().timestamp() + feed.skew_s - close_ts
+        rows = engine.step(
+            book, self.out, decision.market, decision.limits, signal, ts, close_ts, open_price, close, age_s
+        )
+        journal, before, now = self.journal, self.before, self.now
+        wanted = int(book[bk.SIGNAL])
+        changed = wanted != before
+        if changed:
+            journal.append(ev.Signal(journal.next_seq, now, wanted, before))
+            self.before = wanted
+        generated = filled = rejected = blocked = 0
+        reasons: tuple[str, ...] = ()
+        if rows:
+            generated, filled, rejected, blocked, reasons = self._report(rows, close)
+            self.blocked += blocked
+        journal.append(
+            ev.BarDone(
+                journal.next_seq,
+                now,
+                self.step,
+                opened,
+                open_price,
+                high,
+                low,
+                close,
+                volume,
+                book[bk.QTY],
+                book[bk.CASH],
+                book[bk.EQUITY],
+                book[bk.REALIZED],
+                book[bk.UNREALIZED],
+                wanted,
+                changed,
+                generated,
+                filled,
+                rejected,
+                blocked,
+                not reasons,
+                reasons,
+            )
+        )
+        self.price = close
+        self.step += 1
+
+    def _advance(self, ts: float) -> datetime:
+        """Move the session's time to the close of the bar that opens at ``ts``, and return its open.
+
+        Bars that should have come in between are journalled as a gap.
+        """
+        opened = self.now if ts == self._expected and self._aligned else from_seconds(ts)
+        if ts != self._expected:
+            missing = (ts - self._expected) / self.decision.bar_s
+            if missing < 0 or missing != int(missing):
+                raise DataError(
+                    f"the bar at {iso(opened)} came where {iso(from_seconds(self._expected))} or later was expected"
+                )
+            last = from_seconds(ts - self.decision.bar_s)
+            self._append(ev.Gap, from_seconds(self._expected), last, int(missing))
+        self._expected = ts + self.decision.bar_s
+        self.now = from_seconds(self._expected)
+        self._aligned = True
+        return opened
+
+    def _signal(self, bar: Bar, state: list[float]) -> float:
+        """Ask the strategy what it wants to hold."""
+        try:
+            return float(self.decision.strategy.update(self.decision.params, state, *bar[1:]))
+        except Exception as fault:  # a strategy is somebody else's code: whatever it raises ends this session only
+            raise StrategyError(
+                f"strategy {self.decision.strategy.name!r} failed on the bar at {iso(from_seconds(bar.ts))}: "
+                f"{type(fault).__name__}: {fault}"
+            ) from fault
+
+    def _report(self, rows: int, close: float) -> tuple[int, int, int, int, tuple[str, ...]]:
+        """Journal what one bar led to, hand its orders to the broker, and return the counts and deny codes."""
+        counts = Counter[str]()
+        reasons: list[str] = []
+        halts: list[str] = []
+        placed: list[ev.Order] = []
+        if self.book[bk.OPENING] != 0.0:  # of this bar: an older one was filled or denied at its open
+            rows = self._reserve(rows, close)
+        for event in self.teller.tell(self.out, rows, self.journal.next_seq, self.now):
+            self.journal.append(event)
+            if isinstance(event, ev.Fill):
+                counts["filled"] += 1
+            elif isinstance(event, ev.Order):
+                placed.append(event)
+                counts["generated"] += 1
+            elif isinstance(event, ev.Denial):
+                reasons.append(event.code)
+                counts["generated"] += event.order_id is None
+            elif isinstance(event, ev.Halt):
+                halts.append(f"{event.code} value={event.value:.4g} limit={event.limit:.4g}")
+        for reason in halts:
+            self._latch(reason)
+        if placed and self.plan.broker.asks_venue:
+            counts["rejected"] = self._submit(placed, reasons)
+        return counts["generated"], counts["filled"], counts["rejected"], len(reasons), tuple(reasons)
+
+    def _reserve(self, rows: int, close: float) -> int:
+        """Reserve this bar's opening order in the account, or turn it into a denial; return the number of rows."""
+        verdict = self.seat.reserve(self.book, close)
+        if verdict.code == OK:
+            return rows
+        self._tell_of_account()
+        return engine.refuse_opening(self.book, self.out, rows, self.decision.limits, verdict, close)
+
+    def _submit(self, placed: list[ev.Order], reasons: list[str]) -> int:
+        """Ask the venue about orders, in their order, and return how many it refused; the rest is then withdrawn.
+
+        Each order is on the disk before it is sent. One that may not be sent any more is denied, and its code added to
+        ``reasons``: the answer to the one before may have taken long.
+        """
+        for n, order in enumerate(placed):
+            self._look(force=True)
+            verdict = check_sending(self.book, order.purpose == "open")
+            if verdict.code != OK:
+                code = DENY_CODES[verdict.code]
+                self._append(ev.Denial, code, order.qty, order.price, verdict.value, verdict.limit, order.order_id)
+                self._withdraw(order)
+                reasons.append(code)
+                continue
+            self._append(ev.Submission, order.order_id)
+            self.journal.commit()
+            answer = self.plan.broker.submit(order)
+            self._append(ev.VenueAnswer, order.order_id, answer.accepted, answer.message, answer.raw)
+            if not answer.accepted:
+                for other in placed[n + 1 :]:
+                    self._append(
+                        ev.VenueAnswer, other.order_id, False, "not sent: an order before it was refused", None
+                    )
+                for refused in placed[n:]:
+                    self._withdraw(refused)
+                self.book[bk.REJECTS] += 1.0
+                return len(placed) - n
+            self.book[bk.REJECTS] = 0.0
+        return 0
+
+    def _withdraw(self, order: ev.Order) -> None:
+        """Forget an order that never came to be."""
+        self.teller.withdraw(order)
+        bk.withdraw_order(self.book, order.purpose == "open")
+
+    def _append(self, kind: Callable[..., Any], *values: object) -> Any:
+        """Journal an event of the present moment and return it."""
+        event = kind(self.journal.next_seq, self.now, *values)
+        self.journal.append(event)
+        return event
+
+    def _latch(self, reason: str) -> None:
+        """Write the halt of this session to the disk, where it outlives it."""
+        fault = self.gate.latch(reason)
+        if fault is not None:
+            self.last_error = f"{type(fault).__name__}: {fault}"
+            self._append(ev.Failure, self.last_error)
+
+    def _look(self, force: bool = False) -> bool:
+        """A few times a second: obey the trading state, tell the account, show the progress; return whether to stop."""
+        now = time.monotonic()
+        if force or now >= self._next_look:
+            self._next_look = now + GATE_S
+            state = self.gate.obey(self.book)
+            if state is not None:
+                source = f"{state.scope} by {state.by}" if state.by else state.scope
+                self._append(ev.State, state.state, source, state.reason)
+                self.journal.commit()  # a pause may last for hours
+            self.seat.publish(self.book, self.price or 0.0)
+            self._tell_of_account()
+            self._show("running")
+        return self.stop.requested
+
+    def _tell_of_account(self) -> None:
+        """Journal once that the account cannot be used, and why; until it can no order is opened."""
+        if self.seat.fault and self.seat.fault != self._account_fault:
+            self.last_error = self.seat.fault
+            self._append(ev.Notice, "ACCOUNT", self.seat.fault)
+        self._account_fault = self.seat.fault
+
+    def _show(self, phase: str) -> None:
+        """Tell whoever watches how far the session is; one who cannot be told any more is let go."""
+        progress = self.progress(phase)
+        self.pulse(progress)
+        try:
+            self.watch(progress)
+        except OSError:  # the terminal or pipe is gone; the session is not
+            self.watch = lambda _: None
+
+    def progress(self, phase: str) -> Progress:
+        """Return how far the session is."""
+        total = self.plan.config.steps or max(0, len(self.plan.feed) - self.plan.config.warmup_candles) or None
+        phase = "warm-up" if phase == "running" and self.price is None else phase
+        told = self.step, total, self.now, self.price, self.blocked, self.journal.next_seq, self.last_error
+        return progress_of(self.book, phase, *told)

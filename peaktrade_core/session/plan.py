@@ -1,0 +1,154 @@
+"""What a session is made of before it runs: its plan, the desk it shares with others, a way to stop and to watch it."""
+
+from __future__ import annotations
+
+import signal as signals
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from types import FrameType
+from typing import NamedTuple
+
+from peaktrade_core.base.clock import Clock
+from peaktrade_core.halts.shares import AccountFile
+from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.journal import GroupCommit
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.trading import book as bk
+from peaktrade_core.trading.brokers import Broker
+from peaktrade_core.trading.decision import Decision
+from peaktrade_core.trading.feed import Feed
+from peaktrade_core.trading.indicators import Slots
+from peaktrade_core.trading.records import SessionConfig
+
+
+class Progress(NamedTuple):
+    """How far a session is, for whoever watches it run.
+
+    Attributes:
+        phase: ``starting``, ``warm-up``, ``running`` or ``ended``; step: bars traded, of total where that is known.
+        at: the session's time; price: last close, None before the first bar.
+        equity, realized_pnl, unrealized_pnl: [quote ccy]; position: signed [base units]; max_drawdown: [fraction].
+        orders_blocked: denied so far; rejects: refused by the venue in a row; events: in the journal.
+        last_error: the last fault, or the last thing that the feed had to tell.
+    """
+
+    phase: str
+    step: int
+    total: int | None
+    equity: float
+    position: float
+    at: datetime
+    price: float | None = None
+    realized_pnl: float = 0.0
+    unrealized_pnl: float = 0.0
+    max_drawdown: float = 0.0
+    orders_blocked: int = 0
+    rejects: int = 0
+    trading_state: str = "ACTIVE"
+    events: int = 0
+    last_error: str | None = None
+
+
+def progress_of(
+    book: Slots,
+    phase: str,
+    step: int,
+    total: int | None,
+    at: datetime,
+    price: float | None,
+    blocked: int,
+    events: int,
+    last_error: str | None,
+) -> Progress:
+    """Return how far a session is, its figures from its book."""
+    return Progress(
+        phase,
+        step,
+        total,
+        book[bk.EQUITY],
+        book[bk.QTY],
+        at,
+        price,
+        book[bk.REALIZED],
+        book[bk.UNREALIZED],
+        book[bk.MAX_DRAWDOWN],
+        blocked,
+        int(book[bk.REJECTS]),
+        STATES[int(book[bk.STATE])],
+        events,
+        last_error,
+    )
+
+
+class Stop:
+    """A request to end, from a signal or another thread; waiting on it ends at once when it comes."""
+
+    def __init__(self) -> None:
+        # Re-entrant: a signal is handled in the thread that may hold the lock just now, inside wait().
+        self._changed = threading.Condition(threading.RLock())
+        self.requested = False  # whether somebody asked
+        self.reason = ""
+
+    def request(self, reason: str) -> None:
+        """Ask the session to end after the bar it is at."""
+        with self._changed:
+            self.reason = self.reason or reason
+            self.requested = True
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than until somebody asks."""
+        with self._changed:
+            if not self.requested:
+                self._changed.wait(max(0.0, seconds))
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Turn SIGINT and SIGTERM into a request inside the block (main thread only; elsewhere does nothing)."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(number: int, _: FrameType | None) -> None:
+            self.request(signals.Signals(number).name)
+
+        before = {number: signals.signal(number, handle) for number in (signals.SIGINT, signals.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signals.signal(number, handler)
+
+
+class Desk(NamedTuple):
+    """What sessions share on this workspace: where they write, what time it is, what may be traded."""
+
+    runs: Callable[[str], RunFolder]
+    registry: Registry
+    states: TradingStates
+    account: AccountFile
+    clock: Clock
+    suffix: Callable[[str], str]
+    commit: GroupCommit
+
+
+class Plan(NamedTuple):
+    """A session that is ready to start.
+
+    Attributes:
+        mode: ``shadow`` or ``testnet``; env_name: the venue it stands for.
+        session_id: given by whoever started it, or None for one of its own.
+    """
+
+    config: SessionConfig
+    decision: Decision
+    mode: str
+    env_name: str
+    feed: Feed
+    broker: Broker
+    cli_args: tuple[str, ...] = ()
+    tier: str = "core"
+    session_id: str | None = None

@@ -1,0 +1,244 @@
+"""From what somebody asks for to a session that can start: settings, strategy, market, feed and broker, all checked."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+
+from peaktrade_core.base.clock import Clock
+from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError, UnknownNameError
+from peaktrade_core.records.folder import is_id
+from peaktrade_core.session.plan import Plan
+from peaktrade_core.trading.brokers import Broker, SimulatedBroker
+from peaktrade_core.trading.costs import market_of
+from peaktrade_core.trading.decision import Decision
+from peaktrade_core.trading.feed import Feed
+from peaktrade_core.trading.market import Instrument, timeframe_seconds
+from peaktrade_core.trading.records import SessionConfig
+from peaktrade_core.trading.strategies import get_strategy
+from peaktrade_core.workspace.config import FEEDS, Config, SessionDefaults
+
+if TYPE_CHECKING:
+    from peaktrade_core.venue.client import VenueClient
+
+MODES = ("shadow", "testnet")
+
+
+class Grounds(Protocol):
+    """What planning needs of a workspace."""
+
+    clock: Clock
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+
+    def venue_client(self, *, credentials: bool = False) -> VenueClient:
+        """Return a client of the configured venue."""
+
+
+class Wishes(NamedTuple):
+    """What a session is asked to be; None takes the configuration's.
+
+    Attributes:
+        mode: ``shadow``, or ``testnet``, where every order is also put to a venue that cannot trade it live.
+        params: parameters over the configuration's and the strategy's own.
+        candles: parquet or CSV file; implies the replay feed.
+        steps: bars after the warm-up; None means all of a file, or the configured number.
+        env: the venue the session stands for.
+        pace: seconds of the market per second of the wall clock, None for as fast as possible.
+        session_id: given by whoever starts the run, so that both know it; None for one of its own.
+    """
+
+    mode: str = "shadow"
+    strategy: str | None = None
+    params: Mapping[str, object] | None = None
+    symbol: str | None = None
+    timeframe: str | None = None
+    feed: str | None = None
+    candles: str | Path | None = None
+    seed: int | None = None
+    steps: int | None = None
+    warmup_candles: int | None = None
+    position_fraction: float | None = None
+    start_balance: float | None = None
+    env: str | None = None
+    pace: float | None = None
+    notes: str = ""
+    tags: tuple[str, ...] = ()
+    cli_args: tuple[str, ...] = ()
+    session_id: str | None = None
+
+
+def plan_session(workspace: Grounds, wishes: Wishes) -> Plan:
+    """Check everything a session needs and return it ready to start; nothing is written and no venue is asked.
+
+    Raises:
+        LiveModeNotAllowedError: mode ``live``.
+        ConfigError: any other setting is wrong; names it and what is allowed.
+        DataError: the candles cannot be used.
+        ExchangeAuthenticationError: a testnet session without credentials.
+    """
+    _check_mode(wishes.mode)
+    config = workspace.config
+    chosen = _settings(config.session, wishes)
+    if wishes.pace is not None and not 0.0 < wishes.pace < 1e9:
+        raise ConfigError(f"pace = {wishes.pace!r} must be a positive number, or max")
+    instrument = config.instrument(chosen.symbol)
+    strategy = get_strategy(chosen.strategy)
+    params = strategy.parameters({**config.strategy.get(chosen.strategy, {}), **(wishes.params or {})})
+    bar_s = timeframe_seconds(chosen.timeframe)
+    feed = _feed(workspace, chosen, wishes.candles, bar_s)
+    steps = chosen.steps if wishes.steps is not None or not len(feed) else None
+    _check_length(feed, chosen.warmup_candles, steps)
+    market = market_of(
+        instrument,
+        fee_bps=chosen.fee_bps,
+        slippage_bps=chosen.slippage_bps,
+        position_fraction=chosen.position_fraction,
+    )
+    decision = Decision(strategy, params, market, config.limits, float(bar_s), chosen.start_balance)
+    described = _described(decision, chosen, wishes, feed, steps, instrument)
+    env = wishes.env or (config.exchange.venue if wishes.mode == "testnet" else config.environment.name)
+    shadow = wishes.mode == "shadow"
+    broker = SimulatedBroker() if shadow else venue_broker(workspace, instrument, chosen.symbol)
+    return Plan(
+        described,
+        decision,
+        wishes.mode,
+        env,
+        _paced(feed, wishes.pace, chosen),
+        broker,
+        wishes.cli_args,
+        strategy.tier,
+        _given_id(wishes.session_id, wishes.mode),
+    )
+
+
+def _described(
+    decision: Decision,
+    chosen: SessionDefaults,
+    wishes: Wishes,
+    feed: Feed,
+    steps: int | None,
+    instrument: Instrument,
+) -> SessionConfig:
+    """Return everything that a session is made of, as its record will tell it."""
+    return SessionConfig(
+        strategy_name=decision.strategy.name,
+        params=decision.params._asdict(),
+        symbol=chosen.symbol,
+        timeframe=chosen.timeframe,
+        feed=feed.name,
+        seed=chosen.seed if feed.name == "synthetic" else None,
+        data_sha256=feed.data_sha256,
+        candles=str(wishes.candles) if wishes.candles else None,
+        warmup_candles=chosen.warmup_candles,
+        steps=steps,
+        position_fraction=chosen.position_fraction,
+        start_balance=chosen.start_balance,
+        fee_bps=chosen.fee_bps,
+        slippage_bps=chosen.slippage_bps,
+        risk_limits=decision.limits._asdict(),
+        instrument=msgspec.to_builtins(instrument),
+        notes=wishes.notes,
+        tags=wishes.tags,
+    )
+
+
+def _given_id(session_id: str | None, mode: str) -> str | None:
+    """Let an id pass that says its mode and can name a folder."""
+    if session_id is not None and not (is_id(session_id) and session_id.startswith(f"{mode}_")):
+        raise ConfigError(f"session id {session_id!r} must begin with {mode}_ and hold only letters, digits, . _ -")
+    return session_id
+
+
+def _check_mode(mode: str) -> None:
+    """Let only modes pass that can do no harm."""
+    if mode == "live":
+        raise LiveModeNotAllowedError
+    if mode not in MODES:
+        raise UnknownNameError("mode", mode, MODES)
+
+
+def _settings(defaults: SessionDefaults, wishes: Wishes) -> SessionDefaults:
+    """Return the session's settings with what was asked for over the configuration's.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+    feed = wishes.feed or ("replay" if wishes.candles else None)
+    if feed is not None and feed not in FEEDS:
+        raise UnknownNameError("feed", feed, FEEDS)
+    asked = {name: value for name, value in wishes._asdict().items() if name in defaults.__struct_fields__}
+    asked["feed"] = feed
+    return msgspec.structs.replace(defaults, **{name: value for name, value in asked.items() if value is not None})
+
+
+def _feed(workspace: Grounds, chosen: SessionDefaults, candles: str | Path | None, bar_s: int) -> Feed:
+    """Return the feed that was chosen."""
+    if candles and chosen.feed != "replay":
+        raise ConfigError("--candles goes with --feed replay")
+    if chosen.feed == "synthetic":
+        from peaktrade_core.session.synthetic import SyntheticFeed
+
+        market = workspace.config.synthetic
+        return SyntheticFeed(chosen.seed, bar_s, price=market.price, volatility=market.volatility)
+    if chosen.feed == "exchange":
+        from peaktrade_core.venue.feed import ExchangeFeed
+
+        return ExchangeFeed(
+            workspace.venue_client(),
+            workspace.config.instrument(chosen.symbol).venue_symbol or chosen.symbol,
+            chosen.timeframe,
+            bar_s,
+            history=chosen.warmup_candles,
+            clock=workspace.clock,
+            patience_s=workspace.config.exchange.patience_s,
+        )
+    if candles is None:
+        raise ConfigError("--feed replay needs --candles FILE, a parquet or CSV file")
+    from peaktrade_core.candles.replay import ReplayFeed
+
+    return ReplayFeed(Path(candles).expanduser(), bar_s)
+
+
+def _paced(feed: Feed, pace: float | None, chosen: SessionDefaults) -> Feed:
+    """Return the feed at the pace of the wall clock, where one was asked for."""
+    if pace is None:
+        return feed
+    if not feed.simulated:
+        raise ConfigError("--pace goes with recorded or synthetic bars; an exchange has its own")
+    from peaktrade_core.session.paced import PacedFeed
+
+    return PacedFeed(feed, pace, chosen.warmup_candles)
+
+
+def venue_broker(workspace: Grounds, instrument: Instrument, symbol: str) -> Broker:
+    """Return the broker of the configured venue, which only validates orders or knows only a demo.
+
+    Raises:
+        ExchangeAuthenticationError: there are no credentials.
+    """
+    from peaktrade_core.venue.brokers import DemoBroker, ValidatingBroker
+
+    client = workspace.venue_client(credentials=True)
+    venue_symbol = instrument.venue_symbol or symbol
+    if client.name == "kraken":
+        return ValidatingBroker(client, venue_symbol)
+    return DemoBroker(client, venue_symbol, secrets.token_hex(5))
+
+
+def _check_length(feed: Feed, warmup: int, steps: int | None) -> None:
+    """Refuse a session that its candles cannot fill."""
+    bars = len(feed)
+    needed = warmup + (steps or 1)
+    if bars and bars < needed:
+        raise ConfigError(
+            f"the candles hold {bars} bars, but {warmup} for the warm-up and {steps or 1} steps need {needed}; "
+            "lower --warmup-candles or --steps"
+        )

@@ -1,0 +1,120 @@
+"""The end of a run, however it came about: metrics and table from the journal, then the final record.
+
+A session that ends by itself and one whose process died go the same way. Whoever looks first recovers the dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.records.folder import RunFolder, is_id, this_host
+from peaktrade_core.records.journal import whole_events, write_table
+from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.trading.events import BarDone
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.tally import Tally, fold, start_balance_of
+
+PROCESS_DIED = "ProcessDied: the process ended without a word; its journal supplied the figures"
+
+
+def close_run(
+    folder: RunFolder, record: SessionRecord, registry: Registry, *, status: str, error: str | None, now: datetime
+) -> SessionRecord:
+    """Write what remains to be written of a run and return its final record.
+
+    Args:
+        folder: the run; its lock must be held.
+        record: as it was when the run started.
+        registry: where the final record goes.
+        status, error: how the run ended.
+        now: when it ended, aware UTC.
+
+    Raises:
+        EnvironmentFault: the record could not be written; the run stays ``started`` and is recovered later.
+    """
+    tally, bars = Tally(start_balance_of(record)), list[BarDone]()
+    for event in whole_events(folder.journal):
+        tally.add(event)
+        if type(event) is BarDone:
+            bars.append(event)
+    try:
+        write_table(folder.table, bars)
+    except EnvironmentFault as fault:
+        status, error = "failed", error or f"{type(fault).__name__}: {fault}"
+    final = msgspec.structs.replace(
+        record, status=status, error=error, finished_at=now, metrics=msgspec.to_builtins(tally.metrics())
+    )
+    folder.write_meta({**folder.read_meta(), "ended_at": now, "status": status, "error": error})
+    registry.write(final)
+    return final
+
+
+def recover(registry: Registry, runs: Callable[[str], RunFolder]) -> list[SessionRecord]:
+    """End every session of this machine whose process is gone, and return their records.
+
+    A run whose journal already says how it ended (the process died between the two) keeps that end; the others become
+    ``aborted`` with the metrics of their journal. A run that cannot be recovered now (disk full) is left for later.
+    """
+    recovered = []
+    for entry in registry.entries(Query(status="started")):
+        if entry.record is None or entry.record.host != this_host():
+            continue
+        if not is_id(entry.record.session_id):
+            continue  # not written by us
+        folder = runs(entry.record.session_id)
+        if not folder.path.is_dir() or not folder.acquire():
+            continue
+        try:
+            recovered.append(_recover_one(folder, entry.record, registry))
+        except EnvironmentFault:
+            continue
+        finally:
+            folder.release()
+    return recovered
+
+
+def _recover_one(folder: RunFolder, record: SessionRecord, registry: Registry) -> SessionRecord:
+    """Close one dead run."""
+    current = registry.find(record.session_id)
+    if current and current.record and current.record.status != "started":
+        return current.record  # somebody else was faster
+    end = fold(whole_events(folder.journal)).end
+    try:
+        died = datetime.fromtimestamp(folder.journal.stat().st_mtime, UTC)
+    except OSError:
+        died = record.started_at or datetime.now(UTC)
+    status, error = (end.status, end.error) if end else ("aborted", _how_it_died(folder))
+    return close_run(folder, record, registry, status=status, error=error, now=died)
+
+
+def _how_it_died(folder: RunFolder) -> str:
+    """Return the error of a run without an end: a process that went by itself, or one that somebody wanted gone."""
+    asked = folder.stop_request()
+    if asked is None:
+        return PROCESS_DIED
+    return (
+        f"ProcessDied: {asked.by} asked it to stop ({asked.reason}) and its process was killed, or died, before it "
+        "could end itself; its journal supplied the figures"
+    )
+
+
+def write_off(folder: RunFolder, now: datetime) -> bool:
+    """Mark a folder as ended whose process died before the registry had its record; False when that cannot be done.
+
+    Nothing had happened in such a run, so that there is nothing to record.
+    """
+    if not folder.path.is_dir() or not folder.acquire():
+        return False
+    try:
+        meta = folder.read_meta()
+        if meta.get("ended_at") is None:
+            folder.write_meta({**meta, "ended_at": now, "status": "aborted", "error": PROCESS_DIED})
+    except EnvironmentFault:
+        return False
+    finally:
+        folder.release()
+    return True

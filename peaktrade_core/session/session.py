@@ -1,0 +1,147 @@
+"""One session from start to end: feed -> strategy -> signal -> risk -> order -> fill, journalled, then recorded.
+
+The decisions are those of :mod:`peaktrade_core.trading.engine`; this module brings bars to it, writes what it says to
+the journal before anyone acts on it, and sees to it that every end - completed, stopped, failed, killed - leaves a whole
+journal and a true record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.base.errors import ConfigError, ExchangeError, PeaktradeError
+from peaktrade_core.base.processes import this_process
+from peaktrade_core.records.folder import RunFolder, this_host
+from peaktrade_core.records.journal import Journal
+from peaktrade_core.session.loop import Loop
+from peaktrade_core.session.plan import Desk, Plan, Progress, Stop
+from peaktrade_core.session.pulse import Pulse
+from peaktrade_core.session.recovery import close_run
+from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord
+
+__all__ = ["Desk", "Plan", "Progress", "Stop", "run_session"]
+
+
+def run_session(
+    plan: Plan, desk: Desk, *, stop: Stop | None = None, watch: Callable[[Progress], None] = lambda _: None
+) -> SessionRecord:
+    """Run one session and return its record.
+
+    A stop ends it as ``aborted``; an error as ``failed``, with the error in the record and not raised.
+
+    Args:
+        plan: what to run.
+        desk: where to run it.
+        stop: somebody else's way to end it; signals are handled as well.
+        watch: called a few times a second with the progress.
+
+    Raises:
+        ConfigError: the id that was given exists already.
+        EnvironmentFault: nothing could be written at all, so that there is no session.
+    """
+    stop = stop or Stop()
+    folder, record = _begin(plan, desk)
+    try:
+        with stop.on_signals():  # to the last line of the record: a late signal ends nothing half-way
+            status, error = _drive(plan, desk, folder, stop, watch)
+            return close_run(folder, record, desk.registry, status=status, error=error, now=desk.clock.now())
+    finally:
+        folder.release()
+
+
+def _begin(plan: Plan, desk: Desk) -> tuple[RunFolder, SessionRecord]:
+    """Make the run's folder and write its ``started`` record."""
+    now = desk.clock.now()
+    config = msgspec.to_builtins(plan.config)
+    while True:
+        suffix = desk.suffix(f"{now.isoformat()}{config}")
+        session_id = plan.session_id or f"{plan.mode}_{now:%Y%m%d_%H%M%S}_{suffix}"
+        record = SessionRecord(
+            session_id=session_id,
+            run_id=session_id,
+            run_type=f"live_session_{plan.mode}",
+            mode=plan.mode,
+            env_name=plan.env_name,
+            symbol=plan.config.symbol,
+            status="started",
+            started_at=now,
+            finished_at=None,
+            created_at=now,
+            config=config,
+            metrics={},
+            cli_args=list(plan.cli_args),
+            error=None,
+            strategy_tier=plan.tier,
+            schema_version=SCHEMA_VERSION,
+            host=this_host(),
+        )
+        folder = desk.runs(session_id)
+        try:
+            folder.create(_meta(record))
+        except FileExistsError as error:
+            if plan.session_id:
+                raise ConfigError(f"{error}; give another --session-id") from None
+            now = desk.clock.now()
+            continue
+        try:
+            desk.registry.write(record)
+        except PeaktradeError:
+            folder.release()
+            raise
+        return folder, record
+
+
+def _meta(record: SessionRecord) -> dict[str, Any]:
+    """Return what ``meta.json`` says of a run, under the names its readers know."""
+    return {
+        "run_id": record.run_id,
+        "mode": record.mode,
+        "strategy_name": record.setting("strategy_name"),
+        "symbol": record.symbol,
+        "timeframe": record.setting("timeframe"),
+        "started_at": record.started_at,
+        "ended_at": None,
+        "status": record.status,
+        "notes": record.setting("notes"),
+        "host": record.host,
+        "process": this_process(),
+        "config": record.config,
+    }
+
+
+def _drive(
+    plan: Plan, desk: Desk, folder: RunFolder, stop: Stop, watch: Callable[[Progress], None]
+) -> tuple[str, str | None]:
+    """Run the loop with a journal and return how it ended."""
+    status, error = "completed", None
+    try:
+        journal = Journal(folder.journal, desk.commit)
+    except PeaktradeError as fault:
+        return "failed", _describe(fault)
+    pulse = Pulse(folder, stop)
+    loop = Loop(plan, desk, folder.run_id, journal, stop, watch, pulse)
+    try:
+        pulse(loop.progress("starting"))
+        loop.run()
+        if stop.requested:
+            status, error = "aborted", f"Stopped: {stop.reason}"
+    except BaseException as fault:  # whatever it is, the record must say so
+        status, error = ("aborted" if isinstance(fault, KeyboardInterrupt) else "failed"), _describe(fault)
+        if isinstance(fault, ExchangeError) and fault.latches:
+            loop.halt(type(fault).__name__, error)
+    try:
+        try:
+            loop.finish(status, error)
+        finally:
+            journal.close()
+    except (PeaktradeError, OSError) as fault:
+        status, error = "failed", error or _describe(fault)
+    return status, error
+
+
+def _describe(fault: BaseException) -> str:
+    """Return an error as the record keeps it: ``Type: message``."""
+    return f"{type(fault).__name__}: {fault}"

@@ -1,0 +1,1 @@
+"""How things are shown: words and figures, tables, charts, what commands print."""

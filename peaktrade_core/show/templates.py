@@ -1,0 +1,55 @@
+"""The templates and the style of everything that is written for people to read: reports, evidence, incidents."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from peaktrade_core.base.resources import share_dir
+from peaktrade_core.show import wording
+
+
+def css() -> Markup:
+    """Return the style of every report, which is ours and goes into the page as it is."""
+    return Markup((share_dir() / "templates" / "reports" / "report.css").read_text())  # noqa: S704  (no text of others)
+
+
+def _cell(value: object) -> str:
+    """Return text that cannot break a markdown table or smuggle HTML in."""
+    flat = " ".join(str(value).split())
+    return flat.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")
+
+
+def compile_templates() -> None:
+    """Compile every template once; the process that compiled them, and what is forked from it, need not again."""
+    for name in templates().list_templates(["j2"]):
+        templates().get_template(name)
+
+
+@cache
+def templates() -> jinja2.Environment:
+    """Return the environment of the report templates, HTML escaped."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(share_dir() / "templates" / "reports"),
+        autoescape=jinja2.select_autoescape(["html.j2", "html"]),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {
+        "badge": wording.badge,
+        "cell": _cell,
+        "duration": wording.duration,
+        "mark": lambda status: wording.MARKS.get(status, status),
+        "moment": wording.moment,
+        "pairs": lambda counts: ", ".join(f"{name}: {n}" for name, n in counts.items()) or wording.NOTHING,
+        "percent": wording.percent,
+        "signed": wording.signed,
+        "tone": wording.sign_class,
+    }
+    env.filters.update(filters)
+    return env

@@ -1,0 +1,159 @@
+"""The account that running sessions share: what each of them uses of it, and whether one more order fits.
+
+Pure. A session's own limits are checked by :mod:`peaktrade_core.trading.risk` first; the check here adds what the others
+hold, have sent and have lost. With no others it says the same as the session's own, figure by figure.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from peaktrade_core.trading.risk import (
+    MAX_DAILY_LOSS_ABS,
+    MAX_DAILY_LOSS_PCT,
+    MAX_OPEN_POSITIONS,
+    MAX_SYMBOL_EXPOSURE,
+    MAX_TOTAL_EXPOSURE,
+    NOT_FINITE,
+    OK,
+    SEVERITIES,
+    Limits,
+    Verdict,
+)
+
+
+class Share(NamedTuple):
+    """What one running session uses of its account.
+
+    Attributes:
+        account: see :func:`account_of`.
+        position: signed [base units]; price: at which it is marked [quote ccy].
+        exposure: reserved: the larger of the position held and the order sent [quote ccy].
+        day_equity: equity at 00:00 UTC; equity: marked now [quote ccy].
+        at: when the session said so [s since epoch, wall clock].
+    """
+
+    run_id: str
+    account: str
+    symbol: str
+    position: float = 0.0
+    price: float = 0.0
+    exposure: float = 0.0
+    day_equity: float = 0.0
+    equity: float = 0.0
+    at: float = 0.0
+
+
+class Totals(NamedTuple):
+    """Sums over sessions; ``by_symbol`` and ``exposure``, ``day_equity``, ``equity`` in quote currency."""
+
+    sessions: int
+    positions: int
+    exposure: float
+    day_equity: float
+    equity: float
+    by_symbol: dict[str, float]
+
+    @property
+    def daily_loss(self) -> float:
+        """What was lost since 00:00 UTC [quote ccy]; a profit is 0."""
+        loss = self.day_equity - self.equity
+        return loss if loss > 0.0 else 0.0
+
+    @property
+    def daily_loss_pct(self) -> float:
+        """The same in percent of the equity at 00:00 UTC; 100 where there was none to lose."""
+        if self.daily_loss == 0.0:
+            return 0.0
+        return 100.0 * self.daily_loss / self.day_equity if self.day_equity > 0.0 else 100.0
+
+
+NOTHING = Totals(0, 0, 0.0, 0.0, 0.0, {})
+
+
+def account_of(mode: str, symbol: str) -> str:
+    """Return the account of a session, ``<mode>.<quote currency>``: limits are in quote currency, modes never mix."""
+    quote = re.match(r"[A-Za-z0-9]+", symbol.partition("/")[2])
+    return f"{mode}.{quote.group().upper() if quote else 'unknown'}"
+
+
+def totals(shares: Iterable[Share]) -> Totals:
+    """Return the sums over some sessions of one account."""
+    count = positions = 0
+    exposure = day_equity = equity = 0.0
+    by_symbol: dict[str, float] = {}
+    for share in shares:
+        count += 1
+        positions += share.exposure > 0.0 or share.position != 0.0
+        exposure += share.exposure
+        day_equity += share.day_equity
+        equity += share.equity
+        by_symbol[share.symbol] = by_symbol.get(share.symbol, 0.0) + share.exposure
+    return Totals(count, positions, exposure, day_equity, equity, by_symbol)
+
+
+def check_account(others: Totals, limits: Limits, own: Share, notional: float) -> Verdict:
+    """Decide whether the account has room for one opening order.
+
+    Args:
+        others: what the other running sessions use.
+        limits: of the session that asks.
+        own: what it uses itself; its position is flat or on its way to flat.
+        notional: of its order [quote ccy].
+
+    Returns:
+        Code 0 when it fits, else the first check that failed with the account's figures.
+    """
+    figures = (notional, others.exposure, others.day_equity, others.equity, own.day_equity, own.equity)
+    if not all(map(math.isfinite, figures)):
+        return Verdict(NOT_FINITE, notional, 0.0)
+    both = others._replace(day_equity=others.day_equity + own.day_equity, equity=others.equity + own.equity)
+    if both.daily_loss >= limits.max_daily_loss_abs:
+        return Verdict(MAX_DAILY_LOSS_ABS, both.daily_loss, limits.max_daily_loss_abs)
+    if both.daily_loss_pct >= limits.max_daily_loss_pct:
+        return Verdict(MAX_DAILY_LOSS_PCT, both.daily_loss_pct, limits.max_daily_loss_pct)
+    symbol = others.by_symbol.get(own.symbol, 0.0) + notional
+    if symbol > limits.max_symbol_exposure_notional:
+        return Verdict(MAX_SYMBOL_EXPOSURE, symbol, limits.max_symbol_exposure_notional)
+    total = others.exposure + notional
+    if total > limits.max_total_exposure_notional:
+        return Verdict(MAX_TOTAL_EXPOSURE, total, limits.max_total_exposure_notional)
+    if others.positions + 1 > limits.max_open_positions:
+        return Verdict(MAX_OPEN_POSITIONS, others.positions + 1.0, float(limits.max_open_positions))
+    return Verdict(OK, 0.0, 0.0)
+
+
+class AccountLimit(NamedTuple):
+    """How much of one limit an account uses: figures in ``unit``, share a fraction, level green, yellow or red."""
+
+    name: str
+    used: float
+    limit: float
+    unit: str
+    share: float
+    level: str
+
+
+def account_limits(use: Totals, limits: Limits, currency: str) -> list[AccountLimit]:
+    """Return how much of each account-wide limit is used, as people read it.
+
+    An exposure or count above its limit is red, so is a loss that reached it; from ``warning_threshold_factor`` yellow.
+    A full count of positions is yellow.
+    """
+    symbol = max(use.by_symbol.values(), default=0.0)
+    found = []
+    for name, used, limit, unit, reached in (
+        ("max_total_exposure_notional", use.exposure, limits.max_total_exposure_notional, currency, False),
+        ("max_symbol_exposure_notional", symbol, limits.max_symbol_exposure_notional, currency, False),
+        ("max_open_positions", float(use.positions), float(limits.max_open_positions), "positions", False),
+        ("max_daily_loss_abs", use.daily_loss, limits.max_daily_loss_abs, currency, True),
+        ("max_daily_loss_pct", use.daily_loss_pct, limits.max_daily_loss_pct, "%", True),
+    ):
+        share = used / limit if limit else float(used > 0.0)
+        red = used >= limit if reached else used > limit
+        level = 2 if red or not math.isfinite(share) else 1 if share >= limits.warning_threshold_factor else 0
+        found.append(AccountLimit(name, used, limit, unit, share, SEVERITIES[level]))
+    return found

@@ -1,0 +1,105 @@
+"""What an execution costs and how prices and quantities are rounded. Pure arithmetic, interpreted and compiled.
+
+Ticks and lots are fractions ``num / den`` of whole numbers: ``k * num / den`` is then the correctly rounded double of
+the decimal that a person writes, so a price of 0.1 + 0.2 never appears as 0.30000000000000004. ``x // 1.0`` rounds
+down in floats: unlike ``math.floor`` it means the same compiled, where whole numbers end at 2**63.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from peaktrade_core.trading.market import Instrument, decimal_step
+
+
+class Market(NamedTuple):
+    """What the decision code must know of an instrument and its costs.
+
+    Attributes:
+        tick_num, tick_den: smallest price step as a fraction [quote ccy].
+        lot_num, lot_den: smallest quantity step as a fraction [base units].
+        min_qty: smallest order [base units].
+        min_notional: smallest order [quote ccy].
+        shorts: 1.0 on a derivatives market, 0.0 on a spot market, where -1 means flat.
+        fee_rate: fee on notional [fraction].
+        slippage: how much worse than the open an order fills [fraction].
+        position_fraction: notional of a new position as a share of equity [fraction].
+    """
+
+    tick_num: float
+    tick_den: float
+    lot_num: float
+    lot_den: float
+    min_qty: float
+    min_notional: float
+    shorts: float
+    fee_rate: float
+    slippage: float
+    position_fraction: float
+
+
+def market_of(instrument: Instrument, *, fee_bps: float, slippage_bps: float, position_fraction: float) -> Market:
+    """Return an instrument and its costs as the decision code takes them.
+
+    Args:
+        instrument: the market.
+        fee_bps, slippage_bps: costs [basis points of notional]; position_fraction: of equity [fraction].
+    """
+    tick, lot = decimal_step("tick", instrument.tick), decimal_step("lot", instrument.lot)
+    return Market(
+        float(tick[0]),
+        float(tick[1]),
+        float(lot[0]),
+        float(lot[1]),
+        instrument.min_qty,
+        instrument.min_notional,
+        1.0 if instrument.kind == "derivatives" else 0.0,
+        fee_bps / 1e4,
+        slippage_bps / 1e4,
+        position_fraction,
+    )
+
+
+def round_price(market: Market, price: float) -> float:
+    """Round to the nearest tick, half up, never below one tick [quote ccy]."""
+    ticks = (price * market.tick_den / market.tick_num + 0.5) // 1.0
+    return max(ticks, 1.0) * market.tick_num / market.tick_den
+
+
+def round_qty(market: Market, qty: float) -> float:
+    """Round a non-negative quantity down to the lot [base units].
+
+    A quantity within a billionth of the next lot, or within the noise of its own last digits, counts as that lot: it is the same
+    number with rounding noise.
+    """
+    lots = qty * market.lot_den / market.lot_num
+    return (lots + 1e-9 + 1e-15 * lots) // 1.0 * market.lot_num / market.lot_den
+
+
+def fill_price(market: Market, open_price: float, qty: float) -> float:
+    """Return the price of an execution: the bar's open, worse by the slippage, on the tick [quote ccy].
+
+    Args:
+        market: tick and slippage.
+        open_price: open of the bar after the decision [quote ccy].
+        qty: signed quantity; buys pay more, sells receive less.
+    """
+    worse = 1.0 + market.slippage if qty > 0.0 else 1.0 - market.slippage
+    return round_price(market, open_price * worse)
+
+
+def fee(market: Market, qty: float, price: float) -> float:
+    """Return the fee of an execution, |qty * price| * rate, never negative [quote ccy]."""
+    return abs(qty * price) * market.fee_rate
+
+
+def position_size(market: Market, equity: float, price: float) -> float:
+    """Return the quantity of a new position: a fixed share of equity, rounded down to the lot [base units].
+
+    Args:
+        market: lot and position fraction.
+        equity: marked equity [quote ccy]; a negative one sizes to 0.
+        price: close at the decision [quote ccy].
+    """
+    notional = market.position_fraction * equity
+    return round_qty(market, notional / price) if notional > 0.0 else 0.0

@@ -1,0 +1,32 @@
+"""All that decides in a session, in one value: the strategy with its parameters, the market, the limits, the bar."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from peaktrade_core.trading.costs import Market
+from peaktrade_core.trading.risk import Limits
+from peaktrade_core.trading.strategies import Strategy
+
+
+class Decision(NamedTuple):
+    """Input of the decision code.
+
+    Attributes:
+        strategy, params: the strategy and its parameters (an instance of ``strategy.params``).
+        market: instrument and costs.
+        limits: risk limits.
+        bar_s: length of a bar [s].
+        start_balance: [quote ccy].
+    """
+
+    strategy: Strategy
+    params: Any
+    market: Market
+    limits: Limits
+    bar_s: float
+    start_balance: float
+
+    def new_state(self) -> list[float]:
+        """Return the empty memory of the strategy."""
+        return [0.0] * self.strategy.slots(self.params)

@@ -1,0 +1,113 @@
+"""How much of each risk limit a session used, from its events alone.
+
+Pure, and in step with :mod:`peaktrade_core.trading.risk`: a size or exposure above its limit is red, so is a loss that
+reached its limit; from ``warning_threshold_factor`` of a limit on a size, exposure, loss or drawdown is yellow. What was
+denied counts as well, because the denial is the answer to it. So the worst level is the session's ``risk_status``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import NamedTuple
+
+from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Order, Start
+
+DENIED_FIGURES = {
+    "MAX_ORDER_NOTIONAL": "max_order_notional",
+    "MAX_SYMBOL_EXPOSURE": "max_symbol_exposure_notional",
+    "MAX_TOTAL_EXPOSURE": "max_total_exposure_notional",
+}
+
+
+class LimitUse(NamedTuple):
+    """The most that was used of one limit.
+
+    Attributes:
+        name: of the limit in the configuration; what: the figure in words; unit: of both figures.
+        share: used / limit [fraction]; level: green, yellow or red.
+    """
+
+    name: str
+    what: str
+    used: float
+    limit: float
+    unit: str
+    share: float
+    level: str
+
+
+class _Peaks:
+    """The largest figures seen so far."""
+
+    def __init__(self) -> None:
+        self.most: dict[str, float] = {}
+        self.entries: dict[date, int] = {}
+        self._day: date | None = None
+        self._day_equity = self._peak = self._equity = 0.0
+        self._sent = self._closing = 0.0  # what this bar's orders open [quote ccy] and close [base units]
+
+    def add(self, event: AnyEvent) -> None:
+        """Take one event into account."""
+        if type(event) is BarDone:
+            self._bar(event)
+        elif isinstance(event, Order) and event.purpose == "open":
+            self._raise("max_order_notional", event.notional)
+            self._sent = event.notional
+            self.entries[event.ts.date()] = self.entries.get(event.ts.date(), 0) + 1
+        elif isinstance(event, Order):
+            self._closing = event.qty
+        elif isinstance(event, Denial) and event.code in DENIED_FIGURES and event.value is not None:
+            self._raise(DENIED_FIGURES[event.code], event.value)
+        elif isinstance(event, Start):
+            self._equity = self._peak = float(event.config["start_balance"])
+
+    def _bar(self, bar: BarDone) -> None:
+        if bar.ts_bar.date() != self._day:
+            self._day, self._day_equity = bar.ts_bar.date(), self._equity
+        self._equity, self._peak = bar.equity, max(self._peak, bar.equity)
+        exposure = abs(bar.position_size + self._closing) * bar.close + self._sent
+        self._sent = self._closing = 0.0
+        loss = self._day_equity - bar.equity
+        self._raise("max_symbol_exposure_notional", exposure)
+        self._raise("max_total_exposure_notional", exposure)
+        self._raise("max_daily_loss_abs", loss)
+        self._raise("max_daily_loss_pct", 100.0 * loss / self._day_equity)
+        self._raise("max_drawdown_halt_pct", 100.0 * (1.0 - bar.equity / self._peak))
+
+    def _raise(self, name: str, value: float) -> None:
+        self.most[name] = max(self.most.get(name, 0.0), value)
+
+
+_CHECK, _SIZE, _LOSS = "pre-trade check", "size", "loss"  # a check knows no yellow; a loss is red when reached
+_SHOWN = (
+    ("max_order_notional", "largest opening order", "quote", _SIZE),
+    ("max_symbol_exposure_notional", "largest exposure in the symbol", "quote", _SIZE),
+    ("max_total_exposure_notional", "largest exposure of this session", "quote", _SIZE),
+    ("max_daily_loss_abs", "largest loss since 00:00 UTC", "quote", _LOSS),
+    ("max_daily_loss_pct", "the same, of the day's first equity", "%", _LOSS),
+    ("max_drawdown_halt_pct", "largest drawdown on marked equity", "%", _LOSS),
+    ("max_entries_per_day", "most opening orders in a UTC day", "orders", _CHECK),
+)
+
+
+def limits_used(events: Iterable[AnyEvent], limits: Mapping[str, float]) -> list[LimitUse]:
+    """Return the most that was used of each limit, in the order in which people read them.
+
+    Args:
+        events: of the whole session, in order.
+        limits: as the session's configuration has them; one that is missing, as in old records, is left out.
+    """
+    peaks = _Peaks()
+    for event in events:
+        peaks.add(event)
+    peaks.most["max_entries_per_day"] = float(max(peaks.entries.values(), default=0))
+    warn = limits.get("warning_threshold_factor", 0.8)
+    found = []
+    for name, what, unit, kind in _SHOWN:
+        if name in limits:
+            used, limit = peaks.most.get(name, 0.0), limits[name]
+            red = used >= limit if kind == _LOSS else used > limit
+            level = "red" if red else "yellow" if kind != _CHECK and used >= warn * limit else "green"
+            found.append(LimitUse(name, what, used, limit, unit, used / limit, level))
+    return found

@@ -1,0 +1,178 @@
+"""What is traded and what is seen of it: instruments, timeframes and bars that cannot be impossible."""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+TIMEFRAMES = ("1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d")
+
+
+def timeframe_seconds(timeframe: str) -> int:
+    """Return the length of a bar of ``timeframe`` ("1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d") [s].
+
+    Raises:
+        ConfigError: not one of those.
+    """
+    if timeframe not in TIMEFRAMES:
+        raise ConfigError(f"unknown timeframe {timeframe!r}; known: {', '.join(TIMEFRAMES)}")
+    return int(timeframe[:-1]) * _UNIT_S[timeframe[-1]]
+
+
+def parse_duration(text: str) -> int:
+    """Return a duration in seconds: ``30`` (minutes), ``90s``, ``15m``, ``1h``, ``2d``.
+
+    Raises:
+        ConfigError: not of that form, or zero.
+    """
+    found = re.fullmatch(r"(\d+)([smhd]?)", text.strip())
+    if not found or int(found[1]) == 0:
+        raise ConfigError(f"duration {text!r} is not understood; write 30 (minutes), 90s, 15m, 1h or 2d")
+    return int(found[1]) * _UNIT_S[found[2] or "m"]
+
+
+class Bar(NamedTuple):
+    """Open, high, low, close [quote ccy] and volume [base units] over ``[ts, ts + timeframe)``; ts in s since epoch."""
+
+    ts: float
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+def bar_fault(bar: Bar) -> str:
+    """Return what is impossible about a bar, or an empty string.
+
+    Prices must be finite, positive and ordered (low <= open, close <= high), the volume finite and not negative.
+    """
+    if not all(math.isfinite(x) for x in bar):
+        return "a value is missing or not finite"
+    if bar.low <= 0.0:
+        return f"low = {bar.low} is not positive"
+    if bar.high < bar.low:
+        return f"high = {bar.high} is below low = {bar.low}"
+    if not (bar.low <= bar.open <= bar.high and bar.low <= bar.close <= bar.high):
+        return f"open = {bar.open} or close = {bar.close} lies outside low = {bar.low} .. high = {bar.high}"
+    if bar.volume < 0.0:
+        return f"volume = {bar.volume} is negative"
+    return ""
+
+
+def require_sound(bar: Bar) -> Bar:
+    """Return ``bar`` if it is possible.
+
+    Raises:
+        DataError: it is not; says what and when.
+    """
+    fault = bar_fault(bar)
+    if fault:
+        when = iso(from_seconds(bar.ts)) if math.isfinite(bar.ts) else "an unknown time"
+        raise DataError(f"impossible bar at {when}: {fault}")
+    return bar
+
+
+class Bars:
+    """Bars in columns, checked once: the times rise strictly and every bar is possible.
+
+    Attributes:
+        ts: (n,) float64, opens [s since epoch].
+        ohlcv: (n, 5) float64, prices [quote ccy] and volume [base units].
+    """
+
+    def __init__(self, ts: NDArray[np.float64], ohlcv: NDArray[np.float64], source: str = "bars") -> None:
+        """Check and keep the columns.
+
+        Raises:
+            DataError: the first impossible, duplicate or unsorted row, with its number and time.
+        """
+        import numpy as np
+
+        self.ts = np.ascontiguousarray(ts, dtype=np.float64)
+        self.ohlcv = np.ascontiguousarray(ohlcv, dtype=np.float64)
+        o, h, l, c, v = self.ohlcv.T
+        with np.errstate(invalid="ignore"):
+            sound = (l > 0) & (l <= o) & (o <= h) & (l <= c) & (c <= h) & (v >= 0) & np.isfinite(self.ohlcv).all(axis=1)
+        bad = np.flatnonzero(~(sound & np.isfinite(self.ts)))
+        if len(bad):
+            row = int(bad[0])
+            try:
+                require_sound(self[row])
+            except DataError as error:
+                raise DataError(f"{source}, row {row + 1}: {error} ({len(bad)} such rows)") from None
+        steps = np.diff(self.ts)
+        back = np.flatnonzero(steps <= 0)
+        if len(back):
+            row = int(back[0]) + 1
+            what = "repeats the time of" if steps[row - 1] == 0 else "is earlier than"
+            raise DataError(
+                f"{source}, row {row + 1}: {iso(from_seconds(self.ts[row]))} {what} the row before; "
+                f"sort the rows by time and drop duplicates ({len(back)} such rows)"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def __getitem__(self, row: int) -> Bar:
+        return Bar(float(self.ts[row]), *self.ohlcv[row].tolist())
+
+
+class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A market: what one unit is, how finely it is priced and sized, and whether one can be short.
+
+    Attributes:
+        kind: ``spot`` or ``derivatives``.
+        tick: smallest price step, written as a decimal [quote ccy].
+        lot: smallest quantity step, written as a decimal [base units].
+        min_qty: smallest order [base units].
+        min_notional: smallest order [quote ccy].
+        venue_symbol: what the venue calls it, where that differs.
+    """
+
+    kind: str = "spot"
+    tick: str = "0.01"
+    lot: str = "0.00000001"
+    min_qty: float = 0.0
+    min_notional: float = 0.0
+    venue_symbol: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("spot", "derivatives"):
+            raise ConfigError(f"kind = {self.kind!r} must be 'spot' or 'derivatives'")
+        for name in ("tick", "lot"):
+            decimal_step(name, getattr(self, name))
+        for name in ("min_qty", "min_notional"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} = {getattr(self, name)} must be a finite number >= 0")
+
+
+def decimal_step(name: str, text: str) -> tuple[int, int]:
+    """Return a price or quantity step as a fraction of whole numbers: ``"0.05"`` is (5, 100).
+
+    Raises:
+        ConfigError: not a positive decimal.
+    """
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(0)
+    if not value.is_finite() or value <= 0:
+        raise ConfigError(f"{name} = {text!r} must be a positive decimal, for example '0.01'")
+    _, digits, exponent = value.as_tuple()
+    number = int("".join(map(str, digits)))
+    if not isinstance(exponent, int) or exponent > 0:
+        return int(value), 1
+    return number, 10**-exponent

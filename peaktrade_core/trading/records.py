@@ -1,0 +1,200 @@
+"""What is kept of a session: its configuration, its metrics and the registry record around both.
+
+Writers are strict, readers are lenient: :func:`read_record` keeps fields it does not know, takes missing ones as null
+and naive times as UTC, so that records of other modes and of older writers can be shown.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.base.clock import as_utc
+from peaktrade_core.base.errors import ArtefactError
+
+SCHEMA_VERSION = 1
+MODES = ("shadow", "testnet", "paper", "live")
+STATUSES = ("started", "completed", "failed", "aborted")
+LARGEST = 1e300  # no figure is larger; what is (or is NaN) is not taken for one
+UNREADABLE = "unreadable"  # status of the row that stands for a file nobody can read
+
+
+class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Everything a session decides by; with the data it reproduces the run byte for byte.
+
+    Attributes:
+        warmup_candles: bars that only warm the strategy up.
+        steps: bars to trade after the warm-up, null for all that come.
+        position_fraction: notional of a new position as a share of equity [fraction].
+        start_balance: [quote ccy].
+        fee_bps, slippage_bps: costs [basis points of notional].
+        data_sha256: digest of the candles, null where they are not known beforehand.
+        instrument, risk_limits: as used.
+    """
+
+    strategy_name: str
+    params: dict[str, Any]
+    symbol: str
+    timeframe: str
+    feed: str
+    seed: int | None
+    data_sha256: str | None
+    warmup_candles: int
+    steps: int | None
+    position_fraction: float
+    start_balance: float
+    fee_bps: float
+    slippage_bps: float
+    risk_limits: dict[str, float]
+    instrument: dict[str, Any]
+    candles: str | None = None
+    tags: tuple[str, ...] = ()
+    notes: str = ""
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of a session; null where there is none (``fill_rate`` without orders).
+
+    Attributes:
+        realized_pnl: net of all fees [quote ccy].
+        unrealized_pnl: open position at the last close [quote ccy].
+        max_drawdown: largest 1 - equity / peak [fraction].
+        num_orders: orders executed; num_trades: round trips, flat to flat.
+        steps: bars after the warm-up.
+        risk_status: worst severity of the session, green, yellow or red.
+        deny_codes: how often each code denied an order.
+    """
+
+    realized_pnl: float = 0.0
+    unrealized_pnl: float = 0.0
+    fees: float = 0.0
+    max_drawdown: float = 0.0
+    num_orders: int = 0
+    num_trades: int = 0
+    steps: int = 0
+    fill_rate: float | None = None
+    orders_generated: int = 0
+    orders_executed: int = 0
+    orders_blocked_risk: int = 0
+    orders_rejected: int = 0
+    orders_open: int = 0
+    equity_end: float = 0.0
+    gaps: int = 0
+    bars_missing: int = 0
+    risk_status: str = "green"
+    deny_codes: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class SessionRecord(msgspec.Struct, kw_only=True, omit_defaults=False):
+    """One session in the registry. ``extra`` holds what a foreign writer added; it is not written as a field."""
+
+    session_id: str
+    run_id: str
+    run_type: str
+    mode: str
+    env_name: str | None
+    symbol: str | None
+    status: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    created_at: datetime | None
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    cli_args: list[str]
+    error: str | None
+    strategy_tier: str | None
+    schema_version: int
+    host: str | None = None
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    def metric(self, name: str) -> float | None:
+        """Return a finite metric, or None where it is missing, null or NaN."""
+        return finite(self.metrics.get(name))
+
+    def setting(self, name: str) -> Any:
+        """Return a value of the configuration, or None."""
+        return self.config.get(name)
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Wall-clock time from start to end [s], None while it runs."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+def finite(value: object) -> float | None:
+    """Return a number that is finite, and None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST < value < LARGEST:
+        return None
+    return value
+
+
+def encode_record(record: SessionRecord) -> bytes:
+    """Return the record as indented JSON, its unknown fields beside the known ones."""
+    fields = msgspec.to_builtins(record)
+    fields.update({k: v for k, v in fields.pop("extra").items() if k not in fields})
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
+
+
+_FIELDS = frozenset(f for f in SessionRecord.__struct_fields__ if f != "extra")
+
+
+def read_record(data: bytes) -> SessionRecord:
+    """Return the record that ``data`` holds, as lenient as honesty allows.
+
+    Raises:
+        ArtefactError: no JSON object, no session id, a field of the wrong type, or a newer schema.
+    """
+    if not data.strip():
+        raise ArtefactError("the file is empty")
+    raw = _decode(data)
+    if not isinstance(raw, dict):
+        raise ArtefactError(f"holds a JSON {type(raw).__name__} where an object is expected")
+    session_id = raw.get("session_id") or raw.get("run_id")
+    if not isinstance(session_id, str):
+        raise ArtefactError("has no session_id")
+    version = raw.get("schema_version") or 0
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise ArtefactError(
+            f"schema_version {version!r} is newer than this peaktrade reads ({SCHEMA_VERSION}); upgrade"
+        )
+    known: dict[str, Any] = {name: raw.get(name) for name in _FIELDS}
+    known.update(
+        session_id=session_id,
+        run_id=known["run_id"] or session_id,
+        run_type=known["run_type"] or f"live_session_{known['mode'] or 'unknown'}",
+        mode=known["mode"] or "unknown",
+        status=known["status"] or "unknown",
+        config=known["config"] or {},
+        metrics=known["metrics"] or {},
+        cli_args=known["cli_args"] or [],
+        schema_version=version,
+        extra={k: v for k, v in raw.items() if k not in _FIELDS},
+    )
+    try:
+        record = msgspec.convert(known, SessionRecord)
+        for name in ("started_at", "finished_at", "created_at"):
+            moment = getattr(record, name)
+            setattr(record, name, None if moment is None else as_utc(moment))
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise ArtefactError(str(error)) from None
+    return record
+
+
+def _decode(data: bytes) -> Any:
+    """Return what JSON text holds; NaN and infinities, which older writers left in it, become null.
+
+    Raises:
+        ArtefactError: it is no JSON, not even of that kind.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            return msgspec.json.decode(msgspec.json.encode(json.loads(data, parse_constant=lambda _: None)))
+        except (ValueError, RecursionError):
+            raise ArtefactError(f"not valid JSON: {error}") from None

@@ -1,0 +1,242 @@
+"""The figures by which a run is judged, each with its unit and its definition beside it, and the trades behind them.
+
+Pure: sequences of floats in, values out. Where a figure is not defined - no trade, no variance, no loss to divide by -
+it is None, never an exception and never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from peaktrade_core.trading.events import Fill
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DAYS_PER_YEAR = 365.0  # crypto trades every day
+YEAR_S = DAYS_PER_YEAR * 86_400.0
+NOISE = 1e-12  # relative size below which a rest of a position, or a spread of returns, is rounding
+
+
+class Trade(NamedTuple):
+    """A round trip, flat to flat.
+
+    Attributes:
+        side: 1 long, -1 short.
+        qty: everything that was entered [base units].
+        entry_ts, exit_ts: times of the first entry and the last exit, as the fills carry them.
+        entry_price, exit_price: averages over the quantity [quote ccy].
+        fees: [quote ccy].
+        pnl: net of fees [quote ccy].
+    """
+
+    side: int
+    qty: float
+    entry_ts: datetime
+    exit_ts: datetime
+    entry_price: float
+    exit_price: float
+    fees: float
+    pnl: float
+
+
+class Statistic(NamedTuple):
+    """One figure for people; ``value`` is None where it is not defined."""
+
+    name: str
+    value: float | None
+    unit: str
+    definition: str
+
+
+class _OpenTrade:
+    """A round trip that is not flat yet."""
+
+    def __init__(self, fill: Fill, qty: float) -> None:
+        self.side = 1 if qty > 0.0 else -1
+        self.entry_ts = fill.ts
+        self.held = self.entered = self.cost = self.proceeds = self.fees = 0.0
+
+    def add(self, fill: Fill, qty: float) -> None:
+        """Take in (a part of) a fill, its fee in proportion."""
+        self.fees += fill.fee * (qty / fill.qty)
+        size = abs(qty)
+        if (qty > 0.0) == (self.side > 0):
+            self.entered += size
+            self.cost += size * fill.price
+            self.held += size
+        else:
+            self.proceeds += size * fill.price
+            self.held -= size
+            if self.held <= NOISE * self.entered:
+                self.held = 0.0
+
+    def closed(self, at: datetime) -> Trade:
+        """Return the finished trade."""
+        pnl = self.side * (self.proceeds - self.cost) - self.fees
+        entry, exit_ = self.cost / self.entered, self.proceeds / self.entered
+        return Trade(self.side, self.entered, self.entry_ts, at, entry, exit_, self.fees, pnl)
+
+
+def trades(fills: Iterable[Fill]) -> list[Trade]:
+    """Return the round trips that fills make up; one that is still open at the end is left out.
+
+    A fill that turns the position around closes one trade and opens the next, its fee divided by quantity.
+    """
+    done: list[Trade] = []
+    trade: _OpenTrade | None = None
+    for fill in fills:
+        left = fill.qty
+        if trade is not None and (left > 0.0) != (trade.side > 0):
+            part = math.copysign(min(abs(left), trade.held), left)
+            whole = abs(left) <= trade.held * (1.0 + NOISE)
+            trade.add(fill, left if whole else part)
+            left = 0.0 if whole else left - part
+            if trade.held == 0.0:
+                done.append(trade.closed(fill.ts))
+                trade = None
+        if left != 0.0:
+            trade = trade or _OpenTrade(fill, left)
+            trade.add(fill, left)
+    return done
+
+
+def statistics(
+    equity: Sequence[float] | NDArray[np.float64],
+    position: Sequence[float] | NDArray[np.float64],
+    round_trips: Sequence[Trade],
+    *,
+    start_balance: float,
+    bar_s: float,
+    risk_free: float = 0.0,
+) -> list[Statistic]:
+    """Return the figures of a run.
+
+    Args:
+        equity: at the close of each bar [quote ccy].
+        position: signed quantity after each bar [base units].
+        round_trips: the trades of the run.
+        start_balance: equity before the first bar [quote ccy].
+        bar_s: length of a bar [s].
+        risk_free: annual rate [fraction].
+    """
+    import numpy as np
+
+    levels = np.concatenate([[start_balance], np.asarray(equity, dtype=np.float64)])
+    held = np.asarray(position, dtype=np.float64)
+    bars = len(levels) - 1
+    exposure = float(np.count_nonzero(held)) / bars if bars else None
+    return [
+        *_return_figures(levels, bar_s, risk_free),
+        *_drawdown_figures(levels, bar_s),
+        *_trade_figures([trade.pnl for trade in round_trips]),
+        Statistic("exposure_time", exposure, "fraction", f"share of {bars} bars that end with an open position"),
+    ]
+
+
+def _return_figures(levels: NDArray[np.float64], bar_s: float, risk_free: float) -> list[Statistic]:
+    """Return what is measured on the returns of bars."""
+    import numpy as np
+
+    bars = len(levels) - 1
+    sound = bool(bars) and bool((levels > 0.0).all()) and bool(np.isfinite(levels).all())
+    returns = levels[1:] / levels[:-1] - 1.0 if sound else np.empty(0)
+    a_year = YEAR_S / bar_s
+    total = float(levels[-1] / levels[0] - 1.0) if bars else None
+    excess = returns - risk_free / a_year
+    spread = _spread(returns)
+    below = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2))) if len(returns) else 0.0
+    mean = float(excess.mean()) if len(returns) else 0.0
+    basis = f"{bars} returns of {bar_s:g} s bars"
+    scale = f"annualised with {a_year:g} bars a year (365 days)"
+    free = f"risk-free rate {risk_free:g} a year"
+    return [
+        Statistic("total_return", _finite(total), "fraction", "last equity / start balance - 1"),
+        Statistic(
+            "annualised_return",
+            _growth(total, bars * bar_s) if sound else None,
+            "fraction a year",
+            f"(1 + total return) ^ (365 days / {bars} bars of {bar_s:g} s) - 1",
+        ),
+        Statistic(
+            "volatility",
+            spread * math.sqrt(a_year) if spread is not None else None,
+            "fraction a year",
+            f"standard deviation of {basis}, ddof = 1, {scale}",
+        ),
+        Statistic(
+            "sharpe",
+            mean / spread * math.sqrt(a_year) if spread else None,
+            "ratio",
+            f"mean excess return / standard deviation of {basis}, ddof = 1, {scale}, {free}",
+        ),
+        Statistic(
+            "sortino",
+            mean / below * math.sqrt(a_year) if below > 0.0 else None,
+            "ratio",
+            f"mean excess return / root mean square of those below 0, over all {basis}, ddof = 0, {scale}, {free}",
+        ),
+    ]
+
+
+def _spread(returns: NDArray[np.float64]) -> float | None:
+    """Return the standard deviation, ddof = 1: None for fewer than two values, 0 where it is rounding only."""
+    if len(returns) < 2:
+        return None
+    spread = float(returns.std(ddof=1))
+    return spread if spread > NOISE * float(abs(returns).max()) else 0.0
+
+
+def _growth(total: float | None, seconds: float) -> float | None:
+    """Return the compound annual return, or None where it is beyond all measure."""
+    if total is None or not total > -1.0:
+        return None
+    try:
+        return math.expm1(math.log1p(total) * YEAR_S / seconds)
+    except OverflowError:
+        return None
+
+
+def _drawdown_figures(levels: NDArray[np.float64], bar_s: float) -> list[Statistic]:
+    """Return the largest fall from a peak and the longest time below one."""
+    import numpy as np
+
+    peaks = np.maximum.accumulate(levels)
+    depth = float(np.max(1.0 - levels / peaks)) if len(levels) > 1 else None
+    at_peak = np.flatnonzero(levels >= peaks)
+    waits = np.diff(np.append(at_peak, len(levels))) - 1
+    longest = float(waits.max()) if len(levels) > 1 and len(at_peak) else None
+    return [
+        Statistic("max_drawdown", _finite(depth), "fraction", "largest 1 - equity / peak, marked at each close"),
+        Statistic("max_drawdown_length", longest, "bars", f"most bars of {bar_s:g} s in a row below an earlier peak"),
+    ]
+
+
+def _trade_figures(pnls: list[float]) -> list[Statistic]:
+    """Return what is measured on trades."""
+    n = len(pnls)
+    wins, losses = [x for x in pnls if x > 0.0], [x for x in pnls if x < 0.0]
+    gained, lost = math.fsum(wins), -math.fsum(losses)
+    win, loss = (gained / len(wins) if wins else 0.0), (lost / len(losses) if losses else 0.0)
+    basis = f"{n} trades (round trips, flat to flat), net of fees"
+    return [
+        Statistic("trades", float(n), "trades", "round trips, flat to flat; one still open is left out"),
+        Statistic("profit_factor", gained / lost if lost > 0.0 else None, "ratio", f"gains / losses of {basis}"),
+        Statistic("win_rate", len(wins) / n if n else None, "fraction", f"share with a gain of {basis}"),
+        Statistic(
+            "expectancy",
+            (len(wins) * win - len(losses) * loss) / (n * loss) if losses else None,
+            "average losses",
+            f"(win rate x average gain - loss rate x average loss) / average loss of {basis}",
+        ),
+        Statistic("average_trade", math.fsum(pnls) / n if n else None, "quote ccy", f"mean PnL of {basis}"),
+    ]
+
+
+def _finite(value: float | None) -> float | None:
+    """Return a figure, or None where it is not finite."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,130 @@
+"""The fold from events to metrics: the only way a session's figures come about, at its end and in recovery alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from peaktrade_core.trading.events import (
+    AnyEvent,
+    BarDone,
+    Denial,
+    End,
+    Fill,
+    Gap,
+    Order,
+    Severity,
+    Start,
+    VenueAnswer,
+)
+from peaktrade_core.trading.ledger import Ledger
+from peaktrade_core.trading.records import Metrics, SessionRecord, finite
+
+LEVELS = ("green", "yellow", "red")
+
+
+class Tally:
+    """Folds the events of one run, in order.
+
+    PnL and equity are those of the last bar that was journalled whole; if fills follow it (the process died within a
+    bar) the exact ledger supplies them, marked at that bar's close.
+
+    Attributes:
+        metrics: computed by :meth:`metrics`.
+        end: the ``end`` event, or None while the run has none.
+        ledger: the exact ledger of all fills.
+    """
+
+    def __init__(self, start_balance: float = 0.0) -> None:
+        """Begin with ``start_balance`` [quote ccy], which the ``start`` event replaces if the journal has one."""
+        self.start: Start | None = None
+        self.end: End | None = None
+        self.last_bar: BarDone | None = None
+        self.last_seq = -1
+        self.ledger = Ledger(start_balance)
+        self._counts: Counter[str] = Counter()
+        self._denied: Counter[str] = Counter()
+        self._peak = start_balance
+        self._drawdown = self._fees = 0.0
+        self._level = 0
+        self._fills_after_bar = False
+
+    def add(self, event: AnyEvent) -> None:
+        """Take one event into account."""
+        self.last_seq = event.seq
+        if type(event) is BarDone:
+            self.last_bar = event
+            self._fills_after_bar = False
+            if event.equity > self._peak:
+                self._peak = event.equity
+            else:
+                self._drawdown = max(self._drawdown, 1.0 - event.equity / self._peak)
+        elif isinstance(event, Order):
+            self._counts["generated"] += 1
+        elif isinstance(event, Fill):
+            self._counts["executed"] += 1
+            self._fees += event.fee
+            self._fills_after_bar = True
+            self.ledger.apply(event.qty, event.price, event.fee)
+        elif isinstance(event, Denial):
+            self._counts["blocked"] += 1
+            self._counts["generated"] += event.order_id is None
+            self._denied[event.code] += 1
+            self._level = max(self._level, 2 if event.code.startswith("MAX_") else 0)
+        elif isinstance(event, VenueAnswer):
+            self._counts["rejected"] += not event.accepted
+        elif isinstance(event, Severity):
+            self._level = max(self._level, LEVELS.index(event.level))
+        elif isinstance(event, Gap):
+            self._counts["gaps"] += 1
+            self._counts["missing"] += event.missing
+        elif isinstance(event, Start):
+            self.start = event
+            self.ledger = Ledger(float(event.config["start_balance"]))
+            self._peak = float(event.config["start_balance"])
+        elif isinstance(event, End):
+            self.end = event
+
+    def metrics(self) -> Metrics:
+        """Return the figures of everything folded so far."""
+        n = self._counts
+        bar = self.last_bar
+        start = float(self.ledger.start_balance)
+        realized = bar.realized_pnl if bar else 0.0
+        unrealized = bar.unrealized_pnl if bar else 0.0
+        if self._fills_after_bar:
+            realized = float(self.ledger.realized_pnl)
+            unrealized = float(self.ledger.unrealized_pnl(bar.close)) if bar and self.ledger.qty else 0.0
+        return Metrics(
+            realized_pnl=realized,
+            unrealized_pnl=unrealized,
+            fees=self._fees,
+            max_drawdown=self._drawdown,
+            num_orders=n["executed"],
+            num_trades=self.ledger.trades,
+            steps=bar.step + 1 if bar else 0,
+            fill_rate=n["executed"] / n["generated"] if n["generated"] else None,
+            orders_generated=n["generated"],
+            orders_executed=n["executed"],
+            orders_blocked_risk=n["blocked"],
+            orders_rejected=n["rejected"],
+            orders_open=n["generated"] - n["executed"] - n["blocked"] - n["rejected"],
+            equity_end=start + realized + unrealized,
+            gaps=n["gaps"],
+            bars_missing=n["missing"],
+            risk_status=LEVELS[self._level],
+            deny_codes=dict(sorted(self._denied.items())),
+        )
+
+
+def fold(events: Iterable[AnyEvent], start_balance: float = 0.0) -> Tally:
+    """Return the tally of a whole journal; ``start_balance`` [quote ccy] counts if it ends before its first event."""
+    tally = Tally(start_balance)
+    for event in events:
+        tally.add(event)
+    return tally
+
+
+def start_balance_of(record: SessionRecord) -> float:
+    """Return the start balance of a record [quote ccy], 0 where it has none."""
+    return finite(record.setting("start_balance")) or 0.0

@@ -1,0 +1,144 @@
+"""What a venue is and offers, from its public answers: state, time, fees, limits, markets. Needs no key."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from peaktrade_core.base.clock import Clock
+from peaktrade_core.candles.fetch import PAGE
+
+if TYPE_CHECKING:
+    from peaktrade_core.venue.client import VenueClient
+
+OFFERS = {  # ccxt's word: ours
+    "fetchOHLCV": "candles",
+    "fetchTicker": "ticker",
+    "fetchOrderBook": "order book",
+    "fetchTrades": "trades",
+    "fetchTime": "time",
+    "fetchStatus": "status",
+    "fetchBalance": "balance",
+    "createOrder": "orders",
+    "cancelOrder": "cancel",
+    "sandbox": "demo",
+}
+
+
+class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One venue at one moment.
+
+    Attributes:
+        hosts: where it is asked; loopback: whether that is this machine.
+        status: ``ok``, ``maintenance`` or another word of ccxt's, null where the venue tells none.
+        time: the venue's, null where it tells none; skew_s: by how much it is ahead of ours, to about a second [s].
+        round_trip_s: of that question [s].
+        maker, taker: fees of the lowest tier [fraction]; null where it tells none.
+        pace_s: shortest time between two calls [s]; page: bars in an answer at most.
+        timeframes: lengths of bars; markets, active: how many there are, and are open.
+        offers: what it can be asked.
+    """
+
+    venue: str
+    hosts: list[str]
+    loopback: bool
+    status: str | None
+    time: datetime | None
+    skew_s: float | None
+    round_trip_s: float | None
+    maker: float | None
+    taker: float | None
+    pace_s: float
+    page: int
+    timeframes: list[str]
+    markets: int
+    active: int
+    offers: list[str]
+
+
+class MarketFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One market of a venue; null is what the venue does not tell.
+
+    Attributes:
+        kind: ``spot``, ``swap``, ``future`` ...; active: whether it is open.
+        tick, lot: steps of price and quantity, as decimals; min_qty [base units], min_notional [quote ccy].
+        maker, taker: fees [fraction].
+    """
+
+    symbol: str
+    kind: str
+    active: bool | None
+    tick: str | None
+    lot: str | None
+    min_qty: float | None
+    min_notional: float | None
+    maker: float | None
+    taker: float | None
+
+
+def inspect_venue(client: VenueClient, clock: Clock) -> VenueFacts:
+    """Ask a venue how it is and what it offers.
+
+    Raises:
+        ExchangeError: it does not answer.
+    """
+    described, has = client.ask("describe"), client.has
+    status = client.ask("fetch_status").get("status") if has.get("fetchStatus") else None
+    before = clock.now()
+    time = client.now()
+    after = clock.now()
+    skew = (time - before - (after - before) / 2).total_seconds() if time else None
+    markets = list_markets(client)
+    fees = described.get("fees", {}).get("trading", {})
+    return VenueFacts(
+        venue=client.name,
+        hosts=sorted(client.hosts),
+        loopback=client.loopback,
+        status=status,
+        time=time,
+        skew_s=skew,
+        round_trip_s=(after - before).total_seconds() if time else None,
+        maker=fees.get("maker"),
+        taker=fees.get("taker"),
+        pace_s=float(described["rateLimit"]) / 1000.0,
+        page=PAGE[client.name],
+        timeframes=list(described["timeframes"]),
+        markets=len(markets),
+        active=sum(bool(market.active) for market in markets),
+        offers=[ours for theirs, ours in OFFERS.items() if has.get(theirs)],
+    )
+
+
+def list_markets(client: VenueClient, quote: str | None = None) -> list[MarketFacts]:
+    """Return the markets of a venue by symbol, those that are quoted in ``quote`` (``EUR``) or all.
+
+    Raises:
+        ExchangeError: it does not answer.
+    """
+    found = client.ask("load_markets").values()
+    wanted = [one for one in found if quote is None or str(one.get("quote")).upper() == quote.upper()]
+    return sorted((_market(one) for one in wanted), key=lambda market: market.symbol)
+
+
+def _market(raw: dict[str, Any]) -> MarketFacts:
+    """Return ccxt's description of a market as ours."""
+    precision, limits = raw.get("precision") or {}, raw.get("limits") or {}
+    return MarketFacts(
+        symbol=raw["symbol"],
+        kind=raw.get("type") or "spot",
+        active=raw.get("active"),
+        tick=_decimal(precision.get("price")),
+        lot=_decimal(precision.get("amount")),
+        min_qty=(limits.get("amount") or {}).get("min"),
+        min_notional=(limits.get("cost") or {}).get("min"),
+        maker=raw.get("maker"),
+        taker=raw.get("taker"),
+    )
+
+
+def _decimal(step: float | None) -> str | None:
+    """Return a step as a decimal without an exponent."""
+    return None if step is None else f"{Decimal(str(step)):f}"

@@ -1,0 +1,123 @@
+"""What a process does that was just forked in order to be a kernel: it makes itself its own, and then is one."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+from ipykernel.kernelapp import IPKernelApp
+
+from peaktrade_core.warm.link import CHUNK, Request, Started, say
+
+# 1: neither ask whether the parent lives, which the lifeline does, nor print how to end a kernel by hand
+_OPTIONS = ("--IPKernelApp.parent_handle=1",)
+
+
+class KernelApp(IPKernelApp):
+    """ipykernel's application, which tells as soon as its sockets can be connected to, and ends without waiting."""
+
+    link: socket.socket
+    held = False
+
+    def init_heartbeat(self) -> None:
+        """Start the last of the sockets, and tell."""
+        super().init_heartbeat()  # type: ignore[no-untyped-call]
+        say(self.link, Started(os.getpid()))
+
+    def init_gui_pylab(self) -> None:
+        """Go on with what may be the user's: a held kernel waits here until somebody wants it."""
+        if self.held:
+            request = _heard(self.link)
+            if request is None:
+                raise SystemExit(0)  # nobody ever wanted it
+            self.connection_file = request.connection
+            _settle(request)
+            if self.shell is not None:
+                self.shell.starting_dir = request.cwd
+            say(self.link, Started(os.getpid()))
+        threading.Thread(target=_die_with, args=(self.link,), name="lifeline", daemon=True).start()
+        super().init_gui_pylab()  # type: ignore[no-untyped-call]
+
+    def start(self) -> None:
+        """Serve until the kernel is asked to end; then end the control thread before anything else ends.
+
+        It still answers, and would wait ten seconds for an output thread that has ended before it.
+        """
+        super().start()  # type: ignore[no-untyped-call]
+        if self.control_thread and self.control_thread.is_alive():
+            self.control_thread.stop()
+            self.control_thread.join()
+
+
+def become_kernel(link: socket.socket) -> None:
+    """Turn this process, just forked, into the kernel that the link asks for; return when the kernel ends."""
+    request = _heard(link)
+    if request is None:
+        return  # the owner did not wait
+    _settle(request)
+    gc.enable()
+    KernelApp.link, KernelApp.held = link, request.held
+    KernelApp.launch_instance(argv=[*_OPTIONS, *request.arguments])
+
+
+def _heard(link: socket.socket) -> Request | None:
+    """Wait for the next request on the link and return it, None when nobody holds its other end any more."""
+    text = b"".join(_until_newline(link))
+    return msgspec.json.decode(text, type=Request) if text.endswith(b"\n") else None
+
+
+def _until_newline(link: socket.socket) -> Iterator[bytes]:
+    """Yield what arrives up to the first end of a line, or up to the link's end."""
+    chunk = b" "
+    while chunk and not chunk.endswith(b"\n"):
+        chunk = link.recv(CHUNK)
+        yield chunk
+
+
+def _settle(request: Request) -> None:
+    """Make all that differs between processes this kernel's own."""
+    os.environ.clear()
+    os.environ.update(request.env)
+    time.tzset()
+    os.chdir(request.cwd)
+    launcher = find_spec("ipykernel_launcher")
+    sys.argv = [str(launcher and launcher.origin), *request.arguments]
+    if request.memory is not None:
+        _bound_memory(request.memory)
+    random.seed()
+    if "numpy" in sys.modules:
+        import numpy as np
+
+        np.random.seed()
+    if "plotly.io._renderers" in sys.modules:
+        import plotly.io as pio
+
+        pio.renderers.default = request.env.get("PLOTLY_RENDERER") or "plotly_mimetype"  # its choice in any kernel
+
+
+def _bound_memory(more: int) -> None:
+    """Let this process map so much more data than it has [bytes]; what libraries reserved is counted as had."""
+    import resource
+
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData:")]
+    limit = int(line.split()[1]) * 1024 + more
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _die_with(link: socket.socket) -> None:
+    """Kill this process and what it started as soon as nobody holds the other end of the link."""
+    with suppress(OSError):
+        while link.recv(CHUNK):
+            pass
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,63 @@
+"""The chained logs of a workspace, and the head of each: what a report prints, so that it leaves the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from peaktrade_core.base.chain import Chain
+from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+
+HALF = "is half written, by a process that died; the next entry heals it"
+
+
+def chain_heads(home: Path) -> dict[str, str]:
+    """Return the head of each chained log, read from its last line only; a report prints them as it leaves the machine."""
+    heads = {}
+    for chain in _all_chains(home):
+        try:
+            last = chain.last()
+        except (ArtefactError, EnvironmentFault):
+            heads[_name(chain.path)] = "broken"
+            continue
+        if last is not None:
+            heads[_name(chain.path)] = last[1]
+    return heads
+
+
+def with_ending(found: Check, chain: Chain) -> Check:
+    """Return the answer about a chained log, as a warning if all is well but its last line is unfinished."""
+    try:
+        torn = chain.torn()
+    except EnvironmentFault as error:
+        return msgspec.structs.replace(found, status=FAIL, evidence=str(error), next_step="Mend that first.")
+    if found.status != PASS or not torn:
+        return found
+    told = f"{found.evidence}; the last line of {chain.path.name} {HALF}"
+    return msgspec.structs.replace(found, status=WARN, evidence=told, next_step="Nothing; the next entry heals it.")
+
+
+def _all_chains(home: Path) -> list[Chain]:
+    """Return every chained log of a workspace."""
+    reports = home / "reports"
+    known = [
+        reports / "experiments" / "live_sessions.chain.jsonl",
+        reports / "evidence" / "chain.jsonl",
+        reports / "live" / "kill_switch.jsonl",
+    ]
+    return [*map(Chain, known), *other_chains(home)]
+
+
+def other_chains(home: Path) -> list[Chain]:
+    """Return the chained logs of other folders of reports/, as of incidents."""
+    found = sorted((home / "reports").glob("*/chain.jsonl"))
+    return [Chain(path) for path in found if path.parent.name != "evidence"]
+
+
+def _name(path: Path) -> str:
+    """Return what a chained log is called."""
+    if path.name.startswith("live_sessions"):
+        return "registry"
+    return path.parent.name if path.name == "chain.jsonl" else "kill switch"
