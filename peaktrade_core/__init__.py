@@ -50,11 +50,12 @@ _HOMES = {
     "reports.period_tables": """
         open_day open_week period_alerts period_attention period_carried period_denials period_failures
         period_figure period_halts period_overview period_results period_sessions""",
-    "desk.restart_after_maintenance": "accept_changes restarted_checks smoke_run",
+    "dashboard.watching.restart_after_maintenance": "accept_changes restarted_checks smoke_run",
     "runbooks.session_run": "ask_to_start run_session_step",
     "desk.start_checks": """
         changes_table desk_checks health_checks ready_checks session_ready settings_checks smoke_order""",
     "runbooks.steps": "begin_runbook",
+    "desk.readiness": "readiness",
     "desk.safe_stop": "running_table stop_runs",
     "desk.kill_switch": """
         ask_cause audit_table check_fit check_obeyed switch_checks switch_files switch_meaning switch_table

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -16,10 +18,10 @@ from peaktrade_core.base.errors import PeaktradeError
 COMMANDS = {
     "init": ("desk.cli_admin:init", "Make a workspace: a folder with a configuration."),
     "doctor": ("desk.cli_admin:doctor", "Check environment, configuration, disk, clock and stale sessions."),
-    "session": ("session.cli:session", "Run sessions, list them, show one, report on them."),
+    "session": ("cli:session", "Run sessions, list them, show one, report on them, compare them."),
     "fleet": ("fleet.cli:fleet", "Start, stop and replace many runs, one process each."),
     "monitor": ("fleet.cli_monitor:monitor", "Watch runs: overview, one run, live."),
-    "strategies": ("research.cli:strategies", "List the strategies and their parameters."),
+    "strategies": ("session.cli:strategies", "List the strategies and their parameters."),
     "backtest": (
         "research.cli:backtest",
         "Run a strategy over candles with the session's own decision code, compiled.",
@@ -55,18 +57,41 @@ COMMANDS = {
 }
 
 
+SESSION = {
+    "run": (
+        "session.cli:run",
+        "Run one session: strategy, signal, risk, order, fill - journalled, recorded, summed up.",
+    ),
+    "list": ("session.cli:list_sessions", "List sessions, newest first."),
+    "show": ("session.cli:show", "Show one session (`latest` or its id): status, figures, configuration, checks."),
+    "report": ("reports.cli:session_report", "Report on sessions as markdown, HTML or both."),
+    "diff": (
+        "research.cli_diff:diff",
+        "Say where a session first differs from its backtest or from OTHER, and what each cause cost.",
+    ),
+}
+
+
 class LazyGroup(click.Group):
-    """A group whose commands are imported only when one of them is called."""
+    """A group whose commands are imported only when one of them is called.
+
+    Args (of the constructor):
+        homes: name to (room and function, what it does), in the order of an operator's day.
+    """
+
+    def __init__(self, *args: Any, homes: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._homes = homes
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of an operator's day."""
-        return list(COMMANDS)
+        return list(self._homes)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._homes:
             return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        module, _, name = self._homes[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(f"peaktrade_core.{module}"), name)
         assert isinstance(command, click.Command)
         return command
@@ -74,13 +99,20 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in self._homes.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup, homes=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="peaktrade", message="%(prog)s %(version)s")
 def cli() -> None:
     """Operator's suite for crypto shadow and testnet trading. It never sends a live order."""
+
+
+@click.group(cls=LazyGroup, homes=SESSION)
+def session() -> None:
+    """Run sessions, list them, show one, report on them, compare them."""
 
 
 def _unexpected(error: Exception) -> str:

@@ -26,6 +26,9 @@ from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import this_process
+from peaktrade_core.schedule.jobs import Period
+from peaktrade_core.schedule.schedule import Done
+from peaktrade_core.workspace.workspace import Workspace
 
 STATE, LOCK = "watcher.json", "watcher.lock"
 LATE_TURNS, LATE_S = 3, 10.0  # a watcher is silent when its file is older than so many turns and seconds
@@ -258,3 +261,13 @@ class Watcher:
             append_line(self._operations, f"{iso(self._clock.now())} watch by watcher: {what}")
         except EnvironmentFault:
             return
+
+
+def check_job(workspace: Workspace, _: Period) -> Done:
+    """Evaluate the rules once and deliver what is due: the scheduler's job, left to the watcher where one runs."""
+    if workspace.watch().status != "off":
+        return Done(True, "left to the watcher, which runs")
+    workspace.watcher().run(once=True)
+    raised = workspace.alerts.rows("raised")
+    critical = sum(row.severity == "critical" for row in raised)
+    return Done(True, f"{len(raised)} alerts are raised, {critical} critical")

@@ -7,6 +7,7 @@ the machine on which the work began may say that it is over.
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.records.folder import this_host
 
 
 class _Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,3 +75,8 @@ class Presence:
         except OSError as error:
             raise EnvironmentFault(f"cannot lock {self._lock.lock_file}: {error.strerror or error}") from error
         return True
+
+
+def this_host() -> str:
+    """Return this machine's name, which tells whose runs may be recovered here."""
+    return socket.gethostname()

@@ -19,12 +19,12 @@ from peaktrade_core.base.clock import Clock, from_seconds, iso
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.show.wording import minute
 from peaktrade_core.trading.market import Bar, bar_fault
+from peaktrade_core.venue.facts import PAGE
 
 if TYPE_CHECKING:
     from peaktrade_core.candles.store import CandleStore, Series
     from peaktrade_core.venue.client import VenueClient
 
-PAGE = {"kraken": 720, "krakenfutures": 2000}  # bars of an answer at most
 DOUBT_S = 300.0  # by so much our clock may be ahead of a venue that tells no time: younger bars may still be open [s]
 NO_HISTORY = ("kraken",)  # venues that give their last page only, whatever one asks for
 

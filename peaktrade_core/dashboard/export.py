@@ -20,6 +20,8 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.dashboard import api, documents, snapshot
 from peaktrade_core.dashboard.pages import PageAddress
 from peaktrade_core.dashboard.site import Site, find_page
+from peaktrade_core.schedule.jobs import Period
+from peaktrade_core.schedule.schedule import Done
 from peaktrade_core.workspace.workspace import Workspace
 
 SESSIONS, BARS, ALERTS, RUNS = 50, 200, 50, 200
@@ -119,3 +121,9 @@ def standalone(html: str, style: str, as_of: datetime) -> str:
     html = _AGE.sub(rf"\g<1>{iso(as_of)}\g<2>", html)
     inside = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n<style>{style}</style>\n</head>'
     return html.replace("</head>", inside, 1)
+
+
+def export_job(workspace: Workspace, _: Period) -> Done:
+    """Write the pages below out/: the job of the scheduler."""
+    out = workspace.home / "out" / "operator_dashboard"
+    return Done(True, f"{len(list(export_dashboard(workspace, out, None)))} files in out/operator_dashboard")

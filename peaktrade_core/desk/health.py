@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.dashboard.job_kinds import open_schedule
 from peaktrade_core.desk.doctor import examine
+from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -103,7 +103,7 @@ def _account(id: str, question: str, workspace: Workspace) -> Check:
 
 def _venue(workspace: Workspace) -> list[Check]:
     """Return what the venue itself says."""
-    from peaktrade_core.desk.venue_readiness import venue_checks
+    from peaktrade_core.session.venue_readiness import venue_checks
 
     try:
         return venue_checks(workspace, workspace.config.session.symbol)

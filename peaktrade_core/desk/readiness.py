@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runbooks.notebook_tables import check_table
 from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
 LOOK_BACK = timedelta(hours=24)
@@ -117,3 +119,8 @@ def _live(workspace: Workspace) -> Check:
     return check(
         "live", "Is live trading locked?", False, "a live session could be planned", "Stop: use another version."
     )
+
+
+def readiness(workspace: Workspace) -> Table:
+    """Return the pre-session checklist, answered."""
+    return check_table(pre_session_checks(workspace), "Ready to start?")

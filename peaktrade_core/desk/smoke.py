@@ -15,9 +15,9 @@ from pathlib import Path
 
 from peaktrade_core.base.checks import FAIL, WARN, Check, check, worst
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.desk.venue_readiness import smoke_checks, venue_checks
 from peaktrade_core.runs.checks import post_session_checks
 from peaktrade_core.session.session import run_session
+from peaktrade_core.session.venue_readiness import smoke_checks, venue_checks
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace

@@ -15,8 +15,8 @@ from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import LiveModeNotAllowedError, PeaktradeError, UnknownNameError
 from peaktrade_core.desk.doctor import examine
 from peaktrade_core.desk.readiness import pre_session_checks
-from peaktrade_core.desk.venue_readiness import venue_checks
 from peaktrade_core.records.registry import Query
+from peaktrade_core.session.venue_readiness import venue_checks
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.workspace.workspace import Workspace
 

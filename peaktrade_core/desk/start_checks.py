@@ -17,11 +17,11 @@ from peaktrade_core.desk.health import health
 from peaktrade_core.desk.installation import Change, accepted, changes, installed
 from peaktrade_core.desk.readiness import pre_session_checks
 from peaktrade_core.desk.stages import MACHINE, stage_checks
-from peaktrade_core.desk.venue_readiness import smoke_checks
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.runbooks.rehearsal import portable
+from peaktrade_core.session.venue_readiness import smoke_checks
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading.risk import Limits

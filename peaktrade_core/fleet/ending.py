@@ -13,8 +13,9 @@ from signal import SIGKILL, SIGTERM, Signals
 import msgspec
 
 from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.presence import this_host
 from peaktrade_core.base.processes import Identity, send
-from peaktrade_core.records.folder import RunFolder, this_host
+from peaktrade_core.records.folder import RunFolder
 
 REMIND_S = 1.5  # a run that has not obeyed the request by then gets a signal as well [s]
 DYING_S = 5.0  # how long the system may take to clear a killed process away [s]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.desk.venue_readiness import venue_checks
 from peaktrade_core.halts.states import scope_of
 from peaktrade_core.incidents.diagnosis import findings as dg
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
@@ -21,6 +20,7 @@ from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session
 from peaktrade_core.runbooks.notebook_tables import session_files
 from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.session.venue_readiness import venue_checks
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.workspace import Workspace

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import sys
 import time
 from contextlib import suppress
@@ -246,8 +245,3 @@ class RunFolder:
 def _encode(value: object) -> bytes:
     """Return a value as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
-
-
-def this_host() -> str:
-    """Return this machine's name, which tells whose runs may be recovered here."""
-    return socket.gethostname()

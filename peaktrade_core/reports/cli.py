@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from peaktrade_core.base.errors import NotebookError
+from peaktrade_core.base.errors import ConfigError, NotebookError
+from peaktrade_core.session.cli import filter_options, query_of, relative_path
 from peaktrade_core.show.output import print_json
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace
@@ -72,3 +74,37 @@ def status(home: str | None, config: str | None, output_format: str, output_dir:
     folder = Path(output_dir) if output_dir else workspace.reports / "live"
     for path in write_status_report(workspace, folder, forms):
         click.echo(path)
+
+
+@click.command("report")
+@click.option("--limit", type=click.IntRange(min=1), help="How many sessions, newest first; all by default.")
+@click.option("--output-format", type=click.Choice(("markdown", "html", "both")), default="markdown", show_default=True)
+@click.option("--summary-only", is_flag=True, help="Only the summary, no section for each session.")
+@click.option("--output-dir", metavar="DIR", help="Where the files go; reports/daily by default.")
+@click.option("--stdout", is_flag=True, help="Print the report instead of writing files.")
+@filter_options
+@workspace_options
+def session_report(
+    home: str | None,
+    config: str | None,
+    output_format: str,
+    summary_only: bool,
+    output_dir: str | None,
+    stdout: bool,
+    **filters: Any,
+) -> None:
+    """Report on sessions as markdown, HTML or both."""
+    from peaktrade_core.reports.session_reports import session_report as report_of
+    from peaktrade_core.reports.session_reports import write_session_report
+
+    workspace = Workspace(home, config)
+    workspace.recover()
+    query = query_of(filters)
+    if stdout:
+        if output_format == "both":
+            raise ConfigError("--stdout prints one format; choose --output-format markdown or html")
+        click.echo(report_of(workspace.views, query, summary_only=summary_only, form=output_format))
+        return
+    folder = Path(output_dir) if output_dir else workspace.reports / "daily"
+    for path in write_session_report(workspace.views, folder, query, summary_only=summary_only, form=output_format):
+        click.echo(relative_path(path))

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from peaktrade_core.base.checks import Check
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.records.registry import ALL, Query
 from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.figures import figures_of
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.templates import css, templates
-from peaktrade_core.trading.records import SessionRecord, finite
+from peaktrade_core.trading.records import SessionRecord
 
 
 class Section(NamedTuple):
@@ -27,39 +28,6 @@ class Section(NamedTuple):
     params: str
     figures: list[tuple[str, str]]
     checks: list[Check]
-
-
-def figures_of(record: SessionRecord) -> list[tuple[str, str]]:
-    """Return the figures of a session with their units, in the order in which people read them."""
-    return metric_figures(record.metrics, wording.quote_currency(record.symbol))
-
-
-def metric_figures(metrics: Mapping[str, Any], currency: str) -> list[tuple[str, str]]:
-    """Return metrics with their units, in the order in which people read them; a dash where there is none."""
-    codes = metrics.get("deny_codes")
-    codes = codes if isinstance(codes, Mapping) else {}
-
-    def figure(name: str) -> float | None:
-        return finite(metrics.get(name))
-
-    return [
-        ("Realized PnL (net of fees)", wording.signed(figure("realized_pnl"), currency)),
-        ("Unrealized PnL", wording.signed(figure("unrealized_pnl"), currency)),
-        ("Equity at the end", wording.money(figure("equity_end"), currency)),
-        ("Fees", wording.money(figure("fees"), currency)),
-        ("Max drawdown", wording.percent(figure("max_drawdown"))),
-        ("Steps (bars)", wording.count(figure("steps"))),
-        ("Orders generated", wording.count(figure("orders_generated"))),
-        ("Orders executed", wording.count(figure("num_orders"))),
-        ("Orders blocked by risk", wording.count(figure("orders_blocked_risk"))),
-        ("Orders rejected by the venue", wording.count(figure("orders_rejected"))),
-        ("Orders still open", wording.count(figure("orders_open"))),
-        ("Fill rate", wording.percent(figure("fill_rate"), 1)),
-        ("Round trips", wording.count(figure("num_trades"))),
-        ("Bars missing", wording.count(figure("bars_missing"))),
-        ("Risk", str(metrics.get("risk_status") or wording.NOTHING)),
-        ("Deny codes", ", ".join(f"{code} × {n}" for code, n in codes.items()) or "none"),
-    ]
 
 
 def session_report(views: Views, query: Query = ALL, *, summary_only: bool = False, form: str = "markdown") -> str:

@@ -1,4 +1,4 @@
-"""``peaktrade strategies`` and ``peaktrade backtest``."""
+"""``peaktrade backtest``."""
 
 from __future__ import annotations
 
@@ -13,45 +13,12 @@ import msgspec
 from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
-from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 
 if TYPE_CHECKING:
     from peaktrade_core.session.session import Plan
     from peaktrade_core.trading.market import Bars
-
-
-def print_strategies(workspace: Workspace, as_json: bool) -> None:
-    """Print every registered strategy with its configured parameters."""
-    configured = workspace.config.strategy
-    found = [
-        {
-            "name": s.name,
-            "tier": s.tier,
-            "parameters": s.parameters(configured.get(s.name, {}))._asdict(),
-            "summary": s.summary,
-        }
-        for s in all_strategies()
-    ]
-    if as_json:
-        print_json(found)
-        return
-    print_table(
-        ("STRATEGY", "TIER", "PARAMETERS", "WHAT IT DOES"),
-        (
-            (s["name"], s["tier"], ", ".join(f"{k}={v}" for k, v in s["parameters"].items()), s["summary"])
-            for s in found
-        ),
-    )
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def strategies(home: str | None, config: str | None, as_json: bool) -> None:
-    """List the strategies and their parameters."""
-    print_strategies(Workspace(home, config), as_json)
 
 
 @click.command()
@@ -88,7 +55,7 @@ def backtest(
             }
         )
         return
-    from peaktrade_core.reports.session_reports import metric_figures
+    from peaktrade_core.runs.figures import metric_figures
 
     click.echo(f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}")
     click.echo(

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peaktrade_core.base.checks import PASS, Check, worst
-from peaktrade_core.desk.readiness import pre_session_checks
-from peaktrade_core.desk.venue_readiness import smoke_checks, venue_checks
 from peaktrade_core.records.registry import ALL, Query
 from peaktrade_core.runbooks.notebook import NO_BARS, Session
 from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.session.venue_readiness import smoke_checks, venue_checks
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.trading import events as ev
@@ -91,11 +90,6 @@ def sessions_table(workspace: Workspace, limit: int = 10, query: Query = ALL) ->
     return Table(f"The newest sessions (at most {limit})", columns, rows, numbers=(4, 5, 6), empty=empty)
 
 
-def readiness(workspace: Workspace) -> Table:
-    """Return the pre-session checklist, answered."""
-    return check_table(pre_session_checks(workspace), "Ready to start?")
-
-
 def venue_readiness(workspace: Workspace, symbol: str) -> Table:
     """Return the checklist of the venue before a testnet session, answered."""
     return check_table(venue_checks(workspace, symbol), "Is the venue ready?")
@@ -153,7 +147,7 @@ def _reach(plan: Plan) -> str:
 
 def session_summary(session: Session) -> Table:
     """Return a session's figures, as report and dashboard show them."""
-    from peaktrade_core.reports.session_reports import figures_of
+    from peaktrade_core.runs.figures import figures_of
 
     record = session.record
     rows: list[tuple[object, object]] = [

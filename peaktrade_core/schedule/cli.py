@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import click
 
-from peaktrade_core.dashboard.job_kinds import open_schedule
 from peaktrade_core.schedule import jobs as jb
+from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_table
 from peaktrade_core.workspace.options import workspace_options

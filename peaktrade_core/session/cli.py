@@ -1,4 +1,4 @@
-"""``peaktrade session``: run, list, show, report; ``diff`` is in :mod:`session_diff`."""
+"""``peaktrade session run``, ``list`` and ``show``, and ``peaktrade strategies``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import click
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.research.cli_diff import diff
 from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.session.progress import show_progress
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
 from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 
@@ -31,15 +31,7 @@ ABORTED = 130  # exit code
 STATUSES = ("started", "completed", "failed", "aborted", "unreadable")
 
 
-@click.group()
-def session() -> None:
-    """Run sessions, list them, show one, report on them, compare them."""
-
-
-session.add_command(diff)
-
-
-@session.command()
+@click.command()
 @click.option("--mode", default="shadow", show_default=True, help="shadow, or testnet; live is refused, always.")
 @decision_options
 @click.option("--duration", metavar="TIME", help="Instead of steps: 30 (minutes), 90s, 1h - of market time.")
@@ -71,8 +63,6 @@ def run(
     if strategy_module:
         load_strategy_module(Path(strategy_module))
     if list_strategies:
-        from peaktrade_core.research.cli import print_strategies
-
         print_strategies(workspace, as_json)
         return 0
     if duration is not None:
@@ -144,7 +134,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
 def _show_summary(workspace: Workspace, record: SessionRecord) -> None:
     """Print the figures that an operator writes down, and what comes next."""
     from peaktrade_core.records.folder import is_id
-    from peaktrade_core.reports.session_reports import figures_of
+    from peaktrade_core.runs.figures import figures_of
 
     def known(name: str) -> str:
         return str(record.setting(name) or wording.NOTHING)
@@ -161,13 +151,13 @@ def _show_summary(workspace: Workspace, record: SessionRecord) -> None:
         }
     )
     entry = workspace.registry.find(record.session_id)
-    click.echo(f"\nRecord   {_relative(entry.path if entry else workspace.registry.path_of(record))}")
+    click.echo(f"\nRecord   {relative_path(entry.path if entry else workspace.registry.path_of(record))}")
     if is_id(record.session_id):  # a foreign id may be no name of a folder
-        click.echo(f"Journal  {_relative(workspace.run_folder(record.session_id).journal)}")
+        click.echo(f"Journal  {relative_path(workspace.run_folder(record.session_id).journal)}")
     click.echo(f"Next     peaktrade runbook run post_session_check -p session_id={shlex.quote(record.session_id)}")
 
 
-def _relative(path: Path) -> str:
+def relative_path(path: Path) -> str:
     """Return a path as seen from here, where that is shorter."""
     try:
         return str(path.relative_to(Path.cwd()))
@@ -188,7 +178,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@session.command("list")
+@click.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @filter_options
@@ -197,7 +187,7 @@ def list_sessions(home: str | None, config: str | None, as_json: bool, **filters
     """List sessions, newest first."""
     workspace = Workspace(home, config)
     workspace.recover()
-    query = _query(filters)
+    query = query_of(filters)
     rows = workspace.views.rows(query)
     if as_json:
         print_json(rows)
@@ -247,13 +237,14 @@ def list_sessions(home: str | None, config: str | None, as_json: bool, **filters
             click.echo(f"{wording.badge(row.status)} {row.session_id}: {row.notes}")
 
 
-def _query(filters: dict[str, Any]) -> Query:
+def query_of(filters: dict[str, Any]) -> Query:
+    """Return the filters of a command as a question to the registry."""
     from peaktrade_core.records.registry import Query
 
     return Query(**filters)
 
 
-@session.command()
+@click.command()
 @click.argument("session_id", default="latest")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @workspace_options
@@ -284,34 +275,33 @@ def show(home: str | None, config: str | None, session_id: str, as_json: bool) -
     )
 
 
-@session.command()
-@click.option("--limit", type=click.IntRange(min=1), help="How many sessions, newest first; all by default.")
-@click.option("--output-format", type=click.Choice(("markdown", "html", "both")), default="markdown", show_default=True)
-@click.option("--summary-only", is_flag=True, help="Only the summary, no section for each session.")
-@click.option("--output-dir", metavar="DIR", help="Where the files go; reports/daily by default.")
-@click.option("--stdout", is_flag=True, help="Print the report instead of writing files.")
-@filter_options
-@workspace_options
-def report(
-    home: str | None,
-    config: str | None,
-    output_format: str,
-    summary_only: bool,
-    output_dir: str | None,
-    stdout: bool,
-    **filters: Any,
-) -> None:
-    """Report on sessions as markdown, HTML or both."""
-    from peaktrade_core.reports.session_reports import session_report, write_session_report
-
-    workspace = Workspace(home, config)
-    workspace.recover()
-    query = _query(filters)
-    if stdout:
-        if output_format == "both":
-            raise ConfigError("--stdout prints one format; choose --output-format markdown or html")
-        click.echo(session_report(workspace.views, query, summary_only=summary_only, form=output_format))
+def print_strategies(workspace: Workspace, as_json: bool) -> None:
+    """Print every registered strategy with its configured parameters."""
+    configured = workspace.config.strategy
+    found = [
+        {
+            "name": s.name,
+            "tier": s.tier,
+            "parameters": s.parameters(configured.get(s.name, {}))._asdict(),
+            "summary": s.summary,
+        }
+        for s in all_strategies()
+    ]
+    if as_json:
+        print_json(found)
         return
-    folder = Path(output_dir) if output_dir else workspace.reports / "daily"
-    for path in write_session_report(workspace.views, folder, query, summary_only=summary_only, form=output_format):
-        click.echo(_relative(path))
+    print_table(
+        ("STRATEGY", "TIER", "PARAMETERS", "WHAT IT DOES"),
+        (
+            (s["name"], s["tier"], ", ".join(f"{k}={v}" for k, v in s["parameters"].items()), s["summary"])
+            for s in found
+        ),
+    )
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@workspace_options
+def strategies(home: str | None, config: str | None, as_json: bool) -> None:
+    """List the strategies and their parameters."""
+    print_strategies(Workspace(home, config), as_json)

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.records.folder import RunFolder, is_id, this_host
+from peaktrade_core.base.presence import this_host
+from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.journal import whole_events, write_table
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.trading.events import BarDone

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.candles.fetch import PAGE
 
 if TYPE_CHECKING:
     from peaktrade_core.venue.client import VenueClient
@@ -26,6 +25,8 @@ OFFERS = {  # ccxt's word: ours
     "cancelOrder": "cancel",
     "sandbox": "demo",
 }
+
+PAGE = {"kraken": 720, "krakenfutures": 2000}  # bars of an answer at most
 
 
 class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):

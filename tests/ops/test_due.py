@@ -151,7 +151,7 @@ def test_a_wrong_file_is_refused_with_its_place(home: Path, text: str, said: str
 
 
 def test_the_shipped_jobs_are_all_the_jobs_there_are(workspace: object) -> None:
-    from peaktrade_core.dashboard.job_kinds import job_kinds, open_schedule
+    from peaktrade_core.schedule.job_kinds import job_kinds, open_schedule
 
     assert set(open_schedule(workspace).jobs) == set(job_kinds(workspace))  # type: ignore[arg-type]
     assert (REPO / JOBS_FILE).is_file()

@@ -12,8 +12,8 @@ import pytest
 from jobs_of_a_test import jobs_file, kinds, open_it
 
 from peaktrade_core.base.clock import FixedClock
-from peaktrade_core.dashboard.job_kinds import open_schedule
 from peaktrade_core.schedule import jobs as jb
+from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.schedule.schedule import JOBS_FILE, Schedule
 from peaktrade_core.workspace.workspace import Workspace
 

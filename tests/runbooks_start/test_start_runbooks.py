@@ -14,8 +14,8 @@ from peaktrade_core.alerts.log_checks import bad_lines, log_checks
 from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
 from peaktrade_core.base.errors import ConfigError, StepOpenError
 from peaktrade_core.dashboard.watching.checks import dashboard_checks
+from peaktrade_core.dashboard.watching.restart_after_maintenance import accept_changes, restarted_checks
 from peaktrade_core.desk.installation import FILE, accept
-from peaktrade_core.desk.restart_after_maintenance import accept_changes, restarted_checks
 from peaktrade_core.desk.start_checks import change_checks, changes_table, desk_checks, session_ready, settings_checks
 from peaktrade_core.runbooks.form import answer_form
 from peaktrade_core.runbooks.session_run import ask_to_start, run_session_step

@@ -11,9 +11,9 @@ from peaktrade_core.base.errors import ArtefactError, SessionNotFoundError
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw, mark_fills
 from peaktrade_core.dashboard.panels.telling import tell
-from peaktrade_core.reports.session_reports import figures_of
 from peaktrade_core.runs.checks import post_session_checks
 from peaktrade_core.runs.deny_help import DENY_HELP, UNKNOWN
+from peaktrade_core.runs.figures import figures_of
 from peaktrade_core.show import wording
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace

@@ -1,0 +1,46 @@
+"""The scheduler's jobs that make reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from peaktrade_core.control.routine import STATUS_REPORT
+from peaktrade_core.schedule.jobs import Period
+from peaktrade_core.schedule.schedule import Done
+from peaktrade_core.workspace.workspace import Workspace
+
+
+def daily(workspace: Workspace, period: Period) -> Done:
+    """Make the report of a UTC day."""
+    return _report(workspace, "daily", period.label)
+
+
+def weekly(workspace: Workspace, period: Period) -> Done:
+    """Make the report of an ISO week."""
+    return _report(workspace, "weekly", period.label)
+
+
+def status(workspace: Workspace, _: Period) -> Done:
+    """Keep the status of the control center as it is now."""
+    return _notebook(workspace, STATUS_REPORT, {})
+
+
+def incident_review(workspace: Workspace, period: Period) -> Done:
+    """Review the incidents of an ISO week."""
+    return _notebook(workspace, "weekly_incident_review", {"week": period.label})
+
+
+def _report(workspace: Workspace, kind: str, label: str) -> Done:
+    from peaktrade_core.reports.period_reports import make_report
+
+    made = make_report(kind, label, workspace)
+    name = made.html.relative_to(workspace.home).as_posix()
+    return Done(made.error is None, name if made.error is None else f"{made.error} ({name})")
+
+
+def _notebook(workspace: Workspace, name: str, params: Mapping[str, object]) -> Done:
+    from peaktrade_core.runbooks.runbooks import run_runbook
+
+    outcome = run_runbook(name, params, workspace)
+    name = outcome.html.relative_to(workspace.home).as_posix()
+    return Done(outcome.error is None, name if outcome.error is None else f"{outcome.error} ({name})")

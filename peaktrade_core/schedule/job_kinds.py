@@ -1,0 +1,69 @@
+"""The jobs that the scheduler knows, each one function over a workspace, in the room that does the work.
+
+There is no other way to schedule anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from peaktrade_core.schedule.jobs import DAY, TIME, WEEK, Period
+from peaktrade_core.schedule.schedule import JOBS_FILE, Done, JobKind, Schedule
+from peaktrade_core.workspace.workspace import Workspace
+
+Work = Callable[[Workspace, Period], Done]
+
+
+def open_schedule(workspace: Workspace) -> Schedule:
+    """Return the workspace's schedule, from its ``config/jobs.toml`` or else the one that comes with the package.
+
+    Raises:
+        ConfigError: the file is wrong; says where.
+    """
+    from peaktrade_core.base.resources import share_dir
+
+    own = workspace.home / JOBS_FILE
+    path = own if own.exists() else share_dir() / JOBS_FILE
+    return Schedule(workspace.home, path, job_kinds(workspace), workspace.clock)
+
+
+def job_kinds(workspace: Workspace) -> dict[str, JobKind]:
+    """Return the jobs by name."""
+    return {name: JobKind(purpose, period, _work(home, workspace)) for name, (purpose, period, home) in _KINDS.items()}
+
+
+def _work(home: str, workspace: Workspace) -> Callable[[Period], Done]:
+    """Return the function that does a job; its module is imported when the job is due."""
+    module, _, name = home.partition(":")
+
+    def work(period: Period) -> Done:
+        job: Work = getattr(import_module(f"peaktrade_core.{module}"), name)
+        return job(workspace, period)
+
+    return work
+
+
+def recovery(workspace: Workspace, _: Period) -> Done:
+    """End the sessions whose process is gone."""
+    ended = workspace.recover()
+    return Done(True, f"{len(ended)} ended: {', '.join(r.session_id for r in ended)}" if ended else "nothing had died")
+
+
+def retention(workspace: Workspace, _: Period) -> Done:
+    """Archive what is old enough."""
+    from peaktrade_core.schedule.retention import sweep, told
+
+    return Done(True, told(sweep(workspace, workspace.config.retention, "schedule")))
+
+
+_KINDS: dict[str, tuple[str, str, str]] = {
+    "recovery": ("Ends the sessions whose process is gone.", TIME, "schedule.job_kinds:recovery"),
+    "alerts_check": ("Evaluates the alert rules and delivers what is due.", TIME, "alerts.watcher:check_job"),
+    "daily_report": ("Makes the report of the UTC day before.", DAY, "reports.jobs:daily"),
+    "weekly_report": ("Makes the report of the ISO week before.", WEEK, "reports.jobs:weekly"),
+    "weekly_incident_review": ("Reviews the incidents of the ISO week before.", WEEK, "reports.jobs:incident_review"),
+    "control_center_daily": ("Keeps the status of the control center as it is now.", TIME, "reports.jobs:status"),
+    "snapshot_export": ("Writes the operator dashboard as files below out/.", TIME, "dashboard.export:export_job"),
+    "retention": ("Archives run folders and reports that are old enough.", TIME, "schedule.job_kinds:retention"),
+}
