@@ -23,10 +23,13 @@ from bench_cli import REPOSITORY
 from bench_fleet import finish
 
 from peaktrade_core.alerts.alerts import Notification, Raised, Silenced
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.history import replay
 from peaktrade_core.alerts.log import AlertLog
 from peaktrade_core.alerts.settings import read_settings
 from peaktrade_core.alerts.watcher import Deliveries
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -51,7 +54,7 @@ def main() -> None:
 
 
 def turn(workspace: Workspace, given: argparse.Namespace) -> None:
-    engine = workspace.alert_engine()
+    engine = AlertEngine.of(workspace, Alerts.of(workspace).log)
     engine.evaluate()
     full = middle(given.runs, engine.evaluate)
     empty = middle(given.runs, lambda: engine.look(()))
@@ -76,12 +79,12 @@ def log(home: Path, given: argparse.Namespace) -> None:
 
 
 def history(workspace: Workspace, given: argparse.Namespace) -> None:
-    found = workspace.views.latest()
+    found = Views.of(workspace).latest()
     assert found is not None
-    rules = workspace.alert_engine().settings.rules
-    events = workspace.views.events(found.session_id)
+    rules = AlertEngine.of(workspace, Alerts.of(workspace).log).settings.rules
+    events = Views.of(workspace).events(found.session_id)
     played = middle(given.runs, lambda: replay(found, events, rules))
-    read = middle(given.runs, lambda: workspace.views.events(found.session_id))
+    read = middle(given.runs, lambda: Views.of(workspace).events(found.session_id))
     report(f"replay of {len(events):,} events", played, "reading them", read)
 
 
@@ -102,13 +105,13 @@ def delivery(workspace: Workspace, given: argparse.Namespace) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     channels = {"web": {"url": f"json://127.0.0.1:{server.server_port}/"}, "dead": {"url": "json://127.0.0.1:9/"}}
     settings = read_settings({"channels": channels}, "bench")
-    deliveries = Deliveries(settings, workspace.alerts.log, workspace.home / "a.log", workspace.clock)
+    deliveries = Deliveries(settings, Alerts.of(workspace).log, workspace.home / "a.log", workspace.clock)
     times = []
     for n in range(given.runs):
         begin = time.monotonic()
         note = Notification(at=workspace.clock.now(), alert_ids=(), channels=("web", "dead"), severity="info",
                             title=f"{n}", body="bench")  # fmt: skip
-        workspace.alerts.log.append(lambda _, note=note: [note])
+        Alerts.of(workspace).log.append(lambda _, note=note: [note])
         deliveries.offer()
         while len(arrived) <= n:
             time.sleep(0.001)

@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 from bench_views import REPOSITORY, fill, made_up
 
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.trading.records import encode_record
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
 
@@ -43,7 +44,7 @@ def main() -> None:
         (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
         run_ids = fill(Workspace(home), given.records, given.runs, given.events)
         print(f"{given.records:,} records, {given.runs} runs of {given.events:,} bars, on {os.cpu_count()} cores\n")
-        Workspace(home).registry.refresh()
+        Registry.of(Workspace(home)).refresh()
         measure(home, run_ids, given.records, given.repeat)
         if not given.no_voila:
             beside_voila(home, given.records)
@@ -106,7 +107,7 @@ def measure(home: Path, run_ids: list[str], records: int, repeat: int) -> None:
         loaded = Load(server.port, ("/runs", "/api/live_sessions?limit=100", "/"))
         show(f"/api/health while {ASKERS} clients ask for more", lambda: server.get("/api/health"), repeat)
         loaded.stop()
-        registry = Workspace(home).registry
+        registry = Registry.of(Workspace(home))
         for number in range(records, records + NEW_RECORDS):
             registry.path_of(made_up(number)).write_bytes(encode_record(made_up(number)))
         show(f"first /api/live_sessions after {NEW_RECORDS:,} new records", lambda: server.get("/api/live_sessions"), 1)

@@ -19,7 +19,12 @@ from pathlib import Path
 import psutil
 from bench_cli import REPOSITORY, seconds
 
+from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.records import encode_record
 from peaktrade_core.workspace.workspace import Workspace
@@ -41,20 +46,20 @@ def main() -> None:
         try:
             for seed in range(given.running):
                 order = order_of(workspace, {"mode": "shadow", "seed": seed, "pace": "60", "steps": 100_000})
-                workspace.fleet.start(order, by="benchmark", allow_duplicate=True)
+                Fleet.of(workspace).start(order, by="benchmark", allow_duplicate=True)
             measure(home, given)
         finally:
-            list(workspace.fleet.stop(workspace.fleet.active(), by="benchmark", reason="done"))
+            list(Fleet.of(workspace).stop(Fleet.of(workspace).active(), by="benchmark", reason="done"))
 
 
 def finish(workspace: Workspace, count: int, bars: int) -> None:
     """Run one session and copy it until there are enough that ended."""
-    record = run_session(workspace.plan(steps=bars), workspace.desk())
-    source = workspace.run_folder(record.session_id).path
+    record = run_session(plan_session(workspace, steps=bars), Desk.of(workspace))
+    source = RunFolder(workspace.runs, record.session_id).path
     for n in range(1, count):
         record.session_id = record.run_id = f"shadow_20260101_000000_{n:06x}"
         shutil.copytree(source, workspace.runs / record.session_id)
-        workspace.registry.path_of(record).write_bytes(encode_record(record))
+        Registry.of(workspace).path_of(record).write_bytes(encode_record(record))
 
 
 def measure(home: Path, given: argparse.Namespace) -> None:

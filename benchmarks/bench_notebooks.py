@@ -27,6 +27,8 @@ from jupyter_client import KernelManager
 
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.execute import execute
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.warm.owner import Nursery, warm_kernels
 from peaktrade_core.warm.provisioner import kernel_spec
@@ -94,7 +96,7 @@ def prepare(home: Path) -> None:
     (home / "config").mkdir(parents=True)
     (home / "config" / "config.toml").write_bytes((share_dir() / "config" / "config.toml").read_bytes())
     workspace = Workspace(home)
-    run_session(workspace.plan(seed=1, steps=300), workspace.desk())
+    run_session(plan_session(workspace, seed=1, steps=300), Desk.of(workspace))
 
 
 def kernels(runs: int) -> None:

@@ -24,6 +24,7 @@ from bench_views import fill
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from peaktrade_core.dashboard.panels import SUBJECT
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.workspace.workspace import Workspace
 
 CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -49,7 +50,7 @@ def main() -> None:
         (home / "config").mkdir()
         (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
         session_id = fill(Workspace(home), given.records, 1, 2000)[0]
-        Workspace(home).registry.refresh()
+        Registry.of(Workspace(home)).refresh()
         found = next(filter(None, map(shutil.which, CHROMES)), None)
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         print(

@@ -13,6 +13,8 @@ from typing import Any
 
 from common import baseline, options, row, synthetic_bars, table
 
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.market import Bar, Bars
 from peaktrade_core.trading.records import SessionRecord
@@ -49,14 +51,14 @@ def session(feed: MemoryFeed, home: Path) -> tuple[float, float, SessionRecord]:
     )
     (home / "config" / "config.toml").write_text(text)
     workspace = Workspace(home)
-    plan = workspace.plan(steps=len(feed) - WARMUP, warmup_candles=WARMUP)._replace(feed=feed)
+    plan = plan_session(workspace, steps=len(feed) - WARMUP, warmup_candles=WARMUP)._replace(feed=feed)
     moments: dict[str, float] = {}
 
     def watch(progress: Any) -> None:
         moments.setdefault(progress.phase, time.perf_counter())
 
     begin = time.perf_counter()
-    record = run_session(plan, workspace.desk(), watch=watch)
+    record = run_session(plan, Desk.of(workspace), watch=watch)
     end = time.perf_counter()
     if record.status != "completed" or record.metrics["orders_blocked_risk"]:
         raise SystemExit(f"the session ended {record.status} with {record.metrics}, so the times do not count")

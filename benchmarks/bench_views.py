@@ -18,9 +18,11 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.records.folder import Heartbeat
+from peaktrade_core.records.folder import Heartbeat, RunFolder
 from peaktrade_core.records.journal import write_table
 from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.reports.activity import ActivityFeed
+from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord, encode_record
 from peaktrade_core.workspace.workspace import Workspace
@@ -48,7 +50,7 @@ def main() -> None:
         run_ids = fill(Workspace(home), given.records, given.runs, given.events)
         print(f"{given.records:,} records, {given.runs} runs of {given.events:,} bars, on {os.cpu_count()} cores\n")
         began = time.perf_counter()
-        Workspace(home).views.rows(Query(limit=1))
+        Views.of(Workspace(home)).rows(Query(limit=1))
         print(f"building the index: {time.perf_counter() - began:.2f} s\n{'':<44} {'p50 ms':>9} {'p99 ms':>9}")
         ask(home, run_ids, given.repeat, given.records)
         naive(home, run_ids)
@@ -56,7 +58,7 @@ def main() -> None:
 
 def fill(workspace: Workspace, records: int, runs: int, bars: int) -> list[str]:
     """Make the workspace's files and return the ids of the runs: the first 20 run, the others ended."""
-    registry = workspace.registry
+    registry = Registry.of(workspace)
     registry.folder.mkdir(parents=True)
     for number in range(records):
         one = made_up(number)
@@ -65,7 +67,7 @@ def fill(workspace: Workspace, records: int, runs: int, bars: int) -> list[str]:
     journal = msgspec.json.Encoder().encode_lines(events)
     run_ids = [made_up(number).session_id for number in range(max(0, records - runs), records)]
     for number, run_id in enumerate(run_ids):
-        folder = workspace.run_folder(run_id)
+        folder = RunFolder(workspace.runs, run_id)
         folder.path.mkdir(parents=True)
         folder.write_meta({"run_id": run_id})
         folder.journal.write_bytes(journal)
@@ -121,7 +123,7 @@ def bar(number: int) -> BarDone:
 
 def ask(home: Path, run_ids: list[str], repeat: int, records: int) -> None:
     """Time the questions, as a server asks them and as a new process does."""
-    views = Workspace(home).views
+    views = Views.of(Workspace(home))
     middle = made_up(records // 2).session_id
     month = made_up(records).started_at - timedelta(days=30)  # type: ignore[operator]
     questions: list[tuple[str, Callable[[], Any]]] = [
@@ -149,13 +151,13 @@ def ask(home: Path, run_ids: list[str], repeat: int, records: int) -> None:
         show("stats, the same", views.stats, repeat)
     show("first rows of a new process", lambda: fresh(home).rows(Query(limit=100)), 10)
     show("first stats of a new process", lambda: fresh(home).stats(), 10)
-    activity = Workspace(home).activity
+    activity = ActivityFeed.of(Workspace(home))
     show("activity, 100 newest", lambda: activity(100), repeat // 3)
 
 
 def fresh(home: Path) -> Any:
     """Return the read side as a new process has it."""
-    return Workspace(home).views
+    return Views.of(Workspace(home))
 
 
 def naive(home: Path, run_ids: list[str]) -> None:
@@ -163,11 +165,11 @@ def naive(home: Path, run_ids: list[str]) -> None:
     workspace = Workspace(home)
 
     def read_all() -> list[Any]:
-        found = [json.loads(path.read_bytes()) for path in workspace.registry.folder.glob("*.json")]
+        found = [json.loads(path.read_bytes()) for path in Registry.of(workspace).folder.glob("*.json")]
         return sorted(found, key=lambda one: one["started_at"], reverse=True)
 
     def count_all() -> list[int]:
-        journals = [workspace.run_folder(run_id).journal for run_id in run_ids[:10]]
+        journals = [RunFolder(workspace.runs, run_id).journal for run_id in run_ids[:10]]
         return [len([json.loads(line) for line in path.read_bytes().splitlines()]) for path in journals]
 
     show("baseline: json.loads of every record", read_all, 3)

@@ -24,6 +24,7 @@ import psutil
 from bench_dashboard import REPOSITORY
 from bench_views import fill
 
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.workspace.workspace import Workspace
 
 MINUTES, WARM_UP, SETTLE_S = 1440, 60, 15.0
@@ -56,7 +57,7 @@ def main() -> None:
         (home / "config").mkdir(parents=True)
         (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
         session_id = fill(Workspace(home), given.records, 1, 2000)[0]
-        Workspace(home).registry.refresh()
+        Registry.of(Workspace(home)).refresh()
         kernel_pages(pages)
         server = subprocess.Popen(
             [sys.executable, "-c", SERVE, str(home), str(pages)],

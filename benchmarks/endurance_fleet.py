@@ -22,8 +22,12 @@ import psutil
 from bench_cli import REPOSITORY
 
 from peaktrade_core.base.checks import FAIL
+from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -50,14 +54,14 @@ def main() -> None:
             ids = []
             for seed in range(given.running):
                 wishes = {"mode": "shadow", "seed": seed, "pace": pace, "steps": steps}
-                started = workspace.fleet.start(order_of(workspace, wishes), by="endurance", allow_duplicate=True)
+                started = Fleet.of(workspace).start(order_of(workspace, wishes), by="endurance", allow_duplicate=True)
                 ids.append(started.run_id)
             killed, stopped = ids[0], ids[1]
             times = play(home, workspace, killed, stopped, given.seconds)
         finally:
             watcher.send_signal(signal.SIGTERM)
             watcher.wait(30)
-            list(workspace.fleet.stop(workspace.fleet.active(), by="endurance", reason="over"))
+            list(Fleet.of(workspace).stop(Fleet.of(workspace).active(), by="endurance", reason="over"))
         report(workspace, ids, killed, stopped, steps, times)
 
 
@@ -65,13 +69,13 @@ def play(home: Path, workspace: Workspace, killed: str, stopped: str, seconds: f
     """Ask the commands until nothing runs any more; kill one run at a third, stop one at two thirds."""
     times: dict[str, list[float]] = {"fleet status": [], "monitor overview": []}
     begun, done = time.monotonic(), set()
-    while workspace.fleet.active():
+    while Fleet.of(workspace).active():
         passed = time.monotonic() - begun
         if passed > 3 * seconds + 120:
-            raise SystemExit(f"still running: {workspace.fleet.active()}")
+            raise SystemExit(f"still running: {Fleet.of(workspace).active()}")
         if passed > seconds / 3 and "kill" not in done:
             done.add("kill")
-            beat = workspace.run_folder(killed).heartbeat()
+            beat = RunFolder(workspace.runs, killed).heartbeat()
             assert beat is not None
             psutil.Process(beat.pid).kill()
         if passed > seconds * 2 / 3 and "stop" not in done:
@@ -93,11 +97,11 @@ def report(
     Raises:
         SystemExit: something was lost.
     """
-    workspace.recover()
+    recover(workspace)
     wrong, bars = [], 0
     for run_id in ids:
-        record = workspace.views.record(run_id)
-        seen = [event.step for event in workspace.views.events(run_id) if type(event) is BarDone]
+        record = Views.of(workspace).record(run_id)
+        seen = [event.step for event in Views.of(workspace).events(run_id) if type(event) is BarDone]
         bars += len(seen)
         expected = "aborted" if run_id in (killed, stopped) else "completed"
         if record.status != expected:
@@ -106,7 +110,7 @@ def report(
             wrong.append(f"{run_id}: bars are missing or twice")
         if expected == "completed" and len(seen) != steps:
             wrong.append(f"{run_id}: {len(seen)} bars, not {steps}")
-        figures = [one for one in post_session_checks(workspace.views, run_id) if one.status == FAIL]
+        figures = [one for one in post_session_checks(Views.of(workspace), run_id) if one.status == FAIL]
         wrong += [f"{run_id}: {one.question} {one.evidence}" for one in figures if expected == "completed"]
     print(f"{len(ids)} runs, {bars:,} bars, one killed, one stopped; lost or wrong: {len(wrong)}")
     for words, took in times.items():

@@ -68,6 +68,7 @@ _HOMES = {
     "dashboard.watching.watch": "export_checks newest_session round_checks source_checks watching_checks",
     "dashboard.watching.export": "export_snapshot exported_files",
     "dashboard.watching.tables": "dashboard_answers next_round series_checks tile_table watched_runs watched_table",
+    "session.planning": "plan_session",
 }
 """The public names, by the module below this package that holds them."""
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

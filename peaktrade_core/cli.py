@@ -63,7 +63,7 @@ SESSION = {
         "Run one session: strategy, signal, risk, order, fill - journalled, recorded, summed up.",
     ),
     "list": ("session.cli:list_sessions", "List sessions, newest first."),
-    "show": ("session.cli:show", "Show one session (`latest` or its id): status, figures, configuration, checks."),
+    "show": ("reports.cli:show", "Show one session (`latest` or its id): status, figures, configuration, checks."),
     "report": ("reports.cli:session_report", "Report on sessions as markdown, HTML or both."),
     "diff": (
         "research.cli_diff:diff",

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from hypothesis import settings
 
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
@@ -103,7 +105,7 @@ def run_shadow(workspace: Workspace) -> Callable[..., SessionRecord]:
     """Return a function that plans a session with its arguments, runs it and returns the record."""
 
     def run(**options: Any) -> SessionRecord:
-        return run_session(workspace.plan(**options), workspace.desk())
+        return run_session(plan_session(workspace, **options), Desk.of(workspace))
 
     return run
 

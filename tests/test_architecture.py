@@ -1,4 +1,4 @@
-"""The rules of the house: imports go down only, lower floors are pure, modules are small, what must agree does."""
+"""The rules of the house: rooms have an order, values and rules are pure, modules are small, what must agree does."""
 
 from __future__ import annotations
 
@@ -20,8 +20,22 @@ from peaktrade_core.workspace.config import Config, load_config
 
 REPO = Path(__file__).resolve().parent.parent
 PACKAGE = REPO / "peaktrade_core"
-FLOORS = ("domain", "policy", "adapters", "services", "edge")
-DRILLS = "peaktrade_core.drills."  # they take place on the loopback venue (0025)
+ROOMS = (  # a room may use those before it
+    "base", "show", "trading", "workspace", "warm", "records", "halts", "runs", "venue", "candles", "session", "testing",
+    "research", "runbooks", "fleet", "schedule", "alerts", "incidents", "desk", "reports", "control", "drills", "dashboard",
+)  # fmt: skip
+PURE = {  # values and rules: no disk, no clock, no environment
+    "base": ("checks", "clock", "errors", "people"),
+    "show": ("ticks",),
+    "trading": ("*",),
+    "workspace": ("settings",),
+    "schedule": ("jobs",),
+    "alerts": ("alerts", "changes", "facts", "rule", "rules", "settings", "trigger_rules"),
+    "runbooks": ("evidence",),
+    "incidents": ("incident", "life"),
+    "incidents.diagnosis": ("findings",),
+    "drills": ("drill", "score"),
+}
 LONGEST_MODULE, LONGEST_BODY = 350, 60  # lines; a body is a function without its signature and docstring
 IMPURE = {
     "asyncio",
@@ -55,7 +69,7 @@ IMPURE = {
     "uuid",
 }
 HEAVY = {"pandas", "numpy", "plotly", "ccxt", "numba", "pyarrow", "rich"}
-LIBRARIES_BELOW = {"msgspec", "numpy"}  # what domain and policy may use, numpy only inside functions
+LIBRARIES_BELOW = {"msgspec", "numpy"}  # what values and rules may use, numpy only inside functions
 
 
 class Module(NamedTuple):
@@ -66,9 +80,16 @@ class Module(NamedTuple):
     tree: ast.Module
 
     @property
-    def floor(self) -> str:
-        """The floor it is on: the first part of its name below the package."""
-        return self.name.split(".")[1] if "." in self.name else ""
+    def room(self) -> str:
+        """The room it is in: the first part of its name below the package; empty for the command line."""
+        parts = self.name.split(".")
+        return parts[1] if len(parts) > 1 and parts[1] in ROOMS else ""
+
+    @property
+    def pure(self) -> bool:
+        """Whether it is a module of values or rules."""
+        within, _, name = self.name.removeprefix("peaktrade_core.").rpartition(".")
+        return name in PURE.get(within, ()) or "*" in PURE.get(within, ())
 
 
 def _modules() -> dict[str, Module]:
@@ -112,33 +133,27 @@ def _loaded(body: list[ast.stmt]) -> list[ast.stmt]:
     return found
 
 
-def below(floor: str) -> set[str]:
-    """Return a floor and those under it."""
-    return set(FLOORS[: FLOORS.index(floor) + 1])
+def test_every_folder_of_the_package_is_a_room() -> None:
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ROOMS)
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_imports_go_down_only(floor: str) -> None:
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_uses_only_those_before_it(room: str) -> None:
+    before = set(ROOMS[: ROOMS.index(room) + 1])
     wrong = [
         f"{module.name} imports {name}"
         for module in MODULES.values()
-        if module.floor == floor
+        if module.room == room
         for name in imports(module)
-        if name.startswith("peaktrade_core.") and name.split(".")[1] not in below(floor)
-        if not (module.name.startswith(DRILLS) and name.startswith("peaktrade_core.testing"))
+        if name.startswith("peaktrade_core.") and name.split(".")[1] not in before
     ]
     assert wrong == []
 
 
-def test_the_fakes_for_tests_are_used_by_drills_alone_and_know_only_the_lower_ones() -> None:
+def test_the_loopback_venue_is_used_by_drills_alone() -> None:
     for module in MODULES.values():
-        for name in imports(module):
-            if module.floor in FLOORS and not module.name.startswith(DRILLS):
-                assert not name.startswith("peaktrade_core.testing"), module.name
-            elif module.floor == "testing" and name.startswith("peaktrade_core."):
-                assert name.split(".")[1] in ("testing", "domain", "policy", "adapters"), (
-                    f"{module.name} imports {name}"
-                )
+        if module.room not in ("testing", "drills"):
+            assert not [name for name in imports(module) if name.startswith("peaktrade_core.testing")], module.name
 
 
 def test_no_two_modules_need_each_other_to_be_imported() -> None:
@@ -147,8 +162,8 @@ def test_no_two_modules_need_each_other_to_be_imported() -> None:
     assert set(order) == set(MODULES)
 
 
-@pytest.mark.parametrize("name", [name for name, module in MODULES.items() if module.floor in ("domain", "policy")])
-def test_domain_and_policy_are_pure(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, module in MODULES.items() if module.pure])
+def test_values_and_rules_are_pure(name: str) -> None:
     tops = {used.split(".")[0] for used in imports(MODULES[name])}
     assert not tops & IMPURE
     assert tops - {"peaktrade_core"} <= set(sys.stdlib_module_names) | LIBRARIES_BELOW
@@ -170,11 +185,11 @@ def test_a_module_says_what_it_is_and_stays_small(name: str) -> None:
 
 
 def test_public_names_exist_and_are_what_dir_shows() -> None:
-    for name, module in MODULES.items():
+    for name in MODULES:
         loaded = importlib.import_module(name)
         for public in getattr(loaded, "__all__", ()):
             assert hasattr(loaded, public), f"{name} promises {public}"
-        assert module.floor != "" or set(loaded.__all__) <= set(dir(loaded))
+        assert name != "peaktrade_core" or set(loaded.__all__) <= set(dir(loaded))
 
 
 def test_notebooks_import_only_what_the_package_offers() -> None:
@@ -187,7 +202,10 @@ def test_notebooks_import_only_what_the_package_offers() -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    script = "import sys, peaktrade_core.workspace.workspace; print(*{name.split('.')[0] for name in sys.modules})"
+    script = (
+        "import sys, peaktrade_core.session.session, peaktrade_core.alerts.watcher; "
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) & HEAVY == set()
 

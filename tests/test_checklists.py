@@ -17,6 +17,7 @@ import nbformat
 import pytest
 
 from peaktrade_core.base.environment import environment
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
 from peaktrade_core.runbooks.runbooks import find_runbook, list_runbooks
 from peaktrade_core.runbooks.steps import Runbook
@@ -66,7 +67,7 @@ def run_cells(name: str, given: dict[str, str], home: Path) -> tuple[Evidence, s
         finally:
             os.chdir(before)
         runbook = next(value for value in space.values() if isinstance(value, Runbook))
-        return Workspace(home).evidence.load(runbook.round.id), {q for q in _asked(name) if runbook.spared(q)}
+        return EvidenceBook.of(Workspace(home)).load(runbook.round.id), {q for q in _asked(name) if runbook.spared(q)}
 
 
 def _asked(name: str) -> set[str]:

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.settings_file import workspace_alert_settings
+from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -69,17 +72,17 @@ MEANINGS = {
 
 def alert_desk_checks(workspace: Workspace) -> list[Check]:
     """Return whether alerts can be trusted: rules sound, a watcher that runs, deliveries that arrive, no endless silence."""
-    watch = workspace.watch()
+    watch = watch_of(workspace)
     try:
         settings = workspace_alert_settings(workspace.home)
         rules, fault = len(settings.rules), ""
         far = sorted(name for name, channel in settings.channels.items() if channel.kind == "apprise")
     except PeaktradeError as error:
         rules, fault, far = 0, str(error), []
-    open_ = workspace.alerts.rows("raised")
+    open_ = Alerts.of(workspace).rows("raised")
     lost = [row.alert_id for row in open_ if "failed" in row.deliveries.values()]
-    silences = workspace.alerts.silences()
-    long = [s.silence_id for s in silences if (s.until - workspace.views.now()).total_seconds() > 86_400]
+    silences = Alerts.of(workspace).silences()
+    long = [s.silence_id for s in silences if (s.until - Views.of(workspace).now()).total_seconds() > 86_400]
     return [
         check(
             "rules",
@@ -128,7 +131,7 @@ def open_alerts(workspace: Workspace, alert_id: str = "") -> list[AlertRow]:
     Raises:
         UnknownNameError: no alert has that id.
     """
-    rows = [workspace.alerts.row(alert_id)] if alert_id else workspace.alerts.rows("raised")
+    rows = [Alerts.of(workspace).row(alert_id)] if alert_id else Alerts.of(workspace).rows("raised")
     return sorted(rows, key=lambda row: (-row.rank, -row.raised_at.timestamp()))
 
 
@@ -196,10 +199,10 @@ def evaluate_rules(runbook: Runbook, evaluate: bool) -> Table:
 
 
 def _evaluate(workspace: Workspace) -> str:
-    if workspace.watch().status != "off":
+    if watch_of(workspace).status != "off":
         return "a watcher runs and asks them all the time"
-    workspace.watcher().run(once=True)
-    rows = workspace.alerts.rows("raised")
+    open_watcher(workspace).run(once=True)
+    rows = Alerts.of(workspace).rows("raised")
     return f"{len(rows)} alerts open, {sum(row.severity == 'critical' for row in rows)} of them critical"
 
 
@@ -236,20 +239,20 @@ def handle_alert(runbook: Runbook, action: str, *, alert_id: str = "", reason: s
 
 def _chosen(workspace: Workspace, alert_id: str) -> AlertRow:
     if alert_id:
-        return workspace.alerts.row(alert_id)
-    rows = workspace.alerts.rows("raised")
+        return Alerts.of(workspace).row(alert_id)
+    rows = Alerts.of(workspace).rows("raised")
     if len(rows) != 1:
         raise ConfigError(f"{len(rows)} alerts are open: name one in `alert_id`; the table above lists them")
     return rows[0]
 
 
 def _acknowledge(workspace: Workspace, row: AlertRow, by: str, reason: str) -> str:
-    workspace.alerts.acknowledge(row.alert_id, by, reason)
+    Alerts.of(workspace).acknowledge(row.alert_id, by, reason)
     return f"{row.alert_id} ({row.rule_id}) is taken on by {by}: {reason}; it escalates no further"
 
 
 def _silence(workspace: Workspace, row: AlertRow, by: str, reason: str, minutes: int) -> str:
-    held = workspace.alerts.silence(
+    held = Alerts.of(workspace).silence(
         by=by, reason=reason, seconds=60.0 * minutes, rule_id=row.rule_id, run_id=row.run_id
     )
     about = f" on {held.run_id}" if held.run_id else ""
@@ -261,7 +264,7 @@ def _silence(workspace: Workspace, row: AlertRow, by: str, reason: str, minutes:
 
 def alert_checks(workspace: Workspace) -> list[Check]:
     """Return whether every open alert has somebody who cares."""
-    rows = workspace.alerts.rows("raised")
+    rows = Alerts.of(workspace).rows("raised")
     critical = [row.alert_id for row in rows if row.severity == "critical" and not row.acknowledged_by]
     others = [
         row.alert_id

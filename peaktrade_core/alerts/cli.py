@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.settings_file import workspace_alert_settings
+from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_table
 from peaktrade_core.trading.market import parse_duration
@@ -54,8 +59,8 @@ def check(
         if rules or run_id:
             raise ConfigError("--record takes the rules of config/alerts.toml over everything; leave the others out")
         _record(workspace)
-    found = workspace.alerts.check(run_id, rules or None)
-    watch = workspace.watch().status
+    found = Alerts.of(workspace).check(run_id, rules or None)
+    watch = watch_of(workspace).status
     if as_json:
         print_json({"watcher": watch, "findings": [f._asdict() for f in found]})
     elif found:
@@ -90,8 +95,8 @@ def _given_rules(given: dict[str, float | None]) -> tuple[AnyRule, ...]:
 
 def _record(workspace: Workspace) -> None:
     """Make one turn, unless a watcher does so anyway."""
-    if workspace.watch().status == "off":
-        workspace.watcher().run(once=True)
+    if watch_of(workspace).status == "off":
+        open_watcher(workspace).run(once=True)
 
 
 @alerts.command("list")
@@ -105,10 +110,10 @@ def _record(workspace: Workspace) -> None:
 def list_(home: str | None, config: str | None, only_open: bool, run_id: str | None, limit: int, as_json: bool) -> None:
     """List alerts, newest first, and the silences that hold."""
     workspace = Workspace(home, config)
-    rows = workspace.alerts.rows("raised" if only_open else None, run_id, limit)
-    silences = workspace.alerts.silences()
+    rows = Alerts.of(workspace).rows("raised" if only_open else None, run_id, limit)
+    silences = Alerts.of(workspace).silences()
     if as_json:
-        print_json({"alerts": rows, "silences": silences, "watcher": workspace.watch().status})
+        print_json({"alerts": rows, "silences": silences, "watcher": watch_of(workspace).status})
         return
     if rows:
         print_table(
@@ -122,7 +127,7 @@ def list_(home: str | None, config: str | None, only_open: bool, run_id: str | N
         click.echo(
             f"silenced until {wording.moment(s.until)} UTC by {s.by}: {_target(s)} ({s.reason}) [{s.silence_id}]"
         )
-    if (watch := workspace.watch().status) != "running":
+    if (watch := watch_of(workspace).status) != "running":
         click.echo(f"note: the watcher is {watch}; start it: peaktrade watch", err=True)
 
 
@@ -133,7 +138,7 @@ def list_(home: str | None, config: str | None, only_open: bool, run_id: str | N
 @workspace_options
 def ack(home: str | None, config: str | None, alert_id: str, by: str, note: str) -> None:
     """Take an alert on: it escalates no further."""
-    row = Workspace(home, config).alerts.acknowledge(alert_id, by, note)
+    row = Alerts.of(Workspace(home, config)).acknowledge(alert_id, by, note)
     click.echo(f"{row.alert_id} ({row.rule_id}) is acknowledged by {row.acknowledged_by}; runbook {row.runbook}")
 
 
@@ -150,8 +155,10 @@ def silence(
     """Hold deliveries back for some time; alerts are recorded and shown all the same."""
     workspace = Workspace(home, config)
     if rule_id is not None:
-        workspace.alert_engine().settings.rule(rule_id)
-    made = workspace.alerts.silence(by=by, reason=reason, seconds=parse_duration(time), rule_id=rule_id, run_id=run_id)
+        workspace_alert_settings(workspace.home).rule(rule_id)
+    made = Alerts.of(workspace).silence(
+        by=by, reason=reason, seconds=parse_duration(time), rule_id=rule_id, run_id=run_id
+    )
     click.echo(f"{_target(made)} is silenced until {wording.moment(made.until)} UTC by {made.by} [{made.silence_id}]")
 
 
@@ -161,7 +168,7 @@ def silence(
 @workspace_options
 def unsilence(home: str | None, config: str | None, silence_id: str, by: str) -> None:
     """End a silence before its time."""
-    ended = Workspace(home, config).alerts.unsilence(silence_id, by)
+    ended = Alerts.of(Workspace(home, config)).unsilence(silence_id, by)
     click.echo(f"{_target(ended)} is told again")
 
 
@@ -174,7 +181,7 @@ def test_channel(home: str | None, config: str | None, name: str) -> int:
     from peaktrade_core.alerts.channels import DeliveryFailedError, open_channel
 
     workspace = Workspace(home, config)
-    channels = workspace.alert_engine().settings.channels
+    channels = workspace_alert_settings(workspace.home).channels
     if name not in channels:
         raise UnknownNameError("channel", name, list(channels), "peaktrade alerts rules")
     note = Notification(
@@ -200,7 +207,7 @@ def test_channel(home: str | None, config: str | None, name: str) -> int:
 @workspace_options
 def rules(home: str | None, config: str | None, as_json: bool) -> None:
     """Show the rules and channels that hold, with their thresholds."""
-    settings = Workspace(home, config).alert_engine().settings
+    settings = workspace_alert_settings(Workspace(home, config).home)
     if as_json:
         channels = {name: channel.kind for name, channel in settings.channels.items()}
         print_json({"channels": channels, "rules": settings.rules})
@@ -246,11 +253,10 @@ def backtest(
 
     workspace = Workspace(home, config)
     found = load_alert_settings(rules_file).rules
-    recorded = [row.session_id for row in workspace.views.rows(Query(limit=limit)) if row.status in ENDED]
-    ids = [i for i in recorded if is_id(i) and workspace.run_folder(i).journal.is_file()]
-    replayed = replay_all(
-        [workspace.views.resolve(i) for i in sessions] or ids, workspace.views.record, workspace.views.events, found
-    )
+    views = Views.of(workspace)
+    recorded = [row.session_id for row in views.rows(Query(limit=limit)) if row.status in ENDED]
+    ids = [i for i in recorded if is_id(i) and RunFolder(workspace.runs, i).journal.is_file()]
+    replayed = replay_all([views.resolve(i) for i in sessions] or ids, views.record, views.events, found)
     total = summary(replayed, found)
     if as_json:
         print_json({"summary": total, "sessions": replayed})

@@ -8,6 +8,7 @@ from types import FrameType
 
 import click
 
+from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs
@@ -35,7 +36,7 @@ def watch(home: str | None, config: str | None, once: bool, interval: str, statu
     seconds = float(parse_duration(interval))
     if seconds > 60.0:
         raise ConfigError(f"interval {interval!r} is too long: alerts come within seconds; give at most 1m")
-    watcher = workspace.watcher(seconds)
+    watcher = open_watcher(workspace, seconds)
 
     def end(_: int, __: FrameType | None) -> None:
         watcher.stop()
@@ -49,7 +50,7 @@ def watch(home: str | None, config: str | None, once: bool, interval: str, statu
 
 
 def _show(workspace: Workspace, as_json: bool) -> int:
-    found = workspace.watch()
+    found = watch_of(workspace)
     if as_json:
         print_json(found)
     elif found.state is None:
@@ -81,7 +82,7 @@ def ensure_watcher(workspace: Workspace) -> int | None:
     """
     from peaktrade_core.base.processes import spawn
 
-    if workspace.watch().status != "off":
+    if watch_of(workspace).status != "off":
         return None
     console = workspace.home / "logs" / "watcher.log"
     console.parent.mkdir(parents=True, exist_ok=True)

@@ -20,10 +20,11 @@ from peaktrade_core.alerts.alerts import (
     rank,
 )
 from peaktrade_core.alerts.engine import AlertEngine
-from peaktrade_core.alerts.log import AlertLog, short_hash
+from peaktrade_core.alerts.log import LOG, AlertLog, short_hash
 from peaktrade_core.alerts.rules import AnyRule
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.workspace.workspace import Workspace
 
 LONGEST_SILENCE = timedelta(days=30)
 
@@ -47,6 +48,12 @@ class Alerts:
         self.log = log
         self._clock = clock
         self._engine = engine
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Alerts:
+        """Return the alerts of a workspace, opened once."""
+        log = AlertLog(workspace.reports / "alerts" / LOG)
+        return workspace.once(cls, lambda: cls(log, workspace.clock, lambda: AlertEngine.of(workspace, log)))
 
     def check(self, run_id: str | None = None, rules: tuple[AnyRule, ...] | None = None) -> list[Checked]:
         """Ask the rules now and return what they find, the worst first; nothing is recorded.

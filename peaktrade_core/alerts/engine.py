@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +18,12 @@ from peaktrade_core.alerts.gather import Gatherer, label
 from peaktrade_core.alerts.log import AlertLog, note_in_runs, short_hash
 from peaktrade_core.alerts.rules import AnyRule, FailedJob, ReportOverdue
 from peaktrade_core.alerts.settings import AlertSettings
+from peaktrade_core.alerts.settings_file import workspace_alert_settings
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.halts.states import STATES, TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
+from peaktrade_core.runs.views import Views
+from peaktrade_core.workspace.workspace import Workspace
 
 _STATE_OF = {"reduce": "REDUCING", "pause": "HALTED"}
 
@@ -65,6 +69,22 @@ class AlertEngine:
         self._open, self._states, self._clock = run_folder, states, clock
         self._holds = Holds()
         self._noted = -1
+
+    @classmethod
+    def of(cls, workspace: Workspace, log: AlertLog) -> AlertEngine:
+        """Return a new evaluation of the rules, with a memory of its own.
+
+        Args:
+            workspace: whose runs, rules and states; log: where changes are written.
+
+        Raises:
+            ConfigError: ``config/alerts.toml`` is not sound.
+        """
+        settings = workspace_alert_settings(workspace.home)
+        folder, states = partial(RunFolder, workspace.runs), TradingStates.of(workspace)
+        home, reports, clock = workspace.home, workspace.reports, workspace.clock
+        gatherer = Gatherer(Views.of(workspace), folder, states, home, reports, clock, settings.keep_s)
+        return cls(settings, gatherer, log, folder, states, clock)
 
     def look(self, rules: tuple[AnyRule, ...] | None = None) -> Found:
         """Return what rules (None for the workspace's own) find now; nothing is written."""

@@ -15,6 +15,8 @@ from peaktrade_core.base.checks import WARN, Check, check
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.tails import newest_lines
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -44,10 +46,10 @@ def bad_lines(workspace: Workspace, since: datetime | None = None) -> list[BadLi
     Raises:
         ArtefactError: a log cannot be read.
     """
-    since = since or workspace.views.now() - LOOK_BACK
+    since = since or Views.of(workspace).now() - LOOK_BACK
     files = sorted((workspace.home / "logs").glob("*.log"))
-    runs = [run for run in workspace.views.runs(MOST_RUNS) if (run.ended_at or workspace.views.now()) >= since]
-    files += [path for run in runs if (path := workspace.run_folder(run.run_id).console).is_file()]
+    runs = [run for run in Views.of(workspace).runs(MOST_RUNS) if (run.ended_at or Views.of(workspace).now()) >= since]
+    files += [path for run in runs if (path := RunFolder(workspace.runs, run.run_id).console).is_file()]
     return [line for path in files for line in _of_file(path, workspace.home, since)]
 
 

@@ -8,53 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import msgspec
-
-from peaktrade_core.base.errors import ConfigError
-
-OFF, REDUCE, HALT, KILL_SWITCH = "off", "reduce", "halt", "kill_switch"
-ACTIONS = (OFF, REDUCE, HALT, KILL_SWITCH)
-SESSION, GLOBAL = "session", "global"
-
-
-class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One trigger: from which figure on, what it does, and to whom.
-
-    Attributes:
-        threshold: the figure that is reached; its unit is the trigger's.
-        action: ``off``, ``reduce`` (only reducing orders), ``halt`` (latched), ``kill_switch`` (no orders at all).
-        scope: ``session`` (its mode, strategy and symbol) or ``global``; the kill switch is always global.
-    """
-
-    threshold: float
-    action: str = HALT
-    scope: str = SESSION
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.threshold < 1e15:
-            raise ConfigError(f"threshold = {self.threshold!r} must be a positive number")
-        if self.action not in ACTIONS:
-            raise ConfigError(f"action = {self.action!r} must be one of: {', '.join(ACTIONS)}")
-        if self.scope not in (SESSION, GLOBAL):
-            raise ConfigError(f"scope = {self.scope!r} must be 'session' or 'global'")
-
-
-class Triggers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All triggers.
-
-    Attributes:
-        drawdown: largest drawdown of a running session [percent].
-        daily_loss: of a whole account since 00:00 UTC [quote ccy].
-        failed_in_a_row: sessions of one mode, strategy and symbol [sessions].
-        rejects_in_a_row: refusals by the venue [orders].
-        stale_feed: how much later than two bars a running session's next event is [s].
-    """
-
-    drawdown: Trigger = Trigger(10.0)
-    daily_loss: Trigger = Trigger(1000.0, KILL_SWITCH, GLOBAL)
-    failed_in_a_row: Trigger = Trigger(2.0)
-    rejects_in_a_row: Trigger = Trigger(5.0)
-    stale_feed: Trigger = Trigger(600.0, REDUCE)
+from peaktrade_core.workspace.settings import (
+    GLOBAL,
+    KILL_SWITCH,
+    OFF,
+    Trigger,
+    Triggers,
+)
 
 
 class Seen(NamedTuple):

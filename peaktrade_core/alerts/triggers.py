@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.alerts.trigger_rules import KILL_SWITCH, REDUCE, Finding, Loss, Seen, Triggers, findings
+from peaktrade_core.alerts.trigger_rules import Finding, Loss, Seen, findings
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, PeaktradeError
 from peaktrade_core.base.log import append_record, whole_lines
@@ -21,8 +22,11 @@ from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import GLOBAL, STATES, TradingStates, scope_of
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.account import account_of
 from peaktrade_core.trading.market import timeframe_seconds
+from peaktrade_core.workspace.settings import KILL_SWITCH, REDUCE, Triggers
+from peaktrade_core.workspace.workspace import Workspace
 
 NEWEST = 500  # runs that are looked at
 
@@ -66,6 +70,23 @@ class TriggerDesk:
     ) -> None:
         self._path, self._triggers, self._runs, self._folder = path, triggers, runs, run_folder
         self._states, self._kill_switch, self._account, self._clock = states, kill_switch, account, clock
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> TriggerDesk:
+        """Return the triggers of a workspace, opened once."""
+        return workspace.once(
+            cls,
+            lambda: cls(
+                workspace.reports / "live" / "triggers.jsonl",
+                lambda: workspace.config.triggers,
+                Views.of(workspace).runs,
+                partial(RunFolder, workspace.runs),
+                TradingStates.of(workspace),
+                KillSwitch.of(workspace),
+                Account.of(workspace),
+                workspace.clock,
+            ),
+        )
 
     def found(self, rows: Sequence[RunRow] | None = None) -> list[Finding]:
         """Return which triggers are reached now, acted upon or not; nothing is done."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,16 +19,21 @@ from filelock import FileLock, Timeout
 from peaktrade_core.alerts.alerts import RAISED, AnyChange, Delivery
 from peaktrade_core.alerts.channels import open_channel
 from peaktrade_core.alerts.delivery import Dispatcher, Result
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.gather import label
 from peaktrade_core.alerts.log import AlertLog
 from peaktrade_core.alerts.settings import AlertSettings
+from peaktrade_core.alerts.triggers import TriggerDesk
 from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import this_process
+from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.schedule.jobs import Period
 from peaktrade_core.schedule.schedule import Done
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.workspace.workspace import Workspace
 
 STATE, LOCK = "watcher.json", "watcher.lock"
@@ -263,11 +269,42 @@ class Watcher:
             return
 
 
+def watch_of(workspace: Workspace) -> Watch:
+    """Return whether a watcher runs in a workspace, and what it last said."""
+    return read_watch(workspace.reports / "live", workspace.clock.now())
+
+
+def open_watcher(workspace: Workspace, interval_s: float = 2.0) -> Watcher:
+    """Return a watcher that is ready to run.
+
+    Raises:
+        ConfigError: ``config/alerts.toml`` is not sound.
+    """
+    log = Alerts.of(workspace).log
+    engine = AlertEngine.of(workspace, log)
+    aside = workspace.again()  # the chores have a thread and a registry of their own
+    steps: dict[str, Callable[[], object]] = {
+        "recover": partial(recover, workspace),
+        "evaluate": engine.evaluate,
+        "triggers": TriggerDesk.of(workspace).apply,
+    }
+    return Watcher(
+        steps,
+        {"fleet": lambda: Fleet.of(aside).tend()},
+        Deliveries(engine.settings, log, workspace.home / "logs" / "alerts.log", workspace.clock),
+        log,
+        workspace.reports / "live",
+        workspace.operations_log,
+        workspace.clock,
+        interval_s,
+    )
+
+
 def check_job(workspace: Workspace, _: Period) -> Done:
     """Evaluate the rules once and deliver what is due: the scheduler's job, left to the watcher where one runs."""
-    if workspace.watch().status != "off":
+    if watch_of(workspace).status != "off":
         return Done(True, "left to the watcher, which runs")
-    workspace.watcher().run(once=True)
-    raised = workspace.alerts.rows("raised")
+    open_watcher(workspace).run(once=True)
+    raised = Alerts.of(workspace).rows("raised")
     critical = sum(row.severity == "critical" for row in raised)
     return Done(True, f"{len(raised)} alerts are raised, {critical} critical")

@@ -12,6 +12,7 @@ from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.candles.cli import moment_of, stretch
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import console, print_json, print_pairs, print_table
+from peaktrade_core.venue.client import open_venue
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -167,7 +168,7 @@ def _print(outcome: Fetched) -> None:
 @contextmanager
 def _client(workspace: Workspace) -> Iterator[VenueClient]:
     """Give the venue's client and close it."""
-    client = workspace.venue_client()
+    client = open_venue(workspace)
     try:
         yield client
     finally:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -24,10 +23,11 @@ from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.chain import ADOPTED, BEGUN, RECORD
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.records.rows import Line
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
-from peaktrade_core.runs.places import Evidenced
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.chain_heads import HALF, other_chains, with_ending
+from peaktrade_core.workspace.workspace import Workspace
 
 STARTED = "started"
 _STATES = ("matching", "changed", "torn", "missing", "pending", "twice")
@@ -35,14 +35,6 @@ _SHOWN = 5  # names in a sentence
 _RESTORE = (
     "Restore it from a backup and open an incident: records were changed. A person who knows better may adopt it."
 )
-
-
-class Place(Evidenced, Protocol):
-    """What the audit looks at; a workspace is one."""
-
-    @property
-    def kill_switch(self) -> KillSwitch:
-        """The kill switch."""
 
 
 class RegistryAudit(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,22 +168,22 @@ def _told(names: Sequence[str], what: str) -> str:
     return f"{', '.join(names[:_SHOWN])}{more}: {what}" if names else ""
 
 
-def audit_checks(place: Place) -> list[Check]:
+def audit_checks(place: Workspace) -> list[Check]:
     """Return one answer for each chained log of a workspace; none raises."""
     question = "Is every finished session's record as it was written?"
     try:
-        registry = registry_check(audit_registry(place.registry))
+        registry = registry_check(audit_registry(Registry.of(place)))
     except EnvironmentFault as error:
         registry = check("registry_chain", question, False, str(error), "Mend that first.")
     return [
         registry,
-        evidence_check(place.evidence),
-        place.kill_switch.verify(),
+        evidence_check(EvidenceBook.of(place)),
+        KillSwitch.of(place).verify(),
         *map(_other, other_chains(place.home)),
     ]
 
 
-def adopt(place: Place, names: Sequence[str], by: str, reason: str) -> list[str]:
+def adopt(place: Workspace, names: Sequence[str], by: str, reason: str) -> list[str]:
     """Let a person answer for records that the chain does not know as they are, and return their names.
 
     Args:
@@ -207,7 +199,7 @@ def adopt(place: Place, names: Sequence[str], by: str, reason: str) -> list[str]
     if not reason.strip():
         raise ConfigError("adopting a record needs a reason (--reason)")
     person_key(by)
-    found = audit_registry(place.registry)
+    found = audit_registry(Registry.of(place))
     if found.fault:
         raise ArtefactError(f"{found.fault}. Move the chain aside, keep it for the risk officer, and adopt again")
     open_ = sorted({*found.bad, *found.twice, *found.before})
@@ -216,7 +208,7 @@ def adopt(place: Place, names: Sequence[str], by: str, reason: str) -> list[str]
         raise UnknownNameError("record to adopt", unknown[0], open_[:_SHOWN], "peaktrade audit verify")
     chosen = [known for known in open_ if not names or any(name in known for name in names)]
     if chosen:
-        now, registry = place.clock.now(), place.registry
+        now, registry = place.clock.now(), Registry.of(place)
         digests = [(name, sha256_of(registry.folder / name)) for name in chosen]
         registry.chain.adopt(digests, by.strip(), reason.strip(), now)
         line = f"audit adopted {len(chosen)} records by {by.strip()}: {reason.strip()}"

@@ -6,6 +6,7 @@ import click
 
 from peaktrade_core.base.checks import FAIL
 from peaktrade_core.control.gates import GATES, GateResult, gate_results, run_gates
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.output import print_json, print_table
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace
@@ -21,7 +22,7 @@ def control(home: str | None, config: str | None, as_json: bool) -> int:
     from peaktrade_core.control.control import control_center, operator_output
 
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     found = control_center(workspace)
     if as_json:
         print_json(found)

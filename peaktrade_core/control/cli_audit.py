@@ -8,6 +8,8 @@ import click
 
 from peaktrade_core.base.checks import FAIL, Check, worst
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.output import print_json, print_table
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace
@@ -40,7 +42,7 @@ def snapshot(
     from peaktrade_core.control.live_lock import audit_snapshot
 
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     found = audit_snapshot(workspace)
     if stdout or as_json:
         click.echo((snapshot_json if as_json else snapshot_markdown)(found), nl=False)
@@ -65,10 +67,10 @@ def verify(home: str | None, config: str | None, as_json: bool) -> int:
     from peaktrade_core.workspace.chain_heads import chain_heads
 
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     checks, heads = audit_checks(workspace), chain_heads(workspace.home)
     if as_json:
-        print_json({"checks": checks, "heads": heads, "registry": audit_registry(workspace.registry)})
+        print_json({"checks": checks, "heads": heads, "registry": audit_registry(Registry.of(workspace))})
     else:
         _show(checks)
         for name, head in heads.items():
@@ -89,7 +91,7 @@ def adopt(home: str | None, config: str | None, records: tuple[str, ...], by: st
     from peaktrade_core.control.audit import adopt as take_on
 
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     names = take_on(workspace, records, by, reason)
     for name in names:
         click.echo(name)

@@ -12,15 +12,22 @@ from typing import NamedTuple
 
 import msgspec
 
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.checks import FAIL, PASS, WARN
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.control.gates import UNKNOWN, gate_results
 from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.halts.account import Account
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
+from peaktrade_core.reports.activity import ActivityFeed
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.runs.run_views import DIED, SILENT
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show.wording import many
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.trading.strategies import all_strategies, get_strategy
@@ -80,7 +87,7 @@ def _guarded(
 
 def _recent(workspace: Workspace) -> list[SessionRow]:
     """Return the sessions of the last 24 hours."""
-    return workspace.views.rows(Query(since=workspace.views.now() - LOOK_BACK))
+    return Views.of(workspace).rows(Query(since=Views.of(workspace).now() - LOOK_BACK))
 
 
 def _foundation(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
@@ -121,7 +128,7 @@ def _strategy(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Findin
 
 
 def _execution(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
-    runs = [row for row in workspace.views.runs(limit=200) if row.state in (SILENT, DIED)]
+    runs = [row for row in Views.of(workspace).runs(limit=200) if row.state in (SILENT, DIED)]
     for state, status in ((DIED, FAIL), (SILENT, WARN)):
         ids = [row.run_id for row in runs if row.state == state]
         if ids:
@@ -136,13 +143,13 @@ def _execution(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Findi
 
 
 def _risk(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
-    stopped = [state for state in workspace.states.everything() if state.state != "ACTIVE"]
+    stopped = [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"]
     for state in stopped:
         status = FAIL if state.scope == "global" or state.state == "NO_ORDERS" else WARN
         yield Finding(status, f"{state.scope}: {state.state} by {state.by}: {state.reason}", "Runbook 8, risk limit.")
     if not stopped:
         yield Finding(PASS, "trading state ACTIVE, kill switch released")
-    for use in workspace.account.uses():
+    for use in Account.of(workspace).uses():
         if use.fault:
             yield Finding(
                 FAIL, f"account {use.mode} {use.currency}: {use.fault}", "Orders are denied until it is read."
@@ -153,7 +160,7 @@ def _risk(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
     red = [row for row in recent if row.risk_status == "red"]
     if red:
         yield Finding(WARN, f"red in the last 24 h: {_names(red)}", "Read their risk use.")
-    audit = workspace.kill_switch.verify()
+    audit = KillSwitch.of(workspace).verify()
     if audit.status != PASS:
         yield Finding(audit.status, f"the kill switch's audit: {audit.evidence}", audit.next_step)
     live = next(check for check in pre_session_checks(workspace) if check.id == "live")
@@ -161,10 +168,10 @@ def _risk(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
 
 
 def _monitoring(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
-    if not workspace.alerts.log.path.exists():
+    if not Alerts.of(workspace).log.path.exists():
         yield Finding(UNKNOWN, "no alert was ever checked", "`peaktrade watch` evaluates the rules.")
         return
-    rows = workspace.alerts.rows(state="raised")
+    rows = Alerts.of(workspace).rows(state="raised")
     critical = [row for row in rows if row.severity == "critical"]
     free = [row for row in rows if row.acknowledged_by is None and row.silenced_by is None]
     if critical:
@@ -173,7 +180,7 @@ def _monitoring(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
         yield Finding(WARN, f"{len(rows)} alerts open, {len(free)} not taken by anybody", "Open the alerts page.")
     else:
         yield Finding(PASS, "no alert is open")
-    if workspace.watch().status != "running":
+    if watch_of(workspace).status != "running":
         told = "the watcher does not run: no rule is asked and nobody is told"
         yield Finding(WARN, told, "`peaktrade watch` starts it.")
     lost = [row for row in rows if "failed" in row.deliveries.values()]
@@ -182,15 +189,15 @@ def _monitoring(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
 
 
 def _operations(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
-    now = workspace.views.now()
-    newest = workspace.activity(1, ["report"])
+    now = Views.of(workspace).now()
+    newest = ActivityFeed.of(workspace)(1, ["report"])
     yield _age("report", newest[0].at if newest else None, now)
-    if workspace.evidence.ids():
-        sealed = evidence_check(workspace.evidence)
+    if EvidenceBook.of(workspace).ids():
+        sealed = evidence_check(EvidenceBook.of(workspace))
         yield Finding(sealed.status, f"evidence: {sealed.evidence}", sealed.next_step)
     else:
         yield Finding(UNKNOWN, "no runbook has left evidence yet")
-    broken = workspace.views.stats(Query(status=UNREADABLE)).total_sessions
+    broken = Views.of(workspace).stats(Query(status=UNREADABLE)).total_sessions
     if broken:
         yield Finding(WARN, f"{broken} records cannot be read", "`peaktrade session list --status unreadable`.")
     yield _gates(workspace)

@@ -20,8 +20,11 @@ from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.audit import audit_checks
 from peaktrade_core.desk.stages import LIVE_KEYS
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
-from peaktrade_core.session.planning import MODES
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.planning import MODES, plan_session
 from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import Order
 from peaktrade_core.workspace.chain_heads import chain_heads
@@ -105,9 +108,9 @@ def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
     Raises:
         ConfigError: the configuration is not sound, so that nothing can be proven.
     """
-    now, stats = workspace.clock.now(), workspace.views.stats()
+    now, stats = workspace.clock.now(), Views.of(workspace).stats()
     lock = lock_checks(workspace)
-    states = [state for state in workspace.states.everything() if state.state != "ACTIVE"]
+    states = [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"]
     return AuditSnapshot(
         as_of=iso(now),
         as_of_local=local(now),
@@ -120,7 +123,7 @@ def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
         audit=audit_checks(workspace),
         heads=chain_heads(workspace.home),
         sessions={"by_mode": dict(sorted(stats.by_mode.items())), "by_status": dict(sorted(stats.by_status.items()))},
-        kill_switch=workspace.kill_switch.status().state,
+        kill_switch=KillSwitch.of(workspace).status().state,
         states=[f"{state.scope} {state.state} by {state.by}: {state.reason}" for state in states],
         limits=workspace.config.limits._asdict(),
     )
@@ -139,7 +142,7 @@ def lock_checks(workspace: Workspace, *, brokers: bool = True) -> list[Check]:
 def _planned(workspace: Workspace) -> Check:
     question = "Is a live session refused?"
     try:
-        workspace.plan(mode="live")
+        plan_session(workspace, mode="live")
     except LiveModeNotAllowedError:
         return check("live_plan", question, True, "planning one raises LiveModeNotAllowedError", "")
     except PeaktradeError as error:
@@ -229,7 +232,7 @@ def _validated() -> Check:
 
 
 def _recorded(workspace: Workspace) -> Check:
-    found = [row.session_id for row in workspace.views.rows(Query(mode="live", limit=5))]
+    found = [row.session_id for row in Views.of(workspace).rows(Query(mode="live", limit=5))]
     return check(
         "no_live_record",
         "Does no record say that it was live?",

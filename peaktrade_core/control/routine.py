@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, UNFINISHED, EvidenceRow, evidence_rows
 from peaktrade_core.runs.run_views import ACTIVE
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.schedule import periods
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
@@ -38,7 +40,7 @@ def routine(workspace: Workspace) -> list[Check]:
     """
     try:
         done = evidence_today(workspace)
-        began = workspace.views.rows(Query(since=_midnight(workspace)))
+        began = Views.of(workspace).rows(Query(since=_midnight(workspace)))
     except PeaktradeError as error:
         return [check("routine", "Can the day be looked at?", False, str(error), "Mend that first.")]
     return [
@@ -61,7 +63,7 @@ def evidence_today(workspace: Workspace) -> list[EvidenceRow]:
     Raises:
         ArtefactError: the chain of the evidence is broken; EnvironmentFault: it cannot be read.
     """
-    return [row for row in evidence_rows(workspace.evidence, days=1) if _counts(workspace, row)]
+    return [row for row in evidence_rows(EvidenceBook.of(workspace), days=1) if _counts(workspace, row)]
 
 
 def _counts(workspace: Workspace, row: EvidenceRow) -> bool:
@@ -103,7 +105,7 @@ def _looked_before(began: list[SessionRow], done: list[EvidenceRow]) -> Check:
 
 def _watched(workspace: Workspace, done: list[EvidenceRow]) -> Check:
     question = "Is somebody looking after the running sessions?"
-    running = [row.run_id for row in workspace.views.runs(200) if row.state in ACTIVE]
+    running = [row.run_id for row in Views.of(workspace).runs(200) if row.state in ACTIVE]
     if not running:
         return check("monitoring_round", question, True, "nothing runs", "")
     return _ran("monitoring_round", question, done)
@@ -112,7 +114,7 @@ def _watched(workspace: Workspace, done: list[EvidenceRow]) -> Check:
 def _checked_after(workspace: Workspace, done: list[EvidenceRow]) -> Check:
     """Return whether each session that ended today was checked after it."""
     midnight = _midnight(workspace)
-    rows = workspace.views.rows(Query(since=midnight, by_end=True))
+    rows = Views.of(workspace).rows(Query(since=midnight, by_end=True))
     seen = {row.subject for row in done if row.runbook == "post_session_check" and row.state == SEALED}
     left = [row.session_id for row in rows if row.session_id not in seen]
     more = f" and {len(left) - 3} more" if len(left) > 3 else ""
@@ -128,7 +130,7 @@ def _checked_after(workspace: Workspace, done: list[EvidenceRow]) -> Check:
 
 
 def _unfinished(workspace: Workspace) -> Check:
-    found = [row for row in evidence_rows(workspace.evidence, days=7) if row.state == UNFINISHED]
+    found = [row for row in evidence_rows(EvidenceBook.of(workspace), days=7) if row.state == UNFINISHED]
     told = ", ".join(row.evidence_id for row in found[:3]) or "none of the last 7 days is open"
     step = "Take it up again with its id in `resume`, or begin anew and leave it as it is."
     return check("unfinished", "Is every runbook that was begun finished?", not found, told, step, otherwise=WARN)
@@ -138,7 +140,7 @@ def _alerts(workspace: Workspace) -> Check:
     question = "Has somebody taken on every critical alert?"
     step = "`peaktrade alerts ack` each with your name; the alert names its runbook."
     try:
-        rows = workspace.alerts.rows(state="raised")
+        rows = Alerts.of(workspace).rows(state="raised")
     except PeaktradeError as error:
         return check("alerts", question, False, str(error), step)
     left = [row for row in rows if row.severity == "critical" and not row.acknowledged_by]
@@ -171,7 +173,7 @@ def _status_report(workspace: Workspace) -> Check:
 
 
 def _drill(workspace: Workspace) -> Check:
-    rows = evidence_rows(workspace.evidence, runbook="drill", days=DRILL_DAYS)
+    rows = evidence_rows(EvidenceBook.of(workspace), runbook="drill", days=DRILL_DAYS)
     found = [row for row in rows if row.state == SEALED and _counts(workspace, row)]
     told = f"{wording.minute(found[0].began_at)} UTC, {found[0].evidence_id}" if found else "none"
     question = f"Was an incident drilled in the last {DRILL_DAYS} days?"

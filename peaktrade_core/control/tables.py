@@ -17,6 +17,7 @@ from peaktrade_core.control.control import (
 )
 from peaktrade_core.control.gates import UNKNOWN
 from peaktrade_core.control.live_lock import lock_checks
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, evidence_rows
 from peaktrade_core.runbooks.index import TOLD as RECORD_TOLD
 from peaktrade_core.show import wording
@@ -77,7 +78,7 @@ def evidence_index_table(workspace: Workspace, days: int = 7) -> Table:
             row.subject or wording.NOTHING,
             Cell(("rehearsal, " if row.rehearsal else "") + RECORD_TOLD[row.state], "" if row.state == SEALED else MID),
         )
-        for row in evidence_rows(workspace.evidence, days=days)
+        for row in evidence_rows(EvidenceBook.of(workspace), days=days)
     ]
     empty = f"No runbook has left evidence in the last {days} days."
     return Table("Evidence", ("Id", "Outcome", "By", "About", "Record"), rows, empty=empty)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.dashboard import documents, snapshot
@@ -24,9 +25,9 @@ from peaktrade_core.dashboard.panels import PANELS, Page
 from peaktrade_core.dashboard.routes import Param, Route
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.records.registry import Query
-from peaktrade_core.reports.activity import KINDS, Activity
+from peaktrade_core.reports.activity import KINDS, Activity, ActivityFeed
 from peaktrade_core.runs.run_views import RunAlert
-from peaktrade_core.runs.views import SessionRow, Stats
+from peaktrade_core.runs.views import SessionRow, Stats, Views
 from peaktrade_core.trading.records import MODES, STATUSES, UNREADABLE
 
 
@@ -37,30 +38,30 @@ def health(site: Site) -> Health:  # noqa: ARG001  (every answer takes the site)
 
 def sessions(site: Site, limit: int, mode: str | None, status: str | None) -> list[SessionRow]:
     """List sessions, newest first; a file that nobody can read is a row with status unreadable."""
-    return site.workspace.views.rows(Query(limit=limit, mode=mode, status=status))
+    return Views.of(site.workspace).rows(Query(limit=limit, mode=mode, status=status))
 
 
 def stats(site: Site, mode: str | None, status: str | None) -> Stats:
     """Count and sum the sessions."""
-    return site.workspace.views.stats(Query(mode=mode, status=status))
+    return Views.of(site.workspace).stats(Query(mode=mode, status=status))
 
 
 def session(site: Site, session_id: str) -> SessionAnswer:
     """Show one session with its configuration, metrics and command line."""
-    views = site.workspace.views
+    views = Views.of(site.workspace)
     return SessionAnswer.of(views.row(session_id), views.record(session_id))
 
 
 def runs(site: Site, limit: int) -> list[RunItem]:
     """List runs, those that run first, then newest first."""
-    return [RunItem.of(row) for row in site.workspace.views.runs(limit)]
+    return [RunItem.of(row) for row in Views.of(site.workspace).runs(limit)]
 
 
 def run_snapshot(site: Site, run_id: str) -> RunSnapshot:
     """Show how one run stands."""
-    row = site.workspace.views.run(run_id)
+    row = Views.of(site.workspace).run(run_id)
     try:
-        orders = site.workspace.views.record(run_id).metric("orders_generated")
+        orders = Views.of(site.workspace).record(run_id).metric("orders_generated")
     except SessionNotFoundError:
         orders = None
     return RunSnapshot.of(row, None if orders is None else int(orders))
@@ -68,24 +69,24 @@ def run_snapshot(site: Site, run_id: str) -> RunSnapshot:
 
 def run_tail(site: Site, run_id: str, limit: int) -> list[TailBar]:
     """List the last bars of a run, oldest first."""
-    site.workspace.views.run(run_id)
-    return [TailBar.of(bar) for bar in site.workspace.views.tail(run_id, limit)]
+    Views.of(site.workspace).run(run_id)
+    return [TailBar.of(bar) for bar in Views.of(site.workspace).tail(run_id, limit)]
 
 
 def run_alerts(site: Site, run_id: str, limit: int) -> list[RunAlert]:
     """List the last alerts of a run, newest first."""
-    site.workspace.views.run(run_id)
-    return site.workspace.views.run_alerts(run_id, limit)
+    Views.of(site.workspace).run(run_id)
+    return Views.of(site.workspace).run_alerts(run_id, limit)
 
 
 def activity(site: Site, limit: int, kind: str | None, since: datetime | None) -> list[Activity]:
     """List what the suite and its automation did, newest first."""
-    return site.workspace.activity(limit, kinds=(kind,) if kind else None, since=since)
+    return ActivityFeed.of(site.workspace)(limit, kinds=(kind,) if kind else None, since=since)
 
 
 def alerts(site: Site, state: str | None, run_id: str | None, limit: int) -> list[AlertRow]:
     """List alerts, newest first."""
-    return site.workspace.alerts.rows(state=state, run_id=run_id, limit=limit)
+    return Alerts.of(site.workspace).rows(state=state, run_id=run_id, limit=limit)
 
 
 def status_json(site: Site) -> snapshot.Snapshot:
@@ -102,7 +103,7 @@ def panels(site: Site, panel: list[str], query: str, subject: str | None) -> Pan
     """Bring the panels of an open page anew, as HTML."""
     page = Page(lambda: site.workspace, query, subject or None)
     made = {name: str(page.panel(name)) for name in dict.fromkeys(panel)}
-    return PanelsAnswer(iso(site.workspace.views.now()), made)
+    return PanelsAnswer(iso(Views.of(site.workspace).now()), made)
 
 
 def metrics(site: Site) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -52,7 +53,7 @@ def dashboard(
     from peaktrade_core.dashboard.server import serve
 
     workspace = Workspace(home, config, base_runs_dir)
-    if not workspace.registry.folder.is_dir() and not workspace.runs.is_dir():
+    if not Registry.of(workspace).folder.is_dir() and not workspace.runs.is_dir():
         click.echo(
             f"nothing to show yet in {workspace.home}: `peaktrade session run` or `peaktrade demo` makes sessions"
         )

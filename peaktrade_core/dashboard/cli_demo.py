@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_table
 from peaktrade_core.workspace.options import workspace_options
@@ -20,9 +25,9 @@ def demo(home: str | None, config: str | None, no_serve: bool, port: int) -> int
     from peaktrade_core.runbooks.runbooks import run_runbooks
 
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     click.echo("1. Three shadow sessions on the embedded market (no network, no keys)")
-    outcomes = run_demo(workspace.plan, workspace.desk())
+    outcomes = run_demo(partial(plan_session, workspace), Desk.of(workspace))
     print_table(
         ("SESSION", "SHOWS", "STATUS", "PNL", "MAX DD", "ORDERS", "BLOCKED"),
         (

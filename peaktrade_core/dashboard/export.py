@@ -20,6 +20,7 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.dashboard import api, documents, snapshot
 from peaktrade_core.dashboard.pages import PageAddress
 from peaktrade_core.dashboard.site import Site, find_page
+from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.jobs import Period
 from peaktrade_core.schedule.schedule import Done
 from peaktrade_core.workspace.workspace import Workspace
@@ -110,7 +111,7 @@ def export_page(
     path = out or workspace.home / "out" / "operator_dashboard" / f"{spec.name}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     style = (site.assets / "static" / "peaktrade.css").read_text(encoding="utf-8")
-    write_atomic(path, standalone(html, style, workspace.views.now()).encode())
+    write_atomic(path, standalone(html, style, Views.of(workspace).now()).encode())
     return path
 
 

@@ -11,8 +11,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from peaktrade_core.alerts.alerts import RAISED, SEVERITIES
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.halts.states import STATES
+from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.runs.views import Views
 
 if TYPE_CHECKING:
     from peaktrade_core.workspace.workspace import Workspace
@@ -77,7 +79,7 @@ class Figures(Collector):
         yield _gauge("scrape_duration_seconds", "Time that reading took.", time.perf_counter() - begun)
 
     def _sessions(self) -> list[Any]:
-        stats = self._workspace.views.stats()
+        stats = Views.of(self._workspace).stats()
         return [
             _gauges("sessions", "Sessions in the registry, by status.", "status", stats.by_status),
             _gauges("sessions_by_mode", "Sessions in the registry, by mode.", "mode", stats.by_mode),
@@ -86,19 +88,19 @@ class Figures(Collector):
 
     def _runs(self) -> list[Any]:
         states = {"running": 0, "silent": 0, "died": 0}
-        for row in self._workspace.views.runs(limit=500):
+        for row in Views.of(self._workspace).runs(limit=500):
             if row.state in states:
                 states[row.state] += 1
         return [_gauges("runs", "Runs that have not ended, by state.", "state", states)]
 
     def _alerts(self) -> list[Any]:
         counts = dict.fromkeys(SEVERITIES, 0)
-        for row in self._workspace.alerts.rows(state=RAISED):
+        for row in Alerts.of(self._workspace).rows(state=RAISED):
             counts[row.severity] = counts.get(row.severity, 0) + 1
         return [_gauges("alerts_open", "Open alerts, by severity.", "severity", counts)]
 
     def _trading(self) -> list[Any]:
-        worst = max((state.state for state in self._workspace.states.everything()), key=STATES.index)
+        worst = max((state.state for state in TradingStates.of(self._workspace).everything()), key=STATES.index)
         states = {state: int(state == worst) for state in STATES}
         return [_gauges("trading_state", "The worst trading state of all scopes.", "state", states)]
 

@@ -38,6 +38,7 @@ from peaktrade_core.dashboard.memory import Watchdog
 from peaktrade_core.dashboard.pages import PAGES
 from peaktrade_core.dashboard.policy import HEADERS
 from peaktrade_core.dashboard.site import Site
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.workspace.workspace import RUNS, Workspace
 
 __all__ = ["PAGES", "Dashboard", "Listen", "serve"]
@@ -113,7 +114,7 @@ def serve(
     scratch = Path(tempfile.mkdtemp(prefix="peaktrade-"))
     try:
         app = Dashboard(Site(workspace, pages, auto_refresh_seconds), scratch)
-        with workspace.registry.kept_fresh(FRESHEN_S, FIRST_LOOK_S):
+        with Registry.of(workspace).kept_fresh(FRESHEN_S, FIRST_LOOK_S):
             asyncio.run(app.run(Listen(host, port, token, allow_hosts, kernels), open_browser))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

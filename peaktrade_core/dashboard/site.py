@@ -19,6 +19,7 @@ from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.pages import PAGES, PageAddress, PageSpec
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.dashboard.words import words
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 SPOKEN = ("as_of", "paused", "ago_s", "ago_m", "ago_h", "down", "down_next", "faulty")
@@ -95,9 +96,9 @@ class Site:
             SessionNotFoundError: nothing has that id; says what there is.
         """
         if address.spec.part == "session_id":
-            self.workspace.views.row(address.subject or "")
+            Views.of(self.workspace).row(address.subject or "")
         elif address.spec.part == "run_id":
-            self.workspace.views.run(address.subject or "")
+            Views.of(self.workspace).run(address.subject or "")
 
     def render(self, woven: dict[str, Any], name: str) -> str:
         """Return the HTML of a page that needs no kernel."""

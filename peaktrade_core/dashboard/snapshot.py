@@ -13,11 +13,12 @@ from typing import Any
 
 import msgspec
 
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.halts.states import STATES
+from peaktrade_core.halts.states import STATES, TradingStates
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.run_views import RunRow
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -59,7 +60,7 @@ def take(workspace: Workspace) -> Snapshot:
     """Return the snapshot of this moment."""
     panels = sorted((_made(name, title, make, workspace) for name, title, make in MAKERS), key=lambda panel: panel.id)
     worst = max((panel.status for panel in panels), key=(EMPTY, OK, WARN, FAIL).index)
-    return Snapshot(schema=SCHEMA, generated_at=workspace.views.now(), status=worst, panels=panels)
+    return Snapshot(schema=SCHEMA, generated_at=Views.of(workspace).now(), status=worst, panels=panels)
 
 
 def _made(name: str, title: str, make: Maker, workspace: Workspace) -> SnapshotPanel:
@@ -72,7 +73,7 @@ def _made(name: str, title: str, make: Maker, workspace: Workspace) -> SnapshotP
 
 def _sessions(workspace: Workspace) -> SnapshotPanel:
     """Tell how the latest sessions ended, and whether any file cannot be read."""
-    stats, rows = workspace.views.stats(), workspace.views.rows(Query(limit=MOST_ROWS))
+    stats, rows = Views.of(workspace).stats(), Views.of(workspace).rows(Query(limit=MOST_ROWS))
     broken = stats.by_status.get(UNREADABLE, 0)
     counts = ", ".join(f"{n} {status}" for status, n in sorted(stats.by_status.items()))
     status = EMPTY if not rows else WARN if broken or rows[0].status == "failed" else OK
@@ -95,7 +96,7 @@ def _session(row: SessionRow) -> dict[str, Any]:
 
 def _runs(workspace: Workspace) -> SnapshotPanel:
     """Tell what runs, and what should but does not."""
-    rows = [row for row in workspace.views.runs(500) if row.state in GOING_ON]
+    rows = [row for row in Views.of(workspace).runs(500) if row.state in GOING_ON]
     counts = {state: sum(row.state == state for row in rows) for state in GOING_ON}
     status = FAIL if counts["died"] else WARN if counts["silent"] else OK if rows else EMPTY
     return SnapshotPanel(
@@ -116,7 +117,7 @@ def _run(row: RunRow) -> dict[str, Any]:
 
 def _alerts(workspace: Workspace) -> SnapshotPanel:
     """Tell which alerts are open."""
-    rows = workspace.alerts.rows(state="raised")
+    rows = Alerts.of(workspace).rows(state="raised")
     critical = sum(row.severity == "critical" for row in rows)
     return SnapshotPanel(
         id="alerts",
@@ -129,7 +130,7 @@ def _alerts(workspace: Workspace) -> SnapshotPanel:
 
 def _trading(workspace: Workspace) -> SnapshotPanel:
     """Tell what may be traded."""
-    states = workspace.states.everything()
+    states = TradingStates.of(workspace).everything()
     worst = max(states, key=lambda state: STATES.index(state.state))
     why = f": {worst.reason} ({worst.scope}, by {worst.by})" if worst.reason else ""
     return SnapshotPanel(

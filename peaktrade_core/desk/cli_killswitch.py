@@ -6,7 +6,7 @@ import click
 
 from peaktrade_core.base.checks import FAIL
 from peaktrade_core.desk.release_checks import release_checks
-from peaktrade_core.halts.kill_switch import KillSwitchStatus
+from peaktrade_core.halts.kill_switch import KillSwitch, KillSwitchStatus
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.workspace.options import workspace_options
@@ -23,7 +23,7 @@ def killswitch() -> None:
 @workspace_options
 def status(home: str | None, config: str | None, as_json: bool) -> int:
     """Show whether it is engaged, by whom and why, and who asked for the release; exit 1 while it is engaged."""
-    found = Workspace(home, config).kill_switch.status()
+    found = KillSwitch.of(Workspace(home, config)).status()
     _show(found, as_json)
     return int(found.engaged)
 
@@ -42,7 +42,7 @@ def status(home: str | None, config: str | None, as_json: bool) -> int:
 @workspace_options
 def engage(home: str | None, config: str | None, by: str, reason: str, mode: str, as_json: bool) -> None:
     """Stop everything now: running sessions obey within a second, later ones start stopped."""
-    switch = Workspace(home, config).kill_switch
+    switch = KillSwitch.of(Workspace(home, config))
     _show(switch.engage(by, reason, mode.upper().replace("-", "_")), as_json)
 
 
@@ -54,7 +54,7 @@ def engage(home: str | None, config: str | None, by: str, reason: str, mode: str
 def release(home: str | None, config: str | None, by: str, reason: str, as_json: bool) -> None:
     """Ask for the release, or, as a second person, confirm it after a health check."""
     workspace = Workspace(home, config)
-    switch = workspace.kill_switch
+    switch = KillSwitch.of(workspace)
     asked = switch.status().requested_by is not None
     found = (
         switch.release(by, reason, lambda: release_checks(workspace)) if asked else switch.request_release(by, reason)
@@ -71,7 +71,7 @@ def release(home: str | None, config: str | None, by: str, reason: str, as_json:
 @workspace_options
 def audit(home: str | None, config: str | None, limit: int, verify: bool, as_json: bool) -> int:
     """Show who engaged, asked, refused and released, newest first."""
-    switch = Workspace(home, config).kill_switch
+    switch = KillSwitch.of(Workspace(home, config))
     if verify:
         found = switch.verify()
         if as_json:

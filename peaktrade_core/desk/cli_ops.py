@@ -6,6 +6,8 @@ import getpass
 
 import click
 
+from peaktrade_core.halts.account import Account
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_table
 from peaktrade_core.workspace.options import workspace_options
@@ -39,7 +41,7 @@ def portfolio(home: str | None, config: str | None, as_json: bool) -> None:
     from peaktrade_core.fleet.ops import portfolio as holdings
 
     workspace = Workspace(home, config)
-    positions, uses = holdings(workspace.views.runs()), workspace.account.uses()
+    positions, uses = holdings(Views.of(workspace).runs()), Account.of(workspace).uses()
     if as_json:
         print_json({"as_of": workspace.clock.now(), "positions": positions, "accounts": uses})
         return

@@ -13,6 +13,9 @@ from pathlib import Path
 from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.desk.installation import requirements, version_of
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
 
 LOW_DISK, NO_DISK = 0.10, 0.01  # free share of the disk
@@ -191,8 +194,8 @@ def _browser() -> Check:
 
 def _sessions(workspace: Workspace) -> list[Check]:
     try:
-        recovered = workspace.recover()
-        stats = workspace.views.stats()
+        recovered = recover(workspace)
+        stats = Views.of(workspace).stats()
     except PeaktradeError as error:
         return [
             Check(id="registry", question="Can the registry be read?", status=FAIL, evidence=str(error), next_step="")
@@ -220,7 +223,7 @@ def _sessions(workspace: Workspace) -> list[Check]:
 
 
 def _halts(workspace: Workspace) -> Check:
-    halted = [s for s in workspace.states.everything() if s.state != "ACTIVE"]
+    halted = [s for s in TradingStates.of(workspace).everything() if s.state != "ACTIVE"]
     return Check(
         id="halts",
         question="Is nothing halted?",

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.desk.doctor import examine
+from peaktrade_core.halts.account import Account
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
@@ -43,7 +48,7 @@ def _answered(id: str, question: str, ask: Callable[[str, str, Workspace], Check
 
 
 def _runs(id: str, question: str, workspace: Workspace) -> Check:
-    active = [run for run in workspace.views.runs(500) if run.state in ("running", "silent", "died")]
+    active = [run for run in Views.of(workspace).runs(500) if run.state in ("running", "silent", "died")]
     odd = [f"{run.run_id} {run.state}" for run in active if run.state != "running"]
     evidence = f"{len(active)} running" if active else "none runs"
     step = "`peaktrade monitor run` shows what it does; stop it with `peaktrade fleet stop`, or recover it."
@@ -51,7 +56,7 @@ def _runs(id: str, question: str, workspace: Workspace) -> Check:
 
 
 def _watcher(id: str, question: str, workspace: Workspace) -> Check:
-    watch = workspace.watch()
+    watch = watch_of(workspace)
     turn = f", last turn {wording.moment(watch.state.at)} UTC" if watch.state else ""
     faults = "; ".join(f"{name}: {fault}" for name, fault in watch.state.faults.items()) if watch.state else ""
     return check(
@@ -67,7 +72,7 @@ def _watcher(id: str, question: str, workspace: Workspace) -> Check:
 
 
 def _alerts(id: str, question: str, workspace: Workspace) -> Check:
-    raised = workspace.alerts.rows("raised")
+    raised = Alerts.of(workspace).rows("raised")
     critical = [f"{row.rule_id}: {row.message}" for row in raised if row.severity == "critical"]
     step = "`peaktrade alerts list` names the runbook of each; acknowledge what you take care of."
     return check(id, question, not critical, "; ".join(critical[:3]) or f"{len(raised)} raised", step)
@@ -84,14 +89,14 @@ def _schedule(id: str, question: str, workspace: Workspace) -> Check:
 
 
 def _kill_switch(id: str, question: str, workspace: Workspace) -> Check:
-    switch = workspace.kill_switch.status()
+    switch = KillSwitch.of(workspace).status()
     told = f"{switch.state} by {switch.by}: {switch.reason}" if switch.engaged else "released"
     step = "Find the cause; two people release it with `peaktrade killswitch release`."
     return check(id, question, not switch.engaged and not switch.fault, switch.fault or told, step)
 
 
 def _account(id: str, question: str, workspace: Workspace) -> Check:
-    uses = workspace.account.uses()
+    uses = Account.of(workspace).uses()
     told = "; ".join(
         use.fault or f"{use.mode} {wording.money(use.exposure, use.currency)} in {use.sessions} sessions, {use.level}"
         for use in uses

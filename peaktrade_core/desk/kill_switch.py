@@ -16,6 +16,8 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFa
 from peaktrade_core.desk.release_checks import release_checks
 from peaktrade_core.desk.stages import EXERCISED
 from peaktrade_core.fleet.stop_checks import fleet_to_stop
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.rehearsal import portable
 from peaktrade_core.runbooks.steps import Prompt, Runbook
@@ -36,7 +38,7 @@ _MEANING = (
 
 def switch_table(workspace: Workspace) -> Table:
     """Return how the kill switch stands, who set it, and whether a release waits for its second person."""
-    now = workspace.kill_switch.status()
+    now = KillSwitch.of(workspace).status()
     rows: list[tuple[str, Cell | str]] = [
         ("State", Cell(f"✕ {now.state}, engaged", BAD) if now.engaged else Cell("✓ released", GOOD)),
         ("Set by", now.by or "nobody yet"),
@@ -59,7 +61,7 @@ def switch_meaning() -> Table:
 def audit_table(workspace: Workspace, limit: int = 10) -> Table:
     """Return who engaged, asked, was refused and released, newest first."""
     try:
-        entries = workspace.kill_switch.audit(limit)
+        entries = KillSwitch.of(workspace).audit(limit)
     except PeaktradeError as error:
         return Table("Audit", (), [], empty=str(error))
     rows = [(wording.moment(one.at), one.kind, one.by, one.state, one.reason) for one in entries]
@@ -69,13 +71,13 @@ def audit_table(workspace: Workspace, limit: int = 10) -> Table:
 
 def switch_files(workspace: Workspace) -> tuple[Path, ...]:
     """Return the files of the switch that there are: its audit and its state."""
-    audit, state = workspace.states.audit.path, workspace.reports / "live" / "trading_state" / "global.json"
+    audit, state = TradingStates.of(workspace).audit.path, workspace.reports / "live" / "trading_state" / "global.json"
     return tuple(path for path in (audit, state) if path.is_file())
 
 
 def switch_checks(workspace: Workspace) -> list[Check]:
     """Return whether the switch can be trusted, is released, and was tried lately."""
-    now, whole = workspace.kill_switch.status(), workspace.kill_switch.verify()
+    now, whole = KillSwitch.of(workspace).status(), KillSwitch.of(workspace).verify()
     told = f"{now.state} by {now.by}: {now.reason}" if now.engaged else "released"
     step = "Find the cause. Then two people run this notebook with the action release, one after the other."
     return [
@@ -148,7 +150,7 @@ def obeyed_checks(workspace: Workspace, *, patience_s: float = OBEY_S) -> list[C
     Args:
         workspace: whose sessions; patience_s: how long they may take [s].
     """
-    state, end = workspace.states.read("global").state, time.monotonic() + patience_s
+    state, end = TradingStates.of(workspace).read("global").state, time.monotonic() + patience_s
     while (late := _late(workspace, state)) and time.monotonic() < end:
         time.sleep(_LOOK_S)
     active = fleet_to_stop(workspace).active()
@@ -168,13 +170,13 @@ def _late(workspace: Workspace, state: str) -> list[str]:
 
 def _engage(runbook: Runbook, mode: str, reason: str) -> str:
     by = runbook.round.record.operator
-    now = runbook.workspace.kill_switch.engage(by, reason, mode.upper().replace("-", "_"))
+    now = KillSwitch.of(runbook.workspace).engage(by, reason, mode.upper().replace("-", "_"))
     return f"{now.state} for every session since {wording.moment(now.since)} UTC, by {now.by}: {now.reason}"
 
 
 def _release(runbook: Runbook, reason: str) -> str:
     """Ask for the release, or confirm what another person has asked for."""
-    switch, by = runbook.workspace.kill_switch, runbook.round.record.operator
+    switch, by = KillSwitch.of(runbook.workspace), runbook.round.record.operator
     if switch.status().requested_by is None:
         now = switch.request_release(by, reason)
         until = wording.moment(now.confirm_until)
@@ -188,7 +190,7 @@ def _tested(workspace: Workspace) -> Check:
     question, since = "Was it engaged and released in the last 90 days?", workspace.clock.now() - EXERCISED
     step = "Try it while nothing runs: one person engages, two people release."
     try:
-        kinds = {entry.kind for entry in workspace.kill_switch.audit() if entry.at >= since}
+        kinds = {entry.kind for entry in KillSwitch.of(workspace).audit() if entry.at >= since}
     except (ArtefactError, EnvironmentFault) as error:
         return check("tested", question, False, str(error), step)
     told = ", ".join(sorted(kinds)) or "never touched"

@@ -22,11 +22,13 @@ from peaktrade_core.base.errors import (
 )
 from peaktrade_core.desk.readiness import pre_session_checks
 from peaktrade_core.fleet.during_session import Watched
+from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.launches import Order
 from peaktrade_core.fleet.monitor import line_of
 from peaktrade_core.fleet.orders import order_of
 from peaktrade_core.runbooks.steps import Runbook
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -41,7 +43,7 @@ def fleet_runs(workspace: Workspace) -> list[Watched]:
     """Return the runs that are active, and the newest others."""
     from peaktrade_core.runs.detail import JournalDetail
 
-    return [Watched(row, JournalDetail()) for row in workspace.views.runs(NEWEST)]
+    return [Watched(row, JournalDetail()) for row in Views.of(workspace).runs(NEWEST)]
 
 
 def fleet_readiness(workspace: Workspace, profile: str, mode: str = "") -> list[Check]:
@@ -67,7 +69,7 @@ def fleet_readiness(workspace: Workspace, profile: str, mode: str = "") -> list[
     )
     found = {one.id: one for one in pre_session_checks(workspace)}
     checks = [plan, found["live"], _limits(workspace), *([found["sizing"]] if "sizing" in found else [])]
-    return checks + ([_plain(one, workspace) for one in workspace.fleet.checks(order)] if order else [])
+    return checks + ([_plain(one, workspace) for one in Fleet.of(workspace).checks(order)] if order else [])
 
 
 def _wish(mode: str) -> dict[str, str]:
@@ -123,17 +125,17 @@ def orchestrate(
         raise ConfigError("stopping needs a reason: set `reason` in the parameters; it is kept in the run's record")
     if action == STOP and not run_id:
         raise ConfigError("name the run to stop in `run_id`; the table above lists them, stop_all ends every one")
-    rows = [workspace.views.run(run_id)] if action == STOP else workspace.fleet.active()
+    rows = [Views.of(workspace).run(run_id)] if action == STOP else Fleet.of(workspace).active()
     return runbook.act(STOP, "Stop", lambda: _stop(workspace, rows, by, reason))
 
 
 def _start(workspace: Workspace, order: Order, by: str) -> str:
-    run = workspace.fleet.start(order, by=by)
+    run = Fleet.of(workspace).start(order, by=by)
     return f"{run.run_id} runs: {run.strategy} on {run.symbol} {run.timeframe}, {run.mode}"
 
 
 def _stop(workspace: Workspace, rows: Sequence[RunRow], by: str, reason: str) -> str:
-    done = list(workspace.fleet.stop(rows, by=by, reason=reason))
+    done = list(Fleet.of(workspace).stop(rows, by=by, reason=reason))
     told = [f"{one.run_id} {one.outcome} after {wording.duration(one.seconds)}: {one.message}" for one in done]
     return "; ".join(told) or "no run was active"
 
@@ -150,8 +152,8 @@ def outcome_checks(runbook: Runbook) -> list[Check]:
         check(
             "alive",
             "Does every active run give signs of life?",
-            all(row.state == "running" for row in workspace.fleet.active()),
-            f"{len(workspace.fleet.active())} active",
+            all(row.state == "running" for row in Fleet.of(workspace).active()),
+            f"{len(Fleet.of(workspace).active())} active",
             "`peaktrade monitor follow RUN` shows what it does; stop what stays silent.",
             otherwise=WARN,
         )
@@ -159,7 +161,7 @@ def outcome_checks(runbook: Runbook) -> list[Check]:
 
 
 def _started(workspace: Workspace, run_id: str) -> list[Check]:
-    row = workspace.views.run(run_id)
+    row = Views.of(workspace).run(run_id)
     said = f"{run_id} {row.state}, {wording.count(row.step)} bars"
     fine = row.state in ("running", "completed")
     return [
@@ -174,7 +176,7 @@ def _started(workspace: Workspace, run_id: str) -> list[Check]:
 
 
 def _stopped(workspace: Workspace, run_ids: Sequence[str]) -> list[Check]:
-    rows = [workspace.views.run(run_id) for run_id in dict.fromkeys(run_ids)]
+    rows = [Views.of(workspace).run(run_id) for run_id in dict.fromkeys(run_ids)]
     alive = [row.run_id for row in rows if row.alive or row.state in ACTIVE]
     bare = [row.run_id for row in rows if row.status not in ("aborted", "completed", "failed")]
     return [
@@ -202,12 +204,12 @@ def events_table(workspace: Workspace, run_id: str = "latest", events: int = 20)
         SessionNotFoundError: there is no such run.
     """
     try:
-        wanted = workspace.views.resolve(run_id) if run_id in ("", "latest") else run_id
+        wanted = Views.of(workspace).resolve(run_id) if run_id in ("", "latest") else run_id
     except SessionNotFoundError:
         return Table("Last events", (), [], empty="Nothing ran yet: start the first with `action` start.")
-    workspace.views.run(wanted)
+    Views.of(workspace).run(wanted)
     try:
-        found = workspace.views.tail_events(wanted, events)
+        found = Views.of(workspace).tail_events(wanted, events)
     except ArtefactError as error:
         return Table(f"Last events of {wanted}", (), [], empty=str(error))
     rows = [(event.seq, line_of(event)) for event in found]

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.notebook_tables import check_table
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -36,7 +38,7 @@ def pre_session_checks(workspace: Workspace) -> list[Check]:
 
 def _recent(workspace: Workspace) -> list[SessionRow]:
     """Return the sessions of the last 24 hours that ended badly or cannot be read."""
-    views = workspace.views
+    views = Views.of(workspace)
     since: datetime = views.now() - LOOK_BACK
     rows = [row for status in ("failed", "aborted") for row in views.rows(Query(limit=50, status=status))]
     return [row for row in rows if row.started_at and row.started_at >= since]
@@ -76,7 +78,7 @@ def _sizing(workspace: Workspace) -> Check:
 
 
 def _state(workspace: Workspace) -> Check:
-    stopped = [state for state in workspace.states.everything() if state.state != "ACTIVE"]
+    stopped = [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"]
     return check(
         "state",
         "May everything be traded?",
@@ -98,7 +100,7 @@ def _ended(recent: list[SessionRow], status: str, question: str) -> Check:
 
 
 def _registry(workspace: Workspace) -> Check:
-    stats = workspace.views.stats()
+    stats = Views.of(workspace).stats()
     unreadable = stats.by_status.get("unreadable", 0)
     return check(
         "registry",
@@ -113,7 +115,7 @@ def _registry(workspace: Workspace) -> Check:
 def _live(workspace: Workspace) -> Check:
     """Try what must be impossible: to plan a live session."""
     try:
-        workspace.plan(mode="live")
+        plan_session(workspace, mode="live")
     except LiveModeNotAllowedError:
         return check("live", "Is live trading locked?", True, "planning a live session is refused", "")
     return check(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.checks import FAIL, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.desk.doctor import examine
+from peaktrade_core.halts.account import Account
 from peaktrade_core.workspace.workspace import Workspace
 
 NEEDED = ("config", "writable_reports", "writable_live_runs", "writable_logs", "disk", "registry", "stale")
@@ -18,7 +20,7 @@ def release_checks(workspace: Workspace) -> list[Check]:
 def _account(workspace: Workspace) -> Check:
     fault = ""
     try:
-        fault = workspace.account.exposure().fault
+        fault = Account.of(workspace).exposure().fault
     except PeaktradeError as error:
         fault = str(error)
     return check("account", "Can the account of the running sessions be read?", not fault, fault or "yes", fault)
@@ -27,7 +29,7 @@ def _account(workspace: Workspace) -> Check:
 def _alerts(workspace: Workspace) -> Check:
     """Ask for critical alerts that nobody has taken on."""
     try:
-        rows = workspace.alerts.rows(state="raised")
+        rows = Alerts.of(workspace).rows(state="raised")
     except PeaktradeError as error:
         return Check(id="alerts", question="Can the alerts be read?", status=FAIL, evidence=str(error))
     left = [row.alert_id for row in rows if row.severity == "critical" and not row.acknowledged_by]

@@ -15,9 +15,12 @@ from peaktrade_core.base.checks import FAIL
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.fleet.stop_checks import asked_first, fleet_to_stop, incident_names, order_checks, over_checks
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.steps import Prompt, Runbook
 from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -116,7 +119,7 @@ def stop_runs(runbook: Runbook, action: str, run_id: str, reason: str, deadline_
         SessionNotFoundError: there is no such run.
     """
     workspace = runbook.workspace
-    rows = fleet_to_stop(workspace).active() if run_id == ALL else [workspace.views.run(run_id)]
+    rows = fleet_to_stop(workspace).active() if run_id == ALL else [Views.of(workspace).run(run_id)]
     if action == SHOW:
         empty = "Nothing was touched. Set action to stop (or emergency), give a reason, and run the notebook again."
         return StopStep(runbook, action, _ended_lately(workspace), Table("End it", (), [], empty=empty))
@@ -143,9 +146,9 @@ def save_traces(runbook: Runbook, chosen: Iterable[str]) -> str:
     workspace, path = runbook.workspace, _archive(runbook)
     files = sorted((workspace.home / "logs").glob("*.log"))
     for run_id in chosen:
-        entry = workspace.registry.find(run_id)
+        entry = Registry.of(workspace).find(run_id)
         files += [entry.path] if entry and entry.path.is_file() else []
-        folder = workspace.run_folder(run_id)
+        folder = RunFolder(workspace.runs, run_id)
         files += [one for one in (folder.journal, folder.path / "meta.json", folder.console) if one.is_file()]
     packed = BytesIO()
     try:
@@ -178,8 +181,8 @@ def _step_id(runbook: Runbook, action: str, rows: Sequence[RunRow]) -> str:
 def _ended_table(workspace: Workspace, chosen: Sequence[str], said: str) -> Table:
     """Return what became of each run: its process, its record and why it ended."""
     rows = []
-    for row in (workspace.views.run(run_id) for run_id in chosen):
-        entry = workspace.registry.find(row.run_id)
+    for row in (Views.of(workspace).run(run_id) for run_id in chosen):
+        entry = Registry.of(workspace).find(row.run_id)
         why = (entry.record.error if entry and entry.record else None) or wording.NOTHING
         process = Cell("✕ lives", TONE_OF["fail"]) if row.alive else Cell("✓ gone", TONE_OF["pass"])
         rows.append((row.run_id, process, row.state, why))
@@ -189,7 +192,9 @@ def _ended_table(workspace: Workspace, chosen: Sequence[str], said: str) -> Tabl
 def _asked(runbook: Runbook) -> list[str]:
     """Return the runs that this execution asked to end, also before it was interrupted."""
     workspace, record = runbook.workspace, runbook.round.record
-    asked = {row.run_id: workspace.run_folder(row.run_id).stop_request() for row in workspace.views.runs(_MOST)}
+    asked = {
+        row.run_id: RunFolder(workspace.runs, row.run_id).stop_request() for row in Views.of(workspace).runs(_MOST)
+    }
     return [
         run_id
         for run_id, told in asked.items()
@@ -198,9 +203,11 @@ def _asked(runbook: Runbook) -> list[str]:
 
 
 def _ended_lately(workspace: Workspace) -> list[str]:
-    since = workspace.views.now() - LOOK_BACK
+    since = Views.of(workspace).now() - LOOK_BACK
     return [
-        row.run_id for row in workspace.views.runs(_MOST) if not row.alive and row.ended_at and row.ended_at >= since
+        row.run_id
+        for row in Views.of(workspace).runs(_MOST)
+        if not row.alive and row.ended_at and row.ended_at >= since
     ]
 
 

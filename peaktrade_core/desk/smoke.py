@@ -15,7 +15,11 @@ from pathlib import Path
 
 from peaktrade_core.base.checks import FAIL, WARN, Check, check, worst
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.session.venue_readiness import smoke_checks, venue_checks
 from peaktrade_core.trading import events as ev
@@ -69,7 +73,8 @@ def _apart(workspace: Workspace) -> Iterator[Workspace]:
 
 def _shadow(apart: Workspace) -> Iterator[Check]:
     """Run a shadow session and look at what each part left."""
-    plan = apart.plan(
+    plan = plan_session(
+        apart,
         mode="shadow",
         strategy=STRATEGY,
         params={},
@@ -79,8 +84,8 @@ def _shadow(apart: Workspace) -> Iterator[Check]:
         warmup_candles=WARMUP,
         tags=(TAG,),
     )
-    record = run_session(plan, apart.desk())
-    events = apart.views.events(record.session_id)
+    record = run_session(plan, Desk.of(apart))
+    events = Views.of(apart).events(record.session_id)
     yield _ended("session", "Session: did it run to its end?", record)
     bars = sum(type(event) is ev.BarDone for event in events)
     yield check("feed", "Feed: did every bar come?", bars == STEPS, f"{bars} of {STEPS}", "Look at the feed's notices.")
@@ -100,23 +105,23 @@ def _shadow(apart: Workspace) -> Iterator[Check]:
     numbered = [event.seq for event in events] == list(range(len(events)))
     told = f"{len(events)} events, from start to end"
     yield check("journal", "Journal: is it whole?", numbered and isinstance(events[-1], ev.End), told, "It has holes.")
-    row = apart.views.row(record.session_id)
+    row = Views.of(apart).row(record.session_id)
     told = f"1 record, {row.status}, PnL {row.realized_pnl:+.2f}" if row.realized_pnl is not None else "no PnL"
     yield check(
         "registry", "Registry: does it know the session?", row.status == "completed", told, "Look at the record."
     )
-    found = [one for one in post_session_checks(apart.views, record.session_id) if one.status == FAIL]
+    found = [one for one in post_session_checks(Views.of(apart), record.session_id) if one.status == FAIL]
     told = "; ".join(f"{one.id}: {one.evidence}" for one in found) or "ledger, record and journal agree"
     yield check("check", "Check: does the post-session check pass?", not found, told, "Stop trading on this version.")
 
 
 def _switch(apart: Workspace) -> Iterator[Check]:
     """Engage the kill switch of the temporary workspace and see that not one order gets through."""
-    apart.kill_switch.engage("smoke test", "must stop every order")
-    plan = apart.plan(
-        strategy=STRATEGY, params={}, feed="synthetic", seed=SEED, steps=SWITCH_STEPS, warmup_candles=WARMUP
+    KillSwitch.of(apart).engage("smoke test", "must stop every order")
+    plan = plan_session(
+        apart, strategy=STRATEGY, params={}, feed="synthetic", seed=SEED, steps=SWITCH_STEPS, warmup_candles=WARMUP
     )
-    record = run_session(plan, apart.desk())
+    record = run_session(plan, Desk.of(apart))
     orders = record.metric("num_orders") or 0.0
     told = f"{orders:.0f} orders in {SWITCH_STEPS} bars, {record.metric('orders_blocked_risk') or 0:.0f} denied"
     step = "It does not stop orders: stop everything and use another version."
@@ -133,7 +138,8 @@ def _testnet(workspace: Workspace, apart: Workspace, stage: str) -> Iterator[Che
     if worst(checks) == FAIL:
         return
     yield from smoke_checks(workspace, symbol)
-    plan = apart.plan(
+    plan = plan_session(
+        apart,
         mode="testnet",
         strategy=STRATEGY,
         params={},
@@ -142,9 +148,9 @@ def _testnet(workspace: Workspace, apart: Workspace, stage: str) -> Iterator[Che
         steps=TESTNET_STEPS,
         warmup_candles=WARMUP,
     )
-    record = run_session(plan, apart.desk())
+    record = run_session(plan, Desk.of(apart))
     yield _ended("testnet", "Testnet: did a session run to its end?", record)
-    answers = [event for event in apart.views.events(record.session_id) if isinstance(event, ev.VenueAnswer)]
+    answers = [event for event in Views.of(apart).events(record.session_id) if isinstance(event, ev.VenueAnswer)]
     refused = [answer for answer in answers if not answer.accepted]
     told = f"{len(answers)} answers, {len(refused)} refused" + (f": {refused[0].message}" if refused else "")
     step = "Read the venue's words; runbook 7 treats each class of error."

@@ -11,11 +11,16 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import LiveModeNotAllowedError, PeaktradeError, UnknownNameError
 from peaktrade_core.desk.doctor import examine
 from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.venue_readiness import venue_checks
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.workspace.workspace import Workspace
@@ -63,7 +68,7 @@ def _venue(workspace: Workspace, symbol: str | None) -> list[Check]:
 
 
 def _watcher(workspace: Workspace) -> Check:
-    status = workspace.watch().status
+    status = watch_of(workspace).status
     step = "Start `peaktrade watch`; without it nobody is told when something goes wrong."
     return check("watcher", "Does the watcher run?", status == "running", status, step, otherwise=WARN)
 
@@ -71,7 +76,7 @@ def _watcher(workspace: Workspace) -> Check:
 def _rehearsed(workspace: Workspace, mode: str, enough: int) -> Check:
     """Look whether the stage before was practised lately."""
     since = workspace.clock.now() - TESTNET_DAYS
-    rows = workspace.views.rows(Query(mode=mode, since=since))
+    rows = Views.of(workspace).rows(Query(mode=mode, since=since))
     good, bad = (sum(row.status == status for row in rows) for status in ("completed", "failed"))
     return check(
         f"rehearsed_{mode}",
@@ -109,7 +114,7 @@ def _reached(workspace: Workspace) -> Check:
 
 def _switch_tested(workspace: Workspace) -> Check:
     since = workspace.clock.now() - EXERCISED
-    kinds = {entry.kind for entry in workspace.kill_switch.audit() if entry.at >= since}
+    kinds = {entry.kind for entry in KillSwitch.of(workspace).audit() if entry.at >= since}
     told = f"in the last {EXERCISED.days} days: {', '.join(sorted(kinds)) or 'never touched'}"
     step = "Engage and release it once, two people, with `peaktrade killswitch`."
     question = "Was the kill switch tested, engaged and released?"
@@ -118,7 +123,7 @@ def _switch_tested(workspace: Workspace) -> Check:
 
 def _released(workspace: Workspace) -> Check:
     """Look for a live-start runbook in which two people said go; it, too, ended at the gate."""
-    found = next((name for name in workspace.evidence.ids() if _says_go(workspace, name)), None)
+    found = next((name for name in EvidenceBook.of(workspace).ids() if _says_go(workspace, name)), None)
     return check(
         "two_people",
         "Have two people documented the release (two-man rule)?",
@@ -133,7 +138,7 @@ def _says_go(workspace: Workspace, name: str) -> bool:
     if "-LIVE-START-" not in name:
         return False
     try:
-        record = workspace.evidence.load(name)
+        record = EvidenceBook.of(workspace).load(name)
     except PeaktradeError:
         return False
     step = record.step("go_no_go")
@@ -157,7 +162,7 @@ def _gate(workspace: Workspace) -> Check:
     """Try what must be impossible, and say why it is."""
     question = "May a live session start?"
     try:
-        workspace.plan(mode="live")
+        plan_session(workspace, mode="live")
     except LiveModeNotAllowedError as refusal:
         return Check(
             id="gate",

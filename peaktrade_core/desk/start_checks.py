@@ -19,8 +19,10 @@ from peaktrade_core.desk.readiness import pre_session_checks
 from peaktrade_core.desk.stages import MACHINE, stage_checks
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks import evidence as ev
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.runbooks.rehearsal import portable
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.venue_readiness import smoke_checks
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
@@ -79,7 +81,7 @@ def health_checks(workspace: Workspace, *, venue: bool = False) -> list[Check]:
     Args:
         workspace: of which; venue: ask the venue, too.
     """
-    return portable(workspace, [*health(workspace, venue=venue), evidence_check(workspace.evidence)])
+    return portable(workspace, [*health(workspace, venue=venue), evidence_check(EvidenceBook.of(workspace))])
 
 
 def settings_checks(workspace: Workspace, stage: str) -> list[Check]:
@@ -153,7 +155,9 @@ def health_done(workspace: Workspace) -> Check:
 def documented(workspace: Workspace) -> Check:
     """Return whether each session that failed or was aborted in the last 24 hours is written down somewhere."""
     since = workspace.clock.now() - LOOK_BACK
-    rows = [row for status in ("failed", "aborted") for row in workspace.views.rows(Query(status=status, since=since))]
+    rows = [
+        row for status in ("failed", "aborted") for row in Views.of(workspace).rows(Query(status=status, since=since))
+    ]
     told_of = "\n".join(_told_of(workspace)) if rows else ""
     left = [row.session_id for row in rows if row.session_id not in told_of]
     told = f"{len(left)} of {len(rows)} are not: {', '.join(left[:3])}" if left else f"{len(rows)} of {len(rows)} are"
@@ -170,9 +174,9 @@ def documented(workspace: Workspace) -> Check:
 def last_evidence(workspace: Workspace, runbook: str, *, within: int = _MOST_RECORDS) -> ev.Evidence | None:
     """Return the newest finished evidence of a runbook, None when there is none among the newest records."""
     tag = runbook.upper().replace("_", "-")
-    for name in [name for name in workspace.evidence.ids() if f"-{tag}-" in name][:within]:
+    for name in [name for name in EvidenceBook.of(workspace).ids() if f"-{tag}-" in name][:within]:
         try:
-            record = workspace.evidence.load(name)
+            record = EvidenceBook.of(workspace).load(name)
         except PeaktradeError:
             continue
         if record.runbook == runbook and record.ended_at is not None:
@@ -182,7 +186,7 @@ def last_evidence(workspace: Workspace, runbook: str, *, within: int = _MOST_REC
 
 def _told_of(workspace: Workspace) -> Iterator[str]:
     """Yield what is written down: the subjects of finished evidence, and the text of each file among the incidents."""
-    book = workspace.evidence
+    book = EvidenceBook.of(workspace)
     for name in [name for name in book.ids() if "POST-SESSION-CHECK" in name or "INCIDENT" in name][:_MOST_RECORDS]:
         try:
             record = book.load(name)

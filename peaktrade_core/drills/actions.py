@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -19,47 +17,19 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError
 from peaktrade_core.drills.drill import Drill, Noted, Seen
-from peaktrade_core.halts.states import GLOBAL, STATES, TradingStates
+from peaktrade_core.halts.states import GLOBAL, STATES
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import Incident
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runs.views import Views
+from peaktrade_core.workspace.workspace import Workspace
 
 _STATE = re.compile(r"(\S+) trading-state (\S+) (\w+) -> (\w+) by (.*?): (.*)")
 _PROGRAMS = ("alert rule ", "session ", "trigger", "watcher", "peaktrade", "drill")
 
 
-class Site(Protocol):
-    """Where a drill took place; its workspace is one."""
-
-    home: Path
-
-    @property
-    def views(self) -> Views:
-        """The read side."""
-
-    @property
-    def alerts(self) -> Alerts:
-        """The alerts."""
-
-    @property
-    def incidents(self) -> IncidentBook:
-        """The incidents."""
-
-    @property
-    def evidence(self) -> EvidenceBook:
-        """The evidence of runbooks."""
-
-    @property
-    def states(self) -> TradingStates:
-        """The trading states."""
-
-    def run_folder(self, run_id: str) -> RunFolder:
-        """Return the folder of one run."""
-
-
-def look(site: Site, session_id: str, faults: Sequence[Noted]) -> Seen:
+def look(site: Workspace, session_id: str, faults: Sequence[Noted]) -> Seen:
     """Return what the artefacts of a drill tell, in order of time.
 
     Args:
@@ -73,7 +43,7 @@ def look(site: Site, session_id: str, faults: Sequence[Noted]) -> Seen:
     return Seen(tuple(faults), tuple(_alerts(site)), tuple(sorted(actions, key=lambda a: (a.at, a.what))))
 
 
-def told_of(site: Site, drill: Drill, plain: Callable[[str], str] = str) -> Drill:
+def told_of(site: Workspace, drill: Drill, plain: Callable[[str], str] = str) -> Drill:
     """Return a drill's record with what its artefacts tell: its session, alerts, actions and runbooks.
 
     Args:
@@ -100,36 +70,36 @@ def told_of(site: Site, drill: Drill, plain: Callable[[str], str] = str) -> Dril
     )
 
 
-def _session(site: Site, session_id: str) -> tuple[str, str, dict[str, int]]:
+def _session(site: Workspace, session_id: str) -> tuple[str, str, dict[str, int]]:
     """Return status, error and denials of the drilled session."""
     try:
-        record = site.views.record(session_id)
+        record = Views.of(site).record(session_id)
     except SessionNotFoundError:
         return "none", "no session began", {}
     return record.status, record.error or "", record.metrics.get("deny_codes") or {}
 
 
-def _runbooks(site: Site) -> set[str]:
+def _runbooks(site: Workspace) -> set[str]:
     """Return the runbooks that left evidence that can be read."""
     found = set()
-    for evidence_id in site.evidence.ids():
+    for evidence_id in EvidenceBook.of(site).ids():
         with suppress(PeaktradeError):
-            found.add(site.evidence.load(evidence_id).runbook)
+            found.add(EvidenceBook.of(site).load(evidence_id).runbook)
     return found
 
 
-def _alerts(site: Site) -> Iterable[Noted]:
+def _alerts(site: Workspace) -> Iterable[Noted]:
     """Yield what the rules raised, and what became worse."""
-    book = site.alerts.log.refresh()
-    for change in site.alerts.log.changes():
+    book = Alerts.of(site).log.refresh()
+    for change in Alerts.of(site).log.changes():
         if isinstance(change, (Raised, Changed)) and (row := book.alerts.get(change.alert_id)):
             yield Noted(at=change.at, what=row.rule_id, severity=change.severity, detail=change.message)
 
 
-def _of_alerts(site: Site) -> Iterable[Noted]:
+def _of_alerts(site: Workspace) -> Iterable[Noted]:
     """Yield what people did with alerts."""
-    book = site.alerts.log.refresh()
-    for change in site.alerts.log.changes():
+    book = Alerts.of(site).log.refresh()
+    for change in Alerts.of(site).log.changes():
         if isinstance(change, Acknowledged) and (row := book.alerts.get(change.alert_id)):
             yield Noted(at=change.at, what="acknowledge", by=change.by, detail=row.rule_id)
         elif isinstance(change, Silenced):
@@ -137,10 +107,10 @@ def _of_alerts(site: Site) -> Iterable[Noted]:
             yield Noted(at=change.at, what="silence", by=change.by, detail=f"{what}: {change.reason}")
 
 
-def _of_incidents(site: Site) -> Iterable[Noted]:
+def _of_incidents(site: Workspace) -> Iterable[Noted]:
     """Yield incidents that were opened, mitigated and closed; the detail begins with their kind."""
-    for incident_id in site.incidents.ids():
-        incident = site.incidents.load(incident_id)
+    for incident_id in IncidentBook.of(site).ids():
+        incident = IncidentBook.of(site).load(incident_id)
         told = (("incident", incident.opened_at), ("mitigated", incident.mitigated_at), ("closed", incident.closed_at))
         for what, at in told:
             if at is not None:
@@ -158,7 +128,7 @@ def _who(incident: Incident, what: str) -> str:
     return next((entry.by for entry in reversed(incident.timeline) if entry.action == what), incident.opened_by)
 
 
-def _of_states(site: Site) -> Iterable[Noted]:
+def _of_states(site: Workspace) -> Iterable[Noted]:
     """Yield halts, reductions and resumptions by people, from the operations log."""
     try:
         lines = (site.home / "logs" / "operations.log").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -181,20 +151,20 @@ def _of_states(site: Site) -> Iterable[Noted]:
         yield Noted(at=when, what=what, by=by, detail=f"{scope}: {why}")
 
 
-def _of_sessions(site: Site, session_id: str) -> Iterable[Noted]:
+def _of_sessions(site: Workspace, session_id: str) -> Iterable[Noted]:
     """Yield a stop of the drilled session, and sessions that were started beside it."""
-    if session_id and (asked := site.run_folder(session_id).stop_request()) and not asked.by.startswith(_PROGRAMS):
+    if session_id and (asked := RunFolder(site.runs, session_id).stop_request()) and not asked.by.startswith(_PROGRAMS):
         at = asked.at or _begun(site, session_id)
         if at is not None:
             yield Noted(at=as_utc(at), what="stop", by=asked.by, detail=asked.reason)
-    for row in site.views.rows():
+    for row in Views.of(site).rows():
         if row.session_id != session_id and row.started_at is not None:
             yield Noted(at=as_utc(row.started_at), what="restart", by="operator", detail=row.session_id)
 
 
-def _begun(site: Site, session_id: str) -> datetime | None:
+def _begun(site: Workspace, session_id: str) -> datetime | None:
     """Return when a session began, None where nobody knows."""
     try:
-        return site.views.row(session_id).started_at
+        return Views.of(site).row(session_id).started_at
     except PeaktradeError:
         return None

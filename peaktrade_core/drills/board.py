@@ -19,6 +19,7 @@ from peaktrade_core.drills.operator import SCRIPTS
 from peaktrade_core.drills.run import run_drill
 from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace, open_site
 
@@ -53,7 +54,7 @@ class DrillBoard:
             return None
         drill = self.book.load(drill_id)
         if drill.status == RUNNING:
-            self.workspace.recover()  # its process may have been killed
+            recover(self.workspace)  # its process may have been killed
             drill = self.book.load(drill_id)
         return drill
 
@@ -114,7 +115,7 @@ def _alone(board: DrillBoard) -> str:
         time.sleep(0.2)
     process.kill()
     process.wait()
-    board.workspace.recover()
+    recover(board.workspace)
     raise EnvironmentFault(f"the drill did not begin within {BEGIN_S:g} s; see {log}")
 
 

@@ -8,6 +8,7 @@ import click
 
 from peaktrade_core.drills.drill import RUNNING, Drill
 from peaktrade_core.drills.log import DrillBook
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.workspace.options import workspace_options
@@ -21,7 +22,7 @@ def drill() -> None:
 
 def _book(workspace: Workspace) -> DrillBook:
     """Return the drill log, in which nothing runs any more that has no process."""
-    workspace.recover()
+    recover(workspace)
     return DrillBook(workspace.home, workspace.clock)
 
 
@@ -160,7 +161,7 @@ def coverage(home: str | None, config: str | None, days: int, everything: bool, 
     from peaktrade_core.drills.coverage import coverage as covered
 
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     found = covered(workspace, days)
     if as_json:
         print_json(found)

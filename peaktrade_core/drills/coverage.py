@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import msgspec
 
@@ -21,10 +20,11 @@ from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.drill import Drill
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.scenarios import scenarios
-from peaktrade_core.records.registry import Query
+from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.runbooks import list_runbooks
-from peaktrade_core.runs.places import Evidenced
 from peaktrade_core.trading.risk import DENY_CODES
+from peaktrade_core.workspace.workspace import Workspace
 
 DAYS = 90
 EXERCISED, NOT_EXERCISED, UNKNOWN = "exercised", "not exercised", "unknown"
@@ -58,14 +58,6 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
         return [row for row in self.rows if row.kind == kind]
 
 
-class Place(Evidenced, Protocol):
-    """What is looked at; a workspace is one."""
-
-    @property
-    def alerts(self) -> Alerts:
-        """The alerts."""
-
-
 class _Seen:
     """Counts what was seen, when last, and where."""
 
@@ -95,7 +87,7 @@ class _Seen:
         ]
 
 
-def coverage(place: Place, days: int = DAYS) -> Coverage:
+def coverage(place: Workspace, days: int = DAYS) -> Coverage:
     """Return what was exercised in the last ``days``.
 
     Raises:
@@ -128,30 +120,30 @@ def coverage(place: Place, days: int = DAYS) -> Coverage:
     return Coverage(days=days, rows=tuple(rows), faults=every)
 
 
-def _rules(place: Place, done: list[Drill], since: datetime) -> tuple[_Seen, list[str]]:
+def _rules(place: Workspace, done: list[Drill], since: datetime) -> tuple[_Seen, list[str]]:
     """Return which alert rules fired."""
     seen, faults = _Seen(), []
     for drill in done:
         for alert in {alert.what for alert in drill.alerts}:
             seen.add(alert, drill.began_at, "drill")
     try:
-        for change in place.alerts.log.changes():
+        for change in Alerts.of(place).log.changes():
             if isinstance(change, Raised) and as_utc(change.at) >= since:
                 seen.add(change.rule_id, as_utc(change.at), "operation")
-        if place.alerts.log.faults:
-            faults.append(f"{place.alerts.log.path}: {place.alerts.log.faults} lines cannot be read")
+        if Alerts.of(place).log.faults:
+            faults.append(f"{Alerts.of(place).log.path}: {Alerts.of(place).log.faults} lines cannot be read")
     except PeaktradeError as error:
         faults.append(str(error))
     return seen, faults
 
 
-def _codes(place: Place, done: list[Drill], since: datetime) -> tuple[_Seen, list[str]]:
+def _codes(place: Workspace, done: list[Drill], since: datetime) -> tuple[_Seen, list[str]]:
     """Return which codes denied orders."""
     seen, faults = _Seen(), []
     for drill in done:
         for code, times in drill.deny_codes.items():
             seen.add(code, drill.began_at, "drill", times)
-    for entry in place.registry.entries(Query()):
+    for entry in Registry.of(place).entries(Query()):
         record = entry.record
         if record is None:
             faults.append(f"{entry.path.name} cannot be read")
@@ -164,15 +156,15 @@ def _codes(place: Place, done: list[Drill], since: datetime) -> tuple[_Seen, lis
     return seen, faults
 
 
-def _runbooks(place: Place, done: list[Drill], since: datetime) -> tuple[_Seen, list[str]]:
+def _runbooks(place: Workspace, done: list[Drill], since: datetime) -> tuple[_Seen, list[str]]:
     """Return which runbooks left finished evidence; rehearsals are examples and count nothing."""
     seen, faults = _Seen(), []
     for drill in done:
         for name in drill.runbooks:
             seen.add(name, drill.began_at, "drill")
-    for evidence_id in place.evidence.ids():
+    for evidence_id in EvidenceBook.of(place).ids():
         try:
-            record = place.evidence.load(evidence_id)
+            record = EvidenceBook.of(place).load(evidence_id)
         except PeaktradeError as error:
             faults.append(str(error))
             continue

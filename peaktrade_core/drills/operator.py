@@ -9,10 +9,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import CLEARED
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.drills.drill import Scenario
-from peaktrade_core.halts.states import GLOBAL, STATES, scope_of
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.states import GLOBAL, STATES, TradingStates, scope_of
+from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 SCRIPTS = ("good", "bad")
@@ -64,76 +69,80 @@ class Operator:
         """Do what is due at ``now`` [s since epoch]."""
         if self._alarm is None:
             rules = self._scenario.expect.alerts
-            if any(row.rule_id in rules for row in self._site.alerts.rows()):
+            if any(row.rule_id in rules for row in Alerts.of(self._site).rows()):
                 self._alarm = now
             return
         while self._steps and self._alarm + self._steps[0].after_s <= now:
             self._steps.pop(0).do()
 
     def _acknowledge(self) -> None:
-        for row in self._site.alerts.rows():
+        for row in Alerts.of(self._site).rows():
             if row.state != CLEARED and row.acknowledged_by is None:
-                self._site.alerts.acknowledge(row.alert_id, self._name, "looking at it")
+                Alerts.of(self._site).acknowledge(row.alert_id, self._name, "looking at it")
 
     def _open_the_right_incident(self) -> None:
         """Open the incident that the diagnosis finds in the artefacts, else the one that is expected."""
         expect = self._scenario.expect
         found = diagnose(self._site, self._session)
         finding = next((f for f in found.findings if f.happened and f.kind in expect.diagnosis), None)
-        self._incident = self._site.incidents.open(
-            finding.kind if finding else expect.diagnosis[0],
-            self._scenario.title,
-            subject=self._session,
-            severity=expect.severity,
-            by=self._name,
-            role="operator",
-            evidence=finding.evidence if finding else (),
-            drill=self._site.home.parent.name,
-            symptom=finding.symptom if finding else "",
-            suspected=finding.suspected if finding else "",
-        ).incident_id
+        self._incident = (
+            IncidentBook.of(self._site)
+            .open(
+                finding.kind if finding else expect.diagnosis[0],
+                self._scenario.title,
+                subject=self._session,
+                severity=expect.severity,
+                by=self._name,
+                role="operator",
+                evidence=finding.evidence if finding else (),
+                drill=self._site.home.parent.name,
+                symptom=finding.symptom if finding else "",
+                suspected=finding.suspected if finding else "",
+            )
+            .incident_id
+        )
 
     def _hold_the_damage(self) -> None:
         """Do the first of what is expected that does not loosen anything."""
         allowed = self._scenario.expect.mitigation
-        state = self._site.states.worst(GLOBAL, self._scope)
+        state = TradingStates.of(self._site).worst(GLOBAL, self._scope)
         what = "halt" if "halt" in allowed and STATES.index(state.state) > STATES.index("REDUCING") else allowed[0]
         if what in ("halt", "reduce"):
             wanted = "HALTED" if what == "halt" else "REDUCING"
             now = self._site.clock.now()
-            self._site.states.set(self._scope, wanted, by=self._name, reason=self._scenario.title, now=now)
+            TradingStates.of(self._site).set(self._scope, wanted, by=self._name, reason=self._scenario.title, now=now)
         elif what == "stop":
-            folder = self._site.run_folder(self._session)
+            folder = RunFolder(self._site.runs, self._session)
             folder.ask_to_stop(self._name, self._scenario.title, self._site.clock.now())
-        self._site.incidents.mitigate(self._incident, self._name, f"{what}: {self._scenario.title}")
+        IncidentBook.of(self._site).mitigate(self._incident, self._name, f"{what}: {self._scenario.title}")
 
     def _close(self) -> None:
         text = "The drill's fault was found; it ends with the drill."
-        self._site.incidents.close(self._incident, self._name, self._scenario.title, text)
+        IncidentBook.of(self._site).close(self._incident, self._name, self._scenario.title, text)
 
     def _silence(self) -> None:
-        self._site.alerts.silence(
+        Alerts.of(self._site).silence(
             by=self._name, reason="too noisy", seconds=3600.0, rule_id=self._scenario.expect.alerts[0]
         )
 
     def _stop_everything(self) -> None:
-        self._site.kill_switch.engage(self._name, "to be on the safe side")
+        KillSwitch.of(self._site).engage(self._name, "to be on the safe side")
 
     def _open_a_wrong_incident(self) -> None:
         wrong = next(kind for kind in ("rate_limit", "network") if kind not in self._scenario.expect.diagnosis)
-        self._site.incidents.open(
+        IncidentBook.of(self._site).open(
             wrong, "Something is odd", subject=self._session, severity="low", by=self._name, role="operator"
         )
 
     def _let_go(self) -> None:
         now = self._site.clock.now()
         try:
-            self._site.states.set(self._scope, "ACTIVE", by=self._name, reason="it will be fine", now=now)
+            TradingStates.of(self._site).set(self._scope, "ACTIVE", by=self._name, reason="it will be fine", now=now)
         except ConfigError:
             return
 
     @property
     def _scope(self) -> str:
         """The trading-state scope of the drilled session."""
-        record = self._site.views.record(self._session)
+        record = Views.of(self._site).record(self._session)
         return scope_of(record.mode, str(record.setting("strategy_name")), str(record.symbol))

@@ -7,41 +7,33 @@ drill's workspace. Whoever looks first does it, as with sessions.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
 
-from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError
-from peaktrade_core.drills import actions as drill_actions
 from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.actions import told_of
 from peaktrade_core.drills.drill import Drill
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.fleet.ending import end_runs
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.session.recovery import recover
+from peaktrade_core.workspace.workspace import Workspace, open_site
 
 PATIENCE_S = 2.0  # how long a session of a dead drill may take to obey before its process is killed [s]
 GONE = "the drill's process is gone"
 
 
-class Site(drill_actions.Site, Protocol):
-    """The workspace of a drill."""
-
-    clock: Clock
-
-    def recover(self) -> object:
-        """End its sessions whose process is gone."""
-
-
-def close_dead(book: DrillBook, open_site: Callable[[Path], Site]) -> list[Drill]:
+def close_dead(workspace: Workspace) -> list[Drill]:
     """Close every drill of this machine whose process is gone as ``aborted``, and return their records.
 
     A drill that cannot be closed now (disk full) is left for later.
 
     Args:
-        book: the drill log; open_site: opens the workspace in which a drill took place.
+        workspace: whose drill log; nothing is opened where it has none.
     """
-    closed = []
+    closed: list[Drill] = []
+    if not (workspace.reports / "drills").is_dir():
+        return closed
+    book = DrillBook(workspace.home, workspace.clock)
     for drill_id in book.unended():
         presence = book.presence(drill_id)
         try:
@@ -49,7 +41,7 @@ def close_dead(book: DrillBook, open_site: Callable[[Path], Site]) -> list[Drill
                 continue
             drill = book.load(drill_id)
             if drill.status == dr.RUNNING:  # nobody was faster
-                closed.append(_close(book, drill, open_site))
+                closed.append(_close(book, drill))
             presence.leave()
         except PeaktradeError:
             continue
@@ -58,23 +50,23 @@ def close_dead(book: DrillBook, open_site: Callable[[Path], Site]) -> list[Drill
     return closed
 
 
-def _close(book: DrillBook, drill: Drill, open_site: Callable[[Path], Site]) -> Drill:
+def _close(book: DrillBook, drill: Drill) -> Drill:
     """End what a dead drill left behind, and close its record."""
     if book.site(drill).is_dir():
         site = open_site(book.site(drill))
         if drill.session_id:
             _end_session(site, drill.session_id)
-        site.recover()
-    return book.finish(so_far(book, drill, open_site), dr.ABORTED)
+        recover(site)
+    return book.finish(so_far(book, drill), dr.ABORTED)
 
 
-def _end_session(site: Site, session_id: str) -> None:
+def _end_session(site: Workspace, session_id: str) -> None:
     """End the drilled session where it outlived the drill.
 
     Raises:
         EnvironmentFault: it still runs; says why.
     """
-    folder, now = site.run_folder(session_id), site.clock.now()
+    folder, now = RunFolder(site.runs, session_id), site.clock.now()
     if not folder.alive():
         return
     ended = deque(end_runs([folder], by="drill", reason=GONE, at=now, deadline_s=PATIENCE_S, force=False), maxlen=1)
@@ -82,7 +74,7 @@ def _end_session(site: Site, session_id: str) -> None:
         raise EnvironmentFault(f"{session_id} still runs: {ended[0].message}")
 
 
-def so_far(book: DrillBook, drill: Drill, open_site: Callable[[Path], Site]) -> Drill:
+def so_far(book: DrillBook, drill: Drill) -> Drill:
     """Return a drill's record with what its workspace tells so far; as it is where that cannot be read."""
     try:
         return told_of(open_site(book.site(drill)), drill) if book.site(drill).is_dir() else drill

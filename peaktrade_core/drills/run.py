@@ -29,6 +29,11 @@ from peaktrade_core.drills.recovery import so_far
 from peaktrade_core.drills.score import score
 from peaktrade_core.drills.site import BAR_S, make_site, market, wishes
 from peaktrade_core.drills.stage import STEP_S, Stage, Stepped, venue_keys
+from peaktrade_core.incidents.book import IncidentBook
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.session.session import run_session
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.venue import LoopbackVenue
@@ -70,7 +75,7 @@ def run_drill(
     try:
         drill = (_with_script if script else _with_person)(workspace, book, drill, say)
     except BaseException:
-        book.finish(so_far(book, book.load(drill.drill_id), open_site), dr.BROKEN_OFF)
+        book.finish(so_far(book, book.load(drill.drill_id)), dr.BROKEN_OFF)
         raise
     return book.finish(drill)
 
@@ -106,10 +111,10 @@ def _with_script(workspace: Workspace, book: DrillBook, drill: Drill, _: Say) ->
 
 def _run_stepped(stage: Stage, step: Callable[[], None]) -> None:
     """Run the drilled session in this thread; its pauses move the clock."""
-    plan = stage.site.plan(**wishes(stage.drill.scenario, stage.session_id))
+    plan = plan_session(stage.site, **wishes(stage.drill.scenario, stage.session_id))
     if isinstance(plan.feed, ExchangeFeed):
         plan.feed.jitter = random.Random(stage.drill.scenario.seed)  # noqa: S311 - a drill must repeat
-    run_session(plan._replace(feed=Stepped(plan.feed, stage, step)), stage.site.desk())
+    run_session(plan._replace(feed=Stepped(plan.feed, stage, step)), Desk.of(stage.site))
     stage.touch()
 
 
@@ -154,8 +159,8 @@ def _begin(stage: Stage) -> tuple[subprocess.Popen[bytes] | None, threading.Thre
     if stage.drill.scenario.own_process:
         return stage.child(), None
     stage.injector.turn(stage.venue.clock.seconds())
-    plan = stage.site.plan(**wishes(stage.drill.scenario, stage.session_id))
-    desk = open_site(stage.site.home).desk()  # the registry's index belongs to one thread
+    plan = plan_session(stage.site, **wishes(stage.drill.scenario, stage.session_id))
+    desk = Desk.of(open_site(stage.site.home))  # the registry's index belongs to one thread
     thread = threading.Thread(target=run_session, args=(plan, desk), name="drilled-session", daemon=True)
     thread.start()
     return None, thread
@@ -169,7 +174,7 @@ def _end(stage: Stage, process: subprocess.Popen[bytes] | None, thread: threadin
     if process is not None:
         with nullcontext() if process.poll() is not None else _killed(process):
             pass
-    stage.site.recover()
+    recover(stage.site)
 
 
 @contextmanager
@@ -185,7 +190,7 @@ def _killed(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 def _held(site: Workspace) -> bool:
     """Return whether an incident of the drill is closed, or mitigated and nothing runs any more."""
-    rows = site.incidents.rows()
+    rows = IncidentBook.of(site).rows()
     return any(row.status == "closed" for row in rows)
 
 
@@ -197,7 +202,7 @@ def judge(book: DrillBook, stage: Stage) -> Drill:
     """Return a drill's record with what its artefacts tell, and its score."""
     site, drill, url = stage.site, stage.drill, stage.venue.url
     told = told_of(site, drill, lambda text: text.replace(url, VENUE))  # the port differs each time
-    digest = _digest(site.run_folder(drill.session_id).journal, url)
+    digest = _digest(RunFolder(site.runs, drill.session_id).journal, url)
     found = score(drill.scenario, look(site, drill.session_id, drill.faults))
     return book.save(msgspec.structs.replace(told, events_sha256=digest, score=found))
 

@@ -12,6 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.settings_file import ALERTS
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
@@ -63,7 +65,7 @@ def make_site(
     write_atomic(home / ALERTS, to_toml(rules).encode())
     site = open_site(home, clock)
     site.config  # noqa: B018  (reading it is the check)
-    site.alert_engine()
+    AlertEngine.of(site, Alerts.of(site).log)
     return site
 
 

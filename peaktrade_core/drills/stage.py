@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.watcher import Deliveries
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import environment
@@ -17,6 +19,8 @@ from peaktrade_core.drills.drill import Drill, Noted, Scenario
 from peaktrade_core.drills.faults import Injector
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.site import mode_of
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.testing.venue import LoopbackVenue
 from peaktrade_core.trading.feed import Feed, Item, Pause
 from peaktrade_core.venue.credentials import variables_of
@@ -35,18 +39,18 @@ class Stage:
         self.session_id = f"{mode_of(drill.scenario)}_{from_seconds(self.began):%Y%m%d_%H%M%S}_drill"
         self.drill = book.save(msgspec.structs.replace(drill, session_id=self.session_id))
         self.injector = Injector(drill.scenario, venue, self.began, self._keep)
-        self._engine = site.alert_engine()
+        self._engine = AlertEngine.of(site, Alerts.of(site).log)
         self._deliveries: Deliveries | None = None
         if _tells(drill.scenario) or not drill.script:
             log = site.home / "logs" / "alerts.log"
-            self._deliveries = Deliveries(self._engine.settings, site.alerts.log, log, site.clock)
+            self._deliveries = Deliveries(self._engine.settings, Alerts.of(site).log, log, site.clock)
         self._size = -1
 
     def turn(self, *, wait: bool = False) -> None:
         """Inject what is due, recover what died, ask the alert rules, and tell."""
         now = self.venue.clock.seconds()
         self.injector.turn(now)
-        self.site.recover()
+        recover(self.site)
         self._engine.evaluate()
         if self._deliveries and self._deliveries.offer() and wait:
             self._deliveries.wait(DELIVER_S)
@@ -57,7 +61,7 @@ class Stage:
 
     def touch(self) -> None:
         """Give the journal, where it grew, the time of the venue's clock: silence is measured by it."""
-        journal = self.site.run_folder(self.session_id).journal
+        journal = RunFolder(self.site.runs, self.session_id).journal
         if journal.exists() and (size := journal.stat().st_size) != self._size:
             self._size = size
             at = self.venue.clock.seconds()
@@ -65,7 +69,7 @@ class Stage:
 
     def stop(self) -> None:
         """Ask the drilled session to end, if nobody has."""
-        folder = self.site.run_folder(self.session_id)
+        folder = RunFolder(self.site.runs, self.session_id)
         if folder.path.is_dir() and folder.stop_request() is None:
             folder.ask_to_stop("drill", "the drill is over", self.site.clock.now())
 

@@ -12,8 +12,10 @@ import msgspec
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.fleet.ending import Stopped
-from peaktrade_core.fleet.fleet import Started
+from peaktrade_core.fleet.fleet import Fleet, Started
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.show import wording
 from peaktrade_core.show.columns import print_columns
@@ -46,8 +48,8 @@ def the_run(workspace: Workspace, run_id: str | None, named: str | None) -> RunR
         raise ConfigError("name one run, for example by --run-id; `peaktrade fleet status` lists them")
     wanted = run_id or named or ""
     if wanted == "latest":
-        wanted = workspace.views.resolve(wanted)
-    return workspace.views.run(wanted)
+        wanted = Views.of(workspace).resolve(wanted)
+    return Views.of(workspace).run(wanted)
 
 
 def _person() -> str:
@@ -118,7 +120,7 @@ def _start(
     order = order_of(
         workspace, given, profile=profile, params=params, parsed=parse_params(params), strategy_module=strategy_module
     )
-    run = workspace.fleet.start(order, by=by or _person(), allow_duplicate=allow_duplicate)
+    run = Fleet.of(workspace).start(order, by=by or _person(), allow_duplicate=allow_duplicate)
     _show_started(run, as_json)
 
 
@@ -151,7 +153,7 @@ def status(
         else:
             print_pairs(_described(row))
         return
-    rows = workspace.views.runs(limit)
+    rows = Views.of(workspace).runs(limit)
     if as_json:
         print_json(rows)
     elif not rows:
@@ -280,7 +282,7 @@ def restart(
     """End a run if it still runs, and start another like it."""
     workspace = Workspace(home, config)
     row = the_run(workspace, run_id, named)
-    _show_started(workspace.fleet.restart(row, by=by or _person(), reason=reason), as_json)
+    _show_started(Fleet.of(workspace).restart(row, by=by or _person(), reason=reason), as_json)
 
 
 @fleet.command()
@@ -303,9 +305,9 @@ def tail(
 
     workspace = Workspace(home, config)
     row = the_run(workspace, run_id, named)
-    folder = workspace.run_folder(row.run_id)
+    folder = RunFolder(workspace.runs, row.run_id)
     follower = Follower(folder.journal)
-    events = workspace.views.tail_events(row.run_id, limit) if folder.journal.exists() else []
+    events = Views.of(workspace).tail_events(row.run_id, limit) if folder.journal.exists() else []
     if as_json and not follow:
         print_json(events)
         return

@@ -12,7 +12,9 @@ import click
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.fleet import monitor as watching
 from peaktrade_core.fleet.cli import run_id_option, state_style, the_run
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.columns import print_columns
 from peaktrade_core.show.output import STYLES, console, print_json, print_pairs, print_table
@@ -52,7 +54,7 @@ def overview(
     """Show the runs with their equity, PnL and drawdown."""
     if only_active and (include_inactive or max_age_hours is not None):
         raise click.UsageError("give --only-active, or --include-inactive and --max-age-hours, not both")
-    views = Workspace(home, config).views
+    views = Views.of(Workspace(home, config))
     found = watching.overview(views, include_inactive=include_inactive, max_age_h=max_age_hours)
     if as_json:
         print_json(found)
@@ -110,7 +112,7 @@ def show_run(
     row = the_run(workspace, run_id, named)
     bars, fault = [], ""
     try:
-        bars = workspace.views.tail(row.run_id, limit)
+        bars = Views.of(workspace).tail(row.run_id, limit)
     except ArtefactError as error:
         fault = str(error)
     if as_json:
@@ -180,7 +182,9 @@ def _follow_all(workspace: Workspace, interval: float) -> None:
     """Show the overview again and again."""
     if not sys.stdout.isatty():
         while True:
-            click.echo(f"{wording.moment(workspace.views.now())} {_summed(watching.overview(workspace.views).totals)}")
+            click.echo(
+                f"{wording.moment(Views.of(workspace).now())} {_summed(watching.overview(Views.of(workspace)).totals)}"
+            )
             time.sleep(interval)
     from rich.console import Group
     from rich.live import Live
@@ -188,7 +192,7 @@ def _follow_all(workspace: Workspace, interval: float) -> None:
 
     with Live(console=console(), auto_refresh=False, screen=False) as live:
         while True:
-            found = watching.overview(workspace.views)
+            found = watching.overview(Views.of(workspace))
             at = Text(f"{wording.moment(found.at)} UTC · {_summed(found.totals)} · Ctrl-C ends", style="dim")
             live.update(Group(at, _table(found.runs)), refresh=True)
             time.sleep(interval)
@@ -210,9 +214,9 @@ def _table(rows: list[RunRow]) -> Any:
 
 def _follow_one(workspace: Workspace, row: RunRow, interval: float) -> None:
     """Show one run and what is new in its journal until it ends."""
-    folder = workspace.run_folder(row.run_id)
+    folder = RunFolder(workspace.runs, row.run_id)
     follower = watching.Follower(folder.journal)
-    recent = deque(workspace.views.tail_events(row.run_id, SHOWN) if folder.journal.exists() else [], SHOWN)
+    recent = deque(Views.of(workspace).tail_events(row.run_id, SHOWN) if folder.journal.exists() else [], SHOWN)
     last = recent[-1].seq if recent else -1
     terminal = sys.stdout.isatty()
     if not terminal:
@@ -227,7 +231,7 @@ def _follow_one(workspace: Workspace, row: RunRow, interval: float) -> None:
             alive = folder.alive()
             recent.extend(event for event in follower.new() if event.seq > last)
             last = recent[-1].seq if recent else last
-            row = workspace.views.run(row.run_id)
+            row = Views.of(workspace).run(row.run_id)
             live.update(_screen(row, recent), refresh=True)
             if not alive:
                 return
@@ -248,7 +252,7 @@ def _screen(row: RunRow, recent: deque[Any]) -> Group:
 
 def _follow_lines(workspace: Workspace, row: RunRow, follower: watching.Follower, last: int, interval: float) -> None:
     """Print what is new, at most so many lines a look, until the run ends."""
-    folder, most = workspace.run_folder(row.run_id), 50
+    folder, most = RunFolder(workspace.runs, row.run_id), 50
     while True:
         alive = folder.alive()
         new = [event for event in follower.new() if event.seq > last]
@@ -257,7 +261,7 @@ def _follow_lines(workspace: Workspace, row: RunRow, follower: watching.Follower
         for event in new[-most:]:
             click.echo(watching.line_of(event))
         if not alive:
-            ended = workspace.views.run(row.run_id)
+            ended = Views.of(workspace).run(row.run_id)
             click.echo(f"{ended.run_id} {ended.state}: {ended.notes or 'no remarks'}")
             return
         time.sleep(interval)

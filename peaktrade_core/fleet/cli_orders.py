@@ -7,7 +7,11 @@ from typing import Any
 
 import click
 
+from peaktrade_core.halts.account import Account
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, parse_params
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.workspace.options import workspace_options
@@ -30,7 +34,7 @@ def open_orders(home: str | None, config: str | None, as_json: bool) -> int:
     from peaktrade_core.venue.orders import venue_orders
 
     workspace = Workspace(home, config)
-    ours, theirs = last_orders(workspace.views, only_open=True), venue_orders(workspace)
+    ours, theirs = last_orders(Views.of(workspace), only_open=True), venue_orders(workspace)
     if as_json:
         print_json({"as_of": workspace.clock.now(), "ours": ours, "venue": theirs})
     else:
@@ -54,7 +58,7 @@ def show_orders(workspace: Workspace, *, only_open: bool, limit: int, as_json: b
     """Print the last orders."""
     from peaktrade_core.fleet.ops import orders as last_orders
 
-    found = last_orders(workspace.views, only_open=only_open)
+    found = last_orders(Views.of(workspace), only_open=only_open)
     if as_json:
         print_json({"as_of": workspace.clock.now(), "orders": found.lines[:limit], "faults": found.faults})
         return
@@ -113,9 +117,9 @@ def preview(
     workspace = Workspace(home, config)
     if strategy_module:
         load_strategy_module(Path(strategy_module))
-    plan = workspace.plan(params=parse_params(params), **options)
+    plan = plan_session(workspace, params=parse_params(params), **options)
     scope = scope_of(plan.mode, plan.config.strategy_name, plan.config.symbol)
-    found = look(plan, workspace.states.worst(GLOBAL, scope), workspace.account.check)
+    found = look(plan, TradingStates.of(workspace).worst(GLOBAL, scope), Account.of(workspace).check)
     if as_json:
         print_json(found)
         return

@@ -7,6 +7,7 @@ restart, finds it again. Nothing is remembered anywhere else, so nothing can be 
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,13 +26,14 @@ from peaktrade_core.base.processes import spawn
 from peaktrade_core.fleet.ending import Stopped, end_runs
 from peaktrade_core.fleet.launches import Launch, Order, read_launch, starting, write_launch
 from peaktrade_core.fleet.restarts import Past, due_restarts
-from peaktrade_core.fleet.settings import FleetSettings
 from peaktrade_core.halts.states import GLOBAL, scope_of
 from peaktrade_core.records.folder import CONSOLE, RunFolder
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
-from peaktrade_core.session.recovery import recover, write_off
+from peaktrade_core.session.recovery import recover_sessions, write_off
+from peaktrade_core.workspace.settings import FleetSettings
+from peaktrade_core.workspace.workspace import Workspace
 
 __all__ = ["Fleet", "Order", "Site", "Started", "Stopped"]
 
@@ -73,6 +75,14 @@ class Fleet:
     def __init__(self, site: Site, desk: Desk, views: Views, settings: FleetSettings) -> None:
         self._site, self._desk, self._views, self.settings = site, desk, views, settings
         self._not_before: dict[str, float] = {}  # when a restart that was not possible is tried again [s, monotonic]
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Fleet:
+        """Return the fleet of a workspace, opened once."""
+        session = ("session", "run", "--home", str(workspace.home), "--config", str(workspace.config_path.resolve()))
+        program = (sys.executable, "-m", "peaktrade_core", *session)
+        site = Site(workspace.home, workspace.runs, workspace.operations_log, program)
+        return workspace.once(cls, lambda: cls(site, Desk.of(workspace), Views.of(workspace), workspace.config.fleet))
 
     def checks(self, order: Order, *, allow_duplicate: bool = False) -> list[Check]:
         """Return whether a run could start now: trading state, duplicates, number of runs, disk."""
@@ -191,7 +201,7 @@ class Fleet:
 
     def recover(self) -> list[str]:
         """End what has no process any more and return its ids."""
-        ended = [record.session_id for record in recover(self._desk.registry, self._desk.runs)]
+        ended = [record.session_id for record in recover_sessions(self._desk.registry, self._desk.runs)]
         for row in self._views.runs(LOOK_BACK):
             if row.state == "died" and row.status is None:
                 folder = self._desk.runs(row.run_id)

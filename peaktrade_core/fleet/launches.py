@@ -10,29 +10,9 @@ import msgspec
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.workspace.settings import Restart
 
 LAUNCH = "launch.json"
-NEVER, ON_FAILURE = "never", "on-failure"
-
-
-class Restart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What becomes of a run that failed or whose process died; one that a person stopped stays stopped.
-
-    Attributes:
-        policy: ``never`` or ``on-failure``.
-        max_restarts: how often a run and its successors are replaced.
-        backoff_s: wait before the first restart [s]; doubles with each.
-    """
-
-    policy: str = NEVER
-    max_restarts: int = 3
-    backoff_s: float = 10.0
-
-    def __post_init__(self) -> None:
-        if self.policy not in (NEVER, ON_FAILURE):
-            raise ConfigError(f"restart policy {self.policy!r} must be one of: {NEVER}, {ON_FAILURE}")
-        if not 0 <= self.max_restarts <= 1000 or not 0.0 <= self.backoff_s <= 86_400.0:
-            raise ConfigError("max_restarts must be 0 to 1000 and backoff_s 0 to 86400")
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

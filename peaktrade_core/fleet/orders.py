@@ -11,8 +11,9 @@ import msgspec
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.fleet.launches import Order
-from peaktrade_core.fleet.settings import Profile
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
+from peaktrade_core.workspace.settings import Profile
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 
 MAX = "max"  # as fast as possible
@@ -50,7 +51,7 @@ def order_of(
         load_strategy_module(Path(strategy_module))
     _resolve(wanted, given, workspace)
     pace = wanted.pop("pace")
-    plan = workspace.plan(params=parsed or {}, pace=None if pace in (None, MAX) else float(pace), **wanted)
+    plan = plan_session(workspace, params=parsed or {}, pace=None if pace in (None, MAX) else float(pace), **wanted)
     chosen = {**wanted, "mode": plan.mode, "strategy": plan.config.strategy_name, "symbol": plan.config.symbol}
     chosen |= {"timeframe": plan.config.timeframe, "pace": pace or None, "strategy_module": _absolute(strategy_module)}
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items() if value not in (None, "")]

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from peaktrade_core.fleet.launches import ON_FAILURE, Launch
+from peaktrade_core.fleet.launches import Launch
+from peaktrade_core.workspace.settings import ON_FAILURE
 
 WINDOW = timedelta(hours=1)  # what ended longer ago belongs to another shift
 

@@ -11,7 +11,10 @@ from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.ops import orders
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.venue.orders import venue_orders
 from peaktrade_core.workspace.config import Config
 from peaktrade_core.workspace.workspace import Workspace
@@ -20,16 +23,16 @@ from peaktrade_core.workspace.workspace import Workspace
 def fleet_to_stop(workspace: Workspace) -> Fleet:
     """Return the fleet, with default settings where the configuration is broken: that must not keep anything running."""
     try:
-        return workspace.fleet
+        return Fleet.of(workspace)
     except ConfigError:
         aside = Workspace(workspace.home, workspace.config_path, workspace.runs)
         aside.config = Config()
-        return aside.fleet
+        return Fleet.of(aside)
 
 
 def asked_first(workspace: Workspace, rows: Sequence[RunRow]) -> Check:
     """Return whether each run was asked to end before it is killed."""
-    asked = [row.run_id for row in rows if workspace.run_folder(row.run_id).stop_request() is not None]
+    asked = [row.run_id for row in rows if RunFolder(workspace.runs, row.run_id).stop_request() is not None]
     told = f"{len(asked)} of {len(rows)} were asked to end before"
     step = "The emergency way is for what does not obey; say in the incident why it could not wait."
     return check("asked_first", "Was each asked to end first?", len(asked) == len(rows), told, step, otherwise=WARN)
@@ -37,9 +40,9 @@ def asked_first(workspace: Workspace, rows: Sequence[RunRow]) -> Check:
 
 def over_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
     """Return whether runs are over: no process, an ended record, a whole journal, and nothing that starts them again."""
-    workspace.recover()
+    recover(workspace)
     wanted = list(chosen)
-    rows = [workspace.views.run(run_id) for run_id in wanted]
+    rows = [Views.of(workspace).run(run_id) for run_id in wanted]
     alive = [row.run_id for row in rows if row.alive]
     others = [row.run_id for row in fleet_to_stop(workspace).active() if row.run_id not in wanted]
     open_ = [f"{row.run_id} {row.state}" for row in rows if row.state not in ("completed", "failed", "aborted")]
@@ -80,7 +83,7 @@ def order_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
         workspace: where; chosen: the runs that ended; where all were shadow, the venue need not be asked.
     """
     try:
-        ours = orders(workspace.views, only_open=True)
+        ours = orders(Views.of(workspace), only_open=True)
         theirs = venue_orders(workspace)
     except PeaktradeError as error:
         step = "Look at the venue's own page."
@@ -90,7 +93,7 @@ def order_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
     ]  # a shadow order ends with its session
     names = [f"{line.run_id} {line.order_id}" for line in left]
     told = "; ".join([*names[:3], *ours.faults[:2]]) or "none"
-    reached = any(workspace.views.run(run_id).mode != "shadow" for run_id in chosen)
+    reached = any(Views.of(workspace).run(run_id).mode != "shadow" for run_id in chosen)
     unknown = theirs.told.startswith("not asked")
     need = reached or bool(theirs.orders) or theirs.failed
     said = f"{theirs.venue}: {theirs.told}" if need or not unknown else "only shadow ran: no order reached a venue"
@@ -119,7 +122,7 @@ def _journals(workspace: Workspace, rows: Sequence[RunRow]) -> Check:
     torn = []
     for row in rows:
         try:
-            ended = workspace.views.tally(row.run_id).end is not None
+            ended = Views.of(workspace).tally(row.run_id).end is not None
         except PeaktradeError as error:
             torn.append(f"{row.run_id}: {error}")
             continue

@@ -27,6 +27,7 @@ from peaktrade_core.trading.account import (
 )
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.risk import ACCOUNT_UNAVAILABLE, MAX_ORDER_NOTIONAL, OK, SEVERITIES, Limits, Verdict
+from peaktrade_core.workspace.workspace import Workspace
 
 PUBLISH_S = 1.0  # how often marks are published while nothing else changes [s]
 
@@ -154,6 +155,14 @@ class Account:
 
     def __init__(self, file: AccountFile, limits: Callable[[], Limits], symbol: Callable[[], str]) -> None:
         self._file, self._limits, self._symbol = file, limits, symbol
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Account:
+        """Return the accounts of a workspace, opened once."""
+        file = AccountFile.of(workspace)
+        return workspace.once(
+            cls, lambda: cls(file, lambda: workspace.config.limits, lambda: workspace.config.session.symbol)
+        )
 
     def exposure(self, mode: str = "shadow", currency: str | None = None) -> AccountUse:
         """Return how one account stands; one that cannot be read is red and says why."""

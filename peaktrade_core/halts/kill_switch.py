@@ -20,19 +20,10 @@ from peaktrade_core.base.people import person_key, same_person
 from peaktrade_core.halts.audit import ENGAGE, REFUSAL, RELEASE, REQUEST, AuditEntry
 from peaktrade_core.halts.states import GLOBAL, STATES, TradingState, TradingStates
 from peaktrade_core.workspace.chain_heads import with_ending
+from peaktrade_core.workspace.settings import Releasing
+from peaktrade_core.workspace.workspace import Workspace
 
-LONGEST_S = 86_400.0
 _LOCK_S = 5.0
-
-
-class Releasing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the kill switch is released: within which time the second person must confirm [s]."""
-
-    confirm_within_s: float = 900.0
-
-    def __post_init__(self) -> None:
-        if not 1.0 <= self.confirm_within_s <= LONGEST_S:
-            raise ConfigError(f"confirm_within_s = {self.confirm_within_s!r} must be a number from 1 to {LONGEST_S:g}")
 
 
 class KillSwitchStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +62,12 @@ class KillSwitch:
         releasing: Callable[[], Releasing],
     ) -> None:
         self._states, self._clock, self._releasing = states, clock, releasing
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> KillSwitch:
+        """Return the kill switch of a workspace, opened once."""
+        states = TradingStates.of(workspace)
+        return workspace.once(cls, lambda: cls(states, workspace.clock, lambda: workspace.config.kill_switch))
 
     def status(self) -> KillSwitchStatus:
         """Return how it stands; it never raises."""

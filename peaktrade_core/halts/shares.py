@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from peaktrade_core.base.errors import AccountUnavailable
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.trading.account import Share
+from peaktrade_core.workspace.workspace import Workspace
 
 VERSION = 1
 PATIENCE_S = 0.5  # how long a session waits for another one's transaction
@@ -49,6 +51,13 @@ class AccountFile:
         self.path = path
         self._alive = alive
         self._file: _Open | None = None
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> AccountFile:
+        """Return the file of a workspace; a new one for each that asks."""
+        return cls(
+            workspace.reports / "live" / "account.sqlite", lambda run_id: RunFolder(workspace.runs, run_id).alive()
+        )
 
     def change(self, run_id: str, account: str, decide: Callable[[list[Share]], tuple[T, Share | None]]) -> T:
         """Show ``decide`` the others' shares and write the one that it returns, with nobody in between.

@@ -22,6 +22,7 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFa
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.halts.audit import ENGAGE, LOOK_S, RELEASE, KillSwitchAudit
+from peaktrade_core.workspace.workspace import Workspace
 
 GLOBAL = "global"
 _SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
@@ -76,6 +77,12 @@ class TradingStates:
         self._folder = folder
         self._log = log
         self.audit = KillSwitchAudit(folder.parent / "kill_switch.jsonl")
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> TradingStates:
+        """Return the trading states of a workspace, opened once."""
+        folder = workspace.reports / "live" / "trading_state"
+        return workspace.once(cls, lambda: cls(folder, workspace.operations_log))
 
     def read(self, scope: str) -> TradingState:
         """Return the state of a scope: ACTIVE when nothing was ever said, NO_ORDERS when its file cannot be read."""

@@ -31,6 +31,7 @@ from peaktrade_core.incidents.rows import UNREADABLE, IncidentRow, row_of
 from peaktrade_core.runbooks.artefacts import artefact_of
 from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.workspace.chain_heads import with_ending
+from peaktrade_core.workspace.workspace import Workspace
 
 _ID = re.compile(r"INC-\d{8}-\d{2,4}")
 _LOCK_S = 5.0
@@ -53,6 +54,11 @@ class IncidentBook:
         self.folder = home / "reports" / "incidents"
         self.chain = Chain(self.folder / "chain.jsonl")
         self._rows = Kept[IncidentRow](ROWS_KEPT)
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> IncidentBook:
+        """Return the incidents of a workspace, opened once."""
+        return workspace.once(cls, lambda: cls(workspace.home, workspace.clock))
 
     def open(
         self,

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.halts.states import scope_of
+from peaktrade_core.halts.states import TradingStates, scope_of
+from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.diagnosis import findings as dg
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
 from peaktrade_core.incidents.diagnosis.findings import Branch, Diagnosis, Finding
@@ -20,6 +22,8 @@ from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session
 from peaktrade_core.runbooks.notebook_tables import session_files
 from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.session.venue_readiness import venue_checks
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.wording import many
@@ -104,13 +108,13 @@ def open_case(workspace: Workspace, notebook: str, session_id: str = "latest", a
         ConfigError: the alert is not about a session, or about another than the one that is named.
     """
     if alert_id:
-        row = workspace.alerts.row(alert_id)
+        row = Alerts.of(workspace).row(alert_id)
         if not row.run_id:
             raise ConfigError(f"alert {row.alert_id} is about no session ({row.message}); give session_id instead")
         if session_id not in ("latest", row.run_id):
             raise ConfigError(f"alert {row.alert_id} is about {row.run_id}, not about {session_id}; give one of them")
         session_id, alert_id = row.run_id, row.alert_id
-    workspace.recover()
+    recover(workspace)
     session = open_session(workspace, session_id)
     return Case(workspace, notebook, session, diagnose(workspace, session.id), alert_id)
 
@@ -191,7 +195,7 @@ def _hold(runbook: Runbook, case: Case) -> str:
         return "Nothing was halted: no way was chosen." if case.finding else f"{NOTHING} Nothing was halted."
     if chosen.authority not in HOLDS or not case.scope:
         return "Nothing was halted: the way that was chosen lets trading go on."
-    states, record = case.workspace.states, runbook.round.record
+    states, record = TradingStates.of(case.workspace), runbook.round.record
     before = states.read(case.scope)
     if before.state in ("HALTED", "NO_ORDERS"):
         return f"{case.scope} was {before.state} already, by {before.by}: {before.reason}"
@@ -230,7 +234,7 @@ def case_venue(case: Case) -> list[Check]:
 def _pace(workspace: Workspace) -> Check:
     """Return whether we keep a pace towards the venue, and how many sessions share it."""
     pace = workspace.config.exchange.order_pace_s
-    running = sum(row.state == "running" for row in workspace.views.runs(500))
+    running = sum(row.state == "running" for row in Views.of(workspace).runs(500))
     return check(
         "pace",
         "Do we keep a pace towards the venue?",
@@ -247,7 +251,7 @@ def case_incident(runbook: Runbook, case: Case, drill: str = "") -> Callable[[],
 
 
 def _open(runbook: Runbook, case: Case, drill: str) -> str:
-    finding, book, record = case.finding, case.workspace.incidents, runbook.round.record
+    finding, book, record = case.finding, IncidentBook.of(case.workspace), runbook.round.record
     if finding is None:
         return f"{NOTHING} No incident was opened."
     branch = next((b for b in finding.branches if runbook.chose("decision", b.key)), finding.branch)
@@ -267,7 +271,7 @@ def _open(runbook: Runbook, case: Case, drill: str) -> str:
         artefacts=[path for path in session_files(case.session) if path.is_file()],
         join=True,
         system=f"{case.diagnosis.mode} {case.diagnosis.symbol}, {case.session.record.env_name or 'no venue'}",
-        alerts=tuple(row.alert_id for row in case.workspace.alerts.rows(run_id=case.id)),
+        alerts=tuple(row.alert_id for row in Alerts.of(case.workspace).rows(run_id=case.id)),
         since=since,
         until=until,
         symptom=finding.symptom,
@@ -282,7 +286,7 @@ def _open(runbook: Runbook, case: Case, drill: str) -> str:
 
 def _follow_up(runbook: Runbook, case: Case, incident: Incident, branch: Branch | None) -> Incident:
     """Write into the incident what was decided and done in this execution."""
-    book, by = case.workspace.incidents, runbook.round.record.operator
+    book, by = IncidentBook.of(case.workspace), runbook.round.record.operator
     if branch is not None and runbook.chose("decision", branch.key):
         incident = book.note(incident.incident_id, by, f"decided: {branch.situation}. {branch.action}")
     hold = runbook.round.record.step("hold")
@@ -295,5 +299,8 @@ def _follow_up(runbook: Runbook, case: Case, incident: Incident, branch: Branch 
 
 def case_files(case: Case) -> tuple[Path, ...]:
     """Return the files that the evidence rests on: record, journal, and the report of the incident if there is one."""
-    rows = case.workspace.incidents.rows(subject=case.id)
-    return (*session_files(case.session), *(case.workspace.incidents.report(row.incident_id) for row in rows[:1]))
+    rows = IncidentBook.of(case.workspace).rows(subject=case.id)
+    return (
+        *session_files(case.session),
+        *(IncidentBook.of(case.workspace).report(row.incident_id) for row in rows[:1]),
+    )

@@ -11,10 +11,12 @@ import click
 from peaktrade_core.base.checks import FAIL
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.incidents import incident as inc
-from peaktrade_core.incidents.book import UNCLOSED
+from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
 from peaktrade_core.incidents.diagnosis.findings import RUNBOOK_OF
 from peaktrade_core.incidents.rows import IncidentRow
 from peaktrade_core.runbooks.evidence import ROLES
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_table
 from peaktrade_core.workspace.options import workspace_options
@@ -46,7 +48,7 @@ def diagnose(home: str | None, config: str | None, session_id: str, as_json: boo
     from peaktrade_core.incidents.diagnosis.diagnose import diagnose as ask
 
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     found = ask(workspace, session_id)
     if as_json:
         print_json(found)
@@ -77,7 +79,8 @@ def open_(home: str | None, config: str | None, as_json: bool, files: tuple[Path
     artefacts = [path.resolve() for path in files]
     runbook = RUNBOOK_OF.get(kind, "")
     _done(
-        workspace.incidents.open(kind, title, subject=subject, artefacts=artefacts, runbook=runbook, **given), as_json
+        IncidentBook.of(workspace).open(kind, title, subject=subject, artefacts=artefacts, runbook=runbook, **given),
+        as_json,
     )
 
 
@@ -93,7 +96,7 @@ def list_(
 ) -> int:
     """List the incidents, newest first."""
     workspace = Workspace(home, config)
-    book, subject = workspace.incidents, _subject(workspace, subject)
+    book, subject = IncidentBook.of(workspace), _subject(workspace, subject)
     if verify:
         found = book.verify()
         if as_json:
@@ -120,7 +123,7 @@ def show(home: str | None, config: str | None, incident_id: str, as_json: bool) 
     """Show one incident: its report as markdown, or all of it as JSON."""
     from peaktrade_core.incidents.pages import report_text
 
-    found = Workspace(home, config).incidents.load(incident_id)
+    found = IncidentBook.of(Workspace(home, config)).load(incident_id)
     if as_json:
         print_json(found)
     else:
@@ -136,7 +139,7 @@ def show(home: str | None, config: str | None, incident_id: str, as_json: bool) 
 @workspace_options
 def note(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: Any) -> None:
     """Add a line to the timeline."""
-    _done(Workspace(home, config).incidents.note(incident_id, **given), as_json)
+    _done(IncidentBook.of(Workspace(home, config)).note(incident_id, **given), as_json)
 
 
 @incident.command()
@@ -150,7 +153,7 @@ def note(home: str | None, config: str | None, incident_id: str, as_json: bool, 
 @workspace_options
 def describe(home: str | None, config: str | None, incident_id: str, as_json: bool, by: str, **given: str) -> None:
     """Write down or correct symptom, suspected cause, next step and affected system."""
-    _done(Workspace(home, config).incidents.describe(incident_id, by, **given), as_json)
+    _done(IncidentBook.of(Workspace(home, config)).describe(incident_id, by, **given), as_json)
 
 
 @incident.command()
@@ -162,7 +165,7 @@ def describe(home: str | None, config: str | None, incident_id: str, as_json: bo
 @workspace_options
 def assign(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: str) -> None:
     """Give somebody a duty."""
-    _done(Workspace(home, config).incidents.assign(incident_id, **given), as_json)
+    _done(IncidentBook.of(Workspace(home, config)).assign(incident_id, **given), as_json)
 
 
 @incident.command()
@@ -174,7 +177,7 @@ def assign(home: str | None, config: str | None, incident_id: str, as_json: bool
 @workspace_options
 def severity(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: str) -> None:
     """Raise or lower the severity."""
-    _done(Workspace(home, config).incidents.severity(incident_id, **given), as_json)
+    _done(IncidentBook.of(Workspace(home, config)).severity(incident_id, **given), as_json)
 
 
 @incident.command()
@@ -187,7 +190,9 @@ def attach(
     home: str | None, config: str | None, incident_id: str, as_json: bool, by: str, files: tuple[Path, ...]
 ) -> None:
     """Name files with the hashes they have now."""
-    _done(Workspace(home, config).incidents.attach(incident_id, by, *(path.resolve() for path in files)), as_json)
+    _done(
+        IncidentBook.of(Workspace(home, config)).attach(incident_id, by, *(path.resolve() for path in files)), as_json
+    )
 
 
 @incident.command()
@@ -198,7 +203,7 @@ def attach(
 @workspace_options
 def mitigate(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: str) -> None:
     """Say that the damage is held, and by what."""
-    _done(Workspace(home, config).incidents.mitigate(incident_id, **given), as_json)
+    _done(IncidentBook.of(Workspace(home, config)).mitigate(incident_id, **given), as_json)
 
 
 @incident.command()
@@ -210,7 +215,7 @@ def mitigate(home: str | None, config: str | None, incident_id: str, as_json: bo
 @workspace_options
 def close(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: str) -> None:
     """Close it with cause and resolution; it is then sealed in a chained log."""
-    _done(Workspace(home, config).incidents.close(incident_id, **given), as_json)
+    _done(IncidentBook.of(Workspace(home, config)).close(incident_id, **given), as_json)
 
 
 @incident.command()
@@ -224,7 +229,7 @@ def close(home: str | None, config: str | None, incident_id: str, as_json: bool,
 @workspace_options
 def postmortem(home: str | None, config: str | None, incident_id: str, as_json: bool, by: str, **given: Any) -> None:
     """Write down what was learned; it takes the place of an earlier one."""
-    _done(Workspace(home, config).incidents.learn(incident_id, by, **given), as_json)
+    _done(IncidentBook.of(Workspace(home, config)).learn(incident_id, by, **given), as_json)
 
 
 @incident.command()
@@ -235,7 +240,7 @@ def postmortem(home: str | None, config: str | None, incident_id: str, as_json: 
 @workspace_options
 def done(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: Any) -> None:
     """Say that an action of the post-mortem is done."""
-    _done(Workspace(home, config).incidents.done(incident_id, **given), as_json)
+    _done(IncidentBook.of(Workspace(home, config)).done(incident_id, **given), as_json)
 
 
 @incident.command()
@@ -257,7 +262,7 @@ def review(home: str | None, config: str | None, week: str, as_json: bool) -> in
 
 def _subject(workspace: Workspace, named: str) -> str:
     """Return what an incident is about; ``latest`` stands for the session that started last."""
-    return workspace.views.resolve(named) if named == "latest" else named
+    return Views.of(workspace).resolve(named) if named == "latest" else named
 
 
 def _done(found: Incident, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from peaktrade_core.base.checks import Check, check
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.case import Case
 from peaktrade_core.incidents.diagnosis import findings as dg
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
@@ -18,6 +19,7 @@ from peaktrade_core.research.divergence import Divergence, Expectation, Recorded
 from peaktrade_core.research.divergence_session import expectation, load_recorded
 from peaktrade_core.runbooks.notebook import open_session
 from peaktrade_core.runs.execution import costs_of, executions
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.figures import comparison_figure
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
@@ -62,7 +64,7 @@ class DivergenceCase(Case):
         """Return the comparison that counts for going on: of the newest session of this kind, with today's settings."""
         record = self.session.record
         kind = Query(mode=record.mode, strategy=record.setting("strategy_name"), symbol=record.symbol)
-        newest = self.workspace.views.latest(kind)
+        newest = Views.of(self.workspace).latest(kind)
         if newest is None or newest.session_id == self.id or newest.status == "started":
             expected = expectation(self.workspace, self._recorded, self._against or None, self._candles)
             return diverge(self._recorded, expected)
@@ -202,7 +204,7 @@ def divergence_figure(case: DivergenceCase) -> go.Figure:
 
 def divergence_resume(case: DivergenceCase) -> list[Check]:
     """Return the conditions for going on, answered by a comparison with the settings and candles of now."""
-    state = case.workspace.states.worst("global", case.scope) if case.scope else None
+    state = TradingStates.of(case.workspace).worst("global", case.scope) if case.scope else None
     return [
         *conditions(case.again(), case.threshold),
         check(

@@ -18,9 +18,10 @@ from peaktrade_core.fleet.during_session import (
     during_checks,
     escalation,
 )
-from peaktrade_core.halts.states import STATES
+from peaktrade_core.halts.states import STATES, TradingStates
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import Table
 
 STEP = "escalation"
@@ -40,7 +41,7 @@ def monitoring_checks(watched: Sequence[Watched]) -> list[Check]:
 
 def path_checks(runbook: Runbook, watched: Sequence[Watched]) -> list[Check]:
     """Return whether the escalation path asks for more than going on."""
-    found = escalation(runbook.workspace.views, watched)
+    found = escalation(Views.of(runbook.workspace), watched)
     label, meaning, _ = _LABELS[found.level]
     step = f"{label}: {meaning}."
     question = "Does nothing call for an escalation?"
@@ -49,7 +50,7 @@ def path_checks(runbook: Runbook, watched: Sequence[Watched]) -> list[Check]:
 
 def ask_escalation(runbook: Runbook, watched: Sequence[Watched]) -> Prompt | Table:
     """Ask what is to be done, unless there is nothing to decide; the evidence says which answer it supports."""
-    found = escalation(runbook.workspace.views, watched)
+    found = escalation(Views.of(runbook.workspace), watched)
     if found.level == GO_ON:
         return runbook.spare(STEP, _TEXT, "Nothing to ask: no failed session and no deep drawdown.")
     options = [
@@ -75,13 +76,13 @@ def carry_out(runbook: Runbook, watched: Sequence[Watched]) -> Table:
     runbook.round.require_answers()
     if not runbook.chose(STEP, PAUSE):
         return Table("Pause", (), [], empty="No pause was decided; nothing was changed.")
-    found = escalation(runbook.workspace.views, watched)
+    found = escalation(Views.of(runbook.workspace), watched)
     return runbook.act("pause", "Pause", lambda: _pause(runbook, found))
 
 
 def _pause(runbook: Runbook, found: Escalation) -> str:
     """Halt the scopes of an escalation and return what was done; what is stricter already stays so."""
-    states, record = runbook.workspace.states, runbook.round.record
+    states, record = TradingStates.of(runbook.workspace), runbook.round.record
     done = []
     for scope in found.scopes:
         before = states.read(scope)

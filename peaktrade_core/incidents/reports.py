@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from peaktrade_core.base.clock import local
 from peaktrade_core.base.files import sha256_of
+from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import CLOSED, MITIGATED, Incident, response_checks
 from peaktrade_core.incidents.review import Review, review
 from peaktrade_core.incidents.tables import SEVERITY
@@ -24,7 +25,7 @@ def open_incident(workspace: Workspace, incident_id: str = "latest") -> Incident
         UnknownNameError: there is none of that id.
         ArtefactError: its record cannot be read.
     """
-    book = workspace.incidents
+    book = IncidentBook.of(workspace)
     if incident_id != "latest":
         return book.load(incident_id)
     ids = book.ids()
@@ -149,7 +150,7 @@ def open_incident_week(workspace: Workspace, week: str = "last") -> Review:
     Raises:
         ConfigError: there is no such week, or it has not begun.
     """
-    return review(workspace.incidents, periods.span_named(periods.WEEK, week, workspace.clock.now()))
+    return review(IncidentBook.of(workspace), periods.span_named(periods.WEEK, week, workspace.clock.now()))
 
 
 def review_overview(found: Review) -> Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.case import NOTHING, TITLES, Case
 from peaktrade_core.incidents.diagnosis.findings import Branch, Finding
 from peaktrade_core.show import wording
@@ -12,8 +14,8 @@ SEVERITY = {"low": Cell("▽ low", MID), "medium": Cell("▲ medium", MID), "hig
 
 def case_summary(case: Case) -> Table:
     """Return which session it is, and whether anything happened that this runbook treats."""
-    record, alerts = case.session.record, case.workspace.alerts.rows(run_id=case.id)
-    known = case.workspace.incidents.rows(subject=case.id)
+    record, alerts = case.session.record, Alerts.of(case.workspace).rows(run_id=case.id)
+    known = IncidentBook.of(case.workspace).rows(subject=case.id)
     verdict = "; ".join(f"{TITLES[f.kind].lower()} ({f.severity})" for f in case.happened)
     rows = [
         ("Session", record.session_id),

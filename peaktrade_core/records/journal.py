@@ -17,25 +17,12 @@ import msgspec
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.tails import newest_lines
 from peaktrade_core.trading.events import SCHEMA, AnyEvent, BarDone, Start
+from peaktrade_core.workspace.settings import GroupCommit
 
 JOURNAL = "events.jsonl"
 TABLE = "events.parquet"
 _CHUNK = 4 << 20  # bytes read at once
 _FAULTS = 20  # broken lines that are told of, at most
-
-
-class GroupCommit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many events may wait for the disk, and for how long.
-
-    Attributes:
-        events: commit at the latest after this many.
-        seconds: and at the latest after this time [s], looked at once a bar.
-        fsync: force the disk at each commit; without it a commit survives the process but not the machine.
-    """
-
-    events: int = 2000
-    seconds: float = 0.5
-    fsync: bool = True
 
 
 class Journal:

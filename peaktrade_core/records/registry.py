@@ -24,6 +24,7 @@ from peaktrade_core.records.index import DaySum, FileState, Look, Query
 from peaktrade_core.records.rows import Line
 from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record
+from peaktrade_core.workspace.workspace import Workspace
 
 __all__ = ["ALL", "Entry", "Query", "Registry"]
 
@@ -70,6 +71,15 @@ class Registry:
         self._every_file_at: float | None = None  # when this process looked at every file [s since epoch]
         self._known: tuple[tuple[str, int], dict[str, FileState]] | None = None  # the index's content, by its version
         self._keepers = 0
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Registry:
+        """Return the registry of a workspace, opened once."""
+        folder, index = (
+            workspace.reports / "experiments" / "live_sessions",
+            workspace.home / ".cache" / "registry.sqlite",
+        )
+        return workspace.once(cls, lambda: cls(folder, index))
 
     def path_of(self, record: SessionRecord) -> Path:
         """Return the file of a record: ``<YYYYMMDDTHHMMSS>_<run_type>_<session_id>.json``."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import Clock, as_utc
 from peaktrade_core.base.errors import ArtefactError, PeaktradeError
 from peaktrade_core.base.folders import Folders
@@ -24,6 +25,7 @@ from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.records.rows import Line
 from peaktrade_core.show.wording import quote_currency, signed
 from peaktrade_core.trading.records import UNREADABLE
+from peaktrade_core.workspace.workspace import Workspace
 
 KINDS = ("session", "alert", "halt", "runbook", "report", "fleet", "incident", "other")
 INFO, WARNING, CRITICAL = "info", "warning", "critical"
@@ -91,6 +93,21 @@ class ActivityFeed:
         self._registry, self._alerts, self._clock = registry, alerts, clock
         self._log, self._reports = log, reports
         self._folders = Folders()
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> ActivityFeed:
+        """Return the activity of a workspace, opened once."""
+        alerts = Alerts.of(workspace)
+        return workspace.once(
+            cls,
+            lambda: cls(
+                Registry.of(workspace),
+                lambda limit: alerts.rows(limit=limit),
+                workspace.operations_log,
+                workspace.reports,
+                workspace.clock,
+            ),
+        )
 
     def __call__(
         self, limit: int, kinds: Collection[str] | None = None, since: datetime | None = None

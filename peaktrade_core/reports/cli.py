@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
 from peaktrade_core.base.errors import ConfigError, NotebookError
-from peaktrade_core.session.cli import filter_options, query_of, relative_path
-from peaktrade_core.show.output import print_json
+from peaktrade_core.incidents.book import IncidentBook
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.cli import filter_options, query_of, relative_path, show_summary
+from peaktrade_core.session.recovery import recover
+from peaktrade_core.show import wording
+from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -41,7 +46,7 @@ def _make(workspace: Workspace, kind: str, label: str, as_json: bool) -> int:
     """Make a report and say where it is."""
     from peaktrade_core.reports.period_reports import make_report
 
-    workspace.recover()
+    recover(workspace)
     made = make_report(kind, label, workspace)
     if as_json:
         print_json(made)
@@ -63,7 +68,7 @@ def status(home: str | None, config: str | None, output_format: str, output_dir:
     from peaktrade_core.reports.status_report import status_report, write_status_report
 
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     if stdout:
         if output_format == "html":
             click.echo(status_report(workspace, "html"))
@@ -98,13 +103,44 @@ def session_report(
     from peaktrade_core.reports.session_reports import write_session_report
 
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     query = query_of(filters)
     if stdout:
         if output_format == "both":
             raise ConfigError("--stdout prints one format; choose --output-format markdown or html")
-        click.echo(report_of(workspace.views, query, summary_only=summary_only, form=output_format))
+        click.echo(report_of(Views.of(workspace), query, summary_only=summary_only, form=output_format))
         return
     folder = Path(output_dir) if output_dir else workspace.reports / "daily"
-    for path in write_session_report(workspace.views, folder, query, summary_only=summary_only, form=output_format):
+    for path in write_session_report(Views.of(workspace), folder, query, summary_only=summary_only, form=output_format):
         click.echo(relative_path(path))
+
+
+@click.command()
+@click.argument("session_id", default="latest")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@workspace_options
+def show(home: str | None, config: str | None, session_id: str, as_json: bool) -> None:
+    """Show one session (`latest` or its id): status, figures, configuration, checks."""
+    workspace = Workspace(home, config)
+    recover(workspace)
+    record = Views.of(workspace).record(Views.of(workspace).resolve(session_id))
+    if as_json:
+        print_json(record)
+        return
+    from peaktrade_core.runs.checks import post_session_checks
+
+    show_summary(workspace, record)
+    click.echo("\nConfiguration")
+    print_pairs({name: value for name, value in record.config.items() if value not in (None, "", [])})
+    if record.cli_args:
+        click.echo(f"\nCommand  {shlex.join(record.cli_args)}")
+    for incident in IncidentBook.of(workspace).rows(subject=record.session_id):
+        click.echo(f"\nIncident  {incident.incident_id} {incident.severity} {incident.status}: {incident.title}")
+    click.echo()
+    print_table(
+        ("CHECK", "RESULT", "EVIDENCE", "NEXT STEP"),
+        (
+            (c.question, (wording.MARKS[c.status], c.status), c.evidence, c.next_step)
+            for c in post_session_checks(Views.of(workspace), record.session_id)
+        ),
+    )

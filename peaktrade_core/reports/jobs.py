@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from peaktrade_core.control.routine import STATUS_REPORT
 from peaktrade_core.schedule.jobs import Period
 from peaktrade_core.schedule.schedule import Done
 from peaktrade_core.workspace.workspace import Workspace
@@ -22,7 +21,7 @@ def weekly(workspace: Workspace, period: Period) -> Done:
 
 def status(workspace: Workspace, _: Period) -> Done:
     """Keep the status of the control center as it is now."""
-    return _notebook(workspace, STATUS_REPORT, {})
+    return _notebook(workspace, "control_center_daily", {})
 
 
 def incident_review(workspace: Workspace, period: Period) -> Done:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import local
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.desk.health import health
 from peaktrade_core.fleet.ops import portfolio
 from peaktrade_core.runbooks.notebook_tables import check_table, sessions_table
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.show.templates import css, templates
@@ -73,7 +75,7 @@ def _runs(workspace: Workspace) -> Table:
             wording.money(run.equity, wording.quote_currency(run.symbol)),
             run.trading_state or wording.NOTHING,
         )
-        for run in workspace.views.runs(500)
+        for run in Views.of(workspace).runs(500)
         if run.state in ("running", "silent", "died")
     ]
     columns = ("Session", "State", "What", "Started (UTC)", "Silent for", "Bars", "Equity", "May trade")
@@ -92,7 +94,7 @@ def _portfolio(workspace: Workspace) -> Table:
             wording.signed(p.realized_pnl, p.currency),
             wording.signed(p.unrealized_pnl, p.currency),
         )
-        for p in portfolio(workspace.views.runs(500))
+        for p in portfolio(Views.of(workspace).runs(500))
     ]
     columns = ("Mode", "Symbol", "Sessions", "Position", "Exposure", "Realized PnL", "Unrealized PnL")
     return Table("Portfolio", columns, rows, numbers=range(2, 7), empty="Nothing is held: no session runs.")
@@ -110,7 +112,7 @@ def _alerts(workspace: Workspace) -> Table:
             row.acknowledged_by or "nobody yet",
             row.runbook or wording.NOTHING,
         )
-        for row in workspace.alerts.rows("raised")
+        for row in Alerts.of(workspace).rows("raised")
     ]
     columns = ("Severity", "Rule", "Run", "Message", "Raised (UTC)", "Acknowledged by", "Runbook")
     return Table("Alerts", columns, rows, empty="No alert is raised.")

@@ -7,21 +7,22 @@ told beside it. The figures come from :mod:`views`, so that they are the dashboa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import msgspec
 
 from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.records.registry import Query
-from peaktrade_core.reports.activity import Activity
+from peaktrade_core.reports.activity import Activity, ActivityFeed
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.schedule.periods import Span
 from peaktrade_core.show.wording import NOTHING, quote_currency
 from peaktrade_core.trading.records import UNREADABLE
+from peaktrade_core.workspace.workspace import Workspace
 
 LOOK_BACK = timedelta(days=35)  # a session that began earlier and ends now is not looked for
 MOST_EVENTS = 10_000
@@ -88,51 +89,19 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return [row for row in self.sessions if row.status == "started"]
 
 
-class Alerting(Protocol):
-    """What a summary needs of the alerts."""
-
-    def rows(self, state: str | None = None, run_id: str | None = None, limit: int | None = None) -> list[AlertRow]:
-        """Return alerts, newest first."""
-
-
-class Feed(Protocol):
-    """What a summary needs of the activity."""
-
-    def __call__(
-        self, limit: int, kinds: Collection[str] | None = None, since: datetime | None = None
-    ) -> list[Activity]:
-        """Return activities, newest first."""
-
-
-class Place(Protocol):
-    """What a summary needs of a workspace."""
-
-    @property
-    def views(self) -> Views:
-        """The read side."""
-
-    @property
-    def alerts(self) -> Alerting:
-        """The alerts."""
-
-    @property
-    def activity(self) -> Feed:
-        """What was done."""
-
-
-def summarize(place: Place, span: Span) -> Summary:
+def summarize(place: Workspace, span: Span) -> Summary:
     """Return what happened in a day or week.
 
     Raises:
         EnvironmentFault: the registry cannot be read.
     """
-    views = place.views
+    views = Views.of(place)
     now = views.now()
     rows = [row for row in views.rows(Query(since=span.since - LOOK_BACK)) if row.status != UNREADABLE]
     rows.reverse()
     sessions = [row for row in rows if _within(row.started_at, span)]
     carried = [row for row in rows if row.started_at and row.started_at < span.since and _within(row.ended_at, span)]
-    alerts = place.alerts.rows()
+    alerts = Alerts.of(place).rows()
     raised = [row for row in alerts if _within(row.raised_at, span)]
     earlier = [row for row in rows if _within(row.started_at, span.before)]
     unreadable = views.rows(Query(status=UNREADABLE))
@@ -149,7 +118,11 @@ def summarize(place: Place, span: Span) -> Summary:
         denials=_denials(views, sessions),
         alerts=raised,
         acknowledged=sum(_within(row.acknowledged_at, span) for row in alerts),
-        halts=[one for one in place.activity(MOST_EVENTS, kinds=("halt",), since=span.since) if _within(one.at, span)],
+        halts=[
+            one
+            for one in ActivityFeed.of(place)(MOST_EVENTS, kinds=("halt",), since=span.since)
+            if _within(one.at, span)
+        ],
         attention=attention(sessions, raised, unreadable, complete=now >= span.until),
     )
 

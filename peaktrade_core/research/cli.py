@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from peaktrade_core.session.options import decision_options, parse_params
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.workspace.options import workspace_options
@@ -39,7 +40,7 @@ def backtest(
     workspace = Workspace(home, config)
     if strategy_module:
         load_strategy_module(Path(strategy_module))
-    plan = workspace.plan(params=parse_params(params), **options)
+    plan = plan_session(workspace, params=parse_params(params), **options)
     bars = _bars_of(plan)
     begin = time.perf_counter()
     result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")

@@ -6,6 +6,7 @@ import click
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.research.divergence import Divergence
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_table
 from peaktrade_core.workspace.options import workspace_options
@@ -51,7 +52,7 @@ def diff(
     if as_json:
         print_json(found)
     else:
-        _tell(found, wording.quote_currency(workspace.views.record(found.session_id).symbol))
+        _tell(found, wording.quote_currency(Views.of(workspace).record(found.session_id).symbol))
     return int(found.first is not None or bool(found.whole))
 
 

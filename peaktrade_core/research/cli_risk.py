@@ -10,8 +10,11 @@ import click
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError
-from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.halts.account import Account
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.states import GLOBAL, TradingStates
 from peaktrade_core.research.replay_limits import Counterfactual, describe, recorded_limits, replay_limits
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.trading.records import SessionConfig
@@ -32,7 +35,7 @@ def risk() -> None:
 def status(home: str | None, config: str | None, as_json: bool) -> None:
     """Show what may be traded, who halted what and why, and the limits."""
     workspace = Workspace(home, config)
-    states = workspace.states.everything()
+    states = TradingStates.of(workspace).everything()
     limits = workspace.config.limits._asdict()
     if as_json:
         print_json({"states": states, "limits": limits})
@@ -58,10 +61,10 @@ def halt(home: str | None, config: str | None, scope: str, by: str, reason: str,
     """Halt trading: running sessions obey within a second, later ones start halted."""
     workspace = Workspace(home, config)
     if scope == GLOBAL:
-        workspace.kill_switch.engage(by, reason, state)
-        after = workspace.states.read(scope)
+        KillSwitch.of(workspace).engage(by, reason, state)
+        after = TradingStates.of(workspace).read(scope)
     else:
-        after = workspace.states.set(scope, state, by=by, reason=reason, now=workspace.clock.now())
+        after = TradingStates.of(workspace).set(scope, state, by=by, reason=reason, now=workspace.clock.now())
     click.echo(f"{after.scope} is {after.state}: {after.reason} ({after.by})")
 
 
@@ -73,10 +76,10 @@ def halt(home: str | None, config: str | None, scope: str, by: str, reason: str,
 def resume(home: str | None, config: str | None, scope: str, by: str, reason: str) -> None:
     """Let a halted scope trade again; takes a named person and a reason."""
     workspace = Workspace(home, config)
-    before = workspace.states.read(scope)
+    before = TradingStates.of(workspace).read(scope)
     if before.state == "ACTIVE":
         raise ConfigError(f"{scope} is not halted; `peaktrade risk status` lists what is")
-    after = workspace.states.set(scope, "ACTIVE", by=by, reason=reason, now=workspace.clock.now())
+    after = TradingStates.of(workspace).set(scope, "ACTIVE", by=by, reason=reason, now=workspace.clock.now())
     click.echo(f"{after.scope} is ACTIVE again (was {before.state}: {before.reason})")
 
 
@@ -85,7 +88,7 @@ def resume(home: str | None, config: str | None, scope: str, by: str, reason: st
 @workspace_options
 def show(home: str | None, config: str | None, as_json: bool) -> None:
     """Show how much of each limit the account and each running session use, green, yellow or red."""
-    uses = Workspace(home, config).account.uses()
+    uses = Account.of(Workspace(home, config)).uses()
     if as_json:
         print_json([{**msgspec.to_builtins(use), "limits": [limit._asdict() for limit in use.limits]} for use in uses])
         return
@@ -132,7 +135,7 @@ def check(
     """Check the account, or one opening order of a new session; exit 1 on red or when the order would be denied."""
     workspace = Workspace(home, config)
     if symbol is None:
-        uses = workspace.account.uses()
+        uses = Account.of(workspace).uses()
         red = any(use.level == "red" for use in uses)
         if as_json:
             print_json({"ok": not red, "levels": {f"{use.mode}.{use.currency}": use.level for use in uses}})
@@ -143,8 +146,8 @@ def check(
     if qty is None or price is None or not price > 0.0 or not qty:
         raise ConfigError("--symbol goes with --qty, not 0, and --price, above 0")
     workspace.config.instrument(symbol)
-    state = workspace.states.read(GLOBAL).state
-    verdict = workspace.account.check(symbol, qty, price, mode)
+    state = TradingStates.of(workspace).read(GLOBAL).state
+    verdict = Account.of(workspace).check(symbol, qty, price, mode)
     code = "HALTED" if state != "ACTIVE" else DENY_CODES[verdict.code]
     passes = verdict.code == OK and state == "ACTIVE"
     figures = "" if code in ("OK", "HALTED") else f" value={verdict.value:g} limit={verdict.limit:g}"
@@ -166,14 +169,14 @@ def replay(
 ) -> None:
     """Run a recorded session once more under other limits: what would have been blocked, and what it would have cost."""
     workspace = Workspace(home, config)
-    record = workspace.views.record(workspace.views.resolve(session))
+    record = Views.of(workspace).record(Views.of(workspace).resolve(session))
     try:
         recorded = msgspec.convert(record.config, SessionConfig)
     except msgspec.ValidationError as error:
         raise ArtefactError(f"the configuration of {record.session_id} cannot be replayed: {error}") from None
     changes = {**(_limits_file(Path(file)) if file else {}), **dict(map(_limit, given))}
     limits = read_limits({**recorded_limits(recorded)._asdict(), **changes})
-    found = replay_limits(record.session_id, recorded, workspace.views.events(record.session_id), limits)
+    found = replay_limits(record.session_id, recorded, Views.of(workspace).events(record.session_id), limits)
     if as_json:
         print_json(found)
         return

@@ -20,6 +20,7 @@ from peaktrade_core.research.divergence import (
     diverge,
     read_recorded,
 )
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.market import Bar, timeframe_seconds
@@ -86,12 +87,12 @@ def expectation(
 
 def load_recorded(workspace: Workspace, session_id: str) -> Recorded:
     """Return a session with its journal; raises as :func:`compare_session`."""
-    record = workspace.views.record(workspace.views.resolve(session_id))
+    record = Views.of(workspace).record(Views.of(workspace).resolve(session_id))
     try:
         config = msgspec.convert(record.config, SessionConfig)
     except msgspec.ValidationError as error:
         raise ArtefactError(f"the configuration of {record.session_id} cannot be compared: {error}") from None
-    return read_recorded(record.session_id, config, workspace.views.events(record.session_id))
+    return read_recorded(record.session_id, config, Views.of(workspace).events(record.session_id))
 
 
 def _backtest(

@@ -17,12 +17,13 @@ import msgspec
 
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.checks import Check, worst
-from peaktrade_core.base.clock import Clock, iso, local
+from peaktrade_core.base.clock import Clock, FixedClock, iso, local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.artefacts import artefact_of
+from peaktrade_core.workspace.workspace import Workspace
 
 _ID = re.compile(r"EV-\d{8}-[A-Z0-9-]{1,80}")
 
@@ -43,6 +44,12 @@ class EvidenceBook:
         self.home, self.clock, self._rehearsal = home, clock, rehearsal
         self.folder = home / "reports" / "evidence"
         self.chain = Chain(self.folder / "chain.jsonl")
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> EvidenceBook:
+        """Return the evidence of a workspace, opened once; on a fixed clock it is a rehearsal."""
+        rehearsal = isinstance(workspace.clock, FixedClock)
+        return workspace.once(cls, lambda: cls(workspace.home, workspace.clock, rehearsal=rehearsal))
 
     def begin(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.output import console, print_json, print_table
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace
@@ -59,7 +60,7 @@ def run(
     from peaktrade_core.runbooks.runbooks import COMPLETED, run_runbooks
 
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     screen = console(stderr=True)
 
     def progress(name: str, done: int, total: int) -> None:

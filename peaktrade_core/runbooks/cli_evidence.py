@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from peaktrade_core.base.checks import FAIL
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, TOLD, evidence_check, evidence_rows
 from peaktrade_core.runbooks.steps import told
 from peaktrade_core.show import wording
@@ -41,12 +42,12 @@ def list_all(
     """List the records, newest first, with whether each is as it was sealed."""
     workspace = Workspace(home, config)
     asked = {"runbook": runbook, "subject": subject, "outcome": outcome}
-    rows = evidence_rows(workspace.evidence, **asked, days=days, limit=limit)
+    rows = evidence_rows(EvidenceBook.of(workspace), **asked, days=days, limit=limit)
     if as_json:
         print_json(rows)
         return
     if not rows:
-        some = any((runbook, subject, outcome, days)) and workspace.evidence.ids()
+        some = any((runbook, subject, outcome, days)) and EvidenceBook.of(workspace).ids()
         click.echo("No record matches." if some else "No runbook has left evidence yet: `peaktrade runbook list`.")
         return
     print_table(
@@ -71,7 +72,7 @@ def list_all(
 @workspace_options
 def show(home: str | None, config: str | None, evidence_id: str, as_json: bool) -> None:
     """Show one record: who, when, each step, and where its page is."""
-    book = Workspace(home, config).evidence
+    book = EvidenceBook.of(Workspace(home, config))
     record = book.load(evidence_id)
     if as_json:
         print_json(record)
@@ -99,7 +100,7 @@ def show(home: str | None, config: str | None, evidence_id: str, as_json: bool) 
 @workspace_options
 def verify(home: str | None, config: str | None, as_json: bool) -> int:
     """Compare every record with the chain; exit 1 when one was changed, is torn or gone."""
-    found = evidence_check(Workspace(home, config).evidence)
+    found = evidence_check(EvidenceBook.of(Workspace(home, config)))
     if as_json:
         print_json(found)
     else:

@@ -14,6 +14,9 @@ from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.runbooks.cells import watch_cells
 from peaktrade_core.runs.checks import DRAWDOWN_REVIEW
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import figures, wording
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as ev
@@ -53,7 +56,7 @@ class Session:
     def events(self) -> list[ev.AnyEvent]:
         """All events of the journal."""
         try:
-            return self.workspace.views.events(self.id)
+            return Views.of(self.workspace).events(self.id)
         except ArtefactError as fault:
             self.fault = str(fault)
             return []
@@ -94,7 +97,7 @@ def open_workspace(home: str | Path | None = None) -> Workspace:
     """Return the workspace that the notebook is in (or ``PEAKTRADE_HOME``, or ``home``), dead sessions ended first."""
     watch_cells()
     workspace = Workspace(home)
-    workspace.recover()
+    recover(workspace)
     return workspace
 
 
@@ -104,7 +107,7 @@ def open_session(workspace: Workspace, session_id: str = "latest") -> Session:
     Raises:
         SessionNotFoundError: there is none; names the newest.
     """
-    return Session(workspace, workspace.views.record(workspace.views.resolve(session_id)))
+    return Session(workspace, Views.of(workspace).record(Views.of(workspace).resolve(session_id)))
 
 
 def run_planned_session(workspace: Workspace, plan: Plan) -> Session:
@@ -113,7 +116,7 @@ def run_planned_session(workspace: Workspace, plan: Plan) -> Session:
 
     fixed = isinstance(workspace.clock, FixedClock)  # what is shown must then be the same every time
     watch = _say_nothing if fixed else _progress_line()
-    return Session(workspace, run_session(plan, workspace.desk(), watch=watch))
+    return Session(workspace, run_session(plan, Desk.of(workspace), watch=watch))
 
 
 def _say_nothing(_: Progress) -> None:

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peaktrade_core.base.checks import PASS, Check, worst
-from peaktrade_core.records.registry import ALL, Query
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.runbooks.notebook import NO_BARS, Session
 from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.venue_readiness import smoke_checks, venue_checks
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
@@ -31,8 +34,8 @@ LEVELS = {"green": "✓", "yellow": "▲", "red": "✕"}
 
 def workspace_state(workspace: Workspace) -> Table:
     """Return how things stand: sessions, trading state, what is configured."""
-    stats, config, latest = workspace.views.stats(), workspace.config, workspace.views.latest()
-    stopped = [state for state in workspace.states.everything() if state.state != "ACTIVE"]
+    stats, config, latest = Views.of(workspace).stats(), workspace.config, Views.of(workspace).latest()
+    stopped = [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"]
     trading = "; ".join(f"{s.scope} {s.state} by {s.by}: {s.reason}" for s in stopped)
     worst_state = "ACTIVE" if not stopped else max(stopped, key=lambda s: s.state == "HALTED").state
     counted = ", ".join(f"{n} {status}" for status, n in stats.by_status.items())
@@ -83,7 +86,7 @@ def sessions_table(workspace: Workspace, limit: int = 10, query: Query = ALL) ->
             wording.count(row.num_orders),
             row.notes,
         )
-        for row in workspace.views.rows(query._replace(limit=limit))
+        for row in Views.of(workspace).rows(query._replace(limit=limit))
     ]
     columns = ("Session", "Mode", "Status", "What", "PnL", "Max DD", "Orders", "Notes")
     empty = "No sessions found. Start one with the runbook session_run."
@@ -170,13 +173,13 @@ def check_session(session: Session) -> Table:
 
 def session_checks(session: Session) -> list[Check]:
     """Return the answers of the post-session checklist, as a runbook records them."""
-    return post_session_checks(session.workspace.views, session.id)
+    return post_session_checks(Views.of(session.workspace), session.id)
 
 
 def session_files(session: Session) -> tuple[Path, Path]:
     """Return the files that a session's evidence rests on: its record and its journal."""
     workspace = session.workspace
-    return workspace.registry.path_of(session.record), workspace.run_folder(session.id).journal
+    return Registry.of(workspace).path_of(session.record), RunFolder(workspace.runs, session.id).journal
 
 
 def check_table(checks: Sequence[Check], title: str = "Checks") -> Table:
@@ -278,8 +281,8 @@ def statistics_table(session: Session) -> Table:
 def evidence_table(session: Session) -> Table:
     """Return the files that the session left, and the digest by which its journal can be known again."""
     workspace, home = session.workspace, session.workspace.home
-    folder = workspace.run_folder(session.id)
-    record = workspace.registry.path_of(session.record)
+    folder = RunFolder(workspace.runs, session.id)
+    record = Registry.of(workspace).path_of(session.record)
     rows = [
         ("Record", _below(record, home), "the registry's JSON"),
         ("Journal", _below(folder.journal, home), f"{len(session.events):,} events, sha256 {_digest(folder.journal)}"),

@@ -16,17 +16,18 @@ from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.clock import Clock, iso
+from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import EnvironmentFault, NotebookError, UnknownNameError
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.parameters import Parameter, declared, resolve
 from peaktrade_core.workspace.chain_heads import chain_heads
+from peaktrade_core.workspace.workspace import Workspace
 
 COMPLETED, FAILED = "completed", "failed"
 SKIPPED = ("dashboards",)  # pages of the server, not to be run
@@ -79,13 +80,6 @@ class RunOutcome(msgspec.Struct, frozen=True):
     outcome: str | None = None
 
 
-class Place(Protocol):
-    """Where a runbook runs; a workspace is one."""
-
-    home: Path
-    clock: Clock
-
-
 def list_runbooks(folder: Path | None = None) -> list[RunbookInfo]:
     """Return the notebooks that can be run: runbooks first, then the other kinds, each in its own order.
 
@@ -121,7 +115,7 @@ def _paths(folder: Path | None) -> list[Path]:
 def run_runbook(
     name: str,
     params: Mapping[str, object],
-    workspace: Place,
+    workspace: Workspace,
     *,
     progress: Callable[[int, int], None] = lambda _, __: None,
     timeout: float | None = None,
@@ -179,7 +173,7 @@ def run_runbook(
 def run_runbooks(
     names: Sequence[str],
     params: Mapping[str, object],
-    workspace: Place,
+    workspace: Workspace,
     *,
     progress: Callable[[str, int, int], None] = lambda _, __, ___: None,
     timeout: float | None = None,

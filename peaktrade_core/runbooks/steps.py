@@ -18,7 +18,7 @@ from peaktrade_core.base.checks import PASS, Check
 from peaktrade_core.base.clock import FixedClock, iso, local
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.book import Round
+from peaktrade_core.runbooks.book import EvidenceBook, Round
 from peaktrade_core.runbooks.notebook_tables import check_table
 from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
 from peaktrade_core.show import wording
@@ -186,7 +186,7 @@ class Finished:
         from peaktrade_core.runbooks.page import write_page
 
         self.record = record
-        self.page = write_page(workspace.evidence, record)
+        self.page = write_page(EvidenceBook.of(workspace), record)
         self._home = workspace.home
 
     def table(self) -> Table:
@@ -240,11 +240,11 @@ def begin_runbook(
     given = ev.read_answers(answers)
     waits = _somebody_is_there()
     if resume:
-        round_ = workspace.evidence.resume(resume, waits=waits)
+        round_ = EvidenceBook.of(workspace).resume(resume, waits=waits)
         return Runbook(workspace, round_, given, second_person, waits)
     info = find_runbook(name)
     fixed = isinstance(workspace.clock, FixedClock)
-    round_ = workspace.evidence.begin(
+    round_ = EvidenceBook.of(workspace).begin(
         name,
         info.title,
         operator=operator or (REHEARSAL if fixed else _login()),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ from peaktrade_core.show.wording import quote_currency
 from peaktrade_core.trading.events import AnyEvent
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import Tally, fold, start_balance_of
+from peaktrade_core.workspace.workspace import Workspace
 
 
 class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +103,12 @@ class Views(RunViews):
         super().__init__(registry, folder, run_folder, clock)
         self._details: Kept[JournalDetail] = Kept()
         self._curves: Kept[Curves] = Kept()
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Views:
+        """Return the read side of a workspace, opened once."""
+        folder = partial(RunFolder, workspace.runs)
+        return workspace.once(cls, lambda: cls(Registry.of(workspace), workspace.runs, folder, workspace.clock))
 
     def now(self) -> datetime:
         """Return the time that "as of" means."""

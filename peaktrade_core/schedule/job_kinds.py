@@ -10,6 +10,7 @@ from importlib import import_module
 
 from peaktrade_core.schedule.jobs import DAY, TIME, WEEK, Period
 from peaktrade_core.schedule.schedule import JOBS_FILE, Done, JobKind, Schedule
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.workspace.workspace import Workspace
 
 Work = Callable[[Workspace, Period], Done]
@@ -46,7 +47,7 @@ def _work(home: str, workspace: Workspace) -> Callable[[Period], Done]:
 
 def recovery(workspace: Workspace, _: Period) -> Done:
     """End the sessions whose process is gone."""
-    ended = workspace.recover()
+    ended = recover(workspace)
     return Done(True, f"{len(ended)} ended: {', '.join(r.session_id for r in ended)}" if ended else "nothing had died")
 
 

@@ -15,43 +15,23 @@ import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds, iso
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import append_line
 from peaktrade_core.records.folder import RunFolder, is_id
-from peaktrade_core.runs.places import Recorded
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.workspace.settings import ARCHIVE, DELETE, Retention
+from peaktrade_core.workspace.workspace import Workspace
 
-ARCHIVE, DELETE, KEEP = "archive", "delete", "keep"
+KEEP = "keep"
 KEEP_TAG = "keep"
 TRASH = ".trash"
 _WORD = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _OWN_ID = re.compile(rb"[a-z]+_\d{8}_\d{6}_[0-9a-f]{6}")  # also inside a longer word, such as a file's name
-
-
-class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long things stay where they are.
-
-    Attributes:
-        run_days: run folders, weekly reports and the scheduler's log, after their end [days].
-        report_days: daily reports [days].
-        action: ``archive`` moves them to ``reports/archive``, ``delete`` removes them.
-    """
-
-    run_days: int = 90
-    report_days: int = 30
-    action: str = ARCHIVE
-
-    def __post_init__(self) -> None:
-        for key in ("run_days", "report_days"):
-            if not 1 <= getattr(self, key) <= 36_500:
-                raise ConfigError(f"{key} = {getattr(self, key)!r} must be from 1 to 36500")
-        if self.action not in (ARCHIVE, DELETE):
-            raise ConfigError(f"action = {self.action!r} must be 'archive' or 'delete'")
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,22 +51,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-class Place(Recorded, Protocol):
-    """What retention needs of a workspace."""
-
-    @property
-    def runs(self) -> Path:
-        """Where run folders are."""
-
-    @property
-    def reports(self) -> Path:
-        """Where reports are."""
-
-    def run_folder(self, run_id: str) -> RunFolder:
-        """Return a run's folder."""
-
-
-def survey(place: Place, settings: Retention) -> list[Item]:
+def survey(place: Workspace, settings: Retention) -> list[Item]:
     """Return everything that is old enough and what would become of it; nothing is changed.
 
     Raises:
@@ -95,7 +60,7 @@ def survey(place: Place, settings: Retention) -> list[Item]:
     return [*_old_runs(place, settings), *_old_reports(place, settings)]
 
 
-def sweep(place: Place, settings: Retention, by: str) -> list[Item]:
+def sweep(place: Workspace, settings: Retention, by: str) -> list[Item]:
     """Archive or delete what :func:`survey` names, and return what was done; each is a line of the operations log.
 
     Raises:
@@ -127,11 +92,11 @@ def told(items: list[Item]) -> str:
     return f"{runs} run folders and {len(gone) - runs} reports, {size:,.1f} MB ({gone[0].action})"
 
 
-def _old_runs(place: Place, settings: Retention) -> Iterator[Item]:
+def _old_runs(place: Workspace, settings: Retention) -> Iterator[Item]:
     """Yield the run folders that are old enough."""
     if not place.runs.is_dir():
         return
-    ends = {line.session_id: line.finished_at or line.started_at for line in place.registry.lines()}
+    ends = {line.session_id: line.finished_at or line.started_at for line in Registry.of(place).lines()}
     named: set[str] | None = None
     now = place.clock.now()
     for path in sorted(place.runs.iterdir()):
@@ -158,13 +123,13 @@ def _age_days(path: Path, ended: datetime | None, now: datetime) -> float:
     return (now - (ended or from_seconds(path.stat().st_mtime))).total_seconds() / 86_400
 
 
-def _why_kept(place: Place, run_id: str, named: set[str]) -> str:
+def _why_kept(place: Workspace, run_id: str, named: set[str]) -> str:
     """Return why an old run folder stays, empty when it may go."""
-    entry = place.registry.find(run_id)
+    entry = Registry.of(place).find(run_id)
     record = entry.record if entry else None
     if record is None:
         return "no record tells what it was; `peaktrade session list --status unreadable` may"
-    if place.run_folder(run_id).alive():
+    if RunFolder(place.runs, run_id).alive():
         return "its session runs"
     if record.status == "started" or record.finished_at is None:
         return "its session has not ended"
@@ -191,7 +156,7 @@ def named_in_incidents(folder: Path) -> set[str]:
     return {word.decode("ascii") for word in found}
 
 
-def _old_reports(place: Place, settings: Retention) -> Iterator[Item]:
+def _old_reports(place: Workspace, settings: Retention) -> Iterator[Item]:
     """Yield the reports that are old enough; the newest two months of the scheduler's log always stay."""
     logs = sorted((place.reports / "schedule").glob("runs-*.jsonl"))[:-2]
     now = place.clock.now()
@@ -218,9 +183,9 @@ def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("*") if p.is_file() and not p.name.startswith("."))
 
 
-def _sweep_run(place: Place, item: Item) -> str:
+def _sweep_run(place: Workspace, item: Item) -> str:
     """Archive or delete a run folder and return where it is now; empty when somebody holds it after all."""
-    folder = place.run_folder(item.name)
+    folder = RunFolder(place.runs, item.name)
     if not folder.acquire():
         return ""
     try:
@@ -234,7 +199,7 @@ def _sweep_run(place: Place, item: Item) -> str:
         folder.release()
 
 
-def _sweep_report(place: Place, item: Item) -> str:
+def _sweep_report(place: Workspace, item: Item) -> str:
     """Archive or delete a report and return where it is now."""
     path = place.reports / item.name
     if item.action == DELETE:

@@ -13,8 +13,14 @@ import click
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, parse_params
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.progress import show_progress
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
@@ -69,20 +75,20 @@ def run(
         options["steps"] = _steps_of(
             duration, options["steps"], options["timeframe"] or workspace.config.session.timeframe
         )
-    plan = workspace.plan(params=parse_params(params), pace=_pace(pace), cli_args=_command_line(), **options)
+    plan = plan_session(workspace, params=parse_params(params), pace=_pace(pace), cli_args=_command_line(), **options)
     if dry_run:
         _show_plan(plan, as_json)
         return 0
-    for old in workspace.recover():
+    for old in recover(workspace):
         click.echo(f"recovered {old.session_id}: {old.status}", err=True)
     from peaktrade_core.session.session import run_session
 
     with show_progress(quiet=as_json) as watch:
-        record = run_session(plan, workspace.desk(), watch=watch)
+        record = run_session(plan, Desk.of(workspace), watch=watch)
     if as_json:
         print_json(record)
     else:
-        _show_summary(workspace, record)
+        show_summary(workspace, record)
     return {"completed": 0, "aborted": ABORTED}.get(record.status, 1)
 
 
@@ -131,7 +137,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
     )
 
 
-def _show_summary(workspace: Workspace, record: SessionRecord) -> None:
+def show_summary(workspace: Workspace, record: SessionRecord) -> None:
     """Print the figures that an operator writes down, and what comes next."""
     from peaktrade_core.records.folder import is_id
     from peaktrade_core.runs.figures import figures_of
@@ -150,10 +156,10 @@ def _show_summary(workspace: Workspace, record: SessionRecord) -> None:
             **dict(figures_of(record)),
         }
     )
-    entry = workspace.registry.find(record.session_id)
-    click.echo(f"\nRecord   {relative_path(entry.path if entry else workspace.registry.path_of(record))}")
+    entry = Registry.of(workspace).find(record.session_id)
+    click.echo(f"\nRecord   {relative_path(entry.path if entry else Registry.of(workspace).path_of(record))}")
     if is_id(record.session_id):  # a foreign id may be no name of a folder
-        click.echo(f"Journal  {relative_path(workspace.run_folder(record.session_id).journal)}")
+        click.echo(f"Journal  {relative_path(RunFolder(workspace.runs, record.session_id).journal)}")
     click.echo(f"Next     peaktrade runbook run post_session_check -p session_id={shlex.quote(record.session_id)}")
 
 
@@ -186,14 +192,14 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def list_sessions(home: str | None, config: str | None, as_json: bool, **filters: Any) -> None:
     """List sessions, newest first."""
     workspace = Workspace(home, config)
-    workspace.recover()
+    recover(workspace)
     query = query_of(filters)
-    rows = workspace.views.rows(query)
+    rows = Views.of(workspace).rows(query)
     if as_json:
         print_json(rows)
         return
     if not rows:
-        total = workspace.views.stats().total_sessions
+        total = Views.of(workspace).stats().total_sessions
         click.echo(
             f"No session matches these filters ({total} in the registry)."
             if total
@@ -242,37 +248,6 @@ def query_of(filters: dict[str, Any]) -> Query:
     from peaktrade_core.records.registry import Query
 
     return Query(**filters)
-
-
-@click.command()
-@click.argument("session_id", default="latest")
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-@workspace_options
-def show(home: str | None, config: str | None, session_id: str, as_json: bool) -> None:
-    """Show one session (`latest` or its id): status, figures, configuration, checks."""
-    workspace = Workspace(home, config)
-    workspace.recover()
-    record = workspace.views.record(workspace.views.resolve(session_id))
-    if as_json:
-        print_json(record)
-        return
-    from peaktrade_core.runs.checks import post_session_checks
-
-    _show_summary(workspace, record)
-    click.echo("\nConfiguration")
-    print_pairs({name: value for name, value in record.config.items() if value not in (None, "", [])})
-    if record.cli_args:
-        click.echo(f"\nCommand  {shlex.join(record.cli_args)}")
-    for incident in workspace.incidents.rows(subject=record.session_id):
-        click.echo(f"\nIncident  {incident.incident_id} {incident.severity} {incident.status}: {incident.title}")
-    click.echo()
-    print_table(
-        ("CHECK", "RESULT", "EVIDENCE", "NEXT STEP"),
-        (
-            (c.question, (wording.MARKS[c.status], c.status), c.evidence, c.next_step)
-            for c in post_session_checks(workspace.views, record.session_id)
-        ),
-    )
 
 
 def print_strategies(workspace: Workspace, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from types import FrameType
 from typing import NamedTuple
 
@@ -14,7 +15,6 @@ from peaktrade_core.base.clock import Clock
 from peaktrade_core.halts.shares import AccountFile
 from peaktrade_core.halts.states import STATES, TradingStates
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.records.journal import GroupCommit
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading.brokers import Broker
@@ -22,6 +22,8 @@ from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.records import SessionConfig
+from peaktrade_core.workspace.settings import GroupCommit
+from peaktrade_core.workspace.workspace import Workspace
 
 
 class Progress(NamedTuple):
@@ -133,6 +135,17 @@ class Desk(NamedTuple):
     clock: Clock
     suffix: Callable[[str], str]
     commit: GroupCommit
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Desk:
+        """Return what the sessions of a workspace share."""
+        folder, registry, states = (
+            partial(RunFolder, workspace.runs),
+            Registry.of(workspace),
+            TradingStates.of(workspace),
+        )
+        shares, clock, suffix = AccountFile.of(workspace), workspace.clock, workspace.suffix
+        return cls(folder, registry, states, shares, clock, suffix, workspace.config.journal)
 
 
 class Plan(NamedTuple):

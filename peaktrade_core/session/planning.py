@@ -5,11 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError, UnknownNameError
 from peaktrade_core.records.folder import is_id
 from peaktrade_core.session.plan import Plan
@@ -20,25 +19,14 @@ from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.market import Instrument, timeframe_seconds
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.trading.strategies import get_strategy
-from peaktrade_core.workspace.config import FEEDS, Config, SessionDefaults
+from peaktrade_core.venue.client import open_venue
+from peaktrade_core.workspace.config import FEEDS, SessionDefaults
+from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from peaktrade_core.venue.client import VenueClient
+    pass
 
 MODES = ("shadow", "testnet")
-
-
-class Grounds(Protocol):
-    """What planning needs of a workspace."""
-
-    clock: Clock
-
-    @property
-    def config(self) -> Config:
-        """The configuration."""
-
-    def venue_client(self, *, credentials: bool = False) -> VenueClient:
-        """Return a client of the configured venue."""
 
 
 class Wishes(NamedTuple):
@@ -74,8 +62,11 @@ class Wishes(NamedTuple):
     session_id: str | None = None
 
 
-def plan_session(workspace: Grounds, wishes: Wishes) -> Plan:
+def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
     """Check everything a session needs and return it ready to start; nothing is written and no venue is asked.
+
+    Args:
+        workspace: in which; wanted: the fields of :class:`Wishes`.
 
     Raises:
         LiveModeNotAllowedError: mode ``live``.
@@ -83,6 +74,7 @@ def plan_session(workspace: Grounds, wishes: Wishes) -> Plan:
         DataError: the candles cannot be used.
         ExchangeAuthenticationError: a testnet session without credentials.
     """
+    wishes = Wishes(**wanted)
     _check_mode(wishes.mode)
     config = workspace.config
     chosen = _settings(config.session, wishes)
@@ -179,7 +171,7 @@ def _settings(defaults: SessionDefaults, wishes: Wishes) -> SessionDefaults:
     return msgspec.structs.replace(defaults, **{name: value for name, value in asked.items() if value is not None})
 
 
-def _feed(workspace: Grounds, chosen: SessionDefaults, candles: str | Path | None, bar_s: int) -> Feed:
+def _feed(workspace: Workspace, chosen: SessionDefaults, candles: str | Path | None, bar_s: int) -> Feed:
     """Return the feed that was chosen."""
     if candles and chosen.feed != "replay":
         raise ConfigError("--candles goes with --feed replay")
@@ -192,7 +184,7 @@ def _feed(workspace: Grounds, chosen: SessionDefaults, candles: str | Path | Non
         from peaktrade_core.venue.feed import ExchangeFeed
 
         return ExchangeFeed(
-            workspace.venue_client(),
+            open_venue(workspace),
             workspace.config.instrument(chosen.symbol).venue_symbol or chosen.symbol,
             chosen.timeframe,
             bar_s,
@@ -218,7 +210,7 @@ def _paced(feed: Feed, pace: float | None, chosen: SessionDefaults) -> Feed:
     return PacedFeed(feed, pace, chosen.warmup_candles)
 
 
-def venue_broker(workspace: Grounds, instrument: Instrument, symbol: str) -> Broker:
+def venue_broker(workspace: Workspace, instrument: Instrument, symbol: str) -> Broker:
     """Return the broker of the configured venue, which only validates orders or knows only a demo.
 
     Raises:
@@ -226,7 +218,7 @@ def venue_broker(workspace: Grounds, instrument: Instrument, symbol: str) -> Bro
     """
     from peaktrade_core.venue.brokers import DemoBroker, ValidatingBroker
 
-    client = workspace.venue_client(credentials=True)
+    client = open_venue(workspace, credentials=True)
     venue_symbol = instrument.venue_symbol or symbol
     if client.name == "kraken":
         return ValidatingBroker(client, venue_symbol)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
 
 import msgspec
 
@@ -18,6 +20,7 @@ from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import Tally, fold, start_balance_of
+from peaktrade_core.workspace.workspace import Workspace
 
 PROCESS_DIED = "ProcessDied: the process ended without a word; its journal supplied the figures"
 
@@ -54,7 +57,23 @@ def close_run(
     return final
 
 
-def recover(registry: Registry, runs: Callable[[str], RunFolder]) -> list[SessionRecord]:
+ALSO = ("drills.recovery:close_dead",)
+"""What else ends with its process, by the room that knows how; drills take place in workspaces of their own."""
+
+
+def recover(workspace: Workspace) -> list[SessionRecord]:
+    """End the sessions and drills of this machine whose process is gone; every command that looks calls it first.
+
+    Returns:
+        The records of the sessions; a drill's is in the drill log.
+    """
+    for home in ALSO:
+        module, _, name = home.partition(":")
+        getattr(import_module(f"peaktrade_core.{module}"), name)(workspace)
+    return recover_sessions(Registry.of(workspace), partial(RunFolder, workspace.runs))
+
+
+def recover_sessions(registry: Registry, runs: Callable[[str], RunFolder]) -> list[SessionRecord]:
     """End every session of this machine whose process is gone, and return their records.
 
     A run whose journal already says how it ended (the process died between the two) keeps that end; the others become

@@ -14,6 +14,7 @@ from peaktrade_core.runs.error_help import next_step
 from peaktrade_core.session.planning import venue_broker
 from peaktrade_core.trading.events import Order
 from peaktrade_core.trading.market import Instrument
+from peaktrade_core.venue.client import open_venue
 from peaktrade_core.venue.credentials import find_credentials, variables_of
 from peaktrade_core.venue.facts import inspect_venue, list_markets
 from peaktrade_core.venue.hosts import DEMO_HOSTS, LOOPBACK
@@ -68,7 +69,7 @@ def _credentials(workspace: Workspace) -> Check:
 
 
 def _locked(workspace: Workspace) -> Check:
-    client = workspace.venue_client()
+    client = open_venue(workspace)
     validated = client.name == "kraken"
     foreign = client.hosts - set(DEMO_HOSTS) - set(LOOPBACK)
     return check(
@@ -81,7 +82,7 @@ def _locked(workspace: Workspace) -> Check:
 
 
 def _status(workspace: Workspace) -> Check:
-    facts = inspect_venue(workspace.venue_client(), workspace.clock)
+    facts = inspect_venue(open_venue(workspace), workspace.clock)
     return check(
         "venue",
         "Does the venue answer, and is it open?",
@@ -93,7 +94,7 @@ def _status(workspace: Workspace) -> Check:
 
 
 def _skew(workspace: Workspace) -> Check:
-    client, clock = workspace.venue_client(), workspace.clock
+    client, clock = open_venue(workspace), workspace.clock
     before, venue = clock.now(), client.now()
     skew = 0.0 if venue is None else (venue - before).total_seconds()
     return check(
@@ -112,7 +113,7 @@ def _skew(workspace: Workspace) -> Check:
 
 def _market(workspace: Workspace, instrument: Instrument, symbol: str) -> Check:
     wanted = instrument.venue_symbol or symbol
-    found = next((one for one in list_markets(workspace.venue_client()) if one.symbol == wanted), None)
+    found = next((one for one in list_markets(open_venue(workspace)) if one.symbol == wanted), None)
     question = "Is the symbol traded there, in our steps?"
     if found is None or found.active is False:
         return Check(

@@ -25,9 +25,10 @@ from peaktrade_core.base.errors import (
     OrderOutcomeUnknownError,
 )
 from peaktrade_core.venue.calls import Call, given_up
-from peaktrade_core.venue.credentials import Credentials
+from peaktrade_core.venue.credentials import Credentials, find_credentials
 from peaktrade_core.venue.faults import translate
 from peaktrade_core.venue.hosts import Guard
+from peaktrade_core.workspace.workspace import Workspace
 
 VENUES = ("kraken", "krakenfutures")
 _ANSWERS = {  # a good answer of each venue has one of these
@@ -309,3 +310,25 @@ def require_rows(rows: Any, what: str) -> list[Any]:
     if not isinstance(rows, list) or not rows:
         raise ExchangeAPIError(f"{what}: the venue answered without a single row; is the symbol traded there?")
     return rows
+
+
+def open_venue(workspace: Workspace, *, credentials: bool = False) -> VenueClient:
+    """Return a client of the configured venue; with ``credentials`` one that can make private calls.
+
+    Raises:
+        ConfigError: ``base_url`` leaves this machine.
+        ExchangeAuthenticationError: there are no credentials.
+    """
+    given = workspace.config.exchange
+    return VenueClient(
+        given.venue,
+        credentials=find_credentials(given.venue) if credentials else None,
+        base_url=given.base_url or None,
+        demo=given.venue == "krakenfutures",
+        policy=CallPolicy(
+            timeout_s=given.timeout_s,
+            deadline_s=given.deadline_s,
+            attempts=given.attempts,
+            order_pace_s=given.order_pace_s,
+        ),
+    )

@@ -10,6 +10,7 @@ import msgspec
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ExchangeAuthenticationError, ExchangeError
+from peaktrade_core.venue.client import open_venue
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -37,7 +38,7 @@ def venue_orders(workspace: Workspace) -> VenueOrders:
     """Return the open orders at the configured venue; without credentials nobody is asked."""
     name = workspace.config.exchange.venue
     try:
-        client = workspace.venue_client(credentials=True)
+        client = open_venue(workspace, credentials=True)
     except ExchangeAuthenticationError as fault:
         return VenueOrders(venue=name, told=f"not asked: {fault}")
     try:

@@ -11,14 +11,10 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.alerts.trigger_rules import Triggers
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.fleet.settings import FleetSettings
-from peaktrade_core.halts.kill_switch import Releasing
-from peaktrade_core.records.journal import GroupCommit
-from peaktrade_core.schedule.retention import Retention
 from peaktrade_core.trading.market import Instrument, timeframe_seconds
 from peaktrade_core.trading.risk import Limits
+from peaktrade_core.workspace.settings import FleetSettings, GroupCommit, Releasing, Retention, Triggers
 
 FEEDS = ("synthetic", "replay", "exchange")
 VENUES = ("kraken", "krakenfutures")

@@ -14,6 +14,11 @@ from typing import Any
 import pytest
 
 from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.engine import AlertEngine
+from peaktrade_core.alerts.watcher import watch_of
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 from tests.alerts.conftest import Receiver, at, bar, free_port, until, write_journal, write_rules
@@ -88,14 +93,14 @@ def fail(home: Path, peaktrade: Command) -> Callable[[], str]:
 
 
 def open_alerts(home: Path, rule: str) -> list[AlertRow]:
-    return [row for row in Workspace(home).alerts.rows("raised") if row.rule_id == rule]
+    return [row for row in Alerts.of(Workspace(home)).rows("raised") if row.rule_id == rule]
 
 
 def test_a_failed_session_reaches_someone_in_time_with_a_dead_channel_present(
     home: Path, rules_with_a_dead_channel: None, start: Start, fail: Callable[[], str], receiver: Receiver
 ) -> None:
     start("watch", "--interval", "1s")
-    until(lambda: Workspace(home).watch().state, 20)
+    until(lambda: watch_of(Workspace(home)).state, 20)
     failed = fail()
     until(lambda: [r for r in receiver.received if failed in r["message"]], 15)
     (row,) = open_alerts(home, "failed-session")
@@ -108,7 +113,7 @@ def test_a_failed_session_reaches_someone_in_time_with_a_dead_channel_present(
     assert f"alerts ack {row.alert_id}" in told
     beside = (home / "live_runs" / failed / "alerts.jsonl").read_text()
     assert json.loads(beside)["rule_id"] == "failed-session"
-    assert Workspace(home).views.run_alerts(failed, 5)[0].severity == "warning"
+    assert Views.of(Workspace(home)).run_alerts(failed, 5)[0].severity == "warning"
 
 
 def test_two_failures_in_a_row_pause_the_scope_and_a_resume_holds(
@@ -117,17 +122,19 @@ def test_two_failures_in_a_row_pause_the_scope_and_a_resume_holds(
     fail()
     peaktrade("watch", "--once", timeout=90)
     assert open_alerts(home, "failed-in-row") == []
-    assert Workspace(home).states.worst("shadow.buggy.BTC-EUR").state == "ACTIVE"
+    assert TradingStates.of(Workspace(home)).worst("shadow.buggy.BTC-EUR").state == "ACTIVE"
     second = fail()
     peaktrade("watch", "--once", timeout=90)
     (row,) = open_alerts(home, "failed-in-row")
-    state = Workspace(home).states.read("shadow.buggy.BTC-EUR")
+    state = TradingStates.of(Workspace(home)).read("shadow.buggy.BTC-EUR")
     assert (state.state, state.by) == ("HALTED", "alert rule failed-in-row")
     assert row.alert_id in state.reason
     assert row.acted == (second,)
     peaktrade("risk", "resume", "--scope", state.scope, "--by", "kim", "--reason", "mended")
     peaktrade("watch", "--once", timeout=90)
-    assert Workspace(home).states.read(state.scope).state == "ACTIVE", "what a person released stays released"
+    assert TradingStates.of(Workspace(home)).read(state.scope).state == "ACTIVE", (
+        "what a person released stays released"
+    )
 
 
 def test_killed_before_it_could_deliver_the_next_watcher_does(
@@ -141,7 +148,7 @@ def test_killed_before_it_could_deliver_the_next_watcher_does(
     first.wait()
     before = len(receiver.received)
     receiver.answers.clear()
-    assert Workspace(home).watch().status == "off"
+    assert watch_of(Workspace(home)).status == "off"
     assert open_alerts(home, "failed-session")[0].deliveries.get("web") != "failed"
     start("watch", "--interval", "1s")
     until(lambda: open_alerts(home, "failed-session")[0].deliveries.get("web") == "delivered", 20)
@@ -159,21 +166,21 @@ def test_killed_at_any_moment_the_log_stays_whole(
     time.sleep(delay_s)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    log = Workspace(home).alerts.log
+    log = Alerts.of(Workspace(home)).log
     log.refresh()
     assert log.faults == 0
-    assert Workspace(home).watch().status == "off"
+    assert watch_of(Workspace(home)).status == "off"
 
 
 def test_a_killed_run_is_recovered_and_told(
     home: Path, rules: None, start: Start, peaktrade: Command, receiver: Receiver
 ) -> None:
     run = start("session", "run", "--pace", "60", "--steps", 100_000)
-    running = until(lambda: [r for r in Workspace(home).views.runs() if r.alive and r.step], 20)
+    running = until(lambda: [r for r in Views.of(Workspace(home)).runs() if r.alive and r.step], 20)
     run.send_signal(signal.SIGKILL)
     run.wait()
     peaktrade("watch", "--once", timeout=90)
-    row = Workspace(home).views.run(running[0].run_id)
+    row = Views.of(Workspace(home)).run(running[0].run_id)
     assert row.state == "aborted"
     (alert,) = open_alerts(home, "failed-session")
     assert alert.run_id == row.run_id
@@ -183,7 +190,7 @@ def test_a_killed_run_is_recovered_and_told(
 def test_there_is_one_watcher_and_whether_it_runs_is_seen(home: Path, start: Start, peaktrade: Command) -> None:
     assert peaktrade("watch", "--status").code == 1
     watcher = start("watch", "--interval", "1s")
-    until(lambda: Workspace(home).watch().state, 20)
+    until(lambda: watch_of(Workspace(home)).state, 20)
     shown = peaktrade("watch", "--status", "--json")
     assert shown.code == 0
     assert json.loads(shown.stdout)["state"]["pid"] == watcher.pid
@@ -192,7 +199,7 @@ def test_there_is_one_watcher_and_whether_it_runs_is_seen(home: Path, start: Sta
     assert "runs on this workspace already" in second.stderr
     os.kill(watcher.pid, signal.SIGSTOP)
     later = Workspace(home)
-    stopped_at = later.watch().state
+    stopped_at = watch_of(later).state
     assert stopped_at is not None
     from peaktrade_core.alerts.watcher import read_watch
 
@@ -201,7 +208,7 @@ def test_there_is_one_watcher_and_whether_it_runs_is_seen(home: Path, start: Sta
     os.kill(watcher.pid, signal.SIGCONT)
     watcher.send_signal(signal.SIGTERM)
     assert watcher.wait(20) == 0
-    assert Workspace(home).watch().status == "off"
+    assert watch_of(Workspace(home)).status == "off"
 
 
 def test_a_step_that_fails_is_said_and_holds_up_no_other(workspace: Workspace) -> None:
@@ -212,15 +219,17 @@ def test_a_step_that_fails_is_said_and_holds_up_no_other(workspace: Workspace) -
     def broken() -> None:
         raise RuntimeError("boom")
 
-    engine = workspace.alert_engine()
+    engine = AlertEngine.of(workspace, Alerts.of(workspace).log)
     folder, operations = workspace.reports / "live", workspace.home / "logs" / "operations.log"
-    deliveries = Deliveries(engine.settings, workspace.alerts.log, workspace.home / "logs" / "a.log", workspace.clock)
+    deliveries = Deliveries(
+        engine.settings, Alerts.of(workspace).log, workspace.home / "logs" / "a.log", workspace.clock
+    )
     steps: dict[str, Any] = {"first": broken, "second": lambda: done.append("second")}
-    watcher = Watcher(steps, {}, deliveries, workspace.alerts.log, folder, operations, workspace.clock, 1.0)
+    watcher = Watcher(steps, {}, deliveries, Alerts.of(workspace).log, folder, operations, workspace.clock, 1.0)
     watcher.turn()
     watcher.turn()
     assert done == ["second", "second"]
-    state = workspace.watch().state
+    state = watch_of(workspace).state
     assert state is not None
     assert state.faults == {"first": "RuntimeError: boom"}
     assert operations.read_text().count("boom") == 1, "said once, not at every turn"

@@ -13,8 +13,8 @@ from peaktrade_core.workspace.workspace import Workspace
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPO / "tests" / "dashboard"))
+from browsing import Watched  # noqa: E402
 from serving import Dashboard, make_history  # noqa: E402  (shared with the HTTP tests)
-from watching import Watched  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from browsing import Watched
 from playwright.sync_api import Page, expect
-from watching import Watched
 
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.workspace.workspace import HOME, Workspace
 
 CELLS = (
@@ -87,8 +88,8 @@ def test_a_question_is_answered_by_keyboard_alone(watched: Watched, lab: str, ho
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea")).to_contain_text(["went on with seen by Ada"], timeout=30_000)
     assert page.locator(".jp-Cell").count() == len(CELLS) + 1  # JupyterLab adds one at the end, and lost none
-    (newest, *_) = Workspace(home).evidence.ids()
-    step = Workspace(home).evidence.load(newest).step("way")
+    (newest, *_) = EvidenceBook.of(Workspace(home)).ids()
+    step = EvidenceBook.of(Workspace(home)).load(newest).step("way")
     assert step is not None
     assert step.answer is not None
     assert (step.answer.key, step.answer.reason) == ("no", "seen by Ada")

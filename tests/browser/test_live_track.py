@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from browsing import Watched
 from playwright.sync_api import Browser, Page, expect
 from serving import HOSTILE, Dashboard, make_history
-from watching import Watched
 
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
@@ -19,7 +22,7 @@ def test_tile_and_table_show_the_figures_of_the_views(
     watched: Watched, dashboard: Dashboard, history: Workspace
 ) -> None:
     page = watched.open(dashboard.url)
-    rows = history.views.rows()
+    rows = Views.of(history).rows()
     latest = next(row for row in rows if row.status == "completed")
     tile = page.locator("[data-panel=snapshot]")
     expect(tile).to_be_visible()
@@ -50,7 +53,7 @@ def test_filter_link_works_and_is_marked(watched: Watched, dashboard: Dashboard,
     page.get_by_role("link", name="Completed 4").click()
     page.wait_for_url("**/?status=completed")
     expect(page.locator("tr[data-session]")).to_have_count(
-        history.views.stats(Query(status="completed")).total_sessions
+        Views.of(history).stats(Query(status="completed")).total_sessions
     )
     expect(page.get_by_role("link", name="Completed 4")).to_have_attribute("aria-current", "true")
     page.get_by_role("link", name="Testnet").click()
@@ -144,7 +147,7 @@ def test_new_session_appears_by_itself(watched: Watched, dashboard: Dashboard, h
     page = watched.open(f"{dashboard.url}?status=completed")
     page.evaluate("window.same = true")
     page.get_by_role("link", name="Shadow").focus()
-    record = run_session(history.plan(seed=99, steps=100, strategy="rsi_reversion"), history.desk())
+    record = run_session(plan_session(history, seed=99, steps=100, strategy="rsi_reversion"), Desk.of(history))
     expect(page.locator(f"tr[data-session='{record.session_id}']")).to_be_visible(timeout=5000)
     assert page.evaluate("window.same") is True
     expect(page.get_by_role("link", name="Shadow")).to_be_focused()

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from browsing import Watched
 from playwright.sync_api import Browser, Page, expect
 from serving import HOSTILE, Dashboard
-from watching import Watched
 
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -25,7 +26,7 @@ CLI = (sys.executable, "-c", "from peaktrade_core.cli import main; main()")
 @pytest.fixture(scope="module")
 def session_id(history: Workspace) -> str:
     """Return the id of the newest completed session."""
-    return history.views.rows(Query(status="completed", limit=1))[0].session_id
+    return Views.of(history).rows(Query(status="completed", limit=1))[0].session_id
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -130,7 +131,7 @@ def test_chart_reads_values_and_zooms_by_mouse_and_keys(
 ) -> None:
     page = watched.open(f"{dashboard.url}session/{session_id}")
     equity = page.locator(".plot-equity")
-    curves = history.views.curves(session_id)
+    curves = Views.of(history).curves(session_id)
     box = equity.locator(".plane").bounding_box()
     assert box is not None
     whole = equity.locator(".line").get_attribute("d")
@@ -173,12 +174,12 @@ def test_script_and_server_draw_the_same_chart(watched: Watched, dashboard: Dash
 @pytest.fixture
 def running(history: Workspace) -> Iterator[str]:
     """Return the id of a session that runs, ten bars a second."""
-    known = {row.run_id for row in history.views.runs()}
+    known = {row.run_id for row in Views.of(history).runs()}
     command = [*CLI, "session", "run", "--home", str(history.home), "--pace", "600", "--steps", "5000"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(400):
-            found = [row.run_id for row in history.views.runs() if row.run_id not in known and (row.step or 0) > 5]
+            found = [row.run_id for row in Views.of(history).runs() if row.run_id not in known and (row.step or 0) > 5]
             if found:
                 break
             process.poll()

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser
 
 from peaktrade_core.reports.session_reports import session_report
 from peaktrade_core.reports.status_report import status_report
+from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -21,7 +22,7 @@ def test_reports_fit_a_phone_and_a_sheet_of_paper(
     browser: Browser, workspace: Workspace, run_shadow, tmp_path: Path
 ) -> None:
     record: SessionRecord = run_shadow(seed=5, steps=300, position_fraction=0.1, notes="wide " * 30 + "x" * 200)
-    pages = {"status": status_report(workspace, "html"), "sessions": session_report(workspace.views, form="html")}
+    pages = {"status": status_report(workspace, "html"), "sessions": session_report(Views.of(workspace), form="html")}
     for name, text in pages.items():
         (tmp_path / f"{name}.html").write_text(text)
     for name in pages:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError, PeaktradeError
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.workspace.workspace import Workspace
 
 Command = Callable[..., Any]
@@ -155,7 +156,7 @@ def test_a_workspace_that_is_no_folder_is_not_made_by_looking_at_it(
     peaktrade: Command, home: Path, command: list[str]
 ) -> None:
     ended = peaktrade(*command, "--home", home / "typo")
-    assert (ended.code, "is no folder; `peaktrade init" in ended.stderr) == (2, True)
+    assert (ended.code, "is not a folder; `peaktrade init" in ended.stderr) == (2, True)
     assert not (home / "typo").exists()
 
 
@@ -174,14 +175,14 @@ def test_live_is_refused_by_the_command_and_nothing_is_written(peaktrade: Comman
 @pytest.mark.parametrize("mode", ["live", "LIVE", " live", "paper", ""])
 def test_no_way_of_asking_plans_anything_but_shadow(workspace: Workspace, home: Path, mode: str) -> None:
     with pytest.raises(LiveModeNotAllowedError if mode == "live" else ConfigError):
-        workspace.plan(mode=mode)
+        plan_session(workspace, mode=mode)
     assert sorted(path.name for path in home.iterdir()) == ["config"]
 
 
 def test_live_is_refused_even_where_the_configuration_is_broken(workspace: Workspace, home: Path) -> None:
     (home / "config" / "config.toml").write_text("[[[")
     with pytest.raises(LiveModeNotAllowedError):
-        workspace.plan(mode="live")
+        plan_session(workspace, mode="live")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_live_is_refused_even_where_the_configuration_is_broken(workspace: Works
 )
 def test_a_notebook_parameter_of_the_wrong_type_is_a_clear_error(workspace: Workspace, wrong: dict[str, Any]) -> None:
     with pytest.raises(PeaktradeError, match=r"must be|unknown timeframe"):
-        workspace.plan(**wrong)
+        plan_session(workspace, **wrong)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,7 @@ def test_an_unknown_session_is_said_with_the_next_step(peaktrade: Command, sessi
 
 def test_an_error_that_nobody_foresaw_is_one_line_and_the_trace_on_request(peaktrade: Command, home: Path) -> None:
     broken = home / "broken.py"
-    broken.write_text("import peaktrade_core.workspace.workspace as b\nb.Workspace.plan = lambda *a, **k: 1 / 0\n")
+    broken.write_text("import peaktrade_core.session.cli as b\nb.plan_session = lambda *a, **k: 1 / 0\n")
     ended = peaktrade("session", "run", "--strategy-module", broken)
     assert ended.code == 1
     assert ended.stderr.startswith("error: ZeroDivisionError: division by zero (in <lambda>, ")

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.records.registry import Query
+from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.reports.session_reports import figures_of
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -41,10 +42,10 @@ def test_the_json_of_a_run_is_its_record_and_nothing_else(peaktrade: Command, wo
     )
     assert (ended.code, ended.stderr) == (0, "")
     said = json.loads(ended.stdout)
-    assert said == msgspec.to_builtins(workspace.views.record(said["session_id"]), str_keys=True) | {
+    assert said == msgspec.to_builtins(Views.of(workspace).record(said["session_id"]), str_keys=True) | {
         name: said[name] for name in ("started_at", "finished_at", "created_at")
     }
-    on_disk = json.loads(workspace.registry.entries()[0].path.read_bytes())
+    on_disk = json.loads(Registry.of(workspace).entries()[0].path.read_bytes())
     assert on_disk == {name: value for name, value in said.items() if name != "extra"}
     assert (said["config"]["notes"], said["config"]["tags"], said["config"]["seed"]) == ("by hand", ["a", "b"], 7)
     assert said["cli_args"][:3] == ["peaktrade", "session", "run"]
@@ -55,7 +56,7 @@ def test_the_list_as_json_is_the_rows_of_the_views(
     peaktrade: Command, workspace: Workspace, three: list[SessionRecord]
 ) -> None:
     rows = json.loads(peaktrade("session", "list", "--json").stdout)
-    assert rows == json.loads(msgspec.json.encode(workspace.views.rows()))
+    assert rows == json.loads(msgspec.json.encode(Views.of(workspace).rows()))
     assert [row["session_id"] for row in rows] == [record.session_id for record in reversed(three)]
 
 
@@ -73,14 +74,14 @@ def test_filters_of_the_list(
     peaktrade: Command, workspace: Workspace, three: list[SessionRecord], options: list[str], query: Query
 ) -> None:
     rows = json.loads(peaktrade("session", "list", "--json", *options).stdout)
-    assert rows == json.loads(msgspec.json.encode(workspace.views.rows(query)))
+    assert rows == json.loads(msgspec.json.encode(Views.of(workspace).rows(query)))
 
 
 def test_the_same_figure_in_list_show_report_and_views(
     peaktrade: Command, workspace: Workspace, three: list[SessionRecord]
 ) -> None:
     record = three[0]
-    row = workspace.views.row(record.session_id)
+    row = Views.of(workspace).row(record.session_id)
     assert row.realized_pnl == record.metrics["realized_pnl"] != 0.0
     (line,) = [text for text in peaktrade("session", "list").stdout.splitlines() if record.session_id in text]
     assert f" {wording.signed(row.realized_pnl)} " in line
@@ -92,7 +93,7 @@ def test_the_same_figure_in_list_show_report_and_views(
         assert re.search(rf"{re.escape(name)} +{re.escape(value)}", shown), name
         assert f"| {name} | {value} |" in markdown
         assert f"<dt>{name}</dt><dd>{value}</dd>" in html
-    stats = workspace.views.stats()
+    stats = Views.of(workspace).stats()
     assert stats.total_pnl == pytest.approx(sum(one.metrics["realized_pnl"] for one in three))
     assert f"**Total realized PnL:** {wording.signed(stats.total_pnl)}" in markdown
     assert f"**Average max drawdown:** {wording.percent(stats.avg_drawdown)}" in markdown
@@ -160,7 +161,7 @@ class Tags(HTMLParser):
 
 
 def test_nothing_in_a_record_can_become_html(workspace: Workspace, peaktrade: Command) -> None:
-    workspace.registry.folder.mkdir(parents=True)
+    Registry.of(workspace).folder.mkdir(parents=True)
     record = {
         "session_id": EVIL,
         "mode": EVIL,
@@ -173,8 +174,8 @@ def test_nothing_in_a_record_can_become_html(workspace: Workspace, peaktrade: Co
         "config": {"notes": EVIL, "strategy_name": EVIL, "params": {EVIL: EVIL}, "timeframe": EVIL},
         "metrics": {"risk_status": EVIL, "deny_codes": {EVIL: EVIL}},
     }
-    (workspace.registry.folder / "evil.json").write_text(json.dumps(record))
-    (workspace.registry.folder / f"{EVIL.replace('/', '')}.json").write_text("{")
+    (Registry.of(workspace).folder / "evil.json").write_text(json.dumps(record))
+    (Registry.of(workspace).folder / f"{EVIL.replace('/', '')}.json").write_text("{")
     html = peaktrade("session", "report", "--stdout", "--output-format", "html").stdout
     assert "&lt;script&gt;alert(1)" in html
     assert "script" not in Tags(html).tags
@@ -289,5 +290,5 @@ def test_a_session_goes_on_when_nobody_watches_any_more(workspace: Workspace, st
     process = start("session", "run", "--timeframe", "1s", "--pace", "400", "--steps", "300")
     process.stderr.close()
     process.wait(timeout=30)
-    record = workspace.views.latest()
+    record = Views.of(workspace).latest()
     assert (record.status, record.metrics["steps"]) == ("completed", 300)

@@ -18,6 +18,9 @@ from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.control.audit import adopt, audit_checks, audit_registry, registry_check
 from peaktrade_core.records.chain import RegistryChain
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.records import SessionRecord, encode_record
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
@@ -26,23 +29,23 @@ Shadow = Callable[..., SessionRecord]
 
 
 def status_of(workspace: Workspace) -> tuple[str, str]:
-    found = registry_check(audit_registry(workspace.registry))
+    found = registry_check(audit_registry(Registry.of(workspace)))
     return found.status, found.evidence
 
 
 def chain_of(workspace: Workspace) -> Path:
-    return workspace.registry.chain.chain.path
+    return Registry.of(workspace).chain.chain.path
 
 
 @pytest.fixture
 def three(workspace: Workspace, run_shadow: Shadow) -> list[Path]:
     """Run three sessions and return their records' files."""
-    return [workspace.registry.path_of(run_shadow(seed=seed, steps=20)) for seed in (1, 2, 3)]
+    return [Registry.of(workspace).path_of(run_shadow(seed=seed, steps=20)) for seed in (1, 2, 3)]
 
 
 def test_sessions_that_end_are_in_the_chain_and_nothing_is_wrong(workspace: Workspace, three: list[Path]) -> None:
     assert status_of(workspace) == ("pass", "3 records as they were entered")
-    files = [link.data["file"] for link, _ in workspace.registry.chain.chain.links() if link.kind == "record"]
+    files = [link.data["file"] for link, _ in Registry.of(workspace).chain.chain.links() if link.kind == "record"]
     assert files == [path.name for path in three]
 
 
@@ -52,7 +55,7 @@ def test_an_aborted_session_is_entered_too(workspace: Workspace, start: Callable
         assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
-    assert [row.status for row in workspace.views.rows()] == ["aborted"]
+    assert [row.status for row in Views.of(workspace).rows()] == ["aborted"]
     assert status_of(workspace) == ("pass", "1 records as they were entered")
 
 
@@ -74,9 +77,9 @@ def test_a_harmed_record_is_named_with_what_happened(
 
 
 def test_a_record_that_somebody_slipped_in_is_named(workspace: Workspace, three: list[Path]) -> None:
-    record = workspace.views.record(workspace.views.rows()[0].session_id)
+    record = Views.of(workspace).record(Views.of(workspace).rows()[0].session_id)
     forged = msgspec.structs.replace(record, session_id="shadow_20991231_000000_abcdef", metrics={"realized_pnl": 1e6})
-    path = workspace.registry.path_of(forged)
+    path = Registry.of(workspace).path_of(forged)
     path.write_bytes(encode_record(forged))
     assert status_of(workspace) == ("fail", f"{path.name}: not entered by peaktrade")
 
@@ -119,7 +122,7 @@ def test_a_half_written_line_warns_and_the_next_session_heals_it(
     assert (status, "half written" in evidence) == ("warn", True)
     run_shadow(seed=4, steps=20)
     assert status_of(workspace) == ("pass", "4 records as they were entered")
-    healed = [link.data["cut_off"] for link, _ in workspace.registry.chain.chain.links() if link.kind == "healed"]
+    healed = [link.data["cut_off"] for link, _ in Registry.of(workspace).chain.chain.links() if link.kind == "healed"]
     assert healed == ['{"seq":4,"at":"2026']
 
 
@@ -129,6 +132,8 @@ def test_a_process_that_dies_between_line_and_record_is_recovered(workspace: Wor
         """
         import os, peaktrade_core.records.registry as registry
         from peaktrade_core.workspace.workspace import Workspace
+        from peaktrade_core.session.plan import Desk
+        from peaktrade_core.session.planning import plan_session
         from peaktrade_core.session.session import run_session
         whole = registry.write_atomic
         def die(path, data):
@@ -137,7 +142,7 @@ def test_a_process_that_dies_between_line_and_record_is_recovered(workspace: Wor
             os._exit(9)
         registry.write_atomic = die
         workspace = Workspace(os.environ["PEAKTRADE_HOME"])
-        run_session(workspace.plan(steps=30), workspace.desk())
+        run_session(plan_session(workspace, steps=30), Desk.of(workspace))
         """
     )
     env = {**os.environ, "PEAKTRADE_HOME": str(home)}
@@ -145,8 +150,8 @@ def test_a_process_that_dies_between_line_and_record_is_recovered(workspace: Wor
     assert done.returncode == 9, done.stderr
     status, evidence = status_of(workspace)
     assert (status, "its process died while it wrote the record" in evidence) == ("warn", True)
-    workspace.recover()
-    assert [row.status for row in workspace.views.rows()] == ["completed"]
+    recover(workspace)
+    assert [row.status for row in Views.of(workspace).rows()] == ["completed"]
     assert status_of(workspace)[0] in ("pass", "warn")
     adopt(workspace, (), "Ada", "the machine was cut off")
     assert status_of(workspace)[0] == "pass"
@@ -181,8 +186,8 @@ def test_adopting_settles_what_was_removed_and_needs_a_name_and_a_reason(
 
 def test_a_record_replaced_with_a_new_line_in_the_chain_warns(workspace: Workspace, three: list[Path]) -> None:
     """Whoever can write files can also add a good line; that it was entered twice cannot be hidden."""
-    record = workspace.views.record(workspace.views.rows()[-1].session_id)
-    workspace.registry.write(msgspec.structs.replace(record, metrics={**record.metrics, "realized_pnl": 1e6}))
+    record = Views.of(workspace).record(Views.of(workspace).rows()[-1].session_id)
+    Registry.of(workspace).write(msgspec.structs.replace(record, metrics={**record.metrics, "realized_pnl": 1e6}))
     status, evidence = status_of(workspace)
     assert (status, "entered twice with different content" in evidence) == ("warn", True)
 
@@ -190,12 +195,12 @@ def test_a_record_replaced_with_a_new_line_in_the_chain_warns(workspace: Workspa
 def test_a_chain_that_cannot_be_written_keeps_no_record_back(workspace: Workspace, run_shadow: Shadow) -> None:
     chain_of(workspace).mkdir(parents=True)
     record = run_shadow(seed=1, steps=20)
-    assert workspace.views.record(record.session_id).status == "completed"
+    assert Views.of(workspace).record(record.session_id).status == "completed"
     found = audit_checks(workspace)[0]
     assert (found.id, found.status) == ("registry_chain", "fail")
     chain_of(workspace).rmdir()
     run_shadow(seed=2, steps=20)
-    assert workspace.registry.path_of(record).name in audit_registry(workspace.registry).before
+    assert Registry.of(workspace).path_of(record).name in audit_registry(Registry.of(workspace)).before
 
 
 def test_many_processes_enter_at_once_and_no_line_is_lost(tmp_path: Path) -> None:

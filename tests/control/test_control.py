@@ -12,7 +12,7 @@ from peaktrade_core.base.checks import check
 from peaktrade_core.control.control import control_center, operator_output
 from peaktrade_core.control.live_lock import audit_snapshot, lock_checks
 from peaktrade_core.control.routine import routine
-from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.halts.states import GLOBAL, TradingStates
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.venue import brokers
@@ -70,7 +70,7 @@ def test_rehearsals_and_changed_evidence_are_no_evidence(workspace: Workspace) -
     assert duties(workspace)["health_check"] == "warn"
     name = leave(workspace, "health_check")
     assert duties(workspace)["health_check"] == "pass"
-    path = workspace.evidence.folder / f"{name}.json"
+    path = EvidenceBook.of(workspace).folder / f"{name}.json"
     path.write_text(path.read_text().replace('"yes"', '"no"'))
     assert duties(workspace)["health_check"] == "warn"
 
@@ -86,8 +86,8 @@ def test_a_report_that_failed_is_a_missed_duty_until_it_is_made(workspace: Works
 
 
 def test_a_routine_that_cannot_be_read_says_so(workspace: Workspace) -> None:
-    workspace.evidence.folder.mkdir(parents=True)
-    workspace.evidence.chain.path.write_text("scribble\n")
+    EvidenceBook.of(workspace).folder.mkdir(parents=True)
+    EvidenceBook.of(workspace).chain.path.write_text("scribble\n")
     (duty,) = routine(workspace)
     assert (duty.status, "no link of the chain" in duty.evidence) == ("fail", True)
     center = control_center(workspace)
@@ -106,7 +106,7 @@ def test_operator_output_names_layers_gates_evidence_and_the_decision(workspace:
 
 
 def test_a_halt_is_escalated_with_symptom_cause_and_next_step(workspace: Workspace) -> None:
-    workspace.states.set(GLOBAL, "HALTED", by="ada", reason="smoke", now=datetime.now(UTC))
+    TradingStates.of(workspace).set(GLOBAL, "HALTED", by="ada", reason="smoke", now=datetime.now(UTC))
     center = control_center(workspace)
     said = operator_output(center)
     assert (center.status, center.decision) == ("fail", "escalate to the owner")
@@ -116,7 +116,7 @@ def test_a_halt_is_escalated_with_symptom_cause_and_next_step(workspace: Workspa
 
 def test_the_command_prints_it_and_fails_when_something_did(workspace: Workspace, peaktrade) -> None:
     assert peaktrade("control").stdout.startswith("Operator output ")
-    workspace.states.set(GLOBAL, "HALTED", by="ada", reason="smoke", now=datetime.now(UTC))
+    TradingStates.of(workspace).set(GLOBAL, "HALTED", by="ada", reason="smoke", now=datetime.now(UTC))
     ended = peaktrade("control", "--json")
     told = json.loads(ended.stdout)
     assert (ended.code, told["decision"]) == (1, "escalate to the owner")

@@ -9,7 +9,8 @@ import pytest
 
 from peaktrade_core.base.checks import check
 from peaktrade_core.dashboard.panels import Page
-from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.workspace.workspace import Workspace
 
 HOSTILE = "<script>alert(1)</script>"
@@ -25,14 +26,14 @@ def text(html: str) -> str:
 
 
 def leave(workspace: Workspace, operator: str = "Ada", subject: str = "") -> str:
-    round_ = workspace.evidence.begin("health_check", "Health check", operator=operator, subject=subject)
+    round_ = EvidenceBook.of(workspace).begin("health_check", "Health check", operator=operator, subject=subject)
     round_.check("one", "One", [check("one", "Good?", True, "yes", "")])
     return round_.finish().evidence_id
 
 
 def test_the_decision_and_the_text_for_the_shift_log(workspace: Workspace) -> None:
     assert "Monitor No layer and no gate failed." in text(shown(workspace, "control_status"))
-    workspace.states.set(GLOBAL, "HALTED", by=HOSTILE, reason="smoke", now=datetime.now(UTC))
+    TradingStates.of(workspace).set(GLOBAL, "HALTED", by=HOSTILE, reason="smoke", now=datetime.now(UTC))
     html = shown(workspace, "control_status")
     assert "Escalate to the owner" in text(html)
     assert "symptom:" in text(html)
@@ -57,7 +58,7 @@ def test_evidence_links_its_session_and_says_what_was_changed(workspace: Workspa
     assert 'href="/session/shadow_20260105_060000_abcdef"' in html
     assert HOSTILE not in html
     assert "sealed" in text(html)
-    path = workspace.evidence.folder / f"{name}.json"
+    path = EvidenceBook.of(workspace).folder / f"{name}.json"
     path.write_text(path.read_text().replace('"yes"', '"no"'))
     said = text(shown(workspace, "evidence"))
     assert "1 records are not as they were sealed." in said
@@ -68,8 +69,8 @@ def test_evidence_links_its_session_and_says_what_was_changed(workspace: Workspa
 
 @pytest.mark.parametrize("name", ["control_status", "gates", "routine", "evidence"])
 def test_a_broken_chain_is_said_in_words(workspace: Workspace, name: str) -> None:
-    workspace.evidence.folder.mkdir(parents=True)
-    workspace.evidence.chain.path.write_text("scribble\n")
+    EvidenceBook.of(workspace).folder.mkdir(parents=True)
+    EvidenceBook.of(workspace).chain.path.write_text("scribble\n")
     html = shown(workspace, name)
     assert "Traceback" not in html
     assert name == "gates" or "no link of the chain" in html

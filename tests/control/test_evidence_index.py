@@ -62,7 +62,7 @@ def test_filters_apply_before_the_limit_and_the_newest_come_first(workspace: Wor
     ],
 )
 def test_a_harmed_record_is_a_row_that_says_so(workspace: Workspace, harm, state: str, status: str) -> None:
-    book = workspace.evidence
+    book = EvidenceBook.of(workspace)
     good, bad = leave(book), leave(book, "pre_session_check")
     harm(book.folder / f"{bad}.json")
     assert states(book) == {good: "sealed", bad: state}
@@ -71,15 +71,17 @@ def test_a_harmed_record_is_a_row_that_says_so(workspace: Workspace, harm, state
 
 
 def test_a_runbook_that_was_left_is_unfinished_and_no_fault(workspace: Workspace) -> None:
-    round_ = workspace.evidence.begin("health_check", "Health check", operator="Ada")
-    assert states(workspace.evidence) == {round_.id: "unfinished"}
-    assert evidence_check(workspace.evidence).status == "pass"
-    (workspace.evidence.folder / f"{round_.id}.json").write_bytes(b"")  # claimed, and dead before the first step
-    assert states(workspace.evidence) == {round_.id: "unfinished"}
+    round_ = EvidenceBook.of(workspace).begin("health_check", "Health check", operator="Ada")
+    assert states(EvidenceBook.of(workspace)) == {round_.id: "unfinished"}
+    assert evidence_check(EvidenceBook.of(workspace)).status == "pass"
+    (EvidenceBook.of(workspace).folder / f"{round_.id}.json").write_bytes(
+        b""
+    )  # claimed, and dead before the first step
+    assert states(EvidenceBook.of(workspace)) == {round_.id: "unfinished"}
 
 
 def test_a_finished_record_without_its_seal_warns(workspace: Workspace) -> None:
-    book = workspace.evidence
+    book = EvidenceBook.of(workspace)
     leave(book)
     name = leave(book, "pre_session_check")
     lines = book.chain.path.read_bytes().splitlines(keepends=True)
@@ -90,7 +92,7 @@ def test_a_finished_record_without_its_seal_warns(workspace: Workspace) -> None:
 
 def test_the_commands_list_show_and_verify(workspace: Workspace, peaktrade) -> None:
     assert "No runbook has left evidence yet" in peaktrade("evidence", "list").stdout
-    name = leave(workspace.evidence, subject="shadow_1")
+    name = leave(EvidenceBook.of(workspace), subject="shadow_1")
     listed = json.loads(peaktrade("evidence", "list", "--days", 1, "--json").stdout)
     assert [(row["evidence_id"], row["state"], row["outcome"]) for row in listed] == [(name, "sealed", "passed")]
     shown = peaktrade("evidence", "show", name).stdout
@@ -98,7 +100,7 @@ def test_the_commands_list_show_and_verify(workspace: Workspace, peaktrade) -> N
     assert "Ada (operator)" in shown
     assert "No record matches." in peaktrade("evidence", "list", "--outcome", "failed").stdout
     assert peaktrade("evidence", "verify").code == 0
-    path = workspace.evidence.folder / f"{name}.json"
+    path = EvidenceBook.of(workspace).folder / f"{name}.json"
     path.write_text(path.read_text().replace("40 GB", "90 GB"))
     ended = peaktrade("evidence", "verify")
     assert (ended.code, f"{name}: changed after it was sealed" in ended.stdout) == (1, True)
@@ -108,11 +110,11 @@ def test_the_commands_list_show_and_verify(workspace: Workspace, peaktrade) -> N
 
 
 def test_a_broken_chain_is_an_error_in_a_sentence(workspace: Workspace, peaktrade) -> None:
-    leave(workspace.evidence)
-    workspace.evidence.chain.path.write_text("scribble\n")
+    leave(EvidenceBook.of(workspace))
+    EvidenceBook.of(workspace).chain.path.write_text("scribble\n")
     ended = peaktrade("evidence", "list")
     assert (ended.code, "no link of the chain" in ended.stderr) == (4, True)
-    assert evidence_check(workspace.evidence).status == "fail"
+    assert evidence_check(EvidenceBook.of(workspace)).status == "fail"
 
 
 def test_a_long_history_is_not_read_for_today(workspace: Workspace) -> None:

@@ -6,7 +6,11 @@ import json
 import tomllib
 from pathlib import Path
 
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.control.routine import routine
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 REPO = Path(__file__).resolve().parents[2]
@@ -17,7 +21,9 @@ RULE = "failed-job"
 
 def found(home: Path) -> list[str]:
     """Return what the rule about jobs and reports finds."""
-    return [one.message for one in Workspace(home).alert_engine().look().findings[RULE]]
+    return [
+        one.message for one in AlertEngine.of(Workspace(home), Alerts.of(Workspace(home)).log).look().findings[RULE]
+    ]
 
 
 def test_a_failed_daily_report_is_told_and_forgotten_once_it_is_made(home: Path, peaktrade) -> None:
@@ -51,7 +57,7 @@ def test_a_report_prints_the_heads_of_the_chains_at_its_foot(
     home: Path, workspace: Workspace, run_shadow, peaktrade
 ) -> None:
     run_shadow(seed=1, steps=20)
-    head = workspace.views.chain_head()
+    head = Views.of(workspace).chain_head()
     assert len(head) == 64
     assert peaktrade("report", "daily", "--date", "today").code == 0
     for suffix in ("html", "md"):
@@ -63,7 +69,7 @@ def test_a_report_prints_the_heads_of_the_chains_at_its_foot(
 
 def test_the_daily_status_leaves_evidence_that_answers_its_checklist_lines(workspace: Workspace, peaktrade) -> None:
     told = json.loads(peaktrade("runbook", "run", "control_center_daily", "-p", "operator=Ada", "--json").stdout)
-    evidence = workspace.evidence.load(told["evidence_id"])
+    evidence = EvidenceBook.of(workspace).load(told["evidence_id"])
     assert (evidence.operator, told["outcome"]) == ("Ada", "warned")
     answered = {(step.id, one.id) for step in evidence.steps for one in step.checks}
     lines = tomllib.loads((REPO / "docs" / "checklists.d" / "control.toml").read_text())["line"]

@@ -17,6 +17,9 @@ from typing import Any, NamedTuple
 
 import psutil  # type: ignore[import-untyped]
 
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -130,8 +133,8 @@ def _is_kernel(process: psutil.Process) -> bool:
 def make_history(workspace: Workspace) -> None:
     """Fill a workspace: four real shadow sessions, a failed one full of markup, an aborted one, a broken file."""
     for seed, strategy in enumerate(("ma_crossover", "rsi_reversion", "trend_following", "donchian_breakout"), 1):
-        run_session(workspace.plan(strategy=strategy, seed=seed, steps=300), workspace.desk())
-    folder = workspace.registry.folder
+        run_session(plan_session(workspace, strategy=strategy, seed=seed, steps=300), Desk.of(workspace))
+    folder = Registry.of(workspace).folder
     record = json.loads(sorted(folder.iterdir())[0].read_text())
     for session_id, changes in {
         "testnet_20260101_080000_aaaaaa": {

@@ -16,6 +16,7 @@ from peaktrade_core.dashboard.api import ROUTES
 from peaktrade_core.dashboard.documents import openapi
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 ITEM = {  # of the contracts
@@ -39,9 +40,9 @@ def test_sessions_agree_with_the_views(dashboard: Dashboard, history: Workspace)
     assert [row["session_id"] for row in rows] == ["testnet_20260101_080000_aaaaaa"]
     assert set(rows[0]) >= ITEM
     listed = dashboard.json("/api/live_sessions")
-    assert [row["realized_pnl"] for row in listed] == [row.realized_pnl for row in history.views.rows()]
+    assert [row["realized_pnl"] for row in listed] == [row.realized_pnl for row in Views.of(history).rows()]
     found = dashboard.json("/api/live_sessions/stats?status=completed")
-    expected = history.views.stats(Query(status="completed"))
+    expected = Views.of(history).stats(Query(status="completed"))
     assert (found["total_sessions"], found["total_pnl"]) == (expected.total_sessions, expected.total_pnl)
     assert set(found) == {"total_sessions", "by_mode", "by_status", "total_pnl", "avg_drawdown"}
 
@@ -52,8 +53,8 @@ def test_file_that_nobody_can_read_is_a_row(dashboard: Dashboard) -> None:
 
 
 def test_detail_holds_what_the_record_holds(dashboard: Dashboard, history: Workspace) -> None:
-    session_id = history.views.rows(Query(status="completed"))[0].session_id
-    found, record = dashboard.json(f"/api/live_sessions/{session_id}"), history.views.record(session_id)
+    session_id = Views.of(history).rows(Query(status="completed"))[0].session_id
+    found, record = dashboard.json(f"/api/live_sessions/{session_id}"), Views.of(history).record(session_id)
     assert found["config"]["strategy_name"] == record.config["strategy_name"]
     assert found["metrics"]["equity_end"] == record.metrics["equity_end"]
     assert found["status"] == "completed"
@@ -117,7 +118,7 @@ def test_metrics_are_prometheus_text(dashboard: Dashboard, history: Workspace) -
     dashboard.get("/api/live_sessions")
     families = {family.name: family for family in text_string_to_metric_families(dashboard.get("/metrics").body)}
     by_status = {sample.labels["status"]: sample.value for sample in families["peaktrade_sessions"].samples}
-    assert by_status == history.views.stats().by_status
+    assert by_status == Views.of(history).stats().by_status
     assert families["peaktrade_up"].samples[0].value == 1.0
     assert {sample.labels["state"] for sample in families["peaktrade_runs"].samples} == {"running", "silent", "died"}
     routes = {sample.labels.get("route") for sample in families["peaktrade_http_requests"].samples}
@@ -156,7 +157,7 @@ def test_snapshot_panel_that_fails_says_so_alone(tmp_path, monkeypatch: pytest.M
     def broken(*_: object) -> None:
         raise OSError("disk on fire")
 
-    monkeypatch.setattr(workspace.views, "stats", broken)
+    monkeypatch.setattr(Views.of(workspace), "stats", broken)
     panels = {panel.id: panel for panel in snapshot.take(workspace).panels}
     assert panels["sessions"].status == "fail"
     assert "disk on fire" in panels["sessions"].summary

@@ -16,6 +16,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from peaktrade_core.dashboard.api import ROUTES
 from peaktrade_core.dashboard.pages import PAGES
 from peaktrade_core.dashboard.wire import PROTOCOL, framed
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.workspace.workspace import Workspace
 
 PATHS = [re.sub(r"\{\w+\}", "x", item.path) for item in (*ROUTES, *PAGES)] + [
@@ -253,7 +254,7 @@ def test_only_frames_that_fit_are_passed_on(n: int, expected: bool) -> None:
 def test_damaged_artefacts_leave_pages_and_api_up(tmp_path) -> None:  # type: ignore[no-untyped-def]
     workspace = new_workspace(tmp_path / "home")
     make_history(workspace)
-    folder, runs = workspace.registry.folder, sorted(workspace.runs.iterdir())
+    folder, runs = Registry.of(workspace).folder, sorted(workspace.runs.iterdir())
     for name, data in {
         "20260102T000000_x_empty.json": b"",
         "20260102T000000_x_list.json": b"[1, 2]",

@@ -12,6 +12,7 @@ from serving import HOSTILE, Dashboard, make_history, new_workspace
 
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, UnknownNameError
 from peaktrade_core.dashboard.export import export_dashboard, export_page
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 FILES = [
@@ -34,7 +35,7 @@ def test_files_are_the_same_when_nothing_changed(history: Workspace, tmp_path: P
 
 
 def test_files_agree_with_the_server(history: Workspace, dashboard: Dashboard, tmp_path: Path) -> None:
-    run_id = history.views.runs(2)[1].run_id
+    run_id = Views.of(history).runs(2)[1].run_id
     export_dashboard(history, tmp_path, run_id)
     for name, path in {
         "live_sessions": "/api/live_sessions?limit=50",

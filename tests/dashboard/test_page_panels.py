@@ -18,14 +18,19 @@ import pytest
 from serving import HOSTILE
 
 from peaktrade_core.alerts.alerts import Cleared, Raised
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.checkout import git_commit
 from peaktrade_core.control.layers import layers
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.dashboard.panels.base import coded, figures
 from peaktrade_core.dashboard.words import words
 from peaktrade_core.desk.readiness import pre_session_checks
-from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.events import Fill
 from peaktrade_core.trading.records import SessionRecord
@@ -57,7 +62,7 @@ def test_session_shows_the_figures_of_its_record(workspace: Workspace, run_shado
 def test_session_charts_hold_every_bar_and_every_fill(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=3, steps=300)
     html = shown(workspace, "session_curves", record.session_id)
-    fills = [event for event in workspace.views.events(record.session_id) if isinstance(event, Fill)]
+    fills = [event for event in Views.of(workspace).events(record.session_id) if isinstance(event, Fill)]
     assert fills
     assert html.count('<use href="#mark-buy"') == sum(fill.qty > 0 for fill in fills)
     assert html.count('<use href="#mark-sell"') == sum(fill.qty < 0 for fill in fills)
@@ -89,7 +94,7 @@ def test_denials_are_counted_and_explained(workspace: Workspace, run_shadow: Sha
 
 def test_session_without_a_journal_says_so_and_keeps_the_rest(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=3, steps=50)
-    for path in workspace.run_folder(record.session_id).path.iterdir():
+    for path in RunFolder(workspace.runs, record.session_id).path.iterdir():
         path.unlink()
     assert "Not everything could be read." in shown(workspace, "session_events", record.session_id)
     assert "cannot read" in shown(workspace, "session_curves", record.session_id)
@@ -99,7 +104,7 @@ def test_session_without_a_journal_says_so_and_keeps_the_rest(workspace: Workspa
 
 def test_journal_that_is_torn_or_garbage_never_breaks_a_panel(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=3, steps=50)
-    journal = workspace.run_folder(record.session_id).journal
+    journal = RunFolder(workspace.runs, record.session_id).journal
     whole = journal.read_bytes()
     for data in (whole[: len(whole) // 2], b"", b"\x00\xff" * 500, b'{"type":"bar"}\n' * 3, whole + b"{]\n"):
         journal.write_bytes(data)
@@ -132,11 +137,11 @@ def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_s
         assert "Running 1" in text(shown(workspace, "status"))
         assert "data-final" not in shown(workspace, "run", row)
         os.kill(process.pid, signal.SIGSTOP)
-        path = workspace.run_folder(row).journal
+        path = RunFolder(workspace.runs, row).journal
         _wait(workspace, "running")
         old = time.time() - 900
         os.utime(path, (old, old))
-        beat = workspace.run_folder(row).path / "heartbeat.json"
+        beat = RunFolder(workspace.runs, row).path / "heartbeat.json"
         raw = json.loads(beat.read_text())
         beat.write_text(json.dumps({**raw, "at": (datetime.now(UTC) - timedelta(seconds=900)).isoformat()}))
         assert "◔ SILENT" in shown(workspace, "runs")
@@ -156,7 +161,7 @@ def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_s
 def _wait(workspace: Workspace, state: str) -> str:
     """Return the id of a run in that state that has worked off a bar, as soon as there is one."""
     for _ in range(200):
-        for row in workspace.views.runs():
+        for row in Views.of(workspace).runs():
             if row.state == state and row.step:
                 return row.run_id
         time.sleep(0.05)
@@ -168,7 +173,7 @@ def raise_alert(workspace: Workspace, alert_id: str, severity: str, message: str
     alert = Raised(
         at=now, alert_id=alert_id, rule_id="pnl_drop", key="", severity=severity, message=message, run_id=run_id
     )
-    workspace.alerts.log.append(lambda _: [alert])
+    Alerts.of(workspace).log.append(lambda _: [alert])
 
 
 def test_alerts_show_the_worst_first_who_has_them_and_what_was(workspace: Workspace) -> None:
@@ -176,7 +181,7 @@ def test_alerts_show_the_worst_first_who_has_them_and_what_was(workspace: Worksp
     raise_alert(workspace, "A-1", "warning", "slow feed")
     raise_alert(workspace, "A-2", "critical", f"loss {HOSTILE}", "shadow_1")
     raise_alert(workspace, "A-3", "critical", "loss two")
-    workspace.alerts.acknowledge("A-3", "anna", "on it")
+    Alerts.of(workspace).acknowledge("A-3", "anna", "on it")
     html = shown(workspace, "alerts_open")
     assert re.findall(r'data-key="(A-\d)"', html) == ["A-2", "A-1", "A-3"]
     assert "◆ critical" in text(html)
@@ -185,7 +190,7 @@ def test_alerts_show_the_worst_first_who_has_them_and_what_was(workspace: Worksp
     assert "&lt;script&gt;" in html
     assert re.findall(r'data-key="(A-\d)"', shown(workspace, "alerts_open", query="severity=warning")) == ["A-1"]
     assert "unknown severity" in shown(workspace, "alerts_open", query="severity=huge")
-    workspace.alerts.log.append(lambda _: [Cleared(at=datetime.now(UTC), alert_id="A-1", message="fast again")])
+    Alerts.of(workspace).log.append(lambda _: [Cleared(at=datetime.now(UTC), alert_id="A-1", message="fast again")])
     assert 'data-key="A-1"' not in shown(workspace, "alerts_open")
     assert 'data-key="A-1"' in shown(workspace, "alerts_history")
     assert "Alerts ◆ 2" in text(shown(workspace, "wall"))
@@ -195,7 +200,7 @@ def test_activity_is_newest_first_filtered_and_linked(workspace: Workspace, run_
     assert "Nothing was done here yet." in shown(workspace, "activity")
     record = run_shadow(seed=1, steps=20)
     after = datetime.now(UTC) + timedelta(seconds=2)
-    workspace.states.set(GLOBAL, "HALTED", by="ada", reason="drill", now=after)
+    TradingStates.of(workspace).set(GLOBAL, "HALTED", by="ada", reason="drill", now=after)
     html = shown(workspace, "activity")
     assert html.index("drill") < html.index("session completed") < html.index("session began")
     assert f'href="/session/{record.session_id}"' in html
@@ -211,7 +216,7 @@ def test_system_says_ready_locked_and_what_is_stopped(workspace: Workspace) -> N
     assert "Readiness ✓ ready" in said
     assert "Kill switch ● released" in said
     assert "Live trading ■ locked By design" in said
-    workspace.kill_switch.engage("ada", "smoke in the room")
+    KillSwitch.of(workspace).engage("ada", "smoke in the room")
     said = text(shown(workspace, "system_lights"))
     assert "Readiness ✕ not ready" in said
     assert "Kill switch ◆ engaged no orders: smoke in the room (by ada" in said
@@ -226,7 +231,7 @@ def test_layers_say_unknown_where_nothing_is_known_and_fail_where_it_fails(
     assert [before[f"L{i}"] for i in range(7)] == ["pass", "unknown", "pass", "unknown", "pass", "unknown", "unknown"]
     assert "? unknown" in text(shown(workspace, "layers"))
     run_shadow(seed=1, steps=20)
-    workspace.states.set(GLOBAL, "HALTED", by="ada", reason="drill", now=datetime.now(UTC))
+    TradingStates.of(workspace).set(GLOBAL, "HALTED", by="ada", reason="drill", now=datetime.now(UTC))
     raise_alert(workspace, "A-1", "critical", "loss")
     after = {layer.code: layer.status for layer in layers(workspace)}
     assert (after["L3"], after["L4"], after["L5"]) == ("pass", "fail", "fail")
@@ -234,7 +239,7 @@ def test_layers_say_unknown_where_nothing_is_known_and_fail_where_it_fails(
 
 
 def test_layer_that_cannot_be_read_fails_and_the_others_stand(workspace: Workspace) -> None:
-    workspace.alerts.log.path.mkdir(parents=True)
+    Alerts.of(workspace).log.path.mkdir(parents=True)
     found = {layer.code: layer for layer in layers(workspace)}
     assert found["L5"].status == "fail"
     assert "cannot read" in found["L5"].findings[-1].text
@@ -252,7 +257,7 @@ def test_wall_and_session_speak_german(workspace: Workspace, run_shadow: Shadow)
 
 def test_questions_of_checks_are_asked_in_the_language_of_the_page(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=1, steps=20)
-    after, before = post_session_checks(workspace.views, record.session_id), pre_session_checks(workspace)
+    after, before = post_session_checks(Views.of(workspace), record.session_id), pre_session_checks(workspace)
     english, german = words("en"), words("de")
     asked = {f"ask_{check.id}": check.question for check in (*after, *before)}
     assert {key: english.get(key) for key in asked} == asked  # the pages ask what the package asks
@@ -270,7 +275,7 @@ def test_record_shows_the_command_line_as_it_can_be_typed(workspace: Workspace, 
     record = run_shadow(seed=1, steps=20)
     changed = {**msgspec.to_builtins(record), "cli_args": ["session", "run", "--notes", "a b; rm"], "odd": "field"}
     changed.pop("extra")
-    workspace.registry.path_of(record).write_text(json.dumps(changed))
+    Registry.of(workspace).path_of(record).write_text(json.dumps(changed))
     said = shown(workspace, "session_record", record.session_id)
     assert "session run --notes &#39;a b; rm&#39;" in said
     assert '<th scope="row">odd</th><td>field</td>' in said

@@ -13,8 +13,9 @@ from serving import HOSTILE, make_history
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.dashboard.panels import PANELS, Asked, Filters, Page, read_filters
 from peaktrade_core.dashboard.words import words
-from peaktrade_core.halts.states import GLOBAL
-from peaktrade_core.records.registry import Query
+from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.curve import Axis, Plot
 from peaktrade_core.show.ticks import nice_ticks
@@ -32,10 +33,10 @@ def text(html: str) -> str:
 
 def add(workspace: Workspace, session_id: str, **changes: object) -> None:
     """Add a copy of the newest record with some fields changed."""
-    record = msgspec.to_builtins(workspace.views.latest(Query(status="completed")))
+    record = msgspec.to_builtins(Views.of(workspace).latest(Query(status="completed")))
     data = {**record, "session_id": session_id, "run_id": session_id, **changes}
     name = re.sub(r"\W", "_", session_id)
-    (workspace.registry.folder / f"{name}.json").write_text(json.dumps(data))
+    (Registry.of(workspace).folder / f"{name}.json").write_text(json.dumps(data))
 
 
 def test_empty_registry_says_the_next_step(workspace: Workspace) -> None:
@@ -63,7 +64,7 @@ def test_both_languages_have_the_same_words_and_places() -> None:
 
 def test_tile_shows_the_figures_of_the_latest_finished_session(workspace: Workspace) -> None:
     make_history(workspace)
-    row = next(row for row in workspace.views.rows() if row.status == "completed")
+    row = next(row for row in Views.of(workspace).rows() if row.status == "completed")
     said = text(shown(workspace, "snapshot"))
     assert "shadow ✓ OK kraken · BTC/EUR · donchian_breakout" in said
     assert wording.signed(row.realized_pnl, "EUR") in said
@@ -84,7 +85,7 @@ def test_each_status_has_its_badge_and_each_file_its_row(workspace: Workspace) -
     assert "? UNREADABLE" in html
     assert "but there is no run folder" in html  # nothing stands behind the one that never ended
     assert "20260101T060000_live_session_shadow_torn.json: not valid JSON" in html
-    assert html.count("data-session=") == workspace.views.stats().total_sessions
+    assert html.count("data-session=") == Views.of(workspace).stats().total_sessions
 
 
 def test_failed_session_has_its_error_and_the_next_step_below(workspace: Workspace) -> None:
@@ -98,7 +99,7 @@ def test_what_files_hold_is_shown_as_text(workspace: Workspace) -> None:
     make_history(workspace)
     add(workspace, HOSTILE, mode=HOSTILE, status=HOSTILE, env_name=HOSTILE, symbol=f"X/{HOSTILE}", error=HOSTILE)
     add(workspace, "shadow_x", status="failed", error=HOSTILE, env_name=HOSTILE, finished_at="2099-01-01T00:00:00")
-    workspace.states.set(GLOBAL, "HALTED", by=HOSTILE, reason=HOSTILE, now=datetime.now(UTC))
+    TradingStates.of(workspace).set(GLOBAL, "HALTED", by=HOSTILE, reason=HOSTILE, now=datetime.now(UTC))
     for name in PANELS:
         for subject in (None, HOSTILE, "shadow_x"):
             html = shown(workspace, name, subject=subject)
@@ -111,7 +112,9 @@ def test_what_files_hold_is_shown_as_text(workspace: Workspace) -> None:
 
 
 def test_halt_is_shown_with_its_reason(workspace: Workspace) -> None:
-    workspace.states.set(GLOBAL, "HALTED", by="ada", reason="feed looks wrong", now=datetime(2026, 1, 5, 8, tzinfo=UTC))
+    TradingStates.of(workspace).set(
+        GLOBAL, "HALTED", by="ada", reason="feed looks wrong", now=datetime(2026, 1, 5, 8, tzinfo=UTC)
+    )
     said = text(shown(workspace, "status"))
     assert "Trading halted global: feed looks wrong (by ada, since 2026-01-05 08:00 UTC)" in said
 
@@ -125,7 +128,7 @@ def test_unreadable_trading_state_counts_as_no_orders(workspace: Workspace) -> N
 
 def test_today_sums_each_currency_by_itself(workspace: Workspace) -> None:
     make_history(workspace)
-    euros = sum(row.realized_pnl for row in workspace.views.rows() if row.status == "completed")
+    euros = sum(row.realized_pnl for row in Views.of(workspace).rows() if row.status == "completed")
     now = datetime.now(UTC).isoformat()
     add(workspace, "shadow_usd", symbol="BTC/USD", metrics={"realized_pnl": 12.5}, started_at=now, finished_at=now)
     add(workspace, "shadow_nan", metrics={"realized_pnl": None}, started_at=now)
@@ -135,7 +138,7 @@ def test_today_sums_each_currency_by_itself(workspace: Workspace) -> None:
 def test_trend_sums_up_the_days(workspace: Workspace) -> None:
     make_history(workspace)
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
-    today = sum(row.realized_pnl for row in workspace.views.rows() if row.status == "completed")
+    today = sum(row.realized_pnl for row in Views.of(workspace).rows() if row.status == "completed")
     assert "4 sessions on one day so far" in shown(workspace, "trend")
     add(workspace, "shadow_before", metrics={"realized_pnl": 100.0, "max_drawdown": 0.25}, started_at=yesterday)
     add(workspace, "shadow_usd", symbol="BTC/USD", metrics={"realized_pnl": 12.5})
@@ -165,7 +168,7 @@ def test_limit_comes_after_the_filter(workspace: Workspace) -> None:
 
 def test_pages_of_the_list_follow_each_other_without_a_gap(workspace: Workspace) -> None:
     make_history(workspace)
-    every = [row.session_id for row in workspace.views.rows()]
+    every = [row.session_id for row in Views.of(workspace).rows()]
     seen, query = list[str](), "limit=3"
     while query:
         html = shown(workspace, "sessions", query)
@@ -179,7 +182,7 @@ def test_pages_of_the_list_follow_each_other_without_a_gap(workspace: Workspace)
 
 def test_columns_sort_by_link_both_ways_and_what_has_no_figure_comes_last(workspace: Workspace) -> None:
     make_history(workspace)
-    known = sorted(row.realized_pnl for row in workspace.views.rows(Query(mode="shadow")))
+    known = sorted(row.realized_pnl for row in Views.of(workspace).rows(Query(mode="shadow")))
 
     def figures(query: str) -> list[str]:
         return re.findall(r'data-figure="realized_pnl">([^<]+)<', shown(workspace, "sessions", query))

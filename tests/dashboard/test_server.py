@@ -15,6 +15,7 @@ from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.dashboard.memory import Watchdog
 from peaktrade_core.dashboard.server import serve
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -30,7 +31,7 @@ def test_page_is_whole_without_any_script_and_without_a_kernel(dashboard: Dashbo
     page = dashboard.get("/")
     assert page.status == 200
     assert "<title>Live-Track · peaktrade</title>" in page.body
-    for row in history.views.rows():
+    for row in Views.of(history).rows():
         assert row.session_id in page.body
     assert HOSTILE not in page.body
     assert "&lt;script&gt;window.stolen" in page.body
@@ -81,11 +82,11 @@ def test_each_page_links_its_json(dashboard: Dashboard, path: str, twin: str) ->
 
 def test_page_agrees_with_the_views(dashboard: Dashboard, history: Workspace) -> None:
     shown = re.findall(r'data-session="([^"]*)"', dashboard.get("/?mode=shadow").body)
-    assert shown == [row.session_id for row in history.views.rows(Query(mode="shadow"))]
+    assert shown == [row.session_id for row in Views.of(history).rows(Query(mode="shadow"))]
 
 
 def test_kernel_page_gets_a_scrubbed_environment_and_its_subject(odd: Dashboard, history: Workspace) -> None:
-    run_id = history.views.runs(1)[0].run_id
+    run_id = Views.of(history).runs(1)[0].run_id
     body = odd.get(f"/run/{run_id}?mode=shadow&note=x").body
     assert "canary-7f3a" not in body
     assert f"PEAKTRADE_HOME={history.home}" in body

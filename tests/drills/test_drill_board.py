@@ -12,8 +12,11 @@ from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.drills.board import DrillBoard, drill_checks, drill_ended, open_drill_board, start_drill
 from peaktrade_core.drills.drill import DONE, RUNNING
 from peaktrade_core.drills.tables import drill_events, drill_log, drill_phases, drill_state, drill_summary
+from peaktrade_core.incidents.book import IncidentBook
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.runbooks import run_runbook
 from peaktrade_core.runbooks.steps import Runbook, begin_runbook
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace, open_site
 
 
@@ -66,9 +69,9 @@ def beside(workspace: Workspace) -> Iterator[DrillBoard]:
     drill = board.drill
     assert drill is not None
     site = open_site(workspace.home / drill.workspace)
-    if not site.incidents.rows():
-        one = site.incidents.open("died", "x", subject="x", severity="medium", by="Anna", role="operator")
-        site.incidents.close(one.incident_id, "Anna", "x", "x")
+    if not IncidentBook.of(site).rows():
+        one = IncidentBook.of(site).open("died", "x", subject="x", severity="medium", by="Anna", role="operator")
+        IncidentBook.of(site).close(one.incident_id, "Anna", "x", "x")
     until(lambda: board.drill.status != RUNNING)
 
 
@@ -90,14 +93,14 @@ def test_a_drill_with_a_person_runs_beside_the_notebook_and_ends_with_its_incide
     assert [check.status for check in drill_ended(beside)] == ["warn"]
     assert "none yet" in repr(drill_state(beside))
     site = open_site(workspace.home / drill.workspace)
-    until(lambda: site.views.rows())
-    folder = site.run_folder(drill.session_id)
+    until(lambda: Views.of(site).rows())
+    folder = RunFolder(site.runs, drill.session_id)
     until(folder.alive)
-    one = site.incidents.open(
+    one = IncidentBook.of(site).open(
         "died", "it is gone", subject=drill.session_id, severity="medium", by="Anna", role="operator"
     )
-    site.incidents.mitigate(one.incident_id, "Anna", "nothing starts by itself")
-    site.incidents.close(one.incident_id, "Anna", "practice", "practice")
+    IncidentBook.of(site).mitigate(one.incident_id, "Anna", "nothing starts by itself")
+    IncidentBook.of(site).close(one.incident_id, "Anna", "practice", "practice")
     until(lambda: beside.drill.status == DONE)
     done = beside.drill
     assert [action.what for action in done.actions] == ["incident", "mitigated", "closed"]

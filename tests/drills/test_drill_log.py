@@ -13,6 +13,8 @@ import msgspec
 import pytest
 from drill_rig import drilled
 
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, UnknownNameError
 from peaktrade_core.drills import run as drill_run
@@ -66,7 +68,7 @@ def test_a_drill_is_logged_chained_and_can_be_judged_again(workspace: Workspace)
     assert noted.lessons == "look at the console first"
     assert book.verify().status == "pass"
     site = open_site(workspace.home / done.workspace)
-    site.alerts.silence(by="somebody later", reason="cheating", seconds=60.0, rule_id="error-spike")
+    Alerts.of(site).silence(by="somebody later", reason="cheating", seconds=60.0, rule_id="error-spike")
     assert rescore(workspace, done).score != done.score
     path = book.path(done.drill_id)
     path.write_bytes(path.read_bytes().replace(b'"points": 100.0', b'"points": 101.0'))
@@ -168,5 +170,5 @@ def test_a_drill_tells_nobody_outside(workspace: Workspace, home: Path) -> None:
     )
     done = drilled(workspace, QUICK)
     site = open_site(workspace.home / done.workspace)
-    assert set(site.alert_engine().settings.channels) == {"log"}
-    assert {channel for row in site.alerts.rows() for channel in row.deliveries} <= {"log"}
+    assert set(AlertEngine.of(site, Alerts.of(site).log).settings.channels) == {"log"}
+    assert {channel for row in Alerts.of(site).rows() for channel in row.deliveries} <= {"log"}

@@ -21,6 +21,10 @@ from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.drills.tables import drill_log, drill_phases
 from peaktrade_core.fleet.ending import owner_of
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.workspace.workspace import Workspace, open_site
 
 BESIDE = (
@@ -65,7 +69,7 @@ def running(workspace: Workspace, start: Callable[..., Any], *, beside: bool) ->
     book = book_of(workspace)
     until(lambda: book.unended() and book.load("latest").faults)
     drill = book.load("latest")
-    until(open_site(book.site(drill)).run_folder(drill.session_id).alive)
+    until(RunFolder(open_site(book.site(drill)).runs, drill.session_id).alive)
     return process, drill
 
 
@@ -75,10 +79,10 @@ def test_a_killed_drill_is_aborted_with_all_that_was_done_and_nothing_lingers(
 ) -> None:
     process, drill = running(workspace, start, beside=beside)
     book, site = book_of(workspace), open_site(workspace.home / drill.workspace)
-    folder = site.run_folder(drill.session_id)
+    folder = RunFolder(site.runs, drill.session_id)
     owner = owner_of(folder)
     assert owner is not None
-    site.states.set("shadow", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now())
+    TradingStates.of(site).set("shadow", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now())
     assert peaktrade("drill", "log").stdout.count(RUNNING) == 1  # whoever looks leaves a living one alone
     process.kill()
     process.wait()
@@ -96,7 +100,7 @@ def test_a_killed_drill_is_aborted_with_all_that_was_done_and_nothing_lingers(
     assert closed.ended_at is not None
     assert not folder.alive()
     until(lambda: not exists(owner), 10.0)  # it let go of its folder; the rest of its end takes a moment
-    assert site.views.record(drill.session_id).status != "started"
+    assert Views.of(site).record(drill.session_id).status != "started"
     assert folder.journal.is_file()
 
     again = peaktrade("drill", "score", drill.drill_id)
@@ -122,7 +126,7 @@ def test_a_killed_script_is_aborted_too(
     until(lambda: book.unended() and book.load("latest").faults)
     process.kill()
     process.wait()
-    workspace.recover()
+    recover(workspace)
     closed = book.load("latest")
     assert closed.status == ABORTED
     assert closed.session_status in ("aborted", "failed")  # the silence may have ended it before the kill
@@ -166,8 +170,8 @@ def test_what_a_kill_left_half_written_hides_nothing(workspace: Workspace) -> No
     site = open_site(book.site(drill))
     log = book.site(drill) / "logs" / "operations.log"
     log.write_text("2026-01-05T08:002026-01-05T08:00:00+00:00 trading-state shadow ACTIVE -> HALTED by Ben: torn\n")
-    site.states.set("shadow", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now())
-    workspace.recover()
+    TradingStates.of(site).set("shadow", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now())
+    recover(workspace)
     closed = book.load(drill.drill_id)
     assert (closed.status, [one.by for one in closed.actions]) == (ABORTED, ["Anna"])
 
@@ -177,16 +181,16 @@ def test_it_is_closed_once_and_only_on_its_own_machine(workspace: Workspace, mon
     note = book.path(drill.drill_id).with_name("process.json")
     own = note.read_text()
     note.write_text(json.dumps({**json.loads(own), "host": "elsewhere"}))
-    workspace.recover()
+    recover(workspace)
     assert book.load(drill.drill_id).status == RUNNING  # only that machine can know
     note.write_text(own)
     monkeypatch.setattr(drill_recovery, "so_far", _full_disk)
-    workspace.recover()
+    recover(workspace)
     assert book.load(drill.drill_id).status == RUNNING  # later, then
     monkeypatch.undo()
-    workspace.recover()
+    recover(workspace)
     first = book.load(drill.drill_id)
-    workspace.recover()
+    recover(workspace)
     assert (first.status, book.load(drill.drill_id)) == (ABORTED, first)
     assert book.unended() == []
 
@@ -198,7 +202,7 @@ def _full_disk(*_: object) -> Drill:
 def test_a_drill_that_runs_here_is_left_alone(workspace: Workspace) -> None:
     book = book_of(workspace)
     drill = book.begin(find_scenario(workspace.home, "disconnect"), operator="Anna Example")
-    workspace.recover()
+    recover(workspace)
     assert book.load(drill.drill_id).status == RUNNING
     assert book.finish(drill).status == DONE
 

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 from drill_rig import drilled
 
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.drills.drill import DONE, FAULTS, Drill
 from peaktrade_core.drills.scenarios import find_scenario, read_scenario, scenarios
+from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
 from peaktrade_core.records.registry import ALL
+from peaktrade_core.reports.activity import ActivityFeed
 from peaktrade_core.runbooks.runbooks import list_runbooks
+from peaktrade_core.runs.views import Views
 from peaktrade_core.trading import events as ev
 from peaktrade_core.workspace.workspace import Workspace, open_site
 
@@ -32,28 +36,30 @@ def test_a_scenario_happens_and_a_good_operator_passes(workspace: Workspace, nam
         happened = {f.kind for f in diagnose(site, done.session_id).findings if f.happened}
         assert happened & set(SHIPPED[name].expect.diagnosis)
     check_what_the_journal_shows(site, done)
-    assert workspace.views.rows(ALL) == workspace.views.runs(50) == []  # nothing of it is among the real records
-    assert workspace.incidents.rows() == []
-    assert workspace.alerts.rows() == []
-    assert [one.text for one in workspace.activity(50) if "/workspace/" in one.text] == []
+    assert (
+        Views.of(workspace).rows(ALL) == Views.of(workspace).runs(50) == []
+    )  # nothing of it is among the real records
+    assert IncidentBook.of(workspace).rows() == []
+    assert Alerts.of(workspace).rows() == []
+    assert [one.text for one in ActivityFeed.of(workspace)(50) if "/workspace/" in one.text] == []
 
 
 def check_what_the_journal_shows(site: Workspace, done: Drill) -> None:
     """Look for the trace that each fault must leave."""
-    events = site.views.events(done.session_id)
+    events = Views.of(site).events(done.session_id)
     notices = {event.code for event in events if isinstance(event, ev.Notice)}
     seen = {
         "disconnect": "ExchangeNetworkError" in notices and done.session_status == "failed",
         "rate_limit": {"ExchangeRateLimitError", "RECOVERED"} <= notices and done.session_status == "aborted",
         "bad_key": done.session_error.startswith("ExchangeAuthenticationError"),
-        "failed_channel": any("pager" in r.deliveries for r in site.alerts.rows())
-        and {r.deliveries.get("pager") for r in site.alerts.rows()} <= {"failed", "pending", None}
-        and {r.deliveries.get("log") for r in site.alerts.rows()} & {"delivered"} != set(),
+        "failed_channel": any("pager" in r.deliveries for r in Alerts.of(site).rows())
+        and {r.deliveries.get("pager") for r in Alerts.of(site).rows()} <= {"failed", "pending", None}
+        and {r.deliveries.get("log") for r in Alerts.of(site).rows()} & {"delivered"} != set(),
         "gap": any(isinstance(event, ev.Gap) for event in events),
         "outlier": "PRICE_COLLAR" in done.deny_codes,
         "clock_skew": "CLOCK_SKEW" in notices and "STALE_PRICE" in done.deny_codes,
         "reject_storm": sum(isinstance(e, ev.VenueAnswer) and not e.accepted for e in events) >= 3,
-        "pnl_drop": (site.views.record(done.session_id).metric("max_drawdown") or 0.0) > 0.1,
+        "pnl_drop": (Views.of(site).record(done.session_id).metric("max_drawdown") or 0.0) > 0.1,
         "crash": done.session_error.startswith("ProcessDied"),
         "full_disk": "cannot write the journal" in done.session_error,
     }

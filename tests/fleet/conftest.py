@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from peaktrade_core.fleet.ending import owner_of
+from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -29,10 +31,10 @@ def launch(workspace: Workspace) -> Iterator[Callable[..., str]]:
 
     def begin(*, allow_duplicate: bool = False, **given: Any) -> str:
         order = order_of(workspace, {"mode": "shadow", "pace": "600", "steps": 100_000, **given})
-        return workspace.fleet.start(order, by="kim", allow_duplicate=allow_duplicate).run_id
+        return Fleet.of(workspace).start(order, by="kim", allow_duplicate=allow_duplicate).run_id
 
     yield begin
-    for folder in (workspace.run_folder(path.name) for path in workspace.runs.glob("[!.]*")):
+    for folder in (RunFolder(workspace.runs, path.name) for path in workspace.runs.glob("[!.]*")):
         who = owner_of(folder)
         if who and folder.alive() and who.pid != os.getpid():
             os.kill(who.pid, signal.SIGKILL)

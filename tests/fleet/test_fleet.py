@@ -17,29 +17,34 @@ import pytest
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, ExchangeAuthenticationError
 from peaktrade_core.base.processes import Identity, exists, send, this_process
 from peaktrade_core.fleet.ending import owner_of
+from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.tally import fold
 from peaktrade_core.workspace.workspace import Workspace
 from tests.fleet.conftest import wait_until
 
 
 def kill(workspace: Workspace, run_id: str, number: int = signal.SIGKILL) -> None:
-    folder = workspace.run_folder(run_id)
+    folder = RunFolder(workspace.runs, run_id)
     os.kill(owner_of(folder).pid, number)
     if number == signal.SIGKILL:
         wait_until(lambda: not folder.alive())
 
 
 def stop(workspace: Workspace, *run_ids: str, **more):
-    rows = [workspace.views.run(run_id) for run_id in run_ids]
-    return {result.run_id: result for result in workspace.fleet.stop(rows, by="kim", reason="test", **more)}
+    rows = [Views.of(workspace).run(run_id) for run_id in run_ids]
+    return {result.run_id: result for result in Fleet.of(workspace).stop(rows, by="kim", reason="test", **more)}
 
 
 def is_whole(workspace: Workspace, run_id: str) -> bool:
-    record = workspace.views.record(run_id)
-    bars = fold(read_journal(workspace.run_folder(run_id).journal))
-    assert workspace.run_folder(run_id).table.is_file()
+    record = Views.of(workspace).record(run_id)
+    bars = fold(read_journal(RunFolder(workspace.runs, run_id).journal))
+    assert RunFolder(workspace.runs, run_id).table.is_file()
     start = record.config["start_balance"]
     assert record.metrics["equity_end"] == pytest.approx(
         start + record.metrics["realized_pnl"] + record.metrics["unrealized_pnl"]
@@ -51,16 +56,16 @@ def test_twenty_runs_at_once_lose_nothing(workspace: Workspace, home, peaktrade:
     def begin(seed: int) -> str:
         mine = Workspace(home)
         order = order_of(mine, {"mode": "shadow", "steps": 400, "pace": "max", "seed": seed})
-        return mine.fleet.start(order, by="kim", allow_duplicate=True).run_id
+        return Fleet.of(mine).start(order, by="kim", allow_duplicate=True).run_id
 
     with ThreadPoolExecutor(20) as starters:
         ids = list(starters.map(begin, range(20)))
     assert len(set(ids)) == 20
-    wait_until(lambda: not workspace.fleet.active(), 60)
-    assert workspace.views.stats().by_status == {"completed": 20}
+    wait_until(lambda: not Fleet.of(workspace).active(), 60)
+    assert Views.of(workspace).stats().by_status == {"completed": 20}
     for run_id in ids:
         assert is_whole(workspace, run_id)
-        assert workspace.views.record(run_id).metrics["steps"] == 400
+        assert Views.of(workspace).record(run_id).metrics["steps"] == 400
     shown = json.loads(peaktrade("fleet", "status", "--json").stdout)
     assert {row["run_id"] for row in shown} == set(ids)
 
@@ -70,11 +75,11 @@ def test_a_run_outlives_its_starter_and_any_terminal_ends_it(workspace: Workspac
     run_id = json.loads(begun.stdout)["run_id"]
     row = json.loads(peaktrade("fleet", "status", "--run-id", run_id, "--json").stdout)
     assert (row["state"], row["alive"], row["notes"]) == ("running", True, "daily")
-    assert os.getsid(owner_of(workspace.run_folder(run_id)).pid) != os.getsid(0)
+    assert os.getsid(owner_of(RunFolder(workspace.runs, run_id)).pid) != os.getsid(0)
     ended = peaktrade("fleet", "stop", "--all", "--reason", "end of shift", "--by", "kim")
     assert ended.code == 0
     assert "1 of 1 run(s) stopped" in ended.stdout
-    record = workspace.views.record(run_id)
+    record = Views.of(workspace).record(run_id)
     assert (record.status, record.error) == ("aborted", "Stopped: kim: end of shift")
     assert is_whole(workspace, run_id)
     assert "fleet stop" in (workspace.home / "logs" / "operations.log").read_text()
@@ -82,30 +87,30 @@ def test_a_run_outlives_its_starter_and_any_terminal_ends_it(workspace: Workspac
 
 def test_all_are_asked_at_once_and_the_stuck_one_is_killed(workspace: Workspace, launch: Callable) -> None:
     ids = [launch(strategy=name) for name in ("ma_crossover", "rsi_reversion", "donchian_breakout")]
-    wait_until(lambda: all(workspace.views.run(run_id).step for run_id in ids))
+    wait_until(lambda: all(Views.of(workspace).run(run_id).step for run_id in ids))
     kill(workspace, ids[1], signal.SIGSTOP)
     done = stop(workspace, *ids, deadline_s=2.5)
     assert [done[run_id].outcome for run_id in ids] == ["stopped", "killed", "stopped"]
     assert all(is_whole(workspace, run_id) for run_id in ids)
-    assert "kim asked it to stop (test)" in workspace.views.record(ids[1]).error
+    assert "kim asked it to stop (test)" in Views.of(workspace).record(ids[1]).error
     assert stop(workspace, ids[0])[ids[0]].outcome == "ended"
 
 
 def test_killed_runs_are_shown_as_dead_and_recovered_by_the_next_start(workspace: Workspace, launch: Callable) -> None:
     first = launch()
-    wait_until(lambda: workspace.views.run(first).step)
+    wait_until(lambda: Views.of(workspace).run(first).step)
     kill(workspace, first)
-    assert workspace.views.run(first).state == "died"
+    assert Views.of(workspace).run(first).state == "died"
     second = launch()
-    assert workspace.views.record(first).error.startswith("ProcessDied: the process")
+    assert Views.of(workspace).record(first).error.startswith("ProcessDied: the process")
     assert is_whole(workspace, first)
     assert stop(workspace, second, force=True)[second].outcome == "killed"
-    assert workspace.views.run(second).state == "aborted"
+    assert Views.of(workspace).run(second).state == "aborted"
 
 
 def test_a_recycled_process_number_is_left_alone(workspace: Workspace, launch: Callable) -> None:
     run_id = launch()
-    folder = workspace.run_folder(run_id)
+    folder = RunFolder(workspace.runs, run_id)
     meta, real = folder.read_meta(), owner_of(folder)
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
@@ -114,7 +119,7 @@ def test_a_recycled_process_number_is_left_alone(workspace: Workspace, launch: C
         result = stop(workspace, run_id, force=True)[run_id]
         assert (result.outcome, bystander.poll()) == ("running", None)
         assert "left alone" in result.message
-        assert workspace.views.run(run_id).alive
+        assert Views.of(workspace).run(run_id).alive
     finally:
         folder.write_meta(meta)
         bystander.kill()
@@ -135,11 +140,11 @@ def test_with_neither_meta_nor_heartbeat_a_run_is_asked_and_nobody_is_shot(
     workspace: Workspace, launch: Callable
 ) -> None:
     run_id = launch()
-    folder = workspace.run_folder(run_id)
+    folder = RunFolder(workspace.runs, run_id)
     folder.meta.write_text("{")
     (folder.path / "heartbeat.json").write_text("{")
     assert stop(workspace, run_id)[run_id].outcome == "stopped"
-    assert workspace.views.record(run_id).error == "Stopped: kim: test"
+    assert Views.of(workspace).record(run_id).error == "Stopped: kim: test"
 
 
 def test_the_starting_command_killed_leaves_a_true_state(workspace: Workspace, start: Callable) -> None:
@@ -149,10 +154,10 @@ def test_the_starting_command_killed_leaves_a_true_state(workspace: Workspace, s
         starter.kill()
         starter.wait()
     time.sleep(1.5)  # what was spawned has begun by then
-    for row in workspace.views.runs():
+    for row in Views.of(workspace).runs():
         assert row.alive == (row.state == "running")
-        assert workspace.run_folder(row.run_id).alive() == row.alive
-    ids = [row.run_id for row in workspace.fleet.active()]
+        assert RunFolder(workspace.runs, row.run_id).alive() == row.alive
+    ids = [row.run_id for row in Fleet.of(workspace).active()]
     assert all(result.outcome == "stopped" for result in stop(workspace, *ids).values())
     assert all(is_whole(workspace, run_id) for run_id in ids)
 
@@ -161,13 +166,13 @@ def test_the_stopping_command_killed_has_asked_all_the_same(
     workspace: Workspace, launch: Callable, start: Callable
 ) -> None:
     run_id = launch()
-    folder = workspace.run_folder(run_id)
+    folder = RunFolder(workspace.runs, run_id)
     stopping = start("fleet", "stop", "--all", "--by", "kim")
     wait_until(lambda: folder.stop_request() is not None)
     stopping.kill()
     wait_until(lambda: not folder.alive())
-    workspace.recover()
-    assert workspace.views.record(run_id).status == "aborted"
+    recover(workspace)
+    assert Views.of(workspace).record(run_id).status == "aborted"
     assert is_whole(workspace, run_id)
 
 
@@ -180,14 +185,14 @@ def test_what_is_refused_and_why(workspace: Workspace, launch: Callable, configu
     full = Workspace(home)
     order = order_of(full, {"mode": "shadow", "strategy": "rsi_reversion"})
     with pytest.raises(ConfigError, match="2 of at most 2 runs"):
-        full.fleet.start(order, by="kim")
+        Fleet.of(full).start(order, by="kim")
     configure("min_free_disk_mb = 200.0", "min_free_disk_mb = 1e9")
     with pytest.raises(ConfigError, match="MB free"):
-        Workspace(home).fleet.start(order, by="kim")
-    workspace.states.set("global", "HALTED", by="kim", reason="drill", now=datetime.now(UTC))
+        Fleet.of(Workspace(home)).start(order, by="kim")
+    TradingStates.of(workspace).set("global", "HALTED", by="kim", reason="drill", now=datetime.now(UTC))
     with pytest.raises(ConfigError, match=r"trading state HALTED \(global by kim: drill"):
         launch(strategy="rsi_reversion")
-    assert len(workspace.fleet.active()) == 2
+    assert len(Fleet.of(workspace).active()) == 2
     assert not list(workspace.runs.glob(".*.starting"))
 
 
@@ -218,8 +223,8 @@ def test_a_run_that_dies_at_once_says_why(workspace: Workspace, home) -> None:
     order = order_of(workspace, {"mode": "shadow"})
     (home / "config" / "config.toml").write_text("[session]\nsteps = -1\n")
     with pytest.raises(EnvironmentFault, match=r"did not start \(exit code 2\): .*steps = -1"):
-        workspace.fleet.start(order, by="kim")
-    assert workspace.views.runs() == []
+        Fleet.of(workspace).start(order, by="kim")
+    assert Views.of(workspace).runs() == []
     assert not list(workspace.runs.glob(".*.starting"))
 
 
@@ -228,7 +233,7 @@ def test_a_folder_that_cannot_be_written_is_said(workspace: Workspace) -> None:
     workspace.runs.mkdir()
     workspace.runs.chmod(0o500)
     with pytest.raises(EnvironmentFault, match="lock"):
-        workspace.fleet.start(order_of(workspace, {"mode": "shadow"}), by="kim")
+        Fleet.of(workspace).start(order_of(workspace, {"mode": "shadow"}), by="kim")
 
 
 def test_a_place_that_is_no_folder_is_said(workspace: Workspace, peaktrade: Callable) -> None:
@@ -242,20 +247,20 @@ def test_a_place_that_is_no_folder_is_said(workspace: Workspace, peaktrade: Call
 def test_a_profile_is_a_start_with_a_name(workspace: Workspace, peaktrade: Callable) -> None:
     begun = peaktrade("fleet", "start", "--profile", "quick_smoke", "--pace", "max", "--steps", 50, "--json")
     run_id = json.loads(begun.stdout)["run_id"]
-    wait_until(lambda: workspace.views.run(run_id).state == "completed")
-    record = workspace.views.record(run_id)
+    wait_until(lambda: Views.of(workspace).run(run_id).state == "completed")
+    record = Views.of(workspace).record(run_id)
     assert record.config["notes"] == "quick smoke"
     assert (record.metrics["steps"], record.config["strategy_name"]) == (50, "ma_crossover")
 
 
 def test_restart_is_another_run_like_it(workspace: Workspace, launch: Callable) -> None:
     first = launch(notes="as before", seed=7)
-    begun = workspace.fleet.restart(workspace.views.run(first), by="kim", reason="new day")
-    record = workspace.views.record(begun.run_id)
+    begun = Fleet.of(workspace).restart(Views.of(workspace).run(first), by="kim", reason="new day")
+    record = Views.of(workspace).record(begun.run_id)
     assert record.config["notes"] == "as before"
     assert record.config["seed"] == 7
     assert f"restart_of:{first}" in record.config["tags"]
-    assert workspace.views.record(first).error == "Stopped: kim: new day"
+    assert Views.of(workspace).record(first).error == "Stopped: kim: new day"
 
 
 def test_the_policy_replaces_what_died_and_nothing_else(
@@ -264,24 +269,24 @@ def test_the_policy_replaces_what_died_and_nothing_else(
     configure("backoff_s = 10.0", "backoff_s = 0.0")
     workspace = Workspace(home)
     order = order_of(workspace, {"mode": "shadow", "pace": "600", "steps": 100000, "restart": "on-failure"})
-    dies = workspace.fleet.start(order, by="kim").run_id
+    dies = Fleet.of(workspace).start(order, by="kim").run_id
     stays = launch(strategy="rsi_reversion", restart="on-failure")
     stop(workspace, stays)
     kill(workspace, dies)
-    (replaced,) = workspace.fleet.tend()
+    (replaced,) = Fleet.of(workspace).tend()
     assert replaced.restart_of == dies
-    assert workspace.fleet.tend() == []
+    assert Fleet.of(workspace).tend() == []
     kill(workspace, replaced.run_id)
-    (third,) = Workspace(home).fleet.tend()
+    (third,) = Fleet.of(Workspace(home)).tend()
     assert third.restart_of == replaced.run_id
-    assert len(workspace.fleet.active()) == 1
+    assert len(Fleet.of(workspace).active()) == 1
 
 
 def test_a_folder_without_a_record_is_written_off(workspace: Workspace) -> None:
-    folder = workspace.run_folder("shadow_20260101_000000_aaaaaa")
+    folder = RunFolder(workspace.runs, "shadow_20260101_000000_aaaaaa")
     folder.create({"run_id": folder.run_id, "mode": "shadow", "status": "started"})
     folder.release()
-    assert workspace.views.run(folder.run_id).state == "died"
-    assert workspace.fleet.recover() == [folder.run_id]
-    assert workspace.views.run(folder.run_id).state == "aborted"
-    assert workspace.fleet.recover() == []
+    assert Views.of(workspace).run(folder.run_id).state == "died"
+    assert Fleet.of(workspace).recover() == [folder.run_id]
+    assert Views.of(workspace).run(folder.run_id).state == "aborted"
+    assert Fleet.of(workspace).recover() == []

@@ -12,6 +12,9 @@ import pytest
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.processes import this_process
 from peaktrade_core.records.folder import Heartbeat, RunFolder
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -23,13 +26,13 @@ def beat(**more) -> Heartbeat:
 
 def test_the_last_heartbeat_says_how_the_session_stood(workspace: Workspace, run_shadow: Callable) -> None:
     record = run_shadow(steps=300)
-    seen = workspace.run_folder(record.session_id).heartbeat()
+    seen = RunFolder(workspace.runs, record.session_id).heartbeat()
     assert (seen.phase, seen.step, seen.pid) == ("ended", 300, this_process().pid)
     assert seen.equity == record.metrics["equity_end"]
     assert seen.max_drawdown == record.metrics["max_drawdown"]
     assert seen.orders_blocked == record.metrics["orders_blocked_risk"]
     assert seen.exposure == pytest.approx(abs(seen.position) * seen.price)
-    assert seen.events == sum(1 for _ in workspace.run_folder(record.session_id).journal.open())
+    assert seen.events == sum(1 for _ in RunFolder(workspace.runs, record.session_id).journal.open())
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b"[]", b'{"at": 3}'])
@@ -74,25 +77,25 @@ def test_looking_never_keeps_an_owner_out(tmp_path: Path) -> None:
 
 
 def test_an_id_is_given_once(workspace: Workspace) -> None:
-    plan = workspace.plan(steps=20, session_id="shadow_20260101_000000_abcdef")
-    assert run_session(plan, workspace.desk()).session_id == "shadow_20260101_000000_abcdef"
-    again = workspace.plan(steps=20, session_id="shadow_20260101_000000_abcdef")
+    plan = plan_session(workspace, steps=20, session_id="shadow_20260101_000000_abcdef")
+    assert run_session(plan, Desk.of(workspace)).session_id == "shadow_20260101_000000_abcdef"
+    again = plan_session(workspace, steps=20, session_id="shadow_20260101_000000_abcdef")
     with pytest.raises(ConfigError, match="exists"):
-        run_session(again, workspace.desk())
+        run_session(again, Desk.of(workspace))
     assert not list(workspace.runs.glob(".*.starting"))
-    assert workspace.views.stats().by_status == {"completed": 1}
+    assert Views.of(workspace).stats().by_status == {"completed": 1}
 
 
 @pytest.mark.parametrize("wrong", ["testnet_1", "../shadow_1", "shadow_/x", ""])
 def test_an_id_that_lies_or_escapes_is_refused(workspace: Workspace, wrong: str) -> None:
     with pytest.raises(ConfigError, match="session id"):
-        workspace.plan(session_id=wrong)
+        plan_session(workspace, session_id=wrong)
 
 
 @pytest.mark.parametrize("request_file", [None, b"{", b""])
 def test_a_session_obeys_a_request_to_stop(workspace: Workspace, request_file: bytes | None) -> None:
-    plan = workspace.plan(steps=100_000, pace=600.0, session_id="shadow_20260101_000000_000001")
-    folder = workspace.run_folder(plan.session_id)
+    plan = plan_session(workspace, steps=100_000, pace=600.0, session_id="shadow_20260101_000000_000001")
+    folder = RunFolder(workspace.runs, plan.session_id)
 
     def ask() -> None:
         while folder.heartbeat() is None:
@@ -104,7 +107,7 @@ def test_a_session_obeys_a_request_to_stop(workspace: Workspace, request_file: b
 
     asking = threading.Thread(target=ask)
     asking.start()
-    record = run_session(plan, workspace.desk())
+    record = run_session(plan, Desk.of(workspace))
     asking.join()
     assert record.status == "aborted"
     assert record.error.startswith("Stopped: kim: end of shift" if request_file is None else "Stopped: somebody")

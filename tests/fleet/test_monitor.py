@@ -7,8 +7,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.monitor import Follower, line_of
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show.columns import print_columns
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.workspace.workspace import Workspace
@@ -18,7 +21,7 @@ from tests.fleet.conftest import wait_until
 def test_a_follower_gives_each_event_once_however_the_file_grows(
     run_shadow: Callable, workspace: Workspace, tmp_path: Path
 ) -> None:
-    journal = workspace.run_folder(run_shadow(steps=80).session_id).journal
+    journal = RunFolder(workspace.runs, run_shadow(steps=80).session_id).journal
     data, events = journal.read_bytes(), list(read_journal(journal))
     growing = tmp_path / "events.jsonl"
     follower, got = Follower(growing), []
@@ -34,7 +37,7 @@ def test_a_follower_gives_each_event_once_however_the_file_grows(
 def test_a_follower_begins_behind_what_is_there_even_in_the_middle_of_a_line(
     run_shadow: Callable, workspace: Workspace, tmp_path: Path
 ) -> None:
-    data = workspace.run_folder(run_shadow(steps=30).session_id).journal.read_bytes()
+    data = RunFolder(workspace.runs, run_shadow(steps=30).session_id).journal.read_bytes()
     cut = data.rindex(b"\n", 0, -200) + 40
     growing = tmp_path / "events.jsonl"
     growing.write_bytes(data[:cut])
@@ -47,7 +50,7 @@ def test_a_follower_begins_behind_what_is_there_even_in_the_middle_of_a_line(
 
 
 def test_a_broken_line_is_counted_and_passed_over(tmp_path: Path, run_shadow: Callable, workspace: Workspace) -> None:
-    lines = workspace.run_folder(run_shadow(steps=20).session_id).journal.read_bytes().splitlines(keepends=True)
+    lines = RunFolder(workspace.runs, run_shadow(steps=20).session_id).journal.read_bytes().splitlines(keepends=True)
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"".join((*lines[:5], b"\xff{broken\n", *lines[5:])))
     follower = Follower(path, from_end=False)
@@ -56,7 +59,7 @@ def test_a_broken_line_is_counted_and_passed_over(tmp_path: Path, run_shadow: Ca
 
 
 def test_every_kind_of_event_is_one_line(run_shadow: Callable, workspace: Workspace) -> None:
-    for event in read_journal(workspace.run_folder(run_shadow(steps=500).session_id).journal):
+    for event in read_journal(RunFolder(workspace.runs, run_shadow(steps=500).session_id).journal):
         line = line_of(event)
         assert "\n" not in line
         if isinstance(event, BarDone):
@@ -94,14 +97,14 @@ def test_unknown_runs_and_contradictions_are_said(peaktrade: Callable) -> None:
 
 def test_follow_ends_with_its_run_or_with_ctrl_c(workspace: Workspace, launch: Callable, start: Callable) -> None:
     run_id = launch()
-    wait_until(lambda: workspace.views.run(run_id).step)
+    wait_until(lambda: Views.of(workspace).run(run_id).step)
     stopped = start("monitor", "follow", run_id, "--refresh-interval", 0.2)
     assert stopped.stdout.readline()
     stopped.send_signal(signal.SIGINT)
     assert stopped.wait(10) == 130
     watching = start("fleet", "tail", run_id, "--follow", "--json", "--limit", 3)
     first = json.loads(watching.stdout.readline())
-    list(workspace.fleet.stop([workspace.views.run(run_id)], by="kim", reason="test"))
+    list(Fleet.of(workspace).stop([Views.of(workspace).run(run_id)], by="kim", reason="test"))
     rest = [json.loads(line) for line in watching.stdout]
     numbers = [event["seq"] for event in (first, *rest)]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))

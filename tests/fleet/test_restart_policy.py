@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.fleet.launches import Launch, Order, Restart
+from peaktrade_core.fleet.launches import Launch, Order
 from peaktrade_core.fleet.restarts import WINDOW, Past, due_restarts
+from peaktrade_core.workspace.settings import Restart
 
 ENDED = datetime(2026, 1, 5, 8, tzinfo=UTC)
 

@@ -14,10 +14,14 @@ import msgspec
 import pytest
 
 from peaktrade_core.base.errors import SessionNotFoundError
-from peaktrade_core.halts.states import GLOBAL
+from peaktrade_core.halts.states import GLOBAL, TradingStates
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
 from peaktrade_core.incidents.diagnosis.findings import KINDS, Diagnosis, Finding
 from peaktrade_core.incidents.incident import KINDS as INCIDENT_KINDS
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource
 from peaktrade_core.trading.events import Failure, Gap, Notice
 from peaktrade_core.trading.market import Bar
@@ -161,8 +165,8 @@ def test_too_many_refusals_in_a_row_halt_the_session_and_are_no_risk_limit(desk:
 def test_a_halt_that_is_lifted_is_no_obstacle_any_more(desk: Desk, venue: LoopbackVenue) -> None:
     venue.faults.add(Fault.named("wrong_key"), path="OHLC", skip=8)
     ran = desk.session(steps=20)
-    scope = desk.workspace.states.everything()[-1].scope
-    desk.workspace.states.set(scope, "ACTIVE", by="ada", reason="new key", now=venue.clock.now())
+    scope = TradingStates.of(desk.workspace).everything()[-1].scope
+    TradingStates.of(desk.workspace).set(scope, "ACTIVE", by="ada", reason="new key", now=venue.clock.now())
     venue.faults.clear()
     assert conditions(of(desk, ran).finding("authentication"))["key"] == "warn"
     desk.session(steps=5)
@@ -207,9 +211,9 @@ def test_bars_that_are_late_impossible_or_far_off_are_told_apart(desk: Desk, ven
 
 
 def test_a_session_that_its_candles_ended_is_sent_to_the_runbook_of_the_data(workspace: Workspace) -> None:
-    workspace.registry.folder.mkdir(parents=True)
+    Registry.of(workspace).folder.mkdir(parents=True)
     told = {"session_id": "old_1", "mode": "shadow", "status": "failed", "error": "DataError: a bar out of order"}
-    path = workspace.registry.folder / "20200101T000000_live_session_shadow_old_1.json"
+    path = Registry.of(workspace).folder / "20200101T000000_live_session_shadow_old_1.json"
     path.write_bytes(msgspec.json.encode({**told, "config": {"feed": "replay"}}))
     found = diagnose(workspace, "old_1")
     assert kinds(found) == {"data_gap", "failed_session"}
@@ -263,8 +267,8 @@ class Still:
     """A clock that stands at a session's last bar."""
 
     def __init__(self, workspace: Workspace, record: SessionRecord) -> None:
-        self._at = workspace.views.events(record.session_id)[-1].ts
-        workspace.views._clock = self  # the views were made with the machine's clock
+        self._at = Views.of(workspace).events(record.session_id)[-1].ts
+        Views.of(workspace)._clock = self  # the views were made with the machine's clock
 
     def now(self) -> Any:
         return self._at
@@ -283,7 +287,7 @@ def test_a_drawdown_that_halted_is_high_and_escalates(
 def test_orders_denied_by_a_person_s_halt_are_no_limit(
     workspace: Workspace, run_shadow: Callable[..., SessionRecord]
 ) -> None:
-    workspace.states.set(GLOBAL, "HALTED", by="ada", reason="drill", now=workspace.clock.now())
+    TradingStates.of(workspace).set(GLOBAL, "HALTED", by="ada", reason="drill", now=workspace.clock.now())
     record = run_shadow(steps=300)
     finding = diagnose(workspace, record.session_id).finding("risk_limit")
     assert not finding.happened
@@ -306,7 +310,7 @@ def test_one_failed_is_investigated_and_two_in_a_row_are_a_pause(desk: Desk, ven
     assert (branch(third), third.severity) == ("its_runbook", "medium")  # one that completed breaks the row
     assert conditions(first)["since"] == "warn"
     assert (
-        conditions(diagnose(desk.workspace, desk.workspace.views.rows()[-1].session_id).finding("failed_session"))[
+        conditions(diagnose(desk.workspace, Views.of(desk.workspace).rows()[-1].session_id).finding("failed_session"))[
             "since"
         ]
         == "pass"
@@ -320,12 +324,12 @@ def test_a_session_that_a_person_stopped_did_not_die_and_one_that_was_killed_did
     for how in (signal.SIGTERM, signal.SIGKILL):
         process = start("session", "run", "--pace", "50", "--steps", "100000", "--json")
         until = time.monotonic() + 30.0
-        while not any(row.state == "running" and row.step for row in workspace.views.runs(5)):
+        while not any(row.state == "running" and row.step for row in Views.of(workspace).runs(5)):
             assert time.monotonic() < until, "the session did not start"
             time.sleep(0.05)
         process.send_signal(how)
         process.wait(30)
-        workspace.recover()
+        recover(workspace)
         ended.append(diagnose(workspace, "latest"))
     stopped, killed = ended
     assert (stopped.status, stopped.finding("died").happened) == ("aborted", False)
@@ -337,7 +341,7 @@ def test_a_session_that_a_person_stopped_did_not_die_and_one_that_was_killed_did
 def test_a_torn_journal_is_said_and_the_rest_is_still_diagnosed(desk: Desk, venue: LoopbackVenue) -> None:
     venue.faults.add(Fault.named("unavailable"), path="OHLC", skip=4, times=2)
     ran = desk.session(steps=20)
-    journal = desk.workspace.run_folder(ran.record.session_id).journal
+    journal = RunFolder(desk.workspace.runs, ran.record.session_id).journal
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:-6]) + b'{"seq": broken\n' + b"".join(lines[-5:]))
     found = of(desk, ran)
@@ -349,7 +353,7 @@ def test_a_torn_journal_is_said_and_the_rest_is_still_diagnosed(desk: Desk, venu
 
 
 def test_a_record_of_an_older_writer_is_diagnosed_by_its_error(workspace: Workspace) -> None:
-    folder = workspace.registry.folder
+    folder = Registry.of(workspace).folder
     folder.mkdir(parents=True)
     record = {"session_id": "old_1", "mode": "testnet", "status": "failed", "error": "AuthenticationError: bad key"}
     (folder / "20200101T000000_live_session_testnet_old_1.json").write_bytes(msgspec.json.encode(record))
@@ -360,7 +364,7 @@ def test_a_record_of_an_older_writer_is_diagnosed_by_its_error(workspace: Worksp
 
 @pytest.mark.parametrize("name", ["../../etc", "a b", "x" * 300, "ünï"])
 def test_a_record_with_an_id_that_is_no_folder_is_diagnosed_without_a_journal(workspace: Workspace, name: str) -> None:
-    folder = workspace.registry.folder
+    folder = Registry.of(workspace).folder
     folder.mkdir(parents=True)
     record = {"session_id": name, "mode": "shadow", "status": "failed", "error": "ConnectionError: reset"}
     (folder / "20200101T000000_live_session_shadow_x.json").write_bytes(msgspec.json.encode(record))

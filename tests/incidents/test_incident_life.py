@@ -18,6 +18,7 @@ from peaktrade_core.cli import main
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
 from peaktrade_core.incidents.incident import Incident, response_checks
 from peaktrade_core.incidents.review import review
+from peaktrade_core.reports.activity import ActivityFeed
 from peaktrade_core.schedule.periods import WEEK, span_of
 from peaktrade_core.schedule.retention import named_in_incidents
 from peaktrade_core.workspace.workspace import Workspace
@@ -271,9 +272,9 @@ def test_runs_named_in_an_incident_are_kept(book: IncidentBook) -> None:
 
 def test_the_activity_feed_tells_of_it_once_and_as_bad_as_it_is(workspace: Workspace) -> None:
     workspace.clock = FixedClock(MONDAY, timedelta(minutes=1))
-    one = opened(workspace.incidents, severity="high").incident_id
-    workspace.incidents.close(one, "Ada", "maintenance", "waited")
-    found = [(a.severity, a.subject, a.who) for a in workspace.activity(50) if a.kind == "incident"]
+    one = opened(IncidentBook.of(workspace), severity="high").incident_id
+    IncidentBook.of(workspace).close(one, "Ada", "maintenance", "waited")
+    found = [(a.severity, a.subject, a.who) for a in ActivityFeed.of(workspace)(50) if a.kind == "incident"]
     assert found == [("info", one, "Ada"), ("critical", one, "Ada Berg")]
 
 
@@ -306,7 +307,7 @@ def test_the_command_carries_an_incident_to_its_end(command: Callable[..., Ended
     assert "Odd smell" in command("list").stdout
     assert "# " + one in command("show", one).stdout
     assert command("list", "--verify").code == 0
-    workspace.incidents.path(one).write_text("{}")
+    IncidentBook.of(workspace).path(one).write_text("{}")
     assert command("list", "--verify").code == 1
 
 

@@ -9,7 +9,10 @@ import nbformat
 import pytest
 
 from peaktrade_core.alerts.alerts import Raised
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.case import open_case
 from peaktrade_core.incidents.reports import (
     incident_learned,
@@ -17,7 +20,9 @@ from peaktrade_core.incidents.reports import (
     open_incident_week,
     review_incidents,
 )
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.runbooks import RunOutcome, find_runbook, run_runbook
+from peaktrade_core.runs.views import Views
 from peaktrade_core.testing import Fault, LoopbackVenue
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -98,21 +103,21 @@ def shown(outcome: RunOutcome) -> str:
 
 
 def scope_state(workspace: Workspace) -> str:
-    return max((s.state for s in workspace.states.everything()), key=("ACTIVE", "HALTED").index)
+    return max((s.state for s in TradingStates.of(workspace).everything()), key=("ACTIVE", "HALTED").index)
 
 
 @each
 def test_what_happened_is_diagnosed_decided_and_written_down(desk: Desk, venue: LoopbackVenue, case: Happens) -> None:
     case.make(desk, venue)
-    session = desk.workspace.views.resolve("latest")
+    session = Views.of(desk.workspace).resolve("latest")
     given = {"operator": "Ada", "answers": case.answers, "drill": "DRILL-3"}
     outcome = run_runbook(case.notebook, given, desk.workspace)
     assert (outcome.status, outcome.error) == ("completed", None)
     assert outcome.outcome in ("warned", "failed")  # every question is answered, and the checks found something
     assert outcome.evidence_id is not None
-    evidence = desk.workspace.evidence.load(outcome.evidence_id)
-    (row,) = desk.workspace.incidents.rows(subject=session)
-    incident = desk.workspace.incidents.load(row.incident_id)
+    evidence = EvidenceBook.of(desk.workspace).load(outcome.evidence_id)
+    (row,) = IncidentBook.of(desk.workspace).rows(subject=session)
+    incident = IncidentBook.of(desk.workspace).load(row.incident_id)
     assert (incident.kind, incident.severity, incident.drill) == (case.kind, case.severity, "DRILL-3")
     assert (incident.opened_by, incident.evidence_id, incident.runbook) == ("Ada", evidence.evidence_id, case.notebook)
     assert all((incident.symptom, incident.suspected, incident.next_step, incident.system, incident.since))
@@ -130,7 +135,7 @@ def test_where_it_did_not_happen_it_says_so_and_opens_nothing(desk: Desk, case: 
     outcome = run_runbook(case.notebook, {"operator": "Ada"}, desk.workspace)
     assert (outcome.status, outcome.outcome) == ("completed", "passed")
     assert "It did not happen in this session." in shown(outcome)
-    assert desk.workspace.incidents.rows() == []
+    assert IncidentBook.of(desk.workspace).rows() == []
     assert scope_state(desk.workspace) == "ACTIVE"
 
 
@@ -138,8 +143,8 @@ def test_without_answers_it_opens_the_incident_but_decides_nothing(desk: Desk, v
     two_failed(desk, venue)
     outcome = run_runbook("incident_failed_session", {"operator": "Ada"}, desk.workspace)
     assert (outcome.status, outcome.outcome) == ("completed", "incomplete")
-    (row,) = desk.workspace.incidents.rows()
-    assert desk.workspace.incidents.load(row.incident_id).next_step.startswith("Pause")
+    (row,) = IncidentBook.of(desk.workspace).rows()
+    assert IncidentBook.of(desk.workspace).load(row.incident_id).next_step.startswith("Pause")
     assert scope_state(desk.workspace) == "ACTIVE"  # silence halts nothing
     again = run_runbook(
         "incident_failed_session",
@@ -147,7 +152,9 @@ def test_without_answers_it_opens_the_incident_but_decides_nothing(desk: Desk, v
         desk.workspace,
     )
     assert again.outcome == "failed"
-    assert [r.incident_id for r in desk.workspace.incidents.rows()] == [row.incident_id]  # joined, not opened again
+    assert [r.incident_id for r in IncidentBook.of(desk.workspace).rows()] == [
+        row.incident_id
+    ]  # joined, not opened again
     assert scope_state(desk.workspace) == "HALTED"
 
 
@@ -157,7 +164,7 @@ def test_a_limit_is_changed_by_two_who_may_and_by_nobody_else(desk: Desk, venue:
     refused = run_runbook("incident_risk_limit", given, desk.workspace)
     assert refused.status == "failed"
     assert "is decided by risk_officer or owner" in str(refused.error)
-    assert desk.workspace.incidents.rows() == []
+    assert IncidentBook.of(desk.workspace).rows() == []
 
 
 def raise_alert(workspace: Workspace, alert_id: str, run_id: str | None) -> None:
@@ -169,7 +176,7 @@ def raise_alert(workspace: Workspace, alert_id: str, run_id: str | None) -> None
         "runbook": "8",
     }
     alert = Raised(at=workspace.clock.now(), alert_id=alert_id, run_id=run_id, **told)
-    workspace.alerts.log.append(lambda _: [alert])
+    Alerts.of(workspace).log.append(lambda _: [alert])
 
 
 def test_an_alert_leads_to_its_session_and_is_part_of_the_evidence(
@@ -195,7 +202,7 @@ def test_a_session_that_is_not_there_is_an_error_in_a_sentence(workspace: Worksp
     outcome = run_runbook("incident_data_gap", {"session_id": "shadow_1"}, workspace)
     assert outcome.status == "failed"
     assert "no session 'shadow_1'" in str(outcome.error)
-    assert workspace.evidence.ids() == []
+    assert EvidenceBook.of(workspace).ids() == []
 
 
 def test_reports_tell_of_an_incident_and_of_none(workspace: Workspace) -> None:
@@ -204,9 +211,11 @@ def test_reports_tell_of_an_incident_and_of_none(workspace: Workspace) -> None:
     assert run_runbook("incident_report", {}, workspace).status == "completed"
     assert "No post-mortem yet" in repr(incident_learned(None)) + repr(incident_summary(None))
     assert "A week without an incident" in repr(review_incidents(open_incident_week(workspace, "this")))
-    one = workspace.incidents.open("other", "Odd <b>smell</b>", subject="x", severity="high", by="Ada", role="operator")
+    one = IncidentBook.of(workspace).open(
+        "other", "Odd <b>smell</b>", subject="x", severity="high", by="Ada", role="operator"
+    )
     outcome = run_runbook("incident_report", {"incident_id": one.incident_id}, workspace)
     page = outcome.html.read_text()
     assert one.incident_id in page
     assert "<b>smell</b>" not in page
-    assert workspace.incidents.ids() == [one.incident_id]  # the report beside it is no incident
+    assert IncidentBook.of(workspace).ids() == [one.incident_id]  # the report beside it is no incident

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from peaktrade_core.alerts.alerts import Raised
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.dashboard.panels import Page
+from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -17,9 +19,9 @@ def shown(workspace: Workspace, name: str, subject: str | None = None) -> str:
 def test_the_page_of_alerts_shows_what_is_not_closed_and_which_alert_led_to_it(workspace: Workspace) -> None:
     assert "Open incidents" not in shown(workspace, "alerts_open")
     alert = Raised(at=workspace.clock.now(), alert_id="A-1", rule_id="r", key="", severity="critical", message="loss")
-    workspace.alerts.log.append(lambda _: [alert])
+    Alerts.of(workspace).log.append(lambda _: [alert])
     who = {"by": "Ada", "role": "operator"}
-    book = workspace.incidents
+    book = IncidentBook.of(workspace)
     one = book.open("other", "Odd <b>smell</b>", subject="x", severity="high", alerts=("A-1",), **who).incident_id
     drill = book.open("other", "Exercise", subject="x", severity="high", drill="D-1", **who).incident_id
     html = shown(workspace, "alerts_open")
@@ -37,6 +39,6 @@ def test_the_page_of_a_session_shows_its_incidents(
 ) -> None:
     mine, other = run_shadow(steps=20).session_id, run_shadow(steps=21).session_id
     who = {"by": "Ada", "role": "operator", "severity": "medium"}
-    one = workspace.incidents.open("other", "Odd", subject=mine, **who).incident_id
+    one = IncidentBook.of(workspace).open("other", "Odd", subject=mine, **who).incident_id
     assert one in shown(workspace, "session_checks", mine)
     assert one not in shown(workspace, "session_checks", other)

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.market import Bar
@@ -32,8 +34,8 @@ def prepare_divergence(home: Path) -> None:
     workspace = Workspace(home)
     workspace.clock = FixedClock(datetime.fromisoformat(BEGAN), timedelta(milliseconds=1))
     with chdir(home):  # so that the record names no folder of this machine
-        plan = workspace.plan(candles=CANDLES, params={"fast": 2, "slow": 5}, notes="Its loss surprised us.")
-    run_session(plan, workspace.desk())
+        plan = plan_session(workspace, candles=CANDLES, params={"fast": 2, "slow": 5}, notes="Its loss surprised us.")
+    run_session(plan, Desk.of(workspace))
     config.write_text(text)
     write_candles(home / CANDLES, bars)
 

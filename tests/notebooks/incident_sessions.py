@@ -14,7 +14,13 @@ from typing import Any
 
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.environment import environment
+from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock
 from peaktrade_core.trading.feed import Item, Pause
@@ -59,8 +65,8 @@ def on_venue(home: Path, spoil: Callable[[LoopbackVenue], None], began: str = BE
         workspace = Workspace(home)
         workspace.clock = clock
         spoil(venue)
-        plan = workspace.plan(feed="exchange", warmup_candles=60, params=LIVELY, **wishes)
-        record = run_session(plan._replace(feed=Stepped(plan.feed, clock)), workspace.desk())
+        plan = plan_session(workspace, feed="exchange", warmup_candles=60, params=LIVELY, **wishes)
+        record = run_session(plan._replace(feed=Stepped(plan.feed, clock)), Desk.of(workspace))
     config.write_text(text)
     return record.session_id
 
@@ -88,8 +94,8 @@ def _gap(home: Path) -> None:
 def _limit(home: Path) -> None:
     """A session whose every position is twice as large as one order may be."""
     workspace = _at(home, BEGAN)
-    plan = workspace.plan(seed=5, steps=600, position_fraction=0.2, notes="Twice the usual size.")
-    run_session(plan, workspace.desk())
+    plan = plan_session(workspace, seed=5, steps=600, position_fraction=0.2, notes="Twice the usual size.")
+    run_session(plan, Desk.of(workspace))
 
 
 def _failed(home: Path) -> None:
@@ -106,14 +112,16 @@ def _life(home: Path) -> None:
     """An incident of high severity from its opening to its post-mortem, and a small one that is still open."""
     _exchange(home)
     workspace = _at(home, "2026-01-05T07:25:00+00:00", timedelta(minutes=3))
-    gap = workspace.incidents.open(
+    gap = IncidentBook.of(workspace).open(
         "data_gap", "Bars were missing on ETH/EUR", subject="ETH/EUR", severity="medium", by="Ben", role="operator"
     )
-    workspace.incidents.describe(gap.incident_id, "Ben", symptom="three bars missing", suspected="the venue has none")
+    IncidentBook.of(workspace).describe(
+        gap.incident_id, "Ben", symptom="three bars missing", suspected="the venue has none"
+    )
     diagnosis = diagnose(workspace, "latest")
-    finding, record = diagnosis.finding("authentication"), workspace.views.record(diagnosis.session_id)
-    book = workspace.incidents
-    files = [workspace.registry.path_of(record), workspace.run_folder(record.session_id).journal]
+    finding, record = diagnosis.finding("authentication"), Views.of(workspace).record(diagnosis.session_id)
+    book = IncidentBook.of(workspace)
+    files = [Registry.of(workspace).path_of(record), RunFolder(workspace.runs, record.session_id).journal]
     one = book.open(
         finding.kind,
         f"The venue refused our key: {finding.symptom}",

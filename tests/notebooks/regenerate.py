@@ -21,6 +21,8 @@ from typing import Any
 import click
 import nbformat
 
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.base.environment import environment
 from peaktrade_core.base.errors import NotebookError, UnknownNameError
 from peaktrade_core.base.files import write_atomic
@@ -28,6 +30,9 @@ from peaktrade_core.base.resources import share_dir
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.desk.installation import accept
 from peaktrade_core.desk.release_checks import release_checks
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
@@ -59,11 +64,15 @@ def prepare(home: Path) -> None:
     shutil.copyfile(share_dir() / CONFIG, home / CONFIG)
     with environment({FIXED_CLOCK: BEFORE, HOME: str(home)}):
         workspace = Workspace(home)
-        desk = workspace.desk()
-        calm = workspace.plan(symbol="ETH/EUR", strategy="rsi_reversion", seed=7, steps=400, notes="Quiet market.")
-        busy = workspace.plan(strategy="donchian_breakout", seed=3, steps=600, notes="Second look at the breakout.")
-        large = workspace.plan(
-            seed=5, steps=900, position_fraction=0.1, notes="As large as max_order_notional lets it be."
+        desk = Desk.of(workspace)
+        calm = plan_session(
+            workspace, symbol="ETH/EUR", strategy="rsi_reversion", seed=7, steps=400, notes="Quiet market."
+        )
+        busy = plan_session(
+            workspace, strategy="donchian_breakout", seed=3, steps=600, notes="Second look at the breakout."
+        )
+        large = plan_session(
+            workspace, seed=5, steps=900, position_fraction=0.1, notes="As large as max_order_notional lets it be."
         )
         for plan in (calm, busy, large):
             run_session(plan, desk)
@@ -78,7 +87,7 @@ def prepare_desk(workspace: Workspace) -> None:
     path.write_text(text.replace("slippage_bps = 5.0", "slippage_bps = 4.0"))
     accept(workspace, "Robin", "EV-20260104-RESTART-AFTER-MAINTENANCE-170000")
     path.write_text(text)
-    switch = workspace.kill_switch
+    switch = KillSwitch.of(workspace)
     switch.engage("Robin", "monthly test of the kill switch")
     switch.request_release("Robin", "test done, nothing ran")
     switch.release("Sascha", "seen: every order was denied", lambda: release_checks(workspace))
@@ -100,7 +109,7 @@ def raise_alerts(home: Path) -> None:
     """Let the alert rules find something: a rule so strict that the orders denied in a prepared session break it."""
     (home / "config" / "alerts.toml").write_text(ALERTS)
     with environment({FIXED_CLOCK: BEFORE, HOME: str(home)}):
-        Workspace(home).alert_engine().evaluate()
+        AlertEngine.of(Workspace(home), Alerts.of(Workspace(home)).log).evaluate()
 
 
 ALERTS = """

@@ -13,9 +13,13 @@ import pytest
 
 import peaktrade_core as pt
 from peaktrade_core.base.checks import Check
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.html import PLOTLY, to_html
 from peaktrade_core.runbooks.runbooks import run_runbook
 from peaktrade_core.runs.deny_help import DENY_HELP
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.show.figures import POINTS, thin
 from peaktrade_core.show.table import Cell, Table
@@ -29,8 +33,8 @@ NASTY = "<script>alert('note')</script> & \"quotes\""
 @pytest.fixture
 def session(workspace):
     """Return a session that made money until its orders became too large."""
-    plan = workspace.plan(seed=5, steps=900, position_fraction=0.1, notes=NASTY)
-    return pt.Session(workspace, run_session(plan, workspace.desk()))
+    plan = plan_session(workspace, seed=5, steps=900, position_fraction=0.1, notes=NASTY)
+    return pt.Session(workspace, run_session(plan, Desk.of(workspace)))
 
 
 def test_importing_the_package_costs_nothing():
@@ -106,7 +110,7 @@ def test_limits_used_are_the_peaks_and_days_begin_at_midnight_utc():
 
 def test_limits_used_agree_with_the_severity_that_the_session_journalled(workspace):
     for seed in (3, 5, 8):
-        record = run_session(workspace.plan(seed=seed, steps=700, position_fraction=0.1), workspace.desk())
+        record = run_session(plan_session(workspace, seed=seed, steps=700, position_fraction=0.1), Desk.of(workspace))
         session = pt.Session(workspace, record)
         levels = [use.level for use in limits_used(session.events, record.config["risk_limits"])]
         assert max(levels, key=("green", "yellow", "red").index) == record.metrics["risk_status"]
@@ -131,9 +135,9 @@ def test_statistics_name_what_they_rest_on(session):
 def test_a_session_that_never_traded_says_so_everywhere(workspace, tmp_path):
     path = tmp_path / "short.csv"
     path.write_text("timestamp,open,high,low,close,volume\n" + "".join(f"{60_000 * n},1,1,1,1,1\n" for n in range(5)))
-    workspace.registry.folder.mkdir(parents=True)
+    Registry.of(workspace).folder.mkdir(parents=True)
     record = {"session_id": "old_1", "status": "failed", "mode": "paper", "error": "ConnectionError: gone"}
-    (workspace.registry.folder / "20260101T000000_live_session_paper_old_1.json").write_text(json.dumps(record))
+    (Registry.of(workspace).folder / "20260101T000000_live_session_paper_old_1.json").write_text(json.dumps(record))
     session = pt.open_session(workspace, "old_1")
     for helper in (pt.equity_figure, pt.drawdown_figure, pt.price_figure, pt.statistics_table):
         shown = helper(session)
@@ -159,7 +163,7 @@ def peaktrade_error() -> type[Exception]:
 
 def test_readiness_sees_a_halt_a_failure_and_a_broken_configuration(workspace, configure):
     assert "Result: ✓ pass" in repr(pt.readiness(workspace))
-    workspace.states.set("global", "HALTED", by="anna", reason="drill", now=workspace.clock.now())
+    TradingStates.of(workspace).set("global", "HALTED", by="anna", reason="drill", now=workspace.clock.now())
     shown = repr(pt.readiness(workspace))
     assert "global HALTED by anna: drill" in shown
     assert "Result: ✕ fail, 1 of 7" in shown

@@ -17,9 +17,14 @@ import time
 import numpy as np
 
 from peaktrade_core.records import journal as journals
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import Journal, read_journal, whole_events
-from peaktrade_core.records.registry import Query
+from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session import session
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.tally import fold
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -41,8 +46,8 @@ def child(home: str, pipe: int) -> None:
     Acknowledging.pipe = pipe
     session.Journal = Acknowledging
     workspace = Workspace(home)
-    plan = workspace.plan(steps=50_000_000, warmup_candles=50, params={"fast": 2, "slow": 5}, seed=os.getpid())
-    session.run_session(plan, workspace.desk())
+    plan = plan_session(workspace, steps=50_000_000, warmup_candles=50, params={"fast": 2, "slow": 5}, seed=os.getpid())
+    session.run_session(plan, Desk.of(workspace))
 
 
 def kill_one(home: str, wait_s: float, *, trading: bool) -> int:
@@ -71,7 +76,7 @@ def kill_one(home: str, wait_s: float, *, trading: bool) -> int:
 
 def faults_of(workspace: Workspace, record: object, acknowledged: int) -> list[str]:
     """Return what is wrong with a recovered session."""
-    folder = workspace.run_folder(record.session_id)
+    folder = RunFolder(workspace.runs, record.session_id)
     events = list(whole_events(folder.journal))
     faults = []
     if folder.journal.exists() and list(read_journal(folder.journal)) != events:
@@ -86,7 +91,7 @@ def faults_of(workspace: Workspace, record: object, acknowledged: int) -> list[s
     off = figures.equity_end - 10_000.0 - figures.realized_pnl - figures.unrealized_pnl
     if abs(off) > 1e-6:
         faults.append(f"the identity is off by {off}")
-    if workspace.views.record(record.session_id) != record:
+    if Views.of(workspace).record(record.session_id) != record:
         faults.append("the registry shows another record")
     return faults
 
@@ -101,7 +106,7 @@ def main(home: str, rounds: int, seed: int) -> None:
     acknowledged, early = [], 0
     for number in range(rounds):
         count = kill_one(home, rng.uniform(0.0, LONGEST_S), trading=number % 2 == 1)
-        recovered = workspace.recover()
+        recovered = recover(workspace)
         if not recovered:
             early += 1  # it died before it was a session; then nothing was acknowledged
             faults += [f"acknowledged {count} without a record"] if count >= 0 else []
@@ -109,7 +114,7 @@ def main(home: str, rounds: int, seed: int) -> None:
         acknowledged.append(count)
         faults += [f"{recovered[0].session_id}: {fault}" for fault in faults_of(workspace, recovered[0], count)]
         faults += ["more than one was recovered"] if len(recovered) > 1 else []
-    left = len(workspace.registry.entries(Query(status="started")))
+    left = len(Registry.of(workspace).entries(Query(status="started")))
     print(json.dumps({"faults": faults, "acknowledged": acknowledged, "early": early, "left": left}))
 
 

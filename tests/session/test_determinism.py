@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.events import BarDone, Gap, Halt
 from peaktrade_core.trading.records import SessionRecord
@@ -17,7 +22,7 @@ Run = Callable[..., SessionRecord]
 
 
 def events_of(workspace: Workspace, record: SessionRecord) -> bytes:
-    return workspace.run_folder(record.session_id).journal.read_bytes()
+    return RunFolder(workspace.runs, record.session_id).journal.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,7 @@ def test_the_pace_changes_nothing_but_the_time_it_takes(workspace: Workspace, ru
 
 
 def test_a_session_that_starts_halted_is_the_same_at_every_pace(workspace: Workspace, run_shadow: Run) -> None:
-    workspace.states.set("global", "HALTED", by="Ada", reason="news", now=workspace.clock.now())
+    TradingStates.of(workspace).set("global", "HALTED", by="Ada", reason="news", now=workspace.clock.now())
     options = {"timeframe": "1s", "steps": 60, "seed": 3, "params": {"fast": 2, "slow": 5}}
     assert events_of(workspace, run_shadow(**options, pace=1000.0)) == events_of(workspace, run_shadow(**options))
 
@@ -70,7 +75,7 @@ def test_how_events_are_grouped_for_the_disk_changes_nothing(
     before = events_of(Workspace(home), run_shadow(steps=300))
     configure("events = 2000", "events = 7")
     other = Workspace(home)
-    assert events_of(other, run_session(other.plan(steps=300), other.desk())) == before
+    assert events_of(other, run_session(plan_session(other, steps=300), Desk.of(other))) == before
 
 
 def test_a_session_that_halts_itself_is_repeatable_too(
@@ -82,10 +87,10 @@ def test_a_session_that_halts_itself_is_repeatable_too(
     for gate in (0.0, 0.25, 60.0):
         monkeypatch.setattr("peaktrade_core.session.loop.GATE_S", gate)
         workspace = Workspace(home)
-        record = run_session(workspace.plan(steps=1500), workspace.desk())
-        assert any(type(event) is Halt for event in read_journal(workspace.run_folder(record.session_id).journal))
+        record = run_session(plan_session(workspace, steps=1500), Desk.of(workspace))
+        assert any(type(event) is Halt for event in read_journal(RunFolder(workspace.runs, record.session_id).journal))
         found.append(events_of(workspace, record))
-        for state in workspace.states.everything():
+        for state in TradingStates.of(workspace).everything():
             (home / "reports" / "live" / "trading_state" / f"{state.scope}.json").unlink(missing_ok=True)
     assert found[0] == found[1] == found[2]
 
@@ -113,7 +118,7 @@ def test_a_replay_journals_exactly_the_gaps_of_its_file(
     gaps: int,
 ) -> None:
     record = run_shadow(candles=candles(name), symbol=symbol, timeframe=timeframe)
-    found = [event for event in workspace.views.events(record.session_id) if type(event) is Gap]
+    found = [event for event in Views.of(workspace).events(record.session_id) if type(event) is Gap]
     assert record.status == "completed"
     assert (sum(gap.missing for gap in found), len(found)) == (missing, gaps)
     assert (record.metrics["bars_missing"], record.metrics["gaps"]) == (missing, gaps)
@@ -125,6 +130,6 @@ def test_minutes_without_a_trade_are_bars_like_any_other(
     workspace: Workspace, run_shadow: Run, candles: Callable[[str], Path]
 ) -> None:
     record = run_shadow(candles=candles("kraken_BTC-EUR_1h_20200614-20200714"), timeframe="1h", warmup_candles=0)
-    bars = [event for event in workspace.views.events(record.session_id) if type(event) is BarDone]
+    bars = [event for event in Views.of(workspace).events(record.session_id) if type(event) is BarDone]
     assert (len(bars), sum(bar.volume == 0.0 for bar in bars)) == (719, 52)
     assert record.metrics["bars_missing"] == 0

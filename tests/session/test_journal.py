@@ -14,11 +14,18 @@ import pytest
 
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.records.journal import GroupCommit, Journal, read_journal, whole_events
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.journal import Journal, read_journal, whole_events
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.events import SCHEMA, End, Gap, Severity, Start
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import fold
+from peaktrade_core.workspace.settings import GroupCommit
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -78,10 +85,10 @@ def test_a_broken_journal_fails_the_check_and_the_command_still_answers(
     workspace: Workspace, run_shadow: Callable[..., SessionRecord], peaktrade: Callable[..., Any]
 ) -> None:
     record = run_shadow(steps=50)
-    path = workspace.run_folder(record.session_id).journal
+    path = RunFolder(workspace.runs, record.session_id).journal
     lines = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join([*lines[:5], b"{", *lines[6:]]) + b"\n")
-    (found,) = [check for check in post_session_checks(workspace.views, record.session_id) if check.id == "journal"]
+    (found,) = [check for check in post_session_checks(Views.of(workspace), record.session_id) if check.id == "journal"]
     assert (found.status, f"{path}, line 6: " in found.evidence) == ("fail", True)
     assert found.next_step.startswith("Restore the run folder")
     shown = peaktrade("session", "show", "latest")
@@ -95,14 +102,16 @@ def test_a_second_writer_is_refused(small: Path) -> None:
 
 FULL_DISK = """
 import json, resource, signal, sys
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.workspace.workspace import Workspace
 from peaktrade_core.session.session import run_session
 import pyarrow.parquet
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 workspace = Workspace(sys.argv[1])
-plan = workspace.plan(steps=5000, warmup_candles=60)
+plan = plan_session(workspace, steps=5000, warmup_candles=60)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
-record = run_session(plan, workspace.desk())
+record = run_session(plan, Desk.of(workspace))
 print(json.dumps([record.session_id, record.status, record.error]))
 """
 
@@ -114,7 +123,7 @@ def test_a_full_disk_ends_the_session_as_failed_with_a_whole_journal(
     configure("events = 2000", "events = 40")
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(home), str(room)], capture_output=True, timeout=60)
     session_id, status, error = json.loads(done.stdout)
-    journal = workspace.run_folder(session_id).journal
+    journal = RunFolder(workspace.runs, session_id).journal
     assert status == "failed"
     assert re.match(r"EnvironmentFault: cannot write the journal .*events\.jsonl: File too large; free space", error)
     assert journal.read_bytes().endswith(b"\n")
@@ -122,7 +131,7 @@ def test_a_full_disk_ends_the_session_as_failed_with_a_whole_journal(
     events = list(read_journal(journal))
     safe = int(re.search(r"(\d+) events are safe", error)[1])
     assert safe <= len(events) <= safe + 2  # the error and the end may still have found room
-    record = workspace.views.record(session_id)
+    record = Views.of(workspace).record(session_id)
     assert (record.status, record.error) == ("failed", error)
     assert record.metrics["equity_end"] == fold(events).metrics().equity_end
     assert record.metrics["steps"] > 50
@@ -153,8 +162,8 @@ def test_a_disk_that_fails_at_the_end_leaves_the_session_to_be_recovered(
 ) -> None:
     from peaktrade_core.session.session import run_session
 
-    plan, desk = workspace.plan(steps=100), workspace.desk()
-    real = workspace.registry.write
+    plan, desk = plan_session(workspace, steps=100), Desk.of(workspace)
+    real = Registry.of(workspace).write
 
     def refuse(record: SessionRecord) -> Path:
         if record.status != "started":
@@ -162,9 +171,9 @@ def test_a_disk_that_fails_at_the_end_leaves_the_session_to_be_recovered(
         return real(record)
 
     with monkeypatch.context() as patch:
-        patch.setattr(workspace.registry, "write", refuse)
+        patch.setattr(Registry.of(workspace), "write", refuse)
         with pytest.raises(EnvironmentFault, match="No space left"):
             run_session(plan, desk)
-        assert workspace.recover() == []
-    (recovered,) = workspace.recover()
+        assert recover(workspace) == []
+    (recovered,) = recover(workspace)
     assert (recovered.status, recovered.metrics["steps"]) == ("completed", 100)

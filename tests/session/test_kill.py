@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
 from peaktrade_core.records.registry import ALL, Entry, Query, Registry
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import fold
@@ -62,6 +65,8 @@ POINTS = {
 }
 DYING = """
 import importlib, os, signal, sys
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.workspace.workspace import Workspace
 from peaktrade_core.session.session import run_session
 home, module, owner, name, when = sys.argv[1:]
@@ -72,9 +77,9 @@ def dying(*args, **options):
         real(*args, **options)
     os.kill(os.getpid(), signal.SIGKILL)
 workspace = Workspace(home)
-plan = workspace.plan(steps=300, warmup_candles=60)
+plan = plan_session(workspace, steps=300, warmup_candles=60)
 setattr(kind, name, dying)
-run_session(plan, workspace.desk())
+run_session(plan, Desk.of(workspace))
 """
 
 
@@ -83,27 +88,27 @@ def test_killed_between_two_writes(home: Path, workspace: Workspace, point: str)
     *where, status = POINTS[point]
     done = subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=60)
     assert done.returncode == -signal.SIGKILL
-    recovered = workspace.recover()
+    recovered = recover(workspace)
     assert [record.status for record in recovered] == ([status] if status else [])
-    assert workspace.recover() == []
+    assert recover(workspace) == []
     for record in recovered:
         assert record.metrics["equity_end"] == pytest.approx(
             10_000 + record.metrics["realized_pnl"] + record.metrics["unrealized_pnl"]
         )
         assert record.metrics["steps"] == (300 if status == "completed" else 0)
-        assert workspace.run_folder(record.session_id).table.is_file()
-    assert workspace.views.stats().total_sessions == len(recovered)
+        assert RunFolder(workspace.runs, record.session_id).table.is_file()
+    assert Views.of(workspace).stats().total_sessions == len(recovered)
 
 
 def stopped_by(number: int, start: Callable[..., Any], workspace: Workspace) -> tuple[int, SessionRecord]:
     """Start a paced session, send it a signal after its first bars, and return its exit code and record."""
     process = start("session", "run", "--timeframe", "1s", "--pace", "200", "--steps", "100000", "--json")
-    wait_until(lambda: any(r.num_orders is None for r in workspace.views.rows()))
-    folder = workspace.run_folder(workspace.views.rows()[0].session_id)
+    wait_until(lambda: any(r.num_orders is None for r in Views.of(workspace).rows()))
+    folder = RunFolder(workspace.runs, Views.of(workspace).rows()[0].session_id)
     wait_until(lambda: folder.journal.exists() and folder.journal.read_bytes().count(b'"bar"') > 3)
     process.send_signal(number)
     out, _ = process.communicate(timeout=20)
-    record = workspace.views.record(folder.run_id)
+    record = Views.of(workspace).record(folder.run_id)
     assert json.loads(out)["session_id"] == record.session_id
     return process.returncode, record
 
@@ -114,7 +119,7 @@ def test_a_signal_ends_a_session_as_aborted_with_its_metrics(
 ) -> None:
     code, record = stopped_by(number, start, workspace)
     assert (code, record.status, record.error) == (130, "aborted", f"Stopped: {number.name}")
-    events = list(read_journal(workspace.run_folder(record.session_id).journal))
+    events = list(read_journal(RunFolder(workspace.runs, record.session_id).journal))
     figures = fold(events).metrics()
     assert record.metrics["steps"] == figures.steps > 3
     assert record.metrics["equity_end"] == figures.equity_end
@@ -143,40 +148,40 @@ def test_two_recoverers_recover_once(home: Path, workspace: Workspace) -> None:
     for _ in range(3):
         subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=60)
     found: list[SessionRecord] = []
-    threads = [Thread(target=lambda: found.extend(Workspace(home).recover())) for _ in range(6)]
+    threads = [Thread(target=lambda: found.extend(recover(Workspace(home)))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     closed = {(record.session_id, record.finished_at) for record in found}
     assert len({session_id for session_id, _ in closed}) == len(closed) == 3
-    assert {row.status for row in workspace.views.rows()} == {"aborted"}
+    assert {row.status for row in Views.of(workspace).rows()} == {"aborted"}
 
 
 def test_whoever_comes_second_leaves_the_first_ones_record_as_it_is(home: Path, workspace: Workspace) -> None:
     where = POINTS["record written"][:-1]
     subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=60)
-    registry, first, inodes = workspace.registry, list[SessionRecord](), list[int]()
+    registry, first, inodes = Registry.of(workspace), list[SessionRecord](), list[int]()
 
     class Overtaken(Registry):
         """Between its look at the registry and the lock of the run, another process recovers the run."""
 
         def entries(self, query: Query = ALL) -> list[Entry]:
             found = super().entries(query)
-            first.extend(Workspace(home).recover())
+            first.extend(recover(Workspace(home)))
             inodes.append(registry.path_of(first[0]).stat().st_ino)
             return found
 
-    second = recover(Overtaken(registry.folder, home / "other.sqlite"), workspace.run_folder)
+    second = recover(Overtaken(registry.folder, home / "other.sqlite"), partial(RunFolder, workspace.runs))
     assert second == first
     assert registry.path_of(first[0]).stat().st_ino == inodes[0], "the record was written again"
 
 
 def test_a_running_session_is_never_recovered(start: Callable[..., Any], workspace: Workspace) -> None:
     start("session", "run", "--timeframe", "1s", "--pace", "10", "--steps", "100000", "--json")
-    wait_until(lambda: workspace.views.rows())
-    assert workspace.recover() == []
-    assert workspace.views.rows()[0].status == "started"
+    wait_until(lambda: Views.of(workspace).rows())
+    assert recover(workspace) == []
+    assert Views.of(workspace).rows()[0].status == "started"
 
 
 def test_two_sessions_at_once_do_not_disturb_each_other(
@@ -203,6 +208,6 @@ def test_a_recovered_run_of_another_machine_is_left_alone(
     where = POINTS["record written"][:-1]
     subprocess.run([sys.executable, "-c", DYING, str(home), *where], capture_output=True, timeout=60)
     monkeypatch.setattr("peaktrade_core.session.recovery.this_host", lambda: "elsewhere")
-    assert workspace.recover() == []
-    assert workspace.views.rows()[0].status == "started"
-    assert os.path.isdir(workspace.run_folder(workspace.views.rows()[0].session_id).path)
+    assert recover(workspace) == []
+    assert Views.of(workspace).rows()[0].status == "started"
+    assert os.path.isdir(RunFolder(workspace.runs, Views.of(workspace).rows()[0].session_id).path)

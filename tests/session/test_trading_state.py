@@ -14,6 +14,9 @@ import pytest
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import Stop, run_session
 from peaktrade_core.trading.events import BarDone, Denial, Fill, Halt, Order, State
 from peaktrade_core.trading.records import SessionRecord
@@ -25,7 +28,7 @@ Run = Callable[..., SessionRecord]
 
 def kinds(workspace: Workspace, record: SessionRecord, kind: type) -> list[Any]:
     """Return the events of one kind of a session."""
-    return [event for event in workspace.views.events(record.session_id) if type(event) is kind]
+    return [event for event in Views.of(workspace).events(record.session_id) if type(event) is kind]
 
 
 def state_file(home: Path, scope: str = GLOBAL) -> Path:
@@ -33,11 +36,11 @@ def state_file(home: Path, scope: str = GLOBAL) -> Path:
 
 
 def halt(workspace: Workspace, state: str = "HALTED", scope: str = GLOBAL) -> None:
-    workspace.states.set(scope, state, by="Ada", reason="test", now=workspace.clock.now())
+    TradingStates.of(workspace).set(scope, state, by="Ada", reason="test", now=workspace.clock.now())
 
 
 def test_without_a_word_everything_is_active(workspace: Workspace, run_shadow: Run) -> None:
-    assert workspace.states.worst(GLOBAL, "any-scope").state == "ACTIVE"
+    assert TradingStates.of(workspace).worst(GLOBAL, "any-scope").state == "ACTIVE"
     assert run_shadow(steps=200, **LIVELY).metrics["num_orders"] > 5
 
 
@@ -55,7 +58,7 @@ def test_a_halt_outlives_the_process_that_set_it(
     assert ended["metrics"]["num_orders"] == 0
     assert list(ended["metrics"]["deny_codes"]) == [code]
     workspace = Workspace(home)
-    (said,) = kinds(workspace, workspace.views.record(ended["session_id"]), State)
+    (said,) = kinds(workspace, Views.of(workspace).record(ended["session_id"]), State)
     assert (said.state, said.source, said.reason) == (state, "global by Ada", "news")
 
 
@@ -79,7 +82,7 @@ def test_a_state_that_cannot_be_read_forbids_every_order(
     path = state_file(home)
     path.parent.mkdir(parents=True)
     path.mkdir() if content is None else path.write_bytes(content)
-    assert workspace.states.read(GLOBAL).state == "NO_ORDERS"
+    assert TradingStates.of(workspace).read(GLOBAL).state == "NO_ORDERS"
     record = run_shadow(steps=200, **LIVELY)
     assert record.status == "completed"
     assert (record.metrics["num_orders"], record.metrics["orders_blocked_risk"] > 0) == (0, True)
@@ -125,7 +128,7 @@ def test_no_single_person_resumes_what_was_halted_for_all(workspace: Workspace, 
     halt(workspace)
     refused = peaktrade("risk", "resume", "--scope", "global", "--by", "Grace", "--reason", "over")
     assert (refused.code, "killswitch release" in refused.stderr) == (2, True)
-    assert workspace.states.read(GLOBAL).state == "HALTED"
+    assert TradingStates.of(workspace).read(GLOBAL).state == "HALTED"
 
 
 def test_without_an_audit_log_nothing_is_let_loose_but_everything_can_be_halted(tmp_path: Path) -> None:
@@ -151,16 +154,16 @@ def test_a_running_session_obeys_within_a_second_and_goes_on_after_the_resume(
     workspace: Workspace, peaktrade: Callable[..., Any]
 ) -> None:
     stop, done = Stop(), list[SessionRecord]()
-    plan = workspace.plan(steps=100_000, timeframe="1s", pace=40.0, **LIVELY)
+    plan = plan_session(workspace, steps=100_000, timeframe="1s", pace=40.0, **LIVELY)
     scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
-    thread = Thread(target=lambda: done.append(run_session(plan, workspace.desk(), stop=stop)), daemon=True)
+    thread = Thread(target=lambda: done.append(run_session(plan, Desk.of(workspace), stop=stop)), daemon=True)
     thread.start()
     time.sleep(0.6)
     took = {}
     for command in ("halt", "resume"):
         assert peaktrade("risk", command, "--scope", scope, "--by", "Ada", "--reason", f"{command} it").code == 0
         began = time.monotonic()
-        record = workspace.views.latest()
+        record = Views.of(workspace).latest()
         while not (said := kinds(workspace, record, State)) or said[-1].reason != f"{command} it":
             assert time.monotonic() - began < 1.0, "it did not obey within a second"
             time.sleep(0.02)
@@ -174,7 +177,7 @@ def test_a_running_session_obeys_within_a_second_and_goes_on_after_the_resume(
     assert (record.status, record.error) == ("aborted", "Stopped: enough")
     between = [
         event
-        for event in workspace.views.events(record.session_id)
+        for event in Views.of(workspace).events(record.session_id)
         if halted.seq < event.seq < resumed.seq and type(event) in (Order, Fill) and event.purpose == "open"
     ]
     assert between == []
@@ -196,7 +199,7 @@ def test_a_drawdown_halt_is_latched_for_its_strategy_and_symbol_until_a_person_r
     assert halted.code == "MAX_DRAWDOWN_HALT"
     assert halted.value >= halted.limit == 0.05
     scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
-    on_disk = workspace.states.read(scope)
+    on_disk = TradingStates.of(workspace).read(scope)
     assert (on_disk.state, on_disk.by) == ("HALTED", f"session {first.session_id}")
     assert on_disk.reason.startswith("MAX_DRAWDOWN_HALT value=")
     assert not [e for e in kinds(workspace, first, Order) if e.seq > halted.seq and e.purpose == "open"]
@@ -217,7 +220,7 @@ def test_a_session_never_loosens_what_a_person_tightened(
 ) -> None:
     monkeypatch.setattr("peaktrade_core.session.loop.GATE_S", 60.0)  # it looks once, before its first bar
     scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
-    plan, desk = workspace.plan(steps=1500), workspace.desk()
+    plan, desk = plan_session(workspace, steps=1500), Desk.of(workspace)
 
     class LateKillSwitch(TradingStates):
         """The person's NO_ORDERS comes right after the session looked."""
@@ -228,10 +231,10 @@ def test_a_session_never_loosens_what_a_person_tightened(
                 halt(workspace, "NO_ORDERS", scope)
             return state
 
-    states = workspace.states
+    states = TradingStates.of(workspace)
     record = run_session(plan, desk._replace(states=LateKillSwitch(states._folder, states._log)))
     assert len(kinds(workspace, record, Halt)) == 1
-    assert workspace.states.read(scope).state == "NO_ORDERS"
+    assert TradingStates.of(workspace).read(scope).state == "NO_ORDERS"
 
 
 def test_a_halt_that_cannot_be_written_holds_for_the_rest_of_the_session(
@@ -242,7 +245,7 @@ def test_a_halt_that_cannot_be_written_holds_for_the_rest_of_the_session(
 
     monkeypatch.setattr(TradingStates, "set", refuse)
     monkeypatch.setattr("peaktrade_core.session.loop.GATE_S", 0.0)
-    record = run_session(workspace.plan(steps=1500), workspace.desk())
+    record = run_session(plan_session(workspace, steps=1500), Desk.of(workspace))
     (halted,) = kinds(workspace, record, Halt)
     assert not [e for e in kinds(workspace, record, Order) if e.seq > halted.seq and e.purpose == "open"]
     assert [e for e in kinds(workspace, record, Denial) if e.code == "HALTED"]

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from peaktrade_core.halts.states import scope_of
+from peaktrade_core.halts.states import TradingStates, scope_of
 from peaktrade_core.records.journal import read_journal
 from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import BarDone, Fill, Halt, Order, Submission, VenueAnswer
@@ -48,13 +51,13 @@ def trade(workspace: Workspace) -> Trade:
     def run(answer: Callable[[int, Order], bool], **options: Any) -> tuple[SessionRecord, Venue]:
         venue = Venue(workspace, answer)
         settings: dict[str, Any] = {"steps": 400, "seed": 4, "params": {"fast": 2, "slow": 5}, **options}
-        return run_session(workspace.plan(**settings)._replace(broker=venue), workspace.desk()), venue
+        return run_session(plan_session(workspace, **settings)._replace(broker=venue), Desk.of(workspace)), venue
 
     return run
 
 
 def events(workspace: Workspace, record: SessionRecord, *kinds: type) -> list[Any]:
-    return [event for event in workspace.views.events(record.session_id) if type(event) in kinds]
+    return [event for event in Views.of(workspace).events(record.session_id) if type(event) in kinds]
 
 
 def test_every_order_is_on_the_disk_before_the_venue_is_asked(trade: Trade) -> None:
@@ -82,7 +85,7 @@ def test_refused_orders_are_withdrawn_and_counted(workspace: Workspace, trade: T
     assert metrics["orders_generated"] == sum(
         metrics[name] for name in ("orders_executed", "orders_blocked_risk", "orders_rejected", "orders_open")
     )
-    assert {check.id: check.status for check in post_session_checks(workspace.views, record.session_id)}[
+    assert {check.id: check.status for check in post_session_checks(Views.of(workspace), record.session_id)}[
         "ledger"
     ] == "pass"
 
@@ -143,7 +146,7 @@ def test_five_refusals_in_a_row_halt_the_session_and_the_next(
     (halt,) = events(workspace, record, Halt)
     assert (halt.code, halt.value, halt.limit) == ("CONSECUTIVE_REJECTS", 5.0, 5.0)
     assert len(venue.asked) == record.metrics["orders_rejected"] == 5
-    state = workspace.states.read(scope_of("shadow", "ma_crossover", "BTC/EUR"))
+    state = TradingStates.of(workspace).read(scope_of("shadow", "ma_crossover", "BTC/EUR"))
     assert (state.state, state.reason) == ("HALTED", "CONSECUTIVE_REJECTS value=5 limit=5")
     assert record.metrics["deny_codes"].keys() == {"HALTED"}
     after = run_shadow(steps=200, seed=4, params={"fast": 2, "slow": 5})
@@ -166,7 +169,7 @@ def test_a_broker_that_raises_ends_the_session_as_failed_with_its_submission_kep
 
     record, _ = trade(answer)
     assert (record.status, record.error) == ("failed", "ConnectionError: the line is dead")
-    tally = fold(workspace.views.events(record.session_id))
+    tally = fold(Views.of(workspace).events(record.session_id))
     assert events(workspace, record, Submission)[-1].order_id == "o3"
     assert tally.metrics().orders_open >= 1
     assert record.metrics["equity_end"] == pytest.approx(

@@ -9,7 +9,9 @@ from urllib.parse import parse_qs, urlencode
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.dashboard.panels.base import Asked, panel
-from peaktrade_core.reports.activity import KINDS
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.reports.activity import KINDS, ActivityFeed
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 ENTRIES, MOST = 100, 1000
@@ -57,9 +59,9 @@ def read_chosen(query: str) -> Chosen:
 def _activity(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what was done, newest first, day by day?"""
     chosen = read_chosen(asked.query)
-    since = None if chosen.hours is None else workspace.views.now() - timedelta(hours=chosen.hours)
-    entries = workspace.activity(chosen.limit, [chosen.kind] if chosen.kind else None, since)
-    known = set(workspace.registry.lines_of([entry.subject for entry in entries if entry.subject]))
+    since = None if chosen.hours is None else Views.of(workspace).now() - timedelta(hours=chosen.hours)
+    entries = ActivityFeed.of(workspace)(chosen.limit, [chosen.kind] if chosen.kind else None, since)
+    known = set(Registry.of(workspace).lines_of([entry.subject for entry in entries if entry.subject]))
     return {
         "days": [(day, list(items)) for day, items in groupby(entries, key=lambda entry: entry.at.date())],
         "n": len(entries),

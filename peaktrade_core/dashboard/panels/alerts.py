@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.dashboard.panels.base import Asked, panel
-from peaktrade_core.incidents.book import UNCLOSED
+from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
 from peaktrade_core.workspace.workspace import Workspace
 
 SEVERITIES = ("critical", "warning", "info")
@@ -31,11 +32,11 @@ def _severity(query: str) -> str | None:
 def _open(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what is wrong now, the worst first, and who takes care of it?"""
     severity = _severity(asked.query)
-    every = workspace.alerts.rows(state="raised")
+    every = Alerts.of(workspace).rows(state="raised")
     rows = sorted((row for row in every if severity in (None, row.severity)), key=urgency)
     counts = {name: sum(row.severity == name for row in every) for name in SEVERITIES}
     unowned = sum(row.acknowledged_by is None and row.silenced_by is None for row in every)
-    incidents = workspace.incidents.rows(status=UNCLOSED, drills=False)
+    incidents = IncidentBook.of(workspace).rows(status=UNCLOSED, drills=False)
     of_alert = {alert: row.incident_id for row in incidents for alert in row.alerts}
     shown = {"incidents": incidents, "of_alert": of_alert}
     return {"rows": rows, "counts": counts, "severity": severity, "n": len(every), "unowned": unowned, **shown}
@@ -51,5 +52,5 @@ def urgency(row: AlertRow) -> tuple[bool, int, float]:
 def _history(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: which alerts were there, and how long did each last?"""
     severity = _severity(asked.query)
-    rows = [row for row in workspace.alerts.rows(state="cleared") if severity in (None, row.severity)]
-    return {"rows": rows[:HISTORY], "n": len(rows), "silences": workspace.alerts.silences()}
+    rows = [row for row in Alerts.of(workspace).rows(state="cleared") if severity in (None, row.severity)]
+    return {"rows": rows[:HISTORY], "n": len(rows), "silences": Alerts.of(workspace).silences()}

@@ -17,6 +17,7 @@ from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.words import words
 from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -124,7 +125,7 @@ def open_page() -> Page:
 def _newest(workspace: Callable[[], Workspace]) -> str | None:
     """Return the newest session; None where there is none, or no workspace, which the panels will say."""
     try:
-        newest = workspace().views.latest()
+        newest = Views.of(workspace()).latest()
     except PeaktradeError:
         return None
     return newest.session_id if newest else None

@@ -9,6 +9,7 @@ from peaktrade_core.control.control import control_center, operator_output
 from peaktrade_core.control.gates import UNKNOWN, gate_results
 from peaktrade_core.control.routine import routine
 from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, UNFINISHED, evidence_rows
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -51,12 +52,12 @@ def _routine(workspace: Workspace, _: Asked) -> dict[str, Any]:
 @panel("evidence")
 def _evidence(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: what did runbooks leave lately, and is it as it was sealed?"""
-    rows = evidence_rows(workspace.evidence, days=DAYS)
+    rows = evidence_rows(EvidenceBook.of(workspace), days=DAYS)
     return {
         "rows": rows[:MOST],
         "n": len(rows),
         "days": DAYS,
-        "any": bool(rows) or bool(workspace.evidence.ids()),
+        "any": bool(rows) or bool(EvidenceBook.of(workspace).ids()),
         "bad": sum(row.state not in (SEALED, UNFINISHED) for row in rows),
         "is_session": lambda subject: subject.startswith(("shadow_", "testnet_")),
     }

@@ -8,14 +8,15 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import accumulate
 from typing import Any
 
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.filters import LATEST, Filters, read_filters
-from peaktrade_core.halts.states import STATES
-from peaktrade_core.records.registry import Query
+from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.run_views import ACTIVE, DIED, RunRow
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
@@ -64,7 +65,7 @@ class Facets:
 @panel("status")
 def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: is all well, may anything trade, what runs, what did today bring?"""
-    views = workspace.views
+    views = Views.of(workspace)
     rows = views.rows(Query(since=views.now().replace(hour=0, minute=0, second=0, microsecond=0)))
     unfinished = runs_of(workspace, views.rows(Query(status="started", limit=MOST_UNFINISHED)))
     earned: dict[str, float] = {}
@@ -74,12 +75,12 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
             earned[currency] = earned.get(currency, 0.0) + row.realized_pnl
     return {
         "risk": max((row.risk_status for row in rows), key=SEVERITIES.index, default="green"),
-        "trading": max(workspace.states.everything(), key=lambda state: STATES.index(state.state)),
+        "trading": max(TradingStates.of(workspace).everything(), key=lambda state: STATES.index(state.state)),
         "running": sum(run.state in ACTIVE for run in unfinished.values()),
         "died": sum(run.state == DIED for run in unfinished.values()),
         "unreadable": views.count(Query(status=UNREADABLE)),
         "earned": sorted(earned.items()),
-        "alerts": len(workspace.alerts.rows(state="raised")),
+        "alerts": len(Alerts.of(workspace).rows(state="raised")),
     }
 
 
@@ -89,14 +90,14 @@ def runs_of(workspace: Workspace, rows: Sequence[SessionRow]) -> dict[str, RunRo
     for row in rows:
         if row.status == "started":
             with suppress(SessionNotFoundError):  # gone since it was listed
-                found[row.session_id] = workspace.views.run(row.session_id)
+                found[row.session_id] = Views.of(workspace).run(row.session_id)
     return found
 
 
 @panel("snapshot")
 def _snapshot(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: how did the latest finished session end?"""
-    found = [row for status in FINISHED for row in workspace.views.rows(Query(status=status, limit=1))]
+    found = [row for status in FINISHED for row in Views.of(workspace).rows(Query(status=status, limit=1))]
     return {"row": max(found, key=_ended, default=None)}
 
 
@@ -109,7 +110,7 @@ def _ended(row: SessionRow) -> float:
 @panel("trend")
 def _trend(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: where do the finished sessions of the last 30 days lead, day by day, in the commonest currency?"""
-    every = workspace.views.daily(workspace.views.now() - timedelta(days=TREND_DAYS))
+    every = Views.of(workspace).daily(Views.of(workspace).now() - timedelta(days=TREND_DAYS))
     counts: dict[str, int] = {}
     for day in every:
         counts[day.currency] = counts.get(day.currency, 0) + day.sessions
@@ -138,10 +139,10 @@ def _trend(workspace: Workspace, _: Asked) -> dict[str, Any]:
 def _sessions(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: which sessions are there, under the filters of the URL?"""
     chosen = read_filters(asked.query)
-    views = workspace.views
+    views = Views.of(workspace)
     query = chosen.query(views.now())
     rows = views.rows(query)
-    facets = Facets(workspace.registry.combinations(Query(since=query.since)), chosen)
+    facets = Facets(Registry.of(workspace).combinations(Query(since=query.since)), chosen)
     total = facets.total
     return {
         "rows": rows,

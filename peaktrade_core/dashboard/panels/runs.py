@@ -11,6 +11,7 @@ from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.session import subject
 from peaktrade_core.dashboard.panels.telling import tell
 from peaktrade_core.runs.run_views import ACTIVE, DIED, ENDED
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -20,7 +21,7 @@ MOST_RUNS, MOST_ENDED, CHART_BARS, TABLE_BARS, EVENTS, ALERTS = 200, 30, 500, 15
 @panel("runs")
 def _runs(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: which runs are there, the active ones first?"""
-    rows = workspace.views.runs(limit=MOST_RUNS)
+    rows = Views.of(workspace).runs(limit=MOST_RUNS)
     ended = [row for row in rows if row.state in ENDED]
     return {
         "active": [row for row in rows if row.state in ACTIVE],
@@ -34,7 +35,7 @@ def _runs(workspace: Workspace, _: Asked) -> dict[str, Any]:
 @panel("run")
 def _run(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: how does this run stand right now?"""
-    row = workspace.views.run(subject(asked))
+    row = Views.of(workspace).run(subject(asked))
     return {
         "row": row,
         "final": row.state in ENDED,
@@ -47,11 +48,11 @@ def _run(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 @panel("run_tail")
 def _tail(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what did the last bars bring?"""
-    row = workspace.views.run(subject(asked))
+    row = Views.of(workspace).run(subject(asked))
     currency = wording.quote_currency(row.symbol)
     context = {"final": row.state in ENDED, "faults": (), "currency": currency}
     try:
-        bars = workspace.views.tail(row.run_id, CHART_BARS)
+        bars = Views.of(workspace).tail(row.run_id, CHART_BARS)
     except ArtefactError as error:
         return {**context, "faults": (str(error),), "bars": [], "axis": None, "charts": []}
     axis, charts = draw(
@@ -68,9 +69,9 @@ def _tail(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 def _run_events(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what happened last in this run?"""
     run_id = subject(asked)
-    context = {"panel": "run_events", "final": workspace.views.run(run_id).state in ENDED, "faults": ()}
+    context = {"panel": "run_events", "final": Views.of(workspace).run(run_id).state in ENDED, "faults": ()}
     try:
-        return {**context, "events": tell(workspace.views.tail_events(run_id, EVENTS))}
+        return {**context, "events": tell(Views.of(workspace).tail_events(run_id, EVENTS))}
     except ArtefactError as error:
         return {**context, "faults": (str(error),), "events": []}
 
@@ -78,4 +79,4 @@ def _run_events(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 @panel("run_alerts")
 def _run_alerts(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: which alerts did this run raise?"""
-    return {"alerts": workspace.views.run_alerts(subject(asked), ALERTS)}
+    return {"alerts": Views.of(workspace).run_alerts(subject(asked), ALERTS)}

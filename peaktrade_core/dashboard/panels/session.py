@@ -11,9 +11,11 @@ from peaktrade_core.base.errors import ArtefactError, SessionNotFoundError
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw, mark_fills
 from peaktrade_core.dashboard.panels.telling import tell
+from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.runs.checks import post_session_checks
 from peaktrade_core.runs.deny_help import DENY_HELP, UNKNOWN
 from peaktrade_core.runs.figures import figures_of
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -34,18 +36,18 @@ def subject(asked: Asked) -> str:
 
 def record_of(workspace: Workspace, asked: Asked) -> tuple[str, SessionRecord]:
     """Return the id of the page's session and its record."""
-    session_id = workspace.views.resolve(subject(asked))
-    return session_id, workspace.views.record(session_id)
+    session_id = Views.of(workspace).resolve(subject(asked))
+    return session_id, Views.of(workspace).record(session_id)
 
 
 @panel("session")
 def _session(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: how does this session stand, or how did it end?"""
     session_id, record = record_of(workspace, asked)
-    row = workspace.views.row(session_id)
-    run = workspace.views.run(session_id) if row.status == "started" else None
+    row = Views.of(workspace).row(session_id)
+    run = Views.of(workspace).run(session_id) if row.status == "started" else None
     now = run or row
-    newer, older = workspace.views.neighbours(session_id)
+    newer, older = Views.of(workspace).neighbours(session_id)
     return {
         "row": row,
         "run": run,
@@ -69,10 +71,10 @@ def _curves(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     session_id, record = record_of(workspace, asked)
     context = {"final": record.status != "started", "faults": (), "axis": None, "charts": []}
     try:
-        curves = workspace.views.curves(session_id, POINTS)
+        curves = Views.of(workspace).curves(session_id, POINTS)
     except ArtefactError as error:
         return {**context, "faults": (str(error),)}
-    journal = workspace.views.detail(session_id).journal
+    journal = Views.of(workspace).detail(session_id).journal
     currency = wording.quote_currency(record.symbol)
     base = (record.symbol or "").partition("/")[0]
     drawdown = [-100.0 * value for value in curves.drawdown]
@@ -94,7 +96,7 @@ def _curves(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 def _limits(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: how much of each risk limit was used, what was denied, and what else happened?"""
     session_id, record = record_of(workspace, asked)
-    journal = workspace.views.detail(session_id).journal
+    journal = Views.of(workspace).detail(session_id).journal
     return {
         "final": record.status != "started",
         "currency": wording.quote_currency(record.symbol),
@@ -110,8 +112,8 @@ def _checks(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: is everything about this session in order?"""
     session_id, record = record_of(workspace, asked)
     final = record.status != "started"
-    checks = post_session_checks(workspace.views, session_id) if final else []
-    incidents = workspace.incidents.rows(subject=session_id)
+    checks = post_session_checks(Views.of(workspace), session_id) if final else []
+    incidents = IncidentBook.of(workspace).rows(subject=session_id)
     return {"session_id": session_id, "final": final, "checks": checks, "worst": worst(checks), "incidents": incidents}
 
 
@@ -147,6 +149,6 @@ def _plain(value: object) -> str:
 def _last_events(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what happened last?"""
     session_id, record = record_of(workspace, asked)
-    journal = workspace.views.detail(session_id).journal
+    journal = Views.of(workspace).detail(session_id).journal
     events = tell(journal.recent[-EVENTS:])
     return {"panel": "session_events", "final": record.status != "started", "faults": journal.faults, "events": events}

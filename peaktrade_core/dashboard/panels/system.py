@@ -13,6 +13,11 @@ from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.layers import layers
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.halts.account import Account
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.strategies import TIERS, all_strategies
 from peaktrade_core.workspace.workspace import Workspace
@@ -22,27 +27,27 @@ from peaktrade_core.workspace.workspace import Workspace
 def _lights(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: is the suite ready, how severe is it, and may anything trade?"""
     checks = pre_session_checks(workspace)
-    uses = workspace.account.uses()
+    uses = Account.of(workspace).uses()
     level = max((use.level for use in uses), key=("green", "yellow", "red").index, default="green")
     return {
         "ready": worst(checks),
         "checks": checks,
         "level": level,
-        "switch": workspace.kill_switch.status(),
-        "states": [state for state in workspace.states.everything() if state.state != "ACTIVE"],
+        "switch": KillSwitch.of(workspace).status(),
+        "states": [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"],
     }
 
 
 @panel("system_account")
 def _account(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: how much of the account-wide limits do the running sessions use together?"""
-    return {"uses": workspace.account.uses()}
+    return {"uses": Account.of(workspace).uses()}
 
 
 @panel("system_tiers")
 def _tiers(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: which strategies are there, and which may run?"""
-    used = workspace.registry.counts("strategy")
+    used = Registry.of(workspace).counts("strategy")
     found = all_strategies()
     tiers = [(tier, [(one, used.get(one.name, 0)) for one in found if one.tier == tier]) for tier in TIERS]
     return {"tiers": tiers, "default": workspace.config.session.strategy}
@@ -51,7 +56,7 @@ def _tiers(workspace: Workspace, _: Asked) -> dict[str, Any]:
 @panel("system_about")
 def _about(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: what runs here, exactly?"""
-    stats = workspace.views.stats()
+    stats = Views.of(workspace).stats()
     return {
         "facts": [
             ("version", metadata.version("peaktrade")),

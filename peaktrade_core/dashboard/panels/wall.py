@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.dashboard.panels.alerts import urgency
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.live_track import status
 from peaktrade_core.runs.run_views import ACTIVE, ENDED, SILENT
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 RUNS, ALERTS, LATEST = 8, 4, 6
@@ -16,9 +18,9 @@ RUNS, ALERTS, LATEST = 8, 4, 6
 @panel("wall")
 def _wall(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer, from four metres away: is all well, what runs, what did today bring?"""
-    runs = workspace.views.runs(limit=200)
+    runs = Views.of(workspace).runs(limit=200)
     active = [row for row in runs if row.state in ACTIVE]
-    alerts = sorted(workspace.alerts.rows(state="raised"), key=urgency)
+    alerts = sorted(Alerts.of(workspace).rows(state="raised"), key=urgency)
     return {
         **status(workspace, asked),
         "latest": [row for row in runs if row.state in ENDED][:LATEST],

@@ -16,6 +16,7 @@ from peaktrade_core.base.checks import WARN, Check, check
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.rehearsal import is_rehearsal, left_out
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -53,7 +54,7 @@ def dashboard_checks(workspace: Workspace, url: str) -> list[Check]:
 
 def _shown(workspace: Workspace, base: str) -> Check:
     """Compare the newest sessions there with those of the registry; an empty registry must be shown as empty."""
-    ours = [row.session_id for row in workspace.views.rows(Query(limit=SHOWN))]
+    ours = [row.session_id for row in Views.of(workspace).rows(Query(limit=SHOWN))]
     try:
         found = _get(f"{base}/api/live_sessions?limit={SHOWN}")
         theirs = [row["session_id"] for row in found]

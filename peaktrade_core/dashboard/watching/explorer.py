@@ -12,6 +12,7 @@ from peaktrade_core.dashboard.panels.filters import Filters, read_filters
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.notebook import Session
 from peaktrade_core.runs.repeat import missing_settings, repeat_command
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, TONE_OF, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -38,9 +39,9 @@ def explore_sessions(workspace: Workspace, mode: str = ANY, status: str = ANY, l
             wording.percent(row.max_drawdown),
             wording.count(row.num_orders),
         )
-        for row in workspace.views.rows(chosen.query(workspace.views.now()))
+        for row in Views.of(workspace).rows(chosen.query(Views.of(workspace).now()))
     ]
-    total = workspace.views.count(Query(mode=chosen.mode, status=chosen.status))
+    total = Views.of(workspace).count(Query(mode=chosen.mode, status=chosen.status))
     note = f"{len(rows)} of {total}. On the dashboard: {chosen._replace(limit=50).link()} In a terminal: " + (
         f"peaktrade session list{flags} --limit {limit}"
     )
@@ -58,7 +59,7 @@ def _filters(mode: str, status: str) -> Filters:
 def figures_table(workspace: Workspace, mode: str = ANY, status: str = ANY) -> Table:
     """Return figures over all sessions that pass the filters, as ``/api/live_sessions/stats`` tells them."""
     chosen = _filters(mode, status)
-    stats = workspace.views.stats(Query(mode=chosen.mode, status=chosen.status))
+    stats = Views.of(workspace).stats(Query(mode=chosen.mode, status=chosen.status))
     rows = [
         ("Sessions", wording.count(stats.total_sessions)),
         ("By mode", _counted(stats.by_mode)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -48,5 +49,5 @@ def _export(workspace: Workspace, run_id: str) -> str:
 
 def exported_files(workspace: Workspace) -> list[Path]:
     """Return the files that an export must have left; those about a run where there is one."""
-    runs = bool(workspace.views.runs(1))
+    runs = bool(Views.of(workspace).runs(1))
     return [workspace.home / FOLDER / name for name in FILES if runs or not name.startswith(_OF_A_RUN)]

@@ -18,7 +18,7 @@ from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.dashboard.watching.probe import FILTERED, SNAPSHOT, Answer, Seen
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.run_views import ENDED
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -36,7 +36,7 @@ def page_checks(workspace: Workspace, seen: Seen) -> list[Check]:
     page, health_ = seen.answers["/"], seen.json("/api/health")
     panels = [name for name in ("snapshot", "sessions") if f'data-panel="{name}"' not in page.body]
     silent = [path for path, one in seen.answers.items() if one.status != 200]
-    empty = not workspace.views.stats().total_sessions
+    empty = not Views.of(workspace).stats().total_sessions
     told = "no session yet, and the page says so" if empty else "tile and table are there"
     return [
         reachable,
@@ -129,7 +129,7 @@ def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[
     Raises:
         SessionNotFoundError: no record has that id.
     """
-    ours = [one for one in workspace.views.rows(Query(limit=50)) if one.status in ENDED]
+    ours = [one for one in Views.of(workspace).rows(Query(limit=50)) if one.status in ENDED]
     listed = seen.json("/api/live_sessions?limit=50")
     found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     theirs = {str(one.get("session_id")): one for one in found}
@@ -147,7 +147,7 @@ def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[
         check(
             "stats",
             "Do the statistics equal those of the registry?",
-            stats == msgspec.to_builtins(workspace.views.stats()),
+            stats == msgspec.to_builtins(Views.of(workspace).stats()),
             f"{stats.get('total_sessions', 'no')} sessions",
             "A session may have begun or ended meanwhile: look again.",
             otherwise=WARN,
@@ -159,7 +159,7 @@ def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[
 
 def _filters(workspace: Workspace, seen: Seen) -> Check:
     """Return whether page and API list under a filter what the registry has under it."""
-    rows = workspace.views.rows(Query(mode="shadow", status="completed", limit=50))
+    rows = Views.of(workspace).rows(Query(mode="shadow", status="completed", limit=50))
     listed = seen.json(f"/api/live_sessions?limit=50&{FILTERED}")
     told = [one.get("session_id") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else None
     page = seen.answers.get(f"/?{FILTERED}", Answer(0, "")).body
@@ -179,7 +179,7 @@ def _filters(workspace: Workspace, seen: Seen) -> Check:
 
 def _one_session(workspace: Workspace, seen: Seen, session_id: str, theirs: Mapping[str, object]) -> list[Check]:
     """Return whether a session is in the dashboard's list, and its page complete."""
-    row, record = workspace.views.row(session_id), workspace.views.record(session_id)
+    row, record = Views.of(workspace).row(session_id), Views.of(workspace).record(session_id)
     quoted = quote(session_id, safe="")
     detail = seen.mapping(f"/api/live_sessions/{quoted}")
     page = seen.answers.get(f"/session/{quoted}", Answer(0, ""))

@@ -6,14 +6,17 @@ Source: operational runbooks 4.2 and 4.3.
 from __future__ import annotations
 
 from peaktrade_core.alerts.log_checks import log_checks
+from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.checks import WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.dashboard.watching.checks import dashboard_checks
 from peaktrade_core.desk.installation import FILE, accept
 from peaktrade_core.desk.smoke import smoke
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.rehearsal import portable
 from peaktrade_core.runbooks.steps import Runbook
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as jn
@@ -54,8 +57,8 @@ def restarted_checks(workspace: Workspace, run_id: str, dashboard_url: str) -> l
         SessionNotFoundError: there is no such run.
         ConfigError: the address is no page on this machine.
     """
-    rows = workspace.views.runs(1 if run_id == "latest" else None)
-    row = rows[0] if run_id == "latest" and rows else None if run_id == "latest" else workspace.views.run(run_id)
+    rows = Views.of(workspace).runs(1 if run_id == "latest" else None)
+    row = rows[0] if run_id == "latest" and rows else None if run_id == "latest" else Views.of(workspace).run(run_id)
     if row is None:
         step = "Start one with its start runbook (session_run, testnet_run), then run this cell again."
         return [check("processes", "Does the run live?", False, "no run at all", step)]
@@ -83,7 +86,7 @@ def _signals(workspace: Workspace, row: RunRow) -> Check:
         "Wait some bars; the strategy must first warm up. Then look at the feed.",
     )
     try:
-        events = workspace.views.tail_events(row.run_id, _TAIL)
+        events = Views.of(workspace).tail_events(row.run_id, _TAIL)
     except PeaktradeError as error:
         return check("signals", question, False, str(error), "Without a journal the run must not go on: stop it.")
     signals = sum(isinstance(event, jn.Signal) for event in events)
@@ -96,8 +99,8 @@ def _limits(workspace: Workspace, row: RunRow) -> Check:
     """Look whether the run is held to limits: its own, and a trading state that can be read."""
     question, step = "Are risk limits in force for it?", "Stop it: a run without limits must not trade."
     try:
-        limits = workspace.views.record(row.run_id).setting("risk_limits")
-        state = workspace.states.read("global")
+        limits = Views.of(workspace).record(row.run_id).setting("risk_limits")
+        state = TradingStates.of(workspace).read("global")
     except PeaktradeError as error:
         return check("limits", question, False, str(error), step)
     count = len(limits) if isinstance(limits, dict) else 0
@@ -105,7 +108,7 @@ def _limits(workspace: Workspace, row: RunRow) -> Check:
 
 
 def _watched(workspace: Workspace) -> Check:
-    watch = workspace.watch()
+    watch = watch_of(workspace)
     told = watch.status + (f", last turn {wording.moment(watch.state.at)} UTC" if watch.state else "")
     step = "Start `peaktrade watch`; without it nobody is told when something goes wrong."
     return check("watcher", "Does the watcher run?", watch.status == "running", told, step, otherwise=WARN)

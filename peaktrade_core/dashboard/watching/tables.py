@@ -15,7 +15,7 @@ from peaktrade_core.dashboard.watching.watch import recent_evidence
 from peaktrade_core.fleet.during_session import Watched, watch_runs
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, TONE_OF, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -33,7 +33,7 @@ LONG_BARS = 500
 
 def watched_runs(workspace: Workspace, run_id: str = "") -> list[Watched]:
     """Return the runs of a round: the named one, else what runs, else the newest session."""
-    return watch_runs(workspace.views, run_id)
+    return watch_runs(Views.of(workspace), run_id)
 
 
 def watched_table(watched: Sequence[Watched]) -> Table:
@@ -64,7 +64,7 @@ def watched_table(watched: Sequence[Watched]) -> Table:
 
 def next_round(workspace: Workspace, every_minutes: int) -> Table:
     """Return when the next round is due."""
-    at = workspace.views.now() + timedelta(minutes=every_minutes)
+    at = Views.of(workspace).now() + timedelta(minutes=every_minutes)
     rows = [("UTC", f"{at:%H:%M}"), ("Europe/Berlin", local(at)[11:16])]
     return Table(f"The next round is due in {every_minutes} minutes", ("", ""), rows)
 
@@ -82,13 +82,13 @@ def dashboard_answers(seen: Seen) -> Table:
 
 def tile_table(workspace: Workspace) -> Table:
     """Return the tile of the latest session, element by element: what it shows, what that means, what to do."""
-    rows = workspace.views.rows(Query(limit=1))
+    rows = Views.of(workspace).rows(Query(limit=1))
     if not rows:
         empty = "No sessions found. The first appears here after a shadow or testnet run: `peaktrade session run`."
         return Table("The latest session, as the tile shows it", (), [], empty=empty)
     row = rows[0]
     means, action = _STATUS_MEANS.get(row.status, ("a record of a foreign writer, or a torn one", "look at the file"))
-    record = workspace.views.record(row.session_id) if row.status != "unreadable" else None
+    record = Views.of(workspace).record(row.session_id) if row.status != "unreadable" else None
     balance = record.setting("start_balance") if record else None
     share = (row.realized_pnl or 0.0) / balance if isinstance(balance, (int, float)) and balance else 0.0
     deep = (row.max_drawdown or 0.0) >= DRAWDOWN_REVIEW
@@ -138,12 +138,12 @@ def series_checks(workspace: Workspace, limit: int = 20) -> list[Check]:
 
     Source: operator workflow 4.2.
     """
-    rows = workspace.views.rows(Query(limit=limit))
+    rows = Views.of(workspace).rows(Query(limit=limit))
     ended = [row for row in rows if row.status in ("completed", "failed", "aborted")]
     streak = next((n for n, row in enumerate(ended) if row.status != "failed"), len(ended))
     deep = [row for row in ended if (row.max_drawdown or 0.0) > DRAWDOWN_PAUSE]
     idle = [
-        row for row in ended if row.num_orders == 0 and (workspace.views.run(row.session_id).step or 0) >= LONG_BARS
+        row for row in ended if row.num_orders == 0 and (Views.of(workspace).run(row.session_id).step or 0) >= LONG_BARS
     ]
     odd = [row for row in rows if row.mode not in ("shadow", "testnet", "paper") and row.status != "unreadable"]
     late = [row for row in ended if not row.started_at or not row.ended_at or row.ended_at < row.started_at]

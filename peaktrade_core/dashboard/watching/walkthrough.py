@@ -17,11 +17,13 @@ from typing import NamedTuple
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.desk.demo import Fragile, fragile
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session, run_planned_session
 from peaktrade_core.runbooks.steps import Prompt, Runbook
 from peaktrade_core.runs.error_help import next_step
 from peaktrade_core.session.plan import Plan
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.trading.strategies import all_strategies, register, scratch_registry
@@ -122,7 +124,9 @@ def walk_failure(runbook: Runbook, practice: Practice) -> Session:
             practice,
             "failure",
             "Run a session that fails",
-            lambda: practice.workspace.plan(strategy="walkthrough_fragile", steps=1000, seed=3, notes="Made to fail."),
+            lambda: plan_session(
+                practice.workspace, strategy="walkthrough_fragile", steps=1000, seed=3, notes="Made to fail."
+            ),
         )
 
 
@@ -142,7 +146,7 @@ def _walked(runbook: Runbook, practice: Practice, step: str, title: str, plan: C
 def walk_failure_table(session: Session) -> Table:
     """Return what a failed session leaves, and what to do: its row, its error, its record, the next step."""
     record, workspace = session.record, session.workspace
-    path = workspace.registry.path_of(record).relative_to(workspace.home).as_posix()
+    path = Registry.of(workspace).path_of(record).relative_to(workspace.home).as_posix()
     pnl = wording.signed(record.metric("realized_pnl"), session.currency)
     rows: list[tuple[object, object]] = [
         ("Session", session.id),

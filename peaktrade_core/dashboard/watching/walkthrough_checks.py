@@ -15,6 +15,8 @@ from peaktrade_core.desk.readiness import pre_session_checks
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.session_reports import session_report
 from peaktrade_core.runbooks.notebook import Session
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
 from peaktrade_core.trading import events as ev
 from peaktrade_core.workspace.workspace import Workspace
@@ -40,7 +42,7 @@ def walk_pre_checks(workspace: Workspace) -> list[Check]:
 def _locked(workspace: Workspace) -> Check:
     question, step = "Is live refused, so that only shadow and testnet can be walked?", "Stop: use another version."
     try:
-        workspace.plan(mode="live")
+        plan_session(workspace, mode="live")
     except LiveModeNotAllowedError:
         return check("live", question, True, "planning a live session is refused", step)
     return check("live", question, False, "a live session could be planned", step)
@@ -80,7 +82,7 @@ def walk_report_checks(session: Session) -> list[Check]:
     Source: demo walkthrough 5.4.
     """
     query = Query(run_type="live_session_shadow", limit=5)
-    report = session_report(session.workspace.views, query)
+    report = session_report(Views.of(session.workspace), query)
     pnl, drawdown = _figures(session)
     missing = [text for text in (pnl, drawdown) if text not in report]
     return [
@@ -88,7 +90,7 @@ def walk_report_checks(session: Session) -> list[Check]:
             "in_report",
             "Does the report of the registry show the session?",
             session.id in report,
-            f"one of {session.workspace.views.stats(query).total_sessions} shadow sessions",
+            f"one of {Views.of(session.workspace).stats(query).total_sessions} shadow sessions",
             "`peaktrade session list` says whether it was recorded at all.",
         ),
         check(
@@ -125,7 +127,7 @@ def walk_agreement_checks(session: Session, seen: Seen) -> list[Check]:
     """
     record, page = session.record, seen.answers.get("/", Answer(0, "")).body
     told = seen.mapping(f"/api/live_sessions/{session.id}")
-    tally = session.workspace.views.tally(session.id).metrics()
+    tally = Views.of(session.workspace).tally(session.id).metrics()
     pnl, drawdown = _figures(session)
     same = "Open an incident: two places tell different figures of one session."
     sources = {

@@ -18,7 +18,10 @@ from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.dashboard.snapshot import Snapshot, take
 from peaktrade_core.desk.health import health
 from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.fleet.fleet import Fleet
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
+from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 DESK = ("runs", "watcher", "alerts", "kill_switch", "account")  # of the health checks, those that change while it runs
@@ -38,8 +41,8 @@ def round_checks(workspace: Workspace, evidence_id: str) -> list[Check]:
     Args:
         workspace: whose evidence tells; evidence_id: of this round, which does not count.
     """
-    now = workspace.views.now()
-    running = [run.started_at for run in workspace.fleet.active() if run.started_at]
+    now = Views.of(workspace).now()
+    running = [run.started_at for run in Fleet.of(workspace).active() if run.started_at]
     earlier = [one for one in recent_evidence(workspace, _ROUND) if one.evidence_id != evidence_id]
     last = max((one.began_at for one in earlier), default=None)
     since = max((at for at in (last, min(running, default=None)) if at), default=None)
@@ -57,15 +60,15 @@ def recent_evidence(workspace: Workspace, runbook: str = "", limit: int = 200) -
     """
     tag = f"-{runbook.upper().replace('_', '-')}-" if runbook else ""
     found = []
-    for name in [name for name in workspace.evidence.ids() if tag in name][:limit]:
+    for name in [name for name in EvidenceBook.of(workspace).ids() if tag in name][:limit]:
         with suppress(PeaktradeError):
-            found.append(workspace.evidence.load(name))
+            found.append(EvidenceBook.of(workspace).load(name))
     return found
 
 
 def source_checks(workspace: Workspace) -> list[Check]:
     """Return whether there is anything to watch: records, run folders, and that all can be read."""
-    stats, runs = workspace.views.stats(), workspace.views.runs(200)
+    stats, runs = Views.of(workspace).stats(), Views.of(workspace).runs(200)
     broken = stats.by_status.get("unreadable", 0)
     odd = [row.run_id for row in runs if row.state == "unreadable"]
     start = "Nothing is shown before something ran: `peaktrade session run` starts the first session."
@@ -96,9 +99,9 @@ def newest_session(workspace: Workspace, session_id: str = "latest") -> str:
     Raises:
         SessionNotFoundError: no record has that id.
     """
-    if session_id in ("", "latest") and not workspace.views.stats().total_sessions:
+    if session_id in ("", "latest") and not Views.of(workspace).stats().total_sessions:
         return ""
-    return workspace.views.resolve(session_id or "latest")
+    return Views.of(workspace).resolve(session_id or "latest")
 
 
 def export_checks(workspace: Workspace, files: Sequence[Path]) -> list[Check]:

@@ -12,10 +12,12 @@ from peaktrade_core.incidents.diagnosis import findings as dg
 from peaktrade_core.incidents.diagnosis.data_gap import data_gap
 from peaktrade_core.incidents.diagnosis.ending import died, failed_session
 from peaktrade_core.incidents.diagnosis.exchange import network, rate_limit
-from peaktrade_core.incidents.diagnosis.facts import Facts, Sources
+from peaktrade_core.incidents.diagnosis.facts import Facts
 from peaktrade_core.incidents.diagnosis.findings import Diagnosis, Finding
 from peaktrade_core.incidents.diagnosis.refusals import api_error, authentication, order_rejects
 from peaktrade_core.incidents.diagnosis.risk_limit import risk_limit
+from peaktrade_core.runs.views import Views
+from peaktrade_core.workspace.workspace import Workspace
 
 KINDS = dg.KINDS
 _FIND: dict[str, Callable[[Facts], Finding]] = {
@@ -31,7 +33,7 @@ _FIND: dict[str, Callable[[Facts], Finding]] = {
 }
 
 
-def diagnose(sources: Sources, session_id: str) -> Diagnosis:
+def diagnose(sources: Workspace, session_id: str) -> Diagnosis:
     """Return what a session's artefacts say of every kind of incident.
 
     Args:
@@ -41,7 +43,7 @@ def diagnose(sources: Sources, session_id: str) -> Diagnosis:
     Raises:
         SessionNotFoundError: no record has that id.
     """
-    facts = Facts(sources, sources.views.resolve(session_id))
+    facts = Facts(sources, Views.of(sources).resolve(session_id))
     record = facts.record
     return Diagnosis(
         session_id=record.session_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
@@ -16,6 +16,7 @@ from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show.wording import moment
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
 
 MOST_SENTENCES = 4  # of one sort; the rest is counted
 LONGEST = 200  # characters of a sentence
@@ -34,22 +35,6 @@ _KIND_OF = {
     "AuthenticationError": dg.AUTHENTICATION,
 }  # ours, and below them those that records of older writers name
 _TYPE = re.compile(rf"\b({'|'.join(_KIND_OF)})\b")
-
-
-class Sources(Protocol):
-    """Where facts come from; a workspace is one."""
-
-    @property
-    def views(self) -> Views:
-        """The read side."""
-
-    @property
-    def alerts(self) -> Alerts:
-        """The alerts."""
-
-    @property
-    def states(self) -> TradingStates:
-        """The trading states."""
 
 
 class Trouble(NamedTuple):
@@ -81,8 +66,8 @@ class Facts:
         scope: the trading state that holds for it now; faults: what could not be read.
     """
 
-    def __init__(self, sources: Sources, session_id: str) -> None:
-        views = sources.views
+    def __init__(self, sources: Workspace, session_id: str) -> None:
+        views = Views.of(sources)
         self.record: SessionRecord = views.record(session_id)
         self.now: datetime = views.now()
         self.row: SessionRow = views.row(session_id)
@@ -102,7 +87,7 @@ class Facts:
         self._read(views)
         self._alerts_of(sources)
         self._neighbours(views)
-        self.scope = self._scope(sources.states)
+        self.scope = self._scope(TradingStates.of(sources))
 
     @property
     def began(self) -> datetime | None:
@@ -185,10 +170,10 @@ class Facts:
             self.troubles.append(Trouble(event.seq, event.ts, kind, where, text))
             self._last_trouble, self.after_trouble = event.seq, 0
 
-    def _alerts_of(self, sources: Sources) -> None:
+    def _alerts_of(self, sources: Workspace) -> None:
         """Take the alerts about this session."""
         try:
-            self.alerts = sources.alerts.rows(run_id=self.record.session_id)
+            self.alerts = Alerts.of(sources).rows(run_id=self.record.session_id)
         except ArtefactError as fault:
             self.faults.append(str(fault))
 

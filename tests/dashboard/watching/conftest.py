@@ -1,0 +1,50 @@
+"""What the tests of the watching runbooks share: a runbook in hand, sessions that fail, a run that goes on."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+from peaktrade_core.desk.demo import Fragile, fragile
+from peaktrade_core.runbooks.steps import Runbook, begin_runbook
+from peaktrade_core.runs.views import Views
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.strategies import register, scratch_registry
+from peaktrade_core.workspace.workspace import Workspace
+
+
+@pytest.fixture
+def begin(workspace: Workspace) -> Callable[..., Runbook]:
+    """Return a function that begins a runbook in Ada's name, without a person to wait for."""
+
+    def run(name: str = "monitoring_round", **options: str) -> Runbook:
+        return begin_runbook(workspace, name, operator="Ada", **options)
+
+    return run
+
+
+@pytest.fixture
+def run_failing(run_shadow: Callable[..., SessionRecord]) -> Callable[[], SessionRecord]:
+    """Return a function that runs a session whose strategy divides by zero."""
+
+    def run() -> SessionRecord:
+        with scratch_registry():
+            register("fragile_for_watch", Fragile, slots=lambda _: 1, warmup=lambda _: 0)(fragile)
+            return run_shadow(strategy="fragile_for_watch", steps=600, warmup_candles=200, seed=3)
+
+    return run
+
+
+@pytest.fixture
+def running(start: Callable[..., subprocess.Popen[str]], workspace: Workspace) -> subprocess.Popen[str]:
+    """Return the process of a session that goes on for as long as the test wants."""
+    process = start("session", "run", "--pace", "600", "--steps", "100000")
+    until = time.monotonic() + 30.0
+    while not any(row.state == "running" and row.step for row in Views.of(Workspace(workspace.home)).runs()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until, "the session did not begin"
+        time.sleep(0.05)
+    return process

@@ -1,0 +1,217 @@
+"""A monitoring round tells what is odd about what runs, what the escalation path asks for, and pauses when told to."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from peaktrade_core.base.checks import Check
+from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, StepOpenError
+from peaktrade_core.dashboard.watching.tables import series_checks, tile_table
+from peaktrade_core.dashboard.watching.watch import round_checks
+from peaktrade_core.fleet.during_session import Watched, during_checks, escalation, watch_runs
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.incidents.escalation import ask_escalation, carry_out, path_checks
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runs.detail import JournalDetail
+from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.views import Views
+from peaktrade_core.trading.events import Failure, Halt, Notice
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
+
+GOOD: dict[str, Any] = {
+    "run_id": "shadow_20260105_060000_aaaaaa",
+    "mode": "shadow",
+    "strategy": "ma_crossover",
+    "symbol": "BTC/EUR",
+    "state": "running",
+    "alive": True,
+    "silence_s": 2.0,
+    "step": 600,
+    "start_balance": 10_000.0,
+    "realized_pnl": 12.0,
+    "unrealized_pnl": -3.0,
+    "max_drawdown": 0.01,
+    "trading_state": "ACTIVE",
+}
+
+
+def watched(row: dict[str, Any] | None = None, missing: float = 0.0, **journal: Any) -> Watched:
+    told = {"all_fills": 4, **journal}
+    return Watched(RunRow(**{**GOOD, **(row or {})}), JournalDetail(**told), missing)
+
+
+def by_id(checks: list[Check]) -> dict[str, Check]:
+    return {check.id: check for check in checks}
+
+
+def event(kind: Any, **fields: Any) -> Any:
+    from datetime import UTC, datetime
+
+    return kind(seq=1, ts=datetime(2026, 1, 5, tzinfo=UTC), **fields)
+
+
+@pytest.mark.parametrize(
+    ("one", "id", "status", "said"),
+    [
+        (watched({"state": "silent", "silence_s": 700.0}), "events", "fail", "silent for 11 m 40 s"),
+        (watched({"state": "silent"}), "state", "warn", "silent"),
+        (watched({"state": "died", "alive": False}), "state", "fail", "died"),
+        (watched({"state": "failed", "alive": False, "notes": "DataError: x"}), "error", "fail", "DataError: x"),
+        (watched({"state": "aborted", "alive": False}), "state", "warn", "aborted"),
+        (watched({"mode": "live"}), "mode", "fail", "mode live"),
+        (watched({"realized_pnl": -150.0, "unrealized_pnl": -60.0}), "pnl", "warn", "−2.10 %"),
+        (watched({"realized_pnl": -150.0, "unrealized_pnl": 60.0}), "pnl", "pass", "−0.90 %"),
+        (watched({"realized_pnl": None}), "pnl", "pass", "lowest 0.09 %"),
+        (watched({"max_drawdown": 0.05}), "drawdown", "pass", "5.00 %"),
+        (watched({"max_drawdown": 0.06}), "drawdown", "warn", "6.00 %"),
+        (watched({"max_drawdown": 0.11}), "drawdown", "fail", "11.00 %"),
+        (watched(incidents=(event(Failure, error="ExchangeNetworkError: timeout"),)), "error", "fail", "timeout"),
+        (
+            watched(incidents=(event(Halt, code="DAILY_LOSS", value=1.0, limit=2.0),)),
+            "error",
+            "fail",
+            "DAILY",
+        ),
+        (watched(all_fills=0), "orders", "warn", "no fill in 600 bars"),
+        (watched({"step": 100}, all_fills=0), "orders", "pass", "4 fills"),
+        (watched(all_fills=700), "orders", "warn", "700 fills in 600 bars"),
+        (watched(denials={"MAX_ORDER_NOTIONAL": 3}), "denials", "warn", "MAX_ORDER_NOTIONAL x 3"),
+        (watched({"trading_state": "HALTED"}), "trading", "warn", "HALTED"),
+        (watched(missing=7.0), "data", "warn", "7 bars missing"),
+        (watched(incidents=(event(Notice, code="SKEW", message="clock off"),)), "data", "warn", "SKEW: clock off"),
+        (watched(faults=("cannot read the journal",)), "data", "warn", "cannot read the journal"),
+    ],
+)
+def test_what_is_odd_about_a_run_is_told_with_its_name(one: Watched, id: str, status: str, said: str) -> None:
+    found = by_id(during_checks([watched({"run_id": "shadow_20260105_060000_bbbbbb"}), one]))[id]
+    assert found.status == status, found
+    assert said in found.evidence
+    assert bool(found.next_step) == (status != "pass")
+
+
+def test_a_good_run_needs_nothing_and_forty_runs_need_no_more_lines() -> None:
+    assert {check.status for check in during_checks([watched()])} == {"pass"}
+    assert len(during_checks([watched()] * 40)) == len(during_checks([])) == 10
+
+
+def test_nothing_that_runs_is_said_so_and_an_unknown_run_is_an_error(workspace: Workspace) -> None:
+    assert watch_runs(Views.of(workspace)) == []
+    assert "nothing ever ran" in by_id(during_checks([]))["state"].evidence
+    with pytest.raises(SessionNotFoundError, match="no run 'moon'"):
+        watch_runs(Views.of(workspace), "moon")
+    assert "peaktrade session run" in tile_table(workspace).empty
+
+
+def test_a_session_without_its_journal_is_told_in_words(
+    run_shadow: Callable[..., SessionRecord], workspace: Workspace
+) -> None:
+    record = run_shadow(steps=50)
+    RunFolder(workspace.runs, record.session_id).journal.unlink()
+    (one,) = watch_runs(Views.of(Workspace(workspace.home)), "latest")
+    assert "cannot read the journal" in by_id(during_checks([one]))["data"].evidence
+
+
+def test_one_failed_is_to_investigate_two_to_pause_and_a_good_one_ends_the_series(
+    run_failing: Callable[[], SessionRecord], run_shadow: Callable[..., SessionRecord], workspace: Workspace
+) -> None:
+    assert escalation(Views.of(workspace), []).level == "go_on"
+    first = run_failing()
+    found = escalation(Views.of(workspace), [])
+    assert (found.level, found.scopes) == ("investigate", ("shadow.fragile-for-watch.BTC-EUR",))
+    assert first.session_id in found.why[0]
+    run_shadow(steps=50)  # another strategy's success ends no series
+    run_failing()
+    found = escalation(Views.of(workspace), [])
+    assert (found.level, found.scopes) == ("pause", ("shadow.fragile-for-watch.BTC-EUR",))
+    signs = by_id(series_checks(workspace))
+    assert (signs["in_a_row"].status, signs["untreated"].status) == ("pass", "warn")
+
+
+@pytest.mark.parametrize(("drawdown", "level"), [(0.05, "go_on"), (0.06, "review"), (0.101, "pause")])
+def test_a_deep_drawdown_escalates(drawdown: float, level: str, workspace: Workspace) -> None:
+    found = escalation(Views.of(workspace), [watched({"max_drawdown": drawdown})])
+    assert found.level == level
+    assert found.scopes == (("shadow.ma-crossover.BTC-EUR",) if level != "go_on" else ())
+
+
+def test_a_decided_pause_halts_that_scope_once_and_nothing_else(
+    begin: Callable[..., Runbook], workspace: Workspace
+) -> None:
+    deep = [watched({"max_drawdown": 0.2})]
+    runbook = begin(answers="escalation = pause: drawdown of a fifth")
+    assert path_checks(runbook, deep)[0].status == "warn"
+    ask_escalation(runbook, deep)
+    carry_out(runbook, deep)
+    scope = "shadow.ma-crossover.BTC-EUR"
+    state = TradingStates.of(workspace).read(scope)
+    assert (state.state, state.by) == ("HALTED", "Ada")
+    assert runbook.round.id in state.reason
+    assert {one.scope for one in TradingStates.of(workspace).everything() if one.state != "ACTIVE"} == {scope}
+    TradingStates.of(workspace).set(scope, "ACTIVE", by="Bo", reason="cause found", now=workspace.clock.now())
+    carry_out(runbook, deep)  # taken up again after a crash
+    assert TradingStates.of(workspace).read(scope).state == "ACTIVE"
+    assert runbook.finish().record.outcome == "warned"
+
+
+def test_without_a_decision_nothing_is_halted_and_the_round_is_incomplete(
+    begin: Callable[..., Runbook], workspace: Workspace
+) -> None:
+    deep = [watched({"max_drawdown": 0.2})]
+    runbook = begin()
+    ask_escalation(runbook, deep)
+    carry_out(runbook, deep)
+    assert {one.state for one in TradingStates.of(workspace).everything()} == {"ACTIVE"}
+    assert runbook.finish().record.outcome == "incomplete"
+
+
+def test_somebody_who_steps_through_decides_before_anything_goes_on(workspace: Workspace) -> None:
+    deep = [watched({"max_drawdown": 0.2})]
+    round_ = EvidenceBook.of(workspace).begin("monitoring_round", "Monitoring round", operator="Ada", waits=True)
+    runbook = Runbook(workspace, round_, {}, "", True)
+    ask_escalation(runbook, deep)
+    with pytest.raises(StepOpenError, match="answer 'What does the escalation path ask for"):
+        carry_out(runbook, deep)
+    round_.answer("escalation", "pause", "a fifth is lost")
+    carry_out(runbook, deep)
+    assert TradingStates.of(workspace).read("shadow.ma-crossover.BTC-EUR").state == "HALTED"
+
+
+def test_a_decision_needs_a_reason(begin: Callable[..., Runbook]) -> None:
+    with pytest.raises(ConfigError, match="needs a reason"):
+        ask_escalation(begin(answers="escalation = pause"), [watched({"max_drawdown": 0.2})])
+
+
+def test_with_nothing_to_decide_nothing_is_asked(begin: Callable[..., Runbook]) -> None:
+    runbook = begin(answers="escalation = go_on: prepared answers do no harm")
+    ask_escalation(runbook, [watched()])
+    assert runbook.finish().record.outcome == "passed"
+
+
+def test_a_killed_session_is_seen_before_anybody_recovers_it(
+    running: subprocess.Popen[str], workspace: Workspace
+) -> None:
+    alive = watch_runs(Views.of(Workspace(workspace.home)))
+    assert by_id(during_checks(alive))["state"].evidence == "1 running"
+    late = Workspace(workspace.home)
+    late.clock = FixedClock(workspace.clock.now() + timedelta(minutes=45))
+    assert round_checks(late, "")[0].status == "warn"
+    before = FixedClock(workspace.clock.now() + timedelta(minutes=20))
+    earlier = EvidenceBook(workspace.home, before).begin("monitoring_round", "Monitoring round", operator="Ada")
+    assert round_checks(late, "")[0].status == "pass"
+    assert round_checks(late, earlier.id)[0].status == "warn"
+    running.kill()
+    running.wait()
+    dead = watch_runs(Views.of(Workspace(workspace.home)))
+    found = by_id(during_checks(dead))
+    assert found["state"].status == "fail"
+    assert "died" in found["state"].evidence
+    assert "incident_failed_session" in found["state"].next_step

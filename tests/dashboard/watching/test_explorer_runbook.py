@@ -1,0 +1,64 @@
+"""The session explorer: lists what the filters say, shows settings that repeat the session, and says what is missing."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+
+import pytest
+
+from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.dashboard.watching.explorer import detail_checks, explore_sessions, figures_table, settings_table
+from peaktrade_core.records.registry import Registry
+from peaktrade_core.runbooks.notebook import open_session
+from peaktrade_core.runs.repeat import repeat_command
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import Ended
+
+
+def test_filters_list_what_they_say_and_name_address_and_command(
+    run_shadow: Callable[..., SessionRecord], run_failing: Callable[[], SessionRecord], workspace: Workspace
+) -> None:
+    good, failed = run_shadow(steps=30), run_failing()
+    shown = repr(explore_sessions(workspace, "shadow", "failed"))
+    assert failed.session_id in shown
+    assert good.session_id not in shown
+    assert "/?mode=shadow&status=failed" in shown
+    assert "peaktrade session list --mode shadow --status failed" in shown
+    assert "No session passes" in explore_sessions(workspace, "testnet").empty
+    assert not explore_sessions(workspace, "testnet").rows
+    assert "1 failed" in repr(figures_table(workspace, "any", "failed"))
+    for mode, status in (("moon", "any"), ("any", "moon")):
+        with pytest.raises(UnknownNameError, match="moon"):
+            explore_sessions(workspace, mode, status)
+
+
+def test_the_command_repeats_the_session_to_the_last_digit(
+    run_shadow: Callable[..., SessionRecord], peaktrade: Callable[..., Ended]
+) -> None:
+    record = run_shadow(strategy="rsi_reversion", symbol="ETH/EUR", seed=5, steps=400, position_fraction=0.04)
+    command = shlex.split(repeat_command(record))
+    assert command[0] == "peaktrade"
+    ended = peaktrade(*command[1:], "--json")
+    assert ended.code == 0, ended.stderr
+    again = json.loads(ended.stdout)["metrics"]
+    assert again["num_orders"] > 0
+    assert {name: again[name] for name in record.metrics} == record.metrics
+
+
+def test_what_a_record_lacks_is_named(run_failing: Callable[[], SessionRecord], workspace: Workspace) -> None:
+    record = run_failing()
+    session = open_session(workspace, record.session_id)
+    assert {check.status for check in detail_checks(session)} == {"pass"}
+    assert "fragile_for_watch" in repr(settings_table(session))
+    path = Registry.of(workspace).path_of(record)
+    told = json.loads(path.read_text())
+    del told["config"]["seed"], told["config"]["data_sha256"], told["config"]["symbol"]
+    told |= {"error": None, "mode": "live"}
+    path.write_text(json.dumps(told))
+    found = {c.id: c for c in detail_checks(open_session(Workspace(workspace.home), record.session_id))}
+    assert (found["metadata"].status, found["metadata"].evidence) == ("warn", "missing: error")
+    assert found["repeatable"].evidence == "missing: symbol, seed or data_sha256"
+    assert found["not_live"].status == "fail"

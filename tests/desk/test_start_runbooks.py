@@ -1,0 +1,315 @@
+"""Starting: nothing runs that nobody decided, nothing runs twice, and what the checks ask is answered from artefacts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from peaktrade_core.alerts.log_checks import bad_lines, log_checks
+from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
+from peaktrade_core.base.errors import ConfigError, StepOpenError
+from peaktrade_core.dashboard.watching.checks import dashboard_checks
+from peaktrade_core.dashboard.watching.restart_after_maintenance import accept_changes, restarted_checks
+from peaktrade_core.desk.installation import FILE, accept
+from peaktrade_core.desk.start_checks import change_checks, changes_table, desk_checks, session_ready, settings_checks
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runbooks.form import answer_form
+from peaktrade_core.runbooks.session_run import ask_to_start, run_session_step
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Plan
+from peaktrade_core.session.planning import plan_session
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
+
+HERE = "http://127.0.0.1:1"  # nobody listens there
+
+
+def by_id(checks: list[Check]) -> dict[str, Check]:
+    return {one.id: one for one in checks}
+
+
+@pytest.fixture
+def broken(run_shadow: Callable[..., SessionRecord], home: Path) -> SessionRecord:
+    """Return a session that failed a moment ago: its strategy raises."""
+    module = home / "bad.py"
+    module.write_text(
+        "from typing import NamedTuple\nfrom peaktrade_core.trading.strategies import register\n"
+        "class P(NamedTuple):\n    n: int = 1\n"
+        "@register('falls_over', P, slots=lambda p: 1, warmup=lambda p: 1)\n"
+        "def falls_over(p, s, o, h, l, c, v):\n    raise ValueError('no')\n"
+    )
+    from peaktrade_core.trading import strategies
+    from peaktrade_core.workspace.workspace import load_strategy_module
+
+    load_strategy_module(module)
+    try:
+        return run_shadow(strategy="falls_over", steps=50)
+    finally:
+        strategies._REGISTRY.pop("falls_over", None)
+
+
+def plan(workspace: Workspace) -> Plan:
+    return plan_session(workspace, steps=60, warmup_candles=60)
+
+
+def ask(runbook: Runbook) -> None:
+    runbook.check("ready", "Is everything ready?", session_ready(runbook.workspace))
+    ask_to_start(runbook, "ready")
+
+
+def test_it_starts_without_a_question_when_all_is_good_and_not_again_when_resumed(begin, workspace) -> None:
+    runbook = begin("session_run")
+    ask(runbook)
+    session = run_session_step(runbook, plan(workspace)).session
+    again = begin("session_run", resume=runbook.round.id)
+    ask(again)
+    assert run_session_step(again, plan(workspace)).session.id == session.id
+    assert Views.of(workspace).stats().total_sessions == 1
+
+
+def test_silence_is_no_consent(begin, broken, workspace) -> None:
+    assert broken.status == "failed"
+    runbook = begin("session_run")
+    ask(runbook)
+    step = run_session_step(runbook, plan(workspace))
+    assert step.session is None
+    assert "No session was started" in step.summary()._repr_html_()
+    assert "No session was started" in repr(step.check_order())
+    assert step.finish().record.outcome == "incomplete"
+    assert Views.of(workspace).stats().total_sessions == 1
+
+
+@pytest.mark.parametrize(("answer", "started", "outcome"), [("yes", True, "warned"), ("no", False, "stopped")])
+def test_an_answer_with_a_reason_decides(begin, broken, workspace, answer, started, outcome) -> None:
+    runbook = begin("session_run", answers=f"start = {answer}: known, INC-3")
+    ask(runbook)
+    step = run_session_step(runbook, plan(workspace))
+    assert (step.session is not None) is started
+    assert step.finish().record.outcome == outcome
+
+
+def test_an_answer_without_a_reason_starts_nothing(begin, broken) -> None:
+    with pytest.raises(ConfigError, match="needs a reason"):
+        ask(begin("session_run", answers="start = yes"))
+
+
+def test_a_kill_switch_that_is_engaged_cannot_be_talked_away(begin, workspace) -> None:
+    KillSwitch.of(workspace).engage("Bob", "test")
+    with pytest.raises(ConfigError, match="unknown answer 'yes'; known: no"):
+        ask(begin("session_run", answers="start = yes: I want to"))
+    runbook = begin("session_run")
+    ask(runbook)
+    assert run_session_step(runbook, plan(workspace)).session is None
+
+
+def test_the_notebook_runs_a_session_and_its_evidence_names_the_files(headless, workspace) -> None:
+    outcome, evidence = headless("session_run", steps=80, warmup_candles=60)
+    assert (outcome.status, outcome.outcome) == ("completed", "passed")
+    assert [step.id for step in evidence.steps] == ["ready", "run", "expected", "order"]
+    assert {Path(one.path).name for one in evidence.artefacts} >= {"events.jsonl"}
+    assert Views.of(workspace).latest().session_id in evidence.step("run").result
+
+
+def test_what_failed_must_be_documented(broken, workspace, begin) -> None:
+    assert by_id(desk_checks(workspace))["documented"].status == WARN
+    done = begin("post_session_check", subject=broken.session_id)
+    assert broken.session_id in by_id(desk_checks(workspace))["documented"].evidence  # begun is not done
+    done.finish()
+    assert by_id(desk_checks(workspace))["documented"].status == PASS
+
+
+def test_an_incident_that_names_the_session_documents_it_too(broken, workspace) -> None:
+    (workspace.reports / "incidents" / "INC-1").mkdir(parents=True)
+    (workspace.reports / "incidents" / "INC-1" / "timeline.jsonl").write_bytes(b"\xff " + broken.session_id.encode())
+    assert by_id(desk_checks(workspace))["documented"].status == PASS
+
+
+def test_the_daily_health_check_counts_only_when_it_was_finished_and_good(begin, workspace) -> None:
+    assert by_id(desk_checks(workspace))["health_done"].evidence == "never"
+    runbook = begin("health_check")
+    assert by_id(desk_checks(workspace))["health_done"].evidence == "never"
+    runbook.confirm("tests_green", "Green?", needed=True)
+    runbook.finish()
+    found = by_id(desk_checks(workspace))["health_done"]
+    assert (found.status, found.evidence.endswith("incomplete")) == (WARN, True)
+    begin("health_check").finish()
+    assert by_id(desk_checks(workspace))["health_done"].status == PASS
+
+
+def test_every_changed_value_is_named_and_accepting_ends_it(begin, workspace, configure) -> None:
+    assert change_checks(workspace)[0].evidence == "nobody has accepted them yet"
+    accept(workspace, "Bob", "EV-20260101-X")
+    assert change_checks(workspace)[0].status == PASS
+    configure("max_daily_loss_abs = 500.0", "max_daily_loss_abs = 900.0")
+    shown = repr(changes_table(workspace))
+    assert "live_risk.max_daily_loss_abs  500.0     900.0" in shown
+    assert "live_risk.max_daily_loss_abs" in change_checks(workspace)[0].evidence
+    runbook = begin("restart_after_maintenance", answers="tests_green = no")
+    runbook.ask_must("tests_green", "Green?")
+    assert "Not accepted" in repr(accept_changes(runbook))
+    assert runbook.finish().record.outcome == "stopped"
+    runbook = begin("restart_after_maintenance", answers="tests_green = yes")
+    runbook.ask_must("tests_green", "Green?")
+    accept_changes(runbook)
+    assert change_checks(workspace)[0].status == PASS
+
+
+def test_an_address_in_the_configuration_is_not_copied(workspace, home) -> None:
+    (home / "config" / "alerts.toml").write_text('[channels.x]\nkind = "apprise"\nurl = "slack://secret-token"\n')
+    accept(workspace, "Bob", "EV-20260101-X")
+    assert "secret-token" not in (home / FILE).read_text()
+
+
+@pytest.mark.parametrize("damage", [b"{", b"\xff\xfe", b"[]"])
+def test_a_broken_note_of_the_installation_fails_in_words(workspace, home, damage) -> None:
+    accept(workspace, "Bob", "EV-20260101-X")
+    (home / FILE).write_bytes(damage)
+    found = change_checks(workspace)[0]
+    assert found.status == FAIL
+    assert "remove it and accept the installation anew" in found.evidence
+    assert "cannot be read" in repr(changes_table(workspace))
+
+
+def test_a_broken_configuration_fails_the_settings_in_words(home) -> None:
+    (home / "config" / "config.toml").write_text("[session]\nposition_fraction = 5\n")
+    found = by_id(settings_checks(Workspace(home), "shadow"))
+    assert found["settings"].status == FAIL
+    assert "position_fraction = 5" in found["settings"].evidence
+
+
+def test_limits_that_nobody_wrote_down_are_told(workspace, configure) -> None:
+    assert by_id(settings_checks(workspace, "shadow"))["limits_set"].status == PASS
+    configure("max_daily_loss_abs = 500.0", "")
+    found = by_id(settings_checks(Workspace(workspace.home), "shadow"))["limits_set"]
+    assert (found.status, "max_daily_loss_abs" in found.evidence) == (WARN, True)
+
+
+def test_errors_in_logs_and_in_what_a_run_printed_are_found_for_a_day(workspace, broken) -> None:
+    logs = workspace.home / "logs"
+    logs.mkdir(exist_ok=True)
+    now = workspace.clock.now().isoformat(timespec="seconds")
+    (logs / "other.log").write_text(
+        f"2020-01-01T00:00:00+00:00 ERROR old\n{now} all is well\n{now} Traceback (most\n  KeyError\n"
+    )
+    (logs / "binary.log").write_bytes(b"\xff\xfe critical \x00\n")
+    RunFolder(workspace.runs, broken.session_id).console.write_text("Exception: said the process\n")
+    found = [line.text for line in bad_lines(workspace)]
+    assert sum("Traceback" in text for text in found) == 1
+    assert any("critical" in text for text in found)
+    assert any("said the process" in text for text in found)
+    assert not any("old" in text for text in found)
+    assert log_checks(workspace)[0].status == WARN
+
+
+def test_a_log_that_is_no_file_is_told(workspace) -> None:
+    (workspace.home / "logs" / "odd.log").mkdir(parents=True)
+    found = log_checks(workspace)[0]
+    assert (found.status, "no plain file" in found.evidence or "directory" in found.evidence) == (FAIL, True)
+
+
+def test_a_dashboard_that_does_not_answer_and_one_elsewhere(workspace) -> None:
+    (found,) = dashboard_checks(workspace, HERE)
+    assert found.status == WARN
+    assert "peaktrade dashboard" in found.next_step
+    for url in ("http://example.org/", "file:///etc/passwd", "https://127.0.0.1:1", "127.0.0.1"):
+        with pytest.raises(ConfigError, match="must be a page on this machine"):
+            dashboard_checks(workspace, url)
+
+
+def test_after_a_restart_the_newest_run_is_looked_at(workspace, run_shadow) -> None:
+    assert by_id(restarted_checks(workspace, "latest", HERE))["processes"].evidence == "no run at all"
+    record = run_shadow(steps=200)
+    found = by_id(restarted_checks(workspace, "latest", HERE))
+    assert {found[name].status for name in ("processes", "signals", "limits", "logs")} == {PASS}
+    assert record.session_id in found["processes"].evidence
+    RunFolder(workspace.runs, record.session_id).journal.unlink()
+    assert by_id(restarted_checks(workspace, record.session_id, HERE))["signals"].status == FAIL
+
+
+def test_the_check_before_a_session_asks_and_then_decides(headless) -> None:
+    outcome, evidence = headless("pre_session_check", dashboard_url=HERE)
+    assert (outcome.status, outcome.outcome) == ("completed", "incomplete")
+    assert {step.id for step in evidence.steps if step.status == "open"} == {"changes_meant", "monitoring", "start"}
+    given = "changes_meant = yes; monitoring = yes; start = yes: no watcher in a test"
+    assert headless("pre_session_check", dashboard_url=HERE, answers=given)[0].outcome == "warned"
+
+
+def test_with_a_person_there_the_steps_after_an_open_question_wait(begin, broken, workspace, monkeypatch) -> None:
+    monkeypatch.setattr("peaktrade_core.runbooks.steps._somebody_is_there", lambda: True)
+    runbook = begin("session_run")
+    ask(runbook)
+    with pytest.raises(StepOpenError, match="above first, then run this cell again") as refused:
+        run_session_step(runbook, plan(workspace))
+    assert refused.value._render_traceback_() == [f"StepOpenError: {refused.value}"]
+    runbook.round.answer("start", "yes", "known")
+    assert run_session_step(runbook, plan(workspace)).session.id != broken.session_id
+
+
+class Page(BaseHTTPRequestHandler):
+    """A dashboard of a few bytes."""
+
+    answers: ClassVar[dict[str, bytes]] = {}
+
+    def do_GET(self) -> None:
+        body = self.answers.get(self.path.partition("?")[0])
+        self.send_response(200 if body is not None else 404)
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def page() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("health", "sessions", "result"),
+    [
+        (b'{"status":"ok"}', b"[]", {"dashboard": PASS, "live_track": PASS}),
+        (b'{"status":"ok"}', b'[{"session_id":"of another workspace"}]', {"dashboard": PASS, "live_track": WARN}),
+        (b'{"status":"ok"}', b'{"detail":"full"}', {"dashboard": PASS, "live_track": WARN}),
+        (b'{"status":"ok"}', None, {"dashboard": PASS, "live_track": WARN}),
+        (b'{"status":"ill"}', b"[]", {"dashboard": WARN, "live_track": PASS}),
+        (b"<html>another program</html>", b"[]", {"dashboard": WARN}),
+        (b"[]", b"[]", {"dashboard": WARN, "live_track": PASS}),
+    ],
+)
+def test_the_dashboard_is_asked_and_compared(workspace, page, monkeypatch, health, sessions, result) -> None:
+    found = {"/api/health": health, "/api/live_sessions": sessions}
+    monkeypatch.setattr(Page, "answers", {path: body for path, body in found.items() if body is not None})
+    assert {one.id: one.status for one in dashboard_checks(workspace, page)} == result
+
+
+def test_the_form_records_the_whole_reason(begin, broken, monkeypatch) -> None:
+    """In a browser the click overtook keys that waited to be sent; a field that is sent when it is left cannot be."""
+    monkeypatch.setattr("peaktrade_core.runbooks.steps._somebody_is_there", lambda: True)
+    runbook = begin("session_run")
+    ask(runbook)
+    form = answer_form(
+        runbook.round, runbook.round.record.step("start"), "", lambda step: f"answered {step.answer.key}"
+    )
+    _, choice, reason, button, said, _script = form.children
+    assert not reason.continuous_update
+    button.click()
+    assert "Choose an answer first" in said.value
+    choice.value = "yes"
+    button.click()
+    assert "needs a reason" in said.value
+    reason.value = f"known: {broken.session_id}"
+    button.click()
+    assert form.children[0].value.endswith("answered yes")
+    assert runbook.round.record.step("start").answer.reason == f"known: {broken.session_id}"

@@ -1,0 +1,162 @@
+"""The kill switch takes one person to engage and two to release; a live start meets its gate whatever is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from peaktrade_core.base.checks import FAIL, PASS, WARN
+from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.desk.kill_switch import (
+    ask_cause,
+    audit_table,
+    check_fit,
+    check_obeyed,
+    obeyed_checks,
+    switch_checks,
+    switch_table,
+    use_switch,
+)
+from peaktrade_core.desk.live_start import ask_both, ask_go, document
+from peaktrade_core.desk.stages import stage_checks
+from peaktrade_core.fleet.fleet import Fleet
+from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runs.views import Views
+from peaktrade_core.workspace.workspace import Workspace
+
+CAUSE = "cause = yes: the feed was mended"
+BOTH = (
+    "both_present = yes; tests_green = yes; keys_stored = yes; contacts = yes; limits_reviewed = yes; "
+    "preview_sensible = yes; go_no_go = go: <b>we</b> *want* to"
+)
+
+
+def use(runbook: Runbook, action: str, reason: str = "because") -> str:
+    check_fit(runbook, action)
+    ask_cause(runbook, action)
+    return repr(use_switch(runbook, action, "no-orders", reason))
+
+
+def test_looking_changes_nothing(begin, workspace: Workspace) -> None:
+    assert "Nothing was touched" in use(begin("kill_switch"), "status")
+    assert not KillSwitch.of(workspace).audit()
+    assert "never used" in repr(audit_table(workspace))
+
+
+def test_one_engages_and_every_running_session_obeys(begin, workspace: Workspace, launch: Callable) -> None:
+    run = launch()
+    runbook = begin("kill_switch")
+    assert "NO_ORDERS for every session" in use(runbook, "engage", "odd fills")
+    assert run in repr(check_obeyed(runbook, "engage")) or runbook.round.record.step("obeyed").status == PASS
+    assert runbook.round.record.step("obeyed").status == PASS
+    assert Views.of(workspace).run(run).trading_state == "NO_ORDERS"
+    assert "odd fills" in repr(switch_table(workspace))
+    assert {one.id: one.status for one in switch_checks(workspace)}["released"] == WARN
+
+
+def test_a_session_that_does_not_look_is_named(workspace: Workspace, launch: Callable, monkeypatch) -> None:
+    run = launch()
+    KillSwitch.of(workspace).engage("Ada", "test")
+    row = Views.of(workspace).run(run)
+    monkeypatch.setattr(
+        Fleet.of(workspace), "active", lambda: [type(row)(run_id=run, state="silent", trading_state="ACTIVE")]
+    )
+    (found,) = obeyed_checks(workspace, patience_s=0.0)
+    assert (found.status, run in found.evidence) == (FAIL, True)
+
+
+def test_two_people_release_it_in_two_executions(begin, workspace: Workspace) -> None:
+    KillSwitch.of(workspace).engage("Ada", "test")
+    assert "Not released yet: Ada has asked" in use(begin("kill_switch", answers=CAUSE), "release")
+    assert KillSwitch.of(workspace).status().engaged
+    with pytest.raises(ConfigError, match="two different people"):
+        use(begin("kill_switch", answers=CAUSE, second_person="Bob"), "release")
+    assert KillSwitch.of(workspace).status().engaged
+    assert "Released by Ada and Bob" in use(begin("kill_switch", operator="Bob", answers=CAUSE), "release")
+    assert not KillSwitch.of(workspace).status().engaged
+    assert {one.id: one.status for one in switch_checks(workspace)} == {
+        "kill_switch": PASS,
+        "released": PASS,
+        "tested": PASS,
+    }
+
+
+@pytest.mark.parametrize("answers", ["", "cause = no: we do not know yet"])
+def test_without_a_known_cause_nobody_releases(begin, workspace: Workspace, answers) -> None:
+    KillSwitch.of(workspace).engage("Ada", "test")
+    runbook = begin("kill_switch", answers=answers)
+    assert "Not released" in use(runbook, "release")
+    assert KillSwitch.of(workspace).status().requested_by is None
+    assert runbook.finish().record.outcome == ("stopped" if answers else "incomplete")
+
+
+@pytest.mark.parametrize("action", ["engage", "release"])
+def test_a_reason_is_needed(begin, action) -> None:
+    with pytest.raises(ConfigError, match="needs a reason"):
+        use_switch(begin("kill_switch"), action, "no-orders", " ")
+
+
+def test_over_a_broken_audit_nothing_is_released_and_it_is_shown(begin, workspace: Workspace) -> None:
+    KillSwitch.of(workspace).engage("Ada", "test")
+    KillSwitch.of(workspace).engage("Ada", "test, again")
+    path = TradingStates.of(workspace).audit.path
+    path.write_text(path.read_text().replace("Ada", "Eve", 1))
+    assert "✕" in repr(switch_table(workspace))
+    assert {one.id: one.status for one in switch_checks(workspace)}["kill_switch"] == FAIL
+    with pytest.raises(ArtefactError, match="broken audit"):
+        use(begin("kill_switch", answers=CAUSE), "release")
+    assert KillSwitch.of(workspace).status().engaged
+
+
+def test_the_notebook_engages_and_leaves_audit_and_state_as_evidence(headless, workspace: Workspace) -> None:
+    outcome, evidence = headless("kill_switch", action="engage", reason="odd fills", mode="halted")
+    assert outcome.status == "completed"
+    assert TradingStates.of(workspace).read("global").state == "HALTED"
+    assert [artefact.path.rpartition("/")[2] for artefact in evidence.artefacts] == ["kill_switch.jsonl", "global.json"]
+
+
+@pytest.mark.usefixtures("no_venue")
+def test_a_live_start_is_locked_even_when_two_people_say_go(headless, workspace: Workspace) -> None:
+    outcome, evidence = headless("live_start", role="owner", second_person="Bob", answers=BOTH)
+    assert (outcome.status, outcome.outcome) == ("completed", "failed")
+    assert evidence.step("gate").status == FAIL
+    assert "live mode is locked by design" in evidence.step("gate").checks[0].evidence
+    assert evidence.step("go_no_go").answer.second == "Bob"
+    (path,) = workspace.reports.glob("checklists/*_go_no_go.md")
+    text = path.read_text()
+    assert "LOCKED. Two people said go" in text
+    assert "\\<b\\>we\\</b\\> \\*want\\* to" in text
+    assert "- Second person: Bob" in text
+    assert Views.of(workspace).stats().total_sessions == 0
+    released = next(one for one in stage_checks(workspace, "live") if one.id == "two_people")
+    assert (released.status, released.evidence) == (PASS, evidence.evidence_id)
+
+
+@pytest.mark.parametrize(
+    ("who", "says"),
+    [
+        ({"role": "operator", "second_person": "Bob"}, "live activation is decided by owner, not by operator"),
+        ({"role": "owner"}, "live activation needs a second person"),
+        ({"role": "owner", "second_person": "ADA"}, "needs two people"),
+    ],
+)
+def test_who_may_not_say_go(begin, who, says) -> None:
+    with pytest.raises(ConfigError, match=says):
+        ask_both(begin("live_start", answers="both_present = yes", **who))
+    with pytest.raises(ConfigError, match=says):
+        ask_go(begin("live_start", answers="go_no_go = go: now", **who))
+
+
+@pytest.mark.usefixtures("no_venue")
+def test_without_answers_nothing_is_decided_and_the_document_says_so(headless, workspace: Workspace) -> None:
+    outcome, evidence = headless("live_start", role="owner")
+    assert outcome.outcome == "incomplete"
+    text = document(evidence, "")
+    assert "Nobody decided" in text
+    assert "- Second person: none named" in text
+    assert "- [ ] not answered" in text
+    released = next(one for one in stage_checks(workspace, "live") if one.id == "two_people")
+    assert released.status == FAIL

@@ -1,0 +1,319 @@
+"""The kill switch: engaged by one, released by two, audited in a chain, closed whatever is damaged."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peaktrade_core.base.checks import FAIL, WARN, Check
+from peaktrade_core.base.clock import EPOCH, FixedClock
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
+from peaktrade_core.base.people import same_person
+from peaktrade_core.halts.kill_switch import KillSwitch, KillSwitchStatus
+from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.session import run_session
+from peaktrade_core.trading.events import Denial, Fill, Order, State
+from peaktrade_core.workspace.settings import Releasing
+from peaktrade_core.workspace.workspace import Workspace
+
+
+class Rig:
+    """A kill switch on a folder, with a clock and a health check that tests turn."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = FixedClock(EPOCH, timedelta(seconds=1))
+        self.health: list[Check] = []
+        self.states = TradingStates(folder / "live" / "trading_state", folder / "operations.log")
+        self.switch = KillSwitch(self.states, self.clock, Releasing)
+        self.state_file = folder / "live" / "trading_state" / "global.json"
+        self.audit_file = folder / "live" / "kill_switch.jsonl"
+
+    def state(self) -> str:
+        """Return what a new process reads."""
+        return TradingStates(self.folder / "live" / "trading_state", self.folder / "operations.log").read(GLOBAL).state
+
+    def release(self, by: str = "Grace", reason: str = "agreed") -> KillSwitchStatus:
+        """Confirm what somebody asked for, with the health check as it is turned."""
+        return self.switch.release(by, reason, lambda: self.health)
+
+    def let_go(self) -> None:
+        """Release it as two people do."""
+        self.switch.request_release("Ada", "found it")
+        self.release()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+def test_one_person_engages_and_two_release(rig: Rig) -> None:
+    assert not rig.switch.status().engaged
+    assert rig.switch.engage("Ada", "news").state == rig.state() == "NO_ORDERS"
+    asked = rig.switch.request_release("Ada", "found it")
+    assert (asked.state, asked.requested_by) == ("NO_ORDERS", "Ada")
+    released = rig.release("Grace", "agreed")
+    assert (released.state, released.by, released.requested_by) == ("ACTIVE", "Ada and Grace", None)
+    assert rig.state() == "ACTIVE"
+    assert [entry.kind for entry in rig.switch.audit()] == ["release", "request", "engage"]
+    assert rig.switch.verify().status == "pass"
+    log = (rig.folder / "operations.log").read_text()
+    assert all(
+        words in log for words in ("ACTIVE -> NO_ORDERS by Ada", "requested by Ada", "-> ACTIVE by Ada and Grace")
+    )
+
+
+@pytest.mark.parametrize(
+    "trick", ["Ada Lovelace", "ada  LOVELACE ", "Lovelace, Ada", "A\u200bda Lovelace", "Ａda Lovelace", "Áda-Lovelace"]
+)
+def test_the_second_person_is_another_one(rig: Rig, trick: str) -> None:
+    rig.switch.engage("Kay", "news")
+    rig.switch.request_release("Ada Lovelace", "found it")
+    with pytest.raises(ConfigError, match="two different people"):
+        rig.release(trick, "agreed")
+    assert (rig.state(), rig.switch.audit(1)[0].kind) == ("NO_ORDERS", "refusal")
+    assert rig.release("Grace", "agreed").state == "ACTIVE"  # a refusal does not end the request
+
+
+def test_names_that_differ_are_different_people() -> None:
+    assert not same_person("Ada", "Adam")
+    assert not same_person("Ari", "Ira")
+
+
+@pytest.mark.parametrize(("by", "reason"), [("", "x"), (" ", "x"), ("Ada", " "), ("...", "x"), ("42", "x")])
+def test_nobody_and_nothing_do_not_count(rig: Rig, by: str, reason: str) -> None:
+    rig.switch.engage("Ada", "news")
+    for act in (rig.switch.engage, rig.switch.request_release, rig.release):
+        with pytest.raises(ConfigError, match="name"):
+            act(by, reason)
+    assert len(rig.switch.audit()) == 1
+
+
+def test_a_confirmation_that_comes_too_late_or_unasked_is_refused(rig: Rig) -> None:
+    rig.switch.engage("Ada", "news")
+    with pytest.raises(ConfigError, match="nobody has asked"):
+        rig.release("Grace", "agreed")
+    rig.switch.request_release("Ada", "found it")
+    for _ in range(901):
+        rig.clock.now()
+    with pytest.raises(ConfigError, match="too long ago"):
+        rig.release("Grace", "agreed")
+    assert rig.state() == "NO_ORDERS"
+
+
+def test_engaging_again_voids_a_request_and_never_loosens(rig: Rig) -> None:
+    rig.switch.engage("Ada", "news")
+    rig.switch.request_release("Ada", "found it")
+    assert rig.switch.engage("Kay", "not over", "HALTED").state == "NO_ORDERS"
+    with pytest.raises(ConfigError, match="nobody has asked"):
+        rig.release("Grace", "agreed")
+
+
+def test_a_failed_health_check_keeps_it_engaged_and_a_warning_does_not(rig: Rig) -> None:
+    rig.switch.engage("Ada", "news")
+    rig.switch.request_release("Ada", "found it")
+    rig.health = [Check(id="disk", question="?", status=FAIL, evidence="disk full")]
+    with pytest.raises(ArtefactError, match="disk full"):
+        rig.release("Grace", "agreed")
+    assert (rig.state(), rig.switch.audit(1)[0].checks) == ("NO_ORDERS", {"disk": "fail"})
+    rig.health = [Check(id="disk", question="?", status=WARN, evidence="nearly full")]
+    assert rig.release("Grace", "agreed").state == "ACTIVE"
+    assert rig.switch.audit(1)[0].checks == {"disk": "warn"}
+
+
+def drop_last_line(rig: Rig) -> None:
+    rig.audit_file.write_bytes(b"".join(rig.audit_file.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def swap(path: Path, old: bytes, new: bytes) -> None:
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new))
+
+
+def into_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def folder_into_file(path: Path) -> None:
+    for file in path.iterdir():
+        file.unlink()
+    path.rmdir()
+    path.write_text("a file where the folder should be")
+
+
+DAMAGE: dict[str, Callable[[Rig], Any]] = {
+    "state torn": lambda rig: rig.state_file.write_bytes(b'{"scope":'),
+    "state is a folder": lambda rig: into_folder(rig.state_file),
+    "state deleted": lambda rig: rig.state_file.unlink(),
+    "states are a file": lambda rig: folder_into_file(rig.state_file.parent),
+    "audit deleted": lambda rig: rig.audit_file.unlink(),
+    "audit emptied": lambda rig: rig.audit_file.write_bytes(b""),
+    "audit torn": lambda rig: rig.audit_file.write_bytes(rig.audit_file.read_bytes()[:-5]),
+    "audit is a folder": lambda rig: into_folder(rig.audit_file),
+    "audit no text": lambda rig: rig.audit_file.write_bytes(b"\xff\xfe\n"),
+    "audit very deep": lambda rig: rig.audit_file.write_bytes(b"[" * 100_000),
+    "first line edited": lambda rig: swap(rig.audit_file, b"news", b"sews"),
+    "last line dropped": drop_last_line,
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_after_a_release_any_damage_closes_it_again_and_two_people_get_it_open(rig: Rig, what: str) -> None:
+    rig.switch.engage("Ada", "news")
+    rig.let_go()
+    assert rig.state() == "ACTIVE"
+    DAMAGE[what](rig)
+    assert rig.state() == rig.states.read(GLOBAL).state == "NO_ORDERS"
+    found = rig.switch.status()
+    assert (found.engaged, bool(found.fault), rig.switch.verify().status) == (True, True, "fail")
+    if what in ("state is a folder", "states are a file"):
+        with pytest.raises(EnvironmentFault, match="is NO_ORDERS for every session, but"):
+            rig.switch.engage("Kay", "repair")
+        return
+    rig.switch.engage("Kay", "repair")
+    assert rig.state() == "NO_ORDERS"
+    rig.let_go()
+    assert (rig.state(), rig.switch.verify().status) == ("ACTIVE", "pass")
+
+
+@pytest.mark.parametrize("what", [name for name in DAMAGE if name != "states are a file"])
+def test_while_engaged_no_damage_lets_anything_loose(rig: Rig, what: str) -> None:
+    rig.switch.engage("Ada", "news", "HALTED")
+    rig.switch.engage("Ada", "more news", "HALTED")
+    DAMAGE[what](rig)
+    assert rig.state() in ("HALTED", "NO_ORDERS")
+
+
+def test_a_state_written_past_the_switch_does_not_count(rig: Rig) -> None:
+    rig.switch.engage("Ada", "news")
+    with pytest.raises(ConfigError, match="two people release"):
+        rig.states.set(GLOBAL, "ACTIVE", by="Mallory", reason="quick", now=rig.clock.now())
+    rig.state_file.write_text('{"scope":"global","state":"ACTIVE","since":"2026-01-01T00:00:00Z"}')
+    assert rig.state() == "NO_ORDERS"
+
+
+def test_a_broken_audit_is_kept_and_named_in_the_new_one(rig: Rig) -> None:
+    rig.switch.engage("Ada", "news")
+    broken = b"not a chain\n"
+    rig.audit_file.write_bytes(broken)
+    with pytest.raises(ArtefactError, match="killswitch engage"):
+        rig.switch.request_release("Ada", "found it")
+    rig.switch.engage("Kay", "repair")
+    (kept,) = rig.folder.glob("live/kill_switch.broken-*.jsonl")
+    (entry,) = rig.switch.audit()
+    assert (kept.read_bytes(), kept.name in entry.set_aside) == (broken, True)
+
+
+def test_without_its_log_it_is_engaged_all_the_same_but_never_released(rig: Rig) -> None:
+    rig.switch.engage("Ada", "news")
+    log = rig.folder / "operations.log"
+    log.unlink()
+    log.mkdir()
+    with pytest.raises(EnvironmentFault, match=r"operations\.log"):
+        rig.switch.engage("Ada", "again")
+    with pytest.raises(EnvironmentFault):
+        rig.switch.request_release("Ada", "found it")
+    with pytest.raises(EnvironmentFault):
+        rig.release("Grace", "agreed")
+    assert rig.state() == "NO_ORDERS"
+
+
+def test_the_commands(home: Path, peaktrade: Callable[..., Any]) -> None:
+    assert (peaktrade("killswitch", "status").code, peaktrade("killswitch", "audit").code) == (0, 0)
+    engaged = peaktrade("killswitch", "engage", "--by", "Ada", "--reason", "news", "--mode", "halted")
+    assert (engaged.code, "ENGAGED, HALTED" in engaged.stdout) == (0, True)
+    status = peaktrade("killswitch", "status", "--json")
+    assert (status.code, json.loads(status.stdout)["by"]) == (1, "Ada")
+    first = peaktrade("killswitch", "release", "--by", "Ada", "--reason", "over")
+    assert (first.code, "Nothing is released yet" in first.stdout) == (0, True)
+    same = peaktrade("killswitch", "release", "--by", "ADA ", "--reason", "over")
+    assert (same.code, "two different people" in same.stderr) == (2, True)
+    second = peaktrade("killswitch", "release", "--by", "Grace", "--reason", "agreed", "--json")
+    assert (second.code, json.loads(second.stdout)["state"]) == (0, "ACTIVE"), second.stderr
+    kinds = [entry["kind"] for entry in json.loads(peaktrade("killswitch", "audit", "--json").stdout)]
+    assert kinds == ["release", "refusal", "request", "engage"]
+    assert peaktrade("killswitch", "audit", "--verify").code == 0
+    swap(home / "reports" / "live" / "kill_switch.jsonl", b"news", b"nows")
+    broken = peaktrade("killswitch", "audit", "--verify")
+    assert (broken.code, "line 2" in broken.stdout) == (1, True)
+    assert peaktrade("killswitch", "status").code == 1
+
+
+def last_state(workspace: Workspace, session_id: str) -> str:
+    found = [event for event in Views.of(workspace).events(session_id) if type(event) is State]
+    return found[-1].state if found else "ACTIVE"
+
+
+def test_every_process_stops_within_a_second_and_stays_stopped(
+    workspace: Workspace, start: Callable[..., Any], peaktrade: Callable[..., Any]
+) -> None:
+    busy = ("session", "run", "--steps", 90_000, "--timeframe", "1s", "--seed", 4, "-p", "fast=2", "-p", "slow=5")
+    processes = [start(*busy, "--pace", 30), start("session", "run", "--timeframe", "1h", "--pace", 1)]
+    until = time.monotonic() + 30.0
+    while len([row for row in Views.of(workspace).runs() if row.alive and row.step is not None]) < 2:
+        assert time.monotonic() < until, "they did not start"
+        time.sleep(0.1)
+    ids = [row.run_id for row in Views.of(workspace).runs()]
+    time.sleep(1.0)
+    engaged = KillSwitch.of(workspace).engage("Ada", "drill")
+    time.sleep(1.0)
+    for session_id in ids:
+        events = list(Views.of(workspace).events(session_id))
+        halted = next(event for event in events if type(event) is State)
+        assert halted.state == engaged.state == "NO_ORDERS"
+        assert not [event for event in events if event.seq > halted.seq and type(event) is Order]
+    for process in processes:
+        process.terminate()
+        process.wait(20.0)
+    again = json.loads(
+        peaktrade("session", "run", "--steps", 100, "--seed", 4, "-p", "fast=2", "-p", "slow=5", "--json").stdout
+    )
+    assert (again["metrics"]["num_orders"], set(again["metrics"]["deny_codes"])) == (0, {"HALTED"})
+
+
+def test_an_order_decided_while_the_switch_is_pulled_is_not_sent(workspace: Workspace) -> None:
+    """The venue takes its time over the first leg of a reversal; the second must not go out."""
+    from peaktrade_core.trading.brokers import Answer
+
+    class Slow:
+        asks_venue = True
+
+        def __init__(self) -> None:
+            self.sent: list[Order] = []
+
+        def submit(self, order: Order) -> Answer:
+            self.sent.append(order)
+            if order.purpose == "close":
+                KillSwitch.of(workspace).engage("Ada", "while it was sent", "HALTED")
+            return Answer(True)
+
+    broker = Slow()
+    plan = plan_session(
+        workspace, symbol="BTC/EUR-PERP", strategy="donchian_breakout", params={"window": 3}, seed=4, steps=400
+    )._replace(broker=broker)
+    record = run_session(plan, Desk.of(workspace))
+    events = list(Views.of(workspace).events(record.session_id))
+    assert [order.purpose for order in broker.sent].count("close") >= 1
+    first_close = next(i for i, order in enumerate(broker.sent) if order.purpose == "close")
+    assert not [order for order in broker.sent[first_close:] if order.purpose == "open"]
+    placed = {event.order_id: event for event in events if type(event) is Order}
+    withheld = next(event for event in events if type(event) is Denial and event.order_id)
+    assert (placed[withheld.order_id].purpose, placed[withheld.order_id].ts) == ("open", withheld.ts)
+    assert (withheld.code, [f for f in events if type(f) is Fill and f.order_id == withheld.order_id]) == ("HALTED", [])
+    metrics = record.metrics
+    assert (
+        metrics["orders_generated"]
+        == metrics["orders_executed"] + metrics["orders_blocked_risk"] + metrics["orders_open"]
+    )
