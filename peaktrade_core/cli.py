@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.show.terminal import say, speak_plainly
 
 COMMANDS = {
     "init": ("desk.cli_admin:init", "Make a workspace: a folder with a configuration."),
@@ -130,10 +131,11 @@ def _unexpected(error: Exception) -> str:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    speak_plainly()
     try:
         code = cli.main(args, prog_name="peaktrade", standalone_mode=False)
     except PeaktradeError as error:
-        click.echo(f"error: {type(error).__name__}: {error}", err=True)
+        say(f"error: {type(error).__name__}: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -149,6 +151,6 @@ def main(args: list[str] | None = None) -> None:
         os.dup2(nowhere, 2)
         sys.exit(0)
     except Exception as error:
-        click.echo(_unexpected(error), err=True)
+        say(_unexpected(error), err=True)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,7 +1,8 @@
-"""Tables for notebooks: readable as HTML in light and dark, as text in a terminal, escaped in both.
+"""The table: columns are declared once for each kind of thing, a list picks some of them by name.
 
-Colours come with a word and a sign. They are written as ``var(--green, …)``: the page's own where there is one, else a
-tone that reads on white and on black.
+Here is what a table is, and its HTML for notebooks and pages, readable in light and dark; ``terminal`` has its lines for
+a screen. Every text is escaped. Colours come with a word and a sign. They are written as ``var(--green, …)``: the page's
+own where there is one, else a tone that reads on white and on black.
 """
 
 from __future__ import annotations
@@ -9,8 +10,13 @@ from __future__ import annotations
 import html
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+from peaktrade_core.show.wording import inert
+
+T = TypeVar("T")
+Form = Literal["whole", "number", "words"]
 
 GOOD, MID, BAD = "good", "mid", "bad"
 # JupyterLab drops colours without a name that it knows from outputs that it has not run itself: hence the word "orange".
@@ -22,7 +28,7 @@ _TONES = {
 TONE_OF = {
     "pass": GOOD, "warn": MID, "fail": BAD,
     "green": GOOD, "yellow": MID, "red": BAD,
-    "completed": GOOD, "aborted": MID, "failed": BAD, "unreadable": BAD,
+    "completed": GOOD, "aborted": MID, "failed": BAD, "unreadable": BAD, "died": BAD, "silent": MID,
     "ACTIVE": GOOD, "REDUCING": MID, "HALTED": BAD, "NO_ORDERS": BAD,
 }  # fmt: skip
 _LINE = 72  # characters of a title that stay on one line; a caption is only as wide as its table, which may be narrow
@@ -50,27 +56,80 @@ class Cell(NamedTuple):
         return self.text
 
 
+class Column(NamedTuple, Generic[T]):
+    """A column of a table.
+
+    Attributes:
+        title: its heading, as a notebook shows it; empty: no heading.
+        value: what stands in its cell for one thing: a text, a figure as it is written, or a :class:`Cell`.
+        form: ``whole`` is never broken (ids, states, times), ``number`` neither and stands to the right, ``words`` fold.
+        priority: 0 always stays; where a screen is too narrow the highest goes first.
+    """
+
+    title: str
+    value: Callable[[T], object] = str
+    form: Form = "whole"
+    priority: int = 0
+
+
+class Columns(Generic[T]):
+    """The columns of one kind of thing, by name; declared once beside the kind."""
+
+    def __init__(self, **columns: Column[T]) -> None:
+        self._columns = columns
+
+    def table(
+        self,
+        title: str,
+        things: Iterable[T],
+        names: str = "",
+        *,
+        note: str | Cell = "",
+        empty: str = "Nothing to show.",
+        **titles: str,
+    ) -> Table:
+        """Return things as a table with the columns ``names`` (separated by blanks; all without), in that order.
+
+        Args:
+            titles: other headings than the declared ones, by name of the column.
+        """
+        picked = [(name, self._columns[name]) for name in names.split() or self._columns]
+        columns = [column._replace(title=titles.get(name, column.title)) for name, column in picked]
+        rows = ([column.value(thing) for column in columns] for thing in things)
+        return Table(title, columns, rows, note=note, empty=empty)
+
+
 class Table:
     """A table with a title; shown by whatever displays it.
 
     Attributes:
-        title, columns, rows: what it says; numbers: which columns are aligned to the right.
+        title, columns, rows: what it says; columns are headings or whole columns, rows are their cells.
+        forms, priorities: of the columns, as :class:`Column` has them; numbers: which stand to the right.
         note: a sentence below it; empty: what to say when there are no rows.
     """
 
     def __init__(
         self,
         title: str,
-        columns: Sequence[str],
+        columns: Sequence[str | Column[Any]],
         rows: Iterable[Sequence[object]],
         *,
         numbers: Iterable[int] = (),
         note: str | Cell = "",
         empty: str = "Nothing to show.",
     ) -> None:
-        self.title, self.columns, self.note, self.empty = title, tuple(columns), note, empty
+        self.title, self.note, self.empty = title, note, empty
         self.rows = [tuple(value if isinstance(value, Cell) else Cell(str(value)) for value in row) for row in rows]
-        self.numbers = frozenset(numbers)
+        given, right = [one if isinstance(one, Column) else Column(one, form="words") for one in columns], set(numbers)
+        self.columns = tuple(column.title for column in given)
+        self.forms = tuple("number" if n in right else column.form for n, column in enumerate(given))
+        self.priorities = tuple(column.priority for column in given)
+        self.numbers = frozenset(n for n, form in enumerate(self.forms) if form == "number")
+
+    @classmethod
+    def pairs(cls, pairs: Mapping[str, object], title: str = "", **options: Any) -> Table:
+        """Return names and values below each other."""
+        return cls(title, (Column(""), Column("", form="words")), pairs.items(), **options)
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook or page; every text is escaped."""
@@ -90,7 +149,7 @@ class Table:
     def __repr__(self) -> str:
         if not self.rows:
             return f"{self.title}\n{self.empty}"
-        lines = [tuple(_flat(str(cell)) for cell in row) for row in self.rows]
+        lines = [tuple(_flat(inert(str(cell))) for cell in row) for row in self.rows]
         if any(self.columns):
             lines.insert(0, self.columns)
         widths = [max(len(line[n]) for line in lines) for n in range(len(self.columns))]
@@ -98,6 +157,16 @@ class Table:
             "  ".join(self._pad(n, cell, widths[n]) for n, cell in enumerate(line)).rstrip() for line in lines
         )
         return f"{self.title}\n{text}" + (f"\n{self.note}" if self.note else "")
+
+    def markdown(self) -> str:
+        """Return the rows as a markdown table, or what is said where there are none; without the title."""
+        if not self.rows:
+            return markdown_cell(self.empty)
+        rule = ["---:" if form == "number" else "---" for form in self.forms]
+        rows = [[markdown_cell(text) for text in row] for row in (self.columns, *self.rows)]
+        lines = [f"| {' | '.join(row)} |" for row in rows]
+        table = "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
+        return table + (f"\n\n{markdown_cell(self.note)}" if self.note else "")
 
     def _cells(self, row: Sequence[Cell]) -> str:
         """Return the cells of a row as HTML."""
@@ -122,13 +191,13 @@ class Table:
 def _line(text: str) -> str:
     """Return a title as HTML that is not folded to the width of a narrow table; ``pt-line``, where a page is narrow."""
     style = "white-space:nowrap" if len(text) <= _LINE else _LONG
-    return f'<span class="pt-line" style="{style}">{html.escape(text)}</span>'
+    return f'<span class="pt-line" style="{style}">{html.escape(inert(text))}</span>'
 
 
 def _html(value: object) -> str:
     """Return a cell or text as HTML: escaped, toned, linked, commands set apart."""
     cell = value if isinstance(value, Cell) else Cell(str(value))
-    text = html.escape(cell.text)
+    text = html.escape(inert(cell.text))
     if "/" in text and " " not in text:  # a path may break at its separators
         text = text.replace("/", "/<wbr>").replace("_", "_<wbr>")
     else:
@@ -141,6 +210,12 @@ def _html(value: object) -> str:
         return text
     style = _TONES[cell.tone] + ("white-space:nowrap" if len(cell.text) <= _VERDICT else "overflow-wrap:break-word")
     return f'<span class="pt-{cell.tone}" style="{style}">{text}</span>'
+
+
+def markdown_cell(value: object) -> str:
+    """Return text on one line that cannot break a markdown table or smuggle HTML in."""
+    flat = inert(" ".join(str(value).split()))
+    return flat.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")
 
 
 def _flat(text: str) -> str:

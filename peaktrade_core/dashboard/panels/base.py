@@ -19,6 +19,7 @@ from peaktrade_core.dashboard.words import words
 from peaktrade_core.runs.error_help import next_step
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.templates import inert_value
 from peaktrade_core.workspace.workspace import Workspace
 
 CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configuration that the server was given
@@ -169,6 +170,7 @@ def _templates() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(share_dir() / "templates" / "voila" / "panels"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=inert_value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
