@@ -11,22 +11,21 @@ import click
 
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.fleet import monitor as watching
-from peaktrade_core.fleet.cli import run_id_option, state_style, the_run
+from peaktrade_core.fleet.cli import RUNS, heard, run_id_option, the_run
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.columns import print_columns
-from peaktrade_core.show.output import STYLES, console, print_json, print_pairs, print_table
+from peaktrade_core.show.table import Column, Columns, Table
+from peaktrade_core.show.terminal import console, lines_of, say
 from peaktrade_core.trading.events import BarDone
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.workspace.command import Answer, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-COLUMNS = ("RUN", "MODE", "STRATEGY", "SYMBOL", "TF", "STATE", "LAST EVENT", "EQUITY", "PNL", "DRAWDOWN", "DENIED")
-NUMBERS = ("LAST EVENT", "EQUITY", "PNL", "DRAWDOWN", "DENIED")
+COLUMNS = "run mode strategy symbol timeframe state heard equity pnl drawdown denied"
 SHOWN = 15  # events on the screen of `follow`
 
 
@@ -41,29 +40,16 @@ def monitor() -> None:
 @click.option(
     "--max-age-hours", type=click.FloatRange(min=0), metavar="H", help="Also ended ones, of the last H hours."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def overview(
-    home: str | None,
-    config: str | None,
-    only_active: bool,
-    include_inactive: bool,
-    max_age_hours: float | None,
-    as_json: bool,
-) -> None:
+@command
+def overview(workspace: Workspace, only_active: bool, include_inactive: bool, max_age_hours: float | None) -> Answer:
     """Show the runs with their equity, PnL and drawdown."""
     if only_active and (include_inactive or max_age_hours is not None):
         raise click.UsageError("give --only-active, or --include-inactive and --max-age-hours, not both")
-    views = Views.of(Workspace(home, config))
-    found = watching.overview(views, include_inactive=include_inactive, max_age_h=max_age_hours)
-    if as_json:
-        print_json(found)
-        return
+    found = watching.overview(Views.of(workspace), include_inactive=include_inactive, max_age_h=max_age_hours)
     if not found.runs:
-        click.echo("No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one.")
-        return
-    print_columns(COLUMNS, map(_cells, found.runs), right=NUMBERS)
-    click.echo(_summed(found.totals))
+        none = "No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one."
+        return Answer(found, none)
+    return Answer(found, lambda: [RUNS.table("", found.runs, COLUMNS), _summed(found.totals)])
 
 
 def _summed(totals: watching.Totals) -> str:
@@ -72,74 +58,37 @@ def _summed(totals: watching.Totals) -> str:
     return f"{line}; {totals.blocked} orders denied"
 
 
-def _pnl(row: RunRow) -> float | None:
-    """Return realized and unrealized PnL together."""
-    return None if row.realized_pnl is None else row.realized_pnl + (row.unrealized_pnl or 0.0)
-
-
-def _heard(row: RunRow) -> str:
-    """Return when a run was last heard of."""
-    return f"{wording.duration(row.silence_s)} ago" if row.silence_s is not None else wording.moment(row.last_event_at)
-
-
-def _cells(row: RunRow) -> tuple[Any, ...]:
-    """Return a run as a line of the overview."""
-    return (
-        row.run_id,
-        (row.mode, row.mode),
-        row.strategy or wording.NOTHING,
-        row.symbol or wording.NOTHING,
-        row.timeframe or wording.NOTHING,
-        (row.state, state_style(row.state)),
-        _heard(row),
-        wording.money(row.equity),
-        wording.signed(_pnl(row)),
-        wording.percent(row.max_drawdown),
-        wording.count(row.orders_blocked),
-    )
-
-
 @monitor.command("run")
 @run_id_option
 @click.option("--limit", type=click.IntRange(1, 500), default=10, show_default=True, help="How many bars.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def show_run(
-    home: str | None, config: str | None, run_id: str | None, named: str | None, limit: int, as_json: bool
-) -> None:
+@command
+def show_run(workspace: Workspace, run_id: str | None, named: str | None, limit: int) -> Answer:
     """Show one run: what it is, how it stands, its last bars."""
-    workspace = Workspace(home, config)
     row = the_run(workspace, run_id, named)
     bars, fault = [], ""
     try:
         bars = Views.of(workspace).tail(row.run_id, limit)
     except ArtefactError as error:
         fault = str(error)
-    if as_json:
-        print_json({"run": row, "bars": bars, "fault": fault or None})
-        return
-    print_pairs(_facts(row))
-    click.echo()
-    if fault:
-        click.echo(f"▲ {fault}")
-    elif not bars:
-        click.echo("No bar has been worked off yet.")
-    else:
-        print_table(("STEP", "TIME (UTC)", "SIGNAL", "PRICE", "EQUITY", "PNL", "ORDERS"), map(_bar_cells, bars))
+    last = f"▲ {fault}" if fault else BARS.table("", bars, empty="No bar has been worked off yet.")
+    return Answer({"run": row, "bars": bars, "fault": fault or None}, [Table.pairs(_facts(row)), last])
 
 
-def _bar_cells(bar: BarDone) -> tuple[Any, ...]:
-    """Return a bar as a line of the table."""
-    orders = f"{bar.orders_generated} ({bar.orders_filled} filled, {bar.orders_blocked} denied)"
-    return (
-        bar.step,
-        wording.moment(bar.ts),
-        f"{bar.signal:+d}",
-        wording.money(bar.close),
-        wording.money(bar.equity),
-        wording.signed(bar.realized_pnl + bar.unrealized_pnl),
-        orders if bar.orders_generated else wording.NOTHING,
-    )
+def _ordered(bar: BarDone) -> str | None:
+    """Return what became of the orders of a bar."""
+    told = f"{bar.orders_generated} ({bar.orders_filled} filled, {bar.orders_blocked} denied)"
+    return told if bar.orders_generated else None
+
+
+BARS = Columns[BarDone](
+    step=Column("Step", lambda bar: str(bar.step), "number"),
+    time=Column("Time (UTC)", lambda bar: bar.ts),
+    signal=Column("Signal", lambda bar: f"{bar.signal:+d}"),
+    price=Column("Price", lambda bar: wording.money(bar.close), "number"),
+    equity=Column("Equity", lambda bar: wording.money(bar.equity), "number"),
+    pnl=Column("PnL", lambda bar: wording.signed(bar.realized_pnl + bar.unrealized_pnl), "number"),
+    orders=Column("Orders", _ordered, priority=1),
+)
 
 
 def _facts(row: RunRow) -> dict[str, Any]:
@@ -151,7 +100,7 @@ def _facts(row: RunRow) -> dict[str, Any]:
         "State": row.state + (f" · trading {row.trading_state}" if row.trading_state else ""),
         "Started": wording.moment(row.started_at),
         "Ended": wording.moment(row.ended_at),
-        "Last event": _heard(row),
+        "Last event": heard(row),
         "Step": wording.count(row.step),
         "Position": wording.NOTHING if row.position is None else f"{row.position:g}",
         "Equity": wording.money(row.equity, currency),
@@ -166,12 +115,9 @@ def _facts(row: RunRow) -> dict[str, Any]:
 @monitor.command()
 @run_id_option
 @click.option("--refresh-interval", type=click.FloatRange(0.2, 3600.0), default=2.0, show_default=True, metavar="S")
-@workspace_options
-def follow(
-    home: str | None, config: str | None, run_id: str | None, named: str | None, refresh_interval: float
-) -> None:
+@with_workspace
+def follow(workspace: Workspace, run_id: str | None, named: str | None, refresh_interval: float) -> None:
     """Watch one run, or all that are active, until Ctrl-C; without a terminal, line by line."""
-    workspace = Workspace(home, config)
     if not run_id and not named:
         _follow_all(workspace, refresh_interval)
         return
@@ -182,9 +128,8 @@ def _follow_all(workspace: Workspace, interval: float) -> None:
     """Show the overview again and again."""
     if not sys.stdout.isatty():
         while True:
-            click.echo(
-                f"{wording.moment(Views.of(workspace).now())} {_summed(watching.overview(Views.of(workspace)).totals)}"
-            )
+            views = Views.of(workspace)
+            say(f"{wording.moment(views.now())} {_summed(watching.overview(views).totals)}")
             time.sleep(interval)
     from rich.console import Group
     from rich.live import Live
@@ -194,22 +139,9 @@ def _follow_all(workspace: Workspace, interval: float) -> None:
         while True:
             found = watching.overview(Views.of(workspace))
             at = Text(f"{wording.moment(found.at)} UTC · {_summed(found.totals)} · Ctrl-C ends", style="dim")
-            live.update(Group(at, _table(found.runs)), refresh=True)
+            table = lines_of(RUNS.table("", found.runs, COLUMNS), live.console.width, live.console.encoding)
+            live.update(Group(at, *map(Text.from_ansi, table)), refresh=True)
             time.sleep(interval)
-
-
-def _table(rows: list[RunRow]) -> Any:
-    """Return runs as a table for the screen."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in COLUMNS:
-        table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=True)
-    for row in rows:
-        cells = (cell if isinstance(cell, tuple) else (cell, "") for cell in _cells(row))
-        table.add_row(*(Text(str(text), style=STYLES.get(style, "")) for text, style in cells))
-    return table
 
 
 def _follow_one(workspace: Workspace, row: RunRow, interval: float) -> None:
@@ -221,7 +153,7 @@ def _follow_one(workspace: Workspace, row: RunRow, interval: float) -> None:
     terminal = sys.stdout.isatty()
     if not terminal:
         for event in recent:
-            click.echo(watching.line_of(event))
+            say(watching.line_of(event))
         _follow_lines(workspace, row, follower, last, interval)
         return
     from rich.live import Live
@@ -247,7 +179,7 @@ def _screen(row: RunRow, recent: deque[Any]) -> Group:
     width = max(map(len, facts))
     lines = [f"{name:<{width}}  {value}" for name, value in facts.items()]
     lines += ["", *map(watching.line_of, recent), "", "Ctrl-C ends"]
-    return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+    return Group(*(Text(wording.inert(line), no_wrap=True, overflow="ellipsis") for line in lines))
 
 
 def _follow_lines(workspace: Workspace, row: RunRow, follower: watching.Follower, last: int, interval: float) -> None:
@@ -257,11 +189,11 @@ def _follow_lines(workspace: Workspace, row: RunRow, follower: watching.Follower
         alive = folder.alive()
         new = [event for event in follower.new() if event.seq > last]
         if len(new) > most:
-            click.echo(f"… {len(new) - most} more events")
+            say(f"… {len(new) - most} more events")
         for event in new[-most:]:
-            click.echo(watching.line_of(event))
+            say(watching.line_of(event))
         if not alive:
             ended = Views.of(workspace).run(row.run_id)
-            click.echo(f"{ended.run_id} {ended.state}: {ended.notes or 'no remarks'}")
+            say(f"{ended.run_id} {ended.state}: {ended.notes or 'no remarks'}")
             return
         time.sleep(interval)

@@ -8,9 +8,9 @@ from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import CLOSED, MITIGATED, Incident, response_checks
 from peaktrade_core.incidents.review import Review, review
 from peaktrade_core.incidents.tables import SEVERITY
-from peaktrade_core.runbooks.notebook_tables import check_table
 from peaktrade_core.schedule import periods
 from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from peaktrade_core.incidents.incident import Incident
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns
 
 UNREADABLE = "unreadable"  # status of the row that stands for a record nobody can read
 
@@ -38,3 +39,15 @@ def row_of(incident: Incident) -> IncidentRow:
     """Return an incident as a row."""
     fields = {name: getattr(incident, name) for name in IncidentRow.__struct_fields__ if hasattr(incident, name)}
     return IncidentRow(**fields, commander=incident.duties.get("commander", ""))
+
+
+_TONES = {"low": GOOD, "medium": MID, "high": BAD}
+INCIDENTS = Columns[IncidentRow](
+    incident=Column("Incident", lambda row: row.incident_id),
+    severity=Column("Severity", lambda row: Cell(row.severity, _TONES.get(row.severity, ""))),
+    status=Column("Status"),
+    opened=Column("Opened (UTC)", lambda row: row.opened_at, priority=1),
+    leads=Column("Leads", lambda row: Cell(row.commander), priority=2),
+    about=Column("About", lambda row: Cell(row.subject), priority=3),
+    what=Column("What", lambda row: row.fault or (f"drill {row.drill}: " if row.drill else "") + row.title, "words"),
+)

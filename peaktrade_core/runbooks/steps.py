@@ -19,9 +19,9 @@ from peaktrade_core.base.clock import FixedClock, iso, local
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook, Round
-from peaktrade_core.runbooks.notebook_tables import check_table
 from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
 from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 

@@ -11,8 +11,12 @@ import html
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+from peaktrade_core.show import wording
 from peaktrade_core.show.wording import inert
 
 T = TypeVar("T")
@@ -61,13 +65,14 @@ class Column(NamedTuple, Generic[T]):
 
     Attributes:
         title: its heading, as a notebook shows it; empty: no heading.
-        value: what stands in its cell for one thing: a text, a figure as it is written, or a :class:`Cell`.
+        value: what stands in its cell for one thing: a text, a figure as it is written, or a :class:`Cell`; without it
+            the thing's attribute that has the column's name.
         form: ``whole`` is never broken (ids, states, times), ``number`` neither and stands to the right, ``words`` fold.
         priority: 0 always stays; where a screen is too narrow the highest goes first.
     """
 
     title: str
-    value: Callable[[T], object] = str
+    value: Callable[[T], object] | None = None
     form: Form = "whole"
     priority: int = 0
 
@@ -86,17 +91,20 @@ class Columns(Generic[T]):
         *,
         note: str | Cell = "",
         empty: str = "Nothing to show.",
+        more: Iterable[Sequence[object]] = (),
         **titles: str,
     ) -> Table:
         """Return things as a table with the columns ``names`` (separated by blanks; all without), in that order.
 
         Args:
+            more: rows that are no such thing, below the others.
             titles: other headings than the declared ones, by name of the column.
         """
         picked = [(name, self._columns[name]) for name in names.split() or self._columns]
         columns = [column._replace(title=titles.get(name, column.title)) for name, column in picked]
-        rows = ([column.value(thing) for column in columns] for thing in things)
-        return Table(title, columns, rows, note=note, empty=empty)
+        values = [column.value or attrgetter(name) for name, column in picked]
+        rows = ([_written(value(thing)) for value in values] for thing in things)
+        return Table(title, columns, chain(rows, more), note=note, empty=empty)
 
 
 class Table:
@@ -120,7 +128,8 @@ class Table:
     ) -> None:
         self.title, self.note, self.empty = title, note, empty
         self.rows = [tuple(value if isinstance(value, Cell) else Cell(str(value)) for value in row) for row in rows]
-        given, right = [one if isinstance(one, Column) else Column(one, form="words") for one in columns], set(numbers)
+        right = set(numbers)
+        given: list[Column[Any]] = [one if isinstance(one, Column) else Column(one, form="words") for one in columns]
         self.columns = tuple(column.title for column in given)
         self.forms = tuple("number" if n in right else column.form for n, column in enumerate(given))
         self.priorities = tuple(column.priority for column in given)
@@ -216,6 +225,19 @@ def markdown_cell(value: object) -> str:
     """Return text on one line that cannot break a markdown table or smuggle HTML in."""
     flat = inert(" ".join(str(value).split()))
     return flat.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")
+
+
+def _written(value: object) -> object:
+    """Return a value as it is written in a cell."""
+    if value is None or value == "":
+        return wording.NOTHING
+    if isinstance(value, datetime):
+        return wording.moment(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return wording.count(value)
+    return ", ".join(value) if isinstance(value, (list, tuple)) and not isinstance(value, Cell) else value
 
 
 def _flat(text: str) -> str:

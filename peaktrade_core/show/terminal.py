@@ -100,7 +100,7 @@ def lines_of(table: Table, width: int | None, encoding: str = "utf-8") -> list[s
     """
     title = [click.style(plain(inert(table.title), encoding), bold=True)] if table.title else []
     if not table.rows:
-        return [*title, *_folded(plain(inert(table.empty), encoding), width)]
+        return [*title, *(_folded(plain(inert(table.empty), encoding), width) if table.empty else [])]
     rows = [[_prepared(cell, encoding) for cell in row] for row in table.rows]
     is_pairs = len(table.columns) == 2 and not any(table.columns)
     body = _pairs(rows, width) if is_pairs else _laid_out(table, rows, width, encoding)

@@ -82,18 +82,19 @@ def with_workspace(function: Callable[..., Any]) -> Callable[..., Any]:
     return workspace_options(opened)
 
 
-def answers(function: Callable[..., Answer]) -> Callable[..., int]:
-    """Add ``--json`` to a function and print what it returns; the result is the exit code."""
+def answers(function: Callable[..., Answer | None]) -> Callable[..., int]:
+    """Add ``--json`` to a function and print what it returns, if anything; the result is the exit code."""
 
     @wraps(function)
     def answered(*args: Any, as_json: bool, **options: Any) -> int:
         click.get_current_context().meta[_AS_JSON] = as_json
-        return function(*args, **options).give(as_json=as_json)
+        found = function(*args, **options)
+        return 0 if found is None else found.give(as_json=as_json)
 
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else.")(answered)
 
 
-def command(function: Callable[..., Answer]) -> Callable[..., Any]:
+def command(function: Callable[..., Answer | None]) -> Callable[..., Any]:
     """Make a function of a workspace and its own options a command: what it returns is printed, its code the exit code."""
     return with_workspace(answers(function))
 
