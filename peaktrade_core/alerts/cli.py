@@ -271,7 +271,7 @@ def _thresholds(rule: AnyRule) -> str:
 def _threshold(value: object) -> str:
     if isinstance(value, (list, tuple, frozenset)):
         return " ".join(map(_threshold, sorted(value) if isinstance(value, frozenset) else value))
-    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+    return f"{value:.10g}" if isinstance(value, (int, float)) else str(value)
 
 
 def _address(channel: Any) -> str:
