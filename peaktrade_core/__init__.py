@@ -54,12 +54,9 @@ _HOMES = {
     "runbooks.session_run": "ask_to_start run_session_step",
     "desk.start_checks": """
         changes_table desk_checks health_checks ready_checks session_ready settings_checks smoke_order""",
-    "runbooks.steps": "begin_runbook",
+    "runbooks.runbook": "begin",
     "desk.readiness": "readiness",
     "desk.safe_stop": "running_table stop_runs",
-    "desk.kill_switch": """
-        ask_cause audit_table check_fit check_obeyed switch_checks switch_files switch_meaning switch_table
-        use_switch""",
     "dashboard.watching.walkthrough": """
         ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table walk_session""",
     "dashboard.watching.walkthrough_checks": """

@@ -19,8 +19,8 @@ import pytest
 from peaktrade_core.base.environment import environment
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runbooks.runbooks import find_runbook, list_runbooks
-from peaktrade_core.runbooks.steps import Runbook
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
 from tests import checklist_table as table
 from tests.notebooks.regenerate import NOW, SCENES, prepared

@@ -18,7 +18,7 @@ from peaktrade_core.desk.start_checks import ready_checks
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import MID, Cell, Table

@@ -26,7 +26,7 @@ from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.launches import Order
 from peaktrade_core.fleet.monitor import line_of
 from peaktrade_core.fleet.orders import order_of
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording

@@ -18,7 +18,7 @@ from peaktrade_core.fleet.stop_checks import asked_first, fleet_to_stop, inciden
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
-from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording

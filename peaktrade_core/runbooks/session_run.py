@@ -20,7 +20,7 @@ from peaktrade_core.runbooks.notebook_tables import (
     session_files,
     session_summary,
 )
-from peaktrade_core.runbooks.steps import Finished, Prompt, Runbook
+from peaktrade_core.runbooks.runbook import Finished, Prompt, Runbook
 from peaktrade_core.session.session import Plan
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as jn

@@ -20,8 +20,8 @@ from peaktrade_core.desk.start_checks import change_checks, changes_table, desk_
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.form import answer_form
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runbooks.session_run import ask_to_start, run_session_step
-from peaktrade_core.runbooks.steps import Runbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.session.planning import plan_session
@@ -119,7 +119,7 @@ def test_the_notebook_runs_a_session_and_its_evidence_names_the_files(headless, 
 
 def test_what_failed_must_be_documented(broken, workspace, begin) -> None:
     assert by_id(desk_checks(workspace))["documented"].status == WARN
-    done = begin("post_session_check", subject=broken.session_id)
+    done = begin("post_session_check", about=broken.session_id)
     assert broken.session_id in by_id(desk_checks(workspace))["documented"].evidence  # begun is not done
     done.finish()
     assert by_id(desk_checks(workspace))["documented"].status == PASS
@@ -242,7 +242,7 @@ def test_the_check_before_a_session_asks_and_then_decides(headless) -> None:
 
 
 def test_with_a_person_there_the_steps_after_an_open_question_wait(begin, broken, workspace, monkeypatch) -> None:
-    monkeypatch.setattr("peaktrade_core.runbooks.steps._somebody_is_there", lambda: True)
+    monkeypatch.setattr("peaktrade_core.runbooks.runbook._somebody_is_there", lambda: True)
     runbook = begin("session_run")
     ask(runbook)
     with pytest.raises(StepOpenError, match="above first, then run this cell again") as refused:
@@ -296,7 +296,7 @@ def test_the_dashboard_is_asked_and_compared(workspace, page, monkeypatch, healt
 
 def test_the_form_records_the_whole_reason(begin, broken, monkeypatch) -> None:
     """In a browser the click overtook keys that waited to be sent; a field that is sent when it is left cannot be."""
-    monkeypatch.setattr("peaktrade_core.runbooks.steps._somebody_is_there", lambda: True)
+    monkeypatch.setattr("peaktrade_core.runbooks.runbook._somebody_is_there", lambda: True)
     runbook = begin("session_run")
     ask(runbook)
     form = answer_form(

@@ -19,7 +19,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.escalation import ask_escalation, carry_out, path_checks
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.detail import JournalDetail
 from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import Views

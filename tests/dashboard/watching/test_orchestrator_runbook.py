@@ -11,7 +11,7 @@ from peaktrade_core.desk.orchestrator import fleet_readiness, orchestrate, outco
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
