@@ -51,12 +51,12 @@ _HOMES = {
         open_day open_week period_alerts period_attention period_carried period_denials period_failures
         period_figure period_halts period_overview period_results period_sessions""",
     "dashboard.watching.restart_after_maintenance": "accept_changes restarted_checks smoke_run",
-    "runbooks.session_run": "ask_to_start run_session_step",
+    "desk.session_run": "ask_to_start",
     "desk.start_checks": """
         changes_table desk_checks health_checks ready_checks session_ready settings_checks smoke_order""",
     "runbooks.runbook": "begin",
     "desk.readiness": "readiness",
-    "desk.safe_stop": "running_table stop_runs",
+    "desk.safe_stop": "running_table",
     "dashboard.watching.walkthrough": """
         ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table walk_session""",
     "dashboard.watching.walkthrough_checks": """

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 RUNBOOKS = {
     "kill_switch": "desk.kill_switch:KillSwitchRunbook",
+    "safe_stop": "desk.safe_stop:SafeStopRunbook",
+    "session_run": "desk.session_run:SessionRunbook",
+    "testnet_run": "desk.session_run:TestnetRunbook",
 }
 
 

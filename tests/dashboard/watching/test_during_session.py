@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -176,7 +177,7 @@ def test_without_a_decision_nothing_is_halted_and_the_round_is_incomplete(
 def test_somebody_who_steps_through_decides_before_anything_goes_on(workspace: Workspace) -> None:
     deep = [watched({"max_drawdown": 0.2})]
     round_ = EvidenceBook.of(workspace).begin("monitoring_round", "Monitoring round", operator="Ada", waits=True)
-    runbook = Runbook(workspace, round_, {}, "", True)
+    runbook = Runbook(workspace, round_, SimpleNamespace(), waits=True)
     ask_escalation(runbook, deep)
     with pytest.raises(StepOpenError, match="answer 'What does the escalation path ask for"):
         carry_out(runbook, deep)
