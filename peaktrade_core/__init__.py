@@ -26,7 +26,7 @@ _HOMES = {
         drill_summary""",
     "incidents.escalation": "ask_escalation carry_out monitoring_checks path_checks",
     "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
-    "desk.orchestrator": "fleet_readiness fleet_runs orchestrate outcome_checks tail_of",
+    "fleet.watched": "watched_table",
     "incidents.case": """
         Case case_checks case_confirm case_decision case_files case_hold case_incident case_resume case_venue
         open_case""",
@@ -35,8 +35,6 @@ _HOMES = {
         incident_summary incident_timeline incident_times open_incident open_incident_week review_actions
         review_checks review_incidents review_overview""",
     "incidents.tables": "case_evidence case_others case_summary case_tree",
-    "desk.live_start": """
-        ask_both ask_go gate_checks go_no_go_path limits_table live_checks preview_table write_go_no_go""",
     "alerts.log_checks": "bad_lines_table log_checks",
     "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
@@ -64,7 +62,7 @@ _HOMES = {
         walk_start_checks""",
     "dashboard.watching.watch": "export_checks newest_session round_checks source_checks watching_checks",
     "dashboard.watching.export": "export_snapshot exported_files",
-    "dashboard.watching.tables": "dashboard_answers next_round series_checks tile_table watched_runs watched_table",
+    "dashboard.watching.tables": "dashboard_answers next_round series_checks tile_table watched_runs",
     "session.planning": "plan_session",
 }
 """The public names, by the module below this package that holds them."""

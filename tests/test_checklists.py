@@ -56,7 +56,8 @@ def run_cells(name: str, given: dict[str, str], home: Path) -> tuple[Evidence, s
     """Run a notebook's cells in this process and return its evidence and the questions that it left out."""
     space: dict[str, Any] = {}
     before = Path.cwd()
-    with environment({FIXED_CLOCK: NOW, HOME: str(home)}):
+    with environment({FIXED_CLOCK: NOW, HOME: str(home)}), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("peaktrade_core.runbooks.runbook._namespace", lambda: space)  # there is no kernel that has one
         os.chdir(home)
         try:
             for cell in nbformat.read(find_runbook(name).path, as_version=4).cells:

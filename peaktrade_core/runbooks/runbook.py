@@ -281,11 +281,16 @@ def _person_is_there() -> bool:
 
 def _values(parameters: Sequence[Parameter]) -> dict[str, Any]:
     """Return the values of the notebook's parameters as they stand; what no cell has set is at its default."""
+    space = _namespace()
+    return {one.name: space.get(one.name, one.default) for one in parameters}
+
+
+def _namespace() -> dict[str, Any]:
+    """Return the names that the notebook's cells have set; outside a notebook there are none."""
     from IPython import get_ipython
 
     shell = get_ipython()
-    space = shell.user_ns if shell is not None else {}
-    return {one.name: space.get(one.name, one.default) for one in parameters}
+    return shell.user_ns if shell is not None else {}
 
 
 def _login() -> str:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 RUNBOOKS = {
     "kill_switch": "desk.kill_switch:KillSwitchRunbook",
+    "live_start": "desk.live_start:LiveStartRunbook",
+    "orchestrator": "desk.orchestrator:OrchestratorRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",
     "session_run": "desk.session_run:SessionRunbook",
     "testnet_run": "desk.session_run:TestnetRunbook",

@@ -9,7 +9,7 @@ import pytest
 from peaktrade_core.base.checks import FAIL, PASS, WARN
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.desk.kill_switch import KillSwitchRunbook, obeyed_checks, switch_checks, switch_table
-from peaktrade_core.desk.live_start import ask_both, ask_go, document
+from peaktrade_core.desk.live_start import document
 from peaktrade_core.desk.stages import stage_checks
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -141,9 +141,9 @@ def test_a_live_start_is_locked_even_when_two_people_say_go(headless, workspace:
 )
 def test_who_may_not_say_go(begin, who, says) -> None:
     with pytest.raises(ConfigError, match=says):
-        ask_both(begin("live_start", answers="both_present = yes", **who))
+        begin("live_start", answers="both_present = yes", **who).both()
     with pytest.raises(ConfigError, match=says):
-        ask_go(begin("live_start", answers="go_no_go = go: now", **who))
+        begin("live_start", answers="go_no_go = go: now", **who).go()
 
 
 @pytest.mark.usefixtures("no_venue")
