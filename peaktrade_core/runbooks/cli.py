@@ -113,7 +113,7 @@ def list_evidence(
 @command
 def show_evidence(workspace: Workspace, evidence_id: str) -> Answer:
     """Show one record: who, when, each step, and where its page is."""
-    from peaktrade_core.runbooks.steps import told
+    from peaktrade_core.runbooks.runbook import told
 
     book = EvidenceBook.of(workspace)
     record = book.load(evidence_id)
