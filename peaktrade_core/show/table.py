@@ -126,11 +126,11 @@ class Table:
         note: str | Cell = "",
         empty: str = "Nothing to show.",
     ) -> None:
-        self.title, self.note, self.empty = title, note, empty
-        self.rows = [tuple(value if isinstance(value, Cell) else Cell(str(value)) for value in row) for row in rows]
+        self.title, self.note, self.empty = inert(title), _cell(note), inert(empty)
+        self.rows = [tuple(map(_cell, row)) for row in rows]
         right = set(numbers)
         given: list[Column[Any]] = [one if isinstance(one, Column) else Column(one, form="words") for one in columns]
-        self.columns = tuple(column.title for column in given)
+        self.columns = tuple(inert(column.title) for column in given)
         self.forms = tuple("number" if n in right else column.form for n, column in enumerate(given))
         self.priorities = tuple(column.priority for column in given)
         self.numbers = frozenset(n for n, form in enumerate(self.forms) if form == "number")
@@ -150,7 +150,7 @@ class Table:
             f'<th scope="col"{self._align(n)}>{html.escape(name)}</th>' for n, name in enumerate(self.columns)
         )
         body = "".join(f"<tr>{self._cells(row)}</tr>\n" for row in self.rows)
-        note = f'<p class="pt-note">{_html(self.note)}</p>' if self.note else ""
+        note = f'<p class="pt-note">{_html(self.note)}</p>' if self.note.text else ""
         kind = "pt-table" if any(self.columns) else "pt-table pt-pairs"
         heads = f"<thead><tr>{head}</tr></thead>\n" if any(self.columns) else ""
         return f'<table class="{kind}">{caption}{heads}<tbody>\n{body}</tbody></table>{note}'
@@ -158,14 +158,14 @@ class Table:
     def __repr__(self) -> str:
         if not self.rows:
             return f"{self.title}\n{self.empty}"
-        lines = [tuple(_flat(inert(str(cell))) for cell in row) for row in self.rows]
+        lines = [tuple(_flat(cell.text) for cell in row) for row in self.rows]
         if any(self.columns):
             lines.insert(0, self.columns)
         widths = [max(len(line[n]) for line in lines) for n in range(len(self.columns))]
         text = "\n".join(
             "  ".join(self._pad(n, cell, widths[n]) for n, cell in enumerate(line)).rstrip() for line in lines
         )
-        return f"{self.title}\n{text}" + (f"\n{self.note}" if self.note else "")
+        return f"{self.title}\n{text}" + (f"\n{self.note}" if self.note.text else "")
 
     def markdown(self) -> str:
         """Return the rows as a markdown table, or what is said where there are none; without the title."""
@@ -175,7 +175,7 @@ class Table:
         rows = [[markdown_cell(text) for text in row] for row in (self.columns, *self.rows)]
         lines = [f"| {' | '.join(row)} |" for row in rows]
         table = "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
-        return table + (f"\n\n{markdown_cell(self.note)}" if self.note else "")
+        return table + (f"\n\n{markdown_cell(self.note)}" if self.note.text else "")
 
     def _cells(self, row: Sequence[Cell]) -> str:
         """Return the cells of a row as HTML."""
@@ -200,13 +200,17 @@ class Table:
 def _line(text: str) -> str:
     """Return a title as HTML that is not folded to the width of a narrow table; ``pt-line``, where a page is narrow."""
     style = "white-space:nowrap" if len(text) <= _LINE else _LONG
-    return f'<span class="pt-line" style="{style}">{html.escape(inert(text))}</span>'
+    return f'<span class="pt-line" style="{style}">{html.escape(text)}</span>'
 
 
-def _html(value: object) -> str:
-    """Return a cell or text as HTML: escaped, toned, linked, commands set apart."""
-    cell = value if isinstance(value, Cell) else Cell(str(value))
-    text = html.escape(inert(cell.text))
+def _cell(value: object) -> Cell:
+    """Return what stands in a cell, with nothing in it that acts on who shows it."""
+    return value._replace(text=inert(value.text)) if isinstance(value, Cell) else Cell(inert(str(value)))
+
+
+def _html(cell: Cell) -> str:
+    """Return a cell as HTML: escaped, toned, linked, commands set apart."""
+    text = html.escape(cell.text)
     if "/" in text and " " not in text:  # a path may break at its separators
         text = text.replace("/", "/<wbr>").replace("_", "_<wbr>")
     else:

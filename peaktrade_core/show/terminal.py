@@ -98,13 +98,13 @@ def lines_of(table: Table, width: int | None, encoding: str = "utf-8") -> list[s
         width: of the screen; None where it is endless.
         encoding: of the terminal, whose signs are used.
     """
-    title = [click.style(plain(inert(table.title), encoding), bold=True)] if table.title else []
+    title = [click.style(plain(table.title, encoding), bold=True)] if table.title else []
     if not table.rows:
-        return [*title, *(_folded(plain(inert(table.empty), encoding), width) if table.empty else [])]
+        return [*title, *(_folded(plain(table.empty, encoding), width) if table.empty else [])]
     rows = [[_prepared(cell, encoding) for cell in row] for row in table.rows]
     is_pairs = len(table.columns) == 2 and not any(table.columns)
     body = _pairs(rows, width) if is_pairs else _laid_out(table, rows, width, encoding)
-    note = plain(inert(str(table.note)), encoding)
+    note = plain(table.note.text, encoding)
     return [*title, *body, *(_folded(note, width) if note else [])]
 
 
@@ -129,7 +129,7 @@ class _Layout(NamedTuple):
 
 def _laid_out(table: Table, rows: list[list[_Text]], width: int | None, encoding: str) -> list[str]:
     """Return rows below their titles."""
-    titles = [plain(inert(title), encoding).upper() for title in table.columns]
+    titles = [plain(title, encoding).upper() for title in table.columns]
     layout = _layout(table, titles, rows, width)
     head = _side_by_side(table, {n: [titles[n]] for n in layout.widths}, layout.widths, dict.fromkeys(layout.widths))
     lines = [click.style(line, bold=True) for line in head]
@@ -230,7 +230,7 @@ def _pairs(rows: list[list[_Text]], width: int | None) -> list[str]:
 
 def _prepared(cell: Cell, encoding: str) -> _Text:
     """Return a cell in the characters of a terminal."""
-    text = plain(inert(cell.text), encoding).replace("\t", " ")
+    text = plain(cell.text, encoding).replace("\t", " ")
     return _Text(text.split("\n"), COLOURS.get(cell.tone))
 
 
