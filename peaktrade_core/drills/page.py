@@ -8,7 +8,7 @@ from datetime import datetime
 from peaktrade_core.base.clock import iso
 from peaktrade_core.drills.drill import SCORED, Drill, Noted, Score
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import Table
+from peaktrade_core.show.table import Cell, Table
 
 
 def drill_page(drill: Drill) -> str:
@@ -21,7 +21,7 @@ def drill_page(drill: Drill) -> str:
         _markdown(
             ("", ""),
             [
-                ("Status", _status(drill)),
+                ("Status", Cell(_status(drill), code=True)),
                 ("Scenario", f"{drill.scenario.name}, seed {drill.scenario.seed}"),
                 ("Operator", f"{drill.operator} ({drill.role})" + (f", script {drill.script}" if drill.script else "")),
                 ("Began", f"{iso(drill.began_at)}, {drill.began_local}"),
@@ -93,5 +93,5 @@ def _since(first: datetime | None, at: datetime) -> str:
     return f"{'+' if seconds >= 0 else wording.MINUS}{wording.duration(abs(seconds))}"
 
 
-def _markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _markdown(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return Table("", columns, rows, empty="Nothing happened.").markdown()

@@ -226,9 +226,9 @@ def _html(cell: Cell) -> str:
 
 
 def markdown_cell(value: object) -> str:
-    """Return text on one line that cannot break a markdown table or smuggle HTML in."""
-    flat = inert(" ".join(str(value).split()))
-    return flat.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")
+    """Return text on one line that cannot break a markdown table or smuggle HTML in; commands stay in backticks."""
+    flat = inert(" ".join(str(value).split())).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return flat if isinstance(value, Cell) and value.code else flat.replace("`", "'")
 
 
 def _written(value: object) -> object:

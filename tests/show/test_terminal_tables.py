@@ -43,6 +43,15 @@ def shown(table: Table, width: int | None, encoding: str = "utf-8") -> list[str]
     return [click.unstyle(line) for line in lines_of(table, width, encoding)]
 
 
+def test_figures_stand_to_the_right_and_texts_to_the_left() -> None:
+    columns = (Column("Run"), Column("State"), Column("PnL", form="number"))
+    assert shown(Table("", columns, [("a", "died", "+1.00"), ("longer", "ok", "−10.00")]), 80) == [
+        "RUN     STATE     PNL",
+        "a       died    +1.00",
+        "longer  ok     −10.00",
+    ]
+
+
 @given(LISTS, st.integers(12, 200))
 def test_no_line_is_wider_than_the_screen_and_no_word_is_lost(things: list[Thing], width: int) -> None:
     lines = shown(THINGS.table("", things), width)

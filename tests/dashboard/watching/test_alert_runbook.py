@@ -10,7 +10,6 @@ import pytest
 
 from peaktrade_core.alerts.alert_handling import (
     MEANINGS,
-    NOTEBOOKS,
     alert_checks,
     alert_desk_checks,
     alerts_table,
@@ -19,6 +18,7 @@ from peaktrade_core.alerts.alert_handling import (
     meanings_table,
     open_alerts,
 )
+from peaktrade_core.alerts.columns import NOTEBOOKS
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.rule import RUNBOOKS
