@@ -14,7 +14,7 @@ import msgspec
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.incidents.incident import KINDS as DIAGNOSES
-from peaktrade_core.incidents.incident import SEVERITIES
+from peaktrade_core.runs.handbook import SEVERITIES
 
 SCHEMA = 1
 RUNNING, DONE, BROKEN_OFF, ABORTED = "running", "done", "broken off", "aborted"

@@ -8,7 +8,7 @@ import pytest
 
 from peaktrade_core.testing import LoopbackVenue, MarketSource
 from peaktrade_core.workspace.workspace import Workspace
-from tests.exchange.rig import Desk, on_venue
+from tests.venue.rig import Desk, on_venue
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.halts.states import GLOBAL, TradingStates
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
-from peaktrade_core.incidents.diagnosis.findings import KINDS, Diagnosis, Finding
+from peaktrade_core.incidents.diagnosis.findings import DIAGNOSED, Diagnosis, Finding
 from peaktrade_core.incidents.incident import KINDS as INCIDENT_KINDS
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
@@ -27,7 +27,7 @@ from peaktrade_core.trading.events import Failure, Gap, Notice
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
-from tests.exchange.rig import Desk, Ran, source_bars, write_candles
+from tests.venue.rig import Desk, Ran, source_bars, write_candles
 
 
 def kinds(found: Diagnosis) -> set[str]:
@@ -48,13 +48,13 @@ def branch(finding: Finding) -> str:
 
 
 def test_every_kind_of_finding_can_be_opened_as_an_incident() -> None:
-    assert set(KINDS) <= set(INCIDENT_KINDS)
+    assert set(DIAGNOSED) <= set(INCIDENT_KINDS)
 
 
 def test_a_quiet_session_has_nothing_of_it(desk: Desk) -> None:
     for ran in (desk.session(steps=20), desk.session(mode="testnet", steps=20)):
         found = of(desk, ran)
-        assert [finding.kind for finding in found.findings] == list(KINDS)
+        assert [finding.kind for finding in found.findings] == list(DIAGNOSED)
         assert (kinds(found), found.faults, found.events) == (set(), (), len(ran.events))
         assert all(finding.evidence and not finding.branches for finding in found.findings)
 
