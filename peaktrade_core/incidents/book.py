@@ -71,11 +71,7 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentBook:
-    """The incidents of a workspace.
-
-    Args (of the constructor):
-        home: the workspace; clock: its clock.
-    """
+    """The incidents of a workspace: of its folder, by its clock."""
 
     def __init__(self, home: Path, clock: Clock) -> None:
         self.home, self.clock = home, clock
@@ -119,7 +115,6 @@ class IncidentBook:
             EnvironmentFault: the folder cannot be written.
         """
         now = self.clock.now()
-        sentences = (evidence,) if isinstance(evidence, str) else tuple(evidence)
         text, who = inc.said("title", title), inc.person(by)
         draft = Incident(
             incident_id="",
@@ -131,7 +126,7 @@ class IncidentBook:
             opened_local=local(now),
             opened_by=who,
             role=inc.known("role", role, ROLES),
-            evidence=tuple(filter(None, sentences)),
+            evidence=tuple(filter(None, (evidence,) if isinstance(evidence, str) else evidence)),
             artefacts=tuple(artefact_of(self.home, path) for path in artefacts),
             duties={"commander": who},
             drill=drill,
@@ -150,6 +145,10 @@ class IncidentBook:
     def _enter(self, draft: Incident) -> Incident:
         """Give a new incident its id and its folder, and return it; the lock must be held."""
         incident = msgspec.structs.replace(draft, incident_id=self._next_id(draft.opened_at))
+        for left in self.path(incident.incident_id).parent.glob(
+            ".*.tmp"
+        ):  # of a process that was killed while it opened
+            left.unlink(missing_ok=True)
         try:
             self._save(incident)
         except EnvironmentFault:
@@ -253,8 +252,9 @@ class IncidentBook:
             return IncidentRow(incident_id=incident_id, status="unreadable", severity="high", fault=told)
 
     def ids(self) -> list[str]:
-        """Return the ids of all incidents, newest first."""
-        found = [path.name for path in self.folder.glob("INC-*") if _ID.fullmatch(path.name) and path.is_dir()]
+        """Return the ids of all incidents, newest first; a folder of temporary files alone was never one."""
+        folders = [p for p in self.folder.glob("INC-*") if _ID.fullmatch(p.name) and p.is_dir()]
+        found = [p.name for p in folders if max((f.name for f in p.iterdir()), default=p.name)[0] != "."]
         return sorted(found, key=_order, reverse=True)
 
     def path(self, incident_id: str) -> Path:

@@ -76,7 +76,7 @@ def open_(home: str | None, config: str | None, as_json: bool, files: tuple[Path
     workspace = Workspace(home, config)
     kind, title, subject = given.pop("kind"), given.pop("title"), _subject(workspace, given.pop("subject"))
     artefacts = [path.resolve() for path in files]
-    runbook = handbook().kind[kind].runbook if kind in handbook().kind else ""
+    runbook = handbook().runbook_of(kind)
     _done(
         IncidentBook.of(workspace).open(kind, title, subject=subject, artefacts=artefacts, runbook=runbook, **given),
         as_json,

@@ -157,6 +157,10 @@ class Handbook(_Entry, frozen=True, kw_only=True):
     alert: dict[str, AlertHelp]
     chapter: dict[str, Chapter]
 
+    def runbook_of(self, kind: str) -> str:
+        """Return the notebook that treats a kind of incident, empty for a kind that the handbook does not name."""
+        return next((entry.runbook for name, entry in self.kind.items() if name == kind), "")
+
     def kinds_of(self, runbook: str) -> tuple[Kind, ...]:
         """Return the kinds that a notebook treats."""
         return tuple(kind for kind in KINDS if self.kind[kind].runbook == runbook)

@@ -217,6 +217,17 @@ def test_a_process_that_dies_before_the_report_is_written_leaves_the_incident(
     assert "and on it goes" in book.report(row.incident_id).read_text()
 
 
+def test_a_process_that_was_killed_before_it_wrote_the_record_leaves_nothing_behind(book: IncidentBook) -> None:
+    left = book.folder / "INC-20260105-01" / ".incident.json.abc.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b'{"half')
+    assert (book.rows(), book.verify().status) == ([], "pass")
+    assert opened(book).incident_id == "INC-20260105-01"
+    assert not left.exists()
+    book.path("INC-20260105-01").unlink()  # its report is still there: this one was opened, and is told
+    assert [row.status for row in book.rows()] == ["unreadable"]
+
+
 def test_a_closed_incident_that_is_changed_behind_our_back_is_noticed(book: IncidentBook) -> None:
     one, two = opened(book).incident_id, opened(book, subject="other").incident_id
     book.close(one, "Ada", "maintenance", "waited")
