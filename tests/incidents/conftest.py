@@ -8,7 +8,7 @@ import pytest
 
 from peaktrade_core.testing import LoopbackVenue, MarketSource
 from peaktrade_core.workspace.workspace import Workspace
-from tests.venue.rig import Desk, on_venue
+from tests.venue.rig import VenueDesk, on_venue
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def venue() -> Iterator[LoopbackVenue]:
 @pytest.fixture
 def desk(
     workspace: Workspace, venue: LoopbackVenue, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
-) -> Desk:
+) -> VenueDesk:
     """Return a workspace on the spot side of ``venue``, with keys in the environment and patience for a busy machine."""
     desk = on_venue(workspace, venue, configure, monkeypatch)
     configure("timeout_s = 0.75", "timeout_s = 10.0")

@@ -19,7 +19,7 @@ from peaktrade_core.alerts.alert_handling import (
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 from tests.notebooks.regenerate import ALERTS
