@@ -33,7 +33,7 @@ PURE = {  # values and rules: no disk, no clock, no environment
     "schedule": ("jobs",),
     "alerts": ("alerts", "changes", "facts", "rule", "rules", "settings", "trigger_rules"),
     "runbooks": ("evidence",),
-    "incidents": ("incident", "life"),
+    "incidents": ("incident",),
     "incidents.diagnosis": ("findings",),
     "drills": ("drill", "score"),
 }

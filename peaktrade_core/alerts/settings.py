@@ -14,9 +14,10 @@ from typing import Any, get_args
 import msgspec
 
 from peaktrade_core.alerts.alerts import SEVERITIES
-from peaktrade_core.alerts.rule import ACTIONS, GROUPS, RUNBOOKS
+from peaktrade_core.alerts.rule import ACTIONS, GROUPS
 from peaktrade_core.alerts.rules import AnyRule
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.runs.handbook import handbook
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _OPEN_ADDRESSES = ("json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos")
@@ -134,7 +135,7 @@ def _read_rule(table: Any, where: str, channels: dict[str, Channel]) -> AnyRule:
         raise ConfigError(f"{where}: id = {rule.id!r} must be of lower-case letters, digits, - and _")
     _one_of(where, "severity", rule.severity, SEVERITIES)
     _one_of(where, "group_by", rule.group_by, GROUPS)
-    _one_of(where, "runbook", rule.runbook, RUNBOOKS)
+    _one_of(where, "runbook", rule.chapter, handbook().chapter)
     _one_of(where, "action", rule.action, ACTIONS)
     for channel in (*rule.channels, *rule.escalate_to):
         _one_of(where, "channels", channel, channels)

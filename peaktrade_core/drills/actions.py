@@ -1,6 +1,6 @@
 """What happened in a drill, read from its artefacts: the alert log, the incidents, the halts, the stops, the sessions.
 
-Nobody says what he did; it is on the disk, with its time. What a program did by itself is no action of a person.
+What people did is on the disk, with its time. What a program did by itself is not an action of a person.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _of_sessions(site: Workspace, session_id: str) -> Iterable[Noted]:
 
 
 def _begun(site: Workspace, session_id: str) -> datetime | None:
-    """Return when a session began, None where nobody knows."""
+    """Return when a session began, None where that is not known."""
     try:
         return Views.of(site).row(session_id).started_at
     except PeaktradeError:

@@ -18,7 +18,7 @@ from peaktrade_core.halts.states import scope_of
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW, LOSS_REVIEW
 from peaktrade_core.runs.detail import JournalDetail
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.run_views import ACTIVE, ENDED, RunRow
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show import wording

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from peaktrade_core.base.clock import local
 from peaktrade_core.reports import summary as ps
 from peaktrade_core.runbooks.notebook_tables import check_table
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.views import SessionRow
 from peaktrade_core.schedule import periods
 from peaktrade_core.show import wording

@@ -171,8 +171,10 @@ def test_a_feed_is_stale_by_bars_and_only_where_it_is_live() -> None:
         ("OrderOutcomeUnknownError: x", "critical", "7a"),
         ("ForbiddenRequestError: x", "critical", "7"),
         ("DataError: x", "warning", "10"),
-        ("ZeroDivisionError: x", "warning", ""),
-        ("", "warning", ""),
+        ("ZeroDivisionError: x", "warning", "12a"),
+        ("ProcessDied: x", "warning", "12a"),
+        ("EnvironmentFault: x", "warning", "12a"),
+        ("", "warning", "12a"),
     ],
 )
 def test_a_failed_session_speaks_with_the_severity_and_runbook_of_its_error(

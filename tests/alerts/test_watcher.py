@@ -184,7 +184,7 @@ def test_a_killed_run_is_recovered_and_told(
     assert row.state == "aborted"
     (alert,) = open_alerts(home, "failed-session")
     assert alert.run_id == row.run_id
-    assert alert.runbook == "4"
+    assert alert.runbook == "12a"
 
 
 def test_there_is_one_watcher_and_whether_it_runs_is_seen(home: Path, start: Start, peaktrade: Command) -> None:

@@ -17,7 +17,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.html import PLOTLY, to_html
 from peaktrade_core.runbooks.runbooks import run_runbook
-from peaktrade_core.runs.deny_help import DENY_HELP
+from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
@@ -117,7 +117,7 @@ def test_limits_used_agree_with_the_severity_that_the_session_journalled(workspa
 
 
 def test_every_deny_code_is_explained():
-    assert set(DENY_HELP) == set(DENY_CODES) - {"OK"}
+    assert set(handbook().denial) == {*DENY_CODES, "other"} - {"OK"}
 
 
 def test_denied_orders_are_shown_with_figures_and_next_step(session):

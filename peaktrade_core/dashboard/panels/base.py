@@ -16,7 +16,7 @@ from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.words import words
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace

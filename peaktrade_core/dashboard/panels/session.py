@@ -13,8 +13,8 @@ from peaktrade_core.dashboard.panels.charts import Curve, draw, mark_fills
 from peaktrade_core.dashboard.panels.telling import tell
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.runs.checks import post_session_checks
-from peaktrade_core.runs.deny_help import DENY_HELP, UNKNOWN
 from peaktrade_core.runs.figures import figures_of
+from peaktrade_core.runs.handbook import denial_help
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.records import SessionRecord
@@ -102,7 +102,7 @@ def _limits(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         "currency": wording.quote_currency(record.symbol),
         "faults": journal.faults,
         "limits": journal.limits,
-        "denials": [(code, n, DENY_HELP.get(code, UNKNOWN)) for code, n in journal.denials.items()],
+        "denials": [(code, n, denial_help(code)) for code, n in journal.denials.items()],
         "incidents": tell(journal.incidents)[:INCIDENTS],
     }
 
