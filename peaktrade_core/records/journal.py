@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from peaktrade_core.base.arrays import array_of, seconds_of
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.tails import newest_lines
 from peaktrade_core.trading.events import SCHEMA, AnyEvent, BarDone, Start
@@ -229,20 +230,14 @@ def read_table(path: Path, names: Sequence[str]) -> dict[str, Any]:
     Raises:
         ArtefactError: the file is missing, damaged or lacks a column, or a column holds no figures.
     """
-    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=list(names), memory_map=False)
-        columns = {}
-        for name in names:
-            column = table.column(name)
-            if pa.types.is_timestamp(column.type):
-                micros = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False).cast(pa.int64())
-                columns[name] = micros.to_numpy().astype(np.float64) / 1e6
-            else:
-                columns[name] = column.cast(pa.float64()).to_numpy()
+        table = pq.ParquetFile(path).read(list(names))
+        return {
+            name: (seconds_of if pa.types.is_timestamp(table.column(name).type) else array_of)(table.column(name))
+            for name in names
+        }
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise ArtefactError(f"cannot read {path}: {error}") from error
-    return columns
