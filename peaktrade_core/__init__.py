@@ -5,8 +5,13 @@ What notebooks import is here; each name is loaded when it is first used, so tha
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
+
+# jsonschema, and so every import of nbformat in commands, kernels and server, would build a grammar of internationalised
+# addresses, which takes a second. Nothing here checks such addresses, and jsonschema does without the module.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 _HOMES = {
     "alerts.alert_handling": """

@@ -217,6 +217,14 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert set(done.stdout.split()) & HEAVY == set()
 
 
+@pytest.mark.parametrize("module", ["runbooks.execute", "dashboard.server", "warm.kernel"])
+def test_notebooks_are_read_without_a_grammar_of_addresses(module: str) -> None:
+    script = f"import sys, peaktrade_core.{module}, nbformat; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "jsonschema" in done.stdout.split()
+    assert "lark" not in done.stdout.split()
+
+
 def test_conda_and_pip_install_the_same() -> None:
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
     pip = {*project["dependencies"], *project["optional-dependencies"]["dev"], f"python{project['requires-python']}"}
