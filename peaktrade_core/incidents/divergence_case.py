@@ -204,7 +204,7 @@ def divergence_figure(case: DivergenceCase) -> go.Figure:
 
 def divergence_resume(case: DivergenceCase) -> list[Check]:
     """Return the conditions for going on, answered by a comparison with the settings and candles of now."""
-    state = TradingStates.of(case.workspace).worst("global", case.scope) if case.scope else None
+    state = TradingStates.of(case.workspace).in_force(case.scope) if case.scope else None
     return [
         *conditions(case.again(), case.threshold),
         check(

@@ -15,7 +15,8 @@ import pytest
 from tests.exchange.rig import Desk, Ran, source_bars, write_candles
 
 from peaktrade_core.base.errors import SessionNotFoundError
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
 from peaktrade_core.incidents.diagnosis.findings import KINDS, Diagnosis, Finding
 from peaktrade_core.incidents.incident import KINDS as INCIDENT_KINDS

@@ -90,8 +90,8 @@ def test_a_session_that_halts_itself_is_repeatable_too(
         record = run_session(plan_session(workspace, steps=1500), Desk.of(workspace))
         assert any(type(event) is Halt for event in read_journal(RunFolder(workspace.runs, record.session_id).journal))
         found.append(events_of(workspace, record))
-        for state in TradingStates.of(workspace).everything():
-            (home / "reports" / "live" / "trading_state" / f"{state.scope}.json").unlink(missing_ok=True)
+        for state in TradingStates.of(workspace).stopped():
+            TradingStates.of(workspace).set(state.scope, "ACTIVE", by="Ada", reason="again", now=workspace.clock.now())
     assert found[0] == found[1] == found[2]
 
 

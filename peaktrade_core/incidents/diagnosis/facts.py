@@ -10,7 +10,8 @@ from typing import NamedTuple
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.halts.states import GLOBAL, TradingState, TradingStates, scope_of
+from peaktrade_core.halts.scope import GLOBAL, Scope, TradingState
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.diagnosis import findings as dg
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show.wording import moment
@@ -195,7 +196,7 @@ class Facts:
         strategy, symbol = self.record.setting("strategy_name"), self.record.symbol
         if not isinstance(strategy, str) or not symbol:
             return states.read(GLOBAL)
-        return states.worst(GLOBAL, scope_of(self.record.mode, strategy, symbol))
+        return states.in_force(Scope.of(self.record.mode, strategy, symbol))
 
 
 def said(seq: int, ts: datetime | None, text: str) -> str:

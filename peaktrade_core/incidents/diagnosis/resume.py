@@ -15,7 +15,7 @@ def state_check(facts: Facts) -> Check:
     """Return whether a next session of this kind may trade: nothing halts its scope, nor everything."""
     scope = facts.scope
     told = f"{scope.scope} {scope.state}" + (f" by {scope.by}: {scope.reason}" if scope.by else "")
-    release = "`peaktrade killswitch release`, by two people" if scope.scope == "global" else ""
+    release = "`peaktrade killswitch release`, by two people" if scope.everywhere else ""
     return check(
         "state",
         "May a next session of this kind trade?",
