@@ -17,7 +17,7 @@ from peaktrade_core.base.checks import FAIL, PASS, Check
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
 from peaktrade_core.base.people import person_key, same_person
-from peaktrade_core.halts.log import GO_ON, HaltEntry, Known
+from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known
 from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, RELEASE, REQUEST, STATES, TradingState
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.workspace.chain_heads import with_ending
@@ -211,7 +211,7 @@ class KillSwitch:
         known = self._states.log.look()
         found = Check(
             id="kill_switch",
-            question="Is the log of halts and of the kill switch whole, and the one that was there before?",
+            question="Is the log of halts whole, and is it the one that was there before?",
             status=FAIL if known.fault else PASS,
             evidence=known.fault or f"{len(known.entries)} entries, each with the hash of the one before",
             next_step=GO_ON if known.fault else "",

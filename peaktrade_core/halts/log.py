@@ -12,91 +12,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.chain import BEGINNING, HEALED, Chain, Entry, Link, digest_of, healing, linked, verified
-from peaktrade_core.base.clock import EPOCH
+from peaktrade_core.base.chain import BEGINNING, Chain, Entry, digest_of, healing, linked
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.log import Ending, extend, locked
 from peaktrade_core.halts.earlier import Earlier
+from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known, closing, last_of, read_on, with_waiting
 from peaktrade_core.halts.memory import Memory, Remembered
-from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, REQUEST, STATES, TradingState
+from peaktrade_core.halts.scope import ENGAGE, GLOBAL, STATES
 from peaktrade_core.workspace.chain_heads import HALTS
 
 DECIDE_S = 5.0  # how long a change waits for the lock
 ENGAGE_S = 2.0  # an engagement waits no longer, and does without
 LOOK_S = 0.5  # how long a reader waits for a change that is being written
-PROGRAM = "peaktrade"
 _UNLISTED = "unknown.json"
-GO_ON = (
-    "Keep a copy for the risk officer and find out who changed it. `peaktrade killswitch engage` then sets aside what is "
-    "left of the log and begins a new one; after that two people may release"
-)
-
-
-class HaltEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the log.
-
-    Attributes:
-        seq: its number; at: when, aware UTC.
-        kind: what was done, to the kill switch or (``halt``, ``resume``) to one scope.
-        scope: of what; state: what was in force there after it.
-        by, reason: who and why; checks: the health check before a release, id to status.
-        digest: SHA-256 of the line, empty while it is not a whole line of the log.
-        set_aside: in the first line of a new log, what became of the one before.
-        waited: the file in which an engagement waited for the log.
-    """
-
-    seq: int
-    at: datetime
-    kind: Literal["engage", "request", "refusal", "release", "halt", "resume"]
-    by: str
-    reason: str
-    state: Literal["ACTIVE", "REDUCING", "HALTED", "NO_ORDERS"]
-    digest: str = ""
-    scope: str = GLOBAL.text
-    checks: dict[str, str] = {}
-    set_aside: str = ""
-    waited: str = ""
-
-
-class Known(NamedTuple):
-    """The log as it was read.
-
-    Attributes:
-        entries: its whole lines; waiting: what counts and is none of them yet: an unfinished line, engagements beside it.
-        states: of every scope that is named; fault: why nothing of it counts, empty as a rule.
-        size: of the whole lines [bytes]; last: where the last of them begins; inode: which file it was.
-        torn: whether a line is unfinished.
-    """
-
-    entries: tuple[HaltEntry, ...] = ()
-    waiting: tuple[HaltEntry, ...] = ()
-    states: Mapping[str, TradingState] = {}
-    fault: str = ""
-    size: int = 0
-    last: int = 0
-    inode: int = 0
-    torn: bool = False
-
-    def of_switch(self) -> tuple[HaltEntry, ...]:
-        """Return what happened to the kill switch, oldest first."""
-        return tuple(entry for entry in (*self.entries, *self.waiting) if entry.scope == GLOBAL.text)
-
-    def state(self, scope: str) -> TradingState:
-        """Return the state of a scope: ACTIVE when nothing was ever said, NO_ORDERS when the log cannot be trusted."""
-        if self.fault:
-            return TradingState(
-                scope=scope, state="NO_ORDERS", by=PROGRAM, reason=f"{self.fault}; failing closed. {GO_ON}"
-            )
-        return self.states.get(scope) or TradingState(scope=scope)
 
 
 class HaltLog:
@@ -129,9 +66,9 @@ class HaltLog:
         if known.fault or known.torn:  # perhaps a change that is being written
             with self._alone(LOOK_S):
                 key, known = self._key(), self._read()
-        self._seen = key, known
+        self._seen = None if known.fault else (key, known)  # what cannot be read now perhaps can at the next look
         if known.entries and not known.fault and self._memory.outside_is_new():
-            self._memory.keep(_last(known))
+            self._memory.keep(last_of(known))
         return known
 
     def decide(self, think: Callable[[Known], Sequence[Entry]], at: datetime) -> Known:
@@ -187,7 +124,7 @@ class HaltLog:
     def _add(self, known: Known, entries: Sequence[tuple[datetime, str, dict[str, Any]]]) -> None:
         """Add lines behind what is known, first the engagements that wait beside it; the lock is held."""
         waiting = [entry for entry in known.waiting if entry.waited]
-        before = _last(known)
+        before = last_of(known)
         news: list[tuple[datetime, str, dict[str, Any]]] = [(one.at, ENGAGE, _data(one)) for one in waiting]
         news += entries
         head = BEGINNING
@@ -236,8 +173,8 @@ class HaltLog:
             if written:
                 return self._read()
         links, _ = linked(entries, 0, BEGINNING)
-        told = _read_on(Known(), self.path, links, b"", 0)
-        return _with(told, self._beside(), "")
+        told = read_on(Known(), self.path, links, b"", 0)
+        return with_waiting(told, self._beside(), "")
 
     @contextmanager
     def _alone(self, wait_s: float) -> Iterator[bool]:
@@ -261,12 +198,12 @@ class HaltLog:
         try:
             remembered = self._memory.read()  # before the log, which is written first
             known = self._lines()
-            fault = _lacking(self.path, known, [*remembered, _last(self._good)])
+            fault = _lacking(self.path, known, [*remembered, last_of(self._good)])
         except (ArtefactError, EnvironmentFault) as error:
             fault = str(error)
         if not fault:
             self._good = known
-        return _with(known, beside, fault)
+        return with_waiting(known, beside, fault)
 
     def _lines(self) -> Known:
         """Return the whole lines; those that were verified before are not read again, but for the last of them."""
@@ -279,14 +216,14 @@ class HaltLog:
                     last, *lines = file.read().split(b"\n")
                     if lines and digest_of(last) == before.entries[-1].digest:
                         *lines, torn = lines
-                        return _read_on(before, self.path, lines, torn, found.st_ino)
+                        return read_on(before, self.path, lines, torn, found.st_ino)
                     file.seek(0)
                 *lines, torn = file.read().split(b"\n")
         except FileNotFoundError:
             return Known()
         except OSError as error:
             raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
-        return _read_on(Known(), self.path, lines, torn, found.st_ino)
+        return read_on(Known(), self.path, lines, torn, found.st_ino)
 
     def _beside(self) -> list[HaltEntry]:
         """Return the engagements that lie beside the log; one that cannot be read counts as well."""
@@ -300,58 +237,8 @@ class HaltLog:
                 if isinstance(error, FileNotFoundError) and name != _UNLISTED:  # it is in the log now
                     continue
                 why = f"an engagement beside the log, {self._waiting / name}, cannot be read: {error}"
-                found.append(_closing(-1, why, waited=name))
+                found.append(closing(-1, why, waited=name))
         return found
-
-
-def _read_on(before: Known, path: Path, lines: list[bytes], torn: bytes, inode: int) -> Known:
-    """Return the log with more lines, verified.
-
-    Raises:
-        ArtefactError: one of them breaks the chain or makes no sense.
-    """
-    last = _last(before)
-    links = verified(path, lines, last.seq + 1, last.head)
-    try:
-        news = [_entry(link, digest) for link, digest in links]
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise ArtefactError(f"{path}: a line makes no sense: {error}") from None
-    size = before.size + sum(len(line) + 1 for line in lines)
-    return Known(
-        entries=(*before.entries, *news),
-        states=_fold(before.states, news),
-        size=size,
-        last=size - len(lines[-1]) - 1 if lines else before.last,
-        inode=inode,
-        torn=bool(torn),
-    )
-
-
-def _with(known: Known, beside: Iterable[HaltEntry], fault: str) -> Known:
-    """Return the log with what counts besides its whole lines."""
-    entered = {entry.waited for entry in known.entries if entry.waited}
-    why = "a line of the log is unfinished, its writer died; it may have been an engagement"
-    waiting = [_closing(-1, why)] if known.torn else []
-    waiting += [entry for entry in beside if entry.waited not in entered]
-    numbered = tuple(
-        msgspec.structs.replace(entry, seq=number) for number, entry in enumerate(waiting, len(known.entries))
-    )
-    return known._replace(waiting=numbered, states=_fold(known.states, numbered), fault=fault)
-
-
-def _fold(states: Mapping[str, TradingState], entries: Iterable[HaltEntry]) -> Mapping[str, TradingState]:
-    """Return the states after some more entries; an engagement never loosens."""
-    found = dict(states)
-    for entry in entries:
-        if entry.kind in (REQUEST, REFUSAL):
-            continue
-        state: str = entry.state
-        if entry.kind == ENGAGE and entry.scope in found:
-            state = max(state, found[entry.scope].state, key=STATES.index)
-        found[entry.scope] = TradingState(
-            scope=entry.scope, state=state, by=entry.by, reason=entry.reason, since=entry.at, audit=entry.digest
-        )
-    return found
 
 
 def _lacking(path: Path, known: Known, remembered: Iterable[Remembered]) -> str:
@@ -372,31 +259,6 @@ def _lacking(path: Path, known: Known, remembered: Iterable[Remembered]) -> str:
             f"{path} is not what it was: {had}, now {len(known.entries)}; an older or another file was put in its place"
         )
     return ""
-
-
-def _last(known: Known) -> Remembered:
-    """Return the last whole line of the log; number -1 where there is none."""
-    if not known.entries:
-        return Remembered(seq=-1, head=BEGINNING, at=EPOCH)
-    last = known.entries[-1]
-    return Remembered(seq=last.seq, head=last.digest, at=last.at)
-
-
-def _entry(link: Link, digest: str) -> HaltEntry:
-    """Return a line of the chain as an entry."""
-    if link.kind == HEALED:
-        why = "a line of the log was left unfinished, its writer died; it may have been an engagement"
-        return msgspec.structs.replace(_closing(link.seq, why), at=link.at, digest=digest)
-    told = {**link.data, "seq": link.seq, "at": link.at, "kind": link.kind, "digest": digest}
-    return msgspec.convert(told, HaltEntry)
-
-
-def _closing(seq: int, why: str, waited: str = "") -> HaltEntry:
-    """Return an engagement in the name of the program: something may have been one."""
-    now = datetime.now(UTC)
-    return HaltEntry(
-        seq=seq, at=now, kind="engage", by=PROGRAM, reason=why, state="NO_ORDERS", scope=GLOBAL.text, waited=waited
-    )
 
 
 def _data(entry: HaltEntry) -> dict[str, Any]:

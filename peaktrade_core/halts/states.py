@@ -16,7 +16,8 @@ from peaktrade_core.base.chain import Entry
 from peaktrade_core.base.clock import EPOCH, as_utc, iso
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.log import append_line
-from peaktrade_core.halts.log import HaltLog, Known
+from peaktrade_core.halts.entries import Known
+from peaktrade_core.halts.log import HaltLog
 from peaktrade_core.halts.memory import outside_of
 from peaktrade_core.halts.scope import GLOBAL, HALT, RESUME, STATES, Scope, TradingState
 from peaktrade_core.workspace.workspace import Workspace

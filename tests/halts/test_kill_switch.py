@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -307,6 +308,27 @@ def test_the_commands(home: Path, peaktrade: Callable[..., Any]) -> None:
     broken = peaktrade("killswitch", "audit", "--verify")
     assert (broken.code, "line 2" in broken.stdout) == (1, True)
     assert peaktrade("killswitch", "status").code == 1
+
+
+def test_deleting_the_whole_folder_releases_nothing(home: Path, peaktrade: Callable[..., Any]) -> None:
+    assert peaktrade("killswitch", "engage", "--by", "Ada", "--reason", "news").code == 0
+    shutil.rmtree(home / "reports" / "live")
+    status = peaktrade("killswitch", "status", "--json")
+    assert (status.code, json.loads(status.stdout)["state"]) == (1, "NO_ORDERS")
+    assert "halts.jsonl is gone" in json.loads(status.stdout)["fault"]
+    ended = json.loads(peaktrade("session", "run", "--steps", 100, "--seed", 4, "-p", "fast=2", "--json").stdout)
+    assert ended["metrics"]["num_orders"] == 0
+    for command in (("audit", "verify"), ("killswitch", "audit", "--verify")):
+        found = peaktrade(*command)
+        assert (found.code, "halts.jsonl is gone" in found.stdout) == (1, True)
+    refused = peaktrade("killswitch", "release", "--by", "Ada", "--reason", "over")
+    assert (refused.code, "killswitch engage" in refused.stderr) == (4, True)
+    assert peaktrade("killswitch", "engage", "--by", "Kay", "--reason", "the folder was deleted").code == 0
+    (first,) = json.loads(peaktrade("killswitch", "audit", "--json").stdout)
+    assert (first["state"], "halts.jsonl is gone" in first["set_aside"]) == ("NO_ORDERS", True)
+    assert peaktrade("killswitch", "release", "--by", "Ada", "--reason", "over").code == 0
+    assert peaktrade("killswitch", "release", "--by", "Grace", "--reason", "agreed").code == 0
+    assert peaktrade("killswitch", "status").code == 0
 
 
 def last_state(workspace: Workspace, session_id: str) -> str:

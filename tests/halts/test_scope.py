@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from peaktrade_core.base.errors import UnknownNameError
-from peaktrade_core.halts import log as halt_log
+from peaktrade_core.halts import entries
 from peaktrade_core.halts.cli import known_scope
 from peaktrade_core.halts.memory import outside_of
 from peaktrade_core.halts.scope import GLOBAL, Scope
@@ -117,13 +117,13 @@ def test_asking_again_reads_no_file_and_a_new_line_is_read_alone(
         halt(workspace, SCOPE, "ACTIVE" if number % 2 else "HALTED")
     states, read = TradingStates.of(workspace), list[int]()
     states.read(SCOPE)
-    verify = halt_log.verified
+    verify = entries.verified
 
     def verified(path: Any, lines: Any, *args: Any) -> Any:
         read.append(len(lines))
         return verify(path, lines, *args)
 
-    monkeypatch.setattr(halt_log, "verified", verified)
+    monkeypatch.setattr(entries, "verified", verified)
     for _ in range(100):
         states.in_force(SCOPE)
     assert read == []
