@@ -30,6 +30,7 @@ PURE = {  # values and rules: no disk, no clock, no environment
     "show": ("ticks",),
     "trading": ("*",),
     "workspace": ("settings",),
+    "halts": ("scope",),
     "schedule": ("jobs",),
     "alerts": ("alerts", "changes", "facts", "rule", "rules", "settings", "trigger_rules"),
     "runbooks": ("evidence",),

@@ -17,7 +17,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError
 from peaktrade_core.drills.drill import Drill, Noted, Seen
-from peaktrade_core.halts.states import GLOBAL, STATES
+from peaktrade_core.halts.scope import GLOBAL, STATES
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import Incident
 from peaktrade_core.records.folder import RunFolder
@@ -142,7 +142,7 @@ def _of_states(site: Workspace) -> Iterable[Noted]:
         if not {before, after} <= set(STATES) or before == after == "ACTIVE":
             continue
         what = "resume" if STATES.index(after) < STATES.index(before) else "reduce" if after == "REDUCING" else "halt"
-        if what != "resume" and scope == GLOBAL:
+        if what != "resume" and scope == GLOBAL.text:
             what = "kill_switch"
         try:
             when = datetime.fromisoformat(at)

@@ -12,7 +12,8 @@ from pathlib import Path
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.halts.states import TradingStates, scope_of
+from peaktrade_core.halts.scope import Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
 from peaktrade_core.incidents.diagnosis.findings import Branch, Diagnosis, Finding
@@ -69,7 +70,9 @@ class Case:
         """The trading-state scope of the session, empty where the record does not say."""
         record = self.session.record
         strategy = record.setting("strategy_name")
-        return scope_of(record.mode, strategy, record.symbol) if isinstance(strategy, str) and record.symbol else ""
+        return (
+            Scope.of(record.mode, strategy, record.symbol).text if isinstance(strategy, str) and record.symbol else ""
+        )
 
 
 def open_case(workspace: Workspace, notebook: str, session_id: str = "latest", alert_id: str = "") -> Case:

@@ -14,7 +14,7 @@ import msgspec
 from peaktrade_core.base.checks import Check
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.case import Case
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
 from peaktrade_core.incidents.diagnosis.findings import Branch, Finding, Support, branches
@@ -219,15 +219,15 @@ def divergence_figure(case: DivergenceCase) -> go.Figure:
 
 def divergence_resume(case: DivergenceCase) -> list[Check]:
     """Return the conditions for going on, answered by a comparison with the settings and candles of now."""
-    state = TradingStates.of(case.workspace).worst(GLOBAL, case.scope) if case.scope else None
+    state = TradingStates.of(case.workspace).in_force(case.scope) if case.scope else None
     told = "not known" if state is None else f"{state.scope} {state.state}" + (f" by {state.by}" if state.by else "")
-    everything = state is not None and state.scope == GLOBAL
+    everything = state is not None and state.everywhere
     may = condition(
         "state",
         state is None or state.state == "ACTIVE",
         told,
         "everything" if everything else "",
-        scope=case.scope,
+        scope=str(case.scope),
     )
     return [*conditions(case.again(), case.threshold), may]
 

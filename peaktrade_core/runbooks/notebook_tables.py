@@ -35,9 +35,9 @@ LEVELS = {"green": "✓", "yellow": "▲", "red": "✕"}
 def workspace_state(workspace: Workspace) -> Table:
     """Return how things stand: sessions, trading state, what is configured."""
     stats, config, latest = Views.of(workspace).stats(), workspace.config, Views.of(workspace).latest()
-    stopped = [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"]
-    trading = "; ".join(f"{s.scope} {s.state} by {s.by}: {s.reason}" for s in stopped)
-    worst_state = "ACTIVE" if not stopped else max(stopped, key=lambda s: s.state == "HALTED").state
+    stopped = TradingStates.of(workspace).stopped()
+    trading = "; ".join(map(str, stopped))
+    worst_state = TradingStates.of(workspace).worst().state
     counted = ", ".join(f"{n} {status}" for status, n in stats.by_status.items())
     session = config.session
     rows = [

@@ -122,7 +122,7 @@ def test_two_failures_in_a_row_pause_the_scope_and_a_resume_holds(
     fail()
     peaktrade("watch", "--once", timeout=90)
     assert open_alerts(home, "failed-in-row") == []
-    assert TradingStates.of(Workspace(home)).worst("shadow.buggy.BTC-EUR").state == "ACTIVE"
+    assert TradingStates.of(Workspace(home)).read("shadow.buggy.BTC-EUR").state == "ACTIVE"
     second = fail()
     peaktrade("watch", "--once", timeout=90)
     (row,) = open_alerts(home, "failed-in-row")

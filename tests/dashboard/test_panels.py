@@ -13,7 +13,8 @@ from serving import HOSTILE, make_history
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.dashboard.panels import PANELS, Asked, Filters, Page, read_filters
 from peaktrade_core.dashboard.words import words
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -120,9 +121,9 @@ def test_halt_is_shown_with_its_reason(workspace: Workspace) -> None:
 
 
 def test_unreadable_trading_state_counts_as_no_orders(workspace: Workspace) -> None:
-    folder = workspace.reports / "live" / "trading_state"
+    folder = workspace.reports / "live"
     folder.mkdir(parents=True)
-    (folder / "global.json").write_text("{")
+    (folder / "halts.jsonl").write_text("{\n")
     assert "Trading no orders" in text(shown(workspace, "status"))
 
 

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from peaktrade_core.base.errors import SessionNotFoundError
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
 from peaktrade_core.incidents.diagnosis.findings import DIAGNOSED, Diagnosis, Finding
 from peaktrade_core.incidents.incident import KINDS as INCIDENT_KINDS

@@ -13,7 +13,7 @@ from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.filters import LATEST, Filters, read_filters
-from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.run_views import ACTIVE, DIED, RunRow
 from peaktrade_core.runs.views import SessionRow, Views
@@ -75,7 +75,7 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
             earned[currency] = earned.get(currency, 0.0) + row.realized_pnl
     return {
         "risk": max((row.risk_status for row in rows), key=SEVERITIES.index, default="green"),
-        "trading": max(TradingStates.of(workspace).everything(), key=lambda state: STATES.index(state.state)),
+        "trading": TradingStates.of(workspace).worst(),
         "running": sum(run.state in ACTIVE for run in unfinished.values()),
         "died": sum(run.state == DIED for run in unfinished.values()),
         "unreadable": views.count(Query(status=UNREADABLE)),

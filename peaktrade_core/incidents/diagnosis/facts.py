@@ -12,7 +12,8 @@ from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.checks import Check
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.halts.states import GLOBAL, TradingState, TradingStates, scope_of
+from peaktrade_core.halts.scope import GLOBAL, Scope, TradingState
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.diagnosis.findings import Finding
 from peaktrade_core.runs.checks import DRAWDOWN_REVIEW
 from peaktrade_core.runs.handbook import Kind, condition, handbook, names_of_errors
@@ -196,7 +197,7 @@ class Facts:
         strategy, symbol = self.record.setting("strategy_name"), self.record.symbol
         if not isinstance(strategy, str) or not symbol:
             return states.read(GLOBAL)
-        return states.worst(GLOBAL, scope_of(self.record.mode, strategy, symbol))
+        return states.in_force(Scope.of(self.record.mode, strategy, symbol))
 
 
 def said(seq: int, ts: datetime | None, text: str) -> str:
@@ -260,7 +261,7 @@ def _state(facts: Facts) -> Answer:
     """Answer whether a next session of this kind may trade: nothing halts its scope, nor everything."""
     scope = facts.scope
     told = f"{scope.scope} {scope.state}" + (f" by {scope.by}: {scope.reason}" if scope.by else "")
-    case = "everything" if scope.scope == GLOBAL else ""
+    case = "everything" if scope.everywhere else ""
     return Answer(scope.state == "ACTIVE", told, case, (("scope", scope.scope),))
 
 
