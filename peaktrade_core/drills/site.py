@@ -12,6 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.settings_file import ALERTS
@@ -19,7 +21,6 @@ from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.base.toml_text import to_toml
 from peaktrade_core.drills.drill import Fault, Scenario
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.testing.market import HISTORY, MarketSource
@@ -59,10 +60,10 @@ def make_site(
     for tables in (own, scenario.config):
         for name, table in tables.items():
             config[name] = {**config.get(name, {}), **table}
-    write_atomic(home / CONFIG, to_toml(config).encode())
+    write_atomic(home / CONFIG, tomli_w.dumps(config).encode())
     path = workspace.home / ALERTS
     rules = _rules(_read(path if path.exists() else share_dir() / ALERTS), scenario, console=console)
-    write_atomic(home / ALERTS, to_toml(rules).encode())
+    write_atomic(home / ALERTS, tomli_w.dumps(rules).encode())
     site = open_site(home, clock)
     site.config  # noqa: B018  (reading it is the check)
     AlertEngine.of(site, Alerts.of(site).log)
