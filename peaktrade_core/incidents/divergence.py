@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -35,12 +34,9 @@ from peaktrade_core.runs.execution import costs_of, executions
 from peaktrade_core.runs.handbook import COMPARED, condition, handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.figures import comparison_figure
+from peaktrade_core.show.chart import Chart, Line
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 MOST = 15  # rows of a table of trades
 THRESHOLD = 0.3  # fraction of what was expected; source: 9.1
@@ -87,19 +83,19 @@ class DivergenceCase(Case):
         return diverge(later, expectation(self.workspace, later))
 
     @property
-    def curves(self) -> go.Figure:
+    def curves(self) -> Chart:
         """PnL of both over time."""
         run, start = expected_run(self._recorded, self._expected), self._recorded.config.start_balance
         other = self._expected.config.start_balance
         mine = [bar.done for bar in self._recorded.bars]
-        return comparison_figure(
-            {
-                "session": ([bar.ts for bar in mine], [bar.equity - start for bar in mine]),
-                "expected": ([bar.ts for bar in run.done], [bar.equity - other for bar in run.done]),
-            },
-            self.session.currency,
-            "PnL of the session and of what was expected",
-        )
+        lines = [
+            Line("session", [bar.ts for bar in mine], [bar.equity - start for bar in mine], "accent"),
+            Line("expected", [bar.ts for bar in run.done], [bar.equity - other for bar in run.done], "amber"),
+        ]
+        title, unit = "PnL of the session and of what was expected", self.session.currency
+        drawn = [line for line in lines if line.values]
+        ends = ", ".join(f"{line.name} ends at {wording.signed(line.values[-1])}" for line in drawn)
+        return Chart(name="pnl", title=title, unit=unit, label=f"{title}: {ends} {unit}", lines=drawn)
 
 
 def open_divergence(
@@ -212,7 +208,7 @@ def divergence_costs(case: DivergenceCase) -> Table:
     return Table("Executions", columns, rows if costs.fills else [], numbers=(1, 2), note=note, empty=empty)
 
 
-def divergence_figure(case: DivergenceCase) -> go.Figure:
+def divergence_figure(case: DivergenceCase) -> Chart:
     """Return the PnL of both over time."""
     return case.curves
 
