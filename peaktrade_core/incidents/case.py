@@ -69,10 +69,8 @@ class Case:
     def scope(self) -> str:
         """The trading-state scope of the session, empty where the record does not say."""
         record = self.session.record
-        strategy = record.setting("strategy_name")
-        return (
-            Scope.of(record.mode, strategy, record.symbol).text if isinstance(strategy, str) and record.symbol else ""
-        )
+        strategy, symbol = record.setting("strategy_name"), record.symbol
+        return Scope.of(record.mode, strategy, symbol).text if isinstance(strategy, str) and symbol else ""
 
 
 def open_case(workspace: Workspace, notebook: str, session_id: str = "latest", alert_id: str = "") -> Case:
