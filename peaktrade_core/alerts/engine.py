@@ -20,6 +20,7 @@ from peaktrade_core.alerts.rules import AnyRule, FailedJob, ReportOverdue
 from peaktrade_core.alerts.settings import AlertSettings
 from peaktrade_core.alerts.settings_file import workspace_alert_settings
 from peaktrade_core.base.clock import Clock
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.scope import STATES
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
@@ -146,7 +147,10 @@ class AlertEngine:
     def _take(self, action: str, row: AlertRow) -> str:
         """Restrict trading in the alert's scope and return what was done; never loosens what is stricter."""
         wanted = _STATE_OF[action]
-        before = self._states.read(row.scope)
+        try:
+            before = self._states.read(row.scope)
+        except ConfigError as error:  # an alert that an earlier version raised about a record without a symbol
+            return str(error)
         if before.level >= STATES.index(wanted):
             return f"{row.scope} was {before.state} already"
         reason = f"alert {row.alert_id}: {row.message}"

@@ -68,7 +68,7 @@ class HaltLog:
                 key, known = self._key(), self._read()
         self._seen = None if known.fault else (key, known)  # what cannot be read now perhaps can at the next look
         if known.entries and not known.fault and self._memory.outside_is_new():
-            self._memory.keep(last_of(known))
+            self._memory.keep(last_of(known), outside=True)
         return known
 
     def decide(self, think: Callable[[Known], Sequence[Entry]], at: datetime) -> Known:
@@ -82,14 +82,13 @@ class HaltLog:
             ArtefactError: the log cannot be trusted; says how to go on.
             EnvironmentFault: nothing was changed: the lock cannot be had, or the log cannot be written.
         """
-        self.look()  # carries over what an earlier version left
         with self._alone(DECIDE_S) as alone:
             if not alone:
                 raise EnvironmentFault(
                     f"nothing was changed: another process has been changing the log of halts for {DECIDE_S:g} s, or the "
                     f"folder {self.path.parent} cannot be written; try again"
                 )
-            known = self._read()
+            known = self._current()
             if known.fault:
                 raise ArtefactError(f"{known.fault}. {GO_ON}")
             entries = think(known)
@@ -105,14 +104,13 @@ class HaltLog:
         Raises:
             EnvironmentFault: it is engaged, but the log cannot be written; or it cannot be engaged at all.
         """
-        self.look()
         data = {"by": by, "reason": reason, "state": state}
         with self._alone(ENGAGE_S) as alone:
             if not alone:
                 self._wait(data, at)
                 return
             try:
-                known = self._read()
+                known = self._current()
                 data["state"] = max(state, known.state(GLOBAL.text).state, key=STATES.index)
                 if known.fault:
                     data["set_aside"], known = self._set_aside(known.fault, at), Known()
@@ -159,22 +157,24 @@ class HaltLog:
         return f"{aside.name} sha256={sha256_of(aside)}: {fault}"
 
     def _carry_over(self) -> Known:
-        """Enter into a new log what the files of an earlier version say, once; where that cannot be written, only read it."""
-        entries = self._earlier.entries()
-        if not entries:
-            return self._read()
-        with self._alone(ENGAGE_S) as alone:
-            written = os.path.lexists(self.path)
-            if alone and not written:
-                with suppress(EnvironmentFault):
-                    self._add(Known(), entries)
-                    self._earlier.set_aside()
-                    written = True
-            if written:
-                return self._read()
-        links, _ = linked(entries, 0, BEGINNING)
+        """Enter into a new log what the files of an earlier version say; where that cannot be written, only read it."""
+        with self._alone(ENGAGE_S) as alone, suppress(EnvironmentFault):
+            if alone or os.path.lexists(self.path):
+                return self._current()
+        links, _ = linked(self._earlier.entries(), 0, BEGINNING)
         told = read_on(Known(), self.path, links, b"", 0)
         return with_waiting(told, self._beside(), "")
+
+    def _current(self) -> Known:
+        """Return what the log says now, made first of what an earlier version left; the lock is held.
+
+        Raises:
+            EnvironmentFault: that cannot be written.
+        """
+        if self._earlier.pending(self.path, *self._memory.files) and (entries := self._earlier.entries()):
+            self._add(Known(), entries)
+            self._earlier.set_aside()
+        return self._read()
 
     @contextmanager
     def _alone(self, wait_s: float) -> Iterator[bool]:

@@ -62,10 +62,14 @@ class Memory:
                 raise ArtefactError(f"{path}, which remembers the log of halts, makes no sense: {error}") from None
         return found
 
-    def keep(self, last: Remembered) -> None:
-        """Remember the last line; a file that cannot be written stays behind the log, which is no harm by itself."""
+    def keep(self, last: Remembered, *, outside: bool = False) -> None:
+        """Remember the last line; a file that cannot be written stays behind the log, which is no harm by itself.
+
+        Args:
+            outside: only there.
+        """
         data = msgspec.json.encode(msgspec.structs.replace(last, log=str(self._log))) + b"\n"
-        for path in self.files:
+        for path in self.files[-1:] if outside else self.files:
             with suppress(EnvironmentFault):
                 write_atomic(path, data)
 

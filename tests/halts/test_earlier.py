@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from peaktrade_core.base.clock import FixedClock
+from peaktrade_core.halts.entries import Known
 from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.log import HaltLog
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.workspace.settings import Releasing
@@ -108,3 +110,18 @@ def test_what_cannot_be_carried_over_is_read_where_it_is(tmp_path: Path) -> None
     assert (old.states().read(GLOBAL).state, old.audit.exists()) == ("HALTED", True)
     (old.live / "halts.lock").rmdir()
     assert (old.states().read(GLOBAL).state, old.audit.exists()) == ("HALTED", False)
+
+
+@pytest.mark.parametrize("act", ["engage", "halt"])
+def test_a_change_that_comes_before_the_first_look_carries_over_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    old = Old(tmp_path, "released")
+    with monkeypatch.context() as patch:
+        patch.setattr(HaltLog, "look", lambda _: Known())
+        if act == "engage":
+            old.states().log.engage("Kay", "stop", "NO_ORDERS", datetime(2026, 1, 6, tzinfo=UTC))
+        else:
+            old.states().set(RESUMED, "HALTED", by="Kay", reason="stop", now=datetime(2026, 1, 6, tzinfo=UTC))
+    assert old.states().read(HALTED).by == "session shadow_1"
+    assert old.states().stopped()[0].by == "Kay"
