@@ -10,7 +10,7 @@ import msgspec
 
 from peaktrade_core.alerts.columns import ALERTS, severity_cell
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.settings_file import workspace_alert_settings
+from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.records.folder import RunFolder
@@ -141,7 +141,7 @@ def ack(workspace: Workspace, alert_id: str, by: str, note: str) -> Answer:
 def silence(workspace: Workspace, rule_id: str | None, run_id: str | None, time: str, by: str, reason: str) -> Answer:
     """Hold deliveries back for some time; alerts are recorded and shown all the same."""
     if rule_id is not None:
-        workspace_alert_settings(workspace.home).rule(rule_id)
+        alert_settings(workspace).rule(rule_id)
     made = Alerts.of(workspace).silence(
         by=by, reason=reason, seconds=parse_duration(time), rule_id=rule_id, run_id=run_id
     )
@@ -167,7 +167,7 @@ def test_channel(workspace: Workspace, name: str) -> Answer:
     from peaktrade_core.alerts.alerts import Notification
     from peaktrade_core.alerts.channels import DeliveryFailedError, open_channel
 
-    channels = workspace_alert_settings(workspace.home).channels
+    channels = alert_settings(workspace).channels
     if name not in channels:
         raise UnknownNameError("channel", name, list(channels), "peaktrade alerts rules")
     note = Notification(
@@ -191,7 +191,7 @@ def test_channel(workspace: Workspace, name: str) -> Answer:
 @command
 def rules(workspace: Workspace) -> Answer:
     """Show the rules and channels that hold, with their thresholds."""
-    settings = workspace_alert_settings(workspace.home)
+    settings = alert_settings(workspace)
     channels = {name: channel.kind for name, channel in settings.channels.items()}
     shown: list[Part] = [RULES.table("", settings.rules), CHANNELS.table("", list(settings.channels.items()))]
     return Answer({"channels": channels, "rules": settings.rules}, shown)
@@ -206,8 +206,8 @@ def rules(workspace: Workspace) -> Answer:
 @command
 def backtest(workspace: Workspace, rules_file: Path, sessions: tuple[str, ...], limit: int) -> Answer:
     """Replay recorded sessions through the rules of a file: what fires, what is missed, how fast."""
+    from peaktrade_core.alerts.engine import load_alert_settings
     from peaktrade_core.alerts.history import replay_all, summary
-    from peaktrade_core.alerts.settings_file import load_alert_settings
     from peaktrade_core.records.folder import is_id
     from peaktrade_core.records.registry import Query
 
@@ -298,11 +298,11 @@ RULES = Columns[Any](
     rule=Column("Rule", lambda rule: rule.id),
     kind=Column("Kind", lambda rule: rule.__struct_config__.tag, priority=1),
     thresholds=Column("Thresholds", _thresholds, "words"),
-    action=Column("Action"),
+    action=Column("Action", lambda rule: rule.stops),
     channels=Column("Channels", form="words"),
     escalates=Column("Escalates to", _escalates, "words", 2),
     owner=Column("Owner", priority=3),
-    runbook=Column("Runbook", priority=1),
+    runbook=Column("Runbook", lambda rule: rule.chapter, priority=1),
 )
 CHANNELS = Columns[Any](
     channel=Column("Channel", lambda one: one[0]),

@@ -4,26 +4,11 @@ from __future__ import annotations
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, MID, Cell, Column, Columns
 
 _SEVERITIES = {"critical": Cell("✕ critical", BAD), "warning": Cell("▲ warning", MID), "info": Cell("● info")}
-
-
-NOTEBOOKS = {
-    "4": "restart_after_maintenance",
-    "5": "safe_stop",
-    "6": "health_check",
-    "7": "incident_exchange_error",
-    "7a": "incident_exchange_error",
-    "7b": "incident_exchange_error",
-    "7c": "incident_exchange_error",
-    "8": "incident_risk_limit",
-    "9": "incident_pnl_divergence",
-    "10": "incident_data_gap",
-    "11": "control_center_daily",
-}
-"""Which notebook is the runbook of the handbook that an alert names by its number."""
 
 
 def severity_cell(severity: str) -> Cell:
@@ -33,7 +18,8 @@ def severity_cell(severity: str) -> Cell:
 
 def runbook_link(number: str) -> Cell:
     """Return the runbook that the handbook has under a number, as a link where it is a notebook."""
-    name = NOTEBOOKS.get(number, "")
+    chapter = handbook().chapter.get(number)
+    name = chapter.notebook if chapter else ""
     for kind in ("runbooks", "reports"):
         if name and (share_dir() / "notebooks" / kind / f"{name}.ipynb").is_file():
             return Cell(f"{number} {name}", href=f"../{kind}/{name}.ipynb")

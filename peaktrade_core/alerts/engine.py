@@ -20,7 +20,9 @@ from peaktrade_core.alerts.rules import AnyRule, FailedJob, ReportOverdue
 from peaktrade_core.alerts.settings import AlertSettings
 from peaktrade_core.alerts.settings_file import workspace_alert_settings
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.halts.scope import STATES
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
@@ -145,8 +147,11 @@ class AlertEngine:
     def _take(self, action: str, row: AlertRow) -> str:
         """Restrict trading in the alert's scope and return what was done; never loosens what is stricter."""
         wanted = _STATE_OF[action]
-        before = self._states.read(row.scope)
-        if STATES.index(before.state) >= STATES.index(wanted):
+        try:
+            before = self._states.read(row.scope)
+        except ConfigError as error:  # an alert that an earlier version raised about a record without a symbol
+            return str(error)
+        if before.level >= STATES.index(wanted):
             return f"{row.scope} was {before.state} already"
         reason = f"alert {row.alert_id}: {row.message}"
         self._states.set(row.scope, wanted, by=f"alert rule {row.rule_id}", reason=reason, now=self._clock.now())

@@ -12,6 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from peaktrade_core.halts.scope import TradingState
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Notice, Severity, VenueAnswer
 from peaktrade_core.trading.records import finite
 
@@ -167,16 +168,6 @@ class RunFacts(NamedTuple):
         return self.state in ("failed", DIED) or (self.state == "aborted" and self.error.startswith("ProcessDied"))
 
 
-class Scope(NamedTuple):
-    """The trading state of a scope, and who set it when and why."""
-
-    scope: str
-    state: str
-    by: str = ""
-    reason: str = ""
-    since: datetime | None = None
-
-
 class JobFacts(NamedTuple):
     """A period that a job of the scheduler could not do: the last run for it failed.
 
@@ -206,7 +197,7 @@ class Facts(NamedTuple):
         reports: when each kind of report was last written, None where never.
         failed_reports: name of the newest report of a kind that failed, where no later one was written.
         first_session_at: since when there has been something to report.
-        scopes: what is halted.
+        scopes: every trading state.
         jobs: what the scheduler could not do and nobody has made up since, oldest first.
     """
 
@@ -217,7 +208,7 @@ class Facts(NamedTuple):
     reports: Mapping[str, datetime | None] = MappingProxyType({})
     failed_reports: Mapping[str, str] = MappingProxyType({})
     first_session_at: datetime | None = None
-    scopes: tuple[Scope, ...] = ()
+    scopes: tuple[TradingState, ...] = ()
     jobs: tuple[JobFacts, ...] = ()
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from peaktrade_core.alerts.alerts import CRITICAL, INFO, WARNING
 from peaktrade_core.alerts.facts import UNKNOWN, Facts, Finding, RunFacts
-from peaktrade_core.base.errors import ExchangeError
+from peaktrade_core.runs.handbook import error_help, handbook
 
 GROUPS: dict[str, Callable[[RunFacts], str]] = {
     "run": lambda run: run.run_id,
@@ -22,19 +22,6 @@ GROUPS: dict[str, Callable[[RunFacts], str]] = {
     "symbol": lambda run: run.symbol,
     "mode": lambda run: run.mode,
     "rule": lambda _: "",
-}
-RUNBOOKS = {
-    "4": "system start after maintenance",
-    "5": "stopping sessions safely",
-    "6": "system health check",
-    "7": "exchange errors",
-    "7a": "exchange errors: network",
-    "7b": "exchange errors: rate limit",
-    "7c": "exchange errors: authentication",
-    "8": "risk limit breached",
-    "9": "PnL divergence",
-    "10": "incomplete data",
-    "11": "communication and responsibility",
 }
 ACTIONS = ("", "reduce", "pause")
 _EXACT = 9  # decimals after which a percentage is noise of its arithmetic
@@ -51,7 +38,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         escalate_after_s: tell ``escalate_to`` when nobody acknowledged a critical alert for so long [s], 0 for never.
         group_by: ``run``, ``scope`` (mode, strategy and symbol), ``strategy``, ``symbol``, ``mode`` or ``rule``.
         channels: where it is told; escalate_to: where it escalates to.
-        owner: who treats it; runbook: by which runbook.
+        owner: who treats it; runbook: by which chapter of the handbook, empty for the one that treats the kind.
         action: ``reduce`` or ``pause`` what it is about when it becomes critical; empty for nothing.
         modes, strategies, symbols: only runs with one of these; empty for all.
     """
@@ -68,7 +55,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     channels: tuple[str, ...] = ("log",)
     escalate_to: tuple[str, ...] = ()
     owner: str = "operator"
-    runbook: str = "6"
+    runbook: str = ""
     action: str = ""
     modes: tuple[str, ...] = ()
     strategies: tuple[str, ...] = ()
@@ -97,6 +84,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return Finding(key, severity, message, run.run_id, run.symbol or None, run.scope, run.run_id, runbook)
 
     @property
+    def chapter(self) -> str:
+        """The chapter of the handbook that treats it."""
+        return self.runbook or handbook().alert[str(self.__struct_config__.tag)].chapter
+
+    @property
     def about_runs(self) -> bool:
         """Whether the rule looks at one run at a time, so that a single run can be checked with it."""
         return type(self).find is Rule.find
@@ -118,18 +110,12 @@ def graded(value: float, limit: float) -> str:
 
 
 _GRADES = {"low": INFO, "medium": WARNING, "high": CRITICAL}
-_OTHER_ERRORS = {"DataError": "10", "ProcessDied": "4", "EnvironmentFault": "6"}
 
 
 def of_error(error: str) -> tuple[str, str]:
-    """Return severity and runbook of an error ``Type: message``; those of the venue say both themselves."""
-    name = error.partition(":")[0].strip()
-    kinds = [ExchangeError]
-    for kind in kinds:  # grows while it is walked: the whole tree
-        if kind.__name__ == name:
-            return _GRADES[kind.severity], kind.runbook
-        kinds += kind.__subclasses__()
-    return INFO, _OTHER_ERRORS.get(name, "")
+    """Return severity and chapter of the handbook for an error ``Type: message``."""
+    help_ = error_help(error)
+    return _GRADES[help_.severity], help_.chapter
 
 
 def recent(run: RunFacts, recent_s: float) -> bool:

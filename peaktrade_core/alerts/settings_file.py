@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from peaktrade_core.alerts.settings import AlertSettings, read_settings
-from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.files import read_toml
 from peaktrade_core.base.resources import share_dir
 
 ALERTS = Path("config") / "alerts.toml"
@@ -18,11 +17,7 @@ def load_alert_settings(path: Path) -> AlertSettings:
     Raises:
         ConfigError: no such file, no TOML, or something in it is wrong; says where.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-    return read_settings(raw, str(path))
+    return read_settings(read_toml(path), str(path))
 
 
 def workspace_alert_settings(home: Path) -> AlertSettings:

@@ -8,13 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from peaktrade_core.workspace.settings import (
-    GLOBAL,
-    KILL_SWITCH,
-    OFF,
-    Trigger,
-    Triggers,
-)
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.workspace.settings import KILL_SWITCH, OFF, Trigger, Triggers
 
 
 class Seen(NamedTuple):
@@ -94,8 +89,8 @@ def _reached(triggers: Triggers, name: str, cause: str, scopes: tuple[str, ...],
     trigger: Trigger = getattr(triggers, name)
     if trigger.action == OFF or value < trigger.threshold:
         return []
-    wide = trigger.scope == GLOBAL or trigger.action == KILL_SWITCH
-    return [Finding(name, cause, (GLOBAL,) if wide else scopes, value, trigger.threshold, trigger.action)]
+    wide = trigger.scope == GLOBAL.text or trigger.action == KILL_SWITCH
+    return [Finding(name, cause, (GLOBAL.text,) if wide else scopes, value, trigger.threshold, trigger.action)]
 
 
 def _failures(runs: Sequence[Seen]) -> dict[str, tuple[int, str]]:

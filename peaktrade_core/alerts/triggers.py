@@ -19,7 +19,8 @@ from peaktrade_core.base.errors import ConfigError, EnvironmentFault, PeaktradeE
 from peaktrade_core.base.log import append_record, whole_lines
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.states import GLOBAL, STATES, TradingStates, scope_of
+from peaktrade_core.halts.scope import GLOBAL, STATES, Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
 from peaktrade_core.runs.views import Views
@@ -134,9 +135,9 @@ class TriggerDesk:
         wanted = {KILL_SWITCH: "NO_ORDERS", REDUCE: "REDUCING"}.get(finding.action, "HALTED")
         try:
             for scope in finding.scopes:
-                if scope == GLOBAL:
+                if scope == GLOBAL.text:
                     self._kill_switch.engage(by, finding.reason, wanted)
-                elif STATES.index(self._states.read(scope).state) < STATES.index(wanted):
+                elif self._states.read(scope).level < STATES.index(wanted):
                     self._states.set(scope, wanted, by=by, reason=finding.reason, now=now)
         except PeaktradeError as error:
             outcome = str(error)
@@ -157,7 +158,7 @@ class TriggerDesk:
         symbol = row.symbol or ""
         return Seen(
             run_id=row.run_id,
-            scope=scope_of(row.mode, row.strategy or "", symbol),
+            scope=Scope.of(row.mode, row.strategy or "", symbol).text,
             account=account_of(row.mode, symbol),
             status="running" if active else row.state,
             drawdown=row.max_drawdown or 0.0,

@@ -231,12 +231,13 @@ def _at_venue(theirs: VenueOrders) -> list[Part]:
 @command
 def preview(workspace: Workspace, dry_run: bool, **options: Any) -> Answer:  # noqa: ARG001
     """Show what a session would order if it began now, with the verdict of the risk checks; nothing is sent."""
-    from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
+    from peaktrade_core.halts.scope import Scope
+    from peaktrade_core.halts.states import TradingStates
     from peaktrade_core.research.preview import preview as look
 
     plan = planned(workspace, **options)
-    scope = scope_of(plan.mode, plan.config.strategy_name, plan.config.symbol)
-    found = look(plan, TradingStates.of(workspace).worst(GLOBAL, scope), Account.of(workspace).check)
+    scope = Scope.of(plan.mode, plan.config.strategy_name, plan.config.symbol)
+    found = look(plan, TradingStates.of(workspace).in_force(scope), Account.of(workspace).check)
     return Answer(found, lambda: [_previewed(found), "Nothing was sent, nothing was written."])
 
 

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.halts.states import scope_of
+from peaktrade_core.halts.scope import Scope
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW, LOSS_REVIEW
 from peaktrade_core.runs.detail import JournalDetail
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.run_views import ACTIVE, ENDED, RunRow
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show import wording
@@ -286,7 +286,7 @@ def escalation(views: Views, watched: Sequence[Watched]) -> Escalation:
         worst = one.row.max_drawdown or 0.0
         if worst > DRAWDOWN_REVIEW:
             level = PAUSE if worst > DRAWDOWN_PAUSE else REVIEW
-            scope = scope_of(one.row.mode, one.row.strategy or "", one.row.symbol or "")
+            scope = Scope.of(one.row.mode, one.row.strategy or "", one.row.symbol or "").text
             found.append((level, f"{one.row.run_id}: drawdown {wording.percent(worst)}", scope))
     level = max((level for level, _, _ in found), key=LEVELS.index, default=GO_ON)
     why = tuple(dict.fromkeys(text for _, text, _ in found)) or ("no failed session in 24 hours, no deep drawdown",)
@@ -302,4 +302,4 @@ def _streaks(views: Views) -> Iterable[tuple[str, SessionRow, int]]:
     for group, rows in groups.items():
         streak = next((n for n, row in enumerate(rows) if row.status != "failed"), len(rows))
         if streak:
-            yield scope_of(*group), rows[0], streak
+            yield Scope.of(*group).text, rows[0], streak

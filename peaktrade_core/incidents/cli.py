@@ -10,10 +10,9 @@ import click
 from peaktrade_core.base.checks import FAIL
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.incidents import incident as inc
-from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
-from peaktrade_core.incidents.diagnosis.findings import RUNBOOK_OF
-from peaktrade_core.incidents.rows import INCIDENTS
+from peaktrade_core.incidents.book import INCIDENTS, UNCLOSED, IncidentBook
 from peaktrade_core.runbooks.evidence import ROLES
+from peaktrade_core.runs.handbook import SEVERITIES, handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.checklist import answer_told
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 BY = click.option("--by", required=True, help="Who you are.")
 ROLE = click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True, help="As whom.")
 INCIDENT = click.argument("incident_id", metavar="INCIDENT")
-SEVERITY = click.Choice(inc.SEVERITIES)
+SEVERITY = click.Choice(SEVERITIES)
 
 
 @click.group()
@@ -62,10 +61,10 @@ def diagnose(workspace: Workspace, session_id: str) -> Answer:
 def open_(workspace: Workspace, files: tuple[Path, ...], **given: Any) -> Answer:
     """Open an incident by hand; the incident runbooks fill in what the artefacts say."""
     if missing := [str(path) for path in files if not path.is_file()]:
-        raise ConfigError(f"no such file: {', '.join(missing)}")
+        raise ConfigError(f"file not found: {', '.join(missing)}")
     kind, title, subject = given.pop("kind"), given.pop("title"), _subject(workspace, given.pop("subject"))
     artefacts = [path.resolve() for path in files]
-    runbook, book = RUNBOOK_OF.get(kind, ""), IncidentBook.of(workspace)
+    runbook, book = handbook().runbook_of(kind), IncidentBook.of(workspace)
     return _done(book.open(kind, title, subject=subject, artefacts=artefacts, runbook=runbook, **given))
 
 
@@ -90,7 +89,7 @@ def list_(workspace: Workspace, status: str | None, subject: str, no_drills: boo
 @command
 def show(workspace: Workspace, incident_id: str) -> Answer:
     """Show one incident: its report as markdown, or all of it as JSON."""
-    from peaktrade_core.incidents.pages import report_text
+    from peaktrade_core.incidents.report import report_text
 
     found = IncidentBook.of(workspace).load(incident_id)
     return Answer(found, lambda: report_text(found))
@@ -127,7 +126,7 @@ def describe(workspace: Workspace, incident_id: str, by: str, **given: str) -> A
 @BY
 @command
 def assign(workspace: Workspace, incident_id: str, **given: str) -> Answer:
-    """Give somebody a duty."""
+    """Assign a duty."""
     return _done(IncidentBook.of(workspace).assign(incident_id, **given))
 
 
@@ -201,7 +200,7 @@ def done(workspace: Workspace, incident_id: str, **given: Any) -> Answer:
 @command
 def review(workspace: Workspace, week: str) -> Answer:
     """Review a week: what it brought, what keeps coming back, what is still to do; exit 1 when an answer fails."""
-    from peaktrade_core.incidents import reports as week_of
+    from peaktrade_core.incidents import review as week_of
 
     found = week_of.open_incident_week(workspace, week)
     tables = (week_of.review_overview, week_of.review_checks, week_of.review_incidents, week_of.review_actions)

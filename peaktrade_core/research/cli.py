@@ -1,27 +1,29 @@
-"""``peaktrade backtest``, and ``peaktrade session diff``: a session beside its backtest or another session."""
+"""``peaktrade backtest``; ``session diff``, a session beside its backtest or another; ``risk replay``, under other limits."""
 
 from __future__ import annotations
 
 import time
-from itertools import islice
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, planned
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
+from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.workspace.command import Answer, Part, command
+from peaktrade_core.workspace.config import read_limits
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 
 if TYPE_CHECKING:
     from peaktrade_core.research.divergence import Divergence
+    from peaktrade_core.research.replay_limits import Counterfactual
     from peaktrade_core.session.session import Plan
-    from peaktrade_core.trading.market import Bars
     from peaktrade_core.trading.statistics import Statistic
 
 MOST_PAIRS = 10  # trades that differ
@@ -32,10 +34,12 @@ MOST_PAIRS = 10  # trades that differ
 @command
 def backtest(workspace: Workspace, **options: Any) -> Answer:
     """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity."""
+    from peaktrade_core.candles.replay import bars_of
     from peaktrade_core.research.backtest import run_backtest
 
     plan = planned(workspace, **options)
-    bars = _bars_of(plan)
+    wanted = None if plan.config.steps is None else plan.config.warmup_candles + plan.config.steps
+    bars = bars_of(plan.feed, wanted)
     begin = time.perf_counter()
     result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
     took = time.perf_counter() - begin
@@ -65,17 +69,6 @@ def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[P
         definition=Column("Definition", form="words", priority=1),
     )
     return [Table.pairs(figures, title), columns.table("", statistics)]
-
-
-def _bars_of(plan: Plan) -> Bars:
-    """Return the bars that a session with this plan would see, in columns."""
-    import numpy as np
-
-    from peaktrade_core.trading.market import Bars
-
-    wanted = None if plan.config.steps is None else plan.config.warmup_candles + plan.config.steps
-    table = np.array(list(islice(iter(plan.feed), wanted)), dtype=np.float64)
-    return Bars(table[:, 0], table[:, 1:], plan.feed.name)
 
 
 @click.command("diff")
@@ -109,10 +102,10 @@ def diff(
         load_strategy_module(Path(strategy_module))
     found = compare_session(workspace, session_id, other, candles=candles, fee_bps=fee_bps, slippage_bps=slippage_bps)
     currency = wording.quote_currency(Views.of(workspace).record(found.session_id).symbol)
-    return Answer(found, lambda: _told(found, currency), code=int(found.first is not None or bool(found.whole)))
+    return Answer(found, lambda: _diverged(found, currency), code=int(found.first is not None or bool(found.whole)))
 
 
-def _told(found: Divergence, currency: str) -> list[Part]:
+def _diverged(found: Divergence, currency: str) -> list[Part]:
     """Return a divergence for people."""
     told: list[Part] = [f"{found.session_id}, {found.bars:,} bars, against {found.against}"]
     told += [f"  {note}" for note in found.notes]
@@ -151,3 +144,80 @@ TRADES = Columns[Any](
 
 def _money(value: object) -> str | None:
     return None if value is None else wording.signed(float(str(value)))
+
+
+@click.command()
+@click.argument("session")
+@click.option("--limits", "file", metavar="FILE", help="TOML with the limits that differ, as in [live_risk].")
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="One limit; may be repeated.")
+@command
+def replay(workspace: Workspace, session: str, file: str | None, given: tuple[str, ...]) -> Answer:
+    """Run a recorded session once more under other limits: what would have been blocked, and what it would have cost."""
+    from peaktrade_core.research.replay_limits import recorded_limits, replay_limits
+
+    record = Views.of(workspace).record(Views.of(workspace).resolve(session))
+    try:
+        recorded = msgspec.convert(record.config, SessionConfig)
+    except msgspec.ValidationError as error:
+        raise ArtefactError(f"the configuration of {record.session_id} cannot be replayed: {error}") from None
+    changes = {**(_limits_file(Path(file)) if file else {}), **dict(map(_limit, given))}
+    limits = read_limits({**recorded_limits(recorded)._asdict(), **changes})
+    found = replay_limits(record.session_id, recorded, Views.of(workspace).events(record.session_id), limits)
+    return Answer(found, lambda: _told(found))
+
+
+def _told(found: Counterfactual) -> list[Part]:
+    """Return a counterfactual for people."""
+    from peaktrade_core.research.replay_limits import describe
+
+    changed = ", ".join(f"{name} {old:g} -> {new:g}" for name, (old, new) in found.changed.items())
+    told: list[Part] = [f"{found.session_id}: {found.bars:,} bars, {changed or 'its own limits'}"]
+    first = found.first
+    if first is None:
+        return [*told, "Every event is the same."]
+    told.append(f"First difference at {wording.moment(first.at)} UTC, step {first.step}: {first.why}")
+    told += [f"  recorded  {describe(first.recorded)}", f"  replayed  {describe(first.replayed)}"]
+    told.append(f"{len(found.blocked)} orders would have been blocked, {found.allowed} denied ones allowed.")
+    if found.blocked:
+        told.append(BLOCKED.table("", found.blocked[:20]))
+    ends = f"{found.recorded.equity_end:,.2f} -> {found.replayed.equity_end:,.2f}"
+    return [*told, f"equity at the end {ends}: {found.pnl_difference:+,.2f}"]
+
+
+BLOCKED = Columns[Any](
+    at=Column("At (UTC)"),
+    order=Column("Order", lambda b: b.order_id),
+    notional=Column("Notional", lambda b: f"{b.notional:,.2f}", "number"),
+    code=Column("Code"),
+    value=Column("Value", lambda b: f"{b.value or 0.0:g}", "number"),
+    limit=Column("Limit", lambda b: f"{b.limit or 0.0:g}", "number"),
+)
+
+
+def _limits_file(path: Path) -> dict[str, Any]:
+    """Return the limits in a TOML file, in a table ``[live_risk]`` or at its top.
+
+    Raises:
+        ConfigError: there is none, or it is no TOML.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: no file of limits: {error}") from None
+    found = raw.get("live_risk", raw)
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: [live_risk] must be a table")
+    return found
+
+
+def _limit(text: str) -> tuple[str, float]:
+    """Return a limit that was typed as ``name=value``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise ConfigError(f"--set {text!r} must be NAME=NUMBER") from None

@@ -11,12 +11,13 @@ from peaktrade_core.alerts.trigger_rules import Loss, Seen, findings
 from peaktrade_core.alerts.triggers import TriggerDesk
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
+from peaktrade_core.halts.scope import GLOBAL, Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.workspace.settings import Trigger, Triggers
 from peaktrade_core.workspace.workspace import Workspace
 
-SCOPE = scope_of("shadow", "ma_crossover", "BTC/EUR")
+SCOPE = Scope.of("shadow", "ma_crossover", "BTC/EUR").text
 
 
 def seen(run_id: str = "r", status: str = "running", **figures: Any) -> Seen:
@@ -62,7 +63,7 @@ def test_two_failed_in_a_row_newest_first(ends: str, found: list[str]) -> None:
 
 def test_the_loss_of_an_account_pulls_the_switch() -> None:
     (found,) = findings(Triggers(), [seen()], [Loss("shadow.EUR", "2026-01-05", 1000.0)])
-    assert (found.name, found.scopes, found.action) == ("daily_loss", (GLOBAL,), "kill_switch")
+    assert (found.name, found.scopes, found.action) == ("daily_loss", (GLOBAL.text,), "kill_switch")
     assert names(seen(), losses=(Loss("shadow.EUR", "2026-01-05", 999.9),)) == []
 
 

@@ -1,28 +1,83 @@
-"""The tables of the reports on incidents: one incident, its post-mortem, and the weekly review."""
+"""An incident as people read it: the report and post-mortem beside its record, and the tables of their notebooks."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.clock import local
-from peaktrade_core.base.files import sha256_of
+from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.incidents.book import IncidentBook
-from peaktrade_core.incidents.incident import CLOSED, MITIGATED, Incident, response_checks
-from peaktrade_core.incidents.review import Review, review
-from peaktrade_core.incidents.tables import SEVERITY
-from peaktrade_core.schedule import periods
+from peaktrade_core.incidents.incident import Incident
+from peaktrade_core.runs.handbook import SEVERITIES
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.show.templates import templates
 from peaktrade_core.workspace.workspace import Workspace
 
-STATUS = {"open": Cell("✕ open", BAD), MITIGATED: Cell("▲ mitigated", MID), CLOSED: Cell("✓ closed", GOOD)}
+SEVERITY = {"low": Cell("▽ low", MID), "medium": Cell("▲ medium", MID), "high": Cell("✕ high", BAD)}
+STATUS = {"open": Cell("✕ open", BAD), "mitigated": Cell("▲ mitigated", MID), "closed": Cell("✓ closed", GOOD)}
 NO_INCIDENT = "No incident was ever opened here. The incident runbooks open one, or `peaktrade incident open`."
 
 
-def open_incident(workspace: Workspace, incident_id: str = "latest") -> Incident | None:
-    """Return an incident; ``latest`` for the one that was opened last, None when there never was one.
+def write_pages(folder: Path, incident: Incident) -> None:
+    """Write an incident's report, and its post-mortem if there is one.
 
     Raises:
-        UnknownNameError: there is none of that id.
+        EnvironmentFault: the folder cannot be written.
+    """
+    write_atomic(folder / "incident.md", report_text(incident).encode())
+    if incident.postmortem is not None:
+        text = templates().get_template("post_mortem.md.j2").render(i=incident, p=incident.postmortem, local=local)
+        write_atomic(folder / "post_mortem.md", text.encode())
+
+
+def report_text(incident: Incident) -> str:
+    """Return an incident's report as markdown."""
+    template = templates().get_template("incident.md.j2")
+    return template.render(i=incident, checks=response_checks(incident), local=local)
+
+
+def response_checks(incident: Incident) -> list[Check]:
+    """Return the handbook's incident checklist, answered from the incident itself.
+
+    Source: workflow overview, incident-response checklist; operational runbooks 11.2 and 11.3.
+    """
+    high, over = incident.severity == "high", incident.status == "closed"
+    later = FAIL if over else WARN
+    commander = incident.duties.get("commander", "")
+    three = [name for name in ("symptom", "suspected", "next_step") if not getattr(incident, name)]
+    words = "symptom, suspected cause, next step"
+    cli = f"`peaktrade incident {{}} {incident.incident_id}`".format
+    return [
+        check("severity", "Is the severity judged?", incident.severity in SEVERITIES, incident.severity, cli("severity")),
+        check("system", "Is the affected system named?", bool(incident.system or incident.subject),
+              incident.system or incident.subject or "nothing named", cli("note"), otherwise=WARN),
+        check("ids", "Is the session, run or alert documented?", bool(incident.subject or incident.alerts),
+              incident.subject or ", ".join(incident.alerts) or "none named", cli("note"), otherwise=WARN),
+        check("time", "Is the time written down in UTC and Berlin?", bool(incident.opened_local),
+              incident.opened_local, "The record was written by hand: add the local time."),
+        check("three", f"Are the three sentences there: {words}?", not three,
+              "all three" if not three else f"missing: {', '.join(three)}", cli("note"), otherwise=WARN),
+        check("artefacts", "Are the artefacts secured?", bool(incident.artefacts),
+              f"{len(incident.artefacts)} files with their hashes", cli("attach"), otherwise=WARN),
+        check("commander", "Is a commander named?", bool(commander), commander or "none named", cli("assign"), otherwise=WARN),
+        check("owner", "Is the owner informed?", not high or incident.owner_told_at is not None,
+              "not needed below high" if not high else "told" if incident.owner_told_at else "not told",
+              cli("note") + " --owner-told, now"),
+        check("closed", "Is it closed, with cause and resolution?", over, incident.status, cli("close"), otherwise=WARN),
+        check("postmortem", "Is there a post-mortem?", not high or incident.postmortem is not None,
+              "not needed below high" if not high else "written" if incident.postmortem else "none",
+              cli("postmortem"), otherwise=later),
+    ]  # fmt: skip
+
+
+def open_incident(workspace: Workspace, incident_id: str = "latest") -> Incident | None:
+    """Return an incident; ``latest`` for the one that was opened last, None before the first.
+
+    Raises:
+        UnknownNameError: no incident has that id.
         ArtefactError: its record cannot be read.
     """
     book = IncidentBook.of(workspace)
@@ -48,11 +103,11 @@ def incident_summary(incident: Incident | None) -> Table:
         ("Opened (UTC)", wording.moment(i.opened_at)),
         ("Opened (Berlin)", i.opened_local),
         ("Opened by", f"{i.opened_by} ({i.role})"),
-        ("Duties", ", ".join(f"{duty}: {who}" for duty, who in i.duties.items()) or "nobody leads"),
+        ("Duties", ", ".join(f"{duty}: {who}" for duty, who in i.duties.items()) or "none named"),
         ("Owner informed (UTC)", wording.moment(i.owner_told_at)),
     ]
     if i.drill:
-        rows.insert(1, ("Exercise", Cell(f"drill {i.drill}: no incident of operations", MID)))
+        rows.insert(1, ("Exercise", Cell(f"drill {i.drill}: an exercise, not an incident of operations", MID)))
     return Table("Incident", ("", ""), rows)
 
 
@@ -62,7 +117,7 @@ def incident_sentences(incident: Incident | None) -> Table:
         return Table("In three sentences", (), [], empty="There is no incident.")
     i = incident
     missing = Cell("not written down yet (peaktrade incident describe)", MID)
-    over = i.status == CLOSED
+    over = i.status == "closed"
     rows = [
         ("Symptom", i.symptom or missing),
         ("Cause" if i.cause else "Suspected cause", i.cause or i.suspected or missing),
@@ -142,66 +197,3 @@ def incident_actions(incident: Incident | None) -> Table:
         for n, a in enumerate(actions, 1)
     ]
     return Table("What changes", ("", "What", "Who", "Until", ""), rows, numbers=(0,), empty="Nothing was agreed yet.")
-
-
-def open_incident_week(workspace: Workspace, week: str = "last") -> Review:
-    """Return the review of an ISO week: ``2026-W01``, ``this`` or ``last``.
-
-    Raises:
-        ConfigError: there is no such week, or it has not begun.
-    """
-    return review(IncidentBook.of(workspace), periods.span_named(periods.WEEK, week, workspace.clock.now()))
-
-
-def review_overview(found: Review) -> Table:
-    """Return the figures of the week."""
-    severities = ", ".join(f"{sum(i.severity == s for i in found.opened)} {s}" for s in ("high", "medium", "low"))
-    rows: list[tuple[str, object]] = [
-        ("Opened", f"{len(found.opened)}" + (f" ({severities})" if found.opened else "")),
-        ("Closed", f"{len(found.closed)}"),
-        ("Not closed at the end", f"{len(found.unclosed)}"),
-        ("Until it was held, median", wording.duration(found.held_s)),
-        ("Until it was closed, median", wording.duration(found.closed_s)),
-        ("By kind", ", ".join(f"{kind} x {n}" for kind, n in found.kinds.items()) or "none"),
-        ("Marked as a drill", f"{found.drills}"),
-    ]
-    if found.faults:
-        rows.append(("Unreadable", Cell("; ".join(found.faults), BAD)))
-    span = found.span
-    note = (
-        f"UTC, from {wording.minute(span.since)} to {wording.minute(span.until)}; as of {wording.moment(found.as_of)}"
-    )
-    return Table(f"Incidents of the week {span.label}", ("", ""), rows, note=note)
-
-
-def review_checks(found: Review) -> Table:
-    """Return the review's questions, answered."""
-    return check_table(found.checks, "Is everything taken care of?")
-
-
-def review_incidents(found: Review) -> Table:
-    """Return the incidents that were opened in the week, and those from before that are still open."""
-    wanted = {i.incident_id: i for i in (*found.unclosed, *found.opened)}
-    rows = [
-        (i.incident_id, SEVERITY[i.severity], STATUS[i.status], i.title, i.subject, wording.moment(i.opened_at),
-         wording.duration((i.closed_at - i.opened_at).total_seconds() if i.closed_at else None), i.cause or i.suspected)
-        for i in sorted(wanted.values(), key=lambda i: i.opened_at)
-    ]  # fmt: skip
-    columns = ("Incident", "Severity", "Status", "What", "About", "Opened (UTC)", "Took", "Cause")
-    return Table("The incidents", columns, rows, empty="A week without an incident.")
-
-
-def review_actions(found: Review) -> Table:
-    """Return the actions of all post-mortems that are not done."""
-    rows = [
-        (
-            Cell("✕ overdue", BAD) if row.overdue else Cell("▲ to do", MID),
-            row.action.what,
-            row.action.owner,
-            row.action.due,
-            Cell(f"`peaktrade incident done {row.incident_id} {row.number}`", code=True),
-        )
-        for row in found.actions
-    ]
-    columns = ("", "What", "Who", "Until", "When it is done")
-    return Table("What is still to do", columns, rows, empty="Nothing that was agreed is open.")

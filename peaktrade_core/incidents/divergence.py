@@ -1,35 +1,47 @@
-"""What the runbook of a PnL divergence holds in its hand, and its tables: the causes, the trades, the executions."""
+"""A session beside what was expected of it: the finding, its decision tree and conditions, and the runbook's tables.
+
+Source: operational runbooks 9.1 to 9.4 (symptoms, causes, steps, conditions for going on).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from peaktrade_core.base.checks import Check, check
+from peaktrade_core.base.checks import Check
+from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.case import Case
-from peaktrade_core.incidents.diagnosis import findings as dg
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
-from peaktrade_core.incidents.diagnosis.divergence import conditions, finding_of
+from peaktrade_core.incidents.diagnosis.findings import Branch, Finding, Support, branches
 from peaktrade_core.records.registry import Query
-from peaktrade_core.research.divergence import Divergence, Expectation, Recorded, diverge, expected_run
+from peaktrade_core.research.divergence import (
+    LOGIC,
+    REST,
+    Divergence,
+    Expectation,
+    Part,
+    Recorded,
+    diverge,
+    expected_run,
+)
 from peaktrade_core.research.divergence_session import expectation, load_recorded
 from peaktrade_core.runbooks.notebook import open_session
 from peaktrade_core.runs.execution import costs_of, executions
+from peaktrade_core.runs.handbook import COMPARED, condition, handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.figures import comparison_figure
+from peaktrade_core.show.chart import Chart, Line
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-NOTEBOOK = "incident_pnl_divergence"
 MOST = 15  # rows of a table of trades
+THRESHOLD = 0.3  # fraction of what was expected; source: 9.1
+TELLING = 0.2  # share of all causes from which one counts as supported [fraction]
+IDENTIFIED = 0.8  # share of the causes that must be known [fraction]
 
 
 class DivergenceCase(Case):
@@ -54,10 +66,9 @@ class DivergenceCase(Case):
         session = open_session(workspace, recorded.session_id)
         diagnosis = diagnose(workspace, session.id)
         finding = finding_of(self.found, session.record.mode, threshold)
-        super().__init__(
-            workspace, NOTEBOOK, session, msgspec.structs.replace(diagnosis, findings=(*diagnosis.findings, finding))
-        )
-        self.kinds = (dg.PNL_DIVERGENCE,)
+        whole = msgspec.structs.replace(diagnosis, findings=(*diagnosis.findings, finding))
+        super().__init__(workspace, finding.runbook, session, whole)
+        self.kinds = (COMPARED,)
         self.finding = finding if finding.happened else None
 
     def again(self) -> Divergence:
@@ -72,19 +83,19 @@ class DivergenceCase(Case):
         return diverge(later, expectation(self.workspace, later))
 
     @property
-    def curves(self) -> go.Figure:
+    def curves(self) -> Chart:
         """PnL of both over time."""
         run, start = expected_run(self._recorded, self._expected), self._recorded.config.start_balance
         other = self._expected.config.start_balance
         mine = [bar.done for bar in self._recorded.bars]
-        return comparison_figure(
-            {
-                "session": ([bar.ts for bar in mine], [bar.equity - start for bar in mine]),
-                "expected": ([bar.ts for bar in run.done], [bar.equity - other for bar in run.done]),
-            },
-            self.session.currency,
-            "PnL of the session and of what was expected",
-        )
+        lines = [
+            Line("session", [bar.ts for bar in mine], [bar.equity - start for bar in mine], "accent"),
+            Line("expected", [bar.ts for bar in run.done], [bar.equity - other for bar in run.done], "amber"),
+        ]
+        title, unit = "PnL of the session and of what was expected", self.session.currency
+        drawn = [line for line in lines if line.values]
+        ends = ", ".join(f"{line.name} ends at {wording.signed(line.values[-1])}" for line in drawn)
+        return Chart(name="pnl", title=title, unit=unit, label=f"{title}: {ends} {unit}", lines=drawn)
 
 
 def open_divergence(
@@ -103,7 +114,7 @@ def open_divergence(
         threshold_pct: from which difference it is an incident [% of the expectation].
 
     Raises:
-        ConfigError: the threshold is no percentage; and as :func:`~peaktrade_core.research.divergence_session.compare_session`.
+        ConfigError: the threshold is out of range; and as :func:`~peaktrade_core.research.divergence_session.compare_session`.
     """
     if not 0.0 < threshold_pct <= 1000.0:
         raise ConfigError(f"threshold_pct = {threshold_pct!r} must be above 0 and at most 1000")
@@ -197,24 +208,24 @@ def divergence_costs(case: DivergenceCase) -> Table:
     return Table("Executions", columns, rows if costs.fills else [], numbers=(1, 2), note=note, empty=empty)
 
 
-def divergence_figure(case: DivergenceCase) -> go.Figure:
+def divergence_figure(case: DivergenceCase) -> Chart:
     """Return the PnL of both over time."""
     return case.curves
 
 
 def divergence_resume(case: DivergenceCase) -> list[Check]:
     """Return the conditions for going on, answered by a comparison with the settings and candles of now."""
-    state = TradingStates.of(case.workspace).worst("global", case.scope) if case.scope else None
-    return [
-        *conditions(case.again(), case.threshold),
-        check(
-            "state",
-            "May a next session of this kind trade?",
-            state is None or state.state == "ACTIVE",
-            "not known" if state is None else f"{state.scope} {state.state}" + (f" by {state.by}" if state.by else ""),
-            f"Find the cause first, then `peaktrade risk resume --scope {case.scope}`, by a named person.",
-        ),
-    ]
+    state = TradingStates.of(case.workspace).in_force(case.scope) if case.scope else None
+    told = "not known" if state is None else f"{state.scope} {state.state}" + (f" by {state.by}" if state.by else "")
+    everything = state is not None and state.everywhere
+    may = condition(
+        "state",
+        state is None or state.state == "ACTIVE",
+        told,
+        "everything" if everything else "",
+        scope=str(case.scope),
+    )
+    return [*conditions(case.again(), case.threshold), may]
 
 
 def _pnl(value: Decimal | None) -> str:
@@ -224,3 +235,85 @@ def _pnl(value: Decimal | None) -> str:
 def _bps(value: float | None) -> str:
     """Return basis points as amounts are written."""
     return wording.signed(value)
+
+
+def finding_of(found: Divergence, mode: str, threshold: float = THRESHOLD) -> Finding:
+    """Return a divergence as a finding.
+
+    Args:
+        found: the comparison; mode: of the session.
+        threshold: from which size, as a share of what was expected, it is an incident [fraction].
+    """
+    size = f"{wording.signed(float(found.whole))} against {found.against}, {_relative(found)}"
+    if not happened(found, threshold):
+        text = f"PnL {wording.signed(float(found.recorded_pnl))}, expected {wording.signed(float(found.expected_pnl))}: {size}"
+        regime = "; the loss is the market's: review the strategy" if found.recorded_pnl < 0 else ""
+        return Finding(kind=COMPARED, happened=False, evidence=(text + regime,))
+    first = found.first
+    parts = [
+        f"{part.cause}: {wording.signed(float(part.amount))} ({part.bps:+.1f} bps), {part.says}" for part in found.parts
+    ]
+    began = f"first difference at {iso(first.at)}, {first.cause}: {first.why}" if first else "no event differs"
+    return Finding(
+        kind=COMPARED,
+        happened=True,
+        severity="high" if found.main in (LOGIC, REST) else "medium",
+        evidence=(size, began, *parts, *found.notes),
+        since=first.at if first else None,
+        symptom=f"PnL {wording.signed(float(found.recorded_pnl))} where {wording.signed(float(found.expected_pnl))} was expected",
+        suspected=_suspected(found),
+        branches=_branches(found, mode),
+        resume=conditions(found, threshold),
+    )
+
+
+def happened(found: Divergence, threshold: float) -> bool:
+    """Return whether a difference is large enough, or of a kind that is never small."""
+    if found.part(REST).amount:
+        return True
+    return bool(found.whole) and (found.relative is None or found.relative > threshold)
+
+
+def conditions(found: Divergence, threshold: float = THRESHOLD) -> tuple[Check, ...]:
+    """Return the conditions for going on, as far as artefacts can answer them (9.4)."""
+    known = [part for part in found.parts if part.known and part.cause != REST]
+    total = _total(found.parts)
+    share = sum(abs(float(part.amount)) for part in known) / total if total else 1.0
+    unknown = [part.cause for part in found.parts if not part.known]
+    told = f"{wording.percent(share, 0)} of it explained" + (f"; not known: {', '.join(unknown)}" if unknown else "")
+    pnl, backtest = wording.signed(float(found.recorded_pnl)), wording.signed(float(found.expected_pnl))
+    again = f"{found.session_id}: PnL {pnl}, backtest {backtest}, {_relative(found)}"
+    rest = found.part(REST).amount
+    return (
+        condition("cause_of_difference", share >= IDENTIFIED and not unknown, told),
+        condition("realistic", not happened(found, threshold), again),
+        condition("repeatable", not rest, f"rest {wording.signed(float(rest))}"),
+    )
+
+
+def _suspected(found: Divergence) -> str:
+    """Return the likely cause: the largest part, or what is still open."""
+    entry = handbook().kind[COMPARED]
+    return entry.way[found.main].situation.lower() if found.main else entry.cause["position"]
+
+
+def _branches(found: Divergence, mode: str) -> tuple[Branch, ...]:
+    """Return the decision tree, the largest cause first."""
+    total = _total(found.parts)
+    support = {}
+    for part in found.parts:
+        share = abs(float(part.amount)) / total if total else 0.0
+        told = f"{wording.signed(float(part.amount))}, {wording.percent(share, 0)} of it: {part.says}"
+        support[part.cause] = Support(share >= TELLING if part.known else None, told)
+    size = {part.cause: abs(part.amount) for part in found.parts}
+    return tuple(sorted(branches(COMPARED, support, mode), key=lambda branch: -size[branch.key]))
+
+
+def _total(parts: Sequence[Part]) -> float:
+    return sum(abs(float(part.amount)) for part in parts)
+
+
+def _relative(found: Divergence) -> str:
+    if found.relative is None:
+        return "nothing was expected"
+    return f"{wording.percent(found.relative, 0)} of the expectation"
