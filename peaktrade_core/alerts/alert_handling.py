@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.settings_file import workspace_alert_settings
+from peaktrade_core.alerts.settings import AlertSettings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
@@ -50,6 +50,9 @@ class Meaning(NamedTuple):
 MEANINGS = {
     "pnl_drop": Meaning("The equity fell fast.", "Stop opening: `peaktrade risk halt`; then runbook 9."),
     "drawdown": Meaning("The session lost far from its best equity.", "5 %: risk review. 10 %: pause and escalate."),
+    "daily_loss": Meaning(
+        "An account lost its limit for the day.", "Trading is stopped: runbook 8, then two people release it."
+    ),
     "no_events": Meaning("A run writes nothing.", "`peaktrade monitor follow` it; a dead process is recovered."),
     "error_spike": Meaning("Errors or refusals come in numbers.", "Read the last events; the venue's status next."),
     "deny_burst": Meaning(
@@ -68,13 +71,14 @@ MEANINGS = {
     "failed_job": Meaning("A scheduled job failed.", "Read its page or `logs/jobs.log`, mend that, run it again."),
     "kill_switch_engaged": Meaning("Trading is halted.", "Who, why: `peaktrade risk status`. Two people release it."),
 }
+_ACTS = {"reduce": "reduces by itself", "halt": "pauses by itself", "kill_switch": "stops by itself"}
 
 
 def alert_desk_checks(workspace: Workspace) -> list[Check]:
     """Return whether alerts can be trusted: rules sound, a watcher that runs, deliveries that arrive, no endless silence."""
     watch = watch_of(workspace)
     try:
-        settings = workspace_alert_settings(workspace.home)
+        settings = AlertSettings.of(workspace)
         rules, fault = len(settings.rules), ""
         far = sorted(name for name, channel in settings.channels.items() if channel.kind == "apprise")
     except PeaktradeError as error:
@@ -177,7 +181,7 @@ def runbook_link(number: str) -> Cell:
 def meanings_table(workspace: Workspace, rows: Sequence[AlertRow]) -> Table:
     """Return what the rules of alerts say and the first thing to do; of all rules when nothing is open."""
     try:
-        rules = workspace_alert_settings(workspace.home).rules
+        rules = AlertSettings.of(workspace).rules
     except PeaktradeError as error:
         return Table("What they mean", (), [], empty=str(error))
     asked = {row.rule_id for row in rows} or {rule.id for rule in rules}
@@ -186,7 +190,9 @@ def meanings_table(workspace: Workspace, rows: Sequence[AlertRow]) -> Table:
         if rule.id in asked:
             kind = str(rule.__struct_config__.tag)
             told = MEANINGS.get(kind, Meaning(f"A rule of kind {kind}.", "Its runbook says what to do."))
-            acts = {"reduce": "reduces by itself", "pause": "pauses by itself"}.get(rule.action, "")
+            acts = _ACTS.get(rule.action, "") + (
+                " everything" if rule.action != "none" and rule.scope == "global" else ""
+            )
             lines.append((rule.id, told.says, Cell(told.first, code=True), acts, runbook_link(rule.runbook)))
     return Table("What they mean", ("Rule", "It says", "First", "When critical", "Runbook"), lines)
 

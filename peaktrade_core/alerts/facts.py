@@ -12,7 +12,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.trading.account import account_of
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Notice, Severity, VenueAnswer
+from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import finite
 
 RUNNING, SILENT, DIED, UNKNOWN = "running", "silent", "died", "unknown"
@@ -162,9 +165,22 @@ class RunFacts(NamedTuple):
         return self.state in ALIVE
 
     @property
+    def account(self) -> str:
+        """The account that it shares with others."""
+        return account_of(self.mode, self.symbol)
+
+    @property
     def failed(self) -> bool:
         """Whether it ended badly: failed, or its process died."""
         return self.state in ("failed", DIED) or (self.state == "aborted" and self.error.startswith("ProcessDied"))
+
+
+def bar_seconds(timeframe: str | None) -> float:
+    """Return the length of a run's bars [s], a minute where its timeframe is not known."""
+    try:
+        return float(timeframe_seconds(timeframe or "1m"))
+    except ConfigError:
+        return 60.0
 
 
 class Scope(NamedTuple):
@@ -175,6 +191,16 @@ class Scope(NamedTuple):
     by: str = ""
     reason: str = ""
     since: datetime | None = None
+
+
+class AccountFacts(NamedTuple):
+    """What the running sessions of one account lost since 00:00 UTC of ``day`` [quote ccy]."""
+
+    account: str
+    mode: str
+    currency: str
+    day: str
+    loss: float
 
 
 class JobFacts(NamedTuple):
@@ -208,6 +234,7 @@ class Facts(NamedTuple):
         first_session_at: since when there has been something to report.
         scopes: what is halted.
         jobs: what the scheduler could not do and nobody has made up since, oldest first.
+        accounts: what each account lost today.
     """
 
     now: datetime
@@ -219,6 +246,7 @@ class Facts(NamedTuple):
     first_session_at: datetime | None = None
     scopes: tuple[Scope, ...] = ()
     jobs: tuple[JobFacts, ...] = ()
+    accounts: tuple[AccountFacts, ...] = ()
 
 
 class Finding(NamedTuple):
@@ -226,7 +254,8 @@ class Finding(NamedTuple):
 
     Attributes:
         key: what it is about, in the rule's grouping; findings of one key are one alert.
-        cause: what it rests on (a session's id ...); an action is taken once for each.
+        scopes: the trading-state scopes that it is about.
+        cause: what it rests on (a session's id ...); an action is taken once for each rule, key and cause.
         runbook: that treats it, empty for the rule's own.
     """
 
@@ -235,6 +264,11 @@ class Finding(NamedTuple):
     message: str
     run_id: str | None = None
     symbol: str | None = None
-    scope: str = ""
+    scopes: tuple[str, ...] = ()
     cause: str = ""
     runbook: str = ""
+
+    @property
+    def scope(self) -> str:
+        """The one scope that it is about, empty where there is none or more than one."""
+        return self.scopes[0] if len(self.scopes) == 1 else ""

@@ -14,7 +14,7 @@ from typing import Any
 
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
-from peaktrade_core.alerts.settings_file import ALERTS
+from peaktrade_core.alerts.settings import ALERTS
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.files import write_atomic
