@@ -31,7 +31,7 @@ PURE = {  # values and rules: no disk, no clock, no environment
     "trading": ("*",),
     "workspace": ("settings",),
     "schedule": ("jobs",),
-    "alerts": ("alerts", "changes", "facts", "rule", "rules", "settings", "trigger_rules"),
+    "alerts": ("alerts", "changes", "facts", "rule", "rules", "settings"),
     "runbooks": ("evidence",),
     "incidents": ("incident", "life"),
     "incidents.diagnosis": ("findings",),

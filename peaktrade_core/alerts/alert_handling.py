@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.settings import AlertSettings
+from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
@@ -78,7 +78,7 @@ def alert_desk_checks(workspace: Workspace) -> list[Check]:
     """Return whether alerts can be trusted: rules sound, a watcher that runs, deliveries that arrive, no endless silence."""
     watch = watch_of(workspace)
     try:
-        settings = AlertSettings.of(workspace)
+        settings = alert_settings(workspace)
         rules, fault = len(settings.rules), ""
         far = sorted(name for name, channel in settings.channels.items() if channel.kind == "apprise")
     except PeaktradeError as error:
@@ -181,7 +181,7 @@ def runbook_link(number: str) -> Cell:
 def meanings_table(workspace: Workspace, rows: Sequence[AlertRow]) -> Table:
     """Return what the rules of alerts say and the first thing to do; of all rules when nothing is open."""
     try:
-        rules = AlertSettings.of(workspace).rules
+        rules = alert_settings(workspace).rules
     except PeaktradeError as error:
         return Table("What they mean", (), [], empty=str(error))
     asked = {row.rule_id for row in rows} or {rule.id for rule in rules}
@@ -190,9 +190,7 @@ def meanings_table(workspace: Workspace, rows: Sequence[AlertRow]) -> Table:
         if rule.id in asked:
             kind = str(rule.__struct_config__.tag)
             told = MEANINGS.get(kind, Meaning(f"A rule of kind {kind}.", "Its runbook says what to do."))
-            acts = _ACTS.get(rule.action, "") + (
-                " everything" if rule.action != "none" and rule.scope == "global" else ""
-            )
+            acts = _ACTS.get(rule.action, "") + (" everything" if rule.wide else "")
             lines.append((rule.id, told.says, Cell(told.first, code=True), acts, runbook_link(rule.runbook)))
     return Table("What they mean", ("Rule", "It says", "First", "When critical", "Runbook"), lines)
 

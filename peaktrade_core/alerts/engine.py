@@ -7,6 +7,7 @@ as it can be.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -30,11 +31,12 @@ from peaktrade_core.alerts.changes import Holds, judge, tell
 from peaktrade_core.alerts.facts import Facts, Finding
 from peaktrade_core.alerts.gather import Gatherer, label
 from peaktrade_core.alerts.log import AlertLog, acted_before, note_in_runs, short_hash
-from peaktrade_core.alerts.rule import ACTIONS, EVERYTHING, KILL_SWITCH, NONE
+from peaktrade_core.alerts.rule import ACTIONS, NONE
 from peaktrade_core.alerts.rules import AnyRule, FailedJob, ReportOverdue
-from peaktrade_core.alerts.settings import AlertSettings
+from peaktrade_core.alerts.settings import AlertSettings, read_settings, with_stops
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, PeaktradeError
+from peaktrade_core.base.resources import share_dir
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.states import GLOBAL, STATES, TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
@@ -42,7 +44,35 @@ from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
+ALERTS = Path("config") / "alerts.toml"
 UNWRITTEN = -2  # numbers of notifications that are in no log count down from here
+
+
+def load_alert_settings(path: Path) -> AlertSettings:
+    """Read channels and rules of a file as they stand there.
+
+    Raises:
+        ConfigError: it cannot be read, is not TOML, or something in it is wrong; says where.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return read_settings(raw, str(path))
+
+
+def alert_settings(workspace: Workspace) -> AlertSettings:
+    """Return the channels and rules that hold in a workspace.
+
+    They are those of its file, or of the one that comes with peaktrade. What ``[triggers]`` of its configuration says goes
+    before them, and a kind of stop that the file leaves out is as in the one that comes with peaktrade.
+
+    Raises:
+        ConfigError: one of the files is not sound; says where.
+    """
+    shipped, own = share_dir() / ALERTS, workspace.home / ALERTS
+    given = load_alert_settings(own if own.exists() else shipped)
+    return with_stops(given, load_alert_settings(shipped), workspace.config.triggers)
 
 
 class Found(NamedTuple):
@@ -103,7 +133,7 @@ class AlertEngine:
         Raises:
             ConfigError: ``config/alerts.toml`` or ``config/config.toml`` is not sound.
         """
-        settings = AlertSettings.of(workspace)
+        settings = alert_settings(workspace)
         folder, states = partial(RunFolder, workspace.runs), TradingStates.of(workspace)
         gatherer = Gatherer(
             Views.of(workspace),
@@ -241,10 +271,9 @@ class AlertEngine:
 
     def _take(self, rule: AnyRule, finding: Finding, row: AlertRow) -> Acted | None:
         """Restrict trading as a rule says and return what was done; never loosens what is stricter."""
-        wide = rule.scope == EVERYTHING or rule.action == KILL_SWITCH
         wanted, by, reason = ACTIONS[rule.action], f"alert rule {rule.id}", f"alert {row.alert_id}: {row.message}"
         told, failed = [], False
-        for scope in (GLOBAL,) if wide else finding.scopes:
+        for scope in (GLOBAL,) if rule.wide else finding.scopes:
             try:
                 before = self._states.read(scope)
                 if scope != GLOBAL and before.doubted:
@@ -255,7 +284,7 @@ class AlertEngine:
                 after = self._states.set(scope, wanted, by=by, reason=reason, now=self._clock.now())
                 release = (
                     "`peaktrade killswitch release`, two people,"
-                    if wide
+                    if rule.wide
                     else f"`peaktrade risk resume --scope {scope}`"
                 )
                 told.append(f"{scope} is {after.state} now; {release} after the cause is found")

@@ -7,12 +7,13 @@ Pure values; who gathers them is the alerting service.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.schedule.jobs import MOMENT
 from peaktrade_core.trading.account import account_of
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Notice, Severity, VenueAnswer
 from peaktrade_core.trading.market import timeframe_seconds
@@ -219,6 +220,20 @@ class JobFacts(NamedTuple):
     at: datetime
     attempt: int = 1
     run_id: str = ""
+
+
+def of_jobs(runs: Sequence[JobFacts]) -> str:
+    """Return in a sentence what a job could not do, the newest first, and how it is done again."""
+    last = runs[-1]
+    if last.status == "unreadable":
+        return last.message
+    tried = f", attempt {last.attempt}" if last.attempt > 1 else ""
+    again = f"peaktrade schedule run-now {last.job}" + ("" if MOMENT in last.period else f" --period {last.period}")
+    older = ", ".join(one.period for one in runs[:-1])
+    return (
+        f"{last.job} {last.status.replace('_', ' ')} for {last.period}{tried}: {last.message}; `{again}` does it again"
+        + (f"; not done either: {older}" if older else "")
+    )
 
 
 class Facts(NamedTuple):

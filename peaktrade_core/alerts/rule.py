@@ -109,6 +109,16 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return Finding(key, severity, message, run.run_id, run.symbol or None, scopes, run.run_id, runbook)
 
     @property
+    def wide(self) -> bool:
+        """Whether its action stops everything."""
+        return self.action == KILL_SWITCH or (self.action != NONE and self.scope == EVERYTHING)
+
+    @property
+    def stops(self) -> str:
+        """What it does, and to whom if not to the session alone: ``halt``, ``kill_switch (global)``; empty for nothing."""
+        return "" if self.action == NONE else self.action + (f" ({EVERYTHING})" if self.wide else "")
+
+    @property
     def about_runs(self) -> bool:
         """Whether the rule looks at one run at a time, so that a single run can be checked with it."""
         return type(self).find is Rule.find

@@ -5,12 +5,11 @@ A rule never guesses: what is no number, or nobody knows, is a finding of its ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from peaktrade_core.alerts.alerts import CRITICAL, SEVERITIES, WARNING
-from peaktrade_core.alerts.facts import ALIVE, DIED, UNKNOWN, Facts, Finding, JobFacts, RunFacts
+from peaktrade_core.alerts.facts import ALIVE, DIED, UNKNOWN, Facts, Finding, JobFacts, RunFacts, of_jobs
 from peaktrade_core.alerts.rule import Rule, above, before, graded, of_error, reached, recent, span
-from peaktrade_core.schedule.jobs import MOMENT
 
 
 class PnlDrop(Rule, tag="pnl_drop", frozen=True, kw_only=True):
@@ -297,25 +296,11 @@ class FailedJob(Rule, tag="failed_job", frozen=True, kw_only=True):
             if (facts.now - one.at).total_seconds() <= self.recent_s:
                 undone.setdefault(one.job, []).append(one)
         for job, runs in undone.items():
-            yield Finding(job, self.severity, _of_job(runs), cause=runs[-1].run_id)
+            yield Finding(job, self.severity, of_jobs(runs), cause=runs[-1].run_id)
         for kind in self.reports:
             page = f"reports/{kind}/{facts.failed_reports.get(kind, '')}"
             if kind in facts.failed_reports and not any(page in one.message for one in facts.jobs):
                 yield Finding(f"{kind} report", self.severity, f"the {kind} report failed: {page} says why", cause=page)
-
-
-def _of_job(runs: Sequence[JobFacts]) -> str:
-    """Return in a sentence what a job could not do, the newest first, and how it is done again."""
-    last = runs[-1]
-    if last.status == "unreadable":
-        return last.message
-    tried = f", attempt {last.attempt}" if last.attempt > 1 else ""
-    again = f"peaktrade schedule run-now {last.job}" + ("" if MOMENT in last.period else f" --period {last.period}")
-    older = ", ".join(one.period for one in runs[:-1])
-    return (
-        f"{last.job} {last.status.replace('_', ' ')} for {last.period}{tried}: {last.message}; `{again}` does it again"
-        + (f"; not done either: {older}" if older else "")
-    )
 
 
 class KillSwitchEngaged(Rule, tag="kill_switch_engaged", frozen=True, kw_only=True):

@@ -1,30 +1,24 @@
 """What may stand in ``config/alerts.toml``: channels and rules, and what is wrong with a file that is not sound.
 
 An error names the rule or channel, the key and what is allowed. A secret is never in the file: a channel's address
-with a password or token comes from an environment variable or the keyring. A workspace without the file has the one that
-comes with peaktrade, and whatever its own leaves unsaid, sessions are stopped as that one says.
+with a password or token comes from an environment variable or the keyring.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
 from peaktrade_core.alerts.alerts import SEVERITIES, WARNING
-from peaktrade_core.alerts.rule import ACTIONS, EVERYTHING, GROUPS, KILL_SWITCH, NONE, RUNBOOKS, SCOPES
+from peaktrade_core.alerts.rule import ACTIONS, GROUPS, NONE, RUNBOOKS, SCOPES
 from peaktrade_core.alerts.rules import AnyRule, DailyLoss, Drawdown, FailedInRow, RejectsInRow, StaleFeed
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.base.resources import share_dir
-from peaktrade_core.workspace.settings import OFF, Trigger
-from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.workspace.settings import OFF, Trigger, Triggers
 
-ALERTS = Path("config") / "alerts.toml"
 STOPS: dict[str, type] = {
     "drawdown": Drawdown,
     "daily_loss": DailyLoss,
@@ -86,17 +80,6 @@ class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[AnyRule, ...]
     disabled: tuple[AnyRule, ...] = ()
 
-    @classmethod
-    def of(cls, workspace: Workspace) -> AlertSettings:
-        """Return what holds in a workspace: its file, ``[triggers]`` of its configuration, and the stops that it leaves out.
-
-        Raises:
-            ConfigError: one of the files is not sound; says where.
-        """
-        shipped, own = share_dir() / ALERTS, workspace.home / ALERTS
-        given = load_alert_settings(own if own.exists() else shipped)
-        return _with_stops(given, load_alert_settings(shipped), msgspec.structs.asdict(workspace.config.triggers))
-
     def rule(self, rule_id: str) -> AnyRule:
         """Return a rule by its name.
 
@@ -140,22 +123,14 @@ def read_settings(raw: dict[str, Any], source: str) -> AlertSettings:
     return AlertSettings(channels=channels, rules=enabled, disabled=disabled)
 
 
-def load_alert_settings(path: Path) -> AlertSettings:
-    """Read channels and rules of a file as they stand there.
+def with_stops(given: AlertSettings, shipped: AlertSettings, triggers: Triggers) -> AlertSettings:
+    """Return a file's settings with every kind of stop, each as ``[triggers]`` says where that says something.
 
-    Raises:
-        ConfigError: it cannot be read, is not TOML, or something in it is wrong; says where.
+    Args:
+        given: the file's; shipped: those that come with peaktrade, for what the file leaves out.
+        triggers: of ``config/config.toml``.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-    return read_settings(raw, str(path))
-
-
-def _with_stops(given: AlertSettings, shipped: AlertSettings, triggers: dict[str, Trigger | None]) -> AlertSettings:
-    """Return a file's settings with every kind of stop, each as ``[triggers]`` says where that says something."""
-    told = {STOPS[name]: trigger for name, trigger in triggers.items() if trigger is not None}
+    told = {kind: trigger for name, kind in STOPS.items() if (trigger := getattr(triggers, name)) is not None}
     said = (*given.rules, *given.disabled)
     rules = list(given.rules)
     for kind in STOPS.values():
@@ -190,8 +165,7 @@ def _triggered(rule: AnyRule, trigger: Trigger) -> AnyRule:
         case StaleFeed():
             changes = {"late_s": from_}
     action = NONE if trigger.action == OFF else trigger.action
-    scope = EVERYTHING if action == KILL_SWITCH else trigger.scope
-    return msgspec.structs.replace(rule, action=action, scope=scope, **changes)
+    return msgspec.structs.replace(rule, action=action, scope=trigger.scope, **changes)
 
 
 def _tables(given: Any, kind: type, source: str, name: str) -> list[tuple[str, Any]]:
@@ -224,7 +198,7 @@ def _read_rule(table: Any, where: str, channels: dict[str, Channel]) -> AnyRule:
     _one_of(where, "runbook", rule.runbook, RUNBOOKS)
     _one_of(where, "action", rule.action, ACTIONS)
     _one_of(where, "scope", rule.scope, SCOPES)
-    if rule.action not in (NONE, KILL_SWITCH) and rule.scope != EVERYTHING and not rule.stops_sessions:
+    if rule.action != NONE and not (rule.wide or rule.stops_sessions):
         raise ConfigError(f'{where}: {kind} is not about a session: write scope = "global", or no action')
     for channel in (*rule.channels, *rule.escalate_to):
         _one_of(where, "channels", channel, channels)

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.engine import AlertEngine
-from peaktrade_core.alerts.settings import ALERTS
+from peaktrade_core.alerts.engine import ALERTS, AlertEngine
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.files import write_atomic

@@ -11,8 +11,7 @@ import pytest
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.engine import AlertEngine
-from peaktrade_core.alerts.settings import AlertSettings
+from peaktrade_core.alerts.engine import AlertEngine, alert_settings
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
@@ -158,7 +157,7 @@ def test_what_a_trigger_has_done_before_is_not_done_again(
 
 
 def rules(home: Path) -> dict[str, Any]:
-    return {rule.id: rule for rule in AlertSettings.of(Workspace(home)).rules}
+    return {rule.id: rule for rule in alert_settings(Workspace(home)).rules}
 
 
 def triggers(home: Path, text: str) -> None:
