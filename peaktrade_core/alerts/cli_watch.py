@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from types import FrameType
 
 import click
@@ -76,19 +75,3 @@ def _show(workspace: Workspace, as_json: bool) -> int:
     if found.status == "off":
         click.echo("start one: peaktrade watch")
     return 0 if found.status == "running" else 1
-
-
-def ensure_watcher(workspace: Workspace) -> int | None:
-    """Start a watcher for a workspace unless one runs; return its process number, None where there was one.
-
-    Raises:
-        EnvironmentFault: the process cannot be started.
-    """
-    from peaktrade_core.base.processes import spawn
-
-    if watch_of(workspace).status != "off":
-        return None
-    console = workspace.home / "logs" / "watcher.log"
-    command = (sys.executable, "-m", "peaktrade_core", "watch")
-    places = ("--home", str(workspace.home), "--config", str(workspace.config_path.resolve()))
-    return spawn((*command, *places), folder=workspace.home, console=console).pid

@@ -18,7 +18,7 @@ from peaktrade_core.base.checks import WARN, Check, check
 from peaktrade_core.fleet.during_session import Watched, during_checks
 from peaktrade_core.halts.states import STATES, TradingStates
 from peaktrade_core.runbooks.evidence import Option
-from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -29,8 +29,8 @@ _TEXT = "What does the escalation path ask for?"
 _LABELS = {
     GO_ON: ("Go on", "the next round in 15 to 30 minutes", "routine"),
     INVESTIGATE: ("Investigate", "one failed: its runbook is incident_failed_session; the others go on", "routine"),
-    REVIEW: ("Risk review", "drawdown of 5 % or more: the risk officer looks at it before the next session", "routine"),
-    PAUSE: ("Pause now", "two failed in a row, or a drawdown of 10 % or more: halt it, tell the owner", "pause"),
+    REVIEW: ("Risk review", "a deep drawdown: the risk officer looks at it before the next session", "routine"),
+    PAUSE: ("Pause now", "several failed in a row, or a drawdown that is critical: halt it, tell the owner", "pause"),
 }
 
 
