@@ -28,7 +28,6 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import ALERTS, AlertEngine
 from peaktrade_core.alerts.history import replay
 from peaktrade_core.alerts.log import AlertLog
-from peaktrade_core.alerts.settings import read_settings
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
