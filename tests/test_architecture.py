@@ -30,7 +30,7 @@ PURE = {  # values and rules: no disk, no clock, no environment
     "show": ("ticks",),
     "trading": ("*",),
     "workspace": ("settings",),
-    "schedule": ("jobs",),
+    "schedule": ("jobs", "periods"),
     "alerts": ("alerts", "changes", "facts", "rule", "rules", "settings"),
     "runbooks": ("evidence",),
     "incidents": ("incident", "life"),
