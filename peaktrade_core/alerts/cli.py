@@ -225,7 +225,7 @@ def rules(home: str | None, config: str | None, as_json: bool) -> None:
                 if rule.escalate_to
                 else wording.NOTHING,
                 rule.owner,
-                rule.runbook,
+                rule.chapter,
             )
             for rule in settings.rules
         ),

@@ -70,7 +70,7 @@ class Alerts:
         engine = self._engine()
         asked = engine.settings.rules if rules is None else rules
         found = engine.look(asked) if run_id is None else engine.check(run_id, asked)
-        runbooks = {rule.id: rule.runbook for rule in asked}
+        runbooks = {rule.id: rule.chapter for rule in asked}
         checked = [
             Checked(rule_id, f.severity, f.message, f.run_id, f.key, f.runbook or runbooks[rule_id])
             for rule_id, findings in found.findings.items()

@@ -7,7 +7,6 @@ as it can be.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -35,10 +34,12 @@ from peaktrade_core.alerts.rule import ACTIONS, NONE
 from peaktrade_core.alerts.rules import AnyRule, FailedJob, ReportOverdue
 from peaktrade_core.alerts.settings import AlertSettings, read_settings, with_stops
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault, PeaktradeError
+from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError
+from peaktrade_core.base.files import read_toml
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.halts.account import Account
-from peaktrade_core.halts.states import GLOBAL, STATES, TradingStates
+from peaktrade_core.halts.scope import GLOBAL, STATES
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import Views
@@ -54,11 +55,7 @@ def load_alert_settings(path: Path) -> AlertSettings:
     Raises:
         ConfigError: it cannot be read, is not TOML, or something in it is wrong; says where.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-    return read_settings(raw, str(path))
+    return read_settings(read_toml(path), str(path))
 
 
 def alert_settings(workspace: Workspace) -> AlertSettings:
@@ -273,12 +270,10 @@ class AlertEngine:
         """Restrict trading as a rule says and return what was done; never loosens what is stricter."""
         wanted, by, reason = ACTIONS[rule.action], f"alert rule {rule.id}", f"alert {row.alert_id}: {row.message}"
         told, failed = [], False
-        for scope in (GLOBAL,) if rule.wide else finding.scopes:
+        for scope in (GLOBAL.text,) if rule.wide else finding.scopes:
             try:
-                before = self._states.read(scope)
-                if scope != GLOBAL and before.doubted:
-                    raise EnvironmentFault(before.reason)
-                if scope != GLOBAL and STATES.index(before.state) >= STATES.index(wanted):
+                before, doubted = self._states.read(scope), bool(self._states.log.look().fault)
+                if not rule.wide and not doubted and before.level >= STATES.index(wanted):
                     told.append(f"{scope} was {before.state} already")
                     continue
                 after = self._states.set(scope, wanted, by=by, reason=reason, now=self._clock.now())

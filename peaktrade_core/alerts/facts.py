@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.halts.scope import TradingState
 from peaktrade_core.schedule.jobs import MOMENT
 from peaktrade_core.trading.account import account_of
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Notice, Severity, VenueAnswer
@@ -184,16 +185,6 @@ def bar_seconds(timeframe: str | None) -> float:
         return 60.0
 
 
-class Scope(NamedTuple):
-    """The trading state of a scope, and who set it when and why."""
-
-    scope: str
-    state: str
-    by: str = ""
-    reason: str = ""
-    since: datetime | None = None
-
-
 class AccountFacts(NamedTuple):
     """What the running sessions of one account lost since 00:00 UTC of ``day`` [quote ccy]."""
 
@@ -247,7 +238,7 @@ class Facts(NamedTuple):
         reports: when each kind of report was last written, None where never.
         failed_reports: name of the newest report of a kind that failed, where no later one was written.
         first_session_at: since when there has been something to report.
-        scopes: what is halted.
+        scopes: every trading state.
         jobs: what the scheduler could not do and nobody has made up since, oldest first.
         accounts: what each account lost today.
     """
@@ -259,7 +250,7 @@ class Facts(NamedTuple):
     reports: Mapping[str, datetime | None] = MappingProxyType({})
     failed_reports: Mapping[str, str] = MappingProxyType({})
     first_session_at: datetime | None = None
-    scopes: tuple[Scope, ...] = ()
+    scopes: tuple[TradingState, ...] = ()
     jobs: tuple[JobFacts, ...] = ()
     accounts: tuple[AccountFacts, ...] = ()
 

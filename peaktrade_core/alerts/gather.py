@@ -21,13 +21,13 @@ from peaktrade_core.alerts.facts import (
     JobFacts,
     RunFacts,
     RunMeter,
-    Scope,
     bar_seconds,
 )
 from peaktrade_core.base.clock import Clock, as_utc
 from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError, SessionNotFoundError
 from peaktrade_core.halts.account import Account
-from peaktrade_core.halts.states import TradingStates, scope_of
+from peaktrade_core.halts.scope import Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.follow import JournalFollower
 from peaktrade_core.runs.run_views import ENDED, RunRow
@@ -105,7 +105,7 @@ class Gatherer:
                 kind: failed for kind in report_kinds if (failed := _failed(self._reports / kind)) is not None
             },
             first_session_at=min((row.started_at for row in rows if row.started_at), default=None),
-            scopes=self._scopes(),
+            scopes=tuple(self._states.everything()),
             jobs=tuple(self._undone(now)),
             accounts=tuple(
                 AccountFacts(f"{use.mode}.{use.currency}", use.mode, use.currency, f"{now:%Y-%m-%d}", use.daily_loss)
@@ -157,7 +157,7 @@ class Gatherer:
             max_drawdown=row.max_drawdown,
             rejects_in_row=beat.rejects if beat else 0,
             error=row.notes if row.state in ENDED else "",
-            scope=scope_of(row.mode, strategy, symbol),
+            scope=Scope.of(row.mode, strategy, symbol).text,
             meter=meter,
             clock=clock,
         )
@@ -181,9 +181,6 @@ class Gatherer:
                         yield _job(run, run.end.status, run.end.message, run.end.at)
         except EnvironmentFault as fault:
             yield JobFacts("schedule", "", "unreadable", str(fault), now)
-
-    def _scopes(self) -> tuple[Scope, ...]:
-        return tuple(Scope(s.scope, s.state, s.by, s.reason, s.since) for s in self._states.everything())
 
 
 def _job(run: JobRun, status: str, message: str, at: datetime) -> JobFacts:

@@ -15,7 +15,7 @@ import msgspec
 
 from peaktrade_core.alerts.alerts import CRITICAL, INFO, WARNING
 from peaktrade_core.alerts.facts import UNKNOWN, Facts, Finding, RunFacts
-from peaktrade_core.base.errors import ExchangeError
+from peaktrade_core.runs.handbook import error_help, handbook
 
 GROUPS: dict[str, Callable[[RunFacts], str]] = {
     "run": lambda run: run.run_id,
@@ -24,19 +24,6 @@ GROUPS: dict[str, Callable[[RunFacts], str]] = {
     "symbol": lambda run: run.symbol,
     "mode": lambda run: run.mode,
     "rule": lambda _: "",
-}
-RUNBOOKS = {
-    "4": "system start after maintenance",
-    "5": "stopping sessions safely",
-    "6": "system health check",
-    "7": "exchange errors",
-    "7a": "exchange errors: network",
-    "7b": "exchange errors: rate limit",
-    "7c": "exchange errors: authentication",
-    "8": "risk limit breached",
-    "9": "PnL divergence",
-    "10": "incomplete data",
-    "11": "communication and responsibility",
 }
 NONE, REDUCE, HALT, KILL_SWITCH = "none", "reduce", "halt", "kill_switch"
 ACTIONS = {NONE: "", REDUCE: "REDUCING", HALT: "HALTED", KILL_SWITCH: "NO_ORDERS"}
@@ -57,7 +44,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         escalate_after_s: tell ``escalate_to`` when nobody acknowledged a critical alert for so long [s], 0 for never.
         group_by: ``run``, ``scope`` (mode, strategy and symbol), ``strategy``, ``symbol``, ``mode`` or ``rule``.
         channels: where it is told; escalate_to: where it escalates to.
-        owner: who treats it; runbook: by which runbook.
+        owner: who treats it; runbook: by which chapter of the handbook, empty for the one that treats the kind.
         action: taken once for each cause when what is found is critical: ``none``, ``reduce`` (only reducing orders),
             ``halt`` (the same, latched) or ``kill_switch`` (no orders at all, always global).
         scope: whom the action stops: ``session`` (the mode, strategy and symbol that it is about) or ``global``.
@@ -76,7 +63,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     channels: tuple[str, ...] = ("log",)
     escalate_to: tuple[str, ...] = ()
     owner: str = "operator"
-    runbook: str = "6"
+    runbook: str = ""
     action: str = NONE
     scope: str = SESSION
     modes: tuple[str, ...] = ()
@@ -119,6 +106,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return "" if self.action == NONE else self.action + (f" ({EVERYTHING})" if self.wide else "")
 
     @property
+    def chapter(self) -> str:
+        """The chapter of the handbook that treats it."""
+        return self.runbook or handbook().alert[str(self.__struct_config__.tag)].chapter
+
+    @property
     def about_runs(self) -> bool:
         """Whether the rule looks at one run at a time, so that a single run can be checked with it."""
         return type(self).find is Rule.find
@@ -145,18 +137,12 @@ def graded(value: float, limit: float) -> str:
 
 
 _GRADES = {"low": INFO, "medium": WARNING, "high": CRITICAL}
-_OTHER_ERRORS = {"DataError": "10", "ProcessDied": "4", "EnvironmentFault": "6"}
 
 
 def of_error(error: str) -> tuple[str, str]:
-    """Return severity and runbook of an error ``Type: message``; those of the venue say both themselves."""
-    name = error.partition(":")[0].strip()
-    kinds = [ExchangeError]
-    for kind in kinds:  # grows while it is walked: the whole tree
-        if kind.__name__ == name:
-            return _GRADES[kind.severity], kind.runbook
-        kinds += kind.__subclasses__()
-    return INFO, _OTHER_ERRORS.get(name, "")
+    """Return severity and chapter of the handbook for an error ``Type: message``."""
+    help_ = error_help(error)
+    return _GRADES[help_.severity], help_.chapter
 
 
 def recent(run: RunFacts, recent_s: float) -> bool:

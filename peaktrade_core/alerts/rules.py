@@ -310,14 +310,14 @@ class KillSwitchEngaged(Rule, tag="kill_switch_engaged", frozen=True, kw_only=Tr
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Look at the trading states; one that cannot be read counts as halted."""
-        for scope in facts.scopes:
-            if scope.state != "ACTIVE":
-                severity = CRITICAL if scope.scope == "global" or scope.state == "NO_ORDERS" else self.severity
+        for one in facts.scopes:
+            if one.state != "ACTIVE":
+                severity = CRITICAL if one.everywhere or one.state == "NO_ORDERS" else self.severity
                 yield Finding(
-                    scope.scope,
+                    one.scope,
                     severity,
-                    f"trading state of {scope.scope} is {scope.state} by {scope.by or 'nobody'}: {scope.reason}",
-                    cause=str(scope.since or ""),
+                    f"trading state of {one.scope} is {one.state} by {one.by or 'nobody'}: {one.reason}",
+                    cause=str(one.since or ""),
                 )
 
 

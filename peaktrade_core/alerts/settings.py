@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
+from msgspec import Meta
 
 from peaktrade_core.alerts.alerts import SEVERITIES, WARNING
-from peaktrade_core.alerts.rule import ACTIONS, GROUPS, NONE, RUNBOOKS, SCOPES
+from peaktrade_core.alerts.rule import ACTIONS, GROUPS, NONE, SCOPES
 from peaktrade_core.alerts.rules import AnyRule, DailyLoss, Drawdown, FailedInRow, RejectsInRow, StaleFeed
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.typed import Checked, read
+from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.workspace.settings import OFF, Trigger, Triggers
 
 STOPS: dict[str, type] = {
@@ -38,7 +41,7 @@ _HIGHEST = {"_pct": 100.0, "_loss": 1e15}  # by the end of a key
 _BEFORE = {"": "none", "pause": "halt"}  # how actions were written once
 
 
-class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Channel(Checked, frozen=True, kw_only=True):
     """Where notifications go.
 
     Attributes:
@@ -49,16 +52,15 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         deadline_s: how long an undelivered notification is tried again [s].
     """
 
-    kind: str = "apprise"
+    kind: Literal["console", "log", "apprise"] = "apprise"
     url: str = ""
     url_env: str = ""
     keyring: str = ""
-    timeout_s: float = 10.0
-    deadline_s: float = 21_600.0
+    timeout_s: Annotated[float, Meta(ge=0.1, le=120.0)] = 10.0
+    deadline_s: Annotated[float, Meta(ge=1.0, le=30 * 86_400.0)] = 21_600.0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("console", "log", "apprise"):
-            raise ConfigError(f"kind = {self.kind!r} must be console, log or apprise")
+        super().__post_init__()
         given = sum(map(bool, (self.url, self.url_env, self.keyring)))
         if given != (self.kind == "apprise"):
             raise ConfigError(
@@ -69,8 +71,6 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 "url: an address with a token, a user or a password in it does not belong into a file; put it into an "
                 'environment variable and name that: url_env = "PEAKTRADE_ALERT_…"'
             )
-        _check_number("timeout_s", self.timeout_s, 0.1, 120.0)
-        _check_number("deadline_s", self.deadline_s, 1.0, 30 * 86_400.0)
 
 
 class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +112,7 @@ def read_settings(raw: dict[str, Any], source: str) -> AlertSettings:
     for name, table in _tables(raw.get("channels", {}), dict, source, "channels"):
         if not NAME.fullmatch(name):
             raise ConfigError(f"{source}: channel {name!r}: a name has lower-case letters, digits, - and _")
-        channels[name] = _convert(table, Channel, f"{source}: channels.{name}")
+        channels[name] = read(table, Channel, f"{source}: channels.{name}")
     rules: list[AnyRule] = []
     for where, table in _tables(raw.get("rule", []), list, source, "rule"):
         rule = _read_rule(table, f"{source}: {where}", channels)
@@ -190,12 +190,12 @@ def _read_rule(table: Any, where: str, channels: dict[str, Channel]) -> AnyRule:
         raise ConfigError(f"{where}: kind = {kind!r} must be one of: {', '.join(map(str, _KINDS))}")
     if isinstance(action := table.get("action"), str):
         table = {**table, "action": _BEFORE.get(action, action)}
-    rule: AnyRule = _convert(table, _KINDS[kind], where)
+    rule: AnyRule = read(table, _KINDS[kind], where)
     if not NAME.fullmatch(rule.id):
         raise ConfigError(f"{where}: id = {rule.id!r} must be of lower-case letters, digits, - and _")
     _one_of(where, "severity", rule.severity, SEVERITIES)
     _one_of(where, "group_by", rule.group_by, GROUPS)
-    _one_of(where, "runbook", rule.runbook, RUNBOOKS)
+    _one_of(where, "runbook", rule.chapter, handbook().chapter)
     _one_of(where, "action", rule.action, ACTIONS)
     _one_of(where, "scope", rule.scope, SCOPES)
     if rule.action != NONE and not (rule.wide or rule.stops_sessions):
@@ -214,18 +214,6 @@ def _read_rule(table: Any, where: str, channels: dict[str, Channel]) -> AnyRule:
             except ConfigError as error:
                 raise ConfigError(f"{where}: {error}") from None
     return rule
-
-
-def _convert(table: Any, kind: Any, where: str) -> Any:
-    """Return a table as a struct; msgspec's complaint gets the place in the file."""
-    try:
-        return msgspec.convert(table, kind)
-    except msgspec.ValidationError as error:
-        text, _, key = str(error).partition(" - at `$")
-        key = key.rstrip("`").lstrip(".")
-        known = ", ".join(n for n in kind.__struct_fields__)
-        hint = f"; it has: {known}" if "unknown field" in text else ""
-        raise ConfigError(f"{where}: {f'{key}: ' if key else ''}{text}{hint}") from None
 
 
 def _one_of(where: str, key: str, value: str, known: Iterable[str]) -> None:

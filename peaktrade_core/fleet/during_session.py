@@ -15,7 +15,7 @@ from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW, LOSS_REVIEW
 from peaktrade_core.runs.detail import JournalDetail
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording

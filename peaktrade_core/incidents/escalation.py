@@ -16,7 +16,8 @@ from peaktrade_core.alerts.facts import Finding
 from peaktrade_core.alerts.rules import AnyRule, Drawdown, FailedInRow, FailedSession
 from peaktrade_core.base.checks import WARN, Check, check
 from peaktrade_core.fleet.during_session import Watched, during_checks
-from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.halts.scope import STATES
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.show.table import Table
@@ -123,7 +124,7 @@ def _pause(runbook: Runbook, found: Escalation) -> str:
     done = []
     for scope in found.scopes:
         before = states.read(scope)
-        if STATES.index(before.state) >= STATES.index("HALTED"):
+        if before.level >= STATES.index("HALTED"):
             done.append(f"{scope} was {before.state} already")
             continue
         reason = f"{record.evidence_id}: {'; '.join(found.why)}"

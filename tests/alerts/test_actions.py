@@ -14,14 +14,15 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine, alert_settings
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
+from peaktrade_core.halts.scope import GLOBAL, Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.settings import Trigger
 from peaktrade_core.workspace.workspace import Workspace
 from tests.alerts.conftest import until, write_rules
 
 Run = Callable[..., SessionRecord]
-SCOPE = scope_of("shadow", "ma_crossover", "BTC/EUR")
+SCOPE = Scope.of("shadow", "ma_crossover", "BTC/EUR").text
 RULE = """
 [channels.log]
 kind = "log"
@@ -49,7 +50,7 @@ def resume(home: Path) -> None:
     TradingStates.of(workspace).set(SCOPE, "ACTIVE", by="Ada", reason="reviewed", now=workspace.clock.now())
 
 
-def state(home: Path, scope: str = SCOPE) -> tuple[str, str]:
+def state(home: Path, scope: Scope | str = SCOPE) -> tuple[str, str]:
     found = TradingStates.of(Workspace(home)).read(scope)
     return found.state, found.by
 
@@ -124,7 +125,7 @@ def test_what_could_not_be_done_is_told_and_tried_again(home: Path, run_shadow: 
     run_shadow(steps=300)
     folder = home / "reports" / "live"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "trading_state").write_text("not a folder")
+    (folder / "halts.jsonl").mkdir()
     row = evaluate(home)
     assert row.acted == ()
     assert "could not be set to HALTED, which is tried again" in row.done
@@ -133,7 +134,7 @@ def test_what_could_not_be_done_is_told_and_tried_again(home: Path, run_shadow: 
     assert "tried again" in told[0]["body"]
     evaluate(home)
     assert len((home / "reports" / "alerts" / "alerts.jsonl").read_text().splitlines()) == len(lines), "said once"
-    (folder / "trading_state").unlink()
+    (folder / "halts.jsonl").rmdir()
     assert evaluate(home).acted
     assert state(home)[0] == "HALTED"
 

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.alerts.facts import AccountFacts, Facts, Finding, RunFacts, RunMeter, Scope
+from peaktrade_core.alerts.facts import AccountFacts, Facts, Finding, RunFacts, RunMeter
 from peaktrade_core.alerts.log import short_hash
 from peaktrade_core.alerts.settings import read_settings
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.halts.scope import TradingState
 from peaktrade_core.trading import events as ev
 from tests.alerts.conftest import T0, at, bar
 
@@ -204,8 +205,10 @@ def test_the_loss_of_an_account_names_the_sessions_that_share_it() -> None:
         ("OrderOutcomeUnknownError: x", "critical", "7a"),
         ("ForbiddenRequestError: x", "critical", "7"),
         ("DataError: x", "warning", "10"),
-        ("ZeroDivisionError: x", "warning", ""),
-        ("", "warning", ""),
+        ("ZeroDivisionError: x", "warning", "12a"),
+        ("ProcessDied: x", "warning", "12a"),
+        ("EnvironmentFault: x", "warning", "12a"),
+        ("", "warning", "12a"),
     ],
 )
 def test_a_failed_session_speaks_with_the_severity_and_runbook_of_its_error(
@@ -220,7 +223,7 @@ def _ended(n: int, state: str, scope: str = "shadow.s.BTC-EUR") -> RunFacts:
     return RunFacts(f"run{n}", at(1000), mode="shadow", state=state, ended_at=at(n), scope=scope, error="X: y")
 
 
-def _in_row(*newest_first: RunFacts, scopes: tuple[Scope, ...] = ()) -> list[Finding]:
+def _in_row(*newest_first: RunFacts, scopes: tuple[TradingState, ...] = ()) -> list[Finding]:
     return list(rule("failed_in_row").find(Facts(now=at(1000), ended=newest_first, scopes=scopes)))
 
 
@@ -238,7 +241,7 @@ def test_two_failures_in_a_row_count_by_scope() -> None:
 
 
 def test_failures_before_a_person_resumed_the_scope_are_settled() -> None:
-    resumed = (Scope("shadow.s.BTC-EUR", "ACTIVE", "kim", "mended", at(5)),)
+    resumed = (TradingState(scope="shadow.s.BTC-EUR", by="kim", reason="mended", since=at(5)),)
     assert _in_row(_ended(2, "failed"), _ended(1, "failed"), scopes=resumed) == []
     assert _in_row(_ended(6, "failed"), _ended(2, "failed"), scopes=resumed) == []
     assert _in_row(_ended(7, "failed"), _ended(6, "failed"), scopes=resumed)
@@ -264,7 +267,8 @@ def test_a_report_is_overdue_only_once_there_was_something_to_report() -> None:
 
 
 def test_a_halt_everywhere_or_an_unreadable_state_is_critical() -> None:
-    scopes = (Scope("global", "HALTED"), Scope("a", "REDUCING"), Scope("b", "NO_ORDERS"), Scope("c", "ACTIVE"))
+    states = {"global": "HALTED", "a": "REDUCING", "b": "NO_ORDERS", "c": "ACTIVE"}
+    scopes = tuple(TradingState(scope=scope, state=state) for scope, state in states.items())
     findings = list(rule("kill_switch_engaged").find(Facts(now=T0, scopes=scopes)))
     assert {f.key: f.severity for f in findings} == {"global": "critical", "a": "warning", "b": "critical"}
 

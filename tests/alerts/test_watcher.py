@@ -122,7 +122,7 @@ def test_two_failures_in_a_row_pause_the_scope_and_a_resume_holds(
     fail()
     peaktrade("watch", "--once", timeout=90)
     assert open_alerts(home, "failed-in-row") == []
-    assert TradingStates.of(Workspace(home)).worst("shadow.buggy.BTC-EUR").state == "ACTIVE"
+    assert TradingStates.of(Workspace(home)).read("shadow.buggy.BTC-EUR").state == "ACTIVE"
     second = fail()
     peaktrade("watch", "--once", timeout=90)
     (row,) = open_alerts(home, "failed-in-row")
@@ -184,7 +184,7 @@ def test_a_killed_run_is_recovered_and_told(
     assert row.state == "aborted"
     (alert,) = open_alerts(home, "failed-session")
     assert alert.run_id == row.run_id
-    assert alert.runbook == "4"
+    assert alert.runbook == "12a"
 
 
 def test_there_is_one_watcher_and_whether_it_runs_is_seen(home: Path, start: Start, peaktrade: Command) -> None:
