@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.settings_file import workspace_alert_settings
+from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
@@ -24,13 +24,14 @@ from peaktrade_core.workspace.workspace import Workspace
 LOOK, ACKNOWLEDGE, SILENCE = "look", "ack", "silence"
 ACTIONS = (LOOK, ACKNOWLEDGE, SILENCE)
 _TONE = {"critical": ("✕ critical", BAD), "warning": ("▲ warning", MID), "info": ("● info", "")}
+_ACTS = {"reduce": "reduces by itself", "halt": "pauses by itself", "kill_switch": "stops by itself"}
 
 
 def alert_desk_checks(workspace: Workspace) -> list[Check]:
     """Return whether alerts can be trusted: rules sound, a watcher that runs, deliveries that arrive, no endless silence."""
     watch = watch_of(workspace)
     try:
-        settings = workspace_alert_settings(workspace.home)
+        settings = alert_settings(workspace)
         rules, fault = len(settings.rules), ""
         far = sorted(name for name, channel in settings.channels.items() if channel.kind == "apprise")
     except PeaktradeError as error:
@@ -134,7 +135,7 @@ def runbook_link(number: str) -> Cell:
 def meanings_table(workspace: Workspace, rows: Sequence[AlertRow]) -> Table:
     """Return what the rules of alerts say and the first thing to do; of all rules when nothing is open."""
     try:
-        rules = workspace_alert_settings(workspace.home).rules
+        rules = alert_settings(workspace).rules
     except PeaktradeError as error:
         return Table("What they mean", (), [], empty=str(error))
     asked = {row.rule_id for row in rows} or {rule.id for rule in rules}
@@ -142,7 +143,7 @@ def meanings_table(workspace: Workspace, rows: Sequence[AlertRow]) -> Table:
     for rule in rules:
         if rule.id in asked:
             told = handbook().alert[str(rule.__struct_config__.tag)]
-            acts = {"reduce": "reduces by itself", "pause": "pauses by itself"}.get(rule.action, "")
+            acts = _ACTS.get(rule.action, "") + (" everything" if rule.wide else "")
             lines.append((rule.id, told.says, Cell(told.first, code=True), acts, runbook_link(rule.chapter)))
     return Table("What they mean", ("Rule", "It says", "First", "When critical", "Runbook"), lines)
 
