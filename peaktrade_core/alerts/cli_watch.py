@@ -22,10 +22,11 @@ INTERVAL_S = 2.0
 @click.command()
 @click.option("--once", is_flag=True, help="Make one turn, deliver what is due, and end.")
 @click.option("--interval", default="2s", show_default=True, metavar="TIME", help="Between two turns: 2s, 1m.")
+@click.option("--no-jobs", is_flag=True, help="Leave the scheduler's jobs to `peaktrade schedule run`, or to cron.")
 @click.option("--status", is_flag=True, help="Only say whether a watcher runs; exit code 1 when none does.")
 @command
-def watch(workspace: Workspace, once: bool, interval: str, status: bool) -> Answer | None:
-    """Watch: recover dead runs, evaluate the alert rules, deliver, restart what the policy wants restarted.
+def watch(workspace: Workspace, once: bool, interval: str, no_jobs: bool, status: bool) -> Answer | None:
+    """Look after everything: recover dead runs, ask the alert rules, act and tell, restart runs, do the scheduler's jobs.
 
     One watcher runs on a workspace. It may be killed at any moment; the next one goes on where it was.
     """
@@ -34,7 +35,7 @@ def watch(workspace: Workspace, once: bool, interval: str, status: bool) -> Answ
     seconds = float(parse_duration(interval))
     if seconds > 60.0:
         raise ConfigError(f"interval {interval!r} is too long: alerts come within seconds; give at most 1m")
-    watcher = open_watcher(workspace, seconds)
+    watcher = open_watcher(workspace, seconds, jobs=not (once or no_jobs))
 
     def end(_: int, __: FrameType | None) -> None:
         watcher.stop()
@@ -59,6 +60,7 @@ def _status(workspace: Workspace) -> Answer:
             "turns": state.turns,
             "open alerts": state.open_alerts,
             "due deliveries": state.due,
+            "scheduled jobs": "done by it" if state.jobs else "left to `peaktrade schedule run`",
             "faults": "; ".join(f"{name}: {fault}" for name, fault in state.faults.items()) or "none",
         }
     start = ["start one: peaktrade watch"] if found.status == "off" else []

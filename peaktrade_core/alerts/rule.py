@@ -1,13 +1,15 @@
-"""What all alert rules share: their settings, which runs they concern, and exact comparisons.
+"""What all alert rules share: their settings, which runs they concern, what they stop, and exact comparisons.
 
-Thresholds are exact: "more than 5" does not fire at 5, and 5 % is the 5 % that somebody typed, whatever floats make of
-it. Percent and seconds are as typed.
+Thresholds are exact: a loss or drawdown that has reached its limit is a breach, a count or a time may be as large as its
+limit ("at most 5" fires at 6), and 5 % is the 5 % that a person typed, whatever floats make of it. Percent and seconds are
+as typed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 
@@ -23,7 +25,11 @@ GROUPS: dict[str, Callable[[RunFacts], str]] = {
     "mode": lambda run: run.mode,
     "rule": lambda _: "",
 }
-ACTIONS = ("", "reduce", "pause")
+NONE, REDUCE, HALT, KILL_SWITCH = "none", "reduce", "halt", "kill_switch"
+ACTIONS = {NONE: "", REDUCE: "REDUCING", HALT: "HALTED", KILL_SWITCH: "NO_ORDERS"}
+"""What a rule may do, and the trading state that it then sets."""
+SESSION, EVERYTHING = "session", "global"
+SCOPES = (SESSION, EVERYTHING)
 _EXACT = 9  # decimals after which a percentage is noise of its arithmetic
 
 
@@ -39,7 +45,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         group_by: ``run``, ``scope`` (mode, strategy and symbol), ``strategy``, ``symbol``, ``mode`` or ``rule``.
         channels: where it is told; escalate_to: where it escalates to.
         owner: who treats it; runbook: by which chapter of the handbook, empty for the one that treats the kind.
-        action: ``reduce`` or ``pause`` what it is about when it becomes critical; empty for nothing.
+        action: taken once for each cause when what is found is critical: ``none``, ``reduce`` (only reducing orders),
+            ``halt`` (the same, latched) or ``kill_switch`` (no orders at all, always global).
+        scope: whom the action stops: ``session`` (the mode, strategy and symbol that it is about) or ``global``.
         modes, strategies, symbols: only runs with one of these; empty for all.
     """
 
@@ -56,10 +64,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     escalate_to: tuple[str, ...] = ()
     owner: str = "operator"
     runbook: str = ""
-    action: str = ""
+    action: str = NONE
+    scope: str = SESSION
     modes: tuple[str, ...] = ()
     strategies: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
+
+    stops_sessions: ClassVar[bool] = True  # whether its findings name sessions that an action can stop
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Yield what the rule finds, one finding for each run or thing."""
@@ -81,7 +92,18 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def finding(self, run: RunFacts, severity: str, message: str, runbook: str = "") -> Finding:
         """Return a finding about a run under the rule's grouping."""
         key = GROUPS[self.group_by](run)
-        return Finding(key, severity, message, run.run_id, run.symbol or None, run.scope, run.run_id, runbook)
+        scopes = (run.scope,) if run.scope else ()
+        return Finding(key, severity, message, run.run_id, run.symbol or None, scopes, run.run_id, runbook)
+
+    @property
+    def wide(self) -> bool:
+        """Whether its action stops everything."""
+        return self.action == KILL_SWITCH or (self.action != NONE and self.scope == EVERYTHING)
+
+    @property
+    def stops(self) -> str:
+        """What it does, and to whom if not to the session alone: ``halt``, ``kill_switch (global)``; empty for nothing."""
+        return "" if self.action == NONE else self.action + (f" ({EVERYTHING})" if self.wide else "")
 
     @property
     def chapter(self) -> str:
@@ -102,6 +124,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 def above(value: float, limit: float) -> bool:
     """Return whether ``value`` is above ``limit``, not by the noise of its arithmetic alone; NaN is above."""
     return not round(value - limit, _EXACT) <= 0.0
+
+
+def reached(value: float, limit: float) -> bool:
+    """Return whether a loss or drawdown has reached its limit, or misses it by the noise of its arithmetic; NaN has."""
+    return not round(value - limit, _EXACT) < 0.0
 
 
 def graded(value: float, limit: float) -> str:

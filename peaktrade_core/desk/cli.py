@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @answers
 def init(folder: Path) -> Answer:
     """Make FOLDER a workspace by writing the default configuration into it."""
-    from peaktrade_core.alerts.settings_file import ALERTS
+    from peaktrade_core.alerts.engine import ALERTS
     from peaktrade_core.base.files import write_atomic
     from peaktrade_core.base.resources import share_dir
     from peaktrade_core.schedule.schedule import JOBS_FILE

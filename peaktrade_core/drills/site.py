@@ -14,8 +14,7 @@ from typing import Any
 import tomli_w
 
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.engine import AlertEngine
-from peaktrade_core.alerts.settings_file import ALERTS
+from peaktrade_core.alerts.engine import ALERTS, AlertEngine
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.base.files import read_toml, write_atomic

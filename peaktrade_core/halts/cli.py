@@ -29,10 +29,10 @@ def status(workspace: Workspace) -> Answer:
     limits = workspace.config.limits._asdict()
     pairs = {name: f"{value:g}" for name, value in limits.items()}
     value = {"states": states, "limits": limits}
-    return Answer(value, lambda: [STATES.table("", states), Table.pairs(pairs, "Limits ([live_risk])")])
+    return Answer(value, lambda: [HALTS.table("", states), Table.pairs(pairs, "Limits ([live_risk])")])
 
 
-STATES = Columns[Any](
+HALTS = Columns[Any](
     scope=Column("Scope"),
     state=Column("State", lambda s: Cell(s.state, GOOD if s.state == "ACTIVE" else BAD)),
     since=Column("Since (UTC)", priority=1),

@@ -29,7 +29,6 @@ from peaktrade_core.incidents.incident import Entry, Incident, State
 from peaktrade_core.runbooks.artefacts import artefact_of
 from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runs.handbook import SEVERITIES, Severity
-from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns
 from peaktrade_core.workspace.chain_heads import with_ending
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -69,18 +68,6 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
         """Return an incident as a row."""
         fields = {name: getattr(incident, name) for name in cls.__struct_fields__ if hasattr(incident, name)}
         return cls(**fields, commander=incident.duties.get("commander", ""))
-
-
-_TONES = {"low": GOOD, "medium": MID, "high": BAD}
-INCIDENTS = Columns[IncidentRow](
-    incident=Column("Incident", lambda row: row.incident_id),
-    severity=Column("Severity", lambda row: Cell(row.severity, _TONES.get(row.severity, ""))),
-    status=Column("Status"),
-    opened=Column("Opened (UTC)", lambda row: row.opened_at, priority=1),
-    leads=Column("Leads", lambda row: Cell(row.commander), priority=2),
-    about=Column("About", lambda row: Cell(row.subject), priority=3),
-    what=Column("What", lambda row: row.fault or (f"drill {row.drill}: " if row.drill else "") + row.title, "words"),
-)
 
 
 class IncidentBook:

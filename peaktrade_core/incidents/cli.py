@@ -10,7 +10,7 @@ import click
 from peaktrade_core.base.checks import FAIL
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.incidents import incident as inc
-from peaktrade_core.incidents.book import INCIDENTS, UNCLOSED, IncidentBook
+from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
 from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runs.handbook import SEVERITIES, handbook
 from peaktrade_core.runs.views import Views
@@ -76,6 +76,8 @@ def open_(workspace: Workspace, files: tuple[Path, ...], **given: Any) -> Answer
 @command
 def list_(workspace: Workspace, status: str | None, subject: str, no_drills: bool, verify: bool) -> Answer:
     """List the incidents, newest first."""
+    from peaktrade_core.incidents.report import INCIDENTS
+
     book, subject = IncidentBook.of(workspace), _subject(workspace, subject)
     if verify:
         found = book.verify()

@@ -14,8 +14,9 @@ from msgspec import Meta
 
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.typed import Checked
+from peaktrade_core.schedule.periods import DAY, WEEK, span_of
 
-DAY, WEEK, TIME = "day", "week", "time"  # what one run of a job stands for
+TIME = "time"  # what one run of a job stands for, if not a day or a week
 MOMENT = "T"  # in the label of a moment, and of no day or week
 COMPLETED, FAILED, TIMED_OUT, CRASHED, RUNNING = "completed", "failed", "timed_out", "crashed", "running"
 
@@ -168,12 +169,8 @@ class History:
 
 def label_of(kind: str, due_at: datetime) -> str:
     """Return what a run that is due at a moment stands for: the UTC day or ISO week before it, or the moment itself."""
-    before = (as_utc(due_at) - timedelta(days=7 if kind == WEEK else 1)).date()
-    if kind == DAY:
-        return before.isoformat()
-    if kind == WEEK:
-        year, week, _ = before.isocalendar()
-        return f"{year}-W{week:02d}"
+    if kind in (DAY, WEEK):
+        return span_of(kind, as_utc(due_at)).before.label
     return as_utc(due_at).isoformat(timespec="minutes")
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,9 @@ from peaktrade_core.schedule.periods import span_named
 
 JOBS_FILE = Path("config") / "jobs.toml"
 CRASHED = "the process of the run ended without a word"
+WATCH, ALONE = "watch", "schedule-run"
+RUNNERS = {WATCH: "peaktrade watch", ALONE: "peaktrade schedule run"}
+"""What runs jobs, by the lock that it holds while it does: no job has such a name."""
 LOOK_BACK = timedelta(days=8)  # of a job that makes up only the latest period
 
 
@@ -129,6 +133,16 @@ class Schedule:
     def now(self) -> datetime:
         """Return the time."""
         return self._clock.now()
+
+    @contextmanager
+    def run_by(self, called: str) -> Iterator[None]:
+        """Have others see inside the block that one of :data:`RUNNERS` runs the jobs; an empty name shows nothing."""
+        with self.log.lock(called, 0.2) if called else nullcontext():
+            yield
+
+    def runner(self) -> str:
+        """Return the command that runs the jobs at this moment, empty when none does."""
+        return next((command for called, command in RUNNERS.items() if self.log.busy(called)), "")
 
     def job(self, name: str) -> jb.Job:
         """Return a job of the file.

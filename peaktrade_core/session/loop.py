@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -57,6 +57,7 @@ class Loop:
         self.last_error: str | None = None
         self.teller = Teller()
         self._expected = 0.0
+        self._bar_length = timedelta(seconds=plan.decision.bar_s)
         self._aligned = False
         self._next_look = 0.0
         self._account_fault = ""
@@ -196,7 +197,12 @@ class Loop:
 
         Bars that should have come in between are journalled as a gap.
         """
-        opened = self.now if ts == self._expected and self._aligned else from_seconds(ts)
+        if ts == self._expected and self._aligned:  # nearly always; whole seconds add up exactly
+            opened = self.now
+            self._expected = ts + self.decision.bar_s
+            self.now = opened + self._bar_length
+            return opened
+        opened = from_seconds(ts)
         if ts != self._expected:
             missing = (ts - self._expected) / self.decision.bar_s
             if missing < 0 or missing != int(missing):

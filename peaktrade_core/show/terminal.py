@@ -29,7 +29,7 @@ COLOURS = {GOOD: "green", MID: "yellow", BAD: "red"}
 _PLAIN = {
     "✓": "v", "✕": "x", "▲": "!", "●": "*", "⊘": "/", "✅": "v", "→": "->", "…": "...", "–": "-", "—": "-", "−": "-",
     "·": "|", "×": "x", "≥": ">=", "≤": "<=", "’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "€": "EUR", "Σ": "sum",
-    "°": "deg", "▼": "v", "\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ", "│": "|", "─": "-",
+    "°": "deg", "▼": "v", "▽": "v", "\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ", "│": "|", "─": "-",
 }  # fmt: skip
 _BELOW = "    "  # before what stands below its row
 _NARROWEST = 16  # characters of a column of sentences

@@ -164,7 +164,7 @@ class FleetSettings(Checked, frozen=True):
 
 
 class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One trigger: from which figure on, what it does, and to whom.
+    """What a table of ``[triggers]`` says of an alert rule: from which figure on it acts, how, and on whom.
 
     Attributes:
         threshold: the figure that is reached; its unit is the trigger's.
@@ -186,18 +186,18 @@ class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Triggers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All triggers.
+    """``[triggers]``, as it was written before ``config/alerts.toml`` had actions; what stands here goes before that.
 
     Attributes:
-        drawdown: largest drawdown of a running session [percent].
+        drawdown: largest drawdown of a session [percent].
         daily_loss: of a whole account since 00:00 UTC [quote ccy].
         failed_in_a_row: sessions of one mode, strategy and symbol [sessions].
         rejects_in_a_row: refusals by the venue [orders].
         stale_feed: how much later than two bars a running session's next event is [s].
     """
 
-    drawdown: Trigger = Trigger(10.0)
-    daily_loss: Trigger = Trigger(1000.0, KILL_SWITCH, GLOBAL)
-    failed_in_a_row: Trigger = Trigger(2.0)
-    rejects_in_a_row: Trigger = Trigger(5.0)
-    stale_feed: Trigger = Trigger(600.0, REDUCE)
+    drawdown: Trigger | None = None
+    daily_loss: Trigger | None = None
+    failed_in_a_row: Trigger | None = None
+    rejects_in_a_row: Trigger | None = None
+    stale_feed: Trigger | None = None

@@ -10,9 +10,9 @@ from typing import get_args
 import click
 import pytest
 
+from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.rule import of_error
 from peaktrade_core.alerts.rules import AnyRule
-from peaktrade_core.alerts.settings_file import workspace_alert_settings
 from peaktrade_core.base.errors import ExchangeError
 from peaktrade_core.cli import cli
 from peaktrade_core.runbooks.evidence import AUTHORITIES
@@ -64,14 +64,14 @@ def test_alerts_of_failed_sessions_lead_to_a_runbook_that_treats_them(workspace:
     """Not to the health check, nor to the start after maintenance."""
     chapters = [of_error(f"{name}: x")[1] for name in (*BOOK.error, "ZeroDivisionError", "AccountUnavailable")]
     wanted = ("failed-session", "failed-in-row", "heartbeat")
-    rules = [rule for rule in workspace_alert_settings(workspace.home).rules if rule.id in wanted]
+    rules = [rule for rule in alert_settings(workspace).rules if rule.id in wanted]
     chapters += [rule.chapter for rule in rules]
     assert len(rules) == 3
     assert {BOOK.chapter[chapter].notebook[:9] for chapter in chapters} == {"incident_"}
 
 
 def test_a_rule_leads_where_the_handbook_says_unless_the_file_says_otherwise(workspace: Workspace) -> None:
-    for rule in workspace_alert_settings(workspace.home).rules:
+    for rule in alert_settings(workspace).rules:
         assert rule.chapter == BOOK.alert[str(rule.__struct_config__.tag)].chapter, rule.id
 
 

@@ -12,6 +12,7 @@ from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.schedule import jobs as jb
 from peaktrade_core.schedule.job_log import RunLog
+from peaktrade_core.schedule.periods import DAY, WEEK
 from peaktrade_core.schedule.schedule import JOBS_FILE, Schedule
 
 REPO = Path(__file__).resolve().parent.parent.parent
@@ -81,10 +82,10 @@ def test_every_quarter_of_an_hour_goes_on_through_the_hour_that_comes_twice(home
 @pytest.mark.parametrize(
     ("kind", "due", "label"),
     [
-        (jb.DAY, "2026-01-01T05:15", "2025-12-31"),
-        (jb.WEEK, "2026-01-05T05:30", "2026-W01"),
-        (jb.WEEK, "2027-01-04T05:30", "2026-W53"),
-        (jb.WEEK, "2026-01-04T23:30", "2025-W52"),  # Monday in Berlin, but the UTC week is not over
+        (DAY, "2026-01-01T05:15", "2025-12-31"),
+        (WEEK, "2026-01-05T05:30", "2026-W01"),
+        (WEEK, "2027-01-04T05:30", "2026-W53"),
+        (WEEK, "2026-01-04T23:30", "2025-W52"),  # Monday in Berlin, but the UTC week is not over
         (jb.TIME, "2026-01-05T05:30", "2026-01-05T05:30+00:00"),
     ],
 )
