@@ -21,7 +21,7 @@ from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import GLOBAL, STATES, TradingStates, scope_of
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.account import account_of
 from peaktrade_core.trading.market import timeframe_seconds
@@ -61,7 +61,7 @@ class TriggerDesk:
         self,
         path: Path,
         triggers: Callable[[], Triggers],
-        runs: Callable[[int], list[RunRow]],
+        runs: Callable[[int], list[Run]],
         run_folder: Callable[[str], RunFolder],
         states: TradingStates,
         kill_switch: KillSwitch,
@@ -88,7 +88,7 @@ class TriggerDesk:
             ),
         )
 
-    def found(self, rows: Sequence[RunRow] | None = None) -> list[Finding]:
+    def found(self, rows: Sequence[Run] | None = None) -> list[Finding]:
         """Return which triggers are reached now, acted upon or not; nothing is done."""
         now = self._clock.now()
         losses = [Loss(f"{use.mode}.{use.currency}", f"{now:%Y-%m-%d}", use.daily_loss) for use in self._account.uses()]
@@ -96,7 +96,7 @@ class TriggerDesk:
             self._triggers(), [self._seen(row) for row in (self._runs(NEWEST) if rows is None else rows)], losses
         )
 
-    def apply(self, rows: Sequence[RunRow] | None = None) -> list[TriggerAction]:
+    def apply(self, rows: Sequence[Run] | None = None) -> list[TriggerAction]:
         """Act on every trigger that is reached and was not acted upon, and return what was done.
 
         What could not be done is tried again at the next call.
@@ -150,7 +150,7 @@ class TriggerDesk:
             outcome=outcome,
         )
 
-    def _seen(self, row: RunRow) -> Seen:
+    def _seen(self, row: Run) -> Seen:
         """Return what the triggers want to know of a run."""
         active = row.state in ACTIVE
         beat = self._folder(row.run_id).heartbeat() if active else None

@@ -19,7 +19,7 @@ from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.steps import Prompt, Runbook
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
@@ -162,7 +162,7 @@ def save_traces(runbook: Runbook, chosen: Iterable[str]) -> str:
     return f"{len(files)} files in {path.relative_to(workspace.home).as_posix()}, sha256 {sha256_of(path)[:12]}"
 
 
-def _end(runbook: Runbook, rows: Sequence[RunRow], reason: str, deadline_s: float, *, force: bool) -> str:
+def _end(runbook: Runbook, rows: Sequence[Run], reason: str, deadline_s: float, *, force: bool) -> str:
     """End runs and return what became of each, in a sentence that begins with its id."""
     if not rows:
         return "Nothing ran."
@@ -171,7 +171,7 @@ def _end(runbook: Runbook, rows: Sequence[RunRow], reason: str, deadline_s: floa
     return "; ".join(f"{one.run_id}: {one.outcome}, {one.message} ({one.seconds:g} s)" for one in done)
 
 
-def _step_id(runbook: Runbook, action: str, rows: Sequence[RunRow]) -> str:
+def _step_id(runbook: Runbook, action: str, rows: Sequence[Run]) -> str:
     """Return the id of the step that ends runs: a new one while something still lives that an earlier one left alive."""
     done = [step for step in runbook.round.record.steps if step.id.partition("_")[0] == action and step.ended_at]
     alive = any(row.alive for row in rows)

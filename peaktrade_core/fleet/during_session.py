@@ -18,9 +18,9 @@ from peaktrade_core.halts.states import scope_of
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW, LOSS_REVIEW
 from peaktrade_core.runs.detail import JournalDetail
-from peaktrade_core.runs.error_help import next_step
-from peaktrade_core.runs.run_views import ACTIVE, ENDED, RunRow
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.help import next_step
+from peaktrade_core.runs.run import ACTIVE, ENDED, Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.events import Failure, Halt, Notice
 
@@ -33,7 +33,7 @@ LEVELS = (GO_ON, INVESTIGATE, REVIEW, PAUSE)
 class Watched(NamedTuple):
     """A run that is looked at, what its journal tells, and how many bars its feed missed."""
 
-    row: RunRow
+    row: Run
     journal: JournalDetail
     missing: float = 0.0
 
@@ -59,17 +59,15 @@ def watch_runs(views: Views, run_id: str = "") -> list[Watched]:
     return [_watched(views, row) for row in rows]
 
 
-def _watched(views: Views, row: RunRow) -> Watched:
+def _watched(views: Views, row: Run) -> Watched:
     """Return a run with what its journal tells; a journal that cannot be read is told in its faults."""
     try:
-        detail = views.detail(row.run_id)
-        ended = detail.record.metric("bars_missing")
-        missing = (
-            views.tally(row.run_id).metrics().bars_missing if ended is None and not detail.journal.faults else ended
-        )
+        look = views.look(row.run_id)
+        ended = look.record.metric("bars_missing")
+        missing = look.tally.metrics().bars_missing if ended is None and not look.journal.faults else ended
     except PeaktradeError as error:
         return Watched(row, JournalDetail(faults=(str(error),)))
-    return Watched(row, detail.journal, float(missing or 0))
+    return Watched(row, look.journal, float(missing or 0))
 
 
 def during_checks(watched: Sequence[Watched]) -> list[Check]:
@@ -136,7 +134,7 @@ def _mode(watched: Sequence[Watched]) -> Check:
     )
 
 
-def _share(row: RunRow) -> float | None:
+def _share(row: Run) -> float | None:
     """Return realized and unrealized PnL as a fraction of the start balance, None where unknown."""
     if row.realized_pnl is None or not row.start_balance:
         return None
@@ -281,7 +279,7 @@ def escalation(views: Views, watched: Sequence[Watched]) -> Escalation:
     found: list[tuple[str, str, str]] = []
     for scope, row, streak in _streaks(views):
         times = "failed" if streak == 1 else f"and {streak - 1} before it failed"
-        found.append((PAUSE if streak > 1 else INVESTIGATE, f"{row.session_id} {times}", scope))
+        found.append((PAUSE if streak > 1 else INVESTIGATE, f"{row.run_id} {times}", scope))
     for one in watched:
         worst = one.row.max_drawdown or 0.0
         if worst > DRAWDOWN_REVIEW:
@@ -293,9 +291,9 @@ def escalation(views: Views, watched: Sequence[Watched]) -> Escalation:
     return Escalation(level, why, tuple(dict.fromkeys(scope for its, _, scope in found if its == level)))
 
 
-def _streaks(views: Views) -> Iterable[tuple[str, SessionRow, int]]:
+def _streaks(views: Views) -> Iterable[tuple[str, Run, int]]:
     """Yield, for each mode, strategy and symbol whose newest sessions failed, its scope, the newest and how many."""
-    groups: dict[tuple[str, str, str], list[SessionRow]] = {}
+    groups: dict[tuple[str, str, str], list[Run]] = {}
     for row in views.rows(Query(since=views.now() - LOOK_BACK)):
         if row.status in ENDED:
             groups.setdefault((row.mode, row.strategy or "", row.symbol or ""), []).append(row)

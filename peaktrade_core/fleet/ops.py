@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import quote_currency
 from peaktrade_core.trading import events as ev
@@ -93,7 +93,7 @@ def orders(views: Views, *, only_open: bool = False) -> Orders:
     return Orders(sorted(chosen, key=lambda line: (line.at, line.run_id), reverse=True), faults)
 
 
-def orders_of(run: RunRow, events: Iterable[ev.AnyEvent]) -> list[OrderLine]:
+def orders_of(run: Run, events: Iterable[ev.AnyEvent]) -> list[OrderLine]:
     """Return the orders that some events of a run tell of, oldest first."""
     found: dict[str, OrderLine] = {}
     for number, event in enumerate(events):
@@ -114,7 +114,7 @@ def orders_of(run: RunRow, events: Iterable[ev.AnyEvent]) -> list[OrderLine]:
 
 
 def _line(
-    run: RunRow,
+    run: Run,
     order_id: str,
     event: ev.Order | ev.Fill | ev.Denial,
     purpose: str,
@@ -140,16 +140,16 @@ def _line(
     )
 
 
-def portfolio(runs: Iterable[RunRow]) -> list[Position]:
+def portfolio(runs: Iterable[Run]) -> list[Position]:
     """Return what the running sessions among ``runs`` hold, by mode and symbol."""
-    groups: dict[tuple[str, str], list[RunRow]] = {}
+    groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         if run.state in ACTIVE:
             groups.setdefault((run.mode, run.symbol or ""), []).append(run)
     return [_position(mode, symbol, rows) for (mode, symbol), rows in sorted(groups.items())]
 
 
-def _position(mode: str, symbol: str, rows: list[RunRow]) -> Position:
+def _position(mode: str, symbol: str, rows: list[Run]) -> Position:
     """Return what sessions hold of one symbol."""
     newest = max(rows, key=lambda row: (row.price is not None, row.last_event_at or row.started_at, row.run_id))
     return Position(

@@ -6,8 +6,11 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.case import NOTHING, TITLES, Case
 from peaktrade_core.incidents.diagnosis.findings import Branch, Finding
+from peaktrade_core.runs.columns import state_cell
+from peaktrade_core.runs.run import name_of
+from peaktrade_core.runs.standing import run_of
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import BAD, GOOD, MID, TONE_OF, Cell, Table
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 
 SEVERITY = {"low": Cell("▽ low", MID), "medium": Cell("▲ medium", MID), "high": Cell("✕ high", BAD)}
 
@@ -19,8 +22,8 @@ def case_summary(case: Case) -> Table:
     verdict = "; ".join(f"{TITLES[f.kind].lower()} ({f.severity})" for f in case.happened)
     rows = [
         ("Session", record.session_id),
-        ("Status", Cell(wording.badge(record.status), TONE_OF.get(record.status, ""))),
-        ("What", f"{record.setting('strategy_name')} on {record.symbol} {record.setting('timeframe')}, {record.mode}"),
+        ("Status", state_cell(run_of(record))),
+        ("What", f"{name_of(run_of(record))}; {record.mode}"),
         ("Began, ended (UTC)", f"{wording.moment(record.started_at)}, {wording.moment(record.finished_at)}"),
         ("Error", Cell(record.error, BAD) if record.error else "none"),
         (

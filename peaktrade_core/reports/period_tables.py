@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from peaktrade_core.base.clock import local
 from peaktrade_core.reports import summary as ps
 from peaktrade_core.runbooks.notebook_tables import check_table
-from peaktrade_core.runs.error_help import next_step
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.columns import RUNS, state_cell
+from peaktrade_core.runs.help import next_step
+from peaktrade_core.runs.run import Run
 from peaktrade_core.schedule import periods
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import TONE_OF, Cell, Table
+from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def period_results(summary: Summary) -> Table:
             wording.count(result.aborted),
             wording.count(result.orders),
             wording.count(result.blocked),
+            wording.signed(result.total_pnl),
             wording.signed(result.realized_pnl),
             wording.percent(result.max_drawdown),
         )
@@ -89,7 +91,11 @@ def period_results(summary: Summary) -> Table:
     ]
     columns = ("By strategy, then by symbol", "Currency", "Sessions", "OK", "Failed", "Aborted", "Orders", "Denied")
     return Table(
-        "Results", (*columns, "Realized PnL", "Max DD"), rows, numbers=range(2, 10), empty=NO_SESSION.replace("`", "")
+        "Results",
+        (*columns, wording.TOTAL, wording.REALIZED, "Max DD"),
+        rows,
+        numbers=range(2, 11),
+        empty=NO_SESSION.replace("`", ""),
     )
 
 
@@ -98,7 +104,7 @@ def period_figure(summary: Summary) -> go.Figure | Table:
     from peaktrade_core.show.figures import results_figure
 
     ended = [row for row in summary.sessions if row.ended_at and row.realized_pnl is not None]
-    ended.sort(key=lambda row: (row.ended_at, row.session_id))
+    ended.sort(key=lambda row: (row.ended_at, row.run_id))
     if not ended:
         return Table("Realized PnL", (), [], empty="No session has ended, so there is nothing to draw.")
     currencies = sorted({wording.quote_currency(row.symbol) for row in ended})
@@ -123,8 +129,8 @@ def period_failures(summary: Summary) -> Table:
     rows = [*summary.ended_badly, *aborted]
     shown = [
         (
-            row.session_id,
-            Cell(wording.badge(row.status), TONE_OF[row.status]),
+            row.run_id,
+            state_cell(row),
             _at(row.ended_at, summary),
             row.notes or wording.NOTHING,
             next_step(row.notes),
@@ -140,17 +146,16 @@ def period_failures(summary: Summary) -> Table:
 def period_sessions(summary: Summary) -> Table:
     """Return the sessions that weigh most: still open, then the largest losses and gains; all when they are few."""
     open_ = summary.still_open
-    ended = sorted((row for row in summary.sessions if row not in open_), key=lambda row: row.realized_pnl or 0.0)
+    ended = sorted((row for row in summary.sessions if row not in open_), key=lambda row: row.total_pnl or 0.0)
     few = len(summary.sessions) <= MOST
     chosen = summary.sessions if few else [*open_[:MOST], *ended[: MOST // 2], *ended[-MOST // 2 :]]
     title = "Sessions" if few else "Sessions: still open, largest losses, largest gains"
-    return _sessions(summary, title, chosen, _cut(summary.sessions, len(chosen)), NO_SESSION.replace("`", ""))
+    return _sessions(title, chosen, _cut(summary.sessions, len(chosen)), NO_SESSION.replace("`", ""))
 
 
 def period_carried(summary: Summary) -> Table:
     """Return the sessions that began before the period and ended in it."""
     return _sessions(
-        summary,
         "Began earlier, ended in this period",
         summary.carried[:MOST],
         _cut(summary.carried),
@@ -158,24 +163,10 @@ def period_carried(summary: Summary) -> Table:
     )
 
 
-def _sessions(summary: Summary, title: str, rows: Sequence[SessionRow], note: str, empty: str) -> Table:
+def _sessions(title: str, rows: Sequence[Run], note: str, empty: str) -> Table:
     """Return sessions as rows."""
-    columns = ("Session", "Status", "Started (UTC)", "Took", "What", "Realized PnL", "Max DD", "Orders", "Denied")
-    shown = [
-        (
-            row.session_id,
-            Cell(wording.badge(row.status), TONE_OF.get(row.status, "")),
-            _at(row.started_at, summary),
-            wording.duration(row.duration_seconds) if row.ended_at else wording.NOTHING,
-            f"{row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING}",
-            wording.signed(row.realized_pnl, wording.quote_currency(row.symbol)),
-            wording.percent(row.max_drawdown),
-            wording.count(row.num_orders),
-            wording.count(row.orders_blocked),
-        )
-        for row in rows
-    ]
-    return Table(title, columns, shown, numbers=(3, 5, 6, 7, 8), note=note, empty=empty)
+    shown = "run state started duration strategy symbol feed total realized drawdown orders denied"
+    return RUNS.table(title, rows, shown, note=note, empty=empty)
 
 
 def period_denials(summary: Summary) -> Table:
@@ -244,7 +235,7 @@ def _outcomes(results: Sequence[Result]) -> str:
 
 def _money(results: Sequence[Result]) -> str:
     """Return the result in each currency."""
-    return " · ".join(wording.signed(r.realized_pnl, r.currency) for r in results) or wording.NOTHING
+    return " · ".join(wording.signed(r.total_pnl, r.currency) for r in results) or wording.NOTHING
 
 
 def _worst(results: Sequence[Result]) -> float | None:

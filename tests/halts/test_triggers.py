@@ -12,7 +12,7 @@ from peaktrade_core.alerts.triggers import TriggerDesk
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.workspace.settings import Trigger, Triggers
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -76,9 +76,9 @@ def test_a_trigger_that_makes_no_sense_is_refused(wrong: tuple[Any, ...]) -> Non
         Trigger(*wrong)
 
 
-def row(run_id: str, **figures: Any) -> RunRow:
+def row(run_id: str, **figures: Any) -> Run:
     given: dict[str, Any] = {"mode": "shadow", "strategy": "ma_crossover", "symbol": "BTC/EUR", "timeframe": "1m"}
-    return RunRow(run_id=run_id, **{**given, "state": "running", "alive": True, **figures})
+    return Run(run_id=run_id, **{**given, "state": "running", "alive": True, **figures})
 
 
 def test_a_cause_is_acted_upon_once_also_after_a_restart_and_a_resume(workspace: Workspace) -> None:

@@ -17,7 +17,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.html import PLOTLY, to_html
 from peaktrade_core.runbooks.runbooks import run_runbook
-from peaktrade_core.runs.deny_help import DENY_HELP
+from peaktrade_core.runs.help import DENY_HELP
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session

@@ -136,7 +136,7 @@ def test_a_foreign_record_is_shown_everywhere(workspace: Workspace, records: Pat
     assert row.status == FOREIGN[case].get("status", "completed")
     assert row.is_live_warning == (case == "live mode")
     assert Views.of(workspace).stats().total_sessions == 1
-    checks = post_session_checks(Views.of(workspace), row.session_id)
+    checks = post_session_checks(Views.of(workspace).look(row.session_id))
     assert {check.status for check in checks} <= {"pass", "warn", "fail"}
     for form in ("markdown", "html"):
         assert row.session_id in session_report(Views.of(workspace), form=form)

@@ -178,7 +178,7 @@ def _resume(facts: Facts, signs: Signs, much: bool) -> tuple[Check, ...]:
     clean = facts.after_gap if facts.gaps else facts.bars
     return (
         check("source", "Is the source of the data there again?", back or later is not None,
-              f"{facts.after_gap} bars came after the last gap" if back else f"{later.session_id} completed since"
+              f"{facts.after_gap} bars came after the last gap" if back else f"{later.run_id} completed since"
               if later else "no bar came after it",
               "`peaktrade exchange inspect`, or `peaktrade data list` for stored candles."),
         check("filled", "Is the gap filled?", signs.missing == 0, f"{many(signs.missing, 'bar')} missing",

@@ -14,8 +14,8 @@ from peaktrade_core.incidents.diagnosis.findings import Branch, Finding
 from peaktrade_core.incidents.diagnosis.resume import flat_check, state_check
 from peaktrade_core.incidents.incident import HIGH, MEDIUM
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
-from peaktrade_core.runs.error_help import next_step
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.help import next_step
+from peaktrade_core.runs.run import Run
 from peaktrade_core.show.wording import moment
 
 TOGETHER = timedelta(minutes=2)  # processes that end within this time ended of one cause
@@ -43,7 +43,7 @@ def failed_session(facts: Facts) -> Finding:
         evidence=(
             said(-1, record.finished_at, facts.error or "failed without an error"),
             _course(facts),
-            *(f"before: {one.session_id} {one.status}: {one.notes}" for one in row[1:]),
+            *(f"before: {one.run_id} {one.status}: {one.notes}" for one in row[1:]),
             *alert_sentences(facts, "6", "4"),
         ),
         since=record.finished_at,
@@ -71,7 +71,7 @@ def died(facts: Facts) -> Finding:
         evidence=(
             said(-1, record.finished_at, facts.error or "started, and its process is gone"),
             _course(facts),
-            *(f"{one.session_id} died too, {moment(one.ended_at)} UTC" for one in others),
+            *(f"{one.run_id} died too, {moment(one.ended_at)} UTC" for one in others),
             *alert_sentences(facts, "4", "10"),
         ),
         since=record.finished_at or (facts.last.ts if facts.last else None),
@@ -89,7 +89,7 @@ def died(facts: Facts) -> Finding:
     )  # fmt: skip
 
 
-def _died_branches(facts: Facts, others: list[SessionRow], asked: bool) -> tuple[Branch, ...]:
+def _died_branches(facts: Facts, others: list[Run], asked: bool) -> tuple[Branch, ...]:
     """Return the ways after a process that went (operator workflow 5.2)."""
     return (
         Branch(key="asked", situation="Somebody wanted it gone", action="Note who and why; start again when wanted.",
@@ -112,7 +112,7 @@ def _course(facts: Facts) -> str:
     return f"journal: {facts.events:,} events, {facts.bars:,} bars{until}"
 
 
-def _failed_branches(facts: Facts, row: list[SessionRow]) -> tuple[Branch, ...]:
+def _failed_branches(facts: Facts, row: list[Run]) -> tuple[Branch, ...]:
     """Return the escalation path of the workflow, and what the error asks for."""
     dd, kind = _drawdown(facts), facts.error.partition(":")[0].strip()
     treated = next((dg.RUNBOOK_OF[t.kind] for t in facts.troubles if t.where == "end"), _TREATED.get(kind, ""))
@@ -122,7 +122,7 @@ def _failed_branches(facts: Facts, row: list[SessionRow]) -> tuple[Branch, ...]:
                supported=dd > DRAWDOWN_PAUSE, why=f"drawdown {100 * dd:.2f} %", authority="pause"),
         Branch(key="pause", situation="Two failed in a row",
                action="Pause this mode, strategy and symbol until the root cause is found.",
-               supported=len(row) > 1, why=f"{len(row)} failed in a row: {', '.join(one.session_id for one in row[:3])}",
+               supported=len(row) > 1, why=f"{len(row)} failed in a row: {', '.join(one.run_id for one in row[:3])}",
                authority="pause"),
         Branch(key="its_runbook", situation="The error has a runbook of its own",
                action=f"Go on with {treated}." if treated else "Nothing to go on with.", supported=bool(treated),
@@ -134,7 +134,7 @@ def _failed_branches(facts: Facts, row: list[SessionRow]) -> tuple[Branch, ...]:
     )  # fmt: skip
 
 
-def _in_a_row(facts: Facts) -> list[SessionRow]:
+def _in_a_row(facts: Facts) -> list[Run]:
     """Return the failed sessions up to this one, newest first, this one included."""
     row = [facts.row]
     for one in facts.before:
@@ -146,7 +146,7 @@ def _in_a_row(facts: Facts) -> list[SessionRow]:
     return row
 
 
-def _together(facts: Facts) -> list[SessionRow]:
+def _together(facts: Facts) -> list[Run]:
     """Return the other sessions whose process went at the same time."""
     at = facts.record.finished_at
     return [
@@ -160,7 +160,7 @@ def _drawdown(facts: Facts) -> float:
     return facts.record.metric("max_drawdown") or 0.0
 
 
-def _resume(facts: Facts, row: list[SessionRow]) -> tuple[Check, ...]:
+def _resume(facts: Facts, row: list[Run]) -> tuple[Check, ...]:
     """Return the conditions for the next session."""
     return (
         check("cause", "Does the record name the cause?", bool(facts.error), facts.error or "no error",
@@ -181,7 +181,7 @@ def _completed_since(facts: Facts) -> Check:
         "since",
         "Did a later session of this mode complete?",
         later is not None,
-        later.session_id if later else "none since",
+        later.run_id if later else "none since",
         "Start a short one when the cause is removed: `peaktrade session run --steps 100`.",
         otherwise=WARN,
     )

@@ -162,7 +162,7 @@ def _used_since(facts: Facts) -> Check:
         "key",
         "Was the key accepted since?",
         later is not None,
-        f"{later.session_id} completed" if later else "no session completed since",
+        f"{later.run_id} completed" if later else "no session completed since",
         "`peaktrade readiness --stage testnet` asks the venue with the key.",
         otherwise=WARN,
     )
@@ -175,7 +175,7 @@ def _accepted_since(facts: Facts) -> Check:
         "accepted",
         "Did a later session of this mode complete?",
         later is not None,
-        later.session_id if later else "none since",
+        later.run_id if later else "none since",
         "`peaktrade smoke`, then the smallest testnet session (runbook 2).",
         otherwise=WARN,
     )

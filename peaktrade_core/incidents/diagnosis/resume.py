@@ -53,7 +53,7 @@ def answers_check(facts: Facts, troubles: list[Trouble], works: ev.BarDone | Non
     evidence = (
         f"bars until journal #{works.seq}, {moment(works.ts)} UTC, after the last error"
         if works
-        else f"{later.session_id} completed since"
+        else f"{later.run_id} completed since"
         if later
         else f"nothing came after {troubles[-1]}"[:200]
     )

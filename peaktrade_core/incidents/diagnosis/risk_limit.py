@@ -14,7 +14,7 @@ from peaktrade_core.incidents.diagnosis.facts import Facts, alert_sentences, sai
 from peaktrade_core.incidents.diagnosis.findings import Branch, Finding
 from peaktrade_core.incidents.diagnosis.resume import flat_check, state_check
 from peaktrade_core.incidents.incident import HIGH, MEDIUM
-from peaktrade_core.runs.deny_help import DENY_HELP, UNKNOWN
+from peaktrade_core.runs.help import DENY_HELP, UNKNOWN
 from peaktrade_core.show.wording import many, moment
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import finite

@@ -21,7 +21,7 @@ from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.steps import Runbook
 from peaktrade_core.runs.detail import JournalDetail
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.events import Failure, Halt, Notice
 from peaktrade_core.trading.records import SessionRecord
@@ -46,7 +46,7 @@ GOOD: dict[str, Any] = {
 
 def watched(row: dict[str, Any] | None = None, missing: float = 0.0, **journal: Any) -> Watched:
     told = {"all_fills": 4, **journal}
-    return Watched(RunRow(**{**GOOD, **(row or {})}), JournalDetail(**told), missing)
+    return Watched(Run(**{**GOOD, **(row or {})}), JournalDetail(**told), missing)
 
 
 def by_id(checks: list[Check]) -> dict[str, Check]:
