@@ -12,6 +12,7 @@ from peaktrade_core.runs.standing import run_of
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.recovery import recover
+from peaktrade_core.show.columns import print_columns
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -31,9 +32,9 @@ def demo(home: str | None, config: str | None, no_serve: bool, port: int) -> int
     outcomes = run_demo(partial(plan_session, workspace), Desk.of(workspace))
     print_columns(RUNS.table("Sessions", [run_of(o.record) for o in outcomes], SESSIONS))
     click.echo()
-    for outcome in outcomes:
-        verdict = verdict_of(run_of(outcome.record))
-        click.echo(f"{verdict}  {outcome.title}" + (f": {verdict.why}" if verdict.why else ""))
+    for one in outcomes:
+        verdict = verdict_of(run_of(one.record))
+        click.echo(f"{verdict}  {one.title}" + (f": {verdict.why}" if verdict.why else ""))
     ended_as_meant = [o.record.status for o in outcomes] == ["completed", "failed", "completed"]
     first = outcomes[0].record.session_id
     click.echo("\n2. The post-session check and the report of the first, as notebooks without a person")

@@ -26,7 +26,7 @@ from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
-REPO = Path(__file__).resolve().parents[2]
+REPO = Path(__file__).resolve().parents[3]
 
 
 def status(checks: list[Check]) -> dict[str, str]:
