@@ -6,6 +6,7 @@ Of a journal too large to be read for a page only the end is shown, and that is 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -70,7 +71,22 @@ def read_detail(journal: Path, record: SessionRecord) -> JournalDetail:
     told = _digest(events, limits, faults)
     if faults or record.status == "started":
         return told
-    return msgspec.structs.replace(told, tally=fold(events, start_balance_of(record)))
+    try:
+        return msgspec.structs.replace(told, tally=folded(events, record))
+    except ArtefactError:  # who asks for the fold is told
+        return told
+
+
+def folded(events: Iterable[AnyEvent], record: SessionRecord) -> Tally:
+    """Return the fold of a session's whole journal.
+
+    Raises:
+        ArtefactError: it cannot be read, or holds what cannot be added up.
+    """
+    try:
+        return fold(events, start_balance_of(record))
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # of a foreign writer
+        raise ArtefactError(f"the journal cannot be added up: {type(error).__name__}: {error}") from error
 
 
 def _digest(events: list[AnyEvent], limits: dict[str, float], faults: list[str]) -> JournalDetail:

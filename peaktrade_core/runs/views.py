@@ -23,13 +23,13 @@ from peaktrade_core.records.journal import Tail, read_journal, read_tail
 from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.records.rows import Line
 from peaktrade_core.runs.curves import Curves, read_curves, source_of
-from peaktrade_core.runs.detail import JournalDetail, read_detail
+from peaktrade_core.runs.detail import JournalDetail, folded, read_detail
 from peaktrade_core.runs.run import ENDED, Run
 from peaktrade_core.runs.standing import RunAlert, alerts_of, lost, recorded, standing
 from peaktrade_core.runs.sums import Day, Stats, days_of, stats_of
 from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord
-from peaktrade_core.trading.tally import Tally, fold, start_balance_of
+from peaktrade_core.trading.tally import Tally
 from peaktrade_core.workspace.workspace import Workspace
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -304,7 +304,7 @@ class Look:
         """
         if self.journal.tally is not None:
             return self.journal.tally
-        return fold(read_journal(self.views.run_folder(self.run_id).journal), start_balance_of(self.record))
+        return folded(read_journal(self.views.run_folder(self.run_id).journal), self.record)
 
     @cached_property
     def checks(self) -> list[Check]:

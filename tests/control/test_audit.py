@@ -77,7 +77,7 @@ def test_a_harmed_record_is_named_with_what_happened(
 
 
 def test_a_record_that_somebody_slipped_in_is_named(workspace: Workspace, three: list[Path]) -> None:
-    record = Views.of(workspace).record(Views.of(workspace).rows()[0].session_id)
+    record = Views.of(workspace).record(Views.of(workspace).rows()[0].run_id)
     forged = msgspec.structs.replace(record, session_id="shadow_20991231_000000_abcdef", metrics={"realized_pnl": 1e6})
     path = Registry.of(workspace).path_of(forged)
     path.write_bytes(encode_record(forged))

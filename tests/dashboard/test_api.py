@@ -53,7 +53,7 @@ def test_file_that_nobody_can_read_is_a_row(dashboard: Dashboard) -> None:
 
 
 def test_detail_holds_what_the_record_holds(dashboard: Dashboard, history: Workspace) -> None:
-    session_id = Views.of(history).rows(Query(status="completed"))[0].session_id
+    session_id = Views.of(history).rows(Query(status="completed"))[0].run_id
     found, record = dashboard.json(f"/api/live_sessions/{session_id}"), Views.of(history).record(session_id)
     assert found["config"]["strategy_name"] == record.config["strategy_name"]
     assert found["metrics"]["equity_end"] == record.metrics["equity_end"]

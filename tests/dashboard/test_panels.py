@@ -168,7 +168,7 @@ def test_limit_comes_after_the_filter(workspace: Workspace) -> None:
 
 def test_pages_of_the_list_follow_each_other_without_a_gap(workspace: Workspace) -> None:
     make_history(workspace)
-    every = [row.session_id for row in Views.of(workspace).rows()]
+    every = [row.run_id for row in Views.of(workspace).rows()]
     seen, query = list[str](), "limit=3"
     while query:
         html = shown(workspace, "sessions", query)

@@ -221,7 +221,7 @@ def test_notes_in_lists_are_short_and_whole_in_the_record(workspace: Workspace) 
     put(Registry.of(workspace), 1, status="failed", error="Boom: " + "x" * 100_000)
     (row,) = Views.of(workspace).rows()
     assert len(row.notes) < 2100
-    assert len(Views.of(workspace).record(row.session_id).error or "") > 100_000
+    assert len(Views.of(workspace).record(row.run_id).error or "") > 100_000
 
 
 def test_trends_are_summed_by_day_and_currency(workspace: Workspace) -> None:

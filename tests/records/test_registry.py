@@ -392,7 +392,10 @@ def test_the_same_figures_from_registry_and_views(
 ) -> None:
     records = [run_shadow(steps=300, seed=seed) for seed in range(3)]
     stats = Views.of(workspace).stats()
-    assert stats.total_pnl == pytest.approx(sum(r.metrics["realized_pnl"] for r in records))
+    assert stats.realized_pnl == pytest.approx(sum(r.metrics["realized_pnl"] for r in records))
+    assert stats.total_pnl == pytest.approx(sum(r.metrics["equity_end"] - 10_000.0 for r in records))
+    assert stats.total_pnl != pytest.approx(stats.realized_pnl)  # a position was open at an end
+    assert stats.currency == "EUR"
     assert stats.avg_drawdown == pytest.approx(statistics.fmean(r.metrics["max_drawdown"] for r in records))
-    assert [row.session_id for row in Views.of(workspace).rows()] == [r.session_id for r in reversed(records)]
+    assert [row.run_id for row in Views.of(workspace).rows()] == [r.session_id for r in reversed(records)]
     assert Views.of(workspace).resolve("latest") == records[-1].session_id

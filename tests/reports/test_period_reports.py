@@ -98,9 +98,9 @@ def test_a_session_over_midnight_is_counted_once_and_told_twice(workspace: Works
     over = put(workspace, template, 1, begins=DAY - timedelta(hours=1), lasts=timedelta(hours=2), realized_pnl=7.0)
     open_ = put(workspace, template, 2, begins=DAY + timedelta(hours=1), status="started", lasts=None)
     first, second = open_day(workspace, "2026-01-04"), open_day(workspace, "2026-01-05")
-    assert [row.session_id for row in first.sessions] == [over]
-    assert [row.session_id for row in second.carried] == [over]
-    assert [row.session_id for row in second.still_open] == [open_]
+    assert [row.run_id for row in first.sessions] == [over]
+    assert [row.run_id for row in second.carried] == [over]
+    assert [row.run_id for row in second.still_open] == [open_]
     assert next(one for one in second.attention if one.id == "open").status == WARN
 
 
