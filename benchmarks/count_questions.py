@@ -58,9 +58,7 @@ def main() -> None:
             report(home, page, panels, record.session_id, counts, given.repeat)
 
 
-def report(
-    home: Path, page: str, panels: tuple[str, ...], session_id: str, counts: Counter[str], repeat: int
-) -> None:
+def report(home: Path, page: str, panels: tuple[str, ...], session_id: str, counts: Counter[str], repeat: int) -> None:
     """Print what the panels of a page open and how long they take: at first, and again when nothing changed."""
     workspace = Workspace(home)
     for when in ("first request", "next request"):

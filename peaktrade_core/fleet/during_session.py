@@ -135,10 +135,8 @@ def _mode(watched: Sequence[Watched]) -> Check:
 
 
 def _share(row: Run) -> float | None:
-    """Return realized and unrealized PnL as a fraction of the start balance, None where unknown."""
-    if row.realized_pnl is None or not row.start_balance:
-        return None
-    return (row.realized_pnl + (row.unrealized_pnl or 0.0)) / row.start_balance
+    """Return the total PnL as a fraction of the start balance, None where unknown."""
+    return row.total_pnl / row.start_balance if row.total_pnl is not None and row.start_balance else None
 
 
 def _pnl(watched: Sequence[Watched]) -> Check:

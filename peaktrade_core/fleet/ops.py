@@ -14,7 +14,6 @@ from peaktrade_core.show.wording import quote_currency
 from peaktrade_core.trading import events as ev
 
 OPEN, FILLED, DENIED, REJECTED = "open", "filled", "denied", "rejected"
-ACTIVE = ("running", "silent")
 TAIL = 400  # events of a run that are looked at; an order is decided within two bars
 RECENT = timedelta(hours=24)
 MOST_RUNS = 200
@@ -50,7 +49,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         position: net [base units]; price: last close; exposure: gross, of all sessions [quote ccy].
-        realized_pnl, unrealized_pnl: of these sessions [quote ccy].
+        realized_pnl, unrealized_pnl, total_pnl: of these sessions [quote ccy].
         unknown: sessions whose figures cannot be read.
     """
 
@@ -63,6 +62,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     exposure: float
     realized_pnl: float
     unrealized_pnl: float
+    total_pnl: float
     unknown: int
 
 
@@ -84,7 +84,7 @@ def orders(views: Views, *, only_open: bool = False) -> Orders:
     faults: list[str] = []
     since = views.now() - RECENT
     for run in views.runs(MOST_RUNS):
-        if run.state in ACTIVE or (run.ended_at or run.last_event_at or since) > since:
+        if run.active or (run.ended_at or run.last_event_at or since) > since:
             try:
                 lines += orders_of(run, views.tail_events(run.run_id, TAIL))
             except ArtefactError as fault:
@@ -128,7 +128,7 @@ def _line(
         mode=run.mode,
         symbol=run.symbol,
         strategy=run.strategy,
-        running=run.state in ACTIVE,
+        running=run.active,
         order_id=order_id,
         at=event.ts,
         purpose=purpose,
@@ -144,7 +144,7 @@ def portfolio(runs: Iterable[Run]) -> list[Position]:
     """Return what the running sessions among ``runs`` hold, by mode and symbol."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        if run.state in ACTIVE:
+        if run.active:
             groups.setdefault((run.mode, run.symbol or ""), []).append(run)
     return [_position(mode, symbol, rows) for (mode, symbol), rows in sorted(groups.items())]
 
@@ -162,5 +162,6 @@ def _position(mode: str, symbol: str, rows: list[Run]) -> Position:
         exposure=sum(row.exposure or 0.0 for row in rows),
         realized_pnl=sum(row.realized_pnl or 0.0 for row in rows),
         unrealized_pnl=sum(row.unrealized_pnl or 0.0 for row in rows),
+        total_pnl=sum(row.total_pnl or 0.0 for row in rows),
         unknown=sum(row.position is None for row in rows),
     )

@@ -186,7 +186,7 @@ def test_adopting_settles_what_was_removed_and_needs_a_name_and_a_reason(
 
 def test_a_record_replaced_with_a_new_line_in_the_chain_warns(workspace: Workspace, three: list[Path]) -> None:
     """Whoever can write files can also add a good line; that it was entered twice cannot be hidden."""
-    record = Views.of(workspace).record(Views.of(workspace).rows()[-1].session_id)
+    record = Views.of(workspace).record(Views.of(workspace).rows()[-1].run_id)
     Registry.of(workspace).write(msgspec.structs.replace(record, metrics={**record.metrics, "realized_pnl": 1e6}))
     status, evidence = status_of(workspace)
     assert (status, "entered twice with different content" in evidence) == ("warn", True)

@@ -22,7 +22,8 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
-COMPARED = ("status", "mode", "symbol", "started_at", "ended_at", "realized_pnl", "max_drawdown", "num_orders", "notes")
+COMPARED = ("status", "mode", "symbol", "started_at", "ended_at", "realized_pnl", "total_pnl", "max_drawdown", "num_orders",
+            "notes")  # fmt: skip
 _RESTART = "Start it again: `peaktrade dashboard`; a port that is taken: another with --port."
 
 

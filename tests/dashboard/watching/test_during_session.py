@@ -46,7 +46,9 @@ GOOD: dict[str, Any] = {
 
 def watched(row: dict[str, Any] | None = None, missing: float = 0.0, **journal: Any) -> Watched:
     told = {"all_fills": 4, **journal}
-    return Watched(Run(**{**GOOD, **(row or {})}), JournalDetail(**told), missing)
+    given = {**GOOD, **(row or {})}
+    total = None if given["realized_pnl"] is None else given["realized_pnl"] + given["unrealized_pnl"]
+    return Watched(Run(**given, total_pnl=total), JournalDetail(**told), missing)
 
 
 def by_id(checks: list[Check]) -> dict[str, Check]:
