@@ -49,7 +49,8 @@ def period_overview(summary: Summary) -> Table:
     now, before = _total(summary.by_currency), _total(summary.before)
     rows = [
         ("Sessions", _outcomes(summary.by_currency), _outcomes(summary.before)),
-        ("Realized PnL", _money(summary.by_currency), _money(summary.before)),
+        (wording.TOTAL, _money(summary.by_currency, "total_pnl"), _money(summary.before, "total_pnl")),
+        (wording.REALIZED, _money(summary.by_currency, "realized_pnl"), _money(summary.before, "realized_pnl")),
         ("Largest drawdown", wording.percent(_worst(summary.by_currency)), wording.percent(_worst(summary.before))),
         ("Orders executed", wording.count(now.get("orders", 0)), wording.count(before.get("orders", 0))),
         ("Orders denied", wording.count(now.get("blocked", 0)), wording.count(before.get("blocked", 0))),
@@ -106,7 +107,7 @@ def period_figure(summary: Summary) -> go.Figure | Table:
     ended = [row for row in summary.sessions if row.ended_at and row.realized_pnl is not None]
     ended.sort(key=lambda row: (row.ended_at, row.run_id))
     if not ended:
-        return Table("Realized PnL", (), [], empty="No session has ended, so there is nothing to draw.")
+        return Table(wording.REALIZED, (), [], empty="No session has ended, so there is nothing to draw.")
     currencies = sorted({wording.quote_currency(row.symbol) for row in ended})
     return results_figure(
         {
@@ -233,9 +234,9 @@ def _outcomes(results: Sequence[Result]) -> str:
     return f"{counts['sessions']:,} ({told})" if counts["sessions"] else "0"
 
 
-def _money(results: Sequence[Result]) -> str:
-    """Return the result in each currency."""
-    return " · ".join(wording.signed(r.total_pnl, r.currency) for r in results) or wording.NOTHING
+def _money(results: Sequence[Result], name: str) -> str:
+    """Return a figure in each currency."""
+    return " · ".join(wording.signed(getattr(r, name), r.currency) for r in results) or wording.NOTHING
 
 
 def _worst(results: Sequence[Result]) -> float | None:
