@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL, Check
+from peaktrade_core.base.checks import FAIL
 from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.files import write_atomic
@@ -18,7 +18,8 @@ from peaktrade_core.desk.start_checks import ready_checks
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.runbooks.notebook_tables import workspace_state
+from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import MID, Cell, Table
@@ -32,31 +33,104 @@ _RISING = ("max_order_notional", "max_symbol_exposure_notional", "max_total_expo
 _LOSSES = ("max_daily_loss_abs", "max_daily_loss_pct", "max_drawdown_halt_pct")
 
 
-def live_checks(workspace: Workspace, symbol: str = "") -> list[Check]:
-    """Return the checklist from testnet to live, without what this runbook does itself: two people's go, and the gate."""
-    return [one for one in ready_checks(workspace, "live", symbol) if one.id not in (GATE, "two_people")]
+class LiveStartRunbook(Runbook):
+    """The start of a live run in small size, rehearsed up to its locked gate."""
 
+    def stands(self) -> Table:
+        """Return how things stand in the workspace."""
+        return workspace_state(self.workspace)
 
-def gate_checks(workspace: Workspace) -> list[Check]:
-    """Return the gate: whether a live session may start, which is tried, and refused."""
-    return [one for one in ready_checks(workspace, "live") if one.id == GATE]
+    def both(self) -> Prompt:
+        """Ask whether both people are here: the owner, and a second one whose name is in ``second_person``."""
+        yes = ev.Option(key="yes", label="Both are here", authority="live")
+        no = ev.Option(key="no", label="No", meaning="then this is a rehearsal by one", status=FAIL, supported=None)
+        return self.ask("both_present", "Are the owner and a second person here, both of them?", (yes, no))
 
+    def checklist(self) -> Table:
+        """Record the checklist from testnet to live, without what this runbook does itself: two people's go, and the gate."""
+        found = ready_checks(self.workspace, "live", self.given.symbol)
+        checks = [one for one in found if one.id not in (GATE, "two_people")]
+        return self.check("checklist", "Is the checklist from testnet to live complete?", checks)
 
-def limits_table(workspace: Workspace) -> Table:
-    """Return the risk limits that hold, beside those that were shipped, which are the largest for a first run."""
-    ours, shipped = workspace.config.limits._asdict(), Limits()._asdict()
-    rows = [
-        (
-            name,
-            f"{ours[name]:g}",
-            f"{shipped[name]:g}",
-            Cell("▲ above", MID) if ours[name] > shipped[name] else "✓ not above",
-        )
-        for name in (*_RISING, *_LOSSES)
-    ]
-    columns = ("Limit", "Ours", "Shipped", "Conservative?")
-    note = "Notionals and absolute losses in quote currency, percentages of equity. Change them only in config/config.toml."
-    return Table("Risk limits", columns, rows, numbers=(1, 2), note=note)
+    def tests_green(self) -> Prompt | Table:
+        """Ask for the test suite."""
+        return self._needed("tests_green", "Is the whole test suite green on this very version (CI, or `make test`)?")
+
+    def keys_stored(self) -> Prompt | Table:
+        """Ask where the production keys are."""
+        text = "Are the production keys kept safe, out of reach of this machine, its logs and its shell history?"
+        return self._needed("keys_stored", text)
+
+    def contacts(self) -> Prompt | Table:
+        """Ask for the emergency contacts."""
+        text = "Are the emergency contacts up to date, and do owner and risk officer answer?"
+        return self._needed("contacts", text)
+
+    def limits(self) -> Table:
+        """Return the risk limits that hold, beside those that were shipped, which are the largest for a first run."""
+        ours, shipped = self.workspace.config.limits._asdict(), Limits()._asdict()
+        rows = [
+            (
+                name,
+                f"{ours[name]:g}",
+                f"{shipped[name]:g}",
+                Cell("▲ above", MID) if ours[name] > shipped[name] else "✓ not above",
+            )
+            for name in (*_RISING, *_LOSSES)
+        ]
+        columns = ("Limit", "Ours", "Shipped", "Conservative?")
+        note = "Notionals and absolute losses in quote currency, percentages of equity. Change them only in config/config.toml."
+        return Table("Risk limits", columns, rows, numbers=(1, 2), note=note)
+
+    def limits_reviewed(self) -> Prompt | Table:
+        """Ask whether both have read the limits."""
+        text = "Have both of you read the limits above, and are they conservative?"
+        return self._needed("limits_reviewed", text)
+
+    def preview(self) -> Table:
+        """Return what a shadow session of this strategy would order now, judged by every limit; nothing is sent."""
+        return preview_table(self.workspace, self.given.strategy, self.given.symbol)
+
+    def preview_sensible(self) -> Prompt | Table:
+        """Ask whether the order is the one that was expected."""
+        return self._needed("preview_sensible", "Is the order above what you expected, in side and size?")
+
+    def go(self) -> Prompt:
+        """Ask for the decision, go or no-go, with what the checklist and the answers so far support."""
+        steps = [step for step in self.round.record.steps if step.id != _DECISION]
+        bad = [step for step in steps if step.status in (FAIL, ev.OPEN)]
+        go = ev.Option(key="go", label="Go", meaning="the gate decides", supported=not bad, authority="live")
+        stay = ev.Option(key="no_go", label="No-go", meaning="stay in testnet", stops=True, supported=bool(bad))
+        text = f"Go or no-go? {len(bad)} of {len(steps)} steps speak against it."
+        return self.ask(_DECISION, text, (go, stay), reason=True)
+
+    def gate(self) -> Table:
+        """Record whether a live session may start, which is tried, and refused."""
+        checks = [one for one in ready_checks(self.workspace, "live") if one.id == GATE]
+        return self.check("gate", "May a live session start?", checks)
+
+    def document(self) -> Table:
+        """Write the go/no-go document as a step and return where it is."""
+        path, home = self._path(), self.workspace.home
+
+        def write() -> str:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, document(self.round.record, self.second_person).encode())
+            return f"{path.relative_to(home).as_posix()}: {_verdict(self.round.record)}"
+
+        return self.act(_DOCUMENT, "Write the go/no-go document", write)
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the document and the configuration that was decided about."""
+        return self._path(), self.workspace.config_path
+
+    def _path(self) -> Path:
+        """Return the go/no-go document of this execution."""
+        return self.workspace.home / FOLDER / f"{self.round.id}_go_no_go.md"
+
+    def _needed(self, step_id: str, text: str) -> Prompt | Table:
+        """Ask what always applies."""
+        return self.confirm(step_id, text, needed=True)
 
 
 def preview_table(workspace: Workspace, strategy: str, symbol: str) -> Table:
@@ -86,40 +160,6 @@ def preview_table(workspace: Workspace, strategy: str, symbol: str) -> Table:
         ("Trading state", found.state),
     ]
     return Table(title, ("", ""), rows)
-
-
-def ask_both(runbook: Runbook) -> Prompt:
-    """Ask whether both people are here: the owner, and a second one whose name is in ``second_person``."""
-    yes = ev.Option(key="yes", label="Both are here", authority="live")
-    no = ev.Option(key="no", label="No", meaning="then this is a rehearsal by one", status=FAIL, supported=None)
-    return runbook.ask("both_present", "Are the owner and a second person here, both of them?", (yes, no))
-
-
-def ask_go(runbook: Runbook) -> Prompt:
-    """Ask for the decision, go or no-go, with what the checklist and the answers so far support."""
-    steps = [step for step in runbook.round.record.steps if step.id != _DECISION]
-    bad = [step for step in steps if step.status in (FAIL, ev.OPEN)]
-    go = ev.Option(key="go", label="Go", meaning="the gate decides", supported=not bad, authority="live")
-    stay = ev.Option(key="no_go", label="No-go", meaning="stay in testnet", stops=True, supported=bool(bad))
-    text = f"Go or no-go? {len(bad)} of {len(steps)} steps speak against it."
-    return runbook.ask(_DECISION, text, (go, stay), reason=True)
-
-
-def write_go_no_go(runbook: Runbook) -> Table:
-    """Write the go/no-go document as a step and return where it is."""
-    path = go_no_go_path(runbook)
-
-    def write() -> str:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, document(runbook.round.record, runbook.second_person).encode())
-        return f"{path.relative_to(runbook.workspace.home).as_posix()}: {_verdict(runbook.round.record)}"
-
-    return runbook.act(_DOCUMENT, "Write the go/no-go document", write)
-
-
-def go_no_go_path(runbook: Runbook) -> Path:
-    """Return the go/no-go document of this execution."""
-    return runbook.workspace.home / FOLDER / f"{runbook.round.id}_go_no_go.md"
 
 
 def document(record: ev.Evidence, second_person: str) -> str:

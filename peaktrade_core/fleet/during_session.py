@@ -17,11 +17,13 @@ from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.halts.states import scope_of
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW, LOSS_REVIEW
+from peaktrade_core.runs.columns import RUNNING, RUNS
 from peaktrade_core.runs.detail import JournalDetail
 from peaktrade_core.runs.help import next_step
 from peaktrade_core.runs.run import ACTIVE, ENDED, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.table import Table
 from peaktrade_core.trading.events import Failure, Halt, Notice
 
 LOOK_BACK = timedelta(hours=24)  # failed sessions that are older were treated or are no series
@@ -68,6 +70,14 @@ def _watched(views: Views, row: Run) -> Watched:
     except PeaktradeError as error:
         return Watched(row, JournalDetail(faults=(str(error),)))
     return Watched(row, look.journal, float(missing or 0))
+
+
+def watched_table(watched: Sequence[Watched]) -> Table:
+    """Return the runs of a round, one a line."""
+    newest = "this is the newest session" if len(watched) == 1 else "these are the newest sessions"
+    note = "" if any(one.row.alive for one in watched) else f"Nothing runs now: {newest}."
+    empty = "Nothing runs, and nothing ever ran: the runbook session_run starts the first session."
+    return RUNS.table("What runs", (one.row for one in watched), RUNNING, note=note, empty=empty)
 
 
 def during_checks(watched: Sequence[Watched]) -> list[Check]:

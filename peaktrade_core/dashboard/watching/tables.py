@@ -15,14 +15,13 @@ from peaktrade_core.dashboard.watching.watch import recent_evidence
 from peaktrade_core.fleet.during_session import Watched, watch_runs
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
-from peaktrade_core.runs.columns import RUNNING, RUNS, state_cell
+from peaktrade_core.runs.columns import state_cell
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.show.table import BAD, GOOD, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
-_STATE = {"running": ("● running", GOOD), "silent": ("▲ silent", MID), "died": ("✕ died", BAD)}
 _STATUS_MEANS = {
     "started": ("it runs", "go on watching"),
     "completed": ("it ended as planned", "post-session check"),
@@ -36,14 +35,6 @@ LONG_BARS = 500
 def watched_runs(workspace: Workspace, run_id: str = "") -> list[Watched]:
     """Return the runs of a round: the named one, else what runs, else the newest session."""
     return watch_runs(Views.of(workspace), run_id)
-
-
-def watched_table(watched: Sequence[Watched]) -> Table:
-    """Return the runs of a round, one a line."""
-    newest = "this is the newest session" if len(watched) == 1 else "these are the newest sessions"
-    note = "" if any(one.row.alive for one in watched) else f"Nothing runs now: {newest}."
-    empty = "Nothing runs, and nothing ever ran: the runbook session_run starts the first session."
-    return RUNS.table("What runs", (one.row for one in watched), RUNNING, note=note, empty=empty)
 
 
 def next_round(workspace: Workspace, every_minutes: int) -> Table:
