@@ -143,9 +143,9 @@ def _execution(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
 
 
 def _risk(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
-    stopped = [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"]
+    stopped = TradingStates.of(workspace).stopped()
     for state in stopped:
-        status = FAIL if state.scope == "global" or state.state == "NO_ORDERS" else WARN
+        status = FAIL if state.everywhere or state.state == "NO_ORDERS" else WARN
         yield Finding(status, f"{state.scope}: {state.state} by {state.by}: {state.reason}", "Runbook 8, risk limit.")
     if not stopped:
         yield Finding(PASS, "trading state ACTIVE, kill switch released")
@@ -162,7 +162,7 @@ def _risk(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
         yield Finding(WARN, f"red in the last 24 h: {_names(red)}", "Read their risk use.")
     audit = KillSwitch.of(workspace).verify()
     if audit.status != PASS:
-        yield Finding(audit.status, f"the kill switch's audit: {audit.evidence}", audit.next_step)
+        yield Finding(audit.status, f"the log of halts: {audit.evidence}", audit.next_step)
     live = next(check for check in pre_session_checks(workspace) if check.id == "live")
     yield Finding(live.status, f"live is locked: {live.evidence}", live.next_step)
 

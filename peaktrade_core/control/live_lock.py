@@ -110,7 +110,7 @@ def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
     """
     now, stats = workspace.clock.now(), Views.of(workspace).stats()
     lock = lock_checks(workspace)
-    states = [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"]
+    states = TradingStates.of(workspace).stopped()
     return AuditSnapshot(
         as_of=iso(now),
         as_of_local=local(now),
@@ -124,7 +124,7 @@ def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
         heads=chain_heads(workspace.home),
         sessions={"by_mode": dict(sorted(stats.by_mode.items())), "by_status": dict(sorted(stats.by_status.items()))},
         kill_switch=KillSwitch.of(workspace).status().state,
-        states=[f"{state.scope} {state.state} by {state.by}: {state.reason}" for state in states],
+        states=[str(state) for state in states],
         limits=workspace.config.limits._asdict(),
     )
 

@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector
 from peaktrade_core.alerts.alerts import RAISED, SEVERITIES
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.halts.scope import STATES
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.views import Views
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Figures(Collector):
         return [_gauges("alerts_open", "Open alerts, by severity.", "severity", counts)]
 
     def _trading(self) -> list[Any]:
-        worst = max((state.state for state in TradingStates.of(self._workspace).everything()), key=STATES.index)
+        worst = TradingStates.of(self._workspace).worst().state
         states = {state: int(state == worst) for state in STATES}
         return [_gauges("trading_state", "The worst trading state of all scopes.", "state", states)]
 

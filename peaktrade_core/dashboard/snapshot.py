@@ -15,7 +15,7 @@ import msgspec
 
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.run import Run, item_of, timeless
 from peaktrade_core.runs.views import Views
@@ -120,15 +120,15 @@ def _alerts(workspace: Workspace) -> SnapshotPanel:
 
 def _trading(workspace: Workspace) -> SnapshotPanel:
     """Tell what may be traded."""
-    states = TradingStates.of(workspace).everything()
-    worst = max(states, key=lambda state: STATES.index(state.state))
+    states = TradingStates.of(workspace)
+    worst = states.worst()
     why = f": {worst.reason} ({worst.scope}, by {worst.by})" if worst.reason else ""
     return SnapshotPanel(
         id="trading_state",
         title="Trading state",
         status=OK if worst.state == "ACTIVE" else FAIL if worst.state == "NO_ORDERS" else WARN,
         summary=f"{worst.state}{why}",
-        rows=[dict(msgspec.to_builtins(state)) for state in states],
+        rows=[dict(msgspec.to_builtins(state)) for state in states.everything()],
     )
 
 

@@ -223,12 +223,12 @@ def _sessions(workspace: Workspace) -> list[Check]:
 
 
 def _halts(workspace: Workspace) -> Check:
-    halted = [s for s in TradingStates.of(workspace).everything() if s.state != "ACTIVE"]
+    halted = TradingStates.of(workspace).stopped()
     return Check(
         id="halts",
         question="Is nothing halted?",
         status=WARN if halted else PASS,
-        evidence="; ".join(f"{s.scope} {s.state} by {s.by}: {s.reason}" for s in halted) or "everything is ACTIVE",
+        evidence="; ".join(map(str, halted)) or "everything is ACTIVE",
         next_step="Once the cause is found: `peaktrade risk resume --scope SCOPE`, or `peaktrade killswitch release`."
         if halted
         else "",

@@ -79,14 +79,14 @@ def _sizing(workspace: Workspace) -> Check:
 
 
 def _state(workspace: Workspace) -> Check:
-    stopped = [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"]
+    stopped = TradingStates.of(workspace).stopped()
     return check(
         "state",
         "May everything be traded?",
         not stopped,
-        "; ".join(f"{s.scope} {s.state} by {s.by}: {s.reason}" for s in stopped) or "trading state ACTIVE",
+        "; ".join(map(str, stopped)) or "trading state ACTIVE",
         "Find the cause, then `peaktrade risk resume --scope SCOPE`; for global `peaktrade killswitch release`.",
-        otherwise=FAIL if any(state.scope == "global" for state in stopped) else WARN,
+        otherwise=FAIL if any(state.everywhere for state in stopped) else WARN,
     )
 
 

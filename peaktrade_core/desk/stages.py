@@ -100,12 +100,12 @@ def _conservative(workspace: Workspace) -> Check:
 
 def _reached(workspace: Workspace) -> Check:
     """Look whether an alert leaves this machine."""
-    from peaktrade_core.alerts.settings_file import workspace_alert_settings
+    from peaktrade_core.alerts.engine import alert_settings
 
     question = "Is a person reached when an alert is raised?"
     step = "Add a channel of the kind apprise to config/alerts.toml and try `peaktrade alerts test-channel`."
     try:
-        channels = workspace_alert_settings(workspace.home).channels
+        channels = alert_settings(workspace).channels
     except PeaktradeError as error:
         return check("contacts", question, False, str(error), step)
     outward = [name for name, channel in channels.items() if channel.kind == "apprise"]

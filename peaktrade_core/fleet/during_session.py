@@ -3,33 +3,27 @@
 One check covers all runs that are watched, so that a round is ten lines whether one session runs or forty. They are
 answered from heartbeats, journals and records, never from what somebody saw.
 
-Source: operator workflow 3.3, 4.1, 4.2 and 6.3; live-track monitoring 12a.5.
+Source: operator workflow 3.3, 4.1 and 4.2; live-track monitoring 12a.5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.halts.states import scope_of
-from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW, LOSS_REVIEW
 from peaktrade_core.runs.columns import RUNNING, RUNS
 from peaktrade_core.runs.detail import JournalDetail
-from peaktrade_core.runs.help import next_step
-from peaktrade_core.runs.run import ACTIVE, ENDED, Run
+from peaktrade_core.runs.handbook import next_step
+from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading.events import Failure, Halt, Notice
 
-LOOK_BACK = timedelta(hours=24)  # failed sessions that are older were treated or are no series
 LONG_BARS = 500  # a session of so many bars without any order is odd
-GO_ON, INVESTIGATE, REVIEW, PAUSE = "go_on", "investigate", "review", "pause"
-LEVELS = (GO_ON, INVESTIGATE, REVIEW, PAUSE)
 
 
 class Watched(NamedTuple):
@@ -38,14 +32,6 @@ class Watched(NamedTuple):
     row: Run
     journal: JournalDetail
     missing: float = 0.0
-
-
-class Escalation(NamedTuple):
-    """What the escalation path asks for: one of :data:`LEVELS`, why, and the trading scopes that it is about."""
-
-    level: str
-    why: tuple[str, ...]
-    scopes: tuple[str, ...] = ()
 
 
 def watch_runs(views: Views, run_id: str = "") -> list[Watched]:
@@ -274,38 +260,3 @@ def _data(watched: Sequence[Watched]) -> Check:
 
 
 _QUESTIONS = (_state, _events, _mode, _pnl, _drawdown, _error, _orders, _denials, _trading, _data)
-
-
-def escalation(views: Views, watched: Sequence[Watched]) -> Escalation:
-    """Return what the escalation path asks for now.
-
-    One failed session: investigate; two in a row of a mode, strategy and symbol: pause; drawdown above 5 %: risk
-    review; above 10 %: pause at once.
-
-    Source: operator workflow 6.3.
-    """
-    found: list[tuple[str, str, str]] = []
-    for scope, row, streak in _streaks(views):
-        times = "failed" if streak == 1 else f"and {streak - 1} before it failed"
-        found.append((PAUSE if streak > 1 else INVESTIGATE, f"{row.run_id} {times}", scope))
-    for one in watched:
-        worst = one.row.max_drawdown or 0.0
-        if worst > DRAWDOWN_REVIEW:
-            level = PAUSE if worst > DRAWDOWN_PAUSE else REVIEW
-            scope = scope_of(one.row.mode, one.row.strategy or "", one.row.symbol or "")
-            found.append((level, f"{one.row.run_id}: drawdown {wording.percent(worst)}", scope))
-    level = max((level for level, _, _ in found), key=LEVELS.index, default=GO_ON)
-    why = tuple(dict.fromkeys(text for _, text, _ in found)) or ("no failed session in 24 hours, no deep drawdown",)
-    return Escalation(level, why, tuple(dict.fromkeys(scope for its, _, scope in found if its == level)))
-
-
-def _streaks(views: Views) -> Iterable[tuple[str, Run, int]]:
-    """Yield, for each mode, strategy and symbol whose newest sessions failed, its scope, the newest and how many."""
-    groups: dict[tuple[str, str, str], list[Run]] = {}
-    for row in views.rows(Query(since=views.now() - LOOK_BACK)):
-        if row.status in ENDED:
-            groups.setdefault((row.mode, row.strategy or "", row.symbol or ""), []).append(row)
-    for group, rows in groups.items():
-        streak = next((n for n, row in enumerate(rows) if row.status != "failed"), len(rows))
-        if streak:
-            yield scope_of(*group), rows[0], streak

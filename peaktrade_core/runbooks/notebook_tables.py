@@ -38,9 +38,9 @@ LEVELS = {"green": "✓", "yellow": "▲", "red": "✕"}
 def workspace_state(workspace: Workspace) -> Table:
     """Return how things stand: sessions, trading state, what is configured."""
     stats, config, latest = Views.of(workspace).stats(), workspace.config, Views.of(workspace).latest()
-    stopped = [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"]
-    trading = "; ".join(f"{s.scope} {s.state} by {s.by}: {s.reason}" for s in stopped)
-    worst_state = "ACTIVE" if not stopped else max(stopped, key=lambda s: s.state == "HALTED").state
+    stopped = TradingStates.of(workspace).stopped()
+    trading = "; ".join(map(str, stopped))
+    worst_state = TradingStates.of(workspace).worst().state
     counted = ", ".join(f"{n} {status}" for status, n in stats.by_status.items())
     session = config.session
     rows = [
@@ -228,16 +228,16 @@ def _level(level: str) -> Cell:
 
 def deny_table(session: Session) -> Table:
     """Return which codes denied orders, how often, with which figures, and what to do about it."""
-    from peaktrade_core.runs.help import DENY_HELP, UNKNOWN
+    from peaktrade_core.runs.handbook import denial_help
 
     rows = []
     for code in sorted({denial.code for denial in session.denials}):
         found = [denial for denial in session.denials if denial.code == code]
         biggest = max(found, key=lambda d: d.value or 0.0)
-        help_ = DENY_HELP.get(code, UNKNOWN)
+        help_ = denial_help(code)
         figures_ = f"{wording.money(biggest.value)} of {wording.money(biggest.limit)}"
         rows.append(
-            (code, len(found), figures_, wording.moment(found[0].ts), help_.meaning, Cell(help_.next_step, code=True))
+            (code, len(found), figures_, wording.moment(found[0].ts), help_.meaning, Cell(help_.step, code=True))
         )
     columns = ("Code", "Times", "Most, of limit", "First (UTC)", "Meaning", "What to do")
     return Table("Denied orders", columns, rows, numbers=(1, 2), empty=session.fault or "No order was denied.")

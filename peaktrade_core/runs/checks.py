@@ -13,7 +13,7 @@ import msgspec
 from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError
-from peaktrade_core.runs.help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.views import Look
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import SessionRecord

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import ExchangeError
-from peaktrade_core.runs.help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.session.planning import venue_broker
 from peaktrade_core.trading.events import Order
 from peaktrade_core.trading.market import Instrument

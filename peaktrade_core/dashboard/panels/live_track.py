@@ -11,7 +11,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.filters import LATEST, Filters, read_filters
-from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.run import DIED, ENDED, Run
 from peaktrade_core.runs.views import Views
@@ -70,7 +70,7 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
             earned[row.currency] = earned.get(row.currency, 0.0) + row.total_pnl
     return {
         "risk": max((row.risk_status for row in rows), key=SEVERITIES.index, default="green"),
-        "trading": max(TradingStates.of(workspace).everything(), key=lambda state: STATES.index(state.state)),
+        "trading": TradingStates.of(workspace).worst(),
         "running": sum(run.active for run in unfinished),
         "died": sum(run.state == DIED for run in unfinished),
         "unreadable": views.count(Query(status=UNREADABLE)),
@@ -104,15 +104,21 @@ def _trend(workspace: Workspace, _: Asked) -> dict[str, Any]:
     sums = list(accumulate(day.total_pnl for day in days))
     moments = [datetime.combine(day.day, time(), UTC) for day in days]
     curves = [
-        Curve("total_pnl", sums, currency, step=True, zero=True),
-        Curve("worst_drawdown", [-100.0 * (day.max_drawdown or 0.0) for day in days], "%", step=True, zero=True),
+        Curve("total_pnl", sums, currency, step=True, filled=True),
+        Curve(
+            "worst_drawdown",
+            [-100.0 * (day.max_drawdown or 0.0) for day in days],
+            "%",
+            tone="red",
+            step=True,
+            filled=True,
+        ),
     ]
-    axis, charts = draw(moments, curves) if len(days) > 1 else (None, [])
+    charts = draw(moments, curves) if len(days) > 1 else []
     return {
         "n": sum(day.sessions for day in days),
         "others": sum(counts.values()) - counts.get(currency, 0),
         "currency": currency,
-        "axis": axis,
         "charts": charts,
         "total": sums[-1] if sums else 0.0,
         "best": max(days, key=lambda day: day.total_pnl, default=None),

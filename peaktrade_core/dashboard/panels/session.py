@@ -12,11 +12,11 @@ from peaktrade_core.base.checks import Check, worst
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.dashboard.panels.base import Asked, panel
-from peaktrade_core.dashboard.panels.charts import Curve, draw, mark_fills
+from peaktrade_core.dashboard.panels.charts import MOST_MARKS, Curve, draw, fill_marks
 from peaktrade_core.dashboard.panels.telling import tell
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.runs.columns import figures_of
-from peaktrade_core.runs.help import DENY_HELP, UNKNOWN
+from peaktrade_core.runs.handbook import denial_help
 from peaktrade_core.runs.run import ENDED, verdict_of
 from peaktrade_core.runs.views import Look
 from peaktrade_core.show import wording
@@ -42,23 +42,32 @@ def _checked(look: Look) -> list[Check]:
 def _curves(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: how did price, position, equity and drawdown go?"""
     look = asked.look(workspace)
-    run, context = look.run, {"final": _final(look), "faults": (), "axis": None, "charts": []}
+    run, context = look.run, {"final": _final(look), "faults": (), "charts": []}
     try:
         curves = look.curves(POINTS)
     except ArtefactError as error:
         return {**context, "faults": (str(error),)}
-    axis, charts = draw(
+    charts = draw(
         curves.ts,
         [
             Curve("equity", curves.equity, run.currency),
-            Curve("drawdown", [-100.0 * value for value in curves.drawdown], "%", zero=True),
-            Curve("price", curves.price, run.currency),
-            Curve("position", curves.position, (run.symbol or "").partition("/")[0], 6, step=True, zero=True),
+            Curve("drawdown", [-100.0 * value for value in curves.drawdown], "%", tone="red", filled=True),
+            Curve("price", curves.price, run.currency, tone="ink"),
+            Curve(
+                "position",
+                curves.position,
+                (run.symbol or "").partition("/")[0],
+                6,
+                tone="purple",
+                step=True,
+                filled=True,
+            ),
         ],
+        fill_marks(look.journal.fills, run.currency),
     )
-    marked = mark_fills(charts[2], look.journal.fills, run.currency) if charts else 0
+    marked = min(len(look.journal.fills), MOST_MARKS)
     points = {"bars": curves.bars, "shown": len(curves.ts), "fills": look.journal.all_fills, "marked": marked}
-    return {**context, **points, "faults": curves.faults, "axis": axis, "charts": charts}
+    return {**context, **points, "faults": curves.faults, "charts": charts}
 
 
 def _final(look: Look) -> bool:
@@ -75,7 +84,7 @@ def _limits(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         "currency": look.run.currency,
         "faults": look.journal.faults,
         "limits": look.journal.limits,
-        "denials": [(code, n, DENY_HELP.get(code, UNKNOWN)) for code, n in look.journal.denials.items()],
+        "denials": [(code, n, denial_help(code)) for code, n in look.journal.denials.items()],
         "incidents": tell(look.journal.incidents)[:INCIDENTS],
     }
 

@@ -34,7 +34,7 @@ def _lights(workspace: Workspace, _: Asked) -> dict[str, Any]:
         "checks": checks,
         "level": level,
         "switch": KillSwitch.of(workspace).status(),
-        "states": [state for state in TradingStates.of(workspace).everything() if state.state != "ACTIVE"],
+        "states": TradingStates.of(workspace).stopped(),
     }
 
 

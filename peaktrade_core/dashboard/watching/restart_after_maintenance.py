@@ -12,6 +12,7 @@ from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.dashboard.watching.checks import dashboard_checks
 from peaktrade_core.desk.installation import FILE, accept
 from peaktrade_core.desk.smoke import smoke
+from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.rehearsal import portable
 from peaktrade_core.runbooks.runbook import Runbook
@@ -100,7 +101,7 @@ def _limits(workspace: Workspace, row: Run) -> Check:
     question, step = "Are risk limits in force for it?", "Stop it: a run without limits must not trade."
     try:
         limits = Views.of(workspace).record(row.run_id).setting("risk_limits")
-        state = TradingStates.of(workspace).read("global")
+        state = TradingStates.of(workspace).read(GLOBAL)
     except PeaktradeError as error:
         return check("limits", question, False, str(error), step)
     count = len(limits) if isinstance(limits, dict) else 0
