@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.records.rows import Line, sortable
+from peaktrade_core.records.rows import DaySum, Line, sortable
 
 INDEX_VERSION = 5
 SORTS = ("sorts_at", "total_pnl", "realized_pnl", "max_drawdown", "num_orders")
@@ -101,36 +101,6 @@ class Query(NamedTuple):
     sort: str | None = None
     rising: bool = False
     offset: int = 0
-
-
-class SymbolSum(NamedTuple):
-    """Figures over the records of one symbol.
-
-    Attributes:
-        sessions: how many records; ended: how many of them have a PnL.
-        realized_pnl, total_pnl: their sums [quote ccy].
-        drawdowns: how many have a maximum drawdown; drawdown: the sum of these [fraction].
-    """
-
-    symbol: str | None
-    sessions: int
-    ended: int
-    realized_pnl: float
-    total_pnl: float
-    drawdowns: int
-    drawdown: float
-
-
-class DaySum(NamedTuple):
-    """Figures over the sessions of one symbol that began on one UTC day; ``open`` have not ended."""
-
-    day: str
-    symbol: str | None
-    sessions: int
-    open: int
-    realized_pnl: float
-    total_pnl: float
-    max_drawdown: float | None
 
 
 def open_index(path: Path | None) -> sqlite3.Connection:

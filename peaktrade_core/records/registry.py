@@ -20,8 +20,8 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.folders import SETTLED_NS
 from peaktrade_core.records import index
 from peaktrade_core.records.chain import RegistryChain
-from peaktrade_core.records.index import DaySum, FileState, Look, Query, SymbolSum
-from peaktrade_core.records.rows import Line, line_of
+from peaktrade_core.records.index import FileState, Look, Query
+from peaktrade_core.records.rows import DaySum, Line, SymbolSum, line_of
 from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line, state_of
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record, read_record
 from peaktrade_core.workspace.workspace import Workspace

@@ -1,4 +1,4 @@
-"""What a list shows of a session, taken from its record once, when the record is read into the index."""
+"""What a list shows of a session, taken from its record once, when it is read into the index; and sums of these."""
 
 from __future__ import annotations
 
@@ -53,6 +53,36 @@ class Line(NamedTuple):
     halted: str | None
     notes: str
     fault: str | None
+
+
+class SymbolSum(NamedTuple):
+    """Figures over the records of one symbol.
+
+    Attributes:
+        sessions: how many records; ended: how many of them have a PnL.
+        realized_pnl, total_pnl: their sums [quote ccy].
+        drawdowns: how many have a maximum drawdown; drawdown: the sum of these [fraction].
+    """
+
+    symbol: str | None
+    sessions: int
+    ended: int
+    realized_pnl: float
+    total_pnl: float
+    drawdowns: int
+    drawdown: float
+
+
+class DaySum(NamedTuple):
+    """Figures over the sessions of one symbol that began on one UTC day; ``open`` have not ended."""
+
+    day: str
+    symbol: str | None
+    sessions: int
+    open: int
+    realized_pnl: float
+    total_pnl: float
+    max_drawdown: float | None
 
 
 def line_of(name: str, record: SessionRecord) -> Line:

@@ -7,7 +7,7 @@ from datetime import date
 
 import msgspec
 
-from peaktrade_core.records.index import DaySum, SymbolSum
+from peaktrade_core.records.rows import DaySum, SymbolSum
 from peaktrade_core.show.wording import quote_currency
 
 
