@@ -5,20 +5,14 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.show import wording
-from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns
 from peaktrade_core.show.terminal import print_table, say
 from peaktrade_core.workspace.command import Answer, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    from peaktrade_core.desk.demo import Outcome
 
 TOKEN = "PEAKTRADE_DASHBOARD_TOKEN"  # noqa: S105  (the variable's name)
 
@@ -143,6 +137,9 @@ def demo(workspace: Workspace, no_serve: bool, port: int) -> int:
     """Run three sessions (fine, failing, blocked by risk), check and report them, and serve the dashboard."""
     from peaktrade_core.desk.demo import run_demo
     from peaktrade_core.runbooks.runbooks import run_runbooks
+    from peaktrade_core.runs.columns import RUNS, SESSIONS
+    from peaktrade_core.runs.run import verdict_of
+    from peaktrade_core.runs.standing import run_of
     from peaktrade_core.session.plan import Desk
     from peaktrade_core.session.planning import plan_session
     from peaktrade_core.session.recovery import recover
@@ -150,7 +147,11 @@ def demo(workspace: Workspace, no_serve: bool, port: int) -> int:
     recover(workspace)
     say("1. Three shadow sessions on the embedded market (no network, no keys)")
     outcomes = run_demo(partial(plan_session, workspace), Desk.of(workspace))
-    print_table(DEMO.table("", outcomes))
+    print_table(RUNS.table("", [run_of(o.record) for o in outcomes], SESSIONS))
+    say("")
+    for one in outcomes:
+        verdict = verdict_of(run_of(one.record))
+        say(f"{verdict}  {one.title}" + (f": {verdict.why}" if verdict.why else ""))
     ended_as_meant = [o.record.status for o in outcomes] == ["completed", "failed", "completed"]
     first = outcomes[0].record.session_id
     say("\n2. The post-session check and the report of the first, as notebooks without a person")
@@ -169,18 +170,3 @@ def demo(workspace: Workspace, no_serve: bool, port: int) -> int:
     say(f"   Dashboard: http://127.0.0.1:{port}/ (Ctrl-C ends it)")
     serve(workspace, host="127.0.0.1", port=port)
     return 0
-
-
-def _pnl(outcome: Outcome) -> str:
-    return wording.signed(outcome.record.metric("realized_pnl"), wording.quote_currency(outcome.record.symbol))
-
-
-DEMO: Columns[Outcome] = Columns(
-    session=Column("Session", lambda o: o.record.session_id),
-    title=Column("Shows", form="words"),
-    status=Column("Status", lambda o: Cell(wording.badge(o.record.status), TONE_OF.get(o.record.status, ""))),
-    pnl=Column("PnL", _pnl, "number"),
-    drawdown=Column("Max DD", lambda o: wording.percent(o.record.metric("max_drawdown")), "number"),
-    orders=Column("Orders", lambda o: wording.count(o.record.metric("num_orders")), "number"),
-    blocked=Column("Blocked", lambda o: wording.count(o.record.metric("orders_blocked_risk")), "number"),
-)

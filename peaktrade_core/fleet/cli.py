@@ -14,11 +14,12 @@ from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.fleet.ending import Stopped
 from peaktrade_core.fleet.fleet import Fleet, Started
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.columns import RUNNING, RUNS, heard_of, remarks
+from peaktrade_core.runs.run import Run, feed_of, item_of, verdict_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import GOOD, TONE_OF, Cell, Column, Columns, Table
+from peaktrade_core.show.table import Table
 from peaktrade_core.show.terminal import say
 from peaktrade_core.workspace.command import Answer, command, quiet, tell
 from peaktrade_core.workspace.workspace import Workspace
@@ -37,7 +38,7 @@ def run_id_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("run_id", required=False)(function)
 
 
-def the_run(workspace: Workspace, run_id: str | None, named: str | None) -> RunRow:
+def the_run(workspace: Workspace, run_id: str | None, named: str | None) -> Run:
     """Return the run that was named.
 
     Raises:
@@ -139,57 +140,31 @@ def status(workspace: Workspace, run_id: str | None, named: str | None, limit: i
     """Show the runs, active ones first, as they are on the disk; changes nothing."""
     if run_id or named:
         row = the_run(workspace, run_id, named)
-        return Answer(row, lambda: Table.pairs(_described(row)))
-    rows = Views.of(workspace).runs(limit)
-    if not rows:
-        return Answer(rows, "No runs yet. Start the first with `peaktrade fleet start --profile quick_smoke`.")
-    odd = [row for row in rows if row.state in ("silent", "died", "unreadable")]
-    told = [f"▲ {row.run_id} {row.state}: {row.notes or 'its process lives, but nothing comes'}" for row in odd]
-    names = "run mode strategy symbol timeframe state started heard step equity"
-    return Answer(rows, lambda: [RUNS.table("", rows, names), *told])
+        return Answer(item_of(row), lambda: Table.pairs(_described(row)))
+    runs = Views.of(workspace).runs(limit)
+    if not runs:
+        return Answer(runs, "No runs yet. Start the first with `peaktrade fleet start --profile quick_smoke`.")
+    return Answer([item_of(run) for run in runs], lambda: [RUNS.table("", runs, RUNNING), *remarks(runs)])
 
 
-def heard(row: RunRow) -> str:
-    """Return when a run was last heard of."""
-    return f"{wording.duration(row.silence_s)} ago" if row.silence_s is not None else wording.moment(row.last_event_at)
-
-
-def _pnl(row: RunRow) -> float | None:
-    """Return realized and unrealized PnL together."""
-    return None if row.realized_pnl is None else row.realized_pnl + (row.unrealized_pnl or 0.0)
-
-
-RUNS = Columns[RunRow](
-    run=Column("Run", lambda row: row.run_id),
-    mode=Column("Mode", priority=4),
-    strategy=Column("Strategy", priority=2),
-    symbol=Column("Symbol", priority=1),
-    timeframe=Column("TF", priority=4),
-    state=Column("State", lambda row: Cell(row.state, GOOD if row.state == "running" else TONE_OF.get(row.state, ""))),
-    started=Column("Started (UTC)", lambda row: row.started_at, priority=3),
-    heard=Column("Last event", heard, "number", 2),
-    step=Column("Step", form="number", priority=3),
-    equity=Column("Equity", lambda row: wording.money(row.equity), "number"),
-    pnl=Column("PnL", lambda row: wording.signed(_pnl(row)), "number"),
-    drawdown=Column("Drawdown", lambda row: wording.percent(row.max_drawdown), "number", 1),
-    denied=Column("Denied", lambda row: row.orders_blocked, "number", 3),
-)
-
-
-def _described(row: RunRow) -> dict[str, Any]:
+def _described(run: Run) -> dict[str, Any]:
     """Return one run as the seeds print it, and what is odd about it."""
     return {
-        "Run-ID": row.run_id,
-        "Mode": row.mode,
-        "Strategy": row.strategy or wording.NOTHING,
-        "Symbol": row.symbol or wording.NOTHING,
-        "Timeframe": row.timeframe or wording.NOTHING,
-        "State": row.state,
-        "Started": row.started_at.isoformat(timespec="seconds") if row.started_at else wording.NOTHING,
-        "Last event": f"{wording.duration(row.silence_s)} ago" if row.alive else wording.moment(row.last_event_at),
-        "Equity": wording.money(row.equity, wording.quote_currency(row.symbol)),
-        "Trading state": row.trading_state or wording.NOTHING,
-        "Notes": row.notes or wording.NOTHING,
+        "Run-ID": run.run_id,
+        "Mode": run.mode,
+        "Strategy": run.strategy or wording.NOTHING,
+        "Symbol": run.symbol or wording.NOTHING,
+        "Timeframe": run.timeframe or wording.NOTHING,
+        "Feed": feed_of(run) or wording.NOTHING,
+        "State": run.state,
+        "Status": " ".join(filter(None, (str(verdict_of(run)), verdict_of(run).why))),
+        "Started": run.started_at.isoformat(timespec="seconds") if run.started_at else wording.NOTHING,
+        "Last event": heard_of(run),
+        "Equity": wording.money(run.equity, run.currency),
+        wording.TOTAL: wording.signed(run.total_pnl, run.currency),
+        wording.REALIZED: wording.signed(run.realized_pnl, run.currency),
+        "Trading state": run.trading_state or wording.NOTHING,
+        "Notes": run.notes or wording.NOTHING,
     }
 
 

@@ -11,9 +11,10 @@ import click
 
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.fleet import monitor as watching
-from peaktrade_core.fleet.cli import RUNS, heard, run_id_option, the_run
+from peaktrade_core.fleet.cli import run_id_option, the_run
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.columns import RUNNING, RUNS, heard_of, remarks
+from peaktrade_core.runs.run import Run, item_of, name_of, verdict_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
@@ -25,7 +26,6 @@ from peaktrade_core.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from rich.console import Group
 
-COLUMNS = "run mode strategy symbol timeframe state heard equity pnl drawdown denied"
 SHOWN = 15  # events on the screen of `follow`
 
 
@@ -49,7 +49,8 @@ def overview(workspace: Workspace, only_active: bool, include_inactive: bool, ma
     if not found.runs:
         none = "No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one."
         return Answer(found, none)
-    return Answer(found, lambda: [RUNS.table("", found.runs, COLUMNS), _summed(found.totals)])
+    value = {"at": found.at, "totals": found.totals, "runs": [item_of(run) for run in found.runs]}
+    return Answer(value, lambda: [RUNS.table("", found.runs, RUNNING), *remarks(found.runs), _summed(found.totals)])
 
 
 def _summed(totals: watching.Totals) -> str:
@@ -71,7 +72,7 @@ def show_run(workspace: Workspace, run_id: str | None, named: str | None, limit:
     except ArtefactError as error:
         fault = str(error)
     last = f"▲ {fault}" if fault else BARS.table("", bars, empty="No bar has been worked off yet.")
-    return Answer({"run": row, "bars": bars, "fault": fault or None}, [Table.pairs(_facts(row)), last])
+    return Answer({"run": item_of(row), "bars": bars, "fault": fault or None}, [Table.pairs(_facts(row)), last])
 
 
 def _ordered(bar: BarDone) -> str | None:
@@ -86,29 +87,30 @@ BARS = Columns[BarDone](
     signal=Column("Signal", lambda bar: f"{bar.signal:+d}"),
     price=Column("Price", lambda bar: wording.money(bar.close), "number"),
     equity=Column("Equity", lambda bar: wording.money(bar.equity), "number"),
-    pnl=Column("PnL", lambda bar: wording.signed(bar.realized_pnl + bar.unrealized_pnl), "number"),
+    pnl=Column(wording.TOTAL, lambda bar: wording.signed(bar.realized_pnl + bar.unrealized_pnl), "number"),
     orders=Column("Orders", _ordered, priority=1),
 )
 
 
-def _facts(row: RunRow) -> dict[str, Any]:
+def _facts(run: Run) -> dict[str, Any]:
     """Return what is known of a run."""
-    currency = wording.quote_currency(row.symbol)
+    verdict, currency = verdict_of(run), run.currency
     return {
-        "Run": f"{row.run_id} · {row.mode}",
-        "Strategy": f"{row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING} {row.timeframe or ''}",
-        "State": row.state + (f" · trading {row.trading_state}" if row.trading_state else ""),
-        "Started": wording.moment(row.started_at),
-        "Ended": wording.moment(row.ended_at),
-        "Last event": heard(row),
-        "Step": wording.count(row.step),
-        "Position": wording.NOTHING if row.position is None else f"{row.position:g}",
-        "Equity": wording.money(row.equity, currency),
-        "Realized PnL": wording.signed(row.realized_pnl, currency),
-        "Unrealized PnL": wording.signed(row.unrealized_pnl, currency),
-        "Drawdown": wording.percent(row.max_drawdown),
-        "Orders denied": wording.count(row.orders_blocked),
-        "Notes": row.notes or wording.NOTHING,
+        "Run": f"{run.run_id} · {run.mode}",
+        "What": name_of(run),
+        "Status": " ".join(filter(None, (str(verdict), verdict.why))),
+        "Started": wording.moment(run.started_at),
+        "Ended": wording.moment(run.ended_at),
+        "Last event": heard_of(run),
+        "Step": wording.count(run.step),
+        "Position": wording.NOTHING if run.position is None else f"{run.position:g}",
+        "Equity": wording.money(run.equity, currency),
+        wording.TOTAL: wording.signed(run.total_pnl, currency),
+        wording.REALIZED: wording.signed(run.realized_pnl, currency),
+        wording.UNREALIZED: wording.signed(run.unrealized_pnl, currency),
+        "Drawdown": wording.percent(run.max_drawdown),
+        "Orders denied": wording.count(run.orders_blocked),
+        "Notes": run.notes or wording.NOTHING,
     }
 
 
@@ -139,12 +141,12 @@ def _follow_all(workspace: Workspace, interval: float) -> None:
         while True:
             found = watching.overview(Views.of(workspace))
             at = Text(f"{wording.moment(found.at)} UTC · {_summed(found.totals)} · Ctrl-C ends", style="dim")
-            table = lines_of(RUNS.table("", found.runs, COLUMNS), live.console.width, live.console.encoding)
+            table = lines_of(RUNS.table("", found.runs, RUNNING), live.console.width, live.console.encoding)
             live.update(Group(at, *map(Text.from_ansi, table)), refresh=True)
             time.sleep(interval)
 
 
-def _follow_one(workspace: Workspace, row: RunRow, interval: float) -> None:
+def _follow_one(workspace: Workspace, row: Run, interval: float) -> None:
     """Show one run and what is new in its journal until it ends."""
     folder = RunFolder(workspace.runs, row.run_id)
     follower = watching.Follower(folder.journal)
@@ -170,7 +172,7 @@ def _follow_one(workspace: Workspace, row: RunRow, interval: float) -> None:
             time.sleep(interval)
 
 
-def _screen(row: RunRow, recent: deque[Any]) -> Group:
+def _screen(row: Run, recent: deque[Any]) -> Group:
     """Return one run as a screen: its facts, then its last events."""
     from rich.console import Group
     from rich.text import Text
@@ -182,7 +184,7 @@ def _screen(row: RunRow, recent: deque[Any]) -> Group:
     return Group(*(Text(wording.inert(line), no_wrap=True, overflow="ellipsis") for line in lines))
 
 
-def _follow_lines(workspace: Workspace, row: RunRow, follower: watching.Follower, last: int, interval: float) -> None:
+def _follow_lines(workspace: Workspace, row: Run, follower: watching.Follower, last: int, interval: float) -> None:
     """Print what is new, at most so many lines a look, until the run ends."""
     folder, most = RunFolder(workspace.runs, row.run_id), 50
     while True:

@@ -128,4 +128,4 @@ def _shown(workspace: Workspace, record: SessionRecord) -> list[Part]:
         told += [f"Command  {shlex.join(record.cli_args)}", ""]
     for incident in IncidentBook.of(workspace).rows(subject=record.session_id):
         told += [f"Incident  {incident.incident_id} {incident.severity} {incident.status}: {incident.title}", ""]
-    return [*told, CHECKS.table("", post_session_checks(Views.of(workspace), record.session_id))]
+    return [*told, CHECKS.table("", post_session_checks(Views.of(workspace).look(record.session_id)))]

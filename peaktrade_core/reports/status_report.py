@@ -12,10 +12,12 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.desk.health import health
 from peaktrade_core.fleet.ops import POSITIONS, portfolio
 from peaktrade_core.runbooks.notebook_tables import sessions_table
+from peaktrade_core.runs.columns import RUNNING, RUNS
+from peaktrade_core.runs.run import DIED
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
-from peaktrade_core.show.table import Cell, Table
+from peaktrade_core.show.table import Table
 from peaktrade_core.show.templates import css, templates
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
@@ -66,27 +68,13 @@ def status_tables(workspace: Workspace) -> list[Table]:
 
 def _runs(workspace: Workspace) -> Table:
     """Return what has not ended."""
-    rows = [
-        (
-            run.run_id,
-            Cell(run.state, "good" if run.state == "running" else "bad"),
-            f"{run.strategy or wording.NOTHING} on {run.symbol or wording.NOTHING}",
-            wording.minute(run.started_at),
-            wording.duration(run.silence_s),
-            wording.count(run.step),
-            wording.money(run.equity, wording.quote_currency(run.symbol)),
-            run.trading_state or wording.NOTHING,
-        )
-        for run in Views.of(workspace).runs(500)
-        if run.state in ("running", "silent", "died")
-    ]
-    columns = ("Session", "State", "What", "Started (UTC)", "Silent for", "Bars", "Equity", "May trade")
-    return Table("Running sessions", columns, rows, numbers=(4, 5, 6), empty="No session runs.")
+    going = [run for run in Views.of(workspace).runs(500) if run.active or run.state == DIED]
+    return RUNS.table("Running sessions", going, RUNNING, empty="No session runs.")
 
 
 def _portfolio(workspace: Workspace) -> Table:
     """Return what running sessions hold."""
-    names = "mode symbol sessions position exposure realized unrealized"
+    names = "mode symbol sessions position exposure total realized unrealized"
     held = portfolio(Views.of(workspace).runs(500))
     return POSITIONS.table("Portfolio", held, names, empty="Nothing is held: no session runs.")
 

@@ -58,7 +58,7 @@ def backtest(workspace: Workspace, **options: Any) -> Answer:
 
 def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[Part]:
     """Return what a backtest brought."""
-    from peaktrade_core.runs.figures import metric_figures
+    from peaktrade_core.runs.columns import metric_figures
 
     figures = dict(metric_figures(msgspec.to_builtins(metrics), wording.quote_currency(plan.config.symbol)))
     title = f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}"

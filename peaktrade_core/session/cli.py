@@ -15,13 +15,16 @@ import msgspec
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Query, Registry
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.columns import RUNS, SESSIONS, figures_of, remarks
+from peaktrade_core.runs.run import item_of, verdict_of
+from peaktrade_core.runs.standing import run_of
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, planned
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.progress import show_progress
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns, Table
+from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.show.terminal import say
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
 from peaktrade_core.trading.records import SessionRecord
@@ -117,7 +120,6 @@ def _plan(plan: Plan) -> Table:
 
 def summary(workspace: Workspace, record: SessionRecord) -> list[Part]:
     """Return the figures that an operator writes down, and what comes next."""
-    from peaktrade_core.runs.figures import figures_of
 
     def known(name: str) -> str:
         return str(record.setting(name) or wording.NOTHING)
@@ -134,7 +136,7 @@ def summary(workspace: Workspace, record: SessionRecord) -> list[Part]:
     if is_id(record.session_id):  # a foreign id may be no name of a folder
         onward.append(f"Journal  {relative_path(RunFolder(workspace.runs, record.session_id).journal)}")
     onward.append(f"Next     peaktrade runbook run post_session_check -p session_id={shlex.quote(record.session_id)}")
-    return [Table.pairs(pairs, f"Session {record.session_id}: {wording.badge(record.status)}"), *onward]
+    return [Table.pairs(pairs, f"Session {record.session_id}: {verdict_of(run_of(record))}"), *onward]
 
 
 def relative_path(path: Path) -> str:
@@ -170,25 +172,7 @@ def list_sessions(workspace: Workspace, **filters: Any) -> Answer:
         total = Views.of(workspace).stats().total_sessions
         none = f"No session matches these filters ({total} in the registry)."
         return Answer(rows, none if total else "No sessions yet. Run the first with `peaktrade session run`.")
-    told = [
-        f"{wording.badge(r.status)} {r.session_id}: {r.notes}" for r in rows if r.status in ("failed", "unreadable")
-    ]
-    return Answer(rows, lambda: [SESSIONS.table("", rows), *told])
-
-
-SESSIONS = Columns[SessionRow](
-    session=Column("Session", lambda r: r.session_id),
-    mode=Column("Mode", priority=3),
-    status=Column("Status", lambda r: Cell(wording.badge(r.status), TONE_OF.get(r.status, ""))),
-    started=Column("Started (UTC)", lambda r: r.started_at, priority=2),
-    duration=Column("Duration", lambda r: wording.duration(r.duration_seconds), "number", 5),
-    symbol=Column("Symbol", priority=1),
-    strategy=Column("Strategy", priority=2),
-    pnl=Column("PnL", lambda r: wording.signed(r.realized_pnl), "number"),
-    drawdown=Column("Max DD", lambda r: wording.percent(r.max_drawdown), "number", 1),
-    orders=Column("Orders", lambda r: r.num_orders, "number", 4),
-    risk=Column("Risk", lambda r: Cell(r.risk_status, TONE_OF.get(r.risk_status, "")), priority=1),
-)
+    return Answer([item_of(row) for row in rows], lambda: [RUNS.table("", rows, SESSIONS), *remarks(rows)])
 
 
 @click.command()

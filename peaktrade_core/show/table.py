@@ -33,6 +33,7 @@ TONE_OF = {
     "pass": GOOD, "warn": MID, "fail": BAD,
     "green": GOOD, "yellow": MID, "red": BAD,
     "completed": GOOD, "aborted": MID, "failed": BAD, "unreadable": BAD, "died": BAD, "silent": MID,
+    "halted": BAD, "blocked": MID, "reducing": MID, "checks": BAD,
     "ACTIVE": GOOD, "REDUCING": MID, "HALTED": BAD, "NO_ORDERS": BAD,
 }  # fmt: skip
 _LINE = 72  # characters of a title that stay on one line; a caption is only as wide as its table, which may be narrow

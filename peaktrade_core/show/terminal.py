@@ -30,6 +30,7 @@ _PLAIN = {
     "✓": "v", "✕": "x", "▲": "!", "●": "*", "⊘": "/", "✅": "v", "→": "->", "…": "...", "–": "-", "—": "-", "−": "-",
     "·": "|", "×": "x", "≥": ">=", "≤": "<=", "’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "€": "EUR", "Σ": "sum",
     "°": "deg", "▼": "v", "▽": "v", "\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ", "│": "|", "─": "-",
+    "■": "#", "◔": "o", "⚠": "!",
 }  # fmt: skip
 _BELOW = "    "  # before what stands below its row
 _NARROWEST = 16  # characters of a column of sentences

@@ -10,8 +10,16 @@ BADGES = {
     "failed": "✕ FAIL",
     "aborted": "⊘ ABORT",
     "started": "● RUN",
+    "running": "● RUN",
+    "reducing": "▼ REDUCING",
+    "blocked": "⊘ BLOCKED",
+    "halted": "■ HALTED",
+    "checks": "✕ CHECKS",
+    "silent": "◔ SILENT",
+    "died": "✕ DIED",
     "unreadable": "? UNREADABLE",
 }
+REALIZED, UNREALIZED, TOTAL = "Realized PnL", "Unrealized PnL", "Total PnL"  # total = realized + unrealized
 MARKS = {"pass": "✓ pass", "warn": "▲ warn", "fail": "✕ fail"}
 NOTHING = "–"
 _LONGEST_CODE = 10  # characters of a currency
@@ -33,7 +41,7 @@ def _written_out(found: re.Match[str]) -> str:
 
 
 def badge(status: str) -> str:
-    """Return a status with its sign, so that colour is never alone."""
+    """Return a word for how a run stands with its sign, so that colour is never alone."""
     return BADGES.get(status, status)
 
 
