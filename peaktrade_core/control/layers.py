@@ -26,8 +26,8 @@ from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import ActivityFeed
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
-from peaktrade_core.runs.run_views import DIED, SILENT
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import DIED, SILENT, Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import many
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.trading.strategies import all_strategies, get_strategy
@@ -62,7 +62,7 @@ class Layer(NamedTuple):
 def layers(workspace: Workspace) -> list[Layer]:
     """Return the seven layers; what cannot be looked at is a finding that says so."""
     recent = _recent(workspace)
-    parts: tuple[tuple[str, Callable[[Workspace, list[SessionRow]], Iterator[Finding]]], ...] = (
+    parts: tuple[tuple[str, Callable[[Workspace, list[Run]], Iterator[Finding]]], ...] = (
         ("Foundation", _foundation),
         ("Data", _data),
         ("Strategy", _strategy),
@@ -75,7 +75,7 @@ def layers(workspace: Workspace) -> list[Layer]:
 
 
 def _guarded(
-    part: Callable[[Workspace, list[SessionRow]], Iterator[Finding]], workspace: Workspace, recent: list[SessionRow]
+    part: Callable[[Workspace, list[Run]], Iterator[Finding]], workspace: Workspace, recent: list[Run]
 ) -> tuple[Finding, ...]:
     found: list[Finding] = []
     try:
@@ -85,12 +85,12 @@ def _guarded(
     return tuple(found)
 
 
-def _recent(workspace: Workspace) -> list[SessionRow]:
+def _recent(workspace: Workspace) -> list[Run]:
     """Return the sessions of the last 24 hours."""
     return Views.of(workspace).rows(Query(since=Views.of(workspace).now() - LOOK_BACK))
 
 
-def _foundation(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
+def _foundation(workspace: Workspace, _: list[Run]) -> Iterator[Finding]:
     checks = {check.id: check for check in pre_session_checks(workspace)}
     for name in ("config", "sizing", "registry"):
         if name in checks:
@@ -98,7 +98,7 @@ def _foundation(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
             yield Finding(check.status, f"{check.question} {check.evidence}", check.next_step)
 
 
-def _data(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
+def _data(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
     stored = CandleStore.of_workspace(workspace.home).series()
     yield (
         Finding(PASS, f"{len(stored)} candle series stored")
@@ -114,7 +114,7 @@ def _data(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
         yield Finding(PASS, f"no data error in {len(recent)} sessions of the last 24 h")
 
 
-def _strategy(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
+def _strategy(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
     tiers = {strategy.name: strategy.tier for strategy in all_strategies()}
     get_strategy(workspace.config.session.strategy)
     yield Finding(PASS, f"{len(tiers)} strategies registered, parameters sound")
@@ -127,7 +127,7 @@ def _strategy(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Findin
         )
 
 
-def _execution(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
+def _execution(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
     runs = [row for row in Views.of(workspace).runs(limit=200) if row.state in (SILENT, DIED)]
     for state, status in ((DIED, FAIL), (SILENT, WARN)):
         ids = [row.run_id for row in runs if row.state == state]
@@ -142,7 +142,7 @@ def _execution(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Findi
     yield Finding(PASS, f"{ended} completed in 24 h") if recent else Finding(UNKNOWN, "no session in 24 h")
 
 
-def _risk(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
+def _risk(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
     stopped = TradingStates.of(workspace).stopped()
     for state in stopped:
         status = FAIL if state.everywhere or state.state == "NO_ORDERS" else WARN
@@ -167,7 +167,7 @@ def _risk(workspace: Workspace, recent: list[SessionRow]) -> Iterator[Finding]:
     yield Finding(live.status, f"live is locked: {live.evidence}", live.next_step)
 
 
-def _monitoring(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
+def _monitoring(workspace: Workspace, _: list[Run]) -> Iterator[Finding]:
     if not Alerts.of(workspace).log.path.exists():
         yield Finding(UNKNOWN, "no alert was ever checked", "`peaktrade watch` evaluates the rules.")
         return
@@ -188,7 +188,7 @@ def _monitoring(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
         yield Finding(WARN, f"{len(lost)} alerts could not be delivered", "Check the channels in config/alerts.toml.")
 
 
-def _operations(workspace: Workspace, _: list[SessionRow]) -> Iterator[Finding]:
+def _operations(workspace: Workspace, _: list[Run]) -> Iterator[Finding]:
     now = Views.of(workspace).now()
     newest = ActivityFeed.of(workspace)(1, ["report"])
     yield _age("report", newest[0].at if newest else None, now)
@@ -225,5 +225,5 @@ def _age(what: str, at: datetime | None, now: datetime) -> Finding:
     return Finding(WARN, said, f"It is {age.days} days old.") if age > REPORT_AGE else Finding(PASS, said)
 
 
-def _names(rows: list[SessionRow]) -> str:
-    return ", ".join(row.session_id for row in rows[:3])
+def _names(rows: list[Run]) -> str:
+    return ", ".join(row.run_id for row in rows[:3])

@@ -232,7 +232,7 @@ def _validated() -> Check:
 
 
 def _recorded(workspace: Workspace) -> Check:
-    found = [row.session_id for row in Views.of(workspace).rows(Query(mode="live", limit=5))]
+    found = [row.run_id for row in Views.of(workspace).rows(Query(mode="live", limit=5))]
     return check(
         "no_live_record",
         "Does no record say that it was live?",

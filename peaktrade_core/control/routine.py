@@ -16,8 +16,8 @@ from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, UNFINISHED, EvidenceRow, evidence_rows
-from peaktrade_core.runs.run_views import ACTIVE
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import ACTIVE, Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule import periods
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
@@ -88,7 +88,7 @@ def _told(rows: list[EvidenceRow]) -> str:
     return f"{row.outcome} by {row.operator} at {at}, {row.evidence_id}"
 
 
-def _looked_before(began: list[SessionRow], done: list[EvidenceRow]) -> Check:
+def _looked_before(began: list[Run], done: list[EvidenceRow]) -> Check:
     """Return whether somebody looked before the first session of the day began."""
     question = "Was everything checked before the first session of the day?"
     starts = [row.started_at for row in began if row.started_at is not None]
@@ -116,7 +116,7 @@ def _checked_after(workspace: Workspace, done: list[EvidenceRow]) -> Check:
     midnight = _midnight(workspace)
     rows = Views.of(workspace).rows(Query(since=midnight, by_end=True))
     seen = {row.subject for row in done if row.runbook == "post_session_check" and row.state == SEALED}
-    left = [row.session_id for row in rows if row.session_id not in seen]
+    left = [row.run_id for row in rows if row.run_id not in seen]
     more = f" and {len(left) - 3} more" if len(left) > 3 else ""
     told = f"{len(rows) - len(left)} of {len(rows)}" + (f", not {', '.join(left[:3])}{more}" if left else "")
     return check(

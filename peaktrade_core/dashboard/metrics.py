@@ -84,7 +84,13 @@ class Figures(Collector):
         return [
             _gauges("sessions", "Sessions in the registry, by status.", "status", stats.by_status),
             _gauges("sessions_by_mode", "Sessions in the registry, by mode.", "mode", stats.by_mode),
-            _gauge("sessions_realized_pnl", "Sum of the sessions' realized PnL, in quote currency.", stats.total_pnl),
+            *(
+                _gauges(f"sessions_{name}", f"Sum of the sessions' {words}, by currency.", "currency", sums)
+                for name, words, sums in (
+                    ("realized_pnl", "realized PnL", {one.currency: one.realized_pnl for one in stats.by_currency}),
+                    ("total_pnl", "total PnL", {one.currency: one.total_pnl for one in stats.by_currency}),
+                )
+            ),
         ]
 
     def _runs(self) -> list[Any]:

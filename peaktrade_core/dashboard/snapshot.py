@@ -17,8 +17,8 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
-from peaktrade_core.runs.run_views import RunRow
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import Run, item_of, timeless
+from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -82,16 +82,8 @@ def _sessions(workspace: Workspace) -> SnapshotPanel:
         title="Sessions",
         status=status,
         summary=f"{stats.total_sessions} sessions: {counts}" if rows else "no session yet: `peaktrade session run`",
-        rows=[_session(row) for row in rows],
+        rows=[_item(row) for row in rows],
     )
-
-
-def _session(row: SessionRow) -> dict[str, Any]:
-    """Return a session's figures; how long it has been running depends on who asks when."""
-    kept = msgspec.to_builtins(row)
-    if row.ended_at is None:
-        kept["duration_seconds"] = None
-    return dict(kept)
 
 
 def _runs(workspace: Workspace) -> SnapshotPanel:
@@ -104,15 +96,13 @@ def _runs(workspace: Workspace) -> SnapshotPanel:
         title="Runs",
         status=status,
         summary=", ".join(f"{n} {state}" for state, n in counts.items() if n) or "nothing runs",
-        rows=[_run(row) for row in rows],
+        rows=[_item(row) for row in rows],
     )
 
 
-def _run(row: RunRow) -> dict[str, Any]:
-    """Return a run's figures without the age of its last event."""
-    kept = msgspec.to_builtins(row)
-    del kept["silence_s"]
-    return dict(kept)
+def _item(run: Run) -> dict[str, Any]:
+    """Return a run's figures without those that depend on the time of asking."""
+    return dict(msgspec.to_builtins(timeless(item_of(run))))
 
 
 def _alerts(workspace: Workspace) -> SnapshotPanel:

@@ -13,7 +13,8 @@ from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.notebook_tables import check_table
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -36,7 +37,7 @@ def pre_session_checks(workspace: Workspace) -> list[Check]:
     ]
 
 
-def _recent(workspace: Workspace) -> list[SessionRow]:
+def _recent(workspace: Workspace) -> list[Run]:
     """Return the sessions of the last 24 hours that ended badly or cannot be read."""
     views = Views.of(workspace)
     since: datetime = views.now() - LOOK_BACK
@@ -89,8 +90,8 @@ def _state(workspace: Workspace) -> Check:
     )
 
 
-def _ended(recent: list[SessionRow], status: str, question: str) -> Check:
-    found = [row.session_id for row in recent if row.status == status]
+def _ended(recent: list[Run], status: str, question: str) -> Check:
+    found = [row.run_id for row in recent if row.status == status]
     steps = {
         "failed": "Read its post-session check and document it; two in a row mean: pause.",
         "aborted": "Document who stopped it and why; if nobody did, look at the machine's log.",

@@ -107,12 +107,12 @@ def _shadow(apart: Workspace) -> Iterator[Check]:
     numbered = [event.seq for event in events] == list(range(len(events)))
     told = f"{len(events)} events, from start to end"
     yield check("journal", "Journal: is it whole?", numbered and isinstance(events[-1], ev.End), told, "It has holes.")
-    row = Views.of(apart).row(record.session_id)
-    told = f"1 record, {row.status}, PnL {row.realized_pnl:+.2f}" if row.realized_pnl is not None else "no PnL"
+    row = Views.of(apart).run(record.session_id)
+    told = f"1 record, {row.status}, total PnL {row.total_pnl:+.2f}" if row.total_pnl is not None else "no PnL"
     yield check(
         "registry", "Registry: does it know the session?", row.status == "completed", told, "Look at the record."
     )
-    found = [one for one in post_session_checks(Views.of(apart), record.session_id) if one.status == FAIL]
+    found = [one for one in post_session_checks(Views.of(apart).look(record.session_id)) if one.status == FAIL]
     told = "; ".join(f"{one.id}: {one.evidence}" for one in found) or "ledger, record and journal agree"
     yield check("check", "Check: does the post-session check pass?", not found, told, "Stop trading on this version.")
 

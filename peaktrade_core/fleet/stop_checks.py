@@ -12,7 +12,7 @@ from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.ops import orders
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.venue.orders import venue_orders
@@ -30,7 +30,7 @@ def fleet_to_stop(workspace: Workspace) -> Fleet:
         return Fleet.of(aside)
 
 
-def asked_first(workspace: Workspace, rows: Sequence[RunRow]) -> Check:
+def asked_first(workspace: Workspace, rows: Sequence[Run]) -> Check:
     """Return whether each run was asked to end before it is killed."""
     asked = [row.run_id for row in rows if RunFolder(workspace.runs, row.run_id).stop_request() is not None]
     told = f"{len(asked)} of {len(rows)} were asked to end before"
@@ -117,12 +117,12 @@ def order_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
     ]
 
 
-def _journals(workspace: Workspace, rows: Sequence[RunRow]) -> Check:
+def _journals(workspace: Workspace, rows: Sequence[Run]) -> Check:
     """Look whether each journal says how it ended, as a session that shut down in good order does."""
     torn = []
     for row in rows:
         try:
-            ended = Views.of(workspace).tally(row.run_id).end is not None
+            ended = Views.of(workspace).look(row.run_id).tally.end is not None
         except PeaktradeError as error:
             torn.append(f"{row.run_id}: {error}")
             continue

@@ -13,9 +13,8 @@ import msgspec
 from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError
-from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.handbook import next_step
-from peaktrade_core.runs.views import Views
+from peaktrade_core.runs.views import Look
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import Tally
@@ -25,18 +24,18 @@ LOSS_REVIEW = 0.02  # fraction of the start balance
 AGREEMENT = 1e-6  # two ledgers may differ by this [quote ccy]
 
 
-def post_session_checks(views: Views, session_id: str) -> list[Check]:
+def post_session_checks(look: Look) -> list[Check]:
     """Return the answered checklist of one session, in the order in which an operator reads it.
 
     Raises:
         SessionNotFoundError: no record has that id.
     """
-    record = views.record(session_id)
+    record = look.record
     checks = [_status(record), _error(record)]
     if record.status == "started":
         return checks
     try:
-        tally = views.tally(session_id)
+        tally = look.tally
     except ArtefactError as fault:
         tally = None
         checks.append(
@@ -51,7 +50,7 @@ def post_session_checks(views: Views, session_id: str) -> list[Check]:
     if tally is not None:
         checks += [_journal(record, tally), _fold(record, tally), _ledger(record, tally)]
     checks += [_identity(record), _drawdown(record), _pnl(record), _duration(record), _orders(record)]
-    checks += [_denials(record), _gaps(record), _risk(record), _siblings(views, record)]
+    checks += [_denials(record), _gaps(record), _risk(record), _siblings(look)]
     return checks
 
 
@@ -249,14 +248,10 @@ def _risk(record: SessionRecord) -> Check:
     )
 
 
-def _siblings(views: Views, record: SessionRecord) -> Check:
+def _siblings(look: Look) -> Check:
     """Look for other failed sessions in the 24 hours before this one began."""
-    since = (record.started_at or views.now()) - timedelta(hours=24)
-    failed = [
-        row.session_id
-        for row in views.rows(Query(status="failed", limit=50))
-        if row.started_at and since <= row.started_at and row.session_id != record.session_id
-    ]
+    since = (look.record.started_at or look.views.now()) - timedelta(hours=24)
+    failed = look.failed_since(since)
     return check(
         "others",
         "Are there no other failed sessions since 24 h before?",

@@ -54,7 +54,7 @@ def dashboard_checks(workspace: Workspace, url: str) -> list[Check]:
 
 def _shown(workspace: Workspace, base: str) -> Check:
     """Compare the newest sessions there with those of the registry; an empty registry must be shown as empty."""
-    ours = [row.session_id for row in Views.of(workspace).rows(Query(limit=SHOWN))]
+    ours = [row.run_id for row in Views.of(workspace).rows(Query(limit=SHOWN))]
     try:
         found = _get(f"{base}/api/live_sessions?limit={SHOWN}")
         theirs = [row["session_id"] for row in found]

@@ -17,12 +17,13 @@ import msgspec
 from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.dashboard.watching.probe import FILTERED, SNAPSHOT, Answer, Seen
 from peaktrade_core.records.registry import Query
-from peaktrade_core.runs.run_views import ENDED
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import ENDED, Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
-COMPARED = ("status", "mode", "symbol", "started_at", "ended_at", "realized_pnl", "max_drawdown", "num_orders", "notes")
+COMPARED = ("status", "mode", "symbol", "started_at", "ended_at", "realized_pnl", "total_pnl", "max_drawdown", "num_orders",
+            "notes")  # fmt: skip
 _RESTART = "Start it again: `peaktrade dashboard`; a port that is taken: another with --port."
 
 
@@ -133,7 +134,7 @@ def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[
     listed = seen.json("/api/live_sessions?limit=50")
     found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     theirs = {str(one.get("session_id")): one for one in found}
-    differing = [one.session_id for one in ours if not _same(one, theirs.get(one.session_id))]
+    differing = [one.run_id for one in ours if not _same(one, theirs.get(one.run_id))]
     stats = seen.mapping("/api/live_sessions/stats")
     incident = "Open an incident: what people watch is not what was recorded. Trust the record and its journal."
     return [
@@ -164,7 +165,7 @@ def _filters(workspace: Workspace, seen: Seen) -> Check:
     told = [one.get("session_id") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else None
     page = seen.answers.get(f"/?{FILTERED}", Answer(0, "")).body
     shown = re.findall(r'data-session="([^"]*)"', page)
-    ours = [row.session_id for row in rows]
+    ours = [row.run_id for row in rows]
     return check(
         "filters",
         "Do page and API list under the filters shadow and completed what the registry has?",
@@ -179,7 +180,8 @@ def _filters(workspace: Workspace, seen: Seen) -> Check:
 
 def _one_session(workspace: Workspace, seen: Seen, session_id: str, theirs: Mapping[str, object]) -> list[Check]:
     """Return whether a session is in the dashboard's list, and its page complete."""
-    row, record = Views.of(workspace).row(session_id), Views.of(workspace).record(session_id)
+    look = Views.of(workspace).look(session_id)
+    row, record = look.run, look.record
     quoted = quote(session_id, safe="")
     detail = seen.mapping(f"/api/live_sessions/{quoted}")
     page = seen.answers.get(f"/session/{quoted}", Answer(0, ""))
@@ -204,7 +206,7 @@ def _one_session(workspace: Workspace, seen: Seen, session_id: str, theirs: Mapp
     ]
 
 
-def _same(row: SessionRow, told: object) -> bool:
+def _same(row: Run, told: object) -> bool:
     """Return whether an item of the API says what a row says."""
     ours = msgspec.to_builtins(row)
     return isinstance(told, dict) and all(told.get(name) == ours[name] for name in COMPARED)

@@ -16,7 +16,7 @@ from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.rehearsal import portable
 from peaktrade_core.runbooks.runbook import Runbook
-from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
@@ -68,7 +68,7 @@ def restarted_checks(workspace: Workspace, run_id: str, dashboard_url: str) -> l
     return portable(workspace, [*found, *dashboard_checks(workspace, dashboard_url)])
 
 
-def _lives(row: RunRow) -> Check:
+def _lives(row: Run) -> Check:
     """Look whether the run's process lives, or it came to its end in good order."""
     ended = "it has ended already" if row.state == "completed" else row.notes or "see its checklist"
     return check(
@@ -80,7 +80,7 @@ def _lives(row: RunRow) -> Check:
     )
 
 
-def _signals(workspace: Workspace, row: RunRow) -> Check:
+def _signals(workspace: Workspace, row: Run) -> Check:
     """Look for the first signals and orders in the run's journal."""
     question, step = (
         "Do signals and orders come?",
@@ -96,7 +96,7 @@ def _signals(workspace: Workspace, row: RunRow) -> Check:
     return check("signals", question, signals > 0, told, step, otherwise=WARN)
 
 
-def _limits(workspace: Workspace, row: RunRow) -> Check:
+def _limits(workspace: Workspace, row: Run) -> Check:
     """Look whether the run is held to limits: its own, and a trading state that can be read."""
     question, step = "Are risk limits in force for it?", "Stop it: a run without limits must not trade."
     try:
