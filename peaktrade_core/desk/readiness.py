@@ -12,10 +12,10 @@ from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
-from peaktrade_core.runbooks.notebook_tables import check_table
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.planning import plan_session
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
