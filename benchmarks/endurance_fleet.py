@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from bench_cli import REPOSITORY
 
-from peaktrade_core.base.checks import FAIL
+from peaktrade_core.base.question import FAIL
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
 from peaktrade_core.records.folder import RunFolder

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.tails import newest_lines

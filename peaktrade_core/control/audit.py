@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.chain import BEGINNING, Chain, Link
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Status, check
 from peaktrade_core.base.clock import as_utc, iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.base.files import sha256_of
@@ -156,7 +156,7 @@ def registry_check(audit: RegistryAudit) -> Check:
     old = f"; {len(audit.before)} from before the chain" if audit.before else ""
     good = f"{audit.matching:,} records as they were entered{old}"
     told = "; ".join(filter(None, [audit.fault, *bad, *odd])) or good
-    status = FAIL if audit.fault or bad else WARN if any(odd) else PASS
+    status: Status = FAIL if audit.fault or bad else WARN if any(odd) else PASS
     step = {PASS: "", WARN: "`peaktrade audit adopt` settles what is entered twice; the rest heals.", FAIL: _RESTORE}
     question = "Is every finished session's record as it was written?"
     return Check(id="registry_chain", question=question, status=status, evidence=told, next_step=step[status])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from peaktrade_core.base.checks import FAIL
+from peaktrade_core.base.question import FAIL
 from peaktrade_core.control.gates import GATES, GateResult, gate_results, run_gates
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.output import print_json, print_table

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.control.gates import UNKNOWN, GateResult, gate_results

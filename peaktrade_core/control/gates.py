@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from peaktrade_core.base.checkout import broken_links, documents, git_commit, is_checkout, sources_digest
-from peaktrade_core.base.checks import FAIL, PASS, worst
+from peaktrade_core.base.question import FAIL, PASS, worst
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.resources import share_dir

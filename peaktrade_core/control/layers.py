@@ -14,7 +14,7 @@ import msgspec
 
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.watcher import watch_of
-from peaktrade_core.base.checks import FAIL, PASS, WARN
+from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.control.gates import UNKNOWN, gate_results

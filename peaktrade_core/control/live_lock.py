@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.checkout import git_commit
-from peaktrade_core.base.checks import FAIL, WARN, Check, check, worst
+from peaktrade_core.base.question import FAIL, WARN, Check, check, worst
 from peaktrade_core.base.clock import EPOCH, iso, local
 from peaktrade_core.base.errors import ConfigError, ForbiddenRequestError, LiveModeNotAllowedError, PeaktradeError
 from peaktrade_core.base.files import sha256_of

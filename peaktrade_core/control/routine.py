@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.records.registry import Query

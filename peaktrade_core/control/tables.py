@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check, worst
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check, worst
 from peaktrade_core.control.audit import audit_checks
 from peaktrade_core.control.control import (
     FIX,

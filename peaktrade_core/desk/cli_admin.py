@@ -38,7 +38,7 @@ def init(folder: Path) -> None:
 @workspace_options
 def doctor(home: str | None, config: str | None, as_json: bool) -> int:
     """Check environment, configuration, disk, clock and stale sessions; exit code 1 when a check fails."""
-    from peaktrade_core.base.checks import FAIL, worst
+    from peaktrade_core.base.question import FAIL, worst
     from peaktrade_core.desk.doctor import examine
 
     checks = examine(Workspace(home, config))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from peaktrade_core.base.checks import FAIL
+from peaktrade_core.base.question import FAIL
 from peaktrade_core.desk.release_checks import release_checks
 from peaktrade_core.halts.kill_switch import KillSwitch, KillSwitchStatus
 from peaktrade_core.show import wording

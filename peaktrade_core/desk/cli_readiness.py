@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from peaktrade_core.base.checks import FAIL, PASS, Check, worst
+from peaktrade_core.base.question import FAIL, PASS, Check, worst
 from peaktrade_core.base.errors import LiveModeNotAllowedError
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_table

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.desk.installation import requirements, version_of
 from peaktrade_core.halts.states import TradingStates

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.watcher import watch_of
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.desk.doctor import examine
 from peaktrade_core.halts.account import Account

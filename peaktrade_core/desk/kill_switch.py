@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, PeaktradeError
 from peaktrade_core.desk.release_checks import release_checks
 from peaktrade_core.desk.stages import EXERCISED

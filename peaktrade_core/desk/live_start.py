@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL, Check
+from peaktrade_core.base.question import FAIL, Check
 from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.files import write_atomic

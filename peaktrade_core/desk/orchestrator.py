@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from peaktrade_core.base.checks import PASS, WARN, Check, check
+from peaktrade_core.base.question import PASS, WARN, Check, check
 from peaktrade_core.base.errors import (
     ArtefactError,
     ConfigError,

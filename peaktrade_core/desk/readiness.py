@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query

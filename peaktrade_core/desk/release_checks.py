@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.base.checks import FAIL, Check, check
+from peaktrade_core.base.question import FAIL, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.desk.doctor import examine
 from peaktrade_core.halts.account import Account

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check, worst
+from peaktrade_core.base.question import FAIL, WARN, Check, check, worst
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.runs.checks import post_session_checks

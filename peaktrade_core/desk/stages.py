@@ -12,7 +12,7 @@ import os
 from datetime import timedelta
 
 from peaktrade_core.alerts.watcher import watch_of
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import LiveModeNotAllowedError, PeaktradeError, UnknownNameError
 from peaktrade_core.desk.doctor import examine
 from peaktrade_core.desk.readiness import pre_session_checks

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.desk.doctor import interpreter_checks
 from peaktrade_core.desk.health import health

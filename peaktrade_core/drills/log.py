@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.chain import Chain
-from peaktrade_core.base.checks import Check, check
+from peaktrade_core.base.question import Check, check
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.base.files import sha256_of, write_atomic

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.halts.states import scope_of
 from peaktrade_core.records.registry import Query

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 from filelock import FileLock, Timeout
 
-from peaktrade_core.base.checks import FAIL, Check, check
+from peaktrade_core.base.question import FAIL, Check, check
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.log import append_line

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from peaktrade_core.base.checks import FAIL, PASS, Check
+from peaktrade_core.base.question import FAIL, PASS, Check
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, PeaktradeError
 from peaktrade_core.base.people import person_key, same_person
@@ -151,7 +151,7 @@ class KillSwitch:
         with self._alone():
             over, request = self._states.said(GLOBAL), self._confirmed_by(by, reason)
         checks = health()
-        answers = {check.id: check.status for check in checks}
+        answers: dict[str, str] = {check.id: check.status for check in checks}
         failed = [f"{check.id}: {check.evidence}" for check in checks if check.status == FAIL]
         if failed:
             self._refuse(by, reason, "; ".join(failed), answers)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.states import TradingStates, scope_of
 from peaktrade_core.incidents.book import IncidentBook

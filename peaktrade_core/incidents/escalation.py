@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.fleet.during_session import (
     GO_ON,
     INVESTIGATE,

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.people import person_key
@@ -173,7 +173,7 @@ def response_checks(incident: Incident) -> list[Check]:
     Source: workflow overview, incident-response checklist; operational runbooks 11.2 and 11.3.
     """
     high, over = incident.severity == HIGH, incident.status == CLOSED
-    later = FAIL if over else WARN
+    later: Status = FAIL if over else WARN
     commander = incident.duties.get("commander", "")
     three = [name for name in ("symptom", "suspected", "next_step") if not getattr(incident, name)]
     words = "symptom, suspected cause, next step"

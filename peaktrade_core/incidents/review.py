@@ -12,7 +12,7 @@ from statistics import median
 
 import msgspec
 
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.base.question import WARN, Check, Status, check
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.book import IncidentBook
@@ -140,6 +140,6 @@ def _checks(
     ]  # fmt: skip
 
 
-def _none(id: str, question: str, found: list[str], step: str, otherwise: str = WARN) -> Check:
+def _none(id: str, question: str, found: list[str], step: str, otherwise: Status = WARN) -> Check:
     """Return a check that passes when nothing was found."""
     return check(id, question, not found, ", ".join(found[:5]) or "none", step, otherwise=otherwise)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.base.checks import Check
+from peaktrade_core.base.question import Check
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.records.registry import ALL, Query
 from peaktrade_core.runs.checks import post_session_checks

@@ -14,7 +14,7 @@ import msgspec
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import Activity, ActivityFeed
 from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.chain import Chain
-from peaktrade_core.base.checks import Check, worst
+from peaktrade_core.base.question import Check, worst
 from peaktrade_core.base.clock import Clock, FixedClock, iso, local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
 from peaktrade_core.base.files import sha256_of, write_atomic

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Status
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, PeaktradeError
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.runbooks.book import EvidenceBook, tag_of
@@ -110,7 +110,7 @@ def evidence_check(book: EvidenceBook) -> Check:
     if not bad:
         told = f"{len(rows) - len(hanging)} records sealed" + (f", {len(hanging)} not finished" if hanging else "")
     serious = any(row.state in (CHANGED, MISSING, TORN) for row in rows)
-    status = FAIL if serious else WARN if bad else PASS
+    status: Status = FAIL if serious else WARN if bad else PASS
     found = Check(id="evidence", question=question, status=status, evidence=told, next_step=step if bad else "")
     return with_ending(found, book.chain)
 

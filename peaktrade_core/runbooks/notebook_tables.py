@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peaktrade_core.base.checks import PASS, Check, worst
+from peaktrade_core.base.question import PASS, Check, worst
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import ALL, Query, Registry

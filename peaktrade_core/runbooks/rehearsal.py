@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from peaktrade_core.base.checks import PASS, WARN, Check
+from peaktrade_core.base.question import PASS, WARN, Check
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.workspace.workspace import Workspace
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check, worst
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check, worst
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session, run_planned_session
 from peaktrade_core.runbooks.notebook_tables import (

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.checks import PASS, Check
+from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.base.clock import FixedClock, iso, local
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.runbooks import evidence as ev
@@ -26,7 +26,7 @@ from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 REHEARSAL = "demo operator"
-_TONE = {"pass": GOOD, "warn": MID, "fail": BAD, ev.OPEN: MID}
+_TONE = {"pass": GOOD, "unknown": MID, "warn": MID, "fail": BAD, ev.OPEN: MID}
 _OUTCOME_TONE = {ev.PASSED: GOOD, ev.WARNED: MID, ev.FAILED: BAD, ev.STOPPED: MID, ev.INCOMPLETE: MID}
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import msgspec
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.records.registry import Query

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import ExchangeError
 from peaktrade_core.runs.error_help import next_step

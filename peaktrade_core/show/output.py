@@ -20,6 +20,7 @@ STYLES = {
     "started": "blue",
     "unreadable": "red",
     "pass": "green",
+    "unknown": "yellow",
     "warn": "yellow",
     "fail": "red",
     "green": "green",

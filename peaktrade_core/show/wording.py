@@ -11,7 +11,7 @@ BADGES = {
     "started": "● RUN",
     "unreadable": "? UNREADABLE",
 }
-MARKS = {"pass": "✓ pass", "warn": "▲ warn", "fail": "✕ fail"}
+MARKS = {"pass": "✓ pass", "unknown": "? unknown", "warn": "▲ warn", "fail": "✕ fail"}
 NOTHING = "–"
 _LONGEST_CODE = 10  # characters of a currency
 MINUS = "\N{MINUS SIGN}"  # as wide as the plus, unlike the hyphen

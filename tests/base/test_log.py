@@ -18,7 +18,7 @@ import pytest
 from peaktrade_core.alerts.alerts import AlertBook, Raised, Silenced
 from peaktrade_core.alerts.log import AlertLog, note_in_runs
 from peaktrade_core.base.chain import Chain
-from peaktrade_core.base.checks import Check
+from peaktrade_core.base.question import Check
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.log import append_line

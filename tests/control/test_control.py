@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from peaktrade_core.base.checks import check
+from peaktrade_core.base.question import check
 from peaktrade_core.control.control import control_center, operator_output
 from peaktrade_core.control.live_lock import audit_snapshot, lock_checks
 from peaktrade_core.control.routine import routine

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, worst
+from peaktrade_core.base.question import FAIL, PASS, WARN, worst
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import StrategyError
 from peaktrade_core.desk.smoke import smoke

@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from peaktrade_core.alerts.log_checks import bad_lines, log_checks
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 from peaktrade_core.base.errors import ConfigError, StepOpenError
 from peaktrade_core.dashboard.watching.checks import dashboard_checks
 from peaktrade_core.dashboard.watching.restart_after_maintenance import accept_changes, restarted_checks

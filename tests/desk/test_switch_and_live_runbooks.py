@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN
+from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.desk.kill_switch import (
     ask_cause,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.checks import FAIL, WARN, Check
+from peaktrade_core.base.question import FAIL, WARN, Check
 from peaktrade_core.base.clock import EPOCH, FixedClock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
 from peaktrade_core.base.people import same_person

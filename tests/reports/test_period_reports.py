@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN
+from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.registry import Registry

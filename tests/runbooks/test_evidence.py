@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from peaktrade_core.base.checks import check
+from peaktrade_core.base.question import check
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
 from peaktrade_core.runbooks import evidence as ev

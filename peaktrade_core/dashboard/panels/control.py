@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN
+from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.control.control import control_center, operator_output
 from peaktrade_core.control.gates import UNKNOWN, gate_results
 from peaktrade_core.control.routine import routine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from peaktrade_core.base.checks import worst
+from peaktrade_core.base.question import worst
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError, SessionNotFoundError
 from peaktrade_core.dashboard.panels.base import Asked, panel

@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import Any
 
 from peaktrade_core.base.checkout import git_commit
-from peaktrade_core.base.checks import FAIL, WARN, worst
+from peaktrade_core.base.question import FAIL, WARN, worst
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.layers import layers

@@ -12,7 +12,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import msgspec
 
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.rehearsal import is_rehearsal, left_out

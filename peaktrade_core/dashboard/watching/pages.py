@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.dashboard.watching.probe import FILTERED, SNAPSHOT, Answer, Seen
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.run_views import ENDED

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from peaktrade_core.alerts.log_checks import log_checks
 from peaktrade_core.alerts.watcher import watch_of
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.dashboard.watching.checks import dashboard_checks
 from peaktrade_core.desk.installation import FILE, accept

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.base.clock import local
 from peaktrade_core.dashboard.watching.probe import Seen, seen_rows
 from peaktrade_core.dashboard.watching.watch import recent_evidence
@@ -172,7 +172,7 @@ def series_checks(workspace: Workspace, limit: int = 20) -> list[Check]:
     ]  # fmt: skip
 
 
-def _found(id: str, question: str, rows: Sequence[SessionRow], good: str, step: str, *, otherwise: str = WARN) -> Check:
+def _found(id: str, question: str, rows: Sequence[SessionRow], good: str, step: str, *, otherwise: Status = WARN) -> Check:
     """Return a check that no session was found."""
     told = ", ".join(row.session_id for row in rows[:3])
     return check(id, question, not rows, f"{len(rows)}: {told}" if rows else good, step, otherwise=otherwise)

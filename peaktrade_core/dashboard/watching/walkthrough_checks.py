@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from peaktrade_core.base.checks import PASS, WARN, Check, check
+from peaktrade_core.base.question import PASS, WARN, Check, check
 from peaktrade_core.base.errors import LiveModeNotAllowedError
 from peaktrade_core.dashboard.watching.probe import Answer, Seen
 from peaktrade_core.desk.doctor import examine

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.dashboard.snapshot import Snapshot, take

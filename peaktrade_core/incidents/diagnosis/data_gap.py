@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.incidents.diagnosis import findings as dg
 from peaktrade_core.incidents.diagnosis.facts import Facts, alert_sentences, said, sentences
 from peaktrade_core.incidents.diagnosis.findings import Branch, Finding

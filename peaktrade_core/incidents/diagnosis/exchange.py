@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from peaktrade_core.base.checks import Check
+from peaktrade_core.base.question import Check
 from peaktrade_core.incidents.diagnosis import findings as dg
 from peaktrade_core.incidents.diagnosis.facts import Facts, Trouble
 from peaktrade_core.incidents.diagnosis.findings import Branch, Finding

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from peaktrade_core.base.checks import Check
+from peaktrade_core.base.question import Check
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.incidents.incident import SEVERITIES
 

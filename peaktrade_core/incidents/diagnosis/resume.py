@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.incidents.diagnosis.facts import Facts, Trouble, alert_sentences, said, sentences
 from peaktrade_core.incidents.diagnosis.findings import Finding
 from peaktrade_core.show.wording import moment

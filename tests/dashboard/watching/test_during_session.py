@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.checks import Check
+from peaktrade_core.base.question import Check
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, StepOpenError
 from peaktrade_core.dashboard.watching.tables import series_checks, tile_table
