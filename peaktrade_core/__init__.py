@@ -14,7 +14,7 @@ _HOMES = {
     "workspace.workspace": "Workspace",
     "control.tables": """
         audit_answers evidence_index_table gate_answers layer_answers layer_table lock_answers
-        open_control_center operator_text routine_answers status_answers""",
+        open_control_center operator_text routine_answers status_answers workspace_state""",
     "dashboard.watching.checks": "dashboard_checks",
     "dashboard.watching.probe": "look_at_dashboard",
     "incidents.divergence_case": """
@@ -37,7 +37,7 @@ _HOMES = {
     "incidents.tables": "case_evidence case_others case_summary case_tree",
     "desk.live_start": """
         ask_both ask_go gate_checks go_no_go_path limits_table live_checks preview_table write_go_no_go""",
-    "alerts.log_checks": "bad_lines_table log_checks",
+    "alerts.questions": "bad_lines_table log_checks",
     "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
     "runbooks.notebook": """
@@ -45,17 +45,17 @@ _HOMES = {
     "runbooks.notebook_tables": """
         answers_table check_session check_table deny_table evidence_table links plan_table readiness
         risk_use_table runbook_index session_checks session_files session_summary sessions_table smoke_test
-        statistics_table venue_readiness workspace_state""",
+        statistics_table venue_readiness""",
     "dashboard.watching.pages": "agreement_checks page_checks read_only_checks",
     "reports.period_tables": """
         open_day open_week period_alerts period_attention period_carried period_denials period_failures
         period_figure period_halts period_overview period_results period_sessions""",
     "dashboard.watching.restart_after_maintenance": "accept_changes restarted_checks smoke_run",
     "runbooks.session_run": "ask_to_start run_session_step",
-    "desk.start_checks": """
-        changes_table desk_checks health_checks ready_checks session_ready settings_checks smoke_order""",
+    "desk.installation": "changes_table",
     "runbooks.steps": "begin_runbook",
-    "desk.readiness": "readiness",
+    "desk.readiness": """
+        desk_checks health_checks readiness ready_checks session_ready settings_checks smoke_order""",
     "desk.safe_stop": "running_table stop_runs",
     "desk.kill_switch": """
         ask_cause audit_table check_fit check_obeyed switch_checks switch_files switch_meaning switch_table

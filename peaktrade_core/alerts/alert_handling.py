@@ -12,8 +12,8 @@ from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.settings_file import workspace_alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
-from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.steps import Runbook
 from peaktrade_core.runs.views import Views

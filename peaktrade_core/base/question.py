@@ -7,7 +7,7 @@ that catches it. ``unknown`` means that nothing is known: it is worse than ``pas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from peaktrade_core.base.errors import ExchangeError, PeaktradeError
 
 Status = Literal["pass", "unknown", "warn", "fail"]
-PASS: Final = "pass"
+PASS: Final = "pass"  # noqa: S105
 UNKNOWN: Final = "unknown"
 WARN: Final = "warn"
 FAIL: Final = "fail"
@@ -23,8 +23,10 @@ ORDER: tuple[Status, ...] = (PASS, UNKNOWN, WARN, FAIL)  # what is unknown is ne
 WORDS: dict[Status, str] = {PASS: "OK", UNKNOWN: "UNKNOWN", WARN: "WARN", FAIL: "FAIL"}
 NOT_LOOKED_AT = "not looked at: this is a rehearsal, and the answer differs by machine"
 
+Differs = Literal["", "figures", "answer"]
+
 S = TypeVar("S")
-Found = tuple[bool | Status, str] | tuple[bool | Status, str, str]
+T = TypeVar("T")
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,9 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     next_step: str = ""
 
 
+Found = tuple[bool | Status, str] | tuple[bool | Status, str, str] | Check
+
+
 @dataclass(frozen=True)
 class Question(Generic[S]):
     """A question as it is declared.
@@ -49,17 +54,17 @@ class Question(Generic[S]):
     Attributes:
         id: of its answers, the same wherever it is asked; text: what is asked; step: what to do when it is not a yes.
         otherwise: how bad that is.
-        portable: whether a rehearsal asks it, whose answers must be the same on every machine.
-        advice: what to do about an error that it raises, where ``step`` does not fit.
+        differs: what is not the same on every machine: nothing, the ``figures`` of a good answer, or the ``answer``.
+        advice: what to do about an error of the venue.
         ask: returns whether all is well, the evidence, and a step of its own where ``step`` does not fit; a status in
-            the place of the yes or no says how bad it is.
+            the place of the yes or no says how bad it is. An answer that was given elsewhere is returned as it is.
     """
 
     id: str
     text: str
     step: str
     otherwise: Status
-    portable: bool
+    differs: Differs
     advice: Callable[[str], str] | None
     ask: Callable[[S], Found]
 
@@ -68,17 +73,27 @@ class Question(Generic[S]):
         try:
             found = self.ask(subject)
         except (PeaktradeError, OSError) as error:
-            told = f"{type(error).__name__}: {error}" if isinstance(error, ExchangeError) else str(error)
-            found = (FAIL, told, self.advice(told) if self.advice else self.step)
+            venue = isinstance(error, ExchangeError)  # the class of its errors says what helps
+            told = f"{type(error).__name__}: {error}" if venue else str(error)
+            found = (FAIL, told, self.advice(told) if self.advice and venue else self.step)
+        if isinstance(found, Check):
+            return found
         well, evidence, *step = found
         status: Status = self.otherwise if well is False else PASS if well is True else well
         todo = "" if status == PASS else (step or [self.step])[0]
         return Check(id=self.id, question=self.text, status=status, evidence=evidence, next_step=todo)
 
-    def not_asked(self) -> Check:
-        """Return the answer of a rehearsal that does not ask it."""
-        step = "Nothing: in operations it is asked."
-        return Check(id=self.id, question=self.text, status=UNKNOWN, evidence=NOT_LOOKED_AT, next_step=step)
+    def about(self, find: Callable[[T], S]) -> Question[T]:
+        """Return the same question about something in which its subject is found."""
+        return replace(self, ask=lambda subject: self.ask(find(subject)))  # type: ignore[arg-type, return-value]
+
+    def rehearse(self, subject: S) -> Check:
+        """Return the answer of a rehearsal, which is the same on every machine; what differs is not asked."""
+        if self.differs == "answer":
+            step = "Nothing: in operations it is asked."
+            return Check(id=self.id, question=self.text, status=UNKNOWN, evidence=NOT_LOOKED_AT, next_step=step)
+        found = self(subject)
+        return msgspec.structs.replace(found, evidence="yes") if self.differs and found.status == PASS else found
 
 
 def question(
@@ -87,11 +102,11 @@ def question(
     step: str = "",
     *,
     otherwise: Status = FAIL,
-    portable: bool = True,
+    differs: Differs = "",
     advice: Callable[[str], str] | None = None,
 ) -> Callable[[Callable[[S], Found]], Question[S]]:
     """Declare a question; see :class:`Question` for the arguments and for what the function returns."""
-    return lambda ask: Question(id, text, step, otherwise, portable, advice, ask)
+    return lambda ask: Question(id, text, step, otherwise, differs, advice, ask)
 
 
 def answers(questions: Iterable[Question[S]], subject: S, *, rehearsal: bool = False) -> list[Check]:
@@ -101,7 +116,15 @@ def answers(questions: Iterable[Question[S]], subject: S, *, rehearsal: bool = F
         questions: in the order in which a person reads them; subject: what each is asked about.
         rehearsal: leave out what differs from machine to machine.
     """
-    return [one.not_asked() if rehearsal and not one.portable else one(subject) for one in questions]
+    return [one.rehearse(subject) if rehearsal else one(subject) for one in questions]
+
+
+def known(find: Callable[[], T]) -> T | None:
+    """Return a figure that goes beside an answer; None where it cannot be told, which the answer says."""
+    try:
+        return find()
+    except (PeaktradeError, OSError):
+        return None
 
 
 def check(id: str, question: str, ok: bool, evidence: str, next_step: str, *, otherwise: Status = FAIL) -> Check:

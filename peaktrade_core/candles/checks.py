@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.question import WARN, Check, check, worst
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import DataError
+from peaktrade_core.base.question import WARN, Check, check, worst
 from peaktrade_core.show.wording import count, duration, minute, percent
 from peaktrade_core.trading.market import Bar, bar_fault
 

@@ -19,16 +19,16 @@ MARKS = {"pass": "PASS", "fail": "FAIL", "unknown": "UNKNOWN"}
 @workspace_options
 def control(home: str | None, config: str | None, as_json: bool) -> int:
     """Print the operator output: layers L0 to L6, the seven gates, new evidence, what is due; exit 1 on a failure."""
-    from peaktrade_core.control.control import control_center, operator_output
+    from peaktrade_core.control.control import control_center, document, operator_output
 
     workspace = Workspace(home, config)
     recover(workspace)
     found = control_center(workspace)
     if as_json:
-        print_json(found)
+        print_json(document(found))
     else:
         click.echo(operator_output(found))
-    return int(found.status == FAIL)
+    return int(found.whole.status == FAIL)
 
 
 @click.group(invoke_without_command=True)

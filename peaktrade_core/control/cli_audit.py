@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from peaktrade_core.base.question import FAIL, Check, worst
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.question import FAIL, Check, worst
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.output import print_json, print_table

@@ -19,7 +19,7 @@ from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.routes import JSON, Param, Route
 from peaktrade_core.dashboard.snapshot import Snapshot
 
-MARKS = {"ok": "✓", "warn": "!", "fail": "✕", "empty": "–"}
+MARKS = {"ok": "✓", "warn": "!", "fail": "✕", "unknown": "?", "empty": "–"}
 
 
 class Problem(msgspec.Struct, frozen=True):

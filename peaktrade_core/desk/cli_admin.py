@@ -39,9 +39,9 @@ def init(folder: Path) -> None:
 def doctor(home: str | None, config: str | None, as_json: bool) -> int:
     """Check environment, configuration, disk, clock and stale sessions; exit code 1 when a check fails."""
     from peaktrade_core.base.question import FAIL, worst
-    from peaktrade_core.desk.doctor import examine
+    from peaktrade_core.desk.doctor import DOCTOR
 
-    checks = examine(Workspace(home, config))
+    checks = Workspace(home, config).ask(DOCTOR)
     if as_json:
         print_json(checks)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from peaktrade_core.base.question import FAIL
-from peaktrade_core.desk.release_checks import release_checks
+from peaktrade_core.desk.readiness import BEFORE_RELEASE
 from peaktrade_core.halts.kill_switch import KillSwitch, KillSwitchStatus
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
@@ -57,7 +57,9 @@ def release(home: str | None, config: str | None, by: str, reason: str, as_json:
     switch = KillSwitch.of(workspace)
     asked = switch.status().requested_by is not None
     found = (
-        switch.release(by, reason, lambda: release_checks(workspace)) if asked else switch.request_release(by, reason)
+        switch.release(by, reason, lambda: workspace.ask(BEFORE_RELEASE))
+        if asked
+        else switch.request_release(by, reason)
     )
     _show(found, as_json)
     if not asked and not as_json:

@@ -91,9 +91,9 @@ def portfolio(home: str | None, config: str | None, as_json: bool) -> None:
 def health(home: str | None, config: str | None, venue: bool, as_json: bool) -> int:
     """Show machine, workspace, runs, watcher, scheduler and switch in one view; exit code 1 when a check fails."""
     from peaktrade_core.desk.cli_readiness import show_checks
-    from peaktrade_core.desk.health import health as examine
+    from peaktrade_core.desk.readiness import health_checks
 
-    return show_checks(examine(Workspace(home, config), venue=venue), "Health-Check", as_json)
+    return show_checks(health_checks(Workspace(home, config), venue=venue), "Health-Check", as_json)
 
 
 @ops.command()

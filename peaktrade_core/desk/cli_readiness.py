@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from peaktrade_core.base.question import FAIL, PASS, Check, worst
 from peaktrade_core.base.errors import LiveModeNotAllowedError
+from peaktrade_core.base.question import FAIL, PASS, Check, worst
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_table
 from peaktrade_core.workspace.options import workspace_options
@@ -21,9 +21,9 @@ from peaktrade_core.workspace.workspace import Workspace
 @workspace_options
 def readiness(home: str | None, config: str | None, stage: str, symbol: str | None, as_json: bool) -> int:
     """Answer the checklist of a stage; exit code 1 when an answer fails, 5 always for live."""
-    from peaktrade_core.desk.stages import stage_checks
+    from peaktrade_core.desk.readiness import ready_checks
 
-    checks = stage_checks(Workspace(home, config), stage, symbol)
+    checks = ready_checks(Workspace(home, config), stage, symbol or "")
     code = show_checks(checks, f"Readiness-Check ({stage})", as_json)
     return LiveModeNotAllowedError.exit_code if stage == "live" else code
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peaktrade_core.base.question import FAIL, Check
 from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.desk.start_checks import ready_checks
+from peaktrade_core.base.question import FAIL, Check
+from peaktrade_core.desk.readiness import ready_checks
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
 from peaktrade_core.runbooks import evidence as ev

@@ -11,9 +11,9 @@ from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
-from peaktrade_core.base.question import FAIL
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.files import sha256_of, write_atomic
+from peaktrade_core.base.question import FAIL
 from peaktrade_core.fleet.stop_checks import asked_first, fleet_to_stop, incident_names, order_checks, over_checks
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
-from peaktrade_core.base.question import FAIL, WARN, Check, check, worst
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.question import FAIL, WARN, Check, check, worst
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.questions import smoke_checks, venue_checks
 from peaktrade_core.session.session import run_session
-from peaktrade_core.session.venue_readiness import smoke_checks, venue_checks
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace

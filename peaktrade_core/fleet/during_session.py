@@ -12,17 +12,18 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.question import FAIL, WARN, Check, Found, check, question
 from peaktrade_core.halts.states import scope_of
 from peaktrade_core.records.registry import Query
-from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW, LOSS_REVIEW
 from peaktrade_core.runs.detail import JournalDetail
 from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.questions import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW, LOSS_REVIEW
 from peaktrade_core.runs.run_views import ACTIVE, ENDED, RunRow
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.events import Failure, Halt, Notice
+from peaktrade_core.workspace.workspace import Workspace
 
 LOOK_BACK = timedelta(hours=24)  # failed sessions that are older were treated or are no series
 LONG_BARS = 500  # a session of so many bars without any order is odd
@@ -268,6 +269,17 @@ def _data(watched: Sequence[Watched]) -> Check:
 
 
 _QUESTIONS = (_state, _events, _mode, _pnl, _drawdown, _error, _orders, _denials, _trading, _data)
+
+
+@question(
+    "in_a_row",
+    "Sessions that failed in a row",
+    "Pause, and find the root cause before the next session.",
+)
+def in_a_row(workspace: Workspace) -> Found:
+    """Look for a mode, strategy and symbol whose newest sessions failed one after the other."""
+    found = [f"{streak} of {scope}" for scope, _, streak in _streaks(Views.of(workspace)) if streak > 1]
+    return not found, "; ".join(found) or "none"
 
 
 def escalation(views: Views, watched: Sequence[Watched]) -> Escalation:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.ops import orders
 from peaktrade_core.records.folder import RunFolder

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from peaktrade_core.base.question import FAIL, PASS, Check
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, PeaktradeError
 from peaktrade_core.base.people import person_key, same_person
+from peaktrade_core.base.question import FAIL, PASS, Check
 from peaktrade_core.halts.audit import ENGAGE, REFUSAL, RELEASE, REQUEST, AuditEntry
 from peaktrade_core.halts.states import GLOBAL, STATES, TradingState, TradingStates
 from peaktrade_core.workspace.chain_heads import with_ending

@@ -129,6 +129,11 @@ class TradingStates:
         found = {path.stem for path in self._folder.glob("*.json") if _SCOPE.fullmatch(path.stem)} | {GLOBAL}
         return [self.read(scope) for scope in sorted(found)]
 
+    def stopped(self) -> list[TradingState]:
+        """Return every scope that is not ACTIVE, the newest first."""
+        found = [state for state in self.everything() if state.state != "ACTIVE"]
+        return sorted(found, key=lambda state: as_utc(state.since or EPOCH), reverse=True)
+
     def set(self, scope: str, state: str, *, by: str, reason: str, now: datetime) -> TradingState:
         """Change a state, durably, and note it in the audit log; for the global scope this engages the kill switch.
 

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.halts.states import TradingStates, scope_of
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.diagnosis import findings as dg
@@ -23,8 +23,8 @@ from peaktrade_core.runbooks.notebook import Session, open_session
 from peaktrade_core.runbooks.notebook_tables import session_files
 from peaktrade_core.runbooks.steps import Prompt, Runbook
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.questions import venue_checks
 from peaktrade_core.session.recovery import recover
-from peaktrade_core.session.venue_readiness import venue_checks
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.workspace import Workspace

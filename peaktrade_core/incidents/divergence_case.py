@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from peaktrade_core.base.question import Check, check
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import Check, check
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.case import Case
 from peaktrade_core.incidents.diagnosis import findings as dg

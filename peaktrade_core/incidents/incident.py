@@ -13,10 +13,10 @@ from datetime import datetime
 
 import msgspec
 
-from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.people import person_key
+from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.runbooks.evidence import Artefact
 
 SCHEMA = 1

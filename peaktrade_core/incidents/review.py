@@ -12,8 +12,8 @@ from statistics import median
 
 import msgspec
 
-from peaktrade_core.base.question import WARN, Check, Status, check
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.question import WARN, Check, Status, check
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import Action, Incident

@@ -127,7 +127,7 @@ def show(home: str | None, config: str | None, session_id: str, as_json: bool) -
     if as_json:
         print_json(record)
         return
-    from peaktrade_core.runs.checks import post_session_checks
+    from peaktrade_core.runs.questions import post_session_checks
 
     show_summary(workspace, record)
     click.echo("\nConfiguration")

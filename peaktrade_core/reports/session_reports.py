@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.base.question import Check
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.question import Check
 from peaktrade_core.records.registry import ALL, Query
-from peaktrade_core.runs.checks import post_session_checks
 from peaktrade_core.runs.figures import figures_of
+from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.templates import css, templates

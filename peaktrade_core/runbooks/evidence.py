@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.people import same_person
+from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check
 
 SCHEMA = 1
 ROLES = ("operator", "risk_officer", "owner")

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.base.clock import FixedClock, iso, local
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook, Round
 from peaktrade_core.runbooks.notebook_tables import check_table

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.chain import Chain
-from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 
 HALF = "is half written, by a process that died; the next entry heals it"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from peaktrade_core.desk.stages import stage_checks
 
-from peaktrade_core.base.question import FAIL, PASS, WARN, worst
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import StrategyError
+from peaktrade_core.base.question import FAIL, PASS, WARN, worst
 from peaktrade_core.desk.smoke import smoke
-from peaktrade_core.desk.stages import stage_checks
 from peaktrade_core.fleet.ops import orders, orders_of, portfolio
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from peaktrade_core.desk.start_checks import change_checks, changes_table, desk_checks, session_ready, settings_checks
 
-from peaktrade_core.alerts.log_checks import bad_lines, log_checks
-from peaktrade_core.base.question import FAIL, PASS, WARN, Check
+from peaktrade_core.alerts.questions import bad_lines, log_checks
 from peaktrade_core.base.errors import ConfigError, StepOpenError
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 from peaktrade_core.dashboard.watching.checks import dashboard_checks
 from peaktrade_core.dashboard.watching.restart_after_maintenance import accept_changes, restarted_checks
 from peaktrade_core.desk.installation import FILE, accept
-from peaktrade_core.desk.start_checks import change_checks, changes_table, desk_checks, session_ready, settings_checks
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.form import answer_form

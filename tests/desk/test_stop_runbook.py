@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
+from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.desk.safe_stop import SAVED, running_table, stop_runs
 from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.fleet.fleet import Fleet

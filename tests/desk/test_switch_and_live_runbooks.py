@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from peaktrade_core.desk.stages import stage_checks
 
-from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.desk.kill_switch import (
     ask_cause,
     audit_table,
@@ -19,7 +20,6 @@ from peaktrade_core.desk.kill_switch import (
     use_switch,
 )
 from peaktrade_core.desk.live_start import ask_both, ask_go, document
-from peaktrade_core.desk.stages import stage_checks
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import TradingStates

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.question import FAIL, WARN, Check
 from peaktrade_core.base.clock import EPOCH, FixedClock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
 from peaktrade_core.base.people import same_person
+from peaktrade_core.base.question import FAIL, WARN, Check
 from peaktrade_core.halts.kill_switch import KillSwitch, KillSwitchStatus
 from peaktrade_core.halts.states import GLOBAL, TradingStates
 from peaktrade_core.runs.views import Views

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.exchange.rig import Desk, on_venue
 
 from peaktrade_core.testing import LoopbackVenue, MarketSource
 from peaktrade_core.workspace.workspace import Workspace
-from tests.exchange.rig import Desk, on_venue
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from tests.exchange.rig import Desk, Ran, source_bars, write_candles
 
 from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.halts.states import GLOBAL, TradingStates
@@ -27,7 +28,6 @@ from peaktrade_core.trading.events import Failure, Gap, Notice
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
-from tests.exchange.rig import Desk, Ran, source_bars, write_candles
 
 
 def kinds(found: Diagnosis) -> set[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
+from tests.exchange.rig import Desk
 
 from peaktrade_core.alerts.alerts import Raised
 from peaktrade_core.alerts.desk import Alerts
@@ -26,7 +27,6 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.testing import Fault, LoopbackVenue
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
-from tests.exchange.rig import Desk
 
 
 class Happens(NamedTuple):

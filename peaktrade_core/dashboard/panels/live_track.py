@@ -8,24 +8,22 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import accumulate
 from typing import Any
 
-from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import SessionNotFoundError
+from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.filters import LATEST, Filters, read_filters
-from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.halts.questions import said
 from peaktrade_core.records.registry import Query, Registry
-from peaktrade_core.runs.run_views import ACTIVE, DIED, RunRow
+from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
-SEVERITIES = ("green", "yellow", "red")
 FINISHED = ("completed", "failed", "aborted")
 TREND_DAYS = 30
 DAYS = (1, 7, 30, 90)
-MOST_UNFINISHED = 200  # sessions that are asked for their process
 CHOICES = 30  # strategies or symbols in a list
 FACETS = ("mode", "status", "strategy", "symbol")
 
@@ -67,20 +65,16 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: is all well, may anything trade, what runs, what did today bring?"""
     views = Views.of(workspace)
     rows = views.rows(Query(since=views.now().replace(hour=0, minute=0, second=0, microsecond=0)))
-    unfinished = runs_of(workspace, views.rows(Query(status="started", limit=MOST_UNFINISHED)))
     earned: dict[str, float] = {}
     for row in rows:
         if row.realized_pnl is not None and row.status in FINISHED:
             currency = wording.quote_currency(row.symbol)
             earned[currency] = earned.get(currency, 0.0) + row.realized_pnl
     return {
-        "risk": max((row.risk_status for row in rows), key=SEVERITIES.index, default="green"),
-        "trading": max(TradingStates.of(workspace).everything(), key=lambda state: STATES.index(state.state)),
-        "running": sum(run.state in ACTIVE for run in unfinished.values()),
-        "died": sum(run.state == DIED for run in unfinished.values()),
+        "whole": whole(workspace),
         "unreadable": views.count(Query(status=UNREADABLE)),
         "earned": sorted(earned.items()),
-        "alerts": len(Alerts.of(workspace).rows(state="raised")),
+        "said": said,
     }
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from peaktrade_core.base.question import worst
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError, SessionNotFoundError
+from peaktrade_core.base.question import worst
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw, mark_fills
 from peaktrade_core.dashboard.panels.telling import tell
 from peaktrade_core.incidents.book import IncidentBook
-from peaktrade_core.runs.checks import post_session_checks
 from peaktrade_core.runs.deny_help import DENY_HELP, UNKNOWN
 from peaktrade_core.runs.figures import figures_of
+from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.records import SessionRecord

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.base.clock import iso
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.incidents.diagnosis import findings as dg
 from peaktrade_core.incidents.diagnosis.findings import Branch, Finding
 from peaktrade_core.incidents.incident import HIGH, MEDIUM

@@ -13,8 +13,8 @@ from peaktrade_core.incidents.diagnosis.facts import Facts, alert_sentences, sai
 from peaktrade_core.incidents.diagnosis.findings import Branch, Finding
 from peaktrade_core.incidents.diagnosis.resume import flat_check, state_check
 from peaktrade_core.incidents.incident import HIGH, MEDIUM
-from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
 from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.questions import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
 from peaktrade_core.runs.views import SessionRow
 from peaktrade_core.show.wording import moment
 

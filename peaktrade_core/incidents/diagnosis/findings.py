@@ -9,8 +9,8 @@ from datetime import datetime
 
 import msgspec
 
-from peaktrade_core.base.question import Check
 from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.base.question import Check
 from peaktrade_core.incidents.incident import SEVERITIES
 
 NETWORK, RATE_LIMIT, AUTHENTICATION, API_ERROR = "network", "rate_limit", "authentication", "api_error"

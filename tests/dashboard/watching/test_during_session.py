@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.question import Check
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, StepOpenError
+from peaktrade_core.base.question import Check
 from peaktrade_core.dashboard.watching.tables import series_checks, tile_table
 from peaktrade_core.dashboard.watching.watch import round_checks
 from peaktrade_core.fleet.during_session import Watched, during_checks, escalation, watch_runs
