@@ -15,7 +15,7 @@ from pathlib import Path
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, check, question
 from peaktrade_core.desk.readiness import BEFORE_RELEASE
-from peaktrade_core.fleet.stop_checks import fleet_to_stop
+from peaktrade_core.fleet.stopping import fleet_to_stop
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.questions import kill_switch, switch_tested
 from peaktrade_core.halts.states import TradingStates

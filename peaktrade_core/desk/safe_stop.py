@@ -14,7 +14,7 @@ from pathlib import Path
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL
-from peaktrade_core.fleet.stop_checks import asked_first, fleet_to_stop, incident_names, order_checks, over_checks
+from peaktrade_core.fleet.stopping import Stopped, asked_first, fleet_to_stop, incident_names, order_checks, over_checks
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
@@ -126,7 +126,11 @@ def stop_runs(runbook: Runbook, action: str, run_id: str, reason: str, deadline_
     if not reason.strip():
         raise ConfigError(f"action = {action!r} needs a reason: it stands in the record of every session it ends")
     if action == EMERGENCY and not runbook.round.record.step("asked_first"):
-        runbook.check("asked_first", "Was the normal way tried first?", [asked_first(workspace, rows)])
+        runbook.check(
+            "asked_first",
+            "Was the normal way tried first?",
+            [asked_first(Stopped(workspace, tuple(row.run_id for row in rows)))],
+        )
     title = "End all runs, at once" if action == EMERGENCY else "Ask the runs to end, and wait"
     deadline = 0.0 if action == EMERGENCY else deadline_s
     force = action == EMERGENCY

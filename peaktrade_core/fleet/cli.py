@@ -232,7 +232,7 @@ def stop(
     as_json: bool,
 ) -> int:
     """End a run, or all: ask, wait, and kill only what does not obey within the deadline."""
-    from peaktrade_core.fleet.stop_checks import fleet_to_stop
+    from peaktrade_core.fleet.stopping import fleet_to_stop
 
     workspace = Workspace(home, config)
     fleet_ = fleet_to_stop(workspace)

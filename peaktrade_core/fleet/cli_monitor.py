@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 COLUMNS = ("RUN", "MODE", "STRATEGY", "SYMBOL", "TF", "STATE", "LAST EVENT", "EQUITY", "PNL", "DRAWDOWN", "DENIED")
 NUMBERS = ("LAST EVENT", "EQUITY", "PNL", "DRAWDOWN", "DENIED")
 SHOWN = 15  # events on the screen of `follow`
+STATUS = "peaktrade_core.control.status"  # of the whole, whose room is built on this one
 
 
 @click.group()
@@ -51,14 +53,19 @@ def overview(
     max_age_hours: float | None,
     as_json: bool,
 ) -> None:
-    """Show the runs with their equity, PnL and drawdown."""
+    """Show the status of the whole, and the runs with their equity, PnL and drawdown."""
     if only_active and (include_inactive or max_age_hours is not None):
         raise click.UsageError("give --only-active, or --include-inactive and --max-age-hours, not both")
-    views = Views.of(Workspace(home, config))
-    found = watching.overview(views, include_inactive=include_inactive, max_age_h=max_age_hours)
+    workspace = Workspace(home, config)
+    found = watching.overview(Views.of(workspace), include_inactive=include_inactive, max_age_h=max_age_hours)
+    whole = import_module(STATUS)
+    status = whole.whole(workspace)
     if as_json:
-        print_json(found)
+        print_json({"at": found.at, "totals": found.totals, "runs": found.runs, "status": status})
         return
+    for line in whole.status_lines(status):
+        click.echo(line)
+    click.echo()
     if not found.runs:
         click.echo("No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one.")
         return
