@@ -17,6 +17,7 @@ from peaktrade_core.base.question import WORDS, Status, known
 from peaktrade_core.control.status import Whole, whole
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.questions import registry
 from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.trading.records import UNREADABLE
@@ -89,7 +90,7 @@ def _sessions(workspace: Workspace) -> SnapshotPanel:
     """Tell how the latest sessions ended, and whether any file cannot be read."""
     found = known(lambda: (Views.of(workspace).stats(), Views.of(workspace).rows(Query(limit=MOST_ROWS))))
     if found is None:
-        told = "cannot be read: `peaktrade doctor` says why"
+        told = f"cannot be read: {registry(workspace).evidence}"
         return SnapshotPanel(id="sessions", title="Sessions", status=FAIL, summary=told)
     stats, rows = found
     broken = stats.by_status.get(UNREADABLE, 0)

@@ -13,7 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.base.question import PASS, WARN, Check, Found, answers, question
+from peaktrade_core.base.question import WARN, Check, Found, answers, question
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
@@ -46,8 +46,7 @@ def dashboard_checks(workspace: Workspace, url: str) -> list[Check]:
     if where.scheme != "http" or where.hostname not in HOSTS:
         raise ConfigError(f"dashboard_url = {url!r} must be a page on this machine, such as http://127.0.0.1:8000")
     shown = Shown(workspace, f"{where.scheme}://{where.netloc}")
-    found = answers((dashboard, live_track), shown, rehearsal=workspace.rehearsal)
-    return found if workspace.rehearsal or found[0].status == PASS else found[:1]
+    return answers((dashboard, live_track), shown, rehearsal=workspace.rehearsal)
 
 
 @question(

@@ -16,7 +16,7 @@ import msgspec
 from peaktrade_core.alerts.questions import alerts, watcher
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.base.question import FAIL, WARN, Check, Found, answers, question
+from peaktrade_core.base.question import WARN, Check, Found, answers, question
 from peaktrade_core.dashboard.snapshot import Snapshot, take
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.questions import account, halts, kill_switch
@@ -29,6 +29,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 DESK = (runs, watcher, alerts, kill_switch, halts, account, live)  # what changes while sessions run
 LONGEST_GAP = timedelta(minutes=30)  # between two rounds
+SNAPSHOT = "status_snapshot.json"
 _ROUND = "monitoring_round"
 _FIRST = "Nothing is shown before something ran: `peaktrade session run` starts the first session."
 
@@ -135,6 +136,20 @@ class Export(NamedTuple):
     workspace: Workspace
     files: Sequence[Path]
 
+    @property
+    def torn(self) -> bool:
+        """Whether the snapshot is there and cannot be read."""
+        return self.written is None and any(path.name == SNAPSHOT and path.is_file() for path in self.files)
+
+    @property
+    def written(self) -> Snapshot | None:
+        """The snapshot as it was written, None where it is gone or cannot be read."""
+        with suppress(OSError, msgspec.DecodeError):
+            for path in self.files:
+                if path.name == SNAPSHOT:
+                    return msgspec.json.decode(path.read_bytes(), type=Snapshot)
+        return None
+
 
 def export_checks(workspace: Workspace, files: Sequence[Path]) -> list[Check]:
     """Return whether an export is whole, and says what is true now."""
@@ -149,6 +164,7 @@ def export_checks(workspace: Workspace, files: Sequence[Path]) -> list[Check]:
 def exported(export: Export) -> Found:
     """Look for each file."""
     missing = [path.name for path in export.files if not path.is_file()]
+    missing += ["status_snapshot.json, which cannot be read"] if export.torn else []
     well = bool(export.files) and not missing
     return well, f"{len(export.files)} files" if well else f"missing: {', '.join(missing) or 'all'}"
 
@@ -161,12 +177,7 @@ def exported(export: Export) -> Found:
 )
 def fresh(export: Export) -> Found:
     """Compare with a snapshot of this moment."""
-    there = [path for path in export.files if path.name == "status_snapshot.json" and path.is_file()]
-    try:
-        written = msgspec.json.decode(there[0].read_bytes(), type=Snapshot) if there else None
-    except msgspec.DecodeError as error:
-        return FAIL, f"status_snapshot.json cannot be read: {error}"
-    now = take(export.workspace)
+    written, now = export.written, take(export.workspace)
     if written is None or msgspec.structs.replace(written, generated_at=now.generated_at) != now:
         return False, "it is stale"
     return True, f"written {iso(written.generated_at)}, nothing changed since"

@@ -71,7 +71,9 @@ def event(kind: Any, **fields: Any) -> Any:
         (watched({"realized_pnl": -150.0, "unrealized_pnl": -60.0}), "pnl", "warn", "−2.10 %"),
         (watched({"realized_pnl": -150.0, "unrealized_pnl": 60.0}), "pnl", "pass", "−0.90 %"),
         (watched({"realized_pnl": None}), "pnl", "pass", "lowest 0.09 %"),
-        (watched({"max_drawdown": 0.05}), "drawdown", "pass", "5.00 %"),
+        (watched({"max_drawdown": 0.049}), "drawdown", "pass", "4.90 %"),
+        (watched({"max_drawdown": 0.05}), "drawdown", "warn", "5.00 %"),
+        (watched({"max_drawdown": 0.10}), "drawdown", "fail", "10.00 %"),
         (watched({"max_drawdown": 0.06}), "drawdown", "warn", "6.00 %"),
         (watched({"max_drawdown": 0.11}), "drawdown", "fail", "11.00 %"),
         (watched(incidents=(event(Failure, error="ExchangeNetworkError: timeout"),)), "error", "fail", "timeout"),
@@ -136,7 +138,9 @@ def test_one_failed_is_to_investigate_two_to_pause_and_a_good_one_ends_the_serie
     assert (signs["in_a_row"].status, signs["untreated"].status) == ("pass", "warn")
 
 
-@pytest.mark.parametrize(("drawdown", "level"), [(0.05, "go_on"), (0.06, "review"), (0.101, "pause")])
+@pytest.mark.parametrize(
+    ("drawdown", "level"), [(0.049, "go_on"), (0.05, "review"), (0.099, "review"), (0.10, "pause")]
+)
 def test_a_deep_drawdown_escalates(drawdown: float, level: str, workspace: Workspace) -> None:
     found = escalation(Views.of(workspace), [watched({"max_drawdown": drawdown})])
     assert found.level == level
