@@ -26,7 +26,7 @@ _HOMES = {
         drill_summary""",
     "incidents.escalation": "ask_escalation carry_out monitoring_checks path_checks",
     "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
-    "desk.orchestrator": "fleet_readiness fleet_runs orchestrate outcome_checks tail_of",
+    "fleet.watched": "watched_table",
     "incidents.case": """
         Case case_checks case_confirm case_decision case_files case_hold case_incident case_resume case_venue
         open_case""",
@@ -35,8 +35,6 @@ _HOMES = {
         incident_summary incident_timeline incident_times open_incident open_incident_week review_actions
         review_checks review_incidents review_overview""",
     "incidents.tables": "case_evidence case_others case_summary case_tree",
-    "desk.live_start": """
-        ask_both ask_go gate_checks go_no_go_path limits_table live_checks preview_table write_go_no_go""",
     "alerts.questions": "bad_lines_table log_checks",
     "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
@@ -51,15 +49,12 @@ _HOMES = {
         open_day open_week period_alerts period_attention period_carried period_denials period_failures
         period_figure period_halts period_overview period_results period_sessions""",
     "dashboard.watching.restart_after_maintenance": "accept_changes restarted_checks smoke_run",
-    "runbooks.session_run": "ask_to_start run_session_step",
+    "desk.session_run": "ask_to_start",
     "desk.installation": "changes_table",
-    "runbooks.steps": "begin_runbook",
+    "runbooks.runbook": "begin",
     "desk.readiness": """
         desk_checks health_checks readiness ready_checks session_ready settings_checks smoke_order""",
-    "desk.safe_stop": "running_table stop_runs",
-    "desk.kill_switch": """
-        ask_cause audit_table check_fit check_obeyed switch_checks switch_files switch_meaning switch_table
-        use_switch""",
+    "desk.safe_stop": "running_table",
     "dashboard.watching.walkthrough": """
         ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table walk_session""",
     "dashboard.watching.walkthrough_checks": """
@@ -67,7 +62,7 @@ _HOMES = {
         walk_start_checks""",
     "dashboard.watching.watch": "export_checks newest_session round_checks source_checks watching_checks",
     "dashboard.watching.export": "export_snapshot exported_files",
-    "dashboard.watching.tables": "dashboard_answers next_round series_checks tile_table watched_runs watched_table",
+    "dashboard.watching.tables": "dashboard_answers next_round series_checks tile_table watched_runs",
     "session.planning": "plan_session",
 }
 """The public names, by the module below this package that holds them."""

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +37,7 @@ PURE = {  # values and rules: no disk, no clock, no environment
     "incidents.diagnosis": ("findings",),
     "drills": ("drill", "score"),
 }
+FULLEST_FOLDER = 22  # modules
 LONGEST_MODULE, LONGEST_BODY = 350, 60  # lines; a body is a function without its signature and docstring
 IMPURE = {
     "asyncio",
@@ -135,6 +137,11 @@ def _loaded(body: list[ast.stmt]) -> list[ast.stmt]:
 
 def test_every_folder_of_the_package_is_a_room() -> None:
     assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ROOMS)
+
+
+def test_no_folder_is_too_full_to_be_looked_through() -> None:
+    full = Counter(str(module.path.parent.relative_to(PACKAGE)) for module in MODULES.values())
+    assert {folder: n for folder, n in full.items() if n > FULLEST_FOLDER} == {}
 
 
 @pytest.mark.parametrize("room", ROOMS)

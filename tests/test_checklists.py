@@ -19,8 +19,8 @@ import pytest
 from peaktrade_core.base.environment import environment
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runbooks.runbooks import find_runbook, list_runbooks
-from peaktrade_core.runbooks.steps import Runbook
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
 from tests import checklist_table as table
 from tests.notebooks.regenerate import NOW, SCENES, prepared
@@ -56,7 +56,8 @@ def run_cells(name: str, given: dict[str, str], home: Path) -> tuple[Evidence, s
     """Run a notebook's cells in this process and return its evidence and the questions that it left out."""
     space: dict[str, Any] = {}
     before = Path.cwd()
-    with environment({FIXED_CLOCK: NOW, HOME: str(home)}):
+    with environment({FIXED_CLOCK: NOW, HOME: str(home)}), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("peaktrade_core.runbooks.runbook._namespace", lambda: space)  # there is no kernel that has one
         os.chdir(home)
         try:
             for cell in nbformat.read(find_runbook(name).path, as_version=4).cells:

@@ -15,12 +15,13 @@ from pathlib import Path
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, check, question
 from peaktrade_core.desk.readiness import BEFORE_RELEASE
+from peaktrade_core.desk.safe_stop import running_table
 from peaktrade_core.fleet.stopping import fleet_to_stop
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.questions import kill_switch, switch_tested
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -34,6 +35,106 @@ _MEANING = (
     ("HALTED", "the same, latched: nothing opens until somebody decides"),
     ("NO_ORDERS", "nothing passes, not even an order that would close a position: positions stay as they are"),
 )
+
+
+class KillSwitchRunbook(Runbook):
+    """See how the kill switch stands, stop every session at once, or let them go again with two people."""
+
+    def stands(self) -> Table:
+        """Return how the kill switch stands, who set it, and whether a release waits for its second person."""
+        return switch_table(self.workspace)
+
+    def meaning(self) -> Table:
+        """Return what each state lets through."""
+        return Table("What it lets through", ("State", "For every session on this workspace"), _MEANING)
+
+    def running(self) -> Table:
+        """Return the runs whose processes live, and how to end them without a notebook."""
+        return running_table(self.workspace)
+
+    def fit(self) -> Table:
+        """Record the health check that a release takes; for the other actions it is not asked."""
+        if self.given.action != RELEASE:
+            return Table("Fit to go on?", (), [], empty=f"Not asked: the action is {self.given.action}.")
+        return self.check("fit", "Fit to go on?", self.workspace.ask(BEFORE_RELEASE))
+
+    def cause(self) -> Prompt | Table:
+        """Ask what must be settled before a release; for the other actions there is nothing to ask."""
+        text = "Is the cause found and gone, and is it safe that sessions order again?"
+        if self.given.action != RELEASE:
+            return self.spare("cause", text, f"Nothing to ask: the action is {self.given.action}.")
+        record = self.round.record.step("fit")
+        fit = record is not None and record.status != FAIL
+        yes = ev.Option(key="yes", label="Yes", meaning="say what it was", supported=fit, authority="resume")
+        no = ev.Option(key="no", label="No", meaning="it stays engaged", stops=True, supported=not fit)
+        return self.ask("cause", text, (yes, no) if fit else (no,), reason=True)
+
+    def use(self) -> Table:
+        """Do what the action says, once, in the name of the operator; ``status`` touches nothing.
+
+        Raises:
+            ConfigError: no reason, or nothing to release.
+            ArtefactError: the audit is broken, or the health check fails.
+            EnvironmentFault: something could not be written; says what is in force.
+        """
+        action, reason = self.given.action, self.given.reason
+        title = {ENGAGE: "Engage the kill switch", RELEASE: "Release the kill switch"}.get(
+            action, "Use the kill switch"
+        )
+        if action == STATUS:
+            empty = (
+                "Nothing was touched: the action is status. Set it to engage or release, give a reason, run it again."
+            )
+            return Table(title, (), [], empty=empty)
+        if not reason.strip():
+            raise ConfigError(f"action = {action!r} needs a reason; it is kept in the kill switch's audit")
+        if action == ENGAGE:
+            return self.act("engage", title, self._engage)
+        self.round.require_answers("release")
+        if not self.chose("cause", "yes"):
+            return Table(title, (), [], empty="Not released: nobody has said that the cause is found and gone.")
+        return self.act("release", title, self._release)
+
+    def obeyed(self) -> Table:
+        """Record whether every running session obeys what was done."""
+        if self.given.action == STATUS:
+            return Table("Do the sessions obey?", (), [], empty="Nothing was changed, so there is nothing to obey.")
+        return self.check("obeyed", "Do the sessions obey?", obeyed_checks(self.workspace))
+
+    def audit(self, limit: int = 10) -> Table:
+        """Return who engaged, asked, was refused and released, newest first."""
+        try:
+            entries = KillSwitch.of(self.workspace).audit(limit)
+        except PeaktradeError as error:
+            return Table("Audit", (), [], empty=str(error))
+        rows = [(wording.moment(one.at), one.kind, one.by, one.state, one.reason) for one in entries]
+        empty = "It was never used. Engage and release it once, as a test, before you need it."
+        return Table("Audit", ("At (UTC)", "What", "By", "State after", "Reason"), rows, empty=empty)
+
+    def trusted(self) -> Table:
+        """Record whether the switch can be trusted, is released, and was tried lately."""
+        return self.check("switch", "Can the switch be trusted?", switch_checks(self.workspace))
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of the switch that there are: its audit and its state."""
+        audit = TradingStates.of(self.workspace).audit.path
+        state = self.workspace.reports / "live" / "trading_state" / "global.json"
+        return tuple(path for path in (audit, state) if path.is_file())
+
+    def _engage(self) -> str:
+        by, state = self.round.record.operator, self.given.mode.upper().replace("-", "_")
+        now = KillSwitch.of(self.workspace).engage(by, self.given.reason, state)
+        return f"{now.state} for every session since {wording.moment(now.since)} UTC, by {now.by}: {now.reason}"
+
+    def _release(self) -> str:
+        """Ask for the release, or confirm what another person has asked for."""
+        switch, by, reason = KillSwitch.of(self.workspace), self.round.record.operator, self.given.reason
+        if switch.status().requested_by is None:
+            now = switch.request_release(by, reason)
+            until = wording.moment(now.confirm_until)
+            return f"Not released yet: {by} has asked. A second person runs this notebook, under an own name, until {until} UTC."
+        now = switch.release(by, reason, lambda: self.workspace.ask(BEFORE_RELEASE))
+        return f"Released by {now.by}: {now.reason}"
 
 
 def switch_table(workspace: Workspace) -> Table:
@@ -53,28 +154,6 @@ def switch_table(workspace: Workspace) -> Table:
     return Table("The kill switch", ("", ""), rows)
 
 
-def switch_meaning() -> Table:
-    """Return what each state lets through."""
-    return Table("What it lets through", ("State", "For every session on this workspace"), _MEANING)
-
-
-def audit_table(workspace: Workspace, limit: int = 10) -> Table:
-    """Return who engaged, asked, was refused and released, newest first."""
-    try:
-        entries = KillSwitch.of(workspace).audit(limit)
-    except PeaktradeError as error:
-        return Table("Audit", (), [], empty=str(error))
-    rows = [(wording.moment(one.at), one.kind, one.by, one.state, one.reason) for one in entries]
-    empty = "It was never used. Engage and release it once, as a test, before you need it."
-    return Table("Audit", ("At (UTC)", "What", "By", "State after", "Reason"), rows, empty=empty)
-
-
-def switch_files(workspace: Workspace) -> tuple[Path, ...]:
-    """Return the files of the switch that there are: its audit and its state."""
-    audit, state = TradingStates.of(workspace).audit.path, workspace.reports / "live" / "trading_state" / "global.json"
-    return tuple(path for path in (audit, state) if path.is_file())
-
-
 def switch_checks(workspace: Workspace) -> list[Check]:
     """Return whether the switch can be trusted, is released, and was tried lately."""
     return workspace.ask((kill_switch, released, replace(switch_tested, otherwise=WARN)))
@@ -90,63 +169,6 @@ def released(workspace: Workspace) -> Found:
     """Ask the kill switch."""
     now = KillSwitch.of(workspace).status()
     return not now.engaged, f"{now.state} by {now.by}: {now.reason}" if now.engaged else "released"
-
-
-def ask_cause(runbook: Runbook, action: str) -> Prompt | Table:
-    """Ask what must be settled before a release; for the other actions there is nothing to ask.
-
-    Args:
-        runbook: which; action: ``status``, ``engage`` or ``release``.
-    """
-    text = "Is the cause found and gone, and is it safe that sessions order again?"
-    if action != RELEASE:
-        return runbook.spare("cause", text, f"Nothing to ask: the action is {action}.")
-    record = runbook.round.record.step("fit")
-    fit = record is not None and record.status != FAIL
-    yes = ev.Option(key="yes", label="Yes", meaning="say what it was", supported=fit, authority="resume")
-    no = ev.Option(key="no", label="No", meaning="it stays engaged", stops=True, supported=not fit)
-    return runbook.ask("cause", text, (yes, no) if fit else (no,), reason=True)
-
-
-def check_fit(runbook: Runbook, action: str) -> Table:
-    """Record the health check that a release takes; for the other actions it is not asked."""
-    if action != RELEASE:
-        return Table("Fit to go on?", (), [], empty=f"Not asked: the action is {action}.")
-    return runbook.check("fit", "Fit to go on?", runbook.workspace.ask(BEFORE_RELEASE))
-
-
-def use_switch(runbook: Runbook, action: str, mode: str, reason: str) -> Table:
-    """Do what the action says, once, in the name of the operator; ``status`` touches nothing.
-
-    Args:
-        runbook: which notes it; action: ``status``, ``engage`` or ``release``.
-        mode: ``no-orders`` or ``halted``, of an engaging.
-        reason: why; kept in the audit.
-
-    Raises:
-        ConfigError: no reason, or nothing to release.
-        ArtefactError: the audit is broken, or the health check fails.
-        EnvironmentFault: something could not be written; says what is in force.
-    """
-    title = {ENGAGE: "Engage the kill switch", RELEASE: "Release the kill switch"}.get(action, "Use the kill switch")
-    if action == STATUS:
-        empty = "Nothing was touched: the action is status. Set it to engage or release, give a reason, run it again."
-        return Table(title, (), [], empty=empty)
-    if not reason.strip():
-        raise ConfigError(f"action = {action!r} needs a reason; it is kept in the kill switch's audit")
-    if action == ENGAGE:
-        return runbook.act("engage", title, lambda: _engage(runbook, mode, reason))
-    runbook.round.require_answers("release")
-    if not runbook.chose("cause", "yes"):
-        return Table(title, (), [], empty="Not released: nobody has said that the cause is found and gone.")
-    return runbook.act("release", title, lambda: _release(runbook, reason))
-
-
-def check_obeyed(runbook: Runbook, action: str) -> Table:
-    """Record whether every running session obeys what was done."""
-    if action == STATUS:
-        return Table("Do the sessions obey?", (), [], empty="Nothing was changed, so there is nothing to obey.")
-    return runbook.check("obeyed", "Do the sessions obey?", obeyed_checks(runbook.workspace))
 
 
 def obeyed_checks(workspace: Workspace, *, patience_s: float = OBEY_S) -> list[Check]:
@@ -171,20 +193,3 @@ def _late(workspace: Workspace, state: str) -> list[str]:
     level = {row.run_id: row.trading_state if row.trading_state in order else "ACTIVE" for row in rows}
     wrong = [row for row in rows if order.index(str(level[row.run_id])) < order.index(state)]
     return [f"{row.run_id} reports {row.trading_state or 'nothing'}" for row in wrong]
-
-
-def _engage(runbook: Runbook, mode: str, reason: str) -> str:
-    by = runbook.round.record.operator
-    now = KillSwitch.of(runbook.workspace).engage(by, reason, mode.upper().replace("-", "_"))
-    return f"{now.state} for every session since {wording.moment(now.since)} UTC, by {now.by}: {now.reason}"
-
-
-def _release(runbook: Runbook, reason: str) -> str:
-    """Ask for the release, or confirm what another person has asked for."""
-    switch, by = KillSwitch.of(runbook.workspace), runbook.round.record.operator
-    if switch.status().requested_by is None:
-        now = switch.request_release(by, reason)
-        until = wording.moment(now.confirm_until)
-        return f"Not released yet: {by} has asked. A second person runs this notebook, under an own name, until {until} UTC."
-    now = switch.release(by, reason, lambda: runbook.workspace.ask(BEFORE_RELEASE))
-    return f"Released by {now.by}: {now.reason}"

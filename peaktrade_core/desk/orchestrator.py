@@ -9,6 +9,7 @@ Source: operational runbooks 10a.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import msgspec
 
@@ -26,7 +27,8 @@ from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.launches import Order
 from peaktrade_core.fleet.monitor import line_of
 from peaktrade_core.fleet.orders import order_of
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.fleet.watched import watched_table
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
@@ -40,11 +42,61 @@ ACTIONS = (STATUS, START, STOP, STOP_ALL)
 NEWEST = 10
 
 
-def fleet_runs(workspace: Workspace) -> list[Watched]:
-    """Return the runs that are active, and the newest others."""
-    from peaktrade_core.runs.detail import JournalDetail
+class OrchestratorRunbook(Runbook):
+    """Start, stop and follow runs; what is done is done once."""
 
-    return [Watched(row, JournalDetail()) for row in Views.of(workspace).runs(NEWEST)]
+    @classmethod
+    def about(cls, workspace: Workspace, given: SimpleNamespace) -> str:
+        """Return the run that is named."""
+        del workspace
+        return str(given.run_id)
+
+    def runs(self) -> Table:
+        """Return the runs that are active, and the newest others."""
+        from peaktrade_core.runs.detail import JournalDetail
+
+        rows = Views.of(self.workspace).runs(NEWEST)
+        return watched_table([Watched(row, JournalDetail()) for row in rows])
+
+    def ready(self) -> Table:
+        """Record whether a run of the profile could start now."""
+        return self.check("ready", "Is it ready?", fleet_readiness(self.workspace, self.given.profile, self.given.mode))
+
+    def do(self) -> Table:
+        """Do what was asked for, once, and return what came of it; ``status`` changes nothing.
+
+        Raises:
+            UnknownNameError: no such action or profile.
+            ConfigError: a stop without a run or without a reason, or a check says no to the start.
+            SessionNotFoundError: there is no such run.
+            EnvironmentFault: the run cannot be started, or died at once.
+        """
+        workspace, by, given = self.workspace, self.round.record.operator, self.given
+        if given.action == STATUS:
+            empty = "Nothing was asked for. To act, set `action` to start, stop or stop_all in the parameters."
+            return Table("What was done", (), [], empty=empty)
+        if given.action == START:
+            order = order_of(workspace, _wish(given.mode), profile=given.profile or "quick_smoke")
+            return self.act(START, "Start a run", lambda: _start(workspace, order, by))
+        if given.action not in ACTIONS:
+            raise UnknownNameError("action", given.action, ACTIONS)
+        if not given.reason.strip():
+            raise ConfigError("stopping needs a reason: set `reason` in the parameters; it is kept in the run's record")
+        if given.action == STOP and not given.run_id:
+            raise ConfigError("name the run to stop in `run_id`; the table above lists them, stop_all ends every one")
+        fleet = Fleet.of(workspace)
+        rows = [Views.of(workspace).run(given.run_id)] if given.action == STOP else fleet.active()
+        return self.act(STOP, "Stop", lambda: _stop(workspace, rows, by, given.reason))
+
+    def outcome(self) -> Table:
+        """Record whether what was started runs and what was stopped has ended."""
+        return self.check("outcome", "Did it work?", outcome_checks(self))
+
+    def tail(self) -> Table:
+        """Return the last events of the named run, else of the one that was started here, else of the newest."""
+        step = self.round.record.step(START)
+        started = step.result.partition(" ")[0] if step is not None and step.status == PASS else ""
+        return events_table(self.workspace, self.given.run_id or started or "latest", self.given.events)
 
 
 def fleet_readiness(workspace: Workspace, profile: str, mode: str = "") -> list[Check]:
@@ -91,39 +143,6 @@ def _plain(one: Check, workspace: Workspace) -> Check:
     if one.id != "disk" or one.status != PASS:
         return one
     return msgspec.structs.replace(one, evidence=f"more than {workspace.config.fleet.min_free_disk_mb:,.0f} MB free")
-
-
-def orchestrate(
-    runbook: Runbook, action: str, *, profile: str = "", mode: str = "", run_id: str = "", reason: str = ""
-) -> Table:
-    """Do what was asked for, once, and return what came of it; ``status`` changes nothing.
-
-    Args:
-        runbook: whose operator does it.
-        action: one of :data:`ACTIONS`.
-        profile, mode: of the run to start; run_id: of the run to stop; reason: why, kept in the record.
-
-    Raises:
-        UnknownNameError: no such action or profile.
-        ConfigError: a stop without a run or without a reason, or a check says no to the start.
-        SessionNotFoundError: there is no such run.
-        EnvironmentFault: the run cannot be started, or died at once.
-    """
-    workspace, by = runbook.workspace, runbook.round.record.operator
-    if action == STATUS:
-        empty = "Nothing was asked for. To act, set `action` to start, stop or stop_all in the parameters."
-        return Table("What was done", (), [], empty=empty)
-    if action == START:
-        order = order_of(workspace, _wish(mode), profile=profile or "quick_smoke")
-        return runbook.act(START, "Start a run", lambda: _start(workspace, order, by))
-    if action not in ACTIONS:
-        raise UnknownNameError("action", action, ACTIONS)
-    if not reason.strip():
-        raise ConfigError("stopping needs a reason: set `reason` in the parameters; it is kept in the run's record")
-    if action == STOP and not run_id:
-        raise ConfigError("name the run to stop in `run_id`; the table above lists them, stop_all ends every one")
-    rows = [Views.of(workspace).run(run_id)] if action == STOP else Fleet.of(workspace).active()
-    return runbook.act(STOP, "Stop", lambda: _stop(workspace, rows, by, reason))
 
 
 def _start(workspace: Workspace, order: Order, by: str) -> str:
@@ -211,10 +230,3 @@ def events_table(workspace: Workspace, run_id: str = "latest", events: int = 20)
         return Table(f"Last events of {wanted}", (), [], empty=str(error))
     rows = [(event.seq, line_of(event)) for event in found]
     return Table(f"Last {len(rows)} events of {wanted}", ("No.", "Event"), rows, numbers=(0,), empty="No event yet.")
-
-
-def tail_of(runbook: Runbook, run_id: str, events: int) -> Table:
-    """Return the last events of the named run, else of the one that was started here, else of the newest."""
-    step = runbook.round.record.step(START)
-    started = step.result.partition(" ")[0] if step is not None and step.status == PASS else ""
-    return events_table(runbook.workspace, run_id or started or "latest", events)

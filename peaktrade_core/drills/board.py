@@ -18,7 +18,7 @@ from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.operator import SCRIPTS
 from peaktrade_core.drills.run import run_drill
 from peaktrade_core.drills.scenarios import find_scenario
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace, open_site

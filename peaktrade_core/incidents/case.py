@@ -21,7 +21,7 @@ from peaktrade_core.incidents.incident import HIGH, Incident
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session
 from peaktrade_core.runbooks.notebook_tables import session_files
-from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import venue_checks
 from peaktrade_core.session.recovery import recover

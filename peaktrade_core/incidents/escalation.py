@@ -20,7 +20,7 @@ from peaktrade_core.fleet.during_session import (
 )
 from peaktrade_core.halts.states import STATES, TradingStates
 from peaktrade_core.runbooks.evidence import Option
-from peaktrade_core.runbooks.steps import Prompt, Runbook
+from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import Table
 

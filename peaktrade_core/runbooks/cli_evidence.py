@@ -7,7 +7,7 @@ import click
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, TOLD, evidence_check, evidence_rows
-from peaktrade_core.runbooks.steps import told
+from peaktrade_core.runbooks.runbook import told
 from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.workspace.options import workspace_options

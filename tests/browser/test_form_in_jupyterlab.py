@@ -18,8 +18,8 @@ from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.workspace.workspace import HOME, Workspace
 
 CELLS = (
-    "from peaktrade_core import begin_runbook, open_workspace",
-    "runbook = begin_runbook(open_workspace(), 'safe_stop', operator='Ada')\nrunbook.ask('way', 'Which way?')",
+    "from peaktrade_core import begin",
+    "runbook = begin('safe_stop', operator='Ada')\nrunbook.ask('way', 'Which way?')",
     "print('went on with', runbook.round.record.step('way').answer.reason)",
 )
 ACTIVE = "[...document.querySelectorAll('.jp-Cell')].findIndex(cell => cell.classList.contains('jp-mod-active'))"

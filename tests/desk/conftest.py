@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
+from peaktrade_core.runbooks import runbook as rb
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
 from peaktrade_core.runbooks.runbooks import RunOutcome, run_runbook
-from peaktrade_core.runbooks.steps import Runbook, begin_runbook
 from peaktrade_core.workspace.workspace import Workspace
 from tests.fleet.conftest import launch as launch
 
 
 @pytest.fixture
-def begin(workspace: Workspace) -> Callable[..., Runbook]:
+def begin(workspace: Workspace) -> Callable[..., Any]:
     """Return a function that begins a runbook as Ada."""
 
-    def go(name: str, **who: Any) -> Runbook:
-        return begin_runbook(workspace, name, **{"operator": "Ada", **who})
+    def go(name: str, **who: Any) -> Any:
+        return rb.begin(name, workspace, **{"operator": "Ada", **who})
 
     return go
 

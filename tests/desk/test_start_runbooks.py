@@ -16,15 +16,12 @@ from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 from peaktrade_core.dashboard.watching.checks import dashboard_checks
 from peaktrade_core.dashboard.watching.restart_after_maintenance import accept_changes, restarted_checks
 from peaktrade_core.desk.installation import FILE, accept, changes, changes_table
-from peaktrade_core.desk.readiness import desk_checks, session_ready, settings_checks
+from peaktrade_core.desk.readiness import desk_checks, settings_checks
+from peaktrade_core.desk.session_run import SessionRunbook
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.form import answer_form
-from peaktrade_core.runbooks.session_run import ask_to_start, run_session_step
-from peaktrade_core.runbooks.steps import Runbook
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.plan import Plan
-from peaktrade_core.session.planning import plan_session
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -55,58 +52,52 @@ def broken(run_shadow: Callable[..., SessionRecord], home: Path) -> SessionRecor
         strategies._REGISTRY.pop("falls_over", None)
 
 
-def plan(workspace: Workspace) -> Plan:
-    return plan_session(workspace, steps=60, warmup_candles=60)
+@pytest.fixture
+def run(begin) -> Callable[..., SessionRunbook]:
+    """Return a function that begins the runbook of a short session and steps up to the question."""
+
+    def go(**given: object) -> SessionRunbook:
+        runbook = begin("session_run", steps=60, warmup_candles=60, **given)
+        runbook.ready()
+        runbook.start()
+        return runbook
+
+    return go
 
 
-def ask(runbook: Runbook) -> None:
-    runbook.check("ready", "Is everything ready?", session_ready(runbook.workspace))
-    ask_to_start(runbook, "ready")
-
-
-def test_it_starts_without_a_question_when_all_is_good_and_not_again_when_resumed(begin, workspace) -> None:
-    runbook = begin("session_run")
-    ask(runbook)
-    session = run_session_step(runbook, plan(workspace)).session
-    again = begin("session_run", resume=runbook.round.id)
-    ask(again)
-    assert run_session_step(again, plan(workspace)).session.id == session.id
+def test_it_starts_without_a_question_when_all_is_good_and_not_again_when_resumed(run, workspace) -> None:
+    runbook = run().run()
+    assert run(resume=runbook.round.id).run().session.id == runbook.session.id
     assert Views.of(workspace).stats().total_sessions == 1
 
 
-def test_silence_is_no_consent(begin, broken, workspace) -> None:
+def test_silence_is_no_consent(run, broken, workspace) -> None:
     assert broken.status == "failed"
-    runbook = begin("session_run")
-    ask(runbook)
-    step = run_session_step(runbook, plan(workspace))
+    step = run().run()
     assert step.session is None
     assert "No session was started" in step.summary()._repr_html_()
-    assert "No session was started" in repr(step.check_order())
+    assert "No session was started" in repr(step.order())
     assert step.finish().record.outcome == "incomplete"
     assert Views.of(workspace).stats().total_sessions == 1
 
 
 @pytest.mark.parametrize(("answer", "started", "outcome"), [("yes", True, "warned"), ("no", False, "stopped")])
-def test_an_answer_with_a_reason_decides(begin, broken, workspace, answer, started, outcome) -> None:
-    runbook = begin("session_run", answers=f"start = {answer}: known, INC-3")
-    ask(runbook)
-    step = run_session_step(runbook, plan(workspace))
+def test_an_answer_with_a_reason_decides(run, broken, answer, started, outcome) -> None:
+    step = run(answers=f"start = {answer}: known, INC-3").run()
     assert (step.session is not None) is started
     assert step.finish().record.outcome == outcome
 
 
-def test_an_answer_without_a_reason_starts_nothing(begin, broken) -> None:
+def test_an_answer_without_a_reason_starts_nothing(run, broken) -> None:
     with pytest.raises(ConfigError, match="needs a reason"):
-        ask(begin("session_run", answers="start = yes"))
+        run(answers="start = yes")
 
 
-def test_a_kill_switch_that_is_engaged_cannot_be_talked_away(begin, workspace) -> None:
+def test_a_kill_switch_that_is_engaged_cannot_be_talked_away(run, workspace) -> None:
     KillSwitch.of(workspace).engage("Bob", "test")
     with pytest.raises(ConfigError, match="unknown answer 'yes'; known: no"):
-        ask(begin("session_run", answers="start = yes: I want to"))
-    runbook = begin("session_run")
-    ask(runbook)
-    assert run_session_step(runbook, plan(workspace)).session is None
+        run(answers="start = yes: I want to")
+    assert run().run().session is None
 
 
 def test_the_notebook_runs_a_session_and_its_evidence_names_the_files(headless, workspace) -> None:
@@ -119,7 +110,7 @@ def test_the_notebook_runs_a_session_and_its_evidence_names_the_files(headless, 
 
 def test_what_failed_must_be_documented(broken, workspace, begin) -> None:
     assert by_id(desk_checks(workspace))["documented"].status == WARN
-    done = begin("post_session_check", subject=broken.session_id)
+    done = begin("post_session_check", about=broken.session_id)
     assert broken.session_id in by_id(desk_checks(workspace))["documented"].evidence  # begun is not done
     done.finish()
     assert by_id(desk_checks(workspace))["documented"].status == PASS
@@ -215,7 +206,7 @@ def test_a_log_that_is_no_file_is_told(workspace) -> None:
 
 
 def test_a_dashboard_that_does_not_answer_and_one_elsewhere(workspace) -> None:
-    (found,) = dashboard_checks(workspace, HERE)
+    found, _ = dashboard_checks(workspace, HERE)
     assert found.status == WARN
     assert "peaktrade dashboard" in found.next_step
     for url in ("http://example.org/", "file:///etc/passwd", "https://127.0.0.1:1", "127.0.0.1"):
@@ -241,15 +232,14 @@ def test_the_check_before_a_session_asks_and_then_decides(headless) -> None:
     assert headless("pre_session_check", dashboard_url=HERE, answers=given)[0].outcome == "warned"
 
 
-def test_with_a_person_there_the_steps_after_an_open_question_wait(begin, broken, workspace, monkeypatch) -> None:
-    monkeypatch.setattr("peaktrade_core.runbooks.steps._somebody_is_there", lambda: True)
-    runbook = begin("session_run")
-    ask(runbook)
+def test_with_a_person_there_the_steps_after_an_open_question_wait(run, broken, monkeypatch) -> None:
+    monkeypatch.setattr("peaktrade_core.runbooks.runbook._person_is_there", lambda: True)
+    runbook = run()
     with pytest.raises(StepOpenError, match="above first, then run this cell again") as refused:
-        run_session_step(runbook, plan(workspace))
+        runbook.run()
     assert refused.value._render_traceback_() == [f"StepOpenError: {refused.value}"]
     runbook.round.answer("start", "yes", "known")
-    assert run_session_step(runbook, plan(workspace)).session.id != broken.session_id
+    assert runbook.run().session.id != broken.session_id
 
 
 class Page(BaseHTTPRequestHandler):
@@ -294,11 +284,10 @@ def test_the_dashboard_is_asked_and_compared(workspace, page, monkeypatch, healt
     assert {one.id: one.status for one in dashboard_checks(workspace, page)} == result
 
 
-def test_the_form_records_the_whole_reason(begin, broken, monkeypatch) -> None:
+def test_the_form_records_the_whole_reason(run, broken, monkeypatch) -> None:
     """In a browser the click overtook keys that waited to be sent; a field that is sent when it is left cannot be."""
-    monkeypatch.setattr("peaktrade_core.runbooks.steps._somebody_is_there", lambda: True)
-    runbook = begin("session_run")
-    ask(runbook)
+    monkeypatch.setattr("peaktrade_core.runbooks.runbook._person_is_there", lambda: True)
+    runbook = run()
     form = answer_form(
         runbook.round, runbook.round.record.step("start"), "", lambda step: f"answered {step.answer.key}"
     )

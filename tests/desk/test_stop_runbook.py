@@ -11,7 +11,7 @@ import pytest
 
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
 from peaktrade_core.base.question import FAIL, PASS, WARN
-from peaktrade_core.desk.safe_stop import SAVED, running_table, stop_runs
+from peaktrade_core.desk.safe_stop import SAVED, running_table
 from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.stopping import order_checks, over_checks
@@ -56,12 +56,12 @@ def test_what_does_not_obey_is_seen_and_the_emergency_way_ends_it(workspace, lau
     freeze(workspace, run)
     assert statuses(workspace, [run])["processes"] == FAIL
     assert statuses(workspace, [])["others"] == WARN
-    runbook = begin("safe_stop", answers="incident = yes: INC-9")
-    stopping = stop_runs(runbook, "emergency", "all", "it hangs", 30.0)
+    runbook = begin("safe_stop", action="emergency", reason="it hangs", answers="incident = yes: INC-9")
+    said = repr(runbook.stop())
     assert runbook.round.record.step("asked_first").status == WARN  # nobody had asked it before
-    assert "✓ gone" in repr(stopping)
+    assert "✓ gone" in said
     assert "killed, as was asked for" in runbook.round.record.step("emergency").result
-    stopping.check_over()
+    runbook.over()
     assert {one.id: one.status for one in runbook.round.record.step("verified").checks} == {
         "processes": PASS,
         "others": PASS,
@@ -69,57 +69,59 @@ def test_what_does_not_obey_is_seen_and_the_emergency_way_ends_it(workspace, lau
         "journals": WARN,  # it was killed, so its journal has no end
         "restarts": PASS,
     }
-    stopping.ask_incident()
-    assert "files in reports/archive/stops" in repr(stopping.save())
-    assert runbook.finish(*stopping.saved()).record.outcome == "warned"
+    runbook.incident()
+    assert "files in reports/archive/stops" in repr(runbook.save())
+    assert runbook.finish().record.outcome == "warned"
     assert "Ada asked it to stop (it hangs)" in Views.of(workspace).record(run).error
 
 
 def test_an_emergency_without_its_incident_is_not_finished(workspace, launch: Callable, begin) -> None:
     run = launch()
-    runbook = begin("safe_stop")
-    stopping = stop_runs(runbook, "emergency", "all", "it hangs", 30.0)
-    assert "speaks for it" not in repr(stopping.ask_incident().table())
+    runbook = begin("safe_stop", action="emergency", reason="it hangs")
+    runbook.stop()
+    assert "speaks for it" not in repr(runbook.incident().table())
     (workspace.reports / "incidents").mkdir()
     (workspace.reports / "incidents" / "INC-1.md").write_text(f"about {run}")
-    assert "speaks for it" in repr(stopping.ask_incident().table())
+    assert "speaks for it" in repr(runbook.incident().table())
     assert runbook.finish().record.outcome == "incomplete"
     assert not Fleet.of(workspace).active()
 
 
 def test_in_one_execution_an_emergency_can_follow_a_stop_that_is_done(workspace, launch: Callable, begin) -> None:
     first = launch()
-    runbook = begin("safe_stop")
-    assert stop_runs(runbook, "stop", "all", "shift", 30.0).chosen == (first,)
-    assert stop_runs(runbook, "stop", "all", "shift", 30.0).chosen == (first,)  # run the cell again: nothing new
+    runbook = begin("safe_stop", action="stop", reason="shift")
+    for _ in range(2):  # run the cell again: nothing new
+        runbook.stop()
+        assert runbook.chosen == (first,)
     second = launch()
-    assert stop_runs(runbook, "stop", "all", "shift", 30.0).chosen == tuple(sorted((first, second)))
+    runbook.stop()
+    assert runbook.chosen == tuple(sorted((first, second)))
     assert [step.id for step in runbook.round.record.steps] == ["stop", "stop_2"]
     assert not Fleet.of(workspace).active()
 
 
 def test_a_run_that_ended_before_is_no_fault_and_an_unknown_one_is(workspace, run_shadow, begin) -> None:
     record = run_shadow(steps=50)
-    stopping = stop_runs(begin("safe_stop"), "stop", record.session_id, "late", 30.0)
+    stopping = begin("safe_stop", action="stop", run_id=record.session_id, reason="late")
+    stopping.stop()
     assert stopping.chosen == (record.session_id,)
     assert set(statuses(workspace, [record.session_id]).values()) == {PASS}
     with pytest.raises(SessionNotFoundError, match="no run 'nobody'"):
-        stop_runs(begin("safe_stop"), "stop", "nobody", "late", 30.0)
+        begin("safe_stop", action="stop", run_id="nobody", reason="late").stop()
 
 
 @pytest.mark.parametrize("action", ["stop", "emergency"])
 def test_nothing_ends_without_a_reason(workspace, launch: Callable, begin, action) -> None:
     run = launch()
     with pytest.raises(ConfigError, match="needs a reason"):
-        stop_runs(begin("safe_stop"), action, "all", "  ", 30.0)
+        begin("safe_stop", action=action, reason="  ").stop()
     assert Views.of(workspace).run(run).alive
 
 
 def test_with_nothing_running_a_stop_says_so(begin) -> None:
-    runbook = begin("safe_stop")
-    stopping = stop_runs(runbook, "stop", "all", "to be sure", 30.0)
-    assert "Nothing ran." in repr(stopping)
-    stopping.check_over()
+    runbook = begin("safe_stop", action="stop", reason="to be sure")
+    assert "Nothing ran." in repr(runbook.stop())
+    runbook.over()
     assert runbook.finish().record.outcome == "passed"
 
 
@@ -142,13 +144,14 @@ def test_in_testnet_the_venue_must_be_looked_at_when_it_cannot_be_asked(workspac
 
 def test_an_interrupted_stop_is_taken_up_and_still_knows_what_it_ended(workspace, launch: Callable, begin) -> None:
     run = launch()
-    runbook = begin("safe_stop")
-    stop_runs(runbook, "stop", "all", "shift", 30.0)  # here the kernel is killed
-    again = stop_runs(begin("safe_stop", resume=runbook.round.id), "stop", "all", "shift", 30.0)
+    runbook = begin("safe_stop", action="stop", reason="shift")
+    runbook.stop()  # here the kernel is killed
+    again = begin("safe_stop", resume=runbook.round.id, action="stop", reason="shift")
+    again.stop()
     assert again.chosen == (run,)
-    assert [step.id for step in again.runbook.round.record.steps] == ["stop"]
-    again.check_over()
-    assert again.runbook.finish().record.outcome == "passed"
+    assert [step.id for step in again.round.record.steps] == ["stop"]
+    again.over()
+    assert again.finish().record.outcome == "passed"
 
 
 def test_a_broken_configuration_keeps_nothing_running(workspace, home, launch: Callable, peaktrade, headless) -> None:

@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from peaktrade_core.control.live_start import document
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN
-from peaktrade_core.desk.kill_switch import (
-    ask_cause,
-    audit_table,
-    check_fit,
-    check_obeyed,
-    obeyed_checks,
-    switch_checks,
-    switch_table,
-    use_switch,
-)
-from peaktrade_core.desk.live_start import ask_both, ask_go, document
+from peaktrade_core.desk.kill_switch import KillSwitchRunbook, obeyed_checks, switch_checks, switch_table
 from peaktrade_core.desk.readiness import ready_checks
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.runbooks.steps import Runbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -34,23 +24,29 @@ BOTH = (
 )
 
 
-def use(runbook: Runbook, action: str, reason: str = "because") -> str:
-    check_fit(runbook, action)
-    ask_cause(runbook, action)
-    return repr(use_switch(runbook, action, "no-orders", reason))
+def use(runbook: KillSwitchRunbook) -> str:
+    runbook.fit()
+    runbook.cause()
+    return repr(runbook.use())
 
 
-def test_looking_changes_nothing(begin, workspace: Workspace) -> None:
-    assert "Nothing was touched" in use(begin("kill_switch"), "status")
+@pytest.fixture
+def switch(begin) -> Callable[..., KillSwitchRunbook]:
+    """Return a function that begins the runbook with an action."""
+    return lambda action, **more: begin("kill_switch", action=action, **{"reason": "because", **more})
+
+
+def test_looking_changes_nothing(switch, workspace: Workspace) -> None:
+    assert "Nothing was touched" in use(switch("status"))
     assert not KillSwitch.of(workspace).audit()
-    assert "never used" in repr(audit_table(workspace))
+    assert "never used" in repr(switch("status").audit())
 
 
-def test_one_engages_and_every_running_session_obeys(begin, workspace: Workspace, launch: Callable) -> None:
+def test_one_engages_and_every_running_session_obeys(switch, workspace: Workspace, launch: Callable) -> None:
     run = launch()
-    runbook = begin("kill_switch")
-    assert "NO_ORDERS for every session" in use(runbook, "engage", "odd fills")
-    assert run in repr(check_obeyed(runbook, "engage")) or runbook.round.record.step("obeyed").status == PASS
+    runbook = switch("engage", reason="odd fills")
+    assert "NO_ORDERS for every session" in use(runbook)
+    assert run in repr(runbook.obeyed()) or runbook.round.record.step("obeyed").status == PASS
     assert runbook.round.record.step("obeyed").status == PASS
     assert Views.of(workspace).run(run).trading_state == "NO_ORDERS"
     assert "odd fills" in repr(switch_table(workspace))
@@ -68,14 +64,14 @@ def test_a_session_that_does_not_look_is_named(workspace: Workspace, launch: Cal
     assert (found.status, run in found.evidence) == (FAIL, True)
 
 
-def test_two_people_release_it_in_two_executions(begin, workspace: Workspace) -> None:
+def test_two_people_release_it_in_two_executions(switch, workspace: Workspace) -> None:
     KillSwitch.of(workspace).engage("Ada", "test")
-    assert "Not released yet: Ada has asked" in use(begin("kill_switch", answers=CAUSE), "release")
+    assert "Not released yet: Ada has asked" in use(switch("release", answers=CAUSE))
     assert KillSwitch.of(workspace).status().engaged
     with pytest.raises(ConfigError, match="two different people"):
-        use(begin("kill_switch", answers=CAUSE, second_person="Bob"), "release")
+        use(switch("release", answers=CAUSE))
     assert KillSwitch.of(workspace).status().engaged
-    assert "Released by Ada and Bob" in use(begin("kill_switch", operator="Bob", answers=CAUSE), "release")
+    assert "Released by Ada and Bob" in use(switch("release", operator="Bob", answers=CAUSE))
     assert not KillSwitch.of(workspace).status().engaged
     assert {one.id: one.status for one in switch_checks(workspace)} == {
         "kill_switch": PASS,
@@ -85,21 +81,21 @@ def test_two_people_release_it_in_two_executions(begin, workspace: Workspace) ->
 
 
 @pytest.mark.parametrize("answers", ["", "cause = no: we do not know yet"])
-def test_without_a_known_cause_nobody_releases(begin, workspace: Workspace, answers) -> None:
+def test_without_a_known_cause_nobody_releases(switch, workspace: Workspace, answers) -> None:
     KillSwitch.of(workspace).engage("Ada", "test")
-    runbook = begin("kill_switch", answers=answers)
-    assert "Not released" in use(runbook, "release")
+    runbook = switch("release", answers=answers)
+    assert "Not released" in use(runbook)
     assert KillSwitch.of(workspace).status().requested_by is None
     assert runbook.finish().record.outcome == ("stopped" if answers else "incomplete")
 
 
 @pytest.mark.parametrize("action", ["engage", "release"])
-def test_a_reason_is_needed(begin, action) -> None:
+def test_a_reason_is_needed(switch, action) -> None:
     with pytest.raises(ConfigError, match="needs a reason"):
-        use_switch(begin("kill_switch"), action, "no-orders", " ")
+        switch(action, reason=" ").use()
 
 
-def test_over_a_broken_audit_nothing_is_released_and_it_is_shown(begin, workspace: Workspace) -> None:
+def test_over_a_broken_audit_nothing_is_released_and_it_is_shown(switch, workspace: Workspace) -> None:
     KillSwitch.of(workspace).engage("Ada", "test")
     KillSwitch.of(workspace).engage("Ada", "test, again")
     path = TradingStates.of(workspace).audit.path
@@ -107,7 +103,7 @@ def test_over_a_broken_audit_nothing_is_released_and_it_is_shown(begin, workspac
     assert "✕" in repr(switch_table(workspace))
     assert {one.id: one.status for one in switch_checks(workspace)}["kill_switch"] == FAIL
     with pytest.raises(ArtefactError, match="broken audit"):
-        use(begin("kill_switch", answers=CAUSE), "release")
+        use(switch("release", answers=CAUSE))
     assert KillSwitch.of(workspace).status().engaged
 
 
@@ -145,9 +141,9 @@ def test_a_live_start_is_locked_even_when_two_people_say_go(headless, workspace:
 )
 def test_who_may_not_say_go(begin, who, says) -> None:
     with pytest.raises(ConfigError, match=says):
-        ask_both(begin("live_start", answers="both_present = yes", **who))
+        begin("live_start", answers="both_present = yes", **who).both()
     with pytest.raises(ConfigError, match=says):
-        ask_go(begin("live_start", answers="go_no_go = go: now", **who))
+        begin("live_start", answers="go_no_go = go: now", **who).go()
 
 
 @pytest.mark.usefixtures("no_venue")

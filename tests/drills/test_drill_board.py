@@ -14,14 +14,14 @@ from peaktrade_core.drills.drill import DONE, RUNNING
 from peaktrade_core.drills.tables import drill_events, drill_log, drill_phases, drill_state, drill_summary
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runbooks.runbook import Runbook, begin
 from peaktrade_core.runbooks.runbooks import run_runbook
-from peaktrade_core.runbooks.steps import Runbook, begin_runbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace, open_site
 
 
 def begun(workspace: Workspace) -> Runbook:
-    return begin_runbook(workspace, "drill", operator="Anna Example", subject="disconnect")
+    return begin("drill", workspace, operator="Anna Example", scenario="disconnect")
 
 
 def test_a_scripted_drill_is_run_once_however_often_its_cell_is(workspace: Workspace) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.exchange.rig import Desk, on_venue
 
 from peaktrade_core.testing import LoopbackVenue, MarketSource
 from peaktrade_core.workspace.workspace import Workspace
+from tests.venue.rig import VenueDesk, on_venue
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def venue() -> Iterator[LoopbackVenue]:
 @pytest.fixture
 def desk(
     workspace: Workspace, venue: LoopbackVenue, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
-) -> Desk:
+) -> VenueDesk:
     """Return a workspace on the spot side of ``venue``, with keys in the environment and patience for a busy machine."""
     desk = on_venue(workspace, venue, configure, monkeypatch)
     configure("timeout_s = 0.75", "timeout_s = 10.0")

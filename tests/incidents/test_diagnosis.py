@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from tests.exchange.rig import Desk, Ran, source_bars, write_candles
 
 from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.halts.states import GLOBAL, TradingStates
@@ -28,13 +27,14 @@ from peaktrade_core.trading.events import Failure, Gap, Notice
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
+from tests.venue.rig import Ran, VenueDesk, source_bars, write_candles
 
 
 def kinds(found: Diagnosis) -> set[str]:
     return {finding.kind for finding in found.happened}
 
 
-def of(desk: Desk, ran: Ran) -> Diagnosis:
+def of(desk: VenueDesk, ran: Ran) -> Diagnosis:
     return diagnose(desk.workspace, ran.record.session_id)
 
 
@@ -51,7 +51,7 @@ def test_every_kind_of_finding_can_be_opened_as_an_incident() -> None:
     assert set(KINDS) <= set(INCIDENT_KINDS)
 
 
-def test_a_quiet_session_has_nothing_of_it(desk: Desk) -> None:
+def test_a_quiet_session_has_nothing_of_it(desk: VenueDesk) -> None:
     for ran in (desk.session(steps=20), desk.session(mode="testnet", steps=20)):
         found = of(desk, ran)
         assert [finding.kind for finding in found.findings] == list(KINDS)
@@ -87,7 +87,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.fault}-{'lasting' if case.failed else 'passing'}")
 def test_trouble_with_the_venue_is_told_apart_with_the_branch_that_the_journal_supports(
-    desk: Desk, venue: LoopbackVenue, case: Case
+    desk: VenueDesk, venue: LoopbackVenue, case: Case
 ) -> None:
     venue.faults.add(Fault.named(case.fault), path="OHLC", skip=8, times=case.times)
     ran = desk.session(steps=20)
@@ -111,7 +111,7 @@ def test_trouble_with_the_venue_is_told_apart_with_the_branch_that_the_journal_s
         assert conditions(finding)["state"] == "fail"  # the halt is latched
 
 
-def test_what_asks_for_one_step_is_not_asked_of_another_fault(desk: Desk, venue: LoopbackVenue) -> None:
+def test_what_asks_for_one_step_is_not_asked_of_another_fault(desk: VenueDesk, venue: LoopbackVenue) -> None:
     """The venue's own words rule our network out; silence does not."""
     venue.faults.add(Fault.named("unavailable"), path="OHLC", skip=8, times=3)
     spoke = of(desk, desk.session(steps=20)).finding("network")
@@ -123,7 +123,7 @@ def test_what_asks_for_one_step_is_not_asked_of_another_fault(desk: Desk, venue:
 
 
 def test_a_name_that_cannot_be_looked_up_is_our_own_network(
-    desk: Desk, venue: LoopbackVenue, monkeypatch: pytest.MonkeyPatch
+    desk: VenueDesk, venue: LoopbackVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, failed = socket.getaddrinfo, []
 
@@ -144,7 +144,7 @@ def test_a_name_that_cannot_be_looked_up_is_our_own_network(
 @pytest.mark.parametrize(
     ("fault", "way"), [("insufficient_funds", "funds"), ("minimum_not_met", "steps"), ("cancel_only", "market")]
 )
-def test_orders_that_the_venue_refuses(desk: Desk, venue: LoopbackVenue, fault: str, way: str) -> None:
+def test_orders_that_the_venue_refuses(desk: VenueDesk, venue: LoopbackVenue, fault: str, way: str) -> None:
     venue.faults.add(Fault.named(fault), path="AddOrder", times=2)
     found = of(desk, desk.session(mode="testnet", steps=40))
     finding = found.finding("order_rejects")
@@ -153,7 +153,9 @@ def test_orders_that_the_venue_refuses(desk: Desk, venue: LoopbackVenue, fault: 
     assert "refused 2 orders" in finding.symptom
 
 
-def test_too_many_refusals_in_a_row_halt_the_session_and_are_no_risk_limit(desk: Desk, venue: LoopbackVenue) -> None:
+def test_too_many_refusals_in_a_row_halt_the_session_and_are_no_risk_limit(
+    desk: VenueDesk, venue: LoopbackVenue
+) -> None:
     venue.faults.add(Fault.named("insufficient_funds"), path="AddOrder")
     found = of(desk, desk.session(mode="testnet", steps=120))
     finding = found.finding("order_rejects")
@@ -162,7 +164,7 @@ def test_too_many_refusals_in_a_row_halt_the_session_and_are_no_risk_limit(desk:
     assert not found.finding("risk_limit").happened
 
 
-def test_a_halt_that_is_lifted_is_no_obstacle_any_more(desk: Desk, venue: LoopbackVenue) -> None:
+def test_a_halt_that_is_lifted_is_no_obstacle_any_more(desk: VenueDesk, venue: LoopbackVenue) -> None:
     venue.faults.add(Fault.named("wrong_key"), path="OHLC", skip=8)
     ran = desk.session(steps=20)
     scope = TradingStates.of(desk.workspace).everything()[-1].scope
@@ -174,7 +176,7 @@ def test_a_halt_that_is_lifted_is_no_obstacle_any_more(desk: Desk, venue: Loopba
     assert (found["state"], found["key"]) == ("pass", "pass")
 
 
-def test_a_hole_that_the_venue_has_is_told_from_one_that_we_made(desk: Desk, venue: LoopbackVenue) -> None:
+def test_a_hole_that_the_venue_has_is_told_from_one_that_we_made(desk: VenueDesk, venue: LoopbackVenue) -> None:
     def holed(*faults: str) -> Finding:
         venue.faults.clear()
         hole = venue.clock.seconds() // 60 * 60 + 600.0
@@ -192,7 +194,7 @@ def test_a_hole_that_the_venue_has_is_told_from_one_that_we_made(desk: Desk, ven
     assert conditions(theirs) == {"source": "pass", "filled": "warn", "signals": "pass", "state": "pass"}
 
 
-def test_bars_that_are_late_impossible_or_far_off_are_told_apart(desk: Desk, venue: LoopbackVenue) -> None:
+def test_bars_that_are_late_impossible_or_far_off_are_told_apart(desk: VenueDesk, venue: LoopbackVenue) -> None:
     now = venue.clock.seconds() // 60 * 60
 
     def spoilt(bars: list[Bar]) -> list[Bar]:
@@ -224,7 +226,7 @@ def test_a_session_that_its_candles_ended_is_sent_to_the_runbook_of_the_data(wor
 
 
 def test_a_hole_in_stored_candles_is_mended_there(
-    desk: Desk, run_shadow: Callable[..., SessionRecord], tmp_path: Path
+    desk: VenueDesk, run_shadow: Callable[..., SessionRecord], tmp_path: Path
 ) -> None:
 
     bars = source_bars(MarketSource.synthetic(seed=7), 1767225600.0, 200)
@@ -294,7 +296,7 @@ def test_orders_denied_by_a_person_s_halt_are_no_limit(
     assert "trading was halted by a person" in finding.evidence[1]
 
 
-def test_one_failed_is_investigated_and_two_in_a_row_are_a_pause(desk: Desk, venue: LoopbackVenue) -> None:
+def test_one_failed_is_investigated_and_two_in_a_row_are_a_pause(desk: VenueDesk, venue: LoopbackVenue) -> None:
     venue.faults.add(Fault.named("unknown_pair"), path="OHLC", skip=4)
     first = of(desk, desk.session(steps=20)).finding("failed_session")
     venue.clock.advance(5.0)
@@ -338,7 +340,7 @@ def test_a_session_that_a_person_stopped_did_not_die_and_one_that_was_killed_did
     assert conditions(finding)["recovered"] == "pass"
 
 
-def test_a_torn_journal_is_said_and_the_rest_is_still_diagnosed(desk: Desk, venue: LoopbackVenue) -> None:
+def test_a_torn_journal_is_said_and_the_rest_is_still_diagnosed(desk: VenueDesk, venue: LoopbackVenue) -> None:
     venue.faults.add(Fault.named("unavailable"), path="OHLC", skip=4, times=2)
     ran = desk.session(steps=20)
     journal = RunFolder(desk.workspace.runs, ran.record.session_id).journal
@@ -378,7 +380,7 @@ def test_an_unknown_session_is_an_error(workspace: Workspace) -> None:
         diagnose(workspace, "shadow_20260101_000000_ffffff")
 
 
-def test_the_same_artefacts_give_the_same_answer(desk: Desk, venue: LoopbackVenue) -> None:
+def test_the_same_artefacts_give_the_same_answer(desk: VenueDesk, venue: LoopbackVenue) -> None:
     venue.faults.add(Fault.named("status_503"), path="OHLC", skip=8, times=3)
     ran = desk.session(steps=20)
     one, two = (msgspec.structs.replace(of(desk, ran), at=venue.clock.now()) for _ in range(2))

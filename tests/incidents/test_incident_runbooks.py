@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import nbformat
 import pytest
-from tests.exchange.rig import Desk
 
 from peaktrade_core.alerts.alerts import Raised
 from peaktrade_core.alerts.desk import Alerts
@@ -27,35 +26,36 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.testing import Fault, LoopbackVenue
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
+from tests.venue.rig import VenueDesk
 
 
 class Happens(NamedTuple):
     """How an incident is made, which answers a person gives, and what must be in the incident."""
 
     notebook: str
-    make: Callable[[Desk, LoopbackVenue], None]
+    make: Callable[[VenueDesk, LoopbackVenue], None]
     answers: str
     kind: str
     severity: str
     status: str  # of the scope afterwards
 
 
-def refused_key(desk: Desk, venue: LoopbackVenue) -> None:
+def refused_key(desk: VenueDesk, venue: LoopbackVenue) -> None:
     venue.faults.add(Fault.named("wrong_key"), path="OHLC", skip=8, times=1)
     desk.session(steps=20)
 
 
-def hole(desk: Desk, venue: LoopbackVenue) -> None:
+def hole(desk: VenueDesk, venue: LoopbackVenue) -> None:
     first = venue.clock.seconds() // 60 * 60 + 600.0
     venue.faults.add(Fault.hole(first, first + 60.0), path="OHLC")
     desk.session(steps=60)
 
 
-def too_large(desk: Desk, _: LoopbackVenue) -> None:
+def too_large(desk: VenueDesk, _: LoopbackVenue) -> None:
     desk.session(feed="synthetic", steps=200, position_fraction=0.2)
 
 
-def two_failed(desk: Desk, venue: LoopbackVenue) -> None:
+def two_failed(desk: VenueDesk, venue: LoopbackVenue) -> None:
     venue.faults.add(Fault.named("unknown_pair"), path="OHLC", skip=4)
     desk.session(steps=20)
     venue.clock.advance(5.0)
@@ -107,7 +107,9 @@ def scope_state(workspace: Workspace) -> str:
 
 
 @each
-def test_what_happened_is_diagnosed_decided_and_written_down(desk: Desk, venue: LoopbackVenue, case: Happens) -> None:
+def test_what_happened_is_diagnosed_decided_and_written_down(
+    desk: VenueDesk, venue: LoopbackVenue, case: Happens
+) -> None:
     case.make(desk, venue)
     session = Views.of(desk.workspace).resolve("latest")
     given = {"operator": "Ada", "answers": case.answers, "drill": "DRILL-3"}
@@ -130,7 +132,7 @@ def test_what_happened_is_diagnosed_decided_and_written_down(desk: Desk, venue: 
 
 
 @each
-def test_where_it_did_not_happen_it_says_so_and_opens_nothing(desk: Desk, case: Happens) -> None:
+def test_where_it_did_not_happen_it_says_so_and_opens_nothing(desk: VenueDesk, case: Happens) -> None:
     desk.session(steps=20)
     outcome = run_runbook(case.notebook, {"operator": "Ada"}, desk.workspace)
     assert (outcome.status, outcome.outcome) == ("completed", "passed")
@@ -139,7 +141,7 @@ def test_where_it_did_not_happen_it_says_so_and_opens_nothing(desk: Desk, case: 
     assert scope_state(desk.workspace) == "ACTIVE"
 
 
-def test_without_answers_it_opens_the_incident_but_decides_nothing(desk: Desk, venue: LoopbackVenue) -> None:
+def test_without_answers_it_opens_the_incident_but_decides_nothing(desk: VenueDesk, venue: LoopbackVenue) -> None:
     two_failed(desk, venue)
     outcome = run_runbook("incident_failed_session", {"operator": "Ada"}, desk.workspace)
     assert (outcome.status, outcome.outcome) == ("completed", "incomplete")
@@ -158,7 +160,7 @@ def test_without_answers_it_opens_the_incident_but_decides_nothing(desk: Desk, v
     assert scope_state(desk.workspace) == "HALTED"
 
 
-def test_a_limit_is_changed_by_two_who_may_and_by_nobody_else(desk: Desk, venue: LoopbackVenue) -> None:
+def test_a_limit_is_changed_by_two_who_may_and_by_nobody_else(desk: VenueDesk, venue: LoopbackVenue) -> None:
     too_large(desk, venue)
     given = {"operator": "Ada", "answers": "decision = other_limits; restored = na"}
     refused = run_runbook("incident_risk_limit", given, desk.workspace)

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.registry.test_registry import NOON, make, record
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.records import scan as registry_scan
@@ -23,6 +22,7 @@ from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import encode_record, read_record
 from peaktrade_core.workspace.workspace import Workspace
+from tests.records.test_registry import NOON, make, record
 
 steps = st.lists(
     st.tuples(

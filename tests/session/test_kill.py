@@ -20,7 +20,7 @@ from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
 from peaktrade_core.records.registry import ALL, Entry, Query, Registry
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.recovery import recover
+from peaktrade_core.session.recovery import recover, recover_sessions
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import fold
 from peaktrade_core.workspace.workspace import Workspace
@@ -172,7 +172,7 @@ def test_whoever_comes_second_leaves_the_first_ones_record_as_it_is(home: Path, 
             inodes.append(registry.path_of(first[0]).stat().st_ino)
             return found
 
-    second = recover(Overtaken(registry.folder, home / "other.sqlite"), partial(RunFolder, workspace.runs))
+    second = recover_sessions(Overtaken(registry.folder, home / "other.sqlite"), partial(RunFolder, workspace.runs))
     assert second == first
     assert registry.path_of(first[0]).stat().st_ino == inodes[0], "the record was written again"
 

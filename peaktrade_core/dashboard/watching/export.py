@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace

@@ -13,7 +13,7 @@ from peaktrade_core.dashboard.watching.checks import dashboard_checks
 from peaktrade_core.desk.installation import FILE, accept
 from peaktrade_core.desk.smoke import smoke
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import Table

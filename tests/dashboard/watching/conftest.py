@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from peaktrade_core.desk.demo import Fragile, fragile
-from peaktrade_core.runbooks.steps import Runbook, begin_runbook
+from peaktrade_core.runbooks import runbook as rb
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.strategies import register, scratch_registry
@@ -17,11 +18,11 @@ from peaktrade_core.workspace.workspace import Workspace
 
 
 @pytest.fixture
-def begin(workspace: Workspace) -> Callable[..., Runbook]:
+def begin(workspace: Workspace) -> Callable[..., Any]:
     """Return a function that begins a runbook in Ada's name, without a person to wait for."""
 
-    def run(name: str = "monitoring_round", **options: str) -> Runbook:
-        return begin_runbook(workspace, name, operator="Ada", **options)
+    def run(name: str = "monitoring_round", **options: str) -> Any:
+        return rb.begin(name, workspace, operator="Ada", **options)
 
     return run
 

@@ -24,8 +24,8 @@ from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.rule import RUNBOOKS
 from peaktrade_core.alerts.rules import AnyRule
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runbooks.runbooks import list_runbooks
-from peaktrade_core.runbooks.steps import Runbook
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 from tests.notebooks.regenerate import ALERTS

@@ -18,7 +18,7 @@ from peaktrade_core.dashboard.watching.pages import agreement_checks, page_check
 from peaktrade_core.dashboard.watching.probe import Answer, Seen, look_at_dashboard
 from peaktrade_core.dashboard.watching.watch import export_checks, newest_session, source_checks
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
@@ -26,7 +26,7 @@ from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
-REPO = Path(__file__).resolve().parents[2]
+REPO = Path(__file__).resolve().parents[3]
 
 
 def status(checks: list[Check]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.escalation import ask_escalation, carry_out, path_checks
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.detail import JournalDetail
 from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import Views
@@ -180,7 +181,7 @@ def test_without_a_decision_nothing_is_halted_and_the_round_is_incomplete(
 def test_somebody_who_steps_through_decides_before_anything_goes_on(workspace: Workspace) -> None:
     deep = [watched({"max_drawdown": 0.2})]
     round_ = EvidenceBook.of(workspace).begin("monitoring_round", "Monitoring round", operator="Ada", waits=True)
-    runbook = Runbook(workspace, round_, {}, "", True)
+    runbook = Runbook(workspace, round_, SimpleNamespace(), waits=True)
     ask_escalation(runbook, deep)
     with pytest.raises(StepOpenError, match="answer 'What does the escalation path ask for"):
         carry_out(runbook, deep)

@@ -24,7 +24,7 @@ from peaktrade_core.dashboard.watching.walkthrough_checks import (
     walk_start_checks,
 )
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.steps import Runbook
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.workspace.workspace import Workspace

@@ -1,4 +1,8 @@
-"""How a runbook's steps show in a notebook: checks as tables, questions as plain forms, the end as a record.
+"""A runbook being executed: ``rb = begin("kill_switch")`` in its notebook, then one method a cell.
+
+Each notebook has a class of its own in the room that does its work, under the notebook's name (:mod:`shelf`). Its
+parameters are those of the notebook's own cell, so nothing is handed on by hand: ``rb.given.action``. Checks show as tables,
+questions as plain forms, the end as a record.
 
 Where a person steps through, a question waits for a click and holds the steps after it. Without a person (papermill,
 nbval) nothing waits: answers come from the parameter ``answers``, and what is not answered makes the record incomplete.
@@ -10,17 +14,21 @@ import getpass
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 
 from peaktrade_core.base.clock import FixedClock, iso, local
-from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook, Round
-from peaktrade_core.runbooks.notebook_tables import check_table
+from peaktrade_core.runbooks.notebook import open_workspace
+from peaktrade_core.runbooks.notebook_tables import check_table, links
+from peaktrade_core.runbooks.parameters import Parameter
 from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
+from peaktrade_core.runbooks.shelf import kind_of
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -31,18 +39,25 @@ _OUTCOME_TONE = {ev.PASSED: GOOD, ev.WARNED: MID, ev.FAILED: BAD, ev.STOPPED: MI
 
 
 class Runbook:
-    """What a runbook notebook holds in its hand while it is stepped through.
+    """A runbook being executed; what only one notebook does is in a subclass.
 
     Attributes:
         workspace: where it works; round: the execution and its record.
+        given: the notebook's parameters, by name.
     """
 
-    def __init__(
-        self, workspace: Workspace, round_: Round, answers: dict[str, tuple[str, str]], second: str, waits: bool
-    ) -> None:
-        self.workspace, self.round = workspace, round_
-        self._answers, self._second, self._waits = answers, second, waits
+    def __init__(self, workspace: Workspace, round_: Round, given: SimpleNamespace, *, waits: bool) -> None:
+        self.workspace, self.round, self.given = workspace, round_, given
+        self._answers = ev.read_answers(getattr(given, "answers", ""))
+        self._second: str = getattr(given, "second_person", "")
+        self._waits = waits
         self._spared: set[str] = set()  # questions that the evidence left no need for
+
+    @classmethod
+    def about(cls, workspace: Workspace, given: SimpleNamespace) -> str:
+        """Return what it is about: a session, an alert, a run; empty where it is about the whole workspace."""
+        del workspace, given
+        return ""
 
     def __repr__(self) -> str:
         record = self.round.record
@@ -113,6 +128,14 @@ class Runbook:
         """Return whether the question was answered so."""
         return self.round.chose(step_id, key)
 
+    def files(self) -> Sequence[Path]:
+        """Return the files that its evidence rests on."""
+        return ()
+
+    def links(self, *names: str) -> Table:
+        """Return where to go on: notebooks by name, each with its purpose and its command."""
+        return links(*names)
+
     def finish(self, *artefacts: Path) -> Finished:
         """End the execution: seal its record, write it as a page, and show what it says.
 
@@ -124,7 +147,7 @@ class Runbook:
         if unknown := sorted(set(self._answers) - asked):
             raise ConfigError(f"answers: {', '.join(unknown)} was never asked; asked were: {', '.join(sorted(asked))}")
         self.round.require_answers()
-        return Finished(self.workspace, self.round.finish(*artefacts))
+        return Finished(self.workspace, self.round.finish(*self.files(), *artefacts))
 
     def _given(self, step: ev.Step) -> tuple[str, str] | None:
         """Return the answer that the parameters give; a rehearsal takes the one that the evidence supports."""
@@ -209,55 +232,46 @@ class Finished:
         return {"text/html": self.table()._repr_html_(), "text/plain": repr(self.table()), EVIDENCE_MIME: told}
 
 
-def begin_runbook(
-    workspace: Workspace,
-    name: str,
-    *,
-    operator: str = "",
-    role: str = "operator",
-    second_person: str = "",
-    answers: str = "",
-    subject: str = "",
-    resume: str = "",
-) -> Runbook:
-    """Begin a runbook, or take an interrupted one up again, and return it.
+def begin(name: str, workspace: Workspace | None = None, *, about: str = "", **given: Any) -> Any:
+    """Begin a runbook, or take an interrupted one up again, and return it: a :class:`Runbook` of the notebook's own kind.
 
     Args:
-        workspace: where.
         name: of the notebook.
-        operator: who; empty for the name of the login.
-        role: operator, risk_officer or owner.
-        second_person: who agrees where two are needed.
-        answers: ``step = option: reason; …`` for runs without a person.
-        subject: the session, alert or incident that it is about.
-        resume: the id of an interrupted execution.
+        workspace: where; None for the one that the notebook is in.
+        about: the session, alert or run that it is about; what the notebook's own class says by default.
+        given: parameters over those of the notebook's cell (and, outside a notebook, over its defaults). Of every runbook:
+            operator (empty for the name of the login), role, answers (``step = option: reason; …`` for runs without a
+            person), resume (the id of an interrupted execution).
 
     Raises:
-        ConfigError, UnknownNameError: an argument is wrong.
+        ConfigError, UnknownNameError: a parameter is wrong.
     """
     from peaktrade_core.runbooks.runbooks import find_runbook
 
-    given = ev.read_answers(answers)
-    waits = _somebody_is_there()
-    if resume:
-        round_ = EvidenceBook.of(workspace).resume(resume, waits=waits)
-        return Runbook(workspace, round_, given, second_person, waits)
-    info = find_runbook(name)
+    workspace = workspace or open_workspace()
+    info, waits = find_runbook(name), _person_is_there()
+    declared = _values(info.parameters)
+    if unknown := sorted(set(given) - set(declared)):
+        raise UnknownNameError("parameter", unknown[0], sorted(declared))
+    values = SimpleNamespace(**{**declared, **given})
+    kind = kind_of(name)
+    if resume := getattr(values, "resume", ""):
+        return kind(workspace, EvidenceBook.of(workspace).resume(resume, waits=waits), values, waits=waits)
     fixed = isinstance(workspace.clock, FixedClock)
     round_ = EvidenceBook.of(workspace).begin(
         name,
         info.title,
-        operator=operator or (REHEARSAL if fixed else _login()),
-        role=role,
-        subject=subject,
-        parameters=_values([parameter.name for parameter in info.parameters]),
+        operator=values.operator or (REHEARSAL if fixed else _login()),
+        role=values.role,
+        subject=about or kind.about(workspace, values),
+        parameters=vars(values),
         notebook_sha256=hashlib.sha256(info.path.read_bytes()).hexdigest() if not fixed else "",
         waits=waits,
     )
-    return Runbook(workspace, round_, given, second_person, waits)
+    return kind(workspace, round_, values, waits=waits)
 
 
-def _somebody_is_there() -> bool:
+def _person_is_there() -> bool:
     """Return whether this cell was run by a frontend that can ask a person; papermill and nbval cannot."""
     from IPython import get_ipython
 
@@ -265,13 +279,18 @@ def _somebody_is_there() -> bool:
     return bool(getattr(kernel, "_allow_stdin", False))
 
 
-def _values(names: Sequence[str]) -> dict[str, Any]:
-    """Return the values of the notebook's parameters as they stand."""
+def _values(parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """Return the values of the notebook's parameters as they stand; what no cell has set is at its default."""
+    space = _namespace()
+    return {one.name: space.get(one.name, one.default) for one in parameters}
+
+
+def _namespace() -> dict[str, Any]:
+    """Return the names that the notebook's cells have set; outside a notebook there are none."""
     from IPython import get_ipython
 
     shell = get_ipython()
-    space = shell.user_ns if shell is not None else {}
-    return {name: space[name] for name in names if isinstance(space.get(name), (str, int, float, bool, list))}
+    return shell.user_ns if shell is not None else {}
 
 
 def _login() -> str:

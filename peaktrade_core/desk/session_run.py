@@ -1,4 +1,4 @@
-"""A session as steps of a runbook: decide, run it once, look at what came out. Where it was not started, each step says so.
+"""The runbooks that start a session: decide, run it once, look at what came out. Where it was not started, each step says so.
 
 Without a person, a session starts when every answer before it is good, or when the parameter ``answers`` says so: silence
 is never consent.
@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check, worst
+from peaktrade_core.desk.readiness import desk_checks, ready_checks, session_ready, smoke_order
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session, run_planned_session
 from peaktrade_core.runbooks.notebook_tables import (
     answers_table,
     evidence_table,
     links,
+    plan_table,
     session_checks,
     session_files,
     session_summary,
 )
-from peaktrade_core.runbooks.steps import Finished, Prompt, Runbook
-from peaktrade_core.session.session import Plan
+from peaktrade_core.runbooks.runbook import Prompt, Runbook
+from peaktrade_core.session.plan import Plan
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as jn
 
@@ -49,15 +53,54 @@ def ask_to_start(runbook: Runbook, *steps: str) -> Prompt | Table:
     return runbook.ask(_START, f"{odd} of {len(found)} answers are ▲. Start it all the same?", (go, stay), reason=True)
 
 
-class SessionStep:
-    """A session that a runbook has run, or has not because nobody decided to.
+class SessionRunbook(Runbook):
+    """Run a shadow session.
 
     Attributes:
-        runbook: of which it is a step; session: None where none was started.
+        session: what was run; None where none was started.
     """
 
-    def __init__(self, runbook: Runbook, session: Session | None) -> None:
-        self.runbook, self.session = runbook, session
+    checked: tuple[str, ...] = ("ready",)
+    """Steps of checks that are looked at before it starts."""
+    _planned: Plan | None = None
+    session: Session | None = None
+
+    def ready(self) -> Table:
+        """Record whether everything is ready."""
+        return self.check("ready", "Is everything ready?", session_ready(self.workspace, self.given.strategy))
+
+    def wanted(self) -> dict[str, Any]:
+        """Return what the parameters ask for, as :func:`plan_session` takes it."""
+        names = ("strategy", "symbol", "timeframe", "feed", "seed", "steps", "warmup_candles", "notes")
+        size = {name: getattr(self.given, name) for name in ("position_fraction", "start_balance")}
+        return {name: getattr(self.given, name) for name in names} | size | {"candles": self.given.candles or None}
+
+    def plan(self) -> Table:
+        """Check everything that a session needs and return what would run; nothing is started."""
+        self._planned = plan_session(self.workspace, **self.wanted())
+        return plan_table(self._planned)
+
+    def start(self) -> Prompt | Table:
+        """Ask whether to start, unless every answer so far is good."""
+        return ask_to_start(self, *self.checked)
+
+    def run(self) -> SessionRunbook:
+        """Run the planned session as a step, once; a runbook that is taken up again shows the session that it has run.
+
+        Raises:
+            StepOpenError: a person steps through and has not decided yet.
+        """
+        self.round.require_answers(_RUN)
+        if self.spared(_START) or self.chose(_START, "yes"):
+            plan = self._planned or plan_session(self.workspace, **self.wanted())
+
+            def run() -> str:
+                session = run_planned_session(self.workspace, plan)
+                return f"{session.id} {session.record.status}"
+
+            step = self.round.act(_RUN, "Run the session", run)
+            self.session = open_session(self.workspace, step.result.split()[0])
+        return self
 
     def __repr__(self) -> str:
         return repr(self.session) if self.session else "not started"
@@ -66,51 +109,57 @@ class SessionStep:
         """Return the session's figures."""
         return session_summary(self.session) if self.session else _nothing("What came out")
 
-    def answers(self) -> Table:
-        """Return what the venue said to each order."""
-        return answers_table(self.session) if self.session else _nothing("The venue's answers")
-
-    def check_expected(self) -> Table:
+    def expected(self) -> Table:
         """Record whether the session did what a session does: began, signalled, was held to its limits, was answered."""
-        if self.session is None:
-            return _nothing("Did it do what it should?")
-        return self.runbook.check("expected", "Did it do what it should?", expected_checks(self.session))
+        title = "Did it do what it should?"
+        return self.check("expected", title, expected_checks(self.session)) if self.session else _nothing(title)
 
-    def check_order(self) -> Table:
+    def order(self) -> Table:
         """Record the post-session checklist."""
-        if self.session is None:
-            return _nothing("Is it in order?")
-        return self.runbook.check("order", "Is it in order?", session_checks(self.session))
+        title = "Is it in order?"
+        return self.check("order", title, session_checks(self.session)) if self.session else _nothing(title)
 
-    def files(self) -> Table:
+    def left(self) -> Table:
         """Return the files that it left."""
         return evidence_table(self.session) if self.session else _nothing("Evidence")
 
-    def finish(self, *more: Path) -> Finished:
-        """End the runbook with the session's files as its artefacts."""
-        return self.runbook.finish(*(session_files(self.session) if self.session else ()), *more)
+    def files(self) -> Sequence[Path]:
+        """Return the files that it left."""
+        return session_files(self.session) if self.session else ()
 
     def links(self, *names: str) -> Table:
         """Return where to go on."""
         return links(*names, session=self.session)
 
 
-def run_session_step(runbook: Runbook, plan: Plan) -> SessionStep:
-    """Run a planned session as a step, once; a runbook that is taken up again shows the session that it has run.
+class TestnetRunbook(SessionRunbook):
+    """Run a testnet session: fills are simulated, each order is put to the venue too."""
 
-    Raises:
-        StepOpenError: a person steps through and has not decided yet.
-    """
-    runbook.round.require_answers(_RUN)
-    if not _may_start(runbook):
-        return SessionStep(runbook, None)
+    __test__ = False  # it is no test, whatever its name begins with
+    checked = ("ready", "desk", "smoke")
 
-    def run() -> str:
-        session = run_planned_session(runbook.workspace, plan)
-        return f"{session.id} {session.record.status}"
+    def ready(self) -> Table:
+        """Record whether we are ready, and the venue can trade nothing live."""
+        return self.check("ready", "Are we ready?", ready_checks(self.workspace, "testnet", self.given.symbol))
 
-    step = runbook.round.act(_RUN, "Run the session", run)
-    return SessionStep(runbook, open_session(runbook.workspace, step.result.split()[0]))
+    def desk(self) -> Table:
+        """Record whether the desk is in order."""
+        return self.check("desk", "Is the desk in order?", desk_checks(self.workspace))
+
+    def smoke(self) -> Table:
+        """Record whether the venue takes our smallest order."""
+        return self.check(
+            "smoke", "Does the venue take our smallest order?", smoke_order(self.workspace, self.given.symbol)
+        )
+
+    def wanted(self) -> dict[str, Any]:
+        """Return what the parameters ask for, as :func:`plan_session` takes it."""
+        names = ("strategy", "symbol", "timeframe", "feed", "seed", "steps", "warmup_candles", "notes")
+        return {"mode": "testnet"} | {name: getattr(self.given, name) for name in names}
+
+    def venue_said(self) -> Table:
+        """Return what the venue said to each order."""
+        return answers_table(self.session) if self.session else _nothing("The venue's answers")
 
 
 def expected_checks(session: Session) -> list[Check]:
@@ -164,11 +213,6 @@ def _validated(session: Session, orders: int) -> Check:
         told,
         step,
     )
-
-
-def _may_start(runbook: Runbook) -> bool:
-    """Return whether somebody decided to start, or nothing needed a decision."""
-    return runbook.spared(_START) or runbook.chose(_START, "yes")
 
 
 def _answers(runbook: Runbook, steps: Sequence[str]) -> list[Check]:

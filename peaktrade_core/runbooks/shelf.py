@@ -1,0 +1,25 @@
+"""Which class executes which notebook: by the notebook's name, in the room that does its work, loaded when it is begun."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from peaktrade_core.runbooks.runbook import Runbook
+
+RUNBOOKS = {
+    "kill_switch": "desk.kill_switch:KillSwitchRunbook",
+    "live_start": "control.live_start:LiveStartRunbook",
+    "orchestrator": "desk.orchestrator:OrchestratorRunbook",
+    "safe_stop": "desk.safe_stop:SafeStopRunbook",
+    "session_run": "desk.session_run:SessionRunbook",
+    "testnet_run": "desk.session_run:TestnetRunbook",
+}
+
+
+def kind_of(name: str) -> type[Runbook]:
+    """Return the class of a runbook; a notebook that has none of its own, as one that a user adds, has the plain one."""
+    module, _, kind = RUNBOOKS.get(name, "runbooks.runbook:Runbook").partition(":")
+    found: type[Runbook] = getattr(import_module(f"peaktrade_core.{module}"), kind)
+    return found
