@@ -43,6 +43,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str
     next_step: str = ""
 
+    @property
+    def told(self) -> str:
+        """Question and answer in a line: ``May everything be traded? yes``, ``Failed sessions in 24 h: none``."""
+        return f"{self.question}{'' if self.question.endswith('?') else ':'} {self.evidence}"
+
 
 Found = tuple[bool | Status, str] | tuple[bool | Status, str, str] | Check
 

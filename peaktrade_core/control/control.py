@@ -75,7 +75,7 @@ def document(found: ControlCenter) -> dict[str, Any]:
     status = told.pop("whole")
     for layer in status["layers"]:
         for one in layer["findings"]:
-            one["text"] = f"{one['question']} {one['evidence']}"
+            one["text"] = msgspec.convert(one, Check).told
     times = {"as_of": iso(found.whole.as_of), "as_of_local": local(found.whole.as_of)}
     return {**status, **times, **told}
 
@@ -104,7 +104,7 @@ def operator_output(found: ControlCenter) -> str:
 def _deviations(found: ControlCenter) -> list[str]:
     """Return symptom, cause and next step of everything that failed; the cause is for a person to write."""
     failed = [
-        (f"{layer.code} {layer.name}", f"{one.question} {one.evidence}", one.next_step)
+        (f"{layer.code} {layer.name}", one.told, one.next_step)
         for layer in found.whole.layers
         for one in layer.findings
         if one.status == FAIL

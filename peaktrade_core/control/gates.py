@@ -197,6 +197,6 @@ def _no_live(gate: Gate, workspace: Workspace) -> GateResult:
         gate=gate.name,
         question=gate.question,
         status=FAIL if worst(checks) == FAIL else PASS,
-        text="; ".join(f"{check.question} {check.evidence}" for check in bad) or checks[0].evidence,
+        text="; ".join(check.told for check in bad) or checks[0].evidence,
         next_step=bad[0].next_step if bad else "",
     )

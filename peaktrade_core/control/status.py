@@ -152,7 +152,7 @@ def _why(status: Status, parts: Sequence[Part], layers: Sequence[Layer]) -> str:
         return "everything is well"
     bad = [f"{part.name}: {part.why}" for part in parts if part.status == status]
     rest = [
-        f"{layer.code} {layer.name.lower()}: {one.question} {one.evidence}"
+        f"{layer.code} {layer.name.lower()}: {one.told}"
         for layer in layers
         for one in layer.findings
         if one.status == status
@@ -164,7 +164,7 @@ def _told(found: Sequence[Check]) -> tuple[Status, str, str]:
     """Return the worst of some answers, what is not well about them, and what to do first."""
     status = worst(found)
     bad = [one for one in found if one.status != PASS]
-    why = "; ".join(one.evidence if len(found) == 1 else f"{one.question}: {one.evidence}" for one in bad)
+    why = "; ".join(one.evidence if len(found) == 1 else one.told for one in bad)
     return status, why or found[0].evidence, next((one.next_step for one in bad if one.status == status), "")
 
 
@@ -190,12 +190,13 @@ def _risk(workspace: Workspace, found: Sequence[Check]) -> Risk:
 def _alerts(workspace: Workspace, found: Sequence[Check]) -> OpenAlerts:
     status, why, step = _told(found)
     rows = known(lambda: Alerts.of(workspace).rows(RAISED))
+    asked = rows is not None and status != UNKNOWN
     counts = {name: sum(row.severity == name for row in rows or ()) for name in SEVERITIES}
     critical, free = counts["critical"], sum(not row.acknowledged_by for row in rows or ())
     return OpenAlerts(
         name="alerts",
         status=status,
-        word="unknown" if rows is None else f"{len(rows)} open, {critical} critical" if rows else "none open",
+        word=f"{len(rows)} open, {critical} critical" if rows else "none open" if asked else "unknown",
         why=why,
         next_step=step,
         open=None if rows is None else len(rows),
@@ -242,7 +243,7 @@ def _marked(status: Status, word: str) -> Cell:
 
 def _worst_of(layer: Layer) -> str:
     """Return what makes a layer as bad as it is."""
-    bad = [f"{one.question} {one.evidence}" for one in layer.findings if one.status == layer.status != PASS]
+    bad = [one.told for one in layer.findings if one.status == layer.status != PASS]
     return "; ".join(bad) or many(len(layer.findings), "answer") + " good"
 
 

@@ -56,7 +56,7 @@ def layer_table(center: ControlCenter) -> Table:
         (
             f"{layer.code} {layer.name}" if not number else "",
             Cell(f"{SIGNS[layer.status]} {WORDS[layer.status]}", TONE_OF[layer.status]) if not number else "",
-            Cell(f"{SIGNS[one.status]} {one.question} {one.evidence}", code=True),
+            Cell(f"{SIGNS[one.status]} {one.told}", code=True),
             Cell(one.next_step, code=True),
         )
         for layer in center.whole.layers
@@ -121,9 +121,7 @@ def layer_answers(center: ControlCenter) -> list[Check]:
             id=layer.code,
             question=f"Does {layer.code} stand: {layer.name.lower()}?",
             status=layer.status,
-            evidence="; ".join(
-                f"{one.question} {one.evidence}" for one in layer.findings if one.status == layer.status
-            ),
+            evidence="; ".join(one.told for one in layer.findings if one.status == layer.status),
             next_step=next((one.next_step for one in layer.findings if one.status == layer.status), ""),
         )
         for layer in layers

@@ -331,7 +331,7 @@ def told(step: ev.Step) -> str:
         return step.answer.key + (f": {step.answer.reason}" if step.answer.reason else "")
     if step.checks:
         worse = [c for c in step.checks if c.status != "pass"]
-        return "; ".join(f"{c.question} {c.evidence}" for c in worse) or _all_good(len(step.checks))
+        return "; ".join(c.told for c in worse) or _all_good(len(step.checks))
     return step.result or "not answered"
 
 

@@ -86,7 +86,7 @@ def runs(workspace: Workspace) -> Found:
     """Look for runs that are silent or died."""
     active = [run for run in Views.of(workspace).runs(500) if run.state in (*ACTIVE, DIED)]
     odd = [f"{run.run_id} {run.state}" for run in active if run.state != "running"]
-    return not odd, ", ".join(odd[:5]) or (f"{len(active)} running" if active else "none runs")
+    return not odd, ", ".join(odd[:5]) or (f"{len(active)} running" if active else "nothing runs")
 
 
 @question(
