@@ -23,12 +23,11 @@ from bench_cli import REPOSITORY
 from bench_fleet import finish
 
 from peaktrade_core.alerts.alerts import Notification, Raised, Silenced
+from peaktrade_core.alerts.delivery import Deliveries
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.engine import AlertEngine
+from peaktrade_core.alerts.engine import ALERTS, AlertEngine
 from peaktrade_core.alerts.history import replay
 from peaktrade_core.alerts.log import AlertLog
-from peaktrade_core.alerts.settings import read_settings
-from peaktrade_core.alerts.watcher import Deliveries
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -103,9 +102,11 @@ def delivery(workspace: Workspace, given: argparse.Namespace) -> None:
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    channels = {"web": {"url": f"json://127.0.0.1:{server.server_port}/"}, "dead": {"url": "json://127.0.0.1:9/"}}
-    settings = read_settings({"channels": channels}, "bench")
-    deliveries = Deliveries(settings, Alerts.of(workspace).log, workspace.home / "a.log", workspace.clock)
+    channels = {"web": f"json://127.0.0.1:{server.server_port}/", "dead": "json://127.0.0.1:9/"}
+    text = "".join(f'[channels.{name}]\nurl = "{url}"\n' for name, url in channels.items())
+    (workspace.home / ALERTS).write_text(text)
+    engine = AlertEngine.of(workspace, Alerts.of(workspace).log)
+    deliveries = Deliveries(engine, workspace.home / "a.log", workspace.clock)
     times = []
     for n in range(given.runs):
         begin = time.monotonic()

@@ -6,6 +6,8 @@ limits are set so wide that none bites, because vectorbt has none.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -24,6 +26,31 @@ WIDE = Limits(1e12, 1e12, 1e12, 5, 1e12, 1e12, 0.8, 1e12, 1e12, 1e12, 1e12, 1e12
 MARKET = Market(1.0, 1e8, 1.0, 1e8, 0.0, 0.0, 0.0, FEE, 0.0, 0.05)
 
 
+LOAD = """
+import sys, time
+import numpy as np
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from bench_backtest import MARKET, WIDE
+from peaktrade_core.research.backtest import run_backtest
+from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.candles.replay import bars_of
+from peaktrade_core.trading.decision import Decision
+from peaktrade_core.trading.strategies import get_strategy
+strategy = get_strategy("ma_crossover")
+bars = bars_of(SyntheticFeed(1, 60, bars=500))
+begin = time.perf_counter()
+run_backtest(Decision(strategy, strategy.params(), MARKET, WIDE, 60.0, 10_000.0), bars, 200, Path(sys.argv[2]))
+print(time.perf_counter() - begin)
+"""
+
+
+def loading(cache: Path) -> float:
+    """Return how long a new process takes to load code that an earlier one compiled, with llvmlite's import [s]."""
+    command = [sys.executable, "-c", LOAD, str(Path(__file__).parent), str(cache)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
 def main() -> None:
     given = options(__doc__, 525_600)
     bars = synthetic_bars(given.seed, given.bars)
@@ -32,6 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
         compiling, _ = best(1, lambda: run_backtest(decision, Bars(bars.ts[:500], bars.ohlcv[:500]), WARMUP, cache))
+        loaded = min(loading(cache) for _ in range(given.runs))
         columns, result = best(given.runs, lambda: run_backtest(decision, bars, WARMUP, cache))
         whole, metrics = best(given.runs, lambda: run_backtest(decision, bars, WARMUP, cache).metrics)
     other = baseline(given.baseline_python, "vectorbt", bars, warmup=WARMUP, runs=given.runs, fee=FEE)
@@ -53,6 +81,7 @@ def main() -> None:
         row("orders, fills and account of each bar", len(bars), columns, theirs),
         row("the same, and the metrics of its events", len(bars), whole, theirs),
         ("compiling, once for a version of the code", f"{compiling:.1f} s", "", ""),
+        ("loading it in a new process", f"{loaded * 1e3:.0f} ms", "", ""),
     ])  # fmt: skip
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
+from peaktrade_core.records.bar_table import write_table
 from peaktrade_core.records.folder import Heartbeat, RunFolder
-from peaktrade_core.records.journal import write_table
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.reports.activity import ActivityFeed
 from peaktrade_core.runs.views import Views

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from peaktrade_core.candles.replay import bars_of
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.market import Bars
 
@@ -33,8 +34,7 @@ def options(text: str, bars: int) -> argparse.Namespace:
 
 def synthetic_bars(seed: int, count: int) -> Bars:
     """Return bars of the embedded market; each opens where the one before closed."""
-    rows = np.array(list(SyntheticFeed(seed, 60, bars=count)))
-    return Bars(rows[:, 0], rows[:, 1:])
+    return bars_of(SyntheticFeed(seed, 60, bars=count))
 
 
 def best(runs: int, run: Callable[[], Any]) -> tuple[float, Any]:

@@ -5,8 +5,13 @@ What notebooks import is here; each name is loaded when it is first used, so tha
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
+
+# jsonschema, and so every import of nbformat in commands, kernels and server, would build a grammar of internationalised
+# addresses, which takes a second. Nothing here checks such addresses, and jsonschema does without the module.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 _HOMES = {
     "alerts.alert_handling": """
@@ -17,7 +22,7 @@ _HOMES = {
         open_control_center operator_text routine_answers status_answers workspace_state""",
     "dashboard.watching.checks": "dashboard_checks",
     "dashboard.watching.probe": "look_at_dashboard",
-    "incidents.divergence_case": """
+    "incidents.divergence": """
         divergence_causes divergence_costs divergence_figure divergence_resume divergence_summary
         divergence_trades open_divergence""",
     "drills.board": "drill_checks drill_ended drill_files open_drill open_drill_board start_drill",
@@ -28,13 +33,12 @@ _HOMES = {
     "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
     "fleet.watched": "watched_table",
     "incidents.case": """
-        Case case_checks case_confirm case_decision case_files case_hold case_incident case_resume case_venue
-        open_case""",
-    "incidents.reports": """
+        Case case_checks case_confirm case_decision case_evidence case_files case_hold case_incident case_others
+        case_resume case_summary case_tree case_venue open_case""",
+    "incidents.report": """
         incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
-        incident_summary incident_timeline incident_times open_incident open_incident_week review_actions
-        review_checks review_incidents review_overview""",
-    "incidents.tables": "case_evidence case_others case_summary case_tree",
+        incident_summary incident_timeline incident_times open_incident""",
+    "incidents.review": "open_incident_week review_actions review_checks review_incidents review_overview",
     "alerts.questions": "bad_lines_table log_checks",
     "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",

@@ -29,7 +29,7 @@ COMMANDS = {
     "exchange": ("candles.cli_exchange:exchange", "Ask the venue how it is and what it trades, and download candles."),
     "data": ("candles.cli:data", "List the stored candles and check candles for gaps and errors."),
     "risk": (
-        "research.cli_risk:risk",
+        "cli:risk",
         "Show limits and what is used of them, halt and resume, replay under other limits.",
     ),
     "killswitch": ("desk.cli_killswitch:killswitch", "Stop every session at once; two people release it."),
@@ -44,7 +44,7 @@ COMMANDS = {
     "schedule": ("schedule.cli:schedule", "Run daily reports, alert checks and retention by the clock."),
     "alerts": ("alerts.cli:alerts", "Ask the alert rules, take alerts on, silence, test channels and rules."),
     "incident": ("incidents.cli:incident", "Diagnose a session; open, carry, close and review incidents."),
-    "watch": ("alerts.cli_watch:watch", "Watch everything: recover, alert, deliver, restart."),
+    "watch": ("alerts.cli_watch:watch", "Look after everything: recover, alert, stop, deliver, restart, jobs."),
     "control": ("control.cli:control", "Print the operator output: layers L0 to L6, gates, routine, new evidence."),
     "gates": ("control.cli:gates", "Show the seven required gates, or run them."),
     "evidence": ("runbooks.cli_evidence:evidence", "List what runbooks left, show one record, verify all of them."),
@@ -69,6 +69,14 @@ SESSION = {
         "research.cli_diff:diff",
         "Say where a session first differs from its backtest or from OTHER, and what each cause cost.",
     ),
+}
+RISK = {
+    "status": ("halts.cli:status", "Show what may be traded, who halted what and why, and the limits."),
+    "halt": ("halts.cli:halt", "Halt trading: running sessions obey within a second, later ones start halted."),
+    "resume": ("halts.cli:resume", "Let a halted scope trade again; takes a named person and a reason."),
+    "show": ("halts.cli:show", "Show how much of each limit the account and each running session use."),
+    "check": ("halts.cli:check", "Check the account, or one opening order of a new session."),
+    "replay": ("research.cli_replay:replay", "Run a recorded session once more under other limits."),
 }
 
 
@@ -108,6 +116,11 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="peaktrade", message="%(prog)s %(version)s")
 def cli() -> None:
     """Operator's suite for crypto shadow and testnet trading. It never sends a live order."""
+
+
+@click.group(cls=LazyGroup, homes=RISK)
+def risk() -> None:
+    """Show limits and what is used of them, halt and resume trading, replay a session under other limits."""
 
 
 @click.group(cls=LazyGroup, homes=SESSION)

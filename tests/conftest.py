@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from hypothesis import settings
 
+from peaktrade_core.halts.memory import STATE_HOME
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
@@ -53,6 +54,14 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a developer's own workspace and clock out of the tests."""
     monkeypatch.delenv(HOME, raising=False)
     monkeypatch.delenv(FIXED_CLOCK, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the tests' workspaces remember out of the user's state folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STATE_HOME, str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session")

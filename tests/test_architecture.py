@@ -27,13 +27,14 @@ ROOMS = (  # a room may use those before it
 )  # fmt: skip
 PURE = {  # values and rules: no disk, no clock, no environment
     "base": ("clock", "errors", "people", "question"),
-    "show": ("ticks",),
+    "show": ("chart", "drawing"),
     "trading": ("*",),
     "workspace": ("settings",),
-    "schedule": ("jobs",),
-    "alerts": ("alerts", "changes", "facts", "rule", "rules", "settings", "trigger_rules"),
+    "halts": ("scope",),
+    "schedule": ("jobs", "periods"),
+    "alerts": ("alerts", "changes", "facts", "rule", "rules", "settings"),
     "runbooks": ("evidence",),
-    "incidents": ("incident", "life"),
+    "incidents": ("incident",),
     "incidents.diagnosis": ("findings",),
     "drills": ("drill", "score"),
 }
@@ -215,6 +216,14 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) & HEAVY == set()
+
+
+@pytest.mark.parametrize("module", ["runbooks.execute", "dashboard.server", "warm.kernel"])
+def test_notebooks_are_read_without_a_grammar_of_addresses(module: str) -> None:
+    script = f"import sys, peaktrade_core.{module}, nbformat; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "jsonschema" in done.stdout.split()
+    assert "lark" not in done.stdout.split()
 
 
 def test_conda_and_pip_install_the_same() -> None:

@@ -6,16 +6,16 @@ Source: operational runbooks 10c.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.settings_file import workspace_alert_settings
+from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
 from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.runbook import Runbook
+from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, MID, Cell, Table
@@ -24,57 +24,14 @@ from peaktrade_core.workspace.workspace import Workspace
 LOOK, ACKNOWLEDGE, SILENCE = "look", "ack", "silence"
 ACTIONS = (LOOK, ACKNOWLEDGE, SILENCE)
 _TONE = {"critical": ("✕ critical", BAD), "warning": ("▲ warning", MID), "info": ("● info", "")}
-NOTEBOOKS = {
-    "4": "restart_after_maintenance",
-    "5": "safe_stop",
-    "6": "health_check",
-    "7": "incident_exchange_error",
-    "7a": "incident_exchange_error",
-    "7b": "incident_exchange_error",
-    "7c": "incident_exchange_error",
-    "8": "incident_risk_limit",
-    "9": "incident_pnl_divergence",
-    "10": "incident_data_gap",
-    "11": "control_center_daily",
-}
-"""Which notebook is the runbook of the handbook that an alert names by its number."""
-
-
-class Meaning(NamedTuple):
-    """What a kind of rule says, and the first thing to do."""
-
-    says: str
-    first: str
-
-
-MEANINGS = {
-    "pnl_drop": Meaning("The equity fell fast.", "Stop opening: `peaktrade risk halt`; then runbook 9."),
-    "drawdown": Meaning("The session lost far from its best equity.", "5 %: risk review. 10 %: pause and escalate."),
-    "no_events": Meaning("A run writes nothing.", "`peaktrade monitor follow` it; a dead process is recovered."),
-    "error_spike": Meaning("Errors or refusals come in numbers.", "Read the last events; the venue's status next."),
-    "deny_burst": Meaning(
-        "Our own limits deny many orders.", "Order too large or limit too tight? Change neither alone."
-    ),
-    "rejects_in_row": Meaning("The venue refuses order after order.", "Pause the session; read the venue's words."),
-    "risk_red": Meaning("A limit is reached.", "Reduce; a loss limit is never gone around."),
-    "heartbeat": Meaning("A process hangs or is gone.", "Stop what hangs; look at the machine's log."),
-    "stale_feed": Meaning("No candle comes from the venue.", "The venue's status, then our network."),
-    "failed_session": Meaning("A session ended by an error.", "Open the runbook incident_failed_session."),
-    "failed_in_row": Meaning(
-        "Two or more in a row failed.", "It is paused: the root cause first, with incident_failed_session."
-    ),
-    "disk_free": Meaning("The disk fills up.", "Free space: a full disk ends sessions."),
-    "report_overdue": Meaning("A report was not made.", "`peaktrade schedule status` says why."),
-    "failed_job": Meaning("A scheduled job failed.", "Read its page or `logs/jobs.log`, mend that, run it again."),
-    "kill_switch_engaged": Meaning("Trading is halted.", "Who, why: `peaktrade risk status`. Two people release it."),
-}
+_ACTS = {"reduce": "reduces by itself", "halt": "pauses by itself", "kill_switch": "stops by itself"}
 
 
 def alert_desk_checks(workspace: Workspace) -> list[Check]:
     """Return whether alerts can be trusted: rules sound, a watcher that runs, deliveries that arrive, no endless silence."""
     watch = watch_of(workspace)
     try:
-        settings = workspace_alert_settings(workspace.home)
+        settings = alert_settings(workspace)
         rules, fault = len(settings.rules), ""
         far = sorted(name for name, channel in settings.channels.items() if channel.kind == "apprise")
     except PeaktradeError as error:
@@ -104,7 +61,7 @@ def alert_desk_checks(workspace: Workspace) -> list[Check]:
             "Does a channel reach somebody who is not at this screen?",
             bool(far),
             ", ".join(far) if far else "only console and log",
-            "Add mail, Slack or Telegram under [channels] in config/alerts.toml; `peaktrade alerts test` tries it.",
+            "Add mail, Slack or Telegram under [channels] in config/alerts.toml; `peaktrade alerts test-channel` tries it.",
             otherwise=WARN,
         ),
         check(
@@ -167,7 +124,8 @@ def _taken(row: AlertRow) -> Cell:
 
 def runbook_link(number: str) -> Cell:
     """Return the runbook that the handbook has under a number, as a link where it is a notebook."""
-    name = NOTEBOOKS.get(number, "")
+    chapter = handbook().chapter.get(number)
+    name = chapter.notebook if chapter else ""
     for kind in ("runbooks", "reports"):
         if name and (share_dir() / "notebooks" / kind / f"{name}.ipynb").is_file():
             return Cell(f"{number} {name}", href=f"../{kind}/{name}.ipynb")
@@ -177,17 +135,16 @@ def runbook_link(number: str) -> Cell:
 def meanings_table(workspace: Workspace, rows: Sequence[AlertRow]) -> Table:
     """Return what the rules of alerts say and the first thing to do; of all rules when nothing is open."""
     try:
-        rules = workspace_alert_settings(workspace.home).rules
+        rules = alert_settings(workspace).rules
     except PeaktradeError as error:
         return Table("What they mean", (), [], empty=str(error))
     asked = {row.rule_id for row in rows} or {rule.id for rule in rules}
     lines = []
     for rule in rules:
         if rule.id in asked:
-            kind = str(rule.__struct_config__.tag)
-            told = MEANINGS.get(kind, Meaning(f"A rule of kind {kind}.", "Its runbook says what to do."))
-            acts = {"reduce": "reduces by itself", "pause": "pauses by itself"}.get(rule.action, "")
-            lines.append((rule.id, told.says, Cell(told.first, code=True), acts, runbook_link(rule.runbook)))
+            told = handbook().alert[str(rule.__struct_config__.tag)]
+            acts = _ACTS.get(rule.action, "") + (" everything" if rule.wide else "")
+            lines.append((rule.id, told.says, Cell(told.first, code=True), acts, runbook_link(rule.chapter)))
     return Table("What they mean", ("Rule", "It says", "First", "When critical", "Runbook"), lines)
 
 

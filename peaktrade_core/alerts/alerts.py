@@ -8,6 +8,8 @@ that people see are a fold over them, as a session's figures are a fold over its
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
+from copy import copy
 from datetime import datetime
 
 import msgspec
@@ -91,12 +93,13 @@ class Escalated(Change, tag="escalated", frozen=True, kw_only=True):
 
 
 class Acted(Change, tag="acted", frozen=True, kw_only=True):
-    """The rule's action was taken for a cause: what was done, or why it could not be."""
+    """The rule's action was taken for a cause: what was done; ``failed``: why it could not be, so it is tried again."""
 
     alert_id: str
     cause: str
     action: str
     outcome: str
+    failed: bool = False
 
 
 class Notification(Change, tag="notification", frozen=True, kw_only=True):
@@ -133,7 +136,7 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
         severity_at: since when it is as severe as it is.
         count: how often it was raised, a return after clearing included.
         cause: what the present finding rests on; acted: the causes for which the rule's action was taken.
-        done: what that action did last, in a sentence.
+        done: what that action did last, in a sentence, or why it could not be taken.
         silenced_by, silenced_until: set while a silence holds its deliveries back.
         told: the state or severity that was last notified, empty while nobody was told; told_at: when.
         deliveries: ``delivered``, ``pending`` or ``failed`` by channel, of the newest notification to it.
@@ -193,6 +196,7 @@ class AlertBook:
         silences: those that nobody ended, expired ones included.
         due: what is still to be delivered, by (notification, channel).
         moves: the newest changes of what alerts say, which are noted with their runs.
+        acted: the (rule, key, cause) for which an action was taken; none is taken a second time.
         next_seq: the number of the next change.
     """
 
@@ -202,6 +206,7 @@ class AlertBook:
         self.silences: dict[str, Silenced] = {}
         self.due: dict[tuple[int, str], Notification] = {}
         self.moves: deque[Raised | Changed | Cleared] = deque(maxlen=MOVES)
+        self.acted: set[tuple[str, str, str]] = set()
         self.next_seq = 0
         self._told: dict[int, Notification] = {}
 
@@ -223,6 +228,15 @@ class AlertBook:
                 self._deliver(change)
             case _:
                 self._alter(change)
+
+    def after(self, changes: Iterable[AnyChange]) -> AlertBook:
+        """Return the fold with further changes, which this one does not take."""
+        other = AlertBook()
+        for name, value in vars(self).items():
+            setattr(other, name, copy(value))
+        for change in changes:
+            other.apply(change)
+        return other
 
     def open(self, rule_id: str, key: str) -> AlertRow | None:
         """Return the newest alert of a rule for a key, raised or cleared; None when there never was one."""
@@ -284,7 +298,10 @@ class AlertBook:
                 self._replace(c.alert_id, acknowledged_by=c.by, acknowledged_at=c.at, acknowledge_note=c.note)
             case Escalated():
                 self._replace(c.alert_id, escalated=True)
+            case Acted(failed=True):
+                self._replace(c.alert_id, done=c.outcome)
             case Acted():
+                self.acted.add((row.rule_id, row.key, c.cause))
                 self._replace(c.alert_id, acted=(*row.acted, c.cause), done=c.outcome)
 
     def _put(self, row: AlertRow, c: Raised | Changed | Cleared, **fields: object) -> None:

@@ -24,9 +24,9 @@ from peaktrade_core.alerts.alerts import (
     rank,
 )
 from peaktrade_core.alerts.facts import Finding
-from peaktrade_core.alerts.rule import RUNBOOKS
 from peaktrade_core.alerts.rules import AnyRule
 from peaktrade_core.base.clock import iso
+from peaktrade_core.runs.handbook import handbook
 
 _SHOWN = 10  # alerts named in one notification; the rest is counted
 _SLOWEST = 30  # how far a rule that keeps coming back is slowed down
@@ -141,7 +141,7 @@ def _raise_or_change(
                 symbol=finding.symbol,
                 scope=finding.scope,
                 owner=rule.owner,
-                runbook=finding.runbook or rule.runbook,
+                runbook=finding.runbook or rule.chapter,
                 cause=finding.cause,
             )
         ]
@@ -257,7 +257,8 @@ def _paragraph(row: AlertRow, kind: str) -> str:
     if row.done:
         lines.append(f"done: {row.done}")
     if kind != "cleared":
-        lines.append(f"owner: {row.owner} · runbook {row.runbook}: {RUNBOOKS.get(row.runbook, '')}")
+        chapter = handbook().chapter.get(row.runbook)
+        lines.append(f"owner: {row.owner} · runbook {row.runbook}: {chapter.title if chapter else ''}")
         lines.append(f"take it on: peaktrade alerts ack {row.alert_id} --by NAME")
     return "\n".join(lines)
 

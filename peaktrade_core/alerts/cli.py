@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.settings_file import workspace_alert_settings
+from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.records.folder import RunFolder
@@ -155,7 +155,7 @@ def silence(
     """Hold deliveries back for some time; alerts are recorded and shown all the same."""
     workspace = Workspace(home, config)
     if rule_id is not None:
-        workspace_alert_settings(workspace.home).rule(rule_id)
+        alert_settings(workspace).rule(rule_id)
     made = Alerts.of(workspace).silence(
         by=by, reason=reason, seconds=parse_duration(time), rule_id=rule_id, run_id=run_id
     )
@@ -181,7 +181,7 @@ def test_channel(home: str | None, config: str | None, name: str) -> int:
     from peaktrade_core.alerts.channels import DeliveryFailedError, open_channel
 
     workspace = Workspace(home, config)
-    channels = workspace_alert_settings(workspace.home).channels
+    channels = alert_settings(workspace).channels
     if name not in channels:
         raise UnknownNameError("channel", name, list(channels), "peaktrade alerts rules")
     note = Notification(
@@ -207,7 +207,7 @@ def test_channel(home: str | None, config: str | None, name: str) -> int:
 @workspace_options
 def rules(home: str | None, config: str | None, as_json: bool) -> None:
     """Show the rules and channels that hold, with their thresholds."""
-    settings = workspace_alert_settings(Workspace(home, config).home)
+    settings = alert_settings(Workspace(home, config))
     if as_json:
         channels = {name: channel.kind for name, channel in settings.channels.items()}
         print_json({"channels": channels, "rules": settings.rules})
@@ -219,13 +219,13 @@ def rules(home: str | None, config: str | None, as_json: bool) -> None:
                 rule.id,
                 rule.__struct_config__.tag,
                 _thresholds(rule),
-                rule.action or wording.NOTHING,
+                rule.stops or wording.NOTHING,
                 ", ".join(rule.channels),
                 f"{', '.join(rule.escalate_to)} after {wording.duration(rule.escalate_after_s)}"
                 if rule.escalate_to
                 else wording.NOTHING,
                 rule.owner,
-                rule.runbook,
+                rule.chapter,
             )
             for rule in settings.rules
         ),
@@ -246,8 +246,8 @@ def backtest(
     home: str | None, config: str | None, rules_file: Path, sessions: tuple[str, ...], limit: int, as_json: bool
 ) -> None:
     """Replay recorded sessions through the rules of a file: what fires, what is missed, how fast."""
+    from peaktrade_core.alerts.engine import load_alert_settings
     from peaktrade_core.alerts.history import replay_all, summary
-    from peaktrade_core.alerts.settings_file import load_alert_settings
     from peaktrade_core.records.folder import is_id
     from peaktrade_core.records.registry import Query
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from types import FrameType
 
 import click
@@ -22,11 +21,14 @@ INTERVAL_S = 2.0
 @click.command()
 @click.option("--once", is_flag=True, help="Make one turn, deliver what is due, and end.")
 @click.option("--interval", default="2s", show_default=True, metavar="TIME", help="Between two turns: 2s, 1m.")
+@click.option("--no-jobs", is_flag=True, help="Leave the scheduler's jobs to `peaktrade schedule run`, or to cron.")
 @click.option("--status", is_flag=True, help="Only say whether a watcher runs; exit code 1 when none does.")
 @click.option("--json", "as_json", is_flag=True, help="With --status: print JSON.")
 @workspace_options
-def watch(home: str | None, config: str | None, once: bool, interval: str, status: bool, as_json: bool) -> int:
-    """Watch: recover dead runs, evaluate the alert rules, deliver, restart what the policy wants restarted.
+def watch(
+    home: str | None, config: str | None, once: bool, interval: str, no_jobs: bool, status: bool, as_json: bool
+) -> int:
+    """Look after everything: recover dead runs, ask the alert rules, act and tell, restart runs, do the scheduler's jobs.
 
     One watcher runs on a workspace. It may be killed at any moment; the next one goes on where it was.
     """
@@ -36,7 +38,7 @@ def watch(home: str | None, config: str | None, once: bool, interval: str, statu
     seconds = float(parse_duration(interval))
     if seconds > 60.0:
         raise ConfigError(f"interval {interval!r} is too long: alerts come within seconds; give at most 1m")
-    watcher = open_watcher(workspace, seconds)
+    watcher = open_watcher(workspace, seconds, jobs=not (once or no_jobs))
 
     def end(_: int, __: FrameType | None) -> None:
         watcher.stop()
@@ -66,26 +68,10 @@ def _show(workspace: Workspace, as_json: bool) -> int:
                 "turns": state.turns,
                 "open alerts": state.open_alerts,
                 "due deliveries": state.due,
+                "scheduled jobs": "done by it" if state.jobs else "left to `peaktrade schedule run`",
                 "faults": "; ".join(f"{name}: {fault}" for name, fault in state.faults.items()) or "none",
             }
         )
     if found.status == "off":
         click.echo("start one: peaktrade watch")
     return 0 if found.status == "running" else 1
-
-
-def ensure_watcher(workspace: Workspace) -> int | None:
-    """Start a watcher for a workspace unless one runs; return its process number, None where there was one.
-
-    Raises:
-        EnvironmentFault: the process cannot be started.
-    """
-    from peaktrade_core.base.processes import spawn
-
-    if watch_of(workspace).status != "off":
-        return None
-    console = workspace.home / "logs" / "watcher.log"
-    console.parent.mkdir(parents=True, exist_ok=True)
-    command = (sys.executable, "-m", "peaktrade_core", "watch")
-    places = ("--home", str(workspace.home), "--config", str(workspace.config_path.resolve()))
-    return spawn((*command, *places), folder=workspace.home, console=console).pid

@@ -1,7 +1,7 @@
 """Delivery: every channel has its own thread and queue, so that one that hangs or is dead holds up nobody but itself.
 
 What failed for the moment is tried again after growing waits until the channel's deadline; what was refused for good
-is not. Each result is made durable before the next delivery.
+is not. Each result is made durable; a disk that is full holds up no delivery.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.alerts.alerts import CRITICAL, DELIVERED, FAILED, WARNING, Notification
-from peaktrade_core.alerts.channels import DeliveryFailedError, Sender
+from peaktrade_core.alerts.alerts import CRITICAL, DELIVERED, FAILED, WARNING, AnyChange, Delivery, Notification
+from peaktrade_core.alerts.channels import DeliveryFailedError, Sender, open_channel
+from peaktrade_core.alerts.engine import AlertEngine
+from peaktrade_core.alerts.log import AlertLog
 from peaktrade_core.alerts.settings import Channel
 from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import EnvironmentFault
@@ -21,6 +24,7 @@ from peaktrade_core.base.errors import EnvironmentFault
 DIGEST_FROM = 4  # so many that wait for one channel are sent as one
 ROUND = 4  # attempts before a notification goes to the end of its channel's queue
 LONGEST_WAIT_S = 60.0  # between two attempts
+RECORD_S = 1.0  # between two attempts to write down how deliveries went
 
 
 class Result(NamedTuple):
@@ -63,11 +67,14 @@ class Dispatcher:
         Raises:
             EnvironmentFault: a result cannot be written down.
         """
+        gone = []
         for (seq, name), note in due.items():
             if name in self._workers:
                 self._workers[name].offer(note)
             else:
-                self._done([Result(seq, name, FAILED, "the channel is no longer configured", 0)])
+                gone.append(Result(seq, name, FAILED, "the channel is no longer configured", 0))
+        if gone:
+            self._done(gone)
 
     def idle(self) -> bool:
         """Return whether nothing is under way."""
@@ -123,14 +130,21 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         """Deliver until the end."""
         while not self.stop.is_set():
-            first = self._queue.get()
-            waiting = [first, *self._rest()]
+            waiting = [self._first(), *self._rest()]
             several = [item for item in waiting if item is not None]
             if len(several) >= DIGEST_FROM and not any(item.rounds for item in several[1:]):
                 self._deliver(several)
             else:
                 for item in several:
                     self._deliver([item])
+
+    def _first(self) -> _Waiting | None:
+        """Return the next that waits; until it comes, what is not written down yet is tried again."""
+        while True:
+            try:
+                return self._queue.get(timeout=RECORD_S if self._unrecorded else None)
+            except queue.Empty:
+                self._record([])
 
     def _rest(self) -> Iterable[_Waiting | None]:
         """Return what else waits."""
@@ -182,16 +196,14 @@ class _Worker(threading.Thread):
         self._sender.send(message)
 
     def _record(self, results: list[Result]) -> None:
-        """Make results durable; while that fails they are kept, so that nothing is sent twice by this process."""
+        """Make results durable; while that fails they are kept, and what else waits is delivered all the same."""
         self._unrecorded += results
-        while self._unrecorded and not self.stop.is_set():
-            try:
-                self._done(self._unrecorded)
-            except EnvironmentFault:
-                self.stop.wait(1.0)
-            else:
-                self._known -= {result.notification for result in self._unrecorded}
-                self._unrecorded = []
+        try:
+            self._done(self._unrecorded)
+        except EnvironmentFault:
+            return
+        self._known -= {result.notification for result in self._unrecorded}
+        self._unrecorded = []
 
 
 def _digest(notes: list[Notification]) -> Notification:
@@ -205,3 +217,65 @@ def _digest(notes: list[Notification]) -> Notification:
         title=f"{len(notes)} notifications that waited, the worst: {worst.title}",
         body="\n\n".join(f"{iso(note.at)} {note.title}\n{note.body}" for note in notes),
     )
+
+
+class Deliveries:
+    """Hands what is due to the channels, and writes down in the alert log how each delivery went.
+
+    Args (of the constructor):
+        engine: whose rules' channels, whose log, and what it has to tell without the log.
+        log_file: that of channels of the kind ``log``.
+    """
+
+    def __init__(self, engine: AlertEngine, log_file: Path, clock: Clock) -> None:
+        """Start no thread yet."""
+        self._engine, self._clock = engine, clock
+        self._mine = AlertLog(engine.log.path)  # the channels' threads write through an instance of their own
+        self._guard = threading.Lock()
+        self._dispatcher = Dispatcher(
+            engine.settings.channels, lambda channel: open_channel(channel, log_file), self._done, clock
+        )
+
+    def offer(self) -> int:
+        """Hand over what is due and return how much that is.
+
+        Raises:
+            EnvironmentFault: the alert log cannot be read or written; what needs no log was handed over.
+        """
+        unwritten = self._engine.take_unwritten()
+        self._dispatcher.offer({(note.seq, channel): note for note in unwritten for channel in note.channels})
+        due = dict(self._engine.log.refresh().due)
+        self._dispatcher.offer(due)
+        return len(due) + len(unwritten)
+
+    def wait(self, seconds: float) -> int:
+        """Wait until everything is delivered, no longer than ``seconds``; return what is still due."""
+        until = threading.Event()
+        for _ in range(max(1, int(seconds / 0.05))):
+            if self._dispatcher.idle():
+                break
+            until.wait(0.05)
+        return len(self._engine.log.refresh().due)
+
+    def close(self) -> None:
+        """End the channels' threads; what is not delivered stays due."""
+        self._dispatcher.close()
+
+    def _done(self, results: list[Result]) -> None:
+        """Write down how deliveries went; of what stands in no log there is nothing to write."""
+        now = self._clock.now()
+        changes: list[AnyChange] = [
+            Delivery(
+                at=now,
+                notification=r.notification,
+                channel=r.channel,
+                outcome=r.outcome,
+                reason=r.reason,
+                attempts=r.attempts,
+            )
+            for r in results
+            if r.notification >= 0
+        ]
+        if changes:
+            with self._guard:
+                self._mine.append(lambda _: changes)

@@ -5,7 +5,7 @@ Whatever changes goes through the alert log, which is shared with the watcher an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -20,10 +20,12 @@ from peaktrade_core.alerts.alerts import (
     rank,
 )
 from peaktrade_core.alerts.engine import AlertEngine
+from peaktrade_core.alerts.facts import Finding
 from peaktrade_core.alerts.log import LOG, AlertLog, short_hash
 from peaktrade_core.alerts.rules import AnyRule
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.workspace.workspace import Workspace
 
 LONGEST_SILENCE = timedelta(days=30)
@@ -68,7 +70,7 @@ class Alerts:
         engine = self._engine()
         asked = engine.settings.rules if rules is None else rules
         found = engine.look(asked) if run_id is None else engine.check(run_id, asked)
-        runbooks = {rule.id: rule.runbook for rule in asked}
+        runbooks = {rule.id: rule.chapter for rule in asked}
         checked = [
             Checked(rule_id, f.severity, f.message, f.run_id, f.key, f.runbook or runbooks[rule_id])
             for rule_id, findings in found.findings.items()
@@ -79,6 +81,20 @@ class Alerts:
             for rule_id, why in found.faults.items()
         ]
         return sorted(checked, key=lambda c: (-rank(c.severity), c.rule_id, c.key))
+
+    def ask(self, *kinds: type, rows: Sequence[RunRow] | None = None) -> list[tuple[AnyRule, Finding]]:
+        """Return what the workspace's rules of some kinds find now, with the rule; nothing is recorded.
+
+        Args:
+            kinds: of rules; rows: only about these runs, None for everything.
+
+        Raises:
+            ConfigError: the rules of the workspace are not sound.
+        """
+        engine = self._engine()
+        rules = tuple(rule for rule in engine.settings.rules if isinstance(rule, kinds))
+        found = engine.look(rules, rows).findings
+        return [(rule, finding) for rule in rules for finding in found.get(rule.id, ())]
 
     def rows(self, state: str | None = None, run_id: str | None = None, limit: int | None = None) -> list[AlertRow]:
         """Return alerts, newest first.

@@ -1,31 +1,75 @@
 """The evaluation of alert rules: look at the facts, write down what changed, act, and say what is to be delivered.
 
 Each stage writes to the alert log before the next one rests on it: killed anywhere, the next look goes on from there.
+Where the log cannot be written, people are told all the same, also of that, and what was decided is written down as soon
+as it can be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.alerts.alerts import CRITICAL, RAISED, Acted, AlertBook, AlertRow, AnyChange
+import msgspec
+
+from peaktrade_core.alerts.alerts import (
+    CRITICAL,
+    INFO,
+    RAISED,
+    Acted,
+    AlertBook,
+    AlertRow,
+    AnyChange,
+    Notification,
+)
 from peaktrade_core.alerts.changes import Holds, judge, tell
 from peaktrade_core.alerts.facts import Facts, Finding
 from peaktrade_core.alerts.gather import Gatherer, label
-from peaktrade_core.alerts.log import AlertLog, note_in_runs, short_hash
+from peaktrade_core.alerts.log import AlertLog, acted_before, note_in_runs, short_hash
+from peaktrade_core.alerts.rule import ACTIONS, NONE
 from peaktrade_core.alerts.rules import AnyRule, FailedJob, ReportOverdue
-from peaktrade_core.alerts.settings import AlertSettings
-from peaktrade_core.alerts.settings_file import workspace_alert_settings
+from peaktrade_core.alerts.settings import AlertSettings, read_settings, with_stops
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError
+from peaktrade_core.base.files import read_toml
+from peaktrade_core.base.resources import share_dir
+from peaktrade_core.halts.account import Account
+from peaktrade_core.halts.scope import GLOBAL, STATES
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
+from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
-_STATE_OF = {"reduce": "REDUCING", "pause": "HALTED"}
+ALERTS = Path("config") / "alerts.toml"
+UNWRITTEN = -2  # numbers of notifications that are in no log count down from here
+
+
+def load_alert_settings(path: Path) -> AlertSettings:
+    """Read channels and rules of a file as they stand there.
+
+    Raises:
+        ConfigError: it cannot be read, is not TOML, or something in it is wrong; says where.
+    """
+    return read_settings(read_toml(path), str(path))
+
+
+def alert_settings(workspace: Workspace) -> AlertSettings:
+    """Return the channels and rules that hold in a workspace.
+
+    They are those of its file, or of the one that comes with peaktrade. What ``[triggers]`` of its configuration says goes
+    before them, and a kind of stop that the file leaves out is as in the one that comes with peaktrade.
+
+    Raises:
+        ConfigError: one of the files is not sound; says where.
+    """
+    shipped, own = share_dir() / ALERTS, workspace.home / ALERTS
+    given = load_alert_settings(own if own.exists() else shipped)
+    return with_stops(given, load_alert_settings(shipped), workspace.config.triggers)
 
 
 class Found(NamedTuple):
@@ -36,7 +80,7 @@ class Found(NamedTuple):
     at: datetime
 
 
-def look(rules: tuple[AnyRule, ...], facts: Facts) -> Found:
+def look(rules: Iterable[AnyRule], facts: Facts) -> Found:
     """Ask every rule; one that fails leaves the others and its own alerts as they are."""
     findings: dict[str, list[Finding]] = {}
     faults: dict[str, str] = {}
@@ -54,6 +98,7 @@ class AlertEngine:
     Args (of the constructor):
         settings: rules and channels; gatherer: brings the facts; log: the alert log.
         run_folder: opens a run, for its ``alerts.jsonl``; states: what a rule's action changes.
+        before: the (kind, cause) for which there was an action before the alert log knew of actions.
     """
 
     def __init__(
@@ -64,11 +109,16 @@ class AlertEngine:
         run_folder: Callable[[str], RunFolder],
         states: TradingStates,
         clock: Clock,
+        before: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
-        self.settings, self._gatherer, self._log = settings, gatherer, log
-        self._open, self._states, self._clock = run_folder, states, clock
+        self.settings, self.log, self._gatherer = settings, log, gatherer
+        self._open, self._states, self._clock, self._before = run_folder, states, clock, before
         self._holds = Holds()
         self._noted = -1
+        self._late: list[AnyChange] = []  # decided while the log could not be written
+        self._unwritten: list[Notification] = []
+        self._next = UNWRITTEN
+        self._troubles: dict[str, str] = {}
 
     @classmethod
     def of(cls, workspace: Workspace, log: AlertLog) -> AlertEngine:
@@ -78,79 +128,174 @@ class AlertEngine:
             workspace: whose runs, rules and states; log: where changes are written.
 
         Raises:
-            ConfigError: ``config/alerts.toml`` is not sound.
+            ConfigError: ``config/alerts.toml`` or ``config/config.toml`` is not sound.
         """
-        settings = workspace_alert_settings(workspace.home)
+        settings = alert_settings(workspace)
         folder, states = partial(RunFolder, workspace.runs), TradingStates.of(workspace)
-        home, reports, clock = workspace.home, workspace.reports, workspace.clock
-        gatherer = Gatherer(Views.of(workspace), folder, states, home, reports, clock, settings.keep_s)
-        return cls(settings, gatherer, log, folder, states, clock)
+        gatherer = Gatherer(
+            Views.of(workspace),
+            folder,
+            states,
+            Account.of(workspace),
+            workspace.home,
+            workspace.reports,
+            workspace.clock,
+            settings.keep_s,
+        )
+        before = acted_before(workspace.reports / "live" / "triggers.jsonl")
+        return cls(settings, gatherer, log, folder, states, workspace.clock, before)
 
-    def look(self, rules: tuple[AnyRule, ...] | None = None) -> Found:
-        """Return what rules (None for the workspace's own) find now; nothing is written."""
+    def look(self, rules: tuple[AnyRule, ...] | None = None, rows: Sequence[RunRow] | None = None) -> Found:
+        """Return what rules (None for the workspace's own) find now, in everything or in some runs; nothing is written."""
         asked = self.settings.rules if rules is None else rules
+        if rows is not None:
+            return look(asked, self._gatherer.watched(rows))
         kinds = {rule.report for rule in asked if isinstance(rule, ReportOverdue)}
         kinds.update(*(rule.reports for rule in asked if isinstance(rule, FailedJob)))
-        facts = self._gatherer.everything(kinds)
-        return look(asked, facts)
+        return look(asked, self._gatherer.everything(kinds))
 
     def check(self, run_id: str, rules: tuple[AnyRule, ...]) -> Found:
         """Return what rules find about one run, which need not exist; nothing is written."""
-        return look(tuple(rule for rule in rules if rule.about_runs), self._gatherer.one(run_id))
+        return look((rule for rule in rules if rule.about_runs), self._gatherer.one(run_id))
 
     def evaluate(self) -> Found:
         """Look, and record what is raised, changed and cleared, what was done about it, and what is to be told.
 
+        Where the alert log cannot be written, what is to be told waits in :meth:`take_unwritten`.
+
         Raises:
-            EnvironmentFault: the alert log cannot be written.
+            EnvironmentFault: the alert log or that of a run cannot be written; the rest was done all the same.
         """
-        found = self.look()
+        try:
+            found = self.look()
+        except Exception as error:
+            self._say_trouble("alert rules", f"no rule can be asked: {label(error)}")
+            raise
+        self._say_over("alert rules")
         rules, now = self.settings.rules, found.at
         self._append(lambda book: judge(rules, found.findings, book, self._holds, now, short_id))
-        self.act()
+        self.act(found.findings)
         self._append(lambda book: tell(rules, book, now))
+        if fault := self._troubles.get("alert log"):
+            raise EnvironmentFault(fault)
         self.note()
         return found
 
-    def act(self) -> list[Acted]:
-        """Take the actions of critical alerts, once for each cause, and record them."""
-        actions = {rule.id: rule.action for rule in self.settings.rules if rule.action}
+    def take_unwritten(self) -> list[Notification]:
+        """Return what is to be told and stands in no log, once; the one who takes it delivers it."""
+        taken, self._unwritten = self._unwritten, []
+        return taken
+
+    def act(self, findings: Mapping[str, Iterable[Finding]]) -> list[Acted]:
+        """Take the actions of rules whose alert is raised and critical, once for each cause, and record them."""
         done = []
-        for row in list(self._log.refresh().alerts.values()):
-            action = actions.get(row.rule_id)
-            if action and row.state == RAISED and row.severity == CRITICAL and row.cause not in row.acted and row.scope:
-                done.append(
-                    Acted(
-                        at=self._clock.now(),
-                        alert_id=row.alert_id,
-                        cause=row.cause,
-                        action=action,
-                        outcome=self._take(action, row),
-                    )
-                )
+        book = self._book()
+        for rule in self.settings.rules:
+            for finding in findings.get(rule.id, ()) if rule.action != NONE else ():
+                row = book.open(rule.id, finding.key)
+                if (
+                    finding.severity != CRITICAL
+                    or row is None
+                    or row.state != RAISED
+                    or self._done(book, rule, finding)
+                ):
+                    continue
+                acted = self._take(rule, finding, row)
+                if acted is not None and (not acted.failed or acted.outcome != row.done):
+                    done.append(acted)
         if done:
             self._append(lambda _: list(done))
         return done
 
     def note(self) -> None:
         """Bring the ``alerts.jsonl`` of the runs up to date, after a restart with what a dying process left undone."""
-        book = self._log.refresh()
+        book = self.log.refresh()
         news = [change for change in book.moves if change.seq > self._noted]
         note_in_runs(news, book, self._folder)
         self._noted = book.next_seq - 1
 
-    def _append(self, decide: Callable[[AlertBook], list[AnyChange]]) -> list[AnyChange]:
-        return self._log.append(decide)
+    def _done(self, book: AlertBook, rule: AnyRule, finding: Finding) -> bool:
+        """Return whether a rule has acted for this cause already."""
+        kind = str(rule.__struct_config__.tag)
+        return (rule.id, finding.key, finding.cause) in book.acted or (kind, finding.cause) in self._before
 
-    def _take(self, action: str, row: AlertRow) -> str:
-        """Restrict trading in the alert's scope and return what was done; never loosens what is stricter."""
-        wanted = _STATE_OF[action]
-        before = self._states.read(row.scope)
-        if STATES.index(before.state) >= STATES.index(wanted):
-            return f"{row.scope} was {before.state} already"
-        reason = f"alert {row.alert_id}: {row.message}"
-        self._states.set(row.scope, wanted, by=f"alert rule {row.rule_id}", reason=reason, now=self._clock.now())
-        return f"{row.scope} is {wanted} now; `peaktrade risk resume --scope {row.scope}` after the cause is found"
+    def _append(self, decide: Callable[[AlertBook], list[AnyChange]]) -> None:
+        """Write what is decided over the newest state; where that fails, keep it and have it told without the log."""
+        waiting = [change for change in self._late if not isinstance(change, Notification)]
+
+        def everything(book: AlertBook) -> list[AnyChange]:
+            return [*waiting, *decide(book.after(waiting) if waiting else book)]
+
+        try:
+            written = self.log.append(everything)
+        except EnvironmentFault as fault:
+            self._say_trouble("alert log", f"alerts are told, but not recorded: {fault}")
+            for change in decide(self.log.book.after(self._late)):
+                self._late.append(self._tell(change) if isinstance(change, Notification) else change)
+        else:
+            if written:
+                self._late = []
+                self._say_over("alert log")
+
+    def _book(self) -> AlertBook:
+        """Return the newest state, with what could not be written yet."""
+        with suppress(EnvironmentFault):
+            self.log.refresh()
+        return self.log.book.after(self._late) if self._late else self.log.book
+
+    def _tell(self, note: Notification) -> Notification:
+        """Have a notification delivered that stands in no log."""
+        numbered = msgspec.structs.replace(note, seq=self._next)
+        self._next -= 1
+        self._unwritten.append(numbered)
+        return numbered
+
+    def _say_trouble(self, what: str, why: str) -> None:
+        """Tell every channel what is wrong with the alerts themselves, once."""
+        if self._troubles.get(what) != why:
+            self._troubles[what] = why
+            self._tell(self._message(CRITICAL, f"CRITICAL peaktrade {what}", why))
+
+    def _say_over(self, what: str) -> None:
+        if self._troubles.pop(what, None):
+            self._tell(self._message(INFO, f"CLEARED peaktrade {what}", "it works again"))
+
+    def _message(self, severity: str, title: str, body: str) -> Notification:
+        channels = tuple(self.settings.channels)
+        return Notification(
+            at=self._clock.now(), alert_ids=(), channels=channels, severity=severity, title=title, body=body
+        )
+
+    def _take(self, rule: AnyRule, finding: Finding, row: AlertRow) -> Acted | None:
+        """Restrict trading as a rule says and return what was done; never loosens what is stricter."""
+        wanted, by, reason = ACTIONS[rule.action], f"alert rule {rule.id}", f"alert {row.alert_id}: {row.message}"
+        told, failed = [], False
+        for scope in (GLOBAL.text,) if rule.wide else finding.scopes:
+            try:
+                before, doubted = self._states.read(scope), bool(self._states.log.look().fault)
+                if not rule.wide and not doubted and before.level >= STATES.index(wanted):
+                    told.append(f"{scope} was {before.state} already")
+                    continue
+                after = self._states.set(scope, wanted, by=by, reason=reason, now=self._clock.now())
+                release = (
+                    "`peaktrade killswitch release`, two people,"
+                    if rule.wide
+                    else f"`peaktrade risk resume --scope {scope}`"
+                )
+                told.append(f"{scope} is {after.state} now; {release} after the cause is found")
+            except (PeaktradeError, OSError) as error:
+                failed = True
+                told.append(f"{scope} could not be set to {wanted}, which is tried again: {label(error)}")
+        if not told:
+            return None
+        return Acted(
+            at=self._clock.now(),
+            alert_id=row.alert_id,
+            cause=finding.cause,
+            action=rule.action,
+            outcome="; ".join(told),
+            failed=failed,
+        )
 
     def _folder(self, run_id: str) -> Path | None:
         if not is_id(run_id):

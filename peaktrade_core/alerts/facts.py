@@ -7,12 +7,17 @@ Pure values; who gathers them is the alerting service.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.halts.scope import TradingState
+from peaktrade_core.schedule.jobs import MOMENT
+from peaktrade_core.trading.account import account_of
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Notice, Severity, VenueAnswer
+from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import finite
 
 RUNNING, SILENT, DIED, UNKNOWN = "running", "silent", "died", "unknown"
@@ -162,19 +167,32 @@ class RunFacts(NamedTuple):
         return self.state in ALIVE
 
     @property
+    def account(self) -> str:
+        """The account that it shares with others."""
+        return account_of(self.mode, self.symbol)
+
+    @property
     def failed(self) -> bool:
         """Whether it ended badly: failed, or its process died."""
         return self.state in ("failed", DIED) or (self.state == "aborted" and self.error.startswith("ProcessDied"))
 
 
-class Scope(NamedTuple):
-    """The trading state of a scope, and who set it when and why."""
+def bar_seconds(timeframe: str | None) -> float:
+    """Return the length of a run's bars [s], a minute where its timeframe is not known."""
+    try:
+        return float(timeframe_seconds(timeframe or "1m"))
+    except ConfigError:
+        return 60.0
 
-    scope: str
-    state: str
-    by: str = ""
-    reason: str = ""
-    since: datetime | None = None
+
+class AccountFacts(NamedTuple):
+    """What the running sessions of one account lost since 00:00 UTC of ``day`` [quote ccy]."""
+
+    account: str
+    mode: str
+    currency: str
+    day: str
+    loss: float
 
 
 class JobFacts(NamedTuple):
@@ -195,6 +213,20 @@ class JobFacts(NamedTuple):
     run_id: str = ""
 
 
+def of_jobs(runs: Sequence[JobFacts]) -> str:
+    """Return in a sentence what a job could not do, the newest first, and how it is done again."""
+    last = runs[-1]
+    if last.status == "unreadable":
+        return last.message
+    tried = f", attempt {last.attempt}" if last.attempt > 1 else ""
+    again = f"peaktrade schedule run-now {last.job}" + ("" if MOMENT in last.period else f" --period {last.period}")
+    older = ", ".join(one.period for one in runs[:-1])
+    return (
+        f"{last.job} {last.status.replace('_', ' ')} for {last.period}{tried}: {last.message}; `{again}` does it again"
+        + (f"; not done either: {older}" if older else "")
+    )
+
+
 class Facts(NamedTuple):
     """Everything that rules may look at.
 
@@ -206,8 +238,9 @@ class Facts(NamedTuple):
         reports: when each kind of report was last written, None where never.
         failed_reports: name of the newest report of a kind that failed, where no later one was written.
         first_session_at: since when there has been something to report.
-        scopes: what is halted.
+        scopes: every trading state.
         jobs: what the scheduler could not do and nobody has made up since, oldest first.
+        accounts: what each account lost today.
     """
 
     now: datetime
@@ -217,8 +250,9 @@ class Facts(NamedTuple):
     reports: Mapping[str, datetime | None] = MappingProxyType({})
     failed_reports: Mapping[str, str] = MappingProxyType({})
     first_session_at: datetime | None = None
-    scopes: tuple[Scope, ...] = ()
+    scopes: tuple[TradingState, ...] = ()
     jobs: tuple[JobFacts, ...] = ()
+    accounts: tuple[AccountFacts, ...] = ()
 
 
 class Finding(NamedTuple):
@@ -226,7 +260,8 @@ class Finding(NamedTuple):
 
     Attributes:
         key: what it is about, in the rule's grouping; findings of one key are one alert.
-        cause: what it rests on (a session's id ...); an action is taken once for each.
+        scopes: the trading-state scopes that it is about.
+        cause: what it rests on (a session's id ...); an action is taken once for each rule, key and cause.
         runbook: that treats it, empty for the rule's own.
     """
 
@@ -235,6 +270,11 @@ class Finding(NamedTuple):
     message: str
     run_id: str | None = None
     symbol: str | None = None
-    scope: str = ""
+    scopes: tuple[str, ...] = ()
     cause: str = ""
     runbook: str = ""
+
+    @property
+    def scope(self) -> str:
+        """The one scope that it is about, empty where there is none or more than one."""
+        return self.scopes[0] if len(self.scopes) == 1 else ""

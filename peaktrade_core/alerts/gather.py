@@ -12,10 +12,22 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from peaktrade_core.alerts.facts import ALIVE, DIED, UNKNOWN, Facts, JobFacts, RunFacts, RunMeter, Scope
+from peaktrade_core.alerts.facts import (
+    ALIVE,
+    DIED,
+    UNKNOWN,
+    AccountFacts,
+    Facts,
+    JobFacts,
+    RunFacts,
+    RunMeter,
+    bar_seconds,
+)
 from peaktrade_core.base.clock import Clock, as_utc
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault, PeaktradeError, SessionNotFoundError
-from peaktrade_core.halts.states import TradingStates, scope_of
+from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError, SessionNotFoundError
+from peaktrade_core.halts.account import Account
+from peaktrade_core.halts.scope import Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.follow import JournalFollower
 from peaktrade_core.runs.run_views import ENDED, RunRow
@@ -23,7 +35,6 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.job_log import RunLog
 from peaktrade_core.schedule.jobs import CRASHED, JobRun
 from peaktrade_core.trading.events import Start
-from peaktrade_core.trading.market import timeframe_seconds
 
 LOOK_BACK = 500  # runs that are looked at, those with a process first
 _FAILED = "_failed"  # ends the name of a report that could not be made
@@ -54,7 +65,7 @@ class Gatherer:
     """Gathers facts of one workspace.
 
     Args (of the constructor):
-        views: the read side; run_folder: opens a run; states: the trading states.
+        views: the read side; run_folder: opens a run; states: the trading states; account: what the accounts lost.
         home: whose disk counts; reports: folder of the reports.
         clock: what "now" means; keep_s: how far back the rules look into a run [s].
     """
@@ -64,12 +75,13 @@ class Gatherer:
         views: Views,
         run_folder: Callable[[str], RunFolder],
         states: TradingStates,
+        account: Account,
         home: Path,
         reports: Path,
         clock: Clock,
         keep_s: float,
     ) -> None:
-        self._views, self._open, self._states = views, run_folder, states
+        self._views, self._open, self._states, self._account = views, run_folder, states, account
         self._home, self._reports, self._clock, self._keep_s = home, reports, clock, keep_s
         self._runs = RunLog(reports / "schedule")
         self._trackers: dict[str, RunTracker] = {}
@@ -93,8 +105,12 @@ class Gatherer:
                 kind: failed for kind in report_kinds if (failed := _failed(self._reports / kind)) is not None
             },
             first_session_at=min((row.started_at for row in rows if row.started_at), default=None),
-            scopes=self._scopes(),
+            scopes=tuple(self._states.everything()),
             jobs=tuple(self._undone(now)),
+            accounts=tuple(
+                AccountFacts(f"{use.mode}.{use.currency}", use.mode, use.currency, f"{now:%Y-%m-%d}", use.daily_loss)
+                for use in self._account.uses()
+            ),
         )
 
     def one(self, run_id: str) -> Facts:
@@ -105,6 +121,11 @@ class Gatherer:
         except SessionNotFoundError:
             run = RunFacts(run_id, now)
         return Facts(now=now, runs=(run,))
+
+    def watched(self, rows: Collection[RunRow]) -> Facts:
+        """Return the facts of some runs and of nothing else."""
+        now = self._clock.now()
+        return Facts(now=now, runs=tuple(self._run(row, now) for row in rows))
 
     def _run(self, row: RunRow, now: datetime, *, always: bool = False) -> RunFacts:
         """Return the facts of a run that has a row."""
@@ -132,11 +153,11 @@ class Gatherer:
             last_event_at=row.last_event_at,
             heartbeat_at=as_utc(beat.at) if beat else None,
             bar_closed_at=closed_at,
-            bar_s=_bar_s(row.timeframe),
+            bar_s=bar_seconds(row.timeframe),
             max_drawdown=row.max_drawdown,
             rejects_in_row=beat.rejects if beat else 0,
             error=row.notes if row.state in ENDED else "",
-            scope=scope_of(row.mode, strategy, symbol),
+            scope=Scope.of(row.mode, strategy, symbol).text,
             meter=meter,
             clock=clock,
         )
@@ -161,20 +182,10 @@ class Gatherer:
         except EnvironmentFault as fault:
             yield JobFacts("schedule", "", "unreadable", str(fault), now)
 
-    def _scopes(self) -> tuple[Scope, ...]:
-        return tuple(Scope(s.scope, s.state, s.by, s.reason, s.since) for s in self._states.everything())
-
 
 def _job(run: JobRun, status: str, message: str, at: datetime) -> JobFacts:
     start = run.start
     return JobFacts(start.job, start.period, status, message, as_utc(at), start.attempt, start.run_id)
-
-
-def _bar_s(timeframe: str | None) -> float:
-    try:
-        return float(timeframe_seconds(timeframe or "1m"))
-    except ConfigError:
-        return 60.0
 
 
 def _free(home: Path) -> float | None:

@@ -15,9 +15,9 @@ import msgspec
 from peaktrade_core.alerts.alerts import AlertBook, Cleared, Raised
 from peaktrade_core.alerts.changes import Holds, judge
 from peaktrade_core.alerts.engine import look, short_id
-from peaktrade_core.alerts.facts import DIED, RUNNING, Facts, RunFacts, RunMeter
+from peaktrade_core.alerts.facts import DIED, RUNNING, Facts, RunFacts, RunMeter, bar_seconds
 from peaktrade_core.alerts.rules import AnyRule
-from peaktrade_core.halts.states import scope_of
+from peaktrade_core.halts.scope import Scope
 from peaktrade_core.trading.events import AnyEvent, BarDone, End, Halt, Severity, WarmedUp
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import start_balance_of
@@ -141,7 +141,8 @@ class _Stage:
             strategy=strategy,
             symbol=symbol,
             state=RUNNING,
-            scope=scope_of(record.mode, strategy, symbol),
+            scope=Scope.of(record.mode, strategy, symbol).text,
+            bar_s=bar_seconds(str(record.setting("timeframe") or "")),
             meter=self._meter,
         )
         self._book, self._holds = AlertBook(), Holds()

@@ -103,6 +103,32 @@ def short_hash(*parts: str) -> str:
     return sha256("\x1f".join(parts).encode()).hexdigest()[:8]
 
 
+_KINDS = {"failed_in_a_row": "failed_in_row", "rejects_in_a_row": "rejects_in_row"}
+
+
+class _Triggered(msgspec.Struct, frozen=True):
+    """A line of ``reports/live/triggers.jsonl``, where actions were written down before they were in the alert log."""
+
+    trigger: str
+    cause: str
+    outcome: str
+
+
+def acted_before(path: Path) -> frozenset[tuple[str, str]]:
+    """Return for which (kind of rule, cause) something was stopped, as a file of older versions tells.
+
+    A line that cannot be read is left out, so its cause may be acted upon once more.
+    """
+    found = set()
+    with suppress(EnvironmentFault):
+        for line in whole_lines(path):
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                one = msgspec.json.decode(line, type=_Triggered)
+                if one.outcome == "done":
+                    found.add((_KINDS.get(one.trigger, one.trigger), one.cause))
+    return frozenset(found)
+
+
 class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line of a run's ``alerts.jsonl``: the contract's fields, then what tells repeats apart."""
 

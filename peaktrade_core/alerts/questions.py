@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import CRITICAL, RAISED
 from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.rules import FailedInRow
 from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ArtefactError
@@ -72,6 +73,17 @@ def delivered(workspace: Workspace) -> Found:
     """Look for deliveries that failed."""
     lost = [row.alert_id for row in Alerts.of(workspace).rows(RAISED) if "failed" in row.deliveries.values()]
     return not lost, f"{len(lost)}: {', '.join(lost[:3])}" if lost else "none"
+
+
+@question(
+    "in_a_row",
+    "Sessions that failed in a row",
+    "Pause, and find the root cause before the next session.",
+)
+def in_a_row(workspace: Workspace) -> Found:
+    """Ask the alert rule about a mode, strategy and symbol whose newest sessions failed one after the other."""
+    found = [finding.message for _, finding in Alerts.of(workspace).ask(FailedInRow)]
+    return not found, "; ".join(found) or "none"
 
 
 @question(

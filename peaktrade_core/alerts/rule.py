@@ -1,19 +1,21 @@
-"""What all alert rules share: their settings, which runs they concern, and exact comparisons.
+"""What all alert rules share: their settings, which runs they concern, what they stop, and exact comparisons.
 
-Thresholds are exact: "more than 5" does not fire at 5, and 5 % is the 5 % that somebody typed, whatever floats make of
-it. Percent and seconds are as typed.
+Thresholds are exact: a loss or drawdown that has reached its limit is a breach, a count or a time may be as large as its
+limit ("at most 5" fires at 6), and 5 % is the 5 % that a person typed, whatever floats make of it. Percent and seconds are
+as typed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 
 from peaktrade_core.alerts.alerts import CRITICAL, INFO, WARNING
 from peaktrade_core.alerts.facts import UNKNOWN, Facts, Finding, RunFacts
-from peaktrade_core.base.errors import ExchangeError
+from peaktrade_core.runs.handbook import error_help, handbook
 
 GROUPS: dict[str, Callable[[RunFacts], str]] = {
     "run": lambda run: run.run_id,
@@ -23,20 +25,11 @@ GROUPS: dict[str, Callable[[RunFacts], str]] = {
     "mode": lambda run: run.mode,
     "rule": lambda _: "",
 }
-RUNBOOKS = {
-    "4": "system start after maintenance",
-    "5": "stopping sessions safely",
-    "6": "system health check",
-    "7": "exchange errors",
-    "7a": "exchange errors: network",
-    "7b": "exchange errors: rate limit",
-    "7c": "exchange errors: authentication",
-    "8": "risk limit breached",
-    "9": "PnL divergence",
-    "10": "incomplete data",
-    "11": "communication and responsibility",
-}
-ACTIONS = ("", "reduce", "pause")
+NONE, REDUCE, HALT, KILL_SWITCH = "none", "reduce", "halt", "kill_switch"
+ACTIONS = {NONE: "", REDUCE: "REDUCING", HALT: "HALTED", KILL_SWITCH: "NO_ORDERS"}
+"""What a rule may do, and the trading state that it then sets."""
+SESSION, EVERYTHING = "session", "global"
+SCOPES = (SESSION, EVERYTHING)
 _EXACT = 9  # decimals after which a percentage is noise of its arithmetic
 
 
@@ -51,8 +44,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         escalate_after_s: tell ``escalate_to`` when nobody acknowledged a critical alert for so long [s], 0 for never.
         group_by: ``run``, ``scope`` (mode, strategy and symbol), ``strategy``, ``symbol``, ``mode`` or ``rule``.
         channels: where it is told; escalate_to: where it escalates to.
-        owner: who treats it; runbook: by which runbook.
-        action: ``reduce`` or ``pause`` what it is about when it becomes critical; empty for nothing.
+        owner: who treats it; runbook: by which chapter of the handbook, empty for the one that treats the kind.
+        action: taken once for each cause when what is found is critical: ``none``, ``reduce`` (only reducing orders),
+            ``halt`` (the same, latched) or ``kill_switch`` (no orders at all, always global).
+        scope: whom the action stops: ``session`` (the mode, strategy and symbol that it is about) or ``global``.
         modes, strategies, symbols: only runs with one of these; empty for all.
     """
 
@@ -68,11 +63,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     channels: tuple[str, ...] = ("log",)
     escalate_to: tuple[str, ...] = ()
     owner: str = "operator"
-    runbook: str = "6"
-    action: str = ""
+    runbook: str = ""
+    action: str = NONE
+    scope: str = SESSION
     modes: tuple[str, ...] = ()
     strategies: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
+
+    stops_sessions: ClassVar[bool] = True  # whether its findings name sessions that an action can stop
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Yield what the rule finds, one finding for each run or thing."""
@@ -94,7 +92,23 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def finding(self, run: RunFacts, severity: str, message: str, runbook: str = "") -> Finding:
         """Return a finding about a run under the rule's grouping."""
         key = GROUPS[self.group_by](run)
-        return Finding(key, severity, message, run.run_id, run.symbol or None, run.scope, run.run_id, runbook)
+        scopes = (run.scope,) if run.scope else ()
+        return Finding(key, severity, message, run.run_id, run.symbol or None, scopes, run.run_id, runbook)
+
+    @property
+    def wide(self) -> bool:
+        """Whether its action stops everything."""
+        return self.action == KILL_SWITCH or (self.action != NONE and self.scope == EVERYTHING)
+
+    @property
+    def stops(self) -> str:
+        """What it does, and to whom if not to the session alone: ``halt``, ``kill_switch (global)``; empty for nothing."""
+        return "" if self.action == NONE else self.action + (f" ({EVERYTHING})" if self.wide else "")
+
+    @property
+    def chapter(self) -> str:
+        """The chapter of the handbook that treats it."""
+        return self.runbook or handbook().alert[str(self.__struct_config__.tag)].chapter
 
     @property
     def about_runs(self) -> bool:
@@ -112,24 +126,23 @@ def above(value: float, limit: float) -> bool:
     return not round(value - limit, _EXACT) <= 0.0
 
 
+def reached(value: float, limit: float) -> bool:
+    """Return whether a loss or drawdown has reached its limit, or misses it by the noise of its arithmetic; NaN has."""
+    return not round(value - limit, _EXACT) < 0.0
+
+
 def graded(value: float, limit: float) -> str:
     """Return ``warning`` above ``limit``, ``critical`` above twice of it, else an empty string."""
     return CRITICAL if above(value, 2.0 * limit) else WARNING if above(value, limit) else ""
 
 
 _GRADES = {"low": INFO, "medium": WARNING, "high": CRITICAL}
-_OTHER_ERRORS = {"DataError": "10", "ProcessDied": "4", "EnvironmentFault": "6"}
 
 
 def of_error(error: str) -> tuple[str, str]:
-    """Return severity and runbook of an error ``Type: message``; those of the venue say both themselves."""
-    name = error.partition(":")[0].strip()
-    kinds = [ExchangeError]
-    for kind in kinds:  # grows while it is walked: the whole tree
-        if kind.__name__ == name:
-            return _GRADES[kind.severity], kind.runbook
-        kinds += kind.__subclasses__()
-    return INFO, _OTHER_ERRORS.get(name, "")
+    """Return severity and chapter of the handbook for an error ``Type: message``."""
+    help_ = error_help(error)
+    return _GRADES[help_.severity], help_.chapter
 
 
 def recent(run: RunFacts, recent_s: float) -> bool:

@@ -5,16 +5,15 @@ A rule never guesses: what is no number, or nobody knows, is a finding of its ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from peaktrade_core.alerts.alerts import CRITICAL, SEVERITIES, WARNING
-from peaktrade_core.alerts.facts import ALIVE, DIED, UNKNOWN, Facts, Finding, JobFacts, RunFacts
-from peaktrade_core.alerts.rule import Rule, above, before, graded, of_error, recent, span
-from peaktrade_core.schedule.jobs import MOMENT
+from peaktrade_core.alerts.facts import ALIVE, DIED, UNKNOWN, Facts, Finding, JobFacts, RunFacts, of_jobs
+from peaktrade_core.alerts.rule import Rule, above, before, graded, of_error, reached, recent, span
 
 
 class PnlDrop(Rule, tag="pnl_drop", frozen=True, kw_only=True):
-    """The equity fell by more than ``threshold_pct`` [%] within ``window_s``; equity that is no number is the worst."""
+    """The equity fell by ``threshold_pct`` [%] or more within ``window_s``; equity that is not a number is the worst."""
 
     threshold_pct: float = 5.0
     window_s: float = 3600.0
@@ -31,7 +30,7 @@ class PnlDrop(Rule, tag="pnl_drop", frozen=True, kw_only=True):
                 f"{meter.broken} entries of its journal have no equity that is a number; the PnL is unknown",
             )
         then, now = meter.equity_before(self.window_s, run.clock or run.now), meter.equity
-        if then and now is not None and above(100.0 * (then - now) / then, self.threshold_pct):
+        if then and now is not None and reached(100.0 * (then - now) / then, self.threshold_pct):
             lost = 100.0 * (then - now) / then
             yield self.finding(
                 run,
@@ -42,7 +41,7 @@ class PnlDrop(Rule, tag="pnl_drop", frozen=True, kw_only=True):
 
 
 class Drawdown(Rule, tag="drawdown", frozen=True, kw_only=True):
-    """The largest drawdown of a session is above ``warning_pct`` or ``critical_pct`` [%], also just after its end."""
+    """The largest drawdown of a session has reached ``warning_pct`` or ``critical_pct`` [%], also just after its end."""
 
     warning_pct: float = 5.0
     critical_pct: float = 10.0
@@ -53,13 +52,27 @@ class Drawdown(Rule, tag="drawdown", frozen=True, kw_only=True):
         if run.ended_at is not None and not recent(run, self.recent_s):
             return
         percent = 100.0 * max(run.max_drawdown or 0.0, run.meter.drawdown if run.meter else 0.0)
-        limit = self.critical_pct if above(percent, self.critical_pct) else self.warning_pct
-        if above(percent, limit):
-            worst = limit == self.critical_pct
+        worst = reached(percent, self.critical_pct)
+        if worst or reached(percent, self.warning_pct):
+            limit = self.critical_pct if worst else self.warning_pct
             advice = "immediate pause and escalation" if worst else "risk review, adapt the strategy if need be"
             yield self.finding(
-                run, CRITICAL if worst else WARNING, f"drawdown {percent:.2f} % is above {limit:g} %: {advice}"
+                run, CRITICAL if worst else WARNING, f"drawdown {percent:.2f} % has reached {limit:g} %: {advice}"
             )
+
+
+class DailyLoss(Rule, tag="daily_loss", frozen=True, kw_only=True):
+    """The running sessions of one account have lost ``max_loss`` [quote ccy] together since 00:00 UTC."""
+
+    max_loss: float = 1000.0
+
+    def find(self, facts: Facts) -> Iterator[Finding]:
+        """Compare the loss of each account; a loss that is not a number counts as reached."""
+        for one in facts.accounts:
+            if reached(one.loss, self.max_loss) and (not self.modes or one.mode in self.modes):
+                scopes = sorted({run.scope for run in facts.runs if run.alive and run.account == one.account})
+                message = f"{one.account} lost {one.loss:,.2f} {one.currency} on {one.day} (limit {self.max_loss:,.2f})"
+                yield Finding(one.account, CRITICAL, message, scopes=tuple(scopes), cause=f"{one.account} {one.day}")
 
 
 class NoEvents(Rule, tag="no_events", frozen=True, kw_only=True):
@@ -119,15 +132,18 @@ class DenyBurst(Rule, tag="deny_burst", frozen=True, kw_only=True):
 
 
 class RejectsInRow(Rule, tag="rejects_in_row", frozen=True, kw_only=True):
-    """The venue refused at least ``orders`` orders in a row."""
+    """The venue refused ``orders`` orders in a row, or ``critical_orders``, which is critical."""
 
     orders: int = 3
+    critical_orders: int = 5
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Look at the refusals since the last order that was taken."""
         rejects = max(run.rejects_in_row, run.meter.rejects_in_row if run.meter else 0)
-        if rejects >= self.orders:
-            yield self.finding(run, self.severity, f"the venue refused {rejects} orders in a row (limit {self.orders})")
+        limit = self.critical_orders if rejects >= self.critical_orders else self.orders
+        if rejects >= limit:
+            severity = CRITICAL if limit == self.critical_orders else self.severity
+            yield self.finding(run, severity, f"the venue refused {rejects} orders in a row (limit {limit})")
 
 
 class RiskRed(Rule, tag="risk_red", frozen=True, kw_only=True):
@@ -155,18 +171,28 @@ class HeartbeatLost(Rule, tag="heartbeat", frozen=True, kw_only=True):
 
 
 class StaleFeed(Rule, tag="stale_feed", frozen=True, kw_only=True):
-    """A session's feed in real time brings no bar for more than ``max_bars`` bars."""
+    """A feed in real time brings no bar for more than ``max_bars`` bars; or any feed is ``late_s`` later than two bars.
+
+    The second is critical. A feed that writes notices but brings no bar is late, too.
+    """
 
     max_bars: float = 3.0
+    late_s: float = 600.0
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
-        """Grade the age of the last bar, counted from its close."""
-        if not run.alive or run.bar_closed_at is None:
+        """Grade the time since the last event, and of a feed in real time since the close of its last bar."""
+        times = [at for at in (run.last_event_at, run.bar_closed_at) if at is not None]
+        if not run.alive or not times:
             return
-        age = (run.now - run.bar_closed_at).total_seconds() / run.bar_s
-        if severity := graded(age, self.max_bars):
+        age = max((run.now - at).total_seconds() for at in times)
+        late = age - 2.0 * run.bar_s
+        if reached(late, self.late_s):
             yield self.finding(
-                run, severity, f"its last bar is {span(age * run.bar_s)} old, {age:.1f} bars (limit {self.max_bars:g})"
+                run, CRITICAL, f"nothing comes: {span(late)} later than two bars (limit {span(self.late_s)})"
+            )
+        elif run.bar_closed_at is not None and above(age / run.bar_s, self.max_bars):
+            yield self.finding(
+                run, WARNING, f"its last bar is {span(age)} old, {age / run.bar_s:.1f} bars (limit {self.max_bars:g})"
             )
 
 
@@ -184,7 +210,7 @@ class FailedSession(Rule, tag="failed_session", frozen=True, kw_only=True):
 
 
 class FailedInRow(Rule, tag="failed_in_row", frozen=True, kw_only=True):
-    """The last ``sessions`` sessions of a mode, strategy and symbol all failed."""
+    """The last ``sessions`` sessions of a mode, strategy and symbol failed; those that a person stopped do not count."""
 
     group_by: str = "scope"
     sessions: int = 2
@@ -198,22 +224,22 @@ class FailedInRow(Rule, tag="failed_in_row", frozen=True, kw_only=True):
             if self.concerns(run):
                 newest.setdefault(run.scope, []).append(run)
         for scope, runs in newest.items():
-            last = runs[0]
-            row = 0
+            row: list[RunFacts] = []
             for run in runs:
-                if not run.failed or before(run.ended_at, resumed.get(scope)):
+                if run.state == "completed" or before(run.ended_at, resumed.get(scope)):
                     break
-                row += 1
-            if row >= self.sessions and recent(last, self.recent_s):
+                row += [run] if run.failed else []
+            if len(row) >= self.sessions and recent(row[0], self.recent_s):
+                why = row[0].error or "no error"
                 yield self.finding(
-                    last,
-                    CRITICAL,
-                    f"{row} sessions of {scope} failed in a row, the last with {last.error or 'no error'}",
+                    row[0], CRITICAL, f"{len(row)} sessions of {scope} failed in a row, the last with {why}"
                 )
 
 
 class DiskFree(Rule, tag="disk_free", frozen=True, kw_only=True):
     """Less than ``warning_pct`` or ``critical_pct`` [%] of the workspace's disk is free."""
+
+    stops_sessions = False
 
     warning_pct: float = 10.0
     critical_pct: float = 2.0
@@ -231,6 +257,8 @@ class DiskFree(Rule, tag="disk_free", frozen=True, kw_only=True):
 
 class ReportOverdue(Rule, tag="report_overdue", frozen=True, kw_only=True):
     """The newest ``report`` (a folder below reports/) is older than ``max_age_s``."""
+
+    stops_sessions = False
 
     report: str = "daily"
     max_age_s: float = 93_600.0
@@ -256,6 +284,8 @@ class FailedJob(Rule, tag="failed_job", frozen=True, kw_only=True):
     It clears when a later run for that period goes well. Of a job that stands for moments the newest run counts.
     """
 
+    stops_sessions = False
+
     recent_s: float = 1_209_600.0
     reports: tuple[str, ...] = ("daily", "weekly")
 
@@ -266,46 +296,35 @@ class FailedJob(Rule, tag="failed_job", frozen=True, kw_only=True):
             if (facts.now - one.at).total_seconds() <= self.recent_s:
                 undone.setdefault(one.job, []).append(one)
         for job, runs in undone.items():
-            yield Finding(job, self.severity, _of_job(runs), cause=runs[-1].run_id)
+            yield Finding(job, self.severity, of_jobs(runs), cause=runs[-1].run_id)
         for kind in self.reports:
             page = f"reports/{kind}/{facts.failed_reports.get(kind, '')}"
             if kind in facts.failed_reports and not any(page in one.message for one in facts.jobs):
                 yield Finding(f"{kind} report", self.severity, f"the {kind} report failed: {page} says why", cause=page)
 
 
-def _of_job(runs: Sequence[JobFacts]) -> str:
-    """Return in a sentence what a job could not do, the newest first, and how it is done again."""
-    last = runs[-1]
-    if last.status == "unreadable":
-        return last.message
-    tried = f", attempt {last.attempt}" if last.attempt > 1 else ""
-    again = f"peaktrade schedule run-now {last.job}" + ("" if MOMENT in last.period else f" --period {last.period}")
-    older = ", ".join(one.period for one in runs[:-1])
-    return (
-        f"{last.job} {last.status.replace('_', ' ')} for {last.period}{tried}: {last.message}; `{again}` does it again"
-        + (f"; not done either: {older}" if older else "")
-    )
-
-
 class KillSwitchEngaged(Rule, tag="kill_switch_engaged", frozen=True, kw_only=True):
     """Trading is halted: everywhere (critical), or in a scope (the rule's severity)."""
 
+    stops_sessions = False
+
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Look at the trading states; one that cannot be read counts as halted."""
-        for scope in facts.scopes:
-            if scope.state != "ACTIVE":
-                severity = CRITICAL if scope.scope == "global" or scope.state == "NO_ORDERS" else self.severity
+        for one in facts.scopes:
+            if one.state != "ACTIVE":
+                severity = CRITICAL if one.everywhere or one.state == "NO_ORDERS" else self.severity
                 yield Finding(
-                    scope.scope,
+                    one.scope,
                     severity,
-                    f"trading state of {scope.scope} is {scope.state} by {scope.by or 'nobody'}: {scope.reason}",
-                    cause=str(scope.since or ""),
+                    f"trading state of {one.scope} is {one.state} by {one.by or 'nobody'}: {one.reason}",
+                    cause=str(one.since or ""),
                 )
 
 
 AnyRule = (
     PnlDrop
     | Drawdown
+    | DailyLoss
     | NoEvents
     | ErrorSpike
     | DenyBurst

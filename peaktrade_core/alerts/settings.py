@@ -9,24 +9,39 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
+from msgspec import Meta
 
-from peaktrade_core.alerts.alerts import SEVERITIES
-from peaktrade_core.alerts.rule import ACTIONS, GROUPS, RUNBOOKS
-from peaktrade_core.alerts.rules import AnyRule
+from peaktrade_core.alerts.alerts import SEVERITIES, WARNING
+from peaktrade_core.alerts.rule import ACTIONS, GROUPS, NONE, SCOPES
+from peaktrade_core.alerts.rules import AnyRule, DailyLoss, Drawdown, FailedInRow, RejectsInRow, StaleFeed
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.typed import Checked, read
+from peaktrade_core.runs.handbook import handbook
+from peaktrade_core.workspace.settings import OFF, Trigger, Triggers
+
+STOPS: dict[str, type] = {
+    "drawdown": Drawdown,
+    "daily_loss": DailyLoss,
+    "failed_in_a_row": FailedInRow,
+    "rejects_in_a_row": RejectsInRow,
+    "stale_feed": StaleFeed,
+}
+"""The kinds of rules that stop sessions, by their names in ``[triggers]``: a file that leaves one out does not switch it off."""
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _OPEN_ADDRESSES = ("json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos")
 _OPEN_OPTIONS = {"from", "to", "name", "cc", "bcc", "mode", "smtp", "format", "verify"}
 _POSITIVE = ("threshold_pct", "warning_pct", "critical_pct", "window_s", "max_silence_s", "max_age_s", "max_bars",
-             "orders", "sessions", "recent_s")  # fmt: skip
+             "orders", "critical_orders", "sessions", "recent_s", "max_loss", "late_s")  # fmt: skip
 _LONGEST_S = 400 * 86_400.0
+_HIGHEST = {"_pct": 100.0, "_loss": 1e15}  # by the end of a key
+_BEFORE = {"": "none", "pause": "halt"}  # how actions were written once
 
 
-class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Channel(Checked, frozen=True, kw_only=True):
     """Where notifications go.
 
     Attributes:
@@ -37,16 +52,15 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         deadline_s: how long an undelivered notification is tried again [s].
     """
 
-    kind: str = "apprise"
+    kind: Literal["console", "log", "apprise"] = "apprise"
     url: str = ""
     url_env: str = ""
     keyring: str = ""
-    timeout_s: float = 10.0
-    deadline_s: float = 21_600.0
+    timeout_s: Annotated[float, Meta(ge=0.1, le=120.0)] = 10.0
+    deadline_s: Annotated[float, Meta(ge=1.0, le=30 * 86_400.0)] = 21_600.0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("console", "log", "apprise"):
-            raise ConfigError(f"kind = {self.kind!r} must be console, log or apprise")
+        super().__post_init__()
         given = sum(map(bool, (self.url, self.url_env, self.keyring)))
         if given != (self.kind == "apprise"):
             raise ConfigError(
@@ -57,15 +71,14 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 "url: an address with a token, a user or a password in it does not belong into a file; put it into an "
                 'environment variable and name that: url_env = "PEAKTRADE_ALERT_…"'
             )
-        _check_number("timeout_s", self.timeout_s, 0.1, 120.0)
-        _check_number("deadline_s", self.deadline_s, 1.0, 30 * 86_400.0)
 
 
 class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole file; ``rules`` are those that are enabled."""
+    """The whole file; ``rules`` are those that are enabled, ``disabled`` the others."""
 
     channels: dict[str, Channel]
     rules: tuple[AnyRule, ...]
+    disabled: tuple[AnyRule, ...] = ()
 
     def rule(self, rule_id: str) -> AnyRule:
         """Return a rule by its name.
@@ -99,14 +112,60 @@ def read_settings(raw: dict[str, Any], source: str) -> AlertSettings:
     for name, table in _tables(raw.get("channels", {}), dict, source, "channels"):
         if not NAME.fullmatch(name):
             raise ConfigError(f"{source}: channel {name!r}: a name has lower-case letters, digits, - and _")
-        channels[name] = _convert(table, Channel, f"{source}: channels.{name}")
+        channels[name] = read(table, Channel, f"{source}: channels.{name}")
     rules: list[AnyRule] = []
     for where, table in _tables(raw.get("rule", []), list, source, "rule"):
         rule = _read_rule(table, f"{source}: {where}", channels)
         if any(rule.id == other.id for other in rules):
             raise ConfigError(f"{source}: there are two rules with the id {rule.id!r}")
         rules.append(rule)
-    return AlertSettings(channels=channels, rules=tuple(rule for rule in rules if rule.enabled))
+    enabled, disabled = (tuple(rule for rule in rules if rule.enabled is on) for on in (True, False))
+    return AlertSettings(channels=channels, rules=enabled, disabled=disabled)
+
+
+def with_stops(given: AlertSettings, shipped: AlertSettings, triggers: Triggers) -> AlertSettings:
+    """Return a file's settings with every kind of stop, each as ``[triggers]`` says where that says something.
+
+    Args:
+        given: the file's; shipped: those that come with peaktrade, for what the file leaves out.
+        triggers: of ``config/config.toml``.
+    """
+    told = {kind: trigger for name, kind in STOPS.items() if (trigger := getattr(triggers, name)) is not None}
+    said = (*given.rules, *given.disabled)
+    rules = list(given.rules)
+    for kind in STOPS.values():
+        acts = kind in told and told[kind].action != OFF
+        if not any(isinstance(rule, kind) for rule in (given.rules if acts else said)):
+            rules += [_stop(rule, given, said) for rule in shipped.rules if isinstance(rule, kind)]
+    found = tuple(_triggered(rule, told[type(rule)]) if type(rule) in told else rule for rule in rules)
+    return AlertSettings(channels=given.channels, rules=found, disabled=given.disabled)
+
+
+def _stop(rule: AnyRule, given: AlertSettings, said: tuple[AnyRule, ...]) -> AnyRule:
+    """Return a shipped rule as it stands beside those of a file: told on all its channels, under a name of its own."""
+    name = f"{rule.id}-shipped" if any(one.id == rule.id for one in said) else rule.id
+    channels = tuple(given.channels)
+    return msgspec.structs.replace(rule, id=name, channels=channels, escalate_to=(), escalate_after_s=0.0)
+
+
+def _triggered(rule: AnyRule, trigger: Trigger) -> AnyRule:
+    """Return a rule that becomes critical where a trigger says, and then does what the trigger says."""
+    from_ = trigger.threshold
+    changes: dict[str, Any] = {}
+    match rule:
+        case Drawdown():
+            changes = {"critical_pct": from_, "warning_pct": min(rule.warning_pct, from_)}
+        case DailyLoss():
+            changes = {"max_loss": from_}
+        case FailedInRow():
+            changes = {"sessions": math.ceil(from_)}
+        case RejectsInRow():
+            most = math.ceil(from_)
+            changes = {"critical_orders": most, "orders": min(rule.orders, most), "severity": WARNING}
+        case StaleFeed():
+            changes = {"late_s": from_}
+    action = NONE if trigger.action == OFF else trigger.action
+    return msgspec.structs.replace(rule, action=action, scope=trigger.scope, **changes)
 
 
 def _tables(given: Any, kind: type, source: str, name: str) -> list[tuple[str, Any]]:
@@ -129,13 +188,18 @@ def _read_rule(table: Any, where: str, channels: dict[str, Channel]) -> AnyRule:
     kind = table.get("kind") if isinstance(table, dict) else None
     if kind not in _KINDS:
         raise ConfigError(f"{where}: kind = {kind!r} must be one of: {', '.join(map(str, _KINDS))}")
-    rule: AnyRule = _convert(table, _KINDS[kind], where)
+    if isinstance(action := table.get("action"), str):
+        table = {**table, "action": _BEFORE.get(action, action)}
+    rule: AnyRule = read(table, _KINDS[kind], where)
     if not NAME.fullmatch(rule.id):
         raise ConfigError(f"{where}: id = {rule.id!r} must be of lower-case letters, digits, - and _")
     _one_of(where, "severity", rule.severity, SEVERITIES)
     _one_of(where, "group_by", rule.group_by, GROUPS)
-    _one_of(where, "runbook", rule.runbook, RUNBOOKS)
+    _one_of(where, "runbook", rule.chapter, handbook().chapter)
     _one_of(where, "action", rule.action, ACTIONS)
+    _one_of(where, "scope", rule.scope, SCOPES)
+    if rule.action != NONE and not (rule.wide or rule.stops_sessions):
+        raise ConfigError(f'{where}: {kind} is not about a session: write scope = "global", or no action')
     for channel in (*rule.channels, *rule.escalate_to):
         _one_of(where, "channels", channel, channels)
     if bool(rule.escalate_after_s) != bool(rule.escalate_to):
@@ -143,25 +207,13 @@ def _read_rule(table: Any, where: str, channels: dict[str, Channel]) -> AnyRule:
     for name in rule.__struct_fields__:
         value = getattr(rule, name)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            highest = 100.0 if name.endswith("_pct") else _LONGEST_S
+            highest = next((most for end, most in _HIGHEST.items() if name.endswith(end)), _LONGEST_S)
             lowest = 1.0 if name == "quiet_s" else 1e-9 if name in _POSITIVE else 0.0
             try:
                 _check_number(name, value, lowest, highest)
             except ConfigError as error:
                 raise ConfigError(f"{where}: {error}") from None
     return rule
-
-
-def _convert(table: Any, kind: Any, where: str) -> Any:
-    """Return a table as a struct; msgspec's complaint gets the place in the file."""
-    try:
-        return msgspec.convert(table, kind)
-    except msgspec.ValidationError as error:
-        text, _, key = str(error).partition(" - at `$")
-        key = key.rstrip("`").lstrip(".")
-        known = ", ".join(n for n in kind.__struct_fields__)
-        hint = f"; it has: {known}" if "unknown field" in text else ""
-        raise ConfigError(f"{where}: {f'{key}: ' if key else ''}{text}{hint}") from None
 
 
 def _one_of(where: str, key: str, value: str, known: Iterable[str]) -> None:

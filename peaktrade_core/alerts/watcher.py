@@ -1,43 +1,46 @@
 """The watcher: one process a workspace that looks after everything, again and again.
 
-It recovers dead runs, evaluates the alert rules, delivers, and tends the fleet. Its memory is on the disk: it may be
-killed at any moment, and the next one goes on. It shows that it lives by a file that it replaces at each turn; whoever
-looks at alerts says so when that file is old.
+It recovers dead runs, evaluates the alert rules, acts and delivers, tends the fleet, and has the scheduler's jobs done.
+Its memory is on the disk: it may be killed at any moment, and the next one goes on. It shows that it lives by a file that
+it replaces at each turn; whatever shows alerts says so when that file is old.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import click
 import msgspec
 from filelock import FileLock, Timeout
 
-from peaktrade_core.alerts.alerts import RAISED, AnyChange, Delivery
-from peaktrade_core.alerts.channels import open_channel
-from peaktrade_core.alerts.delivery import Dispatcher, Result
+from peaktrade_core.alerts.alerts import RAISED
+from peaktrade_core.alerts.delivery import Deliveries
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.gather import label
 from peaktrade_core.alerts.log import AlertLog
-from peaktrade_core.alerts.settings import AlertSettings
-from peaktrade_core.alerts.triggers import TriggerDesk
 from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import this_process
 from peaktrade_core.fleet.fleet import Fleet
+from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.schedule.jobs import Period
-from peaktrade_core.schedule.schedule import Done
+from peaktrade_core.schedule.schedule import WATCH, Done
+from peaktrade_core.schedule.scheduler import Scheduler, start_job
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.workspace.workspace import Workspace
 
 STATE, LOCK = "watcher.json", "watcher.lock"
 LATE_TURNS, LATE_S = 3, 10.0  # a watcher is silent when its file is older than so many turns and seconds
+JOBS_AGAIN_S = 30.0  # until jobs are tried again that could not be begun
+JOBS_END_S = 5.0  # how long their thread may take to end
 Step = Callable[[], object]
 
 
@@ -49,6 +52,7 @@ class WatcherState(msgspec.Struct, frozen=True, kw_only=True):
         pid: its process; started_at: when it began.
         faults: steps that failed in the last turn, with why.
         open_alerts: raised now; due: deliveries that are not through yet.
+        jobs: whether it has the scheduler's jobs done.
     """
 
     at: datetime
@@ -59,6 +63,7 @@ class WatcherState(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, str]
     open_alerts: int
     due: int
+    jobs: bool = False
 
 
 class Watch(msgspec.Struct, frozen=True):
@@ -95,54 +100,6 @@ def _held(path: Path) -> bool:
     return False
 
 
-class Deliveries:
-    """Hands what is due in the alert log to the channels, and writes down how each delivery went."""
-
-    def __init__(self, settings: AlertSettings, log: AlertLog, log_file: Path, clock: Clock) -> None:
-        """Start no thread yet; ``log_file`` is that of channels of the kind ``log``."""
-        self._log, self._clock = log, clock
-        self._mine = AlertLog(log.path)  # the channels' threads write through an instance of their own
-        self._guard = threading.Lock()
-        self._dispatcher = Dispatcher(
-            settings.channels, lambda channel: open_channel(channel, log_file), self._done, clock
-        )
-
-    def offer(self) -> int:
-        """Hand over what is due and return how much that is."""
-        due = dict(self._log.refresh().due)
-        self._dispatcher.offer(due)
-        return len(due)
-
-    def wait(self, seconds: float) -> int:
-        """Wait until everything is delivered, no longer than ``seconds``; return what is still due."""
-        until = threading.Event()
-        for _ in range(max(1, int(seconds / 0.05))):
-            if self._dispatcher.idle():
-                break
-            until.wait(0.05)
-        return len(self._log.refresh().due)
-
-    def close(self) -> None:
-        """End the channels' threads; what is not delivered stays due."""
-        self._dispatcher.close()
-
-    def _done(self, results: list[Result]) -> None:
-        now = self._clock.now()
-        changes: list[AnyChange] = [
-            Delivery(
-                at=now,
-                notification=r.notification,
-                channel=r.channel,
-                outcome=r.outcome,
-                reason=r.reason,
-                attempts=r.attempts,
-            )
-            for r in results
-        ]
-        with self._guard:
-            self._mine.append(lambda _: changes)
-
-
 class Watcher:
     """Makes one turn after another.
 
@@ -152,6 +109,7 @@ class Watcher:
         deliveries: what delivers; log: the alert log.
         folder: ``reports/live``, for lock and state; operations: the operations log.
         interval_s: time between two turns [s].
+        jobs: makes what has the scheduler's jobs done, in a thread of its own; None leaves them to others, as does one turn.
     """
 
     def __init__(
@@ -164,6 +122,7 @@ class Watcher:
         operations: Path,
         clock: Clock,
         interval_s: float,
+        jobs: Callable[[], Scheduler] | None = None,
     ) -> None:
         self._steps, self._chores, self._deliveries, self._log = dict(steps), dict(chores), deliveries, log
         self._folder, self._operations, self._clock, self._interval_s = folder, operations, clock, interval_s
@@ -172,6 +131,8 @@ class Watcher:
         self._turns = 0
         self._started_at = clock.now()
         self._stop = threading.Event()
+        self._open_jobs = jobs
+        self._jobs: Scheduler | None = None
 
     def run(self, *, once: bool = False, patience_s: float = 5.0) -> None:
         """Watch until :meth:`stop`, or for one turn and until what that has to deliver is through.
@@ -206,8 +167,10 @@ class Watcher:
             self._lock.release()
 
     def stop(self) -> None:
-        """End after the turn it is at."""
+        """End after the turn it is at; a job that is being done goes on by itself."""
         self._stop.set()
+        if self._jobs is not None:
+            self._jobs.stop()
 
     def turn(self) -> None:
         """Make every step, hand over what is due, and show that the watcher lives."""
@@ -218,16 +181,37 @@ class Watcher:
 
     def _keep_on(self) -> None:
         chores = threading.Thread(target=self._do_chores, name="chores", daemon=True)
+        jobs = threading.Thread(target=self._do_jobs, name="jobs", daemon=True)
         if self._chores:
             chores.start()
+        if self._open_jobs:
+            jobs.start()
         while not self._stop.is_set():
             self.turn()
             self._stop.wait(self._interval_s)
+        if self._open_jobs:
+            jobs.join(JOBS_END_S)
 
     def _do_chores(self) -> None:
         while not self._stop.is_set():
             self._make(self._chores)
             self._stop.wait(self._interval_s)
+
+    def _do_jobs(self) -> None:
+        """Have the jobs done; what keeps them from it is said once, and tried again."""
+        said = ""
+        while self._open_jobs and not self._stop.is_set():
+            try:
+                self._jobs = self._open_jobs()
+                self._faults.pop("jobs", None)
+                if not self._stop.is_set():  # else it came before there was anything to stop
+                    self._jobs.run()
+            except Exception as error:  # a wrong jobs.toml must not blind the rules
+                self._faults["jobs"] = label(error)
+                if said != self._faults["jobs"]:
+                    said = self._faults["jobs"]
+                    self._say(f"jobs failed: {said}")
+            self._stop.wait(JOBS_AGAIN_S)
 
     def _make(self, steps: Mapping[str, Step]) -> None:
         """Make some steps; a fault is said once, and again only when it changes."""
@@ -255,6 +239,7 @@ class Watcher:
             faults=dict(self._faults),
             open_alerts=sum(row.state == RAISED for row in list(book.alerts.values())),
             due=len(book.due),
+            jobs=self._jobs is not None,
         )
         try:
             write_atomic(self._folder / STATE, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
@@ -274,30 +259,41 @@ def watch_of(workspace: Workspace) -> Watch:
     return read_watch(workspace.reports / "live", workspace.clock.now())
 
 
-def open_watcher(workspace: Workspace, interval_s: float = 2.0) -> Watcher:
+def open_watcher(workspace: Workspace, interval_s: float = 2.0, *, jobs: bool = False) -> Watcher:
     """Return a watcher that is ready to run.
 
+    Args:
+        workspace: after what it looks; interval_s: time between two turns [s].
+        jobs: whether it has the scheduler's jobs done, too.
+
     Raises:
-        ConfigError: ``config/alerts.toml`` is not sound.
+        ConfigError: ``config/alerts.toml`` or ``config/config.toml`` is not sound.
     """
     log = Alerts.of(workspace).log
     engine = AlertEngine.of(workspace, log)
-    aside = workspace.again()  # the chores have a thread and a registry of their own
-    steps: dict[str, Callable[[], object]] = {
-        "recover": partial(recover, workspace),
-        "evaluate": engine.evaluate,
-        "triggers": TriggerDesk.of(workspace).apply,
-    }
+    aside, apart = workspace.again(), workspace.again()  # chores and jobs have a thread and a registry of their own
     return Watcher(
-        steps,
+        {"recover": partial(recover, workspace), "evaluate": engine.evaluate},
         {"fleet": lambda: Fleet.of(aside).tend()},
-        Deliveries(engine.settings, log, workspace.home / "logs" / "alerts.log", workspace.clock),
+        Deliveries(engine, workspace.home / "logs" / "alerts.log", workspace.clock),
         log,
         workspace.reports / "live",
         workspace.operations_log,
         workspace.clock,
         interval_s,
+        partial(_open_jobs, apart) if jobs else None,
     )
+
+
+def _open_jobs(workspace: Workspace) -> Scheduler:
+    """Return what has the jobs of a workspace done."""
+    return Scheduler(open_schedule(workspace), partial(start_job, workspace), _tell, called=WATCH)
+
+
+def _tell(line: str) -> None:
+    """Say on the console what becomes of a job, if there still is one."""
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def check_job(workspace: Workspace, _: Period) -> Done:

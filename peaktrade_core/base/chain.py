@@ -7,7 +7,7 @@ printed in reports, which leave the machine.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,7 @@ class Chain:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def append(
-        self, *entries: Entry, at: datetime, beginning: Callable[[], Entry] | None = None, after: str = ""
-    ) -> str:
+    def append(self, *entries: Entry, at: datetime, beginning: Callable[[], Entry] | None = None) -> str:
         """Add lines after the last one and return the new head; those before are not read, so that it always costs the same.
 
         The whole chain is verified when somebody asks. What a dead writer left of a line is kept in a line of its own.
@@ -55,7 +53,6 @@ class Chain:
         Args:
             entries: kind and data of each line; at: aware UTC.
             beginning: returns what the first line of a new chain says, before the entries; None for nothing.
-            after: the head that they must follow; when another line came first, none is added and "" is returned.
 
         Raises:
             EnvironmentFault: the file cannot be written, or another process holds it for long; nothing was added.
@@ -65,22 +62,15 @@ class Chain:
 
         def lines(end: Ending) -> list[bytes]:
             nonlocal head
-            last, first = self._link(end.last), list[Entry]()
-            if after and (end.torn or last is None or last[1] != after):
-                return []
-            if last is None and beginning is not None:
-                first.append(beginning())
-            if end.torn:
-                first.append((HEALED, {"cut_off": end.torn.decode(errors="replace")[:_KEPT]}))
+            last = self._link(end.last)
+            first = [beginning()] if last is None and beginning is not None else []
+            told = [(at, *entry) for entry in (*first, *healing(end), *entries)]
             seq, head = (last[0].seq + 1, last[1]) if last else (0, BEGINNING)
-            found = []
-            for number, (kind, data) in enumerate((*first, *entries), seq):
-                found.append(msgspec.json.encode(Link(seq=number, at=at, kind=kind, data=data, prev=head)))
-                head = _digest(found[-1])
+            found, head = linked(told, seq, head)
             return found
 
         append(self.path, lines)
-        return "" if after and head == BEGINNING else head
+        return head
 
     def last(self) -> tuple[Link, str] | None:
         """Return the last whole line with its hash, None for an empty chain; the lines before are not read.
@@ -105,19 +95,7 @@ class Chain:
             ArtefactError: a line is no link, or does not follow from the one before; names it.
             EnvironmentFault: the file cannot be read.
         """
-        head = BEGINNING
-        for seq, line in enumerate(whole_lines(self.path)):
-            try:
-                link = msgspec.json.decode(line, type=Link)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise ArtefactError(f"{self.path}, line {seq + 1}: no link of the chain: {error}") from None
-            if link.seq != seq or link.prev != head:
-                raise ArtefactError(
-                    f"{self.path}, line {seq + 1}: does not follow from the line before; somebody changed, dropped or "
-                    "inserted a line here. Compare with a backup and with the heads printed in reports"
-                )
-            head = _digest(line)
-            yield link, head
+        return verified(self.path, whole_lines(self.path))
 
     def sealed(self) -> dict[str, str]:
         """Return the hash under which each thing was sealed last, by its id.
@@ -144,11 +122,53 @@ class Chain:
         if line is None:
             return None
         try:
-            return msgspec.json.decode(line, type=Link), _digest(line)
+            return msgspec.json.decode(line, type=Link), digest_of(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ArtefactError(f"{self.path}: its last line is no link of the chain: {error}") from None
 
 
-def _digest(line: bytes) -> str:
+def verified(path: Path, lines: Iterable[bytes], seq: int = 0, head: str = BEGINNING) -> Iterator[tuple[Link, str]]:
+    """Yield lines of a chain with their hashes, each verified to follow from the one before.
+
+    Args:
+        path: the file, for messages; lines: whole lines without newlines.
+        seq, head: number of the first of them, and hash of the line before it.
+
+    Raises:
+        ArtefactError: a line is no link, or does not follow from the one before; names it.
+    """
+    for number, line in enumerate(lines, seq):
+        try:
+            link = msgspec.json.decode(line, type=Link)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ArtefactError(f"{path}, line {number + 1}: no link of the chain: {error}") from None
+        if link.seq != number or link.prev != head:
+            raise ArtefactError(
+                f"{path}, line {number + 1}: does not follow from the line before; somebody changed, dropped or "
+                "inserted a line here. Compare with a backup and with the heads printed in reports"
+            )
+        head = digest_of(line)
+        yield link, head
+
+
+def linked(entries: Iterable[tuple[datetime, str, dict[str, Any]]], seq: int, head: str) -> tuple[list[bytes], str]:
+    """Return lines for entries (when, kind, data), and the new head.
+
+    Args:
+        seq: number of the first; head: hash of the line before it.
+    """
+    found = []
+    for number, (at, kind, data) in enumerate(entries, seq):
+        found.append(msgspec.json.encode(Link(seq=number, at=at, kind=kind, data=data, prev=head)))
+        head = digest_of(found[-1])
+    return found, head
+
+
+def healing(end: Ending) -> list[Entry]:
+    """Return the entry that keeps the unfinished line at the end of a chain, none where there is none."""
+    return [(HEALED, {"cut_off": end.torn.decode(errors="replace")[:_KEPT]})] if end.torn else []
+
+
+def digest_of(line: bytes) -> str:
     """Return the SHA-256 of a line as hexadecimal digits."""
     return hashlib.sha256(line).hexdigest()

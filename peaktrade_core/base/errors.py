@@ -115,49 +115,38 @@ class ExchangeError(PeaktradeError):
     """The venue, or the way to it.
 
     Attributes:
-        severity: ``low``, ``medium`` or ``high``.
         retryable: whether asking again later can help.
         latches: whether the session's scope stays halted until a named person resumes it.
-        runbook: which runbook treats it.
     """
 
     exit_code = 8
-    severity = "medium"
     retryable = False
     latches = False
-    runbook = "7"
 
 
 class ExchangeNetworkError(ExchangeError):
     """No answer in time, a broken connection, or the venue is down."""
 
     retryable = True
-    runbook = "7a"
 
 
 class OrderOutcomeUnknownError(ExchangeNetworkError):
     """An order was sent and nobody can say whether the venue took it."""
 
-    severity = "high"
     retryable = False
     latches = True
-    runbook = "7a"
 
 
 class ExchangeRateLimitError(ExchangeError):
     """The venue says that we ask too often."""
 
-    severity = "low"
     retryable = True
-    runbook = "7b"
 
 
 class ExchangeAuthenticationError(ExchangeError):
     """The venue refuses our key, signature or nonce."""
 
-    severity = "high"
     latches = True
-    runbook = "7c"
 
 
 class ExchangeOrderError(ExchangeError):
@@ -175,5 +164,4 @@ class ExchangeAPIError(ExchangeError):
 class ForbiddenRequestError(ExchangeError):
     """A request to a host that it may not go to, or an order that would have been a real one; it was not sent."""
 
-    severity = "high"
     latches = True

@@ -1,13 +1,15 @@
-"""Writing whole files so that nobody ever sees half of one."""
+"""Files as wholes: written so that no reader sees half of one; TOML, read."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
+import tomllib
 from pathlib import Path
+from typing import Any
 
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -34,6 +36,18 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise EnvironmentFault(
             f"cannot write {path}: {error.strerror or error}; check the permissions and the free space of {path.parent}"
         ) from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return a TOML document.
+
+    Raises:
+        ConfigError: it cannot be read or is not TOML; names the file and the line.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -82,15 +82,25 @@ def append(path: Path, lines: Callable[[Ending], Sequence[bytes]], then: Callabl
         EnvironmentFault: the file cannot be written, or another process holds its lock for long; nothing was added,
             unless it says so.
     """
-    with _locked(path):
-        try:
-            found = _ending(path)
-        except OSError as error:
-            raise EnvironmentFault(_told(path, error)) from error
-        data = b"".join(line + b"\n" for line in lines(found))
-        if data:
-            _write(path, found, data)
+    with locked(path):
+        if extend(path, lines):
             then()
+
+
+def extend(path: Path, lines: Callable[[Ending], Sequence[bytes]]) -> bool:
+    """Add lines as :func:`append` does, in a block that holds the log's lock, and return whether there were any.
+
+    Raises:
+        EnvironmentFault: the file cannot be written; nothing was added, unless it says so.
+    """
+    try:
+        found = _ending(path)
+    except OSError as error:
+        raise EnvironmentFault(_told(path, error)) from error
+    data = b"".join(line + b"\n" for line in lines(found))
+    if data:
+        _write(path, found, data)
+    return bool(data)
 
 
 def append_record(path: Path, line: bytes) -> None:
@@ -122,18 +132,26 @@ def _ending(path: Path) -> Ending:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock under which a log is written."""
+def locked(path: Path, wait_s: float = LOCK_S) -> Iterator[None]:
+    """Hold the lock under which a log is written; it ends with its process.
+
+    Args:
+        path: the log; its folder is made where it is missing.
+        wait_s: how long to try [s].
+
+    Raises:
+        EnvironmentFault: another process holds it for long, or it cannot be had at all.
+    """
     lock = FileLock(path.with_suffix(".lock"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=LOCK_S, poll_interval=_POLL_S)
+        lock.acquire(timeout=wait_s, poll_interval=_POLL_S)
     except Timeout:
         raise EnvironmentFault(
-            f"cannot append to {path}: another process holds {lock.lock_file} for more than {LOCK_S:g} s; "
+            f"cannot append to {path}: another process holds {lock.lock_file} for more than {wait_s:g} s; "
             "end it, then try again"
         ) from None
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # a disk that is read-only or knows no locks, a fork
         raise EnvironmentFault(_told(path, error)) from error
     try:
         yield

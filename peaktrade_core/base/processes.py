@@ -78,12 +78,13 @@ def spawn(command: Sequence[str], *, folder: Path, console: Path) -> subprocess.
     Args:
         command: program and arguments.
         folder: where it works.
-        console: file that takes what it prints.
+        console: file that takes what it prints; its folder is made where it is missing.
 
     Raises:
         EnvironmentFault: the file cannot be written or the process cannot be started.
     """
     try:
+        console.parent.mkdir(parents=True, exist_ok=True)
         with console.open("ab") as log:
             return subprocess.Popen(  # noqa: S603  (our own command line, no shell)
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from peaktrade_core.base.arrays import seconds_of
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.replay import read_columns
 from peaktrade_core.candles.store import CandleStore, Series
@@ -334,13 +335,11 @@ def commonest_timeframe(path: Path) -> str | None:
         DataError: the file cannot be read as candles.
     """
     import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
 
-    times = np.unique(pc.cast(read_columns(path)["ts"].drop_null(), pa.int64()).to_numpy())
+    times = np.unique(seconds_of(read_columns(path)["ts"].drop_null()))
     steps, often = np.unique(np.diff(times), return_counts=True)
-    step = int(steps[often.argmax()]) if len(steps) else 0
-    return next((name for name in TIMEFRAMES if timeframe_seconds(name) * 1_000_000 == step), None)
+    step = float(steps[often.argmax()]) if len(steps) else 0.0
+    return next((name for name in TIMEFRAMES if timeframe_seconds(name) == step), None)
 
 
 def _s(us: int) -> float:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from peaktrade_core.base.arrays import array_of, seconds_of
 from peaktrade_core.base.clock import from_seconds, iso
-from peaktrade_core.base.errors import DataError
+from peaktrade_core.base.errors import ConfigError, DataError
+from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.market import Bar, Bars
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 YEAR_9999_S = 253_402_300_799.0  # the last second that a time can have [s since epoch]
+CHUNK = 4096  # bars that are handed out from columns at once
 TIME_COLUMNS = ("ts", "timestamp", "time", "date")
 
 
@@ -39,15 +45,39 @@ class ReplayFeed:
                 duplicated or not on the timeframe's grid.
         """
         self.bars = read_candles(path)
-        self.data_sha256: str | None = hashlib.sha256(self.bars.ts.tobytes() + self.bars.ohlcv.tobytes()).hexdigest()
+        digest = hashlib.sha256(self.bars.ts.data)
+        digest.update(self.bars.ohlcv.data)
+        self.data_sha256: str | None = digest.hexdigest()
         _check_grid(path, self.bars, bar_s)
 
     def __iter__(self) -> Iterator[Bar]:
         columns = (self.bars.ts, *self.bars.ohlcv.T)
-        return map(Bar._make, zip(*(column.tolist() for column in columns), strict=True))
+        for at in range(0, len(self.bars), CHUNK):
+            yield from map(Bar._make, zip(*(column[at : at + CHUNK].tolist() for column in columns), strict=True))
 
     def __len__(self) -> int:
         return len(self.bars)
+
+
+def bars_of(feed: Feed, most: int | None = None) -> Bars:
+    """Return the first ``most`` bars of a feed as columns, None for all of them.
+
+    Raises:
+        ConfigError: the feed is a live one, whose bars are not there yet.
+    """
+    import numpy as np
+
+    if not feed.simulated:
+        raise ConfigError(
+            f"the bars of the {feed.name} feed are not there yet; use --feed synthetic, or store candles with "
+            "`peaktrade exchange fetch` and give them as --candles"
+        )
+    if isinstance(feed, ReplayFeed):
+        bars = feed.bars
+        return bars if most is None else Bars(bars.ts[:most], bars.ohlcv[:most], feed.name)
+    rows = (item for item in feed if isinstance(item, Bar))
+    table: NDArray[np.float64] = np.fromiter(islice(rows, most), dtype=np.dtype((np.float64, len(Bar._fields))))
+    return Bars(table[:, 0], table[:, 1:], feed.name)
 
 
 def read_candles(path: Path) -> Bars:
@@ -57,8 +87,6 @@ def read_candles(path: Path) -> Bars:
         DataError: see :class:`ReplayFeed`.
     """
     import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
 
     table = read_columns(path)
     if not len(table):
@@ -66,11 +94,14 @@ def read_candles(path: Path) -> Bars:
     moments = table["ts"]
     if moments.null_count:
         raise DataError(f"{path}: {moments.null_count} rows have no time")
-    seconds = pc.cast(moments, pa.int64()).to_numpy().astype(np.float64) / 1e6
+    seconds = seconds_of(moments)
     outside = np.flatnonzero(np.abs(seconds - YEAR_9999_S / 2) > YEAR_9999_S / 2)
     if len(outside):
         raise DataError(f"{path}, row {outside[0] + 1}: its time lies outside the years 1970 to 9999")
-    return Bars(seconds, np.column_stack([table[name].to_numpy() for name in COLUMNS]), str(path))
+    prices = np.empty((len(table), len(COLUMNS)))
+    for number, name in enumerate(COLUMNS):
+        prices[:, number] = array_of(table[name])
+    return Bars(seconds, prices, str(path))
 
 
 def read_columns(path: Path) -> pa.Table:
@@ -127,7 +158,7 @@ def _read_table(path: Path) -> pa.Table:
         raise DataError(f"{path}: no such file; give --candles a parquet or CSV file")
     try:
         if path.suffix == ".parquet":
-            return pa.parquet.read_table(path)
+            return pa.parquet.ParquetFile(path).read()
         if path.suffix == ".csv":
             return pa.csv.read_csv(path)
     except (pa.ArrowException, OSError) as error:

@@ -11,13 +11,12 @@ from datetime import timedelta
 
 import msgspec
 
-from peaktrade_core.alerts.questions import alerts, delivered, watcher
+from peaktrade_core.alerts.questions import alerts, delivered, in_a_row, watcher
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found, Question, Status, question
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.control.gates import GateResult, gate_results
 from peaktrade_core.desk.doctor import config, sizing
 from peaktrade_core.desk.readiness import evidence, strategy
-from peaktrade_core.fleet.during_session import in_a_row
 from peaktrade_core.halts.questions import account, halts, kill_switch
 from peaktrade_core.reports.activity import ActivityFeed
 from peaktrade_core.runs.questions import drawdowns, failed, recent, registry, runs

@@ -20,7 +20,6 @@ from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.audit import audit_checks
 from peaktrade_core.desk.live_stage import keys
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.questions import said
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.views import Views
@@ -124,7 +123,7 @@ def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
         heads=chain_heads(workspace.home),
         sessions={"by_mode": dict(sorted(stats.by_mode.items())), "by_status": dict(sorted(stats.by_status.items()))},
         kill_switch=KillSwitch.of(workspace).status().state,
-        states=[said(state) for state in TradingStates.of(workspace).stopped()],
+        states=[str(state) for state in TradingStates.of(workspace).stopped()],
         limits=workspace.config.limits._asdict(),
     )
 

@@ -17,7 +17,8 @@ from peaktrade_core.base.question import FAIL
 from peaktrade_core.control.tables import workspace_state
 from peaktrade_core.desk.readiness import ready_checks
 from peaktrade_core.halts.account import Account
-from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
+from peaktrade_core.halts.scope import Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.planning import plan_session
@@ -140,8 +141,8 @@ def preview_table(workspace: Workspace, strategy: str, symbol: str) -> Table:
     title = "What it would order now (shadow; nothing is sent)"
     try:
         plan = plan_session(workspace, mode="shadow", strategy=strategy or None, symbol=symbol or None)
-        scope = scope_of(plan.mode, plan.config.strategy_name, plan.config.symbol)
-        found = preview(plan, TradingStates.of(workspace).worst(GLOBAL, scope), Account.of(workspace).check)
+        scope = Scope.of(plan.mode, plan.config.strategy_name, plan.config.symbol)
+        found = preview(plan, TradingStates.of(workspace).in_force(scope), Account.of(workspace).check)
     except PeaktradeError as error:
         return Table(title, (), [], empty=f"Cannot be said: {error}")
     currency = wording.quote_currency(found.symbol)

@@ -13,7 +13,7 @@ import msgspec
 
 from peaktrade_core.alerts.alerts import RAISED, SEVERITIES
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.questions import alerts
+from peaktrade_core.alerts.questions import alerts, in_a_row
 from peaktrade_core.base.question import (
     FAIL,
     PASS,
@@ -28,10 +28,10 @@ from peaktrade_core.base.question import (
     worst_of,
 )
 from peaktrade_core.control.layers import LAYERS, Layer
-from peaktrade_core.fleet.during_session import in_a_row
 from peaktrade_core.halts.account import Account, AccountUse
 from peaktrade_core.halts.questions import account, halts
-from peaktrade_core.halts.states import STATES, TradingState, TradingStates
+from peaktrade_core.halts.scope import STATES, TradingState
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.questions import drawdowns, failed, recent, runs
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import TONE_OF, Cell, Table

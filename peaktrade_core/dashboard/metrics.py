@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from peaktrade_core.base.question import ORDER, known
 from peaktrade_core.control.status import Whole, whole
-from peaktrade_core.halts.states import STATES
+from peaktrade_core.halts.scope import STATES
 from peaktrade_core.runs.views import Views
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from peaktrade_core.workspace.workspace import Workspace
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 def init(folder: Path) -> None:
     """Make FOLDER a workspace by writing the default configuration into it."""
-    from peaktrade_core.alerts.settings_file import ALERTS
+    from peaktrade_core.alerts.engine import ALERTS
     from peaktrade_core.base.files import write_atomic
     from peaktrade_core.base.resources import share_dir
     from peaktrade_core.schedule.schedule import JOBS_FILE

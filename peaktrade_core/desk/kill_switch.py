@@ -19,6 +19,7 @@ from peaktrade_core.desk.safe_stop import running_table
 from peaktrade_core.fleet.stopping import fleet_to_stop
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.questions import kill_switch, switch_tested
+from peaktrade_core.halts.scope import GLOBAL, STATES
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
@@ -74,7 +75,7 @@ class KillSwitchRunbook(Runbook):
 
         Raises:
             ConfigError: no reason, or nothing to release.
-            ArtefactError: the audit is broken, or the health check fails.
+            ArtefactError: the log of halts is broken, or the health check fails.
             EnvironmentFault: something could not be written; says what is in force.
         """
         action, reason = self.given.action, self.given.reason
@@ -87,7 +88,7 @@ class KillSwitchRunbook(Runbook):
             )
             return Table(title, (), [], empty=empty)
         if not reason.strip():
-            raise ConfigError(f"action = {action!r} needs a reason; it is kept in the kill switch's audit")
+            raise ConfigError(f"action = {action!r} needs a reason; it is kept in the log of halts")
         if action == ENGAGE:
             return self.act("engage", title, self._engage)
         self.round.require_answers("release")
@@ -116,10 +117,9 @@ class KillSwitchRunbook(Runbook):
         return self.check("switch", "Can the switch be trusted?", switch_checks(self.workspace))
 
     def files(self) -> tuple[Path, ...]:
-        """Return the files of the switch that there are: its audit and its state."""
-        audit = TradingStates.of(self.workspace).audit.path
-        state = self.workspace.reports / "live" / "trading_state" / "global.json"
-        return tuple(path for path in (audit, state) if path.is_file())
+        """Return the files of the switch that there are: the log of halts."""
+        path = TradingStates.of(self.workspace).log.path
+        return (path,) if path.is_file() else ()
 
     def _engage(self) -> str:
         by, state = self.round.record.operator, self.given.mode.upper().replace("-", "_")
@@ -177,7 +177,7 @@ def obeyed_checks(workspace: Workspace, *, patience_s: float = OBEY_S) -> list[C
     Args:
         workspace: whose sessions; patience_s: how long they may take [s].
     """
-    state, end = TradingStates.of(workspace).read("global").state, time.monotonic() + patience_s
+    state, end = TradingStates.of(workspace).read(GLOBAL).state, time.monotonic() + patience_s
     while (late := _late(workspace, state)) and time.monotonic() < end:
         time.sleep(_LOOK_S)
     active = fleet_to_stop(workspace).active()
@@ -188,8 +188,7 @@ def obeyed_checks(workspace: Workspace, *, patience_s: float = OBEY_S) -> list[C
 
 def _late(workspace: Workspace, state: str) -> list[str]:
     """Return the running sessions that do not report the state, or a stricter one, yet."""
-    order = ("ACTIVE", "REDUCING", "HALTED", "NO_ORDERS")
     rows = fleet_to_stop(workspace).active()
-    level = {row.run_id: row.trading_state if row.trading_state in order else "ACTIVE" for row in rows}
-    wrong = [row for row in rows if order.index(str(level[row.run_id])) < order.index(state)]
+    level = {row.run_id: row.trading_state if row.trading_state in STATES else "ACTIVE" for row in rows}
+    wrong = [row for row in rows if STATES.index(str(level[row.run_id])) < STATES.index(state)]
     return [f"{row.run_id} reports {row.trading_state or 'nothing'}" for row in wrong]

@@ -59,9 +59,9 @@ def conservative(workspace: Workspace) -> Found:
 )
 def contacts(workspace: Workspace) -> Found:
     """Look whether an alert leaves this machine."""
-    from peaktrade_core.alerts.settings_file import workspace_alert_settings
+    from peaktrade_core.alerts.engine import alert_settings
 
-    channels = workspace_alert_settings(workspace.home).channels
+    channels = alert_settings(workspace).channels
     outward = [name for name, channel in channels.items() if channel.kind == "apprise"]
     return bool(outward), ", ".join(outward) or f"only {', '.join(channels)}"
 

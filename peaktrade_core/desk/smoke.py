@@ -18,6 +18,7 @@ from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, Question, check, question, worst
 from peaktrade_core.desk.doctor import config
 from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
@@ -211,4 +212,5 @@ def _apart(workspace: Workspace) -> Iterator[Workspace]:
     with tempfile.TemporaryDirectory(prefix="peaktrade-smoke-") as folder:
         apart = Workspace(folder, workspace.config_path, Path(folder) / "live_runs")
         apart.config = workspace.config  # read already; its strategy modules are found from the workspace's folder
+        apart.once(TradingStates, lambda: TradingStates(apart.reports / "live", apart.operations_log))  # soon forgotten
         yield apart

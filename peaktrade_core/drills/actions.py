@@ -1,6 +1,6 @@
 """What happened in a drill, read from its artefacts: the alert log, the incidents, the halts, the stops, the sessions.
 
-Nobody says what he did; it is on the disk, with its time. What a program did by itself is no action of a person.
+What people did is on the disk, with its time. What a program did by itself is not an action of a person.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError
 from peaktrade_core.drills.drill import Drill, Noted, Seen
-from peaktrade_core.halts.states import GLOBAL, STATES
+from peaktrade_core.halts.scope import GLOBAL, STATES
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import Incident
 from peaktrade_core.records.folder import RunFolder
@@ -142,7 +142,7 @@ def _of_states(site: Workspace) -> Iterable[Noted]:
         if not {before, after} <= set(STATES) or before == after == "ACTIVE":
             continue
         what = "resume" if STATES.index(after) < STATES.index(before) else "reduce" if after == "REDUCING" else "halt"
-        if what != "resume" and scope == GLOBAL:
+        if what != "resume" and scope == GLOBAL.text:
             what = "kill_switch"
         try:
             when = datetime.fromisoformat(at)
@@ -163,7 +163,7 @@ def _of_sessions(site: Workspace, session_id: str) -> Iterable[Noted]:
 
 
 def _begun(site: Workspace, session_id: str) -> datetime | None:
-    """Return when a session began, None where nobody knows."""
+    """Return when a session began, None where that is not known."""
     try:
         return Views.of(site).row(session_id).started_at
     except PeaktradeError:

@@ -77,7 +77,7 @@ def open_drill_board(workspace: Workspace, scenario: str, who: str = "good", ope
         operator: name of who is drilled.
 
     Raises:
-        UnknownNameError: no such scenario, nobody of that kind; ConfigError: the scenario is not sound.
+        UnknownNameError: the scenario or the kind of operator is not known; ConfigError: the scenario is not sound.
     """
     if who not in (*SCRIPTS, PERSON):
         raise UnknownNameError("operator to be drilled", who, (*SCRIPTS, PERSON))
@@ -159,7 +159,7 @@ def drill_checks(drill: Drill | None) -> list[Check]:
             "Did every expected rule fire?",
             not found.missed_alerts,
             f"never raised: {', '.join(found.missed_alerts)}" if found.missed_alerts else ", ".join(expect.alerts),
-            "Mend the rules in config/alerts.toml: in earnest nobody would have been told.",
+            "Mend the rules in config/alerts.toml: in earnest this would not have been told.",
         )
     )
     told = "; ".join(found.wrong) or "nothing"

@@ -13,7 +13,7 @@ import msgspec
 
 from peaktrade_core.alerts.alerts import Raised
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.settings_file import workspace_alert_settings
+from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.drills import drill as dr
@@ -105,7 +105,7 @@ def coverage(place: Workspace, days: int = DAYS) -> Coverage:
         if not drill.script:  # a script exercises rules and code, but nobody's hands
             practised.add(drill.scenario.name, drill.began_at, "drill")
     names: Mapping[str, list[str]] = {
-        RULE: [rule.id for rule in workspace_alert_settings(place.home).rules],
+        RULE: [rule.id for rule in alert_settings(place).rules],
         CODE: [code for code in DENY_CODES if code != "OK"],
         RUNBOOK: [info.name for info in list_runbooks() if info.kind == "runbooks"],
         SCENARIO: [scenario.name for scenario in scenarios(place.home)],

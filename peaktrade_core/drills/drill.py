@@ -14,7 +14,7 @@ import msgspec
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.incidents.incident import KINDS as DIAGNOSES
-from peaktrade_core.incidents.incident import SEVERITIES
+from peaktrade_core.runs.handbook import SEVERITIES, handbook
 
 SCHEMA = 1
 RUNNING, DONE, BROKEN_OFF, ABORTED = "running", "done", "broken off", "aborted"
@@ -87,7 +87,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         diagnosis: kinds of incident that are right, any of them; severity: of it.
         mitigation: what holds the damage, any of :data:`MITIGATIONS`; ``keep`` leaves everything as it is.
         wrong: actions of :data:`ACTIONS` that do harm here.
-        runbook: the notebook that treats it.
+        runbook: the notebook that treats it; without it the one of the handbook for the first diagnosis.
         detect_s: from the fault to the first of the alerts [s]; the others count from that alert [s].
     """
 
@@ -95,7 +95,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     diagnosis: tuple[str, ...]
     severity: str
     mitigation: tuple[str, ...]
-    runbook: str
+    runbook: str = ""
     wrong: tuple[str, ...] = ()
     detect_s: float = 120.0
     acknowledge_s: float = 60.0
@@ -114,6 +114,10 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                     raise UnknownNameError(kind, name, known)
         if not (self.alerts and self.diagnosis and self.mitigation):
             raise ConfigError("expect: alerts, diagnosis and mitigation must name at least one each")
+        if not self.runbook:
+            msgspec.structs.force_setattr(self, "runbook", handbook().runbook_of(self.diagnosis[0]))
+        if not self.runbook:
+            raise ConfigError(f"expect: name the runbook that treats {self.diagnosis[0]}; the handbook has none for it")
         if min(self.detect_s, self.acknowledge_s, self.diagnose_s, self.mitigate_s) <= 0.0:
             raise ConfigError("expect: the targets must be positive numbers of seconds")
 

@@ -13,7 +13,8 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.drills.drill import Scenario
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.states import GLOBAL, STATES, TradingStates, scope_of
+from peaktrade_core.halts.scope import STATES, Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
 from peaktrade_core.records.folder import RunFolder
@@ -105,8 +106,8 @@ class Operator:
     def _hold_the_damage(self) -> None:
         """Do the first of what is expected that does not loosen anything."""
         allowed = self._scenario.expect.mitigation
-        state = TradingStates.of(self._site).worst(GLOBAL, self._scope)
-        what = "halt" if "halt" in allowed and STATES.index(state.state) > STATES.index("REDUCING") else allowed[0]
+        state = TradingStates.of(self._site).in_force(self._scope)
+        what = "halt" if "halt" in allowed and state.level > STATES.index("REDUCING") else allowed[0]
         if what in ("halt", "reduce"):
             wanted = "HALTED" if what == "halt" else "REDUCING"
             now = self._site.clock.now()
@@ -142,7 +143,7 @@ class Operator:
             return
 
     @property
-    def _scope(self) -> str:
+    def _scope(self) -> Scope:
         """The trading-state scope of the drilled session."""
         record = Views.of(self._site).record(self._session)
-        return scope_of(record.mode, str(record.setting("strategy_name")), str(record.symbol))
+        return Scope.of(record.mode, str(record.setting("strategy_name")), str(record.symbol))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.files import read_toml
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.base.typed import read
 from peaktrade_core.drills.drill import Scenario
 
 FOLDER = Path("config") / "drills"
@@ -38,9 +39,9 @@ def read_scenario(path: Path) -> Scenario:
     Raises:
         ConfigError: it cannot be read, or a key, type or value is wrong.
     """
+    raw = read_toml(path)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        found = msgspec.convert(raw, Scenario)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, ConfigError) as error:
+        found = read(raw, Scenario)
+    except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     return msgspec.structs.replace(found, name=path.stem)

@@ -67,11 +67,11 @@ def _phase(
 
 
 def _acknowledged(since: datetime | None, actions: Sequence[Noted], target_s: float) -> Phase:
-    """Return when somebody took it on: by an acknowledgement, or by opening an incident."""
+    """Return when the alert was taken on: by an acknowledgement, or by opening an incident."""
     first = next(
         (a for a in actions if a.what in ("acknowledge", "incident") and (since is None or a.at >= since)), None
     )
-    says = f"{first.what} by {first.by}" if first else "nobody took the alert on"
+    says = f"{first.what} by {first.by}" if first else "the alert was not taken on"
     return _phase("acknowledgement", since, first.at if first else None, target_s, says)
 
 

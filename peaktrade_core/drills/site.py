@@ -6,20 +6,19 @@ pages anybody. Nothing of it is ever mixed with real records.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.engine import AlertEngine
-from peaktrade_core.alerts.settings_file import ALERTS
+from peaktrade_core.alerts.engine import ALERTS, AlertEngine
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.base.files import read_toml, write_atomic
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.base.toml_text import to_toml
 from peaktrade_core.drills.drill import Fault, Scenario
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.testing.market import HISTORY, MarketSource
@@ -50,7 +49,7 @@ def make_site(
         ConfigError: the scenario changes something that does not exist, or to a wrong value.
         EnvironmentFault: the folder cannot be written.
     """
-    config = _read(workspace.config_path)
+    config = read_toml(workspace.config_path)
     config["strategy_modules"] = [str(workspace.home / path) for path in config.get("strategy_modules", [])]
     own: dict[str, dict[str, Any]] = {
         "exchange": {**_QUICK, "base_url": base_url},
@@ -59,10 +58,10 @@ def make_site(
     for tables in (own, scenario.config):
         for name, table in tables.items():
             config[name] = {**config.get(name, {}), **table}
-    write_atomic(home / CONFIG, to_toml(config).encode())
+    write_atomic(home / CONFIG, tomli_w.dumps(config).encode())
     path = workspace.home / ALERTS
-    rules = _rules(_read(path if path.exists() else share_dir() / ALERTS), scenario, console=console)
-    write_atomic(home / ALERTS, to_toml(rules).encode())
+    rules = _rules(read_toml(path if path.exists() else share_dir() / ALERTS), scenario, console=console)
+    write_atomic(home / ALERTS, tomli_w.dumps(rules).encode())
     site = open_site(home, clock)
     site.config  # noqa: B018  (reading it is the check)
     AlertEngine.of(site, Alerts.of(site).log)
@@ -127,15 +126,3 @@ def _rule(rule: Mapping[str, Any], changes: Mapping[str, Any], told: list[str]) 
     """Return one rule with its changes, told to the drill's channels."""
     changed = {**rule, **changes, "channels": told}
     return {**changed, "escalate_to": told} if changed.get("escalate_to") else changed
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Return a TOML document.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None

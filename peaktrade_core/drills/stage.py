@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
+from peaktrade_core.alerts.delivery import Deliveries
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
-from peaktrade_core.alerts.watcher import Deliveries
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import environment
 from peaktrade_core.drills.drill import Drill, Noted, Scenario
@@ -43,7 +43,7 @@ class Stage:
         self._deliveries: Deliveries | None = None
         if _tells(drill.scenario) or not drill.script:
             log = site.home / "logs" / "alerts.log"
-            self._deliveries = Deliveries(self._engine.settings, Alerts.of(site).log, log, site.clock)
+            self._deliveries = Deliveries(self._engine, log, site.clock)
         self._size = -1
 
     def turn(self, *, wait: bool = False) -> None:

@@ -111,15 +111,15 @@ def preview(
     **options: Any,
 ) -> None:
     """Show what a session would order if it began now, with the verdict of the risk checks; nothing is sent."""
-    from peaktrade_core.halts.states import GLOBAL, scope_of
+    from peaktrade_core.halts.scope import Scope
     from peaktrade_core.research.preview import preview as look
 
     workspace = Workspace(home, config)
     if strategy_module:
         load_strategy_module(Path(strategy_module))
     plan = plan_session(workspace, params=parse_params(params), **options)
-    scope = scope_of(plan.mode, plan.config.strategy_name, plan.config.symbol)
-    found = look(plan, TradingStates.of(workspace).worst(GLOBAL, scope), Account.of(workspace).check)
+    scope = Scope.of(plan.mode, plan.config.strategy_name, plan.config.symbol)
+    found = look(plan, TradingStates.of(workspace).in_force(scope), Account.of(workspace).check)
     if as_json:
         print_json(found)
         return

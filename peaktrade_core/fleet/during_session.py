@@ -14,16 +14,13 @@ from typing import NamedTuple
 
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, answers, question
-from peaktrade_core.halts.states import scope_of
-from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.detail import JournalDetail
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.questions import LOSS_REVIEW, of_drawdown
-from peaktrade_core.runs.run_views import ACTIVE, ENDED, RunRow
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.events import Failure, Halt, Notice
-from peaktrade_core.workspace.workspace import Workspace
 
 LOOK_BACK = timedelta(hours=24)  # failed sessions that are older were treated or are no series
 LONG_BARS = 500  # a session of so many bars without any order is odd
@@ -37,14 +34,6 @@ class Watched(NamedTuple):
     row: RunRow
     journal: JournalDetail
     missing: float = 0.0
-
-
-class Escalation(NamedTuple):
-    """What the escalation path asks for: one of :data:`LEVELS`, why, and the trading scopes that it is about."""
-
-    level: str
-    why: tuple[str, ...]
-    scopes: tuple[str, ...] = ()
 
 
 def watch_runs(views: Views, run_id: str = "") -> list[Watched]:
@@ -269,49 +258,3 @@ ROUND = (state, events, mode, pnl, drawdown, error, orders, denials, trading, da
 def during_checks(watched: Sequence[Watched]) -> list[Check]:
     """Return the answered checklist of a monitoring round, in the order in which an operator reads it."""
     return answers(ROUND, watched)
-
-
-@question(
-    "in_a_row",
-    "Sessions that failed in a row",
-    "Pause, and find the root cause before the next session.",
-)
-def in_a_row(workspace: Workspace) -> Found:
-    """Look for a mode, strategy and symbol whose newest sessions failed one after the other."""
-    found = [f"{streak} of {scope}" for scope, _, streak in _streaks(Views.of(workspace)) if streak > 1]
-    return not found, "; ".join(found) or "none"
-
-
-def escalation(views: Views, watched: Sequence[Watched]) -> Escalation:
-    """Return what the escalation path asks for now.
-
-    One failed session: investigate; two in a row of a mode, strategy and symbol: pause; a drawdown of 5 %: risk
-    review; of 10 %: pause at once.
-
-    Source: operator workflow 6.3.
-    """
-    found: list[tuple[str, str, str]] = []
-    for scope, row, streak in _streaks(views):
-        times = "failed" if streak == 1 else f"and {streak - 1} before it failed"
-        found.append((PAUSE if streak > 1 else INVESTIGATE, f"{row.session_id} {times}", scope))
-    for one in watched:
-        worst = one.row.max_drawdown or 0.0
-        if of_drawdown(worst) != PASS:
-            level = PAUSE if of_drawdown(worst) == FAIL else REVIEW
-            scope = scope_of(one.row.mode, one.row.strategy or "", one.row.symbol or "")
-            found.append((level, f"{one.row.run_id}: drawdown {wording.percent(worst)}", scope))
-    level = max((level for level, _, _ in found), key=LEVELS.index, default=GO_ON)
-    why = tuple(dict.fromkeys(text for _, text, _ in found)) or ("no failed session in 24 hours, no deep drawdown",)
-    return Escalation(level, why, tuple(dict.fromkeys(scope for its, _, scope in found if its == level)))
-
-
-def _streaks(views: Views) -> Iterable[tuple[str, SessionRow, int]]:
-    """Yield, for each mode, strategy and symbol whose newest sessions failed, its scope, the newest and how many."""
-    groups: dict[tuple[str, str, str], list[SessionRow]] = {}
-    for row in views.rows(Query(since=views.now() - LOOK_BACK)):
-        if row.status in ENDED:
-            groups.setdefault((row.mode, row.strategy or "", row.symbol or ""), []).append(row)
-    for group, rows in groups.items():
-        streak = next((n for n, row in enumerate(rows) if row.status != "failed"), len(rows))
-        if streak:
-            yield scope_of(*group), rows[0], streak

@@ -26,7 +26,7 @@ from peaktrade_core.base.question import FAIL, Check, check
 from peaktrade_core.fleet.ending import Stopped, end_runs
 from peaktrade_core.fleet.launches import Launch, Order, read_launch, starting, write_launch
 from peaktrade_core.fleet.restarts import Past, due_restarts
-from peaktrade_core.halts.states import GLOBAL, scope_of
+from peaktrade_core.halts.scope import Scope
 from peaktrade_core.records.folder import CONSOLE, RunFolder
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
 from peaktrade_core.runs.views import Views
@@ -86,7 +86,7 @@ class Fleet:
 
     def checks(self, order: Order, *, allow_duplicate: bool = False) -> list[Check]:
         """Return whether a run could start now: trading state, duplicates, number of runs, disk."""
-        state = self._desk.states.worst(GLOBAL, scope_of(order.mode, order.strategy, order.symbol))
+        state = self._desk.states.in_force(Scope.of(order.mode, order.strategy, order.symbol))
         what = (order.mode, order.strategy, order.symbol)
         running = [(row.run_id, (row.mode, row.strategy, row.symbol)) for row in self.active()]
         running += [(run.run_id, (run.order.mode, run.order.strategy, run.order.symbol)) for run in self._starting()]
@@ -273,7 +273,7 @@ class Fleet:
         error = (entry.record.error if entry and entry.record else None) or ""
         asked = self._desk.runs(row.run_id).stop_request() is not None or error.startswith("Stopped:")
         order = launch.order
-        state = self._desk.states.worst(GLOBAL, scope_of(order.mode, order.strategy, order.symbol))
+        state = self._desk.states.in_force(Scope.of(order.mode, order.strategy, order.symbol))
         return Past(launch, row.state, row.ended_at or launch.at, asked, state.state != "ACTIVE")
 
     def _starting(self) -> list[Launch]:

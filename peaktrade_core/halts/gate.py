@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.halts.states import GLOBAL, STATES, TradingState, TradingStates
+from peaktrade_core.halts.scope import GLOBAL, Scope, TradingState
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.risk import HALTED
@@ -19,9 +20,9 @@ class Gate:
         run_id: who latches.
     """
 
-    def __init__(self, states: TradingStates, scope: str, run_id: str, clock: Clock) -> None:
+    def __init__(self, states: TradingStates, scope: Scope, run_id: str, clock: Clock) -> None:
         self._states, self._scope, self._run_id, self._clock = states, scope, run_id, clock
-        self._now = TradingState(scope=GLOBAL)
+        self._now = TradingState(scope=GLOBAL.text)
         self._unsaved = False
 
     def obey(self, book: Slots) -> TradingState | None:
@@ -29,26 +30,26 @@ class Gate:
 
         When a person loosens it, the drawdown halt and the count of rejections are armed anew from here.
         """
-        state = self._states.worst(GLOBAL, self._scope)
-        level = float(STATES.index(state.state))
+        state = self._states.in_force(self._scope)
+        level = float(state.level)
         changed = (state.state, state.reason) != (self._now.state, self._now.reason)
         if changed:
-            if level < STATES.index(self._now.state):
+            if level < self._now.level:
                 rearm(book)
             self._now = state
         book[bk.STATE] = max(level, HALTED) if self._unsaved else level
         return state if changed else None
 
     def latch(self, reason: str) -> PeaktradeError | None:
-        """Write the session's halt to the disk, where it outlives it; return what kept it from there.
+        """Write the session's halt to the log of halts, where it outlives it; return what kept it from there.
 
         The halt then holds for the rest of the session. What is stricter already is never loosened.
         """
         try:
-            if STATES.index(self._states.read(self._scope).state) <= HALTED:
-                self._now = self._states.set(
-                    self._scope, "HALTED", by=f"session {self._run_id}", reason=reason, now=self._clock.now()
-                )
+            if self._states.read(self._scope).level <= HALTED:
+                by = f"session {self._run_id}"
+                after = self._states.set(self._scope, "HALTED", by=by, reason=reason, now=self._clock.now())
+                self._now = after if after.by == by else self._now
         except PeaktradeError as fault:
             self._unsaved = True
             return fault

@@ -1,29 +1,28 @@
 """The kill switch: one person stops every session at once, two different people let them go again.
 
-It is the trading state of the scope ``global``: latched on disk, obeyed by every session within a second, and closed when
-it cannot be read. What happened is in a chained audit, without whose consent nothing is released. Changes are decided one
-at a time, under a lock; whatever else happens at the same moment, an engagement wins.
+It is the trading state of the scope ``global``: it stands in the log of halts, is obeyed by every session within a second,
+and counts as engaged when the log cannot be trusted. Each change is decided under the log's lock, on what the log says
+then; whatever else happens at the same moment, an engagement wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import msgspec
 
+from peaktrade_core.base.chain import Entry
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, PeaktradeError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
 from peaktrade_core.base.people import person_key, same_person
 from peaktrade_core.base.question import FAIL, PASS, Check
-from peaktrade_core.halts.audit import ENGAGE, REFUSAL, RELEASE, REQUEST, AuditEntry
-from peaktrade_core.halts.states import GLOBAL, STATES, TradingState, TradingStates
+from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known
+from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, RELEASE, REQUEST, STATES, TradingState
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.workspace.chain_heads import with_ending
 from peaktrade_core.workspace.settings import Releasing
 from peaktrade_core.workspace.workspace import Workspace
-
-_LOCK_S = 5.0
 
 
 class KillSwitchStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +50,7 @@ class KillSwitch:
     """The kill switch of a workspace.
 
     Args (of the constructor):
-        states: where the state and its audit are.
+        states: the trading states, whose log it is in.
         clock: when; releasing: the rules of a release.
     """
 
@@ -71,14 +70,9 @@ class KillSwitch:
 
     def status(self) -> KillSwitchStatus:
         """Return how it stands; it never raises."""
-        state, fault, entries = self._states.read(GLOBAL), "", 0
-        try:
-            entries = len(self._states.audit.entries())
-            request = self._request(self._clock.now())
-        except PeaktradeError as error:
-            fault, request = str(error), None
-        if state.doubted:
-            fault = fault or state.reason
+        known = self._states.log.look()
+        state = known.state(GLOBAL.text)
+        request = None if known.fault else self._request(known, self._clock.now())
         within = timedelta(seconds=self._releasing().confirm_within_s) if request else timedelta()
         return KillSwitchStatus(
             state=state.state,
@@ -88,8 +82,8 @@ class KillSwitch:
             since=state.since,
             requested_by=request.by if request else None,
             confirm_until=request.at + within if request else None,
-            entries=entries,
-            fault=fault,
+            entries=len(known.of_switch()),
+            fault=known.fault,
         )
 
     def engage(self, by: str, reason: str, state: str = "NO_ORDERS") -> KillSwitchStatus:
@@ -119,16 +113,16 @@ class KillSwitch:
 
         Raises:
             ConfigError: no name, no reason, or nothing to release.
-            ArtefactError: the audit is broken; says what to do.
-            EnvironmentFault: the audit cannot be written, or another process holds the lock for long.
+            ArtefactError: the log is broken; says what to do.
+            EnvironmentFault: the log cannot be written, or another process holds its lock for long.
         """
         _who(by, reason)
-        with self._alone():
-            state = self._engaged()
-            self._trusted()
-            now = self._clock.now()
-            self._states.audit.append(REQUEST, now, by=by.strip(), reason=reason.strip(), state=state.state)
-            self._states.note(f"kill-switch release requested by {by.strip()}: {reason.strip()}", now)
+        now = self._clock.now()
+        self._states.log.decide(
+            lambda known: [_entry(REQUEST, by, reason, state=_engaged(known).state)],
+            now,
+        )
+        self._states.note(f"kill-switch release requested by {by.strip()}: {reason.strip()}", now)
         return self.status()
 
     def release(self, by: str, reason: str, health: Callable[[], list[Check]]) -> KillSwitchStatus:
@@ -144,29 +138,31 @@ class KillSwitch:
         Raises:
             ConfigError: no name, no reason, nothing to release, nobody asked in time, the same person did, or something
                 came between.
-            ArtefactError: the audit is broken, or a health check failed; says what to do.
+            ArtefactError: the log is broken, or a health check failed; says what to do.
             EnvironmentFault: something cannot be written, or another process holds the lock for long; it then stays engaged.
         """
         _who(by, reason)
-        with self._alone():
-            over, request = self._states.said(GLOBAL), self._confirmed_by(by, reason)
+        request = self._confirmed_by(by, reason)
         checks = health()
         answers: dict[str, str] = {check.id: check.status for check in checks}
         failed = [f"{check.id}: {check.evidence}" for check in checks if check.status == FAIL]
         if failed:
             self._refuse(by, reason, "; ".join(failed), answers)
             raise ArtefactError(f"not released, the health check failed: {'; '.join(failed)}")
-        with self._alone():
-            if between := self._let_go(by, reason, answers, request, over):
-                self._refuse(by, reason, between, answers)
-                raise ConfigError(f"not released: {between}; `peaktrade killswitch status` shows how it stands")
-        return self.status()
+        between = self._let_go(by, reason, answers, request)
+        found = self.status()
+        if between or found.engaged:
+            between = between or "it was engaged in the meantime"
+            raise ConfigError(f"not released: {between}; `peaktrade killswitch status` shows how it stands")
+        return found
 
-    def _confirmed_by(self, by: str, reason: str) -> AuditEntry:
+    def _confirmed_by(self, by: str, reason: str) -> HaltEntry:
         """Return the request that a second person confirms."""
-        self._engaged()
-        self._trusted()
-        request = self._request(self._clock.now())
+        known = self._states.log.look()
+        _engaged(known)
+        if known.fault:
+            raise ArtefactError(f"{known.fault}. {GO_ON}")
+        request = self._request(known, self._clock.now())
         if request is None:
             raise ConfigError(
                 "nobody has asked for the release, or too long ago: a first person calls `peaktrade killswitch release`, "
@@ -179,63 +175,52 @@ class KillSwitch:
             )
         return request
 
-    def _let_go(self, by: str, reason: str, checks: dict[str, str], request: AuditEntry, over: TradingState) -> str:
+    def _let_go(self, by: str, reason: str, checks: dict[str, str], request: HaltEntry) -> str:
         """Release it, unless something was decided since the request was read; return what, empty when it is released."""
-        entries = self._states.audit.entries()
-        since = [entry for entry in entries if entry.seq > request.seq and entry.kind != REFUSAL]
-        if request not in entries:
-            return "its audit was begun anew in the meantime"
-        if since:
-            return f"{since[-1].by} {_MEANWHILE[since[-1].kind]} in the meantime"
-        if self._states.said(GLOBAL) == over and self._states.release(
-            by=f"{request.by} and {by.strip()}",
-            reason=f"{request.reason}; {reason.strip()}",
-            now=self._clock.now(),
-            checks=checks,
-            over=over,
-            after=entries[-1].digest,
-        ):
-            return ""
-        return "it was engaged in the meantime"
+        now, between = self._clock.now(), ""
 
-    def audit(self, limit: int | None = None) -> list[AuditEntry]:
-        """Return the last entries of the audit, newest first; the chain is verified.
+        def think(known: Known) -> list[Entry]:
+            nonlocal between
+            between = _since(known, request)
+            before = known.state(GLOBAL.text)
+            if between:
+                return [_refusal(by, reason, between, before.state, checks)]
+            people, why = f"{request.by} and {by.strip()}", f"{request.reason}; {reason.strip()}"
+            after = TradingState(scope=GLOBAL.text, by=people, reason=why, since=now)
+            self._states.note_change(before, after, now)  # first: nothing is let loose that cannot be noted
+            return [_entry(RELEASE, people, why, state=after.state, checks=checks)]
+
+        self._states.log.decide(think, now)
+        if between:
+            self._note_refusal(by, between, now)
+        return between
+
+    def audit(self, limit: int | None = None) -> list[HaltEntry]:
+        """Return the last entries of the log about the kill switch, newest first; the chain is verified.
 
         Raises:
-            ArtefactError: it is broken; names the line.
-            EnvironmentFault: it cannot be read.
+            ArtefactError: it cannot be trusted; says why.
         """
-        return list(reversed(self._states.audit.entries()))[:limit]
+        known = self._states.log.look()
+        if known.fault:
+            raise ArtefactError(known.fault)
+        return list(reversed(known.of_switch()))[:limit]
 
     def verify(self) -> Check:
-        """Return whether audit and state are whole and agree."""
-        fault = self.status().fault
+        """Return whether the log of halts is whole."""
+        known = self._states.log.look()
         found = Check(
             id="kill_switch",
-            question="Is the kill switch's audit whole, and does its state agree with it?",
-            status=FAIL if fault else PASS,
-            evidence=fault or f"{self.status().entries} entries, each with the hash of the one before",
-            next_step=_REPAIR if fault else "",
+            question="Is the log of halts whole, and is it the one that was there before?",
+            status=FAIL if known.fault else PASS,
+            evidence=known.fault or f"{len(known.entries)} entries, each with the hash of the one before",
+            next_step=GO_ON if known.fault else "",
         )
-        return with_ending(found, self._states.audit.chain)
+        return with_ending(found, self._states.log.chain)
 
-    def _engaged(self) -> TradingState:
-        """Return the state that is to be released."""
-        state = self._states.read(GLOBAL)
-        if state.state == "ACTIVE":
-            raise ConfigError("the kill switch is not engaged; there is nothing to release")
-        return state
-
-    def _trusted(self) -> None:
-        """Refuse to release over an audit that is broken."""
-        try:
-            self._states.audit.entries()
-        except ArtefactError as error:
-            raise ArtefactError(f"{error}. {_REPAIR}") from None
-
-    def _request(self, now: datetime) -> AuditEntry | None:
+    def _request(self, known: Known, now: datetime) -> HaltEntry | None:
         """Return the request that a second person may confirm: the newest, in time, and nothing was engaged since."""
-        for entry in reversed(self._states.audit.entries()):
+        for entry in reversed(known.of_switch()):
             if entry.kind in (ENGAGE, RELEASE):
                 return None
             if entry.kind == REQUEST:
@@ -243,31 +228,48 @@ class KillSwitch:
                 return entry if timedelta() <= now - entry.at <= within else None
         return None
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock under which the switch is changed."""
-        with self._states.audit.deciding(_LOCK_S) as alone:
-            if not alone:
-                raise EnvironmentFault(
-                    f"nothing was changed: another process has been changing the kill switch for {_LOCK_S:g} s, or the folder "
-                    f"{self._states.audit.path.parent} cannot be written; try again"
-                )
-            yield
-
     def _refuse(self, by: str, reason: str, why: str, checks: dict[str, str]) -> None:
         """Note a release that was refused."""
-        now, state = self._clock.now(), self._states.read(GLOBAL).state
-        self._states.audit.append(
-            REFUSAL, now, by=by.strip(), reason=f"{reason.strip()} - refused: {why}", state=state, checks=checks
+        now = self._clock.now()
+        self._states.log.decide(
+            lambda known: [_refusal(by, reason, why, known.state(GLOBAL.text).state, checks)],
+            now,
         )
+        self._note_refusal(by, why, now)
+
+    def _note_refusal(self, by: str, why: str, now: datetime) -> None:
+        """Note it for people as well."""
         self._states.note(f"kill-switch release by {by.strip()} refused: {why}", now)
 
 
 _MEANWHILE = {ENGAGE: "engaged it", REQUEST: "asked for the release anew", RELEASE: "released it"}
-_REPAIR = (
-    "Keep a copy for the risk officer and find out who changed it. `peaktrade killswitch engage` then moves a broken audit "
-    "aside and begins a new one; after that two people may release"
-)
+
+
+def _since(known: Known, request: HaltEntry) -> str:
+    """Return what was decided since a request was made, empty when it still stands; a refusal decides nothing."""
+    entries = known.of_switch()
+    if request not in entries:
+        return "the log of halts was begun anew in the meantime"
+    last = next(entry for entry in reversed(entries) if entry.kind != REFUSAL)
+    return "" if last == request else f"{last.by} {_MEANWHILE[last.kind]} in the meantime"
+
+
+def _engaged(known: Known) -> TradingState:
+    """Return the state that is to be released."""
+    state = known.state(GLOBAL.text)
+    if state.state == "ACTIVE":
+        raise ConfigError("the kill switch is not engaged; there is nothing to release")
+    return state
+
+
+def _entry(kind: str, by: str, reason: str, **data: object) -> Entry:
+    """Return a line of the log about the kill switch."""
+    return kind, {"by": by.strip(), "reason": reason.strip(), **data}
+
+
+def _refusal(by: str, reason: str, why: str, state: str, checks: dict[str, str]) -> Entry:
+    """Return the line about a release that was refused."""
+    return _entry(REFUSAL, by, f"{reason.strip()} - refused: {why}", state=state, checks=checks)
 
 
 def _who(by: str, reason: str) -> None:

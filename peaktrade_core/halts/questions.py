@@ -7,23 +7,13 @@ from datetime import timedelta
 from peaktrade_core.base.question import FAIL, PASS, WARN, Found, Status, question
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.states import GLOBAL, TradingState, TradingStates
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.show import wording
 from peaktrade_core.trading.risk import SEVERITIES
 from peaktrade_core.workspace.workspace import Workspace
 
 EXERCISED = timedelta(days=90)
 OF_LEVEL: dict[str, Status] = {"green": PASS, "yellow": WARN, "red": FAIL}
-
-
-def said(state: TradingState) -> str:
-    """Return a halt in words, the same everywhere: scope, state, who and why."""
-    return f"{state.scope} {state.state} by {state.by}: {state.reason}"
-
-
-def stops_all(state: TradingState) -> bool:
-    """Return whether a halt is of everything, or lets no order pass at all."""
-    return state.scope == GLOBAL or state.state == "NO_ORDERS"
 
 
 @question(
@@ -34,11 +24,13 @@ def stops_all(state: TradingState) -> bool:
 def halts(workspace: Workspace) -> Found:
     """Ask for every scope that is not ACTIVE."""
     stopped = TradingStates.of(workspace).stopped()
-    told = "; ".join(map(said, stopped)) or "everything is ACTIVE"
-    return (PASS if not stopped else FAIL if any(map(stops_all, stopped)) else WARN), told
+    told = "; ".join(map(str, stopped)) or "everything is ACTIVE"
+    return (
+        PASS if not stopped else FAIL if any(one.everywhere or one.state == "NO_ORDERS" for one in stopped) else WARN
+    ), told
 
 
-@question("kill_switch", "Is the kill switch's audit whole, and does its state agree with it?")
+@question("kill_switch", "Is the log of halts whole, and is it the one that was there before?")
 def kill_switch(workspace: Workspace) -> Found:
     """Verify the audit of the kill switch."""
     return KillSwitch.of(workspace).verify()

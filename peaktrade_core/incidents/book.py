@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -25,11 +25,10 @@ from peaktrade_core.base.kept import Kept
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.question import Check, check
 from peaktrade_core.incidents import incident as inc
-from peaktrade_core.incidents import life
-from peaktrade_core.incidents.incident import Entry, Incident
-from peaktrade_core.incidents.rows import UNREADABLE, IncidentRow, row_of
+from peaktrade_core.incidents.incident import Entry, Incident, State
 from peaktrade_core.runbooks.artefacts import artefact_of
 from peaktrade_core.runbooks.evidence import ROLES
+from peaktrade_core.runs.handbook import SEVERITIES, Severity
 from peaktrade_core.workspace.chain_heads import with_ending
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -42,12 +41,37 @@ LOGGED = ("severity", "owner_told", "mitigated", "closed", "postmortem")  # what
 Change = Callable[[Incident, datetime], Incident]
 
 
-class IncidentBook:
-    """The incidents of a workspace.
+class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An incident in a list.
 
-    Args (of the constructor):
-        home: the workspace; clock: its clock.
+    Attributes:
+        status: open, mitigated, closed, or ``unreadable`` for a record that cannot be read; fault: why.
+        opened_at, closed_at: aware UTC; commander: who leads, empty where none is named.
     """
+
+    incident_id: str
+    status: State | Literal["unreadable"]
+    severity: Severity | Literal[""] = ""
+    kind: str = ""
+    title: str = ""
+    subject: str = ""
+    alerts: tuple[str, ...] = ()
+    opened_at: datetime | None = None
+    mitigated_at: datetime | None = None
+    closed_at: datetime | None = None
+    commander: str = ""
+    drill: str = ""
+    fault: str = ""
+
+    @classmethod
+    def of(cls, incident: Incident) -> IncidentRow:
+        """Return an incident as a row."""
+        fields = {name: getattr(incident, name) for name in cls.__struct_fields__ if hasattr(incident, name)}
+        return cls(**fields, commander=incident.duties.get("commander", ""))
+
+
+class IncidentBook:
+    """The incidents of a workspace: of its folder, by its clock."""
 
     def __init__(self, home: Path, clock: Clock) -> None:
         self.home, self.clock = home, clock
@@ -87,23 +111,22 @@ class IncidentBook:
             known: further fields of :class:`Incident` (system, symptom, suspected, next_step, since ...).
 
         Raises:
-            ConfigError: a name or title is missing; UnknownNameError: no such kind, severity or role.
+            ConfigError: a name or title is missing; UnknownNameError: the kind, severity or role is not known.
             EnvironmentFault: the folder cannot be written.
         """
         now = self.clock.now()
-        sentences = (evidence,) if isinstance(evidence, str) else tuple(evidence)
         text, who = inc.said("title", title), inc.person(by)
         draft = Incident(
             incident_id="",
             kind=inc.known("kind of incident", kind, inc.KINDS),
             title=text,
             subject=subject.strip(),
-            severity=inc.known("severity", severity, inc.SEVERITIES),
+            severity=inc.known("severity", severity, SEVERITIES),
             opened_at=now,
             opened_local=local(now),
             opened_by=who,
             role=inc.known("role", role, ROLES),
-            evidence=tuple(filter(None, sentences)),
+            evidence=tuple(filter(None, (evidence,) if isinstance(evidence, str) else evidence)),
             artefacts=tuple(artefact_of(self.home, path) for path in artefacts),
             duties={"commander": who},
             drill=drill,
@@ -112,7 +135,7 @@ class IncidentBook:
         )
         with self._locked():
             if join and (known_one := self._same(draft)):
-                noted = life.noted(known_one, now, who, f"seen again: {text}")
+                noted = inc.noted(known_one, now, who, f"seen again: {text}")
                 self._save(noted)
                 return noted
             incident = self._enter(draft)
@@ -122,6 +145,10 @@ class IncidentBook:
     def _enter(self, draft: Incident) -> Incident:
         """Give a new incident its id and its folder, and return it; the lock must be held."""
         incident = msgspec.structs.replace(draft, incident_id=self._next_id(draft.opened_at))
+        for left in self.path(incident.incident_id).parent.glob(
+            ".*.tmp"
+        ):  # of a process that was killed while it opened
+            left.unlink(missing_ok=True)
         try:
             self._save(incident)
         except EnvironmentFault:
@@ -134,35 +161,35 @@ class IncidentBook:
         """Add a line to the timeline; this and the changes below raise as :mod:`~peaktrade_core.incidents.life`.
 
         Raises:
-            UnknownNameError: there is no such incident.
+            UnknownNameError: the incident is not known.
             ArtefactError: its record cannot be read; EnvironmentFault: it cannot be written.
         """
-        return self._change(incident_id, lambda i, at: life.noted(i, at, by, text, owner_told=owner_told))
+        return self._change(incident_id, lambda i, at: inc.noted(i, at, by, text, owner_told=owner_told))
 
     def describe(self, incident_id: str, by: str, **sentences: str) -> Incident:
         """Write down or correct symptom, suspected, next_step or system."""
-        return self._change(incident_id, lambda i, at: life.described(i, at, by, **sentences))
+        return self._change(incident_id, lambda i, at: inc.described(i, at, by, **sentences))
 
     def assign(self, incident_id: str, by: str, duty: str, who: str) -> Incident:
-        """Give somebody a duty: commander, scribe, investigator or communications."""
-        return self._change(incident_id, lambda i, at: life.assigned(i, at, by, duty, who))
+        """Assign a duty: commander, scribe, investigator or communications."""
+        return self._change(incident_id, lambda i, at: inc.assigned(i, at, by, duty, who))
 
     def severity(self, incident_id: str, by: str, severity: str, reason: str) -> Incident:
         """Raise or lower the severity."""
-        return self._change(incident_id, lambda i, at: life.graded(i, at, by, severity, reason))
+        return self._change(incident_id, lambda i, at: inc.graded(i, at, by, severity, reason))
 
     def attach(self, incident_id: str, by: str, *paths: Path) -> Incident:
         """Name files with the hashes they have now."""
         files = tuple(artefact_of(self.home, path) for path in paths)
-        return self._change(incident_id, lambda i, at: life.attached(i, at, by, files))
+        return self._change(incident_id, lambda i, at: inc.attached(i, at, by, files))
 
     def mitigate(self, incident_id: str, by: str, text: str) -> Incident:
         """Say that the damage is held, and by what."""
-        return self._change(incident_id, lambda i, at: life.mitigated(i, at, by, text))
+        return self._change(incident_id, lambda i, at: inc.mitigated(i, at, by, text))
 
     def close(self, incident_id: str, by: str, cause: str, resolution: str) -> Incident:
         """Close it with its cause and what was done about it, and seal it."""
-        return self._change(incident_id, lambda i, at: life.closed(i, at, by, cause, resolution))
+        return self._change(incident_id, lambda i, at: inc.closed(i, at, by, cause, resolution))
 
     def learn(
         self,
@@ -175,20 +202,20 @@ class IncidentBook:
         actions: Iterable[str] = (),
     ) -> Incident:
         """Write the post-mortem; an action is ``what; owner; YYYY-MM-DD``."""
-        agreed = tuple(life.read_action(text) for text in actions)
+        agreed = tuple(inc.read_action(text) for text in actions)
         return self._change(
-            incident_id, lambda i, at: life.learned(i, at, by, root_cause, went_well, went_badly, agreed)
+            incident_id, lambda i, at: inc.learned(i, at, by, root_cause, went_well, went_badly, agreed)
         )
 
     def done(self, incident_id: str, by: str, number: int) -> Incident:
         """Say that an action of the post-mortem, counted from 1, is done."""
-        return self._change(incident_id, lambda i, at: life.done(i, at, by, number))
+        return self._change(incident_id, lambda i, at: inc.done(i, at, by, number))
 
     def load(self, incident_id: str) -> Incident:
         """Return an incident.
 
         Raises:
-            UnknownNameError: there is none of that id; names the newest.
+            UnknownNameError: no incident has that id; names the newest.
             ArtefactError: its record cannot be read.
         """
         path = self.path(incident_id) if _ID.fullmatch(incident_id) else None
@@ -197,7 +224,7 @@ class IncidentBook:
         try:
             return msgspec.json.decode(path.read_bytes(), type=Incident)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArtefactError(f"{path}: no incident record: {error}; restore it from a backup") from None
+            raise ArtefactError(f"{path}: cannot be read as an incident: {error}; restore it from a backup") from None
 
     def rows(self, *, status: str = "", subject: str = "", drills: bool = True) -> list[IncidentRow]:
         """Return the incidents, newest first; one that cannot be read is a row that says so.
@@ -207,11 +234,10 @@ class IncidentBook:
             subject: only those about this session, run or alert.
             drills: whether exercises are among them.
         """
-        rows = [self.row(incident_id) for incident_id in self.ids()]
         return [
             row
-            for row in rows
-            if (not status or row.status == status or (status == UNCLOSED and row.status != inc.CLOSED))
+            for row in map(self.row, self.ids())
+            if (not status or row.status == status or (status == UNCLOSED and row.status != "closed"))
             and (not subject or subject == row.subject or subject in row.alerts)
             and (drills or not row.drill)
         ]
@@ -220,14 +246,15 @@ class IncidentBook:
         """Return an incident as a row; its record is read again only when it has changed."""
         path = self.path(incident_id)
         try:
-            return self._rows.get(path, "row", lambda: row_of(self.load(incident_id)))
+            return self._rows.get(path, "row", lambda: IncidentRow.of(self.load(incident_id)))
         except (ArtefactError, OSError) as error:
             told = str(error) if isinstance(error, ArtefactError) else f"{path}: {error.strerror or error}"
-            return IncidentRow(incident_id=incident_id, status=UNREADABLE, severity=inc.HIGH, fault=told)
+            return IncidentRow(incident_id=incident_id, status="unreadable", severity="high", fault=told)
 
     def ids(self) -> list[str]:
-        """Return the ids of all incidents, newest first."""
-        found = [path.name for path in self.folder.glob("INC-*") if _ID.fullmatch(path.name) and path.is_dir()]
+        """Return the ids of all incidents, newest first; a folder of temporary files alone was never one."""
+        folders = [p for p in self.folder.glob("INC-*") if _ID.fullmatch(p.name) and p.is_dir()]
+        found = [p.name for p in folders if max((f.name for f in p.iterdir()), default=p.name)[0] != "."]
         return sorted(found, key=_order, reverse=True)
 
     def path(self, incident_id: str) -> Path:
@@ -242,8 +269,8 @@ class IncidentBook:
         """Return whether every closed incident is as it was when it was sealed last."""
         question = "Is every closed incident as it was sealed?"
         step = (
-            "Compare with a backup and open an incident about it; where only a process died while it wrote, a note by "
-            "whoever knows that seals it anew."
+            "Compare with a backup and open an incident about it; where only a process died while it wrote, a note that "
+            "says so seals it anew."
         )
         try:
             sealed = self.chain.sealed()
@@ -251,7 +278,7 @@ class IncidentBook:
             return check("incidents", question, False, str(error), step)
         changed = [name for name, digest in sealed.items() if sha256_of(self.path(name)) != digest]
         changed += [
-            f"{row.incident_id} (never sealed)" for row in self.rows(status=inc.CLOSED) if row.incident_id not in sealed
+            f"{row.incident_id} (never sealed)" for row in self.rows(status="closed") if row.incident_id not in sealed
         ]
         evidence = f"{len(sealed)} sealed" if not changed else f"changed or missing: {', '.join(changed[:5])}"
         return with_ending(check("incidents", question, not changed, evidence, step), self.chain)
@@ -262,7 +289,7 @@ class IncidentBook:
             now = self.clock.now()
             incident = change(self.load(incident_id), now)
             self._save(incident)
-            if incident.status == inc.CLOSED:
+            if incident.status == "closed":
                 data = {"id": incident_id, "sha256": sha256_of(self.path(incident_id)), "status": incident.status}
                 self.chain.append(("incident", data), at=now)
         last = incident.timeline[-1]
@@ -279,7 +306,7 @@ class IncidentBook:
 
     def _save(self, incident: Incident) -> None:
         """Write the record and what follows from it."""
-        from peaktrade_core.incidents.pages import write_pages
+        from peaktrade_core.incidents.report import write_pages
 
         data = msgspec.json.format(msgspec.json.encode(incident), indent=2) + b"\n"
         write_atomic(self.path(incident.incident_id), data)
@@ -290,7 +317,7 @@ class IncidentBook:
         """Hold the lock under which incidents are written.
 
         Raises:
-            EnvironmentFault: the folder cannot be made, or somebody holds the lock for long.
+            EnvironmentFault: the folder cannot be made, or another process holds the lock for long.
         """
         lock = FileLock(self.folder / ".lock", timeout=_LOCK_S)
         try:

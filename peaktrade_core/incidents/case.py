@@ -1,58 +1,36 @@
-"""What an incident runbook holds in its hand: one session, its diagnosis, and the incident that is opened from it.
+"""A session under an incident runbook: its diagnosis, the tables of it, the decision, and the incident that is opened.
 
-The tables are in :mod:`incident_tables`. Nothing is opened, halted or asked when what the runbook treats did not happen.
+Nothing is opened, halted or asked when what the runbook treats did not happen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
-from peaktrade_core.halts.states import TradingStates, scope_of
+from peaktrade_core.halts.scope import Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
-from peaktrade_core.incidents.diagnosis import findings as dg
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
 from peaktrade_core.incidents.diagnosis.findings import Branch, Diagnosis, Finding
-from peaktrade_core.incidents.incident import HIGH, Incident
+from peaktrade_core.incidents.incident import Incident
+from peaktrade_core.incidents.report import SEVERITY
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session
 from peaktrade_core.runbooks.notebook_tables import session_files
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
+from peaktrade_core.runs.handbook import COMPARED, handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import venue_checks
 from peaktrade_core.session.recovery import recover
-from peaktrade_core.show.table import Table
-from peaktrade_core.show.wording import many
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import BAD, GOOD, MID, TONE_OF, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
-QUESTIONS = {
-    dg.NETWORK: "Did every call reach the venue?",
-    dg.RATE_LIMIT: "Did the venue find our pace acceptable?",
-    dg.AUTHENTICATION: "Did the venue accept our key?",
-    dg.API_ERROR: "Did the venue understand every request?",
-    dg.ORDER_REJECTS: "Did the venue take every order?",
-    dg.RISK_LIMIT: "Did every order stay within its limits?",
-    dg.DATA_GAP: "Did every bar come, in time and possible?",
-    dg.FAILED_SESSION: "Did the session end without failing?",
-    dg.DIED: "Did the process end its session itself?",
-    dg.PNL_DIVERGENCE: "Is the PnL what was expected?",
-}
-TITLES = {
-    dg.NETWORK: "Calls to the venue failed",
-    dg.RATE_LIMIT: "The venue refused us for asking too often",
-    dg.AUTHENTICATION: "The venue refused our key",
-    dg.API_ERROR: "The venue refused our requests",
-    dg.ORDER_REJECTS: "The venue refused our orders",
-    dg.RISK_LIMIT: "A risk limit was reached",
-    dg.DATA_GAP: "Bars were missing, late or impossible",
-    dg.FAILED_SESSION: "A session failed",
-    dg.DIED: "A session's process died",
-    dg.PNL_DIVERGENCE: "The PnL is not what was expected",
-}
 SLOWEST_S = 1.0  # a shorter pace is asked about [s]
 HOLDS = ("pause", "emergency")  # authorities of branches that stop trading
 NOTHING = "It did not happen in this session."
@@ -71,7 +49,7 @@ class Case:
     ) -> None:
         self.workspace, self.notebook, self.session, self.diagnosis = workspace, notebook, session, diagnosis
         self.alert = alert
-        self.kinds = tuple(kind for kind in dg.KINDS if dg.RUNBOOK_OF[kind] == notebook)
+        self.kinds = tuple(kind for kind in handbook().kinds_of(notebook) if kind != COMPARED)
         self.finding: Finding | None = diagnosis.worst(*self.kinds)
 
     def __repr__(self) -> str:
@@ -91,8 +69,8 @@ class Case:
     def scope(self) -> str:
         """The trading-state scope of the session, empty where the record does not say."""
         record = self.session.record
-        strategy = record.setting("strategy_name")
-        return scope_of(record.mode, strategy, record.symbol) if isinstance(strategy, str) and record.symbol else ""
+        strategy, symbol = record.setting("strategy_name"), record.symbol
+        return Scope.of(record.mode, strategy, symbol).text if isinstance(strategy, str) and symbol else ""
 
 
 def open_case(workspace: Workspace, notebook: str, session_id: str = "latest", alert_id: str = "") -> Case:
@@ -104,19 +82,90 @@ def open_case(workspace: Workspace, notebook: str, session_id: str = "latest", a
         alert_id: an alert about a session; then that session is meant.
 
     Raises:
-        SessionNotFoundError: no such session; UnknownNameError: no such alert.
+        SessionNotFoundError: no session has that id; UnknownNameError: no alert has.
         ConfigError: the alert is not about a session, or about another than the one that is named.
     """
     if alert_id:
         row = Alerts.of(workspace).row(alert_id)
         if not row.run_id:
-            raise ConfigError(f"alert {row.alert_id} is about no session ({row.message}); give session_id instead")
+            raise ConfigError(f"alert {row.alert_id} is not about a session ({row.message}); give session_id instead")
         if session_id not in ("latest", row.run_id):
             raise ConfigError(f"alert {row.alert_id} is about {row.run_id}, not about {session_id}; give one of them")
         session_id, alert_id = row.run_id, row.alert_id
     recover(workspace)
     session = open_session(workspace, session_id)
     return Case(workspace, notebook, session, diagnose(workspace, session.id), alert_id)
+
+
+def case_summary(case: Case) -> Table:
+    """Return which session it is, and whether anything happened that this runbook treats."""
+    record, alerts = case.session.record, Alerts.of(case.workspace).rows(run_id=case.id)
+    known = IncidentBook.of(case.workspace).rows(subject=case.id)
+    none = "none about this session"
+    verdict = "; ".join(f"{f.title.lower()} ({f.severity})" for f in case.happened)
+    rows = [
+        ("Session", record.session_id),
+        ("Status", Cell(wording.badge(record.status), TONE_OF.get(record.status, ""))),
+        ("What", f"{record.setting('strategy_name')} on {record.symbol} {record.setting('timeframe')}, {record.mode}"),
+        ("Began, ended (UTC)", f"{wording.moment(record.started_at)}, {wording.moment(record.finished_at)}"),
+        ("Error", Cell(record.error, BAD) if record.error else "none"),
+        ("Alerts", "; ".join(f"{one.rule_id} {one.severity} {one.state}" for one in alerts) or none),
+        ("Incidents", "; ".join(f"{one.incident_id} {one.status}" for one in known) or none),
+        ("Verdict", Cell(f"✕ happened: {verdict}", BAD) if verdict else Cell(f"✓ {NOTHING}", GOOD)),
+    ]
+    return Table("Which session, and did it happen?", ("", ""), rows)
+
+
+def case_evidence(case: Case) -> Table:
+    """Return what the artefacts say, sentence by sentence, with the numbers of the journal's events."""
+    rows = [(finding.title, sentence) for finding in case.happened for sentence in finding.evidence]
+    empty = f"{NOTHING} " + " ".join(case.diagnosis.finding(kind).evidence[0] for kind in case.kinds[:1])
+    return Table("What shows it", ("What", "Evidence"), rows, empty=empty)
+
+
+def case_tree(case: Case) -> Table:
+    """Return the handbook's decision tree of everything that happened, with the ways that the evidence supports."""
+    several = len(case.happened) > 1
+    rows = [
+        (
+            _mark(branch, finding),
+            *([finding.title] if several else []),
+            branch.situation,
+            Cell(branch.action, code=True),
+            branch.why,
+        )
+        for finding in case.happened
+        for branch in finding.ways
+    ]
+    columns = ("Evidence", *(["About"] if several else []), "When", "What is done then", "Why")
+    note = "→ is the way that the evidence supports first; ask a person where it says so." if rows else ""
+    return Table("Decision tree", columns, rows, note=note, empty=f"{NOTHING} The tree is not needed.")
+
+
+def _mark(branch: Branch, finding: Finding) -> Cell:
+    """Return what the evidence says to a way."""
+    if branch.supported is None:
+        return Cell("? your judgement", MID)
+    if not branch.supported:
+        return Cell("✕ against")
+    return Cell("→ supported" if branch is finding.branch else "✓ supported too", GOOD)
+
+
+def case_others(case: Case) -> Table:
+    """Return what else happened in the session, and the runbook of each."""
+    rows = [
+        (
+            SEVERITY[finding.severity],
+            finding.title,
+            finding.symptom,
+            Cell(finding.runbook, href=f"{finding.runbook}.ipynb"),
+            Cell(f"`peaktrade runbook run {finding.runbook} -p session_id={case.id}`", code=True),
+        )
+        for finding in case.diagnosis.happened
+        if finding.kind not in case.kinds
+    ]
+    columns = ("Severity", "What", "Symptom", "Runbook", "Without a person")
+    return Table("What else happened in this session", columns, rows, empty="Nothing that another runbook treats.")
 
 
 def case_checks(case: Case) -> list[Check]:
@@ -133,14 +182,14 @@ def case_checks(case: Case) -> list[Check]:
 
 def _answer(finding: Finding) -> Check:
     """Return a finding as an answered check."""
-    question = QUESTIONS[finding.kind]
+    question = handbook().kind[finding.kind].question
     if not finding.happened:
         return Check(id=finding.kind, question=question, status=PASS, evidence=finding.evidence[0])
     branch = finding.branch
     return Check(
         id=finding.kind,
         question=question,
-        status=FAIL if finding.severity == HIGH else WARN,
+        status=FAIL if finding.severity == "high" else WARN,
         evidence=f"{finding.severity}: {finding.symptom}; suspected: {finding.suspected}",
         next_step=branch.action if branch else "Read the evidence below and decide.",
     )
@@ -166,20 +215,17 @@ def _option(branch: Branch) -> Option:
     )
 
 
-def case_confirm(
-    runbook: Runbook, case: Case, step_id: str, text: str, *, only: Sequence[str] = (), severity: str = ""
-) -> Prompt | Table:
-    """Ask what only a person can tell, if it matters here.
+def case_confirm(runbook: Runbook, case: Case, step_id: str) -> Prompt | Table:
+    """Ask what only a person can confirm, where the handbook asks for it here; where severity asks for it, it is needed.
 
-    Args:
-        runbook, case: of this execution; step_id, text: of the question.
-        only: ask only when one of these kinds happened; empty for any that the runbook treats.
-        severity: ask only when it was as bad as that; "does not apply" is then no answer.
+    Raises:
+        UnknownNameError: the handbook asks for no such confirmation.
     """
-    matters = [f for f in case.happened if (not only or f.kind in only) and (not severity or f.severity == severity)]
-    if not matters:
-        return runbook.spare(step_id, text, "Nothing to ask: it does not matter here.")
-    return runbook.confirm(step_id, text, needed=bool(severity))
+    asked = handbook().confirmation(step_id)
+    matters = [f for f in case.happened if not asked.kinds or f.kind in asked.kinds]
+    if any(asked.severity in ("", f.severity) for f in matters):
+        return runbook.confirm(step_id, asked.question, needed=bool(asked.severity))
+    return runbook.spare(step_id, asked.question, "Nothing to ask: it does not matter here.")
 
 
 def case_hold(runbook: Runbook, case: Case) -> Callable[[], str]:
@@ -188,11 +234,11 @@ def case_hold(runbook: Runbook, case: Case) -> Callable[[], str]:
 
 
 def _hold(runbook: Runbook, case: Case) -> str:
-    chosen = next(
-        (b for b in (case.finding.branches if case.finding else ()) if runbook.chose("decision", b.key)), None
-    )
+    if case.finding is None:
+        return f"{NOTHING} Nothing was halted."
+    chosen = next((b for b in case.finding.branches if runbook.chose("decision", b.key)), None)
     if chosen is None:
-        return "Nothing was halted: no way was chosen." if case.finding else f"{NOTHING} Nothing was halted."
+        return "Nothing was halted: no way was chosen."
     if chosen.authority not in HOLDS or not case.scope:
         return "Nothing was halted: the way that was chosen lets trading go on."
     states, record = TradingStates.of(case.workspace), runbook.round.record
@@ -223,11 +269,8 @@ def case_venue(case: Case) -> list[Check]:
         ConfigError: the session's symbol is not configured any more.
     """
     if case.finding is None or not case.diagnosis.symbol:
-        return [
-            Check(
-                id="nothing", question="Must the venue be asked?", status=PASS, evidence=f"{NOTHING} It was not asked."
-            )
-        ]
+        question, told = "Must the venue be asked?", f"{NOTHING} It was not asked."
+        return [Check(id="nothing", question=question, status=PASS, evidence=told)]
     return [*venue_checks(case.workspace, case.diagnosis.symbol), _pace(case.workspace)]
 
 
@@ -239,7 +282,7 @@ def _pace(workspace: Workspace) -> Check:
         "pace",
         "Do we keep a pace towards the venue?",
         pace >= SLOWEST_S,
-        f"order_pace_s = {pace:g} s, {many(running, 'session')} running",
+        f"order_pace_s = {pace:g} s, {wording.many(running, 'session')} running",
         "Raise order_pace_s in [exchange] of config/config.toml, and run fewer sessions on this key.",
         otherwise=WARN,
     )
@@ -256,12 +299,12 @@ def _open(runbook: Runbook, case: Case, drill: str) -> str:
         return f"{NOTHING} No incident was opened."
     branch = next((b for b in finding.branches if runbook.chose("decision", b.key)), finding.branch)
     others = [f"also: {other.symptom}" for other in case.happened if other is not finding]
-    session = case.session.record  # bars that are no venue's carry times of their own, which are nobody's clock
+    session = case.session.record  # only the bars of a venue carry times of a clock
     live = session.setting("feed") == "exchange"
     since, until = (finding.since, finding.until) if live else (session.started_at, session.finished_at)
     incident = book.open(
         finding.kind,
-        f"{TITLES[finding.kind]}: {finding.symptom}",
+        f"{finding.title}: {finding.symptom}",
         subject=case.id,
         severity=finding.severity,
         by=record.operator,

@@ -11,10 +11,9 @@ import click
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.incidents import incident as inc
-from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
-from peaktrade_core.incidents.diagnosis.findings import RUNBOOK_OF
-from peaktrade_core.incidents.rows import IncidentRow
+from peaktrade_core.incidents.book import UNCLOSED, IncidentBook, IncidentRow
 from peaktrade_core.runbooks.evidence import ROLES
+from peaktrade_core.runs.handbook import SEVERITIES, handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
@@ -31,7 +30,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 BY = click.option("--by", required=True, help="Who you are.")
 ROLE = click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True, help="As whom.")
 INCIDENT = click.argument("incident_id", metavar="INCIDENT")
-SEVERITY = click.Choice(inc.SEVERITIES)
+SEVERITY = click.Choice(SEVERITIES)
 
 
 @click.group()
@@ -73,11 +72,11 @@ def diagnose(home: str | None, config: str | None, session_id: str, as_json: boo
 def open_(home: str | None, config: str | None, as_json: bool, files: tuple[Path, ...], **given: Any) -> None:
     """Open an incident by hand; the incident runbooks fill in what the artefacts say."""
     if missing := [str(path) for path in files if not path.is_file()]:
-        raise ConfigError(f"no such file: {', '.join(missing)}")
+        raise ConfigError(f"file not found: {', '.join(missing)}")
     workspace = Workspace(home, config)
     kind, title, subject = given.pop("kind"), given.pop("title"), _subject(workspace, given.pop("subject"))
     artefacts = [path.resolve() for path in files]
-    runbook = RUNBOOK_OF.get(kind, "")
+    runbook = handbook().runbook_of(kind)
     _done(
         IncidentBook.of(workspace).open(kind, title, subject=subject, artefacts=artefacts, runbook=runbook, **given),
         as_json,
@@ -121,7 +120,7 @@ def list_(
 @workspace_options
 def show(home: str | None, config: str | None, incident_id: str, as_json: bool) -> None:
     """Show one incident: its report as markdown, or all of it as JSON."""
-    from peaktrade_core.incidents.pages import report_text
+    from peaktrade_core.incidents.report import report_text
 
     found = IncidentBook.of(Workspace(home, config)).load(incident_id)
     if as_json:
@@ -164,7 +163,7 @@ def describe(home: str | None, config: str | None, incident_id: str, as_json: bo
 @AS_JSON
 @workspace_options
 def assign(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: str) -> None:
-    """Give somebody a duty."""
+    """Assign a duty."""
     _done(IncidentBook.of(Workspace(home, config)).assign(incident_id, **given), as_json)
 
 
@@ -249,7 +248,7 @@ def done(home: str | None, config: str | None, incident_id: str, as_json: bool, 
 @workspace_options
 def review(home: str | None, config: str | None, week: str, as_json: bool) -> int:
     """Review a week: what it brought, what keeps coming back, what is still to do; exit 1 when an answer fails."""
-    from peaktrade_core.incidents import reports as tables
+    from peaktrade_core.incidents import review as tables
 
     found = tables.open_incident_week(Workspace(home, config), week)
     if as_json:

@@ -1,7 +1,8 @@
 """Incidents: what happened, how bad it is, who works on it, and everything that was said and done, in order.
 
-Pure values and the rules between them. An incident is *open* until something holds the damage, then *mitigated*, and
-*closed* when its cause is known and removed. Its timeline only grows; what is told in a report is a fold over it.
+Pure values and rules. An incident is *open* until something holds the damage, then *mitigated*, and *closed* when its
+cause is known and removed. Each change returns the incident with one more line in its timeline, or refuses; a closed
+one can still be noted and learned from, and nothing else. :mod:`~peaktrade_core.incidents.book` writes it down.
 
 Source: operational runbooks 11.3 (report, post-mortem at high severity), workflow overview (incident checklist:
 severity, affected system, artefacts, ids, time in Berlin, symptom, cause, next step, owner at high severity).
@@ -9,36 +10,26 @@ severity, affected system, artefacts, ids, time in Berlin, symptom, cause, next 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.people import person_key
-from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
-from peaktrade_core.runbooks.evidence import Artefact
+from peaktrade_core.runbooks.evidence import Artefact, Role
+from peaktrade_core.runs.handbook import KINDS as TREATED
+from peaktrade_core.runs.handbook import SEVERITIES, Kind, Severity
 
 SCHEMA = 1
-OPEN, MITIGATED, CLOSED = "open", "mitigated", "closed"
-STATES = (OPEN, MITIGATED, CLOSED)
-LOW, MEDIUM, HIGH = "low", "medium", "high"
-SEVERITIES = (LOW, MEDIUM, HIGH)
-KINDS = (
-    "network",
-    "rate_limit",
-    "authentication",
-    "api_error",
-    "order_rejects",
-    "risk_limit",
-    "pnl_divergence",
-    "data_gap",
-    "failed_session",
-    "died",
-    "other",
-)
-DUTIES = ("commander", "scribe", "investigator", "communications")
+State = Literal["open", "mitigated", "closed"]
+Duty = Literal["commander", "scribe", "investigator", "communications"]
+STATES: tuple[State, ...] = get_args(State)
+DUTIES: tuple[Duty, ...] = get_args(Duty)
+KINDS: tuple[Kind | Literal["other"], ...] = (*TREATED, "other")
 LONGEST = 4000  # characters of anything that is typed
+_Choice = TypeVar("_Choice", bound=str)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,15 +86,15 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     incident_id: str
-    kind: str
+    kind: Kind | Literal["other"]
     title: str
     subject: str
-    severity: str
+    severity: Severity
     opened_at: datetime
     opened_local: str
     opened_by: str
-    role: str
-    status: str = OPEN
+    role: Role
+    status: State = "open"
     system: str = ""
     alerts: tuple[str, ...] = ()
     since: datetime | None = None
@@ -116,7 +107,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     runbook: str = ""
     evidence_id: str = ""
     drill: str = ""
-    duties: dict[str, str] = msgspec.field(default_factory=dict)
+    duties: dict[Duty, str] = msgspec.field(default_factory=dict)
     timeline: tuple[Entry, ...] = ()
     owner_told_at: datetime | None = None
     mitigated_at: datetime | None = None
@@ -132,22 +123,23 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
         return as_utc(self.since) if self.since is not None else self.opened_at
 
 
-def known(kind: str, value: str, values: tuple[str, ...]) -> str:
+def known(kind: str, value: str, values: tuple[_Choice, ...]) -> _Choice:
     """Return ``value`` if it is one of ``values``.
 
     Raises:
         UnknownNameError: it is not; lists those that are.
     """
-    if value not in values:
-        raise UnknownNameError(kind, value, values)
-    return value
+    for one in values:
+        if one == value:
+            return one
+    raise UnknownNameError(kind, value, values)
 
 
 def said(what: str, text: str) -> str:
     """Return what was typed, on one line.
 
     Raises:
-        ConfigError: it is empty or longer than anybody reads.
+        ConfigError: it is empty, or too long to be read.
     """
     flat = " ".join(text.split())
     if not flat:
@@ -167,35 +159,166 @@ def person(name: str) -> str:
     return " ".join(name.split())
 
 
-def response_checks(incident: Incident) -> list[Check]:
-    """Return the handbook's incident checklist, answered from the incident itself.
+def noted(incident: Incident, at: datetime, by: str, text: str, *, owner_told: bool = False) -> Incident:
+    """Add a line; with ``owner_told`` it says that the owner was informed."""
+    told = incident.owner_told_at or (at if owner_told else None)
+    return _with(incident, at, by, "owner_told" if owner_told else "noted", said("note", text), owner_told_at=told)
 
-    Source: workflow overview, incident-response checklist; operational runbooks 11.2 and 11.3.
+
+def described(incident: Incident, at: datetime, by: str, **sentences: str) -> Incident:
+    """Write down or correct symptom, suspected, next_step or system; what is empty stays as it is.
+
+    Raises:
+        ConfigError: all are empty, or the incident is closed.
     """
-    high, over = incident.severity == HIGH, incident.status == CLOSED
-    later: Status = FAIL if over else WARN
-    commander = incident.duties.get("commander", "")
-    three = [name for name in ("symptom", "suspected", "next_step") if not getattr(incident, name)]
-    words = "symptom, suspected cause, next step"
-    cli = f"`peaktrade incident {{}} {incident.incident_id}`".format
-    return [
-        check("severity", "Is the severity judged?", incident.severity in SEVERITIES, incident.severity, cli("severity")),
-        check("system", "Is the affected system named?", bool(incident.system or incident.subject),
-              incident.system or incident.subject or "nothing named", cli("note"), otherwise=WARN),
-        check("ids", "Is the session, run or alert documented?", bool(incident.subject or incident.alerts),
-              incident.subject or ", ".join(incident.alerts) or "none named", cli("note"), otherwise=WARN),
-        check("time", "Is the time written down in UTC and Berlin?", bool(incident.opened_local),
-              incident.opened_local, "The record was written by hand: add the local time."),
-        check("three", f"Are the three sentences there: {words}?", not three,
-              "all three" if not three else f"missing: {', '.join(three)}", cli("note"), otherwise=WARN),
-        check("artefacts", "Are the artefacts secured?", bool(incident.artefacts),
-              f"{len(incident.artefacts)} files with their hashes", cli("attach"), otherwise=WARN),
-        check("commander", "Does somebody lead?", bool(commander), commander or "nobody", cli("assign"), otherwise=WARN),
-        check("owner", "Is the owner informed?", not high or incident.owner_told_at is not None,
-              "not needed below high" if not high else "told" if incident.owner_told_at else "not told",
-              cli("note") + " --owner-told, now"),
-        check("closed", "Is it closed, with cause and resolution?", over, incident.status, cli("close"), otherwise=WARN),
-        check("postmortem", "Is there a post-mortem?", not high or incident.postmortem is not None,
-              "not needed below high" if not high else "written" if incident.postmortem else "none",
-              cli("postmortem"), otherwise=later),
-    ]  # fmt: skip
+    _require_unclosed(incident, "describing it anew")
+    fields = {name: said(name, text) for name, text in sentences.items() if text.strip()}
+    told = "; ".join(f"{name.replace('_', ' ')}: {text}" for name, text in fields.items())
+    return _with(incident, at, by, "described", said("description", told), **fields)
+
+
+def assigned(incident: Incident, at: datetime, by: str, duty: str, who: str) -> Incident:
+    """Assign a duty.
+
+    Raises:
+        UnknownNameError: the duty is not known; ConfigError: no name, or the incident is closed.
+    """
+    _require_unclosed(incident, "assigning")
+    task, name = known("duty", duty, DUTIES), person(who)
+    before = incident.duties.get(task)
+    text = f"{task}: {name}" + (f" (before: {before})" if before else "")
+    return _with(incident, at, by, "assigned", text, duties={**incident.duties, task: name})
+
+
+def graded(incident: Incident, at: datetime, by: str, severity: str, reason: str) -> Incident:
+    """Raise or lower the severity.
+
+    Raises:
+        UnknownNameError: the severity is not known; ConfigError: it is so already, no reason, or the incident is closed.
+    """
+    _require_unclosed(incident, "another severity")
+    known("severity", severity, SEVERITIES)
+    if incident.severity == severity:
+        raise ConfigError(f"{incident.incident_id} is {severity} already")
+    text = f"{incident.severity} -> {severity}: {said('reason', reason)}"
+    return _with(incident, at, by, "severity", text, severity=severity)
+
+
+def attached(incident: Incident, at: datetime, by: str, files: tuple[Artefact, ...]) -> Incident:
+    """Name files with the hashes they have; a file that was named before is named anew.
+
+    Raises:
+        ConfigError: a file is missing, or none is given.
+    """
+    missing = [file.path for file in files if file.sha256 in ("missing", "unreadable")]
+    if missing or not files:
+        raise ConfigError(f"cannot read {', '.join(missing) or 'a file: none was given'}")
+    text = ", ".join(f"{file.path} sha256 {file.sha256[:12]}" for file in files)
+    kept = {file.path: file for file in (*incident.artefacts, *files)}
+    return _with(incident, at, by, "artefact", text, artefacts=tuple(kept.values()))
+
+
+def mitigated(incident: Incident, at: datetime, by: str, text: str) -> Incident:
+    """Say that the damage is held, and by what.
+
+    Raises:
+        ConfigError: it is mitigated or closed already.
+    """
+    _require_unclosed(incident, "mitigating")
+    if incident.status == "mitigated":
+        raise ConfigError(f"{incident.incident_id} is mitigated already; note what else was done")
+    return _with(incident, at, by, "mitigated", said("mitigation", text), status="mitigated", mitigated_at=at)
+
+
+def closed(incident: Incident, at: datetime, by: str, cause: str, resolution: str) -> Incident:
+    """Close it with its cause and what was done about it.
+
+    Raises:
+        ConfigError: it is closed already, or cause or resolution is missing.
+    """
+    _require_unclosed(incident, "closing it again")
+    why, how = said("cause", cause), said("resolution", resolution)
+    fields = {"status": "closed", "closed_at": at, "mitigated_at": incident.mitigated_at or at}
+    return _with(incident, at, by, "closed", f"cause: {why}; resolution: {how}", cause=why, resolution=how, **fields)
+
+
+def learned(
+    incident: Incident,
+    at: datetime,
+    by: str,
+    root_cause: str,
+    went_well: str,
+    went_badly: str,
+    actions: tuple[Action, ...],
+) -> Incident:
+    """Write the post-mortem, or the next version of it.
+
+    Raises:
+        ConfigError: the damage is not mitigated yet, or a part is missing.
+    """
+    if incident.status == "open":
+        raise ConfigError(
+            f"{incident.incident_id} is still open: hold the damage first, then ask what is to be learned"
+        )
+    found = PostMortem(
+        by=person(by),
+        at=at,
+        root_cause=said("root cause", root_cause),
+        went_well=said("what went well", went_well),
+        went_badly=said("what went badly", went_badly),
+        actions=actions,
+    )
+    text = f"root cause: {found.root_cause}; {len(actions)} actions"
+    return _with(incident, at, by, "postmortem", text, postmortem=found)
+
+
+def done(incident: Incident, at: datetime, by: str, number: int) -> Incident:
+    """Say that an action of the post-mortem, counted from 1, is done.
+
+    Raises:
+        ConfigError: there is no such action, or it is done already.
+    """
+    found = incident.postmortem
+    if found is None or not 1 <= number <= len(found.actions):
+        known = 0 if found is None else len(found.actions)
+        raise ConfigError(f"{incident.incident_id} has {known} actions; there is no number {number}")
+    action = found.actions[number - 1]
+    if action.done_at is not None:
+        raise ConfigError(f"action {number} of {incident.incident_id} is done already")
+    finished = msgspec.structs.replace(action, done_at=at)
+    actions = tuple(finished if n == number else other for n, other in enumerate(found.actions, 1))
+    return _with(incident, at, by, "done", action.what, postmortem=msgspec.structs.replace(found, actions=actions))
+
+
+def read_action(text: str) -> Action:
+    """Return the action that ``what; owner; YYYY-MM-DD`` names.
+
+    Raises:
+        ConfigError: a part is missing, or the day is not a day.
+    """
+    parts = [part.strip() for part in text.split(";")]
+    if len(parts) != 3:
+        raise ConfigError(f"{text!r} is not an action; write `what; owner; YYYY-MM-DD`")
+    try:
+        due = date.fromisoformat(parts[2]).isoformat()
+    except ValueError:
+        raise ConfigError(f"{parts[2]!r} is not a day; write YYYY-MM-DD") from None
+    return Action(what=said("action", parts[0]), owner=person(parts[1]), due=due)
+
+
+def _with(incident: Incident, at: datetime, by: str, action: str, text: str, **fields: Any) -> Incident:
+    """Return the incident with one more line in its timeline and some fields changed."""
+    entry = Entry(at=at, by=person(by), action=action, text=text)
+    return msgspec.structs.replace(incident, timeline=(*incident.timeline, entry), **fields)
+
+
+def _require_unclosed(incident: Incident, what: str) -> None:
+    """Refuse to change what is closed.
+
+    Raises:
+        ConfigError: it is closed.
+    """
+    if incident.status == "closed":
+        raise ConfigError(
+            f"{incident.incident_id} is closed: {what} is not possible; note it, or open a new incident that names it"
+        )

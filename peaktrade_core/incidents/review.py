@@ -14,10 +14,15 @@ import msgspec
 
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.question import WARN, Check, Status, check
-from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import Action, Incident
+from peaktrade_core.incidents.report import SEVERITY, STATUS
+from peaktrade_core.runbooks.notebook_tables import check_table
+from peaktrade_core.schedule import periods
 from peaktrade_core.schedule.periods import Span
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import BAD, MID, Cell, Table
+from peaktrade_core.workspace.workspace import Workspace
 
 LONG_OPEN = timedelta(days=7)  # an incident that is open for longer is asked about
 OFTEN = 2  # so many of one kind in a week are a pattern
@@ -67,7 +72,7 @@ def review(book: IncidentBook, span: Span) -> Review:
     closed = [one for one in real if one.closed_at and span.since <= one.closed_at < span.until]
     held = [one for one in real if one.mitigated_at and span.since <= one.mitigated_at < span.until]
     unclosed = [o for o in real if o.opened_at < span.until and not (o.closed_at and o.closed_at < span.until)]
-    kinds = dict(Counter(one.kind for one in opened).most_common())
+    kinds: dict[str, int] = dict(Counter[str](one.kind for one in opened).most_common())
     actions = _actions(real, now)
     return Review(
         span=span,
@@ -124,22 +129,85 @@ def _checks(
 ) -> list[Check]:
     """Return the review's questions, answered."""
     old = [one.incident_id for one in unclosed if now - one.opened_at > LONG_OPEN]
-    high = [one for one in real if one.severity == inc.HIGH]
+    high = [one for one in real if one.severity == "high"]
     untold = [one.incident_id for one in high if one.owner_told_at is None]
-    unlearned = [one.incident_id for one in high if one.status == inc.CLOSED and one.postmortem is None]
+    unlearned = [one.incident_id for one in high if one.status == "closed" and one.postmortem is None]
     often = [f"{kind} x {n}" for kind, n in kinds.items() if n >= OFTEN]
     late = [f"{row.incident_id} #{row.number} ({row.action.owner})" for row in actions if row.overdue]
     return [
-        _none("old", "Is nothing open for longer than a week?", old, "Close it, or say in a note what it waits for."),
+        _none("old", "Was every incident closed within a week?", old, "Close it, or say in a note what it waits for."),
         _none("owner", "Is the owner informed of every high one?", untold,
               "`peaktrade incident note INC --owner-told`, now.", otherwise="fail"),
         _none("postmortem", "Has every high one that is closed its post-mortem?", unlearned,
               "`peaktrade incident postmortem INC`, while people remember.", otherwise="fail"),
-        _none("patterns", "Does nothing keep coming back?", often, "Treat the cause, not each case: one action for the kind."),
-        _none("actions", "Is no action overdue?", late, "Do it, or agree on another day in the next post-mortem."),
+        _none("patterns", "Did each kind come up at most once?", often, "Treat the cause: one action for the kind."),
+        _none("actions", "Is every agreed action done in time?", late, "Do it, or agree on another day in the next post-mortem."),
     ]  # fmt: skip
 
 
 def _none(id: str, question: str, found: list[str], step: str, otherwise: Status = WARN) -> Check:
     """Return a check that passes when nothing was found."""
     return check(id, question, not found, ", ".join(found[:5]) or "none", step, otherwise=otherwise)
+
+
+def open_incident_week(workspace: Workspace, week: str = "last") -> Review:
+    """Return the review of an ISO week: ``2026-W01``, ``this`` or ``last``.
+
+    Raises:
+        ConfigError: the week does not exist, or has not begun.
+    """
+    return review(IncidentBook.of(workspace), periods.span_named(periods.WEEK, week, workspace.clock.now()))
+
+
+def review_overview(found: Review) -> Table:
+    """Return the figures of the week."""
+    severities = ", ".join(f"{sum(i.severity == s for i in found.opened)} {s}" for s in ("high", "medium", "low"))
+    rows: list[tuple[str, object]] = [
+        ("Opened", f"{len(found.opened)}" + (f" ({severities})" if found.opened else "")),
+        ("Closed", f"{len(found.closed)}"),
+        ("Not closed at the end", f"{len(found.unclosed)}"),
+        ("Until it was held, median", wording.duration(found.held_s)),
+        ("Until it was closed, median", wording.duration(found.closed_s)),
+        ("By kind", ", ".join(f"{kind} x {n}" for kind, n in found.kinds.items()) or "none"),
+        ("Marked as a drill", f"{found.drills}"),
+    ]
+    if found.faults:
+        rows.append(("Unreadable", Cell("; ".join(found.faults), BAD)))
+    span = found.span
+    note = (
+        f"UTC, from {wording.minute(span.since)} to {wording.minute(span.until)}; as of {wording.moment(found.as_of)}"
+    )
+    return Table(f"Incidents of the week {span.label}", ("", ""), rows, note=note)
+
+
+def review_checks(found: Review) -> Table:
+    """Return the review's questions, answered."""
+    return check_table(found.checks, "Is everything taken care of?")
+
+
+def review_incidents(found: Review) -> Table:
+    """Return the incidents that were opened in the week, and those from before that are still open."""
+    wanted = {i.incident_id: i for i in (*found.unclosed, *found.opened)}
+    rows = [
+        (i.incident_id, SEVERITY[i.severity], STATUS[i.status], i.title, i.subject, wording.moment(i.opened_at),
+         wording.duration((i.closed_at - i.opened_at).total_seconds() if i.closed_at else None), i.cause or i.suspected)
+        for i in sorted(wanted.values(), key=lambda i: i.opened_at)
+    ]  # fmt: skip
+    columns = ("Incident", "Severity", "Status", "What", "About", "Opened (UTC)", "Took", "Cause")
+    return Table("The incidents", columns, rows, empty="A week without an incident.")
+
+
+def review_actions(found: Review) -> Table:
+    """Return the actions of all post-mortems that are not done."""
+    rows = [
+        (
+            Cell("✕ overdue", BAD) if row.overdue else Cell("▲ to do", MID),
+            row.action.what,
+            row.action.owner,
+            row.action.due,
+            Cell(f"`peaktrade incident done {row.incident_id} {row.number}`", code=True),
+        )
+        for row in found.actions
+    ]
+    columns = ("", "What", "Who", "Until", "When it is done")
+    return Table("What is still to do", columns, rows, empty="Nothing that was agreed is open.")

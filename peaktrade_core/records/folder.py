@@ -22,7 +22,8 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.records.journal import JOURNAL, TABLE
+from peaktrade_core.records.bar_table import TABLE
+from peaktrade_core.records.journal import JOURNAL
 
 CONSOLE = "console.log"  # what the process of a fleet run prints
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")

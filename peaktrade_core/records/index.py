@@ -23,6 +23,7 @@ MOST = 1 << 60  # rows; sqlite counts no further
 TIMEOUT_S = 5.0  # how long to wait for another process that writes the index [s]
 GROUP = ("mode", "status", "run_type", "symbol", "strategy")
 _STATE = ("inode", "mtime_ns", "size")
+_STARTED = Line._fields.index("started_at")  # and after it ``finished_at``
 _COLUMNS = (*Line._fields, *_STATE)
 _SUMS = "count(*) AS n, total(realized_pnl) AS pnl, count(max_drawdown) AS depths, total(max_drawdown) AS depth"
 _SCHEMA = (
@@ -68,6 +69,13 @@ class Look(NamedTuple):
     full_s: float
     generation: int
     token: str
+
+
+class Change(NamedTuple):
+    """When the folder had changed last before and after somebody wrote into it, who enters it [ns since epoch]."""
+
+    before: int
+    after: int
 
 
 class Query(NamedTuple):
@@ -181,9 +189,12 @@ def known_files(db: sqlite3.Connection) -> dict[str, FileState]:
 
 
 def apply(
-    db: sqlite3.Connection, changed: Sequence[tuple[Line, FileState]], gone: Sequence[str], look: Look | None
+    db: sqlite3.Connection,
+    changed: Sequence[tuple[Line, FileState]],
+    gone: Sequence[str],
+    look: Look | Change | None,
 ) -> None:
-    """Write changed lines, forget files that are gone, and remember a look; all of it or nothing."""
+    """Write changed lines, forget files that are gone, and remember a look or a change; all of it or nothing."""
     names = [*gone, *(line.name for line, _ in changed)]
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -199,7 +210,9 @@ def apply(
         )
         _add_up(db, groups)
         db.execute("UPDATE look SET generation = generation + ?", (bool(names),))
-        if look is not None:
+        if isinstance(look, Change):
+            db.execute("UPDATE look SET folder_ns = ? WHERE folder_ns = ?", (look.after, look.before))
+        elif look is not None:
             db.execute("UPDATE look SET folder_ns = ?, full_at = ?, full_s = ?", look[:3])
         db.execute("COMMIT")
     except BaseException:
@@ -221,7 +234,8 @@ def _add_up(db: sqlite3.Connection, groups: Iterable[tuple[str | None, ...]]) ->
 
 def _stored(line: Line) -> tuple[object, ...]:
     """Return a line as the index keeps it."""
-    return tuple(line._replace(started_at=sortable(line.started_at), finished_at=sortable(line.finished_at)))  # type: ignore[arg-type]
+    started = line.started_at and line.sorts_at  # which is that time as text
+    return *line[:_STARTED], started, sortable(line.finished_at), *line[_STARTED + 2 :]
 
 
 def select_lines(db: sqlite3.Connection, query: Query) -> list[Line]:
@@ -243,8 +257,7 @@ def lines_of(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, Li
 
 def _line(row: Sequence[object]) -> Line:
     """Return a line from a row of the index."""
-    line = Line(*row)  # type: ignore[arg-type]
-    return line._replace(started_at=_moment(line.started_at), finished_at=_moment(line.finished_at))
+    return Line(*row[:_STARTED], *map(_moment, row[_STARTED : _STARTED + 2]), *row[_STARTED + 2 :])  # type: ignore[arg-type]
 
 
 def _moment(text: object) -> datetime | None:

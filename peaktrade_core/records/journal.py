@@ -1,26 +1,25 @@
 """The journal of a run: an append-only file of events, written before they are acted on.
 
 Lines are collected and committed in groups (one write, one fsync). What :attr:`Journal.committed` counts survives the
-death of the process; a reader tolerates a torn last line. ``events.parquet`` is the table of its bars, made at the end.
+death of the process; a reader tolerates a torn last line.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.tails import newest_lines
-from peaktrade_core.trading.events import SCHEMA, AnyEvent, BarDone, Start
+from peaktrade_core.trading.events import SCHEMA, AnyEvent, Start
 from peaktrade_core.workspace.settings import GroupCommit
 
 JOURNAL = "events.jsonl"
-TABLE = "events.parquet"
 _CHUNK = 4 << 20  # bytes read at once
 _FAULTS = 20  # broken lines that are told of, at most
 
@@ -28,14 +27,24 @@ _FAULTS = 20  # broken lines that are told of, at most
 class Journal:
     """Writer of one run's journal; one process, one writer."""
 
-    def __init__(self, path: Path, policy: GroupCommit | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        policy: GroupCommit | None = None,
+        safe: Callable[[Sequence[AnyEvent]], None] = lambda _: None,
+    ) -> None:
         """Create the file.
+
+        Args:
+            path, policy: where, and how many events may wait for the disk.
+            safe: told of the events of each commit, once they are on the disk.
 
         Raises:
             EnvironmentFault: it exists already or cannot be created.
         """
         self.path = path
         self.policy = policy or GroupCommit()
+        self._safe = safe
         self.next_seq = 0
         self.committed = 0
         self._pending: list[AnyEvent] = []
@@ -85,7 +94,8 @@ class Journal:
             ) from error
         self._size += len(data)
         self.committed = self.next_seq
-        self._pending.clear()
+        events, self._pending = self._pending, []
+        self._safe(events)
 
     def close(self) -> None:
         """Commit and close the file."""
@@ -200,49 +210,3 @@ def whole_events(path: Path) -> Iterator[AnyEvent]:
         yield from read_journal(path)
     except ArtefactError:
         return
-
-
-def write_table(path: Path, bars: list[BarDone]) -> None:
-    """Write the per-bar table of a run as parquet, with ``price`` (the close) and ``ts_event`` as readers expect them."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    stamp = pa.timestamp("us", tz="UTC")
-    kinds = {"ts": stamp, "ts_bar": stamp, "risk_reasons": pa.list_(pa.string())}
-    names = BarDone.__struct_fields__
-    values = zip(*map(msgspec.structs.astuple, bars), strict=True) if bars else ((),) * len(names)
-    columns = {name: pa.array(column, kinds.get(name)) for name, column in zip(names, values, strict=True)}
-    columns["ts_event"] = columns.pop("ts")
-    columns["price"] = columns["close"]
-    staged = path.with_suffix(".tmp")
-    try:
-        pq.write_table(pa.table(columns), staged, compression="zstd")
-        os.replace(staged, path)
-    except OSError as error:
-        staged.unlink(missing_ok=True)
-        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def read_table(path: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Return columns of figures of a run's table as float64 arrays, times as seconds since the epoch.
-
-    Raises:
-        ArtefactError: the file is missing, damaged or lacks a column, or a column holds no figures.
-    """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path, columns=list(names), memory_map=False)
-        columns = {}
-        for name in names:
-            column = table.column(name)
-            if pa.types.is_timestamp(column.type):
-                micros = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False).cast(pa.int64())
-                columns[name] = micros.to_numpy().astype(np.float64) / 1e6
-            else:
-                columns[name] = column.cast(pa.float64()).to_numpy()
-    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
-        raise ArtefactError(f"cannot read {path}: {error}") from error
-    return columns

@@ -21,9 +21,9 @@ from peaktrade_core.base.folders import SETTLED_NS
 from peaktrade_core.records import index
 from peaktrade_core.records.chain import RegistryChain
 from peaktrade_core.records.index import DaySum, FileState, Look, Query
-from peaktrade_core.records.rows import Line
-from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line
-from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record
+from peaktrade_core.records.rows import Line, line_of
+from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line, state_of
+from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record, read_record
 from peaktrade_core.workspace.workspace import Workspace
 
 __all__ = ["ALL", "Entry", "Query", "Registry"]
@@ -88,9 +88,11 @@ class Registry:
         return self.folder / f"{stamp}_{record.run_type}_{record.session_id}.json"
 
     def write(self, record: SessionRecord) -> Path:
-        """Write or replace a record and return its path; the hash of a finished one is in the chain before.
+        """Write or replace a record and return its path.
 
-        A chain that cannot be written keeps no record from being written: ``peaktrade audit verify`` tells which it lacks.
+        First comes the hash of a finished record into the chain, then the record, then its line into the index. A chain
+        that cannot be written keeps no record from being written (``peaktrade audit verify`` tells which it lacks), nor
+        does the index, which finds the file at its next look.
 
         Raises:
             EnvironmentFault: the folder cannot be written or the disk is full; an older record is untouched.
@@ -99,7 +101,10 @@ class Registry:
         if record.finished_at is not None:
             with suppress(PeaktradeError):
                 self.chain.enter(path.name, data, record.status, record.finished_at)
+        before = folder_ns(self.folder)
         write_atomic(path, data)
+        with suppress(OSError, sqlite3.Error, ArtefactError):
+            self._feed(path, data, before)
         return path
 
     def lines(self, query: Query = ALL) -> list[Line]:
@@ -182,6 +187,16 @@ class Registry:
             self._keepers -= 1
             stop.set()
             thread.join(2.0)
+
+    def _feed(self, path: Path, data: bytes, before: int) -> None:
+        """Enter a record that was just written into the index.
+
+        An index that was up to date with the folder as it was ``before`` [ns since epoch] is so with the folder as it is
+        now: whoever else wrote meanwhile enters theirs.
+        """
+        line = line_of(path.name, read_record(data)), state_of(path.stat())
+        with self._lock, closing(index.open_index(self._index)) as db:
+            self._write(db, [line], (), index.Change(before, folder_ns(self.folder)))
 
     def _entry(self, line: Line) -> Entry:
         """Return the entry of a line, read from its file."""
@@ -290,7 +305,11 @@ class Registry:
             self._write(db, batch, gone, None)
 
     def _write(
-        self, db: sqlite3.Connection, batch: Sequence[tuple[Line, FileState]], gone: Sequence[str], look: Look | None
+        self,
+        db: sqlite3.Connection,
+        batch: Sequence[tuple[Line, FileState]],
+        gone: Sequence[str],
+        look: Look | index.Change | None,
     ) -> None:
         """Write to the index and to what is known of it."""
         before, self._known = self._known, None

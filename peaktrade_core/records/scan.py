@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from stat import S_ISDIR, S_ISFIFO, S_ISREG
+from stat import S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG
 from typing import NamedTuple
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
@@ -89,12 +89,17 @@ def read_line(name: str, item: os.DirEntry[str]) -> tuple[Line, FileState] | Non
     """Read one file, None when it has vanished; what cannot be read is a line that says so."""
     try:
         stat = _stat(item)  # before its content, so that what changes meanwhile is read again
-        state = FileState(item.inode() & _INODE, stat.st_mtime_ns, stat.st_size)
-        return line_of(name, read_file(Path(item.path))), state
+        state = state_of(stat)._replace(inode=item.inode() & _INODE)  # a link's own, as listings say it
+        return line_of(name, _record_in(item.path, stat)), state
     except FileNotFoundError as error:
         return (fault_of(name, str(error)), state) if item.is_symlink() else None
     except (OSError, ArtefactError) as error:
         return fault_of(name, str(error)), state
+
+
+def state_of(stat: os.stat_result) -> FileState:
+    """Return by what the index tells whether a file changed."""
+    return FileState(stat.st_ino & _INODE, stat.st_mtime_ns, stat.st_size)
 
 
 def read_file(path: Path) -> SessionRecord:
@@ -104,13 +109,19 @@ def read_file(path: Path) -> SessionRecord:
         OSError: it cannot be read.
         ArtefactError: it is no record.
     """
-    mode = path.stat().st_mode
-    if S_ISFIFO(mode):
+    return _record_in(str(path), path.stat())
+
+
+def _record_in(path: str, stat: os.stat_result) -> SessionRecord:
+    """Return the record in a file of which the system says ``stat``."""
+    if S_ISFIFO(stat.st_mode):
         raise ArtefactError("is a pipe, not a file")
-    if not S_ISREG(mode) and not S_ISDIR(mode):
+    if not S_ISREG(stat.st_mode) and not S_ISDIR(stat.st_mode) and not S_ISLNK(stat.st_mode):
         raise ArtefactError("is a device, not a file")
-    with path.open("rb") as file:
-        data = file.read(LARGEST_RECORD + 1)
+    with open(path, "rb") as file:
+        data = file.read(min(stat.st_size, LARGEST_RECORD) + 1)
+        if len(data) > stat.st_size:  # it grows, or its size is not known beforehand
+            data += file.read(LARGEST_RECORD + 1 - len(data))
     if len(data) > LARGEST_RECORD:
         raise ArtefactError(f"is larger than {LARGEST_RECORD:,} bytes, which no record is")
     return read_record(data)

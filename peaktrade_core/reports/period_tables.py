@@ -8,24 +8,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import accumulate, cycle
 from typing import TYPE_CHECKING
 
 from peaktrade_core.base.clock import local
 from peaktrade_core.reports import summary as ps
 from peaktrade_core.runbooks.notebook_tables import check_table
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.views import SessionRow
 from peaktrade_core.schedule import periods
 from peaktrade_core.show import wording
+from peaktrade_core.show.chart import TONES, Chart, Line
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from peaktrade_core.reports.summary import Result, Summary
 
 MOST = 20  # rows of a list of sessions or alerts
+DOTTED = 50  # of more sessions the ends are not marked
 NO_SESSION = "No session began in this period. `peaktrade session run` starts one."
 
 
@@ -93,27 +94,27 @@ def period_results(summary: Summary) -> Table:
     )
 
 
-def period_figure(summary: Summary) -> go.Figure | Table:
-    """Return realized PnL over the period."""
-    from peaktrade_core.show.figures import results_figure
-
-    ended = [row for row in summary.sessions if row.ended_at and row.realized_pnl is not None]
-    ended.sort(key=lambda row: (row.ended_at, row.session_id))
+def period_figure(summary: Summary) -> Chart | Table:
+    """Return realized PnL, summed up over the sessions of the period in the order of their ends, a line a currency."""
+    ended: dict[str, list[tuple[datetime, str, float]]] = {}
+    for row in summary.sessions:
+        if row.ended_at and row.realized_pnl is not None:
+            rows = ended.setdefault(wording.quote_currency(row.symbol), [])
+            rows.append((row.ended_at, row.session_id, row.realized_pnl))
     if not ended:
         return Table("Realized PnL", (), [], empty="No session has ended, so there is nothing to draw.")
-    currencies = sorted({wording.quote_currency(row.symbol) for row in ended})
-    return results_figure(
-        {
-            currency: [
-                (summary.span.since, 0.0),
-                *(
-                    (row.ended_at, row.realized_pnl)
-                    for row in ended
-                    if wording.quote_currency(row.symbol) == currency and row.ended_at and row.realized_pnl is not None
-                ),
-            ]
-            for currency in currencies
-        }
+    lines = []
+    for (currency, rows), tone in zip(sorted(ended.items()), cycle(TONES), strict=False):
+        rows.sort()
+        ts, sums = [summary.span.since, *(at for at, *_ in rows)], [*accumulate((pnl for *_, pnl in rows), initial=0.0)]
+        lines.append(Line(currency, ts, sums, tone, stepped=True, dotted=len(ts) < DOTTED))
+    totals = ", ".join(wording.signed(line.values[-1], line.name) for line in lines)
+    return Chart(
+        name="results",
+        title="Realized PnL, summed up",
+        unit=lines[0].name if len(lines) == 1 else "",
+        label=f"Realized PnL, summed up over the period: {totals}",
+        lines=lines,
     )
 
 

@@ -192,32 +192,48 @@ def _run(
 
     state = np.array(decision.new_state(), dtype=np.float64)
     book, out = np.array(bk.new_book(decision.start_balance)), np.array(engine.new_out())
-    tape = np.zeros((CHUNK, engine.TAPE))
-    rows = np.zeros((engine.ROWS * CHUNK, 1 + engine.WIDTH))
+    size = min(CHUNK, len(bars))
+    tape = np.zeros((size, engine.TAPE))
+    rows = np.zeros((engine.ROWS * size, 1 + engine.WIDTH))
     kinds = [type(value) for value in Limits()]
     limits = tuple(kind(value) for kind, value in zip(kinds, decision.limits, strict=True))
-    fixed = (tuple(decision.params), state, book, out, tuple(map(float, decision.market)), limits, decision.bar_s)
-    run = None
+    run = compile_run(decision.strategy, (tuple(decision.params), tuple(map(float, decision.market)), limits), cache)
     found = []
     for at in range(0, len(bars), CHUNK):
         to = min(at + CHUNK, len(bars))
         trade_from = max(0, warmup - at)
-        given = (*fixed, bars.ts[at:to], bars.ohlcv[at:to], trade_from, tape, rows)
-        run = run or compile_run(decision.strategy, given, cache)
-        try:
-            used = run(*given)
-        except Exception as fault:  # a strategy is somebody else's code, and raises what it likes
-            raise _failed(decision, bars, warmup, int(book[bk.BARS]), fault) from fault
+        before = state.tolist(), book.tolist()
+        used = run(state, book, out, decision.bar_s, bars.ts[at:to], bars.ohlcv[at:to], trade_from, tape, rows)
+        if used is None:
+            raise _failed(decision, bars, warmup, at, *before)
         columns[:, max(at, warmup) - warmup : max(to, warmup) - warmup] = tape[trade_from : to - at].T
         rows[:used, 0] += at - warmup
         found.append(rows[:used].copy())
     return np.concatenate(found)
 
 
-def _failed(decision: Decision, bars: Bars, warmup: int, done: int, fault: Exception) -> StrategyError:
-    """Return the error of a strategy that raised, with the bar where that is known."""
-    where = "in the warm-up" if warmup and not done else f"on the bar at {iso(from_seconds(bars.ts[warmup + done]))}"
-    return StrategyError(f"strategy {decision.strategy.name!r} failed {where}: {type(fault).__name__}: {fault}")
+def _failed(
+    decision: Decision, bars: Bars, warmup: int, at: int, state: list[float], book: list[float]
+) -> StrategyError:
+    """Return the error of a strategy that raised while compiled: the same code in Python says what, and on which bar."""
+    name, out, step_s = decision.strategy.name, engine.new_out(), decision.bar_s
+    for row in range(at, len(bars)):
+        bar = bars[row]
+        try:
+            signal = float(decision.strategy.update(decision.params, state, *bar[1:]))
+            if row >= warmup:
+                closes = bar.ts + step_s
+                engine.step(
+                    book, out, decision.market, decision.limits, signal, bar.ts, closes, bar.open, bar.close, 0.0
+                )
+        except Exception as fault:  # a strategy is a stranger's code, and raises what it likes
+            where = "in the warm-up" if row < warmup else f"on the bar at {iso(from_seconds(bar.ts))}"
+            error = StrategyError(f"strategy {name!r} failed {where}: {type(fault).__name__}: {fault}")
+            error.__cause__ = fault
+            return error
+    return StrategyError(
+        f"strategy {name!r} fails when it is compiled, and does not as Python; simplify what it computes"
+    )
 
 
 def _gaps(ts: NDArray[np.float64], bar_s: float) -> NDArray[np.float64]:

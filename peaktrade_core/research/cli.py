@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
@@ -16,10 +15,6 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
-
-if TYPE_CHECKING:
-    from peaktrade_core.session.session import Plan
-    from peaktrade_core.trading.market import Bars
 
 
 @click.command()
@@ -35,13 +30,15 @@ def backtest(
     **options: Any,
 ) -> None:
     """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity."""
+    from peaktrade_core.candles.replay import bars_of
     from peaktrade_core.research.backtest import run_backtest
 
     workspace = Workspace(home, config)
     if strategy_module:
         load_strategy_module(Path(strategy_module))
     plan = plan_session(workspace, params=parse_params(params), **options)
-    bars = _bars_of(plan)
+    wanted = None if plan.config.steps is None else plan.config.warmup_candles + plan.config.steps
+    bars = bars_of(plan.feed, wanted)
     begin = time.perf_counter()
     result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
     took = time.perf_counter() - begin
@@ -69,14 +66,3 @@ def backtest(
         ((s.name, wording.NOTHING if s.value is None else f"{s.value:,.4g}", s.unit, s.definition) for s in statistics),
         right=("VALUE",),
     )
-
-
-def _bars_of(plan: Plan) -> Bars:
-    """Return the bars that a session with this plan would see, in columns."""
-    import numpy as np
-
-    from peaktrade_core.trading.market import Bars
-
-    wanted = None if plan.config.steps is None else plan.config.warmup_candles + plan.config.steps
-    table = np.array(list(islice(iter(plan.feed), wanted)), dtype=np.float64)
-    return Bars(table[:, 0], table[:, 1:], plan.feed.name)

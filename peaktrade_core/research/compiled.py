@@ -2,9 +2,9 @@
 
 The functions themselves stay plain Python. Starting at the loop and at the strategy, everything they call is found,
 cloned with its callees replaced by compiled ones, and compiled without any licence to reorder arithmetic. The result is
-kept on disk in a folder named by a digest of *all* that went in - bytecode, constants, the globals and free variables
-read, versions, processor - so a change anywhere means another folder and code that is out of date can never run.
-The folder may be deleted at any time. This module does not know what the code decides.
+kept on disk under a digest of *all* that went in - bytecode, constants, the globals and free variables read, versions,
+processor - so a change anywhere means another file and code that is out of date can never run. The folder may be
+deleted at any time. This module does not know what the code decides.
 
 Arithmetic on floats means the same both ways. What a strategy of one's own should leave alone: whole numbers beyond 64
 bits, and ``**`` or transcendental functions where the last digit matters.
@@ -15,108 +15,135 @@ from __future__ import annotations
 import builtins
 import dis
 import hashlib
-import os
-import shutil
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from peaktrade_core.base.errors import StrategyError
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.errors import EnvironmentFault, StrategyError
+from peaktrade_core.research.machine_code import Machine, MachineCode, keep, load, machine_code, processor
 from peaktrade_core.trading import engine
 from peaktrade_core.trading.costs import Market
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import Strategy
 
-UNUSED_S = 30 * 86_400.0  # compiled code that nobody used for so long is removed [s]
 KNOWN_MODULES = ("math", "numpy")  # what numba itself can compile calls into
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 _DULL = ("Failed in", "During:", "- Resolution failure", "- Of which", "[", "There are", "\x1b", "raised from", ">>>")
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # only the entry is called from Python; halves the time
+_WHOLES = 5  # numbers that come before the parameters, market and limits: how long each array is
 _ENTRY = """\
-def entry(params, state, book, out, market, limits, bar_s, ts, ohlcv, trade_from, tape, rows):
-    return run({params}, state, book, out, {market}, {limits}, bar_s, ts, ohlcv, trade_from, tape, rows)
+def entry(reals, wholes, state, book, out, ts, ohlcv, tape, rows):
+    n = wholes[1]
+    return run(
+        {Params}, carray(state, (wholes[2],)), carray(book, (wholes[3],)), carray(out, (wholes[4],)), {Market}, {Limits},
+        reals[0], carray(ts, (n,)), carray(ohlcv, (n, 5)), wholes[0],
+        carray(tape, (n, {tape})), carray(rows, ({rows} * n, {columns})),
+    )
 """
 
-Compiled = Callable[..., int]
-_READY: dict[str, Any] = {}  # what this process has compiled or loaded, by digest
+Numbers = tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]
+_ready: dict[str, Machine] = {}  # what this process has compiled or loaded, by digest
+_prepared: dict[tuple[Strategy, str], _Entry] = {}  # what this process has looked through, by strategy and entry
 
 
-def compile_run(strategy: Strategy, arguments: tuple[Any, ...], cache: Path | None) -> Compiled:
+def compile_run(strategy: Strategy, numbers: Numbers, cache: Path | None) -> Callable[..., int | None]:
     """Return the loop of :func:`engine.runner` compiled for a strategy.
+
+    The result takes the other arguments of the loop, ``(state, book, out, bar_s, ts, ohlcv, trade_from, tape, rows)``,
+    arrays contiguous and of float64, and returns what the loop returns, or None when the strategy raised.
 
     Args:
         strategy: any registered strategy, also from a notebook cell.
-        arguments: what the function will be called with: the loop's own arguments, with parameters, market and limits
-            as plain tuples. Only their types matter.
+        numbers: parameters, market and limits as plain tuples.
         cache: folder for compiled code, None to compile in memory only.
 
     Raises:
         StrategyError: the strategy, or something it uses, cannot be compiled; says what and why.
     """
-    code, entry = _prepare(strategy)
-    digest = code.digest(entry, arguments)
-    if digest not in _READY:
-        _READY[digest] = _build(code, entry, arguments, cache and cache / digest)
-    ready: Compiled = _READY[digest]
-    return ready
+    import numpy as np
+
+    entry = _prepare(strategy, numbers)
+    if entry.digest not in _ready:
+        _ready[entry.digest] = Machine((cache and load(cache, entry.digest)) or _build(entry, cache))
+    machine = _ready[entry.digest]
+    flat = [value for some in numbers for value in some]
+    reals = np.array([0.0, *(value for value in flat if not _whole(value))])
+    wholes = np.array([*[0] * _WHOLES, *(value for value in flat if _whole(value))], dtype=np.int64)
+
+    def run(
+        state: Any, book: Any, out: Any, bar_s: float, ts: Any, ohlcv: Any, trade_from: int, *rest: Any
+    ) -> int | None:
+        reals[0] = bar_s
+        wholes[:_WHOLES] = trade_from, len(ts), len(state), len(book), len(out)
+        return machine(reals, wholes, state, book, out, ts, ohlcv, *rest)
+
+    return run
 
 
-def code_digest(strategy: Strategy, arguments: tuple[Any, ...] = ()) -> str:
-    """Return the digest of everything that is compiled for a strategy; it names the folder in the cache.
+def code_digest(strategy: Strategy) -> str:
+    """Return the digest of everything that is compiled for a strategy; it names the file in the cache.
 
     Raises:
         StrategyError: the strategy uses something that cannot be compiled.
     """
-    code, entry = _prepare(strategy)
-    return code.digest(entry, arguments)
+    return _prepare(strategy, (tuple(strategy.params()), (0.0,) * len(Market._fields), tuple(Limits()))).digest
 
 
 class _Entry(NamedTuple):
     """The function that is called from outside: its text, the classes it names, the loop, and how much is our own."""
 
+    code: _Sources
     text: str
     names: dict[str, Any]
     run: Any
     trusted: int
+    digest: str
 
 
-def _prepare(strategy: Strategy) -> tuple[_Sources, _Entry]:
-    """Find all that has to be compiled for a strategy."""
-    code = _Sources(strategy.name)
-    code.add(engine.step)
-    trusted = len(code.functions) + 1
-    run = code.add(engine.runner(code.plain(strategy.update)))
-    text = _ENTRY.format(
-        params=_rebuild("Params", "params", strategy.params),
-        market=_rebuild("Market", "market", Market),
-        limits=_rebuild("Limits", "limits", Limits),
-    )
-    return code, _Entry(text, {"Params": strategy.params, "Market": Market, "Limits": Limits}, run, trusted)
+def _prepare(strategy: Strategy, numbers: Numbers) -> _Entry:
+    """Find all that has to be compiled for a strategy; it is looked through again only when something of it changed."""
+    names = {"Params": strategy.params, "Market": Market, "Limits": Limits}
+    text = _entry_text(names, numbers)
+    known = _prepared.get((strategy, text))
+    if known is None or not known.code.unchanged():
+        code = _Sources(strategy.name)
+        code.add(engine.step)
+        trusted = len(code.functions) + 1
+        run = code.add(engine.runner(code.plain(strategy.update)))
+        known = _prepared[strategy, text] = _Entry(code, text, names, run, trusted, code.digest(text, names))
+    return known
 
 
-def _kind(value: Any) -> str:
-    """Return the type of an argument as far as compiled code depends on it."""
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_kind, value))})"
-    return f"{type(value).__name__}{getattr(value, 'ndim', '')}"
+def _entry_text(names: dict[str, Any], numbers: Numbers) -> str:
+    """Return the source of the entry, which makes parameters, market and limits of the numbers that it is given."""
+    at = {"reals": 1, "wholes": _WHOLES}
+    made = {}
+    for name, values in zip(names, numbers, strict=True):
+        parts = []
+        for value in values:
+            where = "wholes" if _whole(value) else "reals"
+            parts.append(f"{where}[{at[where]}]{' != 0' if isinstance(value, bool) else ''}")
+            at[where] += 1
+        made[name] = f"{name}({', '.join(parts)})"
+    return _ENTRY.format(**made, tape=engine.TAPE, rows=engine.ROWS, columns=1 + engine.WIDTH)
 
 
-def _rebuild(name: str, variable: str, cls: type[Any]) -> str:
-    """Return the expression that makes a NamedTuple again; the compiled signature knows only plain tuples."""
-    return f"{name}({', '.join(f'{variable}[{i}]' for i in range(len(cls._fields)))})"
+def _whole(value: object) -> bool:
+    """Return whether a number is a whole one to compiled code."""
+    return hasattr(value, "__index__")
 
 
-class _Function(NamedTuple):
-    """A function to clone, and what it reads from outside itself."""
+class _Seen(NamedTuple):
+    """What a function to clone is made of, and what it reads from outside itself."""
 
-    function: FunctionType
+    code: CodeType
+    defaults: tuple[Any, ...] | None
+    keywords: tuple[Any, ...]
     outside: dict[str, object]
 
 
@@ -124,16 +151,17 @@ class _Sources:
     """All functions that are compiled together, found by following what each of them reads."""
 
     def __init__(self, strategy: str) -> None:
-        self.functions: dict[FunctionType, _Function] = {}
+        self.functions: dict[FunctionType, _Seen] = {}
         self._strategy = strategy
         self._text: list[str] = []
+        self._fixed = True  # whether nothing that was read can change in place
 
     def add(self, function: object) -> FunctionType:
         """Take in a function and all that it calls, and return it."""
         plain = self.plain(function)
         if plain not in self.functions:
             outside = dict(self._outside(plain))
-            self.functions[plain] = _Function(plain, outside)
+            self.functions[plain] = _Seen(plain.__code__, plain.__defaults__, _items(plain), outside)
             self._text.append(f"{len(self.functions)} {_code_text(plain.__code__)}")
             for name, value in [("defaults", plain.__defaults__), ("keywords", _items(plain)), *outside.items()]:
                 self._text.append(f"{name} = {self._describe(plain, name, value)}")
@@ -146,19 +174,30 @@ class _Sources:
             raise self.refuse(f"it is a {type(plain).__name__}, not a plain function")
         return plain
 
-    def digest(self, entry: _Entry, arguments: tuple[Any, ...]) -> str:
+    def digest(self, entry: str, classes: dict[str, Any]) -> str:
         """Return the name of this code on this machine: 32 hexadecimal digits."""
-        import llvmlite.binding as llvm  # type: ignore[import-untyped]
-        import numba
         import numpy as np
 
-        fields = [cls._fields for cls in entry.names.values()]
-        kinds = [_kind(value) for value in arguments]
-        features = llvm.get_host_cpu_features().flatten()
-        machine = (sys.version, numba.__version__, np.__version__, llvm.get_host_cpu_name(), features)
-        how = f"{fields} {kinds} {_INNER} {_code_text(_clone.__code__)}"
-        text = "\n".join([*self._text, entry.text, how, *machine])
+        fields = [cls._fields for cls in classes.values()]
+        machine = (sys.version, version("numba"), np.__version__, *processor())
+        how = f"{fields} {_INNER} {_code_text(_clone.__code__)} {_code_text(_compile.__code__)}"
+        text = "\n".join([*self._text, entry, how, *machine])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def unchanged(self) -> bool:
+        """Return whether each function still is what it was, and reads what it read."""
+        return self._fixed and all(self._same(function, seen) for function, seen in self.functions.items())
+
+    def _same(self, function: FunctionType, seen: _Seen) -> bool:
+        """Return whether one function is unchanged."""
+        now = dict(self._outside(function))
+        return (
+            function.__code__ is seen.code
+            and function.__defaults__ is seen.defaults
+            and _items(function) == seen.keywords
+            and now.keys() == seen.outside.keys()
+            and all(now[name] is value for name, value in seen.outside.items())
+        )
 
     def refuse(self, why: str) -> StrategyError:
         """Return the error that says why the strategy cannot be compiled."""
@@ -196,6 +235,7 @@ class _Sources:
             return f"NamedTuple {value.__name__}{value._fields}"
         if type(value).__name__ == "ndarray":
             array: Any = value
+            self._fixed = False
             return f"array {array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
         if isinstance(value, tuple):
             return f"{type(value).__name__}({', '.join(self._describe(function, name, item) for item in value)})"
@@ -241,48 +281,36 @@ def _place(function: FunctionType) -> str:
     return f"{function.__name__}() ({Path(function.__code__.co_filename).name}:{function.__code__.co_firstlineno})"
 
 
-def _build(code: _Sources, entry: _Entry, arguments: tuple[Any, ...], folder: Path | None) -> Any:
-    """Clone and compile, or load what an earlier process compiled."""
+def _build(entry: _Entry, cache: Path | None) -> MachineCode:
+    """Compile, and keep the result for other processes."""
+    try:
+        machine = _compile(entry)
+    except Exception as fault:  # nothing has run yet: whatever it is, numba cannot compile this code
+        raise entry.code.refuse(_reason(fault)) from fault
+    if cache is not None:
+        try:
+            keep(cache, entry.digest, machine)
+        except EnvironmentFault as fault:  # costs time, nothing else
+            warnings.warn(f"compiled code is not kept in {cache}: {fault}", RuntimeWarning, stacklevel=2)
+    return machine
+
+
+def _compile(entry: _Entry) -> MachineCode:
+    """Compile the entry with all that it calls into one function of pointers."""
+    import llvmlite.binding as llvm  # type: ignore[import-untyped]
     import numba
 
-    def compiled(path: Path | None) -> Any:
-        clones = _clone(code, entry.trusted)
-        space = {"__name__": __name__, "run": clones[entry.run], **entry.names}
-        exec(compile(entry.text, str(path or "<entry>"), "exec"), space)  # noqa: S102 - our own text, see _ENTRY
-        function = numba.njit(space["entry"], cache=path is not None)
-        function.compile(tuple(numba.typeof(value) for value in arguments))
-        return function
-
-    try:
-        try:
-            return compiled(folder and _entry_file(folder, entry.text))
-        except Exception as fault:  # a cache that cannot be written or read costs time, nothing else
-            if folder is None or isinstance(fault, numba.core.errors.NumbaError):
-                raise
-            function = compiled(None)
-            warnings.warn(f"compiled code is not kept in {folder}: {fault}", RuntimeWarning, stacklevel=2)
-            return function
-    except Exception as fault:  # nothing has run yet: whatever it is, numba cannot compile this code
-        raise code.refuse(_reason(fault)) from fault
-
-
-def _entry_file(folder: Path, text: str) -> Path:
-    """Write the source that numba files its compiled code beside, unless it is there, and return its path.
-
-    What nobody has used for long is removed when something new comes; a folder's own time says when it was used.
-    """
-    path = folder / "entry.py"
-    if not path.is_file() or path.read_text() != text:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, text.encode())
-        oldest = time.time() - UNUSED_S
-        for other in folder.parent.iterdir():
-            with suppress(OSError):  # somebody else may be at it
-                if other.is_dir() and other.stat().st_mtime < oldest:
-                    shutil.rmtree(other)
-    else:
-        os.utime(folder)
-    return path
+    space = {"__name__": __name__, "run": _clone(entry.code, entry.trusted)[entry.run], "carray": numba.carray}
+    space |= entry.names
+    exec(compile(entry.text, "<entry>", "exec"), space)  # noqa: S102 - our own text, see _ENTRY
+    function = numba.njit(space["entry"], **_INNER)
+    reals, wholes = numba.types.CPointer(numba.float64), numba.types.CPointer(numba.int64)
+    function.compile((reals, wholes, *[reals] * 7))
+    (made,) = function.overloads.values()
+    module = llvm.parse_assembly(made.library.get_llvm_str())
+    outside = {f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")}
+    _, _, (code, _) = made.library.serialize_using_object_code()
+    return machine_code(made.fndesc.llvm_func_name, code, outside)
 
 
 def _clone(code: _Sources, trusted: int) -> dict[FunctionType, Any]:
@@ -294,14 +322,14 @@ def _clone(code: _Sources, trusted: int) -> dict[FunctionType, Any]:
 
     clones: dict[FunctionType, Any] = {}
     spaces = []
-    for n, (function, outside) in enumerate(code.functions.values()):
+    for n, (function, seen) in enumerate(code.functions.items()):
         space: dict[str, Any] = {"__builtins__": builtins, "__name__": __name__}  # a module any process can import
         cells = tuple(CellType() for _ in function.__code__.co_freevars)
         clone = FunctionType(function.__code__, space, function.__name__, function.__defaults__, cells)
         clone.__kwdefaults__ = function.__kwdefaults__
         ours = function.__module__.startswith("peaktrade_core.") if function.__module__ else False
         clones[function] = numba.njit(clone, boundscheck=n >= trusted, forceinline=ours, **_INNER)
-        spaces.append((outside, space, dict(zip(function.__code__.co_freevars, cells, strict=True))))
+        spaces.append((seen.outside, space, dict(zip(function.__code__.co_freevars, cells, strict=True))))
     for outside, space, by_name in spaces:
         for name, value in outside.items():
             plain = getattr(value, "py_func", value)

@@ -14,7 +14,7 @@ import msgspec
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import DataError, StrategyError
-from peaktrade_core.halts.states import STATES, TradingState
+from peaktrade_core.halts.scope import TradingState
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
@@ -70,7 +70,7 @@ def preview(plan: Plan, state: TradingState, account: Callable[[str, float, floa
     last, seen, signal = _look(plan)
     decision, config = plan.decision, plan.config
     book, out = bk.new_book(config.start_balance), engine.new_out()
-    book[bk.STATE] = float(STATES.index(state.state))
+    book[bk.STATE] = float(state.level)
     closes = last.ts + decision.bar_s
     rows = engine.step(book, out, decision.market, decision.limits, signal, last.ts, closes, last.open, last.close, 0.0)
     found = Preview(

@@ -18,7 +18,7 @@ import msgspec
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.halts.gate import rearm
-from peaktrade_core.halts.states import STATES
+from peaktrade_core.halts.scope import STATES
 from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine

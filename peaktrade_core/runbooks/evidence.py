@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -17,7 +17,8 @@ from peaktrade_core.base.people import same_person
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check
 
 SCHEMA = 1
-ROLES = ("operator", "risk_officer", "owner")
+Role = Literal["operator", "risk_officer", "owner"]
+ROLES: tuple[Role, ...] = get_args(Role)
 OPEN = "open"
 PASSED, WARNED, FAILED, STOPPED, INCOMPLETE, RUNNING = "passed", "warned", "failed", "stopped", "incomplete", "running"
 _OUTCOME = {PASS: PASSED, UNKNOWN: WARNED, WARN: WARNED, FAIL: FAILED}

@@ -17,11 +17,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from inspect import unwrap
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+import msgspec
 import nbformat
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
@@ -52,6 +54,7 @@ class _Limits(NamedTuple):
     """What a run must keep to, as the engine needs it."""
 
     home: Path
+    autosave: Path | None
     timeout_s: float
     deadline: float
     watch: Callable[[int, int], None]
@@ -109,6 +112,7 @@ class _Engine(Engine):  # type: ignore[misc]
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, limits: _Limits, **_: Any) -> None:
         """Execute the notebook and note a fault in its metadata."""
+        nb_man.save = partial(_save, nb_man, limits.autosave)
         folder = tempfile.mkdtemp(prefix="pt")  # short: the path of a Unix socket has little room
         client = _Client(
             nb_man,
@@ -133,6 +137,13 @@ class _Engine(Engine):  # type: ignore[misc]
 papermill_engines.register(ENGINE, _Engine)
 
 
+def _save(nb_man: Any, path: Path | None, **_: object) -> None:
+    """Keep the unfinished notebook. papermill would copy and format all of it twice a cell, a third of a short run."""
+    if path is not None:
+        path.write_bytes(msgspec.json.encode(nb_man.nb))
+        nb_man.last_save_time = nb_man.now()
+
+
 def execute(
     path: Path,
     parameters: Mapping[str, object],
@@ -148,7 +159,7 @@ def execute(
         path: the notebook; it is not changed.
         parameters: values to inject, already checked; empty to run the notebook as it stands.
         home: the workspace; the kernel finds it in ``PEAKTRADE_HOME`` and starts in it.
-        autosave: where papermill keeps the unfinished notebook up to date, cell by cell; None for nowhere.
+        autosave: where the unfinished notebook is kept up to date, cell by cell; None for nowhere.
         timeout_s: time limit for the whole run [s].
         watch: called before each code cell with its number and how many there are.
 
@@ -163,9 +174,9 @@ def execute(
         notebook = parameterize_notebook(notebook, dict(parameters), engine_name=ENGINE)
         injected = next(c for c in notebook.cells if "injected-parameters" in c.metadata.get("tags", []))
         check_injected(injected.source, parameters, path.name)
-    limits = _Limits(home, timeout_s, time.monotonic() + timeout_s, watch)
+    limits = _Limits(home, autosave, timeout_s, time.monotonic() + timeout_s, watch)
     done = papermill_engines.execute_notebook_with_engine(
-        ENGINE, notebook, "python3", output_path=autosave and str(autosave), progress_bar=False, limits=limits
+        ENGINE, notebook, "python3", output_path=None, progress_bar=False, limits=limits
     )
     fault = done.metadata.pop("peaktrade_fault", None) or _unrun(done)
     return Executed(done, fault)

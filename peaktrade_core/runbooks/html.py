@@ -1,6 +1,6 @@
 """A notebook as one HTML file that needs nothing else: no network, no CDN, and no script where its figures can do without.
 
-Figures are drawn as SVG. One that holds more than that knows is drawn by a plotly that the page then carries; a content
+Charts bring their drawing as SVG. Any other figure of plotly's is drawn by a plotly that the page then carries; a content
 security policy names the digests of its own two scripts, so that no other script can run and nothing can be
 fetched, whatever a cell printed.
 """
@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.show.figure_svg import draw
+from peaktrade_core.show.drawing import DRAWN, PLOTLY
 
-PLOTLY = "application/vnd.plotly.v1+json"
 TEMPLATE = "peaktrade"
 _SCRIPTS = "<!--scripts-->"  # nbconvert parses and writes the page again: megabytes of script go in after that
 _NOTEBOOK_LINK = re.compile(r'<a [^>]*href="(?![a-z]+:)[^"]*\.ipynb[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
@@ -52,14 +51,12 @@ def to_html(notebook: Any) -> str:
 
 
 def _drawn(notebook: Any) -> Any:
-    """Return a copy of a notebook with its figures as SVG, where that can be done."""
+    """Return a copy of a notebook in which charts are their drawings alone."""
     copied = copy.deepcopy(notebook)
     for cell in copied.cells:
         for output in cell.get("outputs", ()):
-            figure = output.get("data", {}).get(PLOTLY)
-            if figure is not None and (drawn := draw(figure)) is not None:
-                del output["data"][PLOTLY]
-                output["data"]["text/html"] = drawn
+            if "".join(output.get("data", {}).get("text/html", "")).startswith(DRAWN):
+                output["data"].pop(PLOTLY, None)
     return copied
 
 

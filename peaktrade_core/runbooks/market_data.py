@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import DataError
@@ -11,12 +11,10 @@ from peaktrade_core.candles import checks as candle_checks
 from peaktrade_core.candles import fetch as market_data
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.runbooks.notebook_tables import check_table
-from peaktrade_core.show import figures, wording
+from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Span
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 DRAWN = 200  # gaps that a figure shows at most
 EMPTY = "No candles are stored. `peaktrade exchange fetch SYMBOL` downloads some."
@@ -100,22 +98,25 @@ def odd_candles(candles: CandleSeries, limit: int = 10) -> Table:
     )
 
 
-def candles_figure(candles: CandleSeries) -> go.Figure:
-    """Return the close over time with the gaps as bands and the outliers as crosses."""
-    bars, findings = CandleStore.of_workspace(candles.workspace.home).read(candles.series), candles.verdict.findings
-    moments = [from_seconds(ts) for ts in bars.ts.tolist()]
-    closes = bars.ohlcv[:, 3].tolist()
-    far = {_parsed(one["ts"]): float(one["deviations"]) for one in findings.get("outliers", [])}
-    return figures.candles_figure(
-        candles.series.symbol,
-        wording.quote_currency(candles.series.symbol),
-        moments,
-        closes,
-        timedelta(seconds=candles.series.bar_s),
-        gaps=[(_parsed(one["first"]), _parsed(one["last"])) for one in _longest(findings.get("gaps", []), DRAWN)],
-        odd=[
-            figures.Mark(at, c, f"{far[at]:.0f} deviations") for at, c in zip(moments, closes, strict=True) if at in far
-        ],
+def candles_figure(candles: CandleSeries) -> Chart:
+    """Return the close over time, interrupted and shaded where bars are missing, with the outliers as crosses."""
+    series, findings = candles.series, candles.verdict.findings
+    bars, found = CandleStore.of_workspace(candles.workspace.home).read(series), findings.get("outliers", [])
+    moments, closes = [from_seconds(ts) for ts in bars.ts.tolist()], bars.ohlcv[:, 3].tolist()
+    far = {_parsed(one["ts"]): float(one["deviations"]) for one in found}
+    odd = [Mark(at, c, f"{far[at]:.0f} deviations") for at, c in zip(moments, closes, strict=True) if at in far]
+    bar = timedelta(seconds=series.bar_s)
+    gaps = [
+        Span(_parsed(one["first"]), _parsed(one["last"]) + bar) for one in _longest(findings.get("gaps", []), DRAWN)
+    ]
+    return Chart(
+        name="close",
+        title=f"{series.symbol}: close, gaps shaded",
+        unit=wording.quote_currency(series.symbol),
+        label=f"Close of {series.symbol} over {len(moments)} bars, with {len(gaps)} gaps and {len(odd)} outliers",
+        lines=[Line("close", moments, closes, "ink", 1.5, breaks=[gap.first for gap in gaps])],
+        marks=[Marks("outlier", "cross", "red", odd)] if odd else [],
+        spans=gaps,
     )
 
 

@@ -5,8 +5,9 @@ Notebooks import these from :mod:`peaktrade_core`; the tables are in :mod:`noteb
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,14 @@ from peaktrade_core.runs.questions import DRAWDOWN_REVIEW
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.recovery import recover
-from peaktrade_core.show import figures, wording
+from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart, Level, Line, Mark, Marks, Tone
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from peaktrade_core.session.session import Plan, Progress
 
 NO_BARS = "This session traded no bar, so there is nothing to draw. Its status and error say why."
@@ -83,14 +83,14 @@ class Session:
         return float(given) if isinstance(given, (int, float)) else 0.0
 
     @cached_property
-    def series(self) -> figures.Series:
-        """The session bar by bar, as figures take it."""
-        peak, drawdown = self.start_balance, []
-        for bar in self.bars:
-            peak = max(peak, bar.equity)
-            drawdown.append(1.0 - bar.equity / peak)
-        bars = self.bars
-        return figures.Series([b.ts for b in bars], [b.close for b in bars], [b.equity for b in bars], drawdown)
+    def drawdown(self) -> list[float]:
+        """How far the equity was below its peak, bar by bar [fraction]."""
+        peaks = accumulate((bar.equity for bar in self.bars), max, initial=self.start_balance)
+        return [1.0 - bar.equity / peak for bar, peak in zip(self.bars, islice(peaks, 1, None), strict=True)]
+
+    def line(self, name: str, values: Sequence[float], tone: Tone, width: float = 2.0, *, filled: bool = False) -> Line:
+        """Return a line with one value a bar."""
+        return Line(name, [bar.ts for bar in self.bars], values, tone, width, filled=filled)
 
 
 def open_workspace(home: str | Path | None = None) -> Workspace:
@@ -140,35 +140,62 @@ def _progress_line() -> Callable[[Progress], None]:
     return watch
 
 
-def equity_figure(session: Session) -> go.Figure | Table:
-    """Return equity over time."""
-    if not session.bars:
+def equity_figure(session: Session) -> Chart | Table:
+    """Return equity over time, against the start balance."""
+    equity, start, unit = [bar.equity for bar in session.bars], session.start_balance, session.currency
+    if not equity:
         return _nothing_to_draw("Equity", session)
-    return figures.equity_figure(session.series, session.start_balance, session.currency)
+    return Chart(
+        name="equity",
+        title="Equity",
+        unit=unit,
+        label=f"Equity over {len(equity)} bars: from {start:,.2f} to {equity[-1]:,.2f} {unit}, "
+        f"lowest {min(equity):,.2f}, highest {max(equity):,.2f}",
+        lines=[session.line("equity", equity, "accent")],
+        levels=[Level(start, "start balance")],
+    )
 
 
-def drawdown_figure(session: Session) -> go.Figure | Table:
-    """Return drawdown over time, with the line from which a risk review is due."""
+def drawdown_figure(session: Session) -> Chart | Table:
+    """Return drawdown over time [%], with the line from which a risk review is due once it comes near."""
     if not session.bars:
         return _nothing_to_draw("Drawdown", session)
-    return figures.drawdown_figure(session.series, DRAWDOWN_REVIEW)
+    most = max(session.drawdown)
+    return Chart(
+        name="drawdown",
+        title="Drawdown",
+        unit="%",
+        digits=4,
+        label=f"Drawdown over {len(session.bars)} bars: at most {100 * most:.2f} percent, "
+        f"review from {100 * DRAWDOWN_REVIEW:g} percent",
+        lines=[session.line("drawdown", [-100.0 * value for value in session.drawdown], "red", 1.0, filled=True)],
+        levels=[Level(-100.0 * DRAWDOWN_REVIEW, "risk review", "amber")] if most > 0.4 * DRAWDOWN_REVIEW else [],
+    )
 
 
-def price_figure(session: Session) -> go.Figure | Table:
+def price_figure(session: Session) -> Chart | Table:
     """Return the close over time with the fills and the denied orders on it."""
     if not session.bars:
         return _nothing_to_draw("Price", session)
-    marks = [
-        figures.Mark(f.ts, f.price, f"{'buy' if f.qty > 0 else 'sell'} {abs(f.qty):g} at {f.price:,.2f}")
-        for f in session.fills
-    ]
-    return figures.price_figure(
-        session.series,
-        session.record.symbol or "",
-        session.currency,
-        buys=[mark for mark, fill in zip(marks, session.fills, strict=True) if fill.qty > 0],
-        sells=[mark for mark, fill in zip(marks, session.fills, strict=True) if fill.qty < 0],
-        denied=[figures.Mark(d.ts, d.price, f"denied: {d.code}") for d in session.denials],
+    fills: dict[bool, list[Mark]] = {True: [], False: []}
+    for fill in session.fills:
+        said = f"{'buy' if fill.qty > 0 else 'sell'} {abs(fill.qty):g} at {fill.price:,.2f}"
+        fills[fill.qty > 0].append(Mark(fill.ts, fill.price, said))
+    denied = [Mark(denial.ts, denial.price, f"denied: {denial.code}") for denial in session.denials]
+    kinds = (
+        Marks("buy", "up", "green", fills[True]),
+        Marks("sell", "down", "red", fills[False]),
+        Marks("denied", "cross", "amber", denied),
+    )
+    symbol, close = session.record.symbol or "", [bar.close for bar in session.bars]
+    return Chart(
+        name="price",
+        title=f"{symbol}: close and fills",
+        unit=session.currency,
+        label=f"Close of {symbol} over {len(close)} bars from {close[0]:,.2f} to {close[-1]:,.2f} {session.currency}, "
+        f"with {len(fills[True])} buys, {len(fills[False])} sells and {len(denied)} denied orders",
+        lines=[session.line("close", close, "ink", 1.2)],
+        marks=[kind for kind in kinds if kind.marks],
     )
 
 

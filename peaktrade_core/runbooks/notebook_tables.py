@@ -213,16 +213,16 @@ def _level(level: str) -> Cell:
 
 def deny_table(session: Session) -> Table:
     """Return which codes denied orders, how often, with which figures, and what to do about it."""
-    from peaktrade_core.runs.deny_help import DENY_HELP, UNKNOWN
+    from peaktrade_core.runs.handbook import denial_help
 
     rows = []
     for code in sorted({denial.code for denial in session.denials}):
         found = [denial for denial in session.denials if denial.code == code]
         biggest = max(found, key=lambda d: d.value or 0.0)
-        help_ = DENY_HELP.get(code, UNKNOWN)
+        help_ = denial_help(code)
         figures_ = f"{wording.money(biggest.value)} of {wording.money(biggest.limit)}"
         rows.append(
-            (code, len(found), figures_, wording.moment(found[0].ts), help_.meaning, Cell(help_.next_step, code=True))
+            (code, len(found), figures_, wording.moment(found[0].ts), help_.meaning, Cell(help_.step, code=True))
         )
     columns = ("Code", "Times", "Most, of limit", "First (UTC)", "Meaning", "What to do")
     return Table("Denied orders", columns, rows, numbers=(1, 2), empty=session.fault or "No order was denied.")

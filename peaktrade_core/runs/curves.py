@@ -13,8 +13,9 @@ import msgspec
 
 from peaktrade_core.base.clock import EPOCH, from_seconds
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.records.bar_table import read_table
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.records.journal import read_journal, read_table, read_tail
+from peaktrade_core.records.journal import read_journal, read_tail
 from peaktrade_core.trading.events import BarDone
 
 if TYPE_CHECKING:

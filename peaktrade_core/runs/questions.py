@@ -16,7 +16,7 @@ from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, answers, question
 from peaktrade_core.records.registry import Query
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.run_views import ACTIVE, DIED
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.trading.market import timeframe_seconds

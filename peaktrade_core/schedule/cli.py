@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import getpass
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
+from functools import partial
 
 import click
 
@@ -37,12 +36,18 @@ def schedule() -> None:
 @click.option("--once", is_flag=True, help="Work off what is due now and return; for cron or a systemd timer.")
 @workspace_options
 def run(home: str | None, config: str | None, once: bool) -> int:
-    """Work off what was missed, then whatever becomes due, until Ctrl-C; exit code 1 when a job failed."""
-    from peaktrade_core.schedule.scheduler import Scheduler
+    """Do only the jobs, which `peaktrade watch` does, too: what was missed, then whatever becomes due, until Ctrl-C.
+
+    Exit code 1 when a job failed.
+    """
+    from peaktrade_core.schedule.schedule import ALONE
+    from peaktrade_core.schedule.scheduler import Scheduler, start_job
 
     workspace = Workspace(home, config)
     plan = open_schedule(workspace)
-    scheduler = Scheduler(plan, lambda name, period: _start(workspace, name, period), _tell)
+    if running := plan.runner():
+        _tell(f"`{running}` runs the jobs of this workspace already; each period is done once all the same")
+    scheduler = Scheduler(plan, partial(start_job, workspace), _tell, called="" if once else ALONE)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: scheduler.stop())
     if not once:
@@ -82,7 +87,8 @@ def list_jobs(home: str | None, config: str | None, as_json: bool) -> None:
 @workspace_options
 def status(home: str | None, config: str | None, as_json: bool) -> int:
     """Show the last run of each job and what is missing; exit code 1 when one failed or is overdue."""
-    states = [state for state in open_schedule(Workspace(home, config)).states() if state.enabled]
+    plan = open_schedule(Workspace(home, config))
+    states = [state for state in plan.states() if state.enabled]
     bad = [s for s in states if s.overdue or s.status in (jb.FAILED, jb.TIMED_OUT, jb.CRASHED)]
     if as_json:
         print_json(states)
@@ -104,8 +110,10 @@ def status(home: str | None, config: str | None, as_json: bool) -> int:
         ),
         right=("TOOK",),
     )
+    running = plan.runner()
+    click.echo(f"`{running}` runs the jobs" if running else "nothing runs the jobs now: start `peaktrade watch`")
     if any(s.missing for s in states):
-        click.echo("`peaktrade schedule run --once` works off what is not done; is a scheduler running?")
+        click.echo("`peaktrade schedule run --once` works off what is not done")
     return 1 if bad else 0
 
 
@@ -163,17 +171,6 @@ def work(home: str | None, config: str | None, job: str, label: str, due_at: dat
         return BUSY
     click.echo(f"{job} {label}: {end.status}, {end.message}")
     return 0 if end.status == jb.COMPLETED else 1
-
-
-def _start(workspace: Workspace, name: str, period: jb.Period) -> subprocess.Popen[bytes]:
-    """Start a worker that outlives us; what it prints goes to ``logs/jobs.log``."""
-    from peaktrade_core.base.processes import spawn
-
-    log = workspace.home / "logs" / "jobs.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    words = ["schedule", "work", name, period.label, f"{period.due_at:%Y-%m-%dT%H:%M:%S%z}"]
-    options = ["--home", str(workspace.home), "--config", str(workspace.config_path)]
-    return spawn([sys.executable, "-m", "peaktrade_core", *words, *options], folder=workspace.home, console=log)
 
 
 def _tell(line: str) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
-from peaktrade_core.schedule.jobs import DAY, TIME, WEEK, Period
+from peaktrade_core.schedule.jobs import TIME, Period
+from peaktrade_core.schedule.periods import DAY, WEEK
 from peaktrade_core.schedule.schedule import JOBS_FILE, Done, JobKind, Schedule
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.workspace.workspace import Workspace

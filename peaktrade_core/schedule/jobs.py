@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from peaktrade_core.base.clock import as_utc
+from peaktrade_core.base.typed import Checked
+from peaktrade_core.schedule.periods import DAY, WEEK, span_of
 
-DAY, WEEK, TIME = "day", "week", "time"  # what one run of a job stands for
+TIME = "time"  # what one run of a job stands for, if not a day or a week
 MOMENT = "T"  # in the label of a moment, and of no day or week
 COMPLETED, FAILED, TIMED_OUT, CRASHED, RUNNING = "completed", "failed", "timed_out", "crashed", "running"
 
@@ -29,7 +33,7 @@ class Period(msgspec.Struct, frozen=True):
     due_at: datetime
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Job(Checked, frozen=True, kw_only=True):
     """One job of ``config/jobs.toml``.
 
     Attributes:
@@ -42,10 +46,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     cron: str
     enabled: bool = True
-    catch_up_days: int = 0
-    timeout_s: float = 600.0
-    retries: int = 1
-    retry_after_s: float = 60.0
+    catch_up_days: Annotated[int, Meta(ge=0, le=365)] = 0
+    timeout_s: Annotated[float, Meta(ge=1.0, le=86_400.0)] = 600.0
+    retries: Annotated[int, Meta(ge=0, le=20)] = 1
+    retry_after_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 60.0
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -165,12 +169,8 @@ class History:
 
 def label_of(kind: str, due_at: datetime) -> str:
     """Return what a run that is due at a moment stands for: the UTC day or ISO week before it, or the moment itself."""
-    before = (as_utc(due_at) - timedelta(days=7 if kind == WEEK else 1)).date()
-    if kind == DAY:
-        return before.isoformat()
-    if kind == WEEK:
-        year, week, _ = before.isocalendar()
-        return f"{year}-W{week:02d}"
+    if kind in (DAY, WEEK):
+        return span_of(kind, as_utc(due_at)).before.label
     return as_utc(due_at).isoformat(timespec="minutes")
 
 

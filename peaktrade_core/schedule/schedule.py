@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -20,13 +20,18 @@ import msgspec
 
 from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, ExchangeError, UnknownNameError
+from peaktrade_core.base.files import read_toml
 from peaktrade_core.base.log import append_line
+from peaktrade_core.base.typed import Checked, read
 from peaktrade_core.schedule import jobs as jb
 from peaktrade_core.schedule.job_log import RunLog, next_time, times_between, trigger
 from peaktrade_core.schedule.periods import span_named
 
 JOBS_FILE = Path("config") / "jobs.toml"
 CRASHED = "the process of the run ended without a word"
+WATCH, ALONE = "watch", "schedule-run"
+RUNNERS = {WATCH: "peaktrade watch", ALONE: "peaktrade schedule run"}
+"""What runs jobs, by the lock that it holds while it does: no job has such a name."""
 LOOK_BACK = timedelta(days=8)  # of a job that makes up only the latest period
 
 
@@ -50,11 +55,11 @@ class JobKind(NamedTuple):
     work: Callable[[jb.Period], Done]
 
 
-class JobsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class JobsFile(Checked, frozen=True):
     """``config/jobs.toml``."""
 
     time_zone: str = "Europe/Berlin"
-    jobs: dict[str, jb.Job] = {}
+    jobs: dict[str, jb.Job] = msgspec.field(default_factory=dict)
 
 
 class JobState(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,40 +94,24 @@ def read_jobs(path: Path, kinds: Mapping[str, JobKind]) -> JobsFile:
         ConfigError: the file is missing, no TOML, or holds a wrong key, value or schedule; names file and key.
         UnknownNameError: a job that peaktrade does not know.
     """
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist; `peaktrade init` writes one into a new workspace")
+    raw = read_toml(path)
     try:
-        read = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), JobsFile)
-        zone = ZoneInfo(read.time_zone)
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist; `peaktrade init` writes one into a new workspace") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        found = read(raw, JobsFile)
+        zone = ZoneInfo(found.time_zone)
+    except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    except msgspec.ValidationError as error:
-        text, _, where = str(error).partition(" - at `$.")
-        raise ConfigError(f"{path}: {where.rstrip('`') + ': ' if where else ''}{text}") from None
     except (ZoneInfoNotFoundError, ValueError):
         raise ConfigError(f"{path}: time_zone must be a name such as Europe/Berlin or UTC") from None
-    for name, job in read.jobs.items():
+    for name, job in found.jobs.items():
         if name not in kinds:
             raise UnknownNameError("job", name, list(kinds), f"{path} names it; peaktrade schedule list")
         try:
             trigger(job.cron, zone)
-            _check(job)
         except ConfigError as error:
             raise ConfigError(f"{path}: jobs.{name}: {error}") from None
-    return read
-
-
-def _check(job: jb.Job) -> None:
-    """Refuse settings out of range."""
-    for key, low, high in (
-        ("catch_up_days", 0, 365),
-        ("timeout_s", 1, 86_400),
-        ("retries", 0, 20),
-        ("retry_after_s", 0, 86_400),
-    ):
-        value = getattr(job, key)
-        if not low <= value <= high:
-            raise ConfigError(f"{key} = {value!r} must be from {low} to {high}")
+    return found
 
 
 class Schedule:
@@ -144,6 +133,16 @@ class Schedule:
     def now(self) -> datetime:
         """Return the time."""
         return self._clock.now()
+
+    @contextmanager
+    def run_by(self, called: str) -> Iterator[None]:
+        """Have others see inside the block that one of :data:`RUNNERS` runs the jobs; an empty name shows nothing."""
+        with self.log.lock(called, 0.2) if called else nullcontext():
+            yield
+
+    def runner(self) -> str:
+        """Return the command that runs the jobs at this moment, empty when none does."""
+        return next((command for called, command in RUNNERS.items() if self.log.busy(called)), "")
 
     def job(self, name: str) -> jb.Job:
         """Return a job of the file.

@@ -1,13 +1,15 @@
 """The scheduler: wakes when a job is due, has each period worked off in a process of its own, and ends what hangs.
 
-Several may run at once, on one machine; the jobs' locks and the run log see to it that a period is done once. Being
-killed costs nothing: a worker ends by itself, and the next scheduler sees what is missing.
+It runs inside ``peaktrade watch``, or alone as ``peaktrade schedule run``. Several may run at once, on one machine; the
+jobs' locks and the run log see to it that a period is done once. Being killed costs nothing: a worker ends by itself, and
+the next scheduler sees what is missing.
 """
 
 from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,9 +17,11 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
+from peaktrade_core.base.processes import spawn
 from peaktrade_core.schedule import jobs as jb
 from peaktrade_core.schedule.job_log import trigger
 from peaktrade_core.schedule.schedule import Schedule
+from peaktrade_core.workspace.workspace import Workspace
 
 BUSY = 75  # exit code of a worker that found somebody else at it, or nothing left to do
 GRACE_S = 10.0  # between asking a worker to end and ending it with all that it started [s]
@@ -35,26 +39,31 @@ class Scheduler:
         failed: how many runs did not go well.
     """
 
-    def __init__(self, schedule: Schedule, start: Start, tell: Tell, *, grace_s: float = GRACE_S) -> None:
+    def __init__(
+        self, schedule: Schedule, start: Start, tell: Tell, *, called: str = "", grace_s: float = GRACE_S
+    ) -> None:
         """Nothing is started.
 
         Args:
             schedule: the jobs.
             start: starts a worker process for a job's period.
-            tell: takes a line for whoever watches.
+            tell: takes a line for those who look on.
+            called: one of :data:`~peaktrade_core.schedule.schedule.RUNNERS`; others then see that it runs.
             grace_s: between asking a worker that hangs to end and ending it [s].
         """
         self._schedule, self._start, self._tell, self._grace_s = schedule, start, tell, grace_s
+        self._called = called
         self._stop = threading.Event()
         self.failed = 0
 
     def run(self, *, once: bool = False) -> None:
         """Work off what was missed, then whatever becomes due until :meth:`stop`; with ``once`` return after the first."""
-        self._schedule.meet()
-        for name in self._schedule.jobs:
-            self.work_off(name)
-        if not once and not self._stop.is_set():
-            self._wait()
+        with self._schedule.run_by(self._called):
+            self._schedule.meet()
+            for name in self._schedule.jobs:
+                self.work_off(name)
+            if not once and not self._stop.is_set():
+                self._wait()
 
     def stop(self) -> None:
         """End; what is being worked on goes on by itself and says so in the log. Safe in a signal handler."""
@@ -138,6 +147,18 @@ class Scheduler:
         with self._schedule.log.lock(name) as mine:
             if mine:
                 self._schedule.bury(name, status, message)
+
+
+def start_job(workspace: Workspace, name: str, period: jb.Period) -> subprocess.Popen[bytes]:
+    """Start a worker for a job's period that outlives us; what it prints goes to ``logs/jobs.log``.
+
+    Raises:
+        EnvironmentFault: the log cannot be written or the process cannot be started.
+    """
+    log = workspace.home / "logs" / "jobs.log"
+    words = ["schedule", "work", name, period.label, f"{period.due_at:%Y-%m-%dT%H:%M:%S%z}"]
+    options = ["--home", str(workspace.home), "--config", str(workspace.config_path.resolve())]
+    return spawn([sys.executable, "-m", "peaktrade_core", *words, *options], folder=workspace.home, console=log)
 
 
 def _end_tree(worker: subprocess.Popen[bytes], grace_s: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import DataError, StrategyError
 from peaktrade_core.halts.account import Seat
 from peaktrade_core.halts.gate import Gate
-from peaktrade_core.halts.states import scope_of
+from peaktrade_core.halts.scope import Scope
 from peaktrade_core.records.journal import Journal
 from peaktrade_core.session.plan import Desk, Plan, Progress, Stop, progress_of
 from peaktrade_core.trading import book as bk
@@ -48,7 +48,7 @@ class Loop:
         self.decision = plan.decision
         self.book = bk.new_book(plan.config.start_balance)
         self.out = engine.new_out()
-        scope = scope_of(plan.mode, plan.config.strategy_name, plan.config.symbol)
+        scope = Scope.of(plan.mode, plan.config.strategy_name, plan.config.symbol)
         self.gate = Gate(desk.states, scope, run_id, desk.clock)
         self.seat = Seat(desk.account, run_id, plan.mode, plan.config.symbol, plan.decision.limits)
         self.now = from_seconds(0.0)
@@ -57,6 +57,7 @@ class Loop:
         self.last_error: str | None = None
         self.teller = Teller()
         self._expected = 0.0
+        self._bar_length = timedelta(seconds=plan.decision.bar_s)
         self._aligned = False
         self._next_look = 0.0
         self._account_fault = ""
@@ -196,7 +197,12 @@ class Loop:
 
         Bars that should have come in between are journalled as a gap.
         """
-        opened = self.now if ts == self._expected and self._aligned else from_seconds(ts)
+        if ts == self._expected and self._aligned:  # nearly always; whole seconds add up exactly
+            opened = self.now
+            self._expected = ts + self.decision.bar_s
+            self.now = opened + self._bar_length
+            return opened
+        opened = from_seconds(ts)
         if ts != self._expected:
             missing = (ts - self._expected) / self.decision.bar_s
             if missing < 0 or missing != int(missing):

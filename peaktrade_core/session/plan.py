@@ -12,8 +12,9 @@ from types import FrameType
 from typing import NamedTuple
 
 from peaktrade_core.base.clock import Clock
+from peaktrade_core.halts.scope import STATES
 from peaktrade_core.halts.shares import AccountFile
-from peaktrade_core.halts.states import STATES, TradingStates
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.trading import book as bk

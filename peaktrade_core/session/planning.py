@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,12 +19,8 @@ from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.market import Instrument, timeframe_seconds
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.trading.strategies import get_strategy
-from peaktrade_core.venue.client import open_venue
 from peaktrade_core.workspace.config import FEEDS, SessionDefaults
 from peaktrade_core.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    pass
 
 MODES = ("shadow", "testnet")
 
@@ -181,6 +177,7 @@ def _feed(workspace: Workspace, chosen: SessionDefaults, candles: str | Path | N
         market = workspace.config.synthetic
         return SyntheticFeed(chosen.seed, bar_s, price=market.price, volatility=market.volatility)
     if chosen.feed == "exchange":
+        from peaktrade_core.venue.client import open_venue
         from peaktrade_core.venue.feed import ExchangeFeed
 
         return ExchangeFeed(
@@ -217,6 +214,7 @@ def venue_broker(workspace: Workspace, instrument: Instrument, symbol: str) -> B
         ExchangeAuthenticationError: there are no credentials.
     """
     from peaktrade_core.venue.brokers import DemoBroker, ValidatingBroker
+    from peaktrade_core.venue.client import open_venue
 
     client = open_venue(workspace, credentials=True)
     venue_symbol = instrument.venue_symbol or symbol

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import LiveModeNotAllowedError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, answers, question
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.session.planning import plan_session, venue_broker
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.events import Order

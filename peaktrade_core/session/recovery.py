@@ -5,28 +5,60 @@ A session that ends by itself and one whose process died go the same way. Whoeve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
+from itertools import islice
 
 import msgspec
 
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.presence import this_host
+from peaktrade_core.records.bar_table import BarTable
 from peaktrade_core.records.folder import RunFolder, is_id
-from peaktrade_core.records.journal import whole_events, write_table
+from peaktrade_core.records.journal import whole_events
 from peaktrade_core.records.registry import Query, Registry
-from peaktrade_core.trading.events import BarDone
+from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord
-from peaktrade_core.trading.tally import Tally, fold, start_balance_of
+from peaktrade_core.trading.tally import Tally, start_balance_of
 from peaktrade_core.workspace.workspace import Workspace
 
+SLICE = 4096  # events that are taken in at once
 PROCESS_DIED = "ProcessDied: the process ended without a word; its journal supplied the figures"
 
 
+class Reckoning:
+    """What a run comes to, added up event by event: its metrics and the table of its bars.
+
+    A session adds what is safe on the disk while it runs; recovery adds what it finds there.
+
+    Attributes:
+        tally: the fold of the events so far.
+    """
+
+    def __init__(self, folder: RunFolder, record: SessionRecord) -> None:
+        self.tally = Tally(start_balance_of(record))
+        self.table = BarTable(folder.table)
+
+    def add(self, events: Iterable[AnyEvent]) -> None:
+        """Take in the next events of the journal."""
+        left, fold = iter(events), self.tally.add
+        while some := list(islice(left, SLICE)):
+            for event in some:
+                fold(event)
+            self.table.add(event for event in some if type(event) is BarDone)
+
+
 def close_run(
-    folder: RunFolder, record: SessionRecord, registry: Registry, *, status: str, error: str | None, now: datetime
+    folder: RunFolder,
+    record: SessionRecord,
+    registry: Registry,
+    reckoning: Reckoning,
+    *,
+    status: str,
+    error: str | None,
+    now: datetime,
 ) -> SessionRecord:
     """Write what remains to be written of a run and return its final record.
 
@@ -34,24 +66,19 @@ def close_run(
         folder: the run; its lock must be held.
         record: as it was when the run started.
         registry: where the final record goes.
+        reckoning: of all events of its journal.
         status, error: how the run ended.
         now: when it ended, aware UTC.
 
     Raises:
         EnvironmentFault: the record could not be written; the run stays ``started`` and is recovered later.
     """
-    tally, bars = Tally(start_balance_of(record)), list[BarDone]()
-    for event in whole_events(folder.journal):
-        tally.add(event)
-        if type(event) is BarDone:
-            bars.append(event)
     try:
-        write_table(folder.table, bars)
+        reckoning.table.close()
     except EnvironmentFault as fault:
         status, error = "failed", error or f"{type(fault).__name__}: {fault}"
-    final = msgspec.structs.replace(
-        record, status=status, error=error, finished_at=now, metrics=msgspec.to_builtins(tally.metrics())
-    )
+    metrics = msgspec.to_builtins(reckoning.tally.metrics())
+    final = msgspec.structs.replace(record, status=status, error=error, finished_at=now, metrics=metrics)
     folder.write_meta({**folder.read_meta(), "ended_at": now, "status": status, "error": error})
     registry.write(final)
     return final
@@ -102,13 +129,15 @@ def _recover_one(folder: RunFolder, record: SessionRecord, registry: Registry) -
     current = registry.find(record.session_id)
     if current and current.record and current.record.status != "started":
         return current.record  # somebody else was faster
-    end = fold(whole_events(folder.journal)).end
+    reckoning = Reckoning(folder, record)
+    reckoning.add(whole_events(folder.journal))
+    end = reckoning.tally.end
     try:
         died = datetime.fromtimestamp(folder.journal.stat().st_mtime, UTC)
     except OSError:
         died = record.started_at or datetime.now(UTC)
     status, error = (end.status, end.error) if end else ("aborted", _how_it_died(folder))
-    return close_run(folder, record, registry, status=status, error=error, now=died)
+    return close_run(folder, record, registry, reckoning, status=status, error=error, now=died)
 
 
 def _how_it_died(folder: RunFolder) -> str:

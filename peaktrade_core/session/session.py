@@ -20,7 +20,7 @@ from peaktrade_core.records.journal import Journal
 from peaktrade_core.session.loop import Loop
 from peaktrade_core.session.plan import Desk, Plan, Progress, Stop
 from peaktrade_core.session.pulse import Pulse
-from peaktrade_core.session.recovery import close_run
+from peaktrade_core.session.recovery import Reckoning, close_run
 from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord
 
 __all__ = ["Desk", "Plan", "Progress", "Stop", "run_session"]
@@ -47,8 +47,9 @@ def run_session(
     folder, record = _begin(plan, desk)
     try:
         with stop.on_signals():  # to the last line of the record: a late signal ends nothing half-way
-            status, error = _drive(plan, desk, folder, stop, watch)
-            return close_run(folder, record, desk.registry, status=status, error=error, now=desk.clock.now())
+            reckoning = Reckoning(folder, record)
+            status, error = _drive(plan, desk, folder, reckoning, stop, watch)
+            return close_run(folder, record, desk.registry, reckoning, status=status, error=error, now=desk.clock.now())
     finally:
         folder.release()
 
@@ -114,12 +115,17 @@ def _meta(record: SessionRecord) -> dict[str, Any]:
 
 
 def _drive(
-    plan: Plan, desk: Desk, folder: RunFolder, stop: Stop, watch: Callable[[Progress], None]
+    plan: Plan,
+    desk: Desk,
+    folder: RunFolder,
+    reckoning: Reckoning,
+    stop: Stop,
+    watch: Callable[[Progress], None],
 ) -> tuple[str, str | None]:
     """Run the loop with a journal and return how it ended."""
     status, error = "completed", None
     try:
-        journal = Journal(folder.journal, desk.commit)
+        journal = Journal(folder.journal, desk.commit, reckoning.add)
     except PeaktradeError as fault:
         return "failed", _describe(fault)
     pulse = Pulse(folder, stop)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 
-import msgspec
+from msgspec import Meta
 
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import ConfigError, DataError
+from peaktrade_core.base.typed import Checked
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-TIMEFRAMES = ("1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d")
+Timeframe = Literal["1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d"]
+TIMEFRAMES: tuple[Timeframe, ...] = get_args(Timeframe)
 
 
 def timeframe_seconds(timeframe: str) -> int:
@@ -130,7 +132,7 @@ class Bars:
         return Bar(float(self.ts[row]), *self.ohlcv[row].tolist())
 
 
-class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Instrument(Checked, frozen=True):
     """A market: what one unit is, how finely it is priced and sized, and whether one can be short.
 
     Attributes:
@@ -142,21 +144,17 @@ class Instrument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         venue_symbol: what the venue calls it, where that differs.
     """
 
-    kind: str = "spot"
+    kind: Literal["spot", "derivatives"] = "spot"
     tick: str = "0.01"
     lot: str = "0.00000001"
-    min_qty: float = 0.0
-    min_notional: float = 0.0
+    min_qty: Annotated[float, Meta(ge=0.0)] = 0.0
+    min_notional: Annotated[float, Meta(ge=0.0)] = 0.0
     venue_symbol: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("spot", "derivatives"):
-            raise ConfigError(f"kind = {self.kind!r} must be 'spot' or 'derivatives'")
+        super().__post_init__()
         for name in ("tick", "lot"):
             decimal_step(name, getattr(self, name))
-        for name in ("min_qty", "min_notional"):
-            if not 0.0 <= getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} = {getattr(self, name)} must be a finite number >= 0")
 
 
 def decimal_step(name: str, text: str) -> tuple[int, int]:

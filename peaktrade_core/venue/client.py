@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -28,9 +28,10 @@ from peaktrade_core.venue.calls import Call, given_up
 from peaktrade_core.venue.credentials import Credentials, find_credentials
 from peaktrade_core.venue.faults import translate
 from peaktrade_core.venue.hosts import Guard
+from peaktrade_core.workspace.config import Venue
 from peaktrade_core.workspace.workspace import Workspace
 
-VENUES = ("kraken", "krakenfutures")
+VENUES: tuple[Venue, ...] = get_args(Venue)
 _ANSWERS = {  # a good answer of each venue has one of these
     "kraken": ("result",),
     "krakenfutures": ("result", "candles", "elements", "serverTime"),

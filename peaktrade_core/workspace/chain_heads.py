@@ -10,15 +10,21 @@ from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 
+HALTS = "halts.jsonl"  # the log of halts and of the kill switch, in reports/live
 HALF = "is half written, by a process that died; the next entry heals it"
 
 
 def chain_heads(home: Path) -> dict[str, str]:
-    """Return the head of each chained log, read from its last line only; a report prints them as it leaves the machine."""
+    """Return the head of each chained log; a report prints them as it leaves the machine.
+
+    The log of halts, which is short, is verified for it; of the others only the last line is read.
+    """
     heads = {}
     for chain in _all_chains(home):
         try:
             last = chain.last()
+            if chain.path.name == HALTS:
+                chain.head()
         except (ArtefactError, EnvironmentFault):
             heads[_name(chain.path)] = "broken"
             continue
@@ -45,7 +51,7 @@ def _all_chains(home: Path) -> list[Chain]:
     known = [
         reports / "experiments" / "live_sessions.chain.jsonl",
         reports / "evidence" / "chain.jsonl",
-        reports / "live" / "kill_switch.jsonl",
+        reports / "live" / HALTS,
     ]
     return [*map(Chain, known), *other_chains(home)]
 

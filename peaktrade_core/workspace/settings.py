@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Final, Literal
+
 import msgspec
+from msgspec import Meta
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.trading.market import parse_duration
+from peaktrade_core.base.typed import Checked
+from peaktrade_core.trading.market import Timeframe, parse_duration
+from peaktrade_core.trading.risk import Limits
 
-ARCHIVE, DELETE = "archive", "delete"
-NEVER, ON_FAILURE = "never", "on-failure"
+ARCHIVE: Final = "archive"
+DELETE: Final = "delete"
+NEVER: Final = "never"
+ON_FAILURE: Final = "on-failure"
 OFF, REDUCE, HALT, KILL_SWITCH = "off", "reduce", "halt", "kill_switch"
 ACTIONS = (OFF, REDUCE, HALT, KILL_SWITCH)
 SESSION, GLOBAL = "session", "global"
 LONGEST_S = 86_400.0
 
+Policy = Literal["never", "on-failure"]
+Pace = Annotated[float, Meta(ge=0.0, le=1e9)]  # seconds of the market per second of the wall clock, 0 for no pause
+Days = Annotated[int, Meta(ge=1, le=36_500)]
+_Positive = Annotated[float, Meta(gt=0.0, le=1e15)]
+_AtLeastZero = Annotated[float, Meta(ge=0.0, le=1e15)]
+_BUILT_IN = Limits()
 
-class GroupCommit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+
+class RiskLimits(Checked, frozen=True):
+    """``[live_risk]``: the limits of a session as they may be written; :class:`Limits` says what they are."""
+
+    max_order_notional: _Positive = _BUILT_IN.max_order_notional
+    max_symbol_exposure_notional: _Positive = _BUILT_IN.max_symbol_exposure_notional
+    max_total_exposure_notional: _Positive = _BUILT_IN.max_total_exposure_notional
+    max_open_positions: Annotated[int, Meta(ge=0, le=10**15)] = _BUILT_IN.max_open_positions
+    max_daily_loss_abs: _Positive = _BUILT_IN.max_daily_loss_abs
+    max_daily_loss_pct: _Positive = _BUILT_IN.max_daily_loss_pct
+    warning_threshold_factor: Annotated[float, Meta(gt=0.0, le=1.0)] = _BUILT_IN.warning_threshold_factor
+    max_drawdown_halt_pct: _Positive = _BUILT_IN.max_drawdown_halt_pct
+    price_collar_pct: _Positive = _BUILT_IN.price_collar_pct
+    max_price_age_s: _Positive = _BUILT_IN.max_price_age_s
+    max_orders_per_minute: Annotated[float, Meta(ge=1.0, le=1e15)] = _BUILT_IN.max_orders_per_minute
+    max_entries_per_day: _Positive = _BUILT_IN.max_entries_per_day
+    duplicate_window_s: _AtLeastZero = _BUILT_IN.duplicate_window_s
+    max_open_orders: _AtLeastZero = _BUILT_IN.max_open_orders
+    max_consecutive_rejects: _Positive = _BUILT_IN.max_consecutive_rejects
+
+
+class GroupCommit(Checked, frozen=True):
     """How many events may wait for the disk, and for how long.
 
     Attributes:
@@ -24,22 +58,18 @@ class GroupCommit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         fsync: force the disk at each commit; without it a commit survives the process but not the machine.
     """
 
-    events: int = 2000
-    seconds: float = 0.5
+    events: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
+    seconds: Annotated[float, Meta(ge=0.0, le=60.0)] = 0.5
     fsync: bool = True
 
 
-class Releasing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Releasing(Checked, frozen=True):
     """How the kill switch is released: within which time the second person must confirm [s]."""
 
-    confirm_within_s: float = 900.0
-
-    def __post_init__(self) -> None:
-        if not 1.0 <= self.confirm_within_s <= LONGEST_S:
-            raise ConfigError(f"confirm_within_s = {self.confirm_within_s!r} must be a number from 1 to {LONGEST_S:g}")
+    confirm_within_s: Annotated[float, Meta(ge=1.0, le=LONGEST_S)] = 900.0
 
 
-class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Retention(Checked, frozen=True):
     """How long things stay where they are.
 
     Attributes:
@@ -48,19 +78,12 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         action: ``archive`` moves them to ``reports/archive``, ``delete`` removes them.
     """
 
-    run_days: int = 90
-    report_days: int = 30
-    action: str = ARCHIVE
-
-    def __post_init__(self) -> None:
-        for key in ("run_days", "report_days"):
-            if not 1 <= getattr(self, key) <= 36_500:
-                raise ConfigError(f"{key} = {getattr(self, key)!r} must be from 1 to 36500")
-        if self.action not in (ARCHIVE, DELETE):
-            raise ConfigError(f"action = {self.action!r} must be 'archive' or 'delete'")
+    run_days: Days = 90
+    report_days: Days = 30
+    action: Literal["archive", "delete"] = ARCHIVE
 
 
-class Restart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Restart(Checked, frozen=True):
     """What becomes of a run that failed or whose process died; one that a person stopped stays stopped.
 
     Attributes:
@@ -69,18 +92,12 @@ class Restart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         backoff_s: wait before the first restart [s]; doubles with each.
     """
 
-    policy: str = NEVER
-    max_restarts: int = 3
-    backoff_s: float = 10.0
-
-    def __post_init__(self) -> None:
-        if self.policy not in (NEVER, ON_FAILURE):
-            raise ConfigError(f"restart policy {self.policy!r} must be one of: {NEVER}, {ON_FAILURE}")
-        if not 0 <= self.max_restarts <= 1000 or not 0.0 <= self.backoff_s <= 86_400.0:
-            raise ConfigError("max_restarts must be 0 to 1000 and backoff_s 0 to 86400")
+    policy: Policy = NEVER
+    max_restarts: Annotated[int, Meta(ge=0, le=1000)] = 3
+    backoff_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 10.0
 
 
-class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Profile(Checked, frozen=True):
     """A run with a name: what is not said here comes from the command line or from ``[session]``.
 
     Attributes:
@@ -89,30 +106,25 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         restart: ``never`` or ``on-failure``, None for the policy of ``[fleet.restart]``.
     """
 
-    mode: str = "shadow"
+    mode: Literal["shadow", "testnet"] = "shadow"
     strategy: str | None = None
     symbol: str | None = None
-    timeframe: str | None = None
-    feed: str | None = None
+    timeframe: Timeframe | None = None
+    feed: Literal["synthetic", "replay", "exchange"] | None = None
     candles: str | None = None
     seed: int | None = None
     steps: int | None = None
     duration: str | None = None
-    pace: float | None = None
+    pace: Pace | None = None
     notes: str = ""
-    restart: str | None = None
+    restart: Policy | None = None
 
     def __post_init__(self) -> None:
-        if self.mode not in ("shadow", "testnet"):
-            raise ConfigError(f"mode = {self.mode!r} must be shadow or testnet")
+        super().__post_init__()
         if self.steps is not None and self.duration is not None:
             raise ConfigError("a profile takes steps or duration, not both")
         if self.duration is not None:
             parse_duration(self.duration)
-        if self.pace is not None and not 0.0 <= self.pace < 1e9:
-            raise ConfigError(f"pace = {self.pace!r} must be 0 (as fast as possible) or a positive number")
-        if self.restart is not None:
-            Restart(policy=self.restart)
 
 
 def _profiles() -> dict[str, Profile]:
@@ -120,7 +132,7 @@ def _profiles() -> dict[str, Profile]:
     return {"quick_smoke": Profile(steps=120, pace=600.0, notes="quick smoke")}
 
 
-class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FleetSettings(Checked, frozen=True):
     """How the fleet is kept.
 
     Attributes:
@@ -132,24 +144,13 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         restart: what becomes of a run that failed or died.
     """
 
-    max_runs: int = 40
-    pace: float = 1.0
-    start_deadline_s: float = 60.0
-    stop_deadline_s: float = 30.0
-    min_free_disk_mb: float = 200.0
+    max_runs: Annotated[int, Meta(ge=1, le=1000)] = 40
+    pace: Pace = 1.0
+    start_deadline_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 60.0
+    stop_deadline_s: Annotated[float, Meta(ge=0.0, le=3600.0)] = 30.0
+    min_free_disk_mb: Annotated[float, Meta(ge=0.0, le=1e9)] = 200.0
     restart: Restart = Restart()
     profiles: dict[str, Profile] = msgspec.field(default_factory=_profiles)
-
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ("max_runs", 1, 1000),
-            ("pace", 0.0, 1e9),
-            ("start_deadline_s", 1.0, 3600.0),
-            ("stop_deadline_s", 0.0, 3600.0),
-            ("min_free_disk_mb", 0.0, 1e9),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"fleet.{name} = {getattr(self, name)!r} must be a number from {low:g} to {high:g}")
 
     def profile(self, name: str) -> Profile:
         """Return a profile.
@@ -163,7 +164,7 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One trigger: from which figure on, what it does, and to whom.
+    """What a table of ``[triggers]`` says of an alert rule: from which figure on it acts, how, and on whom.
 
     Attributes:
         threshold: the figure that is reached; its unit is the trigger's.
@@ -185,18 +186,18 @@ class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Triggers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All triggers.
+    """``[triggers]``, as it was written before ``config/alerts.toml`` had actions; what stands here goes before that.
 
     Attributes:
-        drawdown: largest drawdown of a running session [percent].
+        drawdown: largest drawdown of a session [percent].
         daily_loss: of a whole account since 00:00 UTC [quote ccy].
         failed_in_a_row: sessions of one mode, strategy and symbol [sessions].
         rejects_in_a_row: refusals by the venue [orders].
         stale_feed: how much later than two bars a running session's next event is [s].
     """
 
-    drawdown: Trigger = Trigger(10.0)
-    daily_loss: Trigger = Trigger(1000.0, KILL_SWITCH, GLOBAL)
-    failed_in_a_row: Trigger = Trigger(2.0)
-    rejects_in_a_row: Trigger = Trigger(5.0)
-    stale_feed: Trigger = Trigger(600.0, REDUCE)
+    drawdown: Trigger | None = None
+    daily_loss: Trigger | None = None
+    failed_in_a_row: Trigger | None = None
+    rejects_in_a_row: Trigger | None = None
+    stale_feed: Trigger | None = None

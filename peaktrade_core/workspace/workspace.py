@@ -1,6 +1,7 @@
 """A workspace: a folder with ``config/config.toml``; everything that peaktrade reads or writes lies below it.
 
-It knows where it is, what is configured and what time it is. Each room opens itself with it.
+One small file lies outside: what is remembered of its log of halts (``halts/memory.py``). A workspace knows where it is,
+what is configured and what time it is. Each room opens itself with it.
 """
 
 from __future__ import annotations

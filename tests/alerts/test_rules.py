@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.alerts.facts import Facts, Finding, RunFacts, RunMeter, Scope
+from peaktrade_core.alerts.facts import AccountFacts, Facts, Finding, RunFacts, RunMeter
 from peaktrade_core.alerts.log import short_hash
 from peaktrade_core.alerts.settings import read_settings
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.halts.scope import TradingState
 from peaktrade_core.trading import events as ev
 from tests.alerts.conftest import T0, at, bar
 
@@ -40,14 +41,14 @@ def metered(events: Sequence[Any], now: float, start: float | None = None) -> Ru
 @pytest.mark.parametrize(
     ("before", "after", "percent", "expected"),
     [
-        (10_000.0, 9_500.0, 5.0, []),  # exactly 5 % is not more than 5 %
-        (10_000.0, 9_499.99, 5.0, ["critical"]),
-        (10_000.0, 9_930.0, 0.7, []),  # floats make 0.7 % of it only nearly
-        (10_000.0, 9_929.9, 0.7, ["critical"]),
+        (10_000.0, 9_500.01, 5.0, []),
+        (10_000.0, 9_500.0, 5.0, ["critical"]),  # 5 % has reached 5 %
+        (10_000.0, 9_930.1, 0.7, []),
+        (10_000.0, 9_930.0, 0.7, ["critical"]),  # floats make 0.7 % of it only nearly
         (10_000.0, 20_000.0, 5.0, []),
     ],
 )
-def test_pnl_drop_fires_below_its_threshold_and_not_at_it(
+def test_a_loss_that_has_reached_its_limit_is_a_breach(
     before: float, after: float, percent: float, expected: list[str]
 ) -> None:
     run = metered([bar(0, 0, before), bar(1, 60, after)], 60)
@@ -79,14 +80,15 @@ def test_an_equity_that_is_no_number_is_critical_and_never_all_is_well(equity: f
 @pytest.mark.parametrize(
     ("drawdown", "expected"),
     [
-        (1 - 9_500 / 10_000, []),
-        (0.0501, ["warning"]),
-        (1 - 9_000 / 10_000, ["warning"]),  # exactly 10 %
-        (0.10001, ["critical"]),
+        (0.0499, []),
+        (1 - 9_500 / 10_000, ["warning"]),  # exactly 5 %
+        (0.0999, ["warning"]),
+        (1 - 9_000 / 10_000, ["critical"]),  # exactly 10 %
+        (float("nan"), ["critical"]),
         (None, []),
     ],
 )
-def test_drawdown_is_a_review_above_five_and_a_pause_above_ten_percent(
+def test_a_drawdown_is_a_review_from_five_and_a_pause_from_ten_percent_on(
     drawdown: float | None, expected: list[str]
 ) -> None:
     run = RunFacts("run", T0, state="running", max_drawdown=drawdown)
@@ -147,6 +149,11 @@ def test_refusals_in_a_row_begin_anew_after_an_order_that_was_taken() -> None:
     assert not found("rejects_in_row", metered([*refused, taken], 4), orders=3)
 
 
+@pytest.mark.parametrize(("rejects", "expected"), [(2, []), (3, ["warning"]), (4, ["warning"]), (5, ["critical"])])
+def test_refusals_in_a_row_are_graded(rejects: int, expected: list[str]) -> None:
+    assert severities(found("rejects_in_row", RunFacts("run", T0, rejects_in_row=rejects))) == expected
+
+
 def test_a_heartbeat_is_graded_and_a_dead_process_is_critical() -> None:
     run = RunFacts("run", at(16), state="silent", heartbeat_at=T0)
     assert severities(found("heartbeat", run, max_age_s=15.0)) == ["warning"]
@@ -155,11 +162,38 @@ def test_a_heartbeat_is_graded_and_a_dead_process_is_critical() -> None:
     assert severities(found("heartbeat", RunFacts("run", T0, state="died"))) == ["critical"]
 
 
-def test_a_feed_is_stale_by_bars_and_only_where_it_is_live() -> None:
+def test_a_feed_is_stale_by_bars_where_it_is_live_and_late_whatever_it_is() -> None:
     run = RunFacts("run", at(3 * 300 + 1), state="running", bar_closed_at=T0, bar_s=300.0)
     assert severities(found("stale_feed", run)) == ["warning"]
     assert found("stale_feed", run._replace(now=at(900))) == []
     assert found("stale_feed", run._replace(bar_closed_at=None)) == []
+    noisy = run._replace(now=at(1200), last_event_at=at(1199))  # notices come, and no bar
+    assert severities(found("stale_feed", noisy)) == ["critical"]
+    quiet = RunFacts("run", at(719), state="running", last_event_at=T0, bar_s=60.0)
+    assert found("stale_feed", quiet) == []
+    assert severities(found("stale_feed", quiet._replace(now=at(720)))) == ["critical"]
+    assert found("stale_feed", quiet._replace(now=at(9e9), state="completed")) == []
+
+
+def test_the_loss_of_an_account_names_the_sessions_that_share_it() -> None:
+    runs = tuple(
+        RunFacts(name, T0, "shadow", "s", symbol, state=state, scope=f"shadow.s.{name}")
+        for name, symbol, state in (
+            ("b", "ETH/EUR", "running"),
+            ("a", "BTC/EUR", "silent"),
+            ("over", "BTC/EUR", "completed"),
+            ("other", "BTC/USD", "running"),
+        )
+    )
+    lost = AccountFacts("shadow.EUR", "shadow", "EUR", "2026-03-02", 1000.0)
+    facts = Facts(now=T0, runs=runs, accounts=(lost,))
+    (finding,) = rule("daily_loss").find(facts)
+    assert (finding.severity, finding.scopes) == ("critical", ("shadow.s.a", "shadow.s.b"))
+    assert finding.cause == "shadow.EUR 2026-03-02"
+    assert "1,000.00 EUR" in finding.message
+    assert list(rule("daily_loss").find(facts._replace(accounts=(lost._replace(loss=999.99),)))) == []
+    assert list(rule("daily_loss").find(facts._replace(accounts=(lost._replace(loss=float("nan")),))))
+    assert list(rule("daily_loss", modes=["testnet"]).find(facts)) == []
 
 
 @pytest.mark.parametrize(
@@ -171,8 +205,10 @@ def test_a_feed_is_stale_by_bars_and_only_where_it_is_live() -> None:
         ("OrderOutcomeUnknownError: x", "critical", "7a"),
         ("ForbiddenRequestError: x", "critical", "7"),
         ("DataError: x", "warning", "10"),
-        ("ZeroDivisionError: x", "warning", ""),
-        ("", "warning", ""),
+        ("ZeroDivisionError: x", "warning", "12a"),
+        ("ProcessDied: x", "warning", "12a"),
+        ("EnvironmentFault: x", "warning", "12a"),
+        ("", "warning", "12a"),
     ],
 )
 def test_a_failed_session_speaks_with_the_severity_and_runbook_of_its_error(
@@ -187,7 +223,7 @@ def _ended(n: int, state: str, scope: str = "shadow.s.BTC-EUR") -> RunFacts:
     return RunFacts(f"run{n}", at(1000), mode="shadow", state=state, ended_at=at(n), scope=scope, error="X: y")
 
 
-def _in_row(*newest_first: RunFacts, scopes: tuple[Scope, ...] = ()) -> list[Finding]:
+def _in_row(*newest_first: RunFacts, scopes: tuple[TradingState, ...] = ()) -> list[Finding]:
     return list(rule("failed_in_row").find(Facts(now=at(1000), ended=newest_first, scopes=scopes)))
 
 
@@ -199,11 +235,13 @@ def test_two_failures_in_a_row_count_by_scope() -> None:
     assert _in_row(_ended(2, "failed"), _ended(1, "failed", "shadow.s.ETH-EUR")) == []
     died = _ended(1, "aborted")._replace(error="ProcessDied: gone")
     assert _in_row(_ended(2, "failed"), died)
-    assert _in_row(_ended(2, "failed"), _ended(1, "aborted")) == []  # somebody stopped it
+    assert _in_row(_ended(2, "failed"), _ended(1, "aborted")) == []  # a person stopped it
+    (finding,) = _in_row(_ended(4, "aborted"), _ended(3, "failed"), _ended(2, "aborted"), _ended(1, "failed"))
+    assert (finding.cause, finding.run_id) == ("run3", "run3"), "what a person stopped neither counts nor ends the row"
 
 
 def test_failures_before_a_person_resumed_the_scope_are_settled() -> None:
-    resumed = (Scope("shadow.s.BTC-EUR", "ACTIVE", "kim", "mended", at(5)),)
+    resumed = (TradingState(scope="shadow.s.BTC-EUR", by="kim", reason="mended", since=at(5)),)
     assert _in_row(_ended(2, "failed"), _ended(1, "failed"), scopes=resumed) == []
     assert _in_row(_ended(6, "failed"), _ended(2, "failed"), scopes=resumed) == []
     assert _in_row(_ended(7, "failed"), _ended(6, "failed"), scopes=resumed)
@@ -229,7 +267,8 @@ def test_a_report_is_overdue_only_once_there_was_something_to_report() -> None:
 
 
 def test_a_halt_everywhere_or_an_unreadable_state_is_critical() -> None:
-    scopes = (Scope("global", "HALTED"), Scope("a", "REDUCING"), Scope("b", "NO_ORDERS"), Scope("c", "ACTIVE"))
+    states = {"global": "HALTED", "a": "REDUCING", "b": "NO_ORDERS", "c": "ACTIVE"}
+    scopes = tuple(TradingState(scope=scope, state=state) for scope, state in states.items())
     findings = list(rule("kill_switch_engaged").find(Facts(now=T0, scopes=scopes)))
     assert {f.key: f.severity for f in findings} == {"global": "critical", "a": "warning", "b": "critical"}
 
@@ -255,6 +294,10 @@ def test_filters_let_only_their_runs_pass() -> None:
         ({"id": "r", "kind": "drawdown", "runbook": "99"}, "runbook = '99'"),
         ({"id": "r", "kind": "drawdown", "channels": ["pager"]}, "'pager' must be one of: log"),
         ({"id": "r", "kind": "drawdown", "action": "sell"}, "action = 'sell'"),
+        ({"id": "r", "kind": "drawdown", "action": ["halt"]}, "action"),
+        ({"id": "r", "kind": "drawdown", "scope": "moon"}, "scope = 'moon'"),
+        ({"id": "r", "kind": "disk_free", "action": "halt"}, "disk_free is not about a session"),
+        ({"id": "r", "kind": "daily_loss", "max_loss": 0.0}, "max_loss"),
         ({"id": "r", "kind": "drawdown", "group_by": "moon"}, "group_by"),
         ({"id": "r", "kind": "drawdown", "severity": "fatal"}, "severity"),
         ({"id": "r", "kind": "drawdown", "escalate_after_s": 60.0}, "belong together"),

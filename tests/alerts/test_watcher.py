@@ -122,7 +122,7 @@ def test_two_failures_in_a_row_pause_the_scope_and_a_resume_holds(
     fail()
     peaktrade("watch", "--once", timeout=90)
     assert open_alerts(home, "failed-in-row") == []
-    assert TradingStates.of(Workspace(home)).worst("shadow.buggy.BTC-EUR").state == "ACTIVE"
+    assert TradingStates.of(Workspace(home)).read("shadow.buggy.BTC-EUR").state == "ACTIVE"
     second = fail()
     peaktrade("watch", "--once", timeout=90)
     (row,) = open_alerts(home, "failed-in-row")
@@ -184,7 +184,7 @@ def test_a_killed_run_is_recovered_and_told(
     assert row.state == "aborted"
     (alert,) = open_alerts(home, "failed-session")
     assert alert.run_id == row.run_id
-    assert alert.runbook == "4"
+    assert alert.runbook == "12a"
 
 
 def test_there_is_one_watcher_and_whether_it_runs_is_seen(home: Path, start: Start, peaktrade: Command) -> None:
@@ -212,7 +212,8 @@ def test_there_is_one_watcher_and_whether_it_runs_is_seen(home: Path, start: Sta
 
 
 def test_a_step_that_fails_is_said_and_holds_up_no_other(workspace: Workspace) -> None:
-    from peaktrade_core.alerts.watcher import Deliveries, Watcher
+    from peaktrade_core.alerts.delivery import Deliveries
+    from peaktrade_core.alerts.watcher import Watcher
 
     done: list[str] = []
 
@@ -221,9 +222,7 @@ def test_a_step_that_fails_is_said_and_holds_up_no_other(workspace: Workspace) -
 
     engine = AlertEngine.of(workspace, Alerts.of(workspace).log)
     folder, operations = workspace.reports / "live", workspace.home / "logs" / "operations.log"
-    deliveries = Deliveries(
-        engine.settings, Alerts.of(workspace).log, workspace.home / "logs" / "a.log", workspace.clock
-    )
+    deliveries = Deliveries(engine, workspace.home / "logs" / "a.log", workspace.clock)
     steps: dict[str, Any] = {"first": broken, "second": lambda: done.append("second")}
     watcher = Watcher(steps, {}, deliveries, Alerts.of(workspace).log, folder, operations, workspace.clock, 1.0)
     watcher.turn()
@@ -339,4 +338,5 @@ def test_a_new_workspace_has_the_shipped_rules(home: Path, tmp_path: Path, peakt
     assert with_file == peaktrade("alerts", "rules", "--json").stdout
     rules = {r["id"]: r for r in json.loads(with_file)["rules"]}
     assert (rules["drawdown"]["warning_pct"], rules["drawdown"]["critical_pct"]) == (5.0, 10.0)
-    assert (rules["failed-in-row"]["sessions"], rules["failed-in-row"]["action"]) == (2, "pause")
+    assert (rules["failed-in-row"]["sessions"], rules["failed-in-row"]["action"]) == (2, "halt")
+    assert (rules["daily-loss"]["action"], rules["daily-loss"]["scope"]) == ("kill_switch", "global")

@@ -24,8 +24,8 @@ from peaktrade_core.base.log import append_line
 from peaktrade_core.base.question import Check
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.scenarios import find_scenario
-from peaktrade_core.halts.audit import KillSwitchAudit
 from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.log import HaltLog
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.records.chain import RegistryChain
@@ -95,9 +95,11 @@ KINDS = {
         lambda path: _texts(Chain(path)),
     ),
     "kill switch": Kind(
-        "kill_switch.jsonl",
-        lambda path, text: KillSwitchAudit(path).append("engage", NOW, by="Ada", reason=text, state="NO_ORDERS"),
-        lambda path: [entry.reason for entry in KillSwitchAudit(path).entries() if entry.by != "peaktrade"],
+        "halts.jsonl",
+        lambda path, text: HaltLog(path.parent).decide(
+            lambda _: [("engage", {"by": "Ada", "reason": text, "state": "NO_ORDERS"})], NOW
+        ),
+        lambda path: [entry.reason for entry in HaltLog(path.parent).look().entries if entry.by != "peaktrade"],
     ),
     "registry": Kind(
         "live_sessions.chain.jsonl",
@@ -204,8 +206,11 @@ def test_what_a_killed_process_left_of_a_line_is_passed_over_and_healed(tmp_path
 def test_a_line_that_lacks_only_its_newline_was_never_acknowledged(tmp_path: Path, kind: Kind) -> None:
     path = tmp_path / kind.file
     kind.write(path, "one")
+    beside = {other: other.read_bytes() for other in tmp_path.iterdir() if other != path}
     kind.write(path, "lost at the end")
     path.write_bytes(path.read_bytes()[:-1])
+    for other, content in beside.items():  # its writer died before it wrote anything else
+        other.write_bytes(content)
     for text in ("two and more", "three of them all"):
         kind.write(path, text)
     assert kind.read(path) == ["one", "two and more", "three of them all"]
@@ -306,7 +311,7 @@ def test_nothing_is_added_to_a_chain_whose_last_line_is_no_link(tmp_path: Path, 
     with path.open("ab") as file:
         file.write(b"scribble\nand half")
     before = path.read_bytes()
-    with pytest.raises(ArtefactError, match="last line is no link"):
+    with pytest.raises(ArtefactError, match="no link of the chain"):
         kind.write(path, "two")
     assert path.read_bytes() == before
 
@@ -382,7 +387,7 @@ def test_a_command_on_a_full_disk_does_not_say_that_it_is_done(home: Path) -> No
 
 
 def test_half_a_line_of_the_kill_switch_closes_and_two_people_open(workspace: Workspace) -> None:
-    switch, audit = KillSwitch.of(workspace), TradingStates.of(workspace).audit.path
+    switch, audit = KillSwitch.of(workspace), TradingStates.of(workspace).log.path
     switch.engage("Ada", "news")
     switch.request_release("Ada", "found it")
     switch.release("Grace", "agreed", list)
@@ -400,7 +405,7 @@ def test_half_a_line_of_the_kill_switch_while_engaged_warns_and_voids_a_request(
     switch = KillSwitch.of(workspace)
     switch.engage("Ada", "news")
     switch.request_release("Ada", "found it")
-    with TradingStates.of(workspace).audit.path.open("ab") as file:
+    with TradingStates.of(workspace).log.path.open("ab") as file:
         file.write(b'{"seq":2,')
     assert (switch.status().state, switch.verify().status) == ("NO_ORDERS", "warn")
     assert switch.status().requested_by is None
@@ -409,7 +414,7 @@ def test_half_a_line_of_the_kill_switch_while_engaged_warns_and_voids_a_request(
 
 
 def test_no_release_counts_that_found_no_room(workspace: Workspace) -> None:
-    switch, audit = KillSwitch.of(workspace), TradingStates.of(workspace).audit.path
+    switch, audit = KillSwitch.of(workspace), TradingStates.of(workspace).log.path
     for _ in range(4):
         switch.engage("Ada", "news")
     switch.request_release("Ada", "found it")

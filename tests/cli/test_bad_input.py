@@ -17,21 +17,24 @@ Command = Callable[..., Any]
 OPTIONS = {
     "unknown strategy": (["--strategy", "moon"], "unknown strategy 'moon'; known: donchian_breakout, ma_crossover"),
     "unknown symbol": (["--symbol", "DOGE/EUR"], "unknown symbol 'DOGE/EUR'; known: BTC/EUR"),
-    "unknown timeframe": (["--timeframe", "7m"], "unknown timeframe '7m'; known: 1s, 1m, 5m"),
+    "unknown timeframe": (["--timeframe", "7m"], "timeframe = '7m' must be one of: 1s, 1m, 5m"),
     "unknown mode": (["--mode", "yolo"], "unknown mode 'yolo'; known: shadow, testnet"),
     "paced exchange": (["--feed", "exchange", "--pace", "2"], "--pace goes with recorded or synthetic bars"),
     "unknown feed": (["--feed", "crystal"], "unknown feed 'crystal'; known: synthetic, replay, exchange"),
     "replay without candles": (["--feed", "replay"], "--feed replay needs --candles FILE"),
     "synthetic with candles": (["--feed", "synthetic", "--candles", "x.csv"], "--candles goes with --feed replay"),
-    "negative balance": (["--start-balance", "-1"], "start_balance = -1.0 must be a number from 1 to 1e+12"),
+    "negative balance": (
+        ["--start-balance", "-1"],
+        "start_balance = -1.0 must be a number from 1 to 1,000,000,000,000",
+    ),
     "no balance": (["--start-balance", "0"], "start_balance = 0.0 must be"),
     "NaN balance": (["--start-balance", "nan"], "start_balance = nan must be"),
     "infinite balance": (["--start-balance", "inf"], "start_balance = inf must be"),
     "text balance": (["--start-balance", "much"], "'much' is not a valid float"),
-    "no steps": (["--steps", "0"], "steps = 0 must be a number from 1"),
+    "no steps": (["--steps", "0"], "steps = 0 must be a whole number from 1 to 100,000,000"),
     "negative steps": (["--steps", "-5"], "steps = -5 must be"),
     "half a step": (["--steps", "1.5"], "'1.5' is not a valid integer"),
-    "negative warm-up": (["--warmup-candles", "-1"], "warmup_candles = -1 must be a number from 0"),
+    "negative warm-up": (["--warmup-candles", "-1"], "warmup_candles = -1 must be a whole number from 0"),
     "fraction above one": (["--position-fraction", "2"], "position_fraction = 2.0 must be a number from 0.0001 to 1"),
     "fraction NaN": (["--position-fraction", "nan"], "position_fraction = nan must be"),
     "negative seed": (["--seed", "-3"], "seed = -3 must be"),
@@ -65,12 +68,16 @@ def test_a_wrong_option_is_refused_before_anything_is_written(peaktrade: Command
 
 
 CONFIGS = {
-    "wrong type": ("steps = 1000 ", 'steps = "many" ', "session.steps = 'many': Expected `int`, got `str`"),
-    "truth for a number": ("fee_bps = 26.0", "fee_bps = true", "session.fee_bps = True: Expected `float`, got `bool`"),
-    "unknown key": ("fee_bps = 26.0", "fee_bsp = 26.0", "session: Object contains unknown field `fee_bsp`"),
-    "unknown section": ("[ui]", "[gui]", "Object contains unknown field `gui`"),
+    "wrong type": ("steps = 1000 ", 'steps = "many" ', "session.steps = 'many' must be a whole number from 1"),
+    "truth for a number": (
+        "fee_bps = 26.0",
+        "fee_bps = true",
+        "session.fee_bps = True must be a number from 0 to 1,000",
+    ),
+    "unknown key": ("fee_bps = 26.0", "fee_bsp = 26.0", "session has no 'fee_bsp'; it has: strategy, symbol"),
+    "unknown section": ("[ui]", "[gui]", "the file has no 'gui'; it has: environment, session"),
     "no TOML": ("[ui]", "[ui", "(at line "),
-    "NaN": ("fee_bps = 26.0", "fee_bps = nan", "fee_bps = nan must be a number from 0 to 1000"),
+    "NaN": ("fee_bps = 26.0", "fee_bps = nan", "session.fee_bps = nan must be a number from 0 to 1,000"),
     "NaN limit": (
         "max_order_notional = 1000.0",
         "max_order_notional = nan",
@@ -94,7 +101,7 @@ CONFIGS = {
     "unknown limit": (
         "max_daily_loss_abs",
         "max_daily_los_abs",
-        "live_risk has no limit 'max_daily_los_abs'; it has: max_order",
+        "live_risk has no 'max_daily_los_abs'; it has: max_order",
     ),
     "half a position": (
         "max_open_positions = 5",
@@ -106,13 +113,13 @@ CONFIGS = {
         "warning_threshold_factor = 8",
         "warning_threshold_factor = 8",
     ),
-    "unknown timeframe": ('timeframe = "1m"', 'timeframe = "2m"', "unknown timeframe '2m'; known: 1s"),
+    "unknown timeframe": ('timeframe = "1m"', 'timeframe = "2m"', "session.timeframe = '2m' must be one of: 1s, 1m"),
     "unknown feed": (
         'feed = "synthetic"',
         'feed = "live"',
-        "feed = 'live' must be one of: synthetic, replay, exchange",
+        "session.feed = 'live' must be one of: synthetic, replay, exchange",
     ),
-    "unknown language": ('language = "en"', 'language = "tlh"', "language = 'tlh' must be 'en' or 'de'"),
+    "unknown language": ('language = "en"', 'language = "tlh"', "ui.language = 'tlh' must be one of: en, de"),
     "bad tick": (
         'tick = "0.1"\nlot = "0.00000001"\nmin_qty = 0.0001\n\n[instruments."ETH/EUR"]',
         'tick = "dime"\n\n[instruments."ETH/EUR"]',
@@ -201,7 +208,7 @@ def test_live_is_refused_even_where_the_configuration_is_broken(workspace: Works
     ids=str,
 )
 def test_a_notebook_parameter_of_the_wrong_type_is_a_clear_error(workspace: Workspace, wrong: dict[str, Any]) -> None:
-    with pytest.raises(PeaktradeError, match=r"must be|unknown timeframe"):
+    with pytest.raises(PeaktradeError, match="must be"):
         plan_session(workspace, **wrong)
 
 

@@ -12,7 +12,8 @@ from peaktrade_core.base.question import check
 from peaktrade_core.control.control import control_center, operator_output
 from peaktrade_core.control.live_lock import audit_snapshot, lock_checks
 from peaktrade_core.control.routine import routine
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.venue import brokers

@@ -9,7 +9,8 @@ import pytest
 
 from peaktrade_core.base.question import check
 from peaktrade_core.dashboard.panels import Page
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.workspace.workspace import Workspace
 

@@ -25,7 +25,8 @@ from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.dashboard.snapshot import take
-from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
+from peaktrade_core.halts.scope import GLOBAL, Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
@@ -61,7 +62,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         _until(lambda: any(row.state == "running" for row in Views.of(workspace).runs()))
         states, now = TradingStates.of(workspace), datetime.now(UTC)
         states.set(
-            scope_of("shadow", "rsi_reversion", "BTC/EUR"), "HALTED", by="bob", reason="three losses in a row", now=now
+            Scope.parse("shadow.rsi_reversion.BTC/EUR"), "HALTED", by="bob", reason="three losses in a row", now=now
         )
         states.set(GLOBAL, "REDUCING", by="ada", reason="the venue looks odd", now=datetime.now(UTC))
         raised = [

@@ -26,7 +26,8 @@ from peaktrade_core.dashboard.panels.base import coded, figures
 from peaktrade_core.dashboard.words import words
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.questions import post_session_checks

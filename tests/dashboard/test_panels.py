@@ -14,12 +14,11 @@ from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.control.routine import ROUTINE
 from peaktrade_core.dashboard.panels import PANELS, Asked, Filters, Page, read_filters
 from peaktrade_core.dashboard.words import words
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.curve import Axis, Plot
-from peaktrade_core.show.ticks import nice_ticks
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -124,9 +123,9 @@ def test_halt_is_shown_with_its_reason(workspace: Workspace) -> None:
 
 
 def test_unreadable_trading_state_counts_as_no_orders(workspace: Workspace) -> None:
-    folder = workspace.reports / "live" / "trading_state"
+    folder = workspace.reports / "live"
     folder.mkdir(parents=True)
-    (folder / "global.json").write_text("{")
+    (folder / "halts.jsonl").write_text("{\n")
     assert "Trading no orders" in text(shown(workspace, "status"))
 
 
@@ -277,32 +276,3 @@ def test_money(value: float | None, expected: str) -> None:
 )
 def test_duration(seconds: float | None, expected: str) -> None:
     assert wording.duration(seconds) == expected
-
-
-def test_chart_stays_in_its_box_and_touches_its_ends() -> None:
-    axis = Axis([datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in (0, 6, 12)])
-    plot = Plot("equity", axis, [-3.0, 1.0, 4.0])
-    assert plot.line == "M0.0 192.0L500.0 86.9L1000.0 8.0"
-    assert plot.area.endswith(f"V{plot.y(0.0):.1f}H0.0Z")
-    assert Plot("equity", axis, [-3.0, 1.0, 4.0], step=True).line == "M0.0 192.0H500.0V86.9H1000.0V8.0"
-    assert [tick.text for tick in axis.ticks] == ["01-01", "03:00", "06:00", "09:00", "12:00"]
-
-
-def test_chart_of_equal_values_or_one_point_is_a_line_in_the_middle() -> None:
-    axis = Axis([datetime(2026, 1, 1, tzinfo=UTC)])
-    assert Plot("equity", axis, [10_000.0]).line == "M0.0 100.0"
-    assert Plot("position", axis, [0.0], zero=True).line == "M0.0 100.0"
-    assert [tick.text for tick in Plot("position", axis, [0.0], zero=True).ticks] == ["−0.5", "0.0", "0.5"]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "texts"),
-    [
-        (0.0, 1.0, ["0.0", "0.5", "1.0"]),
-        (-3.0, 4.0, ["−2", "0", "2", "4"]),
-        (9_990.0, 10_010.0, ["9,990", "9,995", "10,000", "10,005", "10,010"]),
-        (0.00012, 0.00034, ["0.0002", "0.0003"]),
-    ],
-)
-def test_ticks_are_round_and_few(low: float, high: float, texts: list[str]) -> None:
-    assert [text for _, text in nice_ticks(low, high)] == texts

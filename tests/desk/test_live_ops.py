@@ -18,7 +18,7 @@ from peaktrade_core.desk.smoke import smoke
 from peaktrade_core.fleet.ops import orders, orders_of, portfolio
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.states import GLOBAL, TradingState
+from peaktrade_core.halts.scope import GLOBAL, TradingState
 from peaktrade_core.research.preview import preview
 from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import Views
@@ -30,7 +30,7 @@ from peaktrade_core.venue.credentials import variables_of
 from peaktrade_core.venue.orders import venue_orders
 from peaktrade_core.workspace.workspace import Workspace
 
-ACTIVE = TradingState(scope=GLOBAL)
+ACTIVE = TradingState(scope=GLOBAL.text)
 Run = Callable[..., SessionRecord]
 Command = Callable[..., Any]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from peaktrade_core.control.live_start import document
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN
+from peaktrade_core.control.live_start import document
 from peaktrade_core.desk.kill_switch import KillSwitchRunbook, obeyed_checks, switch_checks, switch_table
 from peaktrade_core.desk.readiness import ready_checks
 from peaktrade_core.fleet.fleet import Fleet
@@ -98,11 +98,11 @@ def test_a_reason_is_needed(switch, action) -> None:
 def test_over_a_broken_audit_nothing_is_released_and_it_is_shown(switch, workspace: Workspace) -> None:
     KillSwitch.of(workspace).engage("Ada", "test")
     KillSwitch.of(workspace).engage("Ada", "test, again")
-    path = TradingStates.of(workspace).audit.path
+    path = TradingStates.of(workspace).log.path
     path.write_text(path.read_text().replace("Ada", "Eve", 1))
     assert "✕" in repr(switch_table(workspace))
     assert {one.id: one.status for one in switch_checks(workspace)}["kill_switch"] == FAIL
-    with pytest.raises(ArtefactError, match="broken audit"):
+    with pytest.raises(ArtefactError, match="killswitch engage"):
         use(switch("release", answers=CAUSE))
     assert KillSwitch.of(workspace).status().engaged
 
@@ -111,7 +111,7 @@ def test_the_notebook_engages_and_leaves_audit_and_state_as_evidence(headless, w
     outcome, evidence = headless("kill_switch", action="engage", reason="odd fills", mode="halted")
     assert outcome.status == "completed"
     assert TradingStates.of(workspace).read("global").state == "HALTED"
-    assert [artefact.path.rpartition("/")[2] for artefact in evidence.artefacts] == ["kill_switch.jsonl", "global.json"]
+    assert [artefact.path.rpartition("/")[2] for artefact in evidence.artefacts] == ["halts.jsonl"]
 
 
 @pytest.mark.usefixtures("no_venue")

@@ -82,7 +82,9 @@ def test_a_killed_drill_is_aborted_with_all_that_was_done_and_nothing_lingers(
     folder = RunFolder(site.runs, drill.session_id)
     owner = owner_of(folder)
     assert owner is not None
-    TradingStates.of(site).set("shadow", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now())
+    TradingStates.of(site).set(
+        "shadow.ma_crossover.BTC/EUR", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now()
+    )
     assert peaktrade("drill", "log").stdout.count(RUNNING) == 1  # whoever looks leaves a living one alone
     process.kill()
     process.wait()
@@ -170,7 +172,9 @@ def test_what_a_kill_left_half_written_hides_nothing(workspace: Workspace) -> No
     site = open_site(book.site(drill))
     log = book.site(drill) / "logs" / "operations.log"
     log.write_text("2026-01-05T08:002026-01-05T08:00:00+00:00 trading-state shadow ACTIVE -> HALTED by Ben: torn\n")
-    TradingStates.of(site).set("shadow", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now())
+    TradingStates.of(site).set(
+        "shadow.ma_crossover.BTC/EUR", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now()
+    )
     recover(workspace)
     closed = book.load(drill.drill_id)
     assert (closed.status, [one.by for one in closed.actions]) == (ABORTED, ["Anna"])

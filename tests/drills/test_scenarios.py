@@ -93,14 +93,14 @@ def test_the_same_seed_gives_the_same_events(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('title = "x"', "missing required field"),
+        ('title = "x"', "the file has no 'story', which must be there"),
         ("title = ", "Invalid value"),
         ('kind = "earthquake"', "unknown fault 'earthquake'"),
         ('diagnosis = ["bad luck"]', "unknown diagnosis 'bad luck'"),
         ('mitigation = ["pray"]', "unknown mitigation 'pray'"),
         ("detect_s = 0.0", "positive"),
         ("size = 2.0", "above 0 and below 1"),
-        ("surprise = 1", "unknown field `surprise`"),
+        ("surprise = 1", "expect has no 'surprise'; it has: alerts, diagnosis"),
     ],
 )
 def test_a_scenario_that_is_not_sound_is_refused_with_its_file(tmp_path: Path, text: str, says: str) -> None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.log import locked
 from peaktrade_core.base.wall_clock import SystemClock
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import TradingStates
@@ -39,11 +40,11 @@ def act(switch: KillSwitch, role: str, name: str) -> str:
 def main() -> None:
     """Act once for each line."""
     folder, role, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    states = TradingStates(folder / "live" / "trading_state", folder / "operations.log")
+    states = TradingStates(folder / "live", folder / "operations.log")
     switch = KillSwitch(states, SystemClock(), Releasing)
     if role == "hold":
-        with states.audit.deciding(5.0) as alone:
-            print("ready" if alone else "not alone", flush=True)
+        with locked(states.log.path):
+            print("ready", flush=True)
             sys.stdin.readline()
         return
     print("ready", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +17,8 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFa
 from peaktrade_core.base.people import same_person
 from peaktrade_core.base.question import FAIL, WARN, Check
 from peaktrade_core.halts.kill_switch import KillSwitch, KillSwitchStatus
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL, Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
@@ -24,6 +26,8 @@ from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.events import Denial, Fill, Order, State
 from peaktrade_core.workspace.settings import Releasing
 from peaktrade_core.workspace.workspace import Workspace
+
+SCOPE = Scope.of("shadow", "ma_crossover", "BTC/EUR")
 
 
 class Rig:
@@ -33,14 +37,20 @@ class Rig:
         self.folder = folder
         self.clock = FixedClock(EPOCH, timedelta(seconds=1))
         self.health: list[Check] = []
-        self.states = TradingStates(folder / "live" / "trading_state", folder / "operations.log")
+        self.states = self.anew()
         self.switch = KillSwitch(self.states, self.clock, Releasing)
-        self.state_file = folder / "live" / "trading_state" / "global.json"
-        self.audit_file = folder / "live" / "kill_switch.jsonl"
+        self.log = folder / "live" / "halts.jsonl"
+        self.beside, self.outside = folder / "live" / "halts.last.json", folder / "state" / "outside.json"
 
-    def state(self) -> str:
+    def anew(self) -> TradingStates:
+        """Return the states as a new process has them."""
+        return TradingStates(
+            self.folder / "live", self.folder / "operations.log", self.folder / "state" / "outside.json"
+        )
+
+    def state(self, scope: Scope = GLOBAL) -> str:
         """Return what a new process reads."""
-        return TradingStates(self.folder / "live" / "trading_state", self.folder / "operations.log").read(GLOBAL).state
+        return self.anew().read(scope).state
 
     def release(self, by: str = "Grace", reason: str = "agreed") -> KillSwitchStatus:
         """Confirm what somebody asked for, with the health check as it is turned."""
@@ -131,8 +141,15 @@ def test_a_failed_health_check_keeps_it_engaged_and_a_warning_does_not(rig: Rig)
     assert rig.switch.audit(1)[0].checks == {"disk": "warn"}
 
 
-def drop_last_line(rig: Rig) -> None:
-    rig.audit_file.write_bytes(b"".join(rig.audit_file.read_bytes().splitlines(keepends=True)[:-1]))
+def drop(rig: Rig, line: int) -> None:
+    lines = rig.log.read_bytes().splitlines(keepends=True)
+    del lines[line]
+    rig.log.write_bytes(b"".join(lines))
+
+
+def twice(rig: Rig) -> None:
+    lines = rig.log.read_bytes().splitlines(keepends=True)
+    rig.log.write_bytes(b"".join([lines[0], *lines]))
 
 
 def swap(path: Path, old: bytes, new: bytes) -> None:
@@ -146,72 +163,114 @@ def into_folder(path: Path) -> None:
     path.mkdir()
 
 
-def folder_into_file(path: Path) -> None:
-    for file in path.iterdir():
-        file.unlink()
-    path.rmdir()
-    path.write_text("a file where the folder should be")
+def gone(*paths: Path) -> None:
+    for path in paths:
+        path.unlink()
+
+
+def older(rig: Rig) -> None:
+    """Put back a copy from before the last engagement and its release, with what lay beside it then."""
+    lines = rig.log.read_bytes().splitlines(keepends=True)
+    rig.log.write_bytes(b"".join(lines[:-3]))
+    rig.beside.unlink()
 
 
 DAMAGE: dict[str, Callable[[Rig], Any]] = {
-    "state torn": lambda rig: rig.state_file.write_bytes(b'{"scope":'),
-    "state is a folder": lambda rig: into_folder(rig.state_file),
-    "state deleted": lambda rig: rig.state_file.unlink(),
-    "states are a file": lambda rig: folder_into_file(rig.state_file.parent),
-    "audit deleted": lambda rig: rig.audit_file.unlink(),
-    "audit emptied": lambda rig: rig.audit_file.write_bytes(b""),
-    "audit torn": lambda rig: rig.audit_file.write_bytes(rig.audit_file.read_bytes()[:-5]),
-    "audit is a folder": lambda rig: into_folder(rig.audit_file),
-    "audit no text": lambda rig: rig.audit_file.write_bytes(b"\xff\xfe\n"),
-    "audit very deep": lambda rig: rig.audit_file.write_bytes(b"[" * 100_000),
-    "first line edited": lambda rig: swap(rig.audit_file, b"news", b"sews"),
-    "last line dropped": drop_last_line,
+    "deleted": lambda rig: rig.log.unlink(),
+    "deleted with what lies beside it": lambda rig: gone(rig.log, rig.beside),
+    "deleted with what is remembered outside": lambda rig: gone(rig.log, rig.outside),
+    "an older copy": older,
+    "emptied": lambda rig: rig.log.write_bytes(b""),
+    "torn": lambda rig: rig.log.write_bytes(rig.log.read_bytes()[:-5]),
+    "a folder": lambda rig: into_folder(rig.log),
+    "no text": lambda rig: rig.log.write_bytes(b"\xff\xfe\n"),
+    "very deep": lambda rig: rig.log.write_bytes(b"[" * 100_000 + b"\n"),
+    "first line edited": lambda rig: swap(rig.log, b"news", b"sews"),
+    "first line dropped": lambda rig: drop(rig, 0),
+    "last line dropped": lambda rig: drop(rig, -1),
+    "a line put in": twice,
+    "what is beside it damaged": lambda rig: rig.beside.write_bytes(b"{"),
 }
 
 
 @pytest.mark.parametrize("what", DAMAGE)
 def test_after_a_release_any_damage_closes_it_again_and_two_people_get_it_open(rig: Rig, what: str) -> None:
-    rig.switch.engage("Ada", "news")
-    rig.let_go()
+    for _ in range(2):
+        rig.switch.engage("Ada", "news")
+        rig.let_go()
     assert rig.state() == "ACTIVE"
     DAMAGE[what](rig)
-    assert rig.state() == rig.states.read(GLOBAL).state == "NO_ORDERS"
+    assert rig.state() == rig.states.read(GLOBAL).state == rig.state(SCOPE) == "NO_ORDERS"
     found = rig.switch.status()
     assert (found.engaged, bool(found.fault), rig.switch.verify().status) == (True, True, "fail")
-    if what in ("state is a folder", "states are a file"):
-        with pytest.raises(EnvironmentFault, match="is NO_ORDERS for every session, but"):
-            rig.switch.engage("Kay", "repair")
-        return
+    assert "`peaktrade killswitch engage`" in found.reason
+    with pytest.raises(ArtefactError, match="killswitch engage"):
+        rig.states.set(SCOPE, "ACTIVE", by="Ada", reason="over", now=rig.clock.now())
     rig.switch.engage("Kay", "repair")
     assert rig.state() == "NO_ORDERS"
     rig.let_go()
     assert (rig.state(), rig.switch.verify().status) == ("ACTIVE", "pass")
 
 
-@pytest.mark.parametrize("what", [name for name in DAMAGE if name != "states are a file"])
+@pytest.mark.parametrize("what", DAMAGE)
 def test_while_engaged_no_damage_lets_anything_loose(rig: Rig, what: str) -> None:
-    rig.switch.engage("Ada", "news", "HALTED")
-    rig.switch.engage("Ada", "more news", "HALTED")
+    for _ in range(4):
+        rig.switch.engage("Ada", "news", "HALTED")
     DAMAGE[what](rig)
     assert rig.state() in ("HALTED", "NO_ORDERS")
 
 
-def test_a_state_written_past_the_switch_does_not_count(rig: Rig) -> None:
+def test_on_a_new_machine_nothing_is_remembered_outside_and_then_it_is(rig: Rig) -> None:
+    rig.switch.engage("Ada", "news")
+    rig.let_go()
+    rig.outside.unlink()
+    assert rig.state() == "ACTIVE"
+    gone(rig.log, rig.beside)
+    assert rig.state() == "NO_ORDERS"
+
+
+def test_a_log_that_one_person_began_anew_is_trusted_by_another_who_remembers_the_old_one(rig: Rig) -> None:
+    rig.switch.engage("Ada", "news")
+    rig.let_go()
+    remembered = rig.outside.read_bytes()
+    rig.log.write_bytes(b"broken\n")
+    rig.switch.engage("Kay", "repair")
+    rig.let_go()
+    rig.outside.write_bytes(remembered)  # as the state folder of another user
+    assert rig.state() == "ACTIVE"
+
+
+def test_a_line_that_was_edited_after_it_was_read_closes_at_once(rig: Rig) -> None:
+    rig.switch.engage("Ada", "news")
+    rig.let_go()
+    assert rig.states.read(GLOBAL).state == "ACTIVE"
+    swap(rig.log, b"news", b"sews")
+    assert rig.states.read(GLOBAL).state == "NO_ORDERS"
+
+
+def test_nothing_but_a_release_by_two_people_loosens_it(rig: Rig) -> None:
     rig.switch.engage("Ada", "news")
     with pytest.raises(ConfigError, match="two people release"):
         rig.states.set(GLOBAL, "ACTIVE", by="Mallory", reason="quick", now=rig.clock.now())
-    rig.state_file.write_text('{"scope":"global","state":"ACTIVE","since":"2026-01-01T00:00:00Z"}')
+    line = {
+        "seq": 1,
+        "at": "2026-01-01T00:00:00Z",
+        "kind": "release",
+        "data": {"by": "M", "reason": "r", "state": "ACTIVE"},
+    }
+    with rig.log.open("a") as file:
+        file.write(json.dumps({**line, "prev": "0" * 64}) + "\n")
     assert rig.state() == "NO_ORDERS"
 
 
 def test_a_broken_audit_is_kept_and_named_in_the_new_one(rig: Rig) -> None:
     rig.switch.engage("Ada", "news")
     broken = b"not a chain\n"
-    rig.audit_file.write_bytes(broken)
+    rig.log.write_bytes(broken)
     with pytest.raises(ArtefactError, match="killswitch engage"):
         rig.switch.request_release("Ada", "found it")
     rig.switch.engage("Kay", "repair")
-    (kept,) = rig.folder.glob("live/kill_switch.broken-*.jsonl")
+    (kept,) = rig.folder.glob("live/halts.broken-*.jsonl")
     (entry,) = rig.switch.audit()
     assert (kept.read_bytes(), kept.name in entry.set_aside) == (broken, True)
 
@@ -245,10 +304,31 @@ def test_the_commands(home: Path, peaktrade: Callable[..., Any]) -> None:
     kinds = [entry["kind"] for entry in json.loads(peaktrade("killswitch", "audit", "--json").stdout)]
     assert kinds == ["release", "refusal", "request", "engage"]
     assert peaktrade("killswitch", "audit", "--verify").code == 0
-    swap(home / "reports" / "live" / "kill_switch.jsonl", b"news", b"nows")
+    swap(home / "reports" / "live" / "halts.jsonl", b"news", b"nows")
     broken = peaktrade("killswitch", "audit", "--verify")
     assert (broken.code, "line 2" in broken.stdout) == (1, True)
     assert peaktrade("killswitch", "status").code == 1
+
+
+def test_deleting_the_whole_folder_releases_nothing(home: Path, peaktrade: Callable[..., Any]) -> None:
+    assert peaktrade("killswitch", "engage", "--by", "Ada", "--reason", "news").code == 0
+    shutil.rmtree(home / "reports" / "live")
+    status = peaktrade("killswitch", "status", "--json")
+    assert (status.code, json.loads(status.stdout)["state"]) == (1, "NO_ORDERS")
+    assert "halts.jsonl is gone" in json.loads(status.stdout)["fault"]
+    ended = json.loads(peaktrade("session", "run", "--steps", 100, "--seed", 4, "-p", "fast=2", "--json").stdout)
+    assert ended["metrics"]["num_orders"] == 0
+    for command in (("audit", "verify"), ("killswitch", "audit", "--verify")):
+        found = peaktrade(*command)
+        assert (found.code, "halts.jsonl is gone" in found.stdout) == (1, True)
+    refused = peaktrade("killswitch", "release", "--by", "Ada", "--reason", "over")
+    assert (refused.code, "killswitch engage" in refused.stderr) == (4, True)
+    assert peaktrade("killswitch", "engage", "--by", "Kay", "--reason", "the folder was deleted").code == 0
+    (first,) = json.loads(peaktrade("killswitch", "audit", "--json").stdout)
+    assert (first["state"], "halts.jsonl is gone" in first["set_aside"]) == ("NO_ORDERS", True)
+    assert peaktrade("killswitch", "release", "--by", "Ada", "--reason", "over").code == 0
+    assert peaktrade("killswitch", "release", "--by", "Grace", "--reason", "agreed").code == 0
+    assert peaktrade("killswitch", "status").code == 0
 
 
 def last_state(workspace: Workspace, session_id: str) -> str:

@@ -18,10 +18,11 @@ from peaktrade_core.base.clock import EPOCH, FixedClock
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.question import Check
 from peaktrade_core.base.wall_clock import SystemClock
+from peaktrade_core.halts import log as halt_log
 from peaktrade_core.halts import states as trading_state
-from peaktrade_core.halts.audit import RELEASE, KillSwitchAudit
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.workspace.settings import Releasing
 
 ROUNDS = 15
@@ -30,7 +31,7 @@ Act = Callable[[KillSwitch], object]
 
 def switch_in(folder: Path, clock: Any = None) -> KillSwitch:
     """Return the kill switch of a folder as another process has it."""
-    states = TradingStates(folder / "live" / "trading_state", folder / "operations.log")
+    states = TradingStates(folder / "live", folder / "operations.log", folder / "state" / "outside.json")
     return KillSwitch(states, clock or SystemClock(), Releasing)
 
 
@@ -138,13 +139,14 @@ def test_a_refusal_during_the_health_check_does_not_forbid_it(tmp_path: Path) ->
     assert switch.release("Grace", "agreed", health).state == "ACTIVE"
 
 
-@pytest.mark.parametrize("when", ["before its line", "before the log", "before its file", "after its file"])
+@pytest.mark.parametrize("when", ["before the log of operations", "before its line", "after its line"])
 def test_an_engagement_without_the_lock_wins_whenever_a_release_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """The release hangs at one place with the lock; the engagement cannot have it, and does without."""
     switch = asked(tmp_path)
-    monkeypatch.setattr(trading_state, "_ENGAGE_S", 0.1)
+    monkeypatch.setattr(halt_log, "ENGAGE_S", 0.1)
+    monkeypatch.setattr(halt_log, "LOOK_S", 0.1)
     left, seen = [when], list[str]()
 
     def hang(here: str) -> None:
@@ -154,38 +156,35 @@ def test_an_engagement_without_the_lock_wins_whenever_a_release_writes(
             hand.start()
             hand.join()
 
-    append, log, put = KillSwitchAudit.append, trading_state.append_line, trading_state.write_atomic
+    write, note = halt_log.extend, trading_state.append_line
 
-    def appending(self: KillSwitchAudit, kind: str, *args: Any, **said: Any) -> str:
-        if kind == RELEASE:
-            hang("before its line")
-        return append(self, kind, *args, **said)
+    def writing(path: Path, lines: Any) -> bool:
+        hang("before its line")
+        written = write(path, lines)
+        hang("after its line")
+        return written
 
-    def logging(path: Path, line: str) -> None:
+    def noting(path: Path, line: str) -> None:
         if "-> ACTIVE" in line:
-            hang("before the log")
-        log(path, line)
+            hang("before the log of operations")
+        note(path, line)
 
-    def putting(path: Path, data: bytes) -> None:
-        if b'"ACTIVE"' in data:
-            hang("before its file")
-        put(path, data)
-        if b'"ACTIVE"' in data:
-            hang("after its file")
-
-    monkeypatch.setattr(KillSwitchAudit, "append", appending)
-    monkeypatch.setattr(trading_state, "append_line", logging)
-    monkeypatch.setattr(trading_state, "write_atomic", putting)
+    monkeypatch.setattr(halt_log, "extend", writing)
+    monkeypatch.setattr(trading_state, "append_line", noting)
     with pytest.raises(ConfigError, match="not released: it was engaged in the meantime"):
         switch.release("Grace", "agreed", list)
     after = switch_in(tmp_path).status()
     assert (left, seen, after.state, after.by, after.fault) == ([], ["NO_ORDERS"], "NO_ORDERS", "Kay", "")
+    switch.request_release("Ada", "found that as well")
+    assert [entry.by for entry in switch.audit()][:3] == ["Ada", "Kay", "Ada and Grace"]
+    assert switch.release("Grace", "agreed", list).state == "ACTIVE"
+    assert switch_in(tmp_path).verify().status == "pass"
 
 
 def test_engaging_does_not_wait_for_a_hand_that_hangs(
     tmp_path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peaktrade_core.halts.kill_switch._LOCK_S", 0.1)
+    monkeypatch.setattr("peaktrade_core.halts.log.DECIDE_S", 0.1)
     switch = asked(tmp_path)
     switch.release("Grace", "agreed", list)
     hanging = hands.start("hold")
@@ -202,7 +201,7 @@ def test_engaging_does_not_wait_for_a_hand_that_hangs(
 
 
 def test_without_any_lock_it_is_engaged_all_the_same_but_never_released(tmp_path: Path) -> None:
-    (tmp_path / "live" / "kill_switch.deciding.lock").mkdir(parents=True)
+    (tmp_path / "live" / "halts.lock").mkdir(parents=True)
     switch = switch_in(tmp_path, FixedClock(EPOCH, timedelta(seconds=1)))
     assert switch.engage("Ada", "news").state == "NO_ORDERS"
     with pytest.raises(EnvironmentFault, match="nothing was changed"):

@@ -14,12 +14,14 @@ import msgspec
 import pytest
 
 from peaktrade_core.base.errors import SessionNotFoundError
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
-from peaktrade_core.incidents.diagnosis.findings import KINDS, Diagnosis, Finding
+from peaktrade_core.incidents.diagnosis.findings import DIAGNOSED, Diagnosis, Finding
 from peaktrade_core.incidents.incident import KINDS as INCIDENT_KINDS
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource
@@ -35,7 +37,9 @@ def kinds(found: Diagnosis) -> set[str]:
 
 
 def of(desk: VenueDesk, ran: Ran) -> Diagnosis:
-    return diagnose(desk.workspace, ran.record.session_id)
+    found = diagnose(desk.workspace, ran.record.session_id)
+    assert all(finding.severity in handbook().kind[finding.kind].severity for finding in found.happened)
+    return found
 
 
 def conditions(finding: Finding) -> dict[str, str]:
@@ -48,13 +52,13 @@ def branch(finding: Finding) -> str:
 
 
 def test_every_kind_of_finding_can_be_opened_as_an_incident() -> None:
-    assert set(KINDS) <= set(INCIDENT_KINDS)
+    assert set(DIAGNOSED) <= set(INCIDENT_KINDS)
 
 
 def test_a_quiet_session_has_nothing_of_it(desk: VenueDesk) -> None:
     for ran in (desk.session(steps=20), desk.session(mode="testnet", steps=20)):
         found = of(desk, ran)
-        assert [finding.kind for finding in found.findings] == list(KINDS)
+        assert [finding.kind for finding in found.findings] == list(DIAGNOSED)
         assert (kinds(found), found.faults, found.events) == (set(), (), len(ran.events))
         assert all(finding.evidence and not finding.branches for finding in found.findings)
 
@@ -317,6 +321,27 @@ def test_one_failed_is_investigated_and_two_in_a_row_are_a_pause(desk: VenueDesk
         ]
         == "pass"
     )
+
+
+@pytest.mark.parametrize(
+    ("drawdown", "severity", "way", "below"),
+    [
+        (0.0499, "medium", "investigate", "pass"),
+        (0.05, "medium", "risk_review", "warn"),
+        (0.0999, "medium", "risk_review", "warn"),
+        (0.1, "high", "escalate", "warn"),
+    ],
+)
+def test_a_drawdown_that_has_reached_its_limit_is_a_breach(
+    workspace: Workspace, drawdown: float, severity: str, way: str, below: str
+) -> None:
+    folder = Registry.of(workspace).folder
+    folder.mkdir(parents=True)
+    record = {"session_id": "old_1", "mode": "shadow", "status": "failed", "error": "StrategyError: x"}
+    path = folder / "20200101T000000_live_session_shadow_old_1.json"
+    path.write_bytes(msgspec.json.encode({**record, "metrics": {"max_drawdown": drawdown}}))
+    finding = diagnose(workspace, "old_1").finding("failed_session")
+    assert (finding.severity, branch(finding), conditions(finding)["drawdown"]) == (severity, way, below)
 
 
 def test_a_session_that_a_person_stopped_did_not_die_and_one_that_was_killed_did(

@@ -16,7 +16,8 @@ from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.cli import main
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
-from peaktrade_core.incidents.incident import Incident, response_checks
+from peaktrade_core.incidents.incident import Incident
+from peaktrade_core.incidents.report import response_checks
 from peaktrade_core.incidents.review import review
 from peaktrade_core.reports.activity import ActivityFeed
 from peaktrade_core.schedule.periods import WEEK, span_of
@@ -120,8 +121,8 @@ def test_what_was_learned_needs_the_damage_held_and_actions_that_can_be_asked_fo
         learned(book, one)
     book.mitigate(one, "Ada", "held")
     for action, message in (
-        ("do it", "is no action"),
-        ("do it; Ben; soon", "is no day"),
+        ("do it", "is not an action"),
+        ("do it; Ben; soon", "is not a day"),
         ("do it; ; 2026-01-09", "no name"),
     ):
         with pytest.raises(ConfigError, match=message):
@@ -206,7 +207,7 @@ def test_a_process_that_dies_before_the_report_is_written_leaves_the_incident(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("peaktrade_core.incidents.pages.write_pages", dies)
+        patch.setattr("peaktrade_core.incidents.report.write_pages", dies)
         with pytest.raises(KeyboardInterrupt):
             opened(book, title="Cut off")
     (row,) = book.rows()
@@ -214,6 +215,17 @@ def test_a_process_that_dies_before_the_report_is_written_leaves_the_incident(
     assert "Cut off" in command("show", row.incident_id).stdout
     book.note(row.incident_id, "Ada", "and on it goes")
     assert "and on it goes" in book.report(row.incident_id).read_text()
+
+
+def test_a_process_that_was_killed_before_it_wrote_the_record_leaves_nothing_behind(book: IncidentBook) -> None:
+    left = book.folder / "INC-20260105-01" / ".incident.json.abc.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b'{"half')
+    assert (book.rows(), book.verify().status) == ([], "pass")
+    assert opened(book).incident_id == "INC-20260105-01"
+    assert not left.exists()
+    book.path("INC-20260105-01").unlink()  # its report is still there: this one was opened, and is told
+    assert [row.status for row in book.rows()] == ["unreadable"]
 
 
 def test_a_closed_incident_that_is_changed_behind_our_back_is_noticed(book: IncidentBook) -> None:
@@ -315,5 +327,5 @@ def test_the_command_refuses_what_is_missing_in_a_sentence(command: Callable[...
     missing = command("show", "INC-20260105-01")
     assert (missing.code, "unknown incident" in missing.stderr) == (2, True)
     gone = command("open", "--kind", "other", "--title", "x", "--severity", "low", "--by", "Ada", "--file", "no.log")
-    assert (gone.code, "no such file: no.log" in gone.stderr) == (2, True)
+    assert (gone.code, "file not found: no.log" in gone.stderr) == (2, True)
     assert command("diagnose").code == 4  # an empty registry

@@ -14,12 +14,8 @@ from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.case import open_case
-from peaktrade_core.incidents.reports import (
-    incident_learned,
-    incident_summary,
-    open_incident_week,
-    review_incidents,
-)
+from peaktrade_core.incidents.report import incident_learned, incident_summary
+from peaktrade_core.incidents.review import open_incident_week, review_incidents
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.runbooks import RunOutcome, find_runbook, run_runbook
 from peaktrade_core.runs.views import Views
@@ -194,7 +190,7 @@ def test_an_alert_leads_to_its_session_and_is_part_of_the_evidence(
     assert any(sentence.startswith("alert a1, ") for sentence in case.finding.evidence)
     with pytest.raises(ConfigError, match="not about"):
         open_case(workspace, "incident_risk_limit", other, "a1")
-    with pytest.raises(ConfigError, match="is about no session"):
+    with pytest.raises(ConfigError, match="is not about a session"):
         open_case(workspace, "incident_risk_limit", alert_id="b2")
     with pytest.raises(UnknownNameError):
         open_case(workspace, "incident_risk_limit", alert_id="c3")

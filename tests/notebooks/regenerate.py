@@ -31,6 +31,7 @@ from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.desk.installation import accept
 from peaktrade_core.desk.readiness import BEFORE_RELEASE
 from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.memory import STATE_HOME
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
@@ -158,7 +159,8 @@ def regenerate(path: Path) -> bytes:
 
     with tempfile.TemporaryDirectory(prefix="peaktrade-") as folder:
         home = Path(folder) / "workspace"
-        with prepared(home, path.stem), environment({FIXED_CLOCK: NOW}):
+        state = {STATE_HOME: str(home.with_name("state"))}
+        with environment(state), prepared(home, path.stem), environment({FIXED_CLOCK: NOW}):
             done = execute(path, {}, home=home, timeout_s=300.0)
     if done.fault:
         raise NotebookError(f"{path}: {done.fault}")

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import nbformat
 import pytest
@@ -17,11 +17,10 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.html import PLOTLY, to_html
 from peaktrade_core.runbooks.runbooks import run_runbook
-from peaktrade_core.runs.deny_help import DENY_HELP
+from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
-from peaktrade_core.show.figures import POINTS, thin
 from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.limit_use import limits_used
@@ -53,34 +52,18 @@ def test_every_public_name_is_there_and_no_other():
 
 def test_figures_show_the_session_that_the_record_tells(session):
     metrics = session.record.metrics
-    equity = pt.equity_figure(session).data[0].y
+    equity = pt.equity_figure(session).values
     assert equity[-1] == pytest.approx(metrics["equity_end"], abs=0.005)
-    assert -min(pt.drawdown_figure(session).data[0].y) == pytest.approx(100 * metrics["max_drawdown"], abs=1e-4)
-    marks = {trace.name: len(trace.x) for trace in pt.price_figure(session).data}
+    assert -min(pt.drawdown_figure(session).values) == pytest.approx(100 * metrics["max_drawdown"], abs=1e-4)
+    marks = {kind.name: len(kind.marks) for kind in pt.price_figure(session).marks}
     assert marks["buy"] + marks["sell"] == metrics["num_orders"]
     assert marks["denied"] == metrics["orders_blocked_risk"] > 0
 
 
-def test_figures_upload_nothing_and_can_be_read_aloud(session):
+def test_figures_say_their_unit_and_can_be_read_aloud(session):
     for figure in (pt.equity_figure(session), pt.drawdown_figure(session), pt.price_figure(session)):
-        bundle = figure._repr_mimebundle_()
-        assert set(bundle) == {PLOTLY}
-        assert bundle[PLOTLY]["config"]["showSendToCloud"] is False
-        assert bundle[PLOTLY]["config"]["displaylogo"] is False
-        assert re.search(r"over \d+ bars", figure.layout.meta["label"])
-        assert re.search(r"\[(EUR|%)\]", figure.layout.title.text)
-
-
-def test_long_series_keep_their_extremes_and_ends():
-    begin = datetime(2026, 1, 1, tzinfo=UTC)
-    ts = [begin + timedelta(minutes=n) for n in range(50_000)]
-    values = [float(n % 977) for n in range(50_000)]
-    values[31_234], values[40_001] = -7.0, 5000.0
-    x, y = thin(ts, values, 2)
-    assert len(x) == len(y) <= POINTS + 2
-    assert (min(y), max(y), y[0], y[-1]) == (-7.0, 5000.0, values[0], values[-1])
-    assert x == sorted(x)
-    assert thin(ts[:10], values[:10], 2)[1] == values[:10]
+        assert re.search(r"over \d+ bars", figure.label)
+        assert re.search(r"\[(EUR|%)\]", figure.heading)
 
 
 def bar(seq: int, at: datetime, equity: float, qty: float = 0.0, close: float = 100.0) -> ev.BarDone:
@@ -117,7 +100,7 @@ def test_limits_used_agree_with_the_severity_that_the_session_journalled(workspa
 
 
 def test_every_deny_code_is_explained():
-    assert set(DENY_HELP) == set(DENY_CODES) - {"OK"}
+    assert set(handbook().denial) == {*DENY_CODES, "other"} - {"OK"}
 
 
 def test_denied_orders_are_shown_with_figures_and_next_step(session):
@@ -231,20 +214,20 @@ def test_a_note_with_markup_is_text_in_notebook_and_page(session, workspace):
     assert "<script>alert" not in page
 
 
-def page_of(*figures: object) -> str:
+def page_of(*bundles: dict[str, object]) -> str:
     title = nbformat.v4.new_markdown_cell("# Title <b>\n\n[next](../runbooks/x.ipynb) [docs](https://example.org/x)")
-    outputs = [nbformat.v4.new_output("display_data", data=figure._repr_mimebundle_()) for figure in figures]
+    outputs = [nbformat.v4.new_output("display_data", data=bundle) for bundle in bundles]
     return to_html(nbformat.v4.new_notebook(cells=[title, nbformat.v4.new_code_cell("1", outputs=outputs)]))
 
 
 def test_the_page_carries_what_it_needs_and_lets_nothing_else_run(session):
-    page = page_of(pt.equity_figure(session), pt.price_figure(session))
+    page = page_of(pt.equity_figure(session)._repr_mimebundle_(), pt.price_figure(session)._repr_mimebundle_())
     assert not re.search(r'<(?:script|link|img|iframe)[^>]+(?:src|href)="http', page)
     policy = re.search(r'content="(default-src[^"]+)" http-equiv="Content-Security-Policy"', page)[1]
     assert policy.startswith("default-src 'none';")
     assert "script-src 'none'" in policy
     assert "<script" not in page
-    assert re.search(r'<svg aria-label="Equity over 900 bars: from [^"]+" class="ink"', page)
+    assert re.search(r'<svg aria-label="Equity over 900 bars: from [^"]+" class="plane"', page)
     assert "<title>Title &lt;b&gt;" in page
     assert "x.ipynb" not in page
     assert 'href="https://example.org/x"' in page
@@ -254,14 +237,15 @@ def test_the_page_carries_what_it_needs_and_lets_nothing_else_run(session):
 def test_a_figure_that_only_plotly_can_draw_brings_plotly_once(session):
     import plotly.graph_objects as go
 
-    bars = go.Figure(go.Bar(x=[1], y=[2]), layout={"meta": {"label": "Two bars"}})
-    page = page_of(pt.equity_figure(session), bars, bars)
+    figure = go.Figure(go.Bar(x=[1], y=[2]), layout={"meta": {"label": "Two bars"}})
+    bars = {PLOTLY: json.loads(figure.to_json())}
+    page = page_of(pt.equity_figure(session)._repr_mimebundle_(), bars, bars)
     assert page.count("plotly.js v") == 1
     policy = re.search(r'content="(default-src[^"]+)" http-equiv="Content-Security-Policy"', page)[1]
     assert policy.count("'sha256-") == 2
     assert policy.count("unsafe") == 1  # styles
     assert page.count('<div aria-label="Two bars" class="canvas" role="img">') == 2
-    assert page.count('class="ink"') == 1
+    assert page.count('class="plane"') == 1
 
 
 @pytest.mark.browser
@@ -275,8 +259,8 @@ def test_a_browser_draws_the_figures_in_light_and_dark_without_the_network(sessi
         page.on("pageerror", lambda error, said=said: said.append(str(error)))
         page.on("request", lambda request, said=said: request.url.startswith("http") and said.append(request.url))
         page.goto(outcome.html.as_uri())
-        assert page.locator("figure.plot svg.ink path[stroke]").count() >= 3
-        box = page.locator("figure.plot svg.ink").first.bounding_box()
+        assert page.locator("figure.plot svg.plane path.line").count() >= 3
+        box = page.locator("figure.plot svg.plane").first.bounding_box()
         assert box["width"] > 300
         assert box["height"] > 200
         assert page.evaluate("document.documentElement.scrollWidth") == 390

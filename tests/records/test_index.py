@@ -135,6 +135,41 @@ def test_an_unchanged_large_folder_is_not_listed_by_a_new_process(
         assert len(seen) == 1
 
 
+def test_who_writes_a_record_enters_it_so_that_the_folder_need_not_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peaktrade_core.records.registry.QUICK_S", 0.0)  # as if looking at every file took long
+    monkeypatch.setattr("peaktrade_core.records.registry.SHARE", 1e9)
+    asking = make(tmp_path)
+    put(asking, 1)
+    settle(asking)
+    with listings(monkeypatch) as seen:
+        make(tmp_path).write(record(2, status="started", finished_at=None, metrics={}))
+        time.sleep(0.06)  # until the folder has come to rest
+        assert asking.counts("status") == {"completed": 1, "started": 1}
+        path = make(tmp_path).write(record(2, metrics={"realized_pnl": 2.5}))
+        time.sleep(0.06)
+        assert asking.counts("status") == {"completed": 2}
+        assert asking.sums()[0] == 2
+        assert seen == []
+        path.with_name("by_hand.json").write_bytes(path.read_bytes())  # not ours: the folder disagrees
+        time.sleep(0.06)
+        assert asking.sums()[0] == 3
+        assert len(seen) == 1
+    entered = asking.lines()
+    (tmp_path / "cache" / "index.sqlite").unlink()
+    assert make(tmp_path).lines() == entered
+
+
+def test_a_record_is_written_whatever_the_index_is(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "index.sqlite").write_bytes(b"no database at all" * 100)
+    registry = make(tmp_path)
+    path = registry.write(record(1))
+    assert path.is_file()
+    assert registry.sums()[0] == 1
+
+
 def test_beside_a_keeper_no_question_lists_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = make(tmp_path)
     put(registry, 1)

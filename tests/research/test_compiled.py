@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 from loops import PERP, decision, of_backtest
@@ -19,6 +19,7 @@ from peaktrade_core.base.errors import StrategyError
 from peaktrade_core.research import compiled
 from peaktrade_core.research.backtest import run_backtest
 from peaktrade_core.research.compiled import code_digest
+from peaktrade_core.research.machine_code import UNUSED_S, load
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.risk import Limits
@@ -147,8 +148,7 @@ found = get_strategy("mine")
 market = Market(1.0, 100.0, 1.0, 1e8, 0.0, 0.0, 0.0, 0.0026, 0.0005, 0.05)
 decided = Decision(found, found.params(), market, Limits(), 60.0, 10_000.0)
 result = run_backtest(decided, Bars(rows[:, 0], rows[:, 1:]), 0, Path(sys.argv[1]))
-(ready,) = compiled._READY.values()
-print(sum(ready.stats.cache_hits.values()), result.metrics.num_orders, repr(result.metrics.equity_end))
+print("numba" in sys.modules, result.metrics.num_orders, repr(result.metrics.equity_end))
 """
 CELL = """
 from typing import NamedTuple
@@ -175,52 +175,91 @@ def test_a_second_process_loads_what_the_first_compiled_even_for_a_notebook_cell
         )
         assert done.returncode == 0, done.stderr
         said.append(done.stdout.split())
-    (hits, *first), (hits_again, *second) = said
-    assert (hits, hits_again) == ("0", "1")
+    (compiles, *first), (compiles_again, *second) = said
+    assert (compiles, compiles_again) == ("True", "False")
     assert first == second
     assert int(first[0]) > 50
 
 
-def torn(folder: Path) -> None:
-    for file in folder.rglob("*.nbc"):
-        file.write_bytes(file.read_bytes()[:1000])
+def torn(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:1000])
 
 
-def in_the_way(folder: Path) -> None:
-    shutil.rmtree(folder)
-    folder.write_text("a file where the folder should be")
+def flipped(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [torn, in_the_way])
-def test_a_broken_cache_costs_time_only(bars, cache, tmp_path, monkeypatch, damage):
+def of_an_older_version(file: Path) -> None:
+    file.write_bytes(msgspec.msgpack.encode({"entry": "x"}))
+
+
+@pytest.mark.parametrize("damage", [torn, flipped, of_an_older_version])
+def test_damaged_code_is_never_run_but_made_again(bars, cache, tmp_path, monkeypatch, damage):
     decided = decision("donchian_breakout", PERP, Limits())
-    monkeypatch.setattr(compiled, "_READY", {})
+    monkeypatch.setattr(compiled, "_ready", {})
     expected = of_backtest(run_backtest(decided, bars, 30, cache))
-    (digest,) = compiled._READY
-    shutil.copytree(cache / digest, tmp_path / digest)
+    (digest,) = compiled._ready
+    whole = (cache / digest).read_bytes()
+    (tmp_path / digest).write_bytes(whole)
     damage(tmp_path / digest)
-    compiled._READY.clear()
+    compiled._ready.clear()
+    assert of_backtest(run_backtest(decided, bars, 30, tmp_path)) == expected
+    assert load(tmp_path, digest) is not None
+
+
+def test_code_that_cannot_be_kept_costs_time_only(bars, cache, tmp_path, monkeypatch):
+    decided = decision("donchian_breakout", PERP, Limits())
+    expected = of_backtest(run_backtest(decided, bars, 30, cache))
+    (tmp_path / "numba").write_text("a file where the folder should be")
+    monkeypatch.setattr(compiled, "_ready", {})
     with pytest.warns(RuntimeWarning, match="compiled code is not kept in"):
-        assert of_backtest(run_backtest(decided, bars, 30, tmp_path)) == expected
+        assert of_backtest(run_backtest(decided, bars, 30, tmp_path / "numba")) == expected
 
 
 def test_code_that_nobody_used_for_long_is_removed_when_new_code_comes(bars, cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(compiled, "_READY", {})
-    run_backtest(decision("donchian_breakout", PERP, Limits()), bars, 30, cache)
-    (digest,) = compiled._READY
-    old = time.time() - compiled.UNUSED_S - 60
-    for name in (digest, "used_yesterday", "forgotten"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "entry.py").touch()
-    os.utime(tmp_path / "forgotten", (old, old))
-    shutil.rmtree(tmp_path / digest)
-    compiled._READY.clear()
-    run_backtest(decision("donchian_breakout", PERP, Limits()), bars, 30, tmp_path)
+    monkeypatch.setattr(compiled, "_ready", {})
+    decided = decision("donchian_breakout", PERP, Limits())
+    run_backtest(decided, bars, 30, cache)
+    (digest,) = compiled._ready
+    old = time.time() - UNUSED_S - 60
+    (tmp_path / "used_yesterday").touch()
+    (tmp_path / "forgotten").touch()
+    (tmp_path / "folder_of_an_older_version").mkdir()
+    for name in ("forgotten", "folder_of_an_older_version"):
+        os.utime(tmp_path / name, (old, old))
+    compiled._ready.clear()
+    run_backtest(decided, bars, 30, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([digest, "used_yesterday"])
     os.utime(tmp_path / digest, (old, old))
-    compiled._READY.clear()
-    run_backtest(decision("donchian_breakout", PERP, Limits()), bars, 30, tmp_path)
+    compiled._ready.clear()
+    run_backtest(decided, bars, 30, tmp_path)
     assert (tmp_path / digest).stat().st_mtime > old + 1  # using it counts
+
+
+@pytest.mark.parametrize("change", ["constant", "helper", "array"])
+def test_code_that_changed_since_the_last_run_of_this_process_is_looked_through_again(change):
+    text = """
+    LEVEL = 3.0
+    def helper(x):
+        return x * 2.0
+    def update(p, s, o, h, l, c, v):
+        return 1.0 if helper(c) > LEVEL + TABLE[0] else 0.0
+    mine(update)
+    """
+    table = np.array([1.0])
+    strategy = defined(text, TABLE=table)
+    space = strategy.update.__globals__
+    before = code_digest(strategy)
+    assert code_digest(strategy) == before
+    if change == "constant":
+        space["LEVEL"] = 4.0
+    elif change == "helper":
+        space["helper"] = lambda x: x * 3.0
+    else:
+        table[0] = 2.0
+    assert code_digest(strategy) != before
 
 
 class Odd(NamedTuple):

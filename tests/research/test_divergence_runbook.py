@@ -11,7 +11,7 @@ import pytest
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.case import case_checks
-from peaktrade_core.incidents.divergence_case import (
+from peaktrade_core.incidents.divergence import (
     DivergenceCase,
     divergence_causes,
     divergence_costs,

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from peaktrade_core.base.wall_clock import SystemClock
-from peaktrade_core.schedule.jobs import DAY, TIME, Period
+from peaktrade_core.schedule.jobs import TIME, Period
+from peaktrade_core.schedule.periods import DAY
 from peaktrade_core.schedule.schedule import Done, JobKind, Schedule
 from peaktrade_core.schedule.scheduler import BUSY, Scheduler
 

@@ -12,6 +12,7 @@ from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.schedule import jobs as jb
 from peaktrade_core.schedule.job_log import RunLog
+from peaktrade_core.schedule.periods import DAY, WEEK
 from peaktrade_core.schedule.schedule import JOBS_FILE, Schedule
 
 REPO = Path(__file__).resolve().parent.parent.parent
@@ -81,10 +82,10 @@ def test_every_quarter_of_an_hour_goes_on_through_the_hour_that_comes_twice(home
 @pytest.mark.parametrize(
     ("kind", "due", "label"),
     [
-        (jb.DAY, "2026-01-01T05:15", "2025-12-31"),
-        (jb.WEEK, "2026-01-05T05:30", "2026-W01"),
-        (jb.WEEK, "2027-01-04T05:30", "2026-W53"),
-        (jb.WEEK, "2026-01-04T23:30", "2025-W52"),  # Monday in Berlin, but the UTC week is not over
+        (DAY, "2026-01-01T05:15", "2025-12-31"),
+        (WEEK, "2026-01-05T05:30", "2026-W01"),
+        (WEEK, "2027-01-04T05:30", "2026-W53"),
+        (WEEK, "2026-01-04T23:30", "2025-W52"),  # Monday in Berlin, but the UTC week is not over
         (jb.TIME, "2026-01-05T05:30", "2026-01-05T05:30+00:00"),
     ],
 )
@@ -130,14 +131,20 @@ def test_a_damaged_run_log_loses_only_the_damaged_line(home: Path) -> None:
         ("[jobs.quick]\ncron = '0 6 * *'", "has 4 fields"),
         ("[jobs.quick]\ncron = '0 6 * * 1'", "write their names"),
         ("[jobs.quick]\ncron = '0 6 30 2 *'", "is never due"),
-        ("[jobs.quick]\ncron = '0 6 * * *'\ncommand = 'rm'", "jobs[...]: Object contains unknown field `command`"),
-        ("[jobs.quick]\ncron = '0 6 * * *'\ntimeout_s = 'long'", "Expected `float`, got `str`"),
-        ("[jobs.quick]\ncron = '0 6 * * *'\ntimeout_s = nan", "timeout_s = nan must be from 1"),
-        ("[jobs.quick]\ncron = '0 6 * * *'\nretries = -1", "retries = -1 must be from 0"),
-        ("[jobs.quick]\nenabled = true", "missing required field `cron`"),
+        ("[jobs.quick]\ncron = '0 6 * * *'\ncommand = 'rm'", "jobs.quick has no 'command'; it has: cron, enabled"),
+        (
+            "[jobs.quick]\ncron = '0 6 * * *'\ntimeout_s = 'long'",
+            "jobs.quick.timeout_s = 'long' must be a number from 1 to 86,400",
+        ),
+        ("[jobs.quick]\ncron = '0 6 * * *'\ntimeout_s = nan", "jobs.quick.timeout_s = nan must be a number from 1"),
+        (
+            "[jobs.quick]\ncron = '0 6 * * *'\nretries = -1",
+            "jobs.quick.retries = -1 must be a whole number from 0 to 20",
+        ),
+        ("[jobs.quick]\nenabled = true", "jobs.quick has no 'cron', which must be there"),
         ("time_zone = 'Mars/Olympus'", "time_zone must be a name"),
         ("time_zone = '../../etc/passwd'", "time_zone must be a name"),
-        ("jobs = 3", "jobs: Expected `object`"),
+        ("jobs = 3", "jobs = 3 must be a table"),
         ("[jobs", "jobs.toml: "),
     ],
 )

@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from peaktrade_core.records import journal as journals
+from peaktrade_core.records.bar_table import write_table
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import Journal, read_journal, whole_events
 from peaktrade_core.records.registry import Query, Registry
@@ -101,7 +101,7 @@ def main(home: str, rounds: int, seed: int) -> None:
     rng = random.Random(seed)
     workspace = Workspace(home)
     np.random.default_rng(0).standard_t(5.0, 10)
-    journals.write_table(workspace.home / "warm.parquet", [])
+    write_table(workspace.home / "warm.parquet", [])
     faults: list[str] = []
     acknowledged, early = [], 0
     for number in range(rounds):

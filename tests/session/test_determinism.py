@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,12 +87,10 @@ def test_a_session_that_halts_itself_is_repeatable_too(
     found = []
     for gate in (0.0, 0.25, 60.0):
         monkeypatch.setattr("peaktrade_core.session.loop.GATE_S", gate)
-        workspace = Workspace(home)
+        workspace = Workspace(shutil.copytree(home, home.with_name(f"looks-every-{gate}")))
         record = run_session(plan_session(workspace, steps=1500), Desk.of(workspace))
         assert any(type(event) is Halt for event in read_journal(RunFolder(workspace.runs, record.session_id).journal))
         found.append(events_of(workspace, record))
-        for state in TradingStates.of(workspace).everything():
-            (home / "reports" / "live" / "trading_state" / f"{state.scope}.json").unlink(missing_ok=True)
     assert found[0] == found[1] == found[2]
 
 

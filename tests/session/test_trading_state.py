@@ -13,7 +13,8 @@ import pytest
 
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
-from peaktrade_core.halts.states import GLOBAL, TradingStates, scope_of
+from peaktrade_core.halts.scope import GLOBAL, Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
@@ -31,16 +32,19 @@ def kinds(workspace: Workspace, record: SessionRecord, kind: type) -> list[Any]:
     return [event for event in Views.of(workspace).events(record.session_id) if type(event) is kind]
 
 
-def state_file(home: Path, scope: str = GLOBAL) -> Path:
-    return home / "reports" / "live" / "trading_state" / f"{scope}.json"
+SCOPE = Scope.of("shadow", "ma_crossover", "BTC/EUR")
 
 
-def halt(workspace: Workspace, state: str = "HALTED", scope: str = GLOBAL) -> None:
+def halts(home: Path) -> Path:
+    return home / "reports" / "live" / "halts.jsonl"
+
+
+def halt(workspace: Workspace, state: str = "HALTED", scope: Scope | str = GLOBAL) -> None:
     TradingStates.of(workspace).set(scope, state, by="Ada", reason="test", now=workspace.clock.now())
 
 
 def test_without_a_word_everything_is_active(workspace: Workspace, run_shadow: Run) -> None:
-    assert TradingStates.of(workspace).worst(GLOBAL, "any-scope").state == "ACTIVE"
+    assert TradingStates.of(workspace).in_force(SCOPE).state == "ACTIVE"
     assert run_shadow(steps=200, **LIVELY).metrics["num_orders"] > 5
 
 
@@ -65,36 +69,57 @@ def test_a_halt_outlives_the_process_that_set_it(
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
-        b"{",
-        b"[]",
-        b'{"scope":"global","state":"FINE"}',
-        b'{"scope":"\xff"}',
-        b'{"state":"ACTIVE"}',
-        b"[" * 100_000,
+        b"{\n",
+        b"[]\n",
+        b'{"seq":0,"at":"2026-01-05T08:00:00Z","kind":"halt","data":{"by":"A","reason":"r","state":"FINE"},"prev":"'
+        + b"0" * 64
+        + b'"}\n',
+        b'{"scope":"\xff"}\n',
+        b"[" * 100_000 + b"\n",
+        b'{"seq":0,',
         None,
     ],
-    ids=["empty", "torn", "list", "unknown state", "no text", "no scope", "very deep", "folder"],
+    ids=["no JSON", "list", "unknown state", "no text", "very deep", "half a line", "folder"],
 )
-def test_a_state_that_cannot_be_read_forbids_every_order(
+def test_a_log_that_cannot_be_read_forbids_every_order(
     home: Path, workspace: Workspace, run_shadow: Run, peaktrade: Callable[..., Any], content: bytes | None
 ) -> None:
-    path = state_file(home)
+    path = halts(home)
     path.parent.mkdir(parents=True)
     path.mkdir() if content is None else path.write_bytes(content)
     assert TradingStates.of(workspace).read(GLOBAL).state == "NO_ORDERS"
     record = run_shadow(steps=200, **LIVELY)
     assert record.status == "completed"
     assert (record.metrics["num_orders"], record.metrics["orders_blocked_risk"] > 0) == (0, True)
-    shown = peaktrade("risk", "status")
-    assert (shown.code, "failing closed" in shown.stdout) == (0, True)
+    shown = peaktrade("risk", "status", "--json")
+    (state,) = json.loads(shown.stdout)["states"]
+    half = content is not None and not content.endswith(b"\n")
+    assert (shown.code, ("unfinished" if half else "failing closed") in state["reason"]) == (0, True)
 
 
-def test_a_file_of_another_name_in_the_folder_disturbs_nobody(home: Path, peaktrade: Callable[..., Any]) -> None:
-    state_file(home).parent.mkdir(parents=True)
-    state_file(home, "a copy (1)").write_text("{}")
-    assert peaktrade("risk", "status").code == 0
-    assert peaktrade("doctor").code == 0
+def test_a_running_session_that_loses_the_log_orders_nothing_more(
+    workspace: Workspace, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peaktrade_core.session.loop.GATE_S", 0.0)
+    halt(workspace, scope=Scope.of("testnet", "ma_crossover", "BTC/EUR"))
+    desk, looks = Desk.of(workspace), 0
+
+    class Losing(TradingStates):
+        """The log goes between two looks."""
+
+        def in_force(self, scope: Scope | str) -> Any:
+            nonlocal looks
+            looks += 1
+            if looks == 20:
+                halts(home).unlink()
+            return super().in_force(scope)
+
+    states = Losing(home / "reports" / "live", workspace.operations_log)
+    record = run_session(plan_session(workspace, steps=400, **LIVELY), desk._replace(states=states))
+    (said,) = kinds(workspace, record, State)
+    assert (said.state, "is gone" in said.reason, "killswitch engage" in said.reason) == ("NO_ORDERS", True, True)
+    assert [event for event in kinds(workspace, record, Order) if event.seq < said.seq]
+    assert not [event for event in kinds(workspace, record, Order) if event.seq > said.seq]
 
 
 @pytest.mark.parametrize(("by", "reason"), [("", "why"), ("Ada", ""), ("  ", "why"), ("Ada", " \n")])
@@ -102,17 +127,18 @@ def test_every_change_needs_a_name_and_a_reason(
     home: Path, peaktrade: Callable[..., Any], by: str, reason: str
 ) -> None:
     assert peaktrade("risk", "halt", "--by", "Ada", "--reason", "news").code == 0
-    for command in (("risk", "halt"), ("risk", "resume", "--scope", "shadow.x.y"), ("killswitch", "release")):
-        assert peaktrade("risk", "halt", "--scope", "shadow.x.y", "--by", "Ada", "--reason", "news").code == 0
+    scope = "shadow.ma_crossover.BTC/EUR"
+    for command in (("risk", "halt"), ("risk", "resume", "--scope", scope), ("killswitch", "release")):
+        assert peaktrade("risk", "halt", "--scope", scope, "--by", "Ada", "--reason", "news").code == 0
         ended = peaktrade(*command, "--by", by, "--reason", reason)
         assert (ended.code, "needs a name (--by) and a reason (--reason)" in ended.stderr) == (2, True)
-    assert json.loads(state_file(home).read_bytes())["state"] == "HALTED"
+    assert {state.state for state in TradingStates.of(Workspace(home)).everything()} == {"HALTED"}
 
 
 def test_resuming_leaves_an_audit_line_and_lets_orders_pass(
     home: Path, run_shadow: Run, peaktrade: Callable[..., Any]
 ) -> None:
-    scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
+    scope = SCOPE.text
     peaktrade("risk", "halt", "--scope", scope, "--by", "Ada", "--reason", "news")
     assert peaktrade("risk", "resume", "--scope", scope, "--reason", "over").code == 2
     assert peaktrade("risk", "resume", "--scope", scope, "--by", "Grace", "--reason", "over").code == 0
@@ -133,7 +159,7 @@ def test_no_single_person_resumes_what_was_halted_for_all(workspace: Workspace, 
 
 def test_without_an_audit_log_nothing_is_let_loose_but_everything_can_be_halted(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file where the folder of the log should be")
-    states = TradingStates(tmp_path / "states", tmp_path / "logs" / "operations.log")
+    states = TradingStates(tmp_path / "live", tmp_path / "logs" / "operations.log")
     for scope in (GLOBAL, "shadow.x.y"):
         with pytest.raises(EnvironmentFault, match="operations"):
             states.set(scope, "HALTED", by="Ada", reason="news", now=EPOCH)
@@ -143,9 +169,9 @@ def test_without_an_audit_log_nothing_is_let_loose_but_everything_can_be_halted(
     assert states.read("shadow.x.y").state == "HALTED"
 
 
-@pytest.mark.parametrize("scope", ["../../escape", "", ".hidden", "a/b", "x" * 200])
-def test_a_scope_never_leaves_its_folder(workspace: Workspace, peaktrade: Callable[..., Any], scope: str) -> None:
-    with pytest.raises(ConfigError, match="is no scope; `peaktrade risk status` lists them"):
+@pytest.mark.parametrize("scope", ["../../escape", "", ".hidden", "a/b", "shadow", "shadow.x.", "x" * 200])
+def test_what_is_not_a_scope_is_refused(workspace: Workspace, peaktrade: Callable[..., Any], scope: str) -> None:
+    with pytest.raises(ConfigError, match="is not a scope; `peaktrade risk status` lists them"):
         halt(workspace, scope=scope)
     assert peaktrade("risk", "halt", "--by", "Ada", "--reason", "x", "--scope", scope).code == 2
 
@@ -155,7 +181,7 @@ def test_a_running_session_obeys_within_a_second_and_goes_on_after_the_resume(
 ) -> None:
     stop, done = Stop(), list[SessionRecord]()
     plan = plan_session(workspace, steps=100_000, timeframe="1s", pace=40.0, **LIVELY)
-    scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
+    scope = SCOPE.text
     thread = Thread(target=lambda: done.append(run_session(plan, Desk.of(workspace), stop=stop)), daemon=True)
     thread.start()
     time.sleep(0.6)
@@ -198,7 +224,7 @@ def test_a_drawdown_halt_is_latched_for_its_strategy_and_symbol_until_a_person_r
     (halted,) = kinds(workspace, first, Halt)
     assert halted.code == "MAX_DRAWDOWN_HALT"
     assert halted.value >= halted.limit == 0.05
-    scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
+    scope = SCOPE.text
     on_disk = TradingStates.of(workspace).read(scope)
     assert (on_disk.state, on_disk.by) == ("HALTED", f"session {first.session_id}")
     assert on_disk.reason.startswith("MAX_DRAWDOWN_HALT value=")
@@ -219,20 +245,20 @@ def test_a_session_never_loosens_what_a_person_tightened(
     tight: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("peaktrade_core.session.loop.GATE_S", 60.0)  # it looks once, before its first bar
-    scope = scope_of("shadow", "ma_crossover", "BTC/EUR")
+    scope = SCOPE.text
     plan, desk = plan_session(workspace, steps=1500), Desk.of(workspace)
 
     class LateKillSwitch(TradingStates):
         """The person's NO_ORDERS comes right after the session looked."""
 
-        def worst(self, *scopes: str) -> Any:
-            state = super().worst(*scopes)
+        def in_force(self, scope: Scope | str) -> Any:
+            state = super().in_force(scope)
             if state.state == "ACTIVE":
                 halt(workspace, "NO_ORDERS", scope)
             return state
 
-    states = TradingStates.of(workspace)
-    record = run_session(plan, desk._replace(states=LateKillSwitch(states._folder, states._log)))
+    states = LateKillSwitch(workspace.reports / "live", workspace.operations_log)
+    record = run_session(plan, desk._replace(states=states))
     assert len(kinds(workspace, record, Halt)) == 1
     assert TradingStates.of(workspace).read(scope).state == "NO_ORDERS"
 

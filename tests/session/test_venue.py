@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from peaktrade_core.halts.states import TradingStates, scope_of
+from peaktrade_core.halts.scope import Scope
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.journal import read_journal
 from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
@@ -146,7 +147,7 @@ def test_five_refusals_in_a_row_halt_the_session_and_the_next(
     (halt,) = events(workspace, record, Halt)
     assert (halt.code, halt.value, halt.limit) == ("CONSECUTIVE_REJECTS", 5.0, 5.0)
     assert len(venue.asked) == record.metrics["orders_rejected"] == 5
-    state = TradingStates.of(workspace).read(scope_of("shadow", "ma_crossover", "BTC/EUR"))
+    state = TradingStates.of(workspace).read(Scope.of("shadow", "ma_crossover", "BTC/EUR"))
     assert (state.state, state.reason) == ("HALTED", "CONSECUTIVE_REJECTS value=5 limit=5")
     assert record.metrics["deny_codes"].keys() == {"HALTED"}
     after = run_shadow(steps=200, seed=4, params={"fast": 2, "slow": 5})

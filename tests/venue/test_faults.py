@@ -20,6 +20,7 @@ from peaktrade_core.base.errors import (
     InsufficientFunds,
     OrderOutcomeUnknownError,
 )
+from peaktrade_core.runs.handbook import error_help
 from peaktrade_core.venue.faults import describe, translate
 
 
@@ -92,7 +93,8 @@ def test_row(fault: BaseException, kind: type[ExchangeError]) -> None:
 def test_how_each_class_is_treated(
     kind: type[ExchangeError], severity: str, retryable: bool, latches: bool, runbook: str
 ) -> None:
-    assert (kind.severity, kind.retryable, kind.latches, kind.runbook) == (severity, retryable, latches, runbook)
+    treated = error_help(kind.__name__)
+    assert (treated.severity, kind.retryable, kind.latches, treated.chapter) == (severity, retryable, latches, runbook)
     assert kind.exit_code == 8
 
 

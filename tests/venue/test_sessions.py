@@ -14,7 +14,8 @@ import pytest
 from rig import LINE_FAULTS, LIVELY, Ran, VenueDesk, on_venue, source_bars, write_candles
 
 from peaktrade_core.candles.replay import ReplayFeed
-from peaktrade_core.halts.states import GLOBAL, TradingStates
+from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.session import Stop, run_session

@@ -15,10 +15,12 @@ from markupsafe import Markup, escape
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.dashboard.panels.charts import drawn
 from peaktrade_core.dashboard.words import words
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.drawing import times_of
 from peaktrade_core.workspace.workspace import Workspace
 
 CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configuration that the server was given
@@ -189,6 +191,8 @@ def _templates() -> jinja2.Environment:
     env.filters["written"] = written
     env.filters["coded"] = coded
     env.filters["figures"] = figures
+    env.filters["times"] = times_of
+    env.filters["drawn"] = drawn
     env.filters["next_step"] = next_step
     return env
 

@@ -6,40 +6,54 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from peaktrade_core.show import wording
-from peaktrade_core.show.curve import Axis, Plot
+import msgspec
+from markupsafe import Markup
+
+from peaktrade_core.show import drawing, wording
+from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Tone
 from peaktrade_core.trading.events import Fill
 
 MOST_MARKS = 300
 
 
 class Curve(NamedTuple):
-    """One column to draw: the chart's name, the values, their unit and decimals."""
+    """One column to draw: the chart's name, the values, their unit and decimals, and how."""
 
     name: str
     values: Sequence[float]
     unit: str
     digits: int = 2
+    tone: Tone = "accent"
     step: bool = False
-    zero: bool = False
+    filled: bool = False
 
 
-def draw(moments: Sequence[datetime], curves: Sequence[Curve]) -> tuple[Axis | None, list[Plot]]:
-    """Return the axis and the charts; None and no chart where there is no point."""
-    if not moments:
-        return None, []
-    axis = Axis(moments)
-    return axis, [
-        Plot(curve.name, axis, curve.values, unit=curve.unit, digits=curve.digits, step=curve.step, zero=curve.zero)
+def draw(moments: Sequence[datetime], curves: Sequence[Curve], marks: Sequence[Marks] = ()) -> list[Chart]:
+    """Return a chart a curve, the marks on the one that shows a price; none where there is no point."""
+    return [
+        Chart(
+            name=curve.name,
+            unit=curve.unit,
+            digits=curve.digits,
+            lines=[Line(curve.name, moments, curve.values, curve.tone, 1.5, stepped=curve.step, filled=curve.filled)],
+            marks=marks if curve.name == "price" else (),
+        )
         for curve in curves
+        if moments
     ]
 
 
-def mark_fills(plot: Plot, fills: Sequence[Fill], currency: str) -> int:
-    """Put the last fills on a price chart and return how many there are room for."""
-    shown = fills[-MOST_MARKS:]
-    for fill in shown:
-        kind = "buy" if fill.qty > 0 else "sell"
-        said = f"{kind} {abs(fill.qty):.8g} @ {wording.money(fill.price, currency)}, {fill.ts:%Y-%m-%d %H:%M:%S} UTC"
-        plot.mark(kind, fill.ts, fill.price, said)
-    return len(shown)
+def fill_marks(fills: Sequence[Fill], currency: str) -> list[Marks]:
+    """Return the last fills, as many as there is room for, as marks on a price."""
+    sides: dict[str, list[Mark]] = {"buy": [], "sell": []}
+    for fill in fills[-MOST_MARKS:]:
+        side = "buy" if fill.qty > 0 else "sell"
+        said = f"{side} {abs(fill.qty):.8g} @ {wording.money(fill.price, currency)}, {fill.ts:%Y-%m-%d %H:%M:%S} UTC"
+        sides[side].append(Mark(fill.ts, fill.price, said))
+    return [Marks("buy", "up", "green", sides["buy"]), Marks("sell", "down", "red", sides["sell"])]
+
+
+def drawn(chart: Chart, title: str, label: str, axis: bool) -> Markup:
+    """Return a chart with the page's words as HTML that the page's script answers; ``axis``: the times below."""
+    said = msgspec.structs.replace(chart, title=title, label=label)
+    return Markup(drawing.draw(said, answers=True, axis=axis))  # noqa: S704  (the drawing escapes what it is given)

@@ -13,7 +13,6 @@ from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.filters import LATEST, Filters, read_filters
-from peaktrade_core.halts.questions import said
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.run_views import RunRow
 from peaktrade_core.runs.views import SessionRow, Views
@@ -74,7 +73,6 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
         "whole": whole(workspace),
         "unreadable": views.count(Query(status=UNREADABLE)),
         "earned": sorted(earned.items()),
-        "said": said,
     }
 
 
@@ -113,15 +111,21 @@ def _trend(workspace: Workspace, _: Asked) -> dict[str, Any]:
     sums = list(accumulate(day.realized_pnl for day in days))
     moments = [datetime.combine(day.day, time(), UTC) for day in days]
     curves = [
-        Curve("total_pnl", sums, currency, step=True, zero=True),
-        Curve("worst_drawdown", [-100.0 * (day.max_drawdown or 0.0) for day in days], "%", step=True, zero=True),
+        Curve("total_pnl", sums, currency, step=True, filled=True),
+        Curve(
+            "worst_drawdown",
+            [-100.0 * (day.max_drawdown or 0.0) for day in days],
+            "%",
+            tone="red",
+            step=True,
+            filled=True,
+        ),
     ]
-    axis, charts = draw(moments, curves) if len(days) > 1 else (None, [])
+    charts = draw(moments, curves) if len(days) > 1 else []
     return {
         "n": sum(day.sessions for day in days),
         "others": sum(counts.values()) - counts.get(currency, 0),
         "currency": currency,
-        "axis": axis,
         "charts": charts,
         "total": sums[-1] if sums else 0.0,
         "best": max(days, key=lambda day: day.realized_pnl, default=None),

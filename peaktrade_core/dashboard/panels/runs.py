@@ -54,15 +54,15 @@ def _tail(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     try:
         bars = Views.of(workspace).tail(row.run_id, CHART_BARS)
     except ArtefactError as error:
-        return {**context, "faults": (str(error),), "bars": [], "axis": None, "charts": []}
-    axis, charts = draw(
+        return {**context, "faults": (str(error),), "bars": [], "charts": []}
+    charts = draw(
         [bar.ts_bar for bar in bars],
         [
             Curve("equity", [bar.equity for bar in bars], currency),
-            Curve("close", [bar.close for bar in bars], currency),
+            Curve("close", [bar.close for bar in bars], currency, tone="ink"),
         ],
     )
-    return {**context, "bars": bars[::-1][:TABLE_BARS], "n": len(bars), "axis": axis, "charts": charts}
+    return {**context, "bars": bars[::-1][:TABLE_BARS], "n": len(bars), "charts": charts}
 
 
 @panel("run_events")

@@ -9,11 +9,11 @@ from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError, SessionNotFoundError
 from peaktrade_core.base.question import worst
 from peaktrade_core.dashboard.panels.base import Asked, panel
-from peaktrade_core.dashboard.panels.charts import Curve, draw, mark_fills
+from peaktrade_core.dashboard.panels.charts import MOST_MARKS, Curve, draw, fill_marks
 from peaktrade_core.dashboard.panels.telling import tell
 from peaktrade_core.incidents.book import IncidentBook
-from peaktrade_core.runs.deny_help import DENY_HELP, UNKNOWN
 from peaktrade_core.runs.figures import figures_of
+from peaktrade_core.runs.handbook import denial_help
 from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -69,7 +69,7 @@ def _session(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 def _curves(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: how did price, position, equity and drawdown go?"""
     session_id, record = record_of(workspace, asked)
-    context = {"final": record.status != "started", "faults": (), "axis": None, "charts": []}
+    context = {"final": record.status != "started", "faults": (), "charts": []}
     try:
         curves = Views.of(workspace).curves(session_id, POINTS)
     except ArtefactError as error:
@@ -78,18 +78,19 @@ def _curves(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     currency = wording.quote_currency(record.symbol)
     base = (record.symbol or "").partition("/")[0]
     drawdown = [-100.0 * value for value in curves.drawdown]
-    axis, charts = draw(
+    charts = draw(
         curves.ts,
         [
             Curve("equity", curves.equity, currency),
-            Curve("drawdown", drawdown, "%", zero=True),
-            Curve("price", curves.price, currency),
-            Curve("position", curves.position, base, 6, step=True, zero=True),
+            Curve("drawdown", drawdown, "%", tone="red", filled=True),
+            Curve("price", curves.price, currency, tone="ink"),
+            Curve("position", curves.position, base, 6, tone="purple", step=True, filled=True),
         ],
+        fill_marks(journal.fills, currency),
     )
-    marked = mark_fills(charts[2], journal.fills, currency) if charts else 0
+    marked = min(len(journal.fills), MOST_MARKS)
     points = {"bars": curves.bars, "shown": len(curves.ts), "fills": journal.all_fills, "marked": marked}
-    return {**context, **points, "faults": curves.faults, "axis": axis, "charts": charts}
+    return {**context, **points, "faults": curves.faults, "charts": charts}
 
 
 @panel("session_limits")
@@ -102,7 +103,7 @@ def _limits(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         "currency": wording.quote_currency(record.symbol),
         "faults": journal.faults,
         "limits": journal.limits,
-        "denials": [(code, n, DENY_HELP.get(code, UNKNOWN)) for code, n in journal.denials.items()],
+        "denials": [(code, n, denial_help(code)) for code, n in journal.denials.items()],
         "incidents": tell(journal.incidents)[:INCIDENTS],
     }
 

@@ -15,7 +15,6 @@ from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.questions import said
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -32,7 +31,6 @@ def _lights(workspace: Workspace, _: Asked) -> dict[str, Any]:
         "checks": checks,
         "whole": whole(workspace),
         "switch": KillSwitch.of(workspace).status(),
-        "said": said,
     }
 
 

@@ -12,6 +12,7 @@ from peaktrade_core.base.question import FAIL, WARN, Check, Found, answers, ques
 from peaktrade_core.dashboard.watching.checks import dashboard_checks
 from peaktrade_core.desk.installation import FILE, accept
 from peaktrade_core.desk.smoke import smoke
+from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.run_views import ACTIVE, RunRow
@@ -102,6 +103,6 @@ def signals(run: Restarted) -> Found:
 def limits(run: Restarted) -> Found:
     """Look whether the run is held to limits: its own, and a trading state that can be read."""
     found = Views.of(run.workspace).record(run.row.run_id).setting("risk_limits")
-    state = TradingStates.of(run.workspace).read("global")
+    state = TradingStates.of(run.workspace).read(GLOBAL)
     count = len(found) if isinstance(found, dict) else 0
     return count > 0, f"{count} limits in its record, trading state {state.state}"

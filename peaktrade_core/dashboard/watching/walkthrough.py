@@ -21,7 +21,7 @@ from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session, run_planned_session
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
-from peaktrade_core.runs.error_help import next_step
+from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording

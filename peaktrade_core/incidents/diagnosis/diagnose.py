@@ -1,49 +1,46 @@
 """The diagnosis of a session: what happened, from its artefacts, and what the handbook does then.
 
-Whoever asks at three in the morning gets the same answer as an auditor a year later: nothing here rests on what
-somebody remembers. PnL divergence, which takes a backtest, is :mod:`peaktrade_core.research.divergence`.
+An operator at three in the morning gets the same answer as an auditor a year later: nothing here rests on memory. PnL
+divergence, which takes a backtest, is :mod:`peaktrade_core.incidents.divergence`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from peaktrade_core.incidents.diagnosis import findings as dg
-from peaktrade_core.incidents.diagnosis.data_gap import data_gap
-from peaktrade_core.incidents.diagnosis.ending import died, failed_session
-from peaktrade_core.incidents.diagnosis.exchange import network, rate_limit
+from peaktrade_core.incidents.diagnosis.bars import data_gap
 from peaktrade_core.incidents.diagnosis.facts import Facts
-from peaktrade_core.incidents.diagnosis.findings import Diagnosis, Finding
-from peaktrade_core.incidents.diagnosis.refusals import api_error, authentication, order_rejects
-from peaktrade_core.incidents.diagnosis.risk_limit import risk_limit
+from peaktrade_core.incidents.diagnosis.findings import DIAGNOSED, Diagnosis, Finding
+from peaktrade_core.incidents.diagnosis.session import died, failed_session, risk_limit
+from peaktrade_core.incidents.diagnosis.venue import api_error, authentication, network, order_rejects, rate_limit
+from peaktrade_core.runs.handbook import Kind
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
-KINDS = dg.KINDS
-_FIND: dict[str, Callable[[Facts], Finding]] = {
-    dg.NETWORK: network,
-    dg.RATE_LIMIT: rate_limit,
-    dg.AUTHENTICATION: authentication,
-    dg.API_ERROR: api_error,
-    dg.ORDER_REJECTS: order_rejects,
-    dg.RISK_LIMIT: risk_limit,
-    dg.DATA_GAP: data_gap,
-    dg.FAILED_SESSION: failed_session,
-    dg.DIED: died,
+_FIND: dict[Kind, Callable[[Facts], Finding]] = {
+    "network": network,
+    "rate_limit": rate_limit,
+    "authentication": authentication,
+    "api_error": api_error,
+    "order_rejects": order_rejects,
+    "risk_limit": risk_limit,
+    "data_gap": data_gap,
+    "failed_session": failed_session,
+    "died": died,
 }
 
 
-def diagnose(sources: Workspace, session_id: str) -> Diagnosis:
+def diagnose(workspace: Workspace, session_id: str) -> Diagnosis:
     """Return what a session's artefacts say of every kind of incident.
 
     Args:
-        sources: a workspace, or whatever else has its views, alerts and trading states.
+        workspace: where it ran.
         session_id: of the session; ``latest`` for the one that started last.
 
     Raises:
         SessionNotFoundError: no record has that id.
     """
-    facts = Facts(sources, Views.of(sources).resolve(session_id))
+    facts = Facts(workspace, Views.of(workspace).resolve(session_id))
     record = facts.record
     return Diagnosis(
         session_id=record.session_id,
@@ -52,6 +49,6 @@ def diagnose(sources: Workspace, session_id: str) -> Diagnosis:
         status=record.status if facts.run_state != "died" else "died",
         symbol=record.symbol or "",
         events=facts.events,
-        findings=tuple(_FIND[kind](facts) for kind in KINDS),
+        findings=tuple(_FIND[kind](facts) for kind in DIAGNOSED),
         faults=tuple(facts.faults),
     )

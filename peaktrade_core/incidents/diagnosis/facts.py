@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.halts.states import GLOBAL, TradingState, TradingStates, scope_of
-from peaktrade_core.incidents.diagnosis import findings as dg
+from peaktrade_core.base.question import Check
+from peaktrade_core.halts.scope import GLOBAL, Scope, TradingState
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.incidents.diagnosis.findings import Finding
+from peaktrade_core.runs.handbook import Kind, condition, handbook, names_of_errors
+from peaktrade_core.runs.questions import DRAWDOWN_REVIEW
 from peaktrade_core.runs.views import SessionRow, Views
 from peaktrade_core.show.wording import moment
 from peaktrade_core.trading import events as ev
@@ -21,20 +26,7 @@ from peaktrade_core.workspace.workspace import Workspace
 MOST_SENTENCES = 4  # of one sort; the rest is counted
 LONGEST = 200  # characters of a sentence
 NEIGHBOURS = 20  # sessions that are looked at before, and after
-_KIND_OF = {
-    "OrderOutcomeUnknownError": dg.NETWORK,
-    "ExchangeNetworkError": dg.NETWORK,
-    "ExchangeRateLimitError": dg.RATE_LIMIT,
-    "ExchangeAuthenticationError": dg.AUTHENTICATION,
-    "ExchangeOrderError": dg.ORDER_REJECTS,
-    "InsufficientFunds": dg.ORDER_REJECTS,
-    "ExchangeAPIError": dg.API_ERROR,
-    "ConnectionError": dg.NETWORK,
-    "RequestTimeout": dg.NETWORK,
-    "RateLimitExceeded": dg.RATE_LIMIT,
-    "AuthenticationError": dg.AUTHENTICATION,
-}  # ours, and below them those that records of older writers name
-_TYPE = re.compile(rf"\b({'|'.join(_KIND_OF)})\b")
+VENUE = "incident_exchange_error"  # the runbook of errors of the venue, and of the way to it
 
 
 class Trouble(NamedTuple):
@@ -46,7 +38,7 @@ class Trouble(NamedTuple):
 
     seq: int
     ts: datetime | None
-    kind: str
+    kind: Kind
     where: str
     text: str
 
@@ -104,11 +96,21 @@ class Facts:
         """Whether its bars came from a venue."""
         return bool(self.record.setting("feed") == "exchange")
 
-    def of_kind(self, kind: str) -> list[Trouble]:
+    @property
+    def drawdown(self) -> float:
+        """The record's maximum drawdown [fraction], 0 where it names none."""
+        return self.record.metric("max_drawdown") or 0.0
+
+    @property
+    def completed_since(self) -> str:
+        """The first later session of the same mode that completed, empty when none did."""
+        return next((row.session_id for row in self.later if row.status == "completed"), "")
+
+    def of_kind(self, kind: Kind) -> list[Trouble]:
         """Return the venue's errors of one kind."""
         return [trouble for trouble in self.troubles if trouble.kind == kind]
 
-    def ended_by(self, kind: str) -> bool:
+    def ended_by(self, kind: Kind) -> bool:
         """Return whether the session failed from an error of that kind."""
         return self.record.status == "failed" and _kind_in(self.error) == kind
 
@@ -149,7 +151,7 @@ class Facts:
                 self._trouble(event, "end", event.error)
             case ev.VenueAnswer(accepted=False) if not event.message.startswith("not sent"):
                 self.refused.append(event)
-                self._trouble(event, "order", event.message, dg.ORDER_REJECTS)
+                self._trouble(event, "order", event.message, "order_rejects")
             case _:
                 pass
 
@@ -158,14 +160,14 @@ class Facts:
         self.notices.append(event)
         if event.code == "RECOVERED":
             self.recovered.append(event)
-        elif event.code in _KIND_OF:
+        elif _kind_in(event.code):
             self._trouble(event, "feed", f"{event.code}: {event.message}")
 
-    def _trouble(self, event: ev.Event, where: str, text: str, otherwise: str = "") -> None:
+    def _trouble(self, event: ev.Event, where: str, text: str, otherwise: Kind | None = None) -> None:
         """Keep an error of the venue."""
         kind = _kind_in(text) or otherwise
         if where == "order" and text.startswith("never arrived"):
-            kind = dg.NETWORK
+            kind = "network"
         if kind:
             self.troubles.append(Trouble(event.seq, event.ts, kind, where, text))
             self._last_trouble, self.after_trouble = event.seq, 0
@@ -195,7 +197,7 @@ class Facts:
         strategy, symbol = self.record.setting("strategy_name"), self.record.symbol
         if not isinstance(strategy, str) or not symbol:
             return states.read(GLOBAL)
-        return states.worst(GLOBAL, scope_of(self.record.mode, strategy, symbol))
+        return states.in_force(Scope.of(self.record.mode, strategy, symbol))
 
 
 def said(seq: int, ts: datetime | None, text: str) -> str:
@@ -214,16 +216,106 @@ def sentences(found: Iterable[object], what: str = "more like these") -> list[st
     return [*texts[:head], f"… {len(texts) - head - 1} {what} …", texts[-1]]
 
 
-def alert_sentences(facts: Facts, *runbooks: str) -> list[str]:
-    """Return the alerts about the session that some chapters of the handbook treat, in sentences."""
-    rows = [row for row in reversed(facts.alerts) if row.runbook in runbooks]
+def alert_sentences(facts: Facts, kind: Kind) -> list[str]:
+    """Return the alerts about the session that lead to the runbook of a kind, in sentences."""
+    book = handbook()
+    chapters = {number for number, one in book.chapter.items() if one.notebook == book.kind[kind].runbook}
+    return _alerts(row for row in facts.alerts if row.runbook in chapters)
+
+
+def all_alerts(facts: Facts) -> list[str]:
+    """Return every alert about the session, in sentences."""
+    return _alerts(facts.alerts)
+
+
+def nothing(facts: Facts, kind: Kind, *more: str) -> Finding:
+    """Return that it did not happen, and on what that rests."""
+    text = f"{handbook().kind[kind].nothing}: {facts.events:,} events of the journal were read."
+    return Finding(kind=kind, happened=False, evidence=(text, *more))
+
+
+class Answer(NamedTuple):
+    """The answer to a condition for going on; case and fields as :func:`~peaktrade_core.runs.handbook.condition`."""
+
+    ok: bool
+    evidence: str
+    case: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+def conditions(facts: Facts, kind: Kind, **answers: Answer | None) -> tuple[Check, ...]:
+    """Return the handbook's conditions for going on after a kind of incident, answered.
+
+    Args:
+        answers: of the conditions that are the kind's own, by key; None leaves one out.
+    """
+    found = []
+    for key in handbook().kind[kind].resume:
+        answer = answers[key] if key in answers else _SHARED[key](facts)
+        if answer is not None:
+            found.append(condition(key, answer.ok, answer.evidence, answer.case, **dict(answer.fields)))
+    return tuple(found)
+
+
+def _state(facts: Facts) -> Answer:
+    """Answer whether a next session of this kind may trade: nothing halts its scope, nor everything."""
+    scope = facts.scope
+    told = f"{scope.scope} {scope.state}" + (f" by {scope.by}: {scope.reason}" if scope.by else "")
+    case = "everything" if scope.everywhere else ""
+    return Answer(scope.state == "ACTIVE", told, case, (("scope", scope.scope),))
+
+
+def _flat(facts: Facts) -> Answer:
+    held = facts.last.position_size if facts.last else 0.0
+    return Answer(held == 0.0, f"{held:+g} at the last bar" if facts.last else "no bar was traded")
+
+
+def _stopped(facts: Facts) -> Answer:
+    alive = facts.run_state in ("running", "silent")
+    return Answer(not alive, facts.run_state, fields=(("session", facts.record.session_id),))
+
+
+def _drawdown(facts: Facts) -> Answer:
+    known = facts.record.metric("max_drawdown")
+    return Answer(known is not None and known < DRAWDOWN_REVIEW, "unknown" if known is None else f"{100 * known:.2f} %")
+
+
+def _since(facts: Facts) -> Answer:
+    return Answer(bool(facts.completed_since), facts.completed_since or "none since")
+
+
+def _key(facts: Facts) -> Answer:
+    later = facts.completed_since
+    return Answer(bool(later), f"{later} completed" if later else "no session completed since")
+
+
+_SHARED: dict[str, Callable[[Facts], Answer]] = {
+    "state": _state,
+    "position": _flat,
+    "stopped": _stopped,
+    "drawdown": _drawdown,
+    "since": _since,
+    "accepted": _since,
+    "key": _key,
+}
+
+
+def _alerts(rows: Iterable[AlertRow]) -> list[str]:
     return sentences(
         f"alert {row.alert_id}, {moment(row.raised_at)} UTC: {row.rule_id} {row.severity}, {row.message}"
-        for row in rows
+        for row in sorted(rows, key=lambda row: row.raised_at)
     )
 
 
-def _kind_in(text: str) -> str:
-    """Return the kind of the first error that a text names; empty when it names none."""
-    found = _TYPE.search(text)
-    return _KIND_OF[found[1]] if found else ""
+def _kind_in(text: str) -> Kind | None:
+    """Return the kind of the first error of the venue that a text names, None when it names none."""
+    kinds, named = _named()
+    found = named.search(text)
+    return kinds[found[1]] if found else None
+
+
+@cache
+def _named() -> tuple[dict[str, Kind], re.Pattern[str]]:
+    """Return the errors of the venue with the kind of incident that each is a sign of, and what finds their names."""
+    kinds = names_of_errors(VENUE)
+    return kinds, re.compile(rf"\b({'|'.join(kinds)})\b")

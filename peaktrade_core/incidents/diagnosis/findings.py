@@ -1,42 +1,21 @@
 """What a diagnosis says: for each kind of incident whether it happened, what shows it, and what the handbook does then.
 
-Pure values. What they rest on are a session's record, journal and alerts, never anybody's memory.
+Values, and how they are made from the handbook's words. They rest on a session's record, journal and alerts alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.base.question import Check
-from peaktrade_core.incidents.incident import SEVERITIES
+from peaktrade_core.runs.handbook import COMPARED, KINDS, SEVERITIES, Authority, Kind, Severity, handbook
 
-NETWORK, RATE_LIMIT, AUTHENTICATION, API_ERROR = "network", "rate_limit", "authentication", "api_error"
-ORDER_REJECTS, RISK_LIMIT, DATA_GAP = "order_rejects", "risk_limit", "data_gap"
-FAILED_SESSION, DIED = "failed_session", "died"
-PNL_DIVERGENCE = "pnl_divergence"  # found by a comparison, not from the artefacts of one session
-KINDS = (
-    NETWORK,
-    RATE_LIMIT,
-    AUTHENTICATION,
-    API_ERROR,
-    ORDER_REJECTS,
-    RISK_LIMIT,
-    DATA_GAP,
-    FAILED_SESSION,
-    DIED,
-)
-EXCHANGE_KINDS = (AUTHENTICATION, NETWORK, RATE_LIMIT, ORDER_REJECTS, API_ERROR)
-RUNBOOK_OF = {
-    **dict.fromkeys(EXCHANGE_KINDS, "incident_exchange_error"),
-    RISK_LIMIT: "incident_risk_limit",
-    PNL_DIVERGENCE: "incident_pnl_divergence",
-    DATA_GAP: "incident_data_gap",
-    FAILED_SESSION: "incident_failed_session",
-    DIED: "incident_failed_session",
-}
+DIAGNOSED: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != COMPARED)
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +32,21 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     supported: bool | None
     why: str = ""
-    authority: str = "routine"
+    authority: Authority = "routine"
+
+
+class Support(NamedTuple):
+    """What the artefacts say of one way.
+
+    Attributes:
+        supported, why: as in :class:`Branch`.
+        action: what is done, where the artefacts say more than the handbook; goes_on: nothing is paused this time.
+    """
+
+    supported: bool | None
+    why: str
+    action: str = ""
+    goes_on: bool = False
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +60,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         branches: the decision tree; resume: the conditions for going on, answered.
     """
 
-    kind: str
+    kind: Kind
     happened: bool
-    severity: str = ""
+    severity: Severity | Literal[""] = ""
     evidence: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
@@ -79,9 +72,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     resume: tuple[Check, ...] = ()
 
     @property
+    def title(self) -> str:
+        """What happened, in the handbook's words."""
+        return handbook().kind[self.kind].title
+
+    @property
     def runbook(self) -> str:
         """The notebook that treats it."""
-        return RUNBOOK_OF[self.kind]
+        return handbook().kind[self.kind].runbook
 
     @property
     def ways(self) -> tuple[Branch, ...]:
@@ -99,7 +97,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         at: when it was asked; mode, status, symbol: of the session; events: how many of its journal were read.
-        findings: one for each of :data:`KINDS`; faults: what could not be read, in sentences.
+        findings: one for each of :data:`DIAGNOSED`; faults: what could not be read, in sentences.
     """
 
     session_id: str
@@ -115,14 +113,13 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     def happened(self) -> tuple[Finding, ...]:
         """What happened, the worst first."""
         found = [finding for finding in self.findings if finding.happened]
-        order = (*KINDS, PNL_DIVERGENCE)
-        return tuple(sorted(found, key=lambda f: (-SEVERITIES.index(f.severity), order.index(f.kind))))
+        return tuple(sorted(found, key=lambda f: (-SEVERITIES.index(f.severity), KINDS.index(f.kind))))
 
     def finding(self, kind: str) -> Finding:
         """Return what is said of one kind.
 
         Raises:
-            UnknownNameError: no such kind.
+            UnknownNameError: the diagnosis has no such kind.
         """
         for finding in self.findings:
             if finding.kind == kind:
@@ -132,3 +129,30 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     def worst(self, *kinds: str) -> Finding | None:
         """Return the worst of some kinds that happened, None when none did."""
         return next((finding for finding in self.happened if finding.kind in kinds), None)
+
+
+def branches(kind: Kind, support: Mapping[str, Support], mode: str = "") -> tuple[Branch, ...]:
+    """Return a kind's decision tree in the handbook's order, with what the artefacts say of each way.
+
+    Raises:
+        UnknownNameError: a way is not in the handbook, or one of the handbook's is not answered.
+    """
+    ways = handbook().kind[kind].way
+    if odd := set(ways) ^ set(support):
+        raise UnknownNameError(f"way of {kind}", ", ".join(sorted(odd)), list(ways))
+    return tuple(
+        Branch(
+            key=key,
+            situation=way.situation,
+            action=support[key].action or way.action,
+            supported=support[key].supported,
+            why=support[key].why,
+            authority="routine" if support[key].goes_on or mode in way.goes_on_in else way.authority,
+        )
+        for key, way in ways.items()
+    )
+
+
+def cause(kind: Kind, key: str) -> str:
+    """Return a likely cause in the handbook's words."""
+    return handbook().kind[kind].cause[key]

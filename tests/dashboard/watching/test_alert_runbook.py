@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from peaktrade_core.alerts.alert_handling import (
-    MEANINGS,
-    NOTEBOOKS,
     alert_checks,
     alert_desk_checks,
     alerts_table,
@@ -21,11 +18,8 @@ from peaktrade_core.alerts.alert_handling import (
 )
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
-from peaktrade_core.alerts.rule import RUNBOOKS
-from peaktrade_core.alerts.rules import AnyRule
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.runbooks.runbook import Runbook
-from peaktrade_core.runbooks.runbooks import list_runbooks
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 from tests.notebooks.regenerate import ALERTS
@@ -50,12 +44,6 @@ def runbook(begin: Callable[..., Runbook]) -> Runbook:
 
 def status(workspace: Workspace) -> dict[str, str]:
     return {check.id: check.status for check in alert_checks(workspace)}
-
-
-def test_every_kind_of_rule_has_a_meaning_and_every_runbook_a_notebook() -> None:
-    assert {str(kind.__struct_config__.tag) for kind in get_args(AnyRule)} == set(MEANINGS)
-    assert set(NOTEBOOKS) == set(RUNBOOKS)
-    assert set(NOTEBOOKS.values()) <= {info.name for info in list_runbooks()}
 
 
 def test_an_open_alert_is_shown_with_what_it_is_about_and_whose_it_is(

@@ -15,9 +15,9 @@ from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, StepOp
 from peaktrade_core.base.question import Check
 from peaktrade_core.dashboard.watching.tables import series_checks, tile_table
 from peaktrade_core.dashboard.watching.watch import round_checks
-from peaktrade_core.fleet.during_session import Watched, during_checks, escalation, watch_runs
+from peaktrade_core.fleet.during_session import Watched, during_checks, watch_runs
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.incidents.escalation import ask_escalation, carry_out, path_checks
+from peaktrade_core.incidents.escalation import ask_escalation, carry_out, escalation, path_checks
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.runbook import Runbook
@@ -126,24 +126,24 @@ def test_a_session_without_its_journal_is_told_in_words(
 def test_one_failed_is_to_investigate_two_to_pause_and_a_good_one_ends_the_series(
     run_failing: Callable[[], SessionRecord], run_shadow: Callable[..., SessionRecord], workspace: Workspace
 ) -> None:
-    assert escalation(Views.of(workspace), []).level == "go_on"
+    assert escalation(workspace, []).level == "go_on"
     first = run_failing()
-    found = escalation(Views.of(workspace), [])
+    found = escalation(workspace, [])
     assert (found.level, found.scopes) == ("investigate", ("shadow.fragile-for-watch.BTC-EUR",))
     assert first.session_id in found.why[0]
     run_shadow(steps=50)  # another strategy's success ends no series
     run_failing()
-    found = escalation(Views.of(workspace), [])
+    found = escalation(workspace, [])
     assert (found.level, found.scopes) == ("pause", ("shadow.fragile-for-watch.BTC-EUR",))
     signs = by_id(series_checks(workspace))
     assert (signs["in_a_row"].status, signs["untreated"].status) == ("pass", "warn")
 
 
 @pytest.mark.parametrize(
-    ("drawdown", "level"), [(0.049, "go_on"), (0.05, "review"), (0.099, "review"), (0.10, "pause")]
+    ("drawdown", "level"), [(0.0499, "go_on"), (0.05, "review"), (0.0999, "review"), (0.1, "pause")]
 )
 def test_a_deep_drawdown_escalates(drawdown: float, level: str, workspace: Workspace) -> None:
-    found = escalation(Views.of(workspace), [watched({"max_drawdown": drawdown})])
+    found = escalation(workspace, [watched({"max_drawdown": drawdown})])
     assert found.level == level
     assert found.scopes == (("shadow.ma-crossover.BTC-EUR",) if level != "go_on" else ())
 

@@ -21,7 +21,10 @@ export function enhance(root, again = false) {
 function ticks(low, high) {
   const rough = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
+  const sizes = [1, 2, 5, 10].map((n) => n * power);
+  const place = sizes.findIndex((size) => size >= rough);
+  const single = Math.floor(high / sizes[place] + 1e-9) <= Math.ceil(low / sizes[place] - 1e-9); // says no distance
+  const step = sizes[single && place ? place - 1 : place];
   const first = Math.ceil(low / step - 1e-9);
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const values = Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
@@ -59,7 +62,7 @@ class Group {
         cross.append(svg("rect", { class: "chosen", y: 0, height: "100%", width: 0 }), svg("line", { y1: 0, y2: "100%" }), svg("circle", { r: 4 }));
         plane.append(cross);
       }
-      return { element, plane, y: numbers(y), step: element.dataset.kind === "step", zero: element.dataset.zero !== undefined };
+      return { element, plane, y: numbers(y), step: element.dataset.kind === "step", kept: numbers(element.dataset.kept).filter(Number.isFinite) };
     });
     this.x = null; // what was drawn before knew other plots
     this.box.classList.toggle("zoomed", this.view !== null); // a refresh takes both away
@@ -93,7 +96,7 @@ class Group {
       for (let t = Math.ceil(from / size) * size; t <= to; t += size) {
         const form = size >= 86400 || t % 86400 === 0 ? "day" : size < 60 ? "clock" : "short";
         const x = this.x(t) / 10;
-        const text = svg("text", { x: `${x.toFixed(2)}%`, y: "100%", dy: 13, class: x < 4 ? "first" : x > 96 ? "last" : "" });
+        const text = svg("text", { x: `${x.toFixed(2)}%`, y: "100%", dy: 13, "text-anchor": x < 4 ? "start" : x > 96 ? "end" : "middle" });
         text.textContent = write(new Date(t * 1000), form);
         labels.push(text);
       }
@@ -103,8 +106,10 @@ class Group {
 
   drawPlot(plot, begin, end) {
     const seen = plot.y.slice(begin, end + 1).filter(Number.isFinite);
-    if (plot.zero) seen.push(0);
     if (!seen.length) return;
+    const marks = [...plot.element.querySelectorAll(".marks [data-t]")];
+    const inside = (t) => t >= this.ts[begin] && t <= this.ts[end];
+    seen.push(...plot.kept, ...marks.filter((mark) => inside(Number(mark.dataset.t))).map((mark) => Number(mark.dataset.v)));
     let low = seen.reduce((a, b) => Math.min(a, b)), high = seen.reduce((a, b) => Math.max(a, b));
     const room = low === high ? Math.abs(low) * 0.001 || 0.9 : 0;
     [low, high] = [low - room, high + room];
@@ -128,7 +133,7 @@ class Group {
       text.textContent = label;
       return [svg("line", { x1: 0, x2: "100%", y1: y, y2: y }), text];
     }));
-    for (const mark of plot.element.querySelectorAll(".marks [data-t]")) {
+    for (const mark of marks) {
       const x = this.x(Number(mark.dataset.t)) / 10;
       mark.setAttribute("x", `${x.toFixed(2)}%`);
       mark.setAttribute("y", `${(plot.place(Number(mark.dataset.v)) / 2).toFixed(2)}%`);

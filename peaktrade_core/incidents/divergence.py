@@ -1,0 +1,319 @@
+"""A session beside what was expected of it: the finding, its decision tree and conditions, and the runbook's tables.
+
+Source: operational runbooks 9.1 to 9.4 (symptoms, causes, steps, conditions for going on).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from peaktrade_core.base.clock import iso
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import Check
+from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.incidents.case import Case
+from peaktrade_core.incidents.diagnosis.diagnose import diagnose
+from peaktrade_core.incidents.diagnosis.findings import Branch, Finding, Support, branches
+from peaktrade_core.records.registry import Query
+from peaktrade_core.research.divergence import (
+    LOGIC,
+    REST,
+    Divergence,
+    Expectation,
+    Part,
+    Recorded,
+    diverge,
+    expected_run,
+)
+from peaktrade_core.research.divergence_session import expectation, load_recorded
+from peaktrade_core.runbooks.notebook import open_session
+from peaktrade_core.runs.execution import costs_of, executions
+from peaktrade_core.runs.handbook import COMPARED, condition, handbook
+from peaktrade_core.runs.views import Views
+from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart, Line
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.workspace.workspace import Workspace
+
+MOST = 15  # rows of a table of trades
+THRESHOLD = 0.3  # fraction of what was expected; source: 9.1
+TELLING = 0.2  # share of all causes from which one counts as supported [fraction]
+IDENTIFIED = 0.8  # share of the causes that must be known [fraction]
+
+
+class DivergenceCase(Case):
+    """A session beside what was expected of it.
+
+    Attributes:
+        found: the comparison; threshold: from which it is an incident [fraction of the expectation].
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        recorded: Recorded,
+        expected: Expectation,
+        threshold: float,
+        against: str = "",
+        candles: str = "",
+    ) -> None:
+        self._recorded, self._expected, self._against, self._candles = recorded, expected, against, candles
+        self.threshold = threshold
+        self.found: Divergence = diverge(recorded, expected)
+        session = open_session(workspace, recorded.session_id)
+        diagnosis = diagnose(workspace, session.id)
+        finding = finding_of(self.found, session.record.mode, threshold)
+        whole = msgspec.structs.replace(diagnosis, findings=(*diagnosis.findings, finding))
+        super().__init__(workspace, finding.runbook, session, whole)
+        self.kinds = (COMPARED,)
+        self.finding = finding if finding.happened else None
+
+    def again(self) -> Divergence:
+        """Return the comparison that counts for going on: of the newest session of this kind, with today's settings."""
+        record = self.session.record
+        kind = Query(mode=record.mode, strategy=record.setting("strategy_name"), symbol=record.symbol)
+        newest = Views.of(self.workspace).latest(kind)
+        if newest is None or newest.session_id == self.id or newest.status == "started":
+            expected = expectation(self.workspace, self._recorded, self._against or None, self._candles)
+            return diverge(self._recorded, expected)
+        later = load_recorded(self.workspace, newest.session_id)
+        return diverge(later, expectation(self.workspace, later))
+
+    @property
+    def curves(self) -> Chart:
+        """PnL of both over time."""
+        run, start = expected_run(self._recorded, self._expected), self._recorded.config.start_balance
+        other = self._expected.config.start_balance
+        mine = [bar.done for bar in self._recorded.bars]
+        lines = [
+            Line("session", [bar.ts for bar in mine], [bar.equity - start for bar in mine], "accent"),
+            Line("expected", [bar.ts for bar in run.done], [bar.equity - other for bar in run.done], "amber"),
+        ]
+        title, unit = "PnL of the session and of what was expected", self.session.currency
+        drawn = [line for line in lines if line.values]
+        ends = ", ".join(f"{line.name} ends at {wording.signed(line.values[-1])}" for line in drawn)
+        return Chart(name="pnl", title=title, unit=unit, label=f"{title}: {ends} {unit}", lines=drawn)
+
+
+def open_divergence(
+    workspace: Workspace,
+    session_id: str = "latest",
+    other: str = "",
+    candles: str = "",
+    threshold_pct: float = 30.0,
+) -> DivergenceCase:
+    """Return a session beside its backtest, or beside another session.
+
+    Args:
+        workspace, session_id: which.
+        other: another session, empty for the backtest of its bars.
+        candles: a file of candles that is right, empty for the session's own source.
+        threshold_pct: from which difference it is an incident [% of the expectation].
+
+    Raises:
+        ConfigError: the threshold is out of range; and as :func:`~peaktrade_core.research.divergence_session.compare_session`.
+    """
+    if not 0.0 < threshold_pct <= 1000.0:
+        raise ConfigError(f"threshold_pct = {threshold_pct!r} must be above 0 and at most 1000")
+    recorded = load_recorded(workspace, session_id)
+    expected = expectation(workspace, recorded, other or None, candles)
+    return DivergenceCase(workspace, recorded, expected, threshold_pct / 100.0, other, candles)
+
+
+def divergence_summary(case: DivergenceCase) -> Table:
+    """Return what came out, what was expected, and where they part."""
+    found, currency = case.found, case.session.currency
+    first = found.first
+    part = "nowhere: every event is the same"
+    if first is not None:
+        part = f"{wording.moment(first.at)} UTC, {first.cause}: {first.why}"
+    rows: list[tuple[object, object]] = [
+        ("Session", f"{found.session_id}, {found.bars:,} bars"),
+        ("Against", found.against),
+        ("PnL", wording.signed(float(found.recorded_pnl), currency)),
+        ("Expected", wording.signed(float(found.expected_pnl), currency)),
+        ("Difference", Cell(wording.signed(float(found.whole), currency), GOOD if not found.whole else MID)),
+        ("Of the expectation", wording.percent(found.relative, 1)),
+        ("They part", part),
+        *(("Note", note) for note in found.notes),
+    ]
+    if first is not None:
+        rows += [("  in the session", first.recorded), ("  expected", first.expected)]
+    return Table("Session and expectation", ("", ""), rows)
+
+
+def divergence_causes(case: DivergenceCase) -> Table:
+    """Return what each cause cost; the amounts add up to the whole difference."""
+    found, currency = case.found, case.session.currency
+    rows: list[tuple[object, ...]] = []
+    level = shown = Decimal(0)
+    for part in found.parts:
+        level += part.amount
+        cents = round(level, 2) - shown  # of the sums, so that the column adds up to the cent
+        shown += cents
+        tone = BAD if part.cause == "rest" and part.amount else MID if part.amount else ""
+        says = part.says if part.known else f"not known: {part.says}"
+        rows.append((Cell(part.cause, tone), wording.signed(float(cents)), _bps(part.bps), says))
+    bps = sum(part.bps for part in found.parts)
+    rows.append(("together", wording.signed(float(found.whole)), _bps(bps), ""))
+    columns = ("Cause", currency or "Amount", "bps of start balance", "What is behind it")
+    return Table("What each cause cost", columns, rows, numbers=(1, 2))
+
+
+def divergence_trades(case: DivergenceCase) -> Table:
+    """Return the trades that differ most, session beside expectation."""
+    found = case.found
+    differing = sorted((p for p in found.pairs if p.why != "the same"), key=lambda p: -abs(p.difference))
+    rows = [
+        (
+            wording.moment(pair.entry_at),
+            wording.moment(pair.exit_at),
+            "long" if pair.side > 0 else "short",
+            _pnl(pair.recorded_pnl),
+            _pnl(pair.expected_pnl),
+            wording.signed(float(pair.difference)),
+            pair.why,
+        )
+        for pair in differing[:MOST]
+    ]
+    if round(found.open_difference, 2) and differing:
+        rows.append(("open at the end", "", "", "", "", wording.signed(float(found.open_difference)), ""))
+    columns = ("Entered (UTC)", "Left (UTC)", "Side", "Session", "Expected", "Difference", "How")
+    note = f"{len(differing)} of {len(found.pairs)} trades differ" + (
+        f", the {MOST} largest shown." if len(differing) > MOST else "."
+    )
+    empty = f"All {len(found.pairs)} trades are the same."
+    return Table("Trade by trade", columns, rows, numbers=(3, 4, 5), note=note, empty=empty)
+
+
+def divergence_costs(case: DivergenceCase) -> Table:
+    """Return what executions cost on their way: delay, slippage, fee, and what the venue says."""
+    costs = costs_of(executions(case.session.events))
+    known = f"{costs.venue_fills} fills named by the venue" if costs.venue_fills else "the venue names no fill"
+    rows = [
+        (name, wording.signed(cost), _bps(costs.bps(cost)) if cost is not None else wording.NOTHING, says)
+        for name, cost, says in (
+            ("delay", costs.delay, "from the close of the decision to the next open"),
+            ("slippage", costs.slippage, "from that open to the fill"),
+            ("fee", costs.fee, "of the fill"),
+            ("at the venue", costs.venue_extra, f"worse than recorded there: {known}"),
+        )
+    ]
+    note = f"{costs.fills:,} fills, {wording.money(costs.notional, case.session.currency)} traded; positive is a cost."
+    columns = ("Cost", case.session.currency or "Amount", "bps of notional", "Between what")
+    empty = "No order was filled."
+    return Table("Executions", columns, rows if costs.fills else [], numbers=(1, 2), note=note, empty=empty)
+
+
+def divergence_figure(case: DivergenceCase) -> Chart:
+    """Return the PnL of both over time."""
+    return case.curves
+
+
+def divergence_resume(case: DivergenceCase) -> list[Check]:
+    """Return the conditions for going on, answered by a comparison with the settings and candles of now."""
+    state = TradingStates.of(case.workspace).in_force(case.scope) if case.scope else None
+    told = "not known" if state is None else f"{state.scope} {state.state}" + (f" by {state.by}" if state.by else "")
+    everything = state is not None and state.everywhere
+    may = condition(
+        "state",
+        state is None or state.state == "ACTIVE",
+        told,
+        "everything" if everything else "",
+        scope=str(case.scope),
+    )
+    return [*conditions(case.again(), case.threshold), may]
+
+
+def _pnl(value: Decimal | None) -> str:
+    return wording.NOTHING if value is None else wording.signed(float(value))
+
+
+def _bps(value: float | None) -> str:
+    """Return basis points as amounts are written."""
+    return wording.signed(value)
+
+
+def finding_of(found: Divergence, mode: str, threshold: float = THRESHOLD) -> Finding:
+    """Return a divergence as a finding.
+
+    Args:
+        found: the comparison; mode: of the session.
+        threshold: from which size, as a share of what was expected, it is an incident [fraction].
+    """
+    size = f"{wording.signed(float(found.whole))} against {found.against}, {_relative(found)}"
+    if not happened(found, threshold):
+        text = f"PnL {wording.signed(float(found.recorded_pnl))}, expected {wording.signed(float(found.expected_pnl))}: {size}"
+        regime = "; the loss is the market's: review the strategy" if found.recorded_pnl < 0 else ""
+        return Finding(kind=COMPARED, happened=False, evidence=(text + regime,))
+    first = found.first
+    parts = [
+        f"{part.cause}: {wording.signed(float(part.amount))} ({part.bps:+.1f} bps), {part.says}" for part in found.parts
+    ]
+    began = f"first difference at {iso(first.at)}, {first.cause}: {first.why}" if first else "no event differs"
+    return Finding(
+        kind=COMPARED,
+        happened=True,
+        severity="high" if found.main in (LOGIC, REST) else "medium",
+        evidence=(size, began, *parts, *found.notes),
+        since=first.at if first else None,
+        symptom=f"PnL {wording.signed(float(found.recorded_pnl))} where {wording.signed(float(found.expected_pnl))} was expected",
+        suspected=_suspected(found),
+        branches=_branches(found, mode),
+        resume=conditions(found, threshold),
+    )
+
+
+def happened(found: Divergence, threshold: float) -> bool:
+    """Return whether a difference is large enough, or of a kind that is never small."""
+    if found.part(REST).amount:
+        return True
+    return bool(found.whole) and (found.relative is None or found.relative > threshold)
+
+
+def conditions(found: Divergence, threshold: float = THRESHOLD) -> tuple[Check, ...]:
+    """Return the conditions for going on, as far as artefacts can answer them (9.4)."""
+    known = [part for part in found.parts if part.known and part.cause != REST]
+    total = _total(found.parts)
+    share = sum(abs(float(part.amount)) for part in known) / total if total else 1.0
+    unknown = [part.cause for part in found.parts if not part.known]
+    told = f"{wording.percent(share, 0)} of it explained" + (f"; not known: {', '.join(unknown)}" if unknown else "")
+    pnl, backtest = wording.signed(float(found.recorded_pnl)), wording.signed(float(found.expected_pnl))
+    again = f"{found.session_id}: PnL {pnl}, backtest {backtest}, {_relative(found)}"
+    rest = found.part(REST).amount
+    return (
+        condition("cause_of_difference", share >= IDENTIFIED and not unknown, told),
+        condition("realistic", not happened(found, threshold), again),
+        condition("repeatable", not rest, f"rest {wording.signed(float(rest))}"),
+    )
+
+
+def _suspected(found: Divergence) -> str:
+    """Return the likely cause: the largest part, or what is still open."""
+    entry = handbook().kind[COMPARED]
+    return entry.way[found.main].situation.lower() if found.main else entry.cause["position"]
+
+
+def _branches(found: Divergence, mode: str) -> tuple[Branch, ...]:
+    """Return the decision tree, the largest cause first."""
+    total = _total(found.parts)
+    support = {}
+    for part in found.parts:
+        share = abs(float(part.amount)) / total if total else 0.0
+        told = f"{wording.signed(float(part.amount))}, {wording.percent(share, 0)} of it: {part.says}"
+        support[part.cause] = Support(share >= TELLING if part.known else None, told)
+    size = {part.cause: abs(part.amount) for part in found.parts}
+    return tuple(sorted(branches(COMPARED, support, mode), key=lambda branch: -size[branch.key]))
+
+
+def _total(parts: Sequence[Part]) -> float:
+    return sum(abs(float(part.amount)) for part in parts)
+
+
+def _relative(found: Divergence) -> str:
+    if found.relative is None:
+        return "nothing was expected"
+    return f"{wording.percent(found.relative, 0)} of the expectation"

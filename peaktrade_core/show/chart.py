@@ -1,0 +1,240 @@
+"""What a chart says, as plain values: lines over time with marks, levels and spans, and the places of all of them.
+
+A chart is drawn once as SVG (pages, reports) and told once to plotly (notebooks), both in :mod:`drawing`. The script of
+the pages draws by the same rules when a person zooms: a box of 1000 by 200 units that the page stretches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+Tone = Literal["accent", "ink", "green", "red", "amber", "purple"]
+Sign = Literal["up", "down", "cross"]
+TONES: tuple[Tone, ...] = ("accent", "amber", "green", "red")  # of several lines, in this order
+WIDTH, HEIGHT, PAD = 1000.0, 200.0, 8.0  # of the box
+POINTS = 2000  # of a line; more are not seen
+DAY = 86_400
+TIME_STEPS = (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200,
+              DAY, 2 * DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY)  # fmt: skip
+_FLAT = 0.9  # what a chart of zeros shows above and below: three labels, none at its edge
+_FORMS = {"day": "%m-%d", "clock": "%H:%M:%S", "short": "%H:%M"}
+
+
+class Line(NamedTuple):
+    """A series.
+
+    Attributes:
+        name: in the legend; ts: rising, UTC; values: as many, one that is not finite interrupts the line.
+        stepped: each value holds until the next; filled: the area down to zero; dotted: every point is marked.
+        breaks: times that the line does not cross.
+    """
+
+    name: str
+    ts: Sequence[datetime]
+    values: Sequence[float]
+    tone: Tone = "accent"
+    width: float = 2.0
+    stepped: bool = False
+    filled: bool = False
+    dotted: bool = False
+    breaks: Sequence[datetime] = ()
+
+
+class Mark(NamedTuple):
+    """Something that happened at a time and a value, and what to say of it."""
+
+    ts: datetime
+    value: float
+    text: str
+
+
+class Marks(NamedTuple):
+    """Marks of one kind: fills, denials, outliers."""
+
+    name: str
+    sign: Sign
+    tone: Tone
+    marks: Sequence[Mark]
+
+
+class Level(NamedTuple):
+    """A line across at a value, with its name at the end."""
+
+    value: float
+    name: str
+    tone: Tone = "ink"
+
+
+class Span(NamedTuple):
+    """A shaded stretch of time."""
+
+    first: datetime
+    last: datetime
+    tone: Tone = "amber"
+
+
+class Tick(NamedTuple):
+    """A label below: its place [percent of the box] and text, its time and how that is written."""
+
+    place: float
+    text: str
+    at: datetime
+    form: str
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines over time, and what lies over them.
+
+    Attributes:
+        name: for styles and words of a page; title: what it shows; unit: of the values.
+        label: the chart in a sentence, for those who cannot see it; digits: decimals of a value.
+        zero: whether zero stays in sight; an area always shows it.
+    """
+
+    name: str
+    lines: Sequence[Line]
+    title: str = ""
+    unit: str = ""
+    label: str = ""
+    digits: int = 2
+    marks: Sequence[Marks] = ()
+    levels: Sequence[Level] = ()
+    spans: Sequence[Span] = ()
+    zero: bool = False
+
+    def __repr__(self) -> str:
+        return f"{self.heading}: {self.label}"
+
+    @property
+    def heading(self) -> str:
+        """The title with the unit."""
+        return f"{self.title} [{self.unit}]" if self.unit else self.title
+
+    @property
+    def values(self) -> list[float]:
+        """The values of the first line that are numbers, at least a zero."""
+        return [value for value in self.lines[0].values if math.isfinite(value)] or [0.0]
+
+    @property
+    def kept(self) -> list[float]:
+        """Values that stay in sight whatever part of the lines is shown: the levels, and zero."""
+        return [level.value for level in self.levels] + [0.0] * self.grounded
+
+    @property
+    def grounded(self) -> bool:
+        """Whether zero stays in sight."""
+        return self.zero or any(line.filled for line in self.lines)
+
+    @property
+    def thinned(self) -> Chart:
+        """The chart with at most about ``POINTS`` points a line, of each stretch the lowest and the highest."""
+        return msgspec.structs.replace(self, lines=[_thin(line) for line in self.lines])
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Show it in a notebook: plotly's to work with, and the drawing that reports and plain viewers show."""
+        from peaktrade_core.show import drawing
+
+        chart = self.thinned
+        return {drawing.PLOTLY: drawing.for_plotly(chart), "text/html": drawing.draw(chart)}
+
+
+class Frame:
+    """Where times and values of a chart are.
+
+    Attributes:
+        first, last: ends of the time axis [s since epoch]; bottom, top: of the values.
+    """
+
+    def __init__(self, chart: Chart) -> None:
+        times = [at.timestamp() for line in chart.lines for at in (*line.ts[:1], *line.ts[-1:])]
+        values = [value for line in chart.lines for value in line.values if math.isfinite(value)] + chart.kept
+        self.first, self.last = min(times, default=0.0), max(times, default=0.0)
+        values += [mark.value for kind in chart.marks for mark in kind.marks if self.shows(mark.ts)]
+        low, high = min(values, default=0.0), max(values, default=0.0)
+        room = (abs(low) * 0.001 or _FLAT) if low == high else 0.0
+        self.bottom, self.top = low - room, high + room
+
+    def shows(self, at: datetime) -> bool:
+        """Return whether a time is on the axis."""
+        return self.first <= at.timestamp() <= self.last
+
+    def x(self, at: datetime) -> float:
+        """Return where a time is, in units of the box."""
+        return self._x(at.timestamp())
+
+    def y(self, value: float) -> float:
+        """Return where a value is, in units of the box."""
+        return PAD + (self.top - value) / (self.top - self.bottom) * (HEIGHT - 2 * PAD)
+
+    def _x(self, t: float) -> float:
+        return (t - self.first) / ((self.last - self.first) or 1.0) * WIDTH
+
+    def value_ticks(self) -> list[tuple[float, str]]:
+        """Return the labels of the values: place [percent of the box] and text."""
+        return [(self.y(value) / HEIGHT * 100, text) for value, text in nice_ticks(self.bottom, self.top)]
+
+    def time_ticks(self) -> list[Tick]:
+        """Return the labels of the times, about six."""
+        span = self.last - self.first
+        step = next((step for step in TIME_STEPS if span / step <= 6), TIME_STEPS[-1])
+        found, t = [], math.ceil(self.first / step) * step
+        while t <= self.last:
+            form = "day" if step >= DAY or t % DAY == 0 else "clock" if step < 60 else "short"
+            at = datetime.fromtimestamp(t, UTC)
+            found.append(Tick(self._x(t) / WIDTH * 100, at.strftime(_FORMS[form]), at, form))
+            t += step
+        return found
+
+
+def nice_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return round values between two, two to five, each with its text."""
+    rough = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    sizes = [n * power for n in (1, 2, 5, 10)]
+    place = next(i for i, size in enumerate(sizes) if size >= rough)
+    if math.floor(high / sizes[place] + 1e-9) <= math.ceil(low / sizes[place] - 1e-9) and place:
+        place -= 1  # a single label says no distance
+    step = sizes[place]
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [(n * step, f"{n * step:,.{digits}f}".replace("-", "\N{MINUS SIGN}")) for n in range(first, last + 1)]
+
+
+def pieces(line: Line) -> Iterator[list[tuple[datetime, float]]]:
+    """Yield the uninterrupted pieces of a line."""
+    breaks = iter([*line.breaks, None])
+    stop, piece = next(breaks), list[tuple[datetime, float]]()
+    for at, value in zip(line.ts, line.values, strict=True):
+        crossed = False
+        while stop is not None and stop <= at:
+            stop, crossed = next(breaks), True
+        if (crossed or not math.isfinite(value)) and piece:
+            yield piece
+            piece = []
+        if math.isfinite(value):
+            piece.append((at, value))
+    if piece:
+        yield piece
+
+
+def _thin(line: Line) -> Line:
+    """Return a line without the points that cannot be seen; its ends, extremes and interruptions stay."""
+    n, values = len(line.values), line.values
+    if n <= POINTS:
+        return line
+    chosen = {0, n - 1}
+    for begin, end in pairwise([*range(0, n, -(-2 * n // POINTS)), n]):
+        known = [i for i in range(begin, end) if math.isfinite(values[i])]
+        lost = [i for i in range(begin, end) if not math.isfinite(values[i])]
+        chosen |= {
+            *lost[:1],
+            *([min(known, key=values.__getitem__), max(known, key=values.__getitem__)] if known else ()),
+        }
+    keep = sorted(chosen)
+    return line._replace(ts=[line.ts[i] for i in keep], values=[values[i] for i in keep])

@@ -1,0 +1,63 @@
+"""On a disk on which nothing can be written any more, people are told all the same, also of that."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.watcher import watch_of
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
+from tests.alerts.conftest import Receiver, until, write_rules
+from tests.conftest import command, environment
+
+RULES = """
+[channels.console]
+kind = "console"
+[channels.web]
+url = "{web}"
+[[rule]]
+id = "deep"
+kind = "drawdown"
+warning_pct = 0.000001
+channels = ["console", "web"]
+"""
+
+
+def test_a_full_disk_holds_up_no_alert_and_is_told_itself(
+    home: Path, receiver: Receiver, run_shadow: Callable[..., SessionRecord]
+) -> None:
+    write_rules(home, RULES.format(web=receiver.url))
+    record = run_shadow(steps=300)
+    quota = resource.getrlimit(resource.RLIMIT_FSIZE)
+    watcher = subprocess.Popen(
+        command("watch", "--interval", "1s", "--no-jobs"),
+        cwd=home,
+        env=environment(home),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, quota[1])),
+    )
+    try:
+        told = until(lambda: len(receiver.received) >= 2 and [r["title"] for r in receiver.received], 30)
+        assert {"WARNING deep: " + record.session_id, "CRITICAL peaktrade alert log"} == set(told)
+        body = next(r["message"] for r in receiver.received if "alert log" in r["title"])
+        assert "told, but not recorded" in body
+        assert "alerts.jsonl" in body
+        assert Alerts.of(Workspace(home)).rows() == []
+        second = run_shadow(steps=300, seed=7)
+        until(lambda: any(second.session_id in r["title"] for r in receiver.received), 30)
+        assert len([r for r in receiver.received if record.session_id in r["title"]]) == 1, "once, not at every turn"
+        resource.prlimit(watcher.pid, resource.RLIMIT_FSIZE, quota)  # there is space again
+        rows = until(lambda: Alerts.of(Workspace(home)).rows("raised"), 30)
+        assert {row.run_id for row in rows} == {record.session_id, second.session_id}
+        until(lambda: any(r["title"] == "CLEARED peaktrade alert log" for r in receiver.received), 30)
+    finally:
+        watcher.terminate()
+        console = watcher.communicate(timeout=30)[1]
+    assert f"WARNING deep: {record.session_id}" in console
+    assert "CRITICAL peaktrade alert log" in console
+    assert watch_of(Workspace(home)).status == "off"
