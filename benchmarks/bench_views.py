@@ -131,7 +131,7 @@ def ask(home: Path, run_ids: list[str], repeat: int, records: int) -> None:
         ("rows, mode and status", lambda: views.rows(Query(limit=100, mode="live", status="failed"))),
         ("stats", views.stats),
         ("stats, mode and status", lambda: views.stats(Query(mode="live", status="failed"))),
-        ("row and record", lambda: (views.row(middle), views.record(middle))),
+        ("row and record", lambda: (views.run(middle), views.record(middle))),
         ("daily, 30 days", lambda: views.daily(month)),
         ("daily, everything", views.daily),
     ]
@@ -142,7 +142,7 @@ def ask(home: Path, run_ids: list[str], repeat: int, records: int) -> None:
         show("tail of 500 bars", lambda: views.tail(run_ids[0], 500), repeat // 3)
         show("curves of a table, cold", lambda: fresh(home).curves(run_ids[-1]), 10)
         show("curves of a journal, cold", lambda: fresh(home).curves(run_ids[0]), 10)
-        show("detail with its journal, cold", lambda: fresh(home).detail(run_ids[-1]), 10)
+        show("detail with its journal, cold", lambda: fresh(home).look(run_ids[-1]).journal, 10)
         show("curves, kept", lambda: views.curves(run_ids[-1]), repeat // 3)
         registry: Registry = views._registry
         for number in range(records, records + 1000):

@@ -110,7 +110,7 @@ def report(
             wrong.append(f"{run_id}: bars are missing or twice")
         if expected == "completed" and len(seen) != steps:
             wrong.append(f"{run_id}: {len(seen)} bars, not {steps}")
-        figures = [one for one in post_session_checks(Views.of(workspace), run_id) if one.status == FAIL]
+        figures = [one for one in post_session_checks(Views.of(workspace).look(run_id)) if one.status == FAIL]
         wrong += [f"{run_id}: {one.question} {one.evidence}" for one in figures if expected == "completed"]
     print(f"{len(ids)} runs, {bars:,} bars, one killed, one stopped; lost or wrong: {len(wrong)}")
     for words, took in times.items():

@@ -31,7 +31,7 @@ _HOMES = {
         drill_summary""",
     "incidents.escalation": "ask_escalation carry_out monitoring_checks path_checks",
     "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
-    "fleet.watched": "watched_table",
+    "fleet.during_session": "watched_table",
     "incidents.case": """
         Case case_checks case_confirm case_decision case_evidence case_files case_hold case_incident case_others
         case_resume case_summary case_tree case_venue open_case""",

@@ -254,7 +254,7 @@ def backtest(
     workspace = Workspace(home, config)
     found = load_alert_settings(rules_file).rules
     views = Views.of(workspace)
-    recorded = [row.session_id for row in views.rows(Query(limit=limit)) if row.status in ENDED]
+    recorded = [row.run_id for row in views.rows(Query(limit=limit)) if row.status in ENDED]
     ids = [i for i in recorded if is_id(i) and RunFolder(workspace.runs, i).journal.is_file()]
     replayed = replay_all([views.resolve(i) for i in sessions] or ids, views.record, views.events, found)
     total = summary(replayed, found)

@@ -25,7 +25,7 @@ from peaktrade_core.alerts.log import LOG, AlertLog, short_hash
 from peaktrade_core.alerts.rules import AnyRule
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.workspace.workspace import Workspace
 
 LONGEST_SILENCE = timedelta(days=30)
@@ -82,7 +82,7 @@ class Alerts:
         ]
         return sorted(checked, key=lambda c: (-rank(c.severity), c.rule_id, c.key))
 
-    def ask(self, *kinds: type, rows: Sequence[RunRow] | None = None) -> list[tuple[AnyRule, Finding]]:
+    def ask(self, *kinds: type, rows: Sequence[Run] | None = None) -> list[tuple[AnyRule, Finding]]:
         """Return what the workspace's rules of some kinds find now, with the rule; nothing is recorded.
 
         Args:

@@ -41,7 +41,7 @@ from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.scope import GLOBAL, STATES
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -145,7 +145,7 @@ class AlertEngine:
         before = acted_before(workspace.reports / "live" / "triggers.jsonl")
         return cls(settings, gatherer, log, folder, states, workspace.clock, before)
 
-    def look(self, rules: tuple[AnyRule, ...] | None = None, rows: Sequence[RunRow] | None = None) -> Found:
+    def look(self, rules: tuple[AnyRule, ...] | None = None, rows: Sequence[Run] | None = None) -> Found:
         """Return what rules (None for the workspace's own) find now, in everything or in some runs; nothing is written."""
         asked = self.settings.rules if rules is None else rules
         if rows is not None:

@@ -30,7 +30,7 @@ from peaktrade_core.halts.scope import Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.follow import JournalFollower
-from peaktrade_core.runs.run_views import ENDED, RunRow
+from peaktrade_core.runs.run import ENDED, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.job_log import RunLog
 from peaktrade_core.schedule.jobs import CRASHED, JobRun
@@ -122,12 +122,12 @@ class Gatherer:
             run = RunFacts(run_id, now)
         return Facts(now=now, runs=(run,))
 
-    def watched(self, rows: Collection[RunRow]) -> Facts:
+    def watched(self, rows: Collection[Run]) -> Facts:
         """Return the facts of some runs and of nothing else."""
         now = self._clock.now()
         return Facts(now=now, runs=tuple(self._run(row, now) for row in rows))
 
-    def _run(self, row: RunRow, now: datetime, *, always: bool = False) -> RunFacts:
+    def _run(self, row: Run, now: datetime, *, always: bool = False) -> RunFacts:
         """Return the facts of a run that has a row."""
         lately = row.ended_at is not None and (now - row.ended_at).total_seconds() <= METERED_S
         active = row.state in (*ALIVE, DIED)
@@ -162,7 +162,7 @@ class Gatherer:
             clock=clock,
         )
 
-    def _tracker(self, row: RunRow) -> RunTracker:
+    def _tracker(self, row: Run) -> RunTracker:
         if row.run_id not in self._trackers:
             journal = self._open(row.run_id).journal
             self._trackers[row.run_id] = RunTracker(journal, self._keep_s, row.start_balance)

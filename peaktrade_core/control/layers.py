@@ -20,7 +20,8 @@ from peaktrade_core.desk.readiness import evidence, strategy
 from peaktrade_core.halts.questions import account, halts, kill_switch
 from peaktrade_core.reports.activity import ActivityFeed
 from peaktrade_core.runs.questions import drawdowns, failed, recent, registry, runs
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
 from peaktrade_core.show.wording import many
 from peaktrade_core.trading.strategies import all_strategies
@@ -125,6 +126,6 @@ class _Lately:
         return self._gates
 
 
-def _named(rows: list[SessionRow]) -> str:
+def _named(rows: list[Run]) -> str:
     """Return some sessions, or that there are none."""
-    return f"{len(rows)}: {', '.join(row.session_id for row in rows[:3])}" if rows else "none"
+    return f"{len(rows)}: {', '.join(row.run_id for row in rows[:3])}" if rows else "none"

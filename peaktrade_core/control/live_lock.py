@@ -217,7 +217,7 @@ def wire(_: Workspace) -> Found:
 )
 def no_live_record(workspace: Workspace) -> Found:
     """Look into the registry."""
-    found = [row.session_id for row in Views.of(workspace).rows(Query(mode="live", limit=5))]
+    found = [row.run_id for row in Views.of(workspace).rows(Query(mode="live", limit=5))]
     return not found, ", ".join(found) or "none"
 
 

@@ -15,7 +15,7 @@ from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, UNFINISHED, EvidenceRow, evidence_rows
-from peaktrade_core.runs.run_views import ACTIVE
+from peaktrade_core.runs.run import ACTIVE
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule import periods
 from peaktrade_core.show import wording
@@ -137,7 +137,7 @@ def checked_after(day: Day) -> Found:
     """Look for the check of each session that ended today."""
     rows = Views.of(day.workspace).rows(Query(since=day.midnight, by_end=True))
     seen = {row.subject for row in day.finished("post_session_check")}
-    left = [row.session_id for row in rows if row.session_id not in seen]
+    left = [row.run_id for row in rows if row.run_id not in seen]
     if not rows:
         return True, "none ended today"
     more = f" and {len(left) - 3} more" if len(left) > 3 else ""

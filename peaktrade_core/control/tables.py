@@ -19,6 +19,8 @@ from peaktrade_core.control.status import SIGNS, whole
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, evidence_rows
 from peaktrade_core.runbooks.index import TOLD as RECORD_TOLD
+from peaktrade_core.runs.run import verdict_of
+from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, TONE_OF, Cell, Table
@@ -173,7 +175,7 @@ def workspace_state(workspace: Workspace) -> Table:
     stats, latest = views.stats(), views.latest()
     counted = ", ".join(f"{n} {status}" for status, n in stats.by_status.items())
     newest = (
-        f"{latest.session_id} {wording.badge(latest.status)}" if latest else "none: the runbook session_run starts one"
+        f"{latest.session_id} {verdict_of(run_of(latest))}" if latest else "none: the runbook session_run starts one"
     )
     rows = [
         ("Status", Cell(f"{SIGNS[found.status]} {found.word}: {found.why}", TONE_OF[found.status])),

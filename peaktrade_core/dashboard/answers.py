@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.runs.run_views import RunRow
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.run import Run, RunItem, item_of
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.records import SessionRecord
 
@@ -19,8 +18,8 @@ class Health(msgspec.Struct, frozen=True):
     status: str = "ok"
 
 
-class SessionAnswer(SessionRow, frozen=True, kw_only=True):
-    """One session: its row, and what its record holds beyond.
+class SessionAnswer(RunItem, frozen=True, kw_only=True):
+    """One session: its item of the list, and what its record holds beyond.
 
     Attributes:
         config, metrics, cli_args: as recorded; cli_args repeat the session.
@@ -28,7 +27,6 @@ class SessionAnswer(SessionRow, frozen=True, kw_only=True):
         extra: what a foreign writer added.
     """
 
-    run_id: str
     run_type: str
     config: dict[str, Any]
     metrics: dict[str, Any]
@@ -40,39 +38,28 @@ class SessionAnswer(SessionRow, frozen=True, kw_only=True):
     extra: dict[str, Any]
 
     @classmethod
-    def of(cls, row: SessionRow, record: SessionRecord) -> SessionAnswer:
+    def of(cls, run: Run, record: SessionRecord) -> SessionAnswer:
         """Return the answer for a session."""
-        own = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in row.__struct_fields__}
-        return cls(**msgspec.structs.asdict(row), **own)
-
-
-class RunItem(RunRow, frozen=True, kw_only=True):
-    """A run in the list; ``strategy_name`` is its strategy under the older name."""
-
-    strategy_name: str | None
-
-    @classmethod
-    def of(cls, row: RunRow) -> RunItem:
-        """Return the item for a run."""
-        return cls(**msgspec.structs.asdict(row), strategy_name=row.strategy)
+        given = msgspec.structs.asdict(item_of(run))
+        own = {name: getattr(record, name) for name in cls.__struct_fields__ if name not in given}
+        return cls(**given, **own)
 
 
 class RunSnapshot(RunItem, frozen=True, kw_only=True):
-    """One run as it stands: its row, and the totals so far; null where they are not known yet."""
+    """One run as it stands: its item of the list, and the totals so far; null where they are not known yet."""
 
     total_steps: int | None
     total_orders: int | None
     total_blocked_orders: int | None
 
     @classmethod
-    def of(cls, row: RunRow, total_orders: int | None = None) -> RunSnapshot:
+    def of(cls, run: Run, total_orders: int | None = None) -> RunSnapshot:
         """Return the snapshot of a run."""
         return cls(
-            **msgspec.structs.asdict(row),
-            strategy_name=row.strategy,
-            total_steps=row.step,
+            **msgspec.structs.asdict(item_of(run)),
+            total_steps=run.step,
             total_orders=total_orders,
-            total_blocked_orders=row.orders_blocked,
+            total_blocked_orders=run.orders_blocked,
         )
 
 

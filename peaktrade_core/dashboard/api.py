@@ -13,21 +13,16 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.dashboard import documents, snapshot
-from peaktrade_core.dashboard.answers import (
-    Health,
-    PanelsAnswer,
-    RunItem,
-    RunSnapshot,
-    SessionAnswer,
-    TailBar,
-)
+from peaktrade_core.dashboard.answers import Health, PanelsAnswer, RunSnapshot, SessionAnswer, TailBar
 from peaktrade_core.dashboard.panels import PANELS, Page
 from peaktrade_core.dashboard.routes import Param, Route
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import KINDS, Activity, ActivityFeed
-from peaktrade_core.runs.run_views import RunAlert
-from peaktrade_core.runs.views import SessionRow, Stats, Views
+from peaktrade_core.runs.run import RunItem, item_of
+from peaktrade_core.runs.standing import RunAlert
+from peaktrade_core.runs.sums import Stats
+from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import MODES, STATUSES, UNREADABLE
 
 
@@ -36,35 +31,35 @@ def health(site: Site) -> Health:  # noqa: ARG001  (every answer takes the site)
     return Health()
 
 
-def sessions(site: Site, limit: int, mode: str | None, status: str | None) -> list[SessionRow]:
-    """List sessions, newest first; a file that nobody can read is a row with status unreadable."""
-    return Views.of(site.workspace).rows(Query(limit=limit, mode=mode, status=status))
+def sessions(site: Site, limit: int, mode: str | None, status: str | None) -> list[RunItem]:
+    """List sessions, newest first; a file that cannot be read is an item with status unreadable."""
+    return [item_of(run) for run in Views.of(site.workspace).rows(Query(limit=limit, mode=mode, status=status))]
 
 
 def stats(site: Site, mode: str | None, status: str | None) -> Stats:
-    """Count and sum the sessions."""
+    """Count and sum the sessions; money of several currencies is never added."""
     return Views.of(site.workspace).stats(Query(mode=mode, status=status))
 
 
 def session(site: Site, session_id: str) -> SessionAnswer:
     """Show one session with its configuration, metrics and command line."""
-    views = Views.of(site.workspace)
-    return SessionAnswer.of(views.row(session_id), views.record(session_id))
+    look = Views.of(site.workspace).look(session_id)
+    return SessionAnswer.of(look.run, look.record)
 
 
 def runs(site: Site, limit: int) -> list[RunItem]:
     """List runs, those that run first, then newest first."""
-    return [RunItem.of(row) for row in Views.of(site.workspace).runs(limit)]
+    return [item_of(run) for run in Views.of(site.workspace).runs(limit)]
 
 
 def run_snapshot(site: Site, run_id: str) -> RunSnapshot:
     """Show how one run stands."""
-    row = Views.of(site.workspace).run(run_id)
+    look = Views.of(site.workspace).look(run_id)
     try:
-        orders = Views.of(site.workspace).record(run_id).metric("orders_generated")
+        orders = look.record.metric("orders_generated")
     except SessionNotFoundError:
         orders = None
-    return RunSnapshot.of(row, None if orders is None else int(orders))
+    return RunSnapshot.of(look.run, None if orders is None else int(orders))
 
 
 def run_tail(site: Site, run_id: str, limit: int) -> list[TailBar]:

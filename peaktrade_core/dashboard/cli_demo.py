@@ -6,11 +6,13 @@ from functools import partial
 
 import click
 
+from peaktrade_core.runs.columns import RUNS, SESSIONS
+from peaktrade_core.runs.run import verdict_of
+from peaktrade_core.runs.standing import run_of
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.recovery import recover
-from peaktrade_core.show import wording
-from peaktrade_core.show.output import print_table
+from peaktrade_core.show.columns import print_columns
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -28,22 +30,11 @@ def demo(home: str | None, config: str | None, no_serve: bool, port: int) -> int
     recover(workspace)
     click.echo("1. Three shadow sessions on the embedded market (no network, no keys)")
     outcomes = run_demo(partial(plan_session, workspace), Desk.of(workspace))
-    print_table(
-        ("SESSION", "SHOWS", "STATUS", "PNL", "MAX DD", "ORDERS", "BLOCKED"),
-        (
-            (
-                o.record.session_id,
-                o.title,
-                (wording.badge(o.record.status), o.record.status),
-                wording.signed(o.record.metric("realized_pnl"), wording.quote_currency(o.record.symbol)),
-                wording.percent(o.record.metric("max_drawdown")),
-                wording.count(o.record.metric("num_orders")),
-                wording.count(o.record.metric("orders_blocked_risk")),
-            )
-            for o in outcomes
-        ),
-        right=("PNL", "MAX DD", "ORDERS", "BLOCKED"),
-    )
+    print_columns(RUNS.table("Sessions", [run_of(o.record) for o in outcomes], SESSIONS))
+    click.echo()
+    for one in outcomes:
+        verdict = verdict_of(run_of(one.record))
+        click.echo(f"{verdict}  {one.title}" + (f": {verdict.why}" if verdict.why else ""))
     ended_as_meant = [o.record.status for o in outcomes] == ["completed", "failed", "completed"]
     first = outcomes[0].record.session_id
     click.echo("\n2. The post-session check and the report of the first, as notebooks without a person")

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -20,6 +19,7 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.dashboard import api, documents, snapshot
 from peaktrade_core.dashboard.pages import PageAddress
 from peaktrade_core.dashboard.site import Site, find_page
+from peaktrade_core.runs.run import timeless
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.jobs import Period
 from peaktrade_core.schedule.schedule import Done
@@ -58,27 +58,18 @@ def _answers(site: Site, run_id: str | None) -> Iterator[tuple[str, bytes]]:
     state = snapshot.take(site.workspace)
     yield "status_snapshot.json", _json(state)
     yield "status_snapshot.html", documents.snapshot_html(state).encode()
-    yield "live_sessions.json", _json([_timeless(row) for row in api.sessions(site, SESSIONS, None, None)])
+    yield "live_sessions.json", _json([timeless(row) for row in api.sessions(site, SESSIONS, None, None)])
     runs = api.runs(site, RUNS)
-    yield "runs.json", _json([_timeless(row) for row in runs])
+    yield "runs.json", _json([timeless(row) for row in runs])
     chosen = run_id or (runs[0].run_id if runs else None)
     if chosen is not None:
-        yield "run_snapshot.json", _json(_timeless(api.run_snapshot(site, chosen)))
+        yield "run_snapshot.json", _json(timeless(api.run_snapshot(site, chosen)))
         try:
             bars = api.run_tail(site, chosen, BARS)
         except ArtefactError:  # a run without a journal has no bars, and its snapshot says so
             bars = []
         yield "run_tail.json", _json(bars)
         yield "run_alerts.json", _json(api.run_alerts(site, chosen, ALERTS))
-
-
-def _timeless(row: Any) -> Any:
-    """Return a row without what depends on the time of asking: how long it has been running or silent."""
-    if getattr(row, "silence_s", None) is not None:
-        return msgspec.structs.replace(row, silence_s=None)
-    if getattr(row, "ended_at", None) is None and getattr(row, "duration_seconds", None) is not None:
-        return msgspec.structs.replace(row, duration_seconds=None)
-    return row
 
 
 def _json(value: object) -> bytes:

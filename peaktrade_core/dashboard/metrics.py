@@ -80,8 +80,9 @@ class Figures(Collector):
         stats = Views.of(self._workspace).stats()
         yield _gauges("sessions", "Sessions in the registry, by status.", ("status",), _by(stats.by_status))
         yield _gauges("sessions_by_mode", "Sessions in the registry, by mode.", ("mode",), _by(stats.by_mode))
-        about = "Sum of the sessions' realized PnL, in quote currency."
-        yield _gauge("sessions_realized_pnl", about, stats.total_pnl)
+        for name, words in (("realized_pnl", "realized PnL"), ("total_pnl", "total PnL")):
+            sums = {(one.currency,): getattr(one, name) for one in stats.by_currency}
+            yield _gauges(f"sessions_{name}", f"Sum of the sessions' {words}, by currency.", ("currency",), sums)
 
 
 def _status(found: Whole) -> Iterable[Any]:

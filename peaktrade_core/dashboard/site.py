@@ -96,7 +96,7 @@ class Site:
             SessionNotFoundError: nothing has that id; says what there is.
         """
         if address.spec.part == "session_id":
-            Views.of(self.workspace).row(address.subject or "")
+            Views.of(self.workspace).check_recorded(address.subject or "")
         elif address.spec.part == "run_id":
             Views.of(self.workspace).run(address.subject or "")
 

@@ -18,8 +18,8 @@ from peaktrade_core.control.status import Whole, whole
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.questions import registry
-from peaktrade_core.runs.run_views import RunRow
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import Run, item_of, timeless
+from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -101,16 +101,8 @@ def _sessions(workspace: Workspace) -> SnapshotPanel:
         title="Sessions",
         status=status,
         summary=f"{stats.total_sessions} sessions: {counts}" if rows else "no session yet: `peaktrade session run`",
-        rows=[_session(row) for row in rows],
+        rows=[_item(row) for row in rows],
     )
-
-
-def _session(row: SessionRow) -> dict[str, Any]:
-    """Return a session's figures; how long it has been running depends on who asks when."""
-    kept = msgspec.to_builtins(row)
-    if row.ended_at is None:
-        kept["duration_seconds"] = None
-    return dict(kept)
 
 
 def _runs(workspace: Workspace, found: Whole) -> SnapshotPanel:
@@ -121,15 +113,13 @@ def _runs(workspace: Workspace, found: Whole) -> SnapshotPanel:
         title="Runs",
         status=OF[found.runs.status],
         summary=found.runs.word,
-        rows=[_run(row) for row in rows],
+        rows=[_item(row) for row in rows],
     )
 
 
-def _run(row: RunRow) -> dict[str, Any]:
-    """Return a run's figures without the age of its last event."""
-    kept = msgspec.to_builtins(row)
-    del kept["silence_s"]
-    return dict(kept)
+def _item(run: Run) -> dict[str, Any]:
+    """Return a run's figures without those that depend on the time of asking."""
+    return dict(msgspec.to_builtins(timeless(item_of(run))))
 
 
 def _alerts(workspace: Workspace, found: Whole) -> SnapshotPanel:

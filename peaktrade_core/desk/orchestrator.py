@@ -22,14 +22,13 @@ from peaktrade_core.base.errors import (
 )
 from peaktrade_core.base.question import PASS, WARN, Check, Found, check, question
 from peaktrade_core.desk.doctor import sizing
-from peaktrade_core.fleet.during_session import Watched
+from peaktrade_core.fleet.during_session import Watched, watched_table
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.launches import Order
 from peaktrade_core.fleet.monitor import line_of
 from peaktrade_core.fleet.orders import order_of
-from peaktrade_core.fleet.watched import watched_table
 from peaktrade_core.runbooks.runbook import Runbook
-from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
 from peaktrade_core.show import wording
@@ -150,7 +149,7 @@ def _start(workspace: Workspace, order: Order, by: str) -> str:
     return f"{run.run_id} runs: {run.strategy} on {run.symbol} {run.timeframe}, {run.mode}"
 
 
-def _stop(workspace: Workspace, rows: Sequence[RunRow], by: str, reason: str) -> str:
+def _stop(workspace: Workspace, rows: Sequence[Run], by: str, reason: str) -> str:
     done = list(Fleet.of(workspace).stop(rows, by=by, reason=reason))
     told = [f"{one.run_id} {one.outcome} after {wording.duration(one.seconds)}: {one.message}" for one in done]
     return "; ".join(told) or "no run was active"

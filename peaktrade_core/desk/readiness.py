@@ -136,7 +136,7 @@ def documented(workspace: Workspace) -> Found:
         row for status in ("failed", "aborted") for row in Views.of(workspace).rows(Query(status=status, since=since))
     ]
     told_of = "\n".join(_told_of(workspace)) if rows else ""
-    left = [row.session_id for row in rows if row.session_id not in told_of]
+    left = [row.run_id for row in rows if row.run_id not in told_of]
     if not rows:
         return True, "none did"
     told = f"{len(left)} of {len(rows)} are not: {', '.join(left[:3])}" if left else f"{len(rows)} of {len(rows)} are"

@@ -20,7 +20,7 @@ from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
@@ -136,7 +136,7 @@ class SafeStopRunbook(Runbook):
         path = _archive(self)
         return (path,) if path.is_file() else ()
 
-    def _end(self, rows: Sequence[RunRow], *, force: bool) -> str:
+    def _end(self, rows: Sequence[Run], *, force: bool) -> str:
         """End runs and return what became of each, in a sentence that begins with its id."""
         if not rows:
             return "Nothing ran."
@@ -145,7 +145,7 @@ class SafeStopRunbook(Runbook):
         done = fleet.stop(rows, by=by, reason=self.given.reason, deadline_s=wait, force=force)
         return "; ".join(f"{one.run_id}: {one.outcome}, {one.message} ({one.seconds:g} s)" for one in done)
 
-    def _step_id(self, rows: Sequence[RunRow]) -> str:
+    def _step_id(self, rows: Sequence[Run]) -> str:
         """Return the id of the step that ends runs: a new one while what an earlier one left alive still lives."""
         action = self.given.action
         done = [step for step in self.round.record.steps if step.id.partition("_")[0] == action and step.ended_at]

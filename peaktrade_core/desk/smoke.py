@@ -107,15 +107,17 @@ def journal(tried: Tried) -> Found:
 @question("registry", "Registry: does it know the session?", "Look at the record.")
 def registry(tried: Tried) -> Found:
     """Look it up."""
-    row = Views.of(tried.apart).row(tried.record.session_id)
-    told = f"1 record, {row.status}, PnL {row.realized_pnl:+.2f}" if row.realized_pnl is not None else "no PnL"
+    row = Views.of(tried.apart).run(tried.record.session_id)
+    told = f"1 record, {row.status}, total PnL {row.total_pnl:+.2f}" if row.total_pnl is not None else "no PnL"
     return row.status == "completed", told
 
 
 @question("check", "Check: does the post-session check pass?", "Stop trading on this version.")
 def checked(tried: Tried) -> Found:
     """Do the post-session check."""
-    found = [one for one in post_session_checks(Views.of(tried.apart), tried.record.session_id) if one.status == FAIL]
+    found = [
+        one for one in post_session_checks(Views.of(tried.apart).look(tried.record.session_id)) if one.status == FAIL
+    ]
     told = "; ".join(f"{one.id}: {one.evidence}" for one in found) or "ledger, record and journal agree"
     return not found, told
 

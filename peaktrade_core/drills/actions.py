@@ -158,13 +158,13 @@ def _of_sessions(site: Workspace, session_id: str) -> Iterable[Noted]:
         if at is not None:
             yield Noted(at=as_utc(at), what="stop", by=asked.by, detail=asked.reason)
     for row in Views.of(site).rows():
-        if row.session_id != session_id and row.started_at is not None:
-            yield Noted(at=as_utc(row.started_at), what="restart", by="operator", detail=row.session_id)
+        if row.run_id != session_id and row.started_at is not None:
+            yield Noted(at=as_utc(row.started_at), what="restart", by="operator", detail=row.run_id)
 
 
 def _begun(site: Workspace, session_id: str) -> datetime | None:
     """Return when a session began, None where that is not known."""
     try:
-        return Views.of(site).row(session_id).started_at
+        return Views.of(site).run(session_id).started_at
     except PeaktradeError:
         return None

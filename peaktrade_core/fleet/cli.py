@@ -14,7 +14,8 @@ from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.fleet.ending import Stopped
 from peaktrade_core.fleet.fleet import Fleet, Started
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.columns import RUNNING, RUNS, heard_of, remarks
+from peaktrade_core.runs.run import Run, feed_of, item_of, verdict_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.show import wording
@@ -37,7 +38,7 @@ def run_id_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("run_id", required=False)(command)
 
 
-def the_run(workspace: Workspace, run_id: str | None, named: str | None) -> RunRow:
+def the_run(workspace: Workspace, run_id: str | None, named: str | None) -> Run:
     """Return the run that was named.
 
     Raises:
@@ -147,67 +148,42 @@ def status(
     """Show the runs, active ones first, as they are on the disk; changes nothing."""
     workspace = Workspace(home, config)
     if run_id or named:
-        row = the_run(workspace, run_id, named)
+        run = the_run(workspace, run_id, named)
         if as_json:
-            print_json(row)
+            print_json(item_of(run))
         else:
-            print_pairs(_described(row))
+            print_pairs(_described(run))
         return
-    rows = Views.of(workspace).runs(limit)
+    runs = Views.of(workspace).runs(limit)
     if as_json:
-        print_json(rows)
-    elif not rows:
+        print_json([item_of(run) for run in runs])
+    elif not runs:
         click.echo("No runs yet. Start the first with `peaktrade fleet start --profile quick_smoke`.")
     else:
-        _show_rows(rows)
+        print_columns(RUNS.table("Runs", runs, RUNNING))
+        for line in remarks(runs):
+            click.echo(line)
 
 
-def _described(row: RunRow) -> dict[str, Any]:
+def _described(run: Run) -> dict[str, Any]:
     """Return one run as the seeds print it, and what is odd about it."""
     return {
-        "Run-ID": row.run_id,
-        "Mode": row.mode,
-        "Strategy": row.strategy or wording.NOTHING,
-        "Symbol": row.symbol or wording.NOTHING,
-        "Timeframe": row.timeframe or wording.NOTHING,
-        "State": row.state,
-        "Started": row.started_at.isoformat(timespec="seconds") if row.started_at else wording.NOTHING,
-        "Last event": f"{wording.duration(row.silence_s)} ago" if row.alive else wording.moment(row.last_event_at),
-        "Equity": wording.money(row.equity, wording.quote_currency(row.symbol)),
-        "Trading state": row.trading_state or wording.NOTHING,
-        "Notes": row.notes or wording.NOTHING,
+        "Run-ID": run.run_id,
+        "Mode": run.mode,
+        "Strategy": run.strategy or wording.NOTHING,
+        "Symbol": run.symbol or wording.NOTHING,
+        "Timeframe": run.timeframe or wording.NOTHING,
+        "Feed": feed_of(run) or wording.NOTHING,
+        "State": run.state,
+        "Status": " ".join(filter(None, (str(verdict_of(run)), verdict_of(run).why))),
+        "Started": run.started_at.isoformat(timespec="seconds") if run.started_at else wording.NOTHING,
+        "Last event": heard_of(run),
+        "Equity": wording.money(run.equity, run.currency),
+        wording.TOTAL: wording.signed(run.total_pnl, run.currency),
+        wording.REALIZED: wording.signed(run.realized_pnl, run.currency),
+        "Trading state": run.trading_state or wording.NOTHING,
+        "Notes": run.notes or wording.NOTHING,
     }
-
-
-def _show_rows(rows: list[RunRow]) -> None:
-    """Print runs as a table, and below it what is odd about those that need somebody."""
-    print_columns(
-        ("RUN", "MODE", "STRATEGY", "SYMBOL", "TF", "STATE", "STARTED (UTC)", "LAST EVENT", "STEP", "EQUITY"),
-        (
-            (
-                row.run_id,
-                (row.mode, row.mode),
-                row.strategy or wording.NOTHING,
-                row.symbol or wording.NOTHING,
-                row.timeframe or wording.NOTHING,
-                (row.state, state_style(row.state)),
-                wording.moment(row.started_at),
-                f"{wording.duration(row.silence_s)} ago" if row.silence_s is not None else wording.NOTHING,
-                wording.count(row.step),
-                wording.money(row.equity),
-            )
-            for row in rows
-        ),
-        right=("STEP", "EQUITY", "LAST EVENT"),
-    )
-    for row in rows:
-        if row.state in ("silent", "died", "unreadable"):
-            click.echo(f"▲ {row.run_id} {row.state}: {row.notes or 'its process lives, but nothing comes'}")
-
-
-def state_style(state: str) -> str:
-    """Return the name of the style in which a state is printed."""
-    return {"running": "started", "silent": "warn", "died": "failed"}.get(state, state)
 
 
 @fleet.command()

@@ -12,13 +12,14 @@ import click
 
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.fleet import monitor as watching
-from peaktrade_core.fleet.cli import run_id_option, state_style, the_run
+from peaktrade_core.fleet.cli import run_id_option, the_run
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.columns import RUNNING, RUNS, heard_of, remarks
+from peaktrade_core.runs.run import Run, item_of, name_of, verdict_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.columns import print_columns
-from peaktrade_core.show.output import STYLES, console, print_json, print_pairs, print_table
+from peaktrade_core.show.columns import COLOURS, print_columns
+from peaktrade_core.show.output import console, print_json, print_pairs, print_table
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.workspace.options import workspace_options
 from peaktrade_core.workspace.workspace import Workspace
@@ -26,8 +27,6 @@ from peaktrade_core.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from rich.console import Group
 
-COLUMNS = ("RUN", "MODE", "STRATEGY", "SYMBOL", "TF", "STATE", "LAST EVENT", "EQUITY", "PNL", "DRAWDOWN", "DENIED")
-NUMBERS = ("LAST EVENT", "EQUITY", "PNL", "DRAWDOWN", "DENIED")
 SHOWN = 15  # events on the screen of `follow`
 STATUS = "peaktrade_core.control.status"  # of the whole, whose room is built on this one
 
@@ -61,7 +60,8 @@ def overview(
     whole = import_module(STATUS)
     status = whole.whole(workspace)
     if as_json:
-        print_json({"at": found.at, "totals": found.totals, "runs": found.runs, "status": status})
+        items = [item_of(run) for run in found.runs]
+        print_json({"at": found.at, "totals": found.totals, "runs": items, "status": status})
         return
     for line in whole.status_lines(status):
         click.echo(line)
@@ -69,41 +69,15 @@ def overview(
     if not found.runs:
         click.echo("No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one.")
         return
-    print_columns(COLUMNS, map(_cells, found.runs), right=NUMBERS)
-    click.echo(_summed(found.totals))
+    print_columns(RUNS.table("Runs", found.runs, RUNNING))
+    for line in (*remarks(found.runs), _summed(found.totals)):
+        click.echo(line)
 
 
 def _summed(totals: watching.Totals) -> str:
     """Return totals as one line."""
     line = f"{totals.runs} runs: {totals.running} running, {totals.silent} silent, {totals.died} died"
     return f"{line}; {totals.blocked} orders denied"
-
-
-def _pnl(row: RunRow) -> float | None:
-    """Return realized and unrealized PnL together."""
-    return None if row.realized_pnl is None else row.realized_pnl + (row.unrealized_pnl or 0.0)
-
-
-def _heard(row: RunRow) -> str:
-    """Return when a run was last heard of."""
-    return f"{wording.duration(row.silence_s)} ago" if row.silence_s is not None else wording.moment(row.last_event_at)
-
-
-def _cells(row: RunRow) -> tuple[Any, ...]:
-    """Return a run as a line of the overview."""
-    return (
-        row.run_id,
-        (row.mode, row.mode),
-        row.strategy or wording.NOTHING,
-        row.symbol or wording.NOTHING,
-        row.timeframe or wording.NOTHING,
-        (row.state, state_style(row.state)),
-        _heard(row),
-        wording.money(row.equity),
-        wording.signed(_pnl(row)),
-        wording.percent(row.max_drawdown),
-        wording.count(row.orders_blocked),
-    )
 
 
 @monitor.command("run")
@@ -123,7 +97,7 @@ def show_run(
     except ArtefactError as error:
         fault = str(error)
     if as_json:
-        print_json({"run": row, "bars": bars, "fault": fault or None})
+        print_json({"run": item_of(row), "bars": bars, "fault": fault or None})
         return
     print_pairs(_facts(row))
     click.echo()
@@ -132,7 +106,7 @@ def show_run(
     elif not bars:
         click.echo("No bar has been worked off yet.")
     else:
-        print_table(("STEP", "TIME (UTC)", "SIGNAL", "PRICE", "EQUITY", "PNL", "ORDERS"), map(_bar_cells, bars))
+        print_table(("STEP", "TIME (UTC)", "SIGNAL", "PRICE", "EQUITY", "TOTAL PNL", "ORDERS"), map(_bar_cells, bars))
 
 
 def _bar_cells(bar: BarDone) -> tuple[Any, ...]:
@@ -149,24 +123,25 @@ def _bar_cells(bar: BarDone) -> tuple[Any, ...]:
     )
 
 
-def _facts(row: RunRow) -> dict[str, Any]:
+def _facts(run: Run) -> dict[str, Any]:
     """Return what is known of a run."""
-    currency = wording.quote_currency(row.symbol)
+    verdict, currency = verdict_of(run), run.currency
     return {
-        "Run": f"{row.run_id} · {row.mode}",
-        "Strategy": f"{row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING} {row.timeframe or ''}",
-        "State": row.state + (f" · trading {row.trading_state}" if row.trading_state else ""),
-        "Started": wording.moment(row.started_at),
-        "Ended": wording.moment(row.ended_at),
-        "Last event": _heard(row),
-        "Step": wording.count(row.step),
-        "Position": wording.NOTHING if row.position is None else f"{row.position:g}",
-        "Equity": wording.money(row.equity, currency),
-        "Realized PnL": wording.signed(row.realized_pnl, currency),
-        "Unrealized PnL": wording.signed(row.unrealized_pnl, currency),
-        "Drawdown": wording.percent(row.max_drawdown),
-        "Orders denied": wording.count(row.orders_blocked),
-        "Notes": row.notes or wording.NOTHING,
+        "Run": f"{run.run_id} · {run.mode}",
+        "What": name_of(run),
+        "Status": " ".join(filter(None, (str(verdict), verdict.why))),
+        "Started": wording.moment(run.started_at),
+        "Ended": wording.moment(run.ended_at),
+        "Last event": heard_of(run),
+        "Step": wording.count(run.step),
+        "Position": wording.NOTHING if run.position is None else f"{run.position:g}",
+        "Equity": wording.money(run.equity, currency),
+        wording.TOTAL: wording.signed(run.total_pnl, currency),
+        wording.REALIZED: wording.signed(run.realized_pnl, currency),
+        wording.UNREALIZED: wording.signed(run.unrealized_pnl, currency),
+        "Drawdown": wording.percent(run.max_drawdown),
+        "Orders denied": wording.count(run.orders_blocked),
+        "Notes": run.notes or wording.NOTHING,
     }
 
 
@@ -205,21 +180,21 @@ def _follow_all(workspace: Workspace, interval: float) -> None:
             time.sleep(interval)
 
 
-def _table(rows: list[RunRow]) -> Any:
+def _table(runs: list[Run]) -> Any:
     """Return runs as a table for the screen."""
     from rich.table import Table
     from rich.text import Text
 
+    shown = RUNS.table("Runs", runs, RUNNING)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in COLUMNS:
-        table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=True)
-    for row in rows:
-        cells = (cell if isinstance(cell, tuple) else (cell, "") for cell in _cells(row))
-        table.add_row(*(Text(str(text), style=STYLES.get(style, "")) for text, style in cells))
+    for n, title in enumerate(shown.columns):
+        table.add_column(title.upper(), justify="right" if n in shown.numbers else "left", no_wrap=True)
+    for row in shown.rows:
+        table.add_row(*(Text(cell.text, style=COLOURS.get(cell.tone, "")) for cell in row))
     return table
 
 
-def _follow_one(workspace: Workspace, row: RunRow, interval: float) -> None:
+def _follow_one(workspace: Workspace, row: Run, interval: float) -> None:
     """Show one run and what is new in its journal until it ends."""
     folder = RunFolder(workspace.runs, row.run_id)
     follower = watching.Follower(folder.journal)
@@ -245,7 +220,7 @@ def _follow_one(workspace: Workspace, row: RunRow, interval: float) -> None:
             time.sleep(interval)
 
 
-def _screen(row: RunRow, recent: deque[Any]) -> Group:
+def _screen(row: Run, recent: deque[Any]) -> Group:
     """Return one run as a screen: its facts, then its last events."""
     from rich.console import Group
     from rich.text import Text
@@ -257,7 +232,7 @@ def _screen(row: RunRow, recent: deque[Any]) -> Group:
     return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
 
-def _follow_lines(workspace: Workspace, row: RunRow, follower: watching.Follower, last: int, interval: float) -> None:
+def _follow_lines(workspace: Workspace, row: Run, follower: watching.Follower, last: int, interval: float) -> None:
     """Print what is new, at most so many lines a look, until the run ends."""
     folder, most = RunFolder(workspace.runs, row.run_id), 50
     while True:

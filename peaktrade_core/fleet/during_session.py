@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, answers, question
+from peaktrade_core.runs.columns import RUNNING, RUNS
 from peaktrade_core.runs.detail import JournalDetail
 from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.questions import LOSS_REVIEW, of_drawdown
-from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.table import Table
 from peaktrade_core.trading.events import Failure, Halt, Notice
 
 LOOK_BACK = timedelta(hours=24)  # failed sessions that are older were treated or are no series
@@ -31,7 +33,7 @@ LEVELS = (GO_ON, INVESTIGATE, REVIEW, PAUSE)
 class Watched(NamedTuple):
     """A run that is looked at, what its journal tells, and how many bars its feed missed."""
 
-    row: RunRow
+    row: Run
     journal: JournalDetail
     missing: float = 0.0
 
@@ -49,17 +51,23 @@ def watch_runs(views: Views, run_id: str = "") -> list[Watched]:
     return [_watched(views, row) for row in rows]
 
 
-def _watched(views: Views, row: RunRow) -> Watched:
+def _watched(views: Views, row: Run) -> Watched:
     """Return a run with what its journal tells; a journal that cannot be read is told in its faults."""
     try:
-        detail = views.detail(row.run_id)
-        ended = detail.record.metric("bars_missing")
-        missing = (
-            views.tally(row.run_id).metrics().bars_missing if ended is None and not detail.journal.faults else ended
-        )
+        look = views.look(row.run_id)
+        ended = look.record.metric("bars_missing")
+        missing = look.tally.metrics().bars_missing if ended is None and not look.journal.faults else ended
     except PeaktradeError as error:
         return Watched(row, JournalDetail(faults=(str(error),)))
-    return Watched(row, detail.journal, float(missing or 0))
+    return Watched(row, look.journal, float(missing or 0))
+
+
+def watched_table(watched: Sequence[Watched]) -> Table:
+    """Return the runs of a round, one a line."""
+    newest = "this is the newest session" if len(watched) == 1 else "these are the newest sessions"
+    note = "" if any(one.row.alive for one in watched) else f"Nothing runs now: {newest}."
+    empty = "Nothing runs, and nothing ever ran: the runbook session_run starts the first session."
+    return RUNS.table("What runs", (one.row for one in watched), RUNNING, note=note, empty=empty)
 
 
 Judge = Callable[[Watched], "str | None"]
@@ -131,11 +139,9 @@ def mode(watched: Sequence[Watched]) -> Found:
     )
 
 
-def _share(row: RunRow) -> float | None:
-    """Return realized and unrealized PnL as a fraction of the start balance, None where unknown."""
-    if row.realized_pnl is None or not row.start_balance:
-        return None
-    return (row.realized_pnl + (row.unrealized_pnl or 0.0)) / row.start_balance
+def _share(row: Run) -> float | None:
+    """Return the total PnL as a fraction of the start balance, None where unknown."""
+    return row.total_pnl / row.start_balance if row.total_pnl is not None and row.start_balance else None
 
 
 @question(

@@ -28,7 +28,7 @@ from peaktrade_core.fleet.launches import Launch, Order, read_launch, starting, 
 from peaktrade_core.fleet.restarts import Past, due_restarts
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.records.folder import CONSOLE, RunFolder
-from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.recovery import recover_sessions, write_off
@@ -135,7 +135,7 @@ class Fleet:
         return self._begin(self._launch(order, by), allow_duplicate=allow_duplicate)
 
     def stop(
-        self, rows: Iterable[RunRow], *, by: str, reason: str, deadline_s: float | None = None, force: bool = False
+        self, rows: Iterable[Run], *, by: str, reason: str, deadline_s: float | None = None, force: bool = False
     ) -> Iterator[Stopped]:
         """End runs and yield what became of each; journal and record are whole in each case.
 
@@ -154,7 +154,7 @@ class Fleet:
             status = self._views.run(result.run_id).state
             yield msgspec.structs.replace(result, status=status)
 
-    def restart(self, row: RunRow, *, by: str, reason: str) -> Started:
+    def restart(self, row: Run, *, by: str, reason: str) -> Started:
         """End a run if it still runs and start one like it.
 
         Raises:
@@ -195,7 +195,7 @@ class Fleet:
         past = [self._past(row, launch) for row in ended if (launch := launches.get(row.run_id))]
         return due_restarts(past, replaced, self._desk.clock.now())
 
-    def active(self) -> list[RunRow]:
+    def active(self) -> list[Run]:
         """Return the runs whose process lives."""
         return [row for row in self._views.runs(LOOK_BACK) if row.state in ACTIVE]
 
@@ -267,7 +267,7 @@ class Fleet:
                 )
             time.sleep(0.02)
 
-    def _past(self, row: RunRow, launch: Launch) -> Past:
+    def _past(self, row: Run, launch: Launch) -> Past:
         """Return what the restart policy must know of a run that ended."""
         entry = self._desk.registry.find(row.run_id)
         error = (entry.record.error if entry and entry.record else None) or ""

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show.wording import REALIZED, TOTAL
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, End, Failure, Fill, Halt, Notice, Order, State
 
 _MOST = 8 << 20  # bytes taken at one look; more is passed over, and said
@@ -35,7 +36,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime
     totals: Totals
-    runs: list[RunRow]
+    runs: list[Run]
 
 
 def overview(views: Views, *, include_inactive: bool = False, max_age_h: float | None = None) -> Overview:
@@ -56,7 +57,7 @@ def overview(views: Views, *, include_inactive: bool = False, max_age_h: float |
     return Overview(at=now, totals=totals(rows), runs=rows)
 
 
-def totals(rows: Sequence[RunRow]) -> Totals:
+def totals(rows: Sequence[Run]) -> Totals:
     """Return how many runs there are of each kind, and how many orders were denied."""
     states = [row.state for row in rows]
     return Totals(
@@ -68,7 +69,7 @@ def totals(rows: Sequence[RunRow]) -> Totals:
     )
 
 
-def _last(row: RunRow, now: datetime) -> datetime:
+def _last(row: Run, now: datetime) -> datetime:
     """Return when a run was last heard of; one that cannot be read counts as just now, so that it is seen."""
     return row.last_event_at or row.ended_at or row.started_at or now
 
@@ -135,7 +136,8 @@ def line_of(event: AnyEvent) -> str:
     at = f"{event.ts:%Y-%m-%dT%H:%M:%S}"
     if isinstance(event, BarDone):
         line = f"Step {event.step} | {at} | Signal: {event.signal} | Equity: {event.equity:,.2f}"
-        line += f" | Pos: {event.position_size:g} | PnL: {event.realized_pnl:+,.2f}"
+        total = event.realized_pnl + event.unrealized_pnl
+        line += f" | Pos: {event.position_size:g} | {TOTAL}: {total:+,.2f} | {REALIZED}: {event.realized_pnl:+,.2f}"
         return line + (f" | denied: {', '.join(event.risk_reasons)}" if event.risk_reasons else "")
     kind = str(event.__struct_config__.tag)
     return f"{kind:<10} | {at} | {_said(event)}"

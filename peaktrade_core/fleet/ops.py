@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import quote_currency
 from peaktrade_core.trading import events as ev
 
 OPEN, FILLED, DENIED, REJECTED = "open", "filled", "denied", "rejected"
-ACTIVE = ("running", "silent")
 TAIL = 400  # events of a run that are looked at; an order is decided within two bars
 RECENT = timedelta(hours=24)
 MOST_RUNS = 200
@@ -50,7 +49,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         position: net [base units]; price: last close; exposure: gross, of all sessions [quote ccy].
-        realized_pnl, unrealized_pnl: of these sessions [quote ccy].
+        realized_pnl, unrealized_pnl, total_pnl: of these sessions [quote ccy].
         unknown: sessions whose figures cannot be read.
     """
 
@@ -63,6 +62,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     exposure: float
     realized_pnl: float
     unrealized_pnl: float
+    total_pnl: float
     unknown: int
 
 
@@ -84,7 +84,7 @@ def orders(views: Views, *, only_open: bool = False) -> Orders:
     faults: list[str] = []
     since = views.now() - RECENT
     for run in views.runs(MOST_RUNS):
-        if run.state in ACTIVE or (run.ended_at or run.last_event_at or since) > since:
+        if run.active or (run.ended_at or run.last_event_at or since) > since:
             try:
                 lines += orders_of(run, views.tail_events(run.run_id, TAIL))
             except ArtefactError as fault:
@@ -93,7 +93,7 @@ def orders(views: Views, *, only_open: bool = False) -> Orders:
     return Orders(sorted(chosen, key=lambda line: (line.at, line.run_id), reverse=True), faults)
 
 
-def orders_of(run: RunRow, events: Iterable[ev.AnyEvent]) -> list[OrderLine]:
+def orders_of(run: Run, events: Iterable[ev.AnyEvent]) -> list[OrderLine]:
     """Return the orders that some events of a run tell of, oldest first."""
     found: dict[str, OrderLine] = {}
     for number, event in enumerate(events):
@@ -114,7 +114,7 @@ def orders_of(run: RunRow, events: Iterable[ev.AnyEvent]) -> list[OrderLine]:
 
 
 def _line(
-    run: RunRow,
+    run: Run,
     order_id: str,
     event: ev.Order | ev.Fill | ev.Denial,
     purpose: str,
@@ -128,7 +128,7 @@ def _line(
         mode=run.mode,
         symbol=run.symbol,
         strategy=run.strategy,
-        running=run.state in ACTIVE,
+        running=run.active,
         order_id=order_id,
         at=event.ts,
         purpose=purpose,
@@ -140,16 +140,16 @@ def _line(
     )
 
 
-def portfolio(runs: Iterable[RunRow]) -> list[Position]:
+def portfolio(runs: Iterable[Run]) -> list[Position]:
     """Return what the running sessions among ``runs`` hold, by mode and symbol."""
-    groups: dict[tuple[str, str], list[RunRow]] = {}
+    groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        if run.state in ACTIVE:
+        if run.active:
             groups.setdefault((run.mode, run.symbol or ""), []).append(run)
     return [_position(mode, symbol, rows) for (mode, symbol), rows in sorted(groups.items())]
 
 
-def _position(mode: str, symbol: str, rows: list[RunRow]) -> Position:
+def _position(mode: str, symbol: str, rows: list[Run]) -> Position:
     """Return what sessions hold of one symbol."""
     newest = max(rows, key=lambda row: (row.price is not None, row.last_event_at or row.started_at, row.run_id))
     return Position(
@@ -162,5 +162,6 @@ def _position(mode: str, symbol: str, rows: list[RunRow]) -> Position:
         exposure=sum(row.exposure or 0.0 for row in rows),
         realized_pnl=sum(row.realized_pnl or 0.0 for row in rows),
         unrealized_pnl=sum(row.unrealized_pnl or 0.0 for row in rows),
+        total_pnl=sum(row.total_pnl or 0.0 for row in rows),
         unknown=sum(row.position is None for row in rows),
     )

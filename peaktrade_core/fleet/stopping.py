@@ -13,7 +13,7 @@ from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, answers
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.ops import orders
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.venue.orders import venue_orders
@@ -38,7 +38,7 @@ class Stopped(NamedTuple):
     chosen: tuple[str, ...]
 
     @property
-    def rows(self) -> list[RunRow]:
+    def rows(self) -> list[Run]:
         """How they stand."""
         return [Views.of(self.workspace).run(run_id) for run_id in self.chosen]
 
@@ -97,7 +97,7 @@ def journals(stopped: Stopped) -> Found:
     torn = []
     for run_id in stopped.chosen:
         try:
-            ended = Views.of(stopped.workspace).tally(run_id).end is not None
+            ended = Views.of(stopped.workspace).look(run_id).tally.end is not None
         except PeaktradeError as error:
             torn.append(f"{run_id}: {error}")
             continue

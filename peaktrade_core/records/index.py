@@ -15,33 +15,34 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.records.rows import Line, sortable
+from peaktrade_core.records.rows import DaySum, Line, sortable
 
-INDEX_VERSION = 4
-SORTS = ("sorts_at", "realized_pnl", "max_drawdown", "num_orders")
+INDEX_VERSION = 5
+SORTS = ("sorts_at", "total_pnl", "realized_pnl", "max_drawdown", "num_orders")
 MOST = 1 << 60  # rows; sqlite counts no further
 TIMEOUT_S = 5.0  # how long to wait for another process that writes the index [s]
 GROUP = ("mode", "status", "run_type", "symbol", "strategy")
 _STATE = ("inode", "mtime_ns", "size")
 _STARTED = Line._fields.index("started_at")  # and after it ``finished_at``
 _COLUMNS = (*Line._fields, *_STATE)
-_SUMS = "count(*) AS n, total(realized_pnl) AS pnl, count(max_drawdown) AS depths, total(max_drawdown) AS depth"
+_SUMS = """count(*) AS n, count(realized_pnl) AS pnls, total(realized_pnl) AS pnl, total(total_pnl) AS whole,
+    count(max_drawdown) AS depths, total(max_drawdown) AS depth"""
 _SCHEMA = (
     *(f"DROP TABLE IF EXISTS {table}" for table in ("files", "totals", "look")),
     """CREATE TABLE files (
         name TEXT UNIQUE, sorts_at TEXT, session_id TEXT, mode TEXT, status TEXT, run_type TEXT, symbol TEXT,
-        strategy TEXT, timeframe TEXT, environment TEXT, started_at TEXT, finished_at TEXT, realized_pnl REAL,
-        unrealized_pnl REAL, max_drawdown REAL, num_orders INTEGER, orders_blocked INTEGER, steps INTEGER,
-        equity_end REAL, start_balance REAL, risk_status TEXT, notes TEXT, fault TEXT,
-        inode INTEGER, mtime_ns INTEGER, size INTEGER
+        strategy TEXT, timeframe TEXT, environment TEXT, feed TEXT, data TEXT, started_at TEXT, finished_at TEXT,
+        realized_pnl REAL, unrealized_pnl REAL, total_pnl REAL, max_drawdown REAL, num_orders INTEGER,
+        orders_blocked INTEGER, steps INTEGER, equity_end REAL, start_balance REAL, risk_status TEXT, halted TEXT,
+        notes TEXT, fault TEXT, inode INTEGER, mtime_ns INTEGER, size INTEGER
     )""",
-    "CREATE INDEX by_start ON files (sorts_at, symbol, status, realized_pnl, max_drawdown, fault)",
+    "CREATE INDEX by_start ON files (sorts_at, symbol, status, realized_pnl, total_pnl, max_drawdown, fault)",
     "CREATE INDEX by_end ON files (finished_at DESC)",
     "CREATE INDEX by_session ON files (session_id, sorts_at DESC)",
     "CREATE INDEX by_mode_status ON files (mode, status, sorts_at DESC)",
     *(f"CREATE INDEX by_{column} ON files ({column}, sorts_at DESC)" for column in GROUP[1:]),
-    f"CREATE INDEX by_group ON files ({', '.join(GROUP)}, realized_pnl, max_drawdown)",
-    f"CREATE TABLE totals ({', '.join(GROUP)}, n, pnl, depths, depth)",
+    f"CREATE INDEX by_group ON files ({', '.join(GROUP)}, realized_pnl, total_pnl, max_drawdown)",
+    f"CREATE TABLE totals ({', '.join(GROUP)}, n, pnls, pnl, whole, depths, depth)",
     f"CREATE INDEX by_total ON totals ({', '.join(GROUP)})",
     "CREATE TABLE look (folder_ns INTEGER, full_at REAL, full_s REAL, generation INTEGER, token TEXT)",
 )
@@ -100,17 +101,6 @@ class Query(NamedTuple):
     sort: str | None = None
     rising: bool = False
     offset: int = 0
-
-
-class DaySum(NamedTuple):
-    """Figures over the sessions of one symbol that began on one UTC day; ``open`` have not ended."""
-
-    day: str
-    symbol: str | None
-    sessions: int
-    open: int
-    realized_pnl: float
-    max_drawdown: float | None
 
 
 def open_index(path: Path | None) -> sqlite3.Connection:
@@ -315,24 +305,25 @@ def _first(since: datetime) -> str:
 
 
 def sums_by(db: sqlite3.Connection, query: Query, columns: Sequence[str]) -> list[Any]:
-    """Return ``(*columns, n, sum of PnL, records with a drawdown, sum of drawdowns)`` for each combination of columns."""
-    by = f" GROUP BY {', '.join(columns)} ORDER BY {', '.join(columns)}" if columns else ""
-    shown = "".join(f"{column}, " for column in columns)
+    """Return the columns and the figures of :class:`SymbolSum` for each combination of columns."""
+    shown = ", ".join(columns)
+    by = f" GROUP BY {shown} ORDER BY {shown}"
     if query.limit is None and query.since is None and not query.by_end and not query.offset:
         wanted = [column for column in GROUP if getattr(query, column) is not None]
         where = f" WHERE {' AND '.join(f'{column} = ?' for column in wanted)}" if wanted else ""
-        sql = f"SELECT {shown}total(n), total(pnl), total(depths), total(depth) FROM totals{where}{by}"
+        kept = ", ".join(f"total({name})" for name in ("n", "pnls", "pnl", "whole", "depths", "depth"))
+        sql = f"SELECT {shown}, {kept} FROM totals{where}{by}"
         return db.execute(sql, [getattr(query, column) for column in wanted]).fetchall()
     if query.limit is None and not query.by_end and not query.offset:
         where, given = _where(query, "sorts_at")
-        return db.execute(f"SELECT {shown}{_SUMS} FROM files{where}{by}", given).fetchall()
+        return db.execute(f"SELECT {shown}, {_SUMS} FROM files{where}{by}", given).fetchall()
     source, values = selection(query, "*")
-    return db.execute(f"SELECT {shown}{_SUMS} FROM ({source}){by}", values).fetchall()
+    return db.execute(f"SELECT {shown}, {_SUMS} FROM ({source}){by}", values).fetchall()
 
 
 def sums_by_day(db: sqlite3.Connection, since: datetime | None) -> list[DaySum]:
     """Return the sums of each day and symbol, oldest first."""
     sql = """SELECT substr(sorts_at, 1, 10), symbol, count(*), total(status = 'started'), total(realized_pnl),
-        max(max_drawdown) FROM files WHERE fault IS NULL AND sorts_at >= ? GROUP BY 1, 2 ORDER BY 1, 2"""
+        total(total_pnl), max(max_drawdown) FROM files WHERE fault IS NULL AND sorts_at >= ? GROUP BY 1, 2 ORDER BY 1, 2"""
     rows = db.execute(sql, ("" if since is None else _first(since),))
     return [DaySum(day, symbol, n, int(open_), *rest) for day, symbol, n, open_, *rest in rows]

@@ -20,8 +20,8 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.folders import SETTLED_NS
 from peaktrade_core.records import index
 from peaktrade_core.records.chain import RegistryChain
-from peaktrade_core.records.index import DaySum, FileState, Look, Query
-from peaktrade_core.records.rows import Line, line_of
+from peaktrade_core.records.index import FileState, Look, Query
+from peaktrade_core.records.rows import DaySum, Line, SymbolSum, line_of
 from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line, state_of
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record, read_record
 from peaktrade_core.workspace.workspace import Workspace
@@ -121,12 +121,12 @@ class Registry:
 
     def entries(self, query: Query = ALL) -> list[Entry]:
         """Return the files that match with all they hold, newest first; filters apply before the limit."""
-        return [self._entry(line) for line in self.lines(query)]
+        return [self.entry(line) for line in self.lines(query)]
 
     def find(self, session_id: str) -> Entry | None:
         """Return the newest entry of a session, or None."""
         line = self.lines_of([session_id]).get(session_id)
-        return None if line is None else self._entry(line)
+        return None if line is None else self.entry(line)
 
     def counts(self, column: str, query: Query = ALL) -> dict[str, int]:
         """Return how many entries there are for each value of ``mode``, ``status``, ``symbol`` or ``strategy``."""
@@ -140,13 +140,17 @@ class Registry:
         rows = self._ask(lambda db: index.sums_by(db, query, ("mode", "status", "strategy", "symbol")))
         return [(mode, status, strategy, symbol, int(n)) for mode, status, strategy, symbol, n, *_ in rows]
 
-    def sums(self, query: Query = ALL) -> tuple[int, float, float | None]:
-        """Return the number of matching entries, the sum of their realized PnL and the mean of their maximum drawdown.
+    def count(self, query: Query = ALL) -> int:
+        """Return how many entries match."""
+        return sum(one.sessions for one in self.sums(query))
 
-        Records without the figure do not count towards it; the mean is None when none has one.
-        """
-        ((n, pnl, depths, depth),) = self._ask(lambda db: index.sums_by(db, query, ()))
-        return int(n), pnl, depth / depths if depths else None
+    def sums(self, query: Query = ALL) -> list[SymbolSum]:
+        """Return figures over the matching entries by symbol; records without a figure do not count towards it."""
+        rows = self._ask(lambda db: index.sums_by(db, query, ("symbol",)))
+        return [
+            SymbolSum(symbol, int(n), int(pnls), pnl, whole, int(depths), depth)
+            for symbol, n, pnls, pnl, whole, depths, depth in rows
+        ]
 
     def days(self, since: datetime | None = None) -> list[DaySum]:
         """Return figures over the readable records by the UTC day on which they began and by symbol, oldest first."""
@@ -198,7 +202,7 @@ class Registry:
         with self._lock, closing(index.open_index(self._index)) as db:
             self._write(db, [line], (), index.Change(before, folder_ns(self.folder)))
 
-    def _entry(self, line: Line) -> Entry:
+    def entry(self, line: Line) -> Entry:
         """Return the entry of a line, read from its file."""
         path = self.folder / line.name
         if line.fault is not None:

@@ -1,4 +1,4 @@
-"""What a list shows of a session, taken from its record once, when the record is read into the index."""
+"""What a list shows of a session, taken from its record once, when it is read into the index; and sums of these."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from peaktrade_core.base.clock import as_utc
-from peaktrade_core.trading.records import UNREADABLE, SessionRecord, finite
+from peaktrade_core.trading.records import UNREADABLE, SessionRecord, finite, total_pnl
 
 LONGEST_NOTE = 2000  # characters of an error or note that a list shows
+HALTS = ("MAX_DRAWDOWN_HALT", "CONSECUTIVE_REJECTS", "HALTED")  # deny codes of a halted session, the cause first
 LARGEST_COUNT = 2**53  # beyond it, counts of foreign records are no counts
 
 
@@ -18,6 +19,9 @@ class Line(NamedTuple):
     Attributes:
         name: of the file; sorts_at: when the session began, as text that sorts like the time.
         session_id: null for a file that nobody can read, whose ``fault`` says why.
+        feed, data: where the bars came from: the feed's name and, of a replay, the file's.
+        total_pnl: equity at the end less the start balance [quote ccy].
+        halted: the code by which the session was denied orders because trading was halted.
         notes: the error if there is one, else the operator's notes, at most 2,000 characters.
         risk_status: worst severity of the session, green, yellow or red.
     """
@@ -32,10 +36,13 @@ class Line(NamedTuple):
     strategy: str | None
     timeframe: str | None
     environment: str | None
+    feed: str | None
+    data: str | None
     started_at: datetime | None
     finished_at: datetime | None
     realized_pnl: float | None
     unrealized_pnl: float | None
+    total_pnl: float | None
     max_drawdown: float | None
     num_orders: int | None
     orders_blocked: int | None
@@ -43,8 +50,39 @@ class Line(NamedTuple):
     equity_end: float | None
     start_balance: float | None
     risk_status: str
+    halted: str | None
     notes: str
     fault: str | None
+
+
+class SymbolSum(NamedTuple):
+    """Figures over the records of one symbol.
+
+    Attributes:
+        sessions: how many records; ended: how many of them have a PnL.
+        realized_pnl, total_pnl: their sums [quote ccy].
+        drawdowns: how many have a maximum drawdown; drawdown: the sum of these [fraction].
+    """
+
+    symbol: str | None
+    sessions: int
+    ended: int
+    realized_pnl: float
+    total_pnl: float
+    drawdowns: int
+    drawdown: float
+
+
+class DaySum(NamedTuple):
+    """Figures over the sessions of one symbol that began on one UTC day; ``open`` have not ended."""
+
+    day: str
+    symbol: str | None
+    sessions: int
+    open: int
+    realized_pnl: float
+    total_pnl: float
+    max_drawdown: float | None
 
 
 def line_of(name: str, record: SessionRecord) -> Line:
@@ -60,10 +98,20 @@ def line_of(name: str, record: SessionRecord) -> Line:
         strategy=_text(record.setting("strategy_name")),
         timeframe=_text(record.setting("timeframe")),
         environment=record.env_name,
+        feed=_text(record.setting("feed")),
+        data=_file(record.setting("candles")),
         started_at=record.started_at,
         finished_at=record.finished_at,
         realized_pnl=_real(record.metric("realized_pnl")),
         unrealized_pnl=_real(record.metric("unrealized_pnl")),
+        total_pnl=_real(
+            total_pnl(
+                record.metric("equity_end"),
+                finite(record.setting("start_balance")),
+                record.metric("realized_pnl"),
+                record.metric("unrealized_pnl"),
+            )
+        ),
         max_drawdown=_real(record.metric("max_drawdown")),
         num_orders=_whole(record.metric("num_orders")),
         orders_blocked=_whole(record.metric("orders_blocked_risk")),
@@ -71,6 +119,7 @@ def line_of(name: str, record: SessionRecord) -> Line:
         equity_end=_real(record.metric("equity_end")),
         start_balance=_real(finite(record.setting("start_balance"))),
         risk_status=_risk_status(record),
+        halted=_halted(record),
         notes=_note(record.error or str(record.setting("notes") or "")),
         fault=None,
     )
@@ -100,6 +149,17 @@ def stamp_of(name: str) -> str:
 def _text(value: object) -> str | None:
     """Return a value if it is text."""
     return value if isinstance(value, str) else None
+
+
+def _file(value: object) -> str | None:
+    """Return the name of a file without its folders."""
+    return value.replace("\\", "/").rstrip("/").rpartition("/")[2] or None if isinstance(value, str) else None
+
+
+def _halted(record: SessionRecord) -> str | None:
+    """Return the code that says that a session was denied orders because trading was halted."""
+    codes = record.metrics.get("deny_codes")
+    return next((code for code in HALTS if code in codes), None) if isinstance(codes, dict) else None
 
 
 def _real(value: float | None) -> float | None:

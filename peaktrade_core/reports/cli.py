@@ -141,6 +141,6 @@ def show(home: str | None, config: str | None, session_id: str, as_json: bool) -
         ("CHECK", "RESULT", "EVIDENCE", "NEXT STEP"),
         (
             (c.question, (wording.MARKS[c.status], c.status), c.evidence, c.next_step)
-            for c in post_session_checks(Views.of(workspace), record.session_id)
+            for c in post_session_checks(Views.of(workspace).look(record.session_id))
         ),
     )

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from peaktrade_core.base.clock import local
 from peaktrade_core.reports import summary as ps
 from peaktrade_core.runbooks.notebook_tables import check_table
+from peaktrade_core.runs.columns import RUNS, state_cell
 from peaktrade_core.runs.handbook import next_step
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.schedule import periods
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import TONES, Chart, Line
-from peaktrade_core.show.table import TONE_OF, Cell, Table
+from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def period_overview(summary: Summary) -> Table:
     now, before = _total(summary.by_currency), _total(summary.before)
     rows = [
         ("Sessions", _outcomes(summary.by_currency), _outcomes(summary.before)),
-        ("Realized PnL", _money(summary.by_currency), _money(summary.before)),
+        (wording.TOTAL, _money(summary.by_currency, "total_pnl"), _money(summary.before, "total_pnl")),
+        (wording.REALIZED, _money(summary.by_currency, "realized_pnl"), _money(summary.before, "realized_pnl")),
         ("Largest drawdown", wording.percent(_worst(summary.by_currency)), wording.percent(_worst(summary.before))),
         ("Orders executed", wording.count(now.get("orders", 0)), wording.count(before.get("orders", 0))),
         ("Orders denied", wording.count(now.get("blocked", 0)), wording.count(before.get("blocked", 0))),
@@ -83,6 +85,7 @@ def period_results(summary: Summary) -> Table:
             wording.count(result.aborted),
             wording.count(result.orders),
             wording.count(result.blocked),
+            wording.signed(result.total_pnl),
             wording.signed(result.realized_pnl),
             wording.percent(result.max_drawdown),
         )
@@ -90,7 +93,11 @@ def period_results(summary: Summary) -> Table:
     ]
     columns = ("By strategy, then by symbol", "Currency", "Sessions", "OK", "Failed", "Aborted", "Orders", "Denied")
     return Table(
-        "Results", (*columns, "Realized PnL", "Max DD"), rows, numbers=range(2, 10), empty=NO_SESSION.replace("`", "")
+        "Results",
+        (*columns, wording.TOTAL, wording.REALIZED, "Max DD"),
+        rows,
+        numbers=range(2, 11),
+        empty=NO_SESSION.replace("`", ""),
     )
 
 
@@ -100,9 +107,9 @@ def period_figure(summary: Summary) -> Chart | Table:
     for row in summary.sessions:
         if row.ended_at and row.realized_pnl is not None:
             rows = ended.setdefault(wording.quote_currency(row.symbol), [])
-            rows.append((row.ended_at, row.session_id, row.realized_pnl))
+            rows.append((row.ended_at, row.run_id, row.realized_pnl))
     if not ended:
-        return Table("Realized PnL", (), [], empty="No session has ended, so there is nothing to draw.")
+        return Table(wording.REALIZED, (), [], empty="No session has ended, so there is nothing to draw.")
     lines = []
     for (currency, rows), tone in zip(sorted(ended.items()), cycle(TONES), strict=False):
         rows.sort()
@@ -111,9 +118,9 @@ def period_figure(summary: Summary) -> Chart | Table:
     totals = ", ".join(wording.signed(line.values[-1], line.name) for line in lines)
     return Chart(
         name="results",
-        title="Realized PnL, summed up",
+        title=f"{wording.REALIZED}, summed up",
         unit=lines[0].name if len(lines) == 1 else "",
-        label=f"Realized PnL, summed up over the period: {totals}",
+        label=f"{wording.REALIZED}, summed up over the period: {totals}",
         lines=lines,
     )
 
@@ -124,8 +131,8 @@ def period_failures(summary: Summary) -> Table:
     rows = [*summary.ended_badly, *aborted]
     shown = [
         (
-            row.session_id,
-            Cell(wording.badge(row.status), TONE_OF[row.status]),
+            row.run_id,
+            state_cell(row),
             _at(row.ended_at, summary),
             row.notes or wording.NOTHING,
             next_step(row.notes),
@@ -141,17 +148,16 @@ def period_failures(summary: Summary) -> Table:
 def period_sessions(summary: Summary) -> Table:
     """Return the sessions that weigh most: still open, then the largest losses and gains; all when they are few."""
     open_ = summary.still_open
-    ended = sorted((row for row in summary.sessions if row not in open_), key=lambda row: row.realized_pnl or 0.0)
+    ended = sorted((row for row in summary.sessions if row not in open_), key=lambda row: row.total_pnl or 0.0)
     few = len(summary.sessions) <= MOST
     chosen = summary.sessions if few else [*open_[:MOST], *ended[: MOST // 2], *ended[-MOST // 2 :]]
     title = "Sessions" if few else "Sessions: still open, largest losses, largest gains"
-    return _sessions(summary, title, chosen, _cut(summary.sessions, len(chosen)), NO_SESSION.replace("`", ""))
+    return _sessions(title, chosen, _cut(summary.sessions, len(chosen)), NO_SESSION.replace("`", ""))
 
 
 def period_carried(summary: Summary) -> Table:
     """Return the sessions that began before the period and ended in it."""
     return _sessions(
-        summary,
         "Began earlier, ended in this period",
         summary.carried[:MOST],
         _cut(summary.carried),
@@ -159,24 +165,10 @@ def period_carried(summary: Summary) -> Table:
     )
 
 
-def _sessions(summary: Summary, title: str, rows: Sequence[SessionRow], note: str, empty: str) -> Table:
+def _sessions(title: str, rows: Sequence[Run], note: str, empty: str) -> Table:
     """Return sessions as rows."""
-    columns = ("Session", "Status", "Started (UTC)", "Took", "What", "Realized PnL", "Max DD", "Orders", "Denied")
-    shown = [
-        (
-            row.session_id,
-            Cell(wording.badge(row.status), TONE_OF.get(row.status, "")),
-            _at(row.started_at, summary),
-            wording.duration(row.duration_seconds) if row.ended_at else wording.NOTHING,
-            f"{row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING}",
-            wording.signed(row.realized_pnl, wording.quote_currency(row.symbol)),
-            wording.percent(row.max_drawdown),
-            wording.count(row.num_orders),
-            wording.count(row.orders_blocked),
-        )
-        for row in rows
-    ]
-    return Table(title, columns, shown, numbers=(3, 5, 6, 7, 8), note=note, empty=empty)
+    shown = "run state started duration strategy symbol feed total realized drawdown orders denied"
+    return RUNS.table(title, rows, shown, note=note, empty=empty)
 
 
 def period_denials(summary: Summary) -> Table:
@@ -243,9 +235,9 @@ def _outcomes(results: Sequence[Result]) -> str:
     return f"{counts['sessions']:,} ({told})" if counts["sessions"] else "0"
 
 
-def _money(results: Sequence[Result]) -> str:
-    """Return the result in each currency."""
-    return " · ".join(wording.signed(r.realized_pnl, r.currency) for r in results) or wording.NOTHING
+def _money(results: Sequence[Result], name: str) -> str:
+    """Return a figure in each currency."""
+    return " · ".join(wording.signed(getattr(r, name), r.currency) for r in results) or wording.NOTHING
 
 
 def _worst(results: Sequence[Result]) -> float | None:

@@ -12,10 +12,9 @@ from typing import NamedTuple
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import Check
 from peaktrade_core.records.registry import ALL, Query
-from peaktrade_core.runs.figures import figures_of
-from peaktrade_core.runs.questions import post_session_checks
-from peaktrade_core.runs.views import SessionRow, Views
-from peaktrade_core.show import wording
+from peaktrade_core.runs.columns import figures_of
+from peaktrade_core.runs.run import Run, Verdict, name_of, verdict_of
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show.templates import css, templates
 from peaktrade_core.trading.records import SessionRecord
 
@@ -23,7 +22,9 @@ from peaktrade_core.trading.records import SessionRecord
 class Section(NamedTuple):
     """What a report says of one session; an unreadable file has no record."""
 
-    row: SessionRow
+    row: Run
+    name: str
+    stands: Verdict
     record: SessionRecord | None
     params: str
     figures: list[tuple[str, str]]
@@ -42,14 +43,12 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
     rows = views.rows(query)
     sections = [] if summary_only else [_section(views, row) for row in rows]
     template = templates().get_template("sessions.html.j2" if form == "html" else "sessions.md.j2")
-    currencies = {wording.quote_currency(row.symbol) for row in rows}
     given = [f"{k} = {v}" for k, v in query._asdict().items() if v != getattr(ALL, k)]
     return template.render(
         as_of=views.now(),
         stats=views.stats(query),
         sections=sections,
         filters=", ".join(given) or "none",
-        currency=f" {currencies.pop()}" if len(currencies) == 1 else " (mixed currencies)" if currencies else "",
         css=css(),
         head=views.chain_head(),
     )
@@ -73,13 +72,13 @@ def write_session_report(
     return written
 
 
-def _section(views: Views, row: SessionRow) -> Section:
+def _section(views: Views, row: Run) -> Section:
     """Return the section of one session."""
     if row.status == "unreadable":
-        return Section(row, None, "", [], [])
-    record = views.record(row.session_id)
+        return Section(row, name_of(row), verdict_of(row), None, "", [], [])
+    look = views.look(row.run_id)
+    record = look.record
     params = record.setting("params")
     text = ", ".join(f"{k} {v}" for k, v in params.items()) if isinstance(params, Mapping) else ""
-    return Section(
-        row, record, f"({text})" if text else "", figures_of(record), post_session_checks(views, row.session_id)
-    )
+    stands = verdict_of(row, look.checks)
+    return Section(row, name_of(row), stands, record, f"({text})" if text else "", figures_of(record), look.checks)

@@ -11,6 +11,8 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.desk.readiness import health_checks
 from peaktrade_core.fleet.ops import portfolio
 from peaktrade_core.runbooks.notebook_tables import check_table, sessions_table
+from peaktrade_core.runs.columns import RUNNING, RUNS
+from peaktrade_core.runs.run import DIED
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
@@ -64,22 +66,8 @@ def status_tables(workspace: Workspace) -> list[Table]:
 
 def _runs(workspace: Workspace) -> Table:
     """Return what has not ended."""
-    rows = [
-        (
-            run.run_id,
-            Cell(run.state, "good" if run.state == "running" else "bad"),
-            f"{run.strategy or wording.NOTHING} on {run.symbol or wording.NOTHING}",
-            wording.minute(run.started_at),
-            wording.duration(run.silence_s),
-            wording.count(run.step),
-            wording.money(run.equity, wording.quote_currency(run.symbol)),
-            run.trading_state or wording.NOTHING,
-        )
-        for run in Views.of(workspace).runs(500)
-        if run.state in ("running", "silent", "died")
-    ]
-    columns = ("Session", "State", "What", "Started (UTC)", "Silent for", "Bars", "Equity", "May trade")
-    return Table("Running sessions", columns, rows, numbers=(4, 5, 6), empty="No session runs.")
+    going = [run for run in Views.of(workspace).runs(500) if run.active or run.state == DIED]
+    return RUNS.table("Running sessions", going, RUNNING, empty="No session runs.")
 
 
 def _portfolio(workspace: Workspace) -> Table:
@@ -91,13 +79,23 @@ def _portfolio(workspace: Workspace) -> Table:
             wording.count(p.sessions),
             f"{p.position:g}",
             wording.money(p.exposure, p.currency),
+            wording.signed(p.total_pnl, p.currency),
             wording.signed(p.realized_pnl, p.currency),
             wording.signed(p.unrealized_pnl, p.currency),
         )
         for p in portfolio(Views.of(workspace).runs(500))
     ]
-    columns = ("Mode", "Symbol", "Sessions", "Position", "Exposure", "Realized PnL", "Unrealized PnL")
-    return Table("Portfolio", columns, rows, numbers=range(2, 7), empty="Nothing is held: no session runs.")
+    columns = (
+        "Mode",
+        "Symbol",
+        "Sessions",
+        "Position",
+        "Exposure",
+        wording.TOTAL,
+        wording.REALIZED,
+        wording.UNREALIZED,
+    )
+    return Table("Portfolio", columns, rows, numbers=range(2, 8), empty="Nothing is held: no session runs.")
 
 
 def _alerts(workspace: Workspace) -> Table:

@@ -18,7 +18,8 @@ from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import Activity, ActivityFeed
 from peaktrade_core.runs.questions import of_drawdown
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.periods import Span
 from peaktrade_core.show.wording import NOTHING, quote_currency
 from peaktrade_core.trading.records import UNREADABLE
@@ -33,7 +34,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: what they share; sessions, completed, failed, aborted, open: how many; orders, blocked: executed, denied.
-        realized_pnl: their sum [currency]; max_drawdown: their worst [fraction], null when none has one.
+        realized_pnl, total_pnl: their sums [currency]; max_drawdown: their worst [fraction], null when none has one.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     orders: int
     blocked: int
     realized_pnl: float
+    total_pnl: float
     max_drawdown: float | None
 
 
@@ -65,9 +67,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     span: Span
     as_of: datetime
-    sessions: list[SessionRow]
-    carried: list[SessionRow]
-    unreadable: list[SessionRow]
+    sessions: list[Run]
+    carried: list[Run]
+    unreadable: list[Run]
     by_currency: list[Result]
     before: list[Result]
     by_strategy: list[Result]
@@ -79,12 +81,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     attention: list[Check]
 
     @property
-    def ended_badly(self) -> list[SessionRow]:
+    def ended_badly(self) -> list[Run]:
         """The sessions that failed, also those that began earlier."""
         return [row for row in (*self.carried, *self.sessions) if row.status == "failed"]
 
     @property
-    def still_open(self) -> list[SessionRow]:
+    def still_open(self) -> list[Run]:
         """The sessions that have not ended."""
         return [row for row in self.sessions if row.status == "started"]
 
@@ -127,7 +129,7 @@ def summarize(place: Workspace, span: Span) -> Summary:
     )
 
 
-def results(rows: Iterable[SessionRow], by: str = "", *, quote: bool = False) -> list[Result]:
+def results(rows: Iterable[Run], by: str = "", *, quote: bool = False) -> list[Result]:
     """Return the results of sessions by a field of theirs and by currency, sorted by name.
 
     Args:
@@ -135,7 +137,7 @@ def results(rows: Iterable[SessionRow], by: str = "", *, quote: bool = False) ->
         by: ``strategy`` or ``symbol``.
         quote: by currency alone.
     """
-    groups: dict[tuple[str, str], list[SessionRow]] = {}
+    groups: dict[tuple[str, str], list[Run]] = {}
     for row in rows:
         currency = quote_currency(row.symbol)
         name = currency if quote else str(getattr(row, by) or NOTHING)
@@ -143,7 +145,7 @@ def results(rows: Iterable[SessionRow], by: str = "", *, quote: bool = False) ->
     return [_result(name, currency, rows) for (name, currency), rows in sorted(groups.items())]
 
 
-def _result(name: str, currency: str, rows: list[SessionRow]) -> Result:
+def _result(name: str, currency: str, rows: list[Run]) -> Result:
     """Return the result of sessions in one currency."""
     counts = Counter(row.status for row in rows)
     drawdowns = [row.max_drawdown for row in rows if row.max_drawdown is not None]
@@ -158,12 +160,13 @@ def _result(name: str, currency: str, rows: list[SessionRow]) -> Result:
         orders=sum(row.num_orders or 0 for row in rows),
         blocked=sum(row.orders_blocked or 0 for row in rows),
         realized_pnl=sum(row.realized_pnl or 0.0 for row in rows),
+        total_pnl=sum(row.total_pnl or 0.0 for row in rows),
         max_drawdown=max(drawdowns, default=None),
     )
 
 
 def attention(
-    sessions: Sequence[SessionRow], alerts: Sequence[AlertRow], unreadable: Sequence[SessionRow], *, complete: bool
+    sessions: Sequence[Run], alerts: Sequence[AlertRow], unreadable: Sequence[Run], *, complete: bool
 ) -> list[Check]:
     """Return the escalation path, evaluated over a period, and what else a person should look at.
 
@@ -182,9 +185,9 @@ def attention(
     ]
 
 
-def _escalation(sessions: Sequence[SessionRow]) -> list[Check]:
+def _escalation(sessions: Sequence[Run]) -> list[Check]:
     """Return the steps of the escalation path: one failed, two in a row, a drawdown."""
-    failed = [row.session_id for row in sessions if row.status == "failed"]
+    failed = [row.run_id for row in sessions if row.status == "failed"]
     in_a_row = _most_failed_in_a_row(sessions)
     worst = max(sessions, key=lambda row: row.max_drawdown or 0.0, default=None)
     drawdown = (worst.max_drawdown or 0.0) if worst else 0.0
@@ -208,7 +211,7 @@ def _escalation(sessions: Sequence[SessionRow]) -> list[Check]:
             "drawdown",
             "Did every drawdown stay below 5 %?",
             of_drawdown(drawdown) == PASS,
-            f"at most {100 * drawdown:.2f} %" + (f" in {worst.session_id}" if worst and drawdown else ""),
+            f"at most {100 * drawdown:.2f} %" + (f" in {worst.run_id}" if worst and drawdown else ""),
             "Pause at once and escalate." if of_drawdown(drawdown) == FAIL else "Risk review; adapt the strategy.",
             otherwise=of_drawdown(drawdown),
         ),
@@ -228,9 +231,9 @@ def _acknowledged(alerts: Sequence[AlertRow]) -> Check:
     )
 
 
-def _records(sessions: Sequence[SessionRow], unreadable: Sequence[SessionRow], *, complete: bool) -> list[Check]:
+def _records(sessions: Sequence[Run], unreadable: Sequence[Run], *, complete: bool) -> list[Check]:
     """Return whether the sessions of the period are over, and their records whole."""
-    open_ = [row.session_id for row in sessions if row.status == "started"]
+    open_ = [row.run_id for row in sessions if row.status == "started"]
     return [
         check(
             "open",
@@ -244,14 +247,14 @@ def _records(sessions: Sequence[SessionRow], unreadable: Sequence[SessionRow], *
             "records",
             "Can every record be read?",
             not unreadable,
-            _named([row.session_id for row in unreadable]),
+            _named([row.run_id for row in unreadable]),
             "`peaktrade session list --status unreadable` says what is wrong with them.",
             otherwise=WARN,
         ),
     ]
 
 
-def _most_failed_in_a_row(sessions: Iterable[SessionRow]) -> int:
+def _most_failed_in_a_row(sessions: Iterable[Run]) -> int:
     """Return the longest run of failed sessions among those that ended; one that was stopped breaks no run."""
     most = now = 0
     for row in sessions:
@@ -268,12 +271,12 @@ def _named(ids: Sequence[str]) -> str:
     return f"{len(ids)}: {', '.join(ids[:3])}{' …' if len(ids) > 3 else ''}" if ids else "none"
 
 
-def _denials(views: Views, sessions: Iterable[SessionRow]) -> dict[str, int]:
+def _denials(views: Views, sessions: Iterable[Run]) -> dict[str, int]:
     """Return how often each code denied an order, the commonest first."""
     counts: Counter[str] = Counter()
     for row in sessions:
         if row.orders_blocked:
-            codes = views.record(row.session_id).metrics.get("deny_codes")
+            codes = views.record(row.run_id).metrics.get("deny_codes")
             if isinstance(codes, dict):
                 counts.update({str(code): n for code, n in codes.items() if isinstance(n, int)})
     return dict(counts.most_common())

@@ -53,7 +53,7 @@ def backtest(
             }
         )
         return
-    from peaktrade_core.runs.figures import metric_figures
+    from peaktrade_core.runs.columns import metric_figures
 
     click.echo(f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}")
     click.echo(

@@ -15,6 +15,8 @@ from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.runbooks.cells import watch_cells
 from peaktrade_core.runs.questions import DRAWDOWN_REVIEW
+from peaktrade_core.runs.run import verdict_of
+from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.recovery import recover
@@ -45,7 +47,7 @@ class Session:
         self.fault = ""
 
     def __repr__(self) -> str:
-        return f"{self.id}: {wording.badge(self.record.status)}"
+        return f"{self.id}: {verdict_of(run_of(self.record))}"
 
     @property
     def id(self) -> str:

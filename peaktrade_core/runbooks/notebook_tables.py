@@ -15,7 +15,10 @@ from peaktrade_core.base.question import PASS, Check, worst
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.runbooks.notebook import NO_BARS, Session
+from peaktrade_core.runs.columns import RUNS, figures_of, state_cell
 from peaktrade_core.runs.questions import post_session_checks
+from peaktrade_core.runs.run import name_of
+from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import smoke_checks, venue_checks
 from peaktrade_core.show import wording
@@ -49,22 +52,10 @@ def runbook_index() -> Table:
 
 def sessions_table(workspace: Workspace, limit: int = 10, query: Query = ALL) -> Table:
     """Return the newest sessions, as the dashboard lists them."""
-    rows = [
-        (
-            row.session_id,
-            row.mode,
-            Cell(wording.badge(row.status), TONE_OF.get(row.status, "")),
-            f"{row.strategy or wording.NOTHING} on {row.symbol or wording.NOTHING}",
-            wording.signed(row.realized_pnl),
-            wording.percent(row.max_drawdown),
-            wording.count(row.num_orders),
-            row.notes,
-        )
-        for row in Views.of(workspace).rows(query._replace(limit=limit))
-    ]
-    columns = ("Session", "Mode", "Status", "What", "PnL", "Max DD", "Orders", "Notes")
+    rows = Views.of(workspace).rows(query._replace(limit=limit))
+    shown = "run mode state strategy symbol feed total realized drawdown orders notes"
     empty = "No sessions found. Start one with the runbook session_run."
-    return Table(f"The newest sessions (at most {limit})", columns, rows, numbers=(4, 5, 6), empty=empty)
+    return RUNS.table(f"The newest sessions (at most {limit})", rows, shown, empty=empty)
 
 
 def venue_readiness(workspace: Workspace, symbol: str) -> Table:
@@ -124,13 +115,11 @@ def _reach(plan: Plan) -> str:
 
 def session_summary(session: Session) -> Table:
     """Return a session's figures, as report and dashboard show them."""
-    from peaktrade_core.runs.figures import figures_of
-
-    record = session.record
+    record, run = session.record, run_of(session.record)
     rows: list[tuple[object, object]] = [
         ("Session", record.session_id),
-        ("Status", Cell(wording.badge(record.status), TONE_OF.get(record.status, ""))),
-        ("What", f"{record.setting('strategy_name')} on {record.symbol} {record.setting('timeframe')}, {record.mode}"),
+        ("Status", state_cell(run)),
+        ("What", f"{name_of(run)}; {record.mode}"),
         ("Started (UTC)", wording.moment(record.started_at)),
         *((name, _level(text) if name == "Risk" and text in LEVELS else text) for name, text in figures_of(record)),
         ("Notes", str(record.setting("notes") or wording.NOTHING)),
@@ -147,7 +136,7 @@ def check_session(session: Session) -> Table:
 
 def session_checks(session: Session) -> list[Check]:
     """Return the answers of the post-session checklist, as a runbook records them."""
-    return post_session_checks(Views.of(session.workspace), session.id)
+    return post_session_checks(Views.of(session.workspace).look(session.id))
 
 
 def session_files(session: Session) -> tuple[Path, Path]:

@@ -6,6 +6,7 @@ Of a journal too large to be read for a page only the end is shown, and that is 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from peaktrade_core.records.journal import read_journal, read_tail, whole_events
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Fill, Halt, Notice, State
 from peaktrade_core.trading.limit_use import LimitUse, limits_used
 from peaktrade_core.trading.records import SessionRecord, finite
+from peaktrade_core.trading.tally import Tally, fold, start_balance_of
 
 LARGEST_JOURNAL = 64 << 20  # bytes; some 150,000 bars
 TAIL_EVENTS, RECENT, MOST_FILLS = 20_000, 50, 5000
@@ -30,6 +32,7 @@ class JournalDetail(msgspec.Struct, frozen=True, kw_only=True):
         limits: use of each limit, empty where the journal does not hold the whole session.
         incidents: halts, changes of the trading state, errors and notices of the feed, oldest first.
         recent: the last events, oldest first.
+        tally: their fold, of a session that ended and a journal that was read whole.
         faults: what could not be read, in sentences.
     """
 
@@ -39,6 +42,7 @@ class JournalDetail(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[LimitUse, ...] = ()
     incidents: tuple[Incident, ...] = ()
     recent: tuple[AnyEvent, ...] = ()
+    tally: Tally | None = None
     faults: tuple[str, ...] = ()
 
 
@@ -64,7 +68,25 @@ def read_detail(journal: Path, record: SessionRecord) -> JournalDetail:
     except ArtefactError as error:
         faults.append(str(error))
         events = list(whole_events(journal))
-    return _digest(events, limits, faults)
+    told = _digest(events, limits, faults)
+    if faults or record.status == "started":
+        return told
+    try:
+        return msgspec.structs.replace(told, tally=folded(events, record))
+    except ArtefactError:  # who asks for the fold is told
+        return told
+
+
+def folded(events: Iterable[AnyEvent], record: SessionRecord) -> Tally:
+    """Return the fold of a session's whole journal.
+
+    Raises:
+        ArtefactError: it cannot be read, or holds what cannot be added up.
+    """
+    try:
+        return fold(events, start_balance_of(record))
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # of a foreign writer
+        raise ArtefactError(f"the journal cannot be added up: {type(error).__name__}: {error}") from error
 
 
 def _digest(events: list[AnyEvent], limits: dict[str, float], faults: list[str]) -> JournalDetail:

@@ -1,4 +1,4 @@
-"""What is asked about sessions: of the registry as a whole, and of one session when it has ended.
+"""What is asked about sessions: of the registry as a whole, and of one session when it has look.
 
 Source: operator workflow 3.1 (pre-session), 3.4 (post-session), session explorer 12b.6, demo walkthrough 7.
 """
@@ -8,20 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import NamedTuple
 
 import msgspec
 
 from peaktrade_core.base.clock import iso
-from peaktrade_core.base.errors import ArtefactError, ConfigError
-from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, answers, question
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, answers, known, question
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.handbook import next_step
-from peaktrade_core.runs.run_views import ACTIVE, DIED
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import ACTIVE, DIED, Run
+from peaktrade_core.runs.views import Look, Views
 from peaktrade_core.trading.market import timeframe_seconds
-from peaktrade_core.trading.records import UNREADABLE, SessionRecord
-from peaktrade_core.trading.tally import Tally
+from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
 LOOK_BACK = timedelta(hours=24)
@@ -36,7 +34,7 @@ def of_drawdown(drawdown: float) -> Status:
     return FAIL if drawdown >= DRAWDOWN_PAUSE else WARN if drawdown >= DRAWDOWN_REVIEW else PASS
 
 
-def recent(workspace: Workspace, status: str | None = None) -> list[SessionRow]:
+def recent(workspace: Workspace, status: str | None = None) -> list[Run]:
     """Return the sessions that began in the last 24 hours, newest first; of one status, or all."""
     views = Views.of(workspace)
     return views.rows(Query(since=views.now() - LOOK_BACK, status=status))
@@ -63,7 +61,7 @@ def registry(workspace: Workspace) -> Found:
 )
 def failed(workspace: Workspace) -> Found:
     """Look for failed sessions."""
-    return _counted([row.session_id for row in recent(workspace, "failed")])
+    return _counted([row.run_id for row in recent(workspace, "failed")])
 
 
 @question(
@@ -74,7 +72,7 @@ def failed(workspace: Workspace) -> Found:
 )
 def aborted(workspace: Workspace) -> Found:
     """Look for aborted sessions."""
-    return _counted([row.session_id for row in recent(workspace, "aborted")])
+    return _counted([row.run_id for row in recent(workspace, "aborted")])
 
 
 @question(
@@ -108,73 +106,51 @@ def _counted(ids: Sequence[str]) -> tuple[bool, str]:
     return not ids, f"{len(ids)}: {', '.join(ids[:3])}" if ids else "none"
 
 
-class Ended(NamedTuple):
-    """A session that is looked at after its end; ``fault`` says why its journal cannot be folded, empty where it can."""
-
-    views: Views
-    record: SessionRecord
-    journal: Tally | None
-    fault: str = ""
-
-    @property
-    def tally(self) -> Tally:
-        """The fold of its journal.
-
-        Raises:
-            ArtefactError: it cannot be read.
-        """
-        if self.journal is None:
-            raise ArtefactError(self.fault)
-        return self.journal
-
-
-def post_session_checks(views: Views, session_id: str) -> list[Check]:
+def post_session_checks(look: Look) -> list[Check]:
     """Return the answered checklist of one session, in the order in which an operator reads it.
 
     Raises:
         SessionNotFoundError: no record has that id.
     """
-    record = views.record(session_id)
-    if record.status == "started":
-        return answers(STARTED, Ended(views, record, None))
-    try:
-        ended = Ended(views, record, views.tally(session_id))
-    except ArtefactError as fault:
-        return answers((*STARTED, journal, *POST_SESSION), Ended(views, record, None, str(fault)))
-    return answers((*STARTED, *JOURNAL, *POST_SESSION), ended)
+    if look.record.status == "started":
+        return answers(STARTED, look)
+    folded = known(lambda: look.tally)  # without it the journal's own question says what is wrong
+    return answers((*STARTED, *(JOURNAL if folded else (journal,)), *POST_SESSION), look)
 
 
 @question("status", "Is the session completed?")
-def status(ended: Ended) -> Found:
+def status(look: Look) -> Found:
     """Look at its status."""
     steps = {
         "failed": "Read the error below, open the runbook it names, and write an incident note.",
         "aborted": "Document who stopped it and why; where no one did, look at the machine's log.",
-        "started": "The session still runs: check again when it has ended.",
+        "started": "The session still runs: check again when it has look.",
     }
-    found = ended.record.status
+    found = look.record.status
     bad: Status = PASS if found == "completed" else FAIL if found == "failed" else WARN
     return bad, found, steps.get(found, "A foreign status: find out who wrote this record.")
 
 
 @question("error", "Is the error field empty?")
-def error(ended: Ended) -> Found:
+def error(look: Look) -> Found:
     """Look at its error and at what helps."""
-    said, step = ended.record.error or "", next_step(ended.record.error or "")
-    bad: Status = WARN if ended.record.status == "aborted" else FAIL
+    said, step = look.record.error or "", next_step(look.record.error or "")
+    bad: Status = WARN if look.record.status == "aborted" else FAIL
     return bad if said else PASS, said or "no error", step[:1].upper() + step[1:]
 
 
-@question("journal", "Is the journal whole, from start to end?")
-def journal(ended: Ended) -> Found:
+@question(
+    "journal",
+    "Is the journal whole, from start to end?",
+    "Restore the run folder from a backup; the record alone is no evidence.",
+)
+def journal(look: Look) -> Found:
     """Look whether it ends as the record says."""
-    if ended.fault:
-        return FAIL, ended.fault, "Restore the run folder from a backup; the record alone is no evidence."
-    tally, end = ended.tally, ended.tally.end
+    tally, end = look.tally, look.tally.end
     told = f"{tally.last_seq + 1} events, " + (f"ends as {end.status}" if end else "no end event")
-    bad: Status = WARN if ended.record.status == "aborted" else FAIL
+    bad: Status = WARN if look.record.status == "aborted" else FAIL
     step = "The process died before it could write the end; its figures go up to the last event."
-    return PASS if end is not None and end.status == ended.record.status else bad, told, step
+    return PASS if end is not None and end.status == look.record.status else bad, told, step
 
 
 @question(
@@ -182,10 +158,10 @@ def journal(ended: Ended) -> Found:
     "Does the record equal the fold of its journal?",
     "The record or the journal was changed after the end: treat it as an incident.",
 )
-def record(ended: Ended) -> Found:
+def record(look: Look) -> Found:
     """Compare each figure."""
-    computed = msgspec.to_builtins(ended.tally.metrics())
-    differing = sorted(name for name, value in computed.items() if ended.record.metrics.get(name) != value)
+    computed = msgspec.to_builtins(look.tally.metrics())
+    differing = sorted(name for name, value in computed.items() if look.record.metrics.get(name) != value)
     return not differing, f"differs in {', '.join(differing)}" if differing else f"{len(computed)} figures equal"
 
 
@@ -194,12 +170,12 @@ def record(ended: Ended) -> Found:
     "Does the exact (decimal) ledger agree?",
     "The accounting is wrong: stop trading on this version and tell the developers.",
 )
-def ledger(ended: Ended) -> Found:
+def ledger(look: Look) -> Found:
     """Compare with the second ledger, which is folded from the fills."""
-    bar, exact = ended.tally.last_bar, ended.tally.ledger
+    bar, exact = look.tally.last_bar, look.tally.ledger
     realized = float(exact.realized_pnl)
     unrealized = float(exact.unrealized_pnl(bar.close)) if bar else 0.0
-    ours = [ended.record.metric(name) or 0.0 for name in ("realized_pnl", "unrealized_pnl")]
+    ours = [look.record.metric(name) or 0.0 for name in ("realized_pnl", "unrealized_pnl")]
     off = max(abs(realized - ours[0]), abs(unrealized - ours[1]))
     return off <= AGREEMENT, f"realized {realized:+.2f}, unrealized {unrealized:+.2f}, difference {off:.1e}"
 
@@ -209,10 +185,10 @@ def ledger(ended: Ended) -> Found:
     "Does equity equal start balance + realized + unrealized?",
     "The record is inconsistent: treat it as an incident.",
 )
-def identity(ended: Ended) -> Found:
+def identity(look: Look) -> Found:
     """Add the figures of the record up."""
-    parts = [ended.record.metric(name) for name in ("equity_end", "realized_pnl", "unrealized_pnl")]
-    start = ended.record.setting("start_balance")
+    parts = [look.record.metric(name) for name in ("equity_end", "realized_pnl", "unrealized_pnl")]
+    start = look.record.setting("start_balance")
     if None in parts or not isinstance(start, (int, float)):
         step = "The record was written by an older or foreign writer; compare it by hand."
         return WARN, "the record lacks a figure", step
@@ -226,9 +202,9 @@ def _missing() -> Found:
 
 
 @question("drawdown", "Is the maximum drawdown below 5 %?")
-def drawdown(ended: Ended) -> Found:
+def drawdown(look: Look) -> Found:
     """Compare with the escalation path."""
-    found = ended.record.metric("max_drawdown")
+    found = look.record.metric("max_drawdown")
     if found is None:
         return _missing()
     how = of_drawdown(found)
@@ -242,9 +218,9 @@ def drawdown(ended: Ended) -> Found:
     "Risk review: compare with the backtest of the same bars (runbook 9, PnL divergence).",
     otherwise=WARN,
 )
-def pnl(ended: Ended) -> Found:
+def pnl(look: Look) -> Found:
     """Compare with the start balance."""
-    found, start = ended.record.metric("realized_pnl"), ended.record.setting("start_balance")
+    found, start = look.record.metric("realized_pnl"), look.record.setting("start_balance")
     if found is None:
         return _missing()
     share = found / start if isinstance(start, (int, float)) and start else 0.0
@@ -257,10 +233,10 @@ def pnl(ended: Ended) -> Found:
     "It ended early: the status and the error say why.",
     otherwise=WARN,
 )
-def duration(ended: Ended) -> Found:
+def duration(look: Look) -> Found:
     """Compare its bars with the plan."""
-    wanted, steps = ended.record.setting("steps"), ended.record.metric("steps")
-    timeframe = ended.record.setting("timeframe")
+    wanted, steps = look.record.setting("steps"), look.record.metric("steps")
+    timeframe = look.record.setting("timeframe")
     told = f"{steps:.0f} bars" if steps is not None else "unknown"
     if steps is not None and isinstance(timeframe, str):
         with suppress(ConfigError, OverflowError):  # a foreign record may name a timeframe that we do not have
@@ -270,13 +246,13 @@ def duration(ended: Ended) -> Found:
 
 
 @question("orders", "Is the number of orders plausible?", otherwise=WARN)
-def orders(ended: Ended) -> Found:
+def orders(look: Look) -> Found:
     """Compare its orders with its bars."""
-    executed, steps = ended.record.metric("num_orders"), ended.record.metric("steps") or 0.0
+    executed, steps = look.record.metric("num_orders"), look.record.metric("steps") or 0.0
     if executed is None:
         return _missing()
     many = executed > max(20.0, steps)
-    told = f"{executed:.0f} executed in {steps:.0f} bars, {ended.record.metric('num_trades') or 0:.0f} round trips"
+    told = f"{executed:.0f} executed in {steps:.0f} bars, {look.record.metric('num_trades') or 0:.0f} round trips"
     step = "More orders than bars: look for a runaway strategy."
     return (
         not many and (executed > 0 or steps < 500),
@@ -291,10 +267,10 @@ def orders(ended: Ended) -> Found:
     "Runbook 8, risk limit: is the order too large or the limit too tight? Never go around a loss limit.",
     otherwise=WARN,
 )
-def denials(ended: Ended) -> Found:
+def denials(look: Look) -> Found:
     """Count what was denied, by code."""
-    blocked = ended.record.metric("orders_blocked_risk") or 0.0
-    codes = ended.record.metrics.get("deny_codes") or {}
+    blocked = look.record.metric("orders_blocked_risk") or 0.0
+    codes = look.record.metrics.get("deny_codes") or {}
     named = ", ".join(f"{code} x {n}" for code, n in codes.items()) if isinstance(codes, dict) else ""
     return blocked == 0, f"{blocked:.0f} blocked" + (f": {named}" if named else "")
 
@@ -305,10 +281,10 @@ def denials(ended: Ended) -> Found:
     "Runbook 10, data gap: find out whether the venue or we lost them before trusting the result.",
     otherwise=WARN,
 )
-def gaps(ended: Ended) -> Found:
+def gaps(look: Look) -> Found:
     """Count the bars that are missing."""
-    missing = ended.record.metric("bars_missing") or 0.0
-    return missing == 0, f"{missing:.0f} bars missing in {ended.record.metric('gaps') or 0:.0f} gaps"
+    missing = look.record.metric("bars_missing") or 0.0
+    return missing == 0, f"{missing:.0f} bars missing in {look.record.metric('gaps') or 0:.0f} gaps"
 
 
 @question(
@@ -317,9 +293,9 @@ def gaps(ended: Ended) -> Found:
     "Runbook 8, risk limit: see which limit in the session report.",
     otherwise=WARN,
 )
-def risk(ended: Ended) -> Found:
+def risk(look: Look) -> Found:
     """Look at its worst severity."""
-    level = ended.record.metrics.get("risk_status")
+    level = look.record.metrics.get("risk_status")
     return level == "green", str(level or "unknown")
 
 
@@ -329,11 +305,10 @@ def risk(ended: Ended) -> Found:
     "Two failures in a row mean: pause, and find the root cause before the next session.",
     otherwise=WARN,
 )
-def others(ended: Ended) -> Found:
+def others(look: Look) -> Found:
     """Look for other failed sessions since the 24 hours before this one began."""
-    since = (ended.record.started_at or ended.views.now()) - LOOK_BACK
-    rows = ended.views.rows(Query(status="failed", since=since, limit=50))
-    found = [row.session_id for row in rows if row.session_id != ended.record.session_id]
+    since = (look.record.started_at or look.views.now()) - LOOK_BACK
+    found = look.failed_since(since)
     return not found, f"none since {iso(since)}" if not found else _counted(found)[1]
 
 

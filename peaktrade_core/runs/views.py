@@ -1,108 +1,53 @@
-"""The one read side: what dashboards, API, command line, reports and checks ask. Nobody else reads artefacts.
+"""The one read side: what dashboards, API, command line, reports and checks ask. Nothing else reads artefacts.
 
-Every figure that a person can see comes from a function here, so all of them show the same one.
+Every figure that a person can see comes from a function here, so all of them show the same one. A list never reads a whole
+journal. Reading recovers nothing and writes nothing; a run that cannot be read is a row that says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import date, datetime
-from functools import partial
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
-
-import msgspec
 
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, SessionNotFoundError
+from peaktrade_core.base.folders import SETTLED_NS
 from peaktrade_core.base.kept import Kept
+from peaktrade_core.base.question import Check
 from peaktrade_core.records.folder import RunFolder, is_id
-from peaktrade_core.records.journal import read_journal
+from peaktrade_core.records.journal import Tail, read_journal, read_tail
 from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.records.rows import Line
 from peaktrade_core.runs.curves import Curves, read_curves, source_of
-from peaktrade_core.runs.detail import JournalDetail, read_detail
-from peaktrade_core.runs.run_views import ENDED, RunViews
-from peaktrade_core.show.wording import quote_currency
-from peaktrade_core.trading.events import AnyEvent
+from peaktrade_core.runs.detail import JournalDetail, folded, read_detail
+from peaktrade_core.runs.run import ENDED, Run
+from peaktrade_core.runs.standing import RunAlert, alerts_of, lost, recorded, standing
+from peaktrade_core.runs.sums import Day, Stats, days_of, stats_of
+from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord
-from peaktrade_core.trading.tally import Tally, fold, start_balance_of
+from peaktrade_core.trading.tally import Tally
 from peaktrade_core.workspace.workspace import Workspace
 
-
-class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A session in a list, under the names of the JSON API.
-
-    Attributes:
-        realized_pnl: net of fees [quote ccy]; max_drawdown: [fraction]; null where unknown.
-        notes: the error if there is one, else the operator's notes.
-        is_live_warning: the record says ``live``, which peaktrade never writes.
-        risk_status: worst severity of the session, green, yellow or red.
-    """
-
-    session_id: str
-    started_at: datetime | None
-    ended_at: datetime | None
-    mode: str
-    environment: str | None
-    symbol: str | None
-    strategy: str | None
-    status: str
-    realized_pnl: float | None
-    unrealized_pnl: float | None
-    max_drawdown: float | None
-    num_orders: int | None
-    orders_blocked: int | None
-    notes: str
-    duration_seconds: float | None
-    is_live_warning: bool
-    risk_status: str
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_FEW = 500  # runs whose folders are looked for one by one; for more, all folders are listed
 
 
-class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures over many sessions; ``avg_drawdown`` is null when no session has one."""
-
-    total_sessions: int
-    by_mode: dict[str, int]
-    by_status: dict[str, int]
-    total_pnl: float
-    avg_drawdown: float | None
-
-
-class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """The sessions that began on one UTC day and count their money in one currency.
-
-    Attributes:
-        sessions: how many; open: how many of them have not ended.
-        realized_pnl: their sum [currency]; max_drawdown: their worst [fraction], null when none has one.
-    """
-
-    day: date
-    currency: str
-    sessions: int = 0
-    open: int = 0
-    realized_pnl: float = 0.0
-    max_drawdown: float | None = None
-
-
-class SessionDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """All there is to see of one session but its curves; ``journal`` is empty, with a fault, where it has none."""
-
-    row: SessionRow
-    record: SessionRecord
-    journal: JournalDetail
-
-
-class Views(RunViews):
-    """Questions over one workspace's registry and runs.
+class Views:
+    """Questions over one workspace's registry and run folders.
 
     Args (of the constructor):
         registry: the records; folder: where run folders are; run_folder: opens one; clock: what "as of" means.
     """
 
     def __init__(self, registry: Registry, folder: Path, run_folder: Callable[[str], RunFolder], clock: Clock) -> None:
-        super().__init__(registry, folder, run_folder, clock)
-        self._details: Kept[JournalDetail] = Kept()
-        self._curves: Kept[Curves] = Kept()
+        self.registry, self.folder, self.run_folder, self._clock = registry, folder, run_folder, clock
+        self._listed = (-1, frozenset[str]())  # when the folder changed [ns since epoch], and the runs in it then
+        self.details: Kept[JournalDetail] = Kept()
+        self.drawn: Kept[Curves] = Kept()
 
     @classmethod
     def of(cls, workspace: Workspace) -> Views:
@@ -117,86 +62,64 @@ class Views(RunViews):
     def chain_head(self) -> str:
         """Return the head of the registry's chain, empty before the first record, ``broken`` where it cannot be read."""
         try:
-            last = self._registry.chain.chain.last()
+            last = self.registry.chain.chain.last()
         except (ArtefactError, EnvironmentFault):
             return "broken"
         return last[1] if last else ""
 
-    def rows(self, query: Query = ALL) -> list[SessionRow]:
-        """Return matching sessions, newest first; a file nobody can read is a row with status ``unreadable``."""
-        now = self._clock.now()
-        return [_row(line, now) for line in self._registry.lines(query)]
+    def rows(self, query: Query = ALL) -> list[Run]:
+        """Return the recorded runs that match, newest first; a file that cannot be read is ``unreadable``."""
+        lines = self.registry.lines(query)
+        there = self._there([line.session_id or "" for line in lines])
+        now = self.now()
+        return [self.standing(line.session_id or "", line, (line.session_id or "") in there, now) for line in lines]
 
-    def count(self, query: Query = ALL) -> int:
-        """Return how many sessions match, whatever the query's limit."""
-        return self._registry.sums(query._replace(limit=None))[0]
+    def runs(self, limit: int | None = None) -> list[Run]:
+        """Return the newest runs, those with a live process first; folders without a record are among them."""
+        now, folders = self.now(), self._folders()
+        lines = {line.session_id: line for line in self.registry.lines(Query(limit=limit)) if line.session_id}
+        lines |= {line.session_id: line for line in self.registry.lines(Query(status="started")) if line.session_id}
+        newest = sorted(folders, key=_stamp, reverse=True)[:limit]
+        lines |= self.registry.lines_of([run_id for run_id in newest if run_id not in lines])
+        runs = [self.standing(run_id, lines.get(run_id), run_id in folders, now) for run_id in {*newest, *lines}]
+        runs.sort(key=lambda run: (run.active, run.started_at or _BEGINNING, run.run_id), reverse=True)
+        return runs[:limit]
 
-    def stats(self, query: Query = ALL) -> Stats:
-        """Return figures over the matching sessions."""
-        total, pnl, drawdown = self._registry.sums(query)
-        return Stats(
-            total_sessions=total,
-            by_mode=self._registry.counts("mode", query),
-            by_status=self._registry.counts("status", query),
-            total_pnl=pnl,
-            avg_drawdown=drawdown,
-        )
-
-    def row(self, session_id: str) -> SessionRow:
-        """Return one session as it stands in the list.
+    def run(self, run_id: str) -> Run:
+        """Return one run.
 
         Raises:
-            SessionNotFoundError: no record has that id.
+            SessionNotFoundError: there is neither a folder nor a record of that id.
         """
-        line = self._registry.lines_of([session_id]).get(session_id)
-        if line is None:
-            raise self._unknown(session_id)
-        return _row(line, self._clock.now())
+        return self.look(run_id).run
+
+    def look(self, run_id: str) -> Look:
+        """Return a look at one run, which reads each of its files once; raises as :meth:`run`."""
+        line = self.registry.lines_of([run_id]).get(run_id)
+        there = self._exists(run_id)
+        if line is None and not there:
+            raise self._no_run(run_id)
+        return Look(self, line, self.standing(run_id, line, there, self.now()))
 
     def record(self, session_id: str) -> SessionRecord:
-        """Return a session's record.
+        """Return a session's newest record.
 
         Raises:
             SessionNotFoundError: no record has that id.
         """
-        return self._entry(session_id)
+        entry = self.registry.find(session_id)
+        if entry is None or entry.record is None:
+            raise self.no_record(session_id)
+        return entry.record
 
-    def neighbours(self, session_id: str) -> tuple[str | None, str | None]:
-        """Return the ids of the sessions that began next after a session and last before it, None where none did."""
-        return self._registry.neighbours(session_id)
+    def count(self, query: Query = ALL) -> int:
+        """Return how many records match, whatever the query's limit."""
+        return self.registry.count(query._replace(limit=None))
 
-    def detail(self, session_id: str) -> SessionDetail:
-        """Return a session with what its journal tells.
-
-        Raises:
-            SessionNotFoundError: no record has that id.
-        """
-        record = self._entry(session_id)
-        if is_id(session_id):
-            journal = self._open(session_id).journal
-            try:
-                told = self._details.get(journal, "detail", lambda: read_detail(journal, record))
-            except OSError as error:
-                told = JournalDetail(faults=(f"cannot read the journal {journal}: {error.strerror or error}",))
-        else:
-            told = JournalDetail(faults=(f"{session_id!r} names no run folder, so there is no journal",))
-        return SessionDetail(row=self.row(session_id), record=record, journal=told)
-
-    def curves(self, session_id: str, points: int = 2000) -> Curves:
-        """Return price, equity, drawdown and position of a session, about ``points`` bars at most.
-
-        Raises:
-            SessionNotFoundError: no record and no run folder has that id.
-        """
-        run = self.run(session_id)
-        if not is_id(session_id):
-            return Curves(faults=(f"{session_id!r} names no run folder, so there are no bars",))
-        source = source_of(self._open(session_id), run.state in ENDED)
-        balance = run.start_balance or 0.0
-        try:
-            return self._curves.get(source, (points, balance), lambda: read_curves(source, balance, points))
-        except OSError as error:
-            return Curves(faults=(f"cannot read {source}: {error.strerror or error}",))
+    def stats(self, query: Query = ALL) -> Stats:
+        """Return figures over the matching records."""
+        counts = self.registry.counts
+        return stats_of(self.registry.sums(query), counts("mode", query), counts("status", query))
 
     def daily(self, since: datetime | None = None) -> list[Day]:
         """Return the sessions by the UTC day on which they began and by currency, oldest first.
@@ -204,24 +127,12 @@ class Views(RunViews):
         Args:
             since: nothing that began earlier.
         """
-        days: dict[tuple[date, str], Day] = {}
-        for one in self._registry.days(since):
-            key = (date.fromisoformat(one.day), quote_currency(one.symbol))
-            before = days.get(key) or Day(day=key[0], currency=key[1])
-            days[key] = Day(
-                day=key[0],
-                currency=key[1],
-                sessions=before.sessions + one.sessions,
-                open=before.open + one.open,
-                realized_pnl=before.realized_pnl + one.realized_pnl,
-                max_drawdown=_worse(before.max_drawdown, one.max_drawdown),
-            )
-        return [days[key] for key in sorted(days)]
+        return days_of(self.registry.days(since))
 
     def latest(self, query: Query = ALL) -> SessionRecord | None:
         """Return the newest record that matches, None when there is none."""
         for limit in (1, 100, None):  # unreadable files may stand before it
-            entries = self._registry.entries(query._replace(limit=limit))
+            entries = self.registry.entries(query._replace(limit=limit))
             if found := next((entry.record for entry in entries if entry.record), None):
                 return found
         return None
@@ -232,12 +143,30 @@ class Views(RunViews):
         Raises:
             SessionNotFoundError: ``latest`` of an empty registry, or an id without a record.
         """
-        if session_id == "latest":
-            latest = self.latest()
-            if latest is None:
-                raise self._unknown(session_id)
-            return latest.session_id
-        return self.record(session_id).session_id
+        if session_id != "latest":
+            self.check_recorded(session_id)
+            return session_id
+        latest = self.latest()
+        if latest is None:
+            raise self.no_record(session_id)
+        return latest.session_id
+
+    def check_recorded(self, session_id: str) -> None:
+        """Refuse an id without a record.
+
+        Raises:
+            SessionNotFoundError: no record has that id; says what there is.
+        """
+        if not self.registry.lines_of([session_id]):
+            raise self.no_record(session_id)
+
+    def neighbours(self, session_id: str) -> tuple[str | None, str | None]:
+        """Return the ids of the sessions that began next after a session and last before it, None where none did."""
+        return self.registry.neighbours(session_id)
+
+    def curves(self, run_id: str, points: int = 2000) -> Curves:
+        """Return price, equity, drawdown and position of a run, about ``points`` bars at most; raises as :meth:`run`."""
+        return self.look(run_id).curves(points)
 
     def events(self, session_id: str) -> list[AnyEvent]:
         """Return the events of a session's journal.
@@ -250,58 +179,161 @@ class Views(RunViews):
 
     def each_event(self, session_id: str) -> Iterator[AnyEvent]:
         """Yield the events one by one, up to the first that cannot be read; raises as :meth:`events`, then."""
-        self._entry(session_id)
-        yield from read_journal(self._open(session_id).journal)
+        self.record(session_id)
+        yield from read_journal(self.run_folder(session_id).journal)
 
-    def tally(self, session_id: str) -> Tally:
-        """Return the fold of a session's journal; raises as :meth:`events`."""
-        return fold(self.events(session_id), start_balance_of(self.record(session_id)))
+    def tail(self, run_id: str, limit: int) -> list[BarDone]:
+        """Return the last bars of a run, oldest first; raises as :meth:`journal_tail`."""
+        return [event for event in self.journal_tail(run_id, limit, BarDone).events if type(event) is BarDone]
 
-    def _entry(self, session_id: str) -> SessionRecord:
-        """Return the newest record of a session.
+    def tail_events(self, run_id: str, limit: int) -> list[AnyEvent]:
+        """Return the last events of a run, oldest first; raises as :meth:`journal_tail`."""
+        return self.journal_tail(run_id, limit).events
+
+    def journal_tail(self, run_id: str, limit: int, kind: type[AnyEvent] | None = None) -> Tail:
+        """Return the last events of a run and what could not be read among them.
 
         Raises:
-            SessionNotFoundError: no record has that id.
+            SessionNotFoundError: there is no folder of that id.
+            ArtefactError: it has no journal, or none that can be read.
         """
-        entry = self._registry.find(session_id)
-        if entry is None or entry.record is None:
-            raise self._unknown(session_id)
-        return entry.record
+        return read_tail(self._folder_of(run_id).journal, limit, kind)
 
-    def _unknown(self, session_id: str) -> SessionNotFoundError:
-        """Return the error that a session is not there."""
-        known = [row.session_id for row in self.rows(Query(limit=3))]
+    def run_alerts(self, run_id: str, limit: int) -> list[RunAlert]:
+        """Return the last alerts of a run, newest first; lines that cannot be read are alerts that say so.
+
+        Raises:
+            SessionNotFoundError: there is no folder of that id.
+        """
+        return alerts_of(self._folder_of(run_id).path / "alerts.jsonl", run_id, limit)
+
+    def standing(self, run_id: str, line: Line | None, has_folder: bool, now: datetime) -> Run:
+        """Return how a run stands: from its record and, unless that says how it ended, from its folder."""
+        if line is not None and (line.status in ENDED or line.fault is not None):
+            return recorded(line, has_folder=has_folder or line.fault is not None)
+        if has_folder:
+            return standing(self.run_folder(run_id), line, now)
+        assert line is not None
+        return lost(line, self.folder / run_id)
+
+    def no_record(self, session_id: str) -> SessionNotFoundError:
+        """Return the error that a session has no record."""
+        known = [run.run_id for run in self.rows(Query(limit=3))]
         return SessionNotFoundError(
             f"no session {session_id!r} in the registry; "
             + (f"the newest are: {', '.join(known)}" if known else "it is empty: run `peaktrade session run`")
         )
 
+    def _no_run(self, run_id: str) -> SessionNotFoundError:
+        """Return the error that there is no run of an id."""
+        return SessionNotFoundError(f"no run {run_id!r} in {self.folder}; `peaktrade session list` shows what there is")
 
-def _row(line: Line, now: datetime) -> SessionRow:
-    """Return a line of the registry as a row."""
-    began = line.started_at
-    until = now if line.status == "started" else line.finished_at
-    return SessionRow(
-        session_id=line.session_id if line.session_id is not None else line.name.removesuffix(".json"),
-        started_at=began,
-        ended_at=line.finished_at,
-        mode=line.mode or "unknown",
-        environment=line.environment,
-        symbol=line.symbol,
-        strategy=line.strategy,
-        status=line.status,
-        realized_pnl=line.realized_pnl,
-        unrealized_pnl=line.unrealized_pnl,
-        max_drawdown=line.max_drawdown,
-        num_orders=line.num_orders,
-        orders_blocked=line.orders_blocked,
-        notes=line.notes,
-        duration_seconds=(until - began).total_seconds() if began and until else None,
-        is_live_warning=line.mode == "live",
-        risk_status=line.risk_status,
-    )
+    def _folders(self) -> frozenset[str]:
+        """Return the ids of all run folders, listed anew only when their folder changed."""
+        try:
+            changed = self.folder.stat().st_mtime_ns
+            if changed != self._listed[0]:
+                with os.scandir(self.folder) as items:
+                    found = frozenset(item.name for item in items if is_id(item.name) and item.is_dir())
+                settled = time.time_ns() - changed > SETTLED_NS
+                self._listed = (changed if settled else -1, found)
+            return self._listed[1]
+        except OSError:
+            return frozenset()
+
+    def _there(self, run_ids: Sequence[str]) -> Collection[str]:
+        """Return those of some runs that have a folder."""
+        return self._folders() if len(run_ids) > _FEW else {run_id for run_id in run_ids if self._exists(run_id)}
+
+    def _exists(self, run_id: str) -> bool:
+        """Return whether a run has a folder."""
+        return is_id(run_id) and self.run_folder(run_id).path.is_dir()
+
+    def _folder_of(self, run_id: str) -> RunFolder:
+        """Return the folder of a run.
+
+        Raises:
+            SessionNotFoundError: there is none.
+        """
+        if not self._exists(run_id):
+            raise self._no_run(run_id)
+        return self.run_folder(run_id)
 
 
-def _worse(one: float | None, other: float | None) -> float | None:
-    """Return the larger of two drawdowns, either of which may be unknown."""
-    return max((value for value in (one, other) if value is not None), default=None)
+class Look:
+    """One look at a run: each of its files is read once, when something of it is first asked for.
+
+    Attributes:
+        run: how it stands; run_id: its id; views: the read side.
+    """
+
+    def __init__(self, views: Views, line: Line | None, run: Run) -> None:
+        self.views, self._line, self.run, self.run_id = views, line, run, run.run_id
+
+    @cached_property
+    def record(self) -> SessionRecord:
+        """Its record.
+
+        Raises:
+            SessionNotFoundError: it has none.
+        """
+        entry = self._line and self.views.registry.entry(self._line)
+        if entry is None or entry.record is None:
+            raise self.views.no_record(self.run_id)
+        return entry.record
+
+    @cached_property
+    def journal(self) -> JournalDetail:
+        """What its journal tells; empty, with a fault, where it has none; raises as :attr:`record`."""
+        record = self.record
+        if not is_id(self.run_id):
+            return JournalDetail(faults=(f"{self.run_id!r} does not name a run folder, so there is no journal",))
+        journal = self.views.run_folder(self.run_id).journal
+        try:
+            return self.views.details.get(journal, record.status, lambda: read_detail(journal, record))
+        except OSError as error:
+            return JournalDetail(faults=(f"cannot read the journal {journal}: {error.strerror or error}",))
+
+    @cached_property
+    def tally(self) -> Tally:
+        """The fold of its whole journal.
+
+        Raises:
+            SessionNotFoundError: it has no record.
+            ArtefactError: it has no journal, or a broken one.
+        """
+        if self.journal.tally is not None:
+            return self.journal.tally
+        return folded(read_journal(self.views.run_folder(self.run_id).journal), self.record)
+
+    @cached_property
+    def checks(self) -> list[Check]:
+        """The answers of its post-session check; raises as :attr:`record`."""
+        from peaktrade_core.runs.questions import post_session_checks  # which asks a look
+
+        return post_session_checks(self)
+
+    @cached_property
+    def neighbours(self) -> tuple[str | None, str | None]:
+        """The ids of the sessions that began next after it and last before it."""
+        return self.views.neighbours(self.run_id)
+
+    def failed_since(self, since: datetime) -> list[str]:
+        """Return the other sessions that began at a time or later and failed, newest first, 50 at most."""
+        failed = self.views.registry.lines(Query(status="failed", since=since, limit=50))
+        return [line.session_id for line in failed if line.session_id not in (None, self.run_id)]
+
+    def curves(self, points: int = 2000) -> Curves:
+        """Return price, equity, drawdown and position, about ``points`` bars at most."""
+        if not is_id(self.run_id):
+            return Curves(faults=(f"{self.run_id!r} does not name a run folder, so there are no bars",))
+        source, balance = source_of(self.views.run_folder(self.run_id), self.run.final), self.run.start_balance or 0.0
+        try:
+            return self.views.drawn.get(source, (points, balance), lambda: read_curves(source, balance, points))
+        except OSError as error:
+            return Curves(faults=(f"cannot read {source}: {error.strerror or error}",))
+
+
+def _stamp(run_id: str) -> str:
+    """Return the part of a run's id that tells when it began, so that ids of all modes sort by time."""
+    return run_id.partition("_")[2] or run_id

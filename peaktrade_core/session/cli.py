@@ -15,6 +15,9 @@ import msgspec
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.runs.columns import RUNS, SESSIONS, figures_of, remarks
+from peaktrade_core.runs.run import item_of, verdict_of
+from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.session.plan import Desk
@@ -22,6 +25,7 @@ from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.progress import show_progress
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
+from peaktrade_core.show.columns import print_columns
 from peaktrade_core.show.output import print_json, print_pairs, print_table
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
 from peaktrade_core.trading.records import SessionRecord
@@ -140,12 +144,11 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
 def show_summary(workspace: Workspace, record: SessionRecord) -> None:
     """Print the figures that an operator writes down, and what comes next."""
     from peaktrade_core.records.folder import is_id
-    from peaktrade_core.runs.figures import figures_of
 
     def known(name: str) -> str:
         return str(record.setting(name) or wording.NOTHING)
 
-    click.echo(f"\nSession {record.session_id}: {wording.badge(record.status)}")
+    click.echo(f"\nSession {record.session_id}: {verdict_of(run_of(record))}")
     if record.error:
         click.echo(f"  {record.error}")
     print_pairs(
@@ -196,7 +199,7 @@ def list_sessions(home: str | None, config: str | None, as_json: bool, **filters
     query = query_of(filters)
     rows = Views.of(workspace).rows(query)
     if as_json:
-        print_json(rows)
+        print_json([item_of(row) for row in rows])
         return
     if not rows:
         total = Views.of(workspace).stats().total_sessions
@@ -206,41 +209,9 @@ def list_sessions(home: str | None, config: str | None, as_json: bool, **filters
             else "No sessions yet. Run the first with `peaktrade session run`."
         )
         return
-    print_table(
-        (
-            "SESSION",
-            "MODE",
-            "STATUS",
-            "STARTED (UTC)",
-            "DURATION",
-            "SYMBOL",
-            "STRATEGY",
-            "PNL",
-            "MAX DD",
-            "ORDERS",
-            "RISK",
-        ),
-        (
-            (
-                row.session_id,
-                (row.mode, row.mode),
-                (wording.badge(row.status), row.status),
-                wording.moment(row.started_at),
-                wording.duration(row.duration_seconds),
-                row.symbol or wording.NOTHING,
-                row.strategy or wording.NOTHING,
-                wording.signed(row.realized_pnl),
-                wording.percent(row.max_drawdown),
-                wording.count(row.num_orders),
-                (row.risk_status, row.risk_status),
-            )
-            for row in rows
-        ),
-        right=("PNL", "MAX DD", "ORDERS", "DURATION"),
-    )
-    for row in rows:
-        if row.status in ("failed", "unreadable"):
-            click.echo(f"{wording.badge(row.status)} {row.session_id}: {row.notes}")
+    print_columns(RUNS.table("Sessions", rows, SESSIONS))
+    for line in remarks(rows):
+        click.echo(line)
 
 
 def query_of(filters: dict[str, Any]) -> Query:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import click
 
-from peaktrade_core.show.output import STYLES
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+
+COLOURS = {GOOD: "green", MID: "yellow", BAD: "red"}
 
 
-def print_columns(titles: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:
-    """Print rows below their titles; a cell may be a pair (text, style), as in ``print_table``."""
-    cells = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in rows]
-    widths = [max(len(title), *(len(str(row[n][0])) for row in cells)) for n, title in enumerate(titles)]
-    flush = [title in set(right) for title in titles]
+def print_columns(table: Table) -> None:
+    """Print the rows of a table below their headings."""
+    head = [Cell(title.upper()) for title in table.columns]
+    rows = [[cell._replace(text=" ".join(cell.text.split())) for cell in row] for row in table.rows]
+    widths = [max(len(row[n].text) for row in (head, *rows)) for n in range(len(head))]
 
-    def line(texts: Iterable[tuple[Any, Any]]) -> str:
+    def line(cells: Iterable[Cell]) -> str:
         fitted = []
-        for (text, style), width, to_right in zip(texts, widths, flush, strict=True):
-            padded = str(text).rjust(width) if to_right else str(text).ljust(width)
-            fitted.append(click.style(padded, fg=STYLES[style]) if style in STYLES else padded)
+        for n, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+            padded = cell.text.rjust(width) if n in table.numbers else cell.text.ljust(width)
+            fitted.append(click.style(padded, fg=COLOURS[cell.tone]) if cell.tone else padded)
         return "  ".join(fitted).rstrip()
 
-    click.echo(click.style(line((title, "") for title in titles), bold=True))
-    click.echo("\n".join(map(line, cells)))
+    click.echo(click.style(line(head), bold=True))
+    click.echo("\n".join(map(line, rows)))

@@ -9,8 +9,11 @@ from __future__ import annotations
 import html
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+T = TypeVar("T")
+Form = Literal["whole", "number", "words"]
 
 GOOD, MID, BAD = "good", "mid", "bad"
 # JupyterLab drops colours without a name that it knows from outputs that it has not run itself: hence the word "orange".
@@ -22,7 +25,8 @@ _TONES = {
 TONE_OF = {
     "pass": GOOD, "unknown": MID, "warn": MID, "fail": BAD,
     "green": GOOD, "yellow": MID, "red": BAD,
-    "completed": GOOD, "aborted": MID, "failed": BAD, "unreadable": BAD,
+    "completed": GOOD, "aborted": MID, "failed": BAD, "unreadable": BAD, "died": BAD, "silent": MID,
+    "halted": BAD, "blocked": MID, "reducing": MID, "checks": BAD,
     "ACTIVE": GOOD, "REDUCING": MID, "HALTED": BAD, "NO_ORDERS": BAD,
 }  # fmt: skip
 _LINE = 72  # characters of a title that stay on one line; a caption is only as wide as its table, which may be narrow
@@ -48,6 +52,50 @@ class Cell(NamedTuple):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Column(NamedTuple, Generic[T]):
+    """A column of a table.
+
+    Attributes:
+        title: its heading, as a notebook shows it; empty: no heading.
+        value: what stands in its cell for one thing: a text, a figure as it is written, or a :class:`Cell`.
+        form: ``whole`` is never broken (ids, states, times), ``number`` neither and stands to the right, ``words`` fold.
+        priority: 0 always stays; where a screen is too narrow the highest goes first.
+    """
+
+    title: str
+    value: Callable[[T], object] = str
+    form: Form = "whole"
+    priority: int = 0
+
+
+class Columns(Generic[T]):
+    """The columns of one kind of thing, by name; declared once beside the kind."""
+
+    def __init__(self, **columns: Column[T]) -> None:
+        self._columns = columns
+
+    def table(
+        self,
+        title: str,
+        things: Iterable[T],
+        names: str = "",
+        *,
+        note: str | Cell = "",
+        empty: str = "Nothing to show.",
+        **titles: str,
+    ) -> Table:
+        """Return things as a table with the columns ``names`` (separated by blanks; all without), in that order.
+
+        Args:
+            titles: other headings than the declared ones, by name of the column.
+        """
+        picked = [(name, self._columns[name]) for name in names.split() or self._columns]
+        rows = ([column.value(thing) for _, column in picked] for thing in things)
+        heads = [titles.get(name, column.title) for name, column in picked]
+        numbers = [n for n, (_, column) in enumerate(picked) if column.form == "number"]
+        return Table(title, heads, rows, numbers=numbers, note=note, empty=empty)
 
 
 class Table:

@@ -9,8 +9,16 @@ BADGES = {
     "failed": "✕ FAIL",
     "aborted": "⊘ ABORT",
     "started": "● RUN",
+    "running": "● RUN",
+    "reducing": "▼ REDUCING",
+    "blocked": "⊘ BLOCKED",
+    "halted": "■ HALTED",
+    "checks": "✕ CHECKS",
+    "silent": "◔ SILENT",
+    "died": "✕ DIED",
     "unreadable": "? UNREADABLE",
 }
+REALIZED, UNREALIZED, TOTAL = "Realized PnL", "Unrealized PnL", "Total PnL"  # total = realized + unrealized
 MARKS = {"pass": "✓ pass", "unknown": "? unknown", "warn": "▲ warn", "fail": "✕ fail"}
 NOTHING = "–"
 _LONGEST_CODE = 10  # characters of a currency
@@ -18,7 +26,7 @@ MINUS = "\N{MINUS SIGN}"  # as wide as the plus, unlike the hyphen
 
 
 def badge(status: str) -> str:
-    """Return a status with its sign, so that colour is never alone."""
+    """Return a word for how a run stands with its sign, so that colour is never alone."""
     return BADGES.get(status, status)
 
 

@@ -133,6 +133,18 @@ def finite(value: object) -> float | None:
     return value
 
 
+def total_pnl(
+    equity: float | None, start_balance: float | None, realized_pnl: float | None, unrealized_pnl: float | None
+) -> float | None:
+    """Return what a session gained or lost [quote ccy]: equity less start balance, which is realized and unrealized PnL.
+
+    An older or foreign record may lack one of the first two; None where both ways are barred.
+    """
+    if equity is not None and start_balance is not None:
+        return equity - start_balance
+    return None if realized_pnl is None or unrealized_pnl is None else realized_pnl + unrealized_pnl
+
+
 def encode_record(record: SessionRecord) -> bytes:
     """Return the record as indented JSON, its unknown fields beside the known ones."""
     fields = msgspec.to_builtins(record)

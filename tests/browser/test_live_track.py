@@ -31,7 +31,7 @@ def test_tile_and_table_show_the_figures_of_the_views(
     expect(tile.locator("[data-figure=num_orders]")).to_have_text(str(latest.num_orders))
     assert page.locator("tr[data-session]").count() == len(rows)
     for row in (row for row in rows if row.status in ("completed", "aborted")):
-        line = page.locator(f"tr[data-session='{row.session_id}']")
+        line = page.locator(f"tr[data-session='{row.run_id}']")
         expect(line.locator("[data-figure=realized_pnl]")).to_have_text(wording.signed(row.realized_pnl, "EUR"))
         expect(line.locator("[data-figure=num_orders]")).to_have_text(str(row.num_orders))
 

@@ -26,7 +26,7 @@ CLI = (sys.executable, "-c", "from peaktrade_core.cli import main; main()")
 @pytest.fixture(scope="module")
 def session_id(history: Workspace) -> str:
     """Return the id of the newest completed session."""
-    return Views.of(history).rows(Query(status="completed", limit=1))[0].session_id
+    return Views.of(history).rows(Query(status="completed", limit=1))[0].run_id
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -14,6 +14,7 @@ import pytest
 
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.reports.session_reports import figures_of
+from peaktrade_core.runs.run import item_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.records import SessionRecord
@@ -56,7 +57,7 @@ def test_the_list_as_json_is_the_rows_of_the_views(
     peaktrade: Command, workspace: Workspace, three: list[SessionRecord]
 ) -> None:
     rows = json.loads(peaktrade("session", "list", "--json").stdout)
-    assert rows == json.loads(msgspec.json.encode(Views.of(workspace).rows()))
+    assert rows == json.loads(msgspec.json.encode([item_of(row) for row in Views.of(workspace).rows()]))
     assert [row["session_id"] for row in rows] == [record.session_id for record in reversed(three)]
 
 
@@ -74,17 +75,19 @@ def test_filters_of_the_list(
     peaktrade: Command, workspace: Workspace, three: list[SessionRecord], options: list[str], query: Query
 ) -> None:
     rows = json.loads(peaktrade("session", "list", "--json", *options).stdout)
-    assert rows == json.loads(msgspec.json.encode(Views.of(workspace).rows(query)))
+    assert rows == json.loads(msgspec.json.encode([item_of(row) for row in Views.of(workspace).rows(query)]))
 
 
 def test_the_same_figure_in_list_show_report_and_views(
     peaktrade: Command, workspace: Workspace, three: list[SessionRecord]
 ) -> None:
     record = three[0]
-    row = Views.of(workspace).row(record.session_id)
+    row = Views.of(workspace).run(record.session_id)
     assert row.realized_pnl == record.metrics["realized_pnl"] != 0.0
     (line,) = [text for text in peaktrade("session", "list").stdout.splitlines() if record.session_id in text]
-    assert f" {wording.signed(row.realized_pnl)} " in line
+    assert f" {wording.signed(row.realized_pnl, 'EUR')} " in line
+    assert f" {wording.signed(row.total_pnl, 'EUR')} " in line
+    assert row.total_pnl == record.metrics["equity_end"] - 10_000.0
     assert f" {wording.percent(row.max_drawdown)} " in line
     shown = peaktrade("session", "show", record.session_id).stdout
     markdown = peaktrade("session", "report", "--stdout").stdout
@@ -94,8 +97,10 @@ def test_the_same_figure_in_list_show_report_and_views(
         assert f"| {name} | {value} |" in markdown
         assert f"<dt>{name}</dt><dd>{value}</dd>" in html
     stats = Views.of(workspace).stats()
-    assert stats.total_pnl == pytest.approx(sum(one.metrics["realized_pnl"] for one in three))
-    assert f"**Total realized PnL:** {wording.signed(stats.total_pnl)}" in markdown
+    assert stats.realized_pnl == pytest.approx(sum(one.metrics["realized_pnl"] for one in three))
+    assert stats.total_pnl == pytest.approx(sum(one.metrics["equity_end"] - 10_000.0 for one in three))
+    sums = f"**Total PnL:** {wording.signed(stats.total_pnl, 'EUR')} · **Realized PnL:** "
+    assert sums + wording.signed(stats.realized_pnl, "EUR") in markdown
     assert f"**Average max drawdown:** {wording.percent(stats.avg_drawdown)}" in markdown
 
 

@@ -77,7 +77,7 @@ def test_a_harmed_record_is_named_with_what_happened(
 
 
 def test_a_record_that_somebody_slipped_in_is_named(workspace: Workspace, three: list[Path]) -> None:
-    record = Views.of(workspace).record(Views.of(workspace).rows()[0].session_id)
+    record = Views.of(workspace).record(Views.of(workspace).rows()[0].run_id)
     forged = msgspec.structs.replace(record, session_id="shadow_20991231_000000_abcdef", metrics={"realized_pnl": 1e6})
     path = Registry.of(workspace).path_of(forged)
     path.write_bytes(encode_record(forged))
@@ -186,7 +186,7 @@ def test_adopting_settles_what_was_removed_and_needs_a_name_and_a_reason(
 
 def test_a_record_replaced_with_a_new_line_in_the_chain_warns(workspace: Workspace, three: list[Path]) -> None:
     """Whoever can write files can also add a good line; that it was entered twice cannot be hidden."""
-    record = Views.of(workspace).record(Views.of(workspace).rows()[-1].session_id)
+    record = Views.of(workspace).record(Views.of(workspace).rows()[-1].run_id)
     Registry.of(workspace).write(msgspec.structs.replace(record, metrics={**record.metrics, "realized_pnl": 1e6}))
     status, evidence = status_of(workspace)
     assert (status, "entered twice with different content" in evidence) == ("warn", True)

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
@@ -44,7 +45,20 @@ def test_sessions_agree_with_the_views(dashboard: Dashboard, history: Workspace)
     found = dashboard.json("/api/live_sessions/stats?status=completed")
     expected = Views.of(history).stats(Query(status="completed"))
     assert (found["total_sessions"], found["total_pnl"]) == (expected.total_sessions, expected.total_pnl)
-    assert set(found) == {"total_sessions", "by_mode", "by_status", "total_pnl", "avg_drawdown"}
+    assert set(found) >= {"total_sessions", "by_mode", "by_status", "total_pnl", "avg_drawdown"}
+    assert found["by_currency"] == msgspec.to_builtins(expected.by_currency)
+
+
+def test_a_session_and_a_run_are_one_item(dashboard: Dashboard) -> None:
+    sessions = {item["session_id"]: item for item in dashboard.json("/api/live_sessions?status=completed")}
+    runs = {item["run_id"]: item for item in dashboard.json("/runs")}
+    assert sessions
+    for name, item in sessions.items():
+        assert runs[name] == item
+        assert dashboard.json(f"/api/live_sessions/{name}").items() >= item.items()
+        assert dashboard.json(f"/runs/{name}/snapshot").items() >= item.items()
+        assert item["total_pnl"] == pytest.approx(item["realized_pnl"] + item["unrealized_pnl"])
+        assert item["name"].endswith("embedded market")
 
 
 def test_file_that_nobody_can_read_is_a_row(dashboard: Dashboard) -> None:
@@ -53,7 +67,7 @@ def test_file_that_nobody_can_read_is_a_row(dashboard: Dashboard) -> None:
 
 
 def test_detail_holds_what_the_record_holds(dashboard: Dashboard, history: Workspace) -> None:
-    session_id = Views.of(history).rows(Query(status="completed"))[0].session_id
+    session_id = Views.of(history).rows(Query(status="completed"))[0].run_id
     found, record = dashboard.json(f"/api/live_sessions/{session_id}"), Views.of(history).record(session_id)
     assert found["config"]["strategy_name"] == record.config["strategy_name"]
     assert found["metrics"]["equity_end"] == record.metrics["equity_end"]

@@ -258,7 +258,7 @@ def test_wall_and_session_speak_german(workspace: Workspace, run_shadow: Shadow)
 
 def test_questions_of_checks_are_asked_in_the_language_of_the_page(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=1, steps=20)
-    after, before = post_session_checks(Views.of(workspace), record.session_id), workspace.ask(PRE_SESSION)
+    after, before = post_session_checks(Views.of(workspace).look(record.session_id)), workspace.ask(PRE_SESSION)
     german = words("de")
     asked = {f"ask_{check.id}" for check in (*after, *before)}
     assert asked == {key for key in german if key.startswith("ask_")}

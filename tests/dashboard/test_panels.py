@@ -69,8 +69,10 @@ def test_tile_shows_the_figures_of_the_latest_finished_session(workspace: Worksp
     make_history(workspace)
     row = next(row for row in Views.of(workspace).rows() if row.status == "completed")
     said = text(shown(workspace, "snapshot"))
-    assert "shadow ✓ OK kraken · BTC/EUR · donchian_breakout" in said
-    assert wording.signed(row.realized_pnl, "EUR") in said
+    assert "shadow ✓ OK kraken · donchian_breakout on BTC/EUR 1m, embedded market" in said
+    assert f"{wording.signed(row.total_pnl, 'EUR')} Total PnL, net of fees" in said
+    assert f"Realized PnL {wording.signed(row.realized_pnl, 'EUR')}" in said
+    assert row.total_pnl != row.realized_pnl
     assert f"Max drawdown {100 * row.max_drawdown:.2f} %" in said
     assert f"Orders {row.num_orders} Blocked {row.orders_blocked}" in said
 
@@ -131,9 +133,16 @@ def test_unreadable_trading_state_counts_as_no_orders(workspace: Workspace) -> N
 
 def test_today_sums_each_currency_by_itself(workspace: Workspace) -> None:
     make_history(workspace)
-    euros = sum(row.realized_pnl for row in Views.of(workspace).rows() if row.status == "completed")
+    euros = sum(row.total_pnl for row in Views.of(workspace).rows() if row.status == "completed")
     now = datetime.now(UTC).isoformat()
-    add(workspace, "shadow_usd", symbol="BTC/USD", metrics={"realized_pnl": 12.5}, started_at=now, finished_at=now)
+    add(
+        workspace,
+        "shadow_usd",
+        symbol="BTC/USD",
+        metrics={"realized_pnl": 10.0, "unrealized_pnl": 2.5},
+        started_at=now,
+        finished_at=now,
+    )
     add(workspace, "shadow_nan", metrics={"realized_pnl": None}, started_at=now)
     assert f"Today {wording.signed(euros, 'EUR')} · +12.50 USD" in text(shown(workspace, "status"))
 
@@ -141,10 +150,15 @@ def test_today_sums_each_currency_by_itself(workspace: Workspace) -> None:
 def test_trend_sums_up_the_days(workspace: Workspace) -> None:
     make_history(workspace)
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
-    today = sum(row.realized_pnl for row in Views.of(workspace).rows() if row.status == "completed")
+    today = sum(row.total_pnl for row in Views.of(workspace).rows() if row.status == "completed")
     assert "4 sessions on one day so far" in shown(workspace, "trend")
-    add(workspace, "shadow_before", metrics={"realized_pnl": 100.0, "max_drawdown": 0.25}, started_at=yesterday)
-    add(workspace, "shadow_usd", symbol="BTC/USD", metrics={"realized_pnl": 12.5})
+    add(
+        workspace,
+        "shadow_before",
+        metrics={"realized_pnl": 130.0, "unrealized_pnl": -30.0, "max_drawdown": 0.25},
+        started_at=yesterday,
+    )
+    add(workspace, "shadow_usd", symbol="BTC/USD", metrics={"realized_pnl": 10.0, "unrealized_pnl": 2.5})
     html = shown(workspace, "trend")
     assert f'data-figure="total">{wording.signed(today + 100.0, "EUR")}<' in html
     assert "5 sessions in EUR · best day +100.00" in html
@@ -171,7 +185,7 @@ def test_limit_comes_after_the_filter(workspace: Workspace) -> None:
 
 def test_pages_of_the_list_follow_each_other_without_a_gap(workspace: Workspace) -> None:
     make_history(workspace)
-    every = [row.session_id for row in Views.of(workspace).rows()]
+    every = [row.run_id for row in Views.of(workspace).rows()]
     seen, query = list[str](), "limit=3"
     while query:
         html = shown(workspace, "sessions", query)

@@ -32,7 +32,7 @@ def test_page_is_whole_without_any_script_and_without_a_kernel(dashboard: Dashbo
     assert page.status == 200
     assert "<title>Live-Track · peaktrade</title>" in page.body
     for row in Views.of(history).rows():
-        assert row.session_id in page.body
+        assert row.run_id in page.body
     assert HOSTILE not in page.body
     assert "&lt;script&gt;window.stolen" in page.body
     assert "Traceback" not in page.body
@@ -82,7 +82,7 @@ def test_each_page_links_its_json(dashboard: Dashboard, path: str, twin: str) ->
 
 def test_page_agrees_with_the_views(dashboard: Dashboard, history: Workspace) -> None:
     shown = re.findall(r'data-session="([^"]*)"', dashboard.get("/?mode=shadow").body)
-    assert shown == [row.session_id for row in Views.of(history).rows(Query(mode="shadow"))]
+    assert shown == [row.run_id for row in Views.of(history).rows(Query(mode="shadow"))]
 
 
 def test_kernel_page_gets_a_scrubbed_environment_and_its_subject(odd: Dashboard, history: Workspace) -> None:

@@ -20,7 +20,7 @@ from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.scope import GLOBAL, TradingState
 from peaktrade_core.research.preview import preview
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource
@@ -31,7 +31,7 @@ from peaktrade_core.venue.orders import venue_orders
 from peaktrade_core.workspace.workspace import Workspace
 
 ACTIVE = TradingState(scope=GLOBAL.text)
-Run = Callable[..., SessionRecord]
+RunShadow = Callable[..., SessionRecord]
 Command = Callable[..., Any]
 
 
@@ -65,11 +65,11 @@ def order(seq: int, order_id: str, qty: float = 1.0) -> ev.Order:
     ],
 )
 def test_what_became_of_an_order(events: list[ev.AnyEvent], states: dict[str, str]) -> None:
-    found = orders_of(RunRow(run_id="r", state="running"), events)
+    found = orders_of(Run(run_id="r", state="running"), events)
     assert {line.order_id: line.state for line in found} == states
 
 
-def test_the_orders_of_a_session_are_those_of_its_journal(workspace: Workspace, run_shadow: Run) -> None:
+def test_the_orders_of_a_session_are_those_of_its_journal(workspace: Workspace, run_shadow: RunShadow) -> None:
     record = run_shadow(steps=300, strategy="donchian_breakout", seed=7)
     fills = {e.order_id: e.price for e in Views.of(workspace).events(record.session_id) if isinstance(e, ev.Fill)}
     lines = orders(Views.of(workspace)).lines
@@ -79,7 +79,7 @@ def test_the_orders_of_a_session_are_those_of_its_journal(workspace: Workspace, 
     assert {line.order_id for line in orders(Views.of(workspace), only_open=True).lines}.isdisjoint(fills)
 
 
-def test_a_journal_that_cannot_be_read_is_told_beside_the_others(workspace: Workspace, run_shadow: Run) -> None:
+def test_a_journal_that_cannot_be_read_is_told_beside_the_others(workspace: Workspace, run_shadow: RunShadow) -> None:
     good, bad = run_shadow(steps=300, strategy="donchian_breakout"), run_shadow(steps=30)
     (workspace.runs / bad.session_id / "events.jsonl").unlink()
     found = orders(Views.of(workspace))
@@ -89,14 +89,14 @@ def test_a_journal_that_cannot_be_read_is_told_beside_the_others(workspace: Work
 
 def test_the_portfolio_adds_running_sessions_only() -> None:
     rows = [
-        RunRow(
+        Run(
             run_id="a", mode="shadow", symbol="BTC/EUR", state="running", position=0.5, exposure=50.0, realized_pnl=1.0
         ),
-        RunRow(
+        Run(
             run_id="b", mode="shadow", symbol="BTC/EUR", state="silent", position=-0.2, exposure=20.0, realized_pnl=2.0
         ),
-        RunRow(run_id="c", mode="shadow", symbol="BTC/EUR", state="completed", position=9.0, exposure=900.0),
-        RunRow(run_id="d", mode="testnet", symbol="BTC/EUR", state="running"),
+        Run(run_id="c", mode="shadow", symbol="BTC/EUR", state="completed", position=9.0, exposure=900.0),
+        Run(run_id="d", mode="testnet", symbol="BTC/EUR", state="running"),
     ]
     shadow, testnet = portfolio(rows)
     assert (shadow.sessions, shadow.position, shadow.exposure, shadow.realized_pnl) == (2, 0.3, 70.0, 3.0)
@@ -121,7 +121,7 @@ def test_a_running_session_is_in_the_portfolio_and_in_the_status_report(
 @pytest.mark.parametrize("seed", [1, 2, 3, 7])
 @pytest.mark.parametrize("strategy", ["donchian_breakout", "ma_crossover"])
 def test_the_preview_is_what_a_session_does_at_that_bar(
-    workspace: Workspace, run_shadow: Run, seed: int, strategy: str
+    workspace: Workspace, run_shadow: RunShadow, seed: int, strategy: str
 ) -> None:
     found = preview(
         plan_session(workspace, strategy=strategy, seed=seed, warmup_candles=101), ACTIVE, Account.of(workspace).check

@@ -316,7 +316,7 @@ def test_one_failed_is_investigated_and_two_in_a_row_are_a_pause(desk: VenueDesk
     assert (branch(third), third.severity) == ("its_runbook", "medium")  # one that completed breaks the row
     assert conditions(first)["since"] == "warn"
     assert (
-        conditions(diagnose(desk.workspace, Views.of(desk.workspace).rows()[-1].session_id).finding("failed_session"))[
+        conditions(diagnose(desk.workspace, Views.of(desk.workspace).rows()[-1].run_id).finding("failed_session"))[
             "since"
         ]
         == "pass"

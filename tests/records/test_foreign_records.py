@@ -71,7 +71,7 @@ def test_what_nobody_can_read_is_a_row_of_its_own(workspace: Workspace, records:
     assert (bad.status, bad.risk_status) == ("unreadable", "red")
     assert bad.notes.startswith("20260101T000000_live_session_shadow_bad.json: ")
     assert says in bad.notes
-    assert (good.session_id, good.status) == ("old_1", "completed")
+    assert (good.run_id, good.status) == ("old_1", "completed")
     stats = Views.of(workspace).stats()
     assert (stats.total_sessions, stats.by_status) == (2, {"completed": 1, "unreadable": 1})
     assert Views.of(workspace).latest().session_id == "old_1"
@@ -134,12 +134,12 @@ def test_a_foreign_record_is_shown_everywhere(workspace: Workspace, records: Pat
     assert recover(workspace) == []
     (row,) = Views.of(workspace).rows()
     assert row.status == FOREIGN[case].get("status", "completed")
-    assert row.is_live_warning == (case == "live mode")
+    assert (row.mode == "live") == (case == "live mode")
     assert Views.of(workspace).stats().total_sessions == 1
-    checks = post_session_checks(Views.of(workspace), row.session_id)
+    checks = post_session_checks(Views.of(workspace).look(row.run_id))
     assert {check.status for check in checks} <= {"pass", "warn", "fail"}
     for form in ("markdown", "html"):
-        assert row.session_id in session_report(Views.of(workspace), form=form)
+        assert row.run_id in session_report(Views.of(workspace), form=form)
 
 
 @pytest.mark.parametrize("case", FOREIGN)
@@ -169,7 +169,7 @@ def test_a_naive_time_means_utc_and_sorts_among_the_others(workspace: Workspace,
     for hour, zone in ((9, "+00:00"), (13, "+02:00")):
         name = f"20250601T{hour:02}3000_live_session_shadow_s{hour}.json"
         _write(records / name, {**OLD, "session_id": f"s{hour}", "started_at": f"2025-06-01T{hour:02}:30:00{zone}"})
-    assert [row.session_id for row in Views.of(workspace).rows()] == ["s13", "old_1", "s9"]
+    assert [row.run_id for row in Views.of(workspace).rows()] == ["s13", "old_1", "s9"]
     assert Views.of(workspace).record("old_1").started_at == datetime(2025, 6, 1, 10, tzinfo=UTC)
 
 
@@ -192,8 +192,8 @@ def test_a_file_that_vanishes_between_listing_and_reading_is_left_out(
 
     with monkeypatch.context() as patch:
         patch.setattr("peaktrade_core.records.scan.os.scandir", Vanishing)
-        assert "gone" not in [row.session_id for row in Views.of(workspace).rows(Query(status="completed"))]
-    assert [row.session_id for row in Views.of(workspace).rows()] == ["old_1"]
+        assert "gone" not in [row.run_id for row in Views.of(workspace).rows(Query(status="completed"))]
+    assert [row.run_id for row in Views.of(workspace).rows()] == ["old_1"]
 
 
 def test_a_registry_that_is_no_folder_is_said(workspace: Workspace, peaktrade: Callable[..., Any]) -> None:

@@ -92,7 +92,7 @@ def test_whatever_happens_to_the_files_the_index_says_what_they_say(steps: list[
                 registry = make(Path(folder))
             wanted = brute_force(registry.folder)
             assert registry.counts("status") == dict(sorted(wanted["status"].items()))
-            assert registry.sums()[1] == pytest.approx(wanted["pnl"])
+            assert sum(one.realized_pnl for one in registry.sums()) == pytest.approx(wanted["pnl"])
             assert [line.name for line in registry.lines()] == wanted["names"]
             days = {(day.day, day.symbol): day.realized_pnl for day in registry.days()}
             assert days == pytest.approx(wanted["days"])
@@ -128,10 +128,10 @@ def test_an_unchanged_large_folder_is_not_listed_by_a_new_process(
     put(first, 1)
     settle(first)
     with listings(monkeypatch) as seen:
-        assert make(tmp_path).sums()[0] == 1
+        assert make(tmp_path).count() == 1
         assert seen == []
         put(first, 2)
-        assert make(tmp_path).sums()[0] == 2
+        assert make(tmp_path).count() == 2
         assert len(seen) == 1
 
 
@@ -150,11 +150,11 @@ def test_who_writes_a_record_enters_it_so_that_the_folder_need_not_be_listed(
         path = make(tmp_path).write(record(2, metrics={"realized_pnl": 2.5}))
         time.sleep(0.06)
         assert asking.counts("status") == {"completed": 2}
-        assert asking.sums()[0] == 2
+        assert asking.count() == 2
         assert seen == []
         path.with_name("by_hand.json").write_bytes(path.read_bytes())  # not ours: the folder disagrees
         time.sleep(0.06)
-        assert asking.sums()[0] == 3
+        assert asking.count() == 3
         assert len(seen) == 1
     entered = asking.lines()
     (tmp_path / "cache" / "index.sqlite").unlink()
@@ -167,34 +167,34 @@ def test_a_record_is_written_whatever_the_index_is(tmp_path: Path) -> None:
     registry = make(tmp_path)
     path = registry.write(record(1))
     assert path.is_file()
-    assert registry.sums()[0] == 1
+    assert registry.count() == 1
 
 
 def test_beside_a_keeper_no_question_lists_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = make(tmp_path)
     put(registry, 1)
     with registry.kept_fresh(every_s=0.02):
-        assert registry.sums()[0] == 1
+        assert registry.count() == 1
         put(registry, 2)
         deadline = time.monotonic() + 10.0
-        while registry.sums()[0] != 2:
+        while registry.count() != 2:
             assert time.monotonic() < deadline
             time.sleep(0.01)
     with registry.kept_fresh(every_s=60.0), listings(monkeypatch) as seen:
         put(registry, 3)
-        assert registry.sums()[0] == 2
+        assert registry.count() == 2
         assert seen == []
-    assert registry.sums()[0] == 3
+    assert registry.count() == 3
 
 
 def test_an_answer_may_lie_behind_as_far_as_it_is_trusted(tmp_path: Path) -> None:
     registry = Registry(tmp_path / "records", tmp_path / "index.sqlite", trust_s=60.0)
     put(registry, 1)
-    assert registry.sums()[0] == 1
+    assert registry.count() == 1
     put(registry, 2)
-    assert registry.sums()[0] == 1
+    assert registry.count() == 1
     registry.refresh()
-    assert registry.sums()[0] == 2
+    assert registry.count() == 2
 
 
 def test_a_keeper_of_an_unreadable_folder_leaves_the_telling_to_who_asks(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_record_of_the_same_size_and_time_that_replaces_another_is_noticed(tmp
     put(registry, 1, metrics={"realized_pnl": 2.0})
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
-    assert registry.sums()[1] == 2.0
+    assert registry.sums()[0].realized_pnl == 2.0
 
 
 def test_a_changed_record_takes_its_figures_out_of_the_old_sums(tmp_path: Path) -> None:
@@ -224,8 +224,8 @@ def test_a_changed_record_takes_its_figures_out_of_the_old_sums(tmp_path: Path) 
     assert registry.counts("status") == {"completed": 1, "started": 1}
     put(registry, 1, status="failed", metrics={"realized_pnl": 0.3})
     assert registry.counts("status") == {"completed": 1, "failed": 1}
-    assert registry.sums(Query(status="started")) == (0, 0.0, None)
-    assert registry.sums(Query(status="failed"))[1] == 0.3
+    assert registry.sums(Query(status="started")) == []
+    assert registry.sums(Query(status="failed"))[0].realized_pnl == 0.3
 
 
 def test_since_and_the_order_of_ends(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_since_and_the_order_of_ends(tmp_path: Path) -> None:
         put(registry, number, finished_at=None if number == 3 else ended)
     since = NOON + timedelta(minutes=4)
     assert [line.started_at.minute for line in registry.lines(Query(since=since))] == [5, 4]
-    assert registry.sums(Query(since=since))[0] == 2
+    assert registry.count(Query(since=since)) == 2
     assert [line.started_at.minute for line in registry.lines(Query(by_end=True))] == [0, 1, 2, 4, 5]
     late = NOON + timedelta(days=1, hours=-1)
     assert [line.started_at.minute for line in registry.lines(Query(by_end=True, since=late))] == [0, 1]
@@ -256,7 +256,7 @@ def test_notes_in_lists_are_short_and_whole_in_the_record(workspace: Workspace) 
     put(Registry.of(workspace), 1, status="failed", error="Boom: " + "x" * 100_000)
     (row,) = Views.of(workspace).rows()
     assert len(row.notes) < 2100
-    assert len(Views.of(workspace).record(row.session_id).error or "") > 100_000
+    assert len(Views.of(workspace).record(row.run_id).error or "") > 100_000
 
 
 def test_trends_are_summed_by_day_and_currency(workspace: Workspace) -> None:

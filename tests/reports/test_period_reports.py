@@ -58,10 +58,17 @@ def put(
         started_at=begins,
         finished_at=begins + lasts if lasts else None,
         created_at=begins,
-        metrics={**template.metrics, **metrics} if lasts else {},
+        metrics={**template.metrics, **_ending(metrics)} if lasts else {},
     )
     Registry.of(workspace).write(record)
     return session_id
+
+
+def _ending(metrics: dict[str, object]) -> dict[str, object]:
+    """Return metrics with the equity that their realized PnL and an open loss of 0.25 lead to."""
+    if not isinstance(pnl := metrics.get("realized_pnl"), (int, float)):
+        return metrics
+    return {**metrics, "unrealized_pnl": -0.25, "equity_end": 10_000.0 + pnl - 0.25}
 
 
 def text(workspace: Workspace, date: str = "2026-01-05") -> str:
@@ -90,7 +97,9 @@ def test_the_figures_of_a_day_are_those_of_the_views(workspace: Workspace, templ
     ours = {result.currency: (result.sessions, result.realized_pnl) for result in summary.by_currency}
     theirs = {day.currency: (day.sessions, day.realized_pnl) for day in Views.of(workspace).daily(DAY)}
     assert ours == theirs == {"EUR": (2, 11.5), "USD": (1, -4.25)}
-    assert "+11.50 EUR · \N{MINUS SIGN}4.25 USD" in text(workspace)
+    totals = {day.currency: day.total_pnl for day in Views.of(workspace).daily(DAY)}
+    assert {result.currency: result.total_pnl for result in summary.by_currency} == totals == {"EUR": 11.0, "USD": -4.5}
+    assert "+11.00 EUR · \N{MINUS SIGN}4.50 USD" in text(workspace)
     assert [result.realized_pnl for result in summary.before] == [99.0]
 
 
@@ -98,9 +107,9 @@ def test_a_session_over_midnight_is_counted_once_and_told_twice(workspace: Works
     over = put(workspace, template, 1, begins=DAY - timedelta(hours=1), lasts=timedelta(hours=2), realized_pnl=7.0)
     open_ = put(workspace, template, 2, begins=DAY + timedelta(hours=1), status="started", lasts=None)
     first, second = open_day(workspace, "2026-01-04"), open_day(workspace, "2026-01-05")
-    assert [row.session_id for row in first.sessions] == [over]
-    assert [row.session_id for row in second.carried] == [over]
-    assert [row.session_id for row in second.still_open] == [open_]
+    assert [row.run_id for row in first.sessions] == [over]
+    assert [row.run_id for row in second.carried] == [over]
+    assert [row.run_id for row in second.still_open] == [open_]
     assert next(one for one in second.attention if one.id == "open").status == WARN
 
 

@@ -120,9 +120,10 @@ def test_bars_without_figures_are_left_out_and_said(tmp_path: Path) -> None:
 
 def test_a_detail_tells_what_the_journal_holds(workspace: Workspace, run_shadow: Callable[..., SessionRecord]) -> None:
     done = run_shadow(steps=600, seed=5)
-    detail = Views.of(workspace).detail(done.session_id)
+    detail = Views.of(workspace).look(done.session_id)
     assert encode_record(detail.record) == encode_record(done)
-    assert detail.row == Views.of(workspace).row(done.session_id)
+    assert detail.run == Views.of(workspace).run(done.session_id)
+    assert msgspec.to_builtins(detail.tally.metrics()) == done.metrics
     assert len(detail.journal.fills) == detail.journal.all_fills == done.metrics["num_orders"] > 0
     assert detail.journal.denials == done.metrics["deny_codes"]
     assert detail.journal.recent[-1] == Views.of(workspace).events(done.session_id)[-1]
@@ -140,12 +141,12 @@ def test_a_detail_of_a_broken_journal_or_foreign_record_says_so(
     journal = RunFolder(workspace.runs, done.session_id).journal
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:10], b"rubbish\n", *lines[10:]]))
-    detail = Views.of(workspace).detail(done.session_id)
+    detail = Views.of(workspace).look(done.session_id)
     assert len(detail.journal.recent) == 10
     assert "line 11" in detail.journal.faults[0]
     assert Views.of(workspace).curves(done.session_id).bars == 20
     journal.unlink()
-    assert "No such file" in Views.of(workspace).detail(done.session_id).journal.faults[0]
+    assert "No such file" in Views.of(workspace).look(done.session_id).journal.faults[0]
 
 
 def test_a_start_without_balance_does_not_break_the_detail(
@@ -157,7 +158,7 @@ def test_a_start_without_balance_does_not_break_the_detail(
     event = msgspec.json.decode(start)
     event["config"] = {"start_balance": "none"}
     journal.write_bytes(msgspec.json.encode(event) + b"\n" + b"".join(rest))
-    told = Views.of(workspace).detail(done.session_id).journal
+    told = Views.of(workspace).look(done.session_id).journal
     assert told.limits == ()
     assert "use of limits cannot be computed" in told.faults[0]
     assert any(type(event) is BarDone for event in told.recent)

@@ -172,7 +172,7 @@ def test_a_record_without_a_folder_says_so(workspace: Workspace, run_shadow: Cal
 @pytest.mark.parametrize("run_id", ["nobody", "..", "../../etc", "", "a/b", "x" * 400])
 def test_an_unknown_run_is_not_found(workspace: Workspace, run_id: str) -> None:
     views = Views.of(workspace)
-    for ask in (views.run, lambda i: views.tail(i, 5), lambda i: views.run_alerts(i, 5), views.curves, views.detail):
+    for ask in (views.run, lambda i: views.tail(i, 5), lambda i: views.run_alerts(i, 5), views.curves, views.look):
         with pytest.raises(SessionNotFoundError):
             ask(run_id)
 

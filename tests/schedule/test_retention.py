@@ -126,7 +126,7 @@ def test_an_archive_holds_the_folder_byte_for_byte_and_the_record_stays(
         packed = tar.extractfile(f"{run_id}/events.jsonl")
         assert packed is not None
         assert packed.read() == journal
-    assert Views.of(workspace).row(run_id).status == "completed"
+    assert Views.of(workspace).run(run_id).status == "completed"
     log = (workspace.home / "logs" / "operations.log").read_text()
     assert f"retention archive run {run_id} by ada" in log
     assert "sha256" in log

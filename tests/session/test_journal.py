@@ -88,7 +88,9 @@ def test_a_broken_journal_fails_the_check_and_the_command_still_answers(
     path = RunFolder(workspace.runs, record.session_id).journal
     lines = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join([*lines[:5], b"{", *lines[6:]]) + b"\n")
-    (found,) = [check for check in post_session_checks(Views.of(workspace), record.session_id) if check.id == "journal"]
+    (found,) = [
+        check for check in post_session_checks(Views.of(workspace).look(record.session_id)) if check.id == "journal"
+    ]
     assert (found.status, f"{path}, line 6: " in found.evidence) == ("fail", True)
     assert found.next_step.startswith("Restore the run folder")
     shown = peaktrade("session", "show", "latest")

@@ -104,7 +104,7 @@ def stopped_by(number: int, start: Callable[..., Any], workspace: Workspace) -> 
     """Start a paced session, send it a signal after its first bars, and return its exit code and record."""
     process = start("session", "run", "--timeframe", "1s", "--pace", "200", "--steps", "100000", "--json")
     wait_until(lambda: any(r.num_orders is None for r in Views.of(workspace).rows()))
-    folder = RunFolder(workspace.runs, Views.of(workspace).rows()[0].session_id)
+    folder = RunFolder(workspace.runs, Views.of(workspace).rows()[0].run_id)
     wait_until(lambda: folder.journal.exists() and folder.journal.read_bytes().count(b'"bar"') > 3)
     process.send_signal(number)
     out, _ = process.communicate(timeout=20)
@@ -210,4 +210,4 @@ def test_a_recovered_run_of_another_machine_is_left_alone(
     monkeypatch.setattr("peaktrade_core.session.recovery.this_host", lambda: "elsewhere")
     assert recover(workspace) == []
     assert Views.of(workspace).rows()[0].status == "started"
-    assert os.path.isdir(RunFolder(workspace.runs, Views.of(workspace).rows()[0].session_id).path)
+    assert os.path.isdir(RunFolder(workspace.runs, Views.of(workspace).rows()[0].run_id).path)

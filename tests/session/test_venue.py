@@ -86,7 +86,7 @@ def test_refused_orders_are_withdrawn_and_counted(workspace: Workspace, trade: T
     assert metrics["orders_generated"] == sum(
         metrics[name] for name in ("orders_executed", "orders_blocked_risk", "orders_rejected", "orders_open")
     )
-    assert {check.id: check.status for check in post_session_checks(Views.of(workspace), record.session_id)}[
+    assert {check.id: check.status for check in post_session_checks(Views.of(workspace).look(record.session_id))}[
         "ledger"
     ] == "pass"
 

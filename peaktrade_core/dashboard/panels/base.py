@@ -7,18 +7,19 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
 
 from peaktrade_core.base.clock import iso
-from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
+from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.panels.charts import drawn
 from peaktrade_core.dashboard.words import words
 from peaktrade_core.runs.handbook import next_step
-from peaktrade_core.runs.views import Views
+from peaktrade_core.runs.run import name_of, verdict_of
+from peaktrade_core.runs.views import Look, Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.drawing import times_of
 from peaktrade_core.workspace.workspace import Workspace
@@ -27,16 +28,30 @@ CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configu
 SUBJECT = "PEAKTRADE_PAGE_SUBJECT"  # what the page is about: the id in its address
 
 
-class Asked(NamedTuple):
-    """What a page was asked for.
+class Asked:
+    """What a page was asked for, and the one look that its panels take at the run that it is about.
 
     Attributes:
         query: the URL's query string.
         subject: the id in the page's path, None for a page that is about no single thing.
     """
 
-    query: str = ""
-    subject: str | None = None
+    def __init__(self, query: str = "", subject: str | None = None) -> None:
+        self.query, self.subject = query, subject
+        self._look: Look | None = None
+
+    def look(self, workspace: Workspace) -> Look:
+        """Return the look at the run that the page is about, taken when its first panel asks.
+
+        Raises:
+            SessionNotFoundError: its address names none, or none that there is.
+        """
+        if self._look is None:
+            if not self.subject:
+                raise SessionNotFoundError("the address names no session; open one from the list")
+            views = Views.of(workspace)
+            self._look = views.look(views.resolve(self.subject) if self.subject == "latest" else self.subject)
+        return self._look
 
 
 _UNSERVED = """<style>
@@ -90,6 +105,7 @@ class Page:
     def __init__(self, open_workspace: Callable[[], Workspace], query: str = "", subject: str | None = None) -> None:
         self._open = open_workspace
         self._asked = Asked(query, subject)
+        self._shown: set[str] = set()
 
     def panel(self, name: str) -> Html:
         """Return one panel by name; its own failure becomes its content.
@@ -99,6 +115,9 @@ class Page:
         """
         if name not in PANELS:
             raise UnknownNameError("panel", name, sorted(PANELS))
+        if name in self._shown:  # shown anew, as by a cell that runs again: with a new look
+            self._asked, self._shown = Asked(self._asked.query, self._asked.subject), set()
+        self._shown.add(name)
         language = "en"
         try:
             workspace = self._open()
@@ -194,6 +213,8 @@ def _templates() -> jinja2.Environment:
     env.filters["times"] = times_of
     env.filters["drawn"] = drawn
     env.filters["next_step"] = next_step
+    env.filters["run_name"] = name_of
+    env.filters["verdict"] = verdict_of
     return env
 
 

@@ -14,7 +14,7 @@ PAGE_ROWS, MOST_ROWS = 50, 500
 LONGEST_AGE = 3650  # days
 DEEPEST = 10_000_000  # rows
 LATEST = "started_at"
-SORTS = (LATEST, "realized_pnl", "max_drawdown", "num_orders")
+SORTS = (LATEST, "total_pnl", "realized_pnl", "max_drawdown", "num_orders")
 
 
 class Filters(NamedTuple):

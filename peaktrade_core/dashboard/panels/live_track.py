@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from itertools import accumulate
 from typing import Any
 
-from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.filters import LATEST, Filters, read_filters
 from peaktrade_core.records.registry import Query, Registry
-from peaktrade_core.runs.run_views import RunRow
-from peaktrade_core.runs.views import SessionRow, Views
-from peaktrade_core.show import wording
+from peaktrade_core.runs.run import ENDED, Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
-FINISHED = ("completed", "failed", "aborted")
 TREND_DAYS = 30
 DAYS = (1, 7, 30, 90)
 CHOICES = 30  # strategies or symbols in a list
@@ -66,9 +62,8 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
     rows = views.rows(Query(since=views.now().replace(hour=0, minute=0, second=0, microsecond=0)))
     earned: dict[str, float] = {}
     for row in rows:
-        if row.realized_pnl is not None and row.status in FINISHED:
-            currency = wording.quote_currency(row.symbol)
-            earned[currency] = earned.get(currency, 0.0) + row.realized_pnl
+        if row.total_pnl is not None and row.status in ENDED:
+            earned[row.currency] = earned.get(row.currency, 0.0) + row.total_pnl
     return {
         "whole": whole(workspace),
         "unreadable": views.count(Query(status=UNREADABLE)),
@@ -76,24 +71,14 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
     }
 
 
-def runs_of(workspace: Workspace, rows: Sequence[SessionRow]) -> dict[str, RunRow]:
-    """Return how the sessions without an end stand by now: whether their process lives, and the figures so far."""
-    found = {}
-    for row in rows:
-        if row.status == "started":
-            with suppress(SessionNotFoundError):  # gone since it was listed
-                found[row.session_id] = Views.of(workspace).run(row.session_id)
-    return found
-
-
 @panel("snapshot")
 def _snapshot(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: how did the latest finished session end?"""
-    found = [row for status in FINISHED for row in Views.of(workspace).rows(Query(status=status, limit=1))]
+    found = [row for status in ENDED for row in Views.of(workspace).rows(Query(status=status, limit=1))]
     return {"row": max(found, key=_ended, default=None)}
 
 
-def _ended(row: SessionRow) -> float:
+def _ended(row: Run) -> float:
     """Return when a session ended, or at least began [s since epoch]."""
     moment = row.ended_at or row.started_at
     return moment.timestamp() if moment else 0.0
@@ -108,7 +93,7 @@ def _trend(workspace: Workspace, _: Asked) -> dict[str, Any]:
         counts[day.currency] = counts.get(day.currency, 0) + day.sessions
     currency = max(counts, key=lambda name: counts[name], default="")
     days = [day for day in every if day.currency == currency]
-    sums = list(accumulate(day.realized_pnl for day in days))
+    sums = list(accumulate(day.total_pnl for day in days))
     moments = [datetime.combine(day.day, time(), UTC) for day in days]
     curves = [
         Curve("total_pnl", sums, currency, step=True, filled=True),
@@ -128,8 +113,8 @@ def _trend(workspace: Workspace, _: Asked) -> dict[str, Any]:
         "currency": currency,
         "charts": charts,
         "total": sums[-1] if sums else 0.0,
-        "best": max(days, key=lambda day: day.realized_pnl, default=None),
-        "worst": min(days, key=lambda day: day.realized_pnl, default=None),
+        "best": max(days, key=lambda day: day.total_pnl, default=None),
+        "worst": min(days, key=lambda day: day.total_pnl, default=None),
     }
 
 
@@ -144,7 +129,6 @@ def _sessions(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     total = facets.total
     return {
         "rows": rows,
-        "runs": runs_of(workspace, rows),
         "total": total,
         "chosen": chosen,
         "latest": LATEST,

@@ -8,7 +8,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.dashboard.panels.alerts import urgency
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.live_track import status
-from peaktrade_core.runs.run_views import ACTIVE, ENDED
+from peaktrade_core.runs.run import ACTIVE, ENDED
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 

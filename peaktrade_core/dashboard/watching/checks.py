@@ -75,7 +75,7 @@ def dashboard(shown: Shown) -> Found:
 )
 def live_track(shown: Shown) -> Found:
     """Compare the newest sessions there with those of the registry; an empty registry must be shown as empty."""
-    ours = [row.session_id for row in Views.of(shown.workspace).rows(Query(limit=SHOWN))]
+    ours = [row.run_id for row in Views.of(shown.workspace).rows(Query(limit=SHOWN))]
     try:
         theirs = [row["session_id"] for row in _get(f"{shown.base}/api/live_sessions?limit={SHOWN}")]
     except (*_SILENT, KeyError, TypeError) as error:

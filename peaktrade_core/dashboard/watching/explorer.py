@@ -5,19 +5,27 @@ The filters are those of the dashboard's address, so that notebook, page and com
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from typing import Any
 
 from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.dashboard.panels.filters import Filters, read_filters
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.notebook import Session
-from peaktrade_core.runs.repeat import missing_settings, repeat_command
+from peaktrade_core.runs.columns import RUNS, SESSIONS
+from peaktrade_core.runs.sums import Stats
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import BAD, TONE_OF, Cell, Table
+from peaktrade_core.show.table import Cell, Table
+from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
 ANY = "any"
+NEEDED = ("strategy_name", "params", "symbol", "timeframe", "feed", "warmup_candles", "position_fraction",
+          "start_balance", "fee_bps", "slippage_bps", "risk_limits")  # fmt: skip
+_FLAGS = ("symbol", "timeframe", "feed", "seed", "candles", "steps", "warmup_candles", "position_fraction",
+          "start_balance")  # fmt: skip
 
 
 def explore_sessions(workspace: Workspace, mode: str = ANY, status: str = ANY, limit: int = 20) -> Table:
@@ -28,26 +36,13 @@ def explore_sessions(workspace: Workspace, mode: str = ANY, status: str = ANY, l
     """
     chosen = _filters(mode, status)._replace(limit=limit)
     flags = "".join(f" --{k} {v}" for k, v in (("mode", chosen.mode), ("status", chosen.status)) if v)
-    rows = [
-        (
-            row.session_id,
-            Cell(f"⚠ {row.mode}" if row.is_live_warning else row.mode, BAD if row.is_live_warning else ""),
-            Cell(wording.badge(row.status), TONE_OF.get(row.status, "")),
-            wording.minute(row.started_at),
-            wording.duration(row.duration_seconds),
-            wording.signed(row.realized_pnl, wording.quote_currency(row.symbol)),
-            wording.percent(row.max_drawdown),
-            wording.count(row.num_orders),
-        )
-        for row in Views.of(workspace).rows(chosen.query(Views.of(workspace).now()))
-    ]
+    rows = Views.of(workspace).rows(chosen.query(Views.of(workspace).now()))
     total = Views.of(workspace).count(Query(mode=chosen.mode, status=chosen.status))
     note = f"{len(rows)} of {total}. On the dashboard: {chosen._replace(limit=50).link()} In a terminal: " + (
         f"peaktrade session list{flags} --limit {limit}"
     )
-    columns = ("Session", "Mode", "Status", "Started (UTC)", "Duration", "PnL", "Max DD", "Orders")
     empty = "No session passes the filters. Take them off: mode and status any."
-    return Table("Sessions", columns, rows, numbers=(5, 6, 7), note=note, empty=empty)
+    return RUNS.table("Sessions", rows, SESSIONS, note=note, empty=empty)
 
 
 def _filters(mode: str, status: str) -> Filters:
@@ -64,11 +59,18 @@ def figures_table(workspace: Workspace, mode: str = ANY, status: str = ANY) -> T
         ("Sessions", wording.count(stats.total_sessions)),
         ("By mode", _counted(stats.by_mode)),
         ("By status", _counted(stats.by_status)),
-        ("Total PnL", wording.signed(stats.total_pnl)),
+        (wording.TOTAL, _each(stats, "total_pnl")),
+        (wording.REALIZED, _each(stats, "realized_pnl")),
         ("Average drawdown", wording.percent(stats.avg_drawdown)),
     ]
     link = chosen.link().removeprefix("/")
     return Table("Figures", ("", ""), rows, note=f"The same for programs: /api/live_sessions/stats{link}")
+
+
+def _each(stats: Stats, name: str) -> str:
+    """Return a figure in each currency: money of different ones is never added."""
+    found = [wording.signed(getattr(one, name), one.currency) for one in stats.by_currency]
+    return ", ".join(found) or wording.NOTHING
 
 
 def _counted(counts: Mapping[str, int]) -> str:
@@ -90,6 +92,33 @@ def _shown(value: object) -> str:
             f"{name} {part:g}" if isinstance(part, float) else f"{name} {part}" for name, part in value.items()
         )
     return str(value)
+
+
+def missing_settings(record: SessionRecord) -> list[str]:
+    """Return what a record lacks for its session to be repeated; empty when it can be."""
+    lacking = [name for name in NEEDED if record.setting(name) is None]
+    if record.setting("seed") is None and not record.setting("data_sha256"):
+        lacking.append("seed or data_sha256")
+    return lacking
+
+
+def repeat_command(record: SessionRecord) -> str:
+    """Return the command line of a session: the recorded one, else one from its configuration."""
+    if record.cli_args:
+        return shlex.join(map(str, record.cli_args))
+    given: list[str] = ["peaktrade", "session", "run"]
+    if record.mode == "testnet":
+        given += ["--mode", "testnet"]
+    if record.setting("strategy_name"):
+        given += ["--strategy", str(record.setting("strategy_name"))]
+    for name in _FLAGS:
+        value: Any = record.setting(name)
+        if value not in (None, ""):
+            given += [f"--{name.replace('_', '-')}", str(value)]
+    params = record.setting("params")
+    for key, value in params.items() if isinstance(params, Mapping) else ():
+        given += ["--param", f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"]
+    return shlex.join(given)
 
 
 def detail_checks(session: Session) -> list[Check]:

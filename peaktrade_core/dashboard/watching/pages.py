@@ -17,12 +17,13 @@ import msgspec
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, answers, question
 from peaktrade_core.dashboard.watching.probe import FILTERED, SNAPSHOT, Answer, Seen
 from peaktrade_core.records.registry import Query
-from peaktrade_core.runs.run_views import ENDED
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import ENDED, Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
-COMPARED = ("status", "mode", "symbol", "started_at", "ended_at", "realized_pnl", "max_drawdown", "num_orders", "notes")
+COMPARED = ("status", "mode", "symbol", "started_at", "ended_at", "realized_pnl", "total_pnl", "max_drawdown", "num_orders",
+            "notes")  # fmt: skip
 _RESTART = "Start it again: `peaktrade dashboard`; a port that is taken: another with --port."
 
 
@@ -172,7 +173,7 @@ def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[
         SessionNotFoundError: no record has that id.
     """
     if session_id:
-        Views.of(workspace).row(session_id)
+        Views.of(workspace).look(session_id)  # raises where there is none
     asked = (agree, stats, filters, *((listed, detail) if session_id else ()))
     return answers(asked, Compared(workspace, seen, session_id))
 
@@ -188,7 +189,7 @@ def agree(compared: Compared) -> Found:
         [one for one in Views.of(compared.workspace).rows(Query(limit=50)) if one.status in ENDED],
         compared.theirs,
     )
-    differing = [one.session_id for one in ours if not _same(one, theirs.get(one.session_id))]
+    differing = [one.run_id for one in ours if not _same(one, theirs.get(one.run_id))]
     told = f"different: {', '.join(differing[:3])}" if differing else f"{len(ours)} sessions equal"
     return not differing and bool(theirs or not ours), told
 
@@ -218,7 +219,7 @@ def filters(compared: Compared) -> Found:
     found = compared.seen.json(f"/api/live_sessions?limit=50&{FILTERED}")
     told = [one.get("session_id") for one in found if isinstance(one, dict)] if isinstance(found, list) else None
     page = compared.seen.answers.get(f"/?{FILTERED}", Answer(0, "")).body
-    shown, ours = re.findall(r'data-session="([^"]*)"', page), [row.session_id for row in rows]
+    shown, ours = re.findall(r'data-session="([^"]*)"', page), [row.run_id for row in rows]
     same = told == ours == shown
     return same, f"{len(ours)} sessions" if same else f"API {len(told or ())}, page {len(shown)} of {len(ours)}"
 
@@ -242,8 +243,8 @@ def listed(compared: Compared) -> Found:
 )
 def detail(compared: Compared) -> Found:
     """Look for the figures on the session's page."""
-    views, session_id = Views.of(compared.workspace), compared.session_id
-    row, record, quoted = views.row(session_id), views.record(session_id), quote(session_id, safe="")
+    look, quoted = Views.of(compared.workspace).look(compared.session_id), quote(compared.session_id, safe="")
+    row, record = look.run, look.record
     told = compared.seen.mapping(f"/api/live_sessions/{quoted}")
     page = compared.seen.answers.get(f"/session/{quoted}", Answer(0, ""))
     figures = [wording.money(record.metric("equity_end")), wording.percent(record.metric("max_drawdown"))]
@@ -253,7 +254,7 @@ def detail(compared: Compared) -> Found:
     return well, f"missing: {', '.join(absent)}" if absent else "complete"
 
 
-def _same(row: SessionRow, told: object) -> bool:
+def _same(row: Run, told: object) -> bool:
     """Return whether an item of the API says what a row says."""
     ours = msgspec.to_builtins(row)
     return isinstance(told, dict) and all(told.get(name) == ours[name] for name in COMPARED)

@@ -15,7 +15,7 @@ from peaktrade_core.desk.smoke import smoke
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.runbook import Runbook
-from peaktrade_core.runs.run_views import ACTIVE, RunRow
+from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as jn
@@ -69,7 +69,7 @@ class Restarted(NamedTuple):
     """A run that was started again."""
 
     workspace: Workspace
-    row: RunRow
+    row: Run
 
 
 @question(
@@ -102,7 +102,7 @@ def signals(run: Restarted) -> Found:
 @question("limits", "Are risk limits in force for it?", "Stop it: a run without limits must not trade.")
 def limits(run: Restarted) -> Found:
     """Look whether the run is held to limits: its own, and a trading state that can be read."""
-    found = Views.of(run.workspace).record(run.row.run_id).setting("risk_limits")
+    found = Views.of(run.workspace).look(run.row.run_id).record.setting("risk_limits")
     state = TradingStates.of(run.workspace).read(GLOBAL)
     count = len(found) if isinstance(found, dict) else 0
     return count > 0, f"{count} limits in its record, trading state {state.state}"

@@ -14,10 +14,12 @@ from peaktrade_core.dashboard.watching.probe import Seen, seen_rows
 from peaktrade_core.dashboard.watching.watch import recent_evidence
 from peaktrade_core.fleet.during_session import Watched, watch_runs
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.columns import state_cell
 from peaktrade_core.runs.questions import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import BAD, GOOD, TONE_OF, Cell, Table
+from peaktrade_core.show.table import BAD, GOOD, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 _STATUS_MEANS = {
@@ -60,20 +62,22 @@ def tile_table(workspace: Workspace) -> Table:
         empty = "No sessions found. The first appears here after a shadow or testnet run: `peaktrade session run`."
         return Table("The latest session, as the tile shows it", (), [], empty=empty)
     row = rows[0]
-    means, action = _STATUS_MEANS.get(row.status, ("a record of a foreign writer, or a torn one", "look at the file"))
-    record = Views.of(workspace).record(row.session_id) if row.status != "unreadable" else None
+    means, action = _STATUS_MEANS.get(
+        row.status or "", ("a record of a foreign writer, or a torn one", "look at the file")
+    )
+    record = Views.of(workspace).record(row.run_id) if row.status != "unreadable" else None
     balance = record.setting("start_balance") if record else None
-    share = (row.realized_pnl or 0.0) / balance if isinstance(balance, (int, float)) and balance else 0.0
+    share = (row.total_pnl or 0.0) / balance if isinstance(balance, (int, float)) and balance else 0.0
     deep = (row.max_drawdown or 0.0) >= DRAWDOWN_REVIEW
-    live = row.is_live_warning
+    live = row.mode == "live"
     lines = [
-        ("Session", row.session_id, "its id: name it in every note", ""),
+        ("Session", row.run_id, "its id: name it in every note", ""),
         ("Mode", Cell(f"⚠ {row.mode}" if live else row.mode, BAD if live else ""), _mode_means(row), ""),
-        ("Status", Cell(wording.badge(row.status), TONE_OF.get(row.status, "")), means, action),
+        ("Status", state_cell(row), means, action),
         (
-            "Realized PnL",
-            wording.signed(row.realized_pnl, wording.quote_currency(row.symbol)),
-            f"{wording.percent(share)} of the start balance, net of fees",
+            wording.TOTAL,
+            wording.signed(row.total_pnl, row.currency),
+            f"{wording.percent(share)} of the start balance, net of fees; realized {wording.signed(row.realized_pnl)}",
             "risk review" if share <= -0.02 else "",
         ),
         (
@@ -93,7 +97,7 @@ def tile_table(workspace: Workspace) -> Table:
     return Table("The latest session, as the tile shows it", columns, lines)
 
 
-def _mode_means(row: SessionRow) -> str:
+def _mode_means(row: Run) -> str:
     means = {
         "shadow": "simulated fills, nothing leaves this machine",
         "testnet": "each order is also put to a venue that cannot trade it",
@@ -102,7 +106,7 @@ def _mode_means(row: SessionRow) -> str:
     return means.get(row.mode, "peaktrade writes no such mode: an incident")
 
 
-def _note_step(row: SessionRow) -> str:
+def _note_step(row: Run) -> str:
     return "look into it at once" if row.status in ("failed", "unreadable") else ""
 
 
@@ -115,9 +119,7 @@ def series_checks(workspace: Workspace, limit: int = 20) -> list[Check]:
     ended = [row for row in rows if row.status in ("completed", "failed", "aborted")]
     streak = next((n for n, row in enumerate(ended) if row.status != "failed"), len(ended))
     deep = [row for row in ended if (row.max_drawdown or 0.0) >= DRAWDOWN_PAUSE]
-    idle = [
-        row for row in ended if row.num_orders == 0 and (Views.of(workspace).run(row.session_id).step or 0) >= LONG_BARS
-    ]
+    idle = [row for row in ended if row.num_orders == 0 and (row.step or 0) >= LONG_BARS]
     odd = [row for row in rows if row.mode not in ("shadow", "testnet", "paper") and row.status != "unreadable"]
     late = [row for row in ended if not row.started_at or not row.ended_at or row.ended_at < row.started_at]
     swings = _swings(ended)
@@ -145,27 +147,25 @@ def series_checks(workspace: Workspace, limit: int = 20) -> list[Check]:
     ]  # fmt: skip
 
 
-def _found(
-    id: str, question: str, rows: Sequence[SessionRow], good: str, step: str, *, otherwise: Status = WARN
-) -> Check:
+def _found(id: str, question: str, rows: Sequence[Run], good: str, step: str, *, otherwise: Status = WARN) -> Check:
     """Return a check that no session was found."""
-    told = ", ".join(row.session_id for row in rows[:3])
+    told = ", ".join(row.run_id for row in rows[:3])
     return check(id, question, not rows, f"{len(rows)}: {told}" if rows else good, step, otherwise=otherwise)
 
 
-def _swings(ended: Sequence[SessionRow]) -> list[SessionRow]:
+def _swings(ended: Sequence[Run]) -> list[Run]:
     """Return the sessions whose PnL is far larger than the others' median; none of fewer than five."""
-    sizes = sorted(abs(row.realized_pnl) for row in ended if row.realized_pnl)
+    sizes = sorted(abs(row.total_pnl) for row in ended if row.total_pnl)
     if len(sizes) < 5:
         return []
     median = sizes[len(sizes) // 2]
-    return [row for row in ended if abs(row.realized_pnl or 0.0) > SWING * median]
+    return [row for row in ended if abs(row.total_pnl or 0.0) > SWING * median]
 
 
-def _untreated(workspace: Workspace, ended: Sequence[SessionRow]) -> list[SessionRow]:
+def _untreated(workspace: Workspace, ended: Sequence[Run]) -> list[Run]:
     """Return the failed sessions about which no finished runbook left evidence."""
     failed = [row for row in ended if row.status == "failed"]
     if not failed:
         return []
     treated = {record.subject for record in recent_evidence(workspace) if record.ended_at is not None}
-    return [row for row in failed if row.session_id not in treated]
+    return [row for row in failed if row.run_id not in treated]

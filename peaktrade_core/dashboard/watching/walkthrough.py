@@ -21,11 +21,13 @@ from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session, run_planned_session
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
+from peaktrade_core.runs.columns import state_cell
 from peaktrade_core.runs.handbook import next_step
+from peaktrade_core.runs.standing import run_of
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import TONE_OF, Cell, Table
+from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.trading.strategies import all_strategies, register, scratch_registry
 from peaktrade_core.workspace.config import CONFIG
 from peaktrade_core.workspace.workspace import Workspace
@@ -147,13 +149,13 @@ def walk_failure_table(session: Session) -> Table:
     """Return what a failed session leaves, and what to do: its row, its error, its record, the next step."""
     record, workspace = session.record, session.workspace
     path = Registry.of(workspace).path_of(record).relative_to(workspace.home).as_posix()
-    pnl = wording.signed(record.metric("realized_pnl"), session.currency)
+    pnl = wording.signed(run_of(record).total_pnl, session.currency)
     rows: list[tuple[object, object]] = [
         ("Session", session.id),
-        ("Status", Cell(wording.badge(record.status), TONE_OF.get(record.status, ""))),
+        ("Status", state_cell(run_of(record))),
         ("Error", record.error or wording.NOTHING),
         ("Record", path),
-        ("Saved", f"{len(session.events):,} events up to the error, PnL {pnl}"),
+        ("Saved", f"{len(session.events):,} events up to the error, total PnL {pnl}"),
         ("Do", next_step(record.error or "")),
         ("Runbook", Cell("`peaktrade runbook run incident_failed_session -p session_id=…`", code=True)),
     ]

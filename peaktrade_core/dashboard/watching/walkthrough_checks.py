@@ -111,7 +111,7 @@ def walk_agreement_checks(session: Session, seen: Seen) -> list[Check]:
     """
     record, page = session.record, seen.answers.get("/", Answer(0, "")).body
     told = seen.mapping(f"/api/live_sessions/{session.id}")
-    tally = Views.of(session.workspace).tally(session.id).metrics()
+    tally = Views.of(session.workspace).look(session.id).tally.metrics()
     pnl, drawdown = _figures(session)
     same = "Open an incident: two places tell different figures of one session."
     sources = {

@@ -17,7 +17,8 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.diagnosis.findings import Finding
 from peaktrade_core.runs.handbook import Kind, condition, handbook, names_of_errors
 from peaktrade_core.runs.questions import DRAWDOWN_REVIEW
-from peaktrade_core.runs.views import SessionRow, Views
+from peaktrade_core.runs.run import Run
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import moment
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import SessionRecord
@@ -50,7 +51,7 @@ class Facts:
     """What is known of one session.
 
     Attributes:
-        record, row: from the registry; run_state: as the list of runs says; now: when it was asked.
+        record: from the registry; row, run_state: how it stands; now: when it was asked.
         troubles: errors of the venue, in the journal's order; recovered: when calls worked again.
         gaps, denials, halts, notices: of the journal; refused: answers of the venue that are a no.
         last: the last bar; bars: how many were worked off, and after_gap, after_trouble: since the last of those.
@@ -60,10 +61,11 @@ class Facts:
 
     def __init__(self, sources: Workspace, session_id: str) -> None:
         views = Views.of(sources)
-        self.record: SessionRecord = views.record(session_id)
+        look = views.look(session_id)
+        self.record: SessionRecord = look.record
         self.now: datetime = views.now()
-        self.row: SessionRow = views.row(session_id)
-        self.run_state = views.run(session_id).state
+        self.row: Run = look.run
+        self.run_state = look.run.state
         self.faults: list[str] = []
         self.alerts: list[AlertRow] = []
         self.troubles: list[Trouble] = []
@@ -104,7 +106,7 @@ class Facts:
     @property
     def completed_since(self) -> str:
         """The first later session of the same mode that completed, empty when none did."""
-        return next((row.session_id for row in self.later if row.status == "completed"), "")
+        return next((row.run_id for row in self.later if row.status == "completed"), "")
 
     def of_kind(self, kind: Kind) -> list[Trouble]:
         """Return the venue's errors of one kind."""
@@ -181,13 +183,13 @@ class Facts:
 
     def _neighbours(self, views: Views, steps: int = NEIGHBOURS) -> None:
         """Look at the sessions of the same mode around this one."""
-        self.before, self.later = list[SessionRow](), list[SessionRow]()
+        self.before, self.later = list[Run](), list[Run]()
         for found, side in ((self.later, 0), (self.before, 1)):
             near = views.neighbours(self.record.session_id)[side]
             for _ in range(steps):
                 if near is None:
                     break
-                row = views.row(near)
+                row = views.run(near)
                 if row.mode == self.record.mode:
                     found.append(row)
                 near = views.neighbours(near)[side]

@@ -23,7 +23,7 @@ from peaktrade_core.incidents.diagnosis.facts import (
 from peaktrade_core.incidents.diagnosis.findings import Finding, Support, branches, cause
 from peaktrade_core.runs.handbook import denial_help, denials_about, error_help, handbook
 from peaktrade_core.runs.questions import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
-from peaktrade_core.runs.views import SessionRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.show.wording import many, moment
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import finite
@@ -163,7 +163,7 @@ def failed_session(facts: Facts) -> Finding:
         evidence=(
             said(-1, record.finished_at, facts.error or "failed without an error"),
             _course(facts),
-            *(f"before: {one.session_id} {one.status}: {one.notes}" for one in row[1:]),
+            *(f"before: {one.run_id} {one.status}: {one.notes}" for one in row[1:]),
             *all_alerts(facts),
         ),
         since=record.finished_at,
@@ -180,13 +180,13 @@ def failed_session(facts: Facts) -> Finding:
     )
 
 
-def _failed_ways(facts: Facts, row: list[SessionRow]) -> dict[str, Support]:
+def _failed_ways(facts: Facts, row: list[Run]) -> dict[str, Support]:
     """Return what speaks for the escalation path of the workflow, and what the error asks for."""
     dd, help_ = f"drawdown {100 * facts.drawdown:.2f} %", error_help(facts.error)
     kind = next((t.kind for t in facts.troubles if t.where == "end"), help_.kind or None)
     treated = handbook().kind[kind].runbook if kind else help_.then
     error = facts.error or "no error"
-    names = ", ".join(one.session_id for one in row[:3])
+    names = ", ".join(one.run_id for one in row[:3])
     return {
         "escalate": Support(facts.drawdown >= DRAWDOWN_PAUSE, dd),
         "pause": Support(len(row) > 1, f"{len(row)} failed in a row: {names}"),
@@ -196,7 +196,7 @@ def _failed_ways(facts: Facts, row: list[SessionRow]) -> dict[str, Support]:
     }
 
 
-def _in_a_row(facts: Facts) -> list[SessionRow]:
+def _in_a_row(facts: Facts) -> list[Run]:
     """Return the failed sessions up to this one, newest first, this one included."""
     row = [facts.row]
     for one in facts.before:
@@ -222,7 +222,7 @@ def died(facts: Facts) -> Finding:
         evidence=(
             said(-1, record.finished_at, facts.error or "started, and its process is gone"),
             _course(facts),
-            *(f"{one.session_id} died too, {moment(one.ended_at)} UTC" for one in others),
+            *(f"{one.run_id} died too, {moment(one.ended_at)} UTC" for one in others),
             *all_alerts(facts),
         ),
         since=record.finished_at or (facts.last.ts if facts.last else None),
@@ -248,7 +248,7 @@ def _course(facts: Facts) -> str:
     return f"journal: {facts.events:,} events, {facts.bars:,} bars{until}"
 
 
-def _together(facts: Facts) -> list[SessionRow]:
+def _together(facts: Facts) -> list[Run]:
     """Return the other sessions whose process went at the same time."""
     at = facts.record.finished_at
     return [

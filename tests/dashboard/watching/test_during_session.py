@@ -22,7 +22,7 @@ from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.detail import JournalDetail
-from peaktrade_core.runs.run_views import RunRow
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.events import Failure, Halt, Notice
 from peaktrade_core.trading.records import SessionRecord
@@ -47,7 +47,9 @@ GOOD: dict[str, Any] = {
 
 def watched(row: dict[str, Any] | None = None, missing: float = 0.0, **journal: Any) -> Watched:
     told = {"all_fills": 4, **journal}
-    return Watched(RunRow(**{**GOOD, **(row or {})}), JournalDetail(**told), missing)
+    given = {**GOOD, **(row or {})}
+    total = None if given["realized_pnl"] is None else given["realized_pnl"] + given["unrealized_pnl"]
+    return Watched(Run(**given, total_pnl=total), JournalDetail(**told), missing)
 
 
 def by_id(checks: list[Check]) -> dict[str, Check]:

@@ -9,10 +9,15 @@ from collections.abc import Callable
 import pytest
 
 from peaktrade_core.base.errors import UnknownNameError
-from peaktrade_core.dashboard.watching.explorer import detail_checks, explore_sessions, figures_table, settings_table
+from peaktrade_core.dashboard.watching.explorer import (
+    detail_checks,
+    explore_sessions,
+    figures_table,
+    repeat_command,
+    settings_table,
+)
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.notebook import open_session
-from peaktrade_core.runs.repeat import repeat_command
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import Ended

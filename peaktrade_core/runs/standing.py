@@ -1,6 +1,6 @@
-"""One run as people see it: from its record, or from its heartbeat, the end of its journal and whether its process lives.
+"""How a run stands: told by its record, or by its heartbeat, the end of its journal and whether its process lives.
 
-Whatever stands in those files, there is a row; what is odd about them is in its notes.
+Whatever stands in those files, there is a run; what is odd about them is in its notes. Nothing is written.
 """
 
 from __future__ import annotations
@@ -13,58 +13,19 @@ import msgspec
 
 from peaktrade_core.base.clock import as_utc, from_seconds
 from peaktrade_core.base.errors import ArtefactError, ConfigError
-from peaktrade_core.records.folder import Heartbeat, RunFolder
+from peaktrade_core.base.tails import newest_lines
+from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_tail
-from peaktrade_core.records.rows import Line
+from peaktrade_core.records.rows import Line, line_of
+from peaktrade_core.runs.run import ACTIVE, DIED, ENDED, RUNNING, SILENT, Run
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.market import timeframe_seconds
-from peaktrade_core.trading.records import UNREADABLE, finite
+from peaktrade_core.trading.records import UNREADABLE, SessionRecord, finite, total_pnl
 
-RUNNING, SILENT, DIED = "running", "silent", "died"
-ENDED = ("completed", "failed", "aborted")
-ACTIVE = (RUNNING, SILENT)
 HEARTBEAT_S = 15.0  # a process whose heartbeat is older hangs [s]
 PATIENCE_S = 60.0  # how much later than two bars an event may come [s]
-
-
-class RunRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A run in a list.
-
-    Attributes:
-        state: ``running``, ``silent`` (its process lives but nothing comes), ``died``, ``completed``, ``failed``,
-            ``aborted`` or ``unreadable``.
-        alive: its process holds the run's lock.
-        last_event_at: when its journal last grew; silence_s: how long ago that is [s], None once it ended.
-        price, position, exposure, equity, start_balance, realized_pnl, unrealized_pnl: [quote ccy, base units].
-        max_drawdown: [fraction].
-        trading_state: of a running session, as its heartbeat says.
-        status: what its record says; notes: what is odd about it, else the operator's notes.
-    """
-
-    run_id: str
-    mode: str = "unknown"
-    strategy: str | None = None
-    symbol: str | None = None
-    timeframe: str | None = None
-    state: str = UNREADABLE
-    alive: bool = False
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    last_event_at: datetime | None = None
-    silence_s: float | None = None
-    step: int | None = None
-    price: float | None = None
-    position: float | None = None
-    exposure: float | None = None
-    equity: float | None = None
-    start_balance: float | None = None
-    realized_pnl: float | None = None
-    unrealized_pnl: float | None = None
-    max_drawdown: float | None = None
-    orders_blocked: int | None = None
-    trading_state: str | None = None
-    status: str | None = None
-    notes: str = ""
+_BEATEN = ("step", "price", "position", "exposure", "equity", "realized_pnl", "unrealized_pnl", "max_drawdown",
+           "orders_blocked", "trading_state")  # fmt: skip
 
 
 class RunAlert(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,32 +39,36 @@ class RunAlert(msgspec.Struct, frozen=True, kw_only=True):
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-def finished_row(run_id: str, line: Line, has_folder: bool) -> RunRow:
-    """Return the row of a run that its record describes."""
-    return RunRow(
-        run_id=run_id,
-        mode=line.mode or "unknown",
-        strategy=line.strategy,
-        symbol=line.symbol,
-        timeframe=line.timeframe,
+def run_of(record: SessionRecord) -> Run:
+    """Return a run as its record alone tells it; without a look at its process, one that has not ended runs."""
+    run = recorded(line_of("", record))
+    return msgspec.structs.replace(run, state=RUNNING) if run.status == "started" else run
+
+
+def recorded(line: Line, *, has_folder: bool = True) -> Run:
+    """Return a run as its record tells it: all there is to know of one that ended."""
+    until = line.finished_at
+    return Run(
+        **_named(line),
+        ended_at=until,
+        duration_seconds=_seconds(line.started_at, until),
         state=line.status,
-        started_at=line.started_at,
-        ended_at=line.finished_at,
-        last_event_at=line.finished_at,
+        last_event_at=until,
         step=line.steps,
         equity=line.equity_end,
-        start_balance=line.start_balance,
         realized_pnl=line.realized_pnl,
         unrealized_pnl=line.unrealized_pnl,
+        total_pnl=line.total_pnl,
         max_drawdown=line.max_drawdown,
+        num_orders=line.num_orders,
         orders_blocked=line.orders_blocked,
-        status=line.status,
+        halted=line.halted,
         notes=line.notes if has_folder else "; ".join(filter(None, (line.notes, "its run folder is gone"))),
     )
 
 
-def unfinished_row(folder: RunFolder, line: Line | None, now: datetime) -> RunRow:
-    """Return the row of a run that may be running: its process, its heartbeat, else the end of its journal."""
+def standing(folder: RunFolder, line: Line | None, now: datetime) -> Run:
+    """Return a run that may be going on: from its process, its heartbeat, else the end of its journal."""
     alive, beat = folder.alive(), folder.heartbeat()
     meta = folder.read_meta()  # after the lock: a run says how it ended before it lets go of it
     notes = [] if line else ["no record in the registry"]
@@ -111,39 +76,71 @@ def unfinished_row(folder: RunFolder, line: Line | None, now: datetime) -> RunRo
         notes.append("meta.json is missing or cannot be read")
     last_event_at = _changed_at(folder.journal)
     silence = None if last_event_at is None else max(0.0, (now - last_event_at).total_seconds())
-    row = _named(folder.run_id, line, meta)
-    row |= _beaten(beat) if beat else _from_tail(folder.journal, notes)
+    run = _named(line) if line else _described(folder.run_id, meta)
+    run |= {name: getattr(beat, name) for name in _BEATEN} if beat else _from_tail(folder.journal, notes)
     if alive:
         hangs = beat is not None and (now - as_utc(beat.at)).total_seconds() > HEARTBEAT_S
-        state = SILENT if hangs or (silence or 0.0) > _patience(row["timeframe"]) else RUNNING
+        state = SILENT if hangs or (silence or 0.0) > _patience(run["timeframe"]) else RUNNING
     else:
         ended = _text(meta.get("status"))
         state = ended if ended in ENDED else DIED if line or meta else UNREADABLE
     if state == DIED:
         notes.insert(0, "its process is gone; the next command recovers it")
-    return RunRow(
-        **row,
+    until = run.get("ended_at") or (now if state in ACTIVE else last_event_at)
+    return Run(
+        **run,
         state=state,
         alive=alive,
+        duration_seconds=_seconds(run["started_at"], until),
         last_event_at=last_event_at,
         silence_s=silence if alive or state == DIED else None,
-        status=line.status if line else None,
+        total_pnl=total_pnl(*map(run.get, ("equity", "start_balance", "realized_pnl", "unrealized_pnl"))),
         notes="; ".join(notes) or (line.notes if line else ""),
     )
 
 
-def _named(run_id: str, line: Line | None, meta: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run is, from its record or else from its meta data, whatever is in there."""
-    if line is not None:
-        return {
-            "run_id": run_id,
-            "mode": line.mode or "unknown",
-            "strategy": line.strategy,
-            "symbol": line.symbol,
-            "timeframe": line.timeframe,
-            "started_at": line.started_at,
-            "start_balance": line.start_balance,
-        }
+def lost(line: Line, folder: Path) -> Run:
+    """Return a run that its record says has not ended, but of which there is no folder."""
+    notes = f"the registry says {line.status!r}, but there is no run folder {folder}"
+    return msgspec.structs.replace(recorded(line), state=UNREADABLE, notes=notes)
+
+
+def alerts_of(path: Path, run_id: str, limit: int) -> list[RunAlert]:
+    """Return the last alerts in a run's file, newest first; lines that cannot be read are alerts that say so."""
+    if not path.exists():
+        return []
+    found: list[RunAlert] = []
+    try:
+        for line in newest_lines(path):
+            if len(found) >= limit:
+                break
+            if line.whole:
+                found.append(_alert(line.text, run_id))
+    except ArtefactError as error:
+        found.append(_odd_alert(run_id, str(error)))
+    return found[:limit]
+
+
+def _named(line: Line) -> dict[str, Any]:
+    """Return what a run is, as its record says."""
+    return {
+        "run_id": line.session_id if line.session_id is not None else line.name.removesuffix(".json"),
+        "mode": line.mode or "unknown",
+        "environment": line.environment,
+        "strategy": line.strategy,
+        "symbol": line.symbol,
+        "timeframe": line.timeframe,
+        "feed": line.feed,
+        "data": line.data,
+        "status": line.status,
+        "started_at": line.started_at,
+        "start_balance": line.start_balance,
+        "risk_status": line.risk_status,
+    }
+
+
+def _described(run_id: str, meta: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run is, as its meta data say, whatever is in there."""
     config = meta.get("config")
     return {
         "run_id": run_id,
@@ -154,13 +151,8 @@ def _named(run_id: str, line: Line | None, meta: dict[str, Any]) -> dict[str, An
         "started_at": _moment(meta.get("started_at")),
         "ended_at": _moment(meta.get("ended_at")),
         "start_balance": finite(config.get("start_balance")) if isinstance(config, dict) else None,
+        "feed": _text(config.get("feed")) if isinstance(config, dict) else None,
     }
-
-
-def _beaten(beat: Heartbeat) -> dict[str, Any]:
-    """Return the figures that a heartbeat tells."""
-    names = ("step", "price", "position", "exposure", "equity", "realized_pnl", "unrealized_pnl", "max_drawdown")
-    return {name: getattr(beat, name) for name in (*names, "orders_blocked", "trading_state")}
 
 
 def _from_tail(journal: Path, notes: list[str]) -> dict[str, Any]:
@@ -183,6 +175,11 @@ def _from_tail(journal: Path, notes: list[str]) -> dict[str, Any]:
                 "unrealized_pnl": bar.unrealized_pnl,
             }
     return {}
+
+
+def _seconds(began: datetime | None, until: datetime | None) -> float | None:
+    """Return the time between two moments [s], None where one is not known."""
+    return (until - began).total_seconds() if began and until else None
 
 
 def _patience(timeframe: str | None) -> float:
@@ -214,14 +211,14 @@ def _moment(value: object) -> datetime | None:
         return None
 
 
-def read_alert(line: bytes, run_id: str) -> RunAlert:
+def _alert(line: bytes, run_id: str) -> RunAlert:
     """Return the alert that a line holds."""
     try:
         raw = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return odd_alert(run_id, f"a line of alerts.jsonl cannot be read: {error}")
+        return _odd_alert(run_id, f"a line of alerts.jsonl cannot be read: {error}")
     if not isinstance(raw, dict):
-        return odd_alert(run_id, "a line of alerts.jsonl is no object")
+        return _odd_alert(run_id, "a line of alerts.jsonl is not an object")
     return RunAlert(
         rule_id=str(raw.pop("rule_id", "unknown")),
         severity=str(raw.pop("severity", "warning")),
@@ -232,6 +229,6 @@ def read_alert(line: bytes, run_id: str) -> RunAlert:
     )
 
 
-def odd_alert(run_id: str, message: str) -> RunAlert:
+def _odd_alert(run_id: str, message: str) -> RunAlert:
     """Return an alert that says what could not be read."""
     return RunAlert(rule_id=UNREADABLE, severity="warning", message=message, run_id=run_id, timestamp=None)
