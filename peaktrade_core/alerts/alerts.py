@@ -11,11 +11,15 @@ from collections import deque
 from collections.abc import Iterable
 from copy import copy
 from datetime import datetime
+from typing import Final, Literal
 
 import msgspec
 
-INFO, WARNING, CRITICAL = "info", "warning", "critical"
-SEVERITIES = (INFO, WARNING, CRITICAL)
+Severity = Literal["info", "warning", "critical"]
+INFO: Final = "info"
+WARNING: Final = "warning"
+CRITICAL: Final = "critical"
+SEVERITIES: tuple[str, ...] = (INFO, WARNING, CRITICAL)
 RAISED, CLEARED = "raised", "cleared"
 MOVES = 500  # changes that are remembered to be noted with their runs
 DELIVERED, PENDING, FAILED = "delivered", "pending", "failed"

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
-from peaktrade_core.alerts.alerts import CRITICAL, INFO, WARNING
+from peaktrade_core.alerts.alerts import CRITICAL, INFO, WARNING, Severity
 from peaktrade_core.alerts.facts import UNKNOWN, Facts, Finding, RunFacts
 from peaktrade_core.runs.handbook import error_help, handbook
 
-GROUPS: dict[str, Callable[[RunFacts], str]] = {
+Group = Literal["run", "scope", "strategy", "symbol", "mode", "rule"]
+GROUPS: dict[Group, Callable[[RunFacts], str]] = {
     "run": lambda run: run.run_id,
     "scope": lambda run: run.scope,
     "strategy": lambda run: run.strategy,
@@ -25,11 +27,22 @@ GROUPS: dict[str, Callable[[RunFacts], str]] = {
     "mode": lambda run: run.mode,
     "rule": lambda _: "",
 }
-NONE, REDUCE, HALT, KILL_SWITCH = "none", "reduce", "halt", "kill_switch"
-ACTIONS = {NONE: "", REDUCE: "REDUCING", HALT: "HALTED", KILL_SWITCH: "NO_ORDERS"}
+Action = Literal["none", "reduce", "halt", "kill_switch"]
+NONE: Final = "none"
+REDUCE: Final = "reduce"
+HALT: Final = "halt"
+KILL_SWITCH: Final = "kill_switch"
+ACTIONS: dict[Action, str] = {NONE: "", REDUCE: "REDUCING", HALT: "HALTED", KILL_SWITCH: "NO_ORDERS"}
 """What a rule may do, and the trading state that it then sets."""
-SESSION, EVERYTHING = "session", "global"
-SCOPES = (SESSION, EVERYTHING)
+SESSION: Final = "session"
+EVERYTHING: Final = "global"
+_LONGEST = 400 * 86_400
+Wait = Annotated[float, Meta(ge=0.0, le=_LONGEST)]  # [s], 0 for none or never
+Window = Annotated[float, Meta(gt=0.0, le=_LONGEST)]  # [s], or bars
+Percent = Annotated[float, Meta(gt=0.0, le=100.0)]
+Money = Annotated[float, Meta(gt=0.0, le=1e15)]  # [quote ccy]
+AtMost = Annotated[int, Meta(ge=0, le=_LONGEST)]  # so many are no finding yet
+AtLeast = Annotated[int, Meta(ge=1, le=_LONGEST)]  # so many are one
 _EXACT = 9  # decimals after which a percentage is noise of its arithmetic
 
 
@@ -53,19 +66,19 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     id: str
     enabled: bool = True
-    severity: str = WARNING
-    for_s: float = 0.0
-    clear_for_s: float = 30.0
-    quiet_s: float = 60.0
-    repeat_s: float = 0.0
-    escalate_after_s: float = 0.0
-    group_by: str = "run"
+    severity: Severity = WARNING
+    for_s: Wait = 0.0
+    clear_for_s: Wait = 30.0
+    quiet_s: Annotated[float, Meta(ge=1.0, le=_LONGEST)] = 60.0
+    repeat_s: Wait = 0.0
+    escalate_after_s: Wait = 0.0
+    group_by: Group = "run"
     channels: tuple[str, ...] = ("log",)
     escalate_to: tuple[str, ...] = ()
     owner: str = "operator"
     runbook: str = ""
-    action: str = NONE
-    scope: str = SESSION
+    action: Action = NONE
+    scope: Literal["session", "global"] = SESSION
     modes: tuple[str, ...] = ()
     strategies: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()

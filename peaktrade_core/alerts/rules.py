@@ -9,14 +9,29 @@ from collections.abc import Iterator
 
 from peaktrade_core.alerts.alerts import CRITICAL, SEVERITIES, WARNING
 from peaktrade_core.alerts.facts import ALIVE, DIED, UNKNOWN, Facts, Finding, JobFacts, RunFacts, of_jobs
-from peaktrade_core.alerts.rule import Rule, above, before, graded, of_error, reached, recent, span
+from peaktrade_core.alerts.rule import (
+    AtLeast,
+    AtMost,
+    Group,
+    Money,
+    Percent,
+    Rule,
+    Window,
+    above,
+    before,
+    graded,
+    of_error,
+    reached,
+    recent,
+    span,
+)
 
 
 class PnlDrop(Rule, tag="pnl_drop", frozen=True, kw_only=True):
     """The equity fell by ``threshold_pct`` [%] or more within ``window_s``; equity that is not a number is the worst."""
 
-    threshold_pct: float = 5.0
-    window_s: float = 3600.0
+    threshold_pct: Percent = 5.0
+    window_s: Window = 3600.0
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Compare the equity with that at the window's begin."""
@@ -43,9 +58,9 @@ class PnlDrop(Rule, tag="pnl_drop", frozen=True, kw_only=True):
 class Drawdown(Rule, tag="drawdown", frozen=True, kw_only=True):
     """The largest drawdown of a session has reached ``warning_pct`` or ``critical_pct`` [%], also just after its end."""
 
-    warning_pct: float = 5.0
-    critical_pct: float = 10.0
-    recent_s: float = 86_400.0
+    warning_pct: Percent = 5.0
+    critical_pct: Percent = 10.0
+    recent_s: Window = 86_400.0
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Grade the drawdown."""
@@ -64,7 +79,7 @@ class Drawdown(Rule, tag="drawdown", frozen=True, kw_only=True):
 class DailyLoss(Rule, tag="daily_loss", frozen=True, kw_only=True):
     """The running sessions of one account have lost ``max_loss`` [quote ccy] together since 00:00 UTC."""
 
-    max_loss: float = 1000.0
+    max_loss: Money = 1000.0
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Compare the loss of each account; a loss that is not a number counts as reached."""
@@ -78,7 +93,7 @@ class DailyLoss(Rule, tag="daily_loss", frozen=True, kw_only=True):
 class NoEvents(Rule, tag="no_events", frozen=True, kw_only=True):
     """A run has been silent for more than ``max_silence_s``; one that nobody knows or that never wrote is, too."""
 
-    max_silence_s: float = 600.0
+    max_silence_s: Window = 600.0
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Grade the silence of a run that has not ended."""
@@ -102,8 +117,8 @@ class NoEvents(Rule, tag="no_events", frozen=True, kw_only=True):
 class ErrorSpike(Rule, tag="error_spike", frozen=True, kw_only=True):
     """More than ``max_errors`` failures, refusals of the venue and feed faults within ``window_s``."""
 
-    max_errors: int = 5
-    window_s: float = 600.0
+    max_errors: AtMost = 5
+    window_s: Window = 600.0
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Count the errors in the window."""
@@ -117,8 +132,8 @@ class ErrorSpike(Rule, tag="error_spike", frozen=True, kw_only=True):
 class DenyBurst(Rule, tag="deny_burst", frozen=True, kw_only=True):
     """More than ``max_denials`` orders were denied within ``window_s``."""
 
-    max_denials: int = 20
-    window_s: float = 3600.0
+    max_denials: AtMost = 20
+    window_s: Window = 3600.0
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Count the denials in the window."""
@@ -134,8 +149,8 @@ class DenyBurst(Rule, tag="deny_burst", frozen=True, kw_only=True):
 class RejectsInRow(Rule, tag="rejects_in_row", frozen=True, kw_only=True):
     """The venue refused ``orders`` orders in a row, or ``critical_orders``, which is critical."""
 
-    orders: int = 3
-    critical_orders: int = 5
+    orders: AtLeast = 3
+    critical_orders: AtLeast = 5
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Look at the refusals since the last order that was taken."""
@@ -158,7 +173,7 @@ class RiskRed(Rule, tag="risk_red", frozen=True, kw_only=True):
 class HeartbeatLost(Rule, tag="heartbeat", frozen=True, kw_only=True):
     """The process of a run is gone, or lives without a heartbeat for more than ``max_age_s``."""
 
-    max_age_s: float = 15.0
+    max_age_s: Window = 15.0
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Grade the age of the heartbeat."""
@@ -176,8 +191,8 @@ class StaleFeed(Rule, tag="stale_feed", frozen=True, kw_only=True):
     The second is critical. A feed that writes notices but brings no bar is late, too.
     """
 
-    max_bars: float = 3.0
-    late_s: float = 600.0
+    max_bars: Window = 3.0
+    late_s: Window = 600.0
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Grade the time since the last event, and of a feed in real time since the close of its last bar."""
@@ -199,7 +214,7 @@ class StaleFeed(Rule, tag="stale_feed", frozen=True, kw_only=True):
 class FailedSession(Rule, tag="failed_session", frozen=True, kw_only=True):
     """A session failed, or its process died, within the last ``recent_s``: find out why, and write it down."""
 
-    recent_s: float = 86_400.0
+    recent_s: Window = 86_400.0
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Look at how the run ended."""
@@ -212,9 +227,9 @@ class FailedSession(Rule, tag="failed_session", frozen=True, kw_only=True):
 class FailedInRow(Rule, tag="failed_in_row", frozen=True, kw_only=True):
     """The last ``sessions`` sessions of a mode, strategy and symbol failed; those that a person stopped do not count."""
 
-    group_by: str = "scope"
-    sessions: int = 2
-    recent_s: float = 86_400.0
+    group_by: Group = "scope"
+    sessions: AtLeast = 2
+    recent_s: Window = 86_400.0
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Look at the newest sessions of each scope, and at who resumed it since."""
@@ -241,8 +256,8 @@ class DiskFree(Rule, tag="disk_free", frozen=True, kw_only=True):
 
     stops_sessions = False
 
-    warning_pct: float = 10.0
-    critical_pct: float = 2.0
+    warning_pct: Percent = 10.0
+    critical_pct: Percent = 2.0
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Grade the free space; space that cannot be told is a warning."""
@@ -261,7 +276,7 @@ class ReportOverdue(Rule, tag="report_overdue", frozen=True, kw_only=True):
     stops_sessions = False
 
     report: str = "daily"
-    max_age_s: float = 93_600.0
+    max_age_s: Window = 93_600.0
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Grade the age of the newest report; before the first, that of the first session."""
@@ -286,7 +301,7 @@ class FailedJob(Rule, tag="failed_job", frozen=True, kw_only=True):
 
     stops_sessions = False
 
-    recent_s: float = 1_209_600.0
+    recent_s: Window = 1_209_600.0
     reports: tuple[str, ...] = ("daily", "weekly")
 
     def find(self, facts: Facts) -> Iterator[Finding]:
@@ -322,20 +337,6 @@ class KillSwitchEngaged(Rule, tag="kill_switch_engaged", frozen=True, kw_only=Tr
 
 
 AnyRule = (
-    PnlDrop
-    | Drawdown
-    | DailyLoss
-    | NoEvents
-    | ErrorSpike
-    | DenyBurst
-    | RejectsInRow
-    | RiskRed
-    | HeartbeatLost
-    | StaleFeed
-    | FailedSession
-    | FailedInRow
-    | DiskFree
-    | ReportOverdue
-    | FailedJob
-    | KillSwitchEngaged
-)
+    PnlDrop | Drawdown | DailyLoss | NoEvents | ErrorSpike | DenyBurst | RejectsInRow | RiskRed |
+    HeartbeatLost | StaleFeed | FailedSession | FailedInRow | DiskFree | ReportOverdue | FailedJob | KillSwitchEngaged
+)  # fmt: skip

@@ -16,9 +16,7 @@ ARCHIVE: Final = "archive"
 DELETE: Final = "delete"
 NEVER: Final = "never"
 ON_FAILURE: Final = "on-failure"
-OFF, REDUCE, HALT, KILL_SWITCH = "off", "reduce", "halt", "kill_switch"
-ACTIONS = (OFF, REDUCE, HALT, KILL_SWITCH)
-SESSION, GLOBAL = "session", "global"
+OFF: Final = "off"
 LONGEST_S = 86_400.0
 
 Policy = Literal["never", "on-failure"]
@@ -163,7 +161,7 @@ class FleetSettings(Checked, frozen=True):
         return self.profiles[name]
 
 
-class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Trigger(Checked, frozen=True):
     """What a table of ``[triggers]`` says of an alert rule: from which figure on it acts, how, and on whom.
 
     Attributes:
@@ -172,20 +170,12 @@ class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         scope: ``session`` (its mode, strategy and symbol) or ``global``; the kill switch is always global.
     """
 
-    threshold: float
-    action: str = HALT
-    scope: str = SESSION
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.threshold < 1e15:
-            raise ConfigError(f"threshold = {self.threshold!r} must be a positive number")
-        if self.action not in ACTIONS:
-            raise ConfigError(f"action = {self.action!r} must be one of: {', '.join(ACTIONS)}")
-        if self.scope not in (SESSION, GLOBAL):
-            raise ConfigError(f"scope = {self.scope!r} must be 'session' or 'global'")
+    threshold: _Positive
+    action: Literal["off", "reduce", "halt", "kill_switch"] = "halt"
+    scope: Literal["session", "global"] = "session"
 
 
-class Triggers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Triggers(Checked, frozen=True):
     """``[triggers]``, as it was written before ``config/alerts.toml`` had actions; what stands here goes before that.
 
     Attributes:
