@@ -21,11 +21,11 @@ from pathlib import Path
 import psutil
 from bench_cli import REPOSITORY
 
-from peaktrade_core.base.checks import FAIL
+from peaktrade_core.base.question import FAIL
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.events import BarDone

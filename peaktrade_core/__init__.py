@@ -19,7 +19,7 @@ _HOMES = {
     "workspace.workspace": "Workspace",
     "control.tables": """
         audit_answers evidence_index_table gate_answers layer_answers layer_table lock_answers
-        open_control_center operator_text routine_answers status_answers""",
+        open_control_center operator_text routine_answers status_answers workspace_state""",
     "dashboard.watching.checks": "dashboard_checks",
     "dashboard.watching.probe": "look_at_dashboard",
     "incidents.divergence": """
@@ -39,7 +39,7 @@ _HOMES = {
         incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
         incident_summary incident_timeline incident_times open_incident""",
     "incidents.review": "open_incident_week review_actions review_checks review_incidents review_overview",
-    "alerts.log_checks": "bad_lines_table log_checks",
+    "alerts.questions": "bad_lines_table log_checks",
     "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
     "runbooks.notebook": """
@@ -47,7 +47,7 @@ _HOMES = {
     "runbooks.notebook_tables": """
         answers_table check_session deny_table evidence_table links plan_table readiness
         risk_use_table runbook_index session_checks session_files session_summary sessions_table smoke_test
-        statistics_table venue_readiness workspace_state""",
+        statistics_table venue_readiness""",
     "show.checklist": "check_table",
     "dashboard.watching.pages": "agreement_checks page_checks read_only_checks",
     "reports.period_tables": """
@@ -55,10 +55,10 @@ _HOMES = {
         period_figure period_halts period_overview period_results period_sessions""",
     "dashboard.watching.restart_after_maintenance": "accept_changes restarted_checks smoke_run",
     "desk.session_run": "ask_to_start",
-    "desk.start_checks": """
-        changes_table desk_checks health_checks ready_checks session_ready settings_checks smoke_order""",
+    "desk.installation": "changes_table",
     "runbooks.runbook": "begin",
-    "desk.readiness": "readiness",
+    "desk.readiness": """
+        desk_checks health_checks readiness ready_checks session_ready settings_checks smoke_order""",
     "desk.safe_stop": "running_table",
     "dashboard.watching.walkthrough": """
         ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table walk_session""",

@@ -26,7 +26,7 @@ ROOMS = (  # a room may use those before it
     "research", "runbooks", "fleet", "schedule", "alerts", "incidents", "desk", "reports", "control", "drills", "dashboard",
 )  # fmt: skip
 PURE = {  # values and rules: no disk, no clock, no environment
-    "base": ("checks", "clock", "errors", "people"),
+    "base": ("clock", "errors", "people", "question"),
     "show": ("chart", "checklist", "drawing", "table", "wording"),
     "trading": ("*",),
     "workspace": ("settings",),

@@ -12,8 +12,8 @@ from peaktrade_core.alerts.columns import ALERTS, runbook_link
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views

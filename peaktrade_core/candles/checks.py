@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.checks import WARN, Check, check, worst
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import DataError
+from peaktrade_core.base.question import WARN, Check, Found, answers, question, worst
 from peaktrade_core.show.wording import count, duration, minute, percent
 from peaktrade_core.trading.market import Bar, bar_fault
 
@@ -118,6 +118,9 @@ class _Seen(NamedTuple):
     """The answers to all questions about one series."""
 
     series: Series
+    deviations: float
+    now: float | None
+    source: str
     extent: Extent | None
     scale: Scale | None
     finer: list[str]
@@ -129,11 +132,16 @@ class _Seen(NamedTuple):
     still: list[Span]
     outliers: list[Outlier]
 
+    @property
+    def threshold(self) -> float | None:
+        """The log return beyond which a bar is an outlier, None where nothing moves."""
+        return self.deviations * self.scale.mad if self.scale else None
+
 
 def _judge(candles: Candles, deviations: float, now: float | None, source: str) -> list[Verdict]:
     """Return the verdict on each series, in their order."""
     extents, scales = candles.extents(), candles.scales()
-    answers: list[dict[Series, list[Any]]] = [
+    looked: list[dict[Series, list[Any]]] = [
         candles.backwards(),
         candles.repeated(),
         candles.impossible(),
@@ -144,29 +152,26 @@ def _judge(candles: Candles, deviations: float, now: float | None, source: str) 
     ]
     return [
         _verdict(
-            _Seen(one, extents.get(one), scales.get(one), candles.finer_than(one), *(a.get(one, []) for a in answers)),
-            deviations,
-            now,
-            source,
+            _Seen(
+                one,
+                deviations,
+                now,
+                source,
+                extents.get(one),
+                scales.get(one),
+                candles.finer_than(one),
+                *(a.get(one, []) for a in looked),
+            )
         )
         for one in candles.series
     ]
 
 
-def _verdict(seen: _Seen, deviations: float, now: float | None, source: str) -> Verdict:
-    """Return the verdict on one series; an empty ``source`` means the store, ``now`` None leaves its age out."""
-    extent, series = seen.extent, seen.series
-    threshold = deviations * seen.scale.mad if seen.scale else None
-    checks = [
-        _order(seen.backwards),
-        _duplicates(seen.repeated),
-        _impossible(seen.impossible, extent),
-        _gaps(seen.gaps, extent, bool(source)),
-        *([] if source else [_contradictions(seen.disagreements, seen.finer)]),
-        _still(seen.still, extent),
-        _outliers(seen.outliers, deviations, threshold),
-        *([] if now is None else [_age(extent, series.bar_s, now)]),
-    ]
+def _verdict(seen: _Seen) -> Verdict:
+    """Return the verdict on one series; an empty source means the store, which alone can contradict itself."""
+    extent, series, source = seen.extent, seen.series, seen.source
+    asked = [order, duplicates, impossible, gaps, *([] if source else [contradictions]), zero_volume, outliers]
+    checks = answers([*asked, *([] if seen.now is None else [age])], seen)
     return Verdict(
         venue="" if source else series.venue,
         symbol="" if source else series.symbol,
@@ -176,7 +181,7 @@ def _verdict(seen: _Seen, deviations: float, now: float | None, source: str) -> 
         first=_iso(extent.first) if extent else None,
         last=_iso(extent.last) if extent else None,
         missing=extent.missing if extent else 0,
-        threshold=threshold,
+        threshold=seen.threshold,
         status=worst(checks),
         checks=tuple(checks),
         findings={name: found[:MOST] for name, found in _places(seen).items() if found},
@@ -198,95 +203,113 @@ def _places(seen: _Seen) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _order(found: list[Wrong]) -> Check:
-    first = (
-        f"{_many(len(found), 'row')} earlier than the row above, the first in row {found[0].row} ({_at(found[0].ts)})"
-        if found
-        else ""
-    )
-    return check("order", "In the order of time?", not found, first or "times rise", "Sort the rows by time.")
+@question("order", "In the order of time?", "Sort the rows by time.")
+def order(seen: _Seen) -> Found:
+    """Look for rows that are earlier than the row above."""
+    found = seen.backwards
+    if not found:
+        return True, "times rise"
+    first = f"the first in row {found[0].row} ({_at(found[0].ts)})"
+    return False, f"{_many(len(found), 'row')} earlier than the row above, {first}"
 
 
-def _duplicates(found: list[Repeated]) -> Check:
+@question("duplicates", "Each time once?", "Keep one row of each time; where values differ, fetch that day again.")
+def duplicates(seen: _Seen) -> Found:
+    """Look for times that are there more than once."""
+    found = seen.repeated
+    if not found:
+        return True, "no time twice"
     surplus, differ = sum(one.surplus for one in found), sum(one.differing for one in found)
-    evidence = "no time twice"
-    if found:
-        values = f"{count(differ)} with different values" if differ else "with the same values"
-        evidence = f"{_many(surplus, 'row')} too many, {values}, the first at {_at(found[0].ts)}"
-    step = "Keep one row of each time; where values differ, fetch that day again."
-    return check("duplicates", "Each time once?", not found, evidence, step)
+    values = f"{count(differ)} with different values" if differ else "with the same values"
+    return False, f"{_many(surplus, 'row')} too many, {values}, the first at {_at(found[0].ts)}"
 
 
-def _impossible(found: list[Wrong], extent: Extent | None) -> Check:
-    evidence = f"{count(extent.rows if extent else 0)} rows are possible"
-    if found:
-        first = f"the first in row {found[0].row} ({_at(found[0].ts)}): {_why(found[0])}"
-        evidence = f"{_many(len(found), 'row')} cannot be true, {first}"
-    return check("impossible", "Can every bar be true?", not found, evidence, "Drop those rows, then fetch them again.")
+@question("impossible", "Can every bar be true?", "Drop those rows, then fetch them again.")
+def impossible(seen: _Seen) -> Found:
+    """Look for bars that contradict themselves."""
+    found = seen.impossible
+    if not found:
+        return True, f"{count(seen.extent.rows if seen.extent else 0)} rows are possible"
+    first = f"the first in row {found[0].row} ({_at(found[0].ts)}): {_why(found[0])}"
+    return False, f"{_many(len(found), 'row')} cannot be true, {first}"
 
 
-def _gaps(found: list[Span], extent: Extent | None, is_file: bool) -> Check:
-    evidence = "no bar is missing between the first and the last" if extent else "there are no bars"
-    if found and extent:
-        longest = max(found, key=lambda span: span.bars)
-        missing = sum(span.bars for span in found)
-        share = percent(missing / (extent.rows + missing))
-        evidence = (
-            f"{_many(missing, 'bar')} missing in {_many(len(found), 'gap')} ({share}), "
-            f"longest {count(longest.bars)} from {_at(longest.first)} to {_at(longest.last)}"
+@question("gaps", "Is every bar there?")
+def gaps(seen: _Seen) -> Found:
+    """Look for bars that are missing between the first and the last."""
+    extent, found = seen.extent, seen.gaps
+    refill = "`peaktrade exchange fetch SYMBOL --since TIME` fills what the venue still gives"
+    refill = "Get the file again from its source" if seen.source else refill
+    step = f"Runbook 10. {refill}; a session journals what stays missing as a gap."
+    if extent is None or not found:
+        told = "no bar is missing between the first and the last" if extent else "there are no bars"
+        return extent is not None, told, step
+    longest, missing = max(found, key=lambda span: span.bars), sum(span.bars for span in found)
+    told = f"{_many(missing, 'bar')} missing in {_many(len(found), 'gap')} ({percent(missing / (extent.rows + missing))}), "
+    told += f"longest {count(longest.bars)} from {_at(longest.first)} to {_at(longest.last)}"
+    return False, told, step
+
+
+@question(
+    "contradictions",
+    "Do finer bars add up to it?",
+    "One of the two is wrong: move both days' files away and fetch them again.",
+)
+def contradictions(seen: _Seen) -> Found:
+    """Compare with the bars of finer timeframes."""
+    found, finer = seen.disagreements, seen.finer
+    if not found:
+        return (
+            True,
+            f"the bars of {', '.join(finer)} add up" if finer else "no finer timeframe is stored to compare with",
         )
-    refill = "`peaktrade exchange fetch SYMBOL --since TIME` fills what the venue still gives" if not is_file else ""
-    step = (
-        f"Runbook 10. {refill or 'Get the file again from its source'}; a session journals what stays missing as a gap."
+    fields = sorted({field for one in found for field in one.fields})
+    against = [name for name in finer if name in {one.finer.timeframe for one in found}]
+    told = f"{_many(len({one.ts for one in found}), 'bar')} other than the bars of {', '.join(against)} add up to "
+    return False, f"{told}({', '.join(fields)}), the first at {_at(found[0].ts)}"
+
+
+@question(
+    "zero_volume",
+    "Volume in every bar?",
+    "Nothing was traded there: fills in these bars would not have happened.",
+    otherwise=WARN,
+)
+def zero_volume(seen: _Seen) -> Found:
+    """Look for bars without volume."""
+    found, extent = seen.still, seen.extent
+    if not found or not extent:
+        return True, "every bar has volume" if extent else "there are no bars"
+    longest, bars = max(found, key=lambda span: span.bars), sum(span.bars for span in found)
+    told = f"{_many(bars, 'bar')} without volume in {_many(len(found), 'run')} ({percent(bars / extent.rows)}), "
+    return False, f"{told}longest {count(longest.bars)} from {_at(longest.first)}"
+
+
+@question("outliers", "Outliers", "Compare with another venue: a bad print, or a real jump?", otherwise=WARN)
+def outliers(seen: _Seen) -> Found:
+    """Look for bars that are too far from the one before."""
+    if seen.threshold is None:
+        return True, "none: nothing moves"
+    rule = (
+        f"{seen.deviations:g} median absolute deviations = {percent(seen.threshold)} (log return) from the close before"
     )
-    return check("gaps", "No bar missing?", extent is not None and not found, evidence, step)
+    if not seen.outliers:
+        return True, f"none beyond {rule}"
+    most = max(seen.outliers, key=lambda one: one.deviations)
+    told = f"{_many(len(seen.outliers), 'bar')} beyond {rule}; most at {_at(most.ts)}: {percent(most.move)}"
+    return False, told
 
 
-def _contradictions(found: list[Disagreement], finer: list[str]) -> Check:
-    evidence = f"the bars of {', '.join(finer)} add up" if finer else "no finer timeframe is stored to compare with"
-    if found:
-        fields = sorted({field for one in found for field in one.fields})
-        against = [name for name in finer if name in {one.finer.timeframe for one in found}]
-        evidence = (
-            f"{_many(len({one.ts for one in found}), 'bar')} other than the bars of {', '.join(against)} add up to "
-            f"({', '.join(fields)}), the first at {_at(found[0].ts)}"
-        )
-    step = "One of the two is wrong: move both days' files away and fetch them again."
-    return check("contradictions", "Do finer bars add up to it?", not found, evidence, step)
-
-
-def _still(found: list[Span], extent: Extent | None) -> Check:
-    evidence = "every bar has volume" if extent else "there are no bars"
-    if found and extent:
-        longest, bars = max(found, key=lambda span: span.bars), sum(span.bars for span in found)
-        evidence = (
-            f"{_many(bars, 'bar')} without volume in {_many(len(found), 'run')} ({percent(bars / extent.rows)}), "
-            f"longest {count(longest.bars)} from {_at(longest.first)}"
-        )
-    step = "Nothing was traded there: fills in these bars would not have happened."
-    return check("zero_volume", "Volume in every bar?", not found, evidence, step, otherwise=WARN)
-
-
-def _outliers(found: list[Outlier], deviations: float, threshold: float | None) -> Check:
-    if threshold is None:
-        return check("outliers", "No outlier?", True, "nothing moves", "")
-    rule = f"{deviations:g} median absolute deviations = {percent(threshold)} (log return) from the close before"
-    evidence = f"no bar beyond {rule}"
-    if found:
-        most = max(found, key=lambda one: one.deviations)
-        evidence = f"{_many(len(found), 'bar')} beyond {rule}; most at {_at(most.ts)}: {percent(most.move)}"
-    step = "Compare with another venue: a bad print, or a real jump?"
-    return check("outliers", "No outlier?", not found, evidence, step, otherwise=WARN)
-
-
-def _age(extent: Extent | None, bar_s: int, now: float) -> Check:
-    age = now - extent.last - bar_s if extent else math.inf
-    ok = age <= max(STALE_BARS * bar_s, STALE_S)
-    evidence = "there are no bars"
-    if extent:
-        evidence = f"the last bar opens at {_at(extent.last)}" + ("" if ok else f", it closed {duration(age)} ago")
-    step = "`peaktrade exchange fetch SYMBOL` goes on from there."
-    return check("age", "Up to date?", ok, evidence, step, otherwise=WARN)
+@question("age", "Up to date?", "`peaktrade exchange fetch SYMBOL` goes on from there.", otherwise=WARN)
+def age(seen: _Seen) -> Found:
+    """Look how old the last bar is."""
+    if seen.extent is None or seen.now is None:
+        return False, "there are no bars"
+    old, bar_s = seen.now - seen.extent.last - seen.series.bar_s, seen.series.bar_s
+    told = f"the last bar opens at {_at(seen.extent.last)}"
+    if old <= max(STALE_BARS * bar_s, STALE_S):
+        return True, told
+    return False, f"{told}, it closed {duration(old)} ago"
 
 
 def _why(row: Wrong) -> str:

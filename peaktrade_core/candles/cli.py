@@ -78,7 +78,7 @@ def check(
 
     Exit code 1 when something is wrong; a warning (no volume, an outlier, an old end) is not.
     """
-    from peaktrade_core.base.checks import FAIL
+    from peaktrade_core.base.question import FAIL
     from peaktrade_core.candles.checks import check_file, check_store
     from peaktrade_core.candles.fetch import NOTHING_STORED, select
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.chain import BEGINNING, Chain, Link
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.clock import as_utc, iso
-from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, UnknownNameError
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.people import person_key
-from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, check, question
+from peaktrade_core.halts.questions import kill_switch
 from peaktrade_core.records.chain import ADOPTED, BEGUN, RECORD
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.records.rows import Line
@@ -136,8 +136,10 @@ def _ended(line: Line) -> datetime:
     return as_utc(line.finished_at or datetime.fromisoformat(line.sorts_at))
 
 
-def registry_check(audit: RegistryAudit) -> Check:
-    """Return the audit of the registry as a check: what must not be fails, what heals by itself warns."""
+@question("registry_chain", "Is every finished session's record as it was written?", _RESTORE)
+def registry(place: Workspace) -> Found:
+    """Audit the registry: what must not be fails, what heals by itself warns."""
+    audit = audit_registry(Registry.of(place))
     bad = [
         _told(name, what)
         for what, name in (
@@ -156,10 +158,9 @@ def registry_check(audit: RegistryAudit) -> Check:
     old = f"; {len(audit.before)} from before the chain" if audit.before else ""
     good = f"{audit.matching:,} records as they were entered{old}"
     told = "; ".join(filter(None, [audit.fault, *bad, *odd])) or good
-    status = FAIL if audit.fault or bad else WARN if any(odd) else PASS
-    step = {PASS: "", WARN: "`peaktrade audit adopt` settles what is entered twice; the rest heals.", FAIL: _RESTORE}
-    question = "Is every finished session's record as it was written?"
-    return Check(id="registry_chain", question=question, status=status, evidence=told, next_step=step[status])
+    if audit.fault or bad:
+        return FAIL, told
+    return WARN if any(odd) else PASS, told, "`peaktrade audit adopt` settles what is entered twice; the rest heals."
 
 
 def _told(names: Sequence[str], what: str) -> str:
@@ -170,16 +171,9 @@ def _told(names: Sequence[str], what: str) -> str:
 
 def audit_checks(place: Workspace) -> list[Check]:
     """Return one answer for each chained log of a workspace; none raises."""
-    question = "Is every finished session's record as it was written?"
-    try:
-        registry = registry_check(audit_registry(Registry.of(place)))
-    except EnvironmentFault as error:
-        registry = check("registry_chain", question, False, str(error), "Mend that first.")
     return [
-        registry,
-        evidence_check(EvidenceBook.of(place)),
-        KillSwitch.of(place).verify(),
-        *map(_other, other_chains(place.home)),
+        *place.ask((registry, evidence_check.about(EvidenceBook.of), kill_switch)),
+        *(_sealed(chain.path.parent.name)(chain) for chain in other_chains(place.home)),
     ]
 
 
@@ -216,17 +210,17 @@ def adopt(place: Workspace, names: Sequence[str], by: str, reason: str) -> list[
     return chosen
 
 
-def _other(chain: Chain) -> Check:
-    """Return whether what a chained log sealed, one file for each id, is as it was."""
-    folder = chain.path.parent
-    question = f"Is everything in reports/{folder.name} as it was sealed?"
-    try:
-        sealed = chain.sealed()
-    except (ArtefactError, EnvironmentFault) as error:
-        return check(f"{folder.name}_chain", question, False, str(error), _RESTORE)
-    wrong = [name for name, digest in sealed.items() if not _sealed_as(folder, name, digest)]
-    evidence = f"changed or missing: {', '.join(wrong[:_SHOWN])}" if wrong else f"{len(sealed)} sealed"
-    return with_ending(check(f"{folder.name}_chain", question, not wrong, evidence, _RESTORE), chain)
+def _sealed(name: str) -> Question[Chain]:
+    """Declare whether what a chained log of a folder sealed, one file for each id, is as it was."""
+
+    @question(f"{name}_chain", f"Is everything in reports/{name} as it was sealed?", _RESTORE)
+    def sealed(chain: Chain) -> Found:
+        folder, found = chain.path.parent, chain.sealed()
+        wrong = [name for name, digest in found.items() if not _sealed_as(folder, name, digest)]
+        told = f"changed or missing: {', '.join(wrong[:_SHOWN])}" if wrong else f"{len(found)} sealed"
+        return with_ending(check(sealed.id, sealed.text, not wrong, told, _RESTORE), chain)
+
+    return sealed
 
 
 def _sealed_as(folder: Path, name: str, digest: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from peaktrade_core.base.checks import Check
+from peaktrade_core.base.question import Check
 from peaktrade_core.control.live_lock import AuditSnapshot
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from peaktrade_core.base.checks import FAIL, worst
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.question import FAIL, worst
 from peaktrade_core.control.gates import GATES, GateResult, gate_results, run_gates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.session.recovery import recover
@@ -29,11 +29,11 @@ GATE_RESULTS = Columns[GateResult](
 @command
 def control(workspace: Workspace) -> Answer:
     """Print the operator output: layers L0 to L6, the seven gates, new evidence, what is due; exit 1 on a failure."""
-    from peaktrade_core.control.control import control_center, operator_output
+    from peaktrade_core.control.control import control_center, document, operator_output
 
     recover(workspace)
     found = control_center(workspace)
-    return Answer(found, lambda: operator_output(found), code=int(found.status == FAIL))
+    return Answer(document(found), lambda: operator_output(found), code=int(found.whole.status == FAIL))
 
 
 @click.group(invoke_without_command=True)

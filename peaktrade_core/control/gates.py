@@ -19,15 +19,14 @@ from typing import NamedTuple
 import msgspec
 
 from peaktrade_core.base.checkout import broken_links, documents, git_commit, is_checkout, sources_digest
-from peaktrade_core.base.checks import FAIL, PASS, worst
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, Status, worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.live_lock import lock_checks
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
-UNKNOWN = "unknown"
 RESULTS = Path(".cache") / "gates.json"
 Command = tuple[str, ...]
 
@@ -64,7 +63,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
 
     gate: str
     question: str
-    status: str
+    status: Status
     text: str
     next_step: str = ""
     at: datetime | None = None
@@ -74,7 +73,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What came out of a gate that was run; ``sources`` is the hash of what it was run on."""
 
-    status: str
+    status: Status
     at: datetime
     commit: str
     sources: str
@@ -198,6 +197,6 @@ def _no_live(gate: Gate, workspace: Workspace) -> GateResult:
         gate=gate.name,
         question=gate.question,
         status=FAIL if worst(checks) == FAIL else PASS,
-        text="; ".join(f"{check.question} {check.evidence}" for check in bad) or checks[0].evidence,
+        text="; ".join(check.told for check in bad) or checks[0].evidence,
         next_step=bad[0].next_step if bad else "",
     )

@@ -1,229 +1,131 @@
-"""The layers L0 to L6 of the control center: how each stands and what that is computed from.
+"""The layers L0 to L6 of the control center: which questions each is made of.
 
-Source: workflow overview, layer status matrix and triage. A layer is as good as its worst finding; one about which
-nothing is known is UNKNOWN, never OK.
+Source: workflow overview, layer status matrix and triage. A layer is as good as its worst answer; one about which
+nothing is known is unknown, never good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from typing import NamedTuple
+import time
+from datetime import timedelta
 
 import msgspec
 
-from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.watcher import watch_of
-from peaktrade_core.base.checks import FAIL, PASS, WARN
-from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.alerts.questions import alerts, delivered, in_a_row, watcher
+from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found, Question, Status, question
 from peaktrade_core.candles.store import CandleStore
-from peaktrade_core.control.gates import UNKNOWN, gate_results
-from peaktrade_core.desk.readiness import pre_session_checks
-from peaktrade_core.halts.account import Account
-from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.records.registry import Query
+from peaktrade_core.control.gates import GateResult, gate_results
+from peaktrade_core.desk.doctor import config, sizing
+from peaktrade_core.desk.readiness import evidence, strategy
+from peaktrade_core.halts.questions import account, halts, kill_switch
 from peaktrade_core.reports.activity import ActivityFeed
-from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.index import evidence_check
-from peaktrade_core.runs.run import DIED, SILENT, Run
+from peaktrade_core.runs.questions import drawdowns, failed, recent, registry, runs
+from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.questions import live
 from peaktrade_core.show.wording import many
-from peaktrade_core.trading.records import UNREADABLE
-from peaktrade_core.trading.strategies import all_strategies, get_strategy
+from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
-ORDER = (UNKNOWN, PASS, WARN, FAIL)  # what is unknown does not hide a finding
-LOOK_BACK = timedelta(hours=24)
 REPORT_AGE = timedelta(days=2)
+GATES_S = 5.0
+BARRED = ("r_and_d", "legacy")  # tiers that have not come through research
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at: its status, what was found, and what to do where it is not well."""
-
-    status: str
-    text: str
-    next_step: str = ""
-
-
-class Layer(NamedTuple):
-    """A layer: ``L0`` to ``L6``, its name, and what was found."""
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """A layer: ``L0`` to ``L6``, its name, the worst of its answers, and the answers."""
 
     code: str
     name: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def status(self) -> str:
-        """The worst finding; ``unknown`` when none of them knows anything."""
-        return max((finding.status for finding in self.findings), key=ORDER.index, default=UNKNOWN)
+    status: Status
+    findings: tuple[Check, ...]
 
 
-def layers(workspace: Workspace) -> list[Layer]:
-    """Return the seven layers; what cannot be looked at is a finding that says so."""
-    recent = _recent(workspace)
-    parts: tuple[tuple[str, Callable[[Workspace, list[Run]], Iterator[Finding]]], ...] = (
-        ("Foundation", _foundation),
-        ("Data", _data),
-        ("Strategy", _strategy),
-        ("Execution", _execution),
-        ("Risk and governance", _risk),
-        ("Monitoring and alerting", _monitoring),
-        ("Operations and documentation", _operations),
-    )
-    return [Layer(f"L{i}", name, _guarded(part, workspace, recent)) for i, (name, part) in enumerate(parts)]
-
-
-def _guarded(
-    part: Callable[[Workspace, list[Run]], Iterator[Finding]], workspace: Workspace, recent: list[Run]
-) -> tuple[Finding, ...]:
-    found: list[Finding] = []
-    try:
-        found.extend(part(workspace, recent))
-    except (PeaktradeError, OSError) as error:
-        found.append(Finding(FAIL, str(error), "Mend what the message names; this layer is read anew by itself."))
-    return tuple(found)
-
-
-def _recent(workspace: Workspace) -> list[Run]:
-    """Return the sessions of the last 24 hours."""
-    return Views.of(workspace).rows(Query(since=Views.of(workspace).now() - LOOK_BACK))
-
-
-def _foundation(workspace: Workspace, _: list[Run]) -> Iterator[Finding]:
-    checks = {check.id: check for check in pre_session_checks(workspace)}
-    for name in ("config", "sizing", "registry"):
-        if name in checks:
-            check = checks[name]
-            yield Finding(check.status, f"{check.question} {check.evidence}", check.next_step)
-
-
-def _data(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
+@question("candles", "Are candles stored?", "`peaktrade exchange fetch SYMBOL` downloads some.", otherwise=UNKNOWN)
+def candles(workspace: Workspace) -> Found:
+    """Look into the store of candles."""
     stored = CandleStore.of_workspace(workspace.home).series()
-    yield (
-        Finding(PASS, f"{len(stored)} candle series stored")
-        if stored
-        else Finding(UNKNOWN, "no candles stored", "`peaktrade exchange fetch SYMBOL` downloads some.")
-    )
-    failed = [row for row in recent if row.notes.startswith(("DataError", "ExchangeNetworkError"))]
-    if failed:
-        yield Finding(
-            WARN, f"{len(failed)} sessions failed on data in 24 h: {_names(failed)}", "Runbook 10, data gaps."
-        )
-    elif recent:
-        yield Finding(PASS, f"no data error in {len(recent)} sessions of the last 24 h")
+    return bool(stored), f"{len(stored)} series stored" if stored else "none"
 
 
-def _strategy(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
-    tiers = {strategy.name: strategy.tier for strategy in all_strategies()}
-    get_strategy(workspace.config.session.strategy)
-    yield Finding(PASS, f"{len(tiers)} strategies registered, parameters sound")
-    barred = [row for row in recent if tiers.get(row.strategy or "", "core") in ("r_and_d", "legacy")]
-    if barred:
-        yield Finding(
-            WARN,
-            f"{len(barred)} sessions of the last 24 h ran a strategy that is r_and_d or legacy",
-            "Run core or aux.",
-        )
+@question("data_errors", "Sessions that failed on data in 24 h", "Runbook 10, data gaps.", otherwise=WARN)
+def data_errors(workspace: Workspace) -> Found:
+    """Look for sessions that ended with an error of data or network."""
+    rows = [row for row in recent(workspace) if row.notes.startswith(("DataError", "ExchangeNetworkError"))]
+    return not rows, _named(rows)
 
 
-def _execution(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
-    runs = [row for row in Views.of(workspace).runs(limit=200) if row.state in (SILENT, DIED)]
-    for state, status in ((DIED, FAIL), (SILENT, WARN)):
-        ids = [row.run_id for row in runs if row.state == state]
-        if ids:
-            yield Finding(status, f"{many(len(ids), 'run')} {state}: {', '.join(ids[:3])}", "Runbook 4, restart.")
-    failed = [row for row in recent if row.status == "failed"]
-    if failed:
-        status = FAIL if len(failed) > 1 else WARN
-        said = f"{many(len(failed), 'session')} failed in 24 h: {_names(failed)}"
-        yield Finding(status, said, "Two in a row mean: pause.")
-    ended = many(sum(row.status == "completed" for row in recent), "session")
-    yield Finding(PASS, f"{ended} completed in 24 h") if recent else Finding(UNKNOWN, "no session in 24 h")
+@question("barred", "Sessions in 24 h of a strategy that is r_and_d or legacy", "Run core or aux.", otherwise=WARN)
+def barred(workspace: Workspace) -> Found:
+    """Look for strategies that have not come through research."""
+    tiers = {one.name: one.tier for one in all_strategies()}
+    rows = [row for row in recent(workspace) if tiers.get(row.strategy or "", "core") in BARRED]
+    return not rows, _named(rows)
 
 
-def _risk(workspace: Workspace, recent: list[Run]) -> Iterator[Finding]:
-    stopped = TradingStates.of(workspace).stopped()
-    for state in stopped:
-        status = FAIL if state.everywhere or state.state == "NO_ORDERS" else WARN
-        yield Finding(status, f"{state.scope}: {state.state} by {state.by}: {state.reason}", "Runbook 8, risk limit.")
-    if not stopped:
-        yield Finding(PASS, "trading state ACTIVE, kill switch released")
-    for use in Account.of(workspace).uses():
-        if use.fault:
-            yield Finding(
-                FAIL, f"account {use.mode} {use.currency}: {use.fault}", "Orders are denied until it is read."
-            )
-        else:
-            status = {"green": PASS, "yellow": WARN, "red": FAIL}[use.level]
-            yield Finding(status, f"account {use.mode} {use.currency}: exposure {use.exposure:,.2f}, {use.level}")
-    red = [row for row in recent if row.risk_status == "red"]
-    if red:
-        yield Finding(WARN, f"red in the last 24 h: {_names(red)}", "Read their risk use.")
-    audit = KillSwitch.of(workspace).verify()
-    if audit.status != PASS:
-        yield Finding(audit.status, f"the log of halts: {audit.evidence}", audit.next_step)
-    live = next(check for check in pre_session_checks(workspace) if check.id == "live")
-    yield Finding(live.status, f"live is locked: {live.evidence}", live.next_step)
+@question("completed", "Did sessions run in 24 h?", "Nothing is known of what did not run.", otherwise=UNKNOWN)
+def ran(workspace: Workspace) -> Found:
+    """Count the sessions of the last 24 hours."""
+    rows = recent(workspace)
+    return bool(
+        rows
+    ), f"{many(sum(row.status == 'completed' for row in rows), 'session')} completed" if rows else "none"
 
 
-def _monitoring(workspace: Workspace, _: list[Run]) -> Iterator[Finding]:
-    if not Alerts.of(workspace).log.path.exists():
-        yield Finding(UNKNOWN, "no alert was ever checked", "`peaktrade watch` evaluates the rules.")
-        return
-    rows = Alerts.of(workspace).rows(state="raised")
-    critical = [row for row in rows if row.severity == "critical"]
-    free = [row for row in rows if row.acknowledged_by is None and row.silenced_by is None]
-    if critical:
-        yield Finding(FAIL, f"{len(critical)} critical alerts open: {critical[0].message}", "Open the alerts page.")
-    elif rows:
-        yield Finding(WARN, f"{len(rows)} alerts open, {len(free)} not taken by anybody", "Open the alerts page.")
-    else:
-        yield Finding(PASS, "no alert is open")
-    if watch_of(workspace).status != "running":
-        told = "the watcher does not run: no rule is asked and nobody is told"
-        yield Finding(WARN, told, "`peaktrade watch` starts it.")
-    lost = [row for row in rows if "failed" in row.deliveries.values()]
-    if lost:
-        yield Finding(WARN, f"{len(lost)} alerts could not be delivered", "Check the channels in config/alerts.toml.")
+@question("red", "Sessions in 24 h that came to a red limit", "Read their risk use.", otherwise=WARN)
+def red(workspace: Workspace) -> Found:
+    """Look for sessions with a red limit."""
+    rows = [row for row in recent(workspace) if row.risk_status == "red"]
+    return not rows, _named(rows)
 
 
-def _operations(workspace: Workspace, _: list[Run]) -> Iterator[Finding]:
-    now = Views.of(workspace).now()
+@question("report", "Was a report written in the last 2 days?", "`peaktrade report daily` writes one.", otherwise=WARN)
+def report(workspace: Workspace) -> Found:
+    """Look for the newest report."""
     newest = ActivityFeed.of(workspace)(1, ["report"])
-    yield _age("report", newest[0].at if newest else None, now)
-    if EvidenceBook.of(workspace).ids():
-        sealed = evidence_check(EvidenceBook.of(workspace))
-        yield Finding(sealed.status, f"evidence: {sealed.evidence}", sealed.next_step)
-    else:
-        yield Finding(UNKNOWN, "no runbook has left evidence yet")
-    broken = Views.of(workspace).stats(Query(status=UNREADABLE)).total_sessions
-    if broken:
-        yield Finding(WARN, f"{broken} records cannot be read", "`peaktrade session list --status unreadable`.")
-    yield _gates(workspace)
-
-
-def _gates(workspace: Workspace) -> Finding:
-    """Return how the required gates stand, in one finding."""
-    results = gate_results(workspace)
-    failed = [result for result in results if result.status == FAIL]
-    if failed:
-        return Finding(FAIL, f"gates failed: {', '.join(result.gate for result in failed)}", failed[0].next_step)
-    unknown = [result.gate for result in results if result.status == UNKNOWN]
-    if unknown:
-        told = f"{len(unknown)} of {len(results)} gates unknown: {', '.join(unknown)}"
-        return Finding(UNKNOWN, told, "`make test` answers them, in the checkout.")
-    return Finding(PASS, f"all {len(results)} gates pass")
-
-
-def _age(what: str, at: datetime | None, now: datetime) -> Finding:
-    """Return whether something that is made every day was made."""
+    at = newest[0].at if newest else None
     if at is None:
-        return Finding(UNKNOWN, f"no {what} written yet")
-    age = now - at
-    said = f"newest {what}: {at:%Y-%m-%d %H:%M} UTC"
-    return Finding(WARN, said, f"It is {age.days} days old.") if age > REPORT_AGE else Finding(PASS, said)
+        return UNKNOWN, "none written yet"
+    return Views.of(workspace).now() - at <= REPORT_AGE, f"the newest is of {at:%Y-%m-%d %H:%M} UTC"
 
 
-def _names(rows: list[Run]) -> str:
-    return ", ".join(row.run_id for row in rows[:3])
+@question("gates", "Is every required gate known to pass?", "`make test` answers them, in the checkout.")
+def gates(workspace: Workspace) -> Found:
+    """Ask the gates, and tell of those that fail, or else are unknown."""
+    found = workspace.once(_Lately, lambda: _Lately(workspace)).gates()
+    for status in (FAIL, UNKNOWN):
+        names = [one.gate for one in found if one.status == status]
+        if names:
+            steps = [one.next_step for one in found if one.status == FAIL]
+            told = f"{len(names)} of {len(found)} {'failed' if status == FAIL else 'unknown'}: {', '.join(names)}"
+            return status, told, (*steps, gates.step)[0]
+    return PASS, f"all {len(found)} pass"
+
+
+LAYERS: tuple[tuple[str, tuple[Question[Workspace], ...]], ...] = (
+    ("Foundation", (config, sizing, registry)),
+    ("Data", (candles, data_errors)),
+    ("Strategy", (strategy, barred)),
+    ("Execution", (runs, failed, in_a_row, ran)),
+    ("Risk and governance", (halts, account, drawdowns, red, kill_switch, live)),
+    ("Monitoring and alerting", (alerts, watcher, delivered)),
+    ("Operations and documentation", (report, evidence, gates)),
+)
+
+
+class _Lately:
+    """The gates as they stood a moment ago: asking them reads every source and document, and pages ask every few seconds."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace, self._at, self._gates = workspace, -GATES_S, list[GateResult]()
+
+    def gates(self) -> list[GateResult]:
+        """Return how the gates stand, or stood a few seconds ago."""
+        if time.monotonic() - self._at >= GATES_S:
+            self._gates, self._at = gate_results(self._workspace), time.monotonic()
+        return self._gates
+
+
+def _named(rows: list[Run]) -> str:
+    """Return some sessions, or that there are none."""
+    return f"{len(rows)}: {', '.join(row.run_id for row in rows[:3])}" if rows else "none"

@@ -5,7 +5,6 @@ Nothing here asks a venue. The same workspace and version give the same snapshot
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from importlib import metadata
 from typing import Any
@@ -13,18 +12,19 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.checkout import git_commit
-from peaktrade_core.base.checks import FAIL, WARN, Check, check, worst
 from peaktrade_core.base.clock import EPOCH, iso, local
-from peaktrade_core.base.errors import ConfigError, ForbiddenRequestError, LiveModeNotAllowedError, PeaktradeError
+from peaktrade_core.base.errors import ConfigError, ForbiddenRequestError
 from peaktrade_core.base.files import sha256_of
+from peaktrade_core.base.question import FAIL, WARN, Check, Found, question, worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.audit import audit_checks
-from peaktrade_core.desk.stages import LIVE_KEYS
+from peaktrade_core.desk.live_stage import keys
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.planning import MODES, plan_session
+from peaktrade_core.session.planning import MODES
+from peaktrade_core.session.questions import live
 from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import Order
 from peaktrade_core.workspace.chain_heads import chain_heads
@@ -110,7 +110,6 @@ def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
     """
     now, stats = workspace.clock.now(), Views.of(workspace).stats()
     lock = lock_checks(workspace)
-    states = TradingStates.of(workspace).stopped()
     return AuditSnapshot(
         as_of=iso(now),
         as_of_local=local(now),
@@ -124,55 +123,57 @@ def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
         heads=chain_heads(workspace.home),
         sessions={"by_mode": dict(sorted(stats.by_mode.items())), "by_status": dict(sorted(stats.by_status.items()))},
         kill_switch=KillSwitch.of(workspace).status().state,
-        states=[str(state) for state in states],
+        states=[str(state) for state in TradingStates.of(workspace).stopped()],
         limits=workspace.config.limits._asdict(),
     )
 
 
-def lock_checks(workspace: Workspace, *, brokers: bool = True) -> list[Check]:
-    """Return each way to a live order, tried; none raises.
-
-    Args:
-        workspace: of which.
-        brokers: also try to build the brokers, which takes a second to import.
-    """
-    return [_planned(workspace), _modes(), *(_venue() if brokers else ()), _recorded(workspace), _keys()]
+@question("modes", "Are shadow and testnet the only modes?", _OTHER_VERSION)
+def modes(_: Workspace) -> Found:
+    """Look for live among the modes of a session."""
+    return "live" not in MODES, f"sessions can be {' or '.join(MODES)}"
 
 
-def _planned(workspace: Workspace) -> Check:
-    question = "Is a live session refused?"
-    try:
-        plan_session(workspace, mode="live")
-    except LiveModeNotAllowedError:
-        return check("live_plan", question, True, "planning one raises LiveModeNotAllowedError", "")
-    except PeaktradeError as error:
-        return check(
-            "live_plan", question, False, f"could not be tried: {error}", "Mend the configuration, then again."
-        )
-    return check("live_plan", question, False, "one could be planned", _OTHER_VERSION)
+@question("validate_only", "Is every spot order sent for validation only?", _OTHER_VERSION)
+def validate_only(_: Workspace) -> Found:
+    """Take down what a spot order is sent with."""
+    from peaktrade_core.venue.brokers import ValidatingBroker
+
+    listener = _Listener()
+    order = Order(seq=0, ts=EPOCH, order_id="audit", purpose="open", qty=1.0, price=1.0, notional=1.0)  # goes nowhere
+    answer: Answer = ValidatingBroker(listener, "BTC/EUR").submit(order)  # type: ignore[arg-type]
+    sent = listener.call[-1]
+    well = answer.accepted and isinstance(sent, dict) and sent.get("validate") == "true"
+    return well, f"an order goes out with {sent}"
 
 
-def _modes() -> Check:
-    told = f"sessions can be {' or '.join(MODES)}"
-    return check("modes", "Is live no mode at all?", "live" not in MODES, told, _OTHER_VERSION)
+class _Listener:
+    """Stands in for the venue, takes down what an order is sent with, and sends nothing."""
+
+    name = "kraken"
+
+    def order(self, *call: Any) -> dict[str, Any]:
+        """Take a call down; say what the venue would."""
+        self.call = call
+        return {"id": None, "info": {"descr": {"order": "taken down"}}}
 
 
-def _venue() -> list[Check]:
-    """Try to build what could send a real order, and look at what an order is sent with."""
+@question("demo_only", "Does the futures broker refuse every venue but the demo?", _OTHER_VERSION)
+def demo_only(_: Workspace) -> Found:
+    """Try to build the futures broker for the real venue."""
     from peaktrade_core.venue.brokers import DemoBroker
     from peaktrade_core.venue.client import VenueClient
 
-    question = "Does the futures broker refuse every venue but the demo?"
     try:
         DemoBroker(VenueClient("krakenfutures"), "PF_XBTUSD", "audit")
     except ConfigError as refusal:
-        demo = check("demo_only", question, True, str(refusal), "")
-    else:
-        demo = check("demo_only", question, False, "one was built for the real venue", _OTHER_VERSION)
-    return [_validated(), demo, _base_url(), _wire()]
+        return True, str(refusal)
+    return False, "one was built for the real venue"
 
 
-def _base_url() -> Check:
+@question("base_url", "Is every other host refused in the venue's place?", _OTHER_VERSION)
+def base_url(_: Workspace) -> Found:
+    """Try to put other hosts in the venue's place."""
     from peaktrade_core.venue.client import VenueClient
 
     taken = []
@@ -180,11 +181,14 @@ def _base_url() -> Check:
         with suppress(ConfigError):
             VenueClient("kraken", base_url=url)
             taken.append(url)
-    told = f"{len(taken)} of {len(_CONFUSING)} accepted: {taken[:3]}" if taken else f"{len(_CONFUSING)} refused"
-    return check("base_url", "Can no other host be put in the venue's place?", not taken, told, _OTHER_VERSION)
+    return (
+        not taken,
+        f"{len(taken)} of {len(_CONFUSING)} accepted: {taken[:3]}" if taken else f"{len(_CONFUSING)} refused",
+    )
 
 
-def _wire() -> Check:
+@question("wire", "Is every order to a production venue stopped where it would leave?", _OTHER_VERSION)
+def wire(_: Workspace) -> Found:
     """Ask the guard of each client about orders that may never leave; nothing is sent."""
     from peaktrade_core.venue.hosts import Guard
 
@@ -199,57 +203,33 @@ def _wire() -> Check:
         with suppress(ForbiddenRequestError):
             guard.judge("POST", url, headers, body)
             passed.append(url)
-    told = f"{len(passed)} of {len(tried)} would leave: {passed[:3]}" if passed else f"{len(tried)} orders refused"
-    question = "Is every order to a production venue stopped where it would leave?"
-    return check("wire", question, not passed, told, _OTHER_VERSION)
-
-
-class _Listener:
-    """Stands in for the venue, takes down what an order is sent with, and sends nothing."""
-
-    name = "kraken"
-
-    def order(self, *call: Any) -> dict[str, Any]:
-        """Take a call down; say what the venue would."""
-        self.call = call
-        return {"id": None, "info": {"descr": {"order": "taken down"}}}
-
-
-def _validated() -> Check:
-    from peaktrade_core.venue.brokers import ValidatingBroker
-
-    listener = _Listener()
-    order = Order(seq=0, ts=EPOCH, order_id="audit", purpose="open", qty=1.0, price=1.0, notional=1.0)  # goes nowhere
-    answer: Answer = ValidatingBroker(listener, "BTC/EUR").submit(order)  # type: ignore[arg-type]
-    sent = listener.call[-1]
-    return check(
-        "validate_only",
-        "Is every spot order sent for validation only?",
-        answer.accepted and isinstance(sent, dict) and sent.get("validate") == "true",
-        f"an order goes out with {sent}",
-        _OTHER_VERSION,
+    return (
+        not passed,
+        f"{len(passed)} of {len(tried)} would leave: {passed[:3]}" if passed else f"{len(tried)} orders refused",
     )
 
 
-def _recorded(workspace: Workspace) -> Check:
+@question(
+    "no_live_record",
+    "Records that say they were live",
+    "peaktrade never writes such a record: find out where it came from.",
+    otherwise=WARN,
+)
+def no_live_record(workspace: Workspace) -> Found:
+    """Look into the registry."""
     found = [row.run_id for row in Views.of(workspace).rows(Query(mode="live", limit=5))]
-    return check(
-        "no_live_record",
-        "Does no record say that it was live?",
-        not found,
-        f"{', '.join(found)} say so" if found else "none of the registry's",
-        "peaktrade never writes such a record: find out where it came from.",
-        otherwise=WARN,
-    )
+    return not found, ", ".join(found) or "none"
 
 
-def _keys() -> Check:
-    present = [name for name in LIVE_KEYS if os.environ.get(name)]
-    return check(
-        "no_live_keys",
-        "Are no production keys within reach?",
-        not present,
-        f"{' and '.join(present)} set" if present else "none in the environment",
-        "Unset them: nothing here reads them, and nothing here needs them.",
-        otherwise=WARN,
-    )
+BROKERS = (validate_only, demo_only, base_url, wire)
+LOCK = (live, modes, *BROKERS, no_live_record, keys)
+
+
+def lock_checks(workspace: Workspace, *, brokers: bool = True) -> list[Check]:
+    """Return each way to a live order, tried.
+
+    Args:
+        workspace: of which.
+        brokers: also try to build the brokers, which takes a second to import.
+    """
+    return workspace.ask(one for one in LOCK if brokers or one not in BROKERS)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import html
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check, worst
+from peaktrade_core.base.question import FAIL, PASS, WARN, WORDS, Check, Status, check, worst
 from peaktrade_core.control.audit import audit_checks
 from peaktrade_core.control.control import (
     FIX,
     GATE_WORDS,
     MONITOR,
-    WORDS,
     ControlCenter,
     control_center,
     operator_output,
 )
-from peaktrade_core.control.gates import UNKNOWN
 from peaktrade_core.control.live_lock import lock_checks
+from peaktrade_core.control.status import SIGNS, whole
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import EVIDENCE, evidence_rows
-from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.runs.run import verdict_of
+from peaktrade_core.runs.standing import run_of
+from peaktrade_core.runs.views import Views
+from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
-
-_SIGNS = {PASS: "✓", WARN: "▲", FAIL: "✕", UNKNOWN: "?"}
-_TONES = {PASS: GOOD, WARN: MID, FAIL: BAD}
 
 
 class Text:
@@ -50,16 +49,16 @@ def operator_text(center: ControlCenter) -> Text:
 
 
 def layer_table(center: ControlCenter) -> Table:
-    """Return the layers L0 to L6, finding by finding."""
+    """Return the layers L0 to L6, answer by answer."""
     rows = [
         (
             f"{layer.code} {layer.name}" if not number else "",
-            _mark(layer.status, WORDS) if not number else "",
-            Cell(f"{_SIGNS[finding.status]} {finding.text}", code=True),
-            Cell(finding.next_step, code=True),
+            Cell(f"{SIGNS[layer.status]} {WORDS[layer.status]}", TONE_OF[layer.status]) if not number else "",
+            Cell(f"{SIGNS[one.status]} {one.told}", code=True),
+            Cell(one.next_step, code=True),
         )
-        for layer in center.layers
-        for number, finding in enumerate(layer.findings)
+        for layer in center.whole.layers
+        for number, one in enumerate(layer.findings)
     ]
     note = "A layer is as good as its worst finding. Unknown means that nothing is known, not that all is well."
     return Table("Layers L0 to L6", ("Layer", "Status", "Finding", "What to do"), rows, note=note)
@@ -73,10 +72,22 @@ def evidence_index_table(workspace: Workspace, days: int = 7) -> Table:
 
 
 def status_answers(center: ControlCenter) -> list[Check]:
-    """Return what is decided, and whether there is new evidence."""
-    decided = {MONITOR: PASS, FIX: WARN}.get(center.decision, FAIL)
+    """Return what is decided, how the parts of the whole stand, and whether there is new evidence."""
+    decided: Status = PASS if center.decision == MONITOR else WARN if center.decision == FIX else FAIL
     new = f"yes: {', '.join(row.evidence_id for row in center.evidence[:5])}" if center.evidence else "no"
     steps = {PASS: "", WARN: "Mend it before the next session.", FAIL: "Tell the owner now."}
+    parts = [
+        Check(
+            id=part.name,
+            question=f"How does {part.name} stand?"
+            if part.name in ("trading", "risk")
+            else f"How do {part.name} stand?",
+            status=part.status,
+            evidence=f"{part.word}: {part.why}",
+            next_step=part.next_step,
+        )
+        for part in center.whole.parts
+    ]
     return [
         Check(
             id="decision",
@@ -85,35 +96,36 @@ def status_answers(center: ControlCenter) -> list[Check]:
             evidence=center.decision,
             next_step=steps[decided],
         ),
+        *parts,
         check("new_evidence", "Is there new evidence today?", not center.fault, center.fault or new, "Run the audit."),
     ]
 
 
 def layer_answers(center: ControlCenter) -> list[Check]:
-    """Return the layer matrix as checks: all in one line, then each; what is unknown warns."""
-    every = " · ".join(f"{layer.code} {WORDS[layer.status]}" for layer in center.layers)
+    """Return the layer matrix as checks: all in one line, then each."""
+    layers = center.whole.layers
+    every = " · ".join(f"{layer.code} {WORDS[layer.status]}" for layer in layers)
     found = [
         Check(
             id=layer.code,
             question=f"Does {layer.code} stand: {layer.name.lower()}?",
-            status=_known(layer.status),
-            evidence=("UNKNOWN: " if layer.status == UNKNOWN else "")
-            + "; ".join(one.text for one in layer.findings if one.status == layer.status),
+            status=layer.status,
+            evidence="; ".join(one.told for one in layer.findings if one.status == layer.status),
             next_step=next((one.next_step for one in layer.findings if one.status == layer.status), ""),
         )
-        for layer in center.layers
+        for layer in layers
     ]
     return [_summary("matrix", "Do the layers L0 to L6 stand?", every, found), *found]
 
 
 def gate_answers(center: ControlCenter) -> list[Check]:
-    """Return the seven gates as checks: all in one line, then each; what is unknown warns."""
+    """Return the seven gates as checks: all in one line, then each."""
     every = " · ".join(f"{gate.gate} {GATE_WORDS[gate.status]}" for gate in center.gates)
     found = [
         Check(
             id=gate.gate,
             question=f"{gate.gate}: {gate.question}",
-            status=_known(gate.status),
+            status=gate.status,
             evidence=f"{GATE_WORDS[gate.status]}, {gate.text}",
             next_step=gate.next_step,
         )
@@ -127,11 +139,6 @@ def _summary(id: str, question: str, told: str, found: list[Check]) -> Check:
     status = worst(found)
     step = "" if status == PASS else "See below."
     return Check(id=id, question=question, status=status, evidence=told, next_step=step)
-
-
-def _known(status: str) -> str:
-    """Return a status as a check has it: unknown is a warning, never good."""
-    return WARN if status == UNKNOWN else status
 
 
 def routine_answers(center: ControlCenter) -> list[Check]:
@@ -149,5 +156,23 @@ def lock_answers(workspace: Workspace) -> list[Check]:
     return lock_checks(workspace)
 
 
-def _mark(status: str, words: dict[str, str]) -> Cell:
-    return Cell(f"{_SIGNS[status]} {words[status]}", _TONES.get(status, ""))
+def workspace_state(workspace: Workspace) -> Table:
+    """Return how things stand: the status of the whole, the sessions, what is configured."""
+    found, views, session = whole(workspace), Views.of(workspace), workspace.config.session
+    stats, latest = views.stats(), views.latest()
+    counted = ", ".join(f"{n} {status}" for status, n in stats.by_status.items())
+    newest = (
+        f"{latest.session_id} {verdict_of(run_of(latest))}" if latest else "none: the runbook session_run starts one"
+    )
+    rows = [
+        ("Status", Cell(f"{SIGNS[found.status]} {found.word}: {found.why}", TONE_OF[found.status])),
+        *(
+            (part.name.capitalize(), Cell(f"{SIGNS[part.status]} {part.word}: {part.why}", TONE_OF[part.status]))
+            for part in found.parts
+        ),
+        ("Sessions", f"{stats.total_sessions}" + (f" ({counted})" if counted else ", none yet")),
+        ("Latest", newest),
+        ("Live", Cell("✓ locked by design", TONE_OF["ACTIVE"])),
+        ("Default session", f"{session.strategy} on {session.symbol} {session.timeframe}, feed {session.feed}"),
+    ]
+    return Table("This workspace", ("", ""), rows)

@@ -20,7 +20,7 @@ from peaktrade_core.dashboard.routes import JSON, Param, Route
 from peaktrade_core.dashboard.snapshot import Snapshot
 from peaktrade_core.show.templates import inert_value
 
-MARKS = {"ok": "✓", "warn": "!", "fail": "✕", "empty": "–"}
+MARKS = {"ok": "✓", "warn": "!", "fail": "✕", "unknown": "?", "empty": "–"}
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from peaktrade_core.alerts.alerts import RAISED, SEVERITIES
-from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.question import ORDER, known
+from peaktrade_core.control.status import Whole, whole
 from peaktrade_core.halts.scope import STATES
-from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.views import Views
 
 if TYPE_CHECKING:
@@ -69,47 +67,48 @@ class Figures(Collector):
     def collect(self) -> Iterable[Any]:
         """Yield all figures; what cannot be read is missing, and ``peaktrade_up`` is 0."""
         yield _gauge("kernels", "Kernels of open pages.", self._kernels())
-        whole = 1.0
         begun = time.perf_counter()
-        for question in (self._sessions, self._runs, self._alerts, self._trading):
-            try:
-                yield from question()
-            except (PeaktradeError, OSError, ValueError):
-                whole = 0.0
-        yield _gauge("up", "1 when everything could be read.", whole)
+        readable = known(lambda: list(self._sessions()))
+        yield from readable or ()
+        found = whole(self._workspace)
+        yield from _status(found)
+        unknown = (readable, found.runs.running, found.runs.failed, found.alerts.open)
+        yield _gauge("up", "1 when everything could be read.", float(None not in unknown))
         yield _gauge("scrape_duration_seconds", "Time that reading took.", time.perf_counter() - begun)
 
-    def _sessions(self) -> list[Any]:
+    def _sessions(self) -> Iterable[Any]:
         stats = Views.of(self._workspace).stats()
-        return [
-            _gauges("sessions", "Sessions in the registry, by status.", "status", stats.by_status),
-            _gauges("sessions_by_mode", "Sessions in the registry, by mode.", "mode", stats.by_mode),
-            *(
-                _gauges(f"sessions_{name}", f"Sum of the sessions' {words}, by currency.", "currency", sums)
-                for name, words, sums in (
-                    ("realized_pnl", "realized PnL", {one.currency: one.realized_pnl for one in stats.by_currency}),
-                    ("total_pnl", "total PnL", {one.currency: one.total_pnl for one in stats.by_currency}),
-                )
-            ),
-        ]
+        yield _gauges("sessions", "Sessions in the registry, by status.", ("status",), _by(stats.by_status))
+        yield _gauges("sessions_by_mode", "Sessions in the registry, by mode.", ("mode",), _by(stats.by_mode))
+        for name, words in (("realized_pnl", "realized PnL"), ("total_pnl", "total PnL")):
+            sums = {(one.currency,): getattr(one, name) for one in stats.by_currency}
+            yield _gauges(f"sessions_{name}", f"Sum of the sessions' {words}, by currency.", ("currency",), sums)
 
-    def _runs(self) -> list[Any]:
-        states = {"running": 0, "silent": 0, "died": 0}
-        for row in Views.of(self._workspace).runs(limit=500):
-            if row.state in states:
-                states[row.state] += 1
-        return [_gauges("runs", "Runs that have not ended, by state.", "state", states)]
 
-    def _alerts(self) -> list[Any]:
-        counts = dict.fromkeys(SEVERITIES, 0)
-        for row in Alerts.of(self._workspace).rows(state=RAISED):
-            counts[row.severity] = counts.get(row.severity, 0) + 1
-        return [_gauges("alerts_open", "Open alerts, by severity.", "severity", counts)]
+def _status(found: Whole) -> Iterable[Any]:
+    """Yield the status of the whole; figures that are not known are missing."""
+    parts = {"whole": found.status, **{part.name: part.status for part in found.parts}}
+    parts |= {layer.code: layer.status for layer in found.layers}
+    levels = {(part, level): int(status == level) for part, status in parts.items() for level in ORDER}
+    yield _gauges("status", "How the whole, its parts and layers stand: 1 for what is.", ("part", "status"), levels)
+    runs = {("running",): found.runs.running, ("silent",): found.runs.silent, ("died",): found.runs.died}
+    if found.runs.running is not None:
+        yield _gauges("runs", "Runs that have not ended, by state.", ("state",), runs)
+    if found.runs.failed is not None:
+        yield _gauge("sessions_failed_24h", "Sessions of the last 24 hours that failed.", found.runs.failed)
+    if found.alerts.open is not None:
+        yield _gauges("alerts_open", "Open alerts, by severity.", ("severity",), _by(found.alerts.by_severity))
+        free = found.alerts.unacknowledged or 0
+        yield _gauge("alerts_unacknowledged", "Open alerts that no one has taken on.", free)
+    states = {(state,): int(state == found.trading.state) for state in STATES}
+    yield _gauges("trading_state", "The worst trading state of all scopes.", ("state",), states)
+    halts = {(halt.scope, halt.state): 1 for halt in found.trading.halts}
+    yield _gauges("halt", "Each scope that is not ACTIVE.", ("scope", "state"), halts)
 
-    def _trading(self) -> list[Any]:
-        worst = TradingStates.of(self._workspace).worst().state
-        states = {state: int(state == worst) for state in STATES}
-        return [_gauges("trading_state", "The worst trading state of all scopes.", "state", states)]
+
+def _by(counts: dict[str, int]) -> dict[tuple[str, ...], Any]:
+    """Return counts by one label."""
+    return {(name,): n for name, n in counts.items()}
 
 
 def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:
@@ -117,9 +116,9 @@ def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"peaktrade_{name}", about, value=value)
 
 
-def _gauges(name: str, about: str, label: str, values: dict[str, Any]) -> GaugeMetricFamily:
-    """Return a figure for each value of a label."""
-    family = GaugeMetricFamily(f"peaktrade_{name}", about, labels=[label])
+def _gauges(name: str, about: str, labels: tuple[str, ...], values: Mapping[Any, Any]) -> GaugeMetricFamily:
+    """Return a figure for each combination of labels."""
+    family = GaugeMetricFamily(f"peaktrade_{name}", about, labels=labels)
     for key, value in values.items():
-        family.add_metric([key], value)
+        family.add_metric(key, value)
     return family

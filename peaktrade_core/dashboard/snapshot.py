@@ -1,4 +1,4 @@
-"""The status snapshot: how everything stands, in panels sorted by id. The same state gives the same bytes.
+"""The status snapshot: the status of the whole and what is behind it, in panels sorted by id; the same state, the same bytes.
 
 Nothing in it depends on the time of asking but ``generated_at``: a running session has a start, no duration. A panel
 that cannot be made says so and leaves the others alone.
@@ -6,7 +6,6 @@ that cannot be made says so and leaves the others alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -14,16 +13,19 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.question import WORDS, Status, known
+from peaktrade_core.control.status import Whole, whole
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.questions import registry
 from peaktrade_core.runs.run import Run, item_of, timeless
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
 SCHEMA = "peaktrade.status_snapshot.v1"
-OK, WARN, FAIL, EMPTY = "ok", "warn", "fail", "empty"
+OK, WARN, FAIL, UNKNOWN, EMPTY = "ok", "warn", "fail", "unknown", "empty"
+OF: dict[Status, str] = {"pass": OK, "unknown": UNKNOWN, "warn": WARN, "fail": FAIL}
 MOST_ROWS = 20
 GOING_ON = ("running", "silent", "died")
 
@@ -32,7 +34,7 @@ class SnapshotPanel(msgspec.Struct, frozen=True, kw_only=True):
     """One question and its answer.
 
     Attributes:
-        status: ``ok``, ``warn``, ``fail``, or ``empty`` when there is nothing to tell yet.
+        status: ``ok``, ``warn``, ``fail``, ``unknown``, or ``empty`` when there is nothing to tell yet.
         summary: the answer in a sentence.
         rows: its figures, all with the same names.
     """
@@ -45,35 +47,52 @@ class SnapshotPanel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """How everything stands; ``status`` is the worst of the panels."""
+    """How everything stands; ``status`` and ``why`` are those of the whole, which every other place shows, too."""
 
     schema: str
     generated_at: datetime
     status: str
+    why: str
     panels: list[SnapshotPanel]
-
-
-Maker = Callable[[Workspace], SnapshotPanel]
 
 
 def take(workspace: Workspace) -> Snapshot:
     """Return the snapshot of this moment."""
-    panels = sorted((_made(name, title, make, workspace) for name, title, make in MAKERS), key=lambda panel: panel.id)
-    worst = max((panel.status for panel in panels), key=(EMPTY, OK, WARN, FAIL).index)
-    return Snapshot(schema=SCHEMA, generated_at=Views.of(workspace).now(), status=worst, panels=panels)
+    found = whole(workspace)
+    panels = [
+        _status(found),
+        _alerts(workspace, found),
+        _runs(workspace, found),
+        _sessions(workspace),
+        _system(workspace),
+        _trading(workspace, found),
+    ]
+    return Snapshot(
+        schema=SCHEMA,
+        generated_at=found.as_of,
+        status=OF[found.status],
+        why=found.why,
+        panels=sorted(panels, key=lambda panel: panel.id),
+    )
 
 
-def _made(name: str, title: str, make: Maker, workspace: Workspace) -> SnapshotPanel:
-    """Return a panel; its failure becomes its content."""
-    try:
-        return make(workspace)
-    except (PeaktradeError, OSError, ValueError) as error:
-        return SnapshotPanel(id=name, title=title, status=FAIL, summary=f"cannot be read: {error}")
+def _status(found: Whole) -> SnapshotPanel:
+    """Tell how the whole, its parts and the layers stand."""
+    rows = [{"part": "whole", "status": found.status, "word": found.word, "why": found.why}]
+    rows += [{"part": one.name, "status": one.status, "word": one.word, "why": one.why} for one in found.parts]
+    rows += [
+        {"part": one.code, "status": one.status, "word": WORDS[one.status], "why": one.name} for one in found.layers
+    ]
+    return SnapshotPanel(id="status", title="Status", status=OF[found.status], summary=found.why, rows=rows)
 
 
 def _sessions(workspace: Workspace) -> SnapshotPanel:
     """Tell how the latest sessions ended, and whether any file cannot be read."""
-    stats, rows = Views.of(workspace).stats(), Views.of(workspace).rows(Query(limit=MOST_ROWS))
+    found = known(lambda: (Views.of(workspace).stats(), Views.of(workspace).rows(Query(limit=MOST_ROWS))))
+    if found is None:
+        told = f"cannot be read: {registry(workspace).evidence}"
+        return SnapshotPanel(id="sessions", title="Sessions", status=FAIL, summary=told)
+    stats, rows = found
     broken = stats.by_status.get(UNREADABLE, 0)
     counts = ", ".join(f"{n} {status}" for status, n in sorted(stats.by_status.items()))
     status = EMPTY if not rows else WARN if broken or rows[0].status == "failed" else OK
@@ -86,16 +105,14 @@ def _sessions(workspace: Workspace) -> SnapshotPanel:
     )
 
 
-def _runs(workspace: Workspace) -> SnapshotPanel:
-    """Tell what runs, and what should but does not."""
-    rows = [row for row in Views.of(workspace).runs(500) if row.state in GOING_ON]
-    counts = {state: sum(row.state == state for row in rows) for state in GOING_ON}
-    status = FAIL if counts["died"] else WARN if counts["silent"] else OK if rows else EMPTY
+def _runs(workspace: Workspace, found: Whole) -> SnapshotPanel:
+    """Tell what runs, what should but does not, and what failed."""
+    rows = [row for row in known(lambda: Views.of(workspace).runs(500)) or () if row.state in GOING_ON]
     return SnapshotPanel(
         id="runs",
         title="Runs",
-        status=status,
-        summary=", ".join(f"{n} {state}" for state, n in counts.items() if n) or "nothing runs",
+        status=OF[found.runs.status],
+        summary=found.runs.word,
         rows=[_item(row) for row in rows],
     )
 
@@ -105,30 +122,27 @@ def _item(run: Run) -> dict[str, Any]:
     return dict(msgspec.to_builtins(timeless(item_of(run))))
 
 
-def _alerts(workspace: Workspace) -> SnapshotPanel:
+def _alerts(workspace: Workspace, found: Whole) -> SnapshotPanel:
     """Tell which alerts are open."""
-    rows = Alerts.of(workspace).rows(state="raised")
-    critical = sum(row.severity == "critical" for row in rows)
+    rows = known(lambda: Alerts.of(workspace).rows(state="raised")) or ()
     return SnapshotPanel(
         id="alerts",
         title="Alerts",
-        status=FAIL if critical else WARN if rows else OK,
-        summary=f"{len(rows)} open, {critical} of them critical" if rows else "none is open",
+        status=OF[found.alerts.status],
+        summary=found.alerts.word,
         rows=[dict(msgspec.to_builtins(row)) for row in rows[:MOST_ROWS]],
     )
 
 
-def _trading(workspace: Workspace) -> SnapshotPanel:
-    """Tell what may be traded."""
-    states = TradingStates.of(workspace)
-    worst = states.worst()
-    why = f": {worst.reason} ({worst.scope}, by {worst.by})" if worst.reason else ""
+def _trading(workspace: Workspace, found: Whole) -> SnapshotPanel:
+    """Tell what may be traded, scope by scope."""
+    states = known(TradingStates.of(workspace).everything) or found.trading.halts
     return SnapshotPanel(
         id="trading_state",
         title="Trading state",
-        status=OK if worst.state == "ACTIVE" else FAIL if worst.state == "NO_ORDERS" else WARN,
-        summary=f"{worst.state}{why}",
-        rows=[dict(msgspec.to_builtins(state)) for state in states.everything()],
+        status=OF[found.trading.status],
+        summary=f"{found.trading.word}: {found.trading.why}",
+        rows=[dict(msgspec.to_builtins(state)) for state in states],
     )
 
 
@@ -137,7 +151,7 @@ def _system(workspace: Workspace) -> SnapshotPanel:
     facts = {
         "version": version("peaktrade"),
         "workspace": workspace.home.name,
-        "environment": workspace.config.environment.name,
+        "environment": known(lambda: workspace.config.environment.name) or "unknown",
         "live": "locked by design",
     }
     return SnapshotPanel(
@@ -147,12 +161,3 @@ def _system(workspace: Workspace) -> SnapshotPanel:
         summary=f"peaktrade {facts['version']}; live trading is locked by design",
         rows=[facts],
     )
-
-
-MAKERS: tuple[tuple[str, str, Maker], ...] = (
-    ("alerts", "Alerts", _alerts),
-    ("runs", "Runs", _runs),
-    ("sessions", "Sessions", _sessions),
-    ("system", "System", _system),
-    ("trading_state", "Trading state", _trading),
-)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from peaktrade_core.base.checks import FAIL, Check, worst
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError
+from peaktrade_core.base.question import FAIL, Check, worst
 from peaktrade_core.halts.account import Account, AccountUse
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, planned
@@ -51,9 +51,9 @@ def init(folder: Path) -> Answer:
 @command
 def doctor(workspace: Workspace) -> Answer:
     """Check environment, configuration, disk, clock and stale sessions; exit code 1 when a check fails."""
-    from peaktrade_core.desk.doctor import examine
+    from peaktrade_core.desk.doctor import DOCTOR
 
-    checks = examine(workspace)
+    checks = workspace.ask(DOCTOR)
     return Answer(checks, check_table(checks, ""), code=int(worst(checks) == FAIL))
 
 
@@ -63,9 +63,9 @@ def doctor(workspace: Workspace) -> Answer:
 @command
 def readiness(workspace: Workspace, stage: str, symbol: str | None) -> Answer:
     """Answer the checklist of a stage; exit code 1 when an answer fails, 5 always for live."""
-    from peaktrade_core.desk.stages import stage_checks
+    from peaktrade_core.desk.readiness import ready_checks
 
-    found = _checklist(stage_checks(workspace, stage, symbol), f"Readiness-Check ({stage})")
+    found = _checklist(ready_checks(workspace, stage, symbol or ""), f"Readiness-Check ({stage})")
     if stage == "live":
         found.code = LiveModeNotAllowedError.exit_code
     return found
@@ -161,9 +161,9 @@ ACCOUNTS = Columns[AccountUse](
 @command
 def health(workspace: Workspace, venue: bool) -> Answer:
     """Show machine, workspace, runs, watcher, scheduler and switch in one view; exit code 1 when a check fails."""
-    from peaktrade_core.desk.health import health as examine
+    from peaktrade_core.desk.readiness import health_checks
 
-    return _checklist(examine(workspace, venue=venue), "Health-Check")
+    return _checklist(health_checks(workspace, venue=venue), "Health-Check")
 
 
 @ops.command()

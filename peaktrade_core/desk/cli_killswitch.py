@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from peaktrade_core.base.checks import FAIL
-from peaktrade_core.desk.release_checks import release_checks
+from peaktrade_core.base.question import FAIL
+from peaktrade_core.desk.readiness import BEFORE_RELEASE
 from peaktrade_core.halts.kill_switch import KillSwitch, KillSwitchStatus
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import answer_told
@@ -54,7 +54,7 @@ def release(workspace: Workspace, by: str, reason: str) -> Answer:
     """Ask for the release, or, as a second person, confirm it after a health check."""
     switch = KillSwitch.of(workspace)
     if switch.status().requested_by is not None:
-        found = switch.release(by, reason, lambda: release_checks(workspace))
+        found = switch.release(by, reason, lambda: workspace.ask(BEFORE_RELEASE))
         return Answer(found, _shown(found))
     asked = switch.request_release(by, reason)
     second = "Nothing is released yet: a second person calls `peaktrade killswitch release` to confirm."

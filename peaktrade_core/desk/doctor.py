@@ -1,4 +1,4 @@
-"""What ``peaktrade doctor`` looks at: is this machine and this workspace fit for a session?"""
+"""What ``peaktrade doctor`` asks: is this machine and this workspace fit for a session?"""
 
 from __future__ import annotations
 
@@ -10,51 +10,28 @@ import tempfile
 import time
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
-from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.question import FAIL, PASS, WARN, Found, Question, question
 from peaktrade_core.desk.installation import requirements, version_of
-from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.runs.views import Views
-from peaktrade_core.session.recovery import recover
+from peaktrade_core.halts.questions import halts
+from peaktrade_core.runs.questions import registry
+from peaktrade_core.session.questions import stale
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
 
 LOW_DISK, NO_DISK = 0.10, 0.01  # free share of the disk
-CLOCK_JUMP_S = 0.05
+CLOCK_JUMP_S, CLOCK_LOOK_S = 0.05, 0.02
 OLDEST_CLOCK_S = 1_767_225_600  # 2026-01-01, before this version existed
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-def examine(workspace: Workspace) -> list[Check]:
-    """Return every check; none raises."""
-    offset = _clock_offset()
-    return [
-        *interpreter_checks(),
-        _bytecode(),
-        _config(workspace),
-        *_folders(workspace),
-        _disk(workspace.home),
-        _clock(offset),
-        _browser(),
-        *_sessions(workspace),
-        _halts(workspace),
-    ]
+@question("python", "Is Python 3.11 or newer?", "Install Python 3.11 or newer.", differs="figures")
+def python(_: Workspace) -> Found:
+    """Ask the interpreter for its version."""
+    return sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.system()}"
 
 
-def interpreter_checks() -> list[Check]:
-    """Return whether Python and the installed packages are those that this version needs."""
-    return [_python(), _packages()]
-
-
-def _python() -> Check:
-    return check(
-        "python",
-        "Is Python 3.11 or newer?",
-        sys.version_info >= (3, 11),
-        f"{platform.python_version()} on {platform.system()}",
-        "Install Python 3.11 or newer.",
-    )
-
-
-def _packages() -> Check:
+@question("packages", "Are all packages installed?", "Run `make setup`.", differs="figures")
+def packages(_: Workspace) -> Found:
+    """Look for the packages that this version needs."""
     missing = []
     for needed in requirements():
         found = version_of(needed.name)
@@ -62,174 +39,106 @@ def _packages() -> Check:
             missing.append(str(needed))
         elif not needed.specifier.contains(found, prereleases=True):
             missing.append(f"{needed} (found {found})")
-    return check(
-        "packages",
-        "Are all packages installed?",
-        not missing,
-        "all" if not missing else f"missing: {', '.join(missing)}",
-        "Run `make setup`.",
-    )
+    return not missing, f"missing: {', '.join(missing)}" if missing else "all"
 
 
-def _bytecode() -> Check:
+@question(
+    "bytecode",
+    "Is the bytecode compiled?",
+    "Run `make setup`, which compiles it even where PYTHONDONTWRITEBYTECODE is set.",
+    otherwise=WARN,
+    differs="answer",
+)
+def bytecode(_: Workspace) -> Found:
+    """Look for compiled modules, without which every command starts slowly."""
     here = Path(__file__)
     compiled = here.parent / "__pycache__" / f"{here.stem}.{sys.implementation.cache_tag}.pyc"
-    return check(
-        "bytecode",
-        "Is the bytecode compiled?",
-        compiled.is_file(),
-        "yes" if compiled.is_file() else "no: every command starts slowly",
-        "Run `make setup`, which compiles it even where PYTHONDONTWRITEBYTECODE is set.",
-        otherwise=WARN,
-    )
+    return compiled.is_file(), "yes" if compiled.is_file() else "no: every command starts slowly"
 
 
-def _config(workspace: Workspace) -> Check:
-    try:
-        limits = workspace.config.limits
-    except PeaktradeError as error:
-        return Check(
-            id="config",
-            question="Is the configuration sound?",
-            status=FAIL,
-            evidence=str(error),
-            next_step="Mend that key.",
-        )
-    return check(
-        "config",
-        "Is the configuration sound, and can the shipped sizing trade within its limits?",
-        workspace.config.session.position_fraction * workspace.config.session.start_balance
-        <= limits.max_order_notional,
-        f"{workspace.config_path}: a new position of "
-        f"{workspace.config.session.position_fraction * workspace.config.session.start_balance:,.0f} against "
-        f"max_order_notional {limits.max_order_notional:,.0f}",
-        "Every order would be denied: lower session.position_fraction or raise live_risk.max_order_notional.",
-        otherwise=WARN,
-    )
+@question("config", "Is the configuration sound?", "Mend that key in config/config.toml; nothing starts before.")
+def config(workspace: Workspace) -> Found:
+    """Read the configuration."""
+    session = workspace.config.session
+    return True, f"{session.strategy} on {session.symbol} {session.timeframe}, feed {session.feed}"
 
 
-def _folders(workspace: Workspace) -> list[Check]:
-    checks = []
-    for name, folder in (
-        ("reports", workspace.reports),
-        ("live_runs", workspace.runs),
-        ("logs", workspace.home / "logs"),
-    ):
-        fault = _write_fault(folder)
-        checks.append(
-            check(
-                f"writable_{name}",
-                f"Can {name}/ be written?",
-                not fault,
-                fault or "yes",
-                f"Give this user the right to write {folder}.",
-            )
-        )
-    return checks
+@question(
+    "sizing",
+    "Does a new position fit its limit?",
+    "Every order would be denied: lower session.position_fraction or raise live_risk.max_order_notional.",
+    otherwise=WARN,
+)
+def sizing(workspace: Workspace) -> Found:
+    """Compare a new position with the largest order."""
+    session, limits = workspace.config.session, workspace.config.limits
+    wanted = session.position_fraction * session.start_balance
+    told = f"{wanted:,.0f} of {limits.max_order_notional:,.0f} (max_order_notional)"
+    return wanted <= limits.max_order_notional, told
 
 
-def _write_fault(folder: Path) -> str:
-    """Return why a folder cannot be written, or an empty string; what was tried is removed again."""
-    while not folder.exists():
-        folder = folder.parent
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"x")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        return f"{folder}: {error.strerror or error}"
-    return ""
+def _writable(name: str, below: str) -> Question[Workspace]:
+    """Declare whether a folder of the workspace can be written; what was tried is removed again."""
+
+    @question(f"writable_{name}", f"Can {name}/ be written?", f"Give this user the right to write {below}.")
+    def writable(workspace: Workspace) -> Found:
+        folder = workspace.runs if name == "live_runs" else workspace.home / below
+        while not folder.exists():
+            folder = folder.parent
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"x")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            return FAIL, f"{folder}: {error.strerror or error}", f"Give this user the right to write {folder}."
+        return PASS, "yes"
+
+    return writable
 
 
-def _disk(home: Path) -> Check:
-    while not home.exists():
-        home = home.parent
-    usage = shutil.disk_usage(home)
+WRITABLE = (_writable("reports", "reports"), _writable("live_runs", "live_runs"), _writable("logs", "logs"))
+
+
+@question(
+    "disk",
+    "Is more than 10 % of the disk free?",
+    "Free space: a full disk ends sessions as failed.",
+    differs="answer",
+)
+def disk(workspace: Workspace) -> Found:
+    """Ask how full the disk is."""
+    usage = shutil.disk_usage(workspace.home)
     free = usage.free / usage.total
-    return check(
-        "disk",
-        "Is more than 10 % of the disk free?",
-        free > LOW_DISK,
-        f"{100 * free:.0f} % free, {usage.free / 1e9:.1f} GB",
-        "Free space: a full disk ends sessions as failed.",
-        otherwise=WARN if free > NO_DISK else FAIL,
-    )
+    told = f"{100 * free:.0f} % free, {usage.free / 1e9:.1f} GB"
+    return PASS if free > LOW_DISK else WARN if free > NO_DISK else FAIL, told
 
 
-def _clock_offset() -> float:
-    """Return how far the wall clock is ahead of the one that nobody can set [s]."""
-    return time.time() - time.monotonic()
-
-
-def _clock(before: float) -> Check:
-    """Return whether the wall clock kept to ``before``, its offset when the checks began, and tells a likely time."""
+@question("clock", "Does the clock run straight?", "Set the machine's time (NTP).")
+def clock(_: Workspace) -> Found:
+    """Compare the wall clock with the one that cannot be set."""
     fixed = os.environ.get(FIXED_CLOCK)
-    jump = abs(_clock_offset() - before)
-    sane = time.time() > OLDEST_CLOCK_S and jump < CLOCK_JUMP_S and not fixed
-    return check(
-        "clock",
-        "Does the clock run straight?",
-        sane,
-        f"fixed at {fixed} by {FIXED_CLOCK}"
-        if fixed
-        else f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC, steady within {jump * 1e3:.1f} ms",
-        f"Unset {FIXED_CLOCK}; it is for tests." if fixed else "Set the machine's time (NTP).",
-        otherwise=WARN if fixed else FAIL,
-    )
+    if fixed:
+        return WARN, f"fixed at {fixed} by {FIXED_CLOCK}", f"Unset {FIXED_CLOCK}; it is for tests."
+    before = time.time() - time.monotonic()
+    time.sleep(CLOCK_LOOK_S)
+    jump = abs(time.time() - time.monotonic() - before)
+    told = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC, steady within {jump * 1e3:.1f} ms"
+    return time.time() > OLDEST_CLOCK_S and jump < CLOCK_JUMP_S, told
 
 
-def _browser() -> Check:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    return check(
-        "browser",
-        "Is there a Chrome or Chromium for the browser tests?",
-        found is not None,
-        found or "none found",
-        "Only needed for the tests: install the package `chromium`.",
-        otherwise=WARN,
-    )
+@question(
+    "browser",
+    "Is there a Chrome or Chromium for the browser tests?",
+    "Only needed for the tests: install the package `chromium`.",
+    otherwise=WARN,
+    differs="answer",
+)
+def browser(_: Workspace) -> Found:
+    """Look for a browser."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    return found is not None, found or "none found"
 
 
-def _sessions(workspace: Workspace) -> list[Check]:
-    try:
-        recovered = recover(workspace)
-        stats = Views.of(workspace).stats()
-    except PeaktradeError as error:
-        return [
-            Check(id="registry", question="Can the registry be read?", status=FAIL, evidence=str(error), next_step="")
-        ]
-    unreadable = stats.by_status.get("unreadable", 0)
-    running = stats.by_status.get("started", 0)
-    return [
-        check(
-            "registry",
-            "Can every record of the registry be read?",
-            unreadable == 0,
-            f"{stats.total_sessions} records, {unreadable} unreadable, {running} running",
-            "`peaktrade session list --status unreadable` names the files and what is wrong with them.",
-            otherwise=WARN,
-        ),
-        check(
-            "stale",
-            "Did no session die without a word?",
-            not recovered,
-            "none" if not recovered else f"recovered: {', '.join(r.session_id for r in recovered)}",
-            "Look at the machine's log for why they died; their figures are those of their journals.",
-            otherwise=WARN,
-        ),
-    ]
-
-
-def _halts(workspace: Workspace) -> Check:
-    halted = TradingStates.of(workspace).stopped()
-    return Check(
-        id="halts",
-        question="Is nothing halted?",
-        status=WARN if halted else PASS,
-        evidence="; ".join(map(str, halted)) or "everything is ACTIVE",
-        next_step="Once the cause is found: `peaktrade risk resume --scope SCOPE`, or `peaktrade killswitch release`."
-        if halted
-        else "",
-    )
+INTERPRETER = (python, packages)
+DOCTOR = (*INTERPRETER, bytecode, config, sizing, *WRITABLE, disk, clock, browser, stale, registry, halts)

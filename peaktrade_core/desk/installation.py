@@ -19,9 +19,10 @@ from typing import Any
 import msgspec
 from packaging.requirements import Requirement
 
-from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, PeaktradeError
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.runbooks.rehearsal import is_rehearsal
+from peaktrade_core.base.question import WARN, Found, question
+from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
 FILE = Path("reports") / "checklists" / "installation.json"
@@ -51,8 +52,8 @@ def installed(workspace: Workspace) -> dict[str, str]:
     Raises:
         ConfigError: a configuration file cannot be read.
     """
-    found = dict(_configured(workspace.config_path.parent, rehearsal=is_rehearsal(workspace)))
-    if not is_rehearsal(workspace):
+    found = dict(_configured(workspace.config_path.parent, rehearsal=workspace.rehearsal))
+    if not workspace.rehearsal:
         names = sorted(needed.name for needed in requirements())
         versions = {name: version_of(name) or "not installed" for name in ("peaktrade", *names)}
         found |= {"peaktrade": versions.pop("peaktrade"), "python": platform.python_version(), "program": _program()}
@@ -103,10 +104,42 @@ def accept(workspace: Workspace, by: str, evidence_id: str) -> Path:
     return path
 
 
-def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
     """Return what differs, by name."""
     names = sorted({*before, *now})
     return [Change(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]
+
+
+@question(
+    "changes",
+    "Are program and configuration as they were accepted?",
+    "Read each change below; the runbook restart_after_maintenance accepts them.",
+    otherwise=WARN,
+)
+def changes(workspace: Workspace) -> Found:
+    """Compare with what was accepted last."""
+    last = accepted(workspace)
+    if last is None:
+        return False, "no one has accepted them yet"
+    found = differences(last.values, installed(workspace))
+    names = ", ".join(change.name for change in found[:3]) + (" …" if len(found) > 3 else "")
+    told = f"{len(found)} changed since {last.evidence_id}: {names}" if found else f"as accepted by {last.by}"
+    return not found, told
+
+
+def changes_table(workspace: Workspace) -> Table:
+    """Return what changed since program and configuration were accepted, value by value."""
+    title, columns = "What changed", ("What", "Accepted", "Now")
+    try:
+        last = accepted(workspace)
+        found = differences(last.values, installed(workspace)) if last else []
+    except PeaktradeError as error:
+        return Table(title, (), [], empty=str(error))
+    if last is None:
+        return Table(title, (), [], empty="Nothing to compare with: no one has accepted an installation yet.")
+    rows = [(one.name, one.before or "not there", one.now or "not there any more") for one in found]
+    note = f"Accepted by {last.by}, {last.evidence_id}."
+    return Table(title, columns, rows, note=note, empty=f"Nothing changed. {note}")
 
 
 def _configured(folder: Path, *, rehearsal: bool) -> Iterator[tuple[str, str]]:

@@ -9,19 +9,19 @@ Source: workflow overview (kill switch), operational runbooks 3.2 (tested), 3.5 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
-from peaktrade_core.desk.release_checks import release_checks
+from peaktrade_core.base.question import FAIL, WARN, Check, Found, check, question
+from peaktrade_core.desk.readiness import BEFORE_RELEASE
 from peaktrade_core.desk.safe_stop import running_table
-from peaktrade_core.desk.stages import EXERCISED
-from peaktrade_core.fleet.stop_checks import fleet_to_stop
+from peaktrade_core.fleet.stopping import fleet_to_stop
 from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.halts.questions import kill_switch, switch_tested
 from peaktrade_core.halts.scope import GLOBAL, STATES
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.rehearsal import portable
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
@@ -57,7 +57,7 @@ class KillSwitchRunbook(Runbook):
         """Record the health check that a release takes; for the other actions it is not asked."""
         if self.given.action != RELEASE:
             return Table("Fit to go on?", (), [], empty=f"Not asked: the action is {self.given.action}.")
-        return self.check("fit", "Fit to go on?", portable(self.workspace, release_checks(self.workspace)))
+        return self.check("fit", "Fit to go on?", self.workspace.ask(BEFORE_RELEASE))
 
     def cause(self) -> Prompt | Table:
         """Ask what must be settled before a release; for the other actions there is nothing to ask."""
@@ -133,7 +133,7 @@ class KillSwitchRunbook(Runbook):
             now = switch.request_release(by, reason)
             until = wording.moment(now.confirm_until)
             return f"Not released yet: {by} has asked. A second person runs this notebook, under an own name, until {until} UTC."
-        now = switch.release(by, reason, lambda: release_checks(self.workspace))
+        now = switch.release(by, reason, lambda: self.workspace.ask(BEFORE_RELEASE))
         return f"Released by {now.by}: {now.reason}"
 
 
@@ -156,14 +156,19 @@ def switch_table(workspace: Workspace) -> Table:
 
 def switch_checks(workspace: Workspace) -> list[Check]:
     """Return whether the switch can be trusted, is released, and was tried lately."""
-    now, whole = KillSwitch.of(workspace).status(), KillSwitch.of(workspace).verify()
-    told = f"{now.state} by {now.by}: {now.reason}" if now.engaged else "released"
-    step = "Find the cause. Then two people run this notebook with the action release, one after the other."
-    return [
-        whole,
-        check("released", "May sessions order?", not now.engaged, told, step, otherwise=WARN),
-        _tested(workspace),
-    ]
+    return workspace.ask((kill_switch, released, replace(switch_tested, otherwise=WARN)))
+
+
+@question(
+    "released",
+    "May sessions order?",
+    "Find the cause. Then two people run this notebook with the action release, one after the other.",
+    otherwise=WARN,
+)
+def released(workspace: Workspace) -> Found:
+    """Ask the kill switch."""
+    now = KillSwitch.of(workspace).status()
+    return not now.engaged, f"{now.state} by {now.by}: {now.reason}" if now.engaged else "released"
 
 
 def obeyed_checks(workspace: Workspace, *, patience_s: float = OBEY_S) -> list[Check]:
@@ -187,15 +192,3 @@ def _late(workspace: Workspace, state: str) -> list[str]:
     level = {row.run_id: row.trading_state if row.trading_state in STATES else "ACTIVE" for row in rows}
     wrong = [row for row in rows if STATES.index(str(level[row.run_id])) < STATES.index(state)]
     return [f"{row.run_id} reports {row.trading_state or 'nothing'}" for row in wrong]
-
-
-def _tested(workspace: Workspace) -> Check:
-    """Look whether the switch was engaged and released within the last 90 days."""
-    question, since = "Was it engaged and released in the last 90 days?", workspace.clock.now() - EXERCISED
-    step = "Try it while nothing runs: one person engages, two people release."
-    try:
-        kinds = {entry.kind for entry in KillSwitch.of(workspace).audit() if entry.at >= since}
-    except PeaktradeError as error:
-        return check("tested", question, False, str(error), step)
-    told = ", ".join(sorted(kinds)) or "never touched"
-    return check("tested", question, {"engage", "release"} <= kinds, told, step, otherwise=WARN)

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 
 import msgspec
 
-from peaktrade_core.base.checks import PASS, WARN, Check, check
 from peaktrade_core.base.errors import (
     ArtefactError,
     ConfigError,
@@ -21,7 +20,8 @@ from peaktrade_core.base.errors import (
     SessionNotFoundError,
     UnknownNameError,
 )
-from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.base.question import PASS, WARN, Check, Found, check, question
+from peaktrade_core.desk.doctor import sizing
 from peaktrade_core.fleet.during_session import Watched, watched_table
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.launches import Order
@@ -30,6 +30,7 @@ from peaktrade_core.fleet.orders import order_of
 from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.questions import live
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -118,8 +119,7 @@ def fleet_readiness(workspace: Workspace, profile: str, mode: str = "") -> list[
         told,
         "Mend what it names in config/config.toml; a testnet run also needs the venue's credentials.",
     )
-    found = {one.id: one for one in pre_session_checks(workspace)}
-    checks = [plan, found["live"], _limits(workspace), *([found["sizing"]] if "sizing" in found else [])]
+    checks = [plan, *workspace.ask((live, limits, sizing))]
     return checks + ([_plain(one, workspace) for one in Fleet.of(workspace).checks(order)] if order else [])
 
 
@@ -128,16 +128,13 @@ def _wish(mode: str) -> dict[str, str]:
     return {"mode": mode} if mode not in ("", PROFILE) else {}
 
 
-def _limits(workspace: Workspace) -> Check:
-    """Return whether the risk limits are configured."""
-    question = "Are the risk limits configured?"
-    try:
-        limits = workspace.config.limits
-    except ConfigError as error:
-        return check("limits", question, False, str(error), "Mend [live_risk] in config/config.toml.")
-    told = f"order {limits.max_order_notional:,.0f}, symbol {limits.max_symbol_exposure_notional:,.0f}, "
-    told += f"total {limits.max_total_exposure_notional:,.0f}, loss a day {limits.max_daily_loss_abs:,.0f}"
-    return check("limits", question, limits.max_order_notional > 0, told, "Set [live_risk] in config/config.toml.")
+@question("limits", "Are the risk limits configured?", "Set [live_risk] in config/config.toml.")
+def limits(workspace: Workspace) -> Found:
+    """Read the risk limits."""
+    ours = workspace.config.limits
+    told = f"order {ours.max_order_notional:,.0f}, symbol {ours.max_symbol_exposure_notional:,.0f}, "
+    told += f"total {ours.max_total_exposure_notional:,.0f}, loss a day {ours.max_daily_loss_abs:,.0f}"
+    return ours.max_order_notional > 0, told
 
 
 def _plain(one: Check, workspace: Workspace) -> Check:

@@ -1,129 +1,252 @@
-"""The pre-session check: is everything in order to start a session here?
+"""The checklists of a desk: before a session of each stage, the health of everything, before the kill switch is released.
 
-Source: operator workflow 3.1 (pre-session) and 10a.10 (before a shadow session). What the machine itself lacks is
-``peaktrade doctor``'s business.
+Each stage asks everything of the one before and more. What a question asks stands where it is declared, beside what it
+asks about; here are those about the desk itself: its settings, its duties.
+
+Source: operator workflow 3.1 and 10a.10, workflow overview (pre-session checklist), operational runbooks 2, 3.2, 4 and 6.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import tomllib
+from collections.abc import Iterator
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
-from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError
-from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.alerts.questions import alerts, schedule, unacknowledged, watcher
+from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
+from peaktrade_core.base.question import WARN, Check, Found, Question, question
+from peaktrade_core.desk.doctor import DOCTOR, INTERPRETER, WRITABLE, browser, bytecode, clock, config, disk, sizing
+from peaktrade_core.desk.installation import changes
+from peaktrade_core.desk.live_stage import (
+    conservative,
+    contacts,
+    gate,
+    keys,
+    rehearsed_shadow,
+    rehearsed_testnet,
+    two_people,
+)
+from peaktrade_core.halts.questions import account, account_readable, halts, kill_switch, switch_tested
 from peaktrade_core.records.registry import Query
-from peaktrade_core.runs.run import Run
+from peaktrade_core.runbooks import evidence as ev
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.index import evidence_check
+from peaktrade_core.runs.questions import LOOK_BACK, aborted, failed, registry, runs
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.questions import VENUE, Traded, live, smoke_checks, stale, venue_checks
+from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Table
+from peaktrade_core.trading.risk import Limits
+from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.workspace import Workspace
 
-LOOK_BACK = timedelta(hours=24)
+STAGES = ("shadow", "testnet", "live")
+TESTED = ("core", "aux")  # tiers of strategies
+GOOD_OUTCOMES = (ev.PASSED, ev.WARNED)
+_REACH = {
+    "shadow": "orders are filled by simulation, none leaves this machine",
+    "testnet": "fills are simulated; the venue only validates each order, or is its demo",
+}
+_MOST_RECORDS = 300  # of evidence, newest first, among which something is looked for
 
 
-def pre_session_checks(workspace: Workspace) -> list[Check]:
-    """Return the answered checklist, in the order in which an operator reads it."""
-    recent = _recent(workspace)
-    config = _config(workspace)
-    return [
-        config,
-        *([] if config.status == FAIL else [_sizing(workspace)]),
-        _state(workspace),
-        _ended(recent, "failed", "Did no session fail in the last 24 hours?"),
-        _ended(recent, "aborted", "Was no session aborted in the last 24 hours?"),
-        _registry(workspace),
-        _live(workspace),
+def _mode(stage: str) -> Question[Workspace]:
+    """Declare whether a session of this stage may run."""
+
+    @question("mode", "Is the mode one that may run?", "Choose shadow or testnet.")
+    def mode(workspace: Workspace) -> Found:
+        told = f"{stage} on {workspace.config.environment.name}: {_REACH.get(stage, 'always locked')}"
+        return stage in _REACH, told
+
+    return mode
+
+
+@question(
+    "strategy",
+    "Is the strategy configured, with parameters that make sense?",
+    "`peaktrade strategies` lists those there are.",
+)
+def strategy(workspace: Workspace) -> Found:
+    """Read its parameters."""
+    name = workspace.config.session.strategy
+    params = get_strategy(name).parameters(workspace.config.strategy.get(name, {}))
+    told = ", ".join(f"{key} {value:g}" for key, value in params._asdict().items())
+    return True, f"{name}: {told}"
+
+
+def _tier(chosen: str) -> Question[Workspace]:
+    """Declare whether a strategy, empty for the configured one, has come through research: only core and aux have."""
+
+    @question(
+        "tier",
+        "Has the strategy come through backtest and research?",
+        "`peaktrade backtest` it; run core or aux.",
+        otherwise=WARN,
+    )
+    def tier(workspace: Workspace) -> Found:
+        name = chosen or workspace.config.session.strategy
+        found = get_strategy(name).tier
+        return found in TESTED, f"{name} is {found}"
+
+    return tier
+
+
+@question(
+    "limits_set",
+    "Are the risk limits configured, none left to its default?",
+    "Write them into [live_risk] of config/config.toml, so that everybody sees what holds.",
+    otherwise=WARN,
+)
+def limits_set(workspace: Workspace) -> Found:
+    """Look whether the limits stand in the file, so that a person chose them, or are only defaults."""
+    names = ("max_order_notional", "max_total_exposure_notional", "max_daily_loss_abs", "max_drawdown_halt_pct")
+    ours = workspace.config.limits._asdict()
+    written = tomllib.loads(workspace.config_path.read_text()).get("live_risk", {})
+    missing = [name for name in Limits._fields if name in names and name not in written]
+    told = ", ".join(f"{name} {ours[name]:g}" for name in names)
+    return not missing, f"not in [live_risk]: {', '.join(missing)}" if missing else told
+
+
+@question(
+    "health_done",
+    "Was the daily health check done in the last 24 hours, and passed?",
+    "Do the runbook health_check first; it takes five minutes.",
+    otherwise=WARN,
+)
+def health_done(workspace: Workspace) -> Found:
+    """Look for its evidence."""
+    record = last_evidence(workspace, "health_check")
+    if record is None:
+        return False, "never"
+    if record.began_at < workspace.clock.now() - LOOK_BACK:
+        return False, f"last on {wording.minute(record.began_at)} UTC"
+    return record.outcome in GOOD_OUTCOMES, f"{record.evidence_id}: {record.outcome}"
+
+
+@question(
+    "documented",
+    "Is every session of the last 24 hours that failed or was aborted documented?",
+    "Do the runbook post_session_check for each, or open an incident.",
+    otherwise=WARN,
+)
+def documented(workspace: Workspace) -> Found:
+    """Look for each of them in evidence and incidents."""
+    since = workspace.clock.now() - LOOK_BACK
+    rows = [
+        row for status in ("failed", "aborted") for row in Views.of(workspace).rows(Query(status=status, since=since))
     ]
+    told_of = "\n".join(_told_of(workspace)) if rows else ""
+    left = [row.run_id for row in rows if row.run_id not in told_of]
+    if not rows:
+        return True, "none did"
+    told = f"{len(left)} of {len(rows)} are not: {', '.join(left[:3])}" if left else f"{len(rows)} of {len(rows)} are"
+    return not left, told
 
 
-def _recent(workspace: Workspace) -> list[Run]:
-    """Return the sessions of the last 24 hours that ended badly or cannot be read."""
-    views = Views.of(workspace)
-    since: datetime = views.now() - LOOK_BACK
-    rows = [row for status in ("failed", "aborted") for row in views.rows(Query(limit=50, status=status))]
-    return [row for row in rows if row.started_at and row.started_at >= since]
+def last_evidence(workspace: Workspace, runbook: str) -> ev.Evidence | None:
+    """Return the newest finished evidence of a runbook, None when there is none among the newest records."""
+    tag = runbook.upper().replace("_", "-")
+    for name in [name for name in EvidenceBook.of(workspace).ids() if f"-{tag}-" in name][:_MOST_RECORDS]:
+        try:
+            record = EvidenceBook.of(workspace).load(name)
+        except PeaktradeError:
+            continue
+        if record.runbook == runbook and record.ended_at is not None:
+            return record
+    return None
 
 
-def _config(workspace: Workspace) -> Check:
-    try:
-        session = workspace.config.session
-    except ConfigError as error:
-        return Check(
-            id="config",
-            question="Is the configuration sound?",
-            status=FAIL,
-            evidence=str(error),
-            next_step="Mend that key in config/config.toml; nothing starts before.",
-        )
-    return check(
-        "config",
-        "Is the configuration sound?",
-        True,
-        f"{session.strategy} on {session.symbol} {session.timeframe}, feed {session.feed}",
-        "",
-    )
+def _told_of(workspace: Workspace) -> Iterator[str]:
+    """Yield what is written down: the subjects of finished evidence, and the text of each file among the incidents."""
+    book = EvidenceBook.of(workspace)
+    for name in [name for name in book.ids() if "POST-SESSION-CHECK" in name or "INCIDENT" in name][:_MOST_RECORDS]:
+        try:
+            record = book.load(name)
+        except PeaktradeError:
+            continue
+        yield record.subject if record.ended_at is not None else ""
+    for path in (workspace.reports / "incidents").rglob("*"):
+        if path.is_file():
+            yield path.read_text(encoding="utf-8", errors="replace")
 
 
-def _sizing(workspace: Workspace) -> Check:
-    session, limits = workspace.config.session, workspace.config.limits
-    wanted = session.position_fraction * session.start_balance
-    return check(
-        "sizing",
-        "Does a new position fit its limit?",
-        wanted <= limits.max_order_notional,
-        f"{wanted:,.0f} of {limits.max_order_notional:,.0f} (max_order_notional)",
-        "Every order would be denied: lower position_fraction or raise the limit.",
-        otherwise=WARN,
-    )
+evidence: Question[Workspace] = evidence_check.about(EvidenceBook.of)
+MACHINE = (*INTERPRETER, *WRITABLE, disk, clock)
+PRE_SESSION = (config, sizing, halts, failed, aborted, registry, live)
+HEALTH = (
+    *(one for one in DOCTOR if one not in (bytecode, browser)),
+    *(runs, watcher, alerts, schedule, kill_switch, account, evidence),
+)
+BEFORE_RELEASE = (config, *WRITABLE, disk, stale, registry, account_readable, unacknowledged)
+DESK = (health_done, documented)
 
 
-def _state(workspace: Workspace) -> Check:
-    stopped = TradingStates.of(workspace).stopped()
-    return check(
-        "state",
-        "May everything be traded?",
-        not stopped,
-        "; ".join(map(str, stopped)) or "trading state ACTIVE",
-        "Find the cause, then `peaktrade risk resume --scope SCOPE`; for global `peaktrade killswitch release`.",
-        otherwise=FAIL if any(state.everywhere for state in stopped) else WARN,
-    )
+def stage(name: str, symbol: str = "") -> tuple[Question[Workspace], ...]:
+    """Return the checklist of a stage, in the order in which an operator reads it.
+
+    Args:
+        name: ``shadow``, ``testnet`` (asks the venue) or ``live`` (always ends with a failed gate).
+        symbol: what is to be traded; empty for the configured one.
+
+    Raises:
+        UnknownNameError: there is no such stage.
+    """
+    if name not in STAGES:
+        raise UnknownNameError("stage", name, STAGES)
+    asked: tuple[Question[Workspace], ...] = (*PRE_SESSION, watcher)
+    if name != "shadow":
+        asked += (*(one.about(lambda workspace: Traded(workspace, symbol)) for one in VENUE), rehearsed_shadow)
+    if name == "live":
+        asked += (rehearsed_testnet, conservative, contacts, switch_tested, two_people, keys, gate)
+    return (*MACHINE, *asked)
 
 
-def _ended(recent: list[Run], status: str, question: str) -> Check:
-    found = [row.run_id for row in recent if row.status == status]
-    steps = {
-        "failed": "Read its post-session check and document it; two in a row mean: pause.",
-        "aborted": "Document who stopped it and why; if nobody did, look at the machine's log.",
-    }
-    evidence = "none" if not found else f"{len(found)}: {', '.join(found[:3])}"
-    return check(status, question, not found, evidence, steps[status], otherwise=WARN)
+def ready_checks(workspace: Workspace, stage_name: str, symbol: str = "", *, machine: bool = True) -> list[Check]:
+    """Return the readiness of a stage, as ``peaktrade readiness`` answers it.
+
+    Args:
+        workspace: where; stage_name: which; symbol: what is to be traded, empty for the configured one.
+        machine: with what is asked of the machine; the health check has asked that already.
+
+    Raises:
+        UnknownNameError: there is no such stage.
+    """
+    return workspace.ask(one for one in stage(stage_name, symbol) if machine or one not in MACHINE)
 
 
-def _registry(workspace: Workspace) -> Check:
-    stats = Views.of(workspace).stats()
-    unreadable = stats.by_status.get("unreadable", 0)
-    return check(
-        "registry",
-        "Can every record of the registry be read?",
-        not unreadable,
-        f"{stats.total_sessions} records, {unreadable} unreadable",
-        "`peaktrade session list --status unreadable` names the files and what is wrong with them.",
-        otherwise=WARN,
-    )
+def session_ready(workspace: Workspace, strategy: str = "") -> list[Check]:
+    """Return the short checklist before a shadow session, as the dashboard shows it, with environment, limits and tier.
+
+    Args:
+        workspace: where; strategy: that is to run; empty for the configured one.
+    """
+    return workspace.ask((*INTERPRETER, *PRE_SESSION, limits_set, _tier(strategy)))
 
 
-def _live(workspace: Workspace) -> Check:
-    """Try what must be impossible: to plan a live session."""
-    try:
-        plan_session(workspace, mode="live")
-    except LiveModeNotAllowedError:
-        return check("live", "Is live trading locked?", True, "planning a live session is refused", "")
-    return check(
-        "live", "Is live trading locked?", False, "a live session could be planned", "Stop: use another version."
-    )
+def smoke_order(workspace: Workspace, symbol: str) -> list[Check]:
+    """Return whether the venue takes our smallest order; it is validated only, or placed in the demo and closed."""
+    return smoke_checks(workspace, symbol)
+
+
+def health_checks(workspace: Workspace, *, venue: bool = False) -> list[Check]:
+    """Return the health of everything, as ``peaktrade ops health`` answers it.
+
+    Args:
+        workspace: of which; venue: ask the venue, too.
+    """
+    return [*workspace.ask(HEALTH), *(venue_checks(workspace) if venue else ())]
+
+
+def settings_checks(workspace: Workspace, stage: str) -> list[Check]:
+    """Return whether what will run is what was meant: mode, strategy, limits, and no change that no one has accepted."""
+    return workspace.ask((_mode(stage), strategy, limits_set, changes))
+
+
+def desk_checks(workspace: Workspace) -> list[Check]:
+    """Return whether the desk is ready: today's health check was done, and what went wrong lately is written down."""
+    return workspace.ask(DESK)
 
 
 def readiness(workspace: Workspace) -> Table:
     """Return the pre-session checklist, answered."""
-    return check_table(pre_session_checks(workspace), "Ready to start?")
+    return check_table(workspace.ask(PRE_SESSION), "Ready to start?")

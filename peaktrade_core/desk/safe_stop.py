@@ -12,10 +12,10 @@ from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
-from peaktrade_core.base.checks import FAIL
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.files import sha256_of, write_atomic
-from peaktrade_core.fleet.stop_checks import asked_first, fleet_to_stop, incident_names, order_checks, over_checks
+from peaktrade_core.base.question import FAIL
+from peaktrade_core.fleet.stopping import Stopped, asked_first, fleet_to_stop, incident_names, order_checks, over_checks
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
@@ -90,11 +90,12 @@ class SafeStopRunbook(Runbook):
         if not self.given.reason.strip():
             raise ConfigError(f"action = {action!r} needs a reason: it stands in the record of every session it ends")
         force = action == EMERGENCY
+        ids = tuple(row.run_id for row in rows)
         if force and not self.round.record.step("asked_first"):
-            self.check("asked_first", "Was the normal way tried first?", [asked_first(workspace, rows)])
+            self.check("asked_first", "Was the normal way tried first?", [asked_first(Stopped(workspace, ids))])
         title = "End all runs, at once" if force else "Ask the runs to end, and wait"
         said = self.round.act(self._step_id(rows), title, lambda: self._end(rows, force=force))
-        self.chosen = tuple(sorted({*(row.run_id for row in rows), *self._asked()}))
+        self.chosen = tuple(sorted({*ids, *self._asked()}))
         return _ended_table(workspace, self.chosen, said.result)
 
     def over(self) -> Table:

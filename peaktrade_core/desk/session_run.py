@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check, worst
-from peaktrade_core.desk.start_checks import desk_checks, ready_checks, session_ready, smoke_order
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check, worst
+from peaktrade_core.desk.readiness import desk_checks, ready_checks, session_ready, smoke_order
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session, run_planned_session
 from peaktrade_core.runbooks.notebook_tables import (

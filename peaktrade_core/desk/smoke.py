@@ -10,19 +10,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check, worst
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.question import FAIL, WARN, Check, Found, Question, check, question, worst
+from peaktrade_core.desk.doctor import config
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.questions import smoke_checks, venue_checks
 from peaktrade_core.session.session import run_session
-from peaktrade_core.session.venue_readiness import smoke_checks, venue_checks
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -32,6 +34,138 @@ SWITCH_STEPS = 120
 TESTNET_STEPS = 40
 TAG = "smoke"
 AT_ONCE_S = 60.0  # a smoke test that takes longer is no smoke test [s]
+
+
+class Tried:
+    """A session of the smoke test: its record, its events, and the workspace that it ran in."""
+
+    def __init__(self, apart: Workspace, **wishes: Any) -> None:
+        self.apart = apart
+        plan = plan_session(
+            apart, strategy=STRATEGY, params={}, feed="synthetic", seed=SEED, warmup_candles=WARMUP, **wishes
+        )
+        self.record: SessionRecord = run_session(plan, Desk.of(apart))
+
+    @cached_property
+    def events(self) -> list[ev.AnyEvent]:
+        """What its journal holds."""
+        return Views.of(self.apart).events(self.record.session_id)
+
+    def count(self, kind: type[Any]) -> int:
+        """Return how many events of a kind there are."""
+        return sum(isinstance(event, kind) for event in self.events)
+
+    def ended(self) -> Found:
+        """Tell how it ended."""
+        told = f"{self.record.status} after {self.record.metric('steps') or 0:.0f} bars"
+        return self.record.status == "completed", told + (f", {self.record.error}" if self.record.error else "")
+
+
+_ERROR = "Read the error; it says what to mend."
+
+
+@question("session", "Session: did it run to its end?", _ERROR)
+def session(tried: Tried) -> Found:
+    """Look at its end."""
+    return tried.ended()
+
+
+@question("feed", "Feed: did every bar come?", "Look at the feed's notices.")
+def feed(tried: Tried) -> Found:
+    """Count the bars."""
+    return tried.count(ev.BarDone) == STEPS, f"{tried.count(ev.BarDone)} of {STEPS}"
+
+
+@question("strategy", "Strategy: does it give signals?", "Look at its parameters.")
+def strategy(tried: Tried) -> Found:
+    """Count the signals."""
+    return tried.count(ev.Signal) > 0, f"{tried.count(ev.Signal)} changes"
+
+
+@question("risk", "Risk: do your limits let an order through?", "No order was tried.")
+def risk(tried: Tried) -> Found:
+    """Count orders and denials."""
+    denials = [event for event in tried.events if isinstance(event, ev.Denial)]
+    told = f"{tried.count(ev.Order)} orders let through, {len(denials)} denied"
+    step = f"Your limits deny every order ({denials[0].code}); see docs/risk.md." if denials else risk.step
+    return tried.count(ev.Order) > 0, told, step
+
+
+@question("orders", "Order: are orders filled?", "Orders must fill at the next open.")
+def orders(tried: Tried) -> Found:
+    """Count the fills."""
+    return tried.count(ev.Fill) > 0, f"{tried.count(ev.Fill)} fills"
+
+
+@question("journal", "Journal: is it whole?", "It has holes.")
+def journal(tried: Tried) -> Found:
+    """Look for holes."""
+    numbered = [event.seq for event in tried.events] == list(range(len(tried.events)))
+    return numbered and isinstance(tried.events[-1], ev.End), f"{len(tried.events)} events, from start to end"
+
+
+@question("registry", "Registry: does it know the session?", "Look at the record.")
+def registry(tried: Tried) -> Found:
+    """Look it up."""
+    row = Views.of(tried.apart).run(tried.record.session_id)
+    told = f"1 record, {row.status}, total PnL {row.total_pnl:+.2f}" if row.total_pnl is not None else "no PnL"
+    return row.status == "completed", told
+
+
+@question("check", "Check: does the post-session check pass?", "Stop trading on this version.")
+def checked(tried: Tried) -> Found:
+    """Do the post-session check."""
+    found = [
+        one for one in post_session_checks(Views.of(tried.apart).look(tried.record.session_id)) if one.status == FAIL
+    ]
+    told = "; ".join(f"{one.id}: {one.evidence}" for one in found) or "ledger, record and journal agree"
+    return not found, told
+
+
+@question("testnet", "Testnet: did a session run to its end?", _ERROR)
+def testnet(tried: Tried) -> Found:
+    """Look at its end."""
+    return tried.ended()
+
+
+@question(
+    "answers",
+    "Testnet: did the venue take our orders?",
+    "Read the venue's words; runbook 7 treats each class of error.",
+)
+def taken(tried: Tried) -> Found:
+    """Look at what the venue said to each order."""
+    answers = [event for event in tried.events if isinstance(event, ev.VenueAnswer)]
+    refused = [answer for answer in answers if not answer.accepted]
+    told = f"{len(answers)} answers, {len(refused)} refused" + (f": {refused[0].message}" if refused else "")
+    return bool(answers) and not refused, told
+
+
+@question(
+    "kill_switch",
+    "Kill switch: does it stop every order?",
+    "It does not stop orders: stop everything and use another version.",
+)
+def obeyed(tried: Tried) -> Found:
+    """Look for an order under the engaged switch."""
+    sent = tried.record.metric("num_orders") or 0.0
+    denied = tried.record.metric("orders_blocked_risk") or 0
+    return sent == 0, f"{sent:.0f} orders in {SWITCH_STEPS} bars, {denied:.0f} denied"
+
+
+@question(
+    "time",
+    "Did it take seconds?",
+    "The machine is busy or slow: sessions will lag behind the market.",
+    otherwise=WARN,
+    differs="figures",
+)
+def in_time(seconds: float) -> Found:
+    """Compare with what a smoke test may take."""
+    return seconds < AT_ONCE_S, f"{seconds:.1f} s"
+
+
+SHADOW: tuple[Question[Tried], ...] = (session, feed, strategy, risk, orders, journal, registry, checked)
 
 
 def smoke(workspace: Workspace, stage: str = "shadow") -> list[Check]:
@@ -44,23 +178,34 @@ def smoke(workspace: Workspace, stage: str = "shadow") -> list[Check]:
     checks: list[Check] = []
     began = time.monotonic()
     try:
-        workspace.config  # noqa: B018  (reading it is the check)
-        checks.append(check("config", "Config: is it sound?", True, str(workspace.config_path), ""))
-        with _apart(workspace) as apart:
-            for one in chain(_shadow(apart), _testnet(workspace, apart, stage), _switch(apart)):
-                checks.append(one)
-                if one.status == FAIL:
-                    return checks
-    except PeaktradeError as error:
-        question = "Did every part get to its end?"
+        for one in _parts(workspace, stage):
+            checks.append(one)
+            if one.status == FAIL:
+                return checks
+    except PeaktradeError as error:  # a session that could not even be planned
         told = f"{type(error).__name__}: {error}"
-        return [*checks, check("end", question, False, told, "Mend what the message says, then try again.")]
+        text, step = "Did every part get to its end?", "Mend what the message says, then try again."
+        return [*checks, check("end", text, False, told, step)]
     seconds = time.monotonic() - began
-    step = "The machine is busy or slow: sessions will lag behind the market."
-    return [
-        *checks,
-        check("time", "Did it take seconds?", seconds < AT_ONCE_S, f"{seconds:.1f} s", step, otherwise=WARN),
-    ]
+    return [*checks, in_time.rehearse(seconds) if workspace.rehearsal else in_time(seconds)]
+
+
+def _parts(workspace: Workspace, stage: str) -> Iterator[Check]:
+    """Yield the answers of each part, trying it when it is asked for."""
+    yield config(workspace)
+    with _apart(workspace) as apart:
+        tried = Tried(apart, mode="shadow", steps=STEPS, tags=(TAG,))
+        yield from (one(tried) for one in SHADOW)
+        if stage == "testnet":
+            checks = venue_checks(workspace)
+            yield from checks
+            if worst(checks) == FAIL:
+                return
+            yield from smoke_checks(workspace)
+            tried = Tried(apart, mode="testnet", steps=TESTNET_STEPS)
+            yield from (one(tried) for one in (testnet, taken))
+        KillSwitch.of(apart).engage("smoke test", "must stop every order")
+        yield obeyed(Tried(apart, steps=SWITCH_STEPS))
 
 
 @contextmanager
@@ -71,96 +216,3 @@ def _apart(workspace: Workspace) -> Iterator[Workspace]:
         apart.config = workspace.config  # read already; its strategy modules are found from the workspace's folder
         apart.once(TradingStates, lambda: TradingStates(apart.reports / "live", apart.operations_log))  # soon forgotten
         yield apart
-
-
-def _shadow(apart: Workspace) -> Iterator[Check]:
-    """Run a shadow session and look at what each part left."""
-    plan = plan_session(
-        apart,
-        mode="shadow",
-        strategy=STRATEGY,
-        params={},
-        feed="synthetic",
-        seed=SEED,
-        steps=STEPS,
-        warmup_candles=WARMUP,
-        tags=(TAG,),
-    )
-    record = run_session(plan, Desk.of(apart))
-    events = Views.of(apart).events(record.session_id)
-    yield _ended("session", "Session: did it run to its end?", record)
-    bars = sum(type(event) is ev.BarDone for event in events)
-    yield check("feed", "Feed: did every bar come?", bars == STEPS, f"{bars} of {STEPS}", "Look at the feed's notices.")
-    signals = sum(isinstance(event, ev.Signal) for event in events)
-    yield check(
-        "strategy", "Strategy: does it give signals?", signals > 0, f"{signals} changes", "Look at its parameters."
-    )
-    orders = [event for event in events if isinstance(event, ev.Order)]
-    denials = [event for event in events if isinstance(event, ev.Denial)]
-    fills = sum(isinstance(event, ev.Fill) for event in events)
-    told = f"{len(orders)} orders let through, {len(denials)} denied"
-    step = f"Your limits deny every order ({denials[0].code}); see docs/risk.md." if denials else "No order was tried."
-    yield check("risk", "Risk: do your limits let an order through?", bool(orders), told, step)
-    yield check(
-        "orders", "Order: are orders filled?", fills > 0, f"{fills} fills", "Orders must fill at the next open."
-    )
-    numbered = [event.seq for event in events] == list(range(len(events)))
-    told = f"{len(events)} events, from start to end"
-    yield check("journal", "Journal: is it whole?", numbered and isinstance(events[-1], ev.End), told, "It has holes.")
-    row = Views.of(apart).run(record.session_id)
-    told = f"1 record, {row.status}, total PnL {row.total_pnl:+.2f}" if row.total_pnl is not None else "no PnL"
-    yield check(
-        "registry", "Registry: does it know the session?", row.status == "completed", told, "Look at the record."
-    )
-    found = [one for one in post_session_checks(Views.of(apart).look(record.session_id)) if one.status == FAIL]
-    told = "; ".join(f"{one.id}: {one.evidence}" for one in found) or "ledger, record and journal agree"
-    yield check("check", "Check: does the post-session check pass?", not found, told, "Stop trading on this version.")
-
-
-def _switch(apart: Workspace) -> Iterator[Check]:
-    """Engage the kill switch of the temporary workspace and see that not one order gets through."""
-    KillSwitch.of(apart).engage("smoke test", "must stop every order")
-    plan = plan_session(
-        apart, strategy=STRATEGY, params={}, feed="synthetic", seed=SEED, steps=SWITCH_STEPS, warmup_candles=WARMUP
-    )
-    record = run_session(plan, Desk.of(apart))
-    orders = record.metric("num_orders") or 0.0
-    told = f"{orders:.0f} orders in {SWITCH_STEPS} bars, {record.metric('orders_blocked_risk') or 0:.0f} denied"
-    step = "It does not stop orders: stop everything and use another version."
-    yield check("kill_switch", "Kill switch: does it stop every order?", orders == 0, told, step)
-
-
-def _testnet(workspace: Workspace, apart: Workspace, stage: str) -> Iterator[Check]:
-    """Ask the venue everything, and run a short testnet session whose orders it validates."""
-    if stage != "testnet":
-        return
-    symbol = workspace.config.session.symbol
-    checks = venue_checks(workspace, symbol)
-    yield from checks
-    if worst(checks) == FAIL:
-        return
-    yield from smoke_checks(workspace, symbol)
-    plan = plan_session(
-        apart,
-        mode="testnet",
-        strategy=STRATEGY,
-        params={},
-        feed="synthetic",
-        seed=SEED,
-        steps=TESTNET_STEPS,
-        warmup_candles=WARMUP,
-    )
-    record = run_session(plan, Desk.of(apart))
-    yield _ended("testnet", "Testnet: did a session run to its end?", record)
-    answers = [event for event in Views.of(apart).events(record.session_id) if isinstance(event, ev.VenueAnswer)]
-    refused = [answer for answer in answers if not answer.accepted]
-    told = f"{len(answers)} answers, {len(refused)} refused" + (f": {refused[0].message}" if refused else "")
-    step = "Read the venue's words; runbook 7 treats each class of error."
-    yield check("answers", "Testnet: did the venue take our orders?", bool(answers) and not refused, told, step)
-
-
-def _ended(id: str, question: str, record: SessionRecord) -> Check:
-    told = f"{record.status} after {record.metric('steps') or 0:.0f} bars" + (
-        f", {record.error}" if record.error else ""
-    )
-    return check(id, question, record.status == "completed", told, "Read the error; it says what to mend.")

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError, UnknownNameError
+from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.drills.actions import look
 from peaktrade_core.drills.drill import DONE, RUNNING, Drill, Noted, Scenario
 from peaktrade_core.drills.log import DrillBook

@@ -14,12 +14,12 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.chain import Chain
-from peaktrade_core.base.checks import Check, check
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.presence import Presence
+from peaktrade_core.base.question import Check, check
 from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.drill import Drill, Scenario
 from peaktrade_core.runbooks.evidence import ROLES

@@ -187,7 +187,7 @@ def stop(
     force: bool,
 ) -> Answer:
     """End a run, or all: ask, wait, and kill only what does not obey within the deadline."""
-    from peaktrade_core.fleet.stop_checks import fleet_to_stop
+    from peaktrade_core.fleet.stopping import fleet_to_stop
 
     fleet_ = fleet_to_stop(workspace)
     if everything and (run_id or named):

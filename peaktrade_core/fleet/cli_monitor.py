@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,13 +21,14 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.show.terminal import console, lines_of, say
 from peaktrade_core.trading.events import BarDone
-from peaktrade_core.workspace.command import Answer, command, with_workspace
+from peaktrade_core.workspace.command import Answer, Part, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.console import Group
 
 SHOWN = 15  # events on the screen of `follow`
+STATUS = "peaktrade_core.control.status"  # of the whole, whose room is built on this one
 
 
 @click.group()
@@ -42,15 +44,19 @@ def monitor() -> None:
 )
 @command
 def overview(workspace: Workspace, only_active: bool, include_inactive: bool, max_age_hours: float | None) -> Answer:
-    """Show the runs with their equity, PnL and drawdown."""
+    """Show the status of the whole, and the runs with their equity, PnL and drawdown."""
     if only_active and (include_inactive or max_age_hours is not None):
         raise click.UsageError("give --only-active, or --include-inactive and --max-age-hours, not both")
     found = watching.overview(Views.of(workspace), include_inactive=include_inactive, max_age_h=max_age_hours)
+    whole = import_module(STATUS)
+    status = whole.whole(workspace)
+    items = [item_of(run) for run in found.runs]
+    value = {"at": found.at, "totals": found.totals, "runs": items, "status": status}
+    told: list[Part] = [*whole.status_lines(status), ""]
     if not found.runs:
         none = "No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one."
-        return Answer(found, none)
-    value = {"at": found.at, "totals": found.totals, "runs": [item_of(run) for run in found.runs]}
-    return Answer(value, lambda: [RUNS.table("", found.runs, RUNNING), *remarks(found.runs), _summed(found.totals)])
+        return Answer(value, [*told, none])
+    return Answer(value, [*told, RUNS.table("", found.runs, RUNNING), *remarks(found.runs), _summed(found.totals)])
 
 
 def _summed(totals: watching.Totals) -> str:

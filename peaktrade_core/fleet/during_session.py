@@ -3,27 +3,31 @@
 One check covers all runs that are watched, so that a round is ten lines whether one session runs or forty. They are
 answered from heartbeats, journals and records, never from what somebody saw.
 
-Source: operator workflow 3.3, 4.1 and 4.2; live-track monitoring 12a.5.
+Source: operator workflow 3.3, 4.1, 4.2 and 6.3; live-track monitoring 12a.5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW, LOSS_REVIEW
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, answers, question
 from peaktrade_core.runs.columns import RUNNING, RUNS
 from peaktrade_core.runs.detail import JournalDetail
 from peaktrade_core.runs.handbook import next_step
+from peaktrade_core.runs.questions import LOSS_REVIEW, of_drawdown
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading.events import Failure, Halt, Notice
 
+LOOK_BACK = timedelta(hours=24)  # failed sessions that are older were treated or are no series
 LONG_BARS = 500  # a session of so many bars without any order is odd
+GO_ON, INVESTIGATE, REVIEW, PAUSE = "go_on", "investigate", "review", "pause"
+LEVELS = (GO_ON, INVESTIGATE, REVIEW, PAUSE)
 
 
 class Watched(NamedTuple):
@@ -66,67 +70,72 @@ def watched_table(watched: Sequence[Watched]) -> Table:
     return RUNS.table("What runs", (one.row for one in watched), RUNNING, note=note, empty=empty)
 
 
-def during_checks(watched: Sequence[Watched]) -> list[Check]:
-    """Return the answered checklist of a monitoring round, in the order in which an operator reads it."""
-    return [ask(watched) for ask in _QUESTIONS]
-
-
 Judge = Callable[[Watched], "str | None"]
 
 
-def _over(
-    watched: Iterable[Watched], id: str, question: str, good: str, odd: Judge, step: str, bad: Judge | None = None
-) -> Check:
-    """Return one check over all runs.
+def _over(watched: Iterable[Watched], good: str, odd: Judge, bad: Judge | None = None) -> tuple[Status, str]:
+    """Return one answer over all runs.
 
     Args:
-        watched: the runs; id, question, step: of the check; good: its evidence when all is well.
+        watched: the runs; good: the evidence when all is well.
         odd: says what is odd about a run, None when nothing is.
         bad: says what is so bad that the check fails; None: what is odd fails it.
     """
     runs = list(watched)
     fails = [f"{one.row.run_id}: {text}" for one in runs if (text := (bad or odd)(one))]
     warns = [] if bad is None else [f"{one.row.run_id}: {text}" for one in runs if not bad(one) and (text := odd(one))]
-    evidence = "; ".join([*fails, *warns][:5]) or good
-    return check(id, question, not fails and not warns, evidence, step, otherwise=FAIL if fails else WARN)
+    return FAIL if fails else WARN if warns else PASS, "; ".join([*fails, *warns][:5]) or good
 
 
-def _state(watched: Sequence[Watched]) -> Check:
+def _never(_: Watched) -> str | None:
+    """Say that nothing is so bad that the check fails."""
+    return None
+
+
+@question(
+    "state",
+    "Is every session running, or completed?",
+    "Failed or died: open the runbook incident_failed_session now. Aborted: write down who stopped it and why.",
+)
+def state(watched: Sequence[Watched]) -> Found:
+    """Look at the state of each run."""
     states = [one.row.state for one in watched]
-    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    counted = ", ".join(f"{states.count(name)} {name}" for name in dict.fromkeys(states))
     return _over(
         watched,
-        "state",
-        "Is every session running, or completed?",
         counted or "nothing runs, and nothing ever ran",
         lambda one: None if one.row.state in ("running", "completed") else one.row.state,
-        "Failed or died: open the runbook incident_failed_session now. Aborted: write down who stopped it and why.",
         lambda one: one.row.state if one.row.state in ("failed", "died", "unreadable") else None,
     )
 
 
-def _events(watched: Sequence[Watched]) -> Check:
+@question(
+    "events",
+    "Do events keep coming from what runs?",
+    "Runbook 10, data gap: `peaktrade monitor follow` shows whether anything comes; else stop the run.",
+)
+def events(watched: Sequence[Watched]) -> Found:
+    """Look for silence."""
     alive = [one for one in watched if one.row.alive]
     oldest = max((one.row.silence_s or 0.0 for one in alive), default=0.0)
     return _over(
         alive,
-        "events",
-        "Do events keep coming from what runs?",
         f"last event at most {wording.duration(oldest)} ago" if alive else "nothing runs now",
         lambda one: f"silent for {wording.duration(one.row.silence_s)}" if one.row.state == "silent" else None,
-        "Runbook 10, data gap: `peaktrade monitor follow` shows whether anything comes; else stop the run.",
     )
 
 
-def _mode(watched: Sequence[Watched]) -> Check:
-    modes = sorted({one.row.mode for one in watched})
+@question(
+    "mode",
+    "Is every session in a mode that is meant?",
+    "peaktrade writes no such mode: find out who wrote the record, and treat it as an incident.",
+)
+def mode(watched: Sequence[Watched]) -> Found:
+    """Look at the mode of each run."""
     return _over(
         watched,
-        "mode",
-        "Is every session in a mode that is meant?",
-        ", ".join(modes) or "none",
+        ", ".join(sorted({one.row.mode for one in watched})) or "none",
         lambda one: None if one.row.mode in ("shadow", "testnet", "paper") else f"mode {one.row.mode}",
-        "peaktrade writes no such mode: find out who wrote the record, and treat it as an incident.",
     )
 
 
@@ -135,44 +144,46 @@ def _share(row: Run) -> float | None:
     return row.total_pnl / row.start_balance if row.total_pnl is not None and row.start_balance else None
 
 
-def _pnl(watched: Sequence[Watched]) -> Check:
+@question(
+    "pnl",
+    "Is the PnL of every session above -2 % of its start balance?",
+    "Risk review: check the limits with `peaktrade risk show`, then runbook 9 (PnL divergence).",
+)
+def pnl(watched: Sequence[Watched]) -> Found:
+    """Compare the total PnL with the start balance."""
+
     def lost(one: Watched) -> str | None:
         share = _share(one.row)
         return wording.percent(share) if share is not None and share <= -LOSS_REVIEW else None
 
     shares = [share for one in watched if (share := _share(one.row)) is not None]
-    return _over(
-        watched,
-        "pnl",
-        "Is the PnL of every session above -2 % of its start balance?",
-        f"lowest {wording.percent(min(shares))}" if shares else "no figure yet",
-        lost,
-        "Risk review: check the limits with `peaktrade risk show`, then runbook 9 (PnL divergence).",
-        lambda _: None,
-    )
+    return _over(watched, f"lowest {wording.percent(min(shares))}" if shares else "no figure yet", lost, _never)
 
 
-def _drawdown(watched: Sequence[Watched]) -> Check:
-    def above(limit: float) -> Judge:
+@question(
+    "drawdown",
+    "Is the maximum drawdown of every session below 5 %?",
+    "5 % and more: risk review. 10 % and more: pause at once and escalate.",
+)
+def drawdown(watched: Sequence[Watched]) -> Found:
+    """Compare with the escalation path."""
+
+    def as_bad_as(*levels: Status) -> Judge:
         def judge(one: Watched) -> str | None:
             worst = one.row.max_drawdown or 0.0
-            return wording.percent(worst) if worst > limit else None
+            return wording.percent(worst) if of_drawdown(worst) in levels else None
 
         return judge
 
     found = [one.row.max_drawdown for one in watched if one.row.max_drawdown is not None]
-    return _over(
-        watched,
-        "drawdown",
-        "Is the maximum drawdown of every session below 5 %?",
-        f"highest {wording.percent(max(found))}" if found else "no figure yet",
-        above(DRAWDOWN_REVIEW),
-        "Above 5 %: risk review. Above 10 %: pause at once and escalate.",
-        above(DRAWDOWN_PAUSE),
-    )
+    good = f"highest {wording.percent(max(found))}" if found else "no figure yet"
+    return _over(watched, good, as_bad_as(WARN, FAIL), as_bad_as(FAIL))
 
 
-def _error(watched: Sequence[Watched]) -> Check:
+@question("error", "Errors and halts that sessions report")
+def error(watched: Sequence[Watched]) -> Found:
+    """Look for errors and halts, and at what helps."""
+
     def said(one: Watched) -> str | None:
         failed = [event.error for event in one.journal.incidents if isinstance(event, Failure)]
         halts = [f"halt {event.code}" for event in one.journal.incidents if isinstance(event, Halt)]
@@ -182,81 +193,74 @@ def _error(watched: Sequence[Watched]) -> Check:
 
     errors = [text for one in watched if (text := said(one))]
     step = next_step(errors[0]) if errors else ""
-    return _over(
-        watched,
-        "error",
-        "Does no session report an error or a halt?",
-        "none",
-        said,
-        f"{step[:1].upper()}{step[1:]}",
-    )
+    return *_over(watched, "none", said), f"{step[:1].upper()}{step[1:]}"
 
 
-def _orders(watched: Sequence[Watched]) -> Check:
+@question(
+    "orders",
+    "Is the number of orders plausible?",
+    "More orders than bars: a runaway strategy, pause it. None for long: a bug, or nothing to trade.",
+)
+def orders(watched: Sequence[Watched]) -> Found:
+    """Compare fills with bars."""
+
     def odd(one: Watched) -> str | None:
         steps, fills = one.row.step or 0, one.journal.all_fills
         if fills > max(20, steps):
             return f"{fills} fills in {steps} bars"
         return f"no fill in {steps} bars" if steps >= LONG_BARS and not fills else None
 
-    total = sum(one.journal.all_fills for one in watched)
-    return _over(
-        watched,
-        "orders",
-        "Is the number of orders plausible?",
-        f"{total} fills",
-        odd,
-        "More orders than bars: a runaway strategy, pause it. None for long: a bug, or nothing to trade.",
-        lambda _: None,
-    )
+    return _over(watched, f"{sum(one.journal.all_fills for one in watched)} fills", odd, _never)
 
 
-def _denials(watched: Sequence[Watched]) -> Check:
+@question(
+    "denials",
+    "Did every order pass the risk checks?",
+    "Runbook 8, risk limit: too large an order, or too tight a limit? Never go around a loss limit.",
+)
+def denials(watched: Sequence[Watched]) -> Found:
+    """Count what was denied, by code."""
+
     def denied(one: Watched) -> str | None:
         return ", ".join(f"{code} x {n}" for code, n in one.journal.denials.items()) or None
 
-    return _over(
-        watched,
-        "denials",
-        "Did every order pass the risk checks?",
-        "none denied",
-        denied,
-        "Runbook 8, risk limit: too large an order, or too tight a limit? Never go around a loss limit.",
-        lambda _: None,
-    )
+    return _over(watched, "none denied", denied, _never)
 
 
-def _trading(watched: Sequence[Watched]) -> Check:
+@question(
+    "trading",
+    "May what runs trade?",
+    "`peaktrade risk status` says who or what halted it, and why. Find the cause first.",
+)
+def trading(watched: Sequence[Watched]) -> Found:
+    """Look at the trading state that each run reports."""
+
     def stopped(one: Watched) -> str | None:
-        state = one.row.trading_state
-        return state if one.row.alive and state not in (None, "ACTIVE") else None
+        said = one.row.trading_state
+        return said if one.row.alive and said not in (None, "ACTIVE") else None
 
-    return _over(
-        watched,
-        "trading",
-        "May what runs trade?",
-        "nothing is halted",
-        stopped,
-        "Somebody or something halted it: `peaktrade risk status` says who and why. Find the cause first.",
-        lambda _: None,
-    )
+    return _over(watched, "nothing is halted", stopped, _never)
 
 
-def _data(watched: Sequence[Watched]) -> Check:
+@question(
+    "data",
+    "Are the data whole: no gap, no notice of the feed, a journal that can be read?",
+    "Runbook 10, data gap: find out whether the venue or we lost them.",
+)
+def data(watched: Sequence[Watched]) -> Found:
+    """Look for gaps, notices and faults."""
+
     def gaps(one: Watched) -> str | None:
         found = [f"{one.missing:.0f} bars missing"] if one.missing else []
         found += [f"{event.code}: {event.message}" for event in one.journal.incidents if isinstance(event, Notice)][-1:]
         return "; ".join([*found, *one.journal.faults[:1]]) or None
 
-    return _over(
-        watched,
-        "data",
-        "Are the data whole: no gap, no notice of the feed, a journal that can be read?",
-        "no gap",
-        gaps,
-        "Runbook 10, data gap: find out whether the venue or we lost them.",
-        lambda _: None,
-    )
+    return _over(watched, "no gap", gaps, _never)
 
 
-_QUESTIONS = (_state, _events, _mode, _pnl, _drawdown, _error, _orders, _denials, _trading, _data)
+ROUND = (state, events, mode, pnl, drawdown, error, orders, denials, trading, data)
+
+
+def during_checks(watched: Sequence[Watched]) -> list[Check]:
+    """Return the answered checklist of a monitoring round, in the order in which an operator reads it."""
+    return answers(ROUND, watched)

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import msgspec
 from filelock import FileLock, Timeout
 
-from peaktrade_core.base.checks import FAIL, Check, check
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import spawn
+from peaktrade_core.base.question import FAIL, Check, check
 from peaktrade_core.fleet.ending import Stopped, end_runs
 from peaktrade_core.fleet.launches import Launch, Order, read_launch, starting, write_launch
 from peaktrade_core.fleet.restarts import Past, due_restarts

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from peaktrade_core.base.chain import Entry
-from peaktrade_core.base.checks import FAIL, PASS, Check
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
 from peaktrade_core.base.people import person_key, same_person
+from peaktrade_core.base.question import FAIL, PASS, Check
 from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known
 from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, RELEASE, REQUEST, STATES, TradingState
 from peaktrade_core.halts.states import TradingStates
@@ -144,7 +144,7 @@ class KillSwitch:
         _who(by, reason)
         request = self._confirmed_by(by, reason)
         checks = health()
-        answers = {check.id: check.status for check in checks}
+        answers: dict[str, str] = {check.id: check.status for check in checks}
         failed = [f"{check.id}: {check.evidence}" for check in checks if check.status == FAIL]
         if failed:
             self._refuse(by, reason, "; ".join(failed), answers)

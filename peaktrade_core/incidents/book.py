@@ -18,12 +18,12 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.chain import Chain
-from peaktrade_core.base.checks import Check, check
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, UnknownNameError
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.kept import Kept
 from peaktrade_core.base.log import append_line
+from peaktrade_core.base.question import Check, check
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.incident import Entry, Incident, State
 from peaktrade_core.runbooks.artefacts import artefact_of

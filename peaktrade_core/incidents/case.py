@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
@@ -25,8 +25,8 @@ from peaktrade_core.runbooks.notebook_tables import session_files
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.handbook import COMPARED, handbook
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.questions import venue_checks
 from peaktrade_core.session.recovery import recover
-from peaktrade_core.session.venue_readiness import venue_checks
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, TONE_OF, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace

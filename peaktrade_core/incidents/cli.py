@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from peaktrade_core.base.checks import FAIL
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import FAIL
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
 from peaktrade_core.runbooks.evidence import ROLES

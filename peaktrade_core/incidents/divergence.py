@@ -10,9 +10,9 @@ from decimal import Decimal
 
 import msgspec
 
-from peaktrade_core.base.checks import Check
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import Check
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.case import Case
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose

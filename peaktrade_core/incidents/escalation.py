@@ -14,7 +14,7 @@ from peaktrade_core.alerts.alerts import CRITICAL
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.facts import Finding
 from peaktrade_core.alerts.rules import AnyRule, Drawdown, FailedInRow, FailedSession
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.fleet.during_session import Watched, during_checks
 from peaktrade_core.halts.scope import STATES
 from peaktrade_core.halts.states import TradingStates

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.clock import local
 from peaktrade_core.base.files import sha256_of, write_atomic
+from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook, IncidentRow
 from peaktrade_core.incidents.incident import Incident
 from peaktrade_core.runs.handbook import SEVERITIES
@@ -54,7 +54,7 @@ def response_checks(incident: Incident) -> list[Check]:
     Source: workflow overview, incident-response checklist; operational runbooks 11.2 and 11.3.
     """
     high, over = incident.severity == "high", incident.status == "closed"
-    later = FAIL if over else WARN
+    later: Status = FAIL if over else WARN
     commander = incident.duties.get("commander", "")
     three = [name for name in ("symptom", "suspected", "next_step") if not getattr(incident, name)]
     words = "symptom, suspected cause, next step"

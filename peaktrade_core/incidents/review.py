@@ -12,8 +12,8 @@ from statistics import median
 
 import msgspec
 
-from peaktrade_core.base.checks import WARN, Check, check
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.question import WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import Action, Incident
 from peaktrade_core.incidents.report import SEVERITY, STATUS
@@ -145,7 +145,7 @@ def _checks(
     ]  # fmt: skip
 
 
-def _none(id: str, question: str, found: list[str], step: str, otherwise: str = WARN) -> Check:
+def _none(id: str, question: str, found: list[str], step: str, otherwise: Status = WARN) -> Check:
     """Return a check that passes when nothing was found."""
     return check(id, question, not found, ", ".join(found[:5]) or "none", step, otherwise=otherwise)
 

@@ -120,7 +120,7 @@ def show(workspace: Workspace, session_id: str) -> Answer:
 
 def _shown(workspace: Workspace, record: SessionRecord) -> list[Part]:
     """Return everything that is known of a session."""
-    from peaktrade_core.runs.checks import post_session_checks
+    from peaktrade_core.runs.questions import post_session_checks
 
     settings = {name: value for name, value in record.config.items() if value not in (None, "", [])}
     told: list[Part] = ["", *summary(workspace, record), "", Table.pairs(settings, "Configuration")]

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.base.checks import Check
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.question import Check
 from peaktrade_core.records.registry import ALL, Query
 from peaktrade_core.runs.columns import figures_of
 from peaktrade_core.runs.run import Run, Verdict, name_of, verdict_of

@@ -9,7 +9,7 @@ from peaktrade_core.alerts.columns import ALERTS
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import local
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.desk.health import health
+from peaktrade_core.desk.readiness import health_checks
 from peaktrade_core.fleet.ops import POSITIONS, portfolio
 from peaktrade_core.runbooks.notebook_tables import sessions_table
 from peaktrade_core.runs.columns import RUNNING, RUNS
@@ -58,7 +58,7 @@ def _rendered(workspace: Workspace, tables: list[Table], form: str) -> str:
 def status_tables(workspace: Workspace) -> list[Table]:
     """Return what the report says, in its order."""
     return [
-        check_table(health(workspace), "Health"),
+        check_table(health_checks(workspace), "Health"),
         _runs(workspace),
         _portfolio(workspace),
         _alerts(workspace),

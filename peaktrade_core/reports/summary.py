@@ -14,10 +14,10 @@ import msgspec
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import Activity, ActivityFeed
-from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
+from peaktrade_core.runs.questions import of_drawdown
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.periods import Span
@@ -210,10 +210,10 @@ def _escalation(sessions: Sequence[Run]) -> list[Check]:
         check(
             "drawdown",
             "Did every drawdown stay below 5 %?",
-            drawdown < DRAWDOWN_REVIEW,
+            of_drawdown(drawdown) == PASS,
             f"at most {100 * drawdown:.2f} %" + (f" in {worst.run_id}" if worst and drawdown else ""),
-            "Pause at once and escalate." if drawdown > DRAWDOWN_PAUSE else "Risk review; adapt the strategy.",
-            otherwise=FAIL if drawdown > DRAWDOWN_PAUSE else WARN,
+            "Pause at once and escalate." if of_drawdown(drawdown) == FAIL else "Risk review; adapt the strategy.",
+            otherwise=of_drawdown(drawdown),
         ),
     ]
 

@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.chain import Chain
-from peaktrade_core.base.checks import Check, worst
 from peaktrade_core.base.clock import Clock, FixedClock, iso, local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.log import append_line
+from peaktrade_core.base.question import Check, worst
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.artefacts import artefact_of
 from peaktrade_core.workspace.workspace import Workspace

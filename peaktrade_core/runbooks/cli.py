@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from peaktrade_core.base.checks import FAIL
+from peaktrade_core.base.question import FAIL
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import EVIDENCE, evidence_check, evidence_rows, record_told
 from peaktrade_core.session.options import texts_of

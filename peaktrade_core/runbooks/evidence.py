@@ -12,16 +12,16 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.people import same_person
+from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check
 
 SCHEMA = 1
 Role = Literal["operator", "risk_officer", "owner"]
 ROLES: tuple[Role, ...] = get_args(Role)
 OPEN = "open"
 PASSED, WARNED, FAILED, STOPPED, INCOMPLETE, RUNNING = "passed", "warned", "failed", "stopped", "incomplete", "running"
-_OUTCOME = {PASS: PASSED, WARN: WARNED, FAIL: FAILED}
+_OUTCOME = {PASS: PASSED, UNKNOWN: WARNED, WARN: WARNED, FAIL: FAILED}
 
 
 class Authority(NamedTuple):
@@ -212,8 +212,7 @@ def outcome_of(steps: Iterable[Step]) -> str:
             return STOPPED
     if any(step.status == OPEN for step in found):
         return INCOMPLETE
-    order = (PASS, WARN, FAIL)
-    return _OUTCOME[max((step.status for step in found), key=order.index, default=PASS)]
+    return _OUTCOME[max((step.status for step in found), key=[*_OUTCOME].index, default=PASS)]
 
 
 def read_answers(text: str) -> dict[str, tuple[str, str]]:

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, PeaktradeError
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.files import sha256_of
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, question
 from peaktrade_core.runbooks.book import EvidenceBook, tag_of
 from peaktrade_core.runbooks.evidence import OPEN, RUNNING, Evidence
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns
@@ -114,22 +114,23 @@ def evidence_rows(
     return rows
 
 
-def evidence_check(book: EvidenceBook) -> Check:
-    """Return whether every record is as it was sealed, naming those that are not."""
-    question = "Is every evidence record as it was when it was sealed?"
-    step = "Restore the record or the chain from a backup and open an incident: evidence was changed."
-    try:
-        rows = evidence_rows(book)
-    except PeaktradeError as error:
-        return Check(id="evidence", question=question, status=FAIL, evidence=str(error), next_step=step)
+@question(
+    "evidence",
+    "Is every evidence record as it was when it was sealed?",
+    "Restore the record or the chain from a backup and open an incident: evidence was changed.",
+)
+def evidence_check(book: EvidenceBook) -> Found:
+    """Compare every record with the chain, naming those that differ."""
+    rows = evidence_rows(book)
     bad = [f"{row.evidence_id}: {TOLD[row.state]}" for row in rows if row.state in _BAD]
     hanging = [row.evidence_id for row in rows if row.state == UNFINISHED]
     told = "; ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
     if not bad:
         told = f"{len(rows) - len(hanging)} records sealed" + (f", {len(hanging)} not finished" if hanging else "")
     serious = any(row.state in (CHANGED, MISSING, TORN) for row in rows)
-    status = FAIL if serious else WARN if bad else PASS
-    found = Check(id="evidence", question=question, status=status, evidence=told, next_step=step if bad else "")
+    status: Status = FAIL if serious else WARN if bad else PASS
+    step = "" if status == PASS else evidence_check.step
+    found = Check(id="evidence", question=evidence_check.text, status=status, evidence=told, next_step=step)
     return with_ending(found, book.chain)
 
 

@@ -10,53 +10,27 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peaktrade_core.base.checks import Check
-from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.base.question import Check
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.runbooks.notebook import NO_BARS, Session
-from peaktrade_core.runs.checks import post_session_checks
 from peaktrade_core.runs.columns import RUNS, figures_of, state_cell
-from peaktrade_core.runs.run import name_of, verdict_of
+from peaktrade_core.runs.questions import post_session_checks
+from peaktrade_core.runs.run import name_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.venue_readiness import smoke_checks, venue_checks
+from peaktrade_core.session.questions import smoke_checks, venue_checks
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.market import timeframe_seconds
-from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from peaktrade_core.session.session import Plan
 
 LEVELS = {"green": "✓", "yellow": "▲", "red": "✕"}
-
-
-def workspace_state(workspace: Workspace) -> Table:
-    """Return how things stand: sessions, trading state, what is configured."""
-    stats, config, latest = Views.of(workspace).stats(), workspace.config, Views.of(workspace).latest()
-    stopped = TradingStates.of(workspace).stopped()
-    trading = "; ".join(map(str, stopped))
-    worst_state = TradingStates.of(workspace).worst().state
-    counted = ", ".join(f"{n} {status}" for status, n in stats.by_status.items())
-    session = config.session
-    rows = [
-        ("Sessions", f"{stats.total_sessions}" + (f" ({counted})" if counted else ", none yet")),
-        ("Latest", _latest(latest)),
-        ("Trading", Cell(trading or "✓ ACTIVE", TONE_OF[worst_state])),
-        ("Live", Cell("✓ locked by design", TONE_OF["ACTIVE"])),
-        ("Default session", f"{session.strategy} on {session.symbol} {session.timeframe}, feed {session.feed}"),
-    ]
-    return Table("This workspace", ("", ""), rows)
-
-
-def _latest(record: SessionRecord | None) -> str:
-    if record is None:
-        return "none: the runbook session_run starts the first"
-    return f"{record.session_id} {verdict_of(run_of(record))}"
 
 
 def runbook_index() -> Table:

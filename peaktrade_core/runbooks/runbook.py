@@ -19,9 +19,9 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.checks import PASS, Check
 from peaktrade_core.base.clock import FixedClock, iso, local
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook, Round
 from peaktrade_core.runbooks.notebook import open_workspace
@@ -35,7 +35,7 @@ from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 REHEARSAL = "demo operator"
-_TONE = {"pass": GOOD, "warn": MID, "fail": BAD, ev.OPEN: MID}
+_TONE = {"pass": GOOD, "unknown": MID, "warn": MID, "fail": BAD, ev.OPEN: MID}
 _OUTCOME_TONE = {ev.PASSED: GOOD, ev.WARNED: MID, ev.FAILED: BAD, ev.STOPPED: MID, ev.INCOMPLETE: MID}
 
 
@@ -332,7 +332,7 @@ def told(step: ev.Step) -> str:
         return step.answer.key + (f": {step.answer.reason}" if step.answer.reason else "")
     if step.checks:
         worse = [c for c in step.checks if c.status != "pass"]
-        return "; ".join(f"{c.question} {c.evidence}" for c in worse) or _all_good(len(step.checks))
+        return "; ".join(c.told for c in worse) or _all_good(len(step.checks))
     return step.result or "not answered"
 
 

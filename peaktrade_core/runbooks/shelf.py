@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 RUNBOOKS = {
     "kill_switch": "desk.kill_switch:KillSwitchRunbook",
-    "live_start": "desk.live_start:LiveStartRunbook",
+    "live_start": "control.live_start:LiveStartRunbook",
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",
     "session_run": "desk.session_run:SessionRunbook",

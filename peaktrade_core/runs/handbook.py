@@ -13,9 +13,9 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from peaktrade_core.base.checks import Check
-from peaktrade_core.base.checks import check as checked
 from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.base.question import Check
+from peaktrade_core.base.question import check as checked
 
 FILE = Path(__file__).with_suffix(".toml")
 OTHER = "other"  # the entry for an error or a deny code that the handbook does not name

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from peaktrade_core.base.checks import FAIL, Check
+from peaktrade_core.base.question import FAIL, Check
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF
 from peaktrade_core.trading.records import UNREADABLE

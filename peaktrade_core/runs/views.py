@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 
-from peaktrade_core.base.checks import Check
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, SessionNotFoundError
 from peaktrade_core.base.folders import SETTLED_NS
 from peaktrade_core.base.kept import Kept
+from peaktrade_core.base.question import Check
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.journal import Tail, read_journal, read_tail
 from peaktrade_core.records.registry import ALL, Query, Registry
@@ -309,7 +309,7 @@ class Look:
     @cached_property
     def checks(self) -> list[Check]:
         """The answers of its post-session check; raises as :attr:`record`."""
-        from peaktrade_core.runs.checks import post_session_checks  # which asks a look
+        from peaktrade_core.runs.questions import post_session_checks  # which asks a look
 
         return post_session_checks(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from peaktrade_core.base.checks import FAIL, PASS, Check, worst
+from peaktrade_core.base.question import FAIL, PASS, Check, worst
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns, Table
 

@@ -30,7 +30,7 @@ _TONES = {
     BAD: "color:var(--red,#d23f36);font-weight:600;",
 }
 TONE_OF = {
-    "pass": GOOD, "warn": MID, "fail": BAD,
+    "pass": GOOD, "unknown": MID, "warn": MID, "fail": BAD,
     "green": GOOD, "yellow": MID, "red": BAD,
     "completed": GOOD, "aborted": MID, "failed": BAD, "unreadable": BAD, "died": BAD, "silent": MID,
     "halted": BAD, "blocked": MID, "reducing": MID, "checks": BAD,

@@ -20,7 +20,7 @@ BADGES = {
     "unreadable": "? UNREADABLE",
 }
 REALIZED, UNREALIZED, TOTAL = "Realized PnL", "Unrealized PnL", "Total PnL"  # total = realized + unrealized
-MARKS = {"pass": "✓ pass", "warn": "▲ warn", "fail": "✕ fail"}
+MARKS = {"pass": "✓ pass", "unknown": "? unknown", "warn": "▲ warn", "fail": "✕ fail"}
 NOTHING = "–"
 _LONGEST_CODE = 10  # characters of a currency
 _ACTIVE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.chain import Chain
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 
 HALTS = "halts.jsonl"  # the log of halts and of the kill switch, in reports/live
 HALF = "is half written, by a process that died; the next entry heals it"

@@ -10,14 +10,17 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, cast
 
+import msgspec
+
 from peaktrade_core.base.clock import Clock, FixedClock
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import Check, Question, answers
 from peaktrade_core.base.wall_clock import SystemClock, random_suffix
 from peaktrade_core.trading.strategies import Strategy, get_strategy
 from peaktrade_core.workspace.config import CONFIG, Config, load_config
@@ -114,6 +117,27 @@ class Workspace:
     def operations_log(self) -> Path:
         """The log of operations: one line an operation, for people."""
         return self.home / "logs" / "operations.log"
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether the clock is fixed: what is recorded is an example, the same on every machine, and no evidence."""
+        return isinstance(self.clock, FixedClock)
+
+    def ask(self, questions: Iterable[Question[Workspace]]) -> list[Check]:
+        """Return the answers of a checklist about this workspace; see :func:`answers`."""
+        return self.told(answers(questions, self, rehearsal=self.rehearsal))
+
+    def told(self, checks: Iterable[Check]) -> list[Check]:
+        """Return answers as they are; in a rehearsal without the folder that the workspace is in."""
+        if not self.rehearsal:
+            return list(checks)
+        home = f"{self.home}/"
+        return [
+            msgspec.structs.replace(
+                one, evidence=one.evidence.replace(home, ""), next_step=one.next_step.replace(home, "")
+            )
+            for one in checks
+        ]
 
     def once(self, kind: type[T], make: Callable[[], T]) -> T:
         """Return the thing of a kind that belongs to this workspace; made when it is first asked for.

@@ -18,10 +18,10 @@ import pytest
 from peaktrade_core.alerts.alerts import AlertBook, Raised, Silenced
 from peaktrade_core.alerts.log import AlertLog, note_in_runs
 from peaktrade_core.base.chain import Chain
-from peaktrade_core.base.checks import Check
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.log import append_line
+from peaktrade_core.base.question import Check
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.halts.kill_switch import KillSwitch

@@ -104,7 +104,7 @@ def test_doctor_says_when_every_order_would_be_denied(
 ) -> None:
     configure("max_order_notional = 1000.0", "max_order_notional = 100.0")
     ended = peaktrade("doctor", "--json")
-    assert (ended.code, checks_of(ended)["config"]["status"]) == (0, "warn")
+    assert (ended.code, checks_of(ended)["sizing"]["status"]) == (0, "warn")
 
 
 @pytest.mark.parametrize("folder", ["reports", "live_runs", "logs"])
@@ -119,7 +119,7 @@ def test_doctor_fails_where_a_folder_cannot_be_written(peaktrade: Callable[..., 
 def test_doctor_shows_halts_and_a_fixed_clock(peaktrade: Callable[..., Any]) -> None:
     peaktrade("risk", "halt", "--by", "Ada", "--reason", "news")
     found = checks_of(peaktrade("doctor", "--json", env={"PEAKTRADE_FIXED_CLOCK": "2026-01-05T08:00:00+00:00"}))
-    assert (found["halts"]["status"], found["clock"]["status"]) == ("warn", "warn")
+    assert (found["halts"]["status"], found["clock"]["status"]) == ("fail", "warn")
     assert "global HALTED by Ada: news" in found["halts"]["evidence"]
 
 

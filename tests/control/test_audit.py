@@ -16,7 +16,7 @@ import pytest
 
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
-from peaktrade_core.control.audit import adopt, audit_checks, audit_registry, registry_check
+from peaktrade_core.control.audit import adopt, audit_checks, audit_registry, registry
 from peaktrade_core.records.chain import RegistryChain
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.views import Views
@@ -29,7 +29,7 @@ Shadow = Callable[..., SessionRecord]
 
 
 def status_of(workspace: Workspace) -> tuple[str, str]:
-    found = registry_check(audit_registry(Registry.of(workspace)))
+    found = registry(workspace)
     return found.status, found.evidence
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from peaktrade_core.base.checks import check
+from peaktrade_core.base.question import check
 from peaktrade_core.control.control import control_center, operator_output
 from peaktrade_core.control.live_lock import audit_snapshot, lock_checks
 from peaktrade_core.control.routine import routine
@@ -41,7 +41,7 @@ def test_an_idle_day_asks_for_little(workspace: Workspace) -> None:
         "monitoring_round",
         "post_session_check",
         "unfinished",
-        "alerts",
+        "unacknowledged",
     ]
     assert set(found.values()) == {"pass", "warn"}
 
@@ -110,8 +110,8 @@ def test_a_halt_is_escalated_with_symptom_cause_and_next_step(workspace: Workspa
     TradingStates.of(workspace).set(GLOBAL, "HALTED", by="ada", reason="smoke", now=datetime.now(UTC))
     center = control_center(workspace)
     said = operator_output(center)
-    assert (center.status, center.decision) == ("fail", "escalate to the owner")
-    assert "symptom:   global: HALTED by ada: smoke" in said
+    assert (center.whole.status, center.decision) == ("fail", "escalate to the owner")
+    assert "symptom:   May everything be traded? global HALTED by ada: smoke" in said
     assert "cause:" in said
 
 
@@ -122,7 +122,7 @@ def test_the_command_prints_it_and_fails_when_something_did(workspace: Workspace
     told = json.loads(ended.stdout)
     assert (ended.code, told["decision"]) == (1, "escalate to the owner")
     assert [layer["code"] for layer in told["layers"]] == [f"L{n}" for n in range(7)]
-    assert {"status", "text", "next_step"} == set(told["layers"][0]["findings"][0])
+    assert {"id", "question", "evidence", "status", "text", "next_step"} == set(told["layers"][0]["findings"][0])
 
 
 def test_live_is_locked_and_each_way_was_tried(workspace: Workspace) -> None:
@@ -149,7 +149,7 @@ def test_a_broker_that_would_place_orders_is_found_out(workspace: Workspace, mon
 
 def test_keys_of_production_and_live_records_warn(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KRAKEN_API_KEY", "a-secret-value")
-    found = next(one for one in lock_checks(workspace, brokers=False) if one.id == "no_live_keys")
+    found = next(one for one in lock_checks(workspace, brokers=False) if one.id == "keys")
     assert (found.status, "a-secret-value" in found.evidence) == ("warn", False)
 
 
@@ -183,4 +183,5 @@ def test_the_snapshot_goes_where_it_is_told_and_an_unsound_configuration_proves_
 def test_what_is_unknown_keeps_the_whole_from_being_good(workspace: Workspace) -> None:
     center = control_center(workspace)
     assert "unknown" in {gate.status for gate in center.gates}
-    assert (center.status, center.decision) == ("unknown", "monitor")
+    assert {layer.code: layer.status for layer in center.whole.layers}["L6"] == "unknown"
+    assert (center.whole.status, center.decision) == ("warn", "monitor")  # no watcher runs, which is worse

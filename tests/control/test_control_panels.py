@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from peaktrade_core.base.checks import check
+from peaktrade_core.base.question import check
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates

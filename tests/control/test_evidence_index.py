@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from peaktrade_core.base.checks import check
+from peaktrade_core.base.question import check
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check, evidence_rows
 from peaktrade_core.workspace.workspace import Workspace

@@ -20,17 +20,17 @@ from serving import HOSTILE
 from peaktrade_core.alerts.alerts import Cleared, Raised
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.checkout import git_commit
-from peaktrade_core.control.layers import layers
+from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.dashboard.panels.base import coded, figures
 from peaktrade_core.dashboard.words import words
-from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.events import Fill
@@ -65,8 +65,8 @@ def test_session_charts_hold_every_bar_and_every_fill(workspace: Workspace, run_
     html = shown(workspace, "session_curves", record.session_id)
     fills = [event for event in Views.of(workspace).events(record.session_id) if isinstance(event, Fill)]
     assert fills
-    assert html.count('<title>buy ') == sum(fill.qty > 0 for fill in fills)
-    assert html.count('<title>sell ') == sum(fill.qty < 0 for fill in fills)
+    assert html.count("<title>buy ") == sum(fill.qty > 0 for fill in fills)
+    assert html.count("<title>sell ") == sum(fill.qty < 0 for fill in fills)
     columns = [found.split(",") for found in re.findall(r'data-y="([^"]+)"', html)]
     assert [len(column) for column in columns] == [300] * 4
     assert float(columns[0][-1]) == pytest.approx(record.metric("equity_end"))
@@ -228,22 +228,22 @@ def test_system_says_ready_locked_and_what_is_stopped(workspace: Workspace) -> N
 def test_layers_say_unknown_where_nothing_is_known_and_fail_where_it_fails(
     workspace: Workspace, run_shadow: Shadow
 ) -> None:
-    before = {layer.code: layer.status for layer in layers(workspace)}
-    assert [before[f"L{i}"] for i in range(7)] == ["pass", "unknown", "pass", "unknown", "pass", "unknown", "unknown"]
+    before = {layer.code: layer.status for layer in whole(workspace).layers}
+    assert [before[f"L{i}"] for i in range(7)] == ["pass", "unknown", "pass", "unknown", "pass", "warn", "unknown"]
     assert "? unknown" in text(shown(workspace, "layers"))
     run_shadow(seed=1, steps=20)
     TradingStates.of(workspace).set(GLOBAL, "HALTED", by="ada", reason="drill", now=datetime.now(UTC))
     raise_alert(workspace, "A-1", "critical", "loss")
-    after = {layer.code: layer.status for layer in layers(workspace)}
+    after = {layer.code: layer.status for layer in whole(workspace).layers}
     assert (after["L3"], after["L4"], after["L5"]) == ("pass", "fail", "fail")
-    assert "global: HALTED by ada: drill" in text(shown(workspace, "layers"))
+    assert "global HALTED by ada: drill" in text(shown(workspace, "layers"))
 
 
 def test_layer_that_cannot_be_read_fails_and_the_others_stand(workspace: Workspace) -> None:
     Alerts.of(workspace).log.path.mkdir(parents=True)
-    found = {layer.code: layer for layer in layers(workspace)}
+    found = {layer.code: layer for layer in whole(workspace).layers}
     assert found["L5"].status == "fail"
-    assert "cannot read" in found["L5"].findings[-1].text
+    assert "cannot read" in found["L5"].findings[0].evidence
     assert found["L0"].status == "pass"
 
 
@@ -258,11 +258,10 @@ def test_wall_and_session_speak_german(workspace: Workspace, run_shadow: Shadow)
 
 def test_questions_of_checks_are_asked_in_the_language_of_the_page(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=1, steps=20)
-    after, before = post_session_checks(Views.of(workspace).look(record.session_id)), pre_session_checks(workspace)
-    english, german = words("en"), words("de")
-    asked = {f"ask_{check.id}": check.question for check in (*after, *before)}
-    assert {key: english.get(key) for key in asked} == asked  # the pages ask what the package asks
-    assert set(asked) == {key for key in english if key.startswith("ask_")}
+    after, before = post_session_checks(Views.of(workspace).look(record.session_id)), workspace.ask(PRE_SESSION)
+    german = words("de")
+    asked = {f"ask_{check.id}" for check in (*after, *before)}
+    assert asked == {key for key in german if key.startswith("ask_")}
     workspace.config_path.write_text(workspace.config_path.read_text().replace('language = "en"', 'language = "de"'))
     there = Workspace(workspace.home)
     for panel, subject, checks in (("session_checks", record.session_id, after), ("system_lights", None, before)):

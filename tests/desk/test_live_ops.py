@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN, worst
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import StrategyError
+from peaktrade_core.base.question import FAIL, PASS, WARN, worst
+from peaktrade_core.desk.readiness import ready_checks
 from peaktrade_core.desk.smoke import smoke
-from peaktrade_core.desk.stages import stage_checks
 from peaktrade_core.fleet.ops import orders, orders_of, portfolio
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -174,24 +174,24 @@ def test_live_is_always_locked_whatever_else_is_right(
     else:
         configure('base_url = ""', 'base_url = "http://127.0.0.1:9"')
         configure("attempts = 4 ", "attempts = 1 ")
-    checks = stage_checks(workspace, "live")
+    checks = ready_checks(workspace, "live")
     assert (checks[-1].id, checks[-1].status) == ("gate", FAIL)
     assert "locked by design" in checks[-1].evidence
     assert "Nothing unlocks it" in checks[-1].next_step
 
 
 def test_each_stage_asks_everything_of_the_one_before(workspace: Workspace, venue: LoopbackVenue) -> None:
-    shadow, testnet, live = ([c.id for c in stage_checks(workspace, stage)] for stage in ("shadow", "testnet", "live"))
+    shadow, testnet, live = ([c.id for c in ready_checks(workspace, stage)] for stage in ("shadow", "testnet", "live"))
     assert shadow == testnet[: len(shadow)]
     assert testnet == live[: len(testnet)]
-    assert worst(c for c in stage_checks(workspace, "testnet")) != FAIL
+    assert worst(c for c in ready_checks(workspace, "testnet")) != FAIL
 
 
 def test_a_production_key_within_reach_is_told(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, venue: LoopbackVenue
 ) -> None:
     monkeypatch.setenv("KRAKEN_API_KEY", "not-a-real-key")
-    found = next(c for c in stage_checks(workspace, "live") if c.id == "keys")
+    found = next(c for c in ready_checks(workspace, "live") if c.id == "keys")
     assert found.status == WARN
     assert "not-a-real-key" not in found.evidence
 
@@ -241,7 +241,7 @@ def test_health_tells_what_is_off_and_what_is_halted(workspace: Workspace, peakt
     ended = peaktrade("ops", "health", "--json")
     found = {c["id"]: c["status"] for c in json.loads(ended.stdout)["checks"]}
     assert ended.code == 1
-    assert (found["watcher"], found["kill_switch"]) == ("warn", "fail")
+    assert (found["watcher"], found["kill_switch"], found["halts"]) == ("warn", "pass", "fail")
 
 
 def test_a_failed_job_is_seen_in_health(workspace: Workspace, home: Path, peaktrade: Command) -> None:

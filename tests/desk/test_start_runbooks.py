@@ -10,14 +10,14 @@ from typing import ClassVar
 
 import pytest
 
-from peaktrade_core.alerts.log_checks import bad_lines, log_checks
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check
+from peaktrade_core.alerts.questions import bad_lines, log_checks
 from peaktrade_core.base.errors import ConfigError, StepOpenError
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 from peaktrade_core.dashboard.watching.checks import dashboard_checks
 from peaktrade_core.dashboard.watching.restart_after_maintenance import accept_changes, restarted_checks
-from peaktrade_core.desk.installation import FILE, accept
+from peaktrade_core.desk.installation import FILE, accept, changes, changes_table
+from peaktrade_core.desk.readiness import desk_checks, settings_checks
 from peaktrade_core.desk.session_run import SessionRunbook
-from peaktrade_core.desk.start_checks import change_checks, changes_table, desk_checks, settings_checks
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.form import answer_form
@@ -135,13 +135,13 @@ def test_the_daily_health_check_counts_only_when_it_was_finished_and_good(begin,
 
 
 def test_every_changed_value_is_named_and_accepting_ends_it(begin, workspace, configure) -> None:
-    assert change_checks(workspace)[0].evidence == "nobody has accepted them yet"
+    assert changes(workspace).evidence == "no one has accepted them yet"
     accept(workspace, "Bob", "EV-20260101-X")
-    assert change_checks(workspace)[0].status == PASS
+    assert changes(workspace).status == PASS
     configure("max_daily_loss_abs = 500.0", "max_daily_loss_abs = 900.0")
     shown = repr(changes_table(workspace))
     assert "live_risk.max_daily_loss_abs  500.0     900.0" in shown
-    assert "live_risk.max_daily_loss_abs" in change_checks(workspace)[0].evidence
+    assert "live_risk.max_daily_loss_abs" in changes(workspace).evidence
     runbook = begin("restart_after_maintenance", answers="tests_green = no")
     runbook.ask_must("tests_green", "Green?")
     assert "Not accepted" in repr(accept_changes(runbook))
@@ -149,7 +149,7 @@ def test_every_changed_value_is_named_and_accepting_ends_it(begin, workspace, co
     runbook = begin("restart_after_maintenance", answers="tests_green = yes")
     runbook.ask_must("tests_green", "Green?")
     accept_changes(runbook)
-    assert change_checks(workspace)[0].status == PASS
+    assert changes(workspace).status == PASS
 
 
 def test_an_address_in_the_configuration_is_not_copied(workspace, home) -> None:
@@ -162,7 +162,7 @@ def test_an_address_in_the_configuration_is_not_copied(workspace, home) -> None:
 def test_a_broken_note_of_the_installation_fails_in_words(workspace, home, damage) -> None:
     accept(workspace, "Bob", "EV-20260101-X")
     (home / FILE).write_bytes(damage)
-    found = change_checks(workspace)[0]
+    found = changes(workspace)
     assert found.status == FAIL
     assert "remove it and accept the installation anew" in found.evidence
     assert "cannot be read" in repr(changes_table(workspace))
@@ -171,8 +171,8 @@ def test_a_broken_note_of_the_installation_fails_in_words(workspace, home, damag
 def test_a_broken_configuration_fails_the_settings_in_words(home) -> None:
     (home / "config" / "config.toml").write_text("[session]\nposition_fraction = 5\n")
     found = by_id(settings_checks(Workspace(home), "shadow"))
-    assert found["settings"].status == FAIL
-    assert "position_fraction = 5" in found["settings"].evidence
+    assert {found[id].status for id in ("mode", "strategy", "limits_set")} == {FAIL}
+    assert "position_fraction = 5" in found["strategy"].evidence
 
 
 def test_limits_that_nobody_wrote_down_are_told(workspace, configure) -> None:
@@ -206,7 +206,7 @@ def test_a_log_that_is_no_file_is_told(workspace) -> None:
 
 
 def test_a_dashboard_that_does_not_answer_and_one_elsewhere(workspace) -> None:
-    (found,) = dashboard_checks(workspace, HERE)
+    found, _ = dashboard_checks(workspace, HERE)
     assert found.status == WARN
     assert "peaktrade dashboard" in found.next_step
     for url in ("http://example.org/", "file:///etc/passwd", "https://127.0.0.1:1", "127.0.0.1"):
@@ -274,7 +274,7 @@ def page() -> Iterator[str]:
         (b'{"status":"ok"}', b'{"detail":"full"}', {"dashboard": PASS, "live_track": WARN}),
         (b'{"status":"ok"}', None, {"dashboard": PASS, "live_track": WARN}),
         (b'{"status":"ill"}', b"[]", {"dashboard": WARN, "live_track": PASS}),
-        (b"<html>another program</html>", b"[]", {"dashboard": WARN}),
+        (b"<html>another program</html>", None, {"dashboard": WARN, "live_track": WARN}),
         (b"[]", b"[]", {"dashboard": WARN, "live_track": PASS}),
     ],
 )

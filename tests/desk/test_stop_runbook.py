@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
+from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.desk.safe_stop import SAVED, running_table
 from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.fleet.fleet import Fleet
-from peaktrade_core.fleet.stop_checks import order_checks, over_checks
+from peaktrade_core.fleet.stopping import order_checks, over_checks
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.views import Views
 from peaktrade_core.venue.orders import VenueOrder, VenueOrders
@@ -162,13 +162,13 @@ def test_a_broken_configuration_keeps_nothing_running(workspace, home, launch: C
     outcome, evidence = headless("safe_stop", action="stop", reason="broken", answers="orders_looked_at = yes")
     assert outcome.status == "completed"
     assert evidence.step("verified").status == PASS
-    assert "max_runs" in evidence.step("open_orders").checks[0].evidence  # the venue cannot be asked, which is said
+    assert "max_runs" in evidence.step("open_orders").checks[1].evidence  # the venue cannot be asked, which is said
     assert {Views.of(workspace).run(run).state for run in (first, second)} == {"aborted"}
 
 
 def test_an_order_that_is_open_at_the_venue_is_a_failure(workspace, run_shadow, monkeypatch) -> None:
     there = VenueOrder(order_id="O1", symbol="BTC/EUR", side="buy", qty=0.1, price=None, at=None)
     told = VenueOrders(venue="kraken", told="1 open", orders=[there])
-    monkeypatch.setattr("peaktrade_core.fleet.stop_checks.venue_orders", lambda _: told)
+    monkeypatch.setattr("peaktrade_core.fleet.stopping.venue_orders", lambda _: told)
     found = {one.id: one for one in order_checks(workspace, [run_shadow(steps=30).session_id])}
     assert (found["orders_venue"].status, found["orders_venue"].evidence) == (FAIL, "kraken: 1 open")

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN
 from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.base.question import FAIL, PASS, WARN
+from peaktrade_core.control.live_start import document
 from peaktrade_core.desk.kill_switch import KillSwitchRunbook, obeyed_checks, switch_checks, switch_table
-from peaktrade_core.desk.live_start import document
-from peaktrade_core.desk.stages import stage_checks
+from peaktrade_core.desk.readiness import ready_checks
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import TradingStates
@@ -76,7 +76,7 @@ def test_two_people_release_it_in_two_executions(switch, workspace: Workspace) -
     assert {one.id: one.status for one in switch_checks(workspace)} == {
         "kill_switch": PASS,
         "released": PASS,
-        "tested": PASS,
+        "switch_tested": PASS,
     }
 
 
@@ -127,7 +127,7 @@ def test_a_live_start_is_locked_even_when_two_people_say_go(headless, workspace:
     assert "\\<b\\>we\\</b\\> \\*want\\* to" in text
     assert "- Second person: Bob" in text
     assert Views.of(workspace).stats().total_sessions == 0
-    released = next(one for one in stage_checks(workspace, "live") if one.id == "two_people")
+    released = next(one for one in ready_checks(workspace, "live") if one.id == "two_people")
     assert (released.status, released.evidence) == (PASS, evidence.evidence_id)
 
 
@@ -154,5 +154,5 @@ def test_without_answers_nothing_is_decided_and_the_document_says_so(headless, w
     assert "Nobody decided" in text
     assert "- Second person: none named" in text
     assert "- [ ] not answered" in text
-    released = next(one for one in stage_checks(workspace, "live") if one.id == "two_people")
+    released = next(one for one in ready_checks(workspace, "live") if one.id == "two_people")
     assert released.status == FAIL

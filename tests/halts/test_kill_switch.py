@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.checks import FAIL, WARN, Check
 from peaktrade_core.base.clock import EPOCH, FixedClock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
 from peaktrade_core.base.people import same_person
+from peaktrade_core.base.question import FAIL, WARN, Check
 from peaktrade_core.halts.kill_switch import KillSwitch, KillSwitchStatus
 from peaktrade_core.halts.scope import GLOBAL, Scope
 from peaktrade_core.halts.states import TradingStates

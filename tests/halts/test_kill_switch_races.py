@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.checks import Check
 from peaktrade_core.base.clock import EPOCH, FixedClock
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.question import Check
 from peaktrade_core.base.wall_clock import SystemClock
 from peaktrade_core.halts import log as halt_log
 from peaktrade_core.halts import states as trading_state

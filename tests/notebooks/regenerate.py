@@ -29,7 +29,7 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.desk.installation import accept
-from peaktrade_core.desk.release_checks import release_checks
+from peaktrade_core.desk.readiness import BEFORE_RELEASE
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.memory import STATE_HOME
 from peaktrade_core.session.plan import Desk
@@ -91,7 +91,7 @@ def prepare_desk(workspace: Workspace) -> None:
     switch = KillSwitch.of(workspace)
     switch.engage("Robin", "monthly test of the kill switch")
     switch.request_release("Robin", "test done, nothing ran")
-    switch.release("Sascha", "seen: every order was denied", lambda: release_checks(workspace))
+    switch.release("Sascha", "seen: every order was denied", lambda: workspace.ask(BEFORE_RELEASE))
 
 
 def prepare_candles(home: Path) -> None:

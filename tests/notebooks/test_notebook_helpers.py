@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 import peaktrade_core as pt
-from peaktrade_core.base.checks import Check
+from peaktrade_core.base.question import Check
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.html import PLOTLY, to_html

@@ -128,7 +128,7 @@ FOREIGN: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", FOREIGN)
 def test_a_foreign_record_is_shown_everywhere(workspace: Workspace, records: Path, case: str) -> None:
-    from peaktrade_core.runs.checks import post_session_checks
+    from peaktrade_core.runs.questions import post_session_checks
 
     _write(records / "20250601T100000_live_session_paper_old_1.json", {**OLD, **FOREIGN[case]})
     assert recover(workspace) == []

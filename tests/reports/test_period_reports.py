@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.reports.period_tables import open_day, open_week, period_figure, period_tables
 from peaktrade_core.runs.views import Views

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from peaktrade_core.base.checks import check
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
+from peaktrade_core.base.question import check
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook, Round
 from peaktrade_core.runbooks.index import evidence_check

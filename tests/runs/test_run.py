@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.base.checks import FAIL, PASS, Check
+from peaktrade_core.base.question import FAIL, PASS, Check
 from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.records.folder import RunFolder

@@ -17,7 +17,7 @@ from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import Journal, read_journal, whole_events
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
@@ -94,7 +94,7 @@ def test_a_broken_journal_fails_the_check_and_the_command_still_answers(
     assert (found.status, f"{path}, line 6: " in found.evidence) == ("fail", True)
     assert found.next_step.startswith("Restore the run folder")
     shown = peaktrade("session", "show", "latest")
-    assert (shown.code, "Is the journal whole?" in shown.stdout) == (0, True)
+    assert (shown.code, "Is the journal whole, from start to end?" in shown.stdout) == (0, True)
 
 
 def test_a_second_writer_is_refused(small: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.journal import read_journal
-from peaktrade_core.runs.checks import post_session_checks
+from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peaktrade_core.base import errors
-from peaktrade_core.base.checks import FAIL, PASS, WARN, Check, check, worst
 from peaktrade_core.base.clock import FixedClock, as_utc, from_seconds, iso
 from peaktrade_core.base.errors import ConfigError, DataError, UnknownNameError
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check, worst
 from peaktrade_core.trading.market import (
     Bar,
     Bars,

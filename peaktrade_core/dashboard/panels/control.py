@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from peaktrade_core.base.checks import FAIL, PASS, WARN
+from peaktrade_core.base.question import FAIL, ORDER, PASS, UNKNOWN
 from peaktrade_core.control.control import control_center, operator_output
-from peaktrade_core.control.gates import UNKNOWN, gate_results
+from peaktrade_core.control.gates import gate_results
 from peaktrade_core.control.routine import routine
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.runbooks.book import EvidenceBook
@@ -42,9 +42,8 @@ def _gates(workspace: Workspace, _: Asked) -> dict[str, Any]:
 def _routine(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: what is due today, and what of it is done?"""
     found = routine(workspace)
-    order = (FAIL, WARN, PASS)
     return {
-        "duties": sorted(found, key=lambda duty: order.index(duty.status)),
+        "duties": sorted(found, key=lambda duty: ORDER.index(duty.status), reverse=True),
         "done": sum(duty.status == PASS for duty in found),
     }
 

@@ -7,21 +7,18 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import accumulate
 from typing import Any
 
-from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.filters import LATEST, Filters, read_filters
-from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query, Registry
-from peaktrade_core.runs.run import DIED, ENDED, Run
+from peaktrade_core.runs.run import ENDED, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
-SEVERITIES = ("green", "yellow", "red")
 TREND_DAYS = 30
 DAYS = (1, 7, 30, 90)
-MOST_UNFINISHED = 200  # sessions that are asked for their process
 CHOICES = 30  # strategies or symbols in a list
 FACETS = ("mode", "status", "strategy", "symbol")
 
@@ -63,19 +60,14 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: is all well, may anything trade, what runs, what did today bring?"""
     views = Views.of(workspace)
     rows = views.rows(Query(since=views.now().replace(hour=0, minute=0, second=0, microsecond=0)))
-    unfinished = views.rows(Query(status="started", limit=MOST_UNFINISHED))
     earned: dict[str, float] = {}
     for row in rows:
         if row.total_pnl is not None and row.status in ENDED:
             earned[row.currency] = earned.get(row.currency, 0.0) + row.total_pnl
     return {
-        "risk": max((row.risk_status for row in rows), key=SEVERITIES.index, default="green"),
-        "trading": TradingStates.of(workspace).worst(),
-        "running": sum(run.active for run in unfinished),
-        "died": sum(run.state == DIED for run in unfinished),
+        "whole": whole(workspace),
         "unreadable": views.count(Query(status=UNREADABLE)),
         "earned": sorted(earned.items()),
-        "alerts": len(Alerts.of(workspace).rows(state="raised")),
     }
 
 

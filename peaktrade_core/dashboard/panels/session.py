@@ -8,9 +8,9 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from peaktrade_core.base.checks import Check, worst
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.question import Check, worst
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import MOST_MARKS, Curve, draw, fill_marks
 from peaktrade_core.dashboard.panels.telling import tell

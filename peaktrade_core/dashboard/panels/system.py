@@ -7,15 +7,14 @@ from importlib import metadata
 from typing import Any
 
 from peaktrade_core.base.checkout import git_commit
-from peaktrade_core.base.checks import FAIL, WARN, worst
 from peaktrade_core.base.files import sha256_of
+from peaktrade_core.base.question import ORDER, worst
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.control.layers import layers
+from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels.base import Asked, panel
-from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -26,15 +25,12 @@ from peaktrade_core.workspace.workspace import Workspace
 @panel("system_lights")
 def _lights(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: is the suite ready, how severe is it, and may anything trade?"""
-    checks = pre_session_checks(workspace)
-    uses = Account.of(workspace).uses()
-    level = max((use.level for use in uses), key=("green", "yellow", "red").index, default="green")
+    checks = workspace.ask(PRE_SESSION)
     return {
         "ready": worst(checks),
         "checks": checks,
-        "level": level,
+        "whole": whole(workspace),
         "switch": KillSwitch.of(workspace).status(),
-        "states": TradingStates.of(workspace).stopped(),
     }
 
 
@@ -72,6 +68,5 @@ def _about(workspace: Workspace, _: Asked) -> dict[str, Any]:
 @panel("layers")
 def _layers(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: how does each layer of the suite stand, and how is that known?"""
-    found = layers(workspace)
-    counts = {status: sum(layer.status == status for layer in found) for status in (FAIL, WARN, "unknown", "pass")}
-    return {"layers": found, "counts": counts}
+    found = whole(workspace).layers
+    return {"layers": found, "counts": {status: sum(layer.status == status for layer in found) for status in ORDER}}

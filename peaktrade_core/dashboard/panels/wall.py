@@ -8,7 +8,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.dashboard.panels.alerts import urgency
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.live_track import status
-from peaktrade_core.runs.run import ACTIVE, ENDED, SILENT
+from peaktrade_core.runs.run import ACTIVE, ENDED
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -25,10 +25,7 @@ def _wall(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         **status(workspace, asked),
         "latest": [row for row in runs if row.state in ENDED][:LATEST],
         "runs": active[:RUNS],
-        "active": len(active),
-        "silent": sum(row.state == SILENT for row in active),
         "open_alerts": alerts[:ALERTS],
-        "worst_alert": max((row.severity for row in alerts), key=("info", "warning", "critical").index, default=None),
         "more_runs": max(0, len(active) - RUNS),
         "more_alerts": max(0, len(alerts) - ALERTS),
     }

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.dashboard.panels.filters import Filters, read_filters
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.notebook import Session

@@ -8,13 +8,13 @@ Source: web dashboard 10d, live-track monitoring 12a, session explorer 12b, watc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from html import unescape
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, answers, question
 from peaktrade_core.dashboard.watching.probe import FILTERED, SNAPSHOT, Answer, Seen
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.run import ENDED, Run
@@ -29,95 +29,137 @@ _RESTART = "Start it again: `peaktrade dashboard`; a port that is taken: another
 
 def page_checks(workspace: Workspace, seen: Seen) -> list[Check]:
     """Return whether the dashboard is there and shows what it should: page, panels, API and snapshot."""
-    reachable = check(
-        "reachable", "Can the dashboard be reached?", not seen.fault, seen.fault or "it answers", _RESTART
-    )
+    found = reachable(seen)
     if seen.fault:
-        return [reachable]
-    page, health_ = seen.answers["/"], seen.json("/api/health")
-    panels = [name for name in ("snapshot", "sessions") if f'data-panel="{name}"' not in page.body]
+        return [found]
+    shown = panels(Compared(workspace, seen, ""))
+    return [found, health(seen), shown, *answers((addresses, snapshot), seen)]
+
+
+@question("reachable", "Can the dashboard be reached?", _RESTART)
+def reachable(seen: Seen) -> Found:
+    """Look whether it answered at all."""
+    return not seen.fault, seen.fault or "it answers"
+
+
+@question("health", 'Does its health say {"status": "ok"}?', _RESTART)
+def health(seen: Seen) -> Found:
+    """Read its health."""
+    told = seen.json("/api/health")
+    return told == {"status": "ok"}, str(told)
+
+
+@question(
+    "panels",
+    "Does the Live-Track page show the tile of the latest session and the table of sessions?",
+    "Reload it; a panel that fails says why in its place. `peaktrade doctor` looks at the machine.",
+)
+def panels(compared: Compared) -> Found:
+    """Look for the panels on the first page."""
+    page, empty = compared.seen.answers["/"], not Views.of(compared.workspace).stats().total_sessions
+    missing = [name for name in ("snapshot", "sessions") if f'data-panel="{name}"' not in page.body]
+    there = "no session yet, and the page says so" if empty else "tile and table are there"
+    told = f"missing: {', '.join(missing)}" if missing else there
+    return page.status == 200 and not missing, told
+
+
+@question(
+    "answers",
+    "Does every address answer?",
+    "The message in the answer says what is wrong; an unknown session is not in the registry.",
+)
+def addresses(seen: Seen) -> Found:
+    """Look at every address."""
     silent = [path for path, one in seen.answers.items() if one.status != 200]
-    empty = not Views.of(workspace).stats().total_sessions
-    told = "no session yet, and the page says so" if empty else "tile and table are there"
-    return [
-        reachable,
-        check("health", 'Does its health say {"status": "ok"}?', health_ == {"status": "ok"}, str(health_), _RESTART),
-        check(
-            "panels",
-            "Does the Live-Track page show the tile of the latest session and the table of sessions?",
-            page.status == 200 and not panels,
-            told if not panels else f"missing: {', '.join(panels)}",
-            "Reload it; a panel that fails says why in its place. `peaktrade doctor` looks at the machine.",
-        ),
-        check(
-            "answers",
-            "Does every address answer?",
-            not silent,
-            f"{len(seen.answers)} addresses" if not silent else f"no answer: {', '.join(silent)}",
-            "The message in the answer says what is wrong; an unknown session is not in the registry.",
-        ),
-        _snapshot(seen),
-    ]
+    return not silent, f"no answer: {', '.join(silent)}" if silent else f"{len(seen.answers)} addresses"
 
 
-def _snapshot(seen: Seen) -> Check:
-    """Return whether the status snapshot is there, and the same when nothing changed."""
+@question(
+    "snapshot",
+    "Is the status snapshot there, the same for the same state?",
+    "Something changed between the two looks; look again. If nothing runs, tell the developers.",
+)
+def snapshot(seen: Seen) -> Found:
+    """Compare two snapshots."""
     once, again = seen.json(SNAPSHOT), seen.again.json()
     states = [
         {name: value for name, value in told.items() if name != "generated_at"} if isinstance(told, dict) else None
         for told in (once, again)
     ]
-    panels = len(once.get("panels", ())) if isinstance(once, dict) else 0
-    return check(
-        "snapshot",
-        "Is the status snapshot there, the same for the same state?",
-        states[0] is not None and states[0] == states[1],
-        f"{panels} panels, equal but for generated_at" if states[0] == states[1] else "two snapshots differ",
-        "Something changed between the two looks; look again. If nothing runs, tell the developers.",
-        otherwise=FAIL if states[0] is None else WARN,
-    )
+    many = len(once.get("panels", ())) if isinstance(once, dict) else 0
+    if states[0] is not None and states[0] == states[1]:
+        return PASS, f"{many} panels, equal but for generated_at"
+    return FAIL if states[0] is None else WARN, "two snapshots differ"
+
+
+_STOP = "Stop this server at once and open an incident: a page that watches must not be able to act."
+
+
+@question("get_only", "Does its API describe nothing but GET?", _STOP)
+def get_only(seen: Seen) -> Found:
+    """Read its description."""
+    told = seen.mapping("/openapi.json").get("paths")
+    paths = told if isinstance(told, dict) else {}
+    others = [f"{str(verb).upper()} {path}" for path, verbs in paths.items() for verb in verbs if verb != "get"]
+    well = bool(paths) and not others
+    return well, f"{len(paths)} addresses, all GET" if well else ", ".join(others[:5]) or _dead(seen)
+
+
+@question("writes", "Is everything refused that would change something?", _STOP)
+def writes(seen: Seen) -> Found:
+    """Look at what was tried."""
+    passed = [f"{verb} {path}: {status}" for (verb, path), status in seen.writes.items() if status != 405]
+    well = bool(seen.writes) and not passed
+    told = f"{len(seen.writes)} requests with POST, PUT, PATCH and DELETE, all answered 405"
+    return well, told if well else "; ".join(passed[:5]) or _dead(seen)
+
+
+@question(
+    "stranger",
+    "Is a request under a foreign name refused?",
+    "Another site could read the dashboard through a browser of this machine: stop it, tell the developers.",
+)
+def stranger(seen: Seen) -> Found:
+    """Look at what a foreign name was answered."""
+    return seen.stranger == 403, f"HTTP {seen.stranger}" if seen.stranger else _dead(seen)
+
+
+@question(
+    "secrets",
+    "Is every answer free of this process's credentials?",
+    "Stop it, rotate that key, and open an incident.",
+)
+def secrets(seen: Seen) -> Found:
+    """Search the answers."""
+    well = bool(seen.answers) and not seen.told
+    return well, f"{len(seen.answers)} answers searched" if well else ", ".join(seen.told) or _dead(seen)
+
+
+def _dead(seen: Seen) -> str:
+    return seen.fault or "nothing was asked"
 
 
 def read_only_checks(seen: Seen) -> list[Check]:
     """Return the proof that a dashboard can only read; all fail when it could not be looked at."""
-    told = seen.mapping("/openapi.json").get("paths")
-    paths = told if isinstance(told, dict) else {}
-    others = [f"{str(verb).upper()} {path}" for path, verbs in paths.items() for verb in verbs if verb != "get"]
-    passed = [f"{verb} {path}: {status}" for (verb, path), status in seen.writes.items() if status != 405]
-    stop = "Stop this server at once and open an incident: a page that watches must not be able to act."
-    dead = seen.fault or "nothing was asked"
-    return [
-        check(
-            "get_only",
-            "Does its API describe nothing but GET?",
-            bool(paths) and not others,
-            f"{len(paths)} addresses, all GET" if paths and not others else ", ".join(others[:5]) or dead,
-            stop,
-        ),
-        check(
-            "writes",
-            "Is everything refused that would change something?",
-            bool(seen.writes) and not passed,
-            f"{len(seen.writes)} requests with POST, PUT, PATCH and DELETE, all answered 405"
-            if seen.writes and not passed
-            else "; ".join(passed[:5]) or dead,
-            stop,
-        ),
-        check(
-            "stranger",
-            "Is a request under a foreign name refused?",
-            seen.stranger == 403,
-            f"HTTP {seen.stranger}" if seen.stranger else dead,
-            "Another site could read the dashboard through a browser of this machine: stop it, tell the developers.",
-        ),
-        check(
-            "secrets",
-            "Does no answer tell a credential of this process?",
-            bool(seen.answers) and not seen.told,
-            f"{len(seen.answers)} answers searched" if seen.answers and not seen.told else ", ".join(seen.told) or dead,
-            "Stop it, rotate that key, and open an incident.",
-        ),
-    ]
+    return answers((get_only, writes, stranger, secrets), seen)
+
+
+class Compared(NamedTuple):
+    """A dashboard beside the registry; ``session_id`` is looked at closely, empty where there is none."""
+
+    workspace: Workspace
+    seen: Seen
+    session_id: str
+
+    @property
+    def theirs(self) -> dict[str, object]:
+        """The sessions that it lists, by id."""
+        listed = self.seen.json("/api/live_sessions?limit=50")
+        return (
+            {str(one.get("session_id")): one for one in listed if isinstance(one, dict)}
+            if isinstance(listed, list)
+            else {}
+        )
 
 
 def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[Check]:
@@ -130,80 +172,86 @@ def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[
     Raises:
         SessionNotFoundError: no record has that id.
     """
-    ours = [one for one in Views.of(workspace).rows(Query(limit=50)) if one.status in ENDED]
-    listed = seen.json("/api/live_sessions?limit=50")
-    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    theirs = {str(one.get("session_id")): one for one in found}
-    differing = [one.run_id for one in ours if not _same(one, theirs.get(one.run_id))]
-    stats = seen.mapping("/api/live_sessions/stats")
-    incident = "Open an incident: what people watch is not what was recorded. Trust the record and its journal."
-    return [
-        check(
-            "agree",
-            "Do status, times, PnL, drawdown and orders equal those of the registry?",
-            not differing and bool(theirs or not ours),
-            f"{len(ours)} sessions equal" if not differing else f"different: {', '.join(differing[:3])}",
-            incident,
-        ),
-        check(
-            "stats",
-            "Do the statistics equal those of the registry?",
-            stats == msgspec.to_builtins(Views.of(workspace).stats()),
-            f"{stats.get('total_sessions', 'no')} sessions",
-            "A session may have begun or ended meanwhile: look again.",
-            otherwise=WARN,
-        ),
-        _filters(workspace, seen),
-        *(_one_session(workspace, seen, session_id, theirs) if session_id else ()),
-    ]
+    if session_id:
+        Views.of(workspace).look(session_id)  # raises where there is none
+    asked = (agree, stats, filters, *((listed, detail) if session_id else ()))
+    return answers(asked, Compared(workspace, seen, session_id))
 
 
-def _filters(workspace: Workspace, seen: Seen) -> Check:
-    """Return whether page and API list under a filter what the registry has under it."""
-    rows = Views.of(workspace).rows(Query(mode="shadow", status="completed", limit=50))
-    listed = seen.json(f"/api/live_sessions?limit=50&{FILTERED}")
-    told = [one.get("session_id") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else None
-    page = seen.answers.get(f"/?{FILTERED}", Answer(0, "")).body
-    shown = re.findall(r'data-session="([^"]*)"', page)
-    ours = [row.run_id for row in rows]
-    return check(
-        "filters",
-        "Do page and API list under the filters shadow and completed what the registry has?",
-        told == ours and shown == ours,
-        f"{len(ours)} sessions"
-        if told == ours == shown
-        else f"API {len(told or ())}, page {len(shown)} of {len(ours)}",
-        "A session may have ended meanwhile: look again. Else take the filters off and tell the developers.",
-        otherwise=WARN,
+@question(
+    "agree",
+    "Do status, times, PnL, drawdown and orders equal those of the registry?",
+    "Open an incident: what people watch is not what was recorded. Trust the record and its journal.",
+)
+def agree(compared: Compared) -> Found:
+    """Compare row by row."""
+    ours, theirs = (
+        [one for one in Views.of(compared.workspace).rows(Query(limit=50)) if one.status in ENDED],
+        compared.theirs,
     )
+    differing = [one.run_id for one in ours if not _same(one, theirs.get(one.run_id))]
+    told = f"different: {', '.join(differing[:3])}" if differing else f"{len(ours)} sessions equal"
+    return not differing and bool(theirs or not ours), told
 
 
-def _one_session(workspace: Workspace, seen: Seen, session_id: str, theirs: Mapping[str, object]) -> list[Check]:
-    """Return whether a session is in the dashboard's list, and its page complete."""
-    look = Views.of(workspace).look(session_id)
+@question(
+    "stats",
+    "Do the statistics equal those of the registry?",
+    "A session may have begun or ended meanwhile: look again.",
+    otherwise=WARN,
+)
+def stats(compared: Compared) -> Found:
+    """Compare the sums."""
+    told = compared.seen.mapping("/api/live_sessions/stats")
+    same = told == msgspec.to_builtins(Views.of(compared.workspace).stats())
+    return same, f"{told.get('total_sessions', 'no')} sessions"
+
+
+@question(
+    "filters",
+    "Do page and API list under the filters shadow and completed what the registry has?",
+    "A session may have ended meanwhile: look again. Else take the filters off and tell the developers.",
+    otherwise=WARN,
+)
+def filters(compared: Compared) -> Found:
+    """Compare what is listed under a filter."""
+    rows = Views.of(compared.workspace).rows(Query(mode="shadow", status="completed", limit=50))
+    found = compared.seen.json(f"/api/live_sessions?limit=50&{FILTERED}")
+    told = [one.get("session_id") for one in found if isinstance(one, dict)] if isinstance(found, list) else None
+    page = compared.seen.answers.get(f"/?{FILTERED}", Answer(0, "")).body
+    shown, ours = re.findall(r'data-session="([^"]*)"', page), [row.run_id for row in rows]
+    same = told == ours == shown
+    return same, f"{len(ours)} sessions" if same else f"API {len(told or ())}, page {len(shown)} of {len(ours)}"
+
+
+@question(
+    "listed",
+    "Is the session in the dashboard's list?",
+    "Take the filters off (`/`), refresh; if it stays away, look at the registry: `peaktrade session list`.",
+)
+def listed(compared: Compared) -> Found:
+    """Look for the session."""
+    theirs = compared.theirs
+    there, full = compared.session_id in theirs, len(theirs) >= 50
+    return there or full, "yes" if there else "older than the newest 50" if full else "no"
+
+
+@question(
+    "detail",
+    "Does its detail page show the figures, and the API its configuration, metrics and command line?",
+    "An id must be copied whole from the list; an older writer's record may lack figures.",
+)
+def detail(compared: Compared) -> Found:
+    """Look for the figures on the session's page."""
+    look, quoted = Views.of(compared.workspace).look(compared.session_id), quote(compared.session_id, safe="")
     row, record = look.run, look.record
-    quoted = quote(session_id, safe="")
-    detail = seen.mapping(f"/api/live_sessions/{quoted}")
-    page = seen.answers.get(f"/session/{quoted}", Answer(0, ""))
+    told = compared.seen.mapping(f"/api/live_sessions/{quoted}")
+    page = compared.seen.answers.get(f"/session/{quoted}", Answer(0, ""))
     figures = [wording.money(record.metric("equity_end")), wording.percent(record.metric("max_drawdown"))]
     absent = [text for text in figures if text != wording.NOTHING and text not in unescape(page.body)]
-    lacking = [name for name in ("config", "metrics", "cli_args", "error") if name not in detail]
-    return [
-        check(
-            "listed",
-            "Is the session in the dashboard's list?",
-            session_id in theirs or len(theirs) >= 50,
-            "yes" if session_id in theirs else "older than the newest 50" if len(theirs) >= 50 else "no",
-            "Take the filters off (`/`), refresh; if it stays away, look at the registry: `peaktrade session list`.",
-        ),
-        check(
-            "detail",
-            "Does its detail page show the figures, and the API its configuration, metrics and command line?",
-            page.status == 200 and not absent and not lacking and detail.get("status") == row.status,
-            "complete" if not absent and not lacking else f"missing: {', '.join([*absent, *lacking])}",
-            "An id must be copied whole from the list; an older writer's record may lack figures.",
-        ),
-    ]
+    absent += [name for name in ("config", "metrics", "cli_args", "error") if name not in told]
+    well = page.status == 200 and not absent and told.get("status") == row.status
+    return well, f"missing: {', '.join(absent)}" if absent else "complete"
 
 
 def _same(row: Run, told: object) -> bool:

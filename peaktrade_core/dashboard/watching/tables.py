@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from peaktrade_core.base.checks import FAIL, WARN, Check, check
 from peaktrade_core.base.clock import local
+from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.dashboard.watching.probe import Seen, seen_rows
 from peaktrade_core.dashboard.watching.watch import recent_evidence
 from peaktrade_core.fleet.during_session import Watched, watch_runs
 from peaktrade_core.records.registry import Query
-from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
 from peaktrade_core.runs.columns import state_cell
+from peaktrade_core.runs.questions import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -118,7 +118,7 @@ def series_checks(workspace: Workspace, limit: int = 20) -> list[Check]:
     rows = Views.of(workspace).rows(Query(limit=limit))
     ended = [row for row in rows if row.status in ("completed", "failed", "aborted")]
     streak = next((n for n, row in enumerate(ended) if row.status != "failed"), len(ended))
-    deep = [row for row in ended if (row.max_drawdown or 0.0) > DRAWDOWN_PAUSE]
+    deep = [row for row in ended if (row.max_drawdown or 0.0) >= DRAWDOWN_PAUSE]
     idle = [row for row in ended if row.num_orders == 0 and (row.step or 0) >= LONG_BARS]
     odd = [row for row in rows if row.mode not in ("shadow", "testnet", "paper") and row.status != "unreadable"]
     late = [row for row in ended if not row.started_at or not row.ended_at or row.ended_at < row.started_at]
@@ -147,7 +147,7 @@ def series_checks(workspace: Workspace, limit: int = 20) -> list[Check]:
     ]  # fmt: skip
 
 
-def _found(id: str, question: str, rows: Sequence[Run], good: str, step: str, *, otherwise: str = WARN) -> Check:
+def _found(id: str, question: str, rows: Sequence[Run], good: str, step: str, *, otherwise: Status = WARN) -> Check:
     """Return a check that no session was found."""
     told = ", ".join(row.run_id for row in rows[:3])
     return check(id, question, not rows, f"{len(rows)}: {told}" if rows else good, step, otherwise=otherwise)

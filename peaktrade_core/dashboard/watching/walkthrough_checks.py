@@ -5,23 +5,18 @@ Source: demo walkthrough (phase 84), its checklists 2.1, 4.5, 5.4, 7.1, 7.2 and 
 
 from __future__ import annotations
 
-import msgspec
-
-from peaktrade_core.base.checks import PASS, WARN, Check, check
-from peaktrade_core.base.errors import LiveModeNotAllowedError
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.dashboard.watching.probe import Answer, Seen
-from peaktrade_core.desk.doctor import examine
-from peaktrade_core.desk.readiness import pre_session_checks
+from peaktrade_core.desk.doctor import INTERPRETER, WRITABLE
+from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.session_reports import session_report
 from peaktrade_core.runbooks.notebook import Session
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.questions import live
 from peaktrade_core.show import wording
 from peaktrade_core.trading import events as ev
 from peaktrade_core.workspace.workspace import Workspace
-
-MACHINE = ("python", "packages", "writable_reports", "writable_live_runs", "writable_logs")
 
 
 def walk_setup_checks(workspace: Workspace) -> list[Check]:
@@ -29,23 +24,12 @@ def walk_setup_checks(workspace: Workspace) -> list[Check]:
 
     Source: demo walkthrough 2.1 and 2.2.
     """
-    found = [one for one in examine(workspace) if one.id in MACHINE]
-    plain = [msgspec.structs.replace(one, evidence="yes") if one.status == PASS else one for one in found]
-    return [*plain, _locked(workspace)]
+    return workspace.ask((*INTERPRETER, *WRITABLE, live))
 
 
 def walk_pre_checks(workspace: Workspace) -> list[Check]:
     """Return the pre-session checklist of the practice workspace."""
-    return pre_session_checks(workspace)
-
-
-def _locked(workspace: Workspace) -> Check:
-    question, step = "Is live refused, so that only shadow and testnet can be walked?", "Stop: use another version."
-    try:
-        plan_session(workspace, mode="live")
-    except LiveModeNotAllowedError:
-        return check("live", question, True, "planning a live session is refused", step)
-    return check("live", question, False, "a live session could be planned", step)
+    return workspace.ask(PRE_SESSION)
 
 
 def walk_start_checks(session: Session) -> list[Check]:

@@ -9,30 +9,34 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.checks import WARN, Check, check
+from peaktrade_core.alerts.questions import alerts, watcher
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.question import WARN, Check, Found, answers, question
 from peaktrade_core.dashboard.snapshot import Snapshot, take
-from peaktrade_core.desk.health import health
-from peaktrade_core.desk.readiness import pre_session_checks
 from peaktrade_core.fleet.fleet import Fleet
+from peaktrade_core.halts.questions import account, halts, kill_switch
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
+from peaktrade_core.runs.questions import runs
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.questions import live
 from peaktrade_core.workspace.workspace import Workspace
 
-DESK = ("runs", "watcher", "alerts", "kill_switch", "account")  # of the health checks, those that change while it runs
+DESK = (runs, watcher, alerts, kill_switch, halts, account, live)  # what changes while sessions run
 LONGEST_GAP = timedelta(minutes=30)  # between two rounds
+SNAPSHOT = "status_snapshot.json"
 _ROUND = "monitoring_round"
+_FIRST = "Nothing is shown before something ran: `peaktrade session run` starts the first session."
 
 
 def watching_checks(workspace: Workspace) -> list[Check]:
-    """Return whether somebody watches: runs, watcher, alerts, kill switch, account, and that live stays locked."""
-    live = [one for one in pre_session_checks(workspace) if one.id == "live"]
-    return [one for one in health(workspace) if one.id in DESK] + live
+    """Return whether the desk is watched: runs, watcher, alerts, kill switch, halts, account, and that live stays locked."""
+    return workspace.ask(DESK)
 
 
 def round_checks(workspace: Workspace, evidence_id: str) -> list[Check]:
@@ -41,16 +45,32 @@ def round_checks(workspace: Workspace, evidence_id: str) -> list[Check]:
     Args:
         workspace: whose evidence tells; evidence_id: of this round, which does not count.
     """
-    now = Views.of(workspace).now()
-    running = [run.started_at for run in Fleet.of(workspace).active() if run.started_at]
-    earlier = [one for one in recent_evidence(workspace, _ROUND) if one.evidence_id != evidence_id]
+    return answers((cadence,), Round(workspace, evidence_id))
+
+
+class Round(NamedTuple):
+    """A monitoring round that is being made."""
+
+    workspace: Workspace
+    evidence_id: str
+
+
+@question(
+    "cadence",
+    "Was the last round at most 30 minutes ago, while something runs?",
+    "Look every 15 to 30 minutes while something runs; write down why the gap was longer.",
+    otherwise=WARN,
+)
+def cadence(this: Round) -> Found:
+    """Look for the round before this one."""
+    now = Views.of(this.workspace).now()
+    running = [run.started_at for run in Fleet.of(this.workspace).active() if run.started_at]
+    earlier = [one for one in recent_evidence(this.workspace, _ROUND) if one.evidence_id != this.evidence_id]
     last = max((one.began_at for one in earlier), default=None)
     since = max((at for at in (last, min(running, default=None)) if at), default=None)
     late = bool(running) and since is not None and now - since > LONGEST_GAP
     told = f"last round {iso(last)}" if last else "no round before this one"
-    step = "Look every 15 to 30 minutes while something runs; write down why the gap was longer."
-    question = "Was the last round at most 30 minutes ago, while something runs?"
-    return [check("cadence", question, not late, told if running else f"{told}; nothing runs", step, otherwise=WARN)]
+    return not late, told if running else f"{told}; nothing runs"
 
 
 def recent_evidence(workspace: Workspace, runbook: str = "", limit: int = 200) -> list[Evidence]:
@@ -66,31 +86,37 @@ def recent_evidence(workspace: Workspace, runbook: str = "", limit: int = 200) -
     return found
 
 
+@question("sessions", "Are there sessions in the registry?", _FIRST, otherwise=WARN)
+def sessions(workspace: Workspace) -> Found:
+    """Count the records."""
+    total = Views.of(workspace).stats().total_sessions
+    return total > 0, f"{total} records in reports/experiments/live_sessions"
+
+
+@question("run_folders", "Are there run folders?", _FIRST, otherwise=WARN)
+def run_folders(workspace: Workspace) -> Found:
+    """Count the runs."""
+    found = Views.of(workspace).runs(200)
+    return bool(found), f"{len(found)} runs"
+
+
+@question(
+    "readable",
+    "Can every record and every run folder be read?",
+    "`peaktrade session list --status unreadable` names the files; restore them from a backup.",
+    otherwise=WARN,
+)
+def readable(workspace: Workspace) -> Found:
+    """Look for records and run folders that cannot be read."""
+    broken = Views.of(workspace).stats().by_status.get("unreadable", 0)
+    odd = [row.run_id for row in Views.of(workspace).runs(200) if row.state == "unreadable"]
+    told = f"{broken} records and {len(odd)} run folders unreadable" if broken or odd else "all"
+    return not broken and not odd, told
+
+
 def source_checks(workspace: Workspace) -> list[Check]:
     """Return whether there is anything to watch: records, run folders, and that all can be read."""
-    stats, runs = Views.of(workspace).stats(), Views.of(workspace).runs(200)
-    broken = stats.by_status.get("unreadable", 0)
-    odd = [row.run_id for row in runs if row.state == "unreadable"]
-    start = "Nothing is shown before something ran: `peaktrade session run` starts the first session."
-    return [
-        check(
-            "sessions",
-            "Are there sessions in the registry?",
-            stats.total_sessions > 0,
-            f"{stats.total_sessions} records in reports/experiments/live_sessions",
-            start,
-            otherwise=WARN,
-        ),
-        check("run_folders", "Are there run folders?", bool(runs), f"{len(runs)} runs", start, otherwise=WARN),
-        check(
-            "readable",
-            "Can every record and every run folder be read?",
-            not broken and not odd,
-            f"{broken} records and {len(odd)} run folders unreadable" if broken or odd else "all",
-            "`peaktrade session list --status unreadable` names the files; restore them from a backup.",
-            otherwise=WARN,
-        ),
-    ]
+    return workspace.ask((sessions, run_folders, readable))
 
 
 def newest_session(workspace: Workspace, session_id: str = "latest") -> str:
@@ -104,31 +130,54 @@ def newest_session(workspace: Workspace, session_id: str = "latest") -> str:
     return Views.of(workspace).resolve(session_id or "latest")
 
 
+class Export(NamedTuple):
+    """The files of an export, and what they should show."""
+
+    workspace: Workspace
+    files: Sequence[Path]
+
+    @property
+    def torn(self) -> bool:
+        """Whether the snapshot is there and cannot be read."""
+        return self.written is None and any(path.name == SNAPSHOT and path.is_file() for path in self.files)
+
+    @property
+    def written(self) -> Snapshot | None:
+        """The snapshot as it was written, None where it is gone or cannot be read."""
+        with suppress(OSError, msgspec.DecodeError):
+            for path in self.files:
+                if path.name == SNAPSHOT:
+                    return msgspec.json.decode(path.read_bytes(), type=Snapshot)
+        return None
+
+
 def export_checks(workspace: Workspace, files: Sequence[Path]) -> list[Check]:
     """Return whether an export is whole, and says what is true now."""
-    missing = [path.name for path in files if not path.is_file()]
-    there = [path for path in files if path.name == "status_snapshot.json" and path.is_file()]
-    try:
-        written = msgspec.json.decode(there[0].read_bytes(), type=Snapshot) if there else None
-    except (OSError, msgspec.DecodeError) as error:
-        written, missing = None, [*missing, f"status_snapshot.json ({error})"]
-    now = take(workspace)
-    stale = written is None or msgspec.structs.replace(written, generated_at=now.generated_at) != now
-    again = "Something changed since, or the files are of another day: export again with this runbook."
-    return [
-        check(
-            "exported",
-            "Is every file of the snapshot there?",
-            bool(files) and not missing,
-            f"{len(files)} files" if files and not missing else f"missing: {', '.join(missing) or 'all'}",
-            "Check free space and rights of out/operator_dashboard, then export again.",
-        ),
-        check(
-            "fresh",
-            "Does the snapshot say what is true now?",
-            not stale,
-            f"written {iso(written.generated_at)}, nothing changed since" if written and not stale else "it is stale",
-            again,
-            otherwise=WARN,
-        ),
-    ]
+    return answers((exported, fresh), Export(workspace, files))
+
+
+@question(
+    "exported",
+    "Is every file of the snapshot there?",
+    "Check free space and rights of out/operator_dashboard, then export again.",
+)
+def exported(export: Export) -> Found:
+    """Look for each file."""
+    missing = [path.name for path in export.files if not path.is_file()]
+    missing += ["status_snapshot.json, which cannot be read"] if export.torn else []
+    well = bool(export.files) and not missing
+    return well, f"{len(export.files)} files" if well else f"missing: {', '.join(missing) or 'all'}"
+
+
+@question(
+    "fresh",
+    "Does the snapshot say what is true now?",
+    "Something changed since, or the files are of another day: export again with this runbook.",
+    otherwise=WARN,
+)
+def fresh(export: Export) -> Found:
+    """Compare with a snapshot of this moment."""
+    written, now = export.written, take(export.workspace)
+    if written is None or msgspec.structs.replace(written, generated_at=now.generated_at) != now:
+        return False, "it is stale"
+    return True, f"written {iso(written.generated_at)}, nothing changed since"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from peaktrade_core.base.checks import Check
+from peaktrade_core.base.question import Check
 from peaktrade_core.incidents.diagnosis.facts import (
     Answer,
     Facts,

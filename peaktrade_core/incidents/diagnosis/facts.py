@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.base.checks import Check
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.question import Check
 from peaktrade_core.halts.scope import GLOBAL, Scope, TradingState
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.diagnosis.findings import Finding
-from peaktrade_core.runs.checks import DRAWDOWN_REVIEW
 from peaktrade_core.runs.handbook import Kind, condition, handbook, names_of_errors
+from peaktrade_core.runs.questions import DRAWDOWN_REVIEW
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import moment

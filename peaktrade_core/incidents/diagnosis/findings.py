@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.checks import Check
 from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.base.question import Check
 from peaktrade_core.runs.handbook import COMPARED, KINDS, SEVERITIES, Authority, Kind, Severity, handbook
 
 DIAGNOSED: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != COMPARED)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, timedelta
 
-from peaktrade_core.base.checks import Check
+from peaktrade_core.base.question import Check
 from peaktrade_core.incidents.diagnosis.facts import (
     Answer,
     Facts,
@@ -21,8 +21,8 @@ from peaktrade_core.incidents.diagnosis.facts import (
     sentences,
 )
 from peaktrade_core.incidents.diagnosis.findings import Finding, Support, branches, cause
-from peaktrade_core.runs.checks import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
 from peaktrade_core.runs.handbook import denial_help, denials_about, error_help, handbook
+from peaktrade_core.runs.questions import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
 from peaktrade_core.runs.run import Run
 from peaktrade_core.show.wording import many, moment
 from peaktrade_core.trading import events as ev

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.checks import Check
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
+from peaktrade_core.base.question import Check
 from peaktrade_core.dashboard.watching.export import export_snapshot, exported_files
 from peaktrade_core.dashboard.watching.pages import agreement_checks, page_checks, read_only_checks
 from peaktrade_core.dashboard.watching.probe import Answer, Seen, look_at_dashboard

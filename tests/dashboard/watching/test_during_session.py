@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.checks import Check
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, StepOpenError
+from peaktrade_core.base.question import Check
 from peaktrade_core.dashboard.watching.tables import series_checks, tile_table
 from peaktrade_core.dashboard.watching.watch import round_checks
 from peaktrade_core.fleet.during_session import Watched, during_checks, watch_runs
@@ -74,7 +74,9 @@ def event(kind: Any, **fields: Any) -> Any:
         (watched({"realized_pnl": -150.0, "unrealized_pnl": -60.0}), "pnl", "warn", "−2.10 %"),
         (watched({"realized_pnl": -150.0, "unrealized_pnl": 60.0}), "pnl", "pass", "−0.90 %"),
         (watched({"realized_pnl": None}), "pnl", "pass", "lowest 0.09 %"),
-        (watched({"max_drawdown": 0.05}), "drawdown", "pass", "5.00 %"),
+        (watched({"max_drawdown": 0.049}), "drawdown", "pass", "4.90 %"),
+        (watched({"max_drawdown": 0.05}), "drawdown", "warn", "5.00 %"),
+        (watched({"max_drawdown": 0.10}), "drawdown", "fail", "10.00 %"),
         (watched({"max_drawdown": 0.06}), "drawdown", "warn", "6.00 %"),
         (watched({"max_drawdown": 0.11}), "drawdown", "fail", "11.00 %"),
         (watched(incidents=(event(Failure, error="ExchangeNetworkError: timeout"),)), "error", "fail", "timeout"),

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peaktrade_core.base.checks import FAIL
 from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.desk.start_checks import ready_checks
+from peaktrade_core.base.question import FAIL
+from peaktrade_core.control.tables import workspace_state
+from peaktrade_core.desk.readiness import ready_checks
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.notebook_tables import workspace_state
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
