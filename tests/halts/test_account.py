@@ -244,7 +244,7 @@ def test_two_sessions_at_once_share_their_limits_and_agree_with_their_records(
     assert all(denial.value > 700.0 == denial.limit and denial.order_id is None for denial in denials)
     for record in records:
         assert record.metrics == json.loads(json.dumps(record.metrics))
-        counts = Views.of(workspace).tally(record.session_id).metrics()
+        counts = Views.of(workspace).look(record.session_id).tally.metrics()
         assert counts.orders_blocked_risk == record.metrics["orders_blocked_risk"]
         assert record.metrics["orders_open"] in (0, 1)
     assert Account.of(workspace).exposure().sessions == 0
