@@ -14,10 +14,11 @@ from typing import Any
 import click
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.show.terminal import say, speak_plainly
 
 COMMANDS = {
-    "init": ("desk.cli_admin:init", "Make a workspace: a folder with a configuration."),
-    "doctor": ("desk.cli_admin:doctor", "Check environment, configuration, disk, clock and stale sessions."),
+    "init": ("desk.cli:init", "Make a workspace: a folder with a configuration."),
+    "doctor": ("desk.cli:doctor", "Check environment, configuration, disk, clock and stale sessions."),
     "session": ("cli:session", "Run sessions, list them, show one, report on them, compare them."),
     "fleet": ("fleet.cli:fleet", "Start, stop and replace many runs, one process each."),
     "monitor": ("fleet.cli_monitor:monitor", "Watch runs: overview, one run, live."),
@@ -26,7 +27,7 @@ COMMANDS = {
         "research.cli:backtest",
         "Run a strategy over candles with the session's own decision code, compiled.",
     ),
-    "exchange": ("candles.cli_exchange:exchange", "Ask the venue how it is and what it trades, and download candles."),
+    "exchange": ("candles.cli:exchange", "Ask the venue how it is and what it trades, and download candles."),
     "data": ("candles.cli:data", "List the stored candles and check candles for gaps and errors."),
     "risk": (
         "cli:risk",
@@ -34,12 +35,12 @@ COMMANDS = {
     ),
     "killswitch": ("desk.cli_killswitch:killswitch", "Stop every session at once; two people release it."),
     "readiness": (
-        "desk.cli_readiness:readiness",
+        "desk.cli:readiness",
         "Answer the checklist of a stage: shadow, testnet or (always locked) live.",
     ),
-    "smoke": ("desk.cli_smoke:smoke", "Run one small real session through everything, in a temporary workspace."),
-    "ops": ("desk.cli_ops:ops", "Orders, positions and health over all sessions; retention."),
-    "orders": ("fleet.cli_orders:orders", "Show open orders, here and at the venue; preview what would be ordered."),
+    "smoke": ("desk.cli:smoke", "Run one small real session through everything, in a temporary workspace."),
+    "ops": ("desk.cli:ops", "Orders, positions and health over all sessions; retention."),
+    "orders": ("desk.cli:orders", "Show open orders, here and at the venue; preview what would be ordered."),
     "report": ("reports.cli:report", "Make the daily and the weekly report, and one of how everything stands."),
     "schedule": ("schedule.cli:schedule", "Run daily reports, alert checks and retention by the clock."),
     "alerts": ("alerts.cli:alerts", "Ask the alert rules, take alerts on, silence, test channels and rules."),
@@ -47,13 +48,13 @@ COMMANDS = {
     "watch": ("alerts.cli_watch:watch", "Look after everything: recover, alert, stop, deliver, restart, jobs."),
     "control": ("control.cli:control", "Print the operator output: layers L0 to L6, gates, routine, new evidence."),
     "gates": ("control.cli:gates", "Show the seven required gates, or run them."),
-    "evidence": ("runbooks.cli_evidence:evidence", "List what runbooks left, show one record, verify all of them."),
-    "audit": ("control.cli_audit:audit", "Prove that live stays locked; verify every chained log."),
+    "evidence": ("runbooks.cli:evidence", "List what runbooks left, show one record, verify all of them."),
+    "audit": ("control.cli:audit", "Prove that live stays locked; verify every chained log."),
     "runbook": ("runbooks.cli:runbook", "List runbooks and run one without a person."),
     "drill": ("drills.cli:drill", "Practise incidents where nothing can be lost, and be scored."),
     "dashboard": ("dashboard.cli:dashboard", "Serve the read-only dashboard."),
-    "export": ("dashboard.cli_export:export", "Write what the dashboard shows as files."),
-    "demo": ("dashboard.cli_demo:demo", "Run three sessions, check and report them, and serve the dashboard."),
+    "export": ("dashboard.cli:export", "Write what the dashboard shows as files."),
+    "demo": ("dashboard.cli:demo", "Run three sessions, check and report them, and serve the dashboard."),
 }
 
 
@@ -66,7 +67,7 @@ SESSION = {
     "show": ("reports.cli:show", "Show one session (`latest` or its id): status, figures, configuration, checks."),
     "report": ("reports.cli:session_report", "Report on sessions as markdown, HTML or both."),
     "diff": (
-        "research.cli_diff:diff",
+        "research.cli:diff",
         "Say where a session first differs from its backtest or from OTHER, and what each cause cost.",
     ),
 }
@@ -76,7 +77,7 @@ RISK = {
     "resume": ("halts.cli:resume", "Let a halted scope trade again; takes a named person and a reason."),
     "show": ("halts.cli:show", "Show how much of each limit the account and each running session use."),
     "check": ("halts.cli:check", "Check the account, or one opening order of a new session."),
-    "replay": ("research.cli_replay:replay", "Run a recorded session once more under other limits."),
+    "replay": ("research.cli:replay", "Run a recorded session once more under other limits."),
 }
 
 
@@ -143,10 +144,11 @@ def _unexpected(error: Exception) -> str:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    speak_plainly()
     try:
         code = cli.main(args, prog_name="peaktrade", standalone_mode=False)
     except PeaktradeError as error:
-        click.echo(f"error: {type(error).__name__}: {error}", err=True)
+        say(f"error: {type(error).__name__}: {error}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -162,6 +164,6 @@ def main(args: list[str] | None = None) -> None:
         os.dup2(nowhere, 2)
         sys.exit(0)
     except Exception as error:
-        click.echo(_unexpected(error), err=True)
+        say(_unexpected(error), err=True)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -8,22 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.alerts.columns import ALERTS, runbook_link
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
 from peaktrade_core.base.question import FAIL, WARN, Check, check
-from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import BAD, MID, Cell, Table
+from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 LOOK, ACKNOWLEDGE, SILENCE = "look", "ack", "silence"
 ACTIONS = (LOOK, ACKNOWLEDGE, SILENCE)
-_TONE = {"critical": ("✕ critical", BAD), "warning": ("▲ warning", MID), "info": ("● info", "")}
 _ACTS = {"reduce": "reduces by itself", "halt": "pauses by itself", "kill_switch": "stops by itself"}
 
 
@@ -94,42 +93,8 @@ def open_alerts(workspace: Workspace, alert_id: str = "") -> list[AlertRow]:
 
 def alerts_table(rows: Sequence[AlertRow]) -> Table:
     """Return alerts: how bad, about what, since when, whose, who took it on, and the runbook that treats it."""
-    lines = [
-        (
-            row.alert_id,
-            Cell(*_TONE.get(row.severity, (row.severity, ""))),
-            row.rule_id,
-            row.run_id or row.key or "the workspace",
-            row.message,
-            wording.moment(row.raised_at),
-            row.owner or wording.NOTHING,
-            _taken(row),
-            runbook_link(row.runbook),
-        )
-        for row in rows
-    ]
-    columns = ("Alert", "Severity", "Rule", "About", "What", "Raised (UTC)", "Owner", "Taken on by", "Runbook")
-    return Table("Open alerts", columns, lines, empty="No alert is open.")
-
-
-def _taken(row: AlertRow) -> Cell:
-    if row.state == "cleared":
-        return Cell("cleared")
-    if row.acknowledged_by:
-        return Cell(f"✓ {row.acknowledged_by}: {row.acknowledge_note or 'no note'}", "good")
-    if row.silenced_by and row.silenced_until:
-        return Cell(f"silenced by {row.silenced_by} until {wording.minute(row.silenced_until)}", MID)
-    return Cell("nobody", MID)
-
-
-def runbook_link(number: str) -> Cell:
-    """Return the runbook that the handbook has under a number, as a link where it is a notebook."""
-    chapter = handbook().chapter.get(number)
-    name = chapter.notebook if chapter else ""
-    for kind in ("runbooks", "reports"):
-        if name and (share_dir() / "notebooks" / kind / f"{name}.ipynb").is_file():
-            return Cell(f"{number} {name}", href=f"../{kind}/{name}.ipynb")
-    return Cell(f"{number} {name}".strip() or wording.NOTHING)
+    names = "alert severity rule about message raised owner taken notebook"
+    return ALERTS.table("Open alerts", rows, names, empty="No alert is open.")
 
 
 def meanings_table(workspace: Workspace, rows: Sequence[AlertRow]) -> Table:

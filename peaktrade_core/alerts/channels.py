@@ -17,13 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import click
-
 from peaktrade_core.alerts.alerts import CRITICAL, WARNING, Notification
 from peaktrade_core.alerts.settings import Channel
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.log import append_line
+from peaktrade_core.show.terminal import say
 
 LONGEST_PAUSE_S = 1.0  # between two deliveries of one channel; Apprise would wait up to 5.5 s, an alert may not
 _MAY_PASS = (408, 425, 429)  # HTTP refusals that are about the moment
@@ -52,7 +51,7 @@ class ConsoleSender:
     def send(self, note: Notification) -> None:
         """Print title and text."""
         try:
-            click.echo(f"{iso(note.at)} {note.title}\n  " + note.body.replace("\n", "\n  "), err=True)
+            say(f"{iso(note.at)} {note.title}\n  " + note.body.replace("\n", "\n  "), err=True)
         except OSError as error:
             raise DeliveryFailedError(f"the terminal is gone: {error.strerror}", permanent=True) from None
 

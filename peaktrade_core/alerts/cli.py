@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from peaktrade_core.alerts.columns import ALERTS, severity_cell
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
@@ -16,18 +16,15 @@ from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.output import print_json, print_table
+from peaktrade_core.show.table import BAD, Cell, Column, Columns, Table
 from peaktrade_core.trading.market import parse_duration
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.workspace.command import Answer, Part, command
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from peaktrade_core.alerts.alerts import AlertRow
     from peaktrade_core.alerts.history import Replayed, Summary
     from peaktrade_core.alerts.rules import AnyRule
 
-MARKS = {"critical": "✕ critical", "warning": "▲ warning", "info": "● info"}
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 BY = click.option("--by", required=True, help="Who you are.")
 
 
@@ -44,16 +41,12 @@ def alerts() -> None:
 @click.option("--error-spike-max-errors", type=int, metavar="N", help="Most errors in the window.")
 @click.option("--error-spike-window-minutes", type=float, default=10.0, show_default=True, metavar="MIN")
 @click.option("--record", is_flag=True, help="Also raise, clear and deliver, as a watcher's turn does (for cron).")
-@AS_JSON
-@workspace_options
-def check(
-    home: str | None, config: str | None, run_id: str | None, record: bool, as_json: bool, **given: float | None
-) -> int:
+@command
+def check(workspace: Workspace, run_id: str | None, record: bool, **given: float | None) -> Answer:
     """Ask the rules now; exit code 1 when something is critical, else 0.
 
     Without thresholds these are the rules of config/alerts.toml; with some, only those.
     """
-    workspace = Workspace(home, config)
     rules = _given_rules(given)
     if record:
         if rules or run_id:
@@ -61,18 +54,21 @@ def check(
         _record(workspace)
     found = Alerts.of(workspace).check(run_id, rules or None)
     watch = watch_of(workspace).status
-    if as_json:
-        print_json({"watcher": watch, "findings": [f._asdict() for f in found]})
-    elif found:
-        print_table(
-            ("SEVERITY", "RULE", "RUN", "WHAT", "RUNBOOK"),
-            ((_severity(f.severity), f.rule_id, f.run_id or f.key, f.message, f.runbook) for f in found),
-        )
-    else:
-        click.echo(f"No rule finds anything about {run_id or 'this workspace'}.")
+    value = {"watcher": watch, "findings": [f._asdict() for f in found]}
+    shown = FINDINGS.table("", found, empty=f"No rule finds anything about {run_id or 'this workspace'}.")
+    notes = []
     if watch != "running":
-        click.echo(f"note: the watcher is {watch}: nobody is told of alerts. Start it: peaktrade watch", err=True)
-    return int(any(f.severity == "critical" for f in found))
+        notes.append(f"note: the watcher is {watch}: nobody is told of alerts. Start it: peaktrade watch")
+    return Answer(value, shown, code=int(any(f.severity == "critical" for f in found)), notes=notes)
+
+
+FINDINGS = Columns[Any](
+    severity=Column("Severity", lambda f: severity_cell(f.severity)),
+    rule=Column("Rule", lambda f: f.rule_id),
+    run=Column("Run", lambda f: f.run_id or f.key, priority=1),
+    what=Column("What", lambda f: f.message, "words"),
+    runbook=Column("Runbook", priority=2),
+)
 
 
 def _given_rules(given: dict[str, float | None]) -> tuple[AnyRule, ...]:
@@ -105,41 +101,34 @@ def _record(workspace: Workspace) -> None:
 )
 @click.option("--run-id", metavar="ID", help="Only about this run.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
-@AS_JSON
-@workspace_options
-def list_(home: str | None, config: str | None, only_open: bool, run_id: str | None, limit: int, as_json: bool) -> None:
+@command
+def list_(workspace: Workspace, only_open: bool, run_id: str | None, limit: int) -> Answer:
     """List alerts, newest first, and the silences that hold."""
-    workspace = Workspace(home, config)
     rows = Alerts.of(workspace).rows("raised" if only_open else None, run_id, limit)
     silences = Alerts.of(workspace).silences()
-    if as_json:
-        print_json({"alerts": rows, "silences": silences, "watcher": watch_of(workspace).status})
-        return
+    watch = watch_of(workspace).status
+    shown: list[Part] = ["No open alerts." if only_open else "No alerts yet."]
     if rows:
-        print_table(
-            ("ID", "SEVERITY", "STATE", "RULE", "SINCE (UTC)", "OWNER", "WHAT", "TOLD"),
-            map(_cells, rows),
-        )
-        click.echo("\ntake one on: peaktrade alerts ack ID --by NAME")
-    else:
-        click.echo("No open alerts." if only_open else "No alerts yet.")
+        table = ALERTS.table("", rows, "alert severity state rule raised owner what told")
+        shown = [table, "take one on: peaktrade alerts ack ALERT --by NAME"]
     for s in silences:
-        click.echo(
-            f"silenced until {wording.moment(s.until)} UTC by {s.by}: {_target(s)} ({s.reason}) [{s.silence_id}]"
-        )
-    if (watch := watch_of(workspace).status) != "running":
-        click.echo(f"note: the watcher is {watch}; start it: peaktrade watch", err=True)
+        until = wording.moment(s.until)
+        shown.append(f"silenced until {until} UTC by {s.by}: {_target(s)} ({s.reason}) [{s.silence_id}]")
+    value = {"alerts": rows, "silences": silences, "watcher": watch}
+    notes = [] if watch == "running" else [f"note: the watcher is {watch}; start it: peaktrade watch"]
+    return Answer(value, shown, notes=notes)
 
 
 @alerts.command()
 @click.argument("alert_id")
 @BY
 @click.option("--note", default="", help="What you are doing about it.")
-@workspace_options
-def ack(home: str | None, config: str | None, alert_id: str, by: str, note: str) -> None:
+@command
+def ack(workspace: Workspace, alert_id: str, by: str, note: str) -> Answer:
     """Take an alert on: it escalates no further."""
-    row = Alerts.of(Workspace(home, config)).acknowledge(alert_id, by, note)
-    click.echo(f"{row.alert_id} ({row.rule_id}) is acknowledged by {row.acknowledged_by}; runbook {row.runbook}")
+    row = Alerts.of(workspace).acknowledge(alert_id, by, note)
+    told = f"{row.alert_id} ({row.rule_id}) is acknowledged by {row.acknowledged_by}; runbook {row.runbook}"
+    return Answer(row, told)
 
 
 @alerts.command()
@@ -148,39 +137,36 @@ def ack(home: str | None, config: str | None, alert_id: str, by: str, note: str)
 @click.option("--for", "time", required=True, metavar="TIME", help="30 (minutes), 90s, 1h, 2d.")
 @BY
 @click.option("--reason", required=True, help="Why; kept in the alert log.")
-@workspace_options
-def silence(
-    home: str | None, config: str | None, rule_id: str | None, run_id: str | None, time: str, by: str, reason: str
-) -> None:
+@command
+def silence(workspace: Workspace, rule_id: str | None, run_id: str | None, time: str, by: str, reason: str) -> Answer:
     """Hold deliveries back for some time; alerts are recorded and shown all the same."""
-    workspace = Workspace(home, config)
     if rule_id is not None:
         alert_settings(workspace).rule(rule_id)
     made = Alerts.of(workspace).silence(
         by=by, reason=reason, seconds=parse_duration(time), rule_id=rule_id, run_id=run_id
     )
-    click.echo(f"{_target(made)} is silenced until {wording.moment(made.until)} UTC by {made.by} [{made.silence_id}]")
+    told = f"{_target(made)} is silenced until {wording.moment(made.until)} UTC by {made.by} [{made.silence_id}]"
+    return Answer(made, told)
 
 
 @alerts.command()
 @click.argument("silence_id")
 @BY
-@workspace_options
-def unsilence(home: str | None, config: str | None, silence_id: str, by: str) -> None:
+@command
+def unsilence(workspace: Workspace, silence_id: str, by: str) -> Answer:
     """End a silence before its time."""
-    ended = Alerts.of(Workspace(home, config)).unsilence(silence_id, by)
-    click.echo(f"{_target(ended)} is told again")
+    ended = Alerts.of(workspace).unsilence(silence_id, by)
+    return Answer(ended, f"{_target(ended)} is told again")
 
 
 @alerts.command("test-channel")
 @click.argument("name")
-@workspace_options
-def test_channel(home: str | None, config: str | None, name: str) -> int:
+@command
+def test_channel(workspace: Workspace, name: str) -> Answer:
     """Send one test notification over a channel, once; exit code 1 when it was not taken."""
     from peaktrade_core.alerts.alerts import Notification
     from peaktrade_core.alerts.channels import DeliveryFailedError, open_channel
 
-    workspace = Workspace(home, config)
     channels = alert_settings(workspace).channels
     if name not in channels:
         raise UnknownNameError("channel", name, list(channels), "peaktrade alerts rules")
@@ -196,42 +182,19 @@ def test_channel(home: str | None, config: str | None, name: str) -> int:
         open_channel(channels[name], workspace.home / "logs" / "alerts.log").send(note)
     except DeliveryFailedError as error:
         again = "it would not be tried again" if error.permanent else "it would be tried again"
-        click.echo(f"{name}: not delivered: {error.reason} ({again})", err=True)
-        return 1
-    click.echo(f"{name}: delivered")
-    return 0
+        value = {"channel": name, "delivered": False, "reason": error.reason, "permanent": error.permanent}
+        return Answer(value, code=1, notes=[f"{name}: not delivered: {error.reason} ({again})"])
+    return Answer({"channel": name, "delivered": True}, f"{name}: delivered")
 
 
 @alerts.command()
-@AS_JSON
-@workspace_options
-def rules(home: str | None, config: str | None, as_json: bool) -> None:
+@command
+def rules(workspace: Workspace) -> Answer:
     """Show the rules and channels that hold, with their thresholds."""
-    settings = alert_settings(Workspace(home, config))
-    if as_json:
-        channels = {name: channel.kind for name, channel in settings.channels.items()}
-        print_json({"channels": channels, "rules": settings.rules})
-        return
-    print_table(
-        ("RULE", "KIND", "THRESHOLDS", "ACTION", "CHANNELS", "ESCALATES TO", "OWNER", "RUNBOOK"),
-        (
-            (
-                rule.id,
-                rule.__struct_config__.tag,
-                _thresholds(rule),
-                rule.stops or wording.NOTHING,
-                ", ".join(rule.channels),
-                f"{', '.join(rule.escalate_to)} after {wording.duration(rule.escalate_after_s)}"
-                if rule.escalate_to
-                else wording.NOTHING,
-                rule.owner,
-                rule.chapter,
-            )
-            for rule in settings.rules
-        ),
-    )
-    click.echo("")
-    print_table(("CHANNEL", "KIND", "ADDRESS"), ((n, c.kind, _address(c)) for n, c in settings.channels.items()))
+    settings = alert_settings(workspace)
+    channels = {name: channel.kind for name, channel in settings.channels.items()}
+    shown: list[Part] = [RULES.table("", settings.rules), CHANNELS.table("", list(settings.channels.items()))]
+    return Answer({"channels": channels, "rules": settings.rules}, shown)
 
 
 @alerts.command()
@@ -240,84 +203,58 @@ def rules(home: str | None, config: str | None, as_json: bool) -> None:
 @click.option(
     "--limit", type=click.IntRange(1), default=50, show_default=True, help="Newest sessions, without --session."
 )
-@AS_JSON
-@workspace_options
-def backtest(
-    home: str | None, config: str | None, rules_file: Path, sessions: tuple[str, ...], limit: int, as_json: bool
-) -> None:
+@command
+def backtest(workspace: Workspace, rules_file: Path, sessions: tuple[str, ...], limit: int) -> Answer:
     """Replay recorded sessions through the rules of a file: what fires, what is missed, how fast."""
     from peaktrade_core.alerts.engine import load_alert_settings
     from peaktrade_core.alerts.history import replay_all, summary
     from peaktrade_core.records.folder import is_id
     from peaktrade_core.records.registry import Query
 
-    workspace = Workspace(home, config)
     found = load_alert_settings(rules_file).rules
     views = Views.of(workspace)
     recorded = [row.run_id for row in views.rows(Query(limit=limit)) if row.status in ENDED]
     ids = [i for i in recorded if is_id(i) and RunFolder(workspace.runs, i).journal.is_file()]
     replayed = replay_all([views.resolve(i) for i in sessions] or ids, views.record, views.events, found)
     total = summary(replayed, found)
-    if as_json:
-        print_json({"summary": total, "sessions": replayed})
-    else:
-        _show_backtest(total, replayed)
+    return Answer({"summary": total, "sessions": replayed}, lambda: _backtested(total, replayed))
 
 
 ENDED = ("completed", "failed", "aborted")
 
 
-def _show_backtest(total: Summary, replayed: list[Replayed]) -> None:
-    click.echo(f"{total.sessions} sessions, {total.events:,} events")
-    print_table(("RULE", "FIRES"), sorted(total.fires.items(), key=lambda item: -item[1]), right=("FIRES",))
+def _backtested(total: Summary, replayed: list[Replayed]) -> list[Part]:
+    """Return what the rules would have noticed."""
+    fires = sorted(total.fires.items(), key=lambda item: -item[1])
+    columns = Columns[tuple[str, int]](
+        rule=Column("Rule", lambda one: one[0]), fires=Column("Fires", lambda one: one[1], "number")
+    )
     rows = [
-        (s.session_id, t.what, t.detail, t.noticed_by or ("missed", "fail"), _detect(t.detect_s))
+        (s.session_id, t.what, t.detail, t.noticed_by or Cell("missed", BAD), _detect(t.detect_s))
         for s in replayed
         for t in s.truths
     ]
-    if rows:
-        click.echo("")
-        print_table(("SESSION", "WHAT HAPPENED", "DETAIL", "NOTICED BY", "AFTER"), rows)
-    click.echo(
-        f"\nnoticed {total.noticed} of {total.truths}, missed {total.missed}, "
-        f"{total.noise} alerts in sessions where nothing happened"
+    titles = (
+        Column[Any]("Session"),
+        Column[Any]("What happened"),
+        Column[Any]("Detail", form="words"),
+        Column[Any]("Noticed by"),
+        Column[Any]("After"),
     )
+    told = [
+        f"noticed {total.noticed} of {total.truths}, missed {total.missed}, "
+        f"{total.noise} alerts in sessions where nothing happened"
+    ]
     if total.rules_without_history:
-        click.echo(f"not replayed, they look at more than one run: {', '.join(total.rules_without_history)}")
+        told.append(f"not replayed, they look at more than one run: {', '.join(total.rules_without_history)}")
+    shown: list[Part] = [columns.table(f"{total.sessions} sessions, {total.events:,} events", fires)]
+    return [*shown, *([Table("", titles, rows)] if rows else []), *told]
 
 
 def _detect(seconds: float | None) -> str:
     if seconds is None:
         return wording.NOTHING
     return f"{wording.duration(-seconds)} before" if seconds < 0 else wording.duration(seconds)
-
-
-def _cells(r: AlertRow) -> tuple[Any, ...]:
-    since = wording.moment(r.raised_at)
-    return (r.alert_id, _severity(r.severity), _state(r), r.rule_id, since, r.owner, _what(r), _told(r))
-
-
-def _severity(severity: str) -> tuple[str, str]:
-    return MARKS[severity], {"critical": "fail", "warning": "warn"}.get(severity, "started")
-
-
-def _state(row: AlertRow) -> str:
-    parts = [row.state + (f" {row.count}×" if row.count > 1 else "")]
-    parts += [f"ack {row.acknowledged_by}"] if row.acknowledged_by else []
-    parts += [f"silenced by {row.silenced_by}"] if row.silenced_by else []
-    parts += ["escalated"] if row.escalated else []
-    return ", ".join(parts)
-
-
-def _what(row: AlertRow) -> str:
-    about = f"{row.run_id}: " if row.run_id else ""
-    return f"{about}{row.message} (runbook {row.runbook})" + (f"; {row.done}" if row.done else "")
-
-
-def _told(row: AlertRow) -> str:
-    if not row.deliveries:
-        return "held back" if row.silenced_by else "nobody yet"
-    return ", ".join(f"{channel} {outcome}" for channel, outcome in row.deliveries.items())
 
 
 def _target(silence: Any) -> str:
@@ -327,10 +264,14 @@ def _target(silence: Any) -> str:
 
 def _thresholds(rule: AnyRule) -> str:
     common = {field.name for field in msgspec.structs.fields(type(rule).__mro__[1])}
-    own: dict[str, Callable[..., Any]] = {n: getattr(rule, n) for n in rule.__struct_fields__ if n not in common}
-    return ", ".join(
-        f"{name} {value:g}" if not isinstance(value, str) else f"{name} {value}" for name, value in own.items()
-    )
+    own = {name: getattr(rule, name) for name in rule.__struct_fields__ if name not in common}
+    return ", ".join(f"{name} {_threshold(value)}" for name, value in own.items() if value not in (None, (), []))
+
+
+def _threshold(value: object) -> str:
+    if isinstance(value, (list, tuple, frozenset)):
+        return " ".join(map(_threshold, sorted(value) if isinstance(value, frozenset) else value))
+    return f"{value:.10g}" if isinstance(value, (int, float)) else str(value)
 
 
 def _address(channel: Any) -> str:
@@ -346,3 +287,25 @@ def _address(channel: Any) -> str:
     except DeliveryFailedError as error:
         return f"missing: {error.reason}"
     return channel.url_env or f"keyring {channel.keyring}"
+
+
+def _escalates(rule: AnyRule) -> str | None:
+    after = wording.duration(rule.escalate_after_s)
+    return f"{', '.join(rule.escalate_to)} after {after}" if rule.escalate_to else None
+
+
+RULES = Columns[Any](
+    rule=Column("Rule", lambda rule: rule.id),
+    kind=Column("Kind", lambda rule: rule.__struct_config__.tag, priority=1),
+    thresholds=Column("Thresholds", _thresholds, "words"),
+    action=Column("Action", lambda rule: rule.stops),
+    channels=Column("Channels", form="words"),
+    escalates=Column("Escalates to", _escalates, "words", 2),
+    owner=Column("Owner", priority=3),
+    runbook=Column("Runbook", lambda rule: rule.chapter, priority=1),
+)
+CHANNELS = Columns[Any](
+    channel=Column("Channel", lambda one: one[0]),
+    kind=Column("Kind", lambda one: one[1].kind),
+    address=Column("Address", lambda one: _address(one[1]), "words"),
+)

@@ -1,24 +1,37 @@
-"""``peaktrade data``: what candles are stored, and whether they are fit for use."""
+"""``peaktrade data``, the stored candles and whether they are fit for use, and ``peaktrade exchange``, the venue's answers.
+
+Neither needs a key nor sends an order.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from peaktrade_core.base.clock import from_seconds
+from peaktrade_core.base.clock import as_utc, from_seconds
 from peaktrade_core.show import wording
-from peaktrade_core.show.output import print_json, print_table
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.show.checklist import CHECKS
+from peaktrade_core.show.table import Table
+from peaktrade_core.show.terminal import console, say
+from peaktrade_core.venue.client import open_venue
+from peaktrade_core.workspace.command import Answer, Part, answers, command, quiet, workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from peaktrade_core.base.errors import ExchangeError
     from peaktrade_core.candles.checks import Verdict
+    from peaktrade_core.candles.fetch import Fetched, Page
     from peaktrade_core.candles.store import CandleStore
+    from peaktrade_core.venue.client import VenueClient
+    from peaktrade_core.venue.facts import VenueFacts
 
-NOTHING_STORED = "No candles are stored. `peaktrade exchange fetch SYMBOL` downloads some."
+MOST_STRETCHES = 10  # of missing bars that are printed
+SKEW_WARNING_S = 2.0
 
 
 @click.group()
@@ -27,37 +40,14 @@ def data() -> None:
 
 
 @data.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def list_(home: str | None, config: str | None, as_json: bool) -> None:
+@command
+def list_(workspace: Workspace) -> Answer:
     """List what is stored: venue, symbol, timeframe, how far it reaches and how many bars are missing."""
-    from peaktrade_core.candles.fetch import holdings
+    from peaktrade_core.candles.fetch import HOLDINGS, NOTHING_STORED, holdings
 
-    store = _store(Workspace(home, config))
+    store = _store(workspace)
     found = holdings(store)
-    if as_json:
-        print_json(found)
-        return
-    if not found:
-        click.echo(NOTHING_STORED)
-        return
-    print_table(
-        ("VENUE", "SYMBOL", "TIMEFRAME", "FIRST (UTC)", "LAST (UTC)", "BARS", "MISSING"),
-        (
-            (
-                h.venue,
-                h.symbol,
-                h.timeframe,
-                wording.minute(h.first),
-                wording.minute(h.last),
-                f"{h.bars:,}",
-                f"{h.missing:,}",
-            )
-            for h in found
-        ),
-        right=("BARS", "MISSING"),
-    )
-    click.echo(f"\nin {store.root}")
+    return Answer(found, [HOLDINGS.table("", found), f"in {store.root}"] if found else NOTHING_STORED)
 
 
 @data.command("check")
@@ -73,8 +63,8 @@ def list_(home: str | None, config: str | None, as_json: bool) -> None:
     show_default=True,
     help="A bar is an outlier beyond so many median absolute deviations of the returns.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, every place included.")
 @workspace_options
+@answers
 def check(
     home: str | None,
     config: str | None,
@@ -83,15 +73,14 @@ def check(
     venue: str | None,
     path: Path | None,
     deviations: float,
-    as_json: bool,
-) -> int:
+) -> Answer:
     """Look for gaps, duplicates, impossible bars, contradictions, bars without volume, outliers and an old end.
 
     Exit code 1 when something is wrong; a warning (no volume, an outlier, an old end) is not.
     """
     from peaktrade_core.base.question import FAIL
     from peaktrade_core.candles.checks import check_file, check_store
-    from peaktrade_core.candles.fetch import select
+    from peaktrade_core.candles.fetch import NOTHING_STORED, select
 
     if path is not None:
         if symbol or venue:
@@ -102,23 +91,12 @@ def check(
         store = _store(workspace)
         wanted = select(store, symbol, timeframe, venue)
         verdicts = check_store(store, wanted, workspace.clock.now().timestamp(), deviations)
-    if as_json:
-        print_json(verdicts)
-    else:
-        _print(verdicts)
-    return 1 if any(verdict.status == FAIL for verdict in verdicts) else 0
+    shown = [_checked(verdict) for verdict in verdicts] or NOTHING_STORED
+    return Answer(verdicts, shown, code=int(any(verdict.status == FAIL for verdict in verdicts)))
 
 
-def _print(verdicts: list[Verdict]) -> None:
-    """Print the verdicts for people."""
-    if not verdicts:
-        click.echo(NOTHING_STORED)
-    for number, verdict in enumerate(verdicts):
-        click.echo(("\n" if number else "") + verdict.title)
-        print_table(
-            ("RESULT", "QUESTION", "EVIDENCE", "NEXT STEP"),
-            (((wording.MARKS[c.status], c.status), c.question, c.evidence, c.next_step) for c in verdict.checks),
-        )
+def _checked(verdict: Verdict) -> Table:
+    return CHECKS.table(verdict.title, verdict.checks)
 
 
 def _store(workspace: Workspace) -> CandleStore:
@@ -128,20 +106,155 @@ def _store(workspace: Workspace) -> CandleStore:
     return CandleStore.of_workspace(workspace.home)
 
 
-def moment_of(text: str) -> datetime:
-    """Return the UTC time of an option: a date, a time without zone (UTC), or one with.
+@click.group()
+def exchange() -> None:
+    """Ask the venue how it is and what it trades, and download candles."""
 
-    Raises:
-        click.BadParameter: it is none.
-    """
-    from peaktrade_core.base.clock import as_utc
 
+@exchange.command()
+@command
+def inspect(workspace: Workspace) -> Answer:
+    """Show the venue's state, clock, fees, limits and what it can be asked."""
+    from peaktrade_core.venue.facts import inspect_venue
+
+    with _client(workspace) as client:
+        facts = inspect_venue(client, workspace.clock)
+    return Answer(facts, lambda: _described(facts))
+
+
+def _described(facts: VenueFacts) -> Table:
+    """Return what is known of a venue."""
+    if facts.skew_s is None or facts.round_trip_s is None:
+        clock = "the venue tells none"
+    else:
+        far = "" if abs(facts.skew_s) <= SKEW_WARNING_S else "  ▲ set this machine's clock"
+        clock = (
+            f"{wording.moment(facts.time)} UTC, {facts.skew_s:+.1f} s from ours (to a second), "
+            f"answered in {wording.duration(facts.round_trip_s)}{far}"
+        )
+    pairs = {
+        "status": facts.status or "the venue tells none",
+        "time": clock,
+        "fees": f"maker {wording.percent(facts.maker)}, taker {wording.percent(facts.taker)} (lowest tier)",
+        "pace": f"one call in {facts.pace_s:g} s",
+        "candles": f"{facts.page:,} bars in an answer; {' '.join(facts.timeframes)}",
+        "markets": f"{facts.markets:,}, {facts.active:,} of them open",
+        "offers": ", ".join(facts.offers),
+    }
+    where = " (a drill on this machine)" if facts.loopback else ""
+    return Table.pairs(pairs, f"{facts.venue} at {', '.join(facts.hosts)}{where}")
+
+
+@exchange.command()
+@click.option("--quote", metavar="CURRENCY", help="Only markets quoted in it, for example EUR.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many rows.")
+@command
+def markets(workspace: Workspace, quote: str | None, limit: int) -> Answer:
+    """List the venue's markets with tick, lot, smallest order and fees."""
+    from peaktrade_core.venue.facts import MARKETS, list_markets
+
+    with _client(workspace) as client:
+        found = list_markets(client, quote)
+    if not found:
+        return Answer([], f"No market is quoted in {quote}.")
+    more = f"{limit} of {len(found):,}; --limit shows more, --quote fewer" if len(found) > limit else ""
+    return Answer(found[:limit], [MARKETS.table("", found[:limit]), *([more] if more else [])])
+
+
+@exchange.command()
+@click.argument("symbol")
+@click.option("--timeframe", metavar="TF", default="1m", show_default=True, help="Length of a bar.")
+@click.option("--since", metavar="TIME", help="From then on (UTC); else after the last stored bar.")
+@click.option("--until", metavar="TIME", help="Up to then (UTC, exclusive); else the last closed bar.")
+@command
+def fetch(workspace: Workspace, symbol: str, timeframe: str, since: str | None, until: str | None) -> Answer:
+    """Download the closed candles of SYMBOL that the store lacks; a run that was stopped goes on where it was."""
+    from peaktrade_core.candles.fetch import fetch as fetch_candles
+    from peaktrade_core.candles.store import Series
+
+    known = workspace.config.instruments.get(symbol)
+    with _client(workspace) as client, _progress(client) as watch:
+        outcome = fetch_candles(
+            client,
+            _store(workspace),
+            Series(f"{client.name}-drill" if client.loopback else client.name, symbol, timeframe),
+            (known.venue_symbol if known else "") or symbol,
+            clock=workspace.clock,
+            since=_moment_of(since).timestamp() if since is not None else None,
+            until=_moment_of(until).timestamp() if until is not None else None,
+            watch=watch,
+        )
+    return Answer(outcome, lambda: _fetched(outcome))
+
+
+def _fetched(outcome: Fetched) -> list[Part]:
+    """Return what came and what is missing."""
+    asked = _stretch(outcome.since, outcome.until) if outcome.wanted else "nothing: there is no closed bar since then"
+    came = f"{outcome.new:,} new bars stored"
+    if outcome.known:
+        came += f", {outcome.known:,} were stored before"
+    missing = f"{outcome.bars_missing:,} of {outcome.wanted:,} bars" if outcome.missing else "nothing"
+    pairs = {"asked for": asked, "came": came, "missing": missing}
+    if outcome.refused:
+        pairs["refused"] = (
+            f"{outcome.refused:,} bars cannot be true and were not stored, the first at {outcome.refusal}"
+        )
+    if outcome.differing:
+        pairs["differing"] = f"{outcome.differing:,} bars that the venue gives otherwise now; the stored ones were kept"
+    told = [f"{_stretch(one.first, one.last)}  {one.bars:,} missing" for one in outcome.missing[:MOST_STRETCHES]]
+    if len(outcome.missing) > MOST_STRETCHES:
+        told.append(f"and {len(outcome.missing) - MOST_STRETCHES:,} more; `peaktrade data check` counts them")
+    if outcome.next_step:
+        told.append(outcome.next_step)
+    return [Table.pairs(pairs, f"{outcome.venue} {outcome.symbol} {outcome.timeframe}"), *told]
+
+
+def _moment_of(text: str) -> datetime:
+    """Return the UTC time of an option: a date, a time without zone (UTC), or one with."""
     try:
         return as_utc(datetime.fromisoformat(text))
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no time; write 2026-01-01 or 2026-01-01T08:00") from None
+        raise click.BadParameter(f"{text!r} is not a time; write 2026-01-01 or 2026-01-01T08:00") from None
 
 
-def stretch(first: float, last: float) -> str:
+def _stretch(first: float, last: float) -> str:
     """Return a stretch of time, UTC, to the minute."""
     return f"{wording.minute(from_seconds(first))} .. {wording.minute(from_seconds(last))}"
+
+
+@contextmanager
+def _client(workspace: Workspace) -> Iterator[VenueClient]:
+    """Give the venue's client and close it."""
+    client = open_venue(workspace)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def _progress(client: VenueClient) -> Iterator[Callable[[Page], None]]:
+    """Show a download on stderr: a bar in a terminal, a line a page elsewhere; retries are told in both."""
+    if quiet():
+        yield lambda _: None
+        return
+
+    def retry(fault: ExchangeError) -> None:
+        say(f"  again after {type(fault).__name__}: {fault}", err=True)
+
+    client.on_retry = retry
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield lambda page: say(f"  {page.new:,} new bars up to {wording.minute(from_seconds(page.until))}", err=True)
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen, transient=True) as bar:
+        task = bar.add_task("asking", total=None)
+        client.on_retry = lambda fault: bar.console.print(
+            f"again after {type(fault).__name__}: {wording.inert(str(fault))}", markup=False
+        )
+        yield lambda page: bar.update(
+            task, description=f"{page.new:,} new bars", completed=page.until - page.begin, total=page.end - page.begin
+        )

@@ -17,6 +17,7 @@ import msgspec
 
 from peaktrade_core.base.clock import Clock, from_seconds, iso
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.show.wording import minute
 from peaktrade_core.trading.market import Bar, bar_fault
 from peaktrade_core.venue.facts import PAGE
@@ -95,6 +96,18 @@ class Holding(msgspec.Struct, frozen=True):
     last: datetime
     bars: int
     missing: int
+
+
+HOLDINGS = Columns[Holding](
+    venue=Column("Venue"),
+    symbol=Column("Symbol"),
+    timeframe=Column("Timeframe"),
+    first=Column("First (UTC)", lambda h: minute(h.first), priority=1),
+    last=Column("Last (UTC)", lambda h: minute(h.last)),
+    bars=Column("Bars", form="number"),
+    missing=Column("Missing", form="number"),
+)
+NOTHING_STORED = "No candles are stored. `peaktrade exchange fetch SYMBOL` downloads some."
 
 
 def holdings(store: CandleStore) -> list[Holding]:

@@ -1,65 +1,129 @@
-"""``peaktrade control`` and ``peaktrade gates``: how everything stands, in the few lines that go into the shift log."""
+"""``peaktrade control`` and ``gates``, how everything stands; ``peaktrade audit``, the proof that live stays locked."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from peaktrade_core.base.question import FAIL
-from peaktrade_core.control.gates import GATES, GateResult, gate_results, run_gates
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.question import FAIL, worst
+from peaktrade_core.control.gates import GATE_WORDS, GATES, GateResult, gate_results, run_gates
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.session.recovery import recover
-from peaktrade_core.show.output import print_json, print_table
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.show.checklist import CHECKS
+from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns
+from peaktrade_core.workspace.command import Answer, Part, answers, command, quiet, tell, workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
-MARKS = {"pass": "PASS", "fail": "FAIL", "unknown": "UNKNOWN"}
+GATE_RESULTS = Columns[GateResult](
+    gate=Column("Gate"),
+    status=Column("Status", lambda one: Cell(GATE_WORDS[one.status], TONE_OF.get(one.status, ""))),
+    known=Column("Known from", lambda one: one.text, "words"),
+    step=Column("Next step", lambda one: Cell(one.next_step), "words"),
+)
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON: layers, gates, routine, evidence.")
-@workspace_options
-def control(home: str | None, config: str | None, as_json: bool) -> int:
+@command
+def control(workspace: Workspace) -> Answer:
     """Print the operator output: layers L0 to L6, the seven gates, new evidence, what is due; exit 1 on a failure."""
     from peaktrade_core.control.control import control_center, document, operator_output
 
-    workspace = Workspace(home, config)
     recover(workspace)
     found = control_center(workspace)
-    if as_json:
-        print_json(document(found))
-    else:
-        click.echo(operator_output(found))
-    return int(found.whole.status == FAIL)
+    return Answer(document(found), lambda: operator_output(found), code=int(found.whole.status == FAIL))
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
 @click.pass_context
-def gates(ctx: click.Context, home: str | None, config: str | None, as_json: bool) -> int:
+@workspace_options
+@answers
+def gates(ctx: click.Context, home: str | None, config: str | None) -> Answer | None:
     """Show the seven required gates: PASS and FAIL where known, else UNKNOWN; exit 1 when one fails."""
-    if ctx.invoked_subcommand is not None:
-        return 0
-    return _show(gate_results(Workspace(home, config)), as_json)
+    return None if ctx.invoked_subcommand is not None else _gates(gate_results(Workspace(home, config)))
 
 
 @gates.command()
 @click.argument("names", nargs=-1, metavar="[GATE]...")
-@workspace_options
-def run(home: str | None, config: str | None, names: tuple[str, ...]) -> int:
+@command
+def run(workspace: Workspace, names: tuple[str, ...]) -> Answer:
     """Run gates (all without a name) in the checkout and keep what came out; exit 1 when one fails."""
-    return _show(run_gates(Workspace(home, config), names, click.echo), as_json=False)
+    return _gates(run_gates(workspace, names, tell))
 
 
 run.help = f"{run.help}\n\nGates: {', '.join(gate.name for gate in GATES)}."
 
 
-def _show(found: list[GateResult], as_json: bool) -> int:
-    """Print gates and return the exit code."""
-    if as_json:
-        print_json(found)
-    else:
-        print_table(
-            ("GATE", "STATUS", "KNOWN FROM", "NEXT STEP"),
-            ((one.gate, (MARKS[one.status], one.status), one.text, one.next_step) for one in found),
-        )
-    return int(any(one.status == FAIL for one in found))
+def _gates(found: list[GateResult]) -> Answer:
+    """Return how the gates stand."""
+    return Answer(found, GATE_RESULTS.table("", found), code=int(any(one.status == FAIL for one in found)))
+
+
+@click.group()
+def audit() -> None:
+    """Prove that live stays locked; verify the registry, the evidence and the other chained logs."""
+
+
+@audit.command()
+@click.option("--output-json", type=click.Path(dir_okay=False, path_type=Path), help="Where the JSON goes.")
+@click.option("--output-markdown", type=click.Path(dir_okay=False, path_type=Path), help="Where the markdown goes.")
+@click.option("--stdout", is_flag=True, help="Print the markdown instead of writing files; so does --json the JSON.")
+@command
+def snapshot(workspace: Workspace, output_json: Path | None, output_markdown: Path | None, stdout: bool) -> Answer:
+    """Try each way to a live order and keep what came out, beside the chained logs; exit 1 unless live is locked.
+
+    Without a file named, both go to out/operator_dashboard/live_audit_snapshot.json and .md.
+    """
+    from peaktrade_core.control.audit_page import snapshot_json, snapshot_markdown
+    from peaktrade_core.control.live_lock import audit_snapshot
+
+    recover(workspace)
+    found = audit_snapshot(workspace)
+    code = int(found.verdict != "LOCKED" or worst(found.audit) == FAIL)
+    if stdout or quiet():
+        return Answer(found, lambda: snapshot_markdown(found), code=code)
+    default = workspace.home / "out" / "operator_dashboard" / "live_audit_snapshot"
+    if output_json is None and output_markdown is None:
+        output_json, output_markdown = default.with_suffix(".json"), default.with_suffix(".md")
+    written = []
+    for path, text in ((output_json, snapshot_json), (output_markdown, snapshot_markdown)):
+        if path is not None:
+            write_atomic(path, text(found).encode())
+            written.append(str(path))
+    return Answer(None, [*written, f"live: {found.verdict}"], code=code)
+
+
+@audit.command()
+@command
+def verify(workspace: Workspace) -> Answer:
+    """Compare the registry, the evidence, the kill switch and incidents with their chains; exit 1 when one was changed.
+
+    As JSON: the checks, the heads of the chains, every record that is wrong.
+    """
+    from peaktrade_core.control.audit import audit_checks, audit_registry
+    from peaktrade_core.workspace.chain_heads import chain_heads
+
+    recover(workspace)
+    checks, heads = audit_checks(workspace), chain_heads(workspace.home)
+    value = {"checks": checks, "heads": heads, "registry": audit_registry(Registry.of(workspace))}
+    shown: list[Part] = [CHECKS.table("", checks), *(f"head of {name}: {head}" for name, head in heads.items())]
+    return Answer(value, shown, code=int(worst(checks) == FAIL))
+
+
+@audit.command()
+@click.argument("records", nargs=-1)
+@click.option("--by", required=True, help="Who answers for them.")
+@click.option("--reason", required=True, help="Why they are right as they are; kept in the chain.")
+@command
+def adopt(workspace: Workspace, records: tuple[str, ...], by: str, reason: str) -> Answer:
+    """Answer with your name for RECORDS (session ids; none for all) that the chain does not know as they are.
+
+    For records from before the chain, restored or removed on purpose. What the chain said before stays in it.
+    """
+    from peaktrade_core.control.audit import adopt as take_on
+
+    recover(workspace)
+    names = take_on(workspace, records, by, reason)
+    told = f"{len(names)} records adopted" if names else "Nothing to adopt: every record is as it was entered."
+    return Answer({"adopted": names}, [*names, told])

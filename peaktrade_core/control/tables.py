@@ -8,25 +8,21 @@ from peaktrade_core.base.question import FAIL, PASS, WARN, WORDS, Check, Status,
 from peaktrade_core.control.audit import audit_checks
 from peaktrade_core.control.control import (
     FIX,
-    GATE_WORDS,
     MONITOR,
     ControlCenter,
     control_center,
     operator_output,
 )
+from peaktrade_core.control.gates import GATE_WORDS
 from peaktrade_core.control.live_lock import lock_checks
 from peaktrade_core.control.status import SIGNS, whole
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.index import SEALED, evidence_rows
-from peaktrade_core.runbooks.index import TOLD as RECORD_TOLD
+from peaktrade_core.runbooks.index import EVIDENCE, evidence_rows
 from peaktrade_core.runs.run import verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show import wording
-from peaktrade_core.show.table import BAD, GOOD, MID, TONE_OF, Cell, Table
+from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
-
-_OUTCOMES = {"passed": GOOD, "warned": MID, "failed": BAD, "stopped": MID, "incomplete": MID}
 
 
 class Text:
@@ -70,18 +66,9 @@ def layer_table(center: ControlCenter) -> Table:
 
 def evidence_index_table(workspace: Workspace, days: int = 7) -> Table:
     """Return the evidence of the last days, newest first."""
-    rows = [
-        (
-            row.evidence_id,
-            Cell(row.outcome or wording.NOTHING, _OUTCOMES.get(row.outcome, "")),
-            f"{row.operator} ({row.role})" if row.operator else wording.NOTHING,
-            row.subject or wording.NOTHING,
-            Cell(("rehearsal, " if row.rehearsal else "") + RECORD_TOLD[row.state], "" if row.state == SEALED else MID),
-        )
-        for row in evidence_rows(EvidenceBook.of(workspace), days=days)
-    ]
     empty = f"No runbook has left evidence in the last {days} days."
-    return Table("Evidence", ("Id", "Outcome", "By", "About", "Record"), rows, empty=empty)
+    rows = evidence_rows(EvidenceBook.of(workspace), days=days)
+    return EVIDENCE.table("Evidence", rows, "id outcome by about record", empty=empty)
 
 
 def status_answers(center: ControlCenter) -> list[Check]:

@@ -18,6 +18,7 @@ from peaktrade_core.base.clock import iso
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.routes import JSON, Param, Route
 from peaktrade_core.dashboard.snapshot import Snapshot
+from peaktrade_core.show.templates import inert_value
 
 MARKS = {"ok": "✓", "warn": "!", "fail": "✕", "unknown": "?", "empty": "–"}
 
@@ -172,6 +173,7 @@ def _template(name: str) -> jinja2.Template:
         loader=jinja2.FileSystemLoader(share_dir() / "templates" / "voila" / "server"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=inert_value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

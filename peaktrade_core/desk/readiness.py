@@ -30,11 +30,11 @@ from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
-from peaktrade_core.runbooks.notebook_tables import check_table
 from peaktrade_core.runs.questions import LOOK_BACK, aborted, failed, registry, runs
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import VENUE, Traded, live, smoke_checks, stale, venue_checks
 from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import get_strategy

@@ -15,6 +15,8 @@ import msgspec
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.incidents.incident import KINDS as DIAGNOSES
 from peaktrade_core.runs.handbook import SEVERITIES, handbook
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns
 
 SCHEMA = 1
 RUNNING, DONE, BROKEN_OFF, ABORTED = "running", "done", "broken off", "aborted"
@@ -185,6 +187,15 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     says: str
 
 
+SCORED = Columns[Phase](
+    phase=Column("Phase", lambda p: p.name),
+    took=Column("Took", lambda p: wording.duration(p.took_s), "number"),
+    target=Column("Target", lambda p: wording.duration(p.target_s), "number", 1),
+    points=Column("Points", lambda p: f"{p.points:g}", "number"),
+    says=Column("What was seen", form="words"),
+)
+
+
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """How a drill went: each phase, what was done wrong at which cost, and the sum, 0 to 100."""
 
@@ -252,3 +263,26 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
             f"{ENDED_EARLY[self.status]}: no score. What happened so far is in its record, its workspace is kept; "
             f"begin it again with `peaktrade drill run {self.scenario.name}`"
         )
+
+
+def points_of(drill: Drill | None) -> Cell:
+    """Return what a drill scored, as lists show it."""
+    if drill is None or drill.score is None:
+        return Cell(wording.NOTHING)
+    return Cell(f"{'✓' if drill.score.passed else '✕'} {drill.score.points:g}", GOOD if drill.score.passed else BAD)
+
+
+def _took(drill: Drill, phase: str) -> str:
+    return wording.NOTHING if drill.score is None else wording.duration(drill.score.phase(phase).took_s)
+
+
+DRILLS = Columns[Drill](
+    drill=Column("Drill", lambda d: d.drill_id),
+    scenario=Column("Scenario", lambda d: d.scenario.name),
+    operator=Column("Operator", lambda d: d.operator + (f" (script {d.script})" if d.script else ""), priority=1),
+    began=Column("Began (UTC)", lambda d: d.began_at, priority=2),
+    points=Column("Points", lambda d: points_of(d) if d.score else Cell(d.status, MID), "number"),
+    detected=Column("Detected", lambda d: _took(d, "detection"), "number", 3),
+    mitigated=Column("Mitigated", lambda d: _took(d, "mitigation"), "number", 3),
+    lessons=Column("Lessons", form="words"),
+)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from peaktrade_core.base.clock import iso
-from peaktrade_core.drills.drill import Drill, Noted, Score
+from peaktrade_core.drills.drill import SCORED, Drill, Noted, Score
 from peaktrade_core.show import wording
+from peaktrade_core.show.table import Cell, Table
 
 
 def drill_page(drill: Drill) -> str:
@@ -17,10 +18,10 @@ def drill_page(drill: Drill) -> str:
     parts = [
         f"# {drill.drill_id}: {drill.scenario.title}",
         drill.scenario.story,
-        _table(
+        _markdown(
             ("", ""),
             [
-                ("Status", _status(drill)),
+                ("Status", Cell(_status(drill), code=True)),
                 ("Scenario", f"{drill.scenario.name}, seed {drill.scenario.seed}"),
                 ("Operator", f"{drill.operator} ({drill.role})" + (f", script {drill.script}" if drill.script else "")),
                 ("Began", f"{iso(drill.began_at)}, {drill.began_local}"),
@@ -34,7 +35,7 @@ def drill_page(drill: Drill) -> str:
             ],
         ),
         "## Expected",
-        _table(
+        _markdown(
             ("", ""),
             [
                 ("Alerts", ", ".join(expect.alerts)),
@@ -60,11 +61,7 @@ def _status(drill: Drill) -> str:
 
 
 def _score(score: Score) -> list[str]:
-    rows = [
-        (p.name, wording.duration(p.took_s), wording.duration(p.target_s), f"{p.points:g}", p.says)
-        for p in score.phases
-    ]
-    told = [_table(("Phase", "Took", "Target", "Points", "What was seen"), rows)]
+    told = [SCORED.table("", score.phases).markdown()]
     told += [f"Wrong: {text}" for text in score.wrong]
     if score.missed_alerts:
         told.append(f"Never raised: {', '.join(score.missed_alerts)}. Mend the alert rules.")
@@ -83,7 +80,7 @@ def _events(drill: Drill, first: datetime | None) -> str:
         for kind, found in kinds
         for one in found
     )
-    return _table(
+    return _markdown(
         ("At (UTC)", "Since the fault", "", "What", "By", "Detail"),
         [(wording.moment(at), _since(first, at), kind, what, by, detail) for at, kind, what, by, detail in rows],
     )
@@ -96,9 +93,5 @@ def _since(first: datetime | None, at: datetime) -> str:
     return f"{'+' if seconds >= 0 else wording.MINUS}{wording.duration(abs(seconds))}"
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of markdown."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(
-        "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
+def _markdown(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    return Table("", columns, rows, empty="Nothing happened.").markdown()

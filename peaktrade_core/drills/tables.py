@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from peaktrade_core.drills.board import PERSON, DrillBoard
 from peaktrade_core.drills.coverage import EXERCISED, UNKNOWN, coverage
-from peaktrade_core.drills.drill import DONE, Drill, Noted
+from peaktrade_core.drills.drill import DONE, DRILLS, SCORED, Drill, Noted, points_of
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.scenarios import scenarios
 from peaktrade_core.show import wording
@@ -24,7 +24,7 @@ def drill_list(workspace: Workspace) -> Table:
             one.title,
             Cell(one.expect.runbook, href=f"{one.expect.runbook}.ipynb"),
             wording.moment(last[one.name].began_at) if one.name in last else "never",
-            _points(last.get(one.name)),
+            points_of(last.get(one.name)),
         )
         for one in scenarios(workspace.home)
     ]
@@ -107,13 +107,8 @@ def drill_phases(drill: Drill | None) -> Table:
         )
         return Table("Score", (), [], empty=NO_DRILL if drill is None else none)
     found = drill.score
-    rows: list[tuple[object, ...]] = [
-        (phase.name, wording.duration(phase.took_s), wording.duration(phase.target_s), f"{phase.points:g}", phase.says)
-        for phase in found.phases
-    ]
-    rows += [(Cell("✕ wrong", BAD), "", "", f"{wording.MINUS}15", text) for text in found.wrong]
-    columns = ("Phase", "Took", "Target", "Points", "What was seen")
-    return Table("Score", columns, rows, numbers=(1, 2, 3), note=_result(drill))
+    wrong = [(Cell("✕ wrong", BAD), "", "", f"{wording.MINUS}15", text) for text in found.wrong]
+    return SCORED.table("Score", found.phases, note=_result(drill), more=wrong)
 
 
 def drill_events(drill: Drill | None) -> Table:
@@ -148,25 +143,9 @@ def drill_log(workspace: Workspace, limit: int = 20) -> Table:
     book = DrillBook(workspace.home, workspace.clock)
     drills, faults = book.rows()
     verified = book.verify()
-    rows = [
-        (
-            one.drill_id,
-            one.scenario.name,
-            one.operator + (f" (script {one.script})" if one.script else ""),
-            wording.moment(one.began_at),
-            _points(one) if one.score else Cell(one.status, MID),
-            *(
-                wording.duration(one.score.phase(n).took_s) if one.score else wording.NOTHING
-                for n in ("detection", "mitigation")
-            ),
-            one.lessons or wording.NOTHING,
-        )
-        for one in drills[:limit]
-    ]
-    columns = ("Drill", "Scenario", "Operator", "Began (UTC)", "Points", "Detected", "Mitigated", "Lessons")
     text = "; ".join((f"{verified.question} {verified.evidence}", *faults))
     note = Cell(text, BAD if faults or verified.status != "pass" else "")
-    return Table("Drill log", columns, rows, numbers=(4, 5, 6), note=note, empty=NO_DRILL)
+    return DRILLS.table("Drill log", drills[:limit], note=note, empty=NO_DRILL)
 
 
 def drill_coverage(workspace: Workspace, days: int = 90) -> Table:
@@ -193,9 +172,3 @@ def _result(drill: Drill) -> Cell:
     return Cell(
         f"{'✓ passed' if passed else '✕ not passed'}, {drill.score.points:g} of 100 points", GOOD if passed else BAD
     )
-
-
-def _points(drill: Drill | None) -> Cell:
-    if drill is None or drill.score is None:
-        return Cell(wording.NOTHING)
-    return Cell(f"{'✓' if drill.score.passed else '✕'} {drill.score.points:g}", GOOD if drill.score.passed else BAD)

@@ -19,9 +19,9 @@ from peaktrade_core.runs.run import Run, feed_of, item_of, verdict_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.show import wording
-from peaktrade_core.show.columns import print_columns
-from peaktrade_core.show.output import print_json, print_pairs
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.show.table import Table
+from peaktrade_core.show.terminal import say
+from peaktrade_core.workspace.command import Answer, command, quiet, tell
 from peaktrade_core.workspace.workspace import Workspace
 
 FOLLOW_S = 0.5  # between two looks [s]
@@ -32,10 +32,10 @@ def fleet() -> None:
     """Start, stop and replace runs; each is a process of its own that outlives this terminal."""
 
 
-def run_id_option(command: Callable[..., Any]) -> Callable[..., Any]:
+def run_id_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the run's id to a command, as an argument or as ``--run-id``."""
-    command = click.option("--run-id", "named", metavar="ID", help="The same as the argument.")(command)
-    return click.argument("run_id", required=False)(command)
+    function = click.option("--run-id", "named", metavar="ID", help="The same as the argument.")(function)
+    return click.argument("run_id", required=False)(function)
 
 
 def the_run(workspace: Workspace, run_id: str | None, named: str | None) -> Run:
@@ -61,7 +61,7 @@ def _person() -> str:
         return "unknown"
 
 
-def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _start_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add what a start may say to a command."""
     for option in reversed(
         (
@@ -72,97 +72,79 @@ def _start_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--restart", type=click.Choice(("never", "on-failure")), help="If it fails or dies."),
             click.option("--allow-duplicate", is_flag=True, help="Even if the same is running already."),
             click.option("--by", help="Who you are; else your login name."),
-            click.option("--json", "as_json", is_flag=True, help="Print JSON."),
         )
     ):
-        command = option(command)
-    return workspace_options(decision_options(command))
+        function = option(function)
+    return decision_options(function)
 
 
 @fleet.command("start-shadow")
 @_start_options
-def start_shadow(**options: Any) -> None:
+@command
+def start_shadow(workspace: Workspace, **options: Any) -> Answer:
     """Start a shadow run: simulated fills, no venue."""
-    _start(mode="shadow", **options)
+    return _start(workspace, mode="shadow", **options)
 
 
 @fleet.command("start-testnet")
 @_start_options
-def start_testnet(**options: Any) -> None:
+@command
+def start_testnet(workspace: Workspace, **options: Any) -> Answer:
     """Start a testnet run: every order is also put to a venue that cannot trade it live."""
-    _start(mode="testnet", **options)
+    return _start(workspace, mode="testnet", **options)
 
 
 @fleet.command("start")
 @click.option("--profile", required=True, metavar="NAME", help="One of [fleet.profiles] in the configuration.")
 @click.option("--mode", help="shadow or testnet; else the profile's.")
 @_start_options
-def start(**options: Any) -> None:
+@command
+def start(workspace: Workspace, **options: Any) -> Answer:
     """Start a run by the name of its profile; options go before what the profile says."""
-    _start(**options)
+    return _start(workspace, **options)
 
 
 def _start(
+    workspace: Workspace,
     *,
-    home: str | None,
-    config: str | None,
-    as_json: bool,
     by: str | None,
     allow_duplicate: bool,
     params: tuple[str, ...],
     strategy_module: str | None,
     profile: str | None = None,
     **given: Any,
-) -> None:
-    """Start a run and print it."""
+) -> Answer:
+    """Start a run."""
     from peaktrade_core.fleet.orders import order_of
 
-    workspace = Workspace(home, config)
     order = order_of(
         workspace, given, profile=profile, params=params, parsed=parse_params(params), strategy_module=strategy_module
     )
-    run = Fleet.of(workspace).start(order, by=by or _person(), allow_duplicate=allow_duplicate)
-    _show_started(run, as_json)
+    return _started(Fleet.of(workspace).start(order, by=by or _person(), allow_duplicate=allow_duplicate))
 
 
-def _show_started(run: Started, as_json: bool) -> None:
-    """Print a run that has begun."""
-    if as_json:
-        print_json(run)
-        return
-    click.echo(f"✅ {run.mode.capitalize()} run started: {run.run_id}")
-    print_pairs({"Strategy": run.strategy, "Symbol": run.symbol, "Timeframe": run.timeframe, "Process": run.pid})
+def _started(run: Started) -> Answer:
+    """Return a run that has begun."""
+    pairs = {"Strategy": run.strategy, "Symbol": run.symbol, "Timeframe": run.timeframe, "Process": run.pid}
     if run.restart_of:
-        click.echo(f"  Replaces   {run.restart_of}")
-    click.echo(f"Next     peaktrade monitor follow {run.run_id}")
+        pairs["Replaces"] = run.restart_of
+    shown = Table.pairs(pairs, f"✅ {run.mode.capitalize()} run started: {run.run_id}")
+    return Answer(run, [shown, f"Next     peaktrade monitor follow {run.run_id}"])
 
 
 @fleet.command()
 @run_id_option
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, active first.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def status(
-    home: str | None, config: str | None, run_id: str | None, named: str | None, limit: int, as_json: bool
-) -> None:
+@command
+def status(workspace: Workspace, run_id: str | None, named: str | None, limit: int) -> Answer:
     """Show the runs, active ones first, as they are on the disk; changes nothing."""
-    workspace = Workspace(home, config)
     if run_id or named:
-        run = the_run(workspace, run_id, named)
-        if as_json:
-            print_json(item_of(run))
-        else:
-            print_pairs(_described(run))
-        return
+        row = the_run(workspace, run_id, named)
+        return Answer(item_of(row), lambda: Table.pairs(_described(row)))
     runs = Views.of(workspace).runs(limit)
-    if as_json:
-        print_json([item_of(run) for run in runs])
-    elif not runs:
-        click.echo("No runs yet. Start the first with `peaktrade fleet start --profile quick_smoke`.")
-    else:
-        print_columns(RUNS.table("Runs", runs, RUNNING))
-        for line in remarks(runs):
-            click.echo(line)
+    if not runs:
+        return Answer(runs, "No runs yet. Start the first with `peaktrade fleet start --profile quick_smoke`.")
+    return Answer([item_of(run) for run in runs], lambda: [RUNS.table("", runs, RUNNING), *remarks(runs)])
 
 
 def _described(run: Run) -> dict[str, Any]:
@@ -193,11 +175,9 @@ def _described(run: Run) -> dict[str, Any]:
 @click.option("--by", help="Who you are; else your login name.")
 @click.option("--deadline", type=float, metavar="S", help="Kill what has not ended by then; [fleet] has the default.")
 @click.option("--force", is_flag=True, help="Kill at once (runbook 5.3); journal and record stay whole.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
+@command
 def stop(
-    home: str | None,
-    config: str | None,
+    workspace: Workspace,
     run_id: str | None,
     named: str | None,
     everything: bool,
@@ -205,12 +185,10 @@ def stop(
     by: str | None,
     deadline: float | None,
     force: bool,
-    as_json: bool,
-) -> int:
+) -> Answer:
     """End a run, or all: ask, wait, and kill only what does not obey within the deadline."""
     from peaktrade_core.fleet.stopping import fleet_to_stop
 
-    workspace = Workspace(home, config)
     fleet_ = fleet_to_stop(workspace)
     if everything and (run_id or named):
         raise ConfigError("give a run or --all, not both")
@@ -219,17 +197,13 @@ def stop(
     by = by or _person()
     for result in fleet_.stop(rows, by=by, reason=reason, deadline_s=deadline, force=force):
         done.append(result)
-        if not as_json:
-            _show_stopped(result)
-    if as_json:
-        print_json(done)
-    elif everything:
-        click.echo(f"{sum(r.outcome in ('stopped', 'killed') for r in done)} of {len(rows)} run(s) stopped")
-    return 1 if any(result.outcome == "running" for result in done) else 0
+        tell(_stopped(result))
+    told = f"{sum(r.outcome in ('stopped', 'killed') for r in done)} of {len(rows)} run(s) stopped"
+    return Answer(done, told if everything else (), code=int(any(result.outcome == "running" for result in done)))
 
 
-def _show_stopped(result: Stopped) -> None:
-    """Print what became of a run that was to end."""
+def _stopped(result: Stopped) -> str:
+    """Return what became of a run that was to end."""
     signs = {
         "stopped": "✅ Run stopped",
         "killed": "▲ Run KILLED",
@@ -237,72 +211,51 @@ def _show_stopped(result: Stopped) -> None:
         "running": "✕ STILL RUNNING",
     }
     took = wording.duration(result.seconds)
-    click.echo(f"{signs[result.outcome]}: {result.run_id} ({result.message}; {took}; record: {result.status})")
+    return f"{signs[result.outcome]}: {result.run_id} ({result.message}; {took}; record: {result.status})"
 
 
 @fleet.command()
 @run_id_option
 @click.option("--reason", default="restarted by hand", show_default=True, help="Why; kept in the old run's record.")
 @click.option("--by", help="Who you are; else your login name.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def restart(
-    home: str | None,
-    config: str | None,
-    run_id: str | None,
-    named: str | None,
-    reason: str,
-    by: str | None,
-    as_json: bool,
-) -> None:
+@command
+def restart(workspace: Workspace, run_id: str | None, named: str | None, reason: str, by: str | None) -> Answer:
     """End a run if it still runs, and start another like it."""
-    workspace = Workspace(home, config)
     row = the_run(workspace, run_id, named)
-    _show_started(Fleet.of(workspace).restart(row, by=by or _person(), reason=reason), as_json)
+    return _started(Fleet.of(workspace).restart(row, by=by or _person(), reason=reason))
 
 
 @fleet.command()
 @run_id_option
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many events.")
 @click.option("--follow", is_flag=True, help="Go on with what comes, until the run ends.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; with --follow, one event a line.")
-@workspace_options
-def tail(
-    home: str | None,
-    config: str | None,
-    run_id: str | None,
-    named: str | None,
-    limit: int,
-    follow: bool,
-    as_json: bool,
-) -> None:
-    """Show the last events of a run."""
+@command
+def tail(workspace: Workspace, run_id: str | None, named: str | None, limit: int, follow: bool) -> Answer | None:
+    """Show the last events of a run; with --follow --json one event a line."""
     from peaktrade_core.fleet.monitor import Follower, line_of
 
-    workspace = Workspace(home, config)
     row = the_run(workspace, run_id, named)
     folder = RunFolder(workspace.runs, row.run_id)
     follower = Follower(folder.journal)
     events = Views.of(workspace).tail_events(row.run_id, limit) if folder.journal.exists() else []
-    if as_json and not follow:
-        print_json(events)
-        return
-    if not as_json:
-        click.echo(f"Last {len(events)} events of run {row.run_id}\n{'-' * 100}")
+    title = f"Last {len(events)} events of run {row.run_id}\n{'-' * 72}"
+    if not follow:
+        return Answer(events, [title, *map(line_of, events)])
+    tell(title)
 
     def show(event: Any) -> None:
-        click.echo(msgspec.json.encode(event).decode() if as_json else line_of(event))
+        say(msgspec.json.encode(event).decode() if quiet() else line_of(event))
 
     last = -1
     for event in events:
         show(event)
         last = event.seq
-    while follow:
+    while True:
         alive = folder.alive()  # before the look, so that its last words are not missed
         for event in follower.new():
             if event.seq > last:
                 show(event)
                 last = event.seq
         if not alive:
-            return
+            return None
         time.sleep(FOLLOW_S)

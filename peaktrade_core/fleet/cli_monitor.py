@@ -18,10 +18,10 @@ from peaktrade_core.runs.columns import RUNNING, RUNS, heard_of, remarks
 from peaktrade_core.runs.run import Run, item_of, name_of, verdict_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.columns import COLOURS, print_columns
-from peaktrade_core.show.output import console, print_json, print_pairs, print_table
+from peaktrade_core.show.table import Column, Columns, Table
+from peaktrade_core.show.terminal import console, lines_of, say
 from peaktrade_core.trading.events import BarDone
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.workspace.command import Answer, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,36 +42,19 @@ def monitor() -> None:
 @click.option(
     "--max-age-hours", type=click.FloatRange(min=0), metavar="H", help="Also ended ones, of the last H hours."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def overview(
-    home: str | None,
-    config: str | None,
-    only_active: bool,
-    include_inactive: bool,
-    max_age_hours: float | None,
-    as_json: bool,
-) -> None:
+@command
+def overview(workspace: Workspace, only_active: bool, include_inactive: bool, max_age_hours: float | None) -> Answer:
     """Show the status of the whole, and the runs with their equity, PnL and drawdown."""
     if only_active and (include_inactive or max_age_hours is not None):
         raise click.UsageError("give --only-active, or --include-inactive and --max-age-hours, not both")
-    workspace = Workspace(home, config)
     found = watching.overview(Views.of(workspace), include_inactive=include_inactive, max_age_h=max_age_hours)
     whole = import_module(STATUS)
     status = whole.whole(workspace)
-    if as_json:
-        items = [item_of(run) for run in found.runs]
-        print_json({"at": found.at, "totals": found.totals, "runs": items, "status": status})
-        return
-    for line in whole.status_lines(status):
-        click.echo(line)
-    click.echo()
-    if not found.runs:
-        click.echo("No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one.")
-        return
-    print_columns(RUNS.table("Runs", found.runs, RUNNING))
-    for line in (*remarks(found.runs), _summed(found.totals)):
-        click.echo(line)
+    items = [item_of(run) for run in found.runs]
+    value = {"at": found.at, "totals": found.totals, "runs": items, "status": status}
+    none = "No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one."
+    runs = [RUNS.table("", found.runs, RUNNING), *remarks(found.runs), _summed(found.totals)] if found.runs else [none]
+    return Answer(value, lambda: [*whole.status_lines(status), "", *runs])
 
 
 def _summed(totals: watching.Totals) -> str:
@@ -83,44 +66,34 @@ def _summed(totals: watching.Totals) -> str:
 @monitor.command("run")
 @run_id_option
 @click.option("--limit", type=click.IntRange(1, 500), default=10, show_default=True, help="How many bars.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def show_run(
-    home: str | None, config: str | None, run_id: str | None, named: str | None, limit: int, as_json: bool
-) -> None:
+@command
+def show_run(workspace: Workspace, run_id: str | None, named: str | None, limit: int) -> Answer:
     """Show one run: what it is, how it stands, its last bars."""
-    workspace = Workspace(home, config)
     row = the_run(workspace, run_id, named)
     bars, fault = [], ""
     try:
         bars = Views.of(workspace).tail(row.run_id, limit)
     except ArtefactError as error:
         fault = str(error)
-    if as_json:
-        print_json({"run": item_of(row), "bars": bars, "fault": fault or None})
-        return
-    print_pairs(_facts(row))
-    click.echo()
-    if fault:
-        click.echo(f"▲ {fault}")
-    elif not bars:
-        click.echo("No bar has been worked off yet.")
-    else:
-        print_table(("STEP", "TIME (UTC)", "SIGNAL", "PRICE", "EQUITY", "TOTAL PNL", "ORDERS"), map(_bar_cells, bars))
+    last = f"▲ {fault}" if fault else BARS.table("", bars, empty="No bar has been worked off yet.")
+    return Answer({"run": item_of(row), "bars": bars, "fault": fault or None}, [Table.pairs(_facts(row)), last])
 
 
-def _bar_cells(bar: BarDone) -> tuple[Any, ...]:
-    """Return a bar as a line of the table."""
-    orders = f"{bar.orders_generated} ({bar.orders_filled} filled, {bar.orders_blocked} denied)"
-    return (
-        bar.step,
-        wording.moment(bar.ts),
-        f"{bar.signal:+d}",
-        wording.money(bar.close),
-        wording.money(bar.equity),
-        wording.signed(bar.realized_pnl + bar.unrealized_pnl),
-        orders if bar.orders_generated else wording.NOTHING,
-    )
+def _ordered(bar: BarDone) -> str | None:
+    """Return what became of the orders of a bar."""
+    told = f"{bar.orders_generated} ({bar.orders_filled} filled, {bar.orders_blocked} denied)"
+    return told if bar.orders_generated else None
+
+
+BARS = Columns[BarDone](
+    step=Column("Step", lambda bar: str(bar.step), "number"),
+    time=Column("Time (UTC)", lambda bar: bar.ts),
+    signal=Column("Signal", lambda bar: f"{bar.signal:+d}"),
+    price=Column("Price", lambda bar: wording.money(bar.close), "number"),
+    equity=Column("Equity", lambda bar: wording.money(bar.equity), "number"),
+    pnl=Column(wording.TOTAL, lambda bar: wording.signed(bar.realized_pnl + bar.unrealized_pnl), "number"),
+    orders=Column("Orders", _ordered, priority=1),
+)
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -148,12 +121,9 @@ def _facts(run: Run) -> dict[str, Any]:
 @monitor.command()
 @run_id_option
 @click.option("--refresh-interval", type=click.FloatRange(0.2, 3600.0), default=2.0, show_default=True, metavar="S")
-@workspace_options
-def follow(
-    home: str | None, config: str | None, run_id: str | None, named: str | None, refresh_interval: float
-) -> None:
+@with_workspace
+def follow(workspace: Workspace, run_id: str | None, named: str | None, refresh_interval: float) -> None:
     """Watch one run, or all that are active, until Ctrl-C; without a terminal, line by line."""
-    workspace = Workspace(home, config)
     if not run_id and not named:
         _follow_all(workspace, refresh_interval)
         return
@@ -164,9 +134,8 @@ def _follow_all(workspace: Workspace, interval: float) -> None:
     """Show the overview again and again."""
     if not sys.stdout.isatty():
         while True:
-            click.echo(
-                f"{wording.moment(Views.of(workspace).now())} {_summed(watching.overview(Views.of(workspace)).totals)}"
-            )
+            views = Views.of(workspace)
+            say(f"{wording.moment(views.now())} {_summed(watching.overview(views).totals)}")
             time.sleep(interval)
     from rich.console import Group
     from rich.live import Live
@@ -176,22 +145,9 @@ def _follow_all(workspace: Workspace, interval: float) -> None:
         while True:
             found = watching.overview(Views.of(workspace))
             at = Text(f"{wording.moment(found.at)} UTC · {_summed(found.totals)} · Ctrl-C ends", style="dim")
-            live.update(Group(at, _table(found.runs)), refresh=True)
+            table = lines_of(RUNS.table("", found.runs, RUNNING), live.console.width, live.console.encoding)
+            live.update(Group(at, *map(Text.from_ansi, table)), refresh=True)
             time.sleep(interval)
-
-
-def _table(runs: list[Run]) -> Any:
-    """Return runs as a table for the screen."""
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = RUNS.table("Runs", runs, RUNNING)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for n, title in enumerate(shown.columns):
-        table.add_column(title.upper(), justify="right" if n in shown.numbers else "left", no_wrap=True)
-    for row in shown.rows:
-        table.add_row(*(Text(cell.text, style=COLOURS.get(cell.tone, "")) for cell in row))
-    return table
 
 
 def _follow_one(workspace: Workspace, row: Run, interval: float) -> None:
@@ -203,7 +159,7 @@ def _follow_one(workspace: Workspace, row: Run, interval: float) -> None:
     terminal = sys.stdout.isatty()
     if not terminal:
         for event in recent:
-            click.echo(watching.line_of(event))
+            say(watching.line_of(event))
         _follow_lines(workspace, row, follower, last, interval)
         return
     from rich.live import Live
@@ -229,7 +185,7 @@ def _screen(row: Run, recent: deque[Any]) -> Group:
     width = max(map(len, facts))
     lines = [f"{name:<{width}}  {value}" for name, value in facts.items()]
     lines += ["", *map(watching.line_of, recent), "", "Ctrl-C ends"]
-    return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+    return Group(*(Text(wording.inert(line), no_wrap=True, overflow="ellipsis") for line in lines))
 
 
 def _follow_lines(workspace: Workspace, row: Run, follower: watching.Follower, last: int, interval: float) -> None:
@@ -239,11 +195,11 @@ def _follow_lines(workspace: Workspace, row: Run, follower: watching.Follower, l
         alive = folder.alive()
         new = [event for event in follower.new() if event.seq > last]
         if len(new) > most:
-            click.echo(f"… {len(new) - most} more events")
+            say(f"… {len(new) - most} more events")
         for event in new[-most:]:
-            click.echo(watching.line_of(event))
+            say(watching.line_of(event))
         if not alive:
             ended = Views.of(workspace).run(row.run_id)
-            click.echo(f"{ended.run_id} {ended.state}: {ended.notes or 'no remarks'}")
+            say(f"{ended.run_id} {ended.state}: {ended.notes or 'no remarks'}")
             return
         time.sleep(interval)

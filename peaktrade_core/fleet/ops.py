@@ -10,7 +10,8 @@ import msgspec
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.wording import quote_currency
+from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
+from peaktrade_core.show.wording import REALIZED, TOTAL, UNREALIZED, money, quote_currency, signed
 from peaktrade_core.trading import events as ev
 
 OPEN, FILLED, DENIED, REJECTED = "open", "filled", "denied", "rejected"
@@ -44,6 +45,21 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
     told: str = ""
 
 
+_TONES = {FILLED: GOOD, DENIED: BAD, REJECTED: BAD}
+ORDERS = Columns[OrderLine](
+    at=Column("At (session's UTC)", lambda o: o.at),
+    session=Column("Session", lambda o: o.run_id),
+    runs=Column("Runs", lambda o: o.running, priority=3),
+    order=Column("Order", lambda o: o.order_id, priority=2),
+    symbol=Column("Symbol", priority=1),
+    purpose=Column("Purpose", priority=3),
+    qty=Column("Quantity", lambda o: f"{o.qty:+.8g}", "number"),
+    price=Column("Price", lambda o: money(o.price), "number", 1),
+    state=Column("State", lambda o: Cell(o.state, _TONES.get(o.state, ""))),
+    told=Column("Told", lambda o: Cell(o.told), "words"),
+)
+
+
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """What running sessions hold of one symbol in one mode.
 
@@ -64,6 +80,20 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     unrealized_pnl: float
     total_pnl: float
     unknown: int
+
+
+POSITIONS = Columns[Position](
+    mode=Column("Mode"),
+    symbol=Column("Symbol"),
+    sessions=Column("Sessions", form="number", priority=2),
+    position=Column("Position", lambda p: f"{p.position:g}", "number"),
+    price=Column("Price", lambda p: money(p.price, p.currency), "number", 1),
+    exposure=Column("Exposure", lambda p: money(p.exposure, p.currency), "number"),
+    total=Column(TOTAL, lambda p: signed(p.total_pnl, p.currency), "number"),
+    realized=Column(REALIZED, lambda p: signed(p.realized_pnl, p.currency), "number"),
+    unrealized=Column(UNREALIZED, lambda p: signed(p.unrealized_pnl, p.currency), "number"),
+    unknown=Column("", lambda p: Cell(f"{p.unknown} unknown", BAD) if p.unknown else Cell("")),
+)
 
 
 class Orders(msgspec.Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,22 +10,19 @@ import click
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.incidents import incident as inc
-from peaktrade_core.incidents.book import UNCLOSED, IncidentBook, IncidentRow
+from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
 from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runs.handbook import SEVERITIES, handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
-from peaktrade_core.show import wording
-from peaktrade_core.show.output import print_json, print_table
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.show.checklist import answer_told
+from peaktrade_core.workspace.command import Answer, Part, command
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from peaktrade_core.incidents.diagnosis.findings import Diagnosis
     from peaktrade_core.incidents.incident import Incident
 
-LEVEL = {"low": "green", "medium": "yellow", "high": "red", "": ""}  # severities in the terminal's colours
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 BY = click.option("--by", required=True, help="Who you are.")
 ROLE = click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True, help="As whom.")
 INCIDENT = click.argument("incident_id", metavar="INCIDENT")
@@ -40,20 +36,14 @@ def incident() -> None:
 
 @incident.command()
 @click.argument("session_id", metavar="[SESSION]", default="latest")
-@AS_JSON
-@workspace_options
-def diagnose(home: str | None, config: str | None, session_id: str, as_json: bool) -> int:
+@command
+def diagnose(workspace: Workspace, session_id: str) -> Answer:
     """Say what went wrong in a session, from its artefacts, and which runbook treats it; exit 1 if anything did."""
     from peaktrade_core.incidents.diagnosis.diagnose import diagnose as ask
 
-    workspace = Workspace(home, config)
     recover(workspace)
     found = ask(workspace, session_id)
-    if as_json:
-        print_json(found)
-    else:
-        _show_diagnosis(found)
-    return int(bool(found.happened))
+    return Answer(found, lambda: _diagnosed(found), code=int(bool(found.happened)))
 
 
 @incident.command("open")
@@ -67,20 +57,15 @@ def diagnose(home: str | None, config: str | None, session_id: str, as_json: boo
 )
 @BY
 @ROLE
-@AS_JSON
-@workspace_options
-def open_(home: str | None, config: str | None, as_json: bool, files: tuple[Path, ...], **given: Any) -> None:
+@command
+def open_(workspace: Workspace, files: tuple[Path, ...], **given: Any) -> Answer:
     """Open an incident by hand; the incident runbooks fill in what the artefacts say."""
     if missing := [str(path) for path in files if not path.is_file()]:
         raise ConfigError(f"file not found: {', '.join(missing)}")
-    workspace = Workspace(home, config)
     kind, title, subject = given.pop("kind"), given.pop("title"), _subject(workspace, given.pop("subject"))
     artefacts = [path.resolve() for path in files]
-    runbook = handbook().runbook_of(kind)
-    _done(
-        IncidentBook.of(workspace).open(kind, title, subject=subject, artefacts=artefacts, runbook=runbook, **given),
-        as_json,
-    )
+    runbook, book = handbook().runbook_of(kind), IncidentBook.of(workspace)
+    return _done(book.open(kind, title, subject=subject, artefacts=artefacts, runbook=runbook, **given))
 
 
 @incident.command("list")
@@ -88,45 +73,28 @@ def open_(home: str | None, config: str | None, as_json: bool, files: tuple[Path
 @click.option("--subject", default="", help="Only those about this session, run or alert.")
 @click.option("--no-drills", is_flag=True, help="Leave exercises out.")
 @click.option("--verify", is_flag=True, help="Only check that closed incidents are as they were sealed; exit 1 if not.")
-@AS_JSON
-@workspace_options
-def list_(
-    home: str | None, config: str | None, status: str | None, subject: str, no_drills: bool, verify: bool, as_json: bool
-) -> int:
+@command
+def list_(workspace: Workspace, status: str | None, subject: str, no_drills: bool, verify: bool) -> Answer:
     """List the incidents, newest first."""
-    workspace = Workspace(home, config)
+    from peaktrade_core.incidents.report import INCIDENTS
+
     book, subject = IncidentBook.of(workspace), _subject(workspace, subject)
     if verify:
         found = book.verify()
-        if as_json:
-            print_json(found)
-        else:
-            click.echo(f"{found.status}: {found.evidence}" + (f"\n{found.next_step}" if found.next_step else ""))
-        return int(found.status == FAIL)
+        return Answer(found, answer_told(found), code=int(found.status == FAIL))
     rows = book.rows(status=status or "", subject=subject, drills=not no_drills)
-    if as_json:
-        print_json(rows)
-    elif not rows:
-        click.echo("No incident found.")
-    else:
-        columns = ("INCIDENT", "SEVERITY", "STATUS", "OPENED (UTC)", "LEADS", "ABOUT", "WHAT")
-        print_table(columns, map(_cells, rows))
-    return 0
+    return Answer(rows, lambda: INCIDENTS.table("", rows, empty="No incident found."))
 
 
 @incident.command()
 @INCIDENT
-@AS_JSON
-@workspace_options
-def show(home: str | None, config: str | None, incident_id: str, as_json: bool) -> None:
+@command
+def show(workspace: Workspace, incident_id: str) -> Answer:
     """Show one incident: its report as markdown, or all of it as JSON."""
     from peaktrade_core.incidents.report import report_text
 
-    found = IncidentBook.of(Workspace(home, config)).load(incident_id)
-    if as_json:
-        print_json(found)
-    else:
-        click.echo(report_text(found), nl=False)
+    found = IncidentBook.of(workspace).load(incident_id)
+    return Answer(found, lambda: report_text(found))
 
 
 @incident.command()
@@ -134,11 +102,10 @@ def show(home: str | None, config: str | None, incident_id: str, as_json: bool) 
 @click.argument("text")
 @click.option("--owner-told", is_flag=True, help="It says that the owner was informed.")
 @BY
-@AS_JSON
-@workspace_options
-def note(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: Any) -> None:
+@command
+def note(workspace: Workspace, incident_id: str, **given: Any) -> Answer:
     """Add a line to the timeline."""
-    _done(IncidentBook.of(Workspace(home, config)).note(incident_id, **given), as_json)
+    return _done(IncidentBook.of(workspace).note(incident_id, **given))
 
 
 @incident.command()
@@ -148,11 +115,10 @@ def note(home: str | None, config: str | None, incident_id: str, as_json: bool, 
 @click.option("--next-step", default="", help="What is done next.")
 @click.option("--system", default="", help="What is affected.")
 @BY
-@AS_JSON
-@workspace_options
-def describe(home: str | None, config: str | None, incident_id: str, as_json: bool, by: str, **given: str) -> None:
+@command
+def describe(workspace: Workspace, incident_id: str, by: str, **given: str) -> Answer:
     """Write down or correct symptom, suspected cause, next step and affected system."""
-    _done(IncidentBook.of(Workspace(home, config)).describe(incident_id, by, **given), as_json)
+    return _done(IncidentBook.of(workspace).describe(incident_id, by, **given))
 
 
 @incident.command()
@@ -160,11 +126,10 @@ def describe(home: str | None, config: str | None, incident_id: str, as_json: bo
 @click.argument("duty", type=click.Choice(inc.DUTIES))
 @click.argument("who")
 @BY
-@AS_JSON
-@workspace_options
-def assign(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: str) -> None:
+@command
+def assign(workspace: Workspace, incident_id: str, **given: str) -> Answer:
     """Assign a duty."""
-    _done(IncidentBook.of(Workspace(home, config)).assign(incident_id, **given), as_json)
+    return _done(IncidentBook.of(workspace).assign(incident_id, **given))
 
 
 @incident.command()
@@ -172,37 +137,30 @@ def assign(home: str | None, config: str | None, incident_id: str, as_json: bool
 @click.argument("severity", type=SEVERITY)
 @click.option("--reason", required=True, help="Why; kept in the timeline.")
 @BY
-@AS_JSON
-@workspace_options
-def severity(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: str) -> None:
+@command
+def severity(workspace: Workspace, incident_id: str, **given: str) -> Answer:
     """Raise or lower the severity."""
-    _done(IncidentBook.of(Workspace(home, config)).severity(incident_id, **given), as_json)
+    return _done(IncidentBook.of(workspace).severity(incident_id, **given))
 
 
 @incident.command()
 @INCIDENT
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @BY
-@AS_JSON
-@workspace_options
-def attach(
-    home: str | None, config: str | None, incident_id: str, as_json: bool, by: str, files: tuple[Path, ...]
-) -> None:
+@command
+def attach(workspace: Workspace, incident_id: str, by: str, files: tuple[Path, ...]) -> Answer:
     """Name files with the hashes they have now."""
-    _done(
-        IncidentBook.of(Workspace(home, config)).attach(incident_id, by, *(path.resolve() for path in files)), as_json
-    )
+    return _done(IncidentBook.of(workspace).attach(incident_id, by, *(path.resolve() for path in files)))
 
 
 @incident.command()
 @INCIDENT
 @click.argument("text")
 @BY
-@AS_JSON
-@workspace_options
-def mitigate(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: str) -> None:
+@command
+def mitigate(workspace: Workspace, incident_id: str, **given: str) -> Answer:
     """Say that the damage is held, and by what."""
-    _done(IncidentBook.of(Workspace(home, config)).mitigate(incident_id, **given), as_json)
+    return _done(IncidentBook.of(workspace).mitigate(incident_id, **given))
 
 
 @incident.command()
@@ -210,11 +168,10 @@ def mitigate(home: str | None, config: str | None, incident_id: str, as_json: bo
 @click.option("--cause", required=True, help="Why it happened.")
 @click.option("--resolution", required=True, help="What was done about it.")
 @BY
-@AS_JSON
-@workspace_options
-def close(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: str) -> None:
+@command
+def close(workspace: Workspace, incident_id: str, **given: str) -> Answer:
     """Close it with cause and resolution; it is then sealed in a chained log."""
-    _done(IncidentBook.of(Workspace(home, config)).close(incident_id, **given), as_json)
+    return _done(IncidentBook.of(workspace).close(incident_id, **given))
 
 
 @incident.command()
@@ -224,39 +181,33 @@ def close(home: str | None, config: str | None, incident_id: str, as_json: bool,
 @click.option("--went-badly", required=True, help="What hindered.")
 @click.option("--action", "actions", multiple=True, metavar="'WHAT; WHO; YYYY-MM-DD'", help="What changes.")
 @BY
-@AS_JSON
-@workspace_options
-def postmortem(home: str | None, config: str | None, incident_id: str, as_json: bool, by: str, **given: Any) -> None:
+@command
+def postmortem(workspace: Workspace, incident_id: str, by: str, **given: Any) -> Answer:
     """Write down what was learned; it takes the place of an earlier one."""
-    _done(IncidentBook.of(Workspace(home, config)).learn(incident_id, by, **given), as_json)
+    return _done(IncidentBook.of(workspace).learn(incident_id, by, **given))
 
 
 @incident.command()
 @INCIDENT
 @click.argument("number", type=click.IntRange(min=1))
 @BY
-@AS_JSON
-@workspace_options
-def done(home: str | None, config: str | None, incident_id: str, as_json: bool, **given: Any) -> None:
+@command
+def done(workspace: Workspace, incident_id: str, **given: Any) -> Answer:
     """Say that an action of the post-mortem is done."""
-    _done(IncidentBook.of(Workspace(home, config)).done(incident_id, **given), as_json)
+    return _done(IncidentBook.of(workspace).done(incident_id, **given))
 
 
 @incident.command()
 @click.option("--week", default="this", show_default=True, help="ISO week as 2026-W01, this or last.")
-@AS_JSON
-@workspace_options
-def review(home: str | None, config: str | None, week: str, as_json: bool) -> int:
+@command
+def review(workspace: Workspace, week: str) -> Answer:
     """Review a week: what it brought, what keeps coming back, what is still to do; exit 1 when an answer fails."""
-    from peaktrade_core.incidents import review as tables
+    from peaktrade_core.incidents import review as week_of
 
-    found = tables.open_incident_week(Workspace(home, config), week)
-    if as_json:
-        print_json(found)
-    else:
-        shown: list[Callable[..., Any]] = [tables.review_overview, tables.review_checks, tables.review_incidents]
-        click.echo("\n\n".join(repr(table(found)) for table in (*shown, tables.review_actions)))
-    return int(any(check.status == FAIL for check in found.checks))
+    found = week_of.open_incident_week(workspace, week)
+    tables = (week_of.review_overview, week_of.review_checks, week_of.review_incidents, week_of.review_actions)
+    failed = any(check.status == FAIL for check in found.checks)
+    return Answer(found, lambda: [table(found) for table in tables], code=int(failed))
 
 
 def _subject(workspace: Workspace, named: str) -> str:
@@ -264,33 +215,23 @@ def _subject(workspace: Workspace, named: str) -> str:
     return Views.of(workspace).resolve(named) if named == "latest" else named
 
 
-def _done(found: Incident, as_json: bool) -> None:
-    """Print what became of an incident."""
-    if as_json:
-        print_json(found)
-        return
+def _done(found: Incident) -> Answer:
+    """Return what became of an incident."""
     last = found.timeline[-1]
-    click.echo(f"{found.incident_id} {found.severity} {found.status}: {last.action} by {last.by}: {last.text}")
+    told = f"{found.incident_id} {found.severity} {found.status}: {last.action} by {last.by}: {last.text}"
+    return Answer(found, told)
 
 
-def _cells(row: IncidentRow) -> tuple[Any, ...]:
-    """Return a row of the list."""
-    what = row.fault or (f"drill {row.drill}: " if row.drill else "") + row.title
-    opened = wording.moment(row.opened_at)
-    return row.incident_id, (row.severity, LEVEL[row.severity]), row.status, opened, row.commander, row.subject, what
-
-
-def _show_diagnosis(found: Diagnosis) -> None:
-    """Print what a diagnosis says."""
-    click.echo(f"{found.session_id}: {found.status}, {found.events:,} events read")
-    for fault in found.faults:
-        click.echo(f"could not be read: {fault}")
+def _diagnosed(found: Diagnosis) -> list[Part]:
+    """Return what a diagnosis says."""
+    told: list[Part] = [f"{found.session_id}: {found.status}, {found.events:,} events read"]
+    told += [f"could not be read: {fault}" for fault in found.faults]
     if not found.happened:
-        click.echo("Nothing that an incident runbook treats happened in it.")
+        told.append("Nothing that an incident runbook treats happened in it.")
     for one in found.happened:
-        click.echo(f"\n{one.severity}: {one.kind.replace('_', ' ')}: {one.symptom}")
-        for sentence in one.evidence:
-            click.echo(f"    {sentence}")
+        told.append(f"\n{one.severity}: {one.kind.replace('_', ' ')}: {one.symptom}")
+        told += [f"    {sentence}" for sentence in one.evidence]
         if one.branch:
-            click.echo(f"  -> {one.branch.situation}: {one.branch.action}")
-        click.echo(f"  peaktrade runbook run {one.runbook} -p session_id={found.session_id}")
+            told.append(f"  -> {one.branch.situation}: {one.branch.action}")
+        told.append(f"  peaktrade runbook run {one.runbook} -p session_id={found.session_id}")
+    return told

@@ -7,17 +7,26 @@ from pathlib import Path
 from peaktrade_core.base.clock import local
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
-from peaktrade_core.incidents.book import IncidentBook
+from peaktrade_core.incidents.book import IncidentBook, IncidentRow
 from peaktrade_core.incidents.incident import Incident
-from peaktrade_core.runbooks.notebook_tables import check_table
 from peaktrade_core.runs.handbook import SEVERITIES
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.show.checklist import check_table
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
 from peaktrade_core.show.templates import templates
 from peaktrade_core.workspace.workspace import Workspace
 
 SEVERITY = {"low": Cell("▽ low", MID), "medium": Cell("▲ medium", MID), "high": Cell("✕ high", BAD)}
 STATUS = {"open": Cell("✕ open", BAD), "mitigated": Cell("▲ mitigated", MID), "closed": Cell("✓ closed", GOOD)}
+INCIDENTS = Columns[IncidentRow](
+    incident=Column("Incident", lambda row: row.incident_id),
+    severity=Column("Severity", lambda row: SEVERITY.get(row.severity, Cell(""))),
+    status=Column("Status", lambda row: STATUS.get(row.status, Cell(row.status, BAD))),
+    opened=Column("Opened (UTC)", lambda row: row.opened_at, priority=1),
+    leads=Column("Leads", lambda row: Cell(row.commander), priority=2),
+    about=Column("About", lambda row: Cell(row.subject), priority=3),
+    what=Column("What", lambda row: row.fault or (f"drill {row.drill}: " if row.drill else "") + row.title, "words"),
+)
 NO_INCIDENT = "No incident was ever opened here. The incident runbooks open one, or `peaktrade incident open`."
 
 

@@ -17,10 +17,10 @@ from peaktrade_core.base.question import WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import Action, Incident
 from peaktrade_core.incidents.report import SEVERITY, STATUS
-from peaktrade_core.runbooks.notebook_tables import check_table
 from peaktrade_core.schedule import periods
 from peaktrade_core.schedule.periods import Span
 from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 

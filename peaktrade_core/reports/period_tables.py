@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from peaktrade_core.base.clock import local
 from peaktrade_core.reports import summary as ps
-from peaktrade_core.runbooks.notebook_tables import check_table
 from peaktrade_core.runs.columns import RUNS, state_cell
 from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.run import Run
 from peaktrade_core.schedule import periods
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import TONES, Chart, Line
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 

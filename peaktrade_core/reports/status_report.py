@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from peaktrade_core.alerts.columns import ALERTS
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import local
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.desk.readiness import health_checks
-from peaktrade_core.fleet.ops import portfolio
-from peaktrade_core.runbooks.notebook_tables import check_table, sessions_table
+from peaktrade_core.fleet.ops import POSITIONS, portfolio
+from peaktrade_core.runbooks.notebook_tables import sessions_table
 from peaktrade_core.runs.columns import RUNNING, RUNS
 from peaktrade_core.runs.run import DIED
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import TONE_OF, Cell, Table
+from peaktrade_core.show.checklist import check_table
+from peaktrade_core.show.table import Table
 from peaktrade_core.show.templates import css, templates
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
@@ -72,45 +74,12 @@ def _runs(workspace: Workspace) -> Table:
 
 def _portfolio(workspace: Workspace) -> Table:
     """Return what running sessions hold."""
-    rows = [
-        (
-            p.mode,
-            p.symbol or wording.NOTHING,
-            wording.count(p.sessions),
-            f"{p.position:g}",
-            wording.money(p.exposure, p.currency),
-            wording.signed(p.total_pnl, p.currency),
-            wording.signed(p.realized_pnl, p.currency),
-            wording.signed(p.unrealized_pnl, p.currency),
-        )
-        for p in portfolio(Views.of(workspace).runs(500))
-    ]
-    columns = (
-        "Mode",
-        "Symbol",
-        "Sessions",
-        "Position",
-        "Exposure",
-        wording.TOTAL,
-        wording.REALIZED,
-        wording.UNREALIZED,
-    )
-    return Table("Portfolio", columns, rows, numbers=range(2, 8), empty="Nothing is held: no session runs.")
+    names = "mode symbol sessions position exposure total realized unrealized"
+    held = portfolio(Views.of(workspace).runs(500))
+    return POSITIONS.table("Portfolio", held, names, empty="Nothing is held: no session runs.")
 
 
 def _alerts(workspace: Workspace) -> Table:
     """Return the alerts that are raised."""
-    rows = [
-        (
-            Cell(row.severity, TONE_OF["fail" if row.severity == "critical" else "warn"]),
-            row.rule_id,
-            row.run_id or wording.NOTHING,
-            row.message,
-            wording.minute(row.raised_at),
-            row.acknowledged_by or "nobody yet",
-            row.runbook or wording.NOTHING,
-        )
-        for row in Alerts.of(workspace).rows("raised")
-    ]
-    columns = ("Severity", "Rule", "Run", "Message", "Raised (UTC)", "Acknowledged by", "Runbook")
-    return Table("Alerts", columns, rows, empty="No alert is raised.")
+    names = "severity rule run message raised taken runbook"
+    return ALERTS.table("Alerts", Alerts.of(workspace).rows("raised"), names, empty="No alert is raised.")

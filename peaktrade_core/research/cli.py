@@ -1,68 +1,223 @@
-"""``peaktrade backtest``."""
+"""``peaktrade backtest``; ``session diff``, a session beside its backtest or another; ``risk replay``, under other limits."""
 
 from __future__ import annotations
 
 import time
+import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from peaktrade_core.session.options import decision_options, parse_params
-from peaktrade_core.session.planning import plan_session
+from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.options import decision_options, planned
 from peaktrade_core.show import wording
-from peaktrade_core.show.output import print_json, print_pairs, print_table
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.show.table import Column, Columns, Table
+from peaktrade_core.trading.records import SessionConfig
+from peaktrade_core.workspace.command import Answer, Part, command
+from peaktrade_core.workspace.config import read_limits
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
+
+if TYPE_CHECKING:
+    from peaktrade_core.research.divergence import Divergence
+    from peaktrade_core.research.replay_limits import Counterfactual
+    from peaktrade_core.session.session import Plan
+    from peaktrade_core.trading.statistics import Statistic
+
+MOST_PAIRS = 10  # trades that differ
 
 
 @click.command()
 @decision_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def backtest(
-    home: str | None,
-    config: str | None,
-    strategy_module: str | None,
-    params: tuple[str, ...],
-    as_json: bool,
-    **options: Any,
-) -> None:
+@command
+def backtest(workspace: Workspace, **options: Any) -> Answer:
     """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity."""
     from peaktrade_core.candles.replay import bars_of
     from peaktrade_core.research.backtest import run_backtest
 
-    workspace = Workspace(home, config)
-    if strategy_module:
-        load_strategy_module(Path(strategy_module))
-    plan = plan_session(workspace, params=parse_params(params), **options)
+    plan = planned(workspace, **options)
     wanted = None if plan.config.steps is None else plan.config.warmup_candles + plan.config.steps
     bars = bars_of(plan.feed, wanted)
     begin = time.perf_counter()
     result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
     took = time.perf_counter() - begin
     statistics = result.statistics()
-    if as_json:
-        print_json(
-            {
-                "config": plan.config,
-                "metrics": result.metrics,
-                "statistics": [s._asdict() for s in statistics],
-                "trades": [trade._asdict() for trade in result.trades],
-            }
-        )
-        return
+    value = {
+        "config": plan.config,
+        "metrics": result.metrics,
+        "statistics": [s._asdict() for s in statistics],
+        "trades": [trade._asdict() for trade in result.trades],
+    }
+    told = (
+        f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up"
+    )
+    return Answer(value, lambda: [told, "", *_figures(plan, result.metrics, statistics)])
+
+
+def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[Part]:
+    """Return what a backtest brought."""
     from peaktrade_core.runs.columns import metric_figures
 
-    click.echo(f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}")
-    click.echo(
-        f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up\n"
+    figures = dict(metric_figures(msgspec.to_builtins(metrics), wording.quote_currency(plan.config.symbol)))
+    title = f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}"
+    columns = Columns[Any](
+        statistic=Column("Statistic", lambda s: s.name),
+        value=Column("Value", lambda s: None if s.value is None else f"{s.value:,.4g}", "number"),
+        unit=Column("Unit"),
+        definition=Column("Definition", form="words", priority=1),
     )
-    print_pairs(dict(metric_figures(msgspec.to_builtins(result.metrics), wording.quote_currency(plan.config.symbol))))
-    click.echo()
-    print_table(
-        ("STATISTIC", "VALUE", "UNIT", "DEFINITION"),
-        ((s.name, wording.NOTHING if s.value is None else f"{s.value:,.4g}", s.unit, s.definition) for s in statistics),
-        right=("VALUE",),
-    )
+    return [Table.pairs(figures, title), columns.table("", statistics)]
+
+
+@click.command("diff")
+@click.argument("session_id")
+@click.argument("other", required=False)
+@click.option("--backtest", is_flag=True, help="Compare with the backtest of its bars; so it is without OTHER.")
+@click.option("--candles", default="", metavar="FILE", help="Candles that are right, instead of the session's source.")
+@click.option("--fee-bps", type=float, help="Of the backtest; the configuration's by default.")
+@click.option("--slippage-bps", type=float, help="Of the backtest; the configuration's by default.")
+@click.option("--strategy-module", metavar="FILE", help="A Python file that registers strategies.")
+@command
+def diff(
+    workspace: Workspace,
+    session_id: str,
+    other: str | None,
+    backtest: bool,
+    candles: str,
+    fee_bps: float | None,
+    slippage_bps: float | None,
+    strategy_module: str | None,
+) -> Answer:
+    """Say where a session first differs from its backtest or from OTHER, and what each cause cost.
+
+    Exit code 1 when anything differs.
+    """
+    from peaktrade_core.research.divergence_session import compare_session
+
+    if other and backtest:
+        raise ConfigError("give another session or --backtest, not both")
+    if strategy_module:
+        load_strategy_module(Path(strategy_module))
+    found = compare_session(workspace, session_id, other, candles=candles, fee_bps=fee_bps, slippage_bps=slippage_bps)
+    currency = wording.quote_currency(Views.of(workspace).record(found.session_id).symbol)
+    return Answer(found, lambda: _diverged(found, currency), code=int(found.first is not None or bool(found.whole)))
+
+
+def _diverged(found: Divergence, currency: str) -> list[Part]:
+    """Return a divergence for people."""
+    told: list[Part] = [f"{found.session_id}, {found.bars:,} bars, against {found.against}"]
+    told += [f"  {note}" for note in found.notes]
+    if found.first is None:
+        told.append("Every event is the same.")
+    else:
+        at = wording.moment(found.first.at)
+        told.append(f"First difference at {at} UTC ({found.first.cause}): {found.first.why}")
+        told += [f"  session   {found.first.recorded}", f"  expected  {found.first.expected}"]
+    whole = wording.signed(float(found.whole), currency)
+    pnl = f"PnL {wording.signed(float(found.recorded_pnl), currency)}, expected "
+    told += ["", CAUSES.table("", found.parts, amount=currency or "Amount")]
+    told.append(f"{pnl}{wording.signed(float(found.expected_pnl), currency)}: {whole}")
+    differing = [pair for pair in found.pairs if pair.why != "the same"]
+    if differing:
+        largest = sorted(differing, key=lambda pair: -abs(pair.difference))[:MOST_PAIRS]
+        told += ["", TRADES.table(f"{len(differing)} of {len(found.pairs)} trades differ, the largest:", largest)]
+    return told
+
+
+CAUSES = Columns[Any](
+    cause=Column("Cause"),
+    amount=Column("Amount", lambda part: wording.signed(float(part.amount)), "number"),
+    bps=Column("Bps of start balance", lambda part: f"{part.bps:+.2f}", "number"),
+    says=Column("What is behind it", lambda part: part.says if part.known else f"unknown: {part.says}", "words"),
+)
+TRADES = Columns[Any](
+    entered=Column("Entered (UTC)", lambda pair: pair.entry_at),
+    side=Column("Side", lambda pair: "long" if pair.side > 0 else "short"),
+    session=Column("Session", lambda pair: _money(pair.recorded_pnl), "number"),
+    expected=Column("Expected", lambda pair: _money(pair.expected_pnl), "number"),
+    difference=Column("Difference", lambda pair: _money(pair.difference), "number"),
+    how=Column("How", lambda pair: pair.why, "words"),
+)
+
+
+def _money(value: object) -> str | None:
+    return None if value is None else wording.signed(float(str(value)))
+
+
+@click.command()
+@click.argument("session")
+@click.option("--limits", "file", metavar="FILE", help="TOML with the limits that differ, as in [live_risk].")
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="One limit; may be repeated.")
+@command
+def replay(workspace: Workspace, session: str, file: str | None, given: tuple[str, ...]) -> Answer:
+    """Run a recorded session once more under other limits: what would have been blocked, and what it would have cost."""
+    from peaktrade_core.research.replay_limits import recorded_limits, replay_limits
+
+    record = Views.of(workspace).record(Views.of(workspace).resolve(session))
+    try:
+        recorded = msgspec.convert(record.config, SessionConfig)
+    except msgspec.ValidationError as error:
+        raise ArtefactError(f"the configuration of {record.session_id} cannot be replayed: {error}") from None
+    changes = {**(_limits_file(Path(file)) if file else {}), **dict(map(_limit, given))}
+    limits = read_limits({**recorded_limits(recorded)._asdict(), **changes})
+    found = replay_limits(record.session_id, recorded, Views.of(workspace).events(record.session_id), limits)
+    return Answer(found, lambda: _told(found))
+
+
+def _told(found: Counterfactual) -> list[Part]:
+    """Return a counterfactual for people."""
+    from peaktrade_core.research.replay_limits import describe
+
+    changed = ", ".join(f"{name} {old:g} -> {new:g}" for name, (old, new) in found.changed.items())
+    told: list[Part] = [f"{found.session_id}: {found.bars:,} bars, {changed or 'its own limits'}"]
+    first = found.first
+    if first is None:
+        return [*told, "Every event is the same."]
+    told.append(f"First difference at {wording.moment(first.at)} UTC, step {first.step}: {first.why}")
+    told += [f"  recorded  {describe(first.recorded)}", f"  replayed  {describe(first.replayed)}"]
+    told.append(f"{len(found.blocked)} orders would have been blocked, {found.allowed} denied ones allowed.")
+    if found.blocked:
+        told.append(BLOCKED.table("", found.blocked[:20]))
+    ends = f"{found.recorded.equity_end:,.2f} -> {found.replayed.equity_end:,.2f}"
+    return [*told, f"equity at the end {ends}: {found.pnl_difference:+,.2f}"]
+
+
+BLOCKED = Columns[Any](
+    at=Column("At (UTC)"),
+    order=Column("Order", lambda b: b.order_id),
+    notional=Column("Notional", lambda b: f"{b.notional:,.2f}", "number"),
+    code=Column("Code"),
+    value=Column("Value", lambda b: f"{b.value or 0.0:g}", "number"),
+    limit=Column("Limit", lambda b: f"{b.limit or 0.0:g}", "number"),
+)
+
+
+def _limits_file(path: Path) -> dict[str, Any]:
+    """Return the limits in a TOML file, in a table ``[live_risk]`` or at its top.
+
+    Raises:
+        ConfigError: there is none, or it is no TOML.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: no file of limits: {error}") from None
+    found = raw.get("live_risk", raw)
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: [live_risk] must be a table")
+    return found
+
+
+def _limit(text: str) -> tuple[str, float]:
+    """Return a limit that was typed as ``name=value``.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise ConfigError(f"--set {text!r} must be NAME=NUMBER") from None

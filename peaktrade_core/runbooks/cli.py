@@ -1,13 +1,19 @@
-"""``peaktrade runbook``: the notebooks, without a person."""
+"""``peaktrade runbook``, the notebooks without a person, and ``peaktrade evidence``, what they left."""
 
 from __future__ import annotations
 
 import click
 
-from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import FAIL
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.index import EVIDENCE, evidence_check, evidence_rows, record_told
+from peaktrade_core.session.options import texts_of
 from peaktrade_core.session.recovery import recover
-from peaktrade_core.show.output import console, print_json, print_table
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import answer_told
+from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns, Table
+from peaktrade_core.show.terminal import console
+from peaktrade_core.workspace.command import Answer, answers, command, quiet, tell
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -17,22 +23,21 @@ def runbook() -> None:
 
 
 @runbook.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_all(as_json: bool) -> None:
+@answers
+def list_all() -> Answer:
     """List the notebooks that can be run, with their parameters."""
-    from peaktrade_core.runbooks.runbooks import list_runbooks
+    from peaktrade_core.runbooks.runbooks import RunbookInfo, list_runbooks
 
-    found = list_runbooks()
-    if as_json:
-        print_json(found)
-        return
-    print_table(
-        ("NAME", "PURPOSE", "PARAMETERS"),
-        (
-            (info.name, info.purpose, "\n".join(f"{p.name}: {p.type} = {p.default!r}" for p in info.parameters))
-            for info in found
-        ),
+    def parameters(info: RunbookInfo) -> str:
+        return "\n".join(f"{p.name}: {p.type} = {p.default!r}" for p in info.parameters)
+
+    columns = Columns[RunbookInfo](
+        name=Column("Name"),
+        purpose=Column("Purpose", form="words"),
+        parameters=Column("Parameters", parameters, "words"),
     )
+    found = list_runbooks()
+    return Answer(found, lambda: columns.table("", found))
 
 
 @runbook.command()
@@ -46,51 +51,91 @@ def list_all(as_json: bool) -> None:
     help="A parameter, for each of the notebooks that declares it; repeatable.",
 )
 @click.option("--timeout", type=click.FloatRange(min=1), help="Seconds for each run; else the notebook's own.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, a list of them for several.")
-@workspace_options
-def run(
-    home: str | None,
-    config: str | None,
-    names: tuple[str, ...],
-    params: tuple[str, ...],
-    timeout: float | None,
-    as_json: bool,
-) -> int:
-    """Run notebooks headless into reports/, one after the other; each leaves the executed notebook and its HTML."""
+@command
+def run(workspace: Workspace, names: tuple[str, ...], params: tuple[str, ...], timeout: float | None) -> Answer:
+    """Run notebooks headless into reports/, one after the other; each leaves the executed notebook and its HTML.
+
+    With --json the outcome is printed, a list of them for several.
+    """
+    from peaktrade_core.base.errors import NotebookError
     from peaktrade_core.runbooks.runbooks import COMPLETED, run_runbooks
 
-    workspace = Workspace(home, config)
     recover(workspace)
     screen = console(stderr=True)
 
     def progress(name: str, done: int, total: int) -> None:
-        if not as_json:
+        if not quiet():
             of = f"{name}: " if len(names) > 1 else ""
             line = f"  {of}cell {done} of {total}"
             screen.print(line.ljust(60) if screen.is_terminal else line, end="\r" if screen.is_terminal else "\n")
 
     outcomes = []
-    for outcome in run_runbooks(names, _values(params), workspace, progress=progress, timeout=timeout):
+    for outcome in run_runbooks(names, dict(texts_of(params)), workspace, progress=progress, timeout=timeout):
         outcomes.append(outcome)
-        if not as_json:
-            click.echo(f"{outcome.status}: {outcome.html}")
-            if outcome.error:
-                click.echo(f"  {outcome.error}", err=True)
-            if outcome.evidence_id:
-                click.echo(f"evidence {outcome.evidence_id}: {outcome.outcome}")
-    if as_json:
-        print_json(outcomes if len(names) > 1 else outcomes[0])
+        tell(f"{outcome.status}: {outcome.html}")
+        if outcome.error:
+            tell(f"  {outcome.error}", err=True)
+        if outcome.evidence_id:
+            tell(f"evidence {outcome.evidence_id}: {outcome.outcome}")
+    code = 0 if all(outcome.outcome in (None, "passed", "warned") for outcome in outcomes) else 1
     if any(outcome.status != COMPLETED for outcome in outcomes):
-        return 6
-    return 0 if all(outcome.outcome in (None, "passed", "warned") for outcome in outcomes) else 1
+        code = NotebookError.exit_code
+    return Answer(outcomes if len(names) > 1 else outcomes[0], code=code)
 
 
-def _values(params: tuple[str, ...]) -> dict[str, object]:
-    """Return what was written as KEY=VALUE."""
-    given: dict[str, object] = {}
-    for text in params:
-        key, sign, value = text.partition("=")
-        if not sign or not key:
-            raise ConfigError(f"parameter {text!r} must be written KEY=VALUE")
-        given[key.strip()] = value
-    return given
+@click.group()
+def evidence() -> None:
+    """List what runbooks left, show one record, verify all of them."""
+
+
+@evidence.command("list")
+@click.option("--runbook", help="Only of this runbook.")
+@click.option("--subject", help="Only about this session, alert or incident.")
+@click.option("--outcome", help="Only with this outcome: passed, warned, failed, stopped, incomplete, running.")
+@click.option("--days", type=click.IntRange(min=1), help="Only of so many UTC days, today included.")
+@click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="At most so many.")
+@command
+def list_evidence(
+    workspace: Workspace, runbook: str | None, subject: str | None, outcome: str | None, days: int | None, limit: int
+) -> Answer:
+    """List the records, newest first, with whether each is as it was sealed."""
+    book = EvidenceBook.of(workspace)
+    rows = evidence_rows(book, runbook=runbook, subject=subject, outcome=outcome, days=days, limit=limit)
+    if not rows:
+        some = any((runbook, subject, outcome, days)) and book.ids()
+        none = "No record matches." if some else "No runbook has left evidence yet: `peaktrade runbook list`."
+        return Answer(rows, none)
+    return Answer(rows, EVIDENCE.table("", rows))
+
+
+@evidence.command("show")
+@click.argument("evidence_id")
+@command
+def show_evidence(workspace: Workspace, evidence_id: str) -> Answer:
+    """Show one record: who, when, each step, and where its page is."""
+    from peaktrade_core.runbooks.runbook import told
+
+    book = EvidenceBook.of(workspace)
+    record = book.load(evidence_id)
+    row = next(row for row in evidence_rows(book) if row.evidence_id == evidence_id)
+    page = book.folder / f"{evidence_id}.html"
+    pairs = {
+        "record": record_told(row),
+        "about": record.subject,
+        "by": f"{record.operator} ({record.role}) on {record.host}",
+        "began": f"{wording.moment(record.began_at)} UTC, {record.began_local}",
+        "ended": f"{wording.moment(record.ended_at)} UTC, {record.ended_local}" if record.ended_at else "",
+        "page": page.relative_to(book.home).as_posix() if page.is_file() else "",
+    }
+    known = {name: text for name, text in pairs.items() if text}
+    columns = (Column[str]("Step"), Column[str]("Result"), Column[str]("What it says", form="words"))
+    steps = ((step.title, Cell(step.status, TONE_OF.get(step.status, "")), told(step)) for step in record.steps)
+    return Answer(record, [Table.pairs(known, f"{record.title}: {record.outcome}"), Table("", columns, steps)])
+
+
+@evidence.command()
+@command
+def verify(workspace: Workspace) -> Answer:
+    """Compare every record with the chain; exit 1 when one was changed, is torn or gone."""
+    found = evidence_check(EvidenceBook.of(workspace))
+    return Answer(found, answer_told(found), code=int(found.status == FAIL))

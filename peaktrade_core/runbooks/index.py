@@ -16,6 +16,8 @@ from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, question
 from peaktrade_core.runbooks.book import EvidenceBook, tag_of
 from peaktrade_core.runbooks.evidence import OPEN, RUNNING, Evidence
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns
+from peaktrade_core.show.wording import NOTHING, minute
 from peaktrade_core.workspace.chain_heads import with_ending
 
 SEALED, CHANGED, MISSING, TORN, UNSEALED, UNFINISHED = "sealed", "changed", "missing", "torn", "unsealed", "unfinished"
@@ -55,6 +57,22 @@ class EvidenceRow(msgspec.Struct, frozen=True, kw_only=True):
     open_steps: int = 0
     rehearsal: bool = False
     fault: str = ""
+
+
+_TONES = {"passed": GOOD, "warned": MID, "failed": BAD, "stopped": MID, "incomplete": MID}
+EVIDENCE = Columns[EvidenceRow](
+    id=Column("Id", lambda row: row.evidence_id),
+    began=Column("Began (UTC)", lambda row: minute(row.began_at), priority=1),
+    outcome=Column("Outcome", lambda row: Cell(row.outcome or NOTHING, _TONES.get(row.outcome, ""))),
+    by=Column("By", lambda row: f"{row.operator} ({row.role})" if row.operator else "", priority=2),
+    about=Column("About", lambda row: row.subject),
+    record=Column("Record", lambda row: Cell(record_told(row), "" if row.state == SEALED else MID), "words"),
+)
+
+
+def record_told(row: EvidenceRow) -> str:
+    """Return in words whether a record is as it was sealed."""
+    return ("rehearsal, " if row.rehearsal else "") + TOLD[row.state]
 
 
 def evidence_rows(

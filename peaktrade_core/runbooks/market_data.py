@@ -10,14 +10,13 @@ from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles import checks as candle_checks
 from peaktrade_core.candles import fetch as market_data
 from peaktrade_core.candles.store import CandleStore, Series
-from peaktrade_core.runbooks.notebook_tables import check_table
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Span
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
 DRAWN = 200  # gaps that a figure shows at most
-EMPTY = "No candles are stored. `peaktrade exchange fetch SYMBOL` downloads some."
 
 
 class CandleSeries:
@@ -36,20 +35,8 @@ class CandleSeries:
 
 def stored_candles(workspace: Workspace) -> Table:
     """Return what is stored, a row a series."""
-    rows = [
-        (
-            one.venue,
-            one.symbol,
-            one.timeframe,
-            wording.minute(one.first),
-            wording.minute(one.last),
-            wording.count(one.bars),
-            wording.count(one.missing),
-        )
-        for one in market_data.holdings(CandleStore.of_workspace(workspace.home))
-    ]
-    columns = ("Venue", "Symbol", "Timeframe", "First (UTC)", "Last (UTC)", "Bars", "Missing")
-    return Table("Stored candles", columns, rows, numbers=(5, 6), empty=EMPTY)
+    found = market_data.holdings(CandleStore.of_workspace(workspace.home))
+    return market_data.HOLDINGS.table("Stored candles", found, empty=market_data.NOTHING_STORED)
 
 
 def open_candles(workspace: Workspace, symbol: str, timeframe: str, outlier_deviations: float = 30.0) -> CandleSeries:

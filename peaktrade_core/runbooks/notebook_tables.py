@@ -7,11 +7,10 @@ everybody else as well.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peaktrade_core.base.question import PASS, Check, worst
+from peaktrade_core.base.question import Check
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.runbooks.notebook import NO_BARS, Session
@@ -22,6 +21,7 @@ from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import smoke_checks, venue_checks
 from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.market import timeframe_seconds
@@ -143,26 +143,6 @@ def session_files(session: Session) -> tuple[Path, Path]:
     """Return the files that a session's evidence rests on: its record and its journal."""
     workspace = session.workspace
     return Registry.of(workspace).path_of(session.record), RunFolder(workspace.runs, session.id).journal
-
-
-def check_table(checks: Sequence[Check], title: str = "Checks") -> Table:
-    """Return answered questions with evidence and what to do, and the result in a sentence below."""
-    rows = [
-        (Cell(wording.MARKS[c.status], TONE_OF[c.status]), c.question, c.evidence, Cell(c.next_step, code=True))
-        for c in checks
-    ]
-    columns = ("Answer", "Question", "Evidence", "What to do")
-    return Table(title, columns, rows, note=_result(checks), empty="Nothing was asked.")
-
-
-def _result(checks: Sequence[Check]) -> Cell:
-    """Return the result of a checklist in a sentence."""
-    status, open_ = worst(checks), sum(c.status != PASS for c in checks)
-    if len(checks) == 1:
-        text = "the answer needs attention" if open_ else "the answer is good"
-    else:
-        text = f"{open_} of {len(checks)} answers need attention" if open_ else f"all {len(checks)} answers are good"
-    return Cell(f"Result: {wording.MARKS[status]}, {text}", TONE_OF[status])
 
 
 def risk_use_table(session: Session) -> Table:

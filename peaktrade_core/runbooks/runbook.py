@@ -25,11 +25,12 @@ from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook, Round
 from peaktrade_core.runbooks.notebook import open_workspace
-from peaktrade_core.runbooks.notebook_tables import check_table, links
+from peaktrade_core.runbooks.notebook_tables import links
 from peaktrade_core.runbooks.parameters import Parameter
 from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
 from peaktrade_core.runbooks.shelf import kind_of
 from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 

@@ -11,19 +11,13 @@ import click
 
 from peaktrade_core.schedule import jobs as jb
 from peaktrade_core.schedule.job_kinds import open_schedule
+from peaktrade_core.schedule.schedule import JobState
 from peaktrade_core.show import wording
-from peaktrade_core.show.output import print_json, print_table
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
+from peaktrade_core.show.terminal import say
+from peaktrade_core.workspace.command import Answer, Part, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
 
-STYLES = {
-    jb.COMPLETED: "green",
-    jb.RUNNING: "blue",
-    "never": "",
-    jb.FAILED: "red",
-    jb.TIMED_OUT: "red",
-    jb.CRASHED: "red",
-}
 ALARM_S = 60  # a worker whose scheduler is gone ends this long after its time limit [s]
 
 
@@ -34,8 +28,8 @@ def schedule() -> None:
 
 @schedule.command()
 @click.option("--once", is_flag=True, help="Work off what is due now and return; for cron or a systemd timer.")
-@workspace_options
-def run(home: str | None, config: str | None, once: bool) -> int:
+@with_workspace
+def run(workspace: Workspace, once: bool) -> int:
     """Do only the jobs, which `peaktrade watch` does, too: what was missed, then whatever becomes due, until Ctrl-C.
 
     Exit code 1 when a job failed.
@@ -43,7 +37,6 @@ def run(home: str | None, config: str | None, once: bool) -> int:
     from peaktrade_core.schedule.schedule import ALONE
     from peaktrade_core.schedule.scheduler import Scheduler, start_job
 
-    workspace = Workspace(home, config)
     plan = open_schedule(workspace)
     if running := plan.runner():
         _tell(f"`{running}` runs the jobs of this workspace already; each period is done once all the same")
@@ -58,121 +51,98 @@ def run(home: str | None, config: str | None, once: bool) -> int:
 
 
 @schedule.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def list_jobs(home: str | None, config: str | None, as_json: bool) -> None:
+@command
+def list_jobs(workspace: Workspace) -> Answer:
     """List the jobs: what each does, when it is due, how it ran last."""
-    states = open_schedule(Workspace(home, config)).states()
-    if as_json:
-        print_json(states)
-        return
-    print_table(
-        ("JOB", "WHEN", "NEXT (UTC)", "LAST", "FOR", "WHAT IT DOES"),
-        (
-            (
-                s.job,
-                s.cron if s.enabled else f"{s.cron} (disabled)",
-                wording.minute(s.next_at),
-                (s.status, STYLES[s.status]),
-                s.last_period or wording.NOTHING,
-                s.purpose,
-            )
-            for s in states
-        ),
-    )
+    states = open_schedule(workspace).states()
+    return Answer(states, JOBS.table("", states, "job when next last period purpose"))
 
 
 @schedule.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def status(home: str | None, config: str | None, as_json: bool) -> int:
+@command
+def status(workspace: Workspace) -> Answer:
     """Show the last run of each job and what is missing; exit code 1 when one failed or is overdue."""
-    plan = open_schedule(Workspace(home, config))
+    plan = open_schedule(workspace)
     states = [state for state in plan.states() if state.enabled]
-    bad = [s for s in states if s.overdue or s.status in (jb.FAILED, jb.TIMED_OUT, jb.CRASHED)]
-    if as_json:
-        print_json(states)
-        return 1 if bad else 0
-    print_table(
-        ("JOB", "LAST", "FOR", "STARTED (UTC)", "TOOK", "LAST GOOD (UTC)", "NOT DONE YET", "MESSAGE"),
-        (
-            (
-                s.job,
-                (s.status, STYLES[s.status]),
-                s.last_period or wording.NOTHING,
-                wording.moment(s.last_at),
-                wording.duration(s.last_seconds),
-                wording.moment(s.done_at),
-                (", ".join(s.missing) + (" overdue" if s.overdue else ""), "red" if s.overdue else ""),
-                s.last_message,
-            )
-            for s in states
-        ),
-        right=("TOOK",),
-    )
+    bad = any(s.overdue or s.status in BAD_ENDS for s in states)
+    shown: list[Part] = [JOBS.table("", states, "job last period started took good missing message")]
     running = plan.runner()
-    click.echo(f"`{running}` runs the jobs" if running else "nothing runs the jobs now: start `peaktrade watch`")
+    shown.append(f"`{running}` runs the jobs" if running else "nothing runs the jobs now: start `peaktrade watch`")
     if any(s.missing for s in states):
-        click.echo("`peaktrade schedule run --once` works off what is not done")
-    return 1 if bad else 0
+        shown.append("`peaktrade schedule run --once` works off what is not done")
+    return Answer(states, shown, code=int(bad))
+
+
+def _missing(state: JobState) -> Cell:
+    """Return the periods that are due and not done."""
+    return Cell(", ".join(state.missing) + " overdue" * state.overdue, BAD if state.overdue else "")
+
+
+BAD_ENDS = (jb.FAILED, jb.TIMED_OUT, jb.CRASHED)
+JOBS = Columns[JobState](
+    job=Column("Job"),
+    when=Column("When", lambda s: s.cron if s.enabled else f"{s.cron} (disabled)", priority=1),
+    next=Column("Next (UTC)", lambda s: wording.minute(s.next_at)),
+    last=Column("Last", lambda s: Cell(s.status, BAD if s.status in BAD_ENDS else GOOD * (s.status == jb.COMPLETED))),
+    period=Column("For", lambda s: s.last_period, priority=1),
+    started=Column("Started (UTC)", lambda s: s.last_at, priority=2),
+    took=Column("Took", lambda s: wording.duration(s.last_seconds), "number", 2),
+    good=Column("Last good (UTC)", lambda s: s.done_at, priority=1),
+    missing=Column("Not done yet", _missing, "words"),
+    message=Column("Message", lambda s: Cell(s.last_message), "words"),
+    purpose=Column("What it does", form="words"),
+)
 
 
 @schedule.command("next")
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def next_runs(home: str | None, config: str | None, limit: int, as_json: bool) -> None:
+@command
+def next_runs(workspace: Workspace, limit: int) -> Answer:
     """Show what is due next, and when: in UTC and in the schedule's own time zone."""
-    plan = open_schedule(Workspace(home, config))
-    coming = plan.coming(limit)
-    if as_json:
-        print_json([{"job": name, "at": at} for name, at in coming])
-        return
-    print_table(
-        ("AT (UTC)", f"AT ({plan.zone.key})", "JOB"),
-        ((wording.minute(at), f"{at.astimezone(plan.zone):%a %Y-%m-%d %H:%M}", name) for name, at in coming),
+    plan = open_schedule(workspace)
+    columns = Columns[tuple[str, datetime]](
+        at=Column("At (UTC)", lambda one: wording.minute(one[1])),
+        local=Column(f"At ({plan.zone.key})", lambda one: f"{one[1].astimezone(plan.zone):%a %Y-%m-%d %H:%M}"),
+        job=Column("Job", lambda one: one[0]),
     )
+    coming = plan.coming(limit)
+    return Answer([{"job": name, "at": at} for name, at in coming], columns.table("", coming))
 
 
 @schedule.command("run-now")
 @click.argument("job")
 @click.option("--period", help="A day or week, 2026-01-04 or 2026-W01, instead of the one that is due.")
 @click.option("--by", default=getpass.getuser, show_default="your login", help="Who you are.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def run_now(home: str | None, config: str | None, job: str, period: str | None, by: str, as_json: bool) -> int:
+@command
+def run_now(workspace: Workspace, job: str, period: str | None, by: str) -> Answer:
     """Run JOB now, for the period that is due at this moment, also when that was done already."""
-    plan = open_schedule(Workspace(home, config))
+    plan = open_schedule(workspace)
     end = plan.work(job, plan.period_named(job, period) if period else plan.period_now(job), by, again=True)
     if end is None:
-        click.echo(f"{job} is running already; `peaktrade schedule status` shows it", err=True)
-        return 1
-    if as_json:
-        print_json(end)
-    else:
-        click.echo(f"{job}: {end.status}, {end.message}")
-    return 0 if end.status == jb.COMPLETED else 1
+        running = f"{job} is running already; `peaktrade schedule status` shows it"
+        return Answer(None, code=1, notes=[running])
+    return Answer(end, f"{job}: {end.status}, {end.message}", code=int(end.status != jb.COMPLETED))
 
 
 @schedule.command(hidden=True)
 @click.argument("job")
 @click.argument("label")
 @click.argument("due_at", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]))
-@workspace_options
-def work(home: str | None, config: str | None, job: str, label: str, due_at: datetime) -> int:
+@with_workspace
+def work(workspace: Workspace, job: str, label: str, due_at: datetime) -> int:
     """Work off one period of a job; what the scheduler starts."""
     from peaktrade_core.schedule.scheduler import BUSY
 
-    plan = open_schedule(Workspace(home, config))
+    plan = open_schedule(workspace)
     if hasattr(signal, "SIGALRM"):  # should our scheduler be killed, nobody else ends us
         signal.alarm(int(plan.job(job).timeout_s) + ALARM_S)
     end = plan.work(job, jb.Period(label, due_at), "schedule")
     if end is None:
         return BUSY
-    click.echo(f"{job} {label}: {end.status}, {end.message}")
+    say(f"{job} {label}: {end.status}, {end.message}")
     return 0 if end.status == jb.COMPLETED else 1
 
 
 def _tell(line: str) -> None:
     """Say what happens, with the time."""
-    click.echo(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}")
+    say(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}")

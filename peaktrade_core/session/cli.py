@@ -1,4 +1,4 @@
-"""``peaktrade session run``, ``list`` and ``show``, and ``peaktrade strategies``."""
+"""``peaktrade session run`` and ``list``, and ``peaktrade strategies``."""
 
 from __future__ import annotations
 
@@ -13,28 +13,26 @@ import click
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.records.registry import Registry
+from peaktrade_core.records.folder import RunFolder, is_id
+from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.columns import RUNS, SESSIONS, figures_of, remarks
 from peaktrade_core.runs.run import item_of, verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.options import decision_options, parse_params
+from peaktrade_core.session.options import decision_options, planned
 from peaktrade_core.session.plan import Desk
-from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.progress import show_progress
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
-from peaktrade_core.show.columns import print_columns
-from peaktrade_core.show.output import print_json, print_pairs, print_table
+from peaktrade_core.show.table import Column, Columns, Table
+from peaktrade_core.show.terminal import say
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.strategies import all_strategies
-from peaktrade_core.workspace.options import workspace_options
+from peaktrade_core.workspace.command import Answer, Part, command, quiet
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 
 if TYPE_CHECKING:
-    from peaktrade_core.records.registry import Query
     from peaktrade_core.session.session import Plan
 
 ABORTED = 130  # exit code
@@ -54,46 +52,31 @@ STATUSES = ("started", "completed", "failed", "aborted", "unreadable")
 @click.option("--dry-run", is_flag=True, help="Check everything and show what would run; write nothing.")
 @click.option("--list-strategies", is_flag=True, help="The same as `peaktrade strategies`.")
 @click.option("--session-id", hidden=True, help="Given by the fleet, which then knows what it started.")
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, nothing else.")
-@workspace_options
+@command
 def run(
-    home: str | None,
-    config: str | None,
-    strategy_module: str | None,
-    params: tuple[str, ...],
-    duration: str | None,
-    pace: str,
-    dry_run: bool,
-    list_strategies: bool,
-    as_json: bool,
-    **options: Any,
-) -> int:
+    workspace: Workspace, duration: str | None, pace: str, dry_run: bool, list_strategies: bool, **options: Any
+) -> Answer:
     """Run one session: strategy, signal, risk, order, fill - journalled, recorded, summed up."""
-    workspace = Workspace(home, config)
-    if strategy_module:
-        load_strategy_module(Path(strategy_module))
     if list_strategies:
-        print_strategies(workspace, as_json)
-        return 0
+        if options["strategy_module"]:
+            load_strategy_module(Path(options["strategy_module"]))
+        return _strategies(workspace)
     if duration is not None:
         options["steps"] = _steps_of(
             duration, options["steps"], options["timeframe"] or workspace.config.session.timeframe
         )
-    plan = plan_session(workspace, params=parse_params(params), pace=_pace(pace), cli_args=_command_line(), **options)
+    plan = planned(workspace, pace=_pace(pace), cli_args=_command_line(), **options)
     if dry_run:
-        _show_plan(plan, as_json)
-        return 0
+        described = {"mode": plan.mode, "env_name": plan.env_name, "config": msgspec.to_builtins(plan.config)}
+        return Answer(described, lambda: _plan(plan))
     for old in recover(workspace):
-        click.echo(f"recovered {old.session_id}: {old.status}", err=True)
+        say(f"recovered {old.session_id}: {old.status}", err=True)
     from peaktrade_core.session.session import run_session
 
-    with show_progress(quiet=as_json) as watch:
+    with show_progress(quiet=quiet()) as watch:
         record = run_session(plan, Desk.of(workspace), watch=watch)
-    if as_json:
-        print_json(record)
-    else:
-        show_summary(workspace, record)
-    return {"completed": 0, "aborted": ABORTED}.get(record.status, 1)
+    code = {"completed": 0, "aborted": ABORTED}.get(record.status, 1)
+    return Answer(record, lambda: ["", *summary(workspace, record)], code=code)
 
 
 def _steps_of(duration: str, steps: int | None, timeframe: str) -> int:
@@ -118,52 +101,42 @@ def _command_line() -> tuple[str, ...]:
     return ("peaktrade", *sys.argv[1:])
 
 
-def _show_plan(plan: Plan, as_json: bool) -> None:
-    """Print what would run."""
-    described = {"mode": plan.mode, "env_name": plan.env_name, "config": msgspec.to_builtins(plan.config)}
-    if as_json:
-        print_json(described)
-        return
+def _plan(plan: Plan) -> Table:
+    """Return what would run."""
     config = plan.config
-    click.echo("Dry run: everything is in order, nothing was written.")
-    print_pairs(
-        {
-            "mode": plan.mode,
-            "environment": plan.env_name,
-            "strategy": f"{config.strategy_name} {config.params}",
-            "market": f"{config.symbol} {config.timeframe} ({config.instrument['kind']})",
-            "feed": config.feed + (f" seed {config.seed}" if config.seed is not None else f" {config.candles or ''}"),
-            "bars": f"{config.warmup_candles} warm-up, then {config.steps or 'all'}",
-            "position": f"{config.position_fraction:.1%} of equity, start balance {config.start_balance:,.2f}",
-            "costs": f"fee {config.fee_bps:g} bps, slippage {config.slippage_bps:g} bps",
-            "limits": ", ".join(f"{name} {value:g}" for name, value in list(config.risk_limits.items())[:6]),
-        }
-    )
+    pairs = {
+        "mode": plan.mode,
+        "environment": plan.env_name,
+        "strategy": f"{config.strategy_name} {config.params}",
+        "market": f"{config.symbol} {config.timeframe} ({config.instrument['kind']})",
+        "feed": config.feed + (f" seed {config.seed}" if config.seed is not None else f" {config.candles or ''}"),
+        "bars": f"{config.warmup_candles} warm-up, then {config.steps or 'all'}",
+        "position": f"{config.position_fraction:.1%} of equity, start balance {config.start_balance:,.2f}",
+        "costs": f"fee {config.fee_bps:g} bps, slippage {config.slippage_bps:g} bps",
+        "limits": ", ".join(f"{name} {value:g}" for name, value in list(config.risk_limits.items())[:6]),
+    }
+    return Table.pairs(pairs, "Dry run: everything is in order, nothing was written.")
 
 
-def show_summary(workspace: Workspace, record: SessionRecord) -> None:
-    """Print the figures that an operator writes down, and what comes next."""
-    from peaktrade_core.records.folder import is_id
+def summary(workspace: Workspace, record: SessionRecord) -> list[Part]:
+    """Return the figures that an operator writes down, and what comes next."""
 
     def known(name: str) -> str:
         return str(record.setting(name) or wording.NOTHING)
 
-    click.echo(f"\nSession {record.session_id}: {verdict_of(run_of(record))}")
-    if record.error:
-        click.echo(f"  {record.error}")
-    print_pairs(
-        {
-            "Mode": f"{record.mode} · {record.env_name or wording.NOTHING}",
-            "Strategy": f"{known('strategy_name')} on {record.symbol or wording.NOTHING} {known('timeframe')}",
-            "Duration": wording.duration(record.duration_seconds),
-            **dict(figures_of(record)),
-        }
-    )
+    pairs = {
+        "Mode": f"{record.mode} · {record.env_name or wording.NOTHING}",
+        "Strategy": f"{known('strategy_name')} on {record.symbol or wording.NOTHING} {known('timeframe')}",
+        "Duration": wording.duration(record.duration_seconds),
+        **({"Error": record.error} if record.error else {}),
+        **dict(figures_of(record)),
+    }
     entry = Registry.of(workspace).find(record.session_id)
-    click.echo(f"\nRecord   {relative_path(entry.path if entry else Registry.of(workspace).path_of(record))}")
+    onward = [f"Record   {relative_path(entry.path if entry else Registry.of(workspace).path_of(record))}"]
     if is_id(record.session_id):  # a foreign id may be no name of a folder
-        click.echo(f"Journal  {relative_path(RunFolder(workspace.runs, record.session_id).journal)}")
-    click.echo(f"Next     peaktrade runbook run post_session_check -p session_id={shlex.quote(record.session_id)}")
+        onward.append(f"Journal  {relative_path(RunFolder(workspace.runs, record.session_id).journal)}")
+    onward.append(f"Next     peaktrade runbook run post_session_check -p session_id={shlex.quote(record.session_id)}")
+    return [Table.pairs(pairs, f"Session {record.session_id}: {verdict_of(run_of(record))}"), *onward]
 
 
 def relative_path(path: Path) -> str:
@@ -189,40 +162,28 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many, newest first.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @filter_options
-@workspace_options
-def list_sessions(home: str | None, config: str | None, as_json: bool, **filters: Any) -> None:
+@command
+def list_sessions(workspace: Workspace, **filters: Any) -> Answer:
     """List sessions, newest first."""
-    workspace = Workspace(home, config)
     recover(workspace)
-    query = query_of(filters)
-    rows = Views.of(workspace).rows(query)
-    if as_json:
-        print_json([item_of(row) for row in rows])
-        return
+    rows = Views.of(workspace).rows(Query(**filters))
     if not rows:
         total = Views.of(workspace).stats().total_sessions
-        click.echo(
-            f"No session matches these filters ({total} in the registry)."
-            if total
-            else "No sessions yet. Run the first with `peaktrade session run`."
-        )
-        return
-    print_columns(RUNS.table("Sessions", rows, SESSIONS))
-    for line in remarks(rows):
-        click.echo(line)
+        none = f"No session matches these filters ({total} in the registry)."
+        return Answer(rows, none if total else "No sessions yet. Run the first with `peaktrade session run`.")
+    return Answer([item_of(row) for row in rows], lambda: [RUNS.table("", rows, SESSIONS), *remarks(rows)])
 
 
-def query_of(filters: dict[str, Any]) -> Query:
-    """Return the filters of a command as a question to the registry."""
-    from peaktrade_core.records.registry import Query
+@click.command()
+@command
+def strategies(workspace: Workspace) -> Answer:
+    """List the strategies and their parameters."""
+    return _strategies(workspace)
 
-    return Query(**filters)
 
-
-def print_strategies(workspace: Workspace, as_json: bool) -> None:
-    """Print every registered strategy with its configured parameters."""
+def _strategies(workspace: Workspace) -> Answer:
+    """Return every registered strategy with its configured parameters."""
     configured = workspace.config.strategy
     found = [
         {
@@ -233,21 +194,12 @@ def print_strategies(workspace: Workspace, as_json: bool) -> None:
         }
         for s in all_strategies()
     ]
-    if as_json:
-        print_json(found)
-        return
-    print_table(
-        ("STRATEGY", "TIER", "PARAMETERS", "WHAT IT DOES"),
-        (
-            (s["name"], s["tier"], ", ".join(f"{k}={v}" for k, v in s["parameters"].items()), s["summary"])
-            for s in found
-        ),
-    )
+    return Answer(found, STRATEGIES.table("", found))
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@workspace_options
-def strategies(home: str | None, config: str | None, as_json: bool) -> None:
-    """List the strategies and their parameters."""
-    print_strategies(Workspace(home, config), as_json)
+STRATEGIES = Columns[dict[str, Any]](
+    strategy=Column("Strategy", lambda s: s["name"]),
+    tier=Column("Tier", lambda s: s["tier"], priority=1),
+    parameters=Column("Parameters", lambda s: ", ".join(f"{k}={v}" for k, v in s["parameters"].items()), "words"),
+    summary=Column("What it does", lambda s: s["summary"], "words"),
+)

@@ -1,13 +1,18 @@
-"""The options that say what decides over which bars: the same for a session and for a backtest."""
+"""The options that say what decides over which bars: the same for a session, a run, a preview and a backtest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
+
+if TYPE_CHECKING:
+    from peaktrade_core.session.session import Plan
 
 
 def decision_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,19 +39,39 @@ def decision_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def planned(workspace: Workspace, *, params: tuple[str, ...], strategy_module: str | None, **options: Any) -> Plan:
+    """Return the plan that the options of :func:`decision_options` describe; a strategy module is loaded before.
+
+    Raises:
+        ConfigError: an option or a parameter is wrong.
+    """
+    from peaktrade_core.session.planning import plan_session
+
+    if strategy_module:
+        load_strategy_module(Path(strategy_module))
+    return plan_session(workspace, params=parse_params(params), **options)
+
+
 def parse_params(given: tuple[str, ...]) -> dict[str, object]:
     """Return ``KEY=VALUE`` texts as parameters; a value is a whole number, a number, a truth value or text.
 
     Raises:
         ConfigError: no equals sign.
     """
-    found: dict[str, object] = {}
+    return {key: _literal(value.strip()) for key, value in texts_of(given)}
+
+
+def texts_of(given: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the key and the value of ``KEY=VALUE`` texts.
+
+    Raises:
+        ConfigError: no equals sign.
+    """
     for text in given:
         key, sign, value = text.partition("=")
         if not sign or not key.strip():
             raise ConfigError(f"parameter {text!r} must be written KEY=VALUE, for example fast=10")
-        found[key.strip()] = _literal(value.strip())
-    return found
+        yield key.strip(), value
 
 
 def _literal(text: str) -> object:

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
-from peaktrade_core.show.output import console
+from peaktrade_core.show.terminal import console, say
 
 if TYPE_CHECKING:
     from peaktrade_core.session.session import Progress
@@ -52,9 +50,9 @@ def _plain_progress() -> Callable[[Progress], None]:
     def watch(now: Progress) -> None:
         tenth = 10 * now.step // now.total if now.total else 0
         if shown[0] < 0:
-            click.echo("warm-up complete", err=True)
+            say("warm-up complete", err=True)
         elif tenth > shown[0]:
-            click.echo(f"  {now.step} of {now.total} bars, equity {now.equity:,.2f}", err=True)
+            say(f"  {now.step} of {now.total} bars, equity {now.equity:,.2f}", err=True)
         shown[0] = max(shown[0], tenth)
 
     return watch

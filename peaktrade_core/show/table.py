@@ -1,7 +1,8 @@
-"""Tables for notebooks: readable as HTML in light and dark, as text in a terminal, escaped in both.
+"""The table: columns are declared once for each kind of thing, a list picks some of them by name.
 
-Colours come with a word and a sign. They are written as ``var(--green, …)``: the page's own where there is one, else a
-tone that reads on white and on black.
+Here is what a table is, and its HTML for notebooks and pages, readable in light and dark; ``terminal`` has its lines for
+a screen. Every text is escaped. Colours come with a word and a sign. They are written as ``var(--green, …)``: the page's
+own where there is one, else a tone that reads on white and on black.
 """
 
 from __future__ import annotations
@@ -9,8 +10,14 @@ from __future__ import annotations
 import html
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from operator import attrgetter
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+from peaktrade_core.show import wording
+from peaktrade_core.show.wording import inert
 
 T = TypeVar("T")
 Form = Literal["whole", "number", "words"]
@@ -59,13 +66,14 @@ class Column(NamedTuple, Generic[T]):
 
     Attributes:
         title: its heading, as a notebook shows it; empty: no heading.
-        value: what stands in its cell for one thing: a text, a figure as it is written, or a :class:`Cell`.
+        value: what stands in its cell for one thing: a text, a figure as it is written, or a :class:`Cell`; without it
+            the thing's attribute that has the column's name.
         form: ``whole`` is never broken (ids, states, times), ``number`` neither and stands to the right, ``words`` fold.
         priority: 0 always stays; where a screen is too narrow the highest goes first.
     """
 
     title: str
-    value: Callable[[T], object] = str
+    value: Callable[[T], object] | None = None
     form: Form = "whole"
     priority: int = 0
 
@@ -84,41 +92,54 @@ class Columns(Generic[T]):
         *,
         note: str | Cell = "",
         empty: str = "Nothing to show.",
+        more: Iterable[Sequence[object]] = (),
         **titles: str,
     ) -> Table:
         """Return things as a table with the columns ``names`` (separated by blanks; all without), in that order.
 
         Args:
+            more: rows that are no such thing, below the others.
             titles: other headings than the declared ones, by name of the column.
         """
         picked = [(name, self._columns[name]) for name in names.split() or self._columns]
-        rows = ([column.value(thing) for _, column in picked] for thing in things)
-        heads = [titles.get(name, column.title) for name, column in picked]
-        numbers = [n for n, (_, column) in enumerate(picked) if column.form == "number"]
-        return Table(title, heads, rows, numbers=numbers, note=note, empty=empty)
+        columns = [column._replace(title=titles.get(name, column.title)) for name, column in picked]
+        values = [column.value or attrgetter(name) for name, column in picked]
+        rows = ([_written(value(thing)) for value in values] for thing in things)
+        return Table(title, columns, chain(rows, more), note=note, empty=empty)
 
 
 class Table:
     """A table with a title; shown by whatever displays it.
 
     Attributes:
-        title, columns, rows: what it says; numbers: which columns are aligned to the right.
+        title, columns, rows: what it says; columns are headings or whole columns, rows are their cells.
+        forms, priorities: of the columns, as :class:`Column` has them; numbers: which stand to the right.
         note: a sentence below it; empty: what to say when there are no rows.
     """
 
     def __init__(
         self,
         title: str,
-        columns: Sequence[str],
+        columns: Sequence[str | Column[Any]],
         rows: Iterable[Sequence[object]],
         *,
         numbers: Iterable[int] = (),
         note: str | Cell = "",
         empty: str = "Nothing to show.",
     ) -> None:
-        self.title, self.columns, self.note, self.empty = title, tuple(columns), note, empty
-        self.rows = [tuple(value if isinstance(value, Cell) else Cell(str(value)) for value in row) for row in rows]
-        self.numbers = frozenset(numbers)
+        self.title, self.note, self.empty = inert(title), _cell(note), inert(empty)
+        self.rows = [tuple(map(_cell, row)) for row in rows]
+        right = set(numbers)
+        given: list[Column[Any]] = [one if isinstance(one, Column) else Column(one, form="words") for one in columns]
+        self.columns = tuple(inert(column.title) for column in given)
+        self.forms = tuple("number" if n in right else column.form for n, column in enumerate(given))
+        self.priorities = tuple(column.priority for column in given)
+        self.numbers = frozenset(n for n, form in enumerate(self.forms) if form == "number")
+
+    @classmethod
+    def pairs(cls, pairs: Mapping[str, object], title: str = "", **options: Any) -> Table:
+        """Return names and values below each other."""
+        return cls(title, (Column(""), Column("", form="words")), pairs.items(), **options)
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook or page; every text is escaped."""
@@ -130,7 +151,7 @@ class Table:
             f'<th scope="col"{self._align(n)}>{html.escape(name)}</th>' for n, name in enumerate(self.columns)
         )
         body = "".join(f"<tr>{self._cells(row)}</tr>\n" for row in self.rows)
-        note = f'<p class="pt-note">{_html(self.note)}</p>' if self.note else ""
+        note = f'<p class="pt-note">{_html(self.note)}</p>' if self.note.text else ""
         kind = "pt-table" if any(self.columns) else "pt-table pt-pairs"
         heads = f"<thead><tr>{head}</tr></thead>\n" if any(self.columns) else ""
         return f'<table class="{kind}">{caption}{heads}<tbody>\n{body}</tbody></table>{note}'
@@ -138,14 +159,24 @@ class Table:
     def __repr__(self) -> str:
         if not self.rows:
             return f"{self.title}\n{self.empty}"
-        lines = [tuple(_flat(str(cell)) for cell in row) for row in self.rows]
+        lines = [tuple(_flat(cell.text) for cell in row) for row in self.rows]
         if any(self.columns):
             lines.insert(0, self.columns)
         widths = [max(len(line[n]) for line in lines) for n in range(len(self.columns))]
         text = "\n".join(
             "  ".join(self._pad(n, cell, widths[n]) for n, cell in enumerate(line)).rstrip() for line in lines
         )
-        return f"{self.title}\n{text}" + (f"\n{self.note}" if self.note else "")
+        return f"{self.title}\n{text}" + (f"\n{self.note}" if self.note.text else "")
+
+    def markdown(self) -> str:
+        """Return the rows as a markdown table, or what is said where there are none; without the title."""
+        if not self.rows:
+            return markdown_cell(self.empty)
+        rule = ["---:" if form == "number" else "---" for form in self.forms]
+        rows = [[markdown_cell(text) for text in row] for row in (self.columns, *self.rows)]
+        lines = [f"| {' | '.join(row)} |" for row in rows]
+        table = "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
+        return table + (f"\n\n{markdown_cell(self.note)}" if self.note.text else "")
 
     def _cells(self, row: Sequence[Cell]) -> str:
         """Return the cells of a row as HTML."""
@@ -173,9 +204,13 @@ def _line(text: str) -> str:
     return f'<span class="pt-line" style="{style}">{html.escape(text)}</span>'
 
 
-def _html(value: object) -> str:
-    """Return a cell or text as HTML: escaped, toned, linked, commands set apart."""
-    cell = value if isinstance(value, Cell) else Cell(str(value))
+def _cell(value: object) -> Cell:
+    """Return what stands in a cell, with nothing in it that acts on who shows it."""
+    return value._replace(text=inert(value.text)) if isinstance(value, Cell) else Cell(inert(str(value)))
+
+
+def _html(cell: Cell) -> str:
+    """Return a cell as HTML: escaped, toned, linked, commands set apart."""
     text = html.escape(cell.text)
     if "/" in text and " " not in text:  # a path may break at its separators
         text = text.replace("/", "/<wbr>").replace("_", "_<wbr>")
@@ -189,6 +224,25 @@ def _html(value: object) -> str:
         return text
     style = _TONES[cell.tone] + ("white-space:nowrap" if len(cell.text) <= _VERDICT else "overflow-wrap:break-word")
     return f'<span class="pt-{cell.tone}" style="{style}">{text}</span>'
+
+
+def markdown_cell(value: object) -> str:
+    """Return text on one line that cannot break a markdown table or smuggle HTML in; commands stay in backticks."""
+    flat = inert(" ".join(str(value).split())).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return flat if isinstance(value, Cell) and value.code else flat.replace("`", "'")
+
+
+def _written(value: object) -> object:
+    """Return a value as it is written in a cell."""
+    if value is None or value == "":
+        return wording.NOTHING
+    if isinstance(value, datetime):
+        return wording.moment(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return wording.count(value)
+    return ", ".join(value) if isinstance(value, (list, tuple)) and not isinstance(value, Cell) else value
 
 
 def _flat(text: str) -> str:

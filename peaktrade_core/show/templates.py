@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.show import wording
+from peaktrade_core.show.table import markdown_cell
 
 
 def css() -> Markup:
@@ -17,10 +18,9 @@ def css() -> Markup:
     return Markup((share_dir() / "templates" / "reports" / "report.css").read_text())  # noqa: S704  (no text of others)
 
 
-def _cell(value: object) -> str:
-    """Return text that cannot break a markdown table or smuggle HTML in."""
-    flat = " ".join(str(value).split())
-    return flat.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("`", "'")
+def inert_value(value: object) -> object:
+    """Return a value as a template may write it: texts of others without control characters."""
+    return wording.inert(value) if type(value) is str else value
 
 
 def compile_templates() -> None:
@@ -36,13 +36,14 @@ def templates() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(share_dir() / "templates" / "reports"),
         autoescape=jinja2.select_autoescape(["html.j2", "html"]),
         undefined=jinja2.StrictUndefined,
+        finalize=inert_value,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {
         "badge": wording.badge,
-        "cell": _cell,
+        "cell": markdown_cell,
         "duration": wording.duration,
         "mark": lambda status: wording.MARKS.get(status, status),
         "moment": wording.moment,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from peaktrade_core.base.clock import Clock
+from peaktrade_core.show.table import Column, Columns
+from peaktrade_core.show.wording import percent
 
 if TYPE_CHECKING:
     from peaktrade_core.venue.client import VenueClient
@@ -78,6 +80,18 @@ class MarketFacts(msgspec.Struct, frozen=True, kw_only=True):
     min_notional: float | None
     maker: float | None
     taker: float | None
+
+
+MARKETS = Columns[MarketFacts](
+    symbol=Column("Symbol"),
+    kind=Column("Kind"),
+    open=Column("Open", lambda m: m.active),
+    tick=Column("Tick", form="number"),
+    lot=Column("Lot", form="number"),
+    smallest=Column("Smallest order", lambda m: m.min_qty and f"{m.min_qty:.10f}".rstrip("0").rstrip("."), "number"),
+    maker=Column("Maker", lambda m: percent(m.maker), "number", 1),
+    taker=Column("Taker", lambda m: percent(m.taker), "number", 1),
+)
 
 
 def inspect_venue(client: VenueClient, clock: Clock) -> VenueFacts:

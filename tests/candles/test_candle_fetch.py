@@ -251,4 +251,4 @@ def test_the_command_tells_retries_and_ends_with_eight_when_they_fail(venue: Loo
 def test_a_time_that_is_none_is_a_wrong_option(venue: LoopbackVenue, peaktrade, text: str) -> None:
     ended = peaktrade("exchange", "fetch", "BTC/EUR", "--since", text)
     assert ended.code == 2
-    assert "is no time; write 2026-01-01" in ended.stderr
+    assert "is not a time; write 2026-01-01" in ended.stderr

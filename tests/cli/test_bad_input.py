@@ -223,7 +223,7 @@ def test_an_unknown_session_is_said_with_the_next_step(peaktrade: Command, sessi
 
 def test_an_error_that_nobody_foresaw_is_one_line_and_the_trace_on_request(peaktrade: Command, home: Path) -> None:
     broken = home / "broken.py"
-    broken.write_text("import peaktrade_core.session.cli as b\nb.plan_session = lambda *a, **k: 1 / 0\n")
+    broken.write_text("import peaktrade_core.session.cli as b\nb.recover = lambda *a, **k: 1 / 0\n")
     ended = peaktrade("session", "run", "--strategy-module", broken)
     assert ended.code == 1
     assert ended.stderr.startswith("error: ZeroDivisionError: division by zero (in <lambda>, ")

@@ -65,8 +65,8 @@ def test_session_charts_hold_every_bar_and_every_fill(workspace: Workspace, run_
     html = shown(workspace, "session_curves", record.session_id)
     fills = [event for event in Views.of(workspace).events(record.session_id) if isinstance(event, Fill)]
     assert fills
-    assert html.count('<use href="#mark-buy"') == sum(fill.qty > 0 for fill in fills)
-    assert html.count('<use href="#mark-sell"') == sum(fill.qty < 0 for fill in fills)
+    assert html.count("<title>buy ") == sum(fill.qty > 0 for fill in fills)
+    assert html.count("<title>sell ") == sum(fill.qty < 0 for fill in fills)
     columns = [found.split(",") for found in re.findall(r'data-y="([^"]+)"', html)]
     assert [len(column) for column in columns] == [300] * 4
     assert float(columns[0][-1]) == pytest.approx(record.metric("equity_end"))

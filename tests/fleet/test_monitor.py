@@ -12,8 +12,6 @@ from peaktrade_core.fleet.monitor import Follower, line_of
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.columns import print_columns
-from peaktrade_core.show.table import BAD, Cell, Table
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.workspace.workspace import Workspace
 from tests.fleet.conftest import wait_until
@@ -111,13 +109,3 @@ def test_follow_ends_with_its_run_or_with_ctrl_c(workspace: Workspace, launch: C
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert rest[-1]["type"] == "end"
     assert rest[-1]["status"] == "aborted"
-
-
-def test_a_long_table_stays_in_its_columns(capsys) -> None:
-    rows = [("a", Cell("died", BAD), "+1.00"), ("longer", "ok", "−10.00")]
-    print_columns(Table("", ("Run", "State", "PnL"), rows, numbers=(2,)))
-    assert capsys.readouterr().out.splitlines() == [
-        "RUN     STATE     PNL",
-        "a       died    +1.00",
-        "longer  ok     −10.00",
-    ]

@@ -147,7 +147,7 @@ def test_a_foreign_record_can_be_shown_by_the_command(peaktrade: Callable[..., A
     _write(records / "20250601T100000_live_session_paper_old_1.json", {**OLD, **FOREIGN[case]})
     shown = peaktrade("session", "show", "latest")
     assert shown.code == 0, shown.stderr
-    assert "CHECK" in shown.stdout
+    assert "QUESTION" in shown.stdout
 
 
 def test_not_a_number_of_an_older_writer_is_null(

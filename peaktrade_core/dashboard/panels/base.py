@@ -22,6 +22,7 @@ from peaktrade_core.runs.run import name_of, verdict_of
 from peaktrade_core.runs.views import Look, Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.drawing import times_of
+from peaktrade_core.show.templates import inert_value
 from peaktrade_core.workspace.workspace import Workspace
 
 CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configuration that the server was given
@@ -190,6 +191,7 @@ def _templates() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(share_dir() / "templates" / "voila" / "panels"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=inert_value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -1,0 +1,311 @@
+"""What a terminal shows: tables that fit its width, texts in the characters it has, JSON that any program reads.
+
+A table never breaks an id and never cuts a sentence. Where it is too wide, empty columns go first, then those of the
+highest priority number, and what is said about that stands below it; sentences fold, and where even that does not fit
+they stand below their row. Into a file or pipe a row is one line, unless ``COLUMNS`` names a width.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import sys
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+import msgspec
+
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.show.wording import inert
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+COLOURS = {GOOD: "green", MID: "yellow", BAD: "red"}
+_PLAIN = {
+    "✓": "v", "✕": "x", "▲": "!", "●": "*", "⊘": "/", "✅": "v", "→": "->", "…": "...", "–": "-", "—": "-", "−": "-",
+    "·": "|", "×": "x", "≥": ">=", "≤": "<=", "’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "€": "EUR", "Σ": "sum",
+    "°": "deg", "▼": "v", "▽": "v", "\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ", "│": "|", "─": "-",
+    "■": "#", "◔": "o", "⚠": "!",
+}  # fmt: skip
+_BELOW = "    "  # before what stands below its row
+_NARROWEST = 16  # characters of a column of sentences
+_GAP = 2  # blanks between columns
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")  # JSON itself escapes the others
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console of rich, for bars and screens that move."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def speak_plainly() -> None:
+    """Let standard output and error replace the signs that they cannot encode, whoever writes there."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and not _is_unicode(stream.encoding or "ascii"):
+            stream.reconfigure(errors="peaktrade")
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print text of any origin: control characters inert, signs that the terminal lacks replaced."""
+    _write(inert(text), err=err)
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON; NaN becomes null, what the terminal cannot encode is escaped."""
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=os.fspath), indent=2).decode()
+    encoding = sys.stdout.encoding or "ascii"
+    if not text.isascii():
+        text = _UNSAFE.sub(_escaped, text)
+        if not _is_unicode(encoding):
+            text = "".join(c if c.isascii() else "".join(map(_escape, _units(c))) for c in text)
+    click.echo(text)
+
+
+def print_table(table: Table, *, err: bool = False) -> None:
+    """Print a table as wide as the terminal."""
+    stream = sys.stderr if err else sys.stdout
+    _write("\n".join(lines_of(table, screen_width(), stream.encoding or "ascii")), err=err)
+
+
+def screen_width() -> int | None:
+    """Return how many characters a line of standard output holds; None for a file or pipe, where no line ends."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdigit() and int(named) > 0:
+        return int(named)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def plain(text: str, encoding: str) -> str:
+    """Return text in the characters of an encoding: known signs by others that say the same, the rest without accents."""
+    if text.isascii() or _is_unicode(encoding):
+        return text
+    return "".join(_nearest(c, encoding) for c in text)
+
+
+def lines_of(table: Table, width: int | None, encoding: str = "utf-8") -> list[str]:
+    """Return a table as lines of at most ``width`` characters; only a single word may be longer.
+
+    Args:
+        width: of the screen; None where it is endless.
+        encoding: of the terminal, whose signs are used.
+    """
+    title = [click.style(plain(table.title, encoding), bold=True)] if table.title else []
+    if not table.rows:
+        return [*title, *(_folded(plain(table.empty, encoding), width) if table.empty else [])]
+    rows = [[_prepared(cell, encoding) for cell in row] for row in table.rows]
+    is_pairs = len(table.columns) == 2 and not any(table.columns)
+    body = _pairs(rows, width) if is_pairs else _laid_out(table, rows, width, encoding)
+    note = plain(table.note.text, encoding)
+    return [*title, *body, *(_folded(note, width) if note else [])]
+
+
+class _Text(NamedTuple):
+    """A cell as it is printed: its lines, and the colour of all of them."""
+
+    lines: list[str]
+    colour: str | None
+
+    @property
+    def words(self) -> list[str]:
+        return [word for line in self.lines for word in line.split()]
+
+
+class _Layout(NamedTuple):
+    """Which columns stand side by side and how wide, and which below their row."""
+
+    widths: dict[int, int]
+    below: list[int]
+    gone: list[int]
+
+
+def _laid_out(table: Table, rows: list[list[_Text]], width: int | None, encoding: str) -> list[str]:
+    """Return rows below their titles."""
+    titles = [plain(title, encoding).upper() for title in table.columns]
+    layout = _layout(table, titles, rows, width)
+    head = _side_by_side(table, {n: [titles[n]] for n in layout.widths}, layout.widths, dict.fromkeys(layout.widths))
+    lines = [click.style(line, bold=True) for line in head]
+    for row in rows:
+        cells = {n: _fold(row[n].lines, size) for n, size in layout.widths.items()}
+        lines += _side_by_side(table, cells, layout.widths, {n: row[n].colour for n in layout.widths})
+        for n in layout.below:
+            text = " ".join(row[n].words)
+            said = f"{titles[n].lower()}: {text}" if titles[n] else text
+            lines += [_coloured(line, row[n].colour) for line in _folded(said, width, _BELOW)] if text else []
+    hidden = [titles[n] for n in layout.gone if any(row[n].words for row in rows)]
+    if hidden:
+        lines += _folded(f"(too narrow for {', '.join(hidden)}: a wider window or --json shows them)", width)
+    return lines
+
+
+def _layout(table: Table, titles: Sequence[str], rows: list[list[_Text]], width: int | None) -> _Layout:
+    """Return how the columns fit: all of them, fewer, or the longest below their rows."""
+    natural = [
+        max(_width(title), *(_width(line) for row in rows for line in row[n].lines)) for n, title in enumerate(titles)
+    ]
+    if width is None:
+        return _Layout(dict(enumerate(natural)), [], [])
+    least = list(natural)
+    for n, form in enumerate(table.forms):
+        if form == "words":
+            longest = max((_width(word) for row in rows for word in row[n].words), default=0)
+            least[n] = min(natural[n], max(_width(titles[n]), longest, _NARROWEST))
+    kept, below, gone = list(range(len(titles))), list[int](), list[int]()
+
+    def too_wide() -> bool:
+        return sum(least[n] for n in kept) + _GAP * (len(kept) - 1) > width
+
+    empty = [n for n in kept if not any(row[n].words for row in rows)]
+    optional = sorted((n for n in kept if table.priorities[n]), key=lambda n: (-table.priorities[n], -n))
+    for n in (*empty, *(n for n in optional if n not in empty)):
+        if too_wide() and len(kept) > 1:
+            kept.remove(n)
+            gone.append(n)
+    sentences = sorted((n for n in kept[1:] if table.forms[n] == "words"), key=lambda n: -least[n])
+    for n in (*sentences, *(n for n in reversed(kept[1:]) if n not in sentences)):
+        if too_wide():
+            kept.remove(n)
+            below.append(n)
+    return _Layout(_shared({n: (least[n], natural[n]) for n in kept}, width), sorted(below), sorted(gone))
+
+
+def _shared(columns: dict[int, tuple[int, int]], width: int) -> dict[int, int]:
+    """Return the width of each column: at least its first figure, at most its second, the rest shared fairly."""
+    widths = {n: least for n, (least, _) in columns.items()}
+    spare = width - sum(widths.values()) - _GAP * (len(columns) - 1)
+    wanting = sorted((most - least, n) for n, (least, most) in columns.items() if most > least)
+    for place, (wanted, n) in enumerate(wanting):
+        more = max(0, min(wanted, spare // (len(wanting) - place)))
+        widths[n] += more
+        spare -= more
+    return widths
+
+
+def _side_by_side(
+    table: Table, cells: dict[int, list[str]], widths: dict[int, int], colours: dict[int, str | None]
+) -> list[str]:
+    """Return cells beside each other, as many lines as the longest has."""
+    lines = []
+    for part in range(max(len(cell) for cell in cells.values())):
+        line, blank = "", 0
+        for n, width in widths.items():
+            text = cells[n][part] if part < len(cells[n]) else ""
+            room = max(0, width - _width(text))
+            before = blank + (room if table.forms[n] == "number" else 0)
+            blank = _GAP + (0 if table.forms[n] == "number" else room)
+            if text:
+                line += " " * before + _coloured(text, colours[n])
+            else:
+                blank += before
+        lines.append(line)
+    return lines
+
+
+def _pairs(rows: list[list[_Text]], width: int | None) -> list[str]:
+    """Return names and values below each other, values that are too long folded beside their name."""
+    names = [" ".join(row[0].lines) for row in rows]
+    most = max(map(_width, names))
+    room = None if width is None else width - most - 4
+    lines = []
+    for name, (_, value) in zip(names, rows, strict=True):
+        first, indent = f"  {name}{' ' * (most - _width(name))}  ", " " * (most + 4)
+        if room is not None and any(_width(word) > room for word in value.words):
+            lines += [
+                f"  {name}",
+                *(_coloured(line, value.colour) for line in _folded(" ".join(value.words), width, _BELOW)),
+            ]
+            continue
+        for number, line in enumerate(_fold(value.lines, room) or [""]):
+            lines.append(((indent if number else first) + _coloured(line, value.colour)).rstrip())
+    return lines
+
+
+def _prepared(cell: Cell, encoding: str) -> _Text:
+    """Return a cell in the characters of a terminal."""
+    text = plain(cell.text, encoding).replace("\t", " ")
+    return _Text(text.split("\n"), COLOURS.get(cell.tone))
+
+
+def _fold(lines: Sequence[str], width: int | None) -> list[str]:
+    """Return lines of at most so many characters, folded between words."""
+    return [part for line in lines for part in _folded(line, width)]
+
+
+def _folded(text: str, width: int | None, indent: str = "") -> list[str]:
+    """Return text folded between words, each line after an indent."""
+    if width is None or len(indent) + _width(text) <= width:
+        return [indent + text]
+    return textwrap.wrap(
+        text, max(width, len(indent) + 1), initial_indent=indent, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _width(text: str) -> int:
+    """Return how many places text takes on a screen."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
+
+
+def _coloured(text: str, colour: str | None) -> str:
+    return click.style(text, fg=colour) if colour and text else text
+
+
+def _write(text: str, *, err: bool = False) -> None:
+    """Print text in the characters that the stream has."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(plain(text, stream.encoding or "ascii"), err=err, nl=not text.endswith("\n"))
+
+
+def _nearest(sign: str, encoding: str) -> str:
+    """Return a sign, or what comes nearest to it in an encoding."""
+    for candidate in (sign, _PLAIN.get(sign), *_without_accents(sign)):
+        try:
+            if candidate:
+                candidate.encode(encoding)
+                return candidate
+        except (UnicodeEncodeError, LookupError):
+            continue
+    return "?"
+
+
+def _without_accents(sign: str) -> Iterable[str]:
+    yield "".join(c for c in unicodedata.normalize("NFKD", sign) if not unicodedata.combining(c))
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    """Answer the codec that met signs which it cannot encode."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_nearest(c, error.encoding) for c in error.object[error.start : error.end]), error.end
+
+
+def _is_unicode(encoding: str) -> bool:
+    return encoding.lower().replace("-", "").replace("_", "").startswith("utf")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _escape(ord(found[0]))
+
+
+def _escape(code: int) -> str:
+    return f"\\u{code:04x}"
+
+
+def _units(sign: str) -> Iterable[int]:
+    """Return the UTF-16 units of a character, in which JSON escapes it."""
+    units = sign.encode("utf-16-be", "surrogatepass")
+    return (int.from_bytes(units[n : n + 2]) for n in range(0, len(units), 2))
+
+
+codecs.register_error("peaktrade", _replaced)

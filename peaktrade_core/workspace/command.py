@@ -1,0 +1,110 @@
+"""A command: it opens the workspace, returns a value and never prints its result.
+
+Here is what all of them share: ``--home`` and ``--config``, ``--json``, printing what came out for people or programs,
+and the exit code. A command that shows something while it works says it with :func:`tell`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from peaktrade_core.show.table import Table
+from peaktrade_core.show.terminal import print_json, print_table, say
+from peaktrade_core.workspace.workspace import Workspace
+
+F = TypeVar("F", bound=Callable[..., Any])
+Part = Table | str
+Shown = Part | Sequence[Part]
+_AS_JSON = "peaktrade.as_json"
+
+
+class Answer:
+    """What came out of a command.
+
+    Attributes:
+        value: what ``--json`` prints.
+        shown: what people see: a table, text, or several below each other; a function of it where it takes work.
+        code: the exit code.
+        notes: sentences for stderr, with ``--json`` too.
+    """
+
+    def __init__(
+        self, value: object, shown: Shown | Callable[[], Shown] = (), code: int = 0, notes: Sequence[str] = ()
+    ) -> None:
+        self.value, self.shown, self.code, self.notes = value, shown, code, notes
+
+    def give(self, *, as_json: bool) -> int:
+        """Print it for people or as JSON and return the exit code."""
+        if as_json:
+            print_json(self.value)
+        else:
+            _show(self.shown() if callable(self.shown) else self.shown)
+        for note in self.notes:
+            say(note, err=True)
+        return self.code
+
+
+def _show(shown: Shown) -> None:
+    """Print the parts; a table that something follows ends with an empty line."""
+    parts = [shown] if isinstance(shown, (Table, str)) else list(shown)
+    for number, part in enumerate(parts):
+        if isinstance(part, Table):
+            print_table(part)
+            if number + 1 < len(parts):
+                say("")
+        else:
+            say(part)
+
+
+def workspace_options(function: F) -> F:
+    """Add ``--home`` and ``--config`` to a function, which receives them as ``home`` and ``config``."""
+    function = click.option(
+        "--home",
+        metavar="DIR",
+        help="Workspace; else PEAKTRADE_HOME, else the nearest folder upwards with a configuration.",
+    )(function)
+    return click.option(
+        "--config", metavar="FILE", help="Configuration file; else config/config.toml of the workspace."
+    )(function)
+
+
+def with_workspace(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Open the workspace that ``--home`` and ``--config`` name and give it to the function first."""
+
+    @wraps(function)
+    def opened(*args: Any, home: str | None, config: str | None, **options: Any) -> Any:
+        return function(Workspace(home, config), *args, **options)
+
+    return workspace_options(opened)
+
+
+def answers(function: Callable[..., Answer | None]) -> Callable[..., int]:
+    """Add ``--json`` to a function and print what it returns, if anything; the result is the exit code."""
+
+    @wraps(function)
+    def answered(*args: Any, as_json: bool, **options: Any) -> int:
+        click.get_current_context().meta[_AS_JSON] = as_json
+        found = function(*args, **options)
+        return 0 if found is None else found.give(as_json=as_json)
+
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else.")(answered)
+
+
+def command(function: Callable[..., Answer | None]) -> Callable[..., Any]:
+    """Make a function of a workspace and its own options a command: what it returns is printed, its code the exit code."""
+    return with_workspace(answers(function))
+
+
+def quiet() -> bool:
+    """Return whether this command was asked for JSON, so that nothing else may be printed."""
+    return bool(click.get_current_context().meta.get(_AS_JSON))
+
+
+def tell(text: str, *, err: bool = False) -> None:
+    """Say something while a command works; with ``--json`` nothing."""
+    if not quiet():
+        say(text, err=err)
