@@ -8,7 +8,7 @@ import click
 
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import FAIL, worst
-from peaktrade_core.control.gates import GATES, GateResult, gate_results, run_gates
+from peaktrade_core.control.gates import GATE_WORDS, GATES, GateResult, gate_results, run_gates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.checklist import CHECKS
@@ -16,10 +16,9 @@ from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns
 from peaktrade_core.workspace.command import Answer, Part, answers, command, quiet, tell, workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
-MARKS = {"pass": "PASS", "fail": "FAIL", "unknown": "UNKNOWN"}
 GATE_RESULTS = Columns[GateResult](
     gate=Column("Gate"),
-    status=Column("Status", lambda one: Cell(MARKS[one.status], TONE_OF.get(one.status, ""))),
+    status=Column("Status", lambda one: Cell(GATE_WORDS[one.status], TONE_OF.get(one.status, ""))),
     known=Column("Known from", lambda one: one.text, "words"),
     step=Column("Next step", lambda one: Cell(one.next_step), "words"),
 )

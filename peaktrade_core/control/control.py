@@ -13,13 +13,12 @@ import msgspec
 from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, PASS, WORDS, Check
-from peaktrade_core.control.gates import GateResult, gate_results
+from peaktrade_core.control.gates import GATE_WORDS, GateResult, gate_results
 from peaktrade_core.control.routine import TOLD, evidence_today, routine
 from peaktrade_core.control.status import Whole, status_lines, whole
 from peaktrade_core.runbooks.index import EvidenceRow
 from peaktrade_core.workspace.workspace import Workspace
 
-GATE_WORDS = {**WORDS, PASS: "PASS"}
 MONITOR, FIX, ESCALATE = "monitor", "fix required", "escalate to the owner"
 GOVERNANCE = "L4"  # a failure there is no matter of the shift alone
 

@@ -21,12 +21,13 @@ import msgspec
 from peaktrade_core.base.checkout import broken_links, documents, git_commit, is_checkout, sources_digest
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, Status, worst
+from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WORDS, Status, worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.live_lock import lock_checks
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
+GATE_WORDS = {**WORDS, PASS: "PASS"}
 RESULTS = Path(".cache") / "gates.json"
 Command = tuple[str, ...]
 

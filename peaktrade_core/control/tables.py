@@ -8,12 +8,12 @@ from peaktrade_core.base.question import FAIL, PASS, WARN, WORDS, Check, Status,
 from peaktrade_core.control.audit import audit_checks
 from peaktrade_core.control.control import (
     FIX,
-    GATE_WORDS,
     MONITOR,
     ControlCenter,
     control_center,
     operator_output,
 )
+from peaktrade_core.control.gates import GATE_WORDS
 from peaktrade_core.control.live_lock import lock_checks
 from peaktrade_core.control.status import SIGNS, whole
 from peaktrade_core.runbooks.book import EvidenceBook

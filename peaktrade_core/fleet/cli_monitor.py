@@ -52,11 +52,9 @@ def overview(workspace: Workspace, only_active: bool, include_inactive: bool, ma
     status = whole.whole(workspace)
     items = [item_of(run) for run in found.runs]
     value = {"at": found.at, "totals": found.totals, "runs": items, "status": status}
-    told: list[Part] = [*whole.status_lines(status), ""]
-    if not found.runs:
-        none = "No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one."
-        return Answer(value, [*told, none])
-    return Answer(value, [*told, RUNS.table("", found.runs, RUNNING), *remarks(found.runs), _summed(found.totals)])
+    none = "No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one."
+    runs = [RUNS.table("", found.runs, RUNNING), *remarks(found.runs), _summed(found.totals)] if found.runs else [none]
+    return Answer(value, lambda: [*whole.status_lines(status), "", *runs])
 
 
 def _summed(totals: watching.Totals) -> str:

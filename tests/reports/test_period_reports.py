@@ -131,7 +131,7 @@ def test_the_escalation_path_is_evaluated(
     assert (found["in_a_row"], found["failed"]) == (in_a_row, failed)
 
 
-@pytest.mark.parametrize(("drawdown", "status"), [(0.0499, PASS), (0.05, WARN), (0.10, WARN), (0.101, FAIL)])
+@pytest.mark.parametrize(("drawdown", "status"), [(0.0499, PASS), (0.05, WARN), (0.0999, WARN), (0.10, FAIL)])
 def test_drawdown_is_escalated_at_five_and_ten_percent(
     workspace: Workspace, template: SessionRecord, drawdown: float, status: str
 ) -> None:
