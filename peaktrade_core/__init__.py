@@ -22,9 +22,6 @@ _HOMES = {
         open_control_center operator_text routine_answers status_answers workspace_state""",
     "dashboard.watching.checks": "dashboard_checks",
     "dashboard.watching.probe": "look_at_dashboard",
-    "incidents.divergence": """
-        divergence_causes divergence_costs divergence_figure divergence_resume divergence_summary
-        divergence_trades open_divergence""",
     "drills.board": "drill_checks drill_ended drill_files open_drill open_drill_board start_drill",
     "drills.tables": """
         drill_coverage drill_events drill_expected drill_list drill_log drill_phases drill_state drill_story
@@ -32,9 +29,6 @@ _HOMES = {
     "incidents.escalation": "ask_escalation carry_out monitoring_checks path_checks",
     "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
     "fleet.during_session": "watched_table",
-    "incidents.case": """
-        Case case_checks case_confirm case_decision case_evidence case_files case_hold case_incident case_others
-        case_resume case_summary case_tree case_venue open_case""",
     "incidents.report": """
         incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
         incident_summary incident_timeline incident_times open_incident""",

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from peaktrade_core.runbooks.runbook import Runbook
 
 RUNBOOKS = {
+    "incident_data_gap": "incidents.runbook:IncidentRunbook",
+    "incident_exchange_error": "incidents.runbook:IncidentRunbook",
+    "incident_failed_session": "incidents.runbook:IncidentRunbook",
+    "incident_pnl_divergence": "incidents.divergence:DivergenceRunbook",
+    "incident_risk_limit": "incidents.runbook:IncidentRunbook",
     "kill_switch": "desk.kill_switch:KillSwitchRunbook",
     "live_start": "control.live_start:LiveStartRunbook",
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",

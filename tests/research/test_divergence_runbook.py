@@ -10,16 +10,8 @@ import pytest
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.incidents.book import IncidentBook
-from peaktrade_core.incidents.case import case_checks
-from peaktrade_core.incidents.divergence import (
-    DivergenceCase,
-    divergence_causes,
-    divergence_costs,
-    divergence_resume,
-    divergence_summary,
-    divergence_trades,
-    open_divergence,
-)
+from peaktrade_core.incidents.divergence import DivergenceRunbook
+from peaktrade_core.runbooks.runbook import begin
 from peaktrade_core.runbooks.runbooks import run_runbook
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
@@ -40,46 +32,55 @@ def costly(
     return record.session_id
 
 
-def fresh(workspace: Workspace, **more: Any) -> DivergenceCase:
-    return open_divergence(Workspace(workspace.home), **more)
+def fresh(workspace: Workspace, **more: Any) -> DivergenceRunbook:
+    found: DivergenceRunbook = begin("incident_pnl_divergence", Workspace(workspace.home), operator="Ada", **more)
+    return found
+
+
+def statuses(runbook: DivergenceRunbook, step: str) -> dict[str, str]:
+    found = runbook.round.record.step(step)
+    return {check.id: check.status for check in found.checks} if found else {}
 
 
 def test_it_tells_a_divergence_from_none(workspace: Workspace, costly: str, run_shadow: Callable[..., Any]) -> None:
-    case = fresh(workspace, session_id=costly)
-    assert case.finding is not None
-    assert (case.finding.severity, case.finding.branch.key) == ("medium", "slippage")  # type: ignore[union-attr]
-    assert [check.status for check in case_checks(case)] == ["warn"]
+    runbook = fresh(workspace, session_id=costly)
+    finding = runbook.case.finding
+    assert finding is not None
+    assert (finding.severity, finding.branch.key) == ("medium", "slippage")  # type: ignore[union-attr]
+    runbook.diagnosis()
+    assert list(statuses(runbook, "diagnosis").values()) == ["warn"]
     workspace = Workspace(workspace.home)
     from peaktrade_core.session.session import run_session
 
     sound = run_session(plan_session(workspace, **LIVELY), Desk.of(workspace))
     none = fresh(workspace, session_id=sound.session_id)
-    assert none.finding is None
-    assert [check.status for check in case_checks(none)] == ["pass"]
-    again = {check.id: check.status for check in divergence_resume(case)}
+    assert none.case.finding is None
+    none.diagnosis()
+    assert list(statuses(none, "diagnosis").values()) == ["pass"]
+    again = {check.id: check.status for check in runbook.conditions()}
     assert again == dict.fromkeys(("cause", "realistic", "repeatable", "state"), "pass")  # a sound session came since
 
 
 def test_the_conditions_ask_for_a_sound_session(workspace: Workspace, costly: str) -> None:
-    found = {check.id: check.status for check in divergence_resume(fresh(workspace, session_id=costly))}
+    found = {check.id: check.status for check in fresh(workspace, session_id=costly).conditions()}
     assert found == {"cause": "pass", "realistic": "fail", "repeatable": "pass", "state": "pass"}
 
 
 def test_what_it_shows_adds_up_to_the_cent(workspace: Workspace, costly: str) -> None:
-    case = fresh(workspace, session_id=costly)
-    rows = [[str(cell) for cell in row] for row in divergence_causes(case).rows]
+    runbook = fresh(workspace, session_id=costly)
+    rows = [[str(cell) for cell in row] for row in runbook.causes().rows]
     amounts = [Decimal(row[1].replace("−", "-").replace("+", "").replace(",", "")) for row in rows]
-    assert sum(amounts[:-1]) == amounts[-1] == round(case.found.whole, 2)
-    assert "slippage" in repr(divergence_summary(case))
-    assert "trades differ" in repr(divergence_trades(case))
-    assert "40.00" in repr(divergence_costs(case))
+    assert sum(amounts[:-1]) == amounts[-1] == round(runbook.case.found.whole, 2)
+    assert "slippage" in repr(runbook.summary())
+    assert "trades differ" in repr(runbook.trades())
+    assert "40.00" in repr(runbook.costs())
 
 
 def test_the_threshold_decides_what_is_an_incident(workspace: Workspace, costly: str) -> None:
-    assert fresh(workspace, session_id=costly, threshold_pct=1000.0).finding is None
+    assert fresh(workspace, session_id=costly, threshold_pct=1000.0).case.finding is None
     for wrong in (0.0, -1.0, 1001.0, float("nan")):
         with pytest.raises(ConfigError, match="threshold_pct"):
-            fresh(workspace, session_id=costly, threshold_pct=wrong)
+            assert fresh(workspace, session_id=costly, threshold_pct=wrong).case
 
 
 def test_without_a_person_it_opens_an_incident_with_what_it_found(workspace: Workspace, costly: str) -> None:

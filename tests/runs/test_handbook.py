@@ -47,7 +47,7 @@ def test_every_part_is_used_and_every_part_that_is_used_is_there() -> None:
     assert {way.authority for kind in BOOK.kind.values() for way in kind.way.values()} <= set(AUTHORITIES)
     assert [kind for kind in BOOK.kind if kind not in KINDS] == []
     asked = [
-        re.findall(r"case_confirm\(runbook, case, \\\"(\w+)\\\"\)", path.read_text())
+        re.findall(r"rb\.confirmed\(\\\"(\w+)\\\"\)", path.read_text())
         for path in sorted((REPO / "notebooks" / "runbooks").glob("incident_*.ipynb"))
     ]
     assert {key for keys in asked for key in keys} == set(BOOK.confirm)
