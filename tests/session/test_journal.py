@@ -94,7 +94,7 @@ def test_a_broken_journal_fails_the_check_and_the_command_still_answers(
     assert (found.status, f"{path}, line 6: " in found.evidence) == ("fail", True)
     assert found.next_step.startswith("Restore the run folder")
     shown = peaktrade("session", "show", "latest")
-    assert (shown.code, "Is the journal whole, from start to end?" in shown.stdout) == (0, True)
+    assert (shown.code, "✕ fail  Is the journal whole" in shown.stdout) == (0, True)
 
 
 def test_a_second_writer_is_refused(small: Path) -> None:
