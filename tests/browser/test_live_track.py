@@ -85,7 +85,7 @@ def test_narrow_screens_do_not_scroll_sideways(browser: Browser, dashboard: Dash
     watched = Watched(browser, viewport={"width": width, "height": height})
     page = watched.open(dashboard.url)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    figure = page.locator("tr[data-session] [data-figure=realized_pnl]").first.bounding_box()
+    figure = page.locator("tr[data-session] [data-figure=total_pnl]").first.bounding_box()
     assert figure is not None
     assert figure["x"] + figure["width"] <= width
     watched.context.close()
