@@ -142,8 +142,21 @@ def _unexpected(error: Exception) -> str:
     )
 
 
+def as_text(argument: str) -> str:
+    """Return an argument as text that can be written down, whatever bytes the terminal sent.
+
+    Bytes that are not UTF-8 are read as Latin-1, in which every byte is a letter: no umlaut may keep the kill switch from
+    engaging. An argument that names a file stays as it is.
+    """
+    if not any("\ud800" <= sign <= "\udfff" for sign in argument) or os.path.lexists(argument.rpartition("=")[2]):
+        return argument
+    return os.fsencode(argument).decode("latin-1")
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    if args is None:
+        args = sys.argv[1:] = [as_text(argument) for argument in sys.argv[1:]]
     speak_plainly()
     try:
         code = cli.main(args, prog_name="peaktrade", standalone_mode=False)

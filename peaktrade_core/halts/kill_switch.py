@@ -95,7 +95,7 @@ class KillSwitch:
 
         Raises:
             ConfigError: no name, no reason, or no such state.
-            EnvironmentFault: it is engaged, but something could not be written; says what.
+            EnvironmentFault: something could not be written; says what, and whether it is engaged all the same.
         """
         _who(by, reason)
         if state not in STATES[1:]:
@@ -103,9 +103,11 @@ class KillSwitch:
         try:
             self._states.set(GLOBAL, state, by=by, reason=reason, now=self._clock.now())
         except EnvironmentFault as error:
-            raise EnvironmentFault(
-                f"the kill switch is {self._states.read(GLOBAL).state} for every session, but {error}"
-            ) from error
+            now = self._states.read(GLOBAL).state
+            stands = (
+                "NOT ENGAGED, trading goes on" if now == STATES[0] else f"the kill switch is {now} for every session"
+            )
+            raise EnvironmentFault(f"{stands}, but {error}" if now != STATES[0] else f"{stands}: {error}") from error
         return self.status()
 
     def request_release(self, by: str, reason: str) -> KillSwitchStatus:
