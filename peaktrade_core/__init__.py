@@ -14,8 +14,6 @@ from typing import Any
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 _HOMES = {
-    "alerts.alert_handling": """
-        alert_checks alert_desk_checks alerts_table evaluate_rules handle_alert meanings_table open_alerts""",
     "workspace.workspace": "Workspace",
     "control.tables": """
         audit_answers evidence_index_table gate_answers layer_answers layer_table lock_answers
