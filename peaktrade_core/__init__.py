@@ -24,9 +24,7 @@ _HOMES = {
     "drills.tables": """
         drill_coverage drill_events drill_expected drill_list drill_log drill_phases drill_state drill_story
         drill_summary""",
-    "incidents.escalation": "ask_escalation carry_out monitoring_checks path_checks",
     "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
-    "fleet.during_session": "watched_table",
     "incidents.report": """
         incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
         incident_summary incident_timeline incident_times open_incident""",
@@ -57,9 +55,9 @@ _HOMES = {
     "dashboard.watching.walkthrough_checks": """
         walk_agreement_checks walk_failure_checks walk_pre_checks walk_report_checks walk_setup_checks
         walk_start_checks""",
-    "dashboard.watching.watch": "export_checks newest_session round_checks source_checks watching_checks",
+    "dashboard.watching.watch": "export_checks newest_session source_checks watching_checks",
     "dashboard.watching.export": "export_snapshot exported_files",
-    "dashboard.watching.tables": "dashboard_answers next_round series_checks tile_table watched_runs",
+    "dashboard.watching.tables": "dashboard_answers series_checks tile_table",
     "session.planning": "plan_session",
 }
 """The public names, by the module below this package that holds them."""

@@ -17,6 +17,7 @@ RUNBOOKS = {
     "incident_risk_limit": "incidents.runbook:IncidentRunbook",
     "kill_switch": "desk.kill_switch:KillSwitchRunbook",
     "live_start": "control.live_start:LiveStartRunbook",
+    "monitoring_round": "dashboard.watching.monitoring_round:MonitoringRunbook",
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",
     "session_run": "desk.session_run:SessionRunbook",

@@ -1,4 +1,4 @@
-"""What the runbooks of watching show: the runs, the tile of the dashboard and what it means, warning signs of a series.
+"""What the runbooks of watching show: the tile of the dashboard and what it means, warning signs of a series.
 
 The figures are those of the read side, which page, API and command line show as well.
 """
@@ -6,13 +6,10 @@ The figures are those of the read side, which page, API and command line show as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
-from peaktrade_core.base.clock import local
 from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.dashboard.watching.probe import Seen, seen_rows
 from peaktrade_core.dashboard.watching.watch import recent_evidence
-from peaktrade_core.fleet.during_session import Watched, watch_runs
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.columns import state_cell
 from peaktrade_core.runs.questions import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
@@ -30,18 +27,6 @@ _STATUS_MEANS = {
 }
 SWING = 3.0  # how many times as large as the others' median a PnL may be before it is odd
 LONG_BARS = 500
-
-
-def watched_runs(workspace: Workspace, run_id: str = "") -> list[Watched]:
-    """Return the runs of a round: the named one, else what runs, else the newest session."""
-    return watch_runs(Views.of(workspace), run_id)
-
-
-def next_round(workspace: Workspace, every_minutes: int) -> Table:
-    """Return when the next round is due."""
-    at = Views.of(workspace).now() + timedelta(minutes=every_minutes)
-    rows = [("UTC", f"{at:%H:%M}"), ("Europe/Berlin", local(at)[11:16])]
-    return Table(f"The next round is due in {every_minutes} minutes", ("", ""), rows)
 
 
 def dashboard_answers(seen: Seen) -> Table:

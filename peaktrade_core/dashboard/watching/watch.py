@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,6 @@ from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import WARN, Check, Found, answers, question
 from peaktrade_core.dashboard.snapshot import Snapshot, take
-from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.questions import account, halts, kill_switch
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
@@ -28,49 +26,13 @@ from peaktrade_core.session.questions import live
 from peaktrade_core.workspace.workspace import Workspace
 
 DESK = (runs, watcher, alerts, kill_switch, halts, account, live)  # what changes while sessions run
-LONGEST_GAP = timedelta(minutes=30)  # between two rounds
 SNAPSHOT = "status_snapshot.json"
-_ROUND = "monitoring_round"
 _FIRST = "Nothing is shown before something ran: `peaktrade session run` starts the first session."
 
 
 def watching_checks(workspace: Workspace) -> list[Check]:
     """Return whether the desk is watched: runs, watcher, alerts, kill switch, halts, account, and that live stays locked."""
     return workspace.ask(DESK)
-
-
-def round_checks(workspace: Workspace, evidence_id: str) -> list[Check]:
-    """Return whether the round before this one was at most half an hour ago, while something has been running.
-
-    Args:
-        workspace: whose evidence tells; evidence_id: of this round, which does not count.
-    """
-    return answers((cadence,), Round(workspace, evidence_id))
-
-
-class Round(NamedTuple):
-    """A monitoring round that is being made."""
-
-    workspace: Workspace
-    evidence_id: str
-
-
-@question(
-    "cadence",
-    "Was the last round at most 30 minutes ago, while something runs?",
-    "Look every 15 to 30 minutes while something runs; write down why the gap was longer.",
-    otherwise=WARN,
-)
-def cadence(this: Round) -> Found:
-    """Look for the round before this one."""
-    now = Views.of(this.workspace).now()
-    running = [run.started_at for run in Fleet.of(this.workspace).active() if run.started_at]
-    earlier = [one for one in recent_evidence(this.workspace, _ROUND) if one.evidence_id != this.evidence_id]
-    last = max((one.began_at for one in earlier), default=None)
-    since = max((at for at in (last, min(running, default=None)) if at), default=None)
-    late = bool(running) and since is not None and now - since > LONGEST_GAP
-    told = f"last round {iso(last)}" if last else "no round before this one"
-    return not late, told if running else f"{told}; nothing runs"
 
 
 def recent_evidence(workspace: Workspace, runbook: str = "", limit: int = 200) -> list[Evidence]:
