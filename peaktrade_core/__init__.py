@@ -24,7 +24,6 @@ _HOMES = {
     "drills.tables": """
         drill_coverage drill_events drill_expected drill_list drill_log drill_phases drill_state drill_story
         drill_summary""",
-    "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
     "incidents.report": """
         incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
         incident_summary incident_timeline incident_times open_incident""",

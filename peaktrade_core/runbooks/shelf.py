@@ -20,6 +20,7 @@ RUNBOOKS = {
     "monitoring_round": "dashboard.watching.monitoring_round:MonitoringRunbook",
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",
+    "session_explorer": "dashboard.watching.explorer:SessionExplorerRunbook",
     "session_run": "desk.session_run:SessionRunbook",
     "testnet_run": "desk.session_run:TestnetRunbook",
 }

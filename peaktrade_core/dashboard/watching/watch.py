@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +18,11 @@ from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import WARN, Check, Found, answers, question
 from peaktrade_core.dashboard.snapshot import Snapshot, take
+from peaktrade_core.dashboard.watching.probe import Seen, look_at_dashboard
 from peaktrade_core.halts.questions import account, halts, kill_switch
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.questions import runs
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
@@ -33,6 +36,15 @@ _FIRST = "Nothing is shown before something ran: `peaktrade session run` starts 
 def watching_checks(workspace: Workspace) -> list[Check]:
     """Return whether the desk is watched: runs, watcher, alerts, kill switch, halts, account, and that live stays locked."""
     return workspace.ask(DESK)
+
+
+class DashboardRunbook(Runbook):
+    """A runbook that looks at the dashboard from outside, over HTTP, as its viewers do."""
+
+    @cached_property
+    def seen(self) -> Seen:
+        """What was seen of the dashboard, and of the page of the session that the runbook is about; it is asked once."""
+        return look_at_dashboard(self.workspace, self.given.dashboard, self.round.record.subject)
 
 
 def recent_evidence(workspace: Workspace, runbook: str = "", limit: int = 200) -> list[Evidence]:
