@@ -38,7 +38,7 @@ _HOMES = {
         risk_use_table runbook_index session_checks session_files session_summary sessions_table smoke_test
         statistics_table venue_readiness""",
     "show.checklist": "check_table",
-    "dashboard.watching.pages": "agreement_checks page_checks read_only_checks",
+    "dashboard.watching.pages": "agreement_checks page_checks",
     "reports.period_tables": """
         open_day open_week period_alerts period_attention period_carried period_denials period_failures
         period_figure period_halts period_overview period_results period_sessions""",
@@ -54,9 +54,7 @@ _HOMES = {
     "dashboard.watching.walkthrough_checks": """
         walk_agreement_checks walk_failure_checks walk_pre_checks walk_report_checks walk_setup_checks
         walk_start_checks""",
-    "dashboard.watching.watch": "export_checks newest_session source_checks watching_checks",
-    "dashboard.watching.export": "export_snapshot exported_files",
-    "dashboard.watching.tables": "dashboard_answers series_checks tile_table",
+    "dashboard.watching.live_track_watch": "tile_table",
     "session.planning": "plan_session",
 }
 """The public names, by the module below this package that holds them."""

@@ -19,8 +19,8 @@ from peaktrade_core.alerts.facts import Finding
 from peaktrade_core.alerts.rules import AnyRule, Drawdown, FailedInRow, FailedSession
 from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.question import WARN, Found, check, question
-from peaktrade_core.dashboard.watching.tables import tile_table
-from peaktrade_core.dashboard.watching.watch import recent_evidence, watching_checks
+from peaktrade_core.dashboard.watching.live_track_watch import tile_table
+from peaktrade_core.dashboard.watching.watch import DESK, recent_evidence
 from peaktrade_core.fleet.during_session import Watched, during_checks, watch_runs, watched_table
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.scope import STATES
@@ -124,7 +124,7 @@ class MonitoringRunbook(Runbook):
 
     def desk(self) -> Table:
         """Record whether the desk is watched between two rounds, and whether the last one was at most half an hour ago."""
-        return self.check("desk", "Is the desk watched?", [*watching_checks(self.workspace), cadence(self)])
+        return self.check("desk", "Is the desk watched?", [*self.workspace.ask(DESK), cadence(self)])
 
     def sessions(self) -> Table:
         """Record the answered checklist of the runs."""

@@ -13,8 +13,8 @@ import pytest
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, StepOpenError
 from peaktrade_core.base.question import Check
+from peaktrade_core.dashboard.watching.live_track_watch import tile_table
 from peaktrade_core.dashboard.watching.monitoring_round import MonitoringRunbook, cadence, escalation
-from peaktrade_core.dashboard.watching.tables import series_checks, tile_table
 from peaktrade_core.fleet.during_session import Watched, during_checks, watch_runs
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
@@ -139,7 +139,9 @@ def test_one_failed_is_to_investigate_two_to_pause_and_a_good_one_ends_the_serie
     run_failing()
     found = escalation(workspace, [])
     assert (found.level, found.scopes) == ("pause", ("shadow.fragile-for-watch.BTC-EUR",))
-    signs = by_id(series_checks(workspace))
+    runbook = begin_runbook("live_track_watch", workspace, operator="Ada")
+    runbook.signs()
+    signs = by_id(runbook.round.record.step("signs").checks)
     assert (signs["in_a_row"].status, signs["untreated"].status) == ("pass", "warn")
 
 
