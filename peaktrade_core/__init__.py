@@ -14,8 +14,6 @@ from typing import Any
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 _HOMES = {
-    "alerts.alert_handling": """
-        alert_checks alert_desk_checks alerts_table evaluate_rules handle_alert meanings_table open_alerts""",
     "workspace.workspace": "Workspace",
     "control.tables": """
         audit_answers evidence_index_table gate_answers layer_answers layer_table lock_answers
@@ -26,9 +24,6 @@ _HOMES = {
     "drills.tables": """
         drill_coverage drill_events drill_expected drill_list drill_log drill_phases drill_state drill_story
         drill_summary""",
-    "incidents.escalation": "ask_escalation carry_out monitoring_checks path_checks",
-    "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
-    "fleet.during_session": "watched_table",
     "incidents.report": """
         incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
         incident_summary incident_timeline incident_times open_incident""",
@@ -43,7 +38,7 @@ _HOMES = {
         risk_use_table runbook_index session_checks session_files session_summary sessions_table smoke_test
         statistics_table venue_readiness""",
     "show.checklist": "check_table",
-    "dashboard.watching.pages": "agreement_checks page_checks read_only_checks",
+    "dashboard.watching.pages": "agreement_checks page_checks",
     "reports.period_tables": """
         open_day open_week period_alerts period_attention period_carried period_denials period_failures
         period_figure period_halts period_overview period_results period_sessions""",
@@ -59,9 +54,7 @@ _HOMES = {
     "dashboard.watching.walkthrough_checks": """
         walk_agreement_checks walk_failure_checks walk_pre_checks walk_report_checks walk_setup_checks
         walk_start_checks""",
-    "dashboard.watching.watch": "export_checks newest_session round_checks source_checks watching_checks",
-    "dashboard.watching.export": "export_snapshot exported_files",
-    "dashboard.watching.tables": "dashboard_answers next_round series_checks tile_table watched_runs",
+    "dashboard.watching.live_track_watch": "tile_table",
     "session.planning": "plan_session",
 }
 """The public names, by the module below this package that holds them."""

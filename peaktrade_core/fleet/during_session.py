@@ -9,7 +9,6 @@ Source: operator workflow 3.3, 4.1, 4.2 and 6.3; live-track monitoring 12a.5.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 from peaktrade_core.base.errors import PeaktradeError
@@ -24,10 +23,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading.events import Failure, Halt, Notice
 
-LOOK_BACK = timedelta(hours=24)  # failed sessions that are older were treated or are no series
 LONG_BARS = 500  # a session of so many bars without any order is odd
-GO_ON, INVESTIGATE, REVIEW, PAUSE = "go_on", "investigate", "review", "pause"
-LEVELS = (GO_ON, INVESTIGATE, REVIEW, PAUSE)
 
 
 class Watched(NamedTuple):

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from peaktrade_core.runbooks.runbook import Runbook
 
 RUNBOOKS = {
+    "alert_handling": "alerts.alert_handling:AlertHandlingRunbook",
     "incident_data_gap": "incidents.runbook:IncidentRunbook",
     "incident_exchange_error": "incidents.runbook:IncidentRunbook",
     "incident_failed_session": "incidents.runbook:IncidentRunbook",
@@ -16,10 +17,14 @@ RUNBOOKS = {
     "incident_risk_limit": "incidents.runbook:IncidentRunbook",
     "kill_switch": "desk.kill_switch:KillSwitchRunbook",
     "live_start": "control.live_start:LiveStartRunbook",
+    "live_track_watch": "dashboard.watching.live_track_watch:LiveTrackRunbook",
+    "monitoring_round": "dashboard.watching.monitoring_round:MonitoringRunbook",
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",
+    "session_explorer": "dashboard.watching.explorer:SessionExplorerRunbook",
     "session_run": "desk.session_run:SessionRunbook",
     "testnet_run": "desk.session_run:TestnetRunbook",
+    "watch_only": "dashboard.watching.watch_only:WatchOnlyRunbook",
 }
 
 

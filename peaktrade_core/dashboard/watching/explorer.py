@@ -1,4 +1,4 @@
-"""What the session explorer shows: sessions under filters, figures over them, one session's settings and how to repeat it.
+"""The session explorer: sessions under filters, figures over them, one session's settings and how to repeat it.
 
 The filters are those of the dashboard's address, so that notebook, page and command line list the same.
 """
@@ -6,13 +6,26 @@ The filters are those of the dashboard's address, so that notebook, page and com
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from peaktrade_core.base.question import WARN, Check, check
+from peaktrade_core.base.question import WARN, check
 from peaktrade_core.dashboard.panels.filters import Filters, read_filters
+from peaktrade_core.dashboard.watching.pages import agreement_checks
+from peaktrade_core.dashboard.watching.watch import DashboardRunbook
 from peaktrade_core.records.registry import Query
-from peaktrade_core.runbooks.notebook import Session
+from peaktrade_core.runbooks.notebook import Session, open_session
+from peaktrade_core.runbooks.notebook_tables import (
+    evidence_table,
+    links,
+    session_checks,
+    session_files,
+    session_summary,
+)
+from peaktrade_core.runbooks.runbook import Prompt
 from peaktrade_core.runs.columns import RUNS, SESSIONS
 from peaktrade_core.runs.sums import Stats
 from peaktrade_core.runs.views import Views
@@ -28,43 +41,137 @@ _FLAGS = ("symbol", "timeframe", "feed", "seed", "candles", "steps", "warmup_can
           "start_balance")  # fmt: skip
 
 
-def explore_sessions(workspace: Workspace, mode: str = ANY, status: str = ANY, limit: int = 20) -> Table:
-    """Return the sessions under filters, with the address and the command that show the same.
+class SessionExplorerRunbook(DashboardRunbook):
+    """Find a session by mode and status, see it whole, and check it against its journal and the dashboard."""
 
-    Raises:
-        UnknownNameError: no such mode or status.
-    """
-    chosen = _filters(mode, status)._replace(limit=limit)
-    flags = "".join(f" --{k} {v}" for k, v in (("mode", chosen.mode), ("status", chosen.status)) if v)
-    rows = Views.of(workspace).rows(chosen.query(Views.of(workspace).now()))
-    total = Views.of(workspace).count(Query(mode=chosen.mode, status=chosen.status))
-    note = f"{len(rows)} of {total}. On the dashboard: {chosen._replace(limit=50).link()} In a terminal: " + (
-        f"peaktrade session list{flags} --limit {limit}"
-    )
-    empty = "No session passes the filters. Take them off: mode and status any."
-    return RUNS.table("Sessions", rows, SESSIONS, note=note, empty=empty)
+    @classmethod
+    def about(cls, workspace: Workspace, given: SimpleNamespace) -> str:
+        """Return the session that is meant."""
+        return Views.of(workspace).resolve(given.session_id)
 
+    @cached_property
+    def session(self) -> Session:
+        """The session."""
+        return open_session(self.workspace, self.round.record.subject)
 
-def _filters(mode: str, status: str) -> Filters:
-    """Return the dashboard's filters for two choices."""
-    given = [f"{name}={value}" for name, value in (("mode", mode), ("status", status)) if value not in ("", ANY)]
-    return read_filters("&".join(given))
+    def listed(self) -> Table:
+        """Return the sessions under the filters, with the address and the command that show the same.
 
+        Raises:
+            UnknownNameError: no such mode or status.
+        """
+        views, chosen, limit = Views.of(self.workspace), self._filters(), self.given.limit
+        flags = "".join(f" --{k} {v}" for k, v in (("mode", chosen.mode), ("status", chosen.status)) if v)
+        rows = views.rows(chosen._replace(limit=limit).query(views.now()))
+        total = views.count(Query(mode=chosen.mode, status=chosen.status))
+        note = f"{len(rows)} of {total}. On the dashboard: {chosen._replace(limit=50).link()} In a terminal: " + (
+            f"peaktrade session list{flags} --limit {limit}"
+        )
+        empty = "No session passes the filters. Take them off: mode and status any."
+        return RUNS.table("Sessions", rows, SESSIONS, note=note, empty=empty)
 
-def figures_table(workspace: Workspace, mode: str = ANY, status: str = ANY) -> Table:
-    """Return figures over all sessions that pass the filters, as ``/api/live_sessions/stats`` tells them."""
-    chosen = _filters(mode, status)
-    stats = Views.of(workspace).stats(Query(mode=chosen.mode, status=chosen.status))
-    rows = [
-        ("Sessions", wording.count(stats.total_sessions)),
-        ("By mode", _counted(stats.by_mode)),
-        ("By status", _counted(stats.by_status)),
-        (wording.TOTAL, _each(stats, "total_pnl")),
-        (wording.REALIZED, _each(stats, "realized_pnl")),
-        ("Average drawdown", wording.percent(stats.avg_drawdown)),
-    ]
-    link = chosen.link().removeprefix("/")
-    return Table("Figures", ("", ""), rows, note=f"The same for programs: /api/live_sessions/stats{link}")
+    def figures(self) -> Table:
+        """Return figures over all sessions that pass the filters, as ``/api/live_sessions/stats`` tells them."""
+        chosen = self._filters()
+        stats = Views.of(self.workspace).stats(Query(mode=chosen.mode, status=chosen.status))
+        rows = [
+            ("Sessions", wording.count(stats.total_sessions)),
+            ("By mode", _counted(stats.by_mode)),
+            ("By status", _counted(stats.by_status)),
+            (wording.TOTAL, _each(stats, "total_pnl")),
+            (wording.REALIZED, _each(stats, "realized_pnl")),
+            ("Average drawdown", wording.percent(stats.avg_drawdown)),
+        ]
+        link = chosen.link().removeprefix("/")
+        return Table("Figures", ("", ""), rows, note=f"The same for programs: /api/live_sessions/stats{link}")
+
+    def summary(self) -> Table:
+        """Return the session's figures, as report and dashboard show them."""
+        return session_summary(self.session)
+
+    def settings(self) -> Table:
+        """Return the session's configuration as it was recorded, and the command that repeats it."""
+        record = self.session.record
+        rows = [(name, _shown(value)) for name, value in record.config.items() if value not in (None, "", [], {})]
+        rows += [("environment", record.env_name or wording.NOTHING), ("tier", record.strategy_tier or wording.NOTHING)]
+        again = Cell(f"Again, from a terminal: `{repeat_command(record)}`", code=True)
+        return Table("Configuration, as it was recorded", ("", ""), rows, note=again)
+
+    def complete(self) -> Table:
+        """Record whether the record holds all that a review needs: metadata, times, error, repeatable settings."""
+        record = self.session.record
+        lacking = [
+            name
+            for name, value in (
+                ("mode", record.mode),
+                ("env_name", record.env_name),
+                ("symbol", record.symbol),
+                ("started_at", record.started_at),
+                ("finished_at", record.finished_at or record.status == "started"),
+                ("metrics", record.metrics or record.status == "started"),
+                ("error", record.error or record.status != "failed"),
+            )
+            if not value
+        ]
+        settings = _missing(record)
+        step = "An older or foreign writer made the record; what it lacks cannot be reviewed."
+        found = [
+            check(
+                "metadata",
+                "Are the record's metadata complete: environment, times, result, error?",
+                not lacking,
+                "complete" if not lacking else f"missing: {', '.join(lacking)}",
+                step,
+                otherwise=WARN,
+            ),
+            check(
+                "repeatable",
+                "Does the record hold what a repetition needs?",
+                not settings,
+                "strategy, market, data, size, costs and limits" if not settings else f"missing: {', '.join(settings)}",
+                step,
+                otherwise=WARN,
+            ),
+            check(
+                "not_live",
+                "Is it a session of shadow or testnet?",
+                record.mode != "live",
+                record.mode or "unknown",
+                "peaktrade writes no live session: find out who did, and open an incident.",
+            ),
+        ]
+        return self.check("detail", "Is the record complete?", found)
+
+    def order(self) -> Table:
+        """Record the post-session checklist of the session."""
+        return self.check("order", "Is it in order?", session_checks(self.session))
+
+    def agrees(self) -> Table:
+        """Record whether the dashboard says of the sessions what the registry says."""
+        found = agreement_checks(self.workspace, self.seen, self.session.id)
+        return self.check("agree", "Does the dashboard show the same?", found)
+
+    def evidence(self) -> Table:
+        """Return the files that hold the session."""
+        return evidence_table(self.session)
+
+    def noted(self) -> Prompt | Table:
+        """Ask whether what is not in order is written down, unless all is."""
+        text = "Is the result noted, and an incident open for what is not in order?"
+        return self.confirm("noted", text, about="order")
+
+    def files(self) -> Sequence[Path]:
+        """Return the session's record and journal."""
+        return session_files(self.session)
+
+    def links(self, *names: str) -> Table:
+        """Return where to go on with the session."""
+        return links(*names, session=self.session)
+
+    def _filters(self) -> Filters:
+        """Return the dashboard's filters for what was chosen."""
+        chosen = (("mode", self.given.mode), ("status", self.given.status))
+        return read_filters("&".join(f"{name}={value}" for name, value in chosen if value not in ("", ANY)))
 
 
 def _each(stats: Stats, name: str) -> str:
@@ -77,15 +184,6 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none"
 
 
-def settings_table(session: Session) -> Table:
-    """Return a session's configuration as it was recorded, and the command that repeats it."""
-    record = session.record
-    rows = [(name, _shown(value)) for name, value in record.config.items() if value not in (None, "", [], {})]
-    rows += [("environment", record.env_name or wording.NOTHING), ("tier", record.strategy_tier or wording.NOTHING)]
-    again = Cell(f"Again, from a terminal: `{repeat_command(record)}`", code=True)
-    return Table("Configuration, as it was recorded", ("", ""), rows, note=again)
-
-
 def _shown(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(
@@ -94,8 +192,8 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def missing_settings(record: SessionRecord) -> list[str]:
-    """Return what a record lacks for its session to be repeated; empty when it can be."""
+def _missing(record: SessionRecord) -> list[str]:
+    """Return what a record lacks for its session to be repeated."""
     lacking = [name for name in NEEDED if record.setting(name) is None]
     if record.setting("seed") is None and not record.setting("data_sha256"):
         lacking.append("seed or data_sha256")
@@ -119,48 +217,3 @@ def repeat_command(record: SessionRecord) -> str:
     for key, value in params.items() if isinstance(params, Mapping) else ():
         given += ["--param", f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"]
     return shlex.join(given)
-
-
-def detail_checks(session: Session) -> list[Check]:
-    """Return whether a session's record holds all that a review needs: metadata, times, error, repeatable settings."""
-    record = session.record
-    lacking = [
-        name
-        for name, value in (
-            ("mode", record.mode),
-            ("env_name", record.env_name),
-            ("symbol", record.symbol),
-            ("started_at", record.started_at),
-            ("finished_at", record.finished_at or record.status == "started"),
-            ("metrics", record.metrics or record.status == "started"),
-            ("error", record.error or record.status != "failed"),
-        )
-        if not value
-    ]
-    settings = missing_settings(record)
-    step = "An older or foreign writer made the record; what it lacks cannot be reviewed."
-    return [
-        check(
-            "metadata",
-            "Are the record's metadata complete: environment, times, result, error?",
-            not lacking,
-            "complete" if not lacking else f"missing: {', '.join(lacking)}",
-            step,
-            otherwise=WARN,
-        ),
-        check(
-            "repeatable",
-            "Does the record hold what a repetition needs?",
-            not settings,
-            "strategy, market, data, size, costs and limits" if not settings else f"missing: {', '.join(settings)}",
-            step,
-            otherwise=WARN,
-        ),
-        check(
-            "not_live",
-            "Is it a session of shadow or testnet?",
-            record.mode != "live",
-            record.mode or "unknown",
-            "peaktrade writes no live session: find out who did, and open an incident.",
-        ),
-    ]

@@ -1,6 +1,6 @@
 """Does the dashboard show the truth, and can it only read?
 
-What was seen of it comes from :mod:`dashboard_probe`; what it should say comes from the read side.
+What was seen of it comes from :mod:`probe`; what it should say comes from the read side.
 
 Source: web dashboard 10d, live-track monitoring 12a, session explorer 12b, watch-only runbook 4.
 """
@@ -139,9 +139,7 @@ def _dead(seen: Seen) -> str:
     return seen.fault or "nothing was asked"
 
 
-def read_only_checks(seen: Seen) -> list[Check]:
-    """Return the proof that a dashboard can only read; all fail when it could not be looked at."""
-    return answers((get_only, writes, stranger, secrets), seen)
+READ_ONLY = (get_only, writes, stranger, secrets)  # the proof that it can only read; all fail where it was not seen
 
 
 class Compared(NamedTuple):

@@ -1,7 +1,7 @@
 """The dashboard looked at from outside, over HTTP, as somebody who watches would: what answers, and what is refused.
 
 Where no address is given a server of our own is started on a free port of this machine and ended again, so that the
-proof needs nothing to be running. What is gathered here is judged in :mod:`watch_checks`.
+proof needs nothing to be running. What is gathered here is judged in :mod:`pages`.
 """
 
 from __future__ import annotations
@@ -186,17 +186,3 @@ def _own_dashboard(workspace: Workspace) -> Iterator[tuple[str, int]]:
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
-
-
-def seen_rows(seen: Seen) -> list[tuple[str, str, bool, str]]:
-    """Return, for each address, its path, what it is for, whether it answered, and with what."""
-    about = dict(ADDRESSES)
-    return [
-        (
-            path,
-            about.get(path, "one session"),
-            one.status == 200,
-            f"HTTP {one.status}" if one.status else "no answer",
-        )
-        for path, one in seen.answers.items()
-    ]

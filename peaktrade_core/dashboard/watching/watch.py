@@ -1,76 +1,30 @@
-"""The checks of those who watch: is the desk watched over, is there something to see, is what was handed on of now?
+"""The checks of those who watch: is the desk watched over, is there something to see, is the dashboard there?
 
-Source: operator workflow 3.3, watch-only runbook 2 and 5.
+Source: operator workflow 3.3, watch-only runbook 2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
-from pathlib import Path
-from typing import NamedTuple
-
-import msgspec
+from functools import cached_property
 
 from peaktrade_core.alerts.questions import alerts, watcher
-from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.base.question import WARN, Check, Found, answers, question
-from peaktrade_core.dashboard.snapshot import Snapshot, take
-from peaktrade_core.fleet.fleet import Fleet
+from peaktrade_core.base.question import WARN, Found, question
+from peaktrade_core.dashboard.watching.pages import page_checks
+from peaktrade_core.dashboard.watching.probe import ADDRESSES, Answer, Seen, look_at_dashboard
 from peaktrade_core.halts.questions import account, halts, kill_switch
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
+from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.questions import runs
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
+from peaktrade_core.show.table import BAD, GOOD, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 DESK = (runs, watcher, alerts, kill_switch, halts, account, live)  # what changes while sessions run
-LONGEST_GAP = timedelta(minutes=30)  # between two rounds
-SNAPSHOT = "status_snapshot.json"
-_ROUND = "monitoring_round"
 _FIRST = "Nothing is shown before something ran: `peaktrade session run` starts the first session."
-
-
-def watching_checks(workspace: Workspace) -> list[Check]:
-    """Return whether the desk is watched: runs, watcher, alerts, kill switch, halts, account, and that live stays locked."""
-    return workspace.ask(DESK)
-
-
-def round_checks(workspace: Workspace, evidence_id: str) -> list[Check]:
-    """Return whether the round before this one was at most half an hour ago, while something has been running.
-
-    Args:
-        workspace: whose evidence tells; evidence_id: of this round, which does not count.
-    """
-    return answers((cadence,), Round(workspace, evidence_id))
-
-
-class Round(NamedTuple):
-    """A monitoring round that is being made."""
-
-    workspace: Workspace
-    evidence_id: str
-
-
-@question(
-    "cadence",
-    "Was the last round at most 30 minutes ago, while something runs?",
-    "Look every 15 to 30 minutes while something runs; write down why the gap was longer.",
-    otherwise=WARN,
-)
-def cadence(this: Round) -> Found:
-    """Look for the round before this one."""
-    now = Views.of(this.workspace).now()
-    running = [run.started_at for run in Fleet.of(this.workspace).active() if run.started_at]
-    earlier = [one for one in recent_evidence(this.workspace, _ROUND) if one.evidence_id != this.evidence_id]
-    last = max((one.began_at for one in earlier), default=None)
-    since = max((at for at in (last, min(running, default=None)) if at), default=None)
-    late = bool(running) and since is not None and now - since > LONGEST_GAP
-    told = f"last round {iso(last)}" if last else "no round before this one"
-    return not late, told if running else f"{told}; nothing runs"
 
 
 def recent_evidence(workspace: Workspace, runbook: str = "", limit: int = 200) -> list[Evidence]:
@@ -114,70 +68,39 @@ def readable(workspace: Workspace) -> Found:
     return not broken and not odd, told
 
 
-def source_checks(workspace: Workspace) -> list[Check]:
-    """Return whether there is anything to watch: records, run folders, and that all can be read."""
-    return workspace.ask((sessions, run_folders, readable))
+SOURCES = (sessions, run_folders, readable)  # is there anything to watch, and can all of it be read?
 
 
-def newest_session(workspace: Workspace, session_id: str = "latest") -> str:
-    """Return the id of a session, empty for the latest where there is none yet.
+class DashboardRunbook(Runbook):
+    """A runbook that looks at the dashboard from outside, over HTTP, as its viewers do."""
 
-    Raises:
-        SessionNotFoundError: no record has that id.
-    """
-    if session_id in ("", "latest") and not Views.of(workspace).stats().total_sessions:
-        return ""
-    return Views.of(workspace).resolve(session_id or "latest")
+    @cached_property
+    def seen(self) -> Seen:
+        """What was seen of the dashboard, and of the page of the session that the runbook is about; it is asked once."""
+        return look_at_dashboard(self.workspace, self.given.dashboard, self.round.record.subject)
 
+    def sources(self) -> Table:
+        """Record whether there is anything to watch: records, run folders, and that all can be read."""
+        return self.check("sources", "Is there something to watch?", self.workspace.ask(SOURCES))
 
-class Export(NamedTuple):
-    """The files of an export, and what they should show."""
+    def dashboard(self) -> Table:
+        """Record whether the dashboard is there and shows what it should.
 
-    workspace: Workspace
-    files: Sequence[Path]
+        Raises:
+            ConfigError: the given address is none of this machine.
+        """
+        return self.check("dashboard", "Is the dashboard there?", page_checks(self.workspace, self.seen))
 
-    @property
-    def torn(self) -> bool:
-        """Whether the snapshot is there and cannot be read."""
-        return self.written is None and any(path.name == SNAPSHOT and path.is_file() for path in self.files)
-
-    @property
-    def written(self) -> Snapshot | None:
-        """The snapshot as it was written, None where it is gone or cannot be read."""
-        with suppress(OSError, msgspec.DecodeError):
-            for path in self.files:
-                if path.name == SNAPSHOT:
-                    return msgspec.json.decode(path.read_bytes(), type=Snapshot)
-        return None
+    def addresses(self) -> Table:
+        """Return every address that was asked for, and whether it answered."""
+        about = dict(ADDRESSES)
+        rows = [(path, about.get(path, "one session"), _told(one)) for path, one in self.seen.answers.items()]
+        whose = "one that was started for this look, and ended" if self.seen.own else "the one at the given address"
+        columns, note = ("Address", "What", "Answer"), f"Asked was {whose}."
+        return Table("The dashboard's addresses", columns, rows, note=note, empty=self.seen.fault)
 
 
-def export_checks(workspace: Workspace, files: Sequence[Path]) -> list[Check]:
-    """Return whether an export is whole, and says what is true now."""
-    return answers((exported, fresh), Export(workspace, files))
-
-
-@question(
-    "exported",
-    "Is every file of the snapshot there?",
-    "Check free space and rights of out/operator_dashboard, then export again.",
-)
-def exported(export: Export) -> Found:
-    """Look for each file."""
-    missing = [path.name for path in export.files if not path.is_file()]
-    missing += ["status_snapshot.json, which cannot be read"] if export.torn else []
-    well = bool(export.files) and not missing
-    return well, f"{len(export.files)} files" if well else f"missing: {', '.join(missing) or 'all'}"
-
-
-@question(
-    "fresh",
-    "Does the snapshot say what is true now?",
-    "Something changed since, or the files are of another day: export again with this runbook.",
-    otherwise=WARN,
-)
-def fresh(export: Export) -> Found:
-    """Compare with a snapshot of this moment."""
-    written, now = export.written, take(export.workspace)
-    if written is None or msgspec.structs.replace(written, generated_at=now.generated_at) != now:
-        return False, "it is stale"
-    return True, f"written {iso(written.generated_at)}, nothing changed since"
+def _told(answer: Answer) -> Cell:
+    """Return how an address answered."""
+    told = f"HTTP {answer.status}" if answer.status else "no answer"
+    return Cell(f"✓ {told}", GOOD) if answer.status == 200 else Cell(f"✕ {told}", BAD)

@@ -21,7 +21,7 @@ from peaktrade_core.workspace.workspace import Workspace
 def begin(workspace: Workspace) -> Callable[..., Any]:
     """Return a function that begins a runbook in Ada's name, without a person to wait for."""
 
-    def run(name: str = "monitoring_round", **options: str) -> Any:
+    def run(name: str = "monitoring_round", **options: Any) -> Any:
         return rb.begin(name, workspace, operator="Ada", **options)
 
     return run

@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
-from peaktrade_core.base.question import Check
-from peaktrade_core.dashboard.watching.export import export_snapshot, exported_files
-from peaktrade_core.dashboard.watching.pages import agreement_checks, page_checks, read_only_checks
+from peaktrade_core.base.question import Check, answers
+from peaktrade_core.dashboard.watching.pages import READ_ONLY, agreement_checks, page_checks
 from peaktrade_core.dashboard.watching.probe import Answer, Seen, look_at_dashboard
-from peaktrade_core.dashboard.watching.watch import export_checks, newest_session, source_checks
+from peaktrade_core.dashboard.watching.watch import SOURCES
+from peaktrade_core.dashboard.watching.watch_only import WatchOnlyRunbook, exported, fresh
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
@@ -31,6 +30,10 @@ REPO = Path(__file__).resolve().parents[3]
 
 def status(checks: list[Check]) -> dict[str, str]:
     return {check.id: check.status for check in checks}
+
+
+def newest(workspace: Workspace) -> str:
+    return Views.of(workspace).resolve("latest")
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +49,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def seen(desk: Workspace) -> Seen:
-    return look_at_dashboard(desk, "", newest_session(desk))
+    return look_at_dashboard(desk, "", newest(desk))
 
 
 def test_our_dashboard_is_there_can_only_read_and_tells_the_truth(desk: Workspace, seen: Seen) -> None:
     assert seen.own
     found = [
         *page_checks(desk, seen),
-        *read_only_checks(seen),
-        *agreement_checks(desk, seen, newest_session(desk)),
+        *answers(READ_ONLY, seen),
+        *agreement_checks(desk, seen, newest(desk)),
     ]
     assert [check for check in found if check.status != "pass"] == []
 
@@ -85,7 +88,7 @@ def test_the_server_of_the_proof_is_gone_after_it(desk: Workspace, seen: Seen) -
 def test_an_answer_that_differs_from_the_registry_is_noticed(
     path: str, change: Callable[[Any], None], id: str, desk: Workspace, seen: Seen
 ) -> None:
-    session_id = newest_session(desk)
+    session_id = newest(desk)
     path = path.format(id=session_id)
     told = seen.answers[path].json()
     change(told)
@@ -100,11 +103,11 @@ def test_a_page_without_its_panels_is_noticed(desk: Workspace, seen: Seen) -> No
 
 
 def test_a_dead_dashboard_is_told_in_words_and_nothing_is_taken_for_proof(desk: Workspace) -> None:
-    dead = look_at_dashboard(desk, "http://127.0.0.1:9/", newest_session(desk))
+    dead = look_at_dashboard(desk, "http://127.0.0.1:9/", newest(desk))
     assert "127.0.0.1:9" in dead.fault
     assert status(page_checks(desk, dead)) == {"reachable": "fail"}
-    assert set(status(read_only_checks(dead)).values()) == {"fail"}
-    assert "pass" not in set(status(agreement_checks(desk, dead, newest_session(desk))).values())
+    assert set(status(answers(READ_ONLY, dead)).values()) == {"fail"}
+    assert "pass" not in set(status(agreement_checks(desk, dead, newest(desk))).values())
 
 
 @pytest.mark.parametrize(
@@ -146,20 +149,22 @@ def test_a_server_that_can_write_or_tells_a_credential_fails_the_proof(
     careless: str, desk: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KRAKEN_API_SECRET", "canary-77f3a1")
-    found = look_at_dashboard(desk, careless, newest_session(desk))
-    checks = {check.id: check for check in read_only_checks(found)}
+    found = look_at_dashboard(desk, careless, newest(desk))
+    checks = {check.id: check for check in answers(READ_ONLY, found)}
     assert {check.status for check in checks.values()} == {"fail"}
     assert "POST /orders" in checks["get_only"].evidence
     assert checks["secrets"].evidence == "KRAKEN_API_SECRET"
     assert "canary" not in str(checks)
-    assert status(agreement_checks(desk, found, newest_session(desk)))["agree"] == "fail"
+    assert status(agreement_checks(desk, found, newest(desk)))["agree"] == "fail"
 
 
-def test_an_empty_workspace_has_nothing_to_watch_and_says_how_to_begin(workspace: Workspace) -> None:
-    assert newest_session(workspace) == ""
+def test_an_empty_workspace_has_nothing_to_watch_and_says_how_to_begin(
+    begin: Callable[..., Any], workspace: Workspace
+) -> None:
+    assert begin("live_track_watch").round.record.subject == ""
     with pytest.raises(SessionNotFoundError):
-        newest_session(workspace, "shadow_20260101_000000_aaaaaa")
-    checks = {check.id: check for check in source_checks(workspace)}
+        begin("live_track_watch", session_id="shadow_20260101_000000_aaaaaa")
+    checks = {check.id: check for check in workspace.ask(SOURCES)}
     assert (checks["sessions"].status, checks["readable"].status) == ("warn", "pass")
     assert "peaktrade session run" in checks["sessions"].next_step
 
@@ -167,25 +172,26 @@ def test_an_empty_workspace_has_nothing_to_watch_and_says_how_to_begin(workspace
 def test_a_torn_record_is_told(run_shadow: Callable[..., SessionRecord], workspace: Workspace) -> None:
     run_shadow(steps=30)
     (Registry.of(workspace).folder / "20260101T060000_live_session_shadow_torn.json").write_text('{"session_id": ')
-    assert status(source_checks(Workspace(workspace.home)))["readable"] == "warn"
+    assert status(Workspace(workspace.home).ask(SOURCES))["readable"] == "warn"
 
 
 def test_an_export_is_whole_and_of_now_until_something_happens(
-    begin: Callable[..., Runbook], run_shadow: Callable[..., SessionRecord], workspace: Workspace
+    begin: Callable[..., WatchOnlyRunbook], run_shadow: Callable[..., SessionRecord], workspace: Workspace
 ) -> None:
     run_shadow(steps=30)
-    export_snapshot(begin("watch_only"))
-    files = exported_files(workspace)
-    assert status(export_checks(workspace, files)) == {"exported": "pass", "fresh": "pass"}
+    runbook = begin("watch_only")
+    runbook.export()
+    files = runbook.files()
+    assert status(answers((exported, fresh), runbook)) == {"exported": "pass", "fresh": "pass"}
     first = {path.name: path.read_bytes() for path in files}
-    export_snapshot(begin("watch_only"))
+    begin("watch_only").export()
     again = {path.name: path.read_bytes() for path in files}
     assert {name for name in first if first[name] != again[name]} <= {"status_snapshot.json", "status_snapshot.html"}
     run_shadow(steps=30)
-    assert status(export_checks(workspace, files)) == {"exported": "pass", "fresh": "warn"}
+    assert status(answers((exported, fresh), runbook)) == {"exported": "pass", "fresh": "warn"}
     files[0].write_text("{torn")
     files[-1].unlink()
-    checks = {check.id: check for check in export_checks(workspace, files)}
-    assert checks["exported"].status == "fail"
-    assert "run_alerts.json" in checks["exported"].evidence
-    assert "status_snapshot.json" in checks["exported"].evidence
+    found = exported(runbook)
+    assert found.status == "fail"
+    assert "run_alerts.json" in found.evidence
+    assert "status_snapshot.json" in found.evidence

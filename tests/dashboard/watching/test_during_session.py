@@ -13,14 +13,13 @@ import pytest
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError, StepOpenError
 from peaktrade_core.base.question import Check
-from peaktrade_core.dashboard.watching.tables import series_checks, tile_table
-from peaktrade_core.dashboard.watching.watch import round_checks
+from peaktrade_core.dashboard.watching.live_track_watch import tile_table
+from peaktrade_core.dashboard.watching.monitoring_round import MonitoringRunbook, cadence, escalation
 from peaktrade_core.fleet.during_session import Watched, during_checks, watch_runs
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.incidents.escalation import ask_escalation, carry_out, escalation, path_checks
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.runbook import Runbook
+from peaktrade_core.runbooks.runbook import begin as begin_runbook
 from peaktrade_core.runs.detail import JournalDetail
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
@@ -50,6 +49,9 @@ def watched(row: dict[str, Any] | None = None, missing: float = 0.0, **journal: 
     given = {**GOOD, **(row or {})}
     total = None if given["realized_pnl"] is None else given["realized_pnl"] + given["unrealized_pnl"]
     return Watched(Run(**given, total_pnl=total), JournalDetail(**told), missing)
+
+
+DEEP = [watched({"max_drawdown": 0.2})]
 
 
 def by_id(checks: list[Check]) -> dict[str, Check]:
@@ -137,7 +139,9 @@ def test_one_failed_is_to_investigate_two_to_pause_and_a_good_one_ends_the_serie
     run_failing()
     found = escalation(workspace, [])
     assert (found.level, found.scopes) == ("pause", ("shadow.fragile-for-watch.BTC-EUR",))
-    signs = by_id(series_checks(workspace))
+    runbook = begin_runbook("live_track_watch", workspace, operator="Ada")
+    runbook.signs()
+    signs = by_id(runbook.round.record.step("signs").checks)
     assert (signs["in_a_row"].status, signs["untreated"].status) == ("pass", "warn")
 
 
@@ -151,55 +155,61 @@ def test_a_deep_drawdown_escalates(drawdown: float, level: str, workspace: Works
 
 
 def test_a_decided_pause_halts_that_scope_once_and_nothing_else(
-    begin: Callable[..., Runbook], workspace: Workspace
+    begin: Callable[..., MonitoringRunbook], workspace: Workspace
 ) -> None:
-    deep = [watched({"max_drawdown": 0.2})]
     runbook = begin(answers="escalation = pause: drawdown of a fifth")
-    assert path_checks(runbook, deep)[0].status == "warn"
-    ask_escalation(runbook, deep)
-    carry_out(runbook, deep)
+    runbook.watched = DEEP
+    runbook.path()
+    asked = runbook.round.record.step("path")
+    assert asked is not None
+    assert [check.status for check in asked.checks] == ["warn"]
+    runbook.decision()
+    runbook.carry_out()
     scope = "shadow.ma-crossover.BTC-EUR"
     state = TradingStates.of(workspace).read(scope)
     assert (state.state, state.by) == ("HALTED", "Ada")
     assert runbook.round.id in state.reason
     assert {one.scope for one in TradingStates.of(workspace).everything() if one.state != "ACTIVE"} == {scope}
     TradingStates.of(workspace).set(scope, "ACTIVE", by="Bo", reason="cause found", now=workspace.clock.now())
-    carry_out(runbook, deep)  # taken up again after a crash
+    runbook.carry_out()  # taken up again after a crash
     assert TradingStates.of(workspace).read(scope).state == "ACTIVE"
     assert runbook.finish().record.outcome == "warned"
 
 
 def test_without_a_decision_nothing_is_halted_and_the_round_is_incomplete(
-    begin: Callable[..., Runbook], workspace: Workspace
+    begin: Callable[..., MonitoringRunbook], workspace: Workspace
 ) -> None:
-    deep = [watched({"max_drawdown": 0.2})]
     runbook = begin()
-    ask_escalation(runbook, deep)
-    carry_out(runbook, deep)
+    runbook.watched = DEEP
+    runbook.decision()
+    runbook.carry_out()
     assert {one.state for one in TradingStates.of(workspace).everything()} == {"ACTIVE"}
     assert runbook.finish().record.outcome == "incomplete"
 
 
 def test_somebody_who_steps_through_decides_before_anything_goes_on(workspace: Workspace) -> None:
-    deep = [watched({"max_drawdown": 0.2})]
     round_ = EvidenceBook.of(workspace).begin("monitoring_round", "Monitoring round", operator="Ada", waits=True)
-    runbook = Runbook(workspace, round_, SimpleNamespace(), waits=True)
-    ask_escalation(runbook, deep)
+    runbook = MonitoringRunbook(workspace, round_, SimpleNamespace(), waits=True)
+    runbook.watched = DEEP
+    runbook.decision()
     with pytest.raises(StepOpenError, match="answer 'What does the escalation path ask for"):
-        carry_out(runbook, deep)
+        runbook.carry_out()
     round_.answer("escalation", "pause", "a fifth is lost")
-    carry_out(runbook, deep)
+    runbook.carry_out()
     assert TradingStates.of(workspace).read("shadow.ma-crossover.BTC-EUR").state == "HALTED"
 
 
-def test_a_decision_needs_a_reason(begin: Callable[..., Runbook]) -> None:
+def test_a_decision_needs_a_reason(begin: Callable[..., MonitoringRunbook]) -> None:
+    runbook = begin(answers="escalation = pause")
+    runbook.watched = DEEP
     with pytest.raises(ConfigError, match="needs a reason"):
-        ask_escalation(begin(answers="escalation = pause"), [watched({"max_drawdown": 0.2})])
+        runbook.decision()
 
 
-def test_with_nothing_to_decide_nothing_is_asked(begin: Callable[..., Runbook]) -> None:
+def test_with_nothing_to_decide_nothing_is_asked(begin: Callable[..., MonitoringRunbook]) -> None:
     runbook = begin(answers="escalation = go_on: prepared answers do no harm")
-    ask_escalation(runbook, [watched()])
+    runbook.watched = [watched()]
+    runbook.decision()
     assert runbook.finish().record.outcome == "passed"
 
 
@@ -210,11 +220,11 @@ def test_a_killed_session_is_seen_before_anybody_recovers_it(
     assert by_id(during_checks(alive))["state"].evidence == "1 running"
     late = Workspace(workspace.home)
     late.clock = FixedClock(workspace.clock.now() + timedelta(minutes=45))
-    assert round_checks(late, "")[0].status == "warn"
+    this = begin_runbook("monitoring_round", late, operator="Ada")
+    assert cadence(this).status == "warn"  # the round itself does not count
     before = FixedClock(workspace.clock.now() + timedelta(minutes=20))
-    earlier = EvidenceBook(workspace.home, before).begin("monitoring_round", "Monitoring round", operator="Ada")
-    assert round_checks(late, "")[0].status == "pass"
-    assert round_checks(late, earlier.id)[0].status == "warn"
+    EvidenceBook(workspace.home, before).begin("monitoring_round", "Monitoring round", operator="Ada")
+    assert cadence(this).status == "pass"
     running.kill()
     running.wait()
     dead = watch_runs(Views.of(Workspace(workspace.home)))

@@ -5,39 +5,48 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from peaktrade_core.base.errors import UnknownNameError
-from peaktrade_core.dashboard.watching.explorer import (
-    detail_checks,
-    explore_sessions,
-    figures_table,
-    repeat_command,
-    settings_table,
-)
+from peaktrade_core.base.question import Check
+from peaktrade_core.dashboard.watching.explorer import SessionExplorerRunbook, repeat_command
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.runbooks.notebook import open_session
+from peaktrade_core.runbooks.runbook import begin
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import Ended
+
+
+def explorer(workspace: Workspace, **given: Any) -> SessionExplorerRunbook:
+    """Begin the runbook as of now: nothing that was read before is remembered."""
+    found: SessionExplorerRunbook = begin("session_explorer", Workspace(workspace.home), operator="Ada", **given)
+    return found
+
+
+def complete(runbook: SessionExplorerRunbook) -> dict[str, Check]:
+    runbook.complete()
+    step = runbook.round.record.step("detail")
+    return {check.id: check for check in step.checks} if step else {}
 
 
 def test_filters_list_what_they_say_and_name_address_and_command(
     run_shadow: Callable[..., SessionRecord], run_failing: Callable[[], SessionRecord], workspace: Workspace
 ) -> None:
     good, failed = run_shadow(steps=30), run_failing()
-    shown = repr(explore_sessions(workspace, "shadow", "failed"))
+    shown = repr(explorer(workspace, mode="shadow", status="failed").listed())
     assert failed.session_id in shown
     assert good.session_id not in shown
     assert "/?mode=shadow&status=failed" in shown
     assert "peaktrade session list --mode shadow --status failed" in shown
-    assert "No session passes" in explore_sessions(workspace, "testnet").empty
-    assert not explore_sessions(workspace, "testnet").rows
-    assert "1 failed" in repr(figures_table(workspace, "any", "failed"))
+    none = explorer(workspace, mode="testnet").listed()
+    assert "No session passes" in none.empty
+    assert not none.rows
+    assert "1 failed" in repr(explorer(workspace, status="failed").figures())
     for mode, status in (("moon", "any"), ("any", "moon")):
         with pytest.raises(UnknownNameError, match="moon"):
-            explore_sessions(workspace, mode, status)
+            explorer(workspace, mode=mode, status=status).listed()
 
 
 def test_the_command_repeats_the_session_to_the_last_digit(
@@ -55,15 +64,15 @@ def test_the_command_repeats_the_session_to_the_last_digit(
 
 def test_what_a_record_lacks_is_named(run_failing: Callable[[], SessionRecord], workspace: Workspace) -> None:
     record = run_failing()
-    session = open_session(workspace, record.session_id)
-    assert {check.status for check in detail_checks(session)} == {"pass"}
-    assert "fragile_for_watch" in repr(settings_table(session))
+    runbook = explorer(workspace, session_id=record.session_id)
+    assert {check.status for check in complete(runbook).values()} == {"pass"}
+    assert "fragile_for_watch" in repr(runbook.settings())
     path = Registry.of(workspace).path_of(record)
     told = json.loads(path.read_text())
     del told["config"]["seed"], told["config"]["data_sha256"], told["config"]["symbol"]
     told |= {"error": None, "mode": "live"}
     path.write_text(json.dumps(told))
-    found = {c.id: c for c in detail_checks(open_session(Workspace(workspace.home), record.session_id))}
+    found = complete(explorer(workspace, session_id=record.session_id))
     assert (found["metadata"].status, found["metadata"].evidence) == ("warn", "missing: error")
     assert found["repeatable"].evidence == "missing: symbol, seed or data_sha256"
     assert found["not_live"].status == "fail"
