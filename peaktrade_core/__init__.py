@@ -39,7 +39,7 @@ _HOMES = {
     "runbooks.notebook": """
         Session drawdown_figure equity_figure open_session open_workspace price_figure run_planned_session""",
     "runbooks.notebook_tables": """
-        answers_table check_session deny_table evidence_table links plan_table readiness
+        answers_table check_session deny_table evidence_table links plan_table
         risk_use_table runbook_index session_checks session_files session_summary sessions_table smoke_test
         statistics_table venue_readiness""",
     "show.checklist": "check_table",
@@ -52,8 +52,7 @@ _HOMES = {
     "desk.installation": "changes_table",
     "runbooks.runbook": "begin",
     "desk.readiness": """
-        desk_checks health_checks readiness ready_checks session_ready settings_checks smoke_order""",
-    "desk.safe_stop": "running_table",
+        desk_checks readiness ready_checks settings_checks""",
     "dashboard.watching.walkthrough": """
         ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table walk_session""",
     "dashboard.watching.walkthrough_checks": """

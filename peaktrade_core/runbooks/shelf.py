@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from peaktrade_core.runbooks.runbook import Runbook
 
 RUNBOOKS = {
+    "health_check": "desk.health_check:HealthRunbook",
     "incident_data_gap": "incidents.runbook:IncidentRunbook",
     "incident_exchange_error": "incidents.runbook:IncidentRunbook",
     "incident_failed_session": "incidents.runbook:IncidentRunbook",
