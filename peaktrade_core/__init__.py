@@ -39,9 +39,9 @@ _HOMES = {
     "runbooks.notebook": """
         Session drawdown_figure equity_figure open_session open_workspace price_figure run_planned_session""",
     "runbooks.notebook_tables": """
-        answers_table check_session deny_table evidence_table links plan_table
-        risk_use_table runbook_index session_checks session_files session_summary sessions_table smoke_test
-        statistics_table venue_readiness""",
+        check_session deny_table evidence_table links plan_table
+        risk_use_table runbook_index session_checks session_files session_summary sessions_table
+        statistics_table""",
     "show.checklist": "check_table",
     "dashboard.watching.pages": "agreement_checks page_checks read_only_checks",
     "reports.period_tables": """

@@ -18,6 +18,7 @@ RUNBOOKS = {
     "kill_switch": "desk.kill_switch:KillSwitchRunbook",
     "live_start": "control.live_start:LiveStartRunbook",
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",
+    "post_session_check": "desk.session_run:PostSessionRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",
     "session_run": "desk.session_run:SessionRunbook",
     "testnet_run": "desk.session_run:TestnetRunbook",

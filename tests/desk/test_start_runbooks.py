@@ -116,6 +116,18 @@ def test_what_failed_must_be_documented(broken, workspace, begin) -> None:
     assert by_id(desk_checks(workspace))["documented"].status == PASS
 
 
+def test_a_check_that_is_taken_up_again_looks_at_the_same_session(run_shadow, begin) -> None:
+    record = run_shadow(steps=60)
+    first = begin("post_session_check")
+    newer = run_shadow(steps=60, seed=5)
+    again = begin("post_session_check", resume=first.round.id)
+    assert record.session_id in repr(again.summary())
+    again.order()
+    again.noted()
+    assert again.finish().record.subject == record.session_id
+    assert newer.session_id in repr(begin("post_session_check").summary())
+
+
 def test_an_incident_that_names_the_session_documents_it_too(broken, workspace) -> None:
     (workspace.reports / "incidents" / "INC-1").mkdir(parents=True)
     (workspace.reports / "incidents" / "INC-1" / "timeline.jsonl").write_bytes(b"\xff " + broken.session_id.encode())
