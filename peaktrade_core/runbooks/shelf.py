@@ -19,6 +19,7 @@ RUNBOOKS = {
     "live_start": "control.live_start:LiveStartRunbook",
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",
     "post_session_check": "desk.session_run:PostSessionRunbook",
+    "pre_session_check": "dashboard.watching.pre_session_check:PreSessionRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",
     "session_run": "desk.session_run:SessionRunbook",
     "testnet_run": "desk.session_run:TestnetRunbook",

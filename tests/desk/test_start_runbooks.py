@@ -13,7 +13,7 @@ import pytest
 from peaktrade_core.alerts.questions import bad_lines, log_checks
 from peaktrade_core.base.errors import ConfigError, StepOpenError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check
-from peaktrade_core.dashboard.watching.checks import dashboard_checks
+from peaktrade_core.dashboard.watching.pre_session_check import dashboard_checks
 from peaktrade_core.dashboard.watching.restart_after_maintenance import accept_changes, restarted_checks
 from peaktrade_core.desk.installation import FILE, accept, changes, changes_table
 from peaktrade_core.desk.readiness import desk_checks, settings_checks

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from peaktrade_core.alerts.questions import log_checks, watcher
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, answers, question
-from peaktrade_core.dashboard.watching.checks import dashboard_checks
+from peaktrade_core.dashboard.watching.pre_session_check import dashboard_checks
 from peaktrade_core.desk.installation import FILE, accept
 from peaktrade_core.desk.smoke import smoke
 from peaktrade_core.halts.scope import GLOBAL
