@@ -32,7 +32,6 @@ _HOMES = {
         incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
         incident_summary incident_timeline incident_times open_incident""",
     "incidents.review": "open_incident_week review_actions review_checks review_incidents review_overview",
-    "alerts.questions": "bad_lines_table",
     "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
     "runbooks.notebook": """
@@ -46,11 +45,8 @@ _HOMES = {
     "reports.period_tables": """
         open_day open_week period_alerts period_attention period_carried period_denials period_failures
         period_figure period_halts period_overview period_results period_sessions""",
-    "dashboard.watching.restart_after_maintenance": "accept_changes restarted_checks smoke_run",
-    "desk.installation": "changes_table",
     "runbooks.runbook": "begin",
-    "desk.readiness": """
-        readiness ready_checks settings_checks""",
+    "desk.readiness": "readiness",
     "dashboard.watching.walkthrough": """
         ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table walk_session""",
     "dashboard.watching.walkthrough_checks": """

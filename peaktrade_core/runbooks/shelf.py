@@ -20,6 +20,7 @@ RUNBOOKS = {
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",
     "post_session_check": "desk.session_run:PostSessionRunbook",
     "pre_session_check": "dashboard.watching.pre_session_check:PreSessionRunbook",
+    "restart_after_maintenance": "dashboard.watching.restart_after_maintenance:RestartRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",
     "session_run": "desk.session_run:SessionRunbook",
     "testnet_run": "desk.session_run:TestnetRunbook",
