@@ -18,7 +18,6 @@ _HOMES = {
     "control.tables": """
         audit_answers evidence_index_table gate_answers layer_answers layer_table lock_answers
         open_control_center operator_text routine_answers status_answers workspace_state""",
-    "dashboard.watching.checks": "dashboard_checks",
     "dashboard.watching.probe": "look_at_dashboard",
     "drills.board": "drill_checks drill_ended drill_files open_drill open_drill_board start_drill",
     "drills.tables": """
@@ -28,27 +27,21 @@ _HOMES = {
         incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
         incident_summary incident_timeline incident_times open_incident""",
     "incidents.review": "open_incident_week review_actions review_checks review_incidents review_overview",
-    "alerts.questions": "bad_lines_table log_checks",
     "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
     "runbooks.notebook": """
         Session drawdown_figure equity_figure open_session open_workspace price_figure run_planned_session""",
     "runbooks.notebook_tables": """
-        answers_table check_session deny_table evidence_table links plan_table readiness
-        risk_use_table runbook_index session_checks session_files session_summary sessions_table smoke_test
-        statistics_table venue_readiness""",
+        check_session deny_table evidence_table links plan_table
+        risk_use_table runbook_index session_checks session_files session_summary sessions_table
+        statistics_table""",
     "show.checklist": "check_table",
     "dashboard.watching.pages": "agreement_checks page_checks",
     "reports.period_tables": """
         open_day open_week period_alerts period_attention period_carried period_denials period_failures
         period_figure period_halts period_overview period_results period_sessions""",
-    "dashboard.watching.restart_after_maintenance": "accept_changes restarted_checks smoke_run",
-    "desk.session_run": "ask_to_start",
-    "desk.installation": "changes_table",
     "runbooks.runbook": "begin",
-    "desk.readiness": """
-        desk_checks health_checks readiness ready_checks session_ready settings_checks smoke_order""",
-    "desk.safe_stop": "running_table",
+    "desk.readiness": "readiness",
     "dashboard.watching.walkthrough": """
         ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table walk_session""",
     "dashboard.watching.walkthrough_checks": """

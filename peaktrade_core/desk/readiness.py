@@ -32,7 +32,7 @@ from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.runs.questions import LOOK_BACK, aborted, failed, registry, runs
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.questions import VENUE, Traded, live, smoke_checks, stale, venue_checks
+from peaktrade_core.session.questions import VENUE, Traded, live, stale, venue_checks
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Table
@@ -221,11 +221,6 @@ def session_ready(workspace: Workspace, strategy: str = "") -> list[Check]:
         workspace: where; strategy: that is to run; empty for the configured one.
     """
     return workspace.ask((*INTERPRETER, *PRE_SESSION, limits_set, _tier(strategy)))
-
-
-def smoke_order(workspace: Workspace, symbol: str) -> list[Check]:
-    """Return whether the venue takes our smallest order; it is validated only, or placed in the demo and closed."""
-    return smoke_checks(workspace, symbol)
 
 
 def health_checks(workspace: Workspace, *, venue: bool = False) -> list[Check]:

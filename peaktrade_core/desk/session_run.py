@@ -1,4 +1,6 @@
-"""The runbooks that start a session: decide, run it once, look at what came out. Where it was not started, each step says so.
+"""The runbooks of one session: decide, run it once, look at what came out; or look at one that has ended.
+
+Where none was started, each step says so.
 
 Without a person, a session starts when every answer before it is good, or when the parameter ``answers`` says so: silence
 is never consent.
@@ -8,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check, worst
-from peaktrade_core.desk.readiness import desk_checks, ready_checks, session_ready, smoke_order
+from peaktrade_core.desk.readiness import desk_checks, ready_checks, session_ready
+from peaktrade_core.runbooks.book import Round
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session, run_planned_session
 from peaktrade_core.runbooks.notebook_tables import (
@@ -19,15 +23,20 @@ from peaktrade_core.runbooks.notebook_tables import (
     evidence_table,
     links,
     plan_table,
+    risk_use_table,
     session_checks,
     session_files,
     session_summary,
+    sessions_table,
 )
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.questions import smoke_checks
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as jn
+from peaktrade_core.workspace.workspace import Workspace
 
 NOT_STARTED = "No session was started, so there is nothing to see here."
 _START, _RUN = "start", "run"
@@ -53,17 +62,70 @@ def ask_to_start(runbook: Runbook, *steps: str) -> Prompt | Table:
     return runbook.ask(_START, f"{odd} of {len(found)} answers are ▲. Start it all the same?", (go, stay), reason=True)
 
 
-class SessionRunbook(Runbook):
-    """Run a shadow session.
+class OneSession(Runbook):
+    """What runbooks of one session share: what came out of it.
 
     Attributes:
-        session: what was run; None where none was started.
+        session: the one; None where none was started.
     """
+
+    session: Session | None = None
+
+    def summary(self) -> Table:
+        """Return the session's figures."""
+        return session_summary(self.session) if self.session else _nothing("What came out")
+
+    def order(self) -> Table:
+        """Record the post-session checklist."""
+        title = "Is it in order?"
+        return self.check("order", title, session_checks(self.session)) if self.session else _nothing(title)
+
+    def left(self) -> Table:
+        """Return the files that it left."""
+        return evidence_table(self.session) if self.session else _nothing("Evidence")
+
+    def files(self) -> Sequence[Path]:
+        """Return the files that it left."""
+        return session_files(self.session) if self.session else ()
+
+    def links(self, *names: str) -> Table:
+        """Return where to go on."""
+        return links(*names, session=self.session)
+
+
+class PostSessionRunbook(OneSession):
+    """Look at a session that has ended, and say what to do about each line of the checklist."""
+
+    session: Session
+
+    @classmethod
+    def about(cls, workspace: Workspace, given: SimpleNamespace) -> str:
+        """Return the session that is meant."""
+        return Views.of(workspace).resolve(given.session_id)
+
+    def __init__(self, workspace: Workspace, round_: Round, given: SimpleNamespace, *, waits: bool) -> None:
+        super().__init__(workspace, round_, given, waits=waits)
+        self.session = open_session(workspace, round_.record.subject)  # of a resumed one, whatever is newest by now
+
+    def limits(self) -> Table:
+        """Return how close it came to its limits."""
+        return risk_use_table(self.session)
+
+    def before(self) -> Table:
+        """Return the newest sessions, to compare it with."""
+        return sessions_table(self.workspace, limit=5)
+
+    def noted(self) -> Prompt | Table:
+        """Ask whether what is not good is written down."""
+        return self.confirm("noted", "Is every line that is not ✓ in the incident log?", about="order")
+
+
+class SessionRunbook(OneSession):
+    """Run a shadow session."""
 
     checked: tuple[str, ...] = ("ready",)
     """Steps of checks that are looked at before it starts."""
     _planned: Plan | None = None
-    session: Session | None = None
 
     def ready(self) -> Table:
         """Record whether everything is ready."""
@@ -105,31 +167,10 @@ class SessionRunbook(Runbook):
     def __repr__(self) -> str:
         return repr(self.session) if self.session else "not started"
 
-    def summary(self) -> Table:
-        """Return the session's figures."""
-        return session_summary(self.session) if self.session else _nothing("What came out")
-
     def expected(self) -> Table:
         """Record whether the session did what a session does: began, signalled, was held to its limits, was answered."""
         title = "Did it do what it should?"
         return self.check("expected", title, expected_checks(self.session)) if self.session else _nothing(title)
-
-    def order(self) -> Table:
-        """Record the post-session checklist."""
-        title = "Is it in order?"
-        return self.check("order", title, session_checks(self.session)) if self.session else _nothing(title)
-
-    def left(self) -> Table:
-        """Return the files that it left."""
-        return evidence_table(self.session) if self.session else _nothing("Evidence")
-
-    def files(self) -> Sequence[Path]:
-        """Return the files that it left."""
-        return session_files(self.session) if self.session else ()
-
-    def links(self, *names: str) -> Table:
-        """Return where to go on."""
-        return links(*names, session=self.session)
 
 
 class TestnetRunbook(SessionRunbook):
@@ -149,7 +190,7 @@ class TestnetRunbook(SessionRunbook):
     def smoke(self) -> Table:
         """Record whether the venue takes our smallest order."""
         return self.check(
-            "smoke", "Does the venue take our smallest order?", smoke_order(self.workspace, self.given.symbol)
+            "smoke", "Does the venue take our smallest order?", smoke_checks(self.workspace, self.given.symbol)
         )
 
     def wanted(self) -> dict[str, Any]:

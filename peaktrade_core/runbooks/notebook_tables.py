@@ -19,7 +19,6 @@ from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.run import name_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.questions import smoke_checks, venue_checks
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import TONE_OF, Cell, Table
@@ -56,16 +55,6 @@ def sessions_table(workspace: Workspace, limit: int = 10, query: Query = ALL) ->
     shown = "run mode state strategy symbol feed total realized drawdown orders notes"
     empty = "No sessions found. Start one with the runbook session_run."
     return RUNS.table(f"The newest sessions (at most {limit})", rows, shown, empty=empty)
-
-
-def venue_readiness(workspace: Workspace, symbol: str) -> Table:
-    """Return the checklist of the venue before a testnet session, answered."""
-    return check_table(venue_checks(workspace, symbol), "Is the venue ready?")
-
-
-def smoke_test(workspace: Workspace, symbol: str) -> Table:
-    """Return whether the venue takes the smallest order; it is validated only, or placed in the demo and closed."""
-    return check_table(smoke_checks(workspace, symbol), "Smoke test")
 
 
 def answers_table(session: Session) -> Table:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 RUNBOOKS = {
     "alert_handling": "alerts.alert_handling:AlertHandlingRunbook",
+    "health_check": "desk.health_check:HealthRunbook",
     "incident_data_gap": "incidents.runbook:IncidentRunbook",
     "incident_exchange_error": "incidents.runbook:IncidentRunbook",
     "incident_failed_session": "incidents.runbook:IncidentRunbook",
@@ -20,6 +21,9 @@ RUNBOOKS = {
     "live_track_watch": "dashboard.watching.live_track_watch:LiveTrackRunbook",
     "monitoring_round": "dashboard.watching.monitoring_round:MonitoringRunbook",
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",
+    "post_session_check": "desk.session_run:PostSessionRunbook",
+    "pre_session_check": "dashboard.watching.pre_session_check:PreSessionRunbook",
+    "restart_after_maintenance": "dashboard.watching.restart_after_maintenance:RestartRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",
     "session_explorer": "dashboard.watching.explorer:SessionExplorerRunbook",
     "session_run": "desk.session_run:SessionRunbook",

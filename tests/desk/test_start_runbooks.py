@@ -13,8 +13,7 @@ import pytest
 from peaktrade_core.alerts.questions import bad_lines, log_checks
 from peaktrade_core.base.errors import ConfigError, StepOpenError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check
-from peaktrade_core.dashboard.watching.checks import dashboard_checks
-from peaktrade_core.dashboard.watching.restart_after_maintenance import accept_changes, restarted_checks
+from peaktrade_core.dashboard.watching.pre_session_check import dashboard_checks
 from peaktrade_core.desk.installation import FILE, accept, changes, changes_table
 from peaktrade_core.desk.readiness import desk_checks, settings_checks
 from peaktrade_core.desk.session_run import SessionRunbook
@@ -116,6 +115,18 @@ def test_what_failed_must_be_documented(broken, workspace, begin) -> None:
     assert by_id(desk_checks(workspace))["documented"].status == PASS
 
 
+def test_a_check_that_is_taken_up_again_looks_at_the_same_session(run_shadow, begin) -> None:
+    record = run_shadow(steps=60)
+    first = begin("post_session_check")
+    newer = run_shadow(steps=60, seed=5)
+    again = begin("post_session_check", resume=first.round.id)
+    assert record.session_id in repr(again.summary())
+    again.order()
+    again.noted()
+    assert again.finish().record.subject == record.session_id
+    assert newer.session_id in repr(begin("post_session_check").summary())
+
+
 def test_an_incident_that_names_the_session_documents_it_too(broken, workspace) -> None:
     (workspace.reports / "incidents" / "INC-1").mkdir(parents=True)
     (workspace.reports / "incidents" / "INC-1" / "timeline.jsonl").write_bytes(b"\xff " + broken.session_id.encode())
@@ -126,7 +137,7 @@ def test_the_daily_health_check_counts_only_when_it_was_finished_and_good(begin,
     assert by_id(desk_checks(workspace))["health_done"].evidence == "never"
     runbook = begin("health_check")
     assert by_id(desk_checks(workspace))["health_done"].evidence == "never"
-    runbook.confirm("tests_green", "Green?", needed=True)
+    runbook.tests_green()
     runbook.finish()
     found = by_id(desk_checks(workspace))["health_done"]
     assert (found.status, found.evidence.endswith("incomplete")) == (WARN, True)
@@ -143,12 +154,12 @@ def test_every_changed_value_is_named_and_accepting_ends_it(begin, workspace, co
     assert "live_risk.max_daily_loss_abs  500.0     900.0" in shown
     assert "live_risk.max_daily_loss_abs" in changes(workspace).evidence
     runbook = begin("restart_after_maintenance", answers="tests_green = no")
-    runbook.ask_must("tests_green", "Green?")
-    assert "Not accepted" in repr(accept_changes(runbook))
+    runbook.tests_green()
+    assert "Not accepted" in repr(runbook.accept())
     assert runbook.finish().record.outcome == "stopped"
     runbook = begin("restart_after_maintenance", answers="tests_green = yes")
-    runbook.ask_must("tests_green", "Green?")
-    accept_changes(runbook)
+    runbook.tests_green()
+    runbook.accept()
     assert changes(workspace).status == PASS
 
 
@@ -214,14 +225,19 @@ def test_a_dashboard_that_does_not_answer_and_one_elsewhere(workspace) -> None:
             dashboard_checks(workspace, url)
 
 
-def test_after_a_restart_the_newest_run_is_looked_at(workspace, run_shadow) -> None:
-    assert by_id(restarted_checks(workspace, "latest", HERE))["processes"].evidence == "no run at all"
+def test_after_a_restart_the_newest_run_is_looked_at(workspace, run_shadow, begin) -> None:
+    def looked(run_id: str = "latest") -> dict[str, Check]:
+        runbook = begin("restart_after_maintenance", run_id=run_id, dashboard_url=HERE)
+        runbook.running()
+        return by_id(runbook.round.record.step("running").checks)
+
+    assert looked()["processes"].evidence == "no run at all"
     record = run_shadow(steps=200)
-    found = by_id(restarted_checks(workspace, "latest", HERE))
+    found = looked()
     assert {found[name].status for name in ("processes", "signals", "limits", "logs")} == {PASS}
     assert record.session_id in found["processes"].evidence
     RunFolder(workspace.runs, record.session_id).journal.unlink()
-    assert by_id(restarted_checks(workspace, record.session_id, HERE))["signals"].status == FAIL
+    assert looked(record.session_id)["signals"].status == FAIL
 
 
 def test_the_check_before_a_session_asks_and_then_decides(headless) -> None:

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from peaktrade_core.alerts.questions import log_checks, watcher
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, answers, question
-from peaktrade_core.dashboard.watching.checks import dashboard_checks
+from peaktrade_core.dashboard.watching.pre_session_check import BeforeStart, dashboard_checks
 from peaktrade_core.desk.installation import FILE, accept
 from peaktrade_core.desk.smoke import smoke
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.runbooks.runbook import Runbook
+from peaktrade_core.runbooks.runbook import Prompt
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import Table
@@ -24,45 +24,68 @@ from peaktrade_core.workspace.workspace import Workspace
 _TAIL = 2000  # events of a run among which signals and orders are looked for
 
 
-def smoke_run(workspace: Workspace, stage: str = "shadow") -> list[Check]:
-    """Return the smoke test: a real run through everything, in a workspace of its own (a second or two)."""
-    return workspace.told(smoke(workspace, stage))
+class RestartRunbook(BeforeStart):
+    """See what maintenance changed, prove that everything still works, accept it, and watch the first run closely."""
 
+    compared = ("changes", "What changed?")
 
-def accept_changes(runbook: Runbook, question: str = "tests_green") -> Table:
-    """Note that the operator accepts program and configuration as they are, once the question is answered with yes."""
-    title = "Accept program and configuration as they are"
-    runbook.round.require_answers("accept")
-    if not runbook.chose(question, "yes"):
-        return Table(title, (), [], empty="Not accepted: the tests are not known to be green. Nothing starts before.")
-    record = runbook.round.record
+    def tests_green(self) -> Prompt:
+        """Ask for the test suite; without it nothing starts again."""
+        return self.ask_must("tests_green", "Is the whole test suite green on this version (CI, or `make test`)?")
 
-    def note() -> str:
-        accept(runbook.workspace, record.operator, record.evidence_id)
-        return f"accepted by {record.operator}, kept in {FILE.as_posix()}"
+    def smoke(self) -> Table:
+        """Record the smoke test: a real run through everything, in a workspace of its own (a second or two)."""
+        checks = self.workspace.told(smoke(self.workspace, self.given.stage))
+        return self.check("smoke", "Does everything work together?", checks)
 
-    return runbook.act("accept", title, note)
+    def accept(self) -> Table:
+        """Note, once the tests are known to be green, that the operator accepts program and configuration as they are.
 
+        Raises:
+            StepOpenError: a person steps through and a question is open.
+            ConfigError: a configuration file cannot be read.
+            EnvironmentFault: the note cannot be written.
+        """
+        title = "Accept program and configuration as they are"
+        self.round.require_answers("accept")
+        if not self.chose("tests_green", "yes"):
+            return Table(
+                title, (), [], empty="Not accepted: the tests are not known to be green. Nothing starts before."
+            )
+        record = self.round.record
 
-def restarted_checks(workspace: Workspace, run_id: str, dashboard_url: str) -> list[Check]:
-    """Return the checklist after a restart for one run.
+        def note() -> str:
+            accept(self.workspace, record.operator, record.evidence_id)
+            return f"accepted by {record.operator}, kept in {FILE.as_posix()}"
 
-    Args:
-        workspace: where.
-        run_id: of the run that was started again; ``latest`` for the newest one.
-        dashboard_url: of the dashboard on this machine.
+        return self.act("accept", title, note)
 
-    Raises:
-        SessionNotFoundError: there is no such run.
-        ConfigError: the address is no page on this machine.
-    """
-    rows = Views.of(workspace).runs(1) if run_id == "latest" else [Views.of(workspace).run(run_id)]
-    if not rows:
-        step = "Start one with its start runbook (session_run, testnet_run), then run this cell again."
-        return [Check(id=lives.id, question=lives.text, status=FAIL, evidence="no run at all", next_step=step)]
-    run = Restarted(workspace, rows[0])
-    found = [lives(run), *log_checks(workspace, rows[0].started_at), *answers((signals, limits), run)]
-    return [*workspace.told(found), *workspace.ask((watcher,)), *dashboard_checks(workspace, dashboard_url)]
+    def restarted(self) -> Prompt | Table:
+        """Ask whether what should run was started again."""
+        return self.confirm("restarted", "Have you started again what should run, with its start runbook?")
+
+    def running(self) -> Table:
+        """Record the checklist after a restart for the run that was started again.
+
+        Raises:
+            SessionNotFoundError: there is no such run.
+            ConfigError: the dashboard's address is not a page on this machine.
+        """
+        views, run_id = Views.of(self.workspace), self.given.run_id
+        rows = views.runs(1) if run_id == "latest" else [views.run(run_id)]
+        return self.check("running", "Does it work?", self._checked(rows[0]) if rows else [_NOTHING_RUNS])
+
+    def watched(self) -> Prompt | Table:
+        """Ask whether somebody looks more closely for a while."""
+        text = "Does somebody look at logs and dashboard for the first two hours?"
+        return self.confirm("watched", text, needed=True)
+
+    def _checked(self, row: Run) -> list[Check]:
+        """Return the checklist after a restart for one run."""
+        run = Restarted(self.workspace, row)
+        found = [lives(run), *log_checks(self.workspace, row.started_at), *answers((signals, limits), run)]
+        seen = dashboard_checks(self.workspace, self.given.dashboard_url)
+        return [*self.workspace.told(found), *self.workspace.ask((watcher,)), *seen]
 
 
 class Restarted(NamedTuple):
@@ -83,6 +106,15 @@ def lives(run: Restarted) -> Found:
     ended = "it has ended already" if row.state == "completed" else row.notes or "see its checklist"
     told = f"{row.run_id} {row.state}" + ("" if row.state in ACTIVE else f": {ended}")
     return row.state in ("running", "completed"), told
+
+
+_NOTHING_RUNS = Check(
+    id=lives.id,
+    question=lives.text,
+    status=FAIL,
+    evidence="no run at all",
+    next_step="Start one with its start runbook (session_run, testnet_run), then run this cell again.",
+)
 
 
 @question(
