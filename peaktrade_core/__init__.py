@@ -22,10 +22,6 @@ _HOMES = {
         open_control_center operator_text routine_answers status_answers workspace_state""",
     "dashboard.watching.checks": "dashboard_checks",
     "dashboard.watching.probe": "look_at_dashboard",
-    "drills.board": "drill_checks drill_ended drill_files open_drill open_drill_board start_drill",
-    "drills.tables": """
-        drill_coverage drill_events drill_expected drill_list drill_log drill_phases drill_state drill_story
-        drill_summary""",
     "incidents.escalation": "ask_escalation carry_out monitoring_checks path_checks",
     "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
     "fleet.during_session": "watched_table",
@@ -37,7 +33,7 @@ _HOMES = {
     "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
     "runbooks.notebook": """
-        Session drawdown_figure equity_figure open_session open_workspace price_figure run_planned_session""",
+        Session drawdown_figure equity_figure open_session open_workspace price_figure read run_planned_session""",
     "runbooks.notebook_tables": """
         answers_table check_session deny_table evidence_table links plan_table readiness
         risk_use_table runbook_index session_checks session_files session_summary sessions_table smoke_test

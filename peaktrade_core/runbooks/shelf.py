@@ -1,14 +1,19 @@
-"""Which class executes which notebook: by the notebook's name, in the room that does its work, loaded when it is begun."""
+"""Which class executes which notebook: by the notebook's name, in the room that does its work, loaded when it is opened."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from peaktrade_core.runbooks.notebook import Notebook
     from peaktrade_core.runbooks.runbook import Runbook
 
+REPORTS = {
+    "drill_report": "drills.report:DrillReport",
+}
 RUNBOOKS = {
+    "drill": "drills.runbook:DrillRunbook",
     "incident_data_gap": "incidents.runbook:IncidentRunbook",
     "incident_exchange_error": "incidents.runbook:IncidentRunbook",
     "incident_failed_session": "incidents.runbook:IncidentRunbook",
@@ -25,6 +30,16 @@ RUNBOOKS = {
 
 def kind_of(name: str) -> type[Runbook]:
     """Return the class of a runbook; a notebook that has none of its own, as one that a user adds, has the plain one."""
-    module, _, kind = RUNBOOKS.get(name, "runbooks.runbook:Runbook").partition(":")
-    found: type[Runbook] = getattr(import_module(f"peaktrade_core.{module}"), kind)
+    found: type[Runbook] = _load(RUNBOOKS.get(name, "runbooks.runbook:Runbook"))
     return found
+
+
+def report_of(name: str) -> type[Notebook]:
+    """Return the class of a report; the plain one as for runbooks."""
+    found: type[Notebook] = _load(REPORTS.get(name, "runbooks.notebook:Notebook"))
+    return found
+
+
+def _load(where: str) -> Any:
+    module, _, kind = where.partition(":")
+    return getattr(import_module(f"peaktrade_core.{module}"), kind)
