@@ -25,9 +25,6 @@ _HOMES = {
     "incidents.escalation": "ask_escalation carry_out monitoring_checks path_checks",
     "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
     "fleet.during_session": "watched_table",
-    "incidents.report": """
-        incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
-        incident_summary incident_timeline incident_times open_incident""",
     "incidents.review": "open_incident_week review_actions review_checks review_incidents review_overview",
     "alerts.questions": "bad_lines_table log_checks",
     "runbooks.market_data": """

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 REPORTS = {
     "drill_report": "drills.report:DrillReport",
+    "incident_report": "incidents.report:IncidentReport",
+    "post_mortem": "incidents.report:PostMortem",
 }
 RUNBOOKS = {
     "drill": "drills.runbook:DrillRunbook",
