@@ -25,12 +25,11 @@ _HOMES = {
     "incidents.escalation": "ask_escalation carry_out monitoring_checks path_checks",
     "dashboard.watching.explorer": "detail_checks explore_sessions figures_table settings_table",
     "fleet.during_session": "watched_table",
-    "incidents.review": "open_incident_week review_actions review_checks review_incidents review_overview",
     "alerts.questions": "bad_lines_table log_checks",
     "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
     "runbooks.notebook": """
-        Session drawdown_figure equity_figure open_session open_workspace price_figure read run_planned_session""",
+        Session drawdown_figure equity_figure open_session open_workspace price_figure run_planned_session""",
     "runbooks.notebook_tables": """
         answers_table check_session deny_table evidence_table links plan_table readiness
         risk_use_table runbook_index session_checks session_files session_summary sessions_table smoke_test
@@ -44,6 +43,7 @@ _HOMES = {
     "desk.session_run": "ask_to_start",
     "desk.installation": "changes_table",
     "runbooks.runbook": "begin",
+    "runbooks.shelf": "read",
     "desk.readiness": """
         desk_checks health_checks readiness ready_checks session_ready settings_checks smoke_order""",
     "desk.safe_stop": "running_table",

@@ -8,7 +8,7 @@ from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.drills.coverage import EXERCISED, UNKNOWN, coverage
 from peaktrade_core.drills.drill import DRILLS, SCORED, Drill, Noted
 from peaktrade_core.drills.log import DrillBook
-from peaktrade_core.runbooks.notebook import Notebook
+from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table

@@ -10,7 +10,7 @@ from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook, IncidentRow
 from peaktrade_core.incidents.incident import Incident
-from peaktrade_core.runbooks.notebook import Notebook
+from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.handbook import SEVERITIES
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table

@@ -9,14 +9,11 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import accumulate, islice
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from peaktrade_core.base.clock import FixedClock
-from peaktrade_core.base.errors import ArtefactError, UnknownNameError
+from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.runbooks.cells import watch_cells
-from peaktrade_core.runbooks.parameters import Parameter
-from peaktrade_core.runbooks.shelf import report_of
 from peaktrade_core.runs.questions import DRAWDOWN_REVIEW
 from peaktrade_core.runs.run import verdict_of
 from peaktrade_core.runs.standing import run_of
@@ -34,60 +31,6 @@ if TYPE_CHECKING:
     from peaktrade_core.session.session import Plan, Progress
 
 NO_BARS = "This session traded no bar, so there is nothing to draw. Its status and error say why."
-
-
-class Notebook:
-    """What every notebook works with; what only one does is in a subclass, a method a cell.
-
-    Attributes:
-        workspace: where it works; given: the notebook's parameters, by name.
-    """
-
-    def __init__(self, workspace: Workspace, given: SimpleNamespace) -> None:
-        self.workspace, self.given = workspace, given
-
-    def links(self, *names: str) -> Table:
-        """Return where to go on: notebooks by name, each with its purpose and its command."""
-        from peaktrade_core.runbooks.notebook_tables import links
-
-        return links(*names)
-
-
-def read(name: str, workspace: Workspace | None = None, **given: Any) -> Any:
-    """Open a report, which leaves no evidence, and return it: a :class:`Notebook` of the report's own kind.
-
-    Args:
-        name: of the notebook.
-        workspace: where; None for the one that the notebook is in.
-        given: parameters over those of the notebook's cell (and, outside a notebook, over its defaults).
-
-    Raises:
-        UnknownNameError: there is no such notebook, or it has no such parameter.
-    """
-    from peaktrade_core.runbooks.runbooks import find_runbook
-
-    return report_of(name)(workspace or open_workspace(), given_to(find_runbook(name).parameters, given))
-
-
-def given_to(parameters: Sequence[Parameter], given: dict[str, Any]) -> SimpleNamespace:
-    """Return a notebook's parameters: what is given, else what its cell has set, else the default.
-
-    Raises:
-        UnknownNameError: something is given that it does not take.
-    """
-    space = _namespace()
-    values = {one.name: space.get(one.name, one.default) for one in parameters}
-    if unknown := sorted(set(given) - set(values)):
-        raise UnknownNameError("parameter", unknown[0], sorted(values))
-    return SimpleNamespace(**{**values, **given})
-
-
-def _namespace() -> dict[str, Any]:
-    """Return the names that the notebook's cells have set; outside a notebook there are none."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    return shell.user_ns if shell is not None else {}
 
 
 class Session:

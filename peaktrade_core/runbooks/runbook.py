@@ -24,9 +24,9 @@ from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook, Round
-from peaktrade_core.runbooks.notebook import Notebook, given_to, open_workspace
+from peaktrade_core.runbooks.notebook import open_workspace
 from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
-from peaktrade_core.runbooks.shelf import kind_of
+from peaktrade_core.runbooks.shelf import Notebook, given_to, kind_of
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table

@@ -14,9 +14,9 @@ from peaktrade_core.drills.runbook import DrillRunbook
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.notebook import read
 from peaktrade_core.runbooks.runbook import begin
 from peaktrade_core.runbooks.runbooks import run_runbook
+from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace, open_site
 

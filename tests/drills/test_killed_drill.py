@@ -22,8 +22,8 @@ from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runbooks.notebook import read
 from peaktrade_core.runbooks.runbook import begin
+from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.workspace.workspace import Workspace, open_site

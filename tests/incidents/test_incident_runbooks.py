@@ -14,10 +14,9 @@ from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.case import open_case
-from peaktrade_core.incidents.review import open_incident_week, review_incidents
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.notebook import read
 from peaktrade_core.runbooks.runbooks import RunOutcome, find_runbook, run_runbook
+from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.views import Views
 from peaktrade_core.testing import Fault, LoopbackVenue
 from peaktrade_core.trading.records import SessionRecord
@@ -210,7 +209,7 @@ def test_reports_tell_of_an_incident_and_of_none(workspace: Workspace) -> None:
     none = read("post_mortem", workspace)
     assert "No post-mortem yet" in repr(none.learned())
     assert "No incident was ever opened here" in repr(none.summary())
-    assert "A week without an incident" in repr(review_incidents(open_incident_week(workspace, "this")))
+    assert "A week without an incident" in repr(read("weekly_incident_review", workspace).incidents())
     one = IncidentBook.of(workspace).open(
         "other", "Odd <b>smell</b>", subject="x", severity="high", by="Ada", role="operator"
     )
