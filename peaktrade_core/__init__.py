@@ -14,41 +14,31 @@ from typing import Any
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 _HOMES = {
-    "workspace.workspace": "Workspace",
     "control.tables": """
         audit_answers evidence_index_table gate_answers layer_answers layer_table lock_answers
         open_control_center operator_text routine_answers status_answers workspace_state""",
-    "dashboard.watching.probe": "look_at_dashboard",
-    "drills.board": "drill_checks drill_ended drill_files open_drill open_drill_board start_drill",
-    "drills.tables": """
-        drill_coverage drill_events drill_expected drill_list drill_log drill_phases drill_state drill_story
-        drill_summary""",
-    "incidents.report": """
-        incident_actions incident_checklist incident_evidence incident_files incident_learned incident_sentences
-        incident_summary incident_timeline incident_times open_incident""",
-    "incidents.review": "open_incident_week review_actions review_checks review_incidents review_overview",
-    "runbooks.market_data": """
-        candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
-    "runbooks.notebook": """
-        Session drawdown_figure equity_figure open_session open_workspace price_figure run_planned_session""",
-    "runbooks.notebook_tables": """
-        check_session deny_table evidence_table links plan_table
-        risk_use_table runbook_index session_checks session_files session_summary sessions_table
-        statistics_table""",
-    "show.checklist": "check_table",
+    "dashboard.watching.live_track_watch": "tile_table",
     "dashboard.watching.pages": "agreement_checks page_checks",
-    "reports.period_tables": """
-        open_day open_week period_alerts period_attention period_carried period_denials period_failures
-        period_figure period_halts period_overview period_results period_sessions""",
-    "runbooks.runbook": "begin",
-    "desk.readiness": "readiness",
+    "dashboard.watching.probe": "look_at_dashboard",
     "dashboard.watching.walkthrough": """
-        ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table walk_session""",
+        ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table
+        walk_session""",
     "dashboard.watching.walkthrough_checks": """
         walk_agreement_checks walk_failure_checks walk_pre_checks walk_report_checks walk_setup_checks
         walk_start_checks""",
-    "dashboard.watching.live_track_watch": "tile_table",
+    "reports.period_tables": """
+        open_day open_week period_alerts period_attention period_carried period_denials period_failures
+        period_figure period_halts period_overview period_results period_sessions""",
+    "runbooks.market_data": """
+        candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
+    "runbooks.notebook": "drawdown_figure equity_figure open_session open_workspace price_figure",
+    "runbooks.notebook_tables": """
+        check_session deny_table evidence_table links plan_table risk_use_table runbook_index session_checks
+        session_summary sessions_table statistics_table""",
+    "runbooks.runbook": "begin",
+    "runbooks.shelf": "read",
     "session.planning": "plan_session",
+    "workspace.workspace": "Workspace",
 }
 """The public names, by the module below this package that holds them."""
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

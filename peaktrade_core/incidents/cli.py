@@ -202,12 +202,11 @@ def done(workspace: Workspace, incident_id: str, **given: Any) -> Answer:
 @command
 def review(workspace: Workspace, week: str) -> Answer:
     """Review a week: what it brought, what keeps coming back, what is still to do; exit 1 when an answer fails."""
-    from peaktrade_core.incidents import review as week_of
+    from peaktrade_core.runbooks.shelf import read
 
-    found = week_of.open_incident_week(workspace, week)
-    tables = (week_of.review_overview, week_of.review_checks, week_of.review_incidents, week_of.review_actions)
-    failed = any(check.status == FAIL for check in found.checks)
-    return Answer(found, lambda: [table(found) for table in tables], code=int(failed))
+    report = read("weekly_incident_review", workspace, week=week)
+    failed = any(check.status == FAIL for check in report.review.checks)
+    return Answer(report.review, report.tables, code=int(failed))
 
 
 def _subject(workspace: Workspace, named: str) -> str:

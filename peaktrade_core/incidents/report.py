@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from peaktrade_core.base.clock import local
@@ -9,12 +10,12 @@ from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook, IncidentRow
 from peaktrade_core.incidents.incident import Incident
+from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.handbook import SEVERITIES
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
 from peaktrade_core.show.templates import templates
-from peaktrade_core.workspace.workspace import Workspace
 
 SEVERITY = {"low": Cell("▽ low", MID), "medium": Cell("▲ medium", MID), "high": Cell("✕ high", BAD)}
 STATUS = {"open": Cell("✕ open", BAD), "mitigated": Cell("▲ mitigated", MID), "closed": Cell("✓ closed", GOOD)}
@@ -82,127 +83,140 @@ def response_checks(incident: Incident) -> list[Check]:
     ]  # fmt: skip
 
 
-def open_incident(workspace: Workspace, incident_id: str = "latest") -> Incident | None:
-    """Return an incident; ``latest`` for the one that was opened last, None before the first.
+class IncidentNotebook(Notebook):
+    """What the incident report and the post-mortem both show."""
 
-    Raises:
-        UnknownNameError: no incident has that id.
-        ArtefactError: its record cannot be read.
-    """
-    book = IncidentBook.of(workspace)
-    if incident_id != "latest":
-        return book.load(incident_id)
-    ids = book.ids()
-    return book.load(ids[0]) if ids else None
+    @cached_property
+    def incident(self) -> Incident | None:
+        """The incident that is named; ``latest`` for the one that was opened last, None before the first.
 
+        Raises:
+            UnknownNameError: no incident has that id.
+            ArtefactError: its record cannot be read.
+        """
+        book = IncidentBook.of(self.workspace)
+        if self.given.incident_id != "latest":
+            return book.load(self.given.incident_id)
+        ids = book.ids()
+        return book.load(ids[0]) if ids else None
 
-def incident_summary(incident: Incident | None) -> Table:
-    """Return what it is, how bad, who works on it, and when what happened."""
-    if incident is None:
-        return Table("Incident", (), [], empty=NO_INCIDENT.replace("`", ""))
-    i = incident
-    rows: list[tuple[object, object]] = [
-        ("Incident", i.incident_id),
-        ("What", i.title),
-        ("Status", STATUS[i.status]),
-        ("Severity", SEVERITY[i.severity]),
-        ("Session, run or alert", i.subject or wording.NOTHING),
-        ("Affected system", i.system or wording.NOTHING),
-        ("Began, by the evidence (UTC)", wording.moment(i.since)),
-        ("Opened (UTC)", wording.moment(i.opened_at)),
-        ("Opened (Berlin)", i.opened_local),
-        ("Opened by", f"{i.opened_by} ({i.role})"),
-        ("Duties", ", ".join(f"{duty}: {who}" for duty, who in i.duties.items()) or "none named"),
-        ("Owner informed (UTC)", wording.moment(i.owner_told_at)),
-    ]
-    if i.drill:
-        rows.insert(1, ("Exercise", Cell(f"drill {i.drill}: an exercise, not an incident of operations", MID)))
-    return Table("Incident", ("", ""), rows)
+    def summary(self) -> Table:
+        """Return what it is, how bad, who works on it, and when what happened."""
+        i = self.incident
+        if i is None:
+            return Table("Incident", (), [], empty=NO_INCIDENT.replace("`", ""))
+        rows: list[tuple[object, object]] = [
+            ("Incident", i.incident_id),
+            ("What", i.title),
+            ("Status", STATUS[i.status]),
+            ("Severity", SEVERITY[i.severity]),
+            ("Session, run or alert", i.subject or wording.NOTHING),
+            ("Affected system", i.system or wording.NOTHING),
+            ("Began, by the evidence (UTC)", wording.moment(i.since)),
+            ("Opened (UTC)", wording.moment(i.opened_at)),
+            ("Opened (Berlin)", i.opened_local),
+            ("Opened by", f"{i.opened_by} ({i.role})"),
+            ("Duties", ", ".join(f"{duty}: {who}" for duty, who in i.duties.items()) or "none named"),
+            ("Owner informed (UTC)", wording.moment(i.owner_told_at)),
+        ]
+        if i.drill:
+            rows.insert(1, ("Exercise", Cell(f"drill {i.drill}: an exercise, not an incident of operations", MID)))
+        return Table("Incident", ("", ""), rows)
 
+    def sentences(self) -> Table:
+        """Return symptom, cause and next step, in a sentence each."""
+        i = self.incident
+        if i is None:
+            return Table("In three sentences", (), [], empty="There is no incident.")
+        missing = Cell("not written down yet (peaktrade incident describe)", MID)
+        over = i.status == "closed"
+        rows = [
+            ("Symptom", i.symptom or missing),
+            ("Cause" if i.cause else "Suspected cause", i.cause or i.suspected or missing),
+            ("Resolution" if over else "Next step", (i.resolution if over else i.next_step) or missing),
+        ]
+        return Table("In three sentences", ("", ""), rows)
 
-def incident_sentences(incident: Incident | None) -> Table:
-    """Return symptom, cause and next step, in a sentence each."""
-    if incident is None:
-        return Table("In three sentences", (), [], empty="There is no incident.")
-    i = incident
-    missing = Cell("not written down yet (peaktrade incident describe)", MID)
-    over = i.status == "closed"
-    rows = [
-        ("Symptom", i.symptom or missing),
-        ("Cause" if i.cause else "Suspected cause", i.cause or i.suspected or missing),
-        ("Resolution" if over else "Next step", (i.resolution if over else i.next_step) or missing),
-    ]
-    return Table("In three sentences", ("", ""), rows)
+    def times(self) -> Table:
+        """Return how long it took to notice, to hold and to close it."""
+        i = self.incident
+        if i is None:
+            return Table("How fast?", (), [], empty="There is no incident.")
+        spans = (
+            ("from the first sign to the incident", i.since, i.opened_at),
+            ("from the incident to mitigation", i.opened_at, i.mitigated_at),
+            ("from the incident to its end", i.opened_at, i.closed_at),
+        )
+        rows = [
+            (what, wording.duration((b - a).total_seconds()) if a and b else wording.NOTHING) for what, a, b in spans
+        ]
+        return Table("How fast?", ("", ""), rows, note="The first sign is by the session's own clock.")
 
-
-def incident_times(incident: Incident | None) -> Table:
-    """Return how long it took to notice, to hold and to close it."""
-    if incident is None:
-        return Table("How fast?", (), [], empty="There is no incident.")
-    i = incident
-    spans = (
-        ("from the first sign to the incident", i.since, i.opened_at),
-        ("from the incident to mitigation", i.opened_at, i.mitigated_at),
-        ("from the incident to its end", i.opened_at, i.closed_at),
-    )
-    rows = [(what, wording.duration((b - a).total_seconds()) if a and b else wording.NOTHING) for what, a, b in spans]
-    return Table("How fast?", ("", ""), rows, note="The first sign is by the session's own clock.")
-
-
-def incident_evidence(incident: Incident | None) -> Table:
-    """Return what the artefacts say, as it was when the incident was opened."""
-    rows = [(n, sentence) for n, sentence in enumerate(incident.evidence, 1)] if incident else []
-    return Table("What shows it", ("", "Evidence"), rows, numbers=(0,), empty="Nothing was taken from the artefacts.")
-
-
-def incident_timeline(incident: Incident | None) -> Table:
-    """Return everything that was said and done, in order."""
-    entries = incident.timeline if incident else ()
-    rows = [(wording.moment(e.at), local(e.at)[11:19], e.by, e.action.replace("_", " "), e.text) for e in entries]
-    columns = ("UTC", "Berlin", "By", "What", "Words")
-    return Table("Timeline", columns, rows, empty="Nothing was written down yet.")
+    def timeline(self) -> Table:
+        """Return everything that was said and done, in order."""
+        entries = self.incident.timeline if self.incident else ()
+        rows = [(wording.moment(e.at), local(e.at)[11:19], e.by, e.action.replace("_", " "), e.text) for e in entries]
+        columns = ("UTC", "Berlin", "By", "What", "Words")
+        return Table("Timeline", columns, rows, empty="Nothing was written down yet.")
 
 
-def incident_checklist(incident: Incident | None) -> Table:
-    """Return the handbook's incident checklist, answered from the incident."""
-    return check_table(response_checks(incident) if incident else [], "Incident checklist")
+class IncidentReport(IncidentNotebook):
+    """An incident with what shows it, its checklist and the files it rests on."""
+
+    def evidence(self) -> Table:
+        """Return what the artefacts say, as it was when the incident was opened."""
+        rows = [(n, sentence) for n, sentence in enumerate(self.incident.evidence, 1)] if self.incident else []
+        return Table(
+            "What shows it", ("", "Evidence"), rows, numbers=(0,), empty="Nothing was taken from the artefacts."
+        )
+
+    def checklist(self) -> Table:
+        """Return the handbook's incident checklist, answered from the incident."""
+        return check_table(response_checks(self.incident) if self.incident else [], "Incident checklist")
+
+    def files(self) -> Table:
+        """Return the files it rests on, and whether they are as they were."""
+        rows = []
+        for one in self.incident.artefacts if self.incident else ():
+            now = sha256_of(self.workspace.home / one.path)
+            same = Cell("✓ as it was", GOOD) if now == one.sha256 else Cell(f"▲ {_gone(now)}", MID)
+            rows.append((one.path, f"{one.size:,}", one.sha256[:12], same))
+        columns = ("File, below the workspace", "Bytes", "SHA-256", "Now")
+        return Table("What it rests on", columns, rows, numbers=(1,), empty="No file was named.")
 
 
-def incident_files(workspace: Workspace, incident: Incident | None) -> Table:
-    """Return the files it rests on, and whether they are as they were."""
-    rows = []
-    for one in incident.artefacts if incident else ():
-        now = sha256_of(workspace.home / one.path)
-        same = Cell("✓ as it was", GOOD) if now == one.sha256 else Cell(f"▲ {_gone(now)}", MID)
-        rows.append((one.path, f"{one.size:,}", one.sha256[:12], same))
-    columns = ("File, below the workspace", "Bytes", "SHA-256", "Now")
-    return Table("What it rests on", columns, rows, numbers=(1,), empty="No file was named.")
+class PostMortem(IncidentNotebook):
+    """What was learned from an incident, and what changes."""
+
+    def learned(self) -> Table:
+        """Return the post-mortem: why it could happen, what helped, what hindered."""
+        incident = self.incident
+        found = incident.postmortem if incident else None
+        if found is None:
+            step = f"peaktrade incident postmortem {incident.incident_id}" if incident else "There is no incident."
+            return Table("What was learned", (), [], empty=f"No post-mortem yet. {step}")
+        rows = [
+            ("Why could it happen?", found.root_cause),
+            ("What went well?", found.went_well),
+            ("What went badly?", found.went_badly),
+            ("Written", f"{wording.moment(found.at)} UTC by {found.by}"),
+        ]
+        return Table(
+            "What was learned", ("", ""), rows, note="Without blame: it asks why it could happen, not who did it."
+        )
+
+    def actions(self) -> Table:
+        """Return what was agreed: who does what until when, and what is done."""
+        incident = self.incident
+        actions = incident.postmortem.actions if incident and incident.postmortem else ()
+        rows = [
+            (n, a.what, a.owner, a.due, Cell("✓ done", GOOD) if a.done_at else Cell("▲ to do", MID))
+            for n, a in enumerate(actions, 1)
+        ]
+        return Table(
+            "What changes", ("", "What", "Who", "Until", ""), rows, numbers=(0,), empty="Nothing was agreed yet."
+        )
 
 
 def _gone(digest: str) -> str:
     return digest if digest in ("missing", "unreadable") else "changed since"
-
-
-def incident_learned(incident: Incident | None) -> Table:
-    """Return the post-mortem: why it could happen, what helped, what hindered."""
-    found = incident.postmortem if incident else None
-    if found is None:
-        step = f"peaktrade incident postmortem {incident.incident_id}" if incident else "There is no incident."
-        return Table("What was learned", (), [], empty=f"No post-mortem yet. {step}")
-    rows = [
-        ("Why could it happen?", found.root_cause),
-        ("What went well?", found.went_well),
-        ("What went badly?", found.went_badly),
-        ("Written", f"{wording.moment(found.at)} UTC by {found.by}"),
-    ]
-    return Table("What was learned", ("", ""), rows, note="Without blame: it asks why it could happen, not who did it.")
-
-
-def incident_actions(incident: Incident | None) -> Table:
-    """Return what was agreed: who does what until when, and what is done."""
-    actions = incident.postmortem.actions if incident and incident.postmortem else ()
-    rows = [
-        (n, a.what, a.owner, a.due, Cell("✓ done", GOOD) if a.done_at else Cell("▲ to do", MID))
-        for n, a in enumerate(actions, 1)
-    ]
-    return Table("What changes", ("", "What", "Who", "Until", ""), rows, numbers=(0,), empty="Nothing was agreed yet.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cached_property
 from statistics import median
 
 import msgspec
@@ -17,12 +18,12 @@ from peaktrade_core.base.question import WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import Action, Incident
 from peaktrade_core.incidents.report import SEVERITY, STATUS
+from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.schedule import periods
 from peaktrade_core.schedule.periods import Span
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, MID, Cell, Table
-from peaktrade_core.workspace.workspace import Workspace
 
 LONG_OPEN = timedelta(days=7)  # an incident that is open for longer is asked about
 OFTEN = 2  # so many of one kind in a week are a pattern
@@ -150,64 +151,68 @@ def _none(id: str, question: str, found: list[str], step: str, otherwise: Status
     return check(id, question, not found, ", ".join(found[:5]) or "none", step, otherwise=otherwise)
 
 
-def open_incident_week(workspace: Workspace, week: str = "last") -> Review:
-    """Return the review of an ISO week: ``2026-W01``, ``this`` or ``last``.
+class WeeklyReview(Notebook):
+    """The review of an ISO week as its notebook and ``peaktrade incident review`` show it."""
 
-    Raises:
-        ConfigError: the week does not exist, or has not begun.
-    """
-    return review(IncidentBook.of(workspace), periods.span_named(periods.WEEK, week, workspace.clock.now()))
+    @cached_property
+    def review(self) -> Review:
+        """What the week says.
 
+        Raises:
+            ConfigError: the week does not exist, or has not begun.
+        """
+        span = periods.span_named(periods.WEEK, self.given.week, self.workspace.clock.now())
+        return review(IncidentBook.of(self.workspace), span)
 
-def review_overview(found: Review) -> Table:
-    """Return the figures of the week."""
-    severities = ", ".join(f"{sum(i.severity == s for i in found.opened)} {s}" for s in ("high", "medium", "low"))
-    rows: list[tuple[str, object]] = [
-        ("Opened", f"{len(found.opened)}" + (f" ({severities})" if found.opened else "")),
-        ("Closed", f"{len(found.closed)}"),
-        ("Not closed at the end", f"{len(found.unclosed)}"),
-        ("Until it was held, median", wording.duration(found.held_s)),
-        ("Until it was closed, median", wording.duration(found.closed_s)),
-        ("By kind", ", ".join(f"{kind} x {n}" for kind, n in found.kinds.items()) or "none"),
-        ("Marked as a drill", f"{found.drills}"),
-    ]
-    if found.faults:
-        rows.append(("Unreadable", Cell("; ".join(found.faults), BAD)))
-    span = found.span
-    note = (
-        f"UTC, from {wording.minute(span.since)} to {wording.minute(span.until)}; as of {wording.moment(found.as_of)}"
-    )
-    return Table(f"Incidents of the week {span.label}", ("", ""), rows, note=note)
+    def overview(self) -> Table:
+        """Return the figures of the week."""
+        found = self.review
+        severities = ", ".join(f"{sum(i.severity == s for i in found.opened)} {s}" for s in ("high", "medium", "low"))
+        rows: list[tuple[str, object]] = [
+            ("Opened", f"{len(found.opened)}" + (f" ({severities})" if found.opened else "")),
+            ("Closed", f"{len(found.closed)}"),
+            ("Not closed at the end", f"{len(found.unclosed)}"),
+            ("Until it was held, median", wording.duration(found.held_s)),
+            ("Until it was closed, median", wording.duration(found.closed_s)),
+            ("By kind", ", ".join(f"{kind} x {n}" for kind, n in found.kinds.items()) or "none"),
+            ("Marked as a drill", f"{found.drills}"),
+        ]
+        if found.faults:
+            rows.append(("Unreadable", Cell("; ".join(found.faults), BAD)))
+        span = found.span
+        note = f"UTC, from {wording.minute(span.since)} to {wording.minute(span.until)}; as of {wording.moment(found.as_of)}"
+        return Table(f"Incidents of the week {span.label}", ("", ""), rows, note=note)
 
+    def questions(self) -> Table:
+        """Return the review's questions, answered."""
+        return check_table(self.review.checks, "Is everything taken care of?")
 
-def review_checks(found: Review) -> Table:
-    """Return the review's questions, answered."""
-    return check_table(found.checks, "Is everything taken care of?")
+    def incidents(self) -> Table:
+        """Return the incidents that were opened in the week, and those from before that are still open."""
+        wanted = {i.incident_id: i for i in (*self.review.unclosed, *self.review.opened)}
+        rows = [
+            (i.incident_id, SEVERITY[i.severity], STATUS[i.status], i.title, i.subject, wording.moment(i.opened_at),
+             wording.duration((i.closed_at - i.opened_at).total_seconds() if i.closed_at else None), i.cause or i.suspected)
+            for i in sorted(wanted.values(), key=lambda i: i.opened_at)
+        ]  # fmt: skip
+        columns = ("Incident", "Severity", "Status", "What", "About", "Opened (UTC)", "Took", "Cause")
+        return Table("The incidents", columns, rows, empty="A week without an incident.")
 
+    def actions(self) -> Table:
+        """Return the actions of all post-mortems that are not done."""
+        rows = [
+            (
+                Cell("✕ overdue", BAD) if row.overdue else Cell("▲ to do", MID),
+                row.action.what,
+                row.action.owner,
+                row.action.due,
+                Cell(f"`peaktrade incident done {row.incident_id} {row.number}`", code=True),
+            )
+            for row in self.review.actions
+        ]
+        columns = ("", "What", "Who", "Until", "When it is done")
+        return Table("What is still to do", columns, rows, empty="Nothing that was agreed is open.")
 
-def review_incidents(found: Review) -> Table:
-    """Return the incidents that were opened in the week, and those from before that are still open."""
-    wanted = {i.incident_id: i for i in (*found.unclosed, *found.opened)}
-    rows = [
-        (i.incident_id, SEVERITY[i.severity], STATUS[i.status], i.title, i.subject, wording.moment(i.opened_at),
-         wording.duration((i.closed_at - i.opened_at).total_seconds() if i.closed_at else None), i.cause or i.suspected)
-        for i in sorted(wanted.values(), key=lambda i: i.opened_at)
-    ]  # fmt: skip
-    columns = ("Incident", "Severity", "Status", "What", "About", "Opened (UTC)", "Took", "Cause")
-    return Table("The incidents", columns, rows, empty="A week without an incident.")
-
-
-def review_actions(found: Review) -> Table:
-    """Return the actions of all post-mortems that are not done."""
-    rows = [
-        (
-            Cell("✕ overdue", BAD) if row.overdue else Cell("▲ to do", MID),
-            row.action.what,
-            row.action.owner,
-            row.action.due,
-            Cell(f"`peaktrade incident done {row.incident_id} {row.number}`", code=True),
-        )
-        for row in found.actions
-    ]
-    columns = ("", "What", "Who", "Until", "When it is done")
-    return Table("What is still to do", columns, rows, empty="Nothing that was agreed is open.")
+    def tables(self) -> list[Table]:
+        """Return everything that it says, in its order."""
+        return [self.overview(), self.questions(), self.incidents(), self.actions()]

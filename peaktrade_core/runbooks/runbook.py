@@ -20,15 +20,13 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.clock import FixedClock, iso, local
-from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook, Round
 from peaktrade_core.runbooks.notebook import open_workspace
-from peaktrade_core.runbooks.notebook_tables import links
-from peaktrade_core.runbooks.parameters import Parameter
 from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
-from peaktrade_core.runbooks.shelf import kind_of
+from peaktrade_core.runbooks.shelf import Notebook, given_to, kind_of
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
@@ -39,16 +37,16 @@ _TONE = {"pass": GOOD, "unknown": MID, "warn": MID, "fail": BAD, ev.OPEN: MID}
 _OUTCOME_TONE = {ev.PASSED: GOOD, ev.WARNED: MID, ev.FAILED: BAD, ev.STOPPED: MID, ev.INCOMPLETE: MID}
 
 
-class Runbook:
+class Runbook(Notebook):
     """A runbook being executed; what only one notebook does is in a subclass.
 
     Attributes:
-        workspace: where it works; round: the execution and its record.
-        given: the notebook's parameters, by name.
+        round: the execution and its record.
     """
 
     def __init__(self, workspace: Workspace, round_: Round, given: SimpleNamespace, *, waits: bool) -> None:
-        self.workspace, self.round, self.given = workspace, round_, given
+        super().__init__(workspace, given)
+        self.round = round_
         self._answers = ev.read_answers(getattr(given, "answers", ""))
         self._second: str = getattr(given, "second_person", "")
         self._waits = waits
@@ -132,10 +130,6 @@ class Runbook:
     def files(self) -> Sequence[Path]:
         """Return the files that its evidence rests on."""
         return ()
-
-    def links(self, *names: str) -> Table:
-        """Return where to go on: notebooks by name, each with its purpose and its command."""
-        return links(*names)
 
     def finish(self, *artefacts: Path) -> Finished:
         """End the execution: seal its record, write it as a page, and show what it says.
@@ -251,10 +245,7 @@ def begin(name: str, workspace: Workspace | None = None, *, about: str = "", **g
 
     workspace = workspace or open_workspace()
     info, waits = find_runbook(name), _person_is_there()
-    declared = _values(info.parameters)
-    if unknown := sorted(set(given) - set(declared)):
-        raise UnknownNameError("parameter", unknown[0], sorted(declared))
-    values = SimpleNamespace(**{**declared, **given})
+    values = given_to(info.parameters, given)
     kind = kind_of(name)
     if resume := getattr(values, "resume", ""):
         return kind(workspace, EvidenceBook.of(workspace).resume(resume, waits=waits), values, waits=waits)
@@ -278,20 +269,6 @@ def _person_is_there() -> bool:
 
     kernel = getattr(get_ipython(), "kernel", None)
     return bool(getattr(kernel, "_allow_stdin", False))
-
-
-def _values(parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """Return the values of the notebook's parameters as they stand; what no cell has set is at its default."""
-    space = _namespace()
-    return {one.name: space.get(one.name, one.default) for one in parameters}
-
-
-def _namespace() -> dict[str, Any]:
-    """Return the names that the notebook's cells have set; outside a notebook there are none."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    return shell.user_ns if shell is not None else {}
 
 
 def _login() -> str:

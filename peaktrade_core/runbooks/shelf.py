@@ -1,16 +1,34 @@
-"""Which class executes which notebook: by the notebook's name, in the room that does its work, loaded when it is begun."""
+"""What every notebook works with, and which class is whose.
+
+A class is found by the notebook's name, in the room that does its work, and loaded when the notebook is opened.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.runbooks.parameters import Parameter
+from peaktrade_core.show.table import Table
+from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from peaktrade_core.runbooks.runbook import Runbook
 
+REPORTS = {
+    "drill_report": "drills.report:DrillReport",
+    "incident_report": "incidents.report:IncidentReport",
+    "post_mortem": "incidents.report:PostMortem",
+    "weekly_incident_review": "incidents.review:WeeklyReview",
+}
 RUNBOOKS = {
     "alert_handling": "alerts.alert_handling:AlertHandlingRunbook",
     "health_check": "desk.health_check:HealthRunbook",
+    "drill": "drills.runbook:DrillRunbook",
     "incident_data_gap": "incidents.runbook:IncidentRunbook",
     "incident_exchange_error": "incidents.runbook:IncidentRunbook",
     "incident_failed_session": "incidents.runbook:IncidentRunbook",
@@ -32,8 +50,72 @@ RUNBOOKS = {
 }
 
 
+class Notebook:
+    """What every notebook works with; what only one does is in a subclass, a method a cell.
+
+    Attributes:
+        workspace: where it works; given: the notebook's parameters, by name.
+    """
+
+    def __init__(self, workspace: Workspace, given: SimpleNamespace) -> None:
+        self.workspace, self.given = workspace, given
+
+    def links(self, *names: str) -> Table:
+        """Return where to go on: notebooks by name, each with its purpose and its command."""
+        from peaktrade_core.runbooks.notebook_tables import links
+
+        return links(*names)
+
+
+def read(name: str, workspace: Workspace | None = None, **given: Any) -> Any:
+    """Open a report, which leaves no evidence, and return it: a :class:`Notebook` of the report's own kind.
+
+    Args:
+        name: of the notebook.
+        workspace: where; None for the one that the notebook is in.
+        given: parameters over those of the notebook's cell (and, outside a notebook, over its defaults).
+
+    Raises:
+        UnknownNameError: there is no such notebook, or it has no such parameter.
+    """
+    from peaktrade_core.runbooks.notebook import open_workspace
+    from peaktrade_core.runbooks.runbooks import find_runbook
+
+    return report_of(name)(workspace or open_workspace(), given_to(find_runbook(name).parameters, given))
+
+
+def given_to(parameters: Sequence[Parameter], given: dict[str, Any]) -> SimpleNamespace:
+    """Return a notebook's parameters: what is given, else what its cell has set, else the default.
+
+    Raises:
+        UnknownNameError: something is given that it does not take.
+    """
+    space = _namespace()
+    values = {one.name: space.get(one.name, one.default) for one in parameters}
+    if unknown := sorted(set(given) - set(values)):
+        raise UnknownNameError("parameter", unknown[0], sorted(values))
+    return SimpleNamespace(**{**values, **given})
+
+
+def _namespace() -> dict[str, Any]:
+    """Return the names that the notebook's cells have set; outside a notebook there are none."""
+    ipython = sys.modules.get("IPython")  # loaded where there is a notebook; to load it for nothing takes long
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell.user_ns if shell is not None else {}
+
+
 def kind_of(name: str) -> type[Runbook]:
     """Return the class of a runbook; a notebook that has none of its own, as one that a user adds, has the plain one."""
-    module, _, kind = RUNBOOKS.get(name, "runbooks.runbook:Runbook").partition(":")
-    found: type[Runbook] = getattr(import_module(f"peaktrade_core.{module}"), kind)
+    found: type[Runbook] = _load(RUNBOOKS.get(name, "runbooks.runbook:Runbook"))
     return found
+
+
+def report_of(name: str) -> type[Notebook]:
+    """Return the class of a report; the plain one as for runbooks."""
+    found: type[Notebook] = _load(REPORTS.get(name, "runbooks.shelf:Notebook"))
+    return found
+
+
+def _load(where: str) -> Any:
+    module, _, kind = where.partition(":")
+    return getattr(import_module(f"peaktrade_core.{module}"), kind)

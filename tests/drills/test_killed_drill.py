@@ -14,15 +14,16 @@ from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.presence import Presence
 from peaktrade_core.base.processes import exists
 from peaktrade_core.drills import recovery as drill_recovery
-from peaktrade_core.drills.board import drill_ended, may_rescore, open_drill_board
 from peaktrade_core.drills.coverage import EXERCISED, coverage
 from peaktrade_core.drills.drill import ABORTED, DONE, RUNNING, Drill
 from peaktrade_core.drills.log import DrillBook
+from peaktrade_core.drills.run import rescore
 from peaktrade_core.drills.scenarios import find_scenario
-from peaktrade_core.drills.tables import drill_log, drill_phases
 from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runbooks.runbook import begin
+from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.workspace.workspace import Workspace, open_site
@@ -133,9 +134,10 @@ def test_a_killed_script_is_aborted_too(
     assert closed.status == ABORTED
     assert closed.session_status in ("aborted", "failed")  # the silence may have ended it before the kill
     assert json.loads(peaktrade("drill", "log", "--json").stdout)["drills"][0]["status"] == ABORTED
-    for table in (drill_log(workspace), drill_phases(closed)):
+    report = read("drill_report", workspace)
+    for table in (report.log(), report.phases()):
         assert ABORTED in repr(table)
-    assert may_rescore(workspace, closed).status == "pass"
+    assert rescore(workspace, closed).score == closed.score
 
 
 def dead(workspace: Workspace) -> Drill:
@@ -148,22 +150,12 @@ def dead(workspace: Workspace) -> Drill:
 
 def test_the_notebook_of_a_drill_that_was_killed_says_what_to_do(workspace: Workspace) -> None:
     drill = dead(workspace)
-    board = open_drill_board(workspace, "disconnect", "person", "Anna Example")
-    board.runbook = _Begun(drill.drill_id)
-    (ended,) = drill_ended(board)
+    runbook = begin("drill", workspace, operator="Anna Example", drilled="person")
+    runbook.act("drill", "Begin the drill", lambda: f"{drill.drill_id}: it runs")
+    runbook.ended()
+    (ended,) = runbook.round.record.step("ended").checks
     assert (ended.status, ended.evidence) == ("warn", ABORTED)
     assert "begin it again" in ended.next_step
-
-
-class _Begun:
-    """A runbook whose step began a drill."""
-
-    def __init__(self, drill_id: str) -> None:
-        self.round = self.record = self
-        self.result = f"{drill_id}: it runs"
-
-    def step(self, _: str) -> _Begun:
-        return self
 
 
 def test_what_a_kill_left_half_written_hides_nothing(workspace: Workspace) -> None:

@@ -14,10 +14,9 @@ from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.case import open_case
-from peaktrade_core.incidents.report import incident_learned, incident_summary
-from peaktrade_core.incidents.review import open_incident_week, review_incidents
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.runbooks import RunOutcome, find_runbook, run_runbook
+from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.views import Views
 from peaktrade_core.testing import Fault, LoopbackVenue
 from peaktrade_core.trading.records import SessionRecord
@@ -207,11 +206,14 @@ def test_reports_tell_of_an_incident_and_of_none(workspace: Workspace) -> None:
     for name in ("incident_report", "post_mortem", "weekly_incident_review"):
         assert find_runbook(name).side_effects is False
     assert run_runbook("incident_report", {}, workspace).status == "completed"
-    assert "No post-mortem yet" in repr(incident_learned(None)) + repr(incident_summary(None))
-    assert "A week without an incident" in repr(review_incidents(open_incident_week(workspace, "this")))
+    none = read("post_mortem", workspace)
+    assert "No post-mortem yet" in repr(none.learned())
+    assert "No incident was ever opened here" in repr(none.summary())
+    assert "A week without an incident" in repr(read("weekly_incident_review", workspace).incidents())
     one = IncidentBook.of(workspace).open(
         "other", "Odd <b>smell</b>", subject="x", severity="high", by="Ada", role="operator"
     )
+    assert "smell" in repr(read("post_mortem", workspace).summary())
     outcome = run_runbook("incident_report", {"incident_id": one.incident_id}, workspace)
     page = outcome.html.read_text()
     assert one.incident_id in page
