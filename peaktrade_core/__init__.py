@@ -46,7 +46,6 @@ _HOMES = {
         open_day open_week period_alerts period_attention period_carried period_denials period_failures
         period_figure period_halts period_overview period_results period_sessions""",
     "runbooks.runbook": "begin",
-    "desk.readiness": "readiness",
     "dashboard.watching.walkthrough": """
         ask_clean_up set_up_practice strategies_table walk_clean_up walk_failure walk_failure_table walk_session""",
     "dashboard.watching.walkthrough_checks": """
