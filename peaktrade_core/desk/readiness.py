@@ -34,8 +34,6 @@ from peaktrade_core.runs.questions import LOOK_BACK, aborted, failed, registry, 
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import VENUE, Traded, live, stale, venue_checks
 from peaktrade_core.show import wording
-from peaktrade_core.show.checklist import check_table
-from peaktrade_core.show.table import Table
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.workspace import Workspace
@@ -240,8 +238,3 @@ def settings_checks(workspace: Workspace, stage: str) -> list[Check]:
 def desk_checks(workspace: Workspace) -> list[Check]:
     """Return whether the desk is ready: today's health check was done, and what went wrong lately is written down."""
     return workspace.ask(DESK)
-
-
-def readiness(workspace: Workspace) -> Table:
-    """Return the pre-session checklist, answered."""
-    return check_table(workspace.ask(PRE_SESSION), "Ready to start?")

@@ -13,6 +13,7 @@ import pytest
 
 import peaktrade_core as pt
 from peaktrade_core.base.question import Check
+from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.html import PLOTLY, to_html
@@ -145,13 +146,13 @@ def peaktrade_error() -> type[Exception]:
 
 
 def test_readiness_sees_a_halt_a_failure_and_a_broken_configuration(workspace, configure):
-    assert "Result: ✓ pass" in repr(pt.readiness(workspace))
+    assert "Result: ✓ pass" in repr(pt.check_table(workspace.ask(PRE_SESSION)))
     TradingStates.of(workspace).set("global", "HALTED", by="anna", reason="drill", now=workspace.clock.now())
-    shown = repr(pt.readiness(workspace))
+    shown = repr(pt.check_table(workspace.ask(PRE_SESSION)))
     assert "global HALTED by anna: drill" in shown
     assert "Result: ✕ fail, 1 of 7" in shown
     configure("position_fraction = 0.05", "position_fraction = 5")
-    assert "position_fraction = 5" in pt.readiness(pt.open_workspace(workspace.home))._repr_html_()
+    assert "position_fraction = 5" in pt.check_table(pt.open_workspace(workspace.home).ask(PRE_SESSION))._repr_html_()
 
 
 def test_a_checklist_shows_status_in_word_and_sign_and_the_next_step():
