@@ -36,9 +36,6 @@ _HOMES = {
         statistics_table venue_readiness""",
     "show.checklist": "check_table",
     "dashboard.watching.pages": "agreement_checks page_checks read_only_checks",
-    "reports.period_tables": """
-        open_day open_week period_alerts period_attention period_carried period_denials period_failures
-        period_figure period_halts period_overview period_results period_sessions""",
     "dashboard.watching.restart_after_maintenance": "accept_changes restarted_checks smoke_run",
     "desk.session_run": "ask_to_start",
     "desk.installation": "changes_table",
