@@ -26,9 +26,6 @@ _HOMES = {
     "dashboard.watching.walkthrough_checks": """
         walk_agreement_checks walk_failure_checks walk_pre_checks walk_report_checks walk_setup_checks
         walk_start_checks""",
-    "reports.period_tables": """
-        open_day open_week period_alerts period_attention period_carried period_denials period_failures
-        period_figure period_halts period_overview period_results period_sessions""",
     "runbooks.market_data": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
     "runbooks.notebook": "drawdown_figure equity_figure open_session open_workspace price_figure",

@@ -10,11 +10,9 @@ import msgspec
 
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.reports import summary as ps
-from peaktrade_core.reports.period_tables import period_tables
 from peaktrade_core.runbooks.runbooks import run_runbook
+from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.schedule import periods
-from peaktrade_core.show.table import Table
 from peaktrade_core.show.templates import templates
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
@@ -68,7 +66,7 @@ def make_report(kind: str, label: str, workspace: Workspace) -> MadeReport:
     try:
         os.replace(outcome.notebook, made.notebook)
         os.replace(outcome.html, made.html)
-        write_atomic(made.markdown, _markdown(workspace, span, outcome.error).encode())
+        write_atomic(made.markdown, _markdown(kind, span.label, workspace, outcome.error).encode())
         if outcome.error is None:
             for suffix in ("html", "ipynb", "md"):
                 (folder / f"{span.label}_failed.{suffix}").unlink(missing_ok=True)
@@ -77,12 +75,13 @@ def make_report(kind: str, label: str, workspace: Workspace) -> MadeReport:
     return made
 
 
-def _markdown(workspace: Workspace, span: periods.Span, error: str | None) -> str:
+def _markdown(kind: str, label: str, workspace: Workspace, error: str | None) -> str:
     """Return a report as markdown: its tables, or only what went wrong."""
-    tables: list[Table] = [] if error else period_tables(ps.summarize(workspace, span))
-    title = "Daily report" if span.kind == periods.DAY else "Weekly report"
+    chosen = KINDS[kind]
+    tables = [] if error else read(chosen.notebook, workspace, **{chosen.parameter: label}).tables()
+    title = f"{kind.capitalize()} report {label}"
     return (
         templates()
         .get_template("tables.md.j2")
-        .render(title=f"{title} {span.label}", as_of="", error=error, tables=tables, heads=chain_heads(workspace.home))
+        .render(title=title, as_of="", error=error, tables=tables, heads=chain_heads(workspace.home))
     )

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from peaktrade_core.runbooks.runbook import Runbook
 
 REPORTS = {
+    "daily_report": "reports.period:DailyReport",
     "drill_report": "drills.report:DrillReport",
     "incident_report": "incidents.report:IncidentReport",
     "post_mortem": "incidents.report:PostMortem",
     "weekly_incident_review": "incidents.review:WeeklyReview",
+    "weekly_report": "reports.period:WeeklyReport",
 }
 RUNBOOKS = {
     "alert_handling": "alerts.alert_handling:AlertHandlingRunbook",

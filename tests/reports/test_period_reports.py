@@ -14,7 +14,8 @@ from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.reports.period_tables import open_day, open_week, period_figure, period_tables
+from peaktrade_core.reports.period import DailyReport
+from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule import periods
 from peaktrade_core.trading.records import SessionRecord
@@ -71,8 +72,13 @@ def _ending(metrics: dict[str, object]) -> dict[str, object]:
     return {**metrics, "unrealized_pnl": -0.25, "equity_end": 10_000.0 + pnl - 0.25}
 
 
-def text(workspace: Workspace, date: str = "2026-01-05") -> str:
-    return "\n\n".join(map(repr, period_tables(open_day(workspace, date))))
+def day(workspace: Workspace, date: str = "2026-01-05") -> DailyReport:
+    found: DailyReport = read("daily_report", workspace, date=date)
+    return found
+
+
+def text(workspace: Workspace) -> str:
+    return "\n\n".join(map(repr, day(workspace).tables()))
 
 
 def test_an_empty_day_says_so_in_every_part(workspace: Workspace) -> None:
@@ -85,7 +91,7 @@ def test_an_empty_day_says_so_in_every_part(workspace: Workspace) -> None:
         "No order was denied",
     ):
         assert words in said
-    assert "nothing to draw" in repr(period_figure(open_day(workspace)))
+    assert "nothing to draw" in repr(day(workspace).figure())
 
 
 def test_the_figures_of_a_day_are_those_of_the_views(workspace: Workspace, template: SessionRecord) -> None:
@@ -93,7 +99,7 @@ def test_the_figures_of_a_day_are_those_of_the_views(workspace: Workspace, templ
     put(workspace, template, 2, begins=DAY + timedelta(hours=2), realized_pnl=-4.25, symbol="ETH/USD")
     put(workspace, template, 3, begins=DAY + timedelta(hours=3), realized_pnl=1.0)
     put(workspace, template, 4, begins=DAY - timedelta(hours=1), realized_pnl=99.0)
-    summary = open_day(workspace, "2026-01-05")
+    summary = day(workspace).summary
     ours = {result.currency: (result.sessions, result.realized_pnl) for result in summary.by_currency}
     theirs = {day.currency: (day.sessions, day.realized_pnl) for day in Views.of(workspace).daily(DAY)}
     assert ours == theirs == {"EUR": (2, 11.5), "USD": (1, -4.25)}
@@ -106,7 +112,7 @@ def test_the_figures_of_a_day_are_those_of_the_views(workspace: Workspace, templ
 def test_a_session_over_midnight_is_counted_once_and_told_twice(workspace: Workspace, template: SessionRecord) -> None:
     over = put(workspace, template, 1, begins=DAY - timedelta(hours=1), lasts=timedelta(hours=2), realized_pnl=7.0)
     open_ = put(workspace, template, 2, begins=DAY + timedelta(hours=1), status="started", lasts=None)
-    first, second = open_day(workspace, "2026-01-04"), open_day(workspace, "2026-01-05")
+    first, second = day(workspace, "2026-01-04").summary, day(workspace).summary
     assert [row.run_id for row in first.sessions] == [over]
     assert [row.run_id for row in second.carried] == [over]
     assert [row.run_id for row in second.still_open] == [open_]
@@ -127,7 +133,7 @@ def test_the_escalation_path_is_evaluated(
 ) -> None:
     for number, status in enumerate(statuses):
         put(workspace, template, number, begins=DAY + timedelta(hours=number), status=status, max_drawdown=0.0)
-    found = {one.id: one.status for one in open_day(workspace).attention}
+    found = {one.id: one.status for one in day(workspace).summary.attention}
     assert (found["in_a_row"], found["failed"]) == (in_a_row, failed)
 
 
@@ -136,7 +142,7 @@ def test_drawdown_is_escalated_at_five_and_ten_percent(
     workspace: Workspace, template: SessionRecord, drawdown: float, status: str
 ) -> None:
     put(workspace, template, 1, begins=DAY, max_drawdown=drawdown)
-    assert next(one for one in open_day(workspace).attention if one.id == "drawdown").status == status
+    assert next(one for one in day(workspace).summary.attention if one.id == "drawdown").status == status
 
 
 def test_a_failure_names_its_runbook_and_cannot_break_the_markdown(
@@ -146,7 +152,7 @@ def test_a_failure_names_its_runbook_and_cannot_break_the_markdown(
 
     error = "ExchangeNetworkError: <b>a | b</b>"
     put(workspace, template, 1, begins=DAY, status="failed", error=error)
-    told = _markdown(workspace, periods.span_named("day", "2026-01-05", NOW), None)
+    told = _markdown("daily", "2026-01-05", workspace, None)
     assert "runbook 7" in told
     assert "&lt;b>a \\| b" in told
 
@@ -166,10 +172,11 @@ def test_a_day_with_a_thousand_sessions_stays_readable(workspace: Workspace, tem
             error=error,
             realized_pnl=pnl,
         )
-    summary = open_day(workspace)
+    report = day(workspace)
+    summary = report.summary
     assert summary.by_currency[0].sessions == 1000
     assert summary.by_currency[0].realized_pnl == sum(range(-500, 500))
-    for table in period_tables(summary):
+    for table in report.tables():
         assert len(table.rows) <= 50, table.title
     said = text(workspace)
     assert "20 of 100 are shown." in said
@@ -181,7 +188,7 @@ def test_a_day_with_a_thousand_sessions_stays_readable(workspace: Workspace, tem
 def test_an_unreadable_record_is_told_and_breaks_nothing(workspace: Workspace, template: SessionRecord) -> None:
     put(workspace, template, 1, begins=DAY)
     (Registry.of(workspace).folder / "20260105T000000_broken.json").write_text("{")
-    summary = open_day(workspace)
+    summary = day(workspace).summary
     assert len(summary.sessions) == 1
     assert next(one for one in summary.attention if one.id == "records").status == WARN
 
@@ -192,14 +199,14 @@ def test_an_unreadable_record_is_told_and_breaks_nothing(workspace: Workspace, t
 def test_a_day_that_is_none_is_refused(workspace: Workspace, label: str) -> None:
     workspace.clock = FixedClock(NOW, timedelta(0))
     with pytest.raises(ConfigError):
-        open_day(workspace, label)
+        assert day(workspace, label).summary
 
 
 @pytest.mark.parametrize("label", ["", "2026-W00", "2026-W54", "2025-W53", "2026-01-05", "next", "2026-W03"])
 def test_a_week_that_is_none_is_refused(workspace: Workspace, label: str) -> None:
     workspace.clock = FixedClock(NOW, timedelta(0))
     with pytest.raises(ConfigError):
-        open_week(workspace, label)
+        assert read("weekly_report", workspace, week=label).summary
 
 
 def test_weeks_go_from_monday_to_monday_also_over_new_year() -> None:
