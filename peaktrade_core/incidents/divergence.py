@@ -139,8 +139,8 @@ class DivergenceRunbook(IncidentRunbook):
     @cached_property
     def case(self) -> DivergenceCase:
         """The session beside its expectation."""
-        given = self.given
-        return open_divergence(self.workspace, given.session_id, given.other, given.candles, given.threshold_pct)
+        given, session_id = self.given, self.round.record.subject
+        return open_divergence(self.workspace, session_id, given.other, given.candles, given.threshold_pct)
 
     def summary(self) -> Table:
         """Return what came out, what was expected, and where they part."""

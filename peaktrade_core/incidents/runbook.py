@@ -49,8 +49,9 @@ class IncidentRunbook(Runbook):
 
     @cached_property
     def case(self) -> Case:
-        """The session, diagnosed."""
-        return open_case(self.workspace, self.round.record.runbook, self.given.session_id, self.given.alert_id)
+        """The session that the record is about, diagnosed; one that began since is not taken for it."""
+        record = self.round.record
+        return open_case(self.workspace, record.runbook, record.subject, self.given.alert_id)
 
     def summary(self) -> Table:
         """Return which session it is, and whether anything happened that this runbook treats."""

@@ -15,6 +15,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.case import open_case
 from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.runbook import begin
 from peaktrade_core.runbooks.runbooks import RunOutcome, find_runbook, run_runbook
 from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.views import Views
@@ -219,3 +220,13 @@ def test_reports_tell_of_an_incident_and_of_none(workspace: Workspace) -> None:
     assert one.incident_id in page
     assert "<b>smell</b>" not in page
     assert IncidentBook.of(workspace).ids() == [one.incident_id]  # the report beside it is no incident
+
+
+def test_a_runbook_that_is_taken_up_again_stays_with_its_session(
+    workspace: Workspace, run_shadow: Callable[..., SessionRecord]
+) -> None:
+    first = run_shadow(steps=20).session_id
+    runbook = begin("incident_failed_session", workspace, operator="Ada")
+    assert run_shadow(steps=20).session_id != first
+    again = begin("incident_failed_session", workspace, operator="Ada", resume=runbook.round.id)
+    assert again.case.id == first
