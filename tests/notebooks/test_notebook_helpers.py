@@ -17,11 +17,13 @@ from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.html import PLOTLY, to_html
+from peaktrade_core.runbooks.notebook import Session
 from peaktrade_core.runbooks.runbooks import run_runbook
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.limit_use import limits_used
@@ -34,7 +36,7 @@ NASTY = "<script>alert('note')</script> & \"quotes\""
 def session(workspace):
     """Return a session that made money until its orders became too large."""
     plan = plan_session(workspace, seed=5, steps=900, position_fraction=0.1, notes=NASTY)
-    return pt.Session(workspace, run_session(plan, Desk.of(workspace)))
+    return Session(workspace, run_session(plan, Desk.of(workspace)))
 
 
 def test_importing_the_package_costs_nothing():
@@ -95,7 +97,7 @@ def test_limits_used_are_the_peaks_and_days_begin_at_midnight_utc():
 def test_limits_used_agree_with_the_severity_that_the_session_journalled(workspace):
     for seed in (3, 5, 8):
         record = run_session(plan_session(workspace, seed=seed, steps=700, position_fraction=0.1), Desk.of(workspace))
-        session = pt.Session(workspace, record)
+        session = Session(workspace, record)
         levels = [use.level for use in limits_used(session.events, record.config["risk_limits"])]
         assert max(levels, key=("green", "yellow", "red").index) == record.metrics["risk_status"]
 
@@ -146,13 +148,13 @@ def peaktrade_error() -> type[Exception]:
 
 
 def test_readiness_sees_a_halt_a_failure_and_a_broken_configuration(workspace, configure):
-    assert "Result: ✓ pass" in repr(pt.check_table(workspace.ask(PRE_SESSION)))
+    assert "Result: ✓ pass" in repr(check_table(workspace.ask(PRE_SESSION)))
     TradingStates.of(workspace).set("global", "HALTED", by="anna", reason="drill", now=workspace.clock.now())
-    shown = repr(pt.check_table(workspace.ask(PRE_SESSION)))
+    shown = repr(check_table(workspace.ask(PRE_SESSION)))
     assert "global HALTED by anna: drill" in shown
     assert "Result: ✕ fail, 1 of 7" in shown
     configure("position_fraction = 0.05", "position_fraction = 5")
-    assert "position_fraction = 5" in pt.check_table(pt.open_workspace(workspace.home).ask(PRE_SESSION))._repr_html_()
+    assert "position_fraction = 5" in check_table(pt.open_workspace(workspace.home).ask(PRE_SESSION))._repr_html_()
 
 
 def test_a_checklist_shows_status_in_word_and_sign_and_the_next_step():
@@ -160,7 +162,7 @@ def test_a_checklist_shows_status_in_word_and_sign_and_the_next_step():
         Check(id="a", question="Is it whole?", status="pass", evidence="yes"),
         Check(id="b", question="Is it <small>?", status="warn", evidence="no", next_step="Run `peaktrade doctor`."),
     ]
-    table = pt.check_table(checks)
+    table = check_table(checks)
     page = table._repr_html_()
     assert "✓ pass" in page
     assert "▲ warn" in page
