@@ -34,8 +34,6 @@ from peaktrade_core.halts.scope import STATES, TradingState
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.questions import drawdowns, failed, recent, runs
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.table import TONE_OF, Cell, Table
-from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.workspace import Workspace
 
 LEVELS = {PASS: "green", UNKNOWN: "unknown", WARN: "yellow", FAIL: "red"}
@@ -222,29 +220,6 @@ def _runs(workspace: Workspace, found: Sequence[Check]) -> Runs:
         failed=bad,
         **counts,
     )
-
-
-def status_table(found: Whole) -> Table:
-    """Return the whole, its parts and its layers as a table."""
-    rows: list[tuple[object, ...]] = [("Status", _marked(found.status, found.word), found.why, "")]
-    rows += [
-        (part.name.capitalize(), _marked(part.status, part.word), part.why, Cell(part.next_step, code=True))
-        for part in found.parts
-    ]
-    rows += [
-        (f"{one.code} {one.name}", _marked(one.status, WORDS[one.status]), _worst_of(one), "") for one in found.layers
-    ]
-    return Table("How everything stands", ("What", "Status", "Why", "What to do"), rows)
-
-
-def _marked(status: Status, word: str) -> Cell:
-    return Cell(f"{SIGNS[status]} {word}", TONE_OF[status])
-
-
-def _worst_of(layer: Layer) -> str:
-    """Return what makes a layer as bad as it is."""
-    bad = [one.told for one in layer.findings if one.status == layer.status != PASS]
-    return "; ".join(bad) or many(len(layer.findings), "answer") + " good"
 
 
 def status_lines(found: Whole) -> list[str]:

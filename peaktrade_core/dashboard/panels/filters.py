@@ -35,11 +35,6 @@ class Filters(NamedTuple):
     limit: int = PAGE_ROWS
     offset: int = 0
 
-    @property
-    def narrowed(self) -> bool:
-        """Whether some sessions may be left out."""
-        return any((self.mode, self.status, self.strategy, self.symbol, self.days))
-
     def link(self, **changed: Any) -> str:
         """Return the page's URL with some of the filters changed; it begins at the first row again."""
         chosen = self._replace(**{"offset": 0, **changed})
