@@ -1,110 +1,68 @@
 """The form of a question in a notebook: radio buttons, a reason, a button; all of it reached by keyboard.
 
-JupyterLab takes the keys that no text field wants for commands of its own: an arrow moves to another cell, D twice deletes
-one. Inside the form they belong to the form, which is in focus when it appears; answered, it hands on to the next cell.
+What is recorded is what the form showed at the click: key, reason and second person arrive in one message. Fields that
+are sent one by one, as those of ipywidgets, can be overtaken by the click (docs/decisions/0055).
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import anywidget
+import traitlets
 
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import Round
 
-if TYPE_CHECKING:
-    import ipywidgets
-
 _SUPPORT = {None: "", True: "  (✓ the evidence speaks for it)", False: "  (the evidence speaks against it)"}
-
-# What the browser is told, once the element of the script is on the page. ipywidgets leaves its radio buttons ungrouped
-# and its fields unnamed: arrows then choose nothing, and a screen reader reads no question. It also gives an option one
-# line, so that a second one lies over the option below.
-_SHOWN = """
-const shown = (act, tries) => element.isConnected ? act() : tries && setTimeout(shown, 50, act, tries - 1);
-"""
-_STYLE = """<style>
-.pt-form .widget-radio-box label {
-  display: flex; flex-direction: row-reverse; justify-content: flex-end; height: auto; padding: 2px 0; max-width: 80ch }
-.pt-form .widget-radio-box input { flex: none }
-.pt-form.widget-vbox table { margin-left: 0 }
-</style>"""
-_ENTER = """
-shown(() => {
-  const form = element.closest(".pt-form");
-  form.querySelectorAll("input, button").forEach(one => one.setAttribute("data-lm-suppress-shortcuts", "true"));
-  const radios = form.querySelectorAll("input[type=radio]");
-  const group = form.querySelector(".widget-radio-box");
-  group.setAttribute("role", "radiogroup");
-  group.setAttribute("aria-label", form.querySelector("b").textContent);
-  const name = `answer-${Math.random()}`;
-  radios.forEach(radio => { radio.name = name; });
-  form.querySelectorAll("input[type=text]").forEach(field => field.setAttribute("aria-label", field.placeholder));
-  radios[0].focus();
-}, 100);
-"""
-_LEAVE = """
-shown(() => {
-  const cell = element.closest(".jp-Cell");
-  (cell?.nextElementSibling ?? cell)?.focus();
-}, 100);
-"""
+_HERE = Path(__file__).parent
 
 
-def answer_form(round_: Round, step: ev.Step, second: str, after: Callable[[ev.Step], str]) -> ipywidgets.VBox:
-    """Return the form of an open question.
+class AnswerForm(anywidget.AnyWidget):
+    """A question that waits for a person."""
 
-    Args:
-        round_: the execution that the answer goes to.
-        step: with the question.
-        second: name of the second person, as far as it is known.
-        after: returns the HTML that takes the form's place when the answer is recorded.
-    """
-    import ipywidgets as w
+    _esm = (_HERE / "form.js").read_text()
+    _css = (_HERE / "form.css").read_text()
+    question = traitlets.Dict().tag(sync=True)
+    answered = traitlets.Unicode().tag(sync=True)  # HTML that takes the form's place when the answer is recorded
 
-    question = step.question
-    assert question is not None
-    wide, full = w.Layout(width="36em", max_width="100%"), w.Layout(width="100%")
-    choice = w.RadioButtons(
-        options=[(_label(option), option.key) for option in question.options], value=None, layout=w.Layout(width="auto")
-    )
-    # Sent when the field is left, not with each key: keys that wait to be sent are overtaken by the button's click.
-    late = {"layout": wide, "continuous_update": False}
-    reason = w.Text(placeholder="Reason, in a sentence" if question.reason else "Note (optional)", **late)
-    other = w.Text(value=second, placeholder="Name of the second person", **late)
-    fit = w.Layout(width="max-content", max_width="100%")
-    button = w.Button(description="Record the answer", button_style="primary", layout=fit)
-    said = w.HTML(layout=full)
-    two = any(ev.AUTHORITIES[option.authority].second for option in question.options)
-    title = w.HTML(f"{_STYLE}<b>{html.escape(question.text)}</b>", layout=full)
-    form = w.VBox([title, choice, reason, *([other] if two else []), button, said, _script(_ENTER)])
-    form.add_class("pt-form")
+    def __init__(self, round_: Round, step: ev.Step, second: str, after: Callable[[ev.Step], str]) -> None:
+        """Make the form of an open question.
 
-    def record(_: object) -> None:
-        if choice.value is None:
-            said.value = '<span role="alert">Choose an answer first.</span>'
+        Args:
+            round_: the execution that the answer goes to.
+            step: with the question.
+            second: name of the second person, as far as it is known.
+            after: returns the HTML that takes the form's place.
+        """
+        question = step.question
+        assert question is not None
+        super().__init__(
+            question={
+                "text": question.text,
+                "options": [{"key": option.key, "label": _label(option)} for option in question.options],
+                "reason": "Reason, in a sentence" if question.reason else "Note (optional)",
+                "two": any(ev.AUTHORITIES[option.authority].second for option in question.options),
+                "second": second,
+            }
+        )
+        self._round, self._step, self._after = round_, step, after
+        self.on_msg(self._record)
+
+    def _record(self, _: object, message: dict[str, str], __: object) -> None:
+        if self.answered:
+            return
+        if not message["key"]:
+            self.send({"said": "Choose an answer first."})
             return
         try:
-            done = round_.answer(step.id, choice.value, reason.value, second=other.value)
+            done = self._round.answer(self._step.id, message["key"], message["reason"], second=message["second"])
         except PeaktradeError as error:
-            said.value = f'<span role="alert">✕ {html.escape(str(error))}</span>'
+            self.send({"said": f"✕ {error}"})
             return
-        answered = w.HTML(_STYLE + after(done), layout=full)
-        answered.add_class("jp-RenderedHTMLCommon")  # so that its table looks like the others
-        form.children = [answered, _script(_LEAVE)]
-
-    button.on_click(record)
-    return form
-
-
-def _script(source: str) -> ipywidgets.Output:
-    """Return what runs a script in the browser when it is shown, and is not seen; the notebook does not keep it."""
-    import ipywidgets as w
-
-    output = {"output_type": "display_data", "data": {"application/javascript": _SHOWN + source}, "metadata": {}}
-    return w.Output(outputs=(output,), layout=w.Layout(height="0", margin="0", overflow="hidden"))
+        self.answered = self._after(done)
 
 
 def _label(option: ev.Option) -> str:

@@ -165,9 +165,9 @@ class Prompt:
         from IPython.display import display
 
         if self._waits and self.step.answer is None:
-            from peaktrade_core.runbooks.form import answer_form
+            from peaktrade_core.runbooks.form import AnswerForm
 
-            display(answer_form(self._round, self.step, self._second, self._after))
+            display(AnswerForm(self._round, self.step, self._second, self._after))
         else:
             display(self.table())
 

@@ -19,7 +19,7 @@ from peaktrade_core.desk.readiness import desk_checks, settings_checks
 from peaktrade_core.desk.session_run import SessionRunbook
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runbooks.form import answer_form
+from peaktrade_core.runbooks.form import AnswerForm
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -300,21 +300,23 @@ def test_the_dashboard_is_asked_and_compared(workspace, page, monkeypatch, healt
     assert {one.id: one.status for one in dashboard_checks(workspace, page)} == result
 
 
-def test_the_form_records_the_whole_reason(run, broken, monkeypatch) -> None:
-    """In a browser the click overtook keys that waited to be sent; a field that is sent when it is left cannot be."""
+def test_the_form_records_what_the_click_carries(run, broken, monkeypatch) -> None:
+    """Key, reason and second person come in one message: fields sent one by one were overtaken by the click."""
     monkeypatch.setattr("peaktrade_core.runbooks.runbook._person_is_there", lambda: True)
     runbook = run()
-    form = answer_form(
-        runbook.round, runbook.round.record.step("start"), "", lambda step: f"answered {step.answer.key}"
-    )
-    _, choice, reason, button, said, _script = form.children
-    assert not reason.continuous_update
-    button.click()
-    assert "Choose an answer first" in said.value
-    choice.value = "yes"
-    button.click()
-    assert "needs a reason" in said.value
-    reason.value = f"known: {broken.session_id}"
-    button.click()
-    assert form.children[0].value.endswith("answered yes")
-    assert runbook.round.record.step("start").answer.reason == f"known: {broken.session_id}"
+    form = AnswerForm(runbook.round, runbook.round.record.step("start"), "", lambda step: f"answered {step.answer.key}")
+    said: list[str] = []
+    monkeypatch.setattr(form, "send", lambda content: said.append(content["said"]))
+
+    def click(key: str, reason: str) -> None:
+        form._handle_custom_msg({"key": key, "reason": reason, "second": ""}, [])
+
+    click("", "")
+    assert said.pop() == "Choose an answer first."
+    click("yes", " ")
+    assert "needs a reason" in said.pop()
+    click("yes", f"known: {broken.session_id}")
+    click("no", "a second click changes nothing")
+    assert (form.answered, said) == ("answered yes", [])
+    answer = runbook.round.record.step("start").answer
+    assert (answer.key, answer.reason) == ("yes", f"known: {broken.session_id}")
