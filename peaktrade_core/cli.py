@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.text import decoded
 from peaktrade_core.show.terminal import say, speak_plainly
 
 COMMANDS = {
@@ -143,14 +144,16 @@ def _unexpected(error: Exception) -> str:
 
 
 def as_text(argument: str) -> str:
-    """Return an argument as text that can be written down, whatever bytes the terminal sent.
+    """Return an argument as text that can be written down, whatever the terminal sent and whatever locale is set.
 
-    Bytes that are not UTF-8 are read as Latin-1, in which every byte is a letter: no umlaut may keep the kill switch from
-    engaging. An argument that names a file stays as it is.
+    An argument that names a file stays as it is.
     """
-    if not any("\ud800" <= sign <= "\udfff" for sign in argument) or os.path.lexists(argument.rpartition("=")[2]):
+    if argument.isascii() or os.path.lexists(argument.rpartition("=")[2]):
         return argument
-    return os.fsencode(argument).decode("latin-1")
+    try:
+        return os.fsencode(argument).decode()  # UTF-8, also where the locale says something else
+    except UnicodeError:
+        return decoded(argument)
 
 
 def main(args: list[str] | None = None) -> None:

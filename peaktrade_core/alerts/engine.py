@@ -276,7 +276,7 @@ class AlertEngine:
                 if not rule.wide and not doubted and before.level >= STATES.index(wanted):
                     told.append(f"{scope} was {before.state} already")
                     continue
-                after = self._states.set(scope, wanted, by=by, reason=reason, now=self._clock.now())
+                after = self._states.stop(scope, wanted, by=by, reason=reason, now=self._clock.now())
                 release = (
                     "`peaktrade killswitch release`, two people,"
                     if rule.wide

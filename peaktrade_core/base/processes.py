@@ -29,9 +29,18 @@ class Identity(msgspec.Struct, frozen=True):
 
 def this_process() -> Identity:
     """Return the identity of the process that asks."""
+    found = identity_of(os.getpid())
+    assert found is not None
+    return found
+
+
+def identity_of(pid: int) -> Identity | None:
+    """Return the identity of the process that has a number now, None where there is none."""
     import psutil
 
-    return Identity(os.getpid(), psutil.Process().create_time())
+    with suppress(psutil.Error):
+        return Identity(pid, psutil.Process(pid).create_time())
+    return None
 
 
 def exists(who: Identity) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from peaktrade_core.base.clock import as_utc, from_seconds
+from peaktrade_core.base.text import inert
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
@@ -253,7 +254,7 @@ def _progress(client: VenueClient) -> Iterator[Callable[[Page], None]]:
     with Progress(*columns, console=screen, transient=True) as bar:
         task = bar.add_task("asking", total=None)
         client.on_retry = lambda fault: bar.console.print(
-            f"again after {type(fault).__name__}: {wording.inert(str(fault))}", markup=False
+            f"again after {type(fault).__name__}: {inert(str(fault))}", markup=False
         )
         yield lambda page: bar.update(
             task, description=f"{page.new:,} new bars", completed=page.until - page.begin, total=page.end - page.begin

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.text import inert
 from peaktrade_core.fleet import monitor as watching
 from peaktrade_core.fleet.cli import run_id_option, the_run
 from peaktrade_core.records.folder import RunFolder
@@ -185,7 +186,7 @@ def _screen(row: Run, recent: deque[Any]) -> Group:
     width = max(map(len, facts))
     lines = [f"{name:<{width}}  {value}" for name, value in facts.items()]
     lines += ["", *map(watching.line_of, recent), "", "Ctrl-C ends"]
-    return Group(*(Text(wording.inert(line), no_wrap=True, overflow="ellipsis") for line in lines))
+    return Group(*(Text(inert(line), no_wrap=True, overflow="ellipsis") for line in lines))
 
 
 def _follow_lines(workspace: Workspace, row: Run, follower: watching.Follower, last: int, interval: float) -> None:

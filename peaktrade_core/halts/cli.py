@@ -54,7 +54,7 @@ def halt(workspace: Workspace, scope: str, by: str, reason: str, state: str) -> 
         KillSwitch.of(workspace).engage(by, reason, state)
         after = TradingStates.of(workspace).read(known)
     else:
-        after = TradingStates.of(workspace).set(known, state, by=by, reason=reason, now=workspace.clock.now())
+        after = TradingStates.of(workspace).stop(known, state, by=by, reason=reason, now=workspace.clock.now())
     return Answer(after, f"{after.scope} is {after.state}: {after.reason} ({after.by})")
 
 
@@ -76,7 +76,8 @@ def resume(workspace: Workspace, scope: str, by: str, reason: str) -> Answer:
 def known_scope(workspace: Workspace, text: str) -> Scope:
     """Return the scope of this workspace that a person means.
 
-    Its strategies, instruments and recorded sessions are known, and what was halted before.
+    Its strategies, instruments and recorded sessions are known, and what was halted before; of a configuration that
+    cannot be read, no instruments.
 
     Raises:
         ConfigError: it is not a scope; UnknownNameError: it is not known here; lists what is.
@@ -84,14 +85,17 @@ def known_scope(workspace: Workspace, text: str) -> Scope:
     scope = Scope.parse(text)
     if scope == GLOBAL:  # whatever else cannot be read
         return scope
-    config = workspace.config
+    try:
+        symbols = sorted(workspace.config.instruments)
+    except ConfigError:  # that must not keep anything trading; what runs is recorded
+        symbols = []
     recorded = Registry.of(workspace).combinations()
     halted = [state.scope for state in TradingStates.of(workspace).everything()]
     return find_scope(
         text,
         MODES,
         [strategy.name for strategy in all_strategies()],
-        sorted(config.instruments),
+        symbols,
         [
             *halted,
             *(Scope.of(mode, name, symbol).text for mode, _, name, symbol, _ in recorded if mode and name and symbol),

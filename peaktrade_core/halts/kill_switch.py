@@ -14,9 +14,10 @@ import msgspec
 
 from peaktrade_core.base.chain import Entry
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.base.people import person_key, same_person
 from peaktrade_core.base.question import FAIL, PASS, Check
+from peaktrade_core.base.text import said
 from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known
 from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, RELEASE, REQUEST, STATES, TradingState
 from peaktrade_core.halts.states import TradingStates
@@ -95,19 +96,13 @@ class KillSwitch:
 
         Raises:
             ConfigError: no name, no reason, or no such state.
-            EnvironmentFault: something could not be written; says what, and whether it is engaged all the same.
+            EnvironmentFault: something could not be written; says what, whether it is engaged all the same and, where it
+                is not, who was told instead.
         """
-        _who(by, reason)
+        by, reason = _words(by, reason)
         if state not in STATES[1:]:
             raise ConfigError(f"state {state!r} must be one of {', '.join(STATES[1:])}")
-        try:
-            self._states.set(GLOBAL, state, by=by, reason=reason, now=self._clock.now())
-        except EnvironmentFault as error:
-            now = self._states.read(GLOBAL).state
-            stands = (
-                "NOT ENGAGED, trading goes on" if now == STATES[0] else f"the kill switch is {now} for every session"
-            )
-            raise EnvironmentFault(f"{stands}, but {error}" if now != STATES[0] else f"{stands}: {error}") from error
+        self._states.stop(GLOBAL, state, by=by, reason=reason, now=self._clock.now())
         return self.status()
 
     def request_release(self, by: str, reason: str) -> KillSwitchStatus:
@@ -118,13 +113,13 @@ class KillSwitch:
             ArtefactError: the log is broken; says what to do.
             EnvironmentFault: the log cannot be written, or another process holds its lock for long.
         """
-        _who(by, reason)
+        by, reason = _who(by, reason)
         now = self._clock.now()
         self._states.log.decide(
             lambda known: [_entry(REQUEST, by, reason, state=_engaged(known).state)],
             now,
         )
-        self._states.note(f"kill-switch release requested by {by.strip()}: {reason.strip()}", now)
+        self._states.note(f"kill-switch release requested by {by}: {reason}", now)
         return self.status()
 
     def release(self, by: str, reason: str, health: Callable[[], list[Check]]) -> KillSwitchStatus:
@@ -143,7 +138,7 @@ class KillSwitch:
             ArtefactError: the log is broken, or a health check failed; says what to do.
             EnvironmentFault: something cannot be written, or another process holds the lock for long; it then stays engaged.
         """
-        _who(by, reason)
+        by, reason = _who(by, reason)
         request = self._confirmed_by(by, reason)
         checks = health()
         answers: dict[str, str] = {check.id: check.status for check in checks}
@@ -187,7 +182,7 @@ class KillSwitch:
             before = known.state(GLOBAL.text)
             if between:
                 return [_refusal(by, reason, between, before.state, checks)]
-            people, why = f"{request.by} and {by.strip()}", f"{request.reason}; {reason.strip()}"
+            people, why = f"{request.by} and {by}", f"{request.reason}; {reason}"
             after = TradingState(scope=GLOBAL.text, by=people, reason=why, since=now)
             self._states.note_change(before, after, now)  # first: nothing is let loose that cannot be noted
             return [_entry(RELEASE, people, why, state=after.state, checks=checks)]
@@ -241,7 +236,7 @@ class KillSwitch:
 
     def _note_refusal(self, by: str, why: str, now: datetime) -> None:
         """Note it for people as well."""
-        self._states.note(f"kill-switch release by {by.strip()} refused: {why}", now)
+        self._states.note(f"kill-switch release by {by} refused: {why}", now)
 
 
 _MEANWHILE = {ENGAGE: "engaged it", REQUEST: "asked for the release anew", RELEASE: "released it"}
@@ -266,16 +261,24 @@ def _engaged(known: Known) -> TradingState:
 
 def _entry(kind: str, by: str, reason: str, **data: object) -> Entry:
     """Return a line of the log about the kill switch."""
-    return kind, {"by": by.strip(), "reason": reason.strip(), **data}
+    return kind, {"by": by, "reason": reason, **data}
 
 
 def _refusal(by: str, reason: str, why: str, state: str, checks: dict[str, str]) -> Entry:
     """Return the line about a release that was refused."""
-    return _entry(REFUSAL, by, f"{reason.strip()} - refused: {why}", state=state, checks=checks)
+    return _entry(REFUSAL, by, f"{reason} - refused: {why}", state=state, checks=checks)
 
 
-def _who(by: str, reason: str) -> None:
-    """Refuse what names nobody or gives no reason."""
-    if not by.strip() or not reason.strip():
+def _words(by: str, reason: str) -> tuple[str, str]:
+    """Return a name and a reason as they are kept; any will do to stop trading, but nothing will not."""
+    by, reason = said(by), said(reason)
+    if not by or not reason:
         raise ConfigError("the kill switch needs a name (--by) and a reason (--reason)")
+    return by, reason
+
+
+def _who(by: str, reason: str) -> tuple[str, str]:
+    """Return a name and a reason as they are kept; the name must tell one person from another."""
+    by, reason = _words(by, reason)
     person_key(by)
+    return by, reason

@@ -82,12 +82,9 @@ class HaltLog:
             ArtefactError: the log cannot be trusted; says how to go on.
             EnvironmentFault: nothing was changed: the lock cannot be had, or the log cannot be written.
         """
-        with self._alone(DECIDE_S) as alone:
-            if not alone:
-                raise EnvironmentFault(
-                    f"nothing was changed: another process has been changing the log of halts for {DECIDE_S:g} s, or the "
-                    f"folder {self.path.parent} cannot be written; try again"
-                )
+        with self._alone(DECIDE_S) as fault:
+            if fault:
+                raise EnvironmentFault(f"nothing was changed: {fault}")
             known = self._current()
             if known.fault:
                 raise ArtefactError(f"{known.fault}. {GO_ON}")
@@ -105,8 +102,8 @@ class HaltLog:
             EnvironmentFault: it is engaged, but the log cannot be written; or it cannot be engaged at all.
         """
         data = {"by": by, "reason": reason, "state": state}
-        with self._alone(ENGAGE_S) as alone:
-            if not alone:
+        with self._alone(ENGAGE_S) as fault:
+            if fault:
                 self._wait(data, at)
                 return
             try:
@@ -158,8 +155,8 @@ class HaltLog:
 
     def _carry_over(self) -> Known:
         """Enter into a new log what the files of an earlier version say; where that cannot be written, only read it."""
-        with self._alone(ENGAGE_S) as alone, suppress(EnvironmentFault):
-            if alone or os.path.lexists(self.path):
+        with self._alone(ENGAGE_S) as fault, suppress(EnvironmentFault):
+            if not fault or os.path.lexists(self.path):
                 return self._current()
         links, _ = linked(self._earlier.entries(), 0, BEGINNING)
         told = read_on(Known(), self.path, links, b"", 0)
@@ -177,15 +174,15 @@ class HaltLog:
         return self._read()
 
     @contextmanager
-    def _alone(self, wait_s: float) -> Iterator[bool]:
-        """Hold the log's lock in the block; yields False when it cannot be had in time, and runs the block without it."""
+    def _alone(self, wait_s: float) -> Iterator[str]:
+        """Hold the log's lock in the block; where it cannot be had, yield why and run the block without it."""
         with ExitStack() as stack:
+            fault = ""
             try:
                 stack.enter_context(locked(self.path, wait_s))
-                alone = True
-            except EnvironmentFault:
-                alone = False
-            yield alone
+            except EnvironmentFault as error:
+                fault = str(error)
+            yield fault
 
     def _key(self) -> object:
         """Return what tells whether anything changed on the disk."""

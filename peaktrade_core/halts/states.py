@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -16,11 +18,14 @@ from peaktrade_core.base.chain import Entry
 from peaktrade_core.base.clock import EPOCH, as_utc, iso
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.log import append_line
+from peaktrade_core.base.text import said
 from peaktrade_core.halts.entries import Known
 from peaktrade_core.halts.log import HaltLog
 from peaktrade_core.halts.memory import outside_of
 from peaktrade_core.halts.scope import GLOBAL, HALT, RESUME, STATES, Scope, TradingState
 from peaktrade_core.workspace.workspace import Workspace
+
+OUTCRY = "desk.outcry:outcry"  # who is told when a stop cannot be written; that room is built on this one
 
 
 class TradingStates:
@@ -29,21 +34,28 @@ class TradingStates:
     Args (of the constructor):
         folder: ``reports/live``; operations: the log of operations, one line a change.
         outside: the file outside the workspace that remembers the log, None for none.
+        outcry: what tells processes and people of a stop that cannot be written, and returns whom it told.
 
     Attributes:
         log: the log of halts, of which the states are the fold.
     """
 
-    def __init__(self, folder: Path, operations: Path, outside: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        operations: Path,
+        outside: Path | None = None,
+        outcry: Callable[[TradingState, str], str] | None = None,
+    ) -> None:
         self.log = HaltLog(folder, outside)
-        self._operations = operations
+        self._operations, self._outcry = operations, outcry
+        self._told = set[tuple[str, str]]()
 
     @classmethod
     def of(cls, workspace: Workspace) -> TradingStates:
         """Return the trading states of a workspace, opened once."""
-        return workspace.once(
-            cls, lambda: cls(workspace.reports / "live", workspace.operations_log, outside_of(workspace.home))
-        )
+        live, log, outside = workspace.reports / "live", workspace.operations_log, outside_of(workspace.home)
+        return workspace.once(cls, lambda: cls(live, log, outside, partial(_outcry, workspace)))
 
     def read(self, scope: Scope | str) -> TradingState:
         """Return the state of a scope: ACTIVE when nothing was ever said, NO_ORDERS when the log cannot be trusted.
@@ -87,12 +99,45 @@ class TradingStates:
             ArtefactError: the log cannot be trusted; everything is stopped then.
             EnvironmentFault: the log cannot be written.
         """
-        if not by.strip() or not reason.strip():
+        by, reason = said(by), said(reason)
+        if not by or not reason:
             raise ConfigError("changing the trading state needs a name (--by) and a reason (--reason)")
         if state not in STATES:
             raise ConfigError(f"state {state!r} must be one of {', '.join(STATES)}")
-        wanted = TradingState(scope=_scope(scope).text, state=state, by=by.strip(), reason=reason.strip(), since=now)
+        wanted = TradingState(scope=_scope(scope).text, state=state, by=by, reason=reason, since=now)
         return self._engage(wanted, now) if wanted.everywhere else self._change(wanted, now)
+
+    def stop(self, scope: Scope | str, state: str, *, by: str, reason: str, now: datetime) -> TradingState:
+        """Restrict a scope as :meth:`set` does; where that cannot be written, tell the processes and people another way.
+
+        A session's own halt holds in the session anyway; everybody else who stops trading calls this.
+
+        Raises:
+            ConfigError, ArtefactError: as :meth:`set`.
+            EnvironmentFault: something cannot be written. It says whether trading is stopped all the same and, where it is
+                not, who was told.
+        """
+        try:
+            return self.set(scope, state, by=by, reason=reason, now=now)
+        except EnvironmentFault as error:
+            where = _scope(scope)
+            known = self.log.look()
+            found = known.state(where.text)
+            if not known.fault and found.level >= STATES.index(state):
+                what = "the kill switch is" if where == GLOBAL else f"{where} is"
+                everywhere = " for every session" if where == GLOBAL else ""
+                raise EnvironmentFault(f"{what} {found.state}{everywhere}, but {error}") from error
+            wanted = TradingState(scope=where.text, state=state, by=said(by), reason=said(reason), since=now)
+            not_done = "NOT ENGAGED, trading goes on" if where == GLOBAL else f"NOT HALTED, trading goes on in {where}"
+            told = self._tell_another_way(wanted, str(error))
+            raise EnvironmentFault(". ".join(filter(None, (f"{not_done}: {error}", told)))) from error
+
+    def _tell_another_way(self, wanted: TradingState, why: str) -> str:
+        """Tell of a stop that cannot be written, once for each; return who was told."""
+        if self._outcry is None or (wanted.scope, wanted.state) in self._told:
+            return ""
+        self._told.add((wanted.scope, wanted.state))
+        return self._outcry(wanted, why)
 
     def note(self, text: str, now: datetime) -> None:
         """Add a line to the log of operations.
@@ -146,6 +191,12 @@ class TradingStates:
         if noted and wanted.level >= noted[0].level:
             self.note_change(noted[0], wanted, now)
         return after
+
+
+def _outcry(workspace: Workspace, wanted: TradingState, why: str) -> str:
+    """Tell of a stop that cannot be written, in the room that knows processes and channels."""
+    module, _, name = OUTCRY.partition(":")
+    return str(getattr(import_module(f"peaktrade_core.{module}"), name)(workspace, wanted, why))
 
 
 def _scope(scope: Scope | str) -> Scope:

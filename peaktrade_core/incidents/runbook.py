@@ -208,7 +208,7 @@ class IncidentRunbook(Runbook):
         if before.state in ("HALTED", "NO_ORDERS"):
             return f"{self.case.scope} was {before.state} already, by {before.by}: {before.reason}"
         reason = f"{chosen.situation} ({self.case.id}, {record.evidence_id})"
-        states.set(self.case.scope, "HALTED", by=record.operator, reason=reason, now=self.workspace.clock.now())
+        states.stop(self.case.scope, "HALTED", by=record.operator, reason=reason, now=self.workspace.clock.now())
         told = f"{self.case.scope} is HALTED: only reducing orders pass."
         return f"{told} `peaktrade risk resume --scope {self.case.scope}` ends it."
 

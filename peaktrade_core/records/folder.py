@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.text import said
 from peaktrade_core.records.bar_table import TABLE
 from peaktrade_core.records.journal import JOURNAL
 
@@ -189,7 +190,7 @@ class RunFolder:
         Raises:
             EnvironmentFault: the request cannot be written.
         """
-        write_atomic(self._stop, _encode(StopRequest(by=by, reason=reason, at=at)))
+        write_atomic(self._stop, _encode(StopRequest(by=said(by), reason=said(reason), at=at)))
 
     def stop_request(self) -> StopRequest | None:
         """Return who asked the run to end; a request that cannot be read is one, too."""

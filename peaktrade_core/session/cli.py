@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.text import decoded
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.columns import RUNS, SESSIONS, figures_of, remarks
@@ -98,7 +99,7 @@ def _pace(text: str) -> float | None:
 
 def _command_line() -> tuple[str, ...]:
     """Return how this process was called, to be found again in the record."""
-    return ("peaktrade", *sys.argv[1:])
+    return ("peaktrade", *map(decoded, sys.argv[1:]))
 
 
 def _plan(plan: Plan) -> Table:

@@ -22,7 +22,7 @@ from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.feed import Item, Notice, Pause
 from peaktrade_core.trading.market import Bar
-from peaktrade_core.trading.risk import DENY_CODES, OK, check_sending
+from peaktrade_core.trading.risk import DENY_CODES, OK, STATE_HALTED, check_sending
 from peaktrade_core.trading.telling import Teller
 
 GATE_S = 0.25  # how often the trading state and a stop are looked at [s of wall clock]
@@ -267,10 +267,11 @@ class Loop:
         ``reasons``: the answer to the one before may have taken long.
         """
         for n, order in enumerate(placed):
-            self._look(force=True)
-            verdict = check_sending(self.book, order.purpose == "open")
-            if verdict.code != OK:
-                code = DENY_CODES[verdict.code]
+            opening = order.purpose == "open"
+            ending = self._look(force=True)
+            verdict = check_sending(self.book, opening)
+            if verdict.code != OK or (ending and opening):
+                code = DENY_CODES[verdict.code if verdict.code != OK else STATE_HALTED]
                 self._append(ev.Denial, code, order.qty, order.price, verdict.value, verdict.limit, order.order_id)
                 self._withdraw(order)
                 reasons.append(code)

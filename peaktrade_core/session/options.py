@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.text import decoded
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def texts_of(given: Iterable[str]) -> Iterator[tuple[str, str]]:
         key, sign, value = text.partition("=")
         if not sign or not key.strip():
             raise ConfigError(f"parameter {text!r} must be written KEY=VALUE, for example fast=10")
-        yield key.strip(), value
+        yield decoded(key.strip()), decoded(value)
 
 
 def _literal(text: str) -> object:

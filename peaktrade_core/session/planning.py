@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError, UnknownNameError
+from peaktrade_core.base.text import said
 from peaktrade_core.records.folder import is_id
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.trading.brokers import Broker, SimulatedBroker
@@ -133,8 +134,8 @@ def _described(
         slippage_bps=chosen.slippage_bps,
         risk_limits=decision.limits._asdict(),
         instrument=msgspec.to_builtins(instrument),
-        notes=wishes.notes,
-        tags=wishes.tags,
+        notes=said(wishes.notes),
+        tags=tuple(map(said, wishes.tags)),
     )
 
 

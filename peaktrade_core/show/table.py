@@ -16,8 +16,8 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+from peaktrade_core.base.text import inert
 from peaktrade_core.show import wording
-from peaktrade_core.show.wording import inert
 
 T = TypeVar("T")
 Form = Literal["whole", "number", "words"]

@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.base.text import inert
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import markdown_cell
 
@@ -20,7 +21,7 @@ def css() -> Markup:
 
 def inert_value(value: object) -> object:
     """Return a value as a template may write it: texts of others without control characters."""
-    return wording.inert(value) if type(value) is str else value
+    return inert(value) if type(value) is str else value
 
 
 def compile_templates() -> None:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
+from peaktrade_core.base.text import inert
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
-from peaktrade_core.show.wording import inert
 
 if TYPE_CHECKING:
     from rich.console import Console

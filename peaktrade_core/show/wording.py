@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 BADGES = {
@@ -23,21 +22,7 @@ REALIZED, UNREALIZED, TOTAL = "Realized PnL", "Unrealized PnL", "Total PnL"  # t
 MARKS = {"pass": "✓ pass", "unknown": "? unknown", "warn": "▲ warn", "fail": "✕ fail"}
 NOTHING = "–"
 _LONGEST_CODE = 10  # characters of a currency
-_ACTIVE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 MINUS = "\N{MINUS SIGN}"  # as wide as the plus, unlike the hyphen
-
-
-def inert(text: str) -> str:
-    """Return text in which nothing acts on who shows it: escapes, bells and marks of direction are written out.
-
-    Foreign text (records, venues, alerts) goes through it in every renderer; line breaks and tabs stay.
-    """
-    return text if text.isprintable() else _ACTIVE.sub(_written_out, text)
-
-
-def _written_out(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def badge(status: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from peaktrade_core.base.text import said
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.terminal import print_json, print_table, say
 from peaktrade_core.workspace.workspace import Workspace
@@ -20,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Part = Table | str
 Shown = Part | Sequence[Part]
 _AS_JSON = "peaktrade.as_json"
+_FREE = ("by", "operator", "reason", "note", "notes", "tags", "title", "evidence")  # options that take any text
 
 
 class Answer:
@@ -88,7 +90,7 @@ def answers(function: Callable[..., Answer | None]) -> Callable[..., int]:
     @wraps(function)
     def answered(*args: Any, as_json: bool, **options: Any) -> int:
         click.get_current_context().meta[_AS_JSON] = as_json
-        found = function(*args, **options)
+        found = function(*args, **{name: _said(name, value) for name, value in options.items()})
         return 0 if found is None else found.give(as_json=as_json)
 
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else.")(answered)
@@ -97,6 +99,13 @@ def answers(function: Callable[..., Answer | None]) -> Callable[..., int]:
 def command(function: Callable[..., Answer | None]) -> Callable[..., Any]:
     """Make a function of a workspace and its own options a command: what it returns is printed, its code the exit code."""
     return with_workspace(answers(function))
+
+
+def _said(name: str, value: Any) -> Any:
+    """Return the value of an option; what people say in their own words as text that can be kept."""
+    if name not in _FREE or value is None:
+        return value
+    return said(value) if isinstance(value, str) else tuple(map(said, value))
 
 
 def quiet() -> bool:

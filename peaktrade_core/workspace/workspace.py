@@ -28,11 +28,15 @@ from peaktrade_core.workspace.config import CONFIG, Config, load_config
 T = TypeVar("T")
 FIXED_CLOCK = "PEAKTRADE_FIXED_CLOCK"
 HOME = "PEAKTRADE_HOME"
+_TRACES = (Path("reports") / "live" / "halts.jsonl", Path("reports") / "experiments" / "live_sessions")
 RUNS = "PEAKTRADE_RUNS_DIR"  # where run folders are, if not below the workspace
 
 
 def find_home(given: str | Path | None = None) -> Path:
     """Return the workspace: ``given``, else ``PEAKTRADE_HOME``, else the nearest folder upwards with a configuration.
+
+    Where no folder has one, it is the nearest that holds what sessions write: a configuration that was lost must not keep
+    anybody from stopping them.
 
     Raises:
         ConfigError: none of them leads to a workspace.
@@ -44,9 +48,10 @@ def find_home(given: str | Path | None = None) -> Path:
             raise ConfigError(f"no workspace: {home} is not a folder; `peaktrade init {named}` makes it one")
         return home
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / CONFIG).is_file():
-            return folder
+    for sign in (CONFIG, *_TRACES):
+        for folder in (here, *here.parents):
+            if (folder / sign).exists():
+                return folder
     raise ConfigError(
         f"no workspace: neither {here} nor a folder above holds {CONFIG}; go to one, name it with --home or "
         f"{HOME}, or make one with `peaktrade init FOLDER`"

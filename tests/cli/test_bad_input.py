@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +9,8 @@ from typing import Any
 import pytest
 
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError, PeaktradeError
-from peaktrade_core.halts.scope import GLOBAL
-from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.workspace.workspace import Workspace
-from tests.conftest import command, environment
 
 Command = Callable[..., Any]
 
@@ -242,29 +236,3 @@ def test_a_strategy_module_that_raises_is_named(peaktrade: Command, home: Path) 
     (home / "mine.py").write_text("raise RuntimeError('no licence')")
     ended = peaktrade("session", "run", "--strategy-module", "mine.py")
     assert (ended.code, "mine.py: RuntimeError: no licence" in ended.stderr) == (2, True)
-
-
-def test_no_byte_in_a_text_keeps_the_kill_switch_from_engaging(home: Path) -> None:
-    """A terminal that speaks Latin-1 sends umlauts that are no UTF-8."""
-    given = [b"killswitch", b"engage", b"--by", b"J\xfcrgen", b"--reason", b"St\xf6rung"]
-    ended = subprocess.run(
-        [*map(os.fsencode, command()), *given], env=environment(home), capture_output=True, timeout=60
-    )
-    assert ended.returncode == 0, ended.stderr
-    state = TradingStates.of(Workspace(home)).read(GLOBAL)
-    assert (state.state, state.by, state.reason) == ("NO_ORDERS", "Jürgen", "Störung")
-
-
-def test_a_switch_that_cannot_be_written_is_said_not_to_be_engaged(home: Path) -> None:
-    TradingStates.of(Workspace(home)).read(GLOBAL)
-    ended = subprocess.run(
-        command("killswitch", "engage", "--by", "Ada", "--reason", "odd fills"),
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, -1)),  # the disk is full
-    )
-    assert ended.returncode == 7
-    assert "NOT ENGAGED, trading goes on: " in ended.stderr
-    assert TradingStates.of(Workspace(home)).read(GLOBAL).state == "ACTIVE"

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import click
 import pytest
 
+from peaktrade_core.base.text import said
 from peaktrade_core.cli import cli, main
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.book import EvidenceBook
@@ -253,7 +254,9 @@ def test_what_a_latin_1_terminal_lacks_is_said_in_other_signs(used: Place, monke
     assert "-> v EUR" in out
     assert "Straße" in out
     assert "\\u202e" in out
-    assert json.loads(ran(["incident", "show", used.words["INCIDENT"], "--json"], "latin-1").out)["title"] == NASTY
+    assert json.loads(ran(["incident", "show", used.words["INCIDENT"], "--json"], "latin-1").out)["title"] == said(
+        NASTY
+    )
 
 
 def test_a_table_into_a_file_is_a_line_a_row(used: Place, monkeypatch: pytest.MonkeyPatch) -> None:

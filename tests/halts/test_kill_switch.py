@@ -103,10 +103,17 @@ def test_names_that_differ_are_different_people() -> None:
 @pytest.mark.parametrize(("by", "reason"), [("", "x"), (" ", "x"), ("Ada", " "), ("...", "x"), ("42", "x")])
 def test_nobody_and_nothing_do_not_count(rig: Rig, by: str, reason: str) -> None:
     rig.switch.engage("Ada", "news")
-    for act in (rig.switch.engage, rig.switch.request_release, rig.release):
+    for act in (rig.switch.request_release, rig.release):
         with pytest.raises(ConfigError, match="name"):
             act(by, reason)
     assert len(rig.switch.audit()) == 1
+
+
+def test_to_engage_it_any_name_will_do_but_nothing_will_not(rig: Rig) -> None:
+    for by, reason in ((" ", "x"), ("Ada", "\u2028")):
+        with pytest.raises(ConfigError, match="needs a name"):
+            rig.switch.engage(by, reason)
+    assert rig.switch.engage("4711", "x").state == "NO_ORDERS"
 
 
 def test_a_confirmation_that_comes_too_late_or_unasked_is_refused(rig: Rig) -> None:

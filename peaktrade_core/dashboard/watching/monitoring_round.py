@@ -194,6 +194,6 @@ class MonitoringRunbook(Runbook):
                 done.append(f"{scope} was {before.state} already")
                 continue
             reason = f"{record.evidence_id}: {'; '.join(found.why)}"
-            states.set(scope, "HALTED", by=record.operator, reason=reason, now=self.workspace.clock.now())
+            states.stop(scope, "HALTED", by=record.operator, reason=reason, now=self.workspace.clock.now())
             done.append(f"{scope} is HALTED; `peaktrade risk resume --scope {scope}` once the cause is found")
         return "; ".join(done) or "there is no scope to halt"
