@@ -48,9 +48,7 @@ pictures: setup browser
 	$(BIN)/python tests/browser/pictures.py
 
 lab: setup
-	@# no question about news and no look for updates: it asks nobody outside
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb --LabApp.news_url=None \
-	  --LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate
+	@$(BIN)/peaktrade lab
 
 bench: setup
 	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench

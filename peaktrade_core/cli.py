@@ -51,6 +51,7 @@ COMMANDS = {
     "gates": ("control.cli:gates", "Show the seven required gates, or run them."),
     "evidence": ("runbooks.cli:evidence", "List what runbooks left, show one record, verify all of them."),
     "audit": ("control.cli:audit", "Prove that live stays locked; verify every chained log."),
+    "lab": ("runbooks.cli:lab", "Open a runbook in JupyterLab: a clean copy, its parameters as a form."),
     "runbook": ("runbooks.cli:runbook", "List runbooks and run one without a person."),
     "drill": ("drills.cli:drill", "Practise incidents where nothing can be lost, and be scored."),
     "dashboard": ("dashboard.cli:dashboard", "Serve the read-only dashboard."),

@@ -14,6 +14,7 @@ from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
 from peaktrade_core.base.question import FAIL, PASS, WARN, check
+from peaktrade_core.runbooks.pickers import Choice
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
@@ -206,3 +207,11 @@ class AlertHandlingRunbook(Runbook):
         what = f"{row.rule_id} on {held.run_id}" if held.run_id else row.rule_id
         until = wording.minute(held.until)
         return f"{what} is silent until {until} UTC by {by}: {reason}; it is still recorded ({held.silence_id})"
+
+
+def alert_choices(workspace: Workspace) -> list[Choice]:
+    """Return the alerts that are raised, to pick one."""
+    return [
+        Choice(row.alert_id, f"{row.severity} · {row.rule_id} · {row.message}")
+        for row in Alerts.of(workspace).rows("raised")
+    ]

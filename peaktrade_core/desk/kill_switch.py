@@ -22,7 +22,8 @@ from peaktrade_core.halts.questions import kill_switch, switch_tested
 from peaktrade_core.halts.scope import GLOBAL, STATES
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.runbook import Prompt, Runbook
+from peaktrade_core.runbooks.runbook import Prompt, Runbook, login
+from peaktrade_core.runbooks.shelf import Urgent
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -135,6 +136,28 @@ class KillSwitchRunbook(Runbook):
             return f"Not released yet: {by} has asked. A second person runs this notebook, under an own name, until {until} UTC."
         now = switch.release(by, reason, lambda: self.workspace.ask(BEFORE_RELEASE))
         return f"Released by {now.by}: {now.reason}"
+
+
+def _engage_now(workspace: Workspace, operator: str, reason: str) -> str:
+    """Engage the switch at once, for a person who has no time for the steps.
+
+    Raises:
+        ConfigError: no reason.
+        EnvironmentFault: it could not be written; says that it is not engaged.
+    """
+    if not reason.strip():
+        raise ConfigError("say why, in a word or two; it is kept in the log of halts")
+    now = KillSwitch.of(workspace).engage(operator.strip() or login(), reason)
+    return (
+        f"{now.state} for every session since {wording.moment(now.since)} UTC, by {now.by}. Go on with the steps below."
+    )
+
+
+ENGAGE_NOW = Urgent(
+    "Stop every session now",
+    "Engages the kill switch: no order passes any more. Positions stay as they are; two people release it.",
+    _engage_now,
+)
 
 
 def switch_table(workspace: Workspace) -> Table:

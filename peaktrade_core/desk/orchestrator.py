@@ -27,6 +27,7 @@ from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.launches import Order
 from peaktrade_core.fleet.monitor import line_of
 from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.runbooks.pickers import Choice
 from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
@@ -229,3 +230,8 @@ def events_table(workspace: Workspace, run_id: str = "latest", events: int = 20)
         return Table(f"Last events of {wanted}", (), [], empty=str(error))
     rows = [(event.seq, line_of(event)) for event in found]
     return Table(f"Last {len(rows)} events of {wanted}", ("No.", "Event"), rows, numbers=(0,), empty="No event yet.")
+
+
+def profile_choices(workspace: Workspace) -> list[Choice]:
+    """Return the profiles of runs, to pick one."""
+    return [Choice(name) for name in sorted(workspace.config.fleet.profiles)]

@@ -10,12 +10,14 @@ from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook, IncidentRow
 from peaktrade_core.incidents.incident import Incident
+from peaktrade_core.runbooks.pickers import NEWEST, Choice
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.handbook import SEVERITIES
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
 from peaktrade_core.show.templates import templates
+from peaktrade_core.workspace.workspace import Workspace
 
 SEVERITY = {"low": Cell("▽ low", MID), "medium": Cell("▲ medium", MID), "high": Cell("✕ high", BAD)}
 STATUS = {"open": Cell("✕ open", BAD), "mitigated": Cell("▲ mitigated", MID), "closed": Cell("✓ closed", GOOD)}
@@ -220,3 +222,11 @@ class PostMortem(IncidentNotebook):
 
 def _gone(digest: str) -> str:
     return digest if digest in ("missing", "unreadable") else "changed since"
+
+
+def incident_choices(workspace: Workspace) -> list[Choice]:
+    """Return the newest incidents, to pick one."""
+    return [
+        Choice("latest", "the one that was opened last"),
+        *(Choice(one) for one in IncidentBook.of(workspace).ids()[:NEWEST]),
+    ]

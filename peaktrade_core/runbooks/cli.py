@@ -83,6 +83,27 @@ def run(workspace: Workspace, names: tuple[str, ...], params: tuple[str, ...], t
     return Answer(outcomes if len(names) > 1 else outcomes[0], code=code)
 
 
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("name", default="00_start_here", metavar="[RUNBOOK]")
+@click.argument("jupyter", nargs=-1, type=click.UNPROCESSED, metavar="[-- JUPYTER OPTIONS]")
+@click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter; repeatable.")
+@click.option("--no-open", is_flag=True, help="Only make the copy and print its path.")
+@command
+def lab(workspace: Workspace, name: str, jupyter: tuple[str, ...], params: tuple[str, ...], no_open: bool) -> Answer:
+    """Open a notebook in JupyterLab: a clean copy in runbooks/ of the workspace, its parameters as a form.
+
+    Without RUNBOOK it is the start page. A JupyterLab that already runs for this workspace is used. What follows `--`
+    goes to JupyterLab, as in `peaktrade lab kill_switch -- --port=9999`.
+    """
+    from peaktrade_core.runbooks.lab import copy_of, open_lab
+
+    path = copy_of(name, dict(texts_of(params)), workspace)
+    if no_open:
+        return Answer({"path": path}, str(path))
+    tell(str(path))
+    return Answer({"path": path}, code=open_lab(path, workspace, jupyter))
+
+
 @click.group()
 def evidence() -> None:
     """List what runbooks left, show one record, verify all of them."""

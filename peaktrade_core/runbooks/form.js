@@ -1,3 +1,5 @@
+// The forms of a notebook: of a question, and of its parameters.
+//
 // The form of a question. A click sends in one message what the form shows, so no change of a field can be overtaken.
 // JupyterLab takes keys that no text field wants for commands of its own (an arrow moves to another cell, D twice deletes
 // one); inside the form they belong to the form, which is in focus when it appears and hands on to the next cell.
@@ -51,12 +53,148 @@ function show(model, el) {
   el.innerHTML = model.get("answered"); // a table of our own, whose words are escaped
 }
 
+// The form of a notebook's parameters. Each change goes to the kernel by itself, at once, and comes back checked: as an
+// error beside the field, or as the text of the parameters cell, which then says the same.
+
+// Returns the field and what belongs beside it in the page.
+function control(given) {
+  const option = one => node("option", { value: one.value, textContent: one.label || one.value });
+  const truth = [{ value: "true", label: "yes" }, { value: "false", label: "no" }];
+  if (given.closed || given.type === "bool") {
+    const made = node("select", {}, ...(given.closed ? given.choices : truth).map(option));
+    made.value = String(given.value);
+    return [made];
+  }
+  const made = node("input", { type: "text", value: String(given.value) });
+  if (given.type === "int" || given.type === "float") made.inputMode = "decimal";
+  if (!given.choices.length) return [made];
+  const list = node("datalist", { id: `pt-${given.name}-${Math.random()}` }, ...given.choices.map(option));
+  made.setAttribute("list", list.id);
+  return [made, list];
+}
+
+function range({ low, high }) {
+  const said = number => number.toLocaleString("en-US", { maximumFractionDigits: 10 });
+  if (low === null) return high === null ? "" : `up to ${said(high)}`;
+  return high === null ? `from ${said(low)}` : `${said(low)} to ${said(high)}`;
+}
+
+function rowOf(model, given, errors) {
+  const [made, ...beside] = control(given);
+  const said = node("span", { className: "pt-said" });
+  said.setAttribute("role", "alert");
+  errors[given.name] = text => {
+    said.textContent = text;
+    made.setAttribute("aria-invalid", text ? "true" : "false");
+  };
+  made.setAttribute("aria-label", given.name);
+  made.addEventListener("input", () => model.send({ name: given.name, value: made.value }));
+  const about = node("span", { className: "pt-about", textContent: [given.comment, range(given)].filter(Boolean).join(" · ") });
+  return node("label", {}, node("code", { textContent: given.name }), made, about, said, ...beside);
+}
+
+function urgentPart(model) {
+  const urgent = model.get("urgent");
+  if (!urgent.label) return [];
+  const reason = field("Why, in a word or two");
+  const button = node("button", { type: "button", className: "pt-red", textContent: urgent.label });
+  const said = node("p", { className: "pt-said", textContent: "" });
+  said.setAttribute("role", "alert");
+  let armed = null;
+  const disarm = () => {
+    clearTimeout(armed);
+    armed = null;
+    button.textContent = urgent.label;
+  };
+  button.onclick = () => {
+    if (!armed) {
+      button.textContent = `${urgent.label}: click again to confirm`;
+      armed = setTimeout(disarm, 8000);
+      return;
+    }
+    disarm();
+    button.disabled = true;
+    model.send({ urgent: reason.value });
+  };
+  model.on("msg:custom", message => {
+    if (!("urgent" in message)) return;
+    button.disabled = message.urgent;
+    said.textContent = message.said;
+    said.classList.toggle("pt-done", message.urgent);
+  });
+  return [node("div", { className: "pt-urgent" }, button, reason, node("span", { className: "pt-about", textContent: urgent.meaning }), said)];
+}
+
+function fill(model, el) {
+  const errors = {};
+  const rows = model.get("fields").map(given => [given, rowOf(model, given, errors)]);
+  const rare = rows.filter(([given]) => given.rare).map(([, row]) => row);
+  const often = rows.filter(([given]) => !given.rare).map(([, row]) => row);
+  model.on("msg:custom", message => "name" in message && errors[message.name](message.said));
+  const parts = [...urgentPart(model), node("div", { className: "pt-fields" }, ...often)];
+  if (rare.length) parts.push(node("details", {}, node("summary", { textContent: "Rarely needed" }), node("div", { className: "pt-fields" }, ...rare)));
+  if (window.jupyterapp) parts.push(runButton());
+  el.replaceChildren(...parts);
+  el.querySelectorAll("input, button, select, summary").forEach(one => one.setAttribute("data-lm-suppress-shortcuts", "true"));
+  model.on("change:source", () => keepInCell(el, model.get("source")));
+}
+
+// What needs JupyterLab itself, which `peaktrade lab` lets its pages reach.
+
+function panelOf(el) {
+  const panels = [...(window.jupyterapp?.shell.widgets("main") ?? [])];
+  return panels.find(one => one.content?.widgets && one.node.contains(el));
+}
+
+function keepInCell(el, source) {
+  const tagged = one => one.model.getMetadata("tags")?.includes("parameters");
+  panelOf(el)?.content.widgets.find(tagged)?.model.sharedModel.setSource(source);
+}
+
+function runButton() {
+  const button = node("button", { type: "button", className: "jupyter-button mod-primary", textContent: "Run to the next question" });
+  button.onclick = async () => {
+    button.disabled = true;
+    try {
+      await runOn(panelOf(button), button.closest(".jp-Cell"));
+    } finally {
+      button.disabled = false;
+    }
+  };
+  return button;
+}
+
+// Runs the cells below one by one, and stops at a question that waits or an error, which it brings into view.
+async function runOn(panel, from) {
+  const notebook = panel.content;
+  const first = notebook.widgets.findIndex(one => one.node === from) + 1;
+  for (let at = first; at < notebook.widgets.length; at++) {
+    const cell = notebook.widgets[at];
+    notebook.activeCellIndex = at;
+    notebook.deselectAll();
+    if (cell.model.type !== "code") continue;
+    await window.jupyterapp.commands.execute("notebook:run-cell");
+    await new Promise(done => setTimeout(done, 50)); // its outputs are drawn
+    if (cell.node.querySelector(".pt-choices, .jp-mod-error, [data-mime-type='application/vnd.jupyter.stderr']")) {
+      cell.node.scrollIntoView({ block: "nearest" });
+      return;
+    }
+  }
+}
+
 function render({ model, el }) {
   el.classList.add("pt-form", "jp-RenderedHTMLCommon");
+  el.addEventListener("keydown", event => {
+    if (!(event.ctrlKey || event.metaKey) || event.key !== "s" || !window.jupyterapp) return;
+    event.preventDefault(); // saving is the one command that is meant for the notebook
+    window.jupyterapp.commands.execute("docmanager:save");
+  });
+  if (model.get("fields")) return fill(model, el);
   if (model.get("answered")) show(model, el);
   else ask(model, el);
   model.on("change:answered", () => {
     show(model, el);
+    if (window.jupyterapp) el.append(runButton());
     const cell = el.closest(".jp-Cell");
     (cell?.nextElementSibling ?? cell)?.focus();
   });

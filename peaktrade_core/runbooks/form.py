@@ -1,13 +1,15 @@
-"""The form of a question in a notebook: radio buttons, a reason, a button; all of it reached by keyboard.
+"""The forms of a notebook that a person steps through: one for its parameters, one for each question.
 
 What is recorded is what the form showed at the click: key, reason and second person arrive in one message. Fields that
-are sent one by one, as those of ipywidgets, can be overtaken by the click (docs/decisions/0055).
+are sent one by one, as those of ipywidgets, can be overtaken by the click (docs/decisions/0055). All of it is reached
+by keyboard.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets
@@ -15,6 +17,11 @@ import traitlets
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import Round
+from peaktrade_core.runbooks.parameters import Parameter, convert, with_values
+from peaktrade_core.runbooks.pickers import Choice, suggested
+from peaktrade_core.runbooks.runbooks import find_runbook, parameters_cell
+from peaktrade_core.runbooks.shelf import namespace, urgent_of
+from peaktrade_core.workspace.workspace import Workspace
 
 _SUPPORT = {None: "", True: "  (✓ the evidence speaks for it)", False: "  (the evidence speaks against it)"}
 _HERE = Path(__file__).parent
@@ -68,3 +75,87 @@ class AnswerForm(anywidget.AnyWidget):
 def _label(option: ev.Option) -> str:
     """Return an option as its radio button says it."""
     return option.label + (f": {option.meaning}" if option.meaning else "") + _SUPPORT[option.supported]
+
+
+class ParametersForm(anywidget.AnyWidget):
+    """The parameters of a notebook as fields; each change is checked and sets the value in the notebook and its cell.
+
+    Traits: ``fields`` (what to show), ``source`` (the parameters cell with the values as they are now) and, where the
+    notebook has something that cannot wait for its steps, ``urgent`` (label and meaning of a red button).
+    """
+
+    _esm = (_HERE / "form.js").read_text()
+    _css = (_HERE / "form.css").read_text()
+    fields = traitlets.List().tag(sync=True)
+    source = traitlets.Unicode().tag(sync=True)
+    urgent = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, name: str, workspace: Workspace, space: dict[str, Any]) -> None:
+        """Make the form of a notebook.
+
+        Args:
+            name: of the notebook.
+            workspace: where its pickers look.
+            space: the names of the notebook, in which the values are set.
+        """
+        info = find_runbook(name)
+        self._parameters = {one.name: one for one in info.parameters}
+        self._workspace, self._space, self._name = workspace, space, name
+        self._do = urgent_of(name)
+        now = {one.name: space.get(one.name, one.default) for one in info.parameters}
+        super().__init__(
+            fields=[_field(one, now[one.name], suggested(one.name, workspace, name)) for one in info.parameters],
+            source=with_values(parameters_cell(info.path), now, info.name),
+            urgent={"label": self._do.label, "meaning": self._do.meaning} if self._do else {},
+        )
+        self.on_msg(self._take)
+
+    def _take(self, _: object, message: dict[str, Any], __: object) -> None:
+        if "urgent" in message:
+            self._act(str(message["urgent"]))
+            return
+        name, value = message["name"], message["value"]
+        try:
+            taken = convert(self._parameters[name], value)
+        except PeaktradeError as error:
+            self.send({"name": name, "said": f"✕ {error}; {self._space.get(name)!r} stays"})
+            return
+        self._space[name] = taken
+        self.source = with_values(self.source, {name: taken}, self._name)
+        self.send({"name": name, "said": ""})
+
+    def _act(self, reason: str) -> None:
+        """Do what cannot wait, and say what came of it."""
+        assert self._do is not None
+        try:
+            operator = self._space.get("operator", "")
+            self.send({"urgent": True, "said": "✓ " + self._do.act(self._workspace, operator, reason)})
+        except PeaktradeError as error:
+            self.send({"urgent": False, "said": f"✕ {error}"})
+
+
+def form(name: str) -> ParametersForm | None:
+    """Return the form of a notebook's parameters, for a person; None where there is none, as under papermill."""
+    from peaktrade_core.runbooks.notebook import open_workspace
+    from peaktrade_core.runbooks.runbook import person_is_there
+
+    return ParametersForm(name, open_workspace(), namespace()) if person_is_there() else None
+
+
+def _field(one: Parameter, value: Any, choices: list[Choice]) -> dict[str, Any]:
+    """Return a parameter as the browser draws it."""
+    listed = [Choice(choice) for choice in one.choices] or choices
+    return {
+        "name": one.name,
+        "type": one.type,
+        "value": ", ".join(map(str, value)) if isinstance(value, list) else value,
+        "comment": one.comment,
+        "low": one.low,
+        "high": one.high,
+        "closed": bool(one.choices),
+        "choices": [{"value": choice.value, "label": choice.label} for choice in listed],
+        "rare": one.name in RARE,
+    }
+
+
+RARE = ("answers", "resume", "drill")  # folded away: what a person hardly ever sets

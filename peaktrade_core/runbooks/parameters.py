@@ -136,6 +136,34 @@ def resolve(parameters: Sequence[Parameter], given: Mapping[str, object]) -> dic
     }
 
 
+def with_values(source: str, values: Mapping[str, object], where: str) -> str:
+    """Return a parameters cell with other values and its comments as they are.
+
+    Args:
+        source: text of the cell.
+        values: of some parameters, as :func:`resolve` returns them.
+        where: the notebook, for messages.
+
+    Raises:
+        NotebookError, UnknownNameError, ConfigError: as for :func:`declared` and :func:`resolve`.
+    """
+    given = resolve(declared(source, where), values)
+    lines = [line.encode() for line in source.splitlines()]  # the tree counts columns in bytes
+    for statement in reversed(ast.parse(source).body):  # the last first: places before it stay
+        assert isinstance(statement, ast.AnnAssign)
+        assert isinstance(statement.target, ast.Name)
+        assert statement.value is not None
+        value, name = statement.value, statement.target.id
+        if name in values and value.end_lineno and value.end_col_offset is not None:
+            before, after = (
+                lines[value.lineno - 1][: value.col_offset],
+                lines[value.end_lineno - 1][value.end_col_offset :],
+            )
+            literal = json.dumps(given[name], ensure_ascii=False) if isinstance(given[name], str) else repr(given[name])
+            lines[value.lineno - 1 : value.end_lineno] = [before + literal.encode() + after]
+    return b"\n".join(lines).decode()
+
+
 def convert(parameter: Parameter, value: object) -> Any:
     """Return ``value`` as the parameter's type; text, as a command line brings it, is converted.
 

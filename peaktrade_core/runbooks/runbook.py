@@ -244,7 +244,7 @@ def begin(name: str, workspace: Workspace | None = None, *, about: str = "", **g
     from peaktrade_core.runbooks.runbooks import find_runbook
 
     workspace = workspace or open_workspace()
-    info, waits = find_runbook(name), _person_is_there()
+    info, waits = find_runbook(name), person_is_there()
     values = given_to(info.parameters, given)
     kind = kind_of(name)
     if resume := getattr(values, "resume", ""):
@@ -253,7 +253,7 @@ def begin(name: str, workspace: Workspace | None = None, *, about: str = "", **g
     round_ = EvidenceBook.of(workspace).begin(
         name,
         info.title,
-        operator=values.operator or (REHEARSAL if fixed else _login()),
+        operator=values.operator or (REHEARSAL if fixed else login()),
         role=values.role,
         subject=about or kind.about(workspace, values),
         parameters=vars(values),
@@ -263,7 +263,7 @@ def begin(name: str, workspace: Workspace | None = None, *, about: str = "", **g
     return kind(workspace, round_, values, waits=waits)
 
 
-def _person_is_there() -> bool:
+def person_is_there() -> bool:
     """Return whether this cell was run by a frontend that can ask a person; papermill and nbval cannot."""
     from IPython import get_ipython
 
@@ -271,7 +271,7 @@ def _person_is_there() -> bool:
     return bool(getattr(kernel, "_allow_stdin", False))
 
 
-def _login() -> str:
+def login() -> str:
     """Return who runs this process."""
     try:
         return getpass.getuser()

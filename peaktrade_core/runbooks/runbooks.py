@@ -106,6 +106,16 @@ def find_runbook(name: str, folder: Path | None = None) -> RunbookInfo:
     return _describe(path, _read(path))
 
 
+def parameters_cell(path: Path) -> str:
+    """Return the text of a notebook's parameters cell, empty where it has none.
+
+    Raises:
+        NotebookError: it cannot be read.
+    """
+    cells = _read(path)["cells"]
+    return next((_source(cell) for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])), "")
+
+
 def _paths(folder: Path | None) -> list[Path]:
     """Return the files of the notebooks that can be run."""
     folder = folder or share_dir() / "notebooks"

@@ -6,10 +6,10 @@ A class is found by the notebook's name, in the room that does its work, and loa
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.runbooks.parameters import Parameter
@@ -52,6 +52,22 @@ RUNBOOKS = {
 }
 
 
+URGENT = {"kill_switch": "desk.kill_switch:ENGAGE_NOW"}
+
+
+class Urgent(NamedTuple):
+    """What cannot wait for the steps of a notebook: a red button in its first screen, two clicks.
+
+    Attributes:
+        label: of the button; meaning: what happens, in a sentence.
+        act: does it, given the workspace, the operator's name (may be empty) and a reason, and returns what came of it.
+    """
+
+    label: str
+    meaning: str
+    act: Callable[[Workspace, str, str], str]
+
+
 class Notebook:
     """What every notebook works with; what only one does is in a subclass, a method a cell.
 
@@ -92,14 +108,14 @@ def given_to(parameters: Sequence[Parameter], given: dict[str, Any]) -> SimpleNa
     Raises:
         UnknownNameError: something is given that it does not take.
     """
-    space = _namespace()
+    space = namespace()
     values = {one.name: space.get(one.name, one.default) for one in parameters}
     if unknown := sorted(set(given) - set(values)):
         raise UnknownNameError("parameter", unknown[0], sorted(values))
     return SimpleNamespace(**{**values, **given})
 
 
-def _namespace() -> dict[str, Any]:
+def namespace() -> dict[str, Any]:
     """Return the names that the notebook's cells have set; outside a notebook there are none."""
     ipython = sys.modules.get("IPython")  # loaded where there is a notebook; to load it for nothing takes long
     shell = ipython.get_ipython() if ipython is not None else None
@@ -115,6 +131,12 @@ def kind_of(name: str) -> type[Runbook]:
 def report_of(name: str) -> type[Notebook]:
     """Return the class of a report; the plain one as for runbooks."""
     found: type[Notebook] = _load(REPORTS.get(name, "runbooks.shelf:Notebook"))
+    return found
+
+
+def urgent_of(name: str) -> Urgent | None:
+    """Return what of a notebook cannot wait; None for most."""
+    found: Urgent | None = _load(URGENT[name]) if name in URGENT else None
     return found
 
 

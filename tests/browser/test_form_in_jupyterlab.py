@@ -1,12 +1,11 @@
-"""A runbook's question in JupyterLab, answered without a mouse: no key of it reaches JupyterLab's own commands."""
+"""A runbook's forms in JupyterLab: parameters, the red button, a question answered without a mouse."""
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -14,8 +13,10 @@ import pytest
 from browsing import Watched
 from playwright.sync_api import Page, expect
 
+from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.workspace.workspace import HOME, Workspace
+from peaktrade_core.runbooks.lab import copy_of, lab_command, lab_environment
+from peaktrade_core.workspace.workspace import Workspace
 
 CELLS = (
     "from peaktrade_core import begin",
@@ -25,34 +26,30 @@ CELLS = (
 ACTIVE = "[...document.querySelectorAll('.jp-Cell')].findIndex(cell => cell.classList.contains('jp-mod-active'))"
 
 
-@pytest.fixture
-def lab(home: Path) -> Iterator[str]:
-    """Return the address of a notebook with a question, in a JupyterLab of its own."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, home / "question.ipynb")
+@contextmanager
+def served(path: Path, workspace: Workspace) -> Iterator[str]:
+    """Serve a notebook of a workspace in a JupyterLab of its own, as `peaktrade lab` starts it; give its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = [
-        f"--port={port}",
-        "--no-browser",
-        "--allow-root",
-        f"--ServerApp.root_dir={home}",
-        "--IdentityProvider.token=",
-    ]
-    own = {name: str(home / ".jupyter" / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
-    command = [sys.executable, "-m", "jupyterlab", *options]
-    news = Path(
-        own["JUPYTER_CONFIG_DIR"], "lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
-    )
-    news.parent.mkdir(parents=True)
-    news.write_text('{"checkForUpdates": false, "fetchNews": "false"}')  # it asks nobody, nor us
-    with (home / "lab.log").open("wb") as log:
-        server = subprocess.Popen(command, env={**os.environ, **own, HOME: str(home)}, stdout=log, stderr=log)
-    yield f"http://127.0.0.1:{port}/doc/tree/question.ipynb"
+    options = (f"--port={port}", "--no-browser", "--allow-root", "--IdentityProvider.token=")
+    own = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    environment = lab_environment(workspace) | {name: str(workspace.home / ".jupyter" / name) for name in own}
+    with (workspace.home / "lab.log").open("wb") as log:
+        server = subprocess.Popen(lab_command(path, workspace, options), env=environment, stdout=log, stderr=log)
+    yield f"http://127.0.0.1:{port}/"
     server.terminate()
     server.wait(30)
+
+
+@pytest.fixture
+def lab(home: Path) -> Iterator[str]:
+    """Return the address of a notebook with a question."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, home / "question.ipynb")
+    with served(home / "question.ipynb", Workspace(home)) as address:
+        yield address
 
 
 def reach(page: Page, address: str) -> None:
@@ -93,3 +90,32 @@ def test_a_question_is_answered_by_keyboard_alone(watched: Watched, lab: str, ho
     assert step is not None
     assert step.answer is not None
     assert (step.answer.key, step.answer.reason) == ("no", "seen by Ada")
+
+
+@pytest.mark.browser
+def test_a_copy_has_a_red_button_a_form_and_runs_to_the_next_question(watched: Watched, home: Path) -> None:
+    workspace, page = Workspace(home), watched.page
+    path = copy_of("kill_switch", {}, workspace)
+    with served(path, workspace) as address:
+        reach(page, address)
+        for _ in range(3):  # the title, the parameters, the form
+            page.keyboard.press("Shift+Enter")
+        expect(page.locator(".pt-urgent")).to_be_visible(timeout=60_000)
+        button = page.locator("button.pt-red")
+        page.get_by_label("Why, in a word or two").fill("strange fills")
+        button.click()
+        assert not KillSwitch.of(workspace).status().engaged  # one click is none
+        button.click()
+        expect(page.locator(".pt-urgent")).to_contain_text("NO_ORDERS for every session", timeout=30_000)
+        assert KillSwitch.of(workspace).status().reason == "strange fills"
+        page.get_by_label("action", exact=True).select_option("release")
+        page.get_by_label("reason", exact=True).fill("mended")
+        page.get_by_role("button", name="Run to the next question").click()
+        expect(page.locator(".pt-choices input").first).to_be_focused(timeout=60_000)
+        page.keyboard.press("Control+s")
+        for _ in range(100):  # the form keeps its values in the parameters cell
+            if 'reason: str = "mended"' in nbformat.read(path, as_version=4).cells[1].source:
+                break
+            page.wait_for_timeout(100)
+        assert 'action: str = "release"' in nbformat.read(path, as_version=4).cells[1].source
+    assert [url for url in watched.requests if not url.startswith((address, "data:", "blob:"))] == []

@@ -249,7 +249,7 @@ def test_the_check_before_a_session_asks_and_then_decides(headless) -> None:
 
 
 def test_with_a_person_there_the_steps_after_an_open_question_wait(run, broken, monkeypatch) -> None:
-    monkeypatch.setattr("peaktrade_core.runbooks.runbook._person_is_there", lambda: True)
+    monkeypatch.setattr("peaktrade_core.runbooks.runbook.person_is_there", lambda: True)
     runbook = run()
     with pytest.raises(StepOpenError, match="above first, then run this cell again") as refused:
         runbook.run()
@@ -302,7 +302,7 @@ def test_the_dashboard_is_asked_and_compared(workspace, page, monkeypatch, healt
 
 def test_the_form_records_what_the_click_carries(run, broken, monkeypatch) -> None:
     """Key, reason and second person come in one message: fields sent one by one were overtaken by the click."""
-    monkeypatch.setattr("peaktrade_core.runbooks.runbook._person_is_there", lambda: True)
+    monkeypatch.setattr("peaktrade_core.runbooks.runbook.person_is_there", lambda: True)
     runbook = run()
     form = AnswerForm(runbook.round, runbook.round.record.step("start"), "", lambda step: f"answered {step.answer.key}")
     said: list[str] = []

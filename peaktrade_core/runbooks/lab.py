@@ -1,0 +1,125 @@
+"""JupyterLab for an operator: a clean copy of a notebook in the workspace, opened with its parameters as a form.
+
+The notebooks of the package carry the outputs of a sample run, for readers and for nbval. A person works in a copy
+without outputs, ``runbooks/<date>_<name>.ipynb`` of the workspace, so that no answer of somebody else is ever on screen.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import webbrowser
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from peaktrade_core.base.errors import EnvironmentFault, NotebookError
+from peaktrade_core.base.resources import share_dir
+from peaktrade_core.runbooks.parameters import with_values
+from peaktrade_core.runbooks.runbooks import find_runbook
+from peaktrade_core.workspace.workspace import HOME, Workspace
+
+START = "00_start_here"
+FOLDER = "runbooks"
+_TAG = "parameters"
+
+
+def copy_of(name: str, values: Mapping[str, object], workspace: Workspace) -> Path:
+    """Write a clean copy of a notebook into the workspace and return its path.
+
+    Args:
+        name: of the notebook; :data:`START` is the start page.
+        values: for some of its parameters; text is converted to what they declare.
+        workspace: where the copy goes; its clock gives the date.
+
+    Raises:
+        UnknownNameError: no such notebook or parameter.
+        ConfigError: a value of the wrong type or out of range.
+        NotebookError: the notebook cannot be read.
+        EnvironmentFault: the copy cannot be written.
+    """
+    import nbformat
+
+    path = share_dir() / "notebooks" / f"{START}.ipynb" if name == START else find_runbook(name).path
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, ValueError) as error:
+        raise NotebookError(f"{path}: cannot be read as a notebook: {error}") from None
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+            cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
+    at = next((i for i, cell in enumerate(notebook.cells) if _TAG in cell.metadata.get("tags", ())), None)
+    if at is not None:
+        notebook.cells[at].source = with_values(notebook.cells[at].source, values, path.name)
+        shown = nbformat.v4.new_code_cell(f"from peaktrade_core import form\n\nform({name!r})".replace("'", '"'))
+        shown.metadata["jupyter"] = {"source_hidden": True}
+        notebook.cells.insert(at + 1, shown)
+    return _write(notebook, workspace.home / FOLDER, f"{workspace.clock.now():%Y-%m-%d}_{name}")
+
+
+def _write(notebook: Any, folder: Path, stem: str) -> Path:
+    """Write a notebook under a name that is not taken and return its path."""
+    import nbformat
+
+    text = nbformat.writes(notebook) + "\n"
+    for number in range(1, 1000):
+        path = folder / (f"{stem}.ipynb" if number == 1 else f"{stem}_{number}.ipynb")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            if folder.is_dir():
+                continue
+            raise EnvironmentFault(f"{folder} is in the way: it must be a folder; move it and try again") from None
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+        return path
+    raise EnvironmentFault(f"{folder} holds a thousand copies of this notebook and day; move the old ones away")
+
+
+def open_lab(path: Path, workspace: Workspace, options: Sequence[str] = ()) -> int:
+    """Open a copy in the JupyterLab that runs for this workspace, or start one, and return the exit code.
+
+    Args:
+        path: of the copy; workspace: the one it is in.
+        options: further ones for JupyterLab itself.
+    """
+    where = path.relative_to(workspace.home).as_posix()
+    for server in running_labs(workspace.home):
+        token = f"?token={server['token']}" if server.get("token") else ""
+        webbrowser.open(f"{server['url']}doc/tree/{where}{token}")
+        return 0
+    command = lab_command(path, workspace, options)
+    return subprocess.call(command, env=lab_environment(workspace))  # noqa: S603  (ours, no shell)
+
+
+def lab_command(path: Path, workspace: Workspace, options: Sequence[str] = ()) -> list[str]:
+    """Return the command that starts JupyterLab with a copy; it asks nobody outside for news or versions."""
+    return [
+        sys.executable, "-m", "jupyterlab", str(path), f"--ServerApp.root_dir={workspace.home}",
+        f"--LabApp.default_url=/doc/tree/{path.relative_to(workspace.home).as_posix()}",
+        "--LabApp.expose_app_in_browser=True",  # so that the form can keep its values in the parameters cell
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+        *options,
+    ]  # fmt: skip
+
+
+def lab_environment(workspace: Workspace) -> dict[str, str]:
+    """Return the environment of a JupyterLab: the workspace, and our defaults for settings that a user has not made."""
+    ours, theirs = str(share_dir() / "templates" / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")
+    path = os.pathsep.join(filter(None, (ours, theirs)))
+    return {**os.environ, HOME: str(workspace.home), "JUPYTER_CONFIG_PATH": path}
+
+
+def running_labs(home: Path) -> Iterator[dict[str, Any]]:
+    """Yield what Jupyter knows of the servers of this user that serve this workspace."""
+    from jupyter_server.serverapp import list_running_servers
+
+    for server in list_running_servers():
+        if Path(server.get("root_dir", "")).resolve() == home.resolve():
+            yield server

@@ -1,0 +1,104 @@
+"""What a parameter may be picked from: sessions, markets, strategies, files, what is open. A picker suggests; it never limits.
+
+The pickers of other rooms are named as text and loaded when a form needs them, as the classes of runbooks are.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import NamedTuple
+
+from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runs.run import item_of
+from peaktrade_core.runs.views import Views
+from peaktrade_core.show import wording
+from peaktrade_core.trading.strategies import all_strategies
+from peaktrade_core.workspace.workspace import Workspace
+
+NEWEST = 30
+
+
+class Choice(NamedTuple):
+    """A value and what it is, in words."""
+
+    value: str
+    label: str = ""
+
+
+PICKERS = {
+    "alert_id": "alerts.alert_handling:alert_choices",
+    "candles": "runbooks.pickers:candles",
+    "incident_id": "incidents.report:incident_choices",
+    "other": "runbooks.pickers:sessions",
+    "profile": "desk.orchestrator:profile_choices",
+    "resume": "runbooks.pickers:interrupted",
+    "run_id": "runbooks.pickers:runs",
+    "scenario": "drills.runbook:scenario_choices",
+    "session_id": "runbooks.pickers:sessions",
+    "strategy": "runbooks.pickers:strategies",
+    "symbol": "runbooks.pickers:symbols",
+}
+
+
+def suggested(parameter: str, workspace: Workspace, notebook: str) -> list[Choice]:
+    """Return what to pick a parameter from; empty where it is typed, or where what it lists cannot be read now.
+
+    Args:
+        parameter: its name, which is the same in every notebook.
+        workspace: where to look.
+        notebook: whose form asks.
+    """
+    if parameter not in PICKERS:
+        return []
+    module, _, name = PICKERS[parameter].partition(":")
+    picker = getattr(import_module(f"peaktrade_core.{module}"), name)
+    try:
+        found: list[Choice] = picker(workspace, notebook) if name == "interrupted" else picker(workspace)
+    except (PeaktradeError, OSError):
+        return []
+    return found
+
+
+def strategies(workspace: Workspace) -> list[Choice]:
+    """Return the strategies that are registered."""
+    del workspace
+    return [Choice(one.name, one.summary) for one in all_strategies()]
+
+
+def symbols(workspace: Workspace) -> list[Choice]:
+    """Return the instruments of the configuration."""
+    return [Choice(symbol) for symbol in sorted(workspace.config.instruments)]
+
+
+def candles(workspace: Workspace) -> list[Choice]:
+    """Return the stored series, each by its folder."""
+    store = CandleStore.of_workspace(workspace.home)
+    return [Choice(str(store.folder(series).relative_to(workspace.home)), str(series)) for series in store.series()]
+
+
+def sessions(workspace: Workspace) -> list[Choice]:
+    """Return the newest sessions, each with how it stands."""
+    return [Choice("latest", "the one that started last"), *runs(workspace)]
+
+
+def runs(workspace: Workspace) -> list[Choice]:
+    """Return the newest runs, each with how it stands."""
+    found = [item_of(run) for run in Views.of(workspace).runs(NEWEST)]
+    return [Choice(one.run_id, f"{wording.badge(one.word)} · {one.name}") for one in found]
+
+
+def interrupted(workspace: Workspace, notebook: str) -> list[Choice]:
+    """Return the executions of a runbook that nobody has finished, newest first."""
+    book = EvidenceBook.of(workspace)
+    found = []
+    for evidence_id in book.ids()[:NEWEST]:
+        try:
+            record = book.load(evidence_id)
+        except PeaktradeError:  # verify tells of it
+            continue
+        if record.runbook == notebook and record.ended_at is None:
+            began = wording.moment(record.began_at)
+            found.append(Choice(evidence_id, f"begun {began} UTC by {record.operator}, {len(record.steps)} steps"))
+    return found
