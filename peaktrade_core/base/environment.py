@@ -1,7 +1,8 @@
-"""The environment of this process, changed for as long as a block runs."""
+"""The environment of this process: changed for as long as a block runs, and who runs it."""
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,3 +21,11 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def login() -> str:
+    """Return the name that this process runs under; ``unknown`` for an account without one, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

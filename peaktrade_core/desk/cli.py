@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError
 from peaktrade_core.base.question import FAIL, Check, worst
 from peaktrade_core.halts.account import Account, AccountUse
@@ -168,7 +168,7 @@ def health(workspace: Workspace, venue: bool) -> Answer:
 
 @ops.command()
 @click.option("--apply", "apply_", is_flag=True, help="Do it; without this nothing is changed.")
-@click.option("--by", default=getpass.getuser, show_default="your login", help="Who you are.")
+@click.option("--by", default=login, show_default="your login", help="Who you are.")
 @command
 def retention(workspace: Workspace, apply_: bool, by: str) -> Answer:
     """Show what is old enough to leave the working folders; with --apply archive or delete it."""

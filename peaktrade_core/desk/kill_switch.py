@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, check, question
 from peaktrade_core.desk.readiness import BEFORE_RELEASE
@@ -22,7 +23,7 @@ from peaktrade_core.halts.questions import kill_switch, switch_tested
 from peaktrade_core.halts.scope import GLOBAL, STATES
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.runbook import Prompt, Runbook, login
+from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runbooks.shelf import Urgent
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table

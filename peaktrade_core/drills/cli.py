@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Any
 
 import click
 
+from peaktrade_core.base.environment import login
 from peaktrade_core.drills.drill import DRILLS, RUNNING, SCORED, Drill, Scenario, points_of
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.session.recovery import recover
@@ -59,7 +59,7 @@ def run(workspace: Workspace, scenario: str, operator: str | None, role: str, sc
     from peaktrade_core.drills.scenarios import find_scenario
 
     found = find_scenario(workspace.home, scenario)
-    done = run_drill(workspace, found, operator=operator or getpass.getuser(), role=role, script=script, say=tell)
+    done = run_drill(workspace, found, operator=operator or login(), role=role, script=script, say=tell)
     return _scored(done)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 
+from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import EnvironmentFault, UnknownNameError
 from peaktrade_core.base.question import WARN, check
 from peaktrade_core.drills.actions import look
@@ -60,7 +60,7 @@ class DrillRunbook(DrillNotebook, Runbook):
     @property
     def operator(self) -> str:
         """Who is drilled."""
-        return self.given.operator or ("demo operator" if self.given.drilled != PERSON else getpass.getuser())
+        return self.given.operator or ("demo operator" if self.given.drilled != PERSON else login())
 
     @property
     def drill(self) -> Drill | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.fleet.ending import Stopped
 from peaktrade_core.fleet.fleet import Fleet, Started
@@ -51,14 +51,6 @@ def the_run(workspace: Workspace, run_id: str | None, named: str | None) -> Run:
     if wanted == "latest":
         wanted = Views.of(workspace).resolve(wanted)
     return Views.of(workspace).run(wanted)
-
-
-def _person() -> str:
-    """Return who is at the keyboard."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _start_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,7 +112,7 @@ def _start(
     order = order_of(
         workspace, given, profile=profile, params=params, parsed=parse_params(params), strategy_module=strategy_module
     )
-    return _started(Fleet.of(workspace).start(order, by=by or _person(), allow_duplicate=allow_duplicate))
+    return _started(Fleet.of(workspace).start(order, by=by or login(), allow_duplicate=allow_duplicate))
 
 
 def _started(run: Started) -> Answer:
@@ -194,7 +186,7 @@ def stop(
         raise ConfigError("give a run or --all, not both")
     rows = fleet_.active() if everything else [the_run(workspace, run_id, named)]
     done = []
-    by = by or _person()
+    by = by or login()
     for result in fleet_.stop(rows, by=by, reason=reason, deadline_s=deadline, force=force):
         done.append(result)
         tell(_stopped(result))
@@ -222,7 +214,7 @@ def _stopped(result: Stopped) -> str:
 def restart(workspace: Workspace, run_id: str | None, named: str | None, reason: str, by: str | None) -> Answer:
     """End a run if it still runs, and start another like it."""
     row = the_run(workspace, run_id, named)
-    return _started(Fleet.of(workspace).restart(row, by=by or _person(), reason=reason))
+    return _started(Fleet.of(workspace).restart(row, by=by or login(), reason=reason))
 
 
 @fleet.command()

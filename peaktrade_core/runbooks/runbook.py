@@ -10,7 +10,6 @@ nbval) nothing waits: answers come from the parameter ``answers``, and what is n
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.clock import FixedClock, iso, local
+from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.runbooks import evidence as ev
@@ -269,14 +269,6 @@ def person_is_there() -> bool:
 
     kernel = getattr(get_ipython(), "kernel", None)
     return bool(getattr(kernel, "_allow_stdin", False))
-
-
-def login() -> str:
-    """Return who runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _support(supported: bool | None) -> Cell:

@@ -8,7 +8,6 @@ is a run whose process died.
 
 from __future__ import annotations
 
-import getpass
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.clock import iso
+from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import EnvironmentFault, NotebookError, UnknownNameError
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.log import append_line
@@ -172,7 +172,7 @@ def run_runbook(
         files = _keep(notebook, reports / (f"{stem}_failed" if fault else stem))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    operation = f"{iso(began)} runbook {info.name} {status} by {_user()}: {files[0].name}"
+    operation = f"{iso(began)} runbook {info.name} {status} by {login()}: {files[0].name}"
     append_line(workspace.home / "logs" / "operations.log", operation)
     left = _evidence_of(notebook)
     return RunOutcome(
@@ -326,7 +326,7 @@ def _sign(
         "error": fault,
         "began": iso(began),
         "seconds": round(seconds, 1),
-        "by": _user(),
+        "by": login(),
         "parameters": values,
         "chains": heads,
     }
@@ -343,11 +343,3 @@ def _keep(notebook: Any, stem: Path) -> tuple[Path, Path]:
     write_atomic(files[0], (nbformat.writes(notebook) + "\n").encode())
     write_atomic(files[1], to_html(notebook).encode())
     return files
-
-
-def _user() -> str:
-    """Return who runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in some containers
-        return "unknown"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import signal
 from datetime import UTC, datetime
 from functools import partial
 
 import click
 
+from peaktrade_core.base.environment import login
 from peaktrade_core.schedule import jobs as jb
 from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.schedule.schedule import JobState
@@ -112,7 +112,7 @@ def next_runs(workspace: Workspace, limit: int) -> Answer:
 @schedule.command("run-now")
 @click.argument("job")
 @click.option("--period", help="A day or week, 2026-01-04 or 2026-W01, instead of the one that is due.")
-@click.option("--by", default=getpass.getuser, show_default="your login", help="Who you are.")
+@click.option("--by", default=login, show_default="your login", help="Who you are.")
 @command
 def run_now(workspace: Workspace, job: str, period: str | None, by: str) -> Answer:
     """Run JOB now, for the period that is due at this moment, also when that was done already."""
