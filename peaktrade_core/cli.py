@@ -13,10 +13,12 @@ from typing import Any
 
 import click
 
-from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.errors import PeaktradeError, machine_fault
 from peaktrade_core.base.text import decoded
-from peaktrade_core.show.terminal import say, speak_plainly
+from peaktrade_core.show.streams import ReaderGone, flush_streams, speak_plainly
+from peaktrade_core.show.terminal import say
 
+STOPPED = 130  # exit code
 COMMANDS = {
     "init": ("desk.cli:init", "Make a workspace: a folder with a configuration."),
     "doctor": ("desk.cli:doctor", "Check environment, configuration, disk, clock and stale sessions."),
@@ -164,23 +166,30 @@ def main(args: list[str] | None = None) -> None:
     speak_plainly()
     try:
         code = cli.main(args, prog_name="peaktrade", standalone_mode=False)
-    except PeaktradeError as error:
-        say(f"error: {type(error).__name__}: {error}", err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
-        sys.exit(130)
-    except (BrokenPipeError, SystemExit):
+    except (ReaderGone, SystemExit):
         # The reader of our output went away (`| head`); click and rich answer that with an exit of their own, which
-        # nobody else here uses. That is no failure, and what is still buffered must not complain either.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-        sys.exit(0)
+        # nothing else here uses. That is no failure.
+        code = 0
+        flush_streams(gone=True)
+    except (click.Abort, KeyboardInterrupt):
+        say("stopped", err=True)
+        code = STOPPED
     except Exception as error:
-        say(_unexpected(error), err=True)
-        sys.exit(1)
+        code = _told(error)
+    flush_streams()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong in a sentence and return the exit code."""
+    if isinstance(error, click.ClickException):
+        about = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "peaktrade"
+        say(f"error: {error.format_message().rstrip('.')}; `{about} --help` says what it takes", err=True)
+        return error.exit_code
+    if isinstance(error, (OSError, MemoryError)):  # whatever it was about, it is not our mistake
+        error = machine_fault(error)
+    if isinstance(error, PeaktradeError):
+        say(f"error: {type(error).__name__}: {error}", err=True)
+        return error.exit_code
+    say(_unexpected(error), err=True)
+    return 1

@@ -18,6 +18,7 @@ import msgspec
 from peaktrade_core.alerts.alerts import AlertBook, AnyChange, Changed, Cleared, Raised
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.files import open_plain
 from peaktrade_core.base.log import Ending, append, unfinished, whole_lines
 
 LOG = "alerts.jsonl"
@@ -46,11 +47,11 @@ class AlertLog:
             EnvironmentFault: the file is there but cannot be read.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_plain(self.path) as file:
                 if os.fstat(file.fileno()).st_size < self._offset:  # replaced by a shorter one: begin again
                     self.book, self._offset, self.faults = AlertBook(), 0, 0
                 file.seek(self._offset)
-                data = file.read()
+                data = file.read() or b""
         except FileNotFoundError:
             if self._offset:
                 self.book, self._offset, self.faults = AlertBook(), 0, 0

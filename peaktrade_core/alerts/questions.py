@@ -17,8 +17,8 @@ from peaktrade_core.alerts.rules import FailedInRow
 from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.log import newest_lines
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found, answers, question
-from peaktrade_core.base.tails import newest_lines
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.job_kinds import open_schedule

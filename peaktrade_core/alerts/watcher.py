@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import click
 import msgspec
 from filelock import FileLock, Timeout
 
@@ -26,7 +24,7 @@ from peaktrade_core.alerts.gather import label
 from peaktrade_core.alerts.log import AlertLog
 from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import this_process
 from peaktrade_core.fleet.fleet import Fleet
@@ -35,6 +33,7 @@ from peaktrade_core.schedule.jobs import Period
 from peaktrade_core.schedule.schedule import WATCH, Done
 from peaktrade_core.schedule.scheduler import Scheduler, start_job
 from peaktrade_core.session.recovery import recover
+from peaktrade_core.show.terminal import say
 from peaktrade_core.workspace.workspace import Workspace
 
 STATE, LOCK = "watcher.json", "watcher.lock"
@@ -76,7 +75,7 @@ class Watch(msgspec.Struct, frozen=True):
 def read_watch(folder: Path, now: datetime) -> Watch:
     """Return whether a watcher runs; ``folder`` is ``reports/live``."""
     try:
-        state = msgspec.json.decode((folder / STATE).read_bytes(), type=WatcherState)
+        state = msgspec.json.decode(read_plain(folder / STATE), type=WatcherState)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         state = None
     if not _held(folder / LOCK):
@@ -292,8 +291,7 @@ def _open_jobs(workspace: Workspace) -> Scheduler:
 
 def _tell(line: str) -> None:
     """Say on the console what becomes of a job, if there still is one."""
-    with suppress(OSError):
-        click.echo(line, err=True)
+    say(line, err=True)
 
 
 def check_job(workspace: Workspace, _: Period) -> Done:

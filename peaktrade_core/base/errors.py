@@ -165,3 +165,17 @@ class ForbiddenRequestError(ExchangeError):
     """A request to a host that it may not go to, or an order that would have been a real one; it was not sent."""
 
     latches = True
+
+
+def machine_fault(error: OSError | MemoryError) -> EnvironmentFault:
+    """Return what the operating system refused as a sentence: what, of which file, and what to look at."""
+    if isinstance(error, MemoryError):
+        return EnvironmentFault("the machine has not enough memory for this; end something else, or ask for less")
+    named = [_shortened(str(name)) for name in (error.filename, error.filename2) if name is not None]
+    what = f"{' → '.join(named)}: {error.strerror or error}" if named else str(error.strerror or error)
+    return EnvironmentFault(f"{what}; check the name, the permissions and the free space")
+
+
+def _shortened(name: str) -> str:
+    """Return a path that is not longer than a sentence bears."""
+    return name if len(name) <= 120 else f"{name[:60]}…{name[-40:]}"

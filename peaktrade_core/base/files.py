@@ -1,15 +1,30 @@
-"""Files as wholes: written so that no reader sees half of one; TOML, read."""
+"""Files as wholes: written so that no reader sees half of one, read, listed; TOML; answers kept while a file stays."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
+import time
 import tomllib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from datetime import datetime
+from errno import EFBIG, EINVAL, EISDIR
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from stat import S_ISDIR, S_ISREG
+from threading import Lock
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+
+LARGEST = 64 << 20  # bytes of a file that is read as a whole
+SETTLED_NS = 50_000_000  # a folder that changed just now may change again within the clock's grain [ns]
+DEPTH = 3  # folders below folders that are looked into
+
+Answer = TypeVar("Answer")
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -38,6 +53,34 @@ def write_atomic(path: Path, data: bytes) -> None:
         ) from error
 
 
+def open_plain(path: str | Path) -> FileIO:
+    """Open a plain file for reading, without a buffer; a pipe or a device in its place is not waited for.
+
+    Raises:
+        OSError: as ``open`` does, and where it is not a plain file.
+    """
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    mode = os.fstat(fd).st_mode
+    if S_ISREG(mode):
+        return FileIO(fd)
+    os.close(fd)
+    if S_ISDIR(mode):
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
+    raise OSError(EINVAL, "it is not a plain file", str(path))
+
+
+def read_plain(path: Path, most: int = LARGEST) -> bytes:
+    """Return what a plain file holds, read as a whole.
+
+    Raises:
+        OSError: as :func:`open_plain`, and where it is larger than ``most`` bytes.
+    """
+    with open_plain(path) as file:
+        if (size := os.fstat(file.fileno()).st_size) > most:
+            raise OSError(EFBIG, f"it is too large: {size:,} bytes, at most {most:,}", str(path))
+        return file.readall() or b""
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Return a TOML document.
 
@@ -45,8 +88,19 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read or is not TOML; names the file and the line.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = read_plain(path)
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        line, utf_16 = data[: error.start].count(b"\n") + 1, data[:2] in (b"\xff\xfe", b"\xfe\xff")
+        written = "as UTF-16" if utf_16 else f"with byte 0x{data[error.start]:02x}, perhaps as Latin-1"
+        raise ConfigError(
+            f"{path}, line {line}: the file is not UTF-8 but written {written}; save it as UTF-8"
+        ) from None
+    except RecursionError:
+        raise ConfigError(f"{path}: lists or tables lie too deep in each other; write it flat") from None
+    except ValueError as error:  # TOMLDecodeError, and numbers of more digits than Python reads
         raise ConfigError(f"{path}: {error}") from None
 
 
@@ -65,9 +119,91 @@ def sync_folder(folder: Path) -> None:
 def sha256_of(path: Path) -> str:
     """Return a file's SHA-256 as hexadecimal digits, or in a word why there is none."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return "missing"
     except OSError:
         return "unreadable"
+
+
+class File(NamedTuple):
+    """A file and when it last changed, UTC."""
+
+    path: Path
+    changed_at: datetime
+
+
+class Folders:
+    """Listings of folders, each good until the folder's own time changes; files are replaced by renaming."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Path, tuple[int, list[File], list[Path]]] = {}
+
+    def files(self, folder: Path, depth: int = DEPTH) -> Iterator[File]:
+        """Yield the files in a folder and below; hidden, temporary and vanished ones are left out.
+
+        Raises:
+            OSError: the folder is there but cannot be listed.
+        """
+        try:
+            changed = folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            return
+        kept = self._kept.get(folder)
+        if kept is None or kept[0] != changed:
+            kept = (changed, *_listed(folder))
+            if time.time_ns() - changed > SETTLED_NS:
+                self._kept[folder] = kept
+        yield from kept[1]
+        if depth:
+            for inner in kept[2]:
+                yield from self.files(inner, depth - 1)
+
+
+def _listed(folder: Path) -> tuple[list[File], list[Path]]:
+    """Return the plain files and the folders in a folder."""
+    files, folders = [], []
+    with os.scandir(folder) as items:
+        for item in items:
+            if item.name.startswith(".") or item.name.endswith((".tmp", ".lock")):
+                continue
+            try:
+                if item.is_dir(follow_symlinks=False):
+                    folders.append(folder / item.name)
+                elif item.is_file():
+                    files.append(File(folder / item.name, from_seconds(item.stat().st_mtime)))
+            except (OSError, OverflowError):
+                continue
+    return files, folders
+
+
+class Kept(Generic[Answer]):
+    """The newest answers; several threads may ask.
+
+    Args (of the constructor):
+        most: how many are kept.
+    """
+
+    def __init__(self, most: int = 32) -> None:
+        self._kept: OrderedDict[Hashable, tuple[tuple[int, int, int], Answer]] = OrderedDict()
+        self._most, self._lock = most, Lock()
+
+    def get(self, path: Path, question: Hashable, answer: Callable[[], Answer]) -> Answer:
+        """Return the answer to a question about a file, asked anew only when the file has changed.
+
+        Raises:
+            OSError: the file is not there; and what ``answer`` raises.
+        """
+        stat = path.stat()
+        state, key = (stat.st_ino, stat.st_mtime_ns, stat.st_size), (path, question)
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is None or kept[0] != state:
+            kept = (state, answer())
+        with self._lock:
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return kept[1]

@@ -1,7 +1,8 @@
-"""Appending to files that only grow and that several processes share: whole lines or nothing, and on the disk.
+"""Files that only grow and that several processes share: whole lines or nothing, and on the disk.
 
-A writer holds a lock that ends with its process. What an earlier one left unfinished at the end was never acknowledged:
-readers pass over it, and the next writer writes over it. A write that fails, wherever, leaves the file as it was.
+The end of such a file is read without what stands before it. A writer holds a lock that ends with its process. What an
+earlier one left unfinished at the end was never acknowledged: readers pass over it, and the next writer writes over it.
+A write that fails, wherever, leaves the file as it was.
 """
 
 from __future__ import annotations
@@ -18,12 +19,64 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.base.files import sync_folder
-from peaktrade_core.base.tails import backwards
+from peaktrade_core.base.files import open_plain, read_plain, sync_folder
 
+BLOCK, MOST = 64 << 10, 32 << 20  # bytes of a file's end read first, and at most
 LOCK_S = 10.0  # a writer holds the lock for milliseconds; longer than this is a fault [s]
 UNFINISHED = b" [unfinished]"  # ends a line of a plain log that its writer left without an end; it is then no JSON
 _POLL_S = 0.005
+LARGEST_LOG = 512 << 20  # bytes of a log that is read as a whole
+
+
+class LastLine(NamedTuple):
+    """A line near the end of a file; ``whole`` is False for a last line that lacks its newline."""
+
+    text: bytes
+    whole: bool
+
+
+def newest_lines(path: Path, most: int = MOST) -> Iterator[LastLine]:
+    """Yield the lines of a file that are not blank, the last one first, reading only what is asked for.
+
+    Args:
+        path: a file that others may be writing to; what they add meanwhile is not seen.
+        most: give up after so many bytes, whatever the lines are.
+
+    Raises:
+        ArtefactError: there is no such file, it is not a plain file or cannot be read, or ``most`` bytes were not enough.
+    """
+    try:
+        with open_plain(path) as file:
+            yield from (line for line in backwards(file, path, most) if line.text.strip())
+    except OSError as error:
+        raise ArtefactError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def backwards(file: FileIO, path: Path, most: int = MOST) -> Iterator[LastLine]:
+    """Yield the lines of an open file from its end; blocks double, so that a long line is not copied often.
+
+    The first is what stands after the last newline, mostly nothing. An empty file has no lines.
+
+    Args:
+        file: read without a buffer; path: its name, for messages; most: as for :func:`newest_lines`.
+
+    Raises:
+        ArtefactError: ``most`` bytes were not enough; OSError: it cannot be read.
+    """
+    end = at = file.seek(0, os.SEEK_END)
+    rest, size, whole = b"", BLOCK, False
+    while at > 0:
+        if end - at >= most:
+            raise ArtefactError(f"{path}: only its last {end - at:,} bytes were read")
+        begin = max(0, at - size)
+        file.seek(begin)
+        head, *lines = ((file.read(at - begin) or b"") + rest).split(b"\n")
+        for line in reversed(lines):
+            yield LastLine(line, whole)
+            whole = True
+        at, rest, size = begin, head, min(2 * size, 4 << 20)
+    if end:
+        yield LastLine(rest, whole)
 
 
 class Ending(NamedTuple):
@@ -62,7 +115,7 @@ def whole_lines(path: Path, called: str = "") -> list[bytes]:
         EnvironmentFault: the file cannot be read.
     """
     try:
-        return path.read_bytes().split(b"\n")[:-1]
+        return read_plain(path, LARGEST_LOG).split(b"\n")[:-1]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -121,7 +174,7 @@ def unfinished(end: Ending) -> list[bytes]:
 def _ending(path: Path) -> Ending:
     """Return the end of a log; raises as :func:`ending`, but OSError where the file cannot be read."""
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_plain(path) as file:
             size = file.seek(0, os.SEEK_END)
             found = [line.text for line in islice(backwards(file, path), 2)] or [b""]
     except FileNotFoundError:

@@ -20,7 +20,7 @@ import msgspec
 
 from peaktrade_core.base.checkout import broken_links, documents, git_commit, is_checkout, sources_digest
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WORDS, Status, worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.live_lock import lock_checks
@@ -135,7 +135,7 @@ def _run(command: Command, checkout: Path) -> int:
 def _read(home: Path) -> dict[str, Kept]:
     """Return what is kept of the gates that were run; a file that cannot be read tells nothing."""
     try:
-        return msgspec.json.decode((home / RESULTS).read_bytes(), type=dict[str, Kept])
+        return msgspec.json.decode(read_plain(home / RESULTS), type=dict[str, Kept])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
 

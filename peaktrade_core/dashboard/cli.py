@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.files import read_plain
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.show.terminal import print_table, say
 from peaktrade_core.workspace.command import Answer, command, with_workspace
@@ -79,7 +80,7 @@ def find_token(given: str | None, file: Path | None) -> str | None:
     if file is None:
         return os.environ.get(TOKEN) if given is None else given
     try:
-        text = file.read_text(encoding="utf-8").strip()
+        text = read_plain(file).decode().strip()
         others = file.stat().st_mode & 0o077 if os.name == "posix" else 0
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--token-file {file}: {error}") from None

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import jinja2
 
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.files import read_plain
 from peaktrade_core.base.resources import share_dir
 
 PANEL_CALL = re.compile(r"""page\.panel\(["']([a-z][a-z0-9_]*)["']\)""")
@@ -107,7 +108,7 @@ def read_view(path: Path) -> dict[str, Any]:
 def _parsed(path: Path, mtime_ns: int, size: int) -> dict[str, Any]:  # noqa: ARG001  (they make it anew)
     """Return a notebook's JSON with each cell's source as one text."""
     try:
-        notebook = dict(json.loads(path.read_bytes()))
+        notebook = dict(json.loads(read_plain(path)))
         for cell in notebook["cells"]:
             cell["source"] = "".join(cell["source"])
         return {**notebook, "metadata": dict(notebook["metadata"])}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -19,8 +18,8 @@ from typing import Any
 import msgspec
 from packaging.requirements import Requirement
 
-from peaktrade_core.base.errors import ArtefactError, ConfigError, PeaktradeError
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.errors import ArtefactError, PeaktradeError
+from peaktrade_core.base.files import read_plain, read_toml, write_atomic
 from peaktrade_core.base.question import WARN, Found, question
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -83,7 +82,7 @@ def accepted(workspace: Workspace) -> Accepted | None:
     """
     path = workspace.home / FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Accepted)
+        return msgspec.json.decode(read_plain(path), type=Accepted)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -146,13 +145,9 @@ def _configured(folder: Path, *, rehearsal: bool) -> Iterator[tuple[str, str]]:
     """Yield every value of the configuration files, named by file and key."""
     for file in CONFIGS:
         path = folder / file
-        try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not path.exists():
             continue
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"config/{file}: {error}") from None
-        for key, value in _flat(raw):
+        for key, value in _flat(read_toml(path)):
             if not (rehearsal and key == OF_A_DRILL):
                 yield f"config/{file} {key}", value
 

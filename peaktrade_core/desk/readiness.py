@@ -8,11 +8,11 @@ Source: operator workflow 3.1 and 10a.10, workflow overview (pre-session checkli
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 
 from peaktrade_core.alerts.questions import alerts, schedule, unacknowledged, watcher
 from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
+from peaktrade_core.base.files import read_plain, read_toml
 from peaktrade_core.base.question import WARN, Check, Found, Question, question
 from peaktrade_core.desk.doctor import DOCTOR, INTERPRETER, WRITABLE, browser, bytecode, clock, config, disk, sizing
 from peaktrade_core.desk.installation import changes
@@ -99,7 +99,7 @@ def limits_set(workspace: Workspace) -> Found:
     """Look whether the limits stand in the file, so that a person chose them, or are only defaults."""
     names = ("max_order_notional", "max_total_exposure_notional", "max_daily_loss_abs", "max_drawdown_halt_pct")
     ours = workspace.config.limits._asdict()
-    written = tomllib.loads(workspace.config_path.read_text()).get("live_risk", {})
+    written = read_toml(workspace.config_path).get("live_risk", {})
     missing = [name for name in Limits._fields if name in names and name not in written]
     told = ", ".join(f"{name} {ours[name]:g}" for name in names)
     return not missing, f"not in [live_risk]: {', '.join(missing)}" if missing else told
@@ -165,7 +165,7 @@ def _told_of(workspace: Workspace) -> Iterator[str]:
         yield record.subject if record.ended_at is not None else ""
     for path in (workspace.reports / "incidents").rglob("*"):
         if path.is_file():
-            yield path.read_text(encoding="utf-8", errors="replace")
+            yield read_plain(path).decode(errors="replace")
 
 
 evidence: Question[Workspace] = evidence_check.about(EvidenceBook.of)

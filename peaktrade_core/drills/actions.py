@@ -16,6 +16,7 @@ from peaktrade_core.alerts.alerts import Acknowledged, Changed, Raised, Silenced
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError
+from peaktrade_core.base.files import read_plain
 from peaktrade_core.drills.drill import Drill, Noted, Seen
 from peaktrade_core.halts.scope import GLOBAL, STATES
 from peaktrade_core.incidents.book import IncidentBook
@@ -131,7 +132,7 @@ def _who(incident: Incident, what: str) -> str:
 def _of_states(site: Workspace) -> Iterable[Noted]:
     """Yield halts, reductions and resumptions by people, from the operations log."""
     try:
-        lines = (site.home / "logs" / "operations.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_plain(site.home / "logs" / "operations.log").decode(errors="replace").splitlines()
     except FileNotFoundError:
         return
     for line in lines:

@@ -16,9 +16,9 @@ import msgspec
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
-from peaktrade_core.base.files import sha256_of, write_atomic
+from peaktrade_core.base.files import read_plain, sha256_of, write_atomic
 from peaktrade_core.base.log import append_line
-from peaktrade_core.base.presence import Presence
+from peaktrade_core.base.processes import Presence
 from peaktrade_core.base.question import Check, check
 from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.drill import Drill, Scenario
@@ -129,7 +129,7 @@ class DrillBook:
         if path is None or not path.parent.is_dir():
             raise UnknownNameError("drill", drill_id, self.ids()[:5], "peaktrade drill log")
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Drill)
+            return msgspec.json.decode(read_plain(path), type=Drill)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, ConfigError) as error:
             raise ArtefactError(f"{path}: no record of a drill: {error}; restore it from a backup") from None
 
@@ -153,7 +153,7 @@ class DrillBook:
 
     def _bytes(self, drill_id: str) -> bytes:
         try:
-            return self.path(drill_id).read_bytes()
+            return read_plain(self.path(drill_id))
         except OSError:
             return b""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import click
-import msgspec
 
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError
@@ -20,8 +20,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
-from peaktrade_core.show.terminal import say
-from peaktrade_core.workspace.command import Answer, command, quiet, tell
+from peaktrade_core.workspace.command import Answer, command, tell
 from peaktrade_core.workspace.workspace import Workspace
 
 FOLLOW_S = 0.5  # between two looks [s]
@@ -222,7 +221,7 @@ def restart(workspace: Workspace, run_id: str | None, named: str | None, reason:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many events.")
 @click.option("--follow", is_flag=True, help="Go on with what comes, until the run ends.")
 @command
-def tail(workspace: Workspace, run_id: str | None, named: str | None, limit: int, follow: bool) -> Answer | None:
+def tail(workspace: Workspace, run_id: str | None, named: str | None, limit: int, follow: bool) -> Answer:
     """Show the last events of a run; with --follow --json one event a line."""
     from peaktrade_core.fleet.monitor import Follower, line_of
 
@@ -233,21 +232,18 @@ def tail(workspace: Workspace, run_id: str | None, named: str | None, limit: int
     title = f"Last {len(events)} events of run {row.run_id}\n{'-' * 72}"
     if not follow:
         return Answer(events, [title, *map(line_of, events)])
-    tell(title)
 
-    def show(event: Any) -> None:
-        say(msgspec.json.encode(event).decode() if quiet() else line_of(event))
+    def coming() -> Iterator[Any]:
+        yield from events
+        last = events[-1].seq if events else -1
+        while True:
+            alive = folder.alive()  # before the look, so that its last words are not missed
+            for event in follower.new():
+                if event.seq > last:
+                    last = event.seq
+                    yield event
+            if not alive:
+                return
+            time.sleep(FOLLOW_S)
 
-    last = -1
-    for event in events:
-        show(event)
-        last = event.seq
-    while True:
-        alive = folder.alive()  # before the look, so that its last words are not missed
-        for event in follower.new():
-            if event.seq > last:
-                show(event)
-                last = event.seq
-        if not alive:
-            return None
-        time.sleep(FOLLOW_S)
+    return Answer(coming(), chain([title], map(line_of, coming())))

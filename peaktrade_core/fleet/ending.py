@@ -13,8 +13,7 @@ from signal import SIGKILL, SIGTERM, Signals
 import msgspec
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.base.presence import this_host
-from peaktrade_core.base.processes import Identity, send
+from peaktrade_core.base.processes import Identity, send, this_host
 from peaktrade_core.records.folder import RunFolder
 
 REMIND_S = 1.5  # a run that has not obeyed the request by then gets a signal as well [s]

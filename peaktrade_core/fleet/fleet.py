@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.files import read_plain
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import spawn
 from peaktrade_core.base.question import FAIL, Check, check
@@ -311,7 +312,7 @@ def _last_words(folder: RunFolder) -> str:
     """Return the last thing that a run's process printed."""
     for path in (folder.staged / CONSOLE, folder.console):
         try:
-            lines = path.read_text(errors="replace").split("\n")
+            lines = read_plain(path).decode(errors="replace").split("\n")
         except OSError:
             continue
         said = [line.strip() for line in lines if line.strip()]

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.workspace.settings import Restart
 
@@ -60,7 +60,7 @@ def write_launch(folder: RunFolder, launch: Launch) -> None:
 def read_launch(folder: Path) -> Launch | None:
     """Return how the run of a folder was started, None when not by the fleet or nobody can read it."""
     try:
-        return msgspec.json.decode((folder / LAUNCH).read_bytes(), type=Launch)
+        return msgspec.json.decode(read_plain(folder / LAUNCH), type=Launch)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, ConfigError):
         return None
 

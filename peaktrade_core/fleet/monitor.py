@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from peaktrade_core.base.files import open_plain
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import REALIZED, TOTAL
@@ -111,9 +112,9 @@ class Follower:
     def _read(self, start: int) -> bytes:
         """Return the journal from an offset on."""
         try:
-            with self._path.open("rb") as file:
+            with open_plain(self._path) as file:
                 file.seek(start)
-                return file.read(_MOST)
+                return file.read(_MOST) or b""
         except OSError:
             return b""
 

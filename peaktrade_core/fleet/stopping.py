@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
+from peaktrade_core.base.files import read_plain
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, answers, question
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.ops import orders
@@ -129,7 +130,7 @@ def incident_names(workspace: Workspace, chosen: Iterable[str]) -> bool:
     """Return whether a file among the incidents names one of the runs."""
     wanted = [run_id.encode() for run_id in chosen]
     files = (path for path in (workspace.reports / "incidents").rglob("*") if path.is_file())
-    return any(name in text for text in (path.read_bytes() for path in files) for name in wanted)
+    return any(name in text for text in map(read_plain, files) for name in wanted)
 
 
 @question(

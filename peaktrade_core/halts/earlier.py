@@ -19,7 +19,7 @@ import msgspec
 from peaktrade_core.base.chain import HEALED, Chain
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.base.files import sha256_of, write_atomic
+from peaktrade_core.base.files import read_plain, sha256_of, write_atomic
 from peaktrade_core.halts.scope import (
     ENGAGE,
     GLOBAL,
@@ -109,7 +109,7 @@ class Earlier:
         """Return what the file of a scope says; that nothing passes where it cannot be read."""
         path = self._states / f"{scope}.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=TradingState)
+            return msgspec.json.decode(read_plain(path), type=TradingState)
         except FileNotFoundError:
             return TradingState(scope=scope)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

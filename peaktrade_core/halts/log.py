@@ -22,7 +22,7 @@ import msgspec
 
 from peaktrade_core.base.chain import BEGINNING, Chain, Entry, digest_of, healing, linked
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.base.files import sha256_of, write_atomic
+from peaktrade_core.base.files import open_plain, read_plain, sha256_of, write_atomic
 from peaktrade_core.base.log import Ending, extend, locked
 from peaktrade_core.halts.earlier import Earlier
 from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known, closing, last_of, read_on, with_waiting
@@ -206,16 +206,16 @@ class HaltLog:
         """Return the whole lines; those that were verified before are not read again, but for the last of them."""
         before = self._good
         try:
-            with self.path.open("rb") as file:
+            with open_plain(self.path) as file:
                 found = os.fstat(file.fileno())
                 if before.entries and found.st_ino == before.inode and found.st_size > before.size:
                     file.seek(before.last)
-                    last, *lines = file.read().split(b"\n")
+                    last, *lines = (file.read() or b"").split(b"\n")
                     if lines and digest_of(last) == before.entries[-1].digest:
                         *lines, torn = lines
                         return read_on(before, self.path, lines, torn, found.st_ino)
                     file.seek(0)
-                *lines, torn = file.read().split(b"\n")
+                *lines, torn = (file.read() or b"").split(b"\n")
         except FileNotFoundError:
             return Known()
         except OSError as error:
@@ -228,7 +228,7 @@ class HaltLog:
         for name in _names(self._waiting):
             told: dict[str, Any] = {"seq": -1, "kind": ENGAGE}
             try:
-                told |= msgspec.json.decode((self._waiting / name).read_bytes(), type=dict[str, Any])
+                told |= msgspec.json.decode(read_plain(self._waiting / name), type=dict[str, Any])
                 found.append(msgspec.convert({**told, "waited": name}, HaltEntry))
             except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 if isinstance(error, FileNotFoundError) and name != _UNLISTED:  # it is in the log now

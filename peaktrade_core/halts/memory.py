@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.workspace.config import CONFIG
 
 STATE_HOME = "PEAKTRADE_STATE_HOME"
@@ -55,7 +55,7 @@ class Memory:
         found = []
         for path in self.files:
             try:
-                found.append(msgspec.json.decode(path.read_bytes(), type=Remembered))
+                found.append(msgspec.json.decode(read_plain(path), type=Remembered))
             except OSError:
                 continue
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -20,8 +20,7 @@ from filelock import FileLock, Timeout
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, UnknownNameError
-from peaktrade_core.base.files import sha256_of, write_atomic
-from peaktrade_core.base.kept import Kept
+from peaktrade_core.base.files import Kept, read_plain, sha256_of, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.question import Check, check
 from peaktrade_core.incidents import incident as inc
@@ -222,7 +221,7 @@ class IncidentBook:
         if path is None or not path.parent.is_dir():
             raise UnknownNameError("incident", incident_id, self.ids()[:5], "peaktrade incident list")
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Incident)
+            return msgspec.json.decode(read_plain(path), type=Incident)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ArtefactError(f"{path}: cannot be read as an incident: {error}; restore it from a backup") from None
 

@@ -21,7 +21,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.text import said
 from peaktrade_core.records.bar_table import TABLE
 from peaktrade_core.records.journal import JOURNAL
@@ -162,7 +162,7 @@ class RunFolder:
     def read_meta(self) -> dict[str, Any]:
         """Return ``meta.json``, empty when there is none that can be read."""
         try:
-            meta = msgspec.json.decode(self.meta.read_bytes())
+            meta = msgspec.json.decode(read_plain(self.meta))
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return {}
         return meta if isinstance(meta, dict) else {}
@@ -180,7 +180,7 @@ class RunFolder:
     def heartbeat(self) -> Heartbeat | None:
         """Return the last heartbeat, None when there is none that can be read."""
         try:
-            return msgspec.json.decode(self._beat.read_bytes(), type=Heartbeat)
+            return msgspec.json.decode(read_plain(self._beat), type=Heartbeat)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
@@ -195,7 +195,7 @@ class RunFolder:
     def stop_request(self) -> StopRequest | None:
         """Return who asked the run to end; a request that cannot be read is one, too."""
         try:
-            data = self._stop.read_bytes()
+            data = read_plain(self._stop)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from peaktrade_core.base.files import open_plain
 from peaktrade_core.trading.events import AnyEvent
 
 MOST = 16 << 20  # of a long journal, only its end is read at the first look [bytes]
@@ -36,7 +37,7 @@ class JournalFollower:
     def look(self) -> News:
         """Return what is new; nothing where the file is missing or cannot be read just now."""
         try:
-            with self._path.open("rb") as file:
+            with open_plain(self._path) as file:
                 size = os.fstat(file.fileno()).st_size
                 if self._offset < 0 or size < self._offset:
                     self._offset = max(0, size - self._most)
@@ -44,7 +45,7 @@ class JournalFollower:
                     if self._offset:
                         self._offset += len(file.readline())  # most likely the end of a line
                 file.seek(self._offset)
-                data = file.read()
+                data = file.read() or b""
         except OSError:
             return News([], 0)
         whole = data[: data.rfind(b"\n") + 1]

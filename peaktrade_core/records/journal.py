@@ -15,12 +15,14 @@ from typing import NamedTuple
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.base.tails import newest_lines
+from peaktrade_core.base.files import open_plain
+from peaktrade_core.base.log import newest_lines
 from peaktrade_core.trading.events import SCHEMA, AnyEvent, Start
 from peaktrade_core.workspace.settings import GroupCommit
 
 JOURNAL = "events.jsonl"
 _CHUNK = 4 << 20  # bytes read at once
+LONGEST_LINE = 64 << 20  # bytes; an event has some hundred
 _FAULTS = 20  # broken lines that are told of, at most
 
 
@@ -146,7 +148,7 @@ def _decoded(block: bytes) -> Iterator[tuple[AnyEvent | None, str]]:
 def _blocks(path: Path) -> Iterator[tuple[bytes, bool]]:
     """Yield the file in blocks of whole lines, and whether a block is the end that lacks its newline."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             rest = b""
             while chunk := file.read(_CHUNK):
                 head, newline, tail = chunk.rpartition(b"\n")
@@ -155,6 +157,10 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, bool]]:
                     rest = tail
                 else:
                     rest += chunk
+                    if len(rest) > LONGEST_LINE:
+                        raise ArtefactError(
+                            f"the journal {path} is damaged: {len(rest):,} bytes without the end of a line"
+                        )
             if rest:
                 yield rest, True
     except OSError as error:

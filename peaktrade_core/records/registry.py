@@ -16,8 +16,7 @@ from threading import Event, RLock, Thread
 from typing import NamedTuple, TypeVar
 
 from peaktrade_core.base.errors import ArtefactError, PeaktradeError
-from peaktrade_core.base.files import write_atomic
-from peaktrade_core.base.folders import SETTLED_NS
+from peaktrade_core.base.files import SETTLED_NS, write_atomic
 from peaktrade_core.records import index
 from peaktrade_core.records.chain import RegistryChain
 from peaktrade_core.records.index import FileState, Look, Query

@@ -19,8 +19,8 @@ from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import Clock, as_utc
 from peaktrade_core.base.errors import ArtefactError, PeaktradeError
-from peaktrade_core.base.folders import Folders
-from peaktrade_core.base.tails import newest_lines
+from peaktrade_core.base.files import Folders
+from peaktrade_core.base.log import newest_lines
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.records.rows import Line
 from peaktrade_core.show.wording import TOTAL, quote_currency, signed

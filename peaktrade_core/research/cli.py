@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.base.files import read_toml
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, planned
 from peaktrade_core.show import wording
@@ -200,10 +200,7 @@ def _limits_file(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: there is none, or it is no TOML.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: no file of limits: {error}") from None
+    raw = read_toml(path)
     found = raw.get("live_risk", raw)
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: [live_risk] must be a table")

@@ -18,7 +18,7 @@ import msgspec
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.clock import Clock, FixedClock, iso, local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
-from peaktrade_core.base.files import sha256_of, write_atomic
+from peaktrade_core.base.files import read_plain, sha256_of, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.question import Check, worst
 from peaktrade_core.runbooks import evidence as ev
@@ -121,7 +121,7 @@ class EvidenceBook:
         if path is None or not path.is_file():
             raise UnknownNameError("evidence", evidence_id, self.ids()[:5])
         try:
-            return msgspec.json.decode(path.read_bytes(), type=ev.Evidence)
+            return msgspec.json.decode(read_plain(path), type=ev.Evidence)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ArtefactError(f"{path}: no evidence record: {error}") from None
 

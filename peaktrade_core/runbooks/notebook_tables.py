@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from peaktrade_core.base.files import open_plain
 from peaktrade_core.base.question import Check
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import ALL, Query, Registry
@@ -232,7 +233,7 @@ def _digest(path: Path) -> str:
     """Return the first twelve digits of a file's SHA-256, or a dash."""
     if not path.is_file():
         return wording.NOTHING
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 

@@ -22,7 +22,7 @@ import msgspec
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import EnvironmentFault, NotebookError, UnknownNameError
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.parameters import Parameter, declared, resolve
@@ -233,7 +233,7 @@ def _evidence_of(notebook: Any) -> dict[str, str]:
 def _read(path: Path) -> dict[str, Any]:
     """Return a notebook as plain JSON, which is far quicker than through nbformat."""
     try:
-        raw = msgspec.json.decode(path.read_bytes())
+        raw = msgspec.json.decode(read_plain(path))
         if isinstance(raw, dict) and isinstance(raw["cells"], list):
             return raw
     except (OSError, KeyError, msgspec.DecodeError) as error:

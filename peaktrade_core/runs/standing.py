@@ -13,7 +13,7 @@ import msgspec
 
 from peaktrade_core.base.clock import as_utc, from_seconds
 from peaktrade_core.base.errors import ArtefactError, ConfigError
-from peaktrade_core.base.tails import newest_lines
+from peaktrade_core.base.log import newest_lines
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_tail
 from peaktrade_core.records.rows import Line, line_of

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, SessionNotFoundError
-from peaktrade_core.base.folders import SETTLED_NS
-from peaktrade_core.base.kept import Kept
+from peaktrade_core.base.files import SETTLED_NS, Kept
 from peaktrade_core.base.question import Check
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.journal import Tail, read_journal, read_tail

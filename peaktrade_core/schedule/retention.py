@@ -20,7 +20,7 @@ import msgspec
 
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.base.files import sha256_of
+from peaktrade_core.base.files import read_plain, sha256_of
 from peaktrade_core.base.log import append_line
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Registry
@@ -148,7 +148,7 @@ def named_in_incidents(folder: Path) -> set[str]:
     found: set[bytes] = set()
     for path in folder.rglob("*"):
         try:
-            text = path.read_bytes() if path.is_file() else b""
+            text = read_plain(path) if path.is_file() else b""
         except OSError as error:
             raise EnvironmentFault(f"cannot read {path}, which may name runs to keep: {error.strerror}") from error
         text += b" " + os.fsencode(path.name)

@@ -14,7 +14,7 @@ from itertools import islice
 import msgspec
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.base.presence import this_host
+from peaktrade_core.base.processes import this_host
 from peaktrade_core.records.bar_table import BarTable
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.journal import whole_events

@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError, ExchangeError, PeaktradeError
-from peaktrade_core.base.presence import this_host
-from peaktrade_core.base.processes import this_process
+from peaktrade_core.base.processes import this_host, this_process
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import Journal
 from peaktrade_core.session.loop import Loop

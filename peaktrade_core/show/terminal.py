@@ -7,7 +7,6 @@ they stand below their row. Into a file or pipe a row is one line, unless ``COLU
 
 from __future__ import annotations
 
-import codecs
 import os
 import re
 import sys
@@ -20,18 +19,13 @@ import click
 import msgspec
 
 from peaktrade_core.base.text import inert
+from peaktrade_core.show.streams import is_unicode, plain, put
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 COLOURS = {GOOD: "green", MID: "yellow", BAD: "red"}
-_PLAIN = {
-    "✓": "v", "✕": "x", "▲": "!", "●": "*", "⊘": "/", "✅": "v", "→": "->", "…": "...", "–": "-", "—": "-", "−": "-",
-    "·": "|", "×": "x", "≥": ">=", "≤": "<=", "’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "€": "EUR", "Σ": "sum",
-    "°": "deg", "▼": "v", "▽": "v", "\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ", "│": "|", "─": "-",
-    "■": "#", "◔": "o", "⚠": "!",
-}  # fmt: skip
 _BELOW = "    "  # before what stands below its row
 _NARROWEST = 16  # characters of a column of sentences
 _GAP = 2  # blanks between columns
@@ -45,27 +39,20 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False)
 
 
-def speak_plainly() -> None:
-    """Let standard output and error replace the signs that they cannot encode, whoever writes there."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure") and not _is_unicode(stream.encoding or "ascii"):
-            stream.reconfigure(errors="peaktrade")
-
-
 def say(text: str, *, err: bool = False) -> None:
     """Print text of any origin: control characters inert, signs that the terminal lacks replaced."""
     _write(inert(text), err=err)
 
 
-def print_json(value: object) -> None:
-    """Print a value as indented JSON; NaN becomes null, what the terminal cannot encode is escaped."""
-    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=os.fspath), indent=2).decode()
+def print_json(value: object, indent: int = 2) -> None:
+    """Print a value as JSON, on one line where ``indent`` is -1; NaN becomes null, signs a terminal lacks are escaped."""
+    text = msgspec.json.format(msgspec.json.encode(value, enc_hook=os.fspath), indent=indent).decode()
     encoding = sys.stdout.encoding or "ascii"
     if not text.isascii():
         text = _UNSAFE.sub(_escaped, text)
-        if not _is_unicode(encoding):
+        if not is_unicode(encoding):
             text = "".join(c if c.isascii() else "".join(map(_escape, _units(c))) for c in text)
-    click.echo(text)
+    put(text)
 
 
 def print_table(table: Table, *, err: bool = False) -> None:
@@ -83,13 +70,6 @@ def screen_width() -> int | None:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except (OSError, ValueError):
         return None
-
-
-def plain(text: str, encoding: str) -> str:
-    """Return text in the characters of an encoding: known signs by others that say the same, the rest without accents."""
-    if text.isascii() or _is_unicode(encoding):
-        return text
-    return "".join(_nearest(c, encoding) for c in text)
 
 
 def lines_of(table: Table, width: int | None, encoding: str = "utf-8") -> list[str]:
@@ -264,34 +244,7 @@ def _coloured(text: str, colour: str | None) -> str:
 def _write(text: str, *, err: bool = False) -> None:
     """Print text in the characters that the stream has."""
     stream = sys.stderr if err else sys.stdout
-    click.echo(plain(text, stream.encoding or "ascii"), err=err, nl=not text.endswith("\n"))
-
-
-def _nearest(sign: str, encoding: str) -> str:
-    """Return a sign, or what comes nearest to it in an encoding."""
-    for candidate in (sign, _PLAIN.get(sign), *_without_accents(sign)):
-        try:
-            if candidate:
-                candidate.encode(encoding)
-                return candidate
-        except (UnicodeEncodeError, LookupError):
-            continue
-    return "?"
-
-
-def _without_accents(sign: str) -> Iterable[str]:
-    yield "".join(c for c in unicodedata.normalize("NFKD", sign) if not unicodedata.combining(c))
-
-
-def _replaced(error: UnicodeError) -> tuple[str, int]:
-    """Answer the codec that met signs which it cannot encode."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(_nearest(c, error.encoding) for c in error.object[error.start : error.end]), error.end
-
-
-def _is_unicode(encoding: str) -> bool:
-    return encoding.lower().replace("-", "").replace("_", "").startswith("utf")
+    put(plain(text, stream.encoding or "ascii"), err=err)
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -306,6 +259,3 @@ def _units(sign: str) -> Iterable[int]:
     """Return the UTF-16 units of a character, in which JSON escapes it."""
     units = sign.encode("utf-16-be", "surrogatepass")
     return (int.from_bytes(units[n : n + 2]) for n in range(0, len(units), 2))
-
-
-codecs.register_error("peaktrade", _replaced)

@@ -16,6 +16,7 @@ import msgspec
 
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import DataError
+from peaktrade_core.base.files import read_plain
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.faults import Fault
 from peaktrade_core.testing.signing import LOOPBACK
@@ -130,7 +131,7 @@ def recorded_venue(folder: Path | str, port: int = 0) -> RecordedVenue:
 
 def _read(path: Path) -> Recording:
     try:
-        recording = msgspec.json.decode(path.read_bytes(), type=Recording)
+        recording = msgspec.json.decode(read_plain(path), type=Recording)
     except (OSError, msgspec.MsgspecError) as error:
         raise DataError(f"{path}: is no recording: {error}") from None
     unfolded = re.sub(r"\\n +", " ", recording.body)  # some tapes folded long lines inside the JSON's strings

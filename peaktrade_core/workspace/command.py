@@ -6,20 +6,22 @@ and the exit code. A command that shows something while it works says it with :f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
 from peaktrade_core.base.text import said
+from peaktrade_core.show.streams import ReaderGone, results_only
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.terminal import print_json, print_table, say
 from peaktrade_core.workspace.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 Part = Table | str
-Shown = Part | Sequence[Part]
+Shown = Part | Iterable[Part]
 _AS_JSON = "peaktrade.as_json"
 _FREE = ("by", "operator", "reason", "note", "notes", "tags", "title", "evidence")  # options that take any text
 
@@ -28,7 +30,7 @@ class Answer:
     """What came out of a command.
 
     Attributes:
-        value: what ``--json`` prints.
+        value: what ``--json`` prints; of an iterator, as of events that are still to come, each on a line of its own.
         shown: what people see: a table, text, or several below each other; a function of it where it takes work.
         code: the exit code.
         notes: sentences for stderr, with ``--json`` too.
@@ -40,11 +42,19 @@ class Answer:
         self.value, self.shown, self.code, self.notes = value, shown, code, notes
 
     def give(self, *, as_json: bool) -> int:
-        """Print it for people or as JSON and return the exit code."""
-        if as_json:
-            print_json(self.value)
-        else:
-            _show(self.shown() if callable(self.shown) else self.shown)
+        """Print it for people or as JSON and return the exit code, also where the reader goes away.
+
+        Raises:
+            EnvironmentFault: standard output cannot be written.
+        """
+        with suppress(ReaderGone):
+            if as_json and isinstance(self.value, Iterator):
+                for one in self.value:
+                    print_json(one, indent=-1)
+            elif as_json:
+                print_json(self.value)
+            else:
+                _show(self.shown() if callable(self.shown) else self.shown)
         for note in self.notes:
             say(note, err=True)
         return self.code
@@ -52,14 +62,15 @@ class Answer:
 
 def _show(shown: Shown) -> None:
     """Print the parts; a table that something follows ends with an empty line."""
-    parts = [shown] if isinstance(shown, (Table, str)) else list(shown)
-    for number, part in enumerate(parts):
+    before: Part = ""
+    for part in [shown] if isinstance(shown, (Table, str)) else shown:
+        if isinstance(before, Table):
+            say("")
         if isinstance(part, Table):
             print_table(part)
-            if number + 1 < len(parts):
-                say("")
         else:
             say(part)
+        before = part
 
 
 def workspace_options(function: F) -> F:
@@ -90,7 +101,9 @@ def answers(function: Callable[..., Answer | None]) -> Callable[..., int]:
     @wraps(function)
     def answered(*args: Any, as_json: bool, **options: Any) -> int:
         click.get_current_context().meta[_AS_JSON] = as_json
-        found = function(*args, **{name: _said(name, value) for name, value in options.items()})
+        given = {name: _said(name, value) for name, value in options.items()}
+        with results_only() if as_json else nullcontext():
+            found = function(*args, **given)
         return 0 if found is None else found.give(as_json=as_json)
 
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else.")(answered)
@@ -114,6 +127,7 @@ def quiet() -> bool:
 
 
 def tell(text: str, *, err: bool = False) -> None:
-    """Say something while a command works; with ``--json`` nothing."""
+    """Say something while a command works; with ``--json`` nothing, and nothing to a reader who went away."""
     if not quiet():
-        say(text, err=err)
+        with suppress(ReaderGone):
+            say(text, err=err)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import resource
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from errno import ENOSPC
 from pathlib import Path
 from typing import NamedTuple
 
@@ -296,9 +298,12 @@ def test_the_head_that_is_returned_is_the_head_of_the_file(tmp_path: Path) -> No
         assert chain.append(("x", {"text": text}), at=NOW) == chain.head()
 
 
-def test_what_cannot_be_taken_back_is_said(tmp_path: Path) -> None:
+def test_what_cannot_be_taken_back_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
     log = tmp_path / "operations.log"
-    log.symlink_to("/dev/full")  # neither takes a byte nor can be cut
+    monkeypatch.setattr("peaktrade_core.base.log._put", full)  # neither takes a byte nor can be cut
     with pytest.raises(EnvironmentFault, match=r"No space left on device.*could not be taken back.*next entry heals"):
         append_line(log, "one")
 

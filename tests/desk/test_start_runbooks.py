@@ -213,7 +213,7 @@ def test_errors_in_logs_and_in_what_a_run_printed_are_found_for_a_day(workspace,
 def test_a_log_that_is_no_file_is_told(workspace) -> None:
     (workspace.home / "logs" / "odd.log").mkdir(parents=True)
     found = log_checks(workspace)[0]
-    assert (found.status, "no plain file" in found.evidence or "directory" in found.evidence) == (FAIL, True)
+    assert (found.status, "not a plain file" in found.evidence or "directory" in found.evidence) == (FAIL, True)
 
 
 def test_a_dashboard_that_does_not_answer_and_one_elsewhere(workspace) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.base.presence import Presence
-from peaktrade_core.base.processes import exists
+from peaktrade_core.base.processes import Presence, exists
 from peaktrade_core.drills import recovery as drill_recovery
 from peaktrade_core.drills.coverage import EXERCISED, coverage
 from peaktrade_core.drills.drill import ABORTED, DONE, RUNNING, Drill

@@ -138,7 +138,7 @@ ODD: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "no record",
     ),
     "journal is a folder": (lambda p: p.joinpath("events.jsonl").mkdir(), "unreadable", "Is a directory"),
-    "journal is a pipe": (lambda p: os.mkfifo(p / "events.jsonl"), "unreadable", "no plain file"),
+    "journal is a pipe": (lambda p: os.mkfifo(p / "events.jsonl"), "unreadable", "not a plain file"),
     "heartbeat is rubbish": (lambda p: p.joinpath("heartbeat.json").write_text('{"at": 7'), "unreadable", "meta"),
 }
 

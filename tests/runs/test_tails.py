@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peaktrade_core.base import tails
+from peaktrade_core.base import log
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.base.tails import newest_lines
+from peaktrade_core.base.log import newest_lines
 from peaktrade_core.records.journal import read_journal, read_tail
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.events import BarDone, Notice
@@ -30,7 +30,7 @@ from peaktrade_core.workspace.workspace import Workspace
 )
 def test_lines_from_the_end_are_the_lines_reversed(lines: list[bytes], torn: bytes, block: int) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tails, "BLOCK", block)
+        patch.setattr(log, "BLOCK", block)
         path = Path(folder) / "log"
         path.write_bytes(b"".join(line + b"\n" for line in lines) + torn)
         wanted = [(line, True) for line in lines if line.strip()] + ([(torn, False)] if torn.strip() else [])
@@ -45,7 +45,7 @@ def notice(seq: int) -> bytes:
 @given(count=st.integers(0, 60), limit=st.integers(0, 70), torn=st.integers(0, 80), block=st.integers(10, 900))
 def test_the_tail_is_the_end_of_the_whole(count: int, limit: int, torn: int, block: int) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tails, "BLOCK", block)
+        patch.setattr(log, "BLOCK", block)
         path = Path(folder) / "events.jsonl"
         path.write_bytes(b"".join(notice(seq) + b"\n" for seq in range(count)) + notice(count)[:torn])
         whole = list(read_journal(path))
@@ -69,7 +69,7 @@ def test_only_the_end_of_a_long_file_is_read(tmp_path: Path, monkeypatch: pytest
     path.write_bytes(b"no event\n" * 500_000 + notice(0) + b"\n")
     assert [event.seq for event in read_tail(path, 1).events] == [0]
     assert read_tail(path, 1).faults == ()
-    monkeypatch.setattr(tails, "MOST", 1 << 18)
+    monkeypatch.setattr(log, "MOST", 1 << 18)
     assert read_tail(path, 1, BarDone).events == []
     with pytest.raises(ArtefactError, match="only its last"):
         list(newest_lines(path, 1 << 18))
@@ -77,7 +77,7 @@ def test_only_the_end_of_a_long_file_is_read(tmp_path: Path, monkeypatch: pytest
 
 def test_what_is_no_plain_file_is_said_and_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for name, says in (("pipe", "no plain file"), ("gone", "No such file"), (".", "Is a directory")):
+    for name, says in (("pipe", "not a plain file"), ("gone", "No such file"), (".", "Is a directory")):
         with pytest.raises(ArtefactError, match=says):
             read_tail(tmp_path / name, 3)
 

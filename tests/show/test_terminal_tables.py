@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peaktrade_core.base.text import inert
+from peaktrade_core.show.streams import plain
 from peaktrade_core.show.table import BAD, Cell, Column, Columns, Table
-from peaktrade_core.show.terminal import lines_of, plain
+from peaktrade_core.show.terminal import lines_of
 
 
 class Thing(NamedTuple):

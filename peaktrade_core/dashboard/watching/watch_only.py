@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.clock import iso
+from peaktrade_core.base.files import read_plain
 from peaktrade_core.base.question import WARN, Found, answers, question
 from peaktrade_core.dashboard.snapshot import Snapshot, take
 from peaktrade_core.dashboard.watching.pages import READ_ONLY
@@ -66,7 +67,7 @@ class WatchOnlyRunbook(DashboardRunbook):
     def written(self) -> Snapshot | None:
         """Return the snapshot as it was written, None where it is gone or cannot be read."""
         with suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode((self.workspace.home / FOLDER / SNAPSHOT).read_bytes(), type=Snapshot)
+            return msgspec.json.decode(read_plain(self.workspace.home / FOLDER / SNAPSHOT), type=Snapshot)
         return None
 
     def _export(self) -> str:
