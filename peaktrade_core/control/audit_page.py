@@ -8,7 +8,7 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.control.live_lock import AuditSnapshot
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
-from peaktrade_core.show.templates import templates
+from peaktrade_core.show.templates import template
 
 
 def snapshot_json(found: AuditSnapshot) -> str:
@@ -38,7 +38,7 @@ def snapshot_markdown(found: AuditSnapshot) -> str:
         Table("What was looked at", ("What", "Value"), facts),
     ]
     as_of = f"**Live: {found.verdict}.** As of {found.as_of} ({found.as_of_local} in Berlin)"
-    return templates().get_template("tables.md.j2").render(title="Live audit", as_of=as_of, error=None, tables=tables)
+    return template("tables.md.j2").render(title="Live audit", as_of=as_of, error=None, tables=tables)
 
 
 def _checks(title: str, checks: list[Check]) -> Table:

@@ -13,6 +13,7 @@ from peaktrade_core.records.registry import Registry
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns
+from peaktrade_core.show.terminal import Document
 from peaktrade_core.workspace.command import Answer, Part, answers, command, quiet, tell, workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -82,7 +83,7 @@ def snapshot(workspace: Workspace, output_json: Path | None, output_markdown: Pa
     found = audit_snapshot(workspace)
     code = int(found.verdict != "LOCKED" or worst(found.audit) == FAIL)
     if stdout or quiet():
-        return Answer(found, lambda: snapshot_markdown(found), code=code)
+        return Answer(found, lambda: Document(snapshot_markdown(found)), code=code)
     default = workspace.home / "out" / "operator_dashboard" / "live_audit_snapshot"
     if output_json is None and output_markdown is None:
         output_json, output_markdown = default.with_suffix(".json"), default.with_suffix(".md")

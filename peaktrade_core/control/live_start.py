@@ -23,7 +23,7 @@ from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import MID, Cell, Table
+from peaktrade_core.show.table import MID, Cell, Table, markdown_cell
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -170,13 +170,13 @@ def document(record: ev.Evidence, second_person: str) -> str:
         "",
         f"**{_verdict(record)}**",
         "",
-        f"- Owner: {record.operator} ({record.role})",
-        f"- Second person: {second_person or 'none named'}",
+        f"- Owner: {markdown_cell(record.operator)} ({record.role})",
+        f"- Second person: {markdown_cell(second_person or 'none named')}",
         f"- Begun: {iso(record.began_at)} UTC, {local(record.began_at)} Europe/Berlin",
         f"- Kind: {'rehearsal on a fixed clock' if record.rehearsal else 'operations'}",
     ]
     for step in (one for one in record.steps if one.id != _DOCUMENT):
-        lines += ["", f"## {_flat(step.title)}", *_lines(step)]
+        lines += ["", f"## {markdown_cell(step.title)}", *_lines(step)]
     return "\n".join(lines) + "\n"
 
 
@@ -196,13 +196,10 @@ def _lines(step: ev.Step) -> list[str]:
             return ["- [ ] not answered"]
         with_ = f" with {answer.second}" if answer.second else ""
         tick = "x" if step.status != FAIL else " "
-        return [
-            f"- [{tick}] {answer.key} by {answer.by} ({answer.role}){with_}: {_flat(answer.reason) or 'no reason given'}"
-        ]
-    found = [f"- [{'x' if c.status == 'pass' else ' '}] {_flat(c.question)} {_flat(c.evidence)}" for c in step.checks]
-    return found or [f"- {_flat(step.result)}"]
-
-
-def _flat(text: str) -> str:
-    """Return text as one line that markdown takes literally."""
-    return "".join(f"\\{sign}" if sign in "\\`*<>[]|" else sign for sign in " ".join(text.split()))
+        told = f"{answer.key} by {answer.by} ({answer.role}){with_}: {answer.reason or 'no reason given'}"
+        return [f"- [{tick}] {markdown_cell(told)}"]
+    found = [
+        f"- [{'x' if c.status == 'pass' else ' '}] {markdown_cell(c.question)} {markdown_cell(c.evidence)}"
+        for c in step.checks
+    ]
+    return found or [f"- {markdown_cell(step.result)}"]

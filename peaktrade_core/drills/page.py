@@ -8,7 +8,7 @@ from datetime import datetime
 from peaktrade_core.base.clock import iso
 from peaktrade_core.drills.drill import SCORED, Drill, Noted, Score
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import Cell, Table
+from peaktrade_core.show.table import Cell, Table, markdown_cell
 
 
 def drill_page(drill: Drill) -> str:
@@ -16,8 +16,8 @@ def drill_page(drill: Drill) -> str:
     expect = drill.scenario.expect
     first = min((fault.at for fault in drill.faults), default=None)
     parts = [
-        f"# {drill.drill_id}: {drill.scenario.title}",
-        drill.scenario.story,
+        f"# {drill.drill_id}: {markdown_cell(drill.scenario.title)}",
+        markdown_cell(drill.scenario.story),
         _markdown(
             ("", ""),
             [
@@ -62,9 +62,9 @@ def _status(drill: Drill) -> str:
 
 def _score(score: Score) -> list[str]:
     told = [SCORED.table("", score.phases).markdown()]
-    told += [f"Wrong: {text}" for text in score.wrong]
+    told += [f"Wrong: {markdown_cell(text)}" for text in score.wrong]
     if score.missed_alerts:
-        told.append(f"Never raised: {', '.join(score.missed_alerts)}. Mend the alert rules.")
+        told.append(f"Never raised: {markdown_cell(', '.join(score.missed_alerts))}. Mend the alert rules.")
     return told
 
 

@@ -16,7 +16,7 @@ from peaktrade_core.runs.handbook import SEVERITIES
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
-from peaktrade_core.show.templates import templates
+from peaktrade_core.show.templates import template
 from peaktrade_core.workspace.workspace import Workspace
 
 SEVERITY = {"low": Cell("▽ low", MID), "medium": Cell("▲ medium", MID), "high": Cell("✕ high", BAD)}
@@ -41,14 +41,13 @@ def write_pages(folder: Path, incident: Incident) -> None:
     """
     write_atomic(folder / "incident.md", report_text(incident).encode())
     if incident.postmortem is not None:
-        text = templates().get_template("post_mortem.md.j2").render(i=incident, p=incident.postmortem, local=local)
+        text = template("post_mortem.md.j2").render(i=incident, p=incident.postmortem, local=local)
         write_atomic(folder / "post_mortem.md", text.encode())
 
 
 def report_text(incident: Incident) -> str:
     """Return an incident's report as markdown."""
-    template = templates().get_template("incident.md.j2")
-    return template.render(i=incident, checks=response_checks(incident), local=local)
+    return template("incident.md.j2").render(i=incident, checks=response_checks(incident), local=local)
 
 
 def response_checks(incident: Incident) -> list[Check]:

@@ -16,6 +16,7 @@ from peaktrade_core.session.cli import filter_options, relative_path, summary
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
+from peaktrade_core.show.terminal import Document
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.command import Answer, Part, command
 from peaktrade_core.workspace.workspace import Workspace
@@ -65,7 +66,7 @@ def status(workspace: Workspace, output_format: str, output_dir: str | None, std
     recover(workspace)
     if stdout:
         text = status_report(workspace, "html" if output_format == "html" else "markdown")
-        return Answer({"report": text}, text)
+        return Answer({"report": text}, Document(text))
     forms = ("markdown", "html") if output_format == "both" else (output_format,)
     folder = Path(output_dir) if output_dir else workspace.reports / "live"
     return _written([str(path) for path in write_status_report(workspace, folder, forms)])
@@ -102,7 +103,7 @@ def session_report(
         if output_format == "both":
             raise ConfigError("--stdout prints one format; choose --output-format markdown or html")
         text = report_of(views, query, summary_only=summary_only, form=output_format)
-        return Answer({"report": text}, text)
+        return Answer({"report": text}, Document(text))
     folder = Path(output_dir) if output_dir else workspace.reports / "daily"
     written = write_session_report(views, folder, query, summary_only=summary_only, form=output_format)
     return _written([relative_path(path) for path in written])

@@ -13,7 +13,7 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.runbooks.runbooks import run_runbook
 from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.schedule import periods
-from peaktrade_core.show.templates import templates
+from peaktrade_core.show.templates import template
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -80,8 +80,5 @@ def _markdown(kind: str, label: str, workspace: Workspace, error: str | None) ->
     chosen = KINDS[kind]
     tables = [] if error else read(chosen.notebook, workspace, **{chosen.parameter: label}).tables()
     title = f"{kind.capitalize()} report {label}"
-    return (
-        templates()
-        .get_template("tables.md.j2")
-        .render(title=title, as_of="", error=error, tables=tables, heads=chain_heads(workspace.home))
-    )
+    heads = chain_heads(workspace.home)
+    return template("tables.md.j2").render(title=title, as_of="", error=error, tables=tables, heads=heads)

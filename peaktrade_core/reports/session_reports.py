@@ -15,7 +15,7 @@ from peaktrade_core.records.registry import ALL, Query
 from peaktrade_core.runs.columns import figures_of
 from peaktrade_core.runs.run import Run, Verdict, name_of, verdict_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.templates import css, templates
+from peaktrade_core.show.templates import css, template
 from peaktrade_core.trading.records import SessionRecord
 
 
@@ -42,9 +42,9 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
     """
     rows = views.rows(query)
     sections = [] if summary_only else [_section(views, row) for row in rows]
-    template = templates().get_template("sessions.html.j2" if form == "html" else "sessions.md.j2")
+    page = template("sessions.html.j2" if form == "html" else "sessions.md.j2")
     given = [f"{k} = {v}" for k, v in query._asdict().items() if v != getattr(ALL, k)]
-    return template.render(
+    return page.render(
         as_of=views.now(),
         stats=views.stats(query),
         sections=sections,

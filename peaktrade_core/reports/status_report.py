@@ -18,7 +18,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Table
-from peaktrade_core.show.templates import css, templates
+from peaktrade_core.show.templates import css, template
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -50,9 +50,9 @@ def _rendered(workspace: Workspace, tables: list[Table], form: str) -> str:
     """Return tables as a document."""
     now = workspace.clock.now()
     as_of = f"As of {wording.moment(now)} UTC ({local(now)[11:16]} in Berlin)"
-    template = templates().get_template(f"tables.{SUFFIX[form]}.j2")
+    page = template(f"tables.{SUFFIX[form]}.j2")
     heads = chain_heads(workspace.home)
-    return template.render(title="Live status report", as_of=as_of, error=None, tables=tables, css=css(), heads=heads)
+    return page.render(title="Live status report", as_of=as_of, error=None, tables=tables, css=css(), heads=heads)
 
 
 def status_tables(workspace: Workspace) -> list[Table]:

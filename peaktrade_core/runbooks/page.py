@@ -8,7 +8,7 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
 from peaktrade_core.show import wording
-from peaktrade_core.show.templates import css, templates
+from peaktrade_core.show.templates import css, template
 
 
 def write_page(book: EvidenceBook, record: Evidence) -> Path:
@@ -18,7 +18,8 @@ def write_page(book: EvidenceBook, record: Evidence) -> Path:
         EnvironmentFault: the folder cannot be written.
     """
     path = book.folder / f"{record.evidence_id}.html"
-    template = templates().get_template("evidence.html.j2")
-    text = template.render(e=record, head=book.chain.head(), css=css(), marks={**wording.MARKS, "open": "? open"})
+    text = template("evidence.html.j2").render(
+        e=record, head=book.chain.head(), css=css(), marks={**wording.MARKS, "open": "? open"}
+    )
     write_atomic(path, text.encode())
     return path

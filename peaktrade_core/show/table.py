@@ -40,6 +40,7 @@ _LINE = 72  # characters of a title that stay on one line; a caption is only as 
 _LONG = "display:inline-block;width:max-content;max-width:min(40em,75vw)"
 _COMMAND = re.compile(r"`([^`]+)`")
 _UNBROKEN = re.compile(r"\b(?:\d{4}-\d\d-\d\d|\d{4}-W\d\d|(?:INC|DRILL)-\d{8}-\d+)\b")  # dates, ids: no hyphen folds
+_BRACKET = re.compile(r"[\[\]]")  # of links, images and footnotes
 _VERDICT = 32  # characters: longer words of a tone are a sentence, which folds
 _WIDEST = 60  # characters of a column in plain text
 
@@ -227,9 +228,21 @@ def _html(cell: Cell) -> str:
 
 
 def markdown_cell(value: object) -> str:
-    """Return text on one line that cannot break a markdown table or smuggle HTML in; commands stay in backticks."""
-    flat = inert(" ".join(str(value).split())).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
-    return flat if isinstance(value, Cell) and value.code else flat.replace("`", "'")
+    """Return text on one line of a markdown table, a heading or a list; commands stay in backticks."""
+    return markdown_text(" ".join(str(value).split()), code=isinstance(value, Cell) and value.code)
+
+
+def markdown_text(text: str, *, code: bool = False) -> str:
+    """Return text that in markdown is nothing but text: no HTML, no link or image, no end of a line or cell.
+
+    Args:
+        code: whether `backticks` set commands apart.
+    """
+    flat = inert(text.replace("\n", " ")).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    if not code:
+        return _BRACKET.sub(r"\\\g<0>", flat.replace("`", "'"))
+    apart = flat.split("`")
+    return "`".join(part if n % 2 else _BRACKET.sub(r"\\\g<0>", part) for n, part in enumerate(apart))
 
 
 def _written(value: object) -> object:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.base.text import inert
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import markdown_cell
+from peaktrade_core.show.table import markdown_cell, markdown_text
 
 
 def css() -> Markup:
@@ -20,31 +20,41 @@ def css() -> Markup:
 
 
 def inert_value(value: object) -> object:
-    """Return a value as a template may write it: texts of others without control characters."""
+    """Return a value as a template of HTML may write it: texts of others without control characters."""
     return inert(value) if type(value) is str else value
+
+
+def _markdown_value(value: object) -> object:
+    """Return a value as a template of markdown may write it: every text is nothing but text, unless marked ``safe``."""
+    return markdown_text(value) if type(value) is str else value
 
 
 def compile_templates() -> None:
     """Compile every template once; the process that compiled them, and what is forked from it, need not again."""
-    for name in templates().list_templates(["j2"]):
-        templates().get_template(name)
+    for name in _environment().list_templates(["j2"]):
+        template(name)
+
+
+def template(name: str) -> jinja2.Template:
+    """Return a report template: what it is given is escaped as HTML, or as markdown where its name ends in ``.md.j2``."""
+    return _environment(markdown=name.endswith(".md.j2")).get_template(name)
 
 
 @cache
-def templates() -> jinja2.Environment:
-    """Return the environment of the report templates, HTML escaped."""
+def _environment(*, markdown: bool = False) -> jinja2.Environment:
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(share_dir() / "templates" / "reports"),
         autoescape=jinja2.select_autoescape(["html.j2", "html"]),
         undefined=jinja2.StrictUndefined,
-        finalize=inert_value,
+        finalize=_markdown_value if markdown else inert_value,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {
         "badge": wording.badge,
-        "cell": markdown_cell,
+        "cell": lambda value: Markup(markdown_cell(value)),  # noqa: S704  (escaped)
+        "code": lambda text: Markup(markdown_text("`" + text.replace("`", "'") + "`", code=True)),  # noqa: S704
         "duration": wording.duration,
         "mark": lambda status: wording.MARKS.get(status, status),
         "moment": wording.moment,

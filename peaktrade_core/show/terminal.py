@@ -13,7 +13,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import click
 import msgspec
@@ -21,6 +21,7 @@ import msgspec
 from peaktrade_core.base.text import inert
 from peaktrade_core.show.streams import is_unicode, plain, put
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.show.wording import shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +30,16 @@ COLOURS = {GOOD: "green", MID: "yellow", BAD: "red"}
 _BELOW = "    "  # before what stands below its row
 _NARROWEST = 16  # characters of a column of sentences
 _GAP = 2  # blanks between columns
+_LONGEST, _TALLEST = 1000, 12  # characters and lines of a text; --json has all of it
+_LABEL = re.compile(r"\s*(?:(?:-|->|→|\d+\.) +|(?:\S+ )*\S+ {2,})?")  # what a folded line stands below
+_WORD = re.compile(r"(?:`[^`]*`|\S)+")  # a `command` is one
+_QUOTED, _GLUE = re.compile("`[^`]*`"), "\0"
+_COMMAND = re.compile(r"(?:\S+ {2,}|\s*)peaktrade \w")
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")  # JSON itself escapes the others
+
+
+class Document(str):
+    """A text that is printed as it is, as markdown or HTML that goes into a file."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -40,8 +50,17 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print text of any origin: control characters inert, signs that the terminal lacks replaced."""
-    _write(inert(text), err=err)
+    """Print text of any origin: control characters inert, signs that the terminal lacks replaced, folded between words.
+
+    A command is not folded, as it is copied; a document is printed as it is.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if isinstance(text, Document):
+        put(plain(inert(text), stream.encoding or "ascii"), err=err)
+        return
+    width = screen_width(stream)
+    lines = (plain(shortened(inert(line), _LONGEST), stream.encoding or "ascii") for line in text.split("\n"))
+    put("\n".join(part for line in lines for part in _hanging(line, width)), err=err)
 
 
 def print_json(value: object, indent: int = 2) -> None:
@@ -58,16 +77,19 @@ def print_json(value: object, indent: int = 2) -> None:
 def print_table(table: Table, *, err: bool = False) -> None:
     """Print a table as wide as the terminal."""
     stream = sys.stderr if err else sys.stdout
-    _write("\n".join(lines_of(table, screen_width(), stream.encoding or "ascii")), err=err)
+    put("\n".join(lines_of(table, screen_width(stream), stream.encoding or "ascii")), err=err)
 
 
-def screen_width() -> int | None:
-    """Return how many characters a line of standard output holds; None for a file or pipe, where no line ends."""
+def screen_width(stream: TextIO) -> int | None:
+    """Return how many characters a line holds; None for a file or pipe, where no line ends.
+
+    What ``COLUMNS`` says goes before, but for errors, which programs read.
+    """
     named = os.environ.get("COLUMNS", "")
-    if named.isdigit() and int(named) > 0:
+    if stream is not sys.stderr and named.isdigit() and int(named) > 0:
         return int(named)
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+        return os.get_terminal_size(stream.fileno()).columns or None
     except (OSError, ValueError):
         return None
 
@@ -79,7 +101,7 @@ def lines_of(table: Table, width: int | None, encoding: str = "utf-8") -> list[s
         width: of the screen; None where it is endless.
         encoding: of the terminal, whose signs are used.
     """
-    title = [click.style(plain(table.title, encoding), bold=True)] if table.title else []
+    title = [click.style(line, bold=True) for line in _folded(plain(table.title, encoding), width) if line]
     if not table.rows:
         return [*title, *(_folded(plain(table.empty, encoding), width) if table.empty else [])]
     rows = [[_prepared(cell, encoding) for cell in row] for row in table.rows]
@@ -97,7 +119,7 @@ class _Text(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        return [word for line in self.lines for word in line.split()]
+        return [word for line in self.lines for word in _WORD.findall(line)]
 
 
 class _Layout(NamedTuple):
@@ -136,7 +158,7 @@ def _layout(table: Table, titles: Sequence[str], rows: list[list[_Text]], width:
         return _Layout(dict(enumerate(natural)), [], [])
     least = list(natural)
     for n, form in enumerate(table.forms):
-        if form == "words":
+        if form == "words" or natural[n] > width:
             longest = max((_width(word) for row in rows for word in row[n].words), default=0)
             least[n] = min(natural[n], max(_width(titles[n]), longest, _NARROWEST))
     kept, below, gone = list(range(len(titles))), list[int](), list[int]()
@@ -211,8 +233,11 @@ def _pairs(rows: list[list[_Text]], width: int | None) -> list[str]:
 
 def _prepared(cell: Cell, encoding: str) -> _Text:
     """Return a cell in the characters of a terminal."""
-    text = plain(cell.text, encoding).replace("\t", " ")
-    return _Text(text.split("\n"), COLOURS.get(cell.tone))
+    text = plain(shortened(cell.text, _LONGEST), encoding).replace("\t", " ")
+    lines = text.split("\n")
+    if len(lines) > _TALLEST:
+        lines = [*lines[:_TALLEST], f"... ({len(lines) - _TALLEST:,} more lines)"]
+    return _Text(lines, COLOURS.get(cell.tone))
 
 
 def _fold(lines: Sequence[str], width: int | None) -> list[str]:
@@ -221,13 +246,24 @@ def _fold(lines: Sequence[str], width: int | None) -> list[str]:
 
 
 def _folded(text: str, width: int | None, indent: str = "") -> list[str]:
-    """Return text folded between words, each line after an indent."""
+    """Return text folded between words, each line after an indent; a `command` in it is one word."""
     if width is None or len(indent) + _width(text) <= width:
         return [indent + text]
-    return textwrap.wrap(
-        text, max(width, len(indent) + 1), initial_indent=indent, subsequent_indent=indent,
-        break_long_words=False, break_on_hyphens=False,
+    lines = textwrap.wrap(
+        _QUOTED.sub(lambda found: found[0].replace(" ", _GLUE), text), max(width, len(indent) + 1),
+        initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
+    return [line.replace(_GLUE, " ") for line in lines]
+
+
+def _hanging(line: str, width: int | None) -> list[str]:
+    """Return a line folded below its text: after its indent, its mark or its label."""
+    if width is None or _width(line) <= width or _COMMAND.match(line):
+        return [line]
+    label = _LABEL.match(line)
+    indent = len(label[0]) if label and len(label[0]) <= width // 2 else 0
+    first, *rest = _folded(line[indent:], width - indent)
+    return [line[:indent] + first, *(" " * indent + part for part in rest)]
 
 
 def _width(text: str) -> int:
@@ -239,12 +275,6 @@ def _width(text: str) -> int:
 
 def _coloured(text: str, colour: str | None) -> str:
     return click.style(text, fg=colour) if colour and text else text
-
-
-def _write(text: str, *, err: bool = False) -> None:
-    """Print text in the characters that the stream has."""
-    stream = sys.stderr if err else sys.stdout
-    put(plain(text, stream.encoding or "ascii"), err=err)
 
 
 def _escaped(found: re.Match[str]) -> str:

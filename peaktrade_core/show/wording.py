@@ -25,6 +25,14 @@ _LONGEST_CODE = 10  # characters of a currency
 MINUS = "\N{MINUS SIGN}"  # as wide as the plus, unlike the hyphen
 
 
+def shortened(text: str, most: int) -> str:
+    """Return the beginning and the end of a text that has more than ``most`` characters: a note may be a book."""
+    if len(text) <= most:
+        return text
+    end = most // 4
+    return f"{text[: most - end].rstrip()} … ({len(text) - most:,} more characters) … {text[-end:].lstrip()}"
+
+
 def badge(status: str) -> str:
     """Return a word for how a run stands with its sign, so that colour is never alone."""
     return BADGES.get(status, status)

@@ -23,9 +23,9 @@ import nbformat
 
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
+from peaktrade_core.base.environment import environment
 from peaktrade_core.base.errors import NotebookError, UnknownNameError
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.base.environment import environment
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.desk.installation import accept
