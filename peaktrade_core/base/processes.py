@@ -20,7 +20,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import read_plain, write_atomic
 
 if TYPE_CHECKING:
     import psutil
@@ -139,7 +139,7 @@ class Presence:
     def inherit(self) -> bool:
         """Take the place of a process of this machine that is gone; False while it works, or where it was another's."""
         try:
-            host = msgspec.json.decode(self._note.read_bytes(), type=_Note).host
+            host = msgspec.json.decode(read_plain(self._note), type=_Note).host
         except (OSError, msgspec.DecodeError):
             host = this_host()  # it ended before it could say so, or is from before there were notes
         return host == this_host() and self._acquired()
