@@ -184,7 +184,10 @@ def _told(error: Exception) -> int:
     """Say what went wrong in a sentence and return the exit code."""
     if isinstance(error, click.ClickException):
         about = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "peaktrade"
-        say(f"error: {' '.join(error.format_message().split()).rstrip('.')}; `{about} --help` says what it takes", err=True)
+        say(
+            f"error: {' '.join(error.format_message().split()).rstrip('.')}; `{about} --help` says what it takes",
+            err=True,
+        )
         return error.exit_code
     if isinstance(error, (OSError, MemoryError)):  # whatever it was about, it is not our mistake
         error = machine_fault(error)
