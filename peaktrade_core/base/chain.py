@@ -44,7 +44,14 @@ class Chain:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def append(self, *entries: Entry, at: datetime, beginning: Callable[[], Entry] | None = None) -> str:
+    def append(
+        self,
+        *entries: Entry,
+        at: datetime,
+        beginning: Callable[[], Entry] | None = None,
+        first: Callable[[], object] = lambda: None,
+        then: Callable[[], object] = lambda: None,
+    ) -> str:
         """Add lines after the last one and return the new head; those before are not read, so that it always costs the same.
 
         The whole chain is verified when somebody asks. What a dead writer left of a line is kept in a line of its own.
@@ -53,6 +60,7 @@ class Chain:
         Args:
             entries: kind and data of each line; at: aware UTC.
             beginning: returns what the first line of a new chain says, before the entries; None for nothing.
+            first, then: called before and after the lines are written, while nobody else may write.
 
         Raises:
             EnvironmentFault: the file cannot be written, or another process holds it for long; nothing was added.
@@ -63,13 +71,14 @@ class Chain:
         def lines(end: Ending) -> list[bytes]:
             nonlocal head
             last = self._link(end.last)
-            first = [beginning()] if last is None and beginning is not None else []
-            told = [(at, *entry) for entry in (*first, *healing(end), *entries)]
+            begun = [beginning()] if last is None and beginning is not None else []
+            told = [(at, *entry) for entry in (*begun, *healing(end), *entries)]
             seq, head = (last[0].seq + 1, last[1]) if last else (0, BEGINNING)
             found, head = linked(told, seq, head)
+            first()
             return found
 
-        append(self.path, lines)
+        append(self.path, lines, then)
         return head
 
     def last(self) -> tuple[Link, str] | None:

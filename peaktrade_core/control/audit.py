@@ -18,7 +18,8 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, UnknownNameEr
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.people import person_key
-from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, check, question
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, question
+from peaktrade_core.base.sealed import HALF, SealedRecords
 from peaktrade_core.halts.questions import kill_switch
 from peaktrade_core.records.chain import ADOPTED, BEGUN, RECORD
 from peaktrade_core.records.registry import Registry
@@ -26,7 +27,7 @@ from peaktrade_core.records.rows import Line
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.trading.records import UNREADABLE
-from peaktrade_core.workspace.chain_heads import HALF, other_chains, with_ending
+from peaktrade_core.workspace.chain_heads import other_chains
 from peaktrade_core.workspace.workspace import Workspace
 
 STARTED = "started"
@@ -215,14 +216,6 @@ def _sealed(name: str) -> Question[Chain]:
 
     @question(f"{name}_chain", f"Is everything in reports/{name} as it was sealed?", _RESTORE)
     def sealed(chain: Chain) -> Found:
-        folder, found = chain.path.parent, chain.sealed()
-        wrong = [name for name, digest in found.items() if not _sealed_as(folder, name, digest)]
-        told = f"changed or missing: {', '.join(wrong[:_SHOWN])}" if wrong else f"{len(found)} sealed"
-        return with_ending(check(sealed.id, sealed.text, not wrong, told, _RESTORE), chain)
+        return SealedRecords(chain.path.parent).check(sealed.id, sealed.text, _RESTORE)
 
     return sealed
-
-
-def _sealed_as(folder: Path, name: str, digest: str) -> bool:
-    """Return whether a sealed thing, ``name.json`` or ``name/<anything>.json``, has this hash."""
-    return any(sha256_of(path) == digest for path in (folder / f"{name}.json", *sorted((folder / name).glob("*.json"))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,11 +51,17 @@ def init(folder: Path) -> Answer:
 @click.command()
 @command
 def doctor(workspace: Workspace) -> Answer:
-    """Check environment, configuration, disk, clock and stale sessions; exit code 1 when a check fails."""
-    from peaktrade_core.desk.doctor import DOCTOR
+    """Check environment, configuration, disk, clock and stale sessions; exit code 1 when a check fails.
 
+    What processes that died have left is put right first, or removed.
+    """
+    from peaktrade_core.desk.doctor import DOCTOR
+    from peaktrade_core.records.leftovers import tidy
+
+    left = [os.path.relpath(path, workspace.home) for path in tidy(workspace)]
     checks = workspace.ask(DOCTOR)
-    return Answer(checks, check_table(checks, ""), code=int(worst(checks) == FAIL))
+    told = [f"put right or removed, left by processes that died: {', '.join(left)}"] if left else []
+    return Answer(checks, check_table(checks, ""), code=int(worst(checks) == FAIL), notes=told)
 
 
 @click.command()

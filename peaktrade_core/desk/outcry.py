@@ -20,7 +20,6 @@ from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError
 from peaktrade_core.base.processes import Identity, exists, identity_of, send
-from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.halts.scope import Scope, TradingState
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.workspace.workspace import Workspace
@@ -82,7 +81,7 @@ def _sessions(runs: Path, wanted: TradingState) -> Iterator[tuple[str, Identity 
         meta = folder.read_meta()
         parts = (str(meta.get(part) or "") for part in ("mode", "strategy_name", "symbol"))
         if wanted.everywhere or not meta or Scope.of(*parts).text == wanted.scope:
-            yield name, owner_of(folder)
+            yield name, folder.owner()
 
 
 def _watcher(workspace: Workspace) -> Iterator[tuple[str, Identity | None]]:

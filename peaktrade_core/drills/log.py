@@ -13,17 +13,16 @@ from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
-from peaktrade_core.base.files import read_plain, sha256_of, write_atomic
+from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import Presence
-from peaktrade_core.base.question import Check, check
+from peaktrade_core.base.question import Check
+from peaktrade_core.base.sealed import SealedRecords, as_file
 from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.drill import Drill, Scenario
 from peaktrade_core.runbooks.evidence import ROLES
-from peaktrade_core.workspace.chain_heads import with_ending
 
 _ID = re.compile(r"DRILL-\d{8}-\d{2,3}")
 
@@ -38,7 +37,8 @@ class DrillBook:
     def __init__(self, home: Path, clock: Clock) -> None:
         self.home, self.clock = home, clock
         self.folder = home / "reports" / "drills"
-        self.chain = Chain(self.folder / "chain.jsonl")
+        self.sealed = SealedRecords(self.folder)
+        self.chain = self.sealed.chain
         self._present: dict[str, Presence] = {}
 
     def begin(self, scenario: Scenario, *, operator: str, role: str = "operator", script: str = "") -> Drill:
@@ -72,25 +72,16 @@ class DrillBook:
 
     def save(self, drill: Drill) -> Drill:
         """Write a record and its page as they stand, and return it."""
-        from peaktrade_core.drills.page import drill_page
-
-        data = msgspec.json.format(msgspec.json.encode(drill), indent=2) + b"\n"
-        write_atomic(self.path(drill.drill_id), data)
-        write_atomic(self.page(drill.drill_id), drill_page(drill).encode())
+        write_atomic(self.path(drill.drill_id), as_file(drill))
+        self._write_page(drill)
         return drill
 
     def finish(self, drill: Drill, status: str = dr.DONE) -> Drill:
         """End a drill: write it, enter its hash and its points into the chain, note it, and return it."""
         now = self.clock.now()
-        done = self.save(msgspec.structs.replace(drill, status=status, ended_at=now))
+        done = msgspec.structs.replace(drill, status=status, ended_at=now)
         points = done.score.points if done.score else None
-        data = {
-            "id": done.drill_id,
-            "sha256": sha256_of(self.path(done.drill_id)),
-            "scenario": done.scenario.name,
-            "points": points,
-        }
-        self.chain.append(("drill", data), at=now)
+        self._seal(done, now, scenario=done.scenario.name, points=points)
         told = f"{points:g} points" if points is not None else status
         append_line(
             self.home / "logs" / "operations.log",
@@ -106,15 +97,32 @@ class DrillBook:
         Raises:
             UnknownNameError: there is no such drill; ConfigError: nothing was said, or it is still running.
         """
+        self.load(drill_id)
+        self.settle(drill_id)
         drill = self.load(drill_id)
         if not lessons.strip():
             raise ConfigError("say in a sentence what was learned")
         if drill.status == dr.RUNNING:
             raise ConfigError(f"{drill_id} is still running")
-        changed = self.save(msgspec.structs.replace(drill, lessons=" ".join(lessons.split())))
-        data = {"id": drill_id, "sha256": sha256_of(self.path(drill_id)), "lessons": changed.lessons}
-        self.chain.append(("drill", data), at=self.clock.now())
+        changed = msgspec.structs.replace(drill, lessons=" ".join(lessons.split()))
+        self._seal(changed, self.clock.now(), lessons=changed.lessons)
         return changed
+
+    def _seal(self, drill: Drill, at: datetime, **more: object) -> None:
+        """Write and seal a record, and write its page."""
+        self.sealed.seal("drill", self.path(drill.drill_id), drill, at, **more)
+        self._write_page(drill)
+
+    def settle(self, drill_id: str) -> None:
+        """Put a record in its place whose process died when it was sealed already."""
+        if self.sealed.settle(self.path(drill_id)):
+            self._write_page(self.load(drill_id))
+
+    def _write_page(self, drill: Drill) -> None:
+        """Write the page of a drill, for people."""
+        from peaktrade_core.drills.page import drill_page
+
+        write_atomic(self.page(drill.drill_id), drill_page(drill).encode())
 
     def load(self, drill_id: str) -> Drill:
         """Return a drill; ``latest`` is the newest.
@@ -158,8 +166,8 @@ class DrillBook:
             return b""
 
     def ids(self) -> list[str]:
-        """Return the ids of all drills, newest first."""
-        names = [path.name for path in self.folder.glob("DRILL-*") if _ID.fullmatch(path.name) and path.is_dir()]
+        """Return the ids of all drills, newest first; a folder without a record never was one."""
+        names = [path.parent.name for path in self.folder.glob("DRILL-*/drill.json") if _ID.fullmatch(path.parent.name)]
         return sorted(names, key=lambda name: (name[:14], int(name[15:])), reverse=True)
 
     def path(self, drill_id: str) -> Path:
@@ -182,13 +190,7 @@ class DrillBook:
         """Return whether every drill is as it was when it was sealed last."""
         question = "Is every drill as it was sealed?"
         step = "Restore the record or the chain from a backup and open an incident: evidence was changed."
-        try:
-            sealed = self.chain.sealed()
-        except (ArtefactError, EnvironmentFault) as error:
-            return check("drills", question, False, str(error), step)
-        changed = [name for name, digest in sealed.items() if sha256_of(self.path(name)) != digest]
-        evidence = f"{len(sealed)} sealed" if not changed else f"changed or missing: {', '.join(changed[:5])}"
-        return with_ending(check("drills", question, not changed, evidence, step), self.chain)
+        return self.sealed.check("drills", question, step)
 
     def _claim(self, now: datetime) -> str:
         """Return an id that nobody else has, and take its folder."""

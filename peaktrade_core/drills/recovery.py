@@ -39,6 +39,7 @@ def close_dead(workspace: Workspace) -> list[Drill]:
         try:
             if not presence.inherit():
                 continue
+            book.settle(drill_id)
             drill = book.load(drill_id)
             if drill.status == dr.RUNNING:  # nobody was faster
                 closed.append(_close(book, drill))

@@ -13,7 +13,7 @@ from signal import SIGKILL, SIGTERM, Signals
 import msgspec
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.base.processes import Identity, send, this_host
+from peaktrade_core.base.processes import send, this_host
 from peaktrade_core.records.folder import RunFolder
 
 REMIND_S = 1.5  # a run that has not obeyed the request by then gets a signal as well [s]
@@ -34,16 +34,6 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     seconds: float = 0.0
     message: str = ""
-
-
-def owner_of(folder: RunFolder) -> Identity | None:
-    """Return the process that a run says is its own, None when nobody can tell."""
-    told = folder.read_meta().get("process")
-    try:
-        return msgspec.convert(told, Identity)
-    except msgspec.ValidationError:
-        beat = folder.heartbeat()
-        return Identity(beat.pid, beat.started) if beat else None
 
 
 class _Ending:
@@ -73,7 +63,7 @@ class _Ending:
     def _signal(self, number: Signals) -> bool:
         """Send a signal to the run's own process and to no other; say why not where that fails."""
         host = self.folder.read_meta().get("host")
-        who = owner_of(self.folder)
+        who = self.folder.owner()
         if host not in (None, this_host()):
             self.trouble = f"its process is on {host}; it was asked to stop, but a signal can only be sent there"
         elif who is None:

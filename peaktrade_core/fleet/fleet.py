@@ -203,11 +203,7 @@ class Fleet:
     def recover(self) -> list[str]:
         """End what has no process any more and return its ids."""
         ended = [record.session_id for record in recover_sessions(self._desk.registry, self._desk.runs)]
-        for row in self._views.runs(LOOK_BACK):
-            if row.state == "died" and row.status is None:
-                folder = self._desk.runs(row.run_id)
-                ended += [row.run_id] if write_off(folder, self._desk.clock.now()) else []
-        return ended
+        return ended + write_off(self._desk.registry, self._site.runs, self._desk.clock.now())
 
     def _launch(self, order: Order, by: str, *, restart_of: str | None = None, attempt: int = 0) -> Launch:
         """Return a launch of now, with an id of its own."""

@@ -17,11 +17,11 @@ from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.base.people import person_key, same_person
 from peaktrade_core.base.question import FAIL, PASS, Check
+from peaktrade_core.base.sealed import with_ending
 from peaktrade_core.base.text import said
 from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known
 from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, RELEASE, REQUEST, STATES, TradingState
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.workspace.chain_heads import with_ending
 from peaktrade_core.workspace.settings import Releasing
 from peaktrade_core.workspace.workspace import Workspace
 

@@ -17,18 +17,17 @@ from typing import Any, Literal
 import msgspec
 from filelock import FileLock, Timeout
 
-from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, UnknownNameError
-from peaktrade_core.base.files import Kept, read_plain, sha256_of, write_atomic
+from peaktrade_core.base.files import Kept, read_plain, write_atomic
 from peaktrade_core.base.log import append_line
-from peaktrade_core.base.question import Check, check
+from peaktrade_core.base.question import Check
+from peaktrade_core.base.sealed import SealedRecords, as_file
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.incident import Entry, Incident, State
 from peaktrade_core.runbooks.artefacts import artefact_of
 from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runs.handbook import SEVERITIES, Severity
-from peaktrade_core.workspace.chain_heads import with_ending
 from peaktrade_core.workspace.workspace import Workspace
 
 _ID = re.compile(r"INC-\d{8}-\d{2,4}")
@@ -75,7 +74,8 @@ class IncidentBook:
     def __init__(self, home: Path, clock: Clock) -> None:
         self.home, self.clock = home, clock
         self.folder = home / "reports" / "incidents"
-        self.chain = Chain(self.folder / "chain.jsonl")
+        self.sealed = SealedRecords(self.folder)
+        self.chain = self.sealed.chain
         self._rows = Kept[IncidentRow](ROWS_KEPT)
 
     @classmethod
@@ -135,7 +135,7 @@ class IncidentBook:
         with self._locked():
             if join and (known_one := self._same(draft)):
                 noted = inc.noted(known_one, now, who, f"seen again: {text}")
-                self._save(noted)
+                self._save(noted, now)
                 return noted
             incident = self._enter(draft)
         self._log(now, f"{incident.incident_id} opened, {severity}, by {who} ({role}): {text}")
@@ -149,7 +149,7 @@ class IncidentBook:
         ):  # of a process that was killed while it opened
             left.unlink(missing_ok=True)
         try:
-            self._save(incident)
+            self._save(incident, incident.opened_at)
         except EnvironmentFault:
             with suppress(OSError):  # a record that could not be written leaves no folder that stands for one
                 self.path(incident.incident_id).parent.rmdir()
@@ -267,30 +267,18 @@ class IncidentBook:
     def verify(self) -> Check:
         """Return whether every closed incident is as it was when it was sealed last."""
         question = "Is every closed incident as it was sealed?"
-        step = (
-            "Compare with a backup and open an incident about it; where only a process died while it wrote, a note that "
-            "says so seals it anew."
-        )
-        try:
-            sealed = self.chain.sealed()
-        except (ArtefactError, EnvironmentFault) as error:
-            return check("incidents", question, False, str(error), step)
-        changed = [name for name, digest in sealed.items() if sha256_of(self.path(name)) != digest]
-        changed += [
-            f"{row.incident_id} (never sealed)" for row in self.rows(status="closed") if row.incident_id not in sealed
-        ]
-        evidence = f"{len(sealed)} sealed" if not changed else f"changed or missing: {', '.join(changed[:5])}"
-        return with_ending(check("incidents", question, not changed, evidence, step), self.chain)
+        step = "Compare with a backup and open an incident about it: a sealed incident was changed."
+        closed = [row.incident_id for row in self.rows(status="closed")]
+        return self.sealed.check("incidents", question, step, closed)
 
     def _change(self, incident_id: str, change: Change) -> Incident:
         """Change an incident under the lock, write it, seal it when it is closed, and return it."""
         with self._locked():
             now = self.clock.now()
+            if _ID.fullmatch(incident_id):
+                self.sealed.settle(self.path(incident_id))
             incident = change(self.load(incident_id), now)
-            self._save(incident)
-            if incident.status == "closed":
-                data = {"id": incident_id, "sha256": sha256_of(self.path(incident_id)), "status": incident.status}
-                self.chain.append(("incident", data), at=now)
+            self._save(incident, now)
         last = incident.timeline[-1]
         if last.action in LOGGED:
             self._log(now, f"{incident_id} {last.action} by {last.by}: {last.text}")
@@ -303,12 +291,15 @@ class IncidentBook:
                 return self.load(row.incident_id)
         return None
 
-    def _save(self, incident: Incident) -> None:
-        """Write the record and what follows from it."""
+    def _save(self, incident: Incident, now: datetime) -> None:
+        """Write the record, sealed when it is closed, and what follows from it."""
         from peaktrade_core.incidents.report import write_pages
 
-        data = msgspec.json.format(msgspec.json.encode(incident), indent=2) + b"\n"
-        write_atomic(self.path(incident.incident_id), data)
+        path = self.path(incident.incident_id)
+        if incident.status == "closed":
+            self.sealed.seal("incident", path, incident, now, status=incident.status)
+        else:
+            write_atomic(path, as_file(incident))
         write_pages(self.folder / incident.incident_id, incident)
 
     @contextmanager

@@ -42,7 +42,7 @@ class BarTable:
 
     def __init__(self, path: Path) -> None:
         """Describe the table at ``path``; nothing is written before the first batch is full."""
-        self._path, self._staged = path, path.with_suffix(".tmp")
+        self._path, self._staged = path, path.with_name(f".{path.name}.tmp")
         self._bars: list[BarDone] = []
         self._batches: list[Any] = []
         self._writer: Any = None

@@ -22,13 +22,22 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.files import read_plain, write_atomic
+from peaktrade_core.base.processes import Identity, exists, this_host
 from peaktrade_core.base.text import said
 from peaktrade_core.records.bar_table import TABLE
 from peaktrade_core.records.journal import JOURNAL
 
+QUIET_S = 60.0  # a run that goes on has replaced its heartbeat since then [s]
+ENDED = "ended"  # the phase of a run that is over
+STARTING = ".starting"  # ends the hidden name of a folder that has no name yet
 CONSOLE = "console.log"  # what the process of a fleet run prints
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _LOCK_TRIES = 20  # whoever looks at a lock lets go of it within microseconds
+
+
+def stamp_of_id(run_id: str) -> str:
+    """Return the part of a run's id that tells when it began, so that ids of all modes sort by time."""
+    return run_id.partition("_")[2] or run_id
 
 
 def is_id(text: str) -> bool:
@@ -96,7 +105,7 @@ class RunFolder:
             raise ArtefactError(f"{run_id!r} cannot be a run id")
         self.run_id = run_id
         self.path = base / run_id
-        self.staged = base / f".{run_id}.starting"
+        self.staged = base / f".{run_id}{STARTING}"
         self.journal = self.path / JOURNAL
         self.table = self.path / TABLE
         self.meta = self.path / "meta.json"
@@ -159,6 +168,12 @@ class RunFolder:
         """Replace ``meta.json``."""
         write_atomic(self.meta, _encode(meta))
 
+    def tidy(self) -> None:
+        """Remove what the process of a run that is over left half done."""
+        for path in self.path.glob(".*.tmp"):
+            with suppress(OSError):
+                path.unlink()
+
     def read_meta(self) -> dict[str, Any]:
         """Return ``meta.json``, empty when there is none that can be read."""
         try:
@@ -173,7 +188,7 @@ class RunFolder:
         Raises:
             OSError: it cannot be written.
         """
-        new = self.path / ".heartbeat.new"
+        new = self.path / ".heartbeat.tmp"
         new.write_bytes(msgspec.json.encode(beat))
         os.replace(new, self._beat)
 
@@ -216,6 +231,8 @@ class RunFolder:
 
         try:
             fd = os.open(self.path / "lock", os.O_RDONLY)
+        except FileNotFoundError:
+            return self._unlocked_but_alive()
         except OSError:
             return False
         try:
@@ -226,10 +243,32 @@ class RunFolder:
             return False
         finally:
             os.close(fd)
-        return False
+        return self._unlocked_but_alive()
+
+    def owner(self) -> Identity | None:
+        """Return the process that the run says is its own, None when it does not say."""
+        try:
+            return msgspec.convert(self.read_meta().get("process"), Identity)
+        except msgspec.ValidationError:
+            beat = self.heartbeat()
+            return Identity(beat.pid, beat.started) if beat else None
+
+    def _unlocked_but_alive(self) -> bool:
+        """Return whether a run goes on though nobody holds its lock: a person, or a program that tidies up, removed it."""
+        meta, beat = self.read_meta(), self.heartbeat()
+        if meta.get("ended_at") is not None or meta.get("host") != this_host() or (beat and beat.phase == ENDED):
+            return False
+        try:
+            told = (self._beat if beat else self.meta).stat().st_mtime
+        except OSError:
+            return False
+        owner = self.owner() if abs(time.time() - told) < QUIET_S else None
+        return owner is not None and exists(owner)
 
     def acquire(self) -> bool:
         """Take the run's lock; False when its process is alive (or the folder cannot be written)."""
+        if not self._lock.is_locked and self._unlocked_but_alive():
+            return False
         for _ in range(_LOCK_TRIES):
             with suppress(Timeout, OSError):
                 self._lock.acquire(timeout=0)

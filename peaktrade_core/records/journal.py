@@ -18,6 +18,7 @@ from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.files import open_plain
 from peaktrade_core.base.log import newest_lines
 from peaktrade_core.trading.events import SCHEMA, AnyEvent, Start
+from peaktrade_core.trading.records import finite
 from peaktrade_core.workspace.settings import GroupCommit
 
 JOURNAL = "events.jsonl"
@@ -111,8 +112,19 @@ def read_journal(path: Path) -> Iterator[AnyEvent]:
     """Yield the events of a journal, in order; a torn last line is passed over.
 
     Raises:
-        ArtefactError: the file is missing, a line in the middle is broken, numbers are missing, or a newer schema.
+        ArtefactError: the file is missing, a line in the middle is broken, numbers are missing, the start names no start
+            balance, or a newer schema.
     """
+    for event in _events(path):
+        if isinstance(event, Start) and finite(event.config.get("start_balance")) is None:
+            raise ArtefactError(
+                f"{path}, line {event.seq + 1}: the start names no start_balance, so nothing can be added up"
+            )
+        yield event
+
+
+def _events(path: Path) -> Iterator[AnyEvent]:
+    """Yield the events of a journal; raises as :func:`read_journal`, but takes a start without a balance."""
     expected = 0
     for block, torn in _blocks(path):
         for event, fault in _decoded(block):
@@ -213,6 +225,6 @@ def read_tail(path: Path, limit: int, kind: type[AnyEvent] | None = None) -> Tai
 def whole_events(path: Path) -> Iterator[AnyEvent]:
     """Yield the events of a journal up to the first broken line, for recovery, which takes what is there."""
     try:
-        yield from read_journal(path)
+        yield from _events(path)
     except ArtefactError:
         return

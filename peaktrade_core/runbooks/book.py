@@ -9,22 +9,22 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.clock import Clock, FixedClock, iso, local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
-from peaktrade_core.base.files import read_plain, sha256_of, write_atomic
-from peaktrade_core.base.log import append_line
+from peaktrade_core.base.files import read_plain, write_atomic
+from peaktrade_core.base.log import append_line, locked
 from peaktrade_core.base.question import Check, worst
+from peaktrade_core.base.sealed import SealedRecords, as_file
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.artefacts import artefact_of
 from peaktrade_core.workspace.workspace import Workspace
 
+MOST_A_SECOND = 1000
 _ID = re.compile(r"EV-\d{8}-[A-Z0-9-]{1,80}")
 
 
@@ -43,7 +43,8 @@ class EvidenceBook:
     def __init__(self, home: Path, clock: Clock, *, rehearsal: bool = False) -> None:
         self.home, self.clock, self._rehearsal = home, clock, rehearsal
         self.folder = home / "reports" / "evidence"
-        self.chain = Chain(self.folder / "chain.jsonl")
+        self.sealed = SealedRecords(self.folder)
+        self.chain = self.sealed.chain
 
     @classmethod
     def of(cls, workspace: Workspace) -> EvidenceBook:
@@ -83,7 +84,7 @@ class EvidenceBook:
             raise UnknownNameError("role", role, ev.ROLES)
         now = self.clock.now()
         record = ev.Evidence(
-            evidence_id=self._claim(runbook, now),
+            evidence_id="",
             runbook=runbook,
             title=title,
             subject=subject,
@@ -96,7 +97,7 @@ class EvidenceBook:
             host=socket.gethostname() if not self._rehearsal else "rehearsal",
             rehearsal=self._rehearsal,
         )
-        return Round(self, self.save(record), waits=waits)
+        return Round(self, self._enter(record), waits=waits)
 
     def resume(self, evidence_id: str, *, waits: bool = False) -> Round:
         """Take an interrupted execution up again.
@@ -105,6 +106,8 @@ class EvidenceBook:
             UnknownNameError: there is no such record.
             ConfigError: it is finished.
         """
+        if _ID.fullmatch(evidence_id):
+            self.sealed.settle(self._path(evidence_id))
         record = self.load(evidence_id)
         if record.ended_at is not None:
             raise ConfigError(f"{evidence_id} was finished as {record.outcome}; begin anew with an empty resume")
@@ -135,20 +138,15 @@ class EvidenceBook:
 
     def save(self, record: ev.Evidence) -> ev.Evidence:
         """Write a record as it stands and return it."""
-        data = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
-        write_atomic(self._path(record.evidence_id), data)
+        write_atomic(self._path(record.evidence_id), as_file(record))
         return record
 
     def seal(self, record: ev.Evidence) -> str:
-        """Write a finished record, enter its hash into the chain and the operations log, and return the chain's head."""
-        self.save(record)
-        digest = sha256_of(self._path(record.evidence_id))
-        head = self.chain.append(
-            ("evidence", {"id": record.evidence_id, "sha256": digest, "outcome": record.outcome}),
-            at=record.ended_at or self.clock.now(),
-        )
+        """Seal a finished record, enter it into the operations log, and return the chain's head."""
+        at = record.ended_at or self.clock.now()
+        head = self.sealed.seal("evidence", self._path(record.evidence_id), record, at, outcome=record.outcome)
         line = f"runbook {record.runbook} {record.outcome} by {record.operator} ({record.role}): {record.evidence_id}"
-        append_line(self.home / "logs" / "operations.log", f"{iso(record.ended_at or self.clock.now())} {line}")
+        append_line(self.home / "logs" / "operations.log", f"{iso(at)} {line}")
         return head
 
     def artefact(self, path: Path) -> ev.Artefact:
@@ -158,20 +156,14 @@ class EvidenceBook:
     def _path(self, evidence_id: str) -> Path:
         return self.folder / f"{evidence_id}.json"
 
-    def _claim(self, runbook: str, now: datetime) -> str:
-        """Return an id that nobody else has, and take it."""
-        tag = tag_of(runbook)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for number in range(1, 1000):
-                name = f"EV-{now:%Y%m%d}-{tag}-{now:%H%M%S}" + (f"-{number}" if number > 1 else "")
-                try:
-                    self._path(name).touch(exist_ok=False)
-                except FileExistsError:
-                    continue
-                return name
-        except OSError as error:
-            raise EnvironmentFault(f"cannot write evidence to {self.folder}: {error.strerror or error}") from error
+    def _enter(self, record: ev.Evidence) -> ev.Evidence:
+        """Give a new record an id that no other has, write it and return it."""
+        tag, at = tag_of(record.runbook), record.began_at
+        with locked(self.chain.path):
+            for number in range(1, MOST_A_SECOND):
+                name = f"EV-{at:%Y%m%d}-{tag}-{at:%H%M%S}" + (f"-{number}" if number > 1 else "")
+                if not self._path(name).exists():
+                    return self.save(msgspec.structs.replace(record, evidence_id=name))
         raise EnvironmentFault(f"{self.folder} holds a thousand records of this second; clear it")
 
 

@@ -14,11 +14,11 @@ import msgspec
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, question
+from peaktrade_core.base.sealed import with_ending
 from peaktrade_core.runbooks.book import EvidenceBook, tag_of
 from peaktrade_core.runbooks.evidence import OPEN, RUNNING, Evidence
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns
 from peaktrade_core.show.wording import NOTHING, minute
-from peaktrade_core.workspace.chain_heads import with_ending
 
 SEALED, CHANGED, MISSING, TORN, UNSEALED, UNFINISHED = "sealed", "changed", "missing", "torn", "unsealed", "unfinished"
 TOLD = {
@@ -150,14 +150,15 @@ def _row(book: EvidenceBook, name: str, sealed: str | None) -> EvidenceRow:
     except (ArtefactError, EnvironmentFault) as error:
         empty = sealed is None and path.stat().st_size == 0  # claimed, and its process died before the first step
         return EvidenceRow(evidence_id=name, state=UNFINISHED if empty else TORN, fault=str(error))
-    return _described(record, _state(record, digest, sealed))
+    pending = sealed is not None and book.sealed.pending(path, sealed)
+    return _described(record, _state(record, digest, sealed, pending=pending))
 
 
-def _state(record: Evidence, digest: str, sealed: str | None) -> str:
+def _state(record: Evidence, digest: str, sealed: str | None, *, pending: bool) -> str:
     """Return how a readable record stands against the chain."""
     if sealed is None:
         return UNSEALED if record.outcome != RUNNING else UNFINISHED
-    return SEALED if sealed == digest else CHANGED
+    return SEALED if sealed == digest else UNFINISHED if pending else CHANGED
 
 
 def _described(record: Evidence, state: str) -> EvidenceRow:

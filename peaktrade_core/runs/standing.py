@@ -45,8 +45,12 @@ def run_of(record: SessionRecord) -> Run:
     return msgspec.structs.replace(run, state=RUNNING) if run.status == "started" else run
 
 
-def recorded(line: Line, *, has_folder: bool = True) -> Run:
-    """Return a run as its record tells it: all there is to know of one that ended."""
+def recorded(line: Line, gone: str = "") -> Run:
+    """Return a run as its record tells it: all there is to know of one that ended.
+
+    Args:
+        line: its record; gone: where its folder is, if not in its place.
+    """
     until = line.finished_at
     return Run(
         **_named(line),
@@ -63,7 +67,7 @@ def recorded(line: Line, *, has_folder: bool = True) -> Run:
         num_orders=line.num_orders,
         orders_blocked=line.orders_blocked,
         halted=line.halted,
-        notes=line.notes if has_folder else "; ".join(filter(None, (line.notes, "its run folder is gone"))),
+        notes="; ".join(filter(None, (line.notes, gone))),
     )
 
 
@@ -117,7 +121,7 @@ def alerts_of(path: Path, run_id: str, limit: int) -> list[RunAlert]:
             if line.whole:
                 found.append(_alert(line.text, run_id))
     except ArtefactError as error:
-        found.append(_odd_alert(run_id, str(error)))
+        found.append(odd_alert(run_id, str(error)))
     return found[:limit]
 
 
@@ -216,9 +220,9 @@ def _alert(line: bytes, run_id: str) -> RunAlert:
     try:
         raw = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _odd_alert(run_id, f"a line of alerts.jsonl cannot be read: {error}")
+        return odd_alert(run_id, f"a line of alerts.jsonl cannot be read: {error}")
     if not isinstance(raw, dict):
-        return _odd_alert(run_id, "a line of alerts.jsonl is not an object")
+        return odd_alert(run_id, "a line of alerts.jsonl is not an object")
     return RunAlert(
         rule_id=str(raw.pop("rule_id", "unknown")),
         severity=str(raw.pop("severity", "warning")),
@@ -229,6 +233,6 @@ def _alert(line: bytes, run_id: str) -> RunAlert:
     )
 
 
-def _odd_alert(run_id: str, message: str) -> RunAlert:
+def odd_alert(run_id: str, message: str) -> RunAlert:
     """Return an alert that says what could not be read."""
     return RunAlert(rule_id=UNREADABLE, severity="warning", message=message, run_id=run_id, timestamp=None)

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, SessionNotFoundError
 from peaktrade_core.base.files import SETTLED_NS, Kept
 from peaktrade_core.base.question import Check
-from peaktrade_core.records.folder import RunFolder, is_id
+from peaktrade_core.records.archive import RunArchive
+from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
 from peaktrade_core.records.journal import Tail, read_journal, read_tail
 from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.records.rows import Line
 from peaktrade_core.runs.curves import Curves, read_curves, source_of
 from peaktrade_core.runs.detail import JournalDetail, folded, read_detail
 from peaktrade_core.runs.run import ENDED, Run
-from peaktrade_core.runs.standing import RunAlert, alerts_of, lost, recorded, standing
+from peaktrade_core.runs.standing import RunAlert, alerts_of, lost, odd_alert, recorded, standing
 from peaktrade_core.runs.sums import Day, Stats, days_of, stats_of
 from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord
@@ -39,11 +40,12 @@ class Views:
     """Questions over one workspace's registry and run folders.
 
     Args (of the constructor):
-        registry: the records; folder: where run folders are; run_folder: opens one; clock: what "as of" means.
+        registry: the records; folder: where run folders are; archive: where retention puts them.
+        clock: what "as of" means.
     """
 
-    def __init__(self, registry: Registry, folder: Path, run_folder: Callable[[str], RunFolder], clock: Clock) -> None:
-        self.registry, self.folder, self.run_folder, self._clock = registry, folder, run_folder, clock
+    def __init__(self, registry: Registry, folder: Path, archive: RunArchive, clock: Clock) -> None:
+        self.registry, self.folder, self.archive, self._clock = registry, folder, archive, clock
         self._listed = (-1, frozenset[str]())  # when the folder changed [ns since epoch], and the runs in it then
         self.details: Kept[JournalDetail] = Kept()
         self.drawn: Kept[Curves] = Kept()
@@ -51,8 +53,8 @@ class Views:
     @classmethod
     def of(cls, workspace: Workspace) -> Views:
         """Return the read side of a workspace, opened once."""
-        folder = partial(RunFolder, workspace.runs)
-        return workspace.once(cls, lambda: cls(Registry.of(workspace), workspace.runs, folder, workspace.clock))
+        archive = RunArchive.of(workspace)
+        return workspace.once(cls, lambda: cls(Registry.of(workspace), workspace.runs, archive, workspace.clock))
 
     def now(self) -> datetime:
         """Return the time that "as of" means."""
@@ -78,7 +80,7 @@ class Views:
         now, folders = self.now(), self._folders()
         lines = {line.session_id: line for line in self.registry.lines(Query(limit=limit)) if line.session_id}
         lines |= {line.session_id: line for line in self.registry.lines(Query(status="started")) if line.session_id}
-        newest = sorted(folders, key=_stamp, reverse=True)[:limit]
+        newest = sorted(folders, key=stamp_of_id, reverse=True)[:limit]
         lines |= self.registry.lines_of([run_id for run_id in newest if run_id not in lines])
         runs = [self.standing(run_id, lines.get(run_id), run_id in folders, now) for run_id in {*newest, *lines}]
         runs.sort(key=lambda run: (run.active, run.started_at or _BEGINNING, run.run_id), reverse=True)
@@ -181,6 +183,26 @@ class Views:
         self.record(session_id)
         yield from read_journal(self.run_folder(session_id).journal)
 
+    def run_folder(self, run_id: str) -> RunFolder:
+        """Return the folder of a run, out of the archive where retention has put it there.
+
+        Raises:
+            SessionNotFoundError: there is neither a folder nor a record of that id.
+            ArtefactError: the folder is gone, the archive cannot be unpacked, or the id names no folder.
+        """
+        if self._exists(run_id):
+            return RunFolder(self.folder, run_id)
+        if self.archive.holds(run_id):
+            return self.archive.open(run_id)
+        if not self.registry.lines_of([run_id]):
+            raise self._no_run(run_id)
+        if not is_id(run_id):
+            raise ArtefactError(f"{run_id!r} does not name a run folder, so it has no journal and no bars")
+        raise ArtefactError(
+            f"the run folder {self.folder / run_id} is gone: retention or a person removed it, "
+            "logs/operations.log may say who. What the record says is all there is"
+        )
+
     def tail(self, run_id: str, limit: int) -> list[BarDone]:
         """Return the last bars of a run, oldest first; raises as :meth:`journal_tail`."""
         return [event for event in self.journal_tail(run_id, limit, BarDone).events if type(event) is BarDone]
@@ -196,22 +218,25 @@ class Views:
             SessionNotFoundError: there is no folder of that id.
             ArtefactError: it has no journal, or none that can be read.
         """
-        return read_tail(self._folder_of(run_id).journal, limit, kind)
+        return read_tail(self.run_folder(run_id).journal, limit, kind)
 
     def run_alerts(self, run_id: str, limit: int) -> list[RunAlert]:
         """Return the last alerts of a run, newest first; lines that cannot be read are alerts that say so.
 
         Raises:
-            SessionNotFoundError: there is no folder of that id.
+            SessionNotFoundError: there is neither a folder nor a record of that id.
         """
-        return alerts_of(self._folder_of(run_id).path / "alerts.jsonl", run_id, limit)
+        try:
+            return alerts_of(self.run_folder(run_id).path / "alerts.jsonl", run_id, limit)
+        except ArtefactError as error:
+            return [odd_alert(run_id, str(error))]
 
     def standing(self, run_id: str, line: Line | None, has_folder: bool, now: datetime) -> Run:
         """Return how a run stands: from its record and, unless that says how it ended, from its folder."""
         if line is not None and (line.status in ENDED or line.fault is not None):
-            return recorded(line, has_folder=has_folder or line.fault is not None)
+            return recorded(line, "" if has_folder or line.fault is not None else self.archive.told(run_id))
         if has_folder:
-            return standing(self.run_folder(run_id), line, now)
+            return standing(RunFolder(self.folder, run_id), line, now)
         assert line is not None
         return lost(line, self.folder / run_id)
 
@@ -246,17 +271,7 @@ class Views:
 
     def _exists(self, run_id: str) -> bool:
         """Return whether a run has a folder."""
-        return is_id(run_id) and self.run_folder(run_id).path.is_dir()
-
-    def _folder_of(self, run_id: str) -> RunFolder:
-        """Return the folder of a run.
-
-        Raises:
-            SessionNotFoundError: there is none.
-        """
-        if not self._exists(run_id):
-            raise self._no_run(run_id)
-        return self.run_folder(run_id)
+        return is_id(run_id) and (self.folder / run_id).is_dir()
 
 
 class Look:
@@ -285,9 +300,10 @@ class Look:
     def journal(self) -> JournalDetail:
         """What its journal tells; empty, with a fault, where it has none; raises as :attr:`record`."""
         record = self.record
-        if not is_id(self.run_id):
-            return JournalDetail(faults=(f"{self.run_id!r} does not name a run folder, so there is no journal",))
-        journal = self.views.run_folder(self.run_id).journal
+        try:
+            journal = self.views.run_folder(self.run_id).journal
+        except ArtefactError as error:
+            return JournalDetail(faults=(str(error),))
         try:
             return self.views.details.get(journal, record.status, lambda: read_detail(journal, record))
         except OSError as error:
@@ -324,15 +340,12 @@ class Look:
 
     def curves(self, points: int = 2000) -> Curves:
         """Return price, equity, drawdown and position, about ``points`` bars at most."""
-        if not is_id(self.run_id):
-            return Curves(faults=(f"{self.run_id!r} does not name a run folder, so there are no bars",))
-        source, balance = source_of(self.views.run_folder(self.run_id), self.run.final), self.run.start_balance or 0.0
+        try:
+            source = source_of(self.views.run_folder(self.run_id), self.run.final)
+        except ArtefactError as error:
+            return Curves(faults=(str(error),))
+        balance = self.run.start_balance or 0.0
         try:
             return self.views.drawn.get(source, (points, balance), lambda: read_curves(source, balance, points))
         except OSError as error:
             return Curves(faults=(f"cannot read {source}: {error.strerror or error}",))
-
-
-def _stamp(run_id: str) -> str:
-    """Return the part of a run's id that tells when it began, so that ids of all modes sort by time."""
-    return run_id.partition("_")[2] or run_id

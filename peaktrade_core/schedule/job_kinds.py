@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
+from peaktrade_core.records.leftovers import tidy
 from peaktrade_core.schedule.jobs import TIME, Period
 from peaktrade_core.schedule.periods import DAY, WEEK
 from peaktrade_core.schedule.schedule import JOBS_FILE, Done, JobKind, Schedule
@@ -47,9 +48,10 @@ def _work(home: str, workspace: Workspace) -> Callable[[Period], Done]:
 
 
 def recovery(workspace: Workspace, _: Period) -> Done:
-    """End the sessions whose process is gone."""
-    ended = recover(workspace)
-    return Done(True, f"{len(ended)} ended: {', '.join(r.session_id for r in ended)}" if ended else "nothing had died")
+    """End the sessions whose process is gone, and tidy up after processes that died."""
+    ended, left = recover(workspace), tidy(workspace)
+    told = f"{len(ended)} ended: {', '.join(r.session_id for r in ended)}" if ended else "nothing had died"
+    return Done(True, told + (f"; {len(left)} left-over files were put right or removed" if left else ""))
 
 
 def retention(workspace: Workspace, _: Period) -> Done:

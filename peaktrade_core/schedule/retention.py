@@ -22,6 +22,7 @@ from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import read_plain, sha256_of
 from peaktrade_core.base.log import append_line
+from peaktrade_core.records.archive import RunArchive
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.workspace.settings import ARCHIVE, DELETE, Retention
@@ -66,6 +67,7 @@ def sweep(place: Workspace, settings: Retention, by: str) -> list[Item]:
     Raises:
         EnvironmentFault: an archive cannot be written; everything not yet dealt with is untouched.
     """
+    RunArchive.of(place).forget()
     for folder in (place.runs, place.reports):
         _empty(folder / TRASH)
     done = []
@@ -191,7 +193,7 @@ def _sweep_run(place: Workspace, item: Item) -> str:
     try:
         where = "deleted"
         if item.action == ARCHIVE:
-            packed = _pack(folder.path, place.reports / ARCHIVE / "live_runs" / f"{item.name}.tar.gz")
+            packed = _pack(folder.path, RunArchive.of(place).path(item.name))
             where = f"{packed.relative_to(place.home).as_posix()} sha256 {sha256_of(packed)}"
         _discard(folder.path, place.runs / TRASH)
         return where

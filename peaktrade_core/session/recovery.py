@@ -5,18 +5,20 @@ A session that ends by itself and one whose process died go the same way. Whoeve
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.processes import this_host
 from peaktrade_core.records.bar_table import BarTable
-from peaktrade_core.records.folder import RunFolder, is_id
+from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
 from peaktrade_core.records.journal import whole_events
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.trading.events import AnyEvent, BarDone
@@ -25,6 +27,7 @@ from peaktrade_core.trading.tally import Tally, start_balance_of
 from peaktrade_core.workspace.workspace import Workspace
 
 SLICE = 4096  # events that are taken in at once
+NEWEST = 200  # run folders among which those without a record are looked for
 PROCESS_DIED = "ProcessDied: the process ended without a word; its journal supplied the figures"
 
 
@@ -79,6 +82,7 @@ def close_run(
         status, error = "failed", error or f"{type(fault).__name__}: {fault}"
     metrics = msgspec.to_builtins(reckoning.tally.metrics())
     final = msgspec.structs.replace(record, status=status, error=error, finished_at=now, metrics=metrics)
+    folder.tidy()
     folder.write_meta({**folder.read_meta(), "ended_at": now, "status": status, "error": error})
     registry.write(final)
     return final
@@ -97,7 +101,9 @@ def recover(workspace: Workspace) -> list[SessionRecord]:
     for home in ALSO:
         module, _, name = home.partition(":")
         getattr(import_module(f"peaktrade_core.{module}"), name)(workspace)
-    return recover_sessions(Registry.of(workspace), partial(RunFolder, workspace.runs))
+    recovered = recover_sessions(Registry.of(workspace), partial(RunFolder, workspace.runs))
+    write_off(Registry.of(workspace), workspace.runs, workspace.clock.now())
+    return recovered
 
 
 def recover_sessions(registry: Registry, runs: Callable[[str], RunFolder]) -> list[SessionRecord]:
@@ -151,19 +157,31 @@ def _how_it_died(folder: RunFolder) -> str:
     )
 
 
-def write_off(folder: RunFolder, now: datetime) -> bool:
-    """Mark a folder as ended whose process died before the registry had its record; False when that cannot be done.
+def write_off(registry: Registry, base: Path, now: datetime) -> list[str]:
+    """Mark run folders as ended whose process died before the registry had its record, and return their ids.
 
     Nothing had happened in such a run, so that there is nothing to record.
+
+    Args:
+        registry: the records; base: where run folders are, of which the newest are looked at; now: aware UTC.
     """
-    if not folder.path.is_dir() or not folder.acquire():
-        return False
     try:
+        newest = sorted(filter(is_id, os.listdir(base)), key=stamp_of_id, reverse=True)[:NEWEST]
+    except OSError:
+        return []
+    recorded, done = registry.lines_of(newest), []
+    for folder in (RunFolder(base, run_id) for run_id in newest if run_id not in recorded):
         meta = folder.read_meta()
-        if meta.get("ended_at") is None:
-            folder.write_meta({**meta, "ended_at": now, "status": "aborted", "error": PROCESS_DIED})
-    except EnvironmentFault:
-        return False
-    finally:
-        folder.release()
-    return True
+        ours = bool(meta) and meta.get("host", this_host()) == this_host() and meta.get("ended_at") is None
+        if not ours or not folder.acquire():
+            continue
+        try:
+            if not registry.lines_of([folder.run_id]):  # it has not begun in between
+                folder.tidy()
+                folder.write_meta({**meta, "ended_at": now, "status": "aborted", "error": PROCESS_DIED})
+                done.append(folder.run_id)
+        except EnvironmentFault:
+            continue
+        finally:
+            folder.release()
+    return done

@@ -80,8 +80,9 @@ class Tally:
             self._counts["missing"] += event.missing
         elif isinstance(event, Start):
             self.start = event
-            self.ledger = Ledger(float(event.config["start_balance"]))
-            self._peak = float(event.config["start_balance"])
+            balance = finite(event.config.get("start_balance"))
+            if balance is not None:  # else what the record says counts
+                self.ledger, self._peak = Ledger(balance), balance
         elif isinstance(event, End):
             self.end = event
 

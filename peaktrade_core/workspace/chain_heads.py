@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 
 HALTS = "halts.jsonl"  # the log of halts and of the kill switch, in reports/live
-HALF = "is half written, by a process that died; the next entry heals it"
 
 
 def chain_heads(home: Path) -> dict[str, str]:
@@ -31,18 +27,6 @@ def chain_heads(home: Path) -> dict[str, str]:
         if last is not None:
             heads[_name(chain.path)] = last[1]
     return heads
-
-
-def with_ending(found: Check, chain: Chain) -> Check:
-    """Return the answer about a chained log, as a warning if all is well but its last line is unfinished."""
-    try:
-        torn = chain.torn()
-    except EnvironmentFault as error:
-        return msgspec.structs.replace(found, status=FAIL, evidence=str(error), next_step="Mend that first.")
-    if found.status != PASS or not torn:
-        return found
-    told = f"{found.evidence}; the last line of {chain.path.name} {HALF}"
-    return msgspec.structs.replace(found, status=WARN, evidence=told, next_step="Nothing; the next entry heals it.")
 
 
 def _all_chains(home: Path) -> list[Chain]:

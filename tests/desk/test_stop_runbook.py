@@ -12,7 +12,6 @@ import pytest
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
 from peaktrade_core.base.question import FAIL, PASS, WARN
 from peaktrade_core.desk.safe_stop import SAVED, running_table
-from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.stopping import order_checks, over_checks
 from peaktrade_core.records.folder import RunFolder
@@ -26,7 +25,7 @@ def statuses(workspace: Workspace, runs: list[str]) -> dict[str, str]:
 
 
 def freeze(workspace: Workspace, run_id: str) -> None:
-    os.kill(owner_of(RunFolder(workspace.runs, run_id)).pid, signal.SIGSTOP)
+    os.kill(RunFolder(workspace.runs, run_id).owner().pid, signal.SIGSTOP)
 
 
 def test_showing_touches_nothing_and_a_stop_ends_all_and_proves_it(workspace, launch: Callable, headless) -> None:

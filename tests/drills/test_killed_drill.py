@@ -18,7 +18,6 @@ from peaktrade_core.drills.drill import ABORTED, DONE, RUNNING, Drill
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.run import rescore
 from peaktrade_core.drills.scenarios import find_scenario
-from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.runbook import begin
@@ -80,7 +79,7 @@ def test_a_killed_drill_is_aborted_with_all_that_was_done_and_nothing_lingers(
     process, drill = running(workspace, start, beside=beside)
     book, site = book_of(workspace), open_site(workspace.home / drill.workspace)
     folder = RunFolder(site.runs, drill.session_id)
-    owner = owner_of(folder)
+    owner = folder.owner()
     assert owner is not None
     TradingStates.of(site).set(
         "shadow.ma_crossover.BTC/EUR", "REDUCING", by="Anna", reason="to be sure", now=site.clock.now()

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
 from peaktrade_core.records.folder import RunFolder
@@ -35,7 +34,7 @@ def launch(workspace: Workspace) -> Iterator[Callable[..., str]]:
 
     yield begin
     for folder in (RunFolder(workspace.runs, path.name) for path in workspace.runs.glob("[!.]*")):
-        who = owner_of(folder)
+        who = folder.owner()
         if who and folder.alive() and who.pid != os.getpid():
             os.kill(who.pid, signal.SIGKILL)
             wait_until(lambda folder=folder: not folder.alive())

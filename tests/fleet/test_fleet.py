@@ -16,7 +16,6 @@ import pytest
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, ExchangeAuthenticationError
 from peaktrade_core.base.processes import Identity, exists, send, this_process
-from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
 from peaktrade_core.halts.states import TradingStates
@@ -31,7 +30,7 @@ from tests.fleet.conftest import wait_until
 
 def kill(workspace: Workspace, run_id: str, number: int = signal.SIGKILL) -> None:
     folder = RunFolder(workspace.runs, run_id)
-    os.kill(owner_of(folder).pid, number)
+    os.kill(folder.owner().pid, number)
     if number == signal.SIGKILL:
         wait_until(lambda: not folder.alive())
 
@@ -75,7 +74,7 @@ def test_a_run_outlives_its_starter_and_any_terminal_ends_it(workspace: Workspac
     run_id = json.loads(begun.stdout)["run_id"]
     row = json.loads(peaktrade("fleet", "status", "--run-id", run_id, "--json").stdout)
     assert (row["state"], row["alive"], row["notes"]) == ("running", True, "daily")
-    assert os.getsid(owner_of(RunFolder(workspace.runs, run_id)).pid) != os.getsid(0)
+    assert os.getsid(RunFolder(workspace.runs, run_id).owner().pid) != os.getsid(0)
     ended = peaktrade("fleet", "stop", "--all", "--reason", "end of shift", "--by", "kim")
     assert ended.code == 0
     assert "1 of 1 run(s) stopped" in ended.stdout
@@ -111,7 +110,7 @@ def test_killed_runs_are_shown_as_dead_and_recovered_by_the_next_start(workspace
 def test_a_recycled_process_number_is_left_alone(workspace: Workspace, launch: Callable) -> None:
     run_id = launch()
     folder = RunFolder(workspace.runs, run_id)
-    meta, real = folder.read_meta(), owner_of(folder)
+    meta, real = folder.read_meta(), folder.owner()
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         kill(workspace, run_id, signal.SIGSTOP)

@@ -80,7 +80,7 @@ def test_a_run_without_bars_has_an_empty_table(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_said_at_the_end(bars: list[BarDone], tmp_path: Path) -> None:
-    (tmp_path / "table.tmp").mkdir()
+    (tmp_path / ".table.parquet.tmp").mkdir()
     table = BarTable(tmp_path / "table.parquet")
     table.add(bars)
     with pytest.raises(EnvironmentFault, match=r"cannot write .*table\.parquet"):

@@ -165,7 +165,7 @@ def test_a_record_without_a_folder_says_so(workspace: Workspace, run_shadow: Cal
     assert (rows[done.session_id].state, rows[done.session_id].notes) == ("completed", "its run folder is gone")
     assert rows["other"].state == "unreadable"
     assert "there is no run folder" in rows["other"].notes
-    with pytest.raises(SessionNotFoundError):
+    with pytest.raises(ArtefactError, match="is gone: retention or a person removed it"):
         Views.of(workspace).tail(done.session_id, 5)
 
 

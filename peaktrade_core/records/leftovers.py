@@ -1,0 +1,75 @@
+"""What processes that died have left in a workspace: put right where it was acknowledged, removed where nobody can miss it.
+
+Whatever is written as a whole is written under a hidden name first. Such a file, or the folder of a run that never began,
+belongs to nobody once it has been left alone for an hour. ``peaktrade doctor`` and the job ``recovery`` look for them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.sealed import SealedRecords
+from peaktrade_core.records.folder import STARTING
+from peaktrade_core.workspace.workspace import Workspace
+
+LEFT_S = 3600.0  # no write takes that long [s]
+_PLACES = ("config", "reports", "logs", "out", ".cache")
+_TEMPORARY = ".tmp"
+
+
+def tidy(workspace: Workspace) -> list[Path]:
+    """Put right and remove what dead processes have left, and return which files and folders that were.
+
+    What cannot be put right or removed now is left for the next time.
+    """
+    done: list[Path] = []
+    for chain in (workspace.reports).glob("*/chain.jsonl"):
+        with suppress(PeaktradeError):
+            done += SealedRecords(chain.parent).settle()
+    places = dict.fromkeys([workspace.runs, *(workspace.home / name for name in _PLACES)])
+    for path in [found for place in places for found in _left(place)]:
+        with suppress(OSError):
+            _remove(path)
+            done.append(path)
+    return done
+
+
+def _left(place: Path) -> Iterator[Path]:
+    """Yield the temporary files and the folders of runs below a place that were left alone for an hour."""
+    now = time.time()
+    for folder, folders, files in os.walk(place):
+        for name in (*folders, *files):
+            if name.startswith(".") and name.endswith((_TEMPORARY, STARTING)):
+                path = Path(folder) / name
+                with suppress(OSError):
+                    if abs(now - path.lstat().st_mtime) > LEFT_S:  # also from a time when the clock was ahead
+                        yield path
+        folders[:] = [name for name in folders if not name.startswith(".")]
+
+
+def _remove(path: Path) -> None:
+    """Remove a temporary file or folder; a run that is just beginning holds its lock, and stays.
+
+    Raises:
+        OSError: it cannot be removed, or is held.
+    """
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+        return
+    lock = FileLock(path / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OSError(str(error)) from error
+    try:
+        shutil.rmtree(path)
+    finally:
+        lock.release()
