@@ -20,6 +20,7 @@ from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import Presence
 from peaktrade_core.base.question import Check
 from peaktrade_core.base.sealed import SealedRecords, as_file
+from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.drill import Drill, Scenario
 from peaktrade_core.runbooks.evidence import ROLES
@@ -168,7 +169,7 @@ class DrillBook:
     def ids(self) -> list[str]:
         """Return the ids of all drills, newest first; a folder without a record never was one."""
         names = [path.parent.name for path in self.folder.glob("DRILL-*/drill.json") if _ID.fullmatch(path.parent.name)]
-        return sorted(names, key=lambda name: (name[:14], int(name[15:])), reverse=True)
+        return sorted(names, key=lambda name: (*by_day(name[6:14]), int(name[15:])), reverse=True)
 
     def path(self, drill_id: str) -> Path:
         """Return where the record of a drill is."""

@@ -23,6 +23,7 @@ from peaktrade_core.base.files import Kept, read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.question import Check
 from peaktrade_core.base.sealed import SealedRecords, as_file
+from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.incident import Entry, Incident, State
 from peaktrade_core.runbooks.artefacts import artefact_of
@@ -254,7 +255,7 @@ class IncidentBook:
         """Return the ids of all incidents, newest first; a folder of temporary files alone was never one."""
         folders = [p for p in self.folder.glob("INC-*") if _ID.fullmatch(p.name) and p.is_dir()]
         found = [p.name for p in folders if max((f.name for f in p.iterdir()), default=p.name)[0] != "."]
-        return sorted(found, key=_order, reverse=True)
+        return sorted(found, key=lambda name: (by_day(name[4:12]), _order(name)), reverse=True)
 
     def path(self, incident_id: str) -> Path:
         """Return where an incident's record is."""

@@ -84,7 +84,7 @@ class Query(NamedTuple):
 
     Attributes:
         limit: at most so many; None for all.
-        since: only those that began then or later (with ``by_end``: ended).
+        since, until: only those that began then or later, or earlier (with ``by_end``: ended).
         by_end: the newest end first; only sessions that ended.
         sort: one of :data:`SORTS` instead, the largest first, those without the figure last; rising: the smallest first.
         offset: how many to pass over.
@@ -97,6 +97,7 @@ class Query(NamedTuple):
     symbol: str | None = None
     strategy: str | None = None
     since: datetime | None = None
+    until: datetime | None = None
     by_end: bool = False
     sort: str | None = None
     rising: bool = False
@@ -273,9 +274,10 @@ def _where(query: Query, order: str) -> tuple[str, list[str | int]]:
         if (wanted := getattr(query, column)) is not None:
             tests.append(f"{column} = ?")
             values.append(wanted)
-    if query.since is not None:
-        tests.append(f"{order} >= ?")
-        values.append(_first(query.since))
+    for sign, moment in ((">=", query.since), ("<=", query.until)):
+        if moment is not None:
+            tests.append(f"{order} {sign} ?")
+            values.append(_first(moment))
     return f" WHERE {' AND '.join(tests)}" if tests else "", values
 
 
@@ -308,7 +310,8 @@ def sums_by(db: sqlite3.Connection, query: Query, columns: Sequence[str]) -> lis
     """Return the columns and the figures of :class:`SymbolSum` for each combination of columns."""
     shown = ", ".join(columns)
     by = f" GROUP BY {shown} ORDER BY {shown}"
-    if query.limit is None and query.since is None and not query.by_end and not query.offset:
+    dated = query.since is not None or query.until is not None
+    if query.limit is None and not dated and not query.by_end and not query.offset:
         wanted = [column for column in GROUP if getattr(query, column) is not None]
         where = f" WHERE {' AND '.join(f'{column} = ?' for column in wanted)}" if wanted else ""
         kept = ", ".join(f"total({name})" for name in ("n", "pnls", "pnl", "whole", "depths", "depth"))

@@ -20,6 +20,7 @@ from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line, locked
 from peaktrade_core.base.question import Check, worst
 from peaktrade_core.base.sealed import SealedRecords, as_file
+from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.artefacts import artefact_of
 from peaktrade_core.workspace.workspace import Workspace
@@ -133,7 +134,9 @@ class EvidenceBook:
         found = [path for path in self.folder.glob("EV-*.json") if _ID.fullmatch(path.stem)]
         return [
             path.stem
-            for path in sorted(found, key=lambda path: (path.stem[:11], path.stat().st_mtime_ns), reverse=True)
+            for path in sorted(
+                found, key=lambda path: (*by_day(path.stem[3:11]), path.stat().st_mtime_ns), reverse=True
+            )
         ]
 
     def save(self, record: ev.Evidence) -> ev.Evidence:
@@ -278,6 +281,22 @@ class Round:
         )
         self._book.seal(self.record)
         return self.record
+
+    def break_off(self, why: str) -> ev.Evidence:
+        """End the execution as failed because it cannot go on, seal its record and return it."""
+        now = self._book.clock.now()
+        self._keep(
+            ev.Step(
+                id="broken_off",
+                title="The runbook broke off",
+                status="fail",
+                by=self.record.operator,
+                began_at=now,
+                ended_at=now,
+                result=why,
+            )
+        )
+        return self.finish()
 
     def require_answers(self, before: str = "") -> None:
         """Refuse to go on while a question before the step is open, if a person is there to answer it.

@@ -247,20 +247,39 @@ def begin(name: str, workspace: Workspace | None = None, *, about: str = "", **g
     info, waits = find_runbook(name), person_is_there()
     values = given_to(info.parameters, given)
     kind = kind_of(name)
-    if resume := getattr(values, "resume", ""):
-        return kind(workspace, EvidenceBook.of(workspace).resume(resume, waits=waits), values, waits=waits)
-    fixed = isinstance(workspace.clock, FixedClock)
-    round_ = EvidenceBook.of(workspace).begin(
-        name,
-        info.title,
-        operator=values.operator or (REHEARSAL if fixed else login()),
-        role=values.role,
-        subject=about or kind.about(workspace, values),
-        parameters=vars(values),
-        notebook_sha256=hashlib.sha256(info.path.read_bytes()).hexdigest() if not fixed else "",
-        waits=waits,
+    book, fixed = EvidenceBook.of(workspace), isinstance(workspace.clock, FixedClock)
+    resume = getattr(values, "resume", "")
+    round_ = (
+        book.resume(resume, waits=waits)
+        if resume
+        else book.begin(
+            name,
+            info.title,
+            operator=values.operator or (REHEARSAL if fixed else login()),
+            role=values.role,
+            subject=about or kind.about(workspace, values),
+            parameters=vars(values),
+            notebook_sha256=hashlib.sha256(info.path.read_bytes()).hexdigest() if not fixed else "",
+            waits=waits,
+        )
     )
-    return kind(workspace, round_, values, waits=waits)
+    runbook = kind(workspace, round_, values, waits=waits)
+    if not waits:
+        _end_with_a_failed_cell(runbook)
+    return runbook
+
+
+def _end_with_a_failed_cell(runbook: Runbook) -> None:
+    """Have the evidence ended when a cell fails: without a person the notebook stops there, and nobody takes it up again."""
+    from IPython import get_ipython
+
+    def after(result: Any) -> None:
+        error = result.error_before_exec or result.error_in_exec
+        if error is not None and runbook.round.record.ended_at is None:
+            Finished(runbook.workspace, runbook.round.break_off(f"{type(error).__name__}: {error}"))
+
+    if shell := get_ipython():
+        shell.events.register("post_run_cell", after)
 
 
 def person_is_there() -> bool:

@@ -7,16 +7,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.question import Check
+from peaktrade_core.records.index import Query
 from peaktrade_core.records.journal import read_journal, read_tail, whole_events
+from peaktrade_core.records.rows import Line
+from peaktrade_core.runs.curves import Curves, read_curves, source_of
+from peaktrade_core.runs.run import Run
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Fill, Halt, Notice, State
 from peaktrade_core.trading.limit_use import LimitUse, limits_used
 from peaktrade_core.trading.records import SessionRecord, finite
 from peaktrade_core.trading.tally import Tally, fold, start_balance_of
+
+if TYPE_CHECKING:
+    from peaktrade_core.runs.views import Views
 
 LARGEST_JOURNAL = 64 << 20  # bytes; some 150,000 bars
 TAIL_EVENTS, RECENT, MOST_FILLS = 20_000, 50, 5000
@@ -109,3 +120,80 @@ def _digest(events: list[AnyEvent], limits: dict[str, float], faults: list[str])
         recent=tuple(events[-RECENT:]),
         faults=tuple(faults),
     )
+
+
+class Look:
+    """One look at a run: each of its files is read once, when something of it is first asked for.
+
+    Attributes:
+        run: how it stands; run_id: its id; views: the read side.
+    """
+
+    def __init__(self, views: Views, line: Line | None, run: Run) -> None:
+        self.views, self._line, self.run, self.run_id = views, line, run, run.run_id
+
+    @cached_property
+    def record(self) -> SessionRecord:
+        """Its record.
+
+        Raises:
+            SessionNotFoundError: it has none.
+        """
+        entry = self._line and self.views.registry.entry(self._line)
+        if entry is None or entry.record is None:
+            raise self.views.no_record(self.run_id)
+        return entry.record
+
+    @cached_property
+    def journal(self) -> JournalDetail:
+        """What its journal tells; empty, with a fault, where it has none; raises as :attr:`record`."""
+        record = self.record
+        try:
+            journal = self.views.run_folder(self.run_id).journal
+        except ArtefactError as error:
+            return JournalDetail(faults=(str(error),))
+        try:
+            return self.views.details.get(journal, record.status, lambda: read_detail(journal, record))
+        except OSError as error:
+            return JournalDetail(faults=(f"cannot read the journal {journal}: {error.strerror or error}",))
+
+    @cached_property
+    def tally(self) -> Tally:
+        """The fold of its whole journal.
+
+        Raises:
+            SessionNotFoundError: it has no record.
+            ArtefactError: it has no journal, or a broken one.
+        """
+        if self.journal.tally is not None:
+            return self.journal.tally
+        return folded(read_journal(self.views.run_folder(self.run_id).journal), self.record)
+
+    @cached_property
+    def checks(self) -> list[Check]:
+        """The answers of its post-session check; raises as :attr:`record`."""
+        from peaktrade_core.runs.questions import post_session_checks  # which asks a look
+
+        return post_session_checks(self)
+
+    @cached_property
+    def neighbours(self) -> tuple[str | None, str | None]:
+        """The ids of the sessions that began next after it and last before it."""
+        return self.views.neighbours(self.run_id)
+
+    def failed_since(self, since: datetime) -> list[str]:
+        """Return the other sessions that began at a time or later and failed, newest first, 50 at most."""
+        failed = self.views.registry.lines(Query(status="failed", since=since, limit=50))
+        return [line.session_id for line in failed if line.session_id not in (None, self.run_id)]
+
+    def curves(self, points: int = 2000) -> Curves:
+        """Return price, equity, drawdown and position, about ``points`` bars at most."""
+        try:
+            source = source_of(self.views.run_folder(self.run_id), self.run.final)
+        except ArtefactError as error:
+            return Curves(faults=(str(error),))
+        balance = self.run.start_balance or 0.0
+        try:
+            return self.views.drawn.get(source, (points, balance), lambda: read_curves(source, balance, points))
+        except OSError as error:
+            return Curves(faults=(f"cannot read {source}: {error.strerror or error}",))

@@ -15,9 +15,10 @@ from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, answers, known, question
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.run import ACTIVE, DIED, Run
-from peaktrade_core.runs.views import Look, Views
+from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace

@@ -9,29 +9,31 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime
-from functools import cached_property
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import msgspec
 
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, SessionNotFoundError
 from peaktrade_core.base.files import SETTLED_NS, Kept
-from peaktrade_core.base.question import Check
+from peaktrade_core.base.wall_clock import SystemClock
 from peaktrade_core.records.archive import RunArchive
 from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
 from peaktrade_core.records.journal import Tail, read_journal, read_tail
 from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.records.rows import Line
-from peaktrade_core.runs.curves import Curves, read_curves, source_of
-from peaktrade_core.runs.detail import JournalDetail, folded, read_detail
+from peaktrade_core.runs.curves import Curves
+from peaktrade_core.runs.detail import JournalDetail, Look
 from peaktrade_core.runs.run import ENDED, Run
 from peaktrade_core.runs.standing import RunAlert, alerts_of, lost, odd_alert, recorded, standing
 from peaktrade_core.runs.sums import Day, Stats, days_of, stats_of
 from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord
-from peaktrade_core.trading.tally import Tally
 from peaktrade_core.workspace.workspace import Workspace
 
+AHEAD_S = 5.0  # clocks of two machines may differ so much [s]
+AHEAD = "it began at a time that has not come: the clock was ahead, so that it does not count as the latest"
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _FEW = 500  # runs whose folders are looked for one by one; for more, all folders are listed
 
@@ -76,14 +78,20 @@ class Views:
         return [self.standing(line.session_id or "", line, (line.session_id or "") in there, now) for line in lines]
 
     def runs(self, limit: int | None = None) -> list[Run]:
-        """Return the newest runs, those with a live process first; folders without a record are among them."""
+        """Return the newest runs, those with a live process first; folders without a record are among them.
+
+        Runs that began at a time that has not come are the last: see :meth:`latest`.
+        """
         now, folders = self.now(), self._folders()
-        lines = {line.session_id: line for line in self.registry.lines(Query(limit=limit)) if line.session_id}
+        found = self.registry.lines(Query(limit=limit, until=now)) + self.registry.lines(Query(limit=limit, since=now))
+        lines = {line.session_id: line for line in found if line.session_id}
         lines |= {line.session_id: line for line in self.registry.lines(Query(status="started")) if line.session_id}
         newest = sorted(folders, key=stamp_of_id, reverse=True)[:limit]
         lines |= self.registry.lines_of([run_id for run_id in newest if run_id not in lines])
         runs = [self.standing(run_id, lines.get(run_id), run_id in folders, now) for run_id in {*newest, *lines}]
-        runs.sort(key=lambda run: (run.active, run.started_at or _BEGINNING, run.run_id), reverse=True)
+        runs.sort(
+            key=lambda run: (run.active, not ahead(run, now), run.started_at or _BEGINNING, run.run_id), reverse=True
+        )
         return runs[:limit]
 
     def run(self, run_id: str) -> Run:
@@ -131,11 +139,17 @@ class Views:
         return days_of(self.registry.days(since))
 
     def latest(self, query: Query = ALL) -> SessionRecord | None:
-        """Return the newest record that matches, None when there is none."""
-        for limit in (1, 100, None):  # unreadable files may stand before it
-            entries = self.registry.entries(query._replace(limit=limit))
-            if found := next((entry.record for entry in entries if entry.record), None):
-                return found
+        """Return the newest record that matches, None when there is none.
+
+        One that began at a time that has not come was written while the clock was ahead. How old it is cannot be told, so
+        it is the newest only where there is no other.
+        """
+        now = self._clock.now() + timedelta(seconds=AHEAD_S) if type(self._clock) is SystemClock else None
+        for until in dict.fromkeys((now, None)):
+            for limit in (1, 100, None):  # unreadable files may stand before it
+                entries = self.registry.entries(query._replace(limit=limit, until=until))
+                if found := next((entry.record for entry in entries if entry.record), None):
+                    return found
         return None
 
     def resolve(self, session_id: str) -> str:
@@ -234,11 +248,15 @@ class Views:
     def standing(self, run_id: str, line: Line | None, has_folder: bool, now: datetime) -> Run:
         """Return how a run stands: from its record and, unless that says how it ended, from its folder."""
         if line is not None and (line.status in ENDED or line.fault is not None):
-            return recorded(line, "" if has_folder or line.fault is not None else self.archive.told(run_id))
-        if has_folder:
-            return standing(RunFolder(self.folder, run_id), line, now)
-        assert line is not None
-        return lost(line, self.folder / run_id)
+            run = recorded(line, "" if has_folder or line.fault is not None else self.archive.told(run_id))
+        elif has_folder:
+            run = standing(RunFolder(self.folder, run_id), line, now)
+        else:
+            assert line is not None
+            run = lost(line, self.folder / run_id)
+        return (
+            msgspec.structs.replace(run, notes="; ".join(filter(None, (run.notes, AHEAD)))) if ahead(run, now) else run
+        )
 
     def no_record(self, session_id: str) -> SessionNotFoundError:
         """Return the error that a session has no record."""
@@ -274,78 +292,6 @@ class Views:
         return is_id(run_id) and (self.folder / run_id).is_dir()
 
 
-class Look:
-    """One look at a run: each of its files is read once, when something of it is first asked for.
-
-    Attributes:
-        run: how it stands; run_id: its id; views: the read side.
-    """
-
-    def __init__(self, views: Views, line: Line | None, run: Run) -> None:
-        self.views, self._line, self.run, self.run_id = views, line, run, run.run_id
-
-    @cached_property
-    def record(self) -> SessionRecord:
-        """Its record.
-
-        Raises:
-            SessionNotFoundError: it has none.
-        """
-        entry = self._line and self.views.registry.entry(self._line)
-        if entry is None or entry.record is None:
-            raise self.views.no_record(self.run_id)
-        return entry.record
-
-    @cached_property
-    def journal(self) -> JournalDetail:
-        """What its journal tells; empty, with a fault, where it has none; raises as :attr:`record`."""
-        record = self.record
-        try:
-            journal = self.views.run_folder(self.run_id).journal
-        except ArtefactError as error:
-            return JournalDetail(faults=(str(error),))
-        try:
-            return self.views.details.get(journal, record.status, lambda: read_detail(journal, record))
-        except OSError as error:
-            return JournalDetail(faults=(f"cannot read the journal {journal}: {error.strerror or error}",))
-
-    @cached_property
-    def tally(self) -> Tally:
-        """The fold of its whole journal.
-
-        Raises:
-            SessionNotFoundError: it has no record.
-            ArtefactError: it has no journal, or a broken one.
-        """
-        if self.journal.tally is not None:
-            return self.journal.tally
-        return folded(read_journal(self.views.run_folder(self.run_id).journal), self.record)
-
-    @cached_property
-    def checks(self) -> list[Check]:
-        """The answers of its post-session check; raises as :attr:`record`."""
-        from peaktrade_core.runs.questions import post_session_checks  # which asks a look
-
-        return post_session_checks(self)
-
-    @cached_property
-    def neighbours(self) -> tuple[str | None, str | None]:
-        """The ids of the sessions that began next after it and last before it."""
-        return self.views.neighbours(self.run_id)
-
-    def failed_since(self, since: datetime) -> list[str]:
-        """Return the other sessions that began at a time or later and failed, newest first, 50 at most."""
-        failed = self.views.registry.lines(Query(status="failed", since=since, limit=50))
-        return [line.session_id for line in failed if line.session_id not in (None, self.run_id)]
-
-    def curves(self, points: int = 2000) -> Curves:
-        """Return price, equity, drawdown and position, about ``points`` bars at most."""
-        try:
-            source = source_of(self.views.run_folder(self.run_id), self.run.final)
-        except ArtefactError as error:
-            return Curves(faults=(str(error),))
-        balance = self.run.start_balance or 0.0
-        try:
-            return self.views.drawn.get(source, (points, balance), lambda: read_curves(source, balance, points))
-        except OSError as error:
-            return Curves(faults=(f"cannot read {source}: {error.strerror or error}",))
+def ahead(run: Run, now: datetime) -> bool:
+    """Return whether a run says that it begins later than now, by more than two processes may differ."""
+    return run.started_at is not None and (run.started_at - now).total_seconds() > AHEAD_S

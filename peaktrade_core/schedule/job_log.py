@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,9 @@ class RunLog:
         Raises:
             EnvironmentFault: a file cannot be read.
         """
-        now = [_version(path) for path in self.files()[-FILES:]]
+        files, this_month = self.files(), f"runs-{datetime.now(UTC):%Y-%m}.jsonl"
+        ahead = [path for path in files if path.name > this_month]  # of a clock that was set right since
+        now = [_version(path) for path in files[: len(files) - len(ahead)][-FILES:] + ahead]
         if self._kept is None or self._kept[0] != now:
             self._kept = now, History(entry for path, _, _ in now for entry in _entries(path))
         return self._kept[1]

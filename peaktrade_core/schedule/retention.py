@@ -159,15 +159,22 @@ def named_in_incidents(folder: Path) -> set[str]:
 
 
 def _old_reports(place: Workspace, settings: Retention) -> Iterator[Item]:
-    """Yield the reports that are old enough; the newest two months of the scheduler's log always stay."""
-    logs = sorted((place.reports / "schedule").glob("runs-*.jsonl"))[:-2]
+    """Yield the reports that are old enough; the newest two months of the scheduler's log always stay.
+
+    A folder that is a link leads to files that retention does not know, and stays as it is.
+    """
     now = place.clock.now()
-    for files, days in (
-        (_files(place.reports / "daily"), settings.report_days),
-        (_files(place.reports / "weekly"), settings.run_days),
-        (logs, settings.run_days),
+    for name, form, days in (
+        ("daily", "*", settings.report_days),
+        ("weekly", "*", settings.run_days),
+        ("schedule", "runs-*.jsonl", settings.run_days),
     ):
-        for path in files:
+        folder = place.reports / name
+        if folder.is_symlink():
+            why = f"{folder} is a link, which retention does not follow"
+            yield Item(kind="report", name=name, action=KEEP, reason=why, age_days=0.0, size=0)
+            continue
+        for path in _files(folder, form)[: -2 if name == "schedule" else None]:
             age = (now - from_seconds(path.stat().st_mtime)).total_seconds() / 86_400
             if age >= days:
                 yield Item(
@@ -180,9 +187,9 @@ def _old_reports(place: Workspace, settings: Retention) -> Iterator[Item]:
                 )
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the files directly in a folder, hidden ones left out."""
-    return sorted(p for p in folder.glob("*") if p.is_file() and not p.name.startswith("."))
+def _files(folder: Path, form: str) -> list[Path]:
+    """Return the files directly in a folder, hidden ones and links left out."""
+    return sorted(p for p in folder.glob(form) if p.is_file() and not p.is_symlink() and not p.name.startswith("."))
 
 
 def _sweep_run(place: Workspace, item: Item) -> str:
@@ -246,8 +253,8 @@ def _pack(folder: Path, target: Path) -> Path:
 
 
 def _all(folder: Path) -> list[Path]:
-    """Return every file of a folder."""
-    return [path for path in folder.rglob("*") if path.is_file()]
+    """Return every file of a folder; links are archived as links."""
+    return [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
 
 
 def _discard(path: Path, trash: Path) -> None:

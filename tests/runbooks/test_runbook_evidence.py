@@ -61,3 +61,7 @@ def test_a_wrong_answer_fails_with_what_was_wrong(
     outcome = run_runbook("post_session_check", given, workspace)
     assert outcome.status == "failed"
     assert message in str(outcome.error)
+    left = [EvidenceBook.of(workspace).load(name) for name in EvidenceBook.of(workspace).ids()]
+    assert [record.outcome for record in left] == ["incomplete"] * ("resume" not in given)  # questions are open, too
+    assert all(message in record.steps[-1].result for record in left)
+    assert EvidenceBook.of(workspace).sealed.check("", "", "").status == "pass"

@@ -17,9 +17,10 @@ from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError, Unk
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.panels.charts import drawn
 from peaktrade_core.dashboard.words import words
+from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.run import name_of, verdict_of
-from peaktrade_core.runs.views import Look, Views
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.drawing import times_of
 from peaktrade_core.show.templates import inert_value

@@ -16,9 +16,9 @@ from peaktrade_core.dashboard.panels.charts import MOST_MARKS, Curve, draw, fill
 from peaktrade_core.dashboard.panels.telling import tell
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.runs.columns import figures_of
+from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import denial_help
 from peaktrade_core.runs.run import ENDED, verdict_of
-from peaktrade_core.runs.views import Look
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
