@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -326,7 +327,8 @@ def do_jobs(workspace: Workspace, say: Say) -> None:
         period = Period(f"{time.time_ns()}T", workspace.clock.now())
         ended = schedule.work(name, period, "kills")
         say(name, period.label, ended.status if ended else None)
-        assert ended and ended.status == COMPLETED, ended
+        assert ended is not None
+        assert ended.status == COMPLETED, ended
 
 
 def look_at_jobs(workspace: Workspace, said: list[Any]) -> list[str]:
@@ -357,7 +359,7 @@ def tidy_away(workspace: Workspace, say: Say) -> None:
         say(item.kind, item.name)
 
 
-def look_at_archive(workspace: Workspace, said: list[Any]) -> list[str]:
+def look_at_archive(workspace: Workspace, _: list[Any]) -> list[str]:
     faults = []
     for run in Views.of(workspace).rows():
         try:
@@ -406,7 +408,8 @@ def unsound(workspace: Workspace) -> list[str]:
 def left_over(home: Path) -> list[str]:
     """Return the temporary files and folders of a workspace."""
     signs = (".tmp", ".new", ".starting", ".trash", ".sealing")
-    return [str(path.relative_to(home)) for path in home.rglob("*") if path.name.endswith(signs)]
+    empty = [path for path in (home / "reports").glob("*/*-*-*") if path.is_dir() and not any(path.iterdir())]
+    return [str(path.relative_to(home)) for path in home.rglob("*") if path.name.endswith(signs) or path in empty]
 
 
 def go_on(workspace: Workspace, scene: Scene, said: list[Any], say: Say) -> None:
@@ -420,7 +423,7 @@ def go_on(workspace: Workspace, scene: Scene, said: list[Any], say: Say) -> None
     recover(fresh)
     for fault in [*scene.look(fresh, [*said, *more] if more else said), *unsound(fresh)]:
         say(fault)
-    for path in workspace.home.rglob(".*"):  # an hour later
+    for path in workspace.home.rglob("*"):  # an hour later
         with suppress(OSError):
             os.utime(path, (0, 0), follow_symlinks=False)
     tidy(workspace.again())  # as `peaktrade doctor` and the job `recovery` do
@@ -468,7 +471,7 @@ def play(name: str, kills: int, rng: random.Random) -> tuple[int, list[str]]:
                 if ended.error:
                     faults.append(f"{name} at point {at}: {ended.error}")
                 died += ended.killed
-                after = in_child(lambda say: go_on(Workspace(home), scene, ended.said, say))
+                after = in_child(partial(go_on, Workspace(home), scene, ended.said))
                 found = [*after.said, *([after.error] if after.error else [])]
                 faults += [f"{name}, killed at point {at}: {one}" for one in found]
                 if found:

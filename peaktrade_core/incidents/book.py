@@ -252,9 +252,9 @@ class IncidentBook:
             return IncidentRow(incident_id=incident_id, status="unreadable", severity="high", fault=told)
 
     def ids(self) -> list[str]:
-        """Return the ids of all incidents, newest first; a folder of temporary files alone was never one."""
+        """Return the ids of all incidents, newest first; a folder that is empty but for hidden files was never one."""
         folders = [p for p in self.folder.glob("INC-*") if _ID.fullmatch(p.name) and p.is_dir()]
-        found = [p.name for p in folders if max((f.name for f in p.iterdir()), default=p.name)[0] != "."]
+        found = [p.name for p in folders if any(not f.name.startswith(".") for f in p.iterdir())]
         return sorted(found, key=lambda name: (by_day(name[4:12]), _order(name)), reverse=True)
 
     def path(self, incident_id: str) -> Path:

@@ -23,6 +23,7 @@ from peaktrade_core.workspace.workspace import Workspace
 LEFT_S = 3600.0  # no write takes that long [s]
 _PLACES = ("config", "reports", "logs", "out", ".cache")
 _TEMPORARY = ".tmp"
+_PRESENT = {"lock", "process.json"}
 
 
 def tidy(workspace: Workspace) -> list[Path]:
@@ -31,7 +32,7 @@ def tidy(workspace: Workspace) -> list[Path]:
     What cannot be put right or removed now is left for the next time.
     """
     done: list[Path] = []
-    for chain in (workspace.reports).glob("*/chain.jsonl"):
+    for chain in workspace.reports.rglob("chain.jsonl"):  # also of the workspaces of drills
         with suppress(PeaktradeError):
             done += SealedRecords(chain.parent).settle()
     places = dict.fromkeys([workspace.runs, *(workspace.home / name for name in _PLACES)])
@@ -43,16 +44,30 @@ def tidy(workspace: Workspace) -> list[Path]:
 
 
 def _left(place: Path) -> Iterator[Path]:
-    """Yield the temporary files and the folders of runs below a place that were left alone for an hour."""
-    now = time.time()
+    """Yield the temporary files below a place, and the folders of what never began, that were left alone for an hour."""
     for folder, folders, files in os.walk(place):
         for name in (*folders, *files):
-            if name.startswith(".") and name.endswith((_TEMPORARY, STARTING)):
-                path = Path(folder) / name
-                with suppress(OSError):
-                    if abs(now - path.lstat().st_mtime) > LEFT_S:  # also from a time when the clock was ahead
-                        yield path
+            if name.startswith(".") and name.endswith((_TEMPORARY, STARTING)) and _alone(Path(folder) / name):
+                yield Path(folder) / name
+        if "chain.jsonl" in files:  # records in folders of their own: one that got none is nothing
+            yield from (path for path in (Path(folder) / name for name in folders) if _never_was(path) and _alone(path))
         folders[:] = [name for name in folders if not name.startswith(".")]
+
+
+def _alone(path: Path) -> bool:
+    """Return whether nothing was changed for an hour, or the clock was ahead when it was."""
+    try:
+        return abs(time.time() - path.lstat().st_mtime) > LEFT_S
+    except OSError:
+        return False
+
+
+def _never_was(folder: Path) -> bool:
+    """Return whether a folder for a record holds at most who was about to write it."""
+    try:
+        return not folder.is_symlink() and _PRESENT.issuperset(os.listdir(folder))
+    except OSError:
+        return False
 
 
 def _remove(path: Path) -> None:

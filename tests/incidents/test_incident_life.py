@@ -177,10 +177,14 @@ def test_a_torn_record_is_a_row_that_says_so_and_stops_nobody(book: IncidentBook
     assert any("incident.json" in fault for fault in review(book, span_of(WEEK, MONDAY)).faults)
 
 
-def test_a_folder_without_a_record_does_not_lend_its_number(book: IncidentBook) -> None:
-    (book.folder / "INC-20260105-04").mkdir(parents=True)
+def test_a_folder_without_a_record_does_not_lend_its_number_and_an_empty_one_was_never_one(book: IncidentBook) -> None:
+    lost = book.folder / "INC-20260105-04"
+    lost.mkdir(parents=True)
+    (lost / "incident.md").write_text("# what was there")
+    (book.folder / "INC-20260105-05").mkdir()  # its process was killed before it wrote anything
+    assert [row.status for row in book.rows()] == ["unreadable"]
     assert opened(book).incident_id == "INC-20260105-05"
-    assert book.rows()[1].status == "unreadable"
+    assert [row.status for row in book.rows()] == ["open", "unreadable"]
 
 
 def test_a_disk_that_is_full_leaves_no_half_of_an_incident(book: IncidentBook, monkeypatch: pytest.MonkeyPatch) -> None:

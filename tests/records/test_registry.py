@@ -123,6 +123,7 @@ def plainly(records: list[SessionRecord], query: Query) -> list[SessionRecord]:
         and query.symbol in (None, r.symbol)
         and query.strategy in (None, r.setting("strategy_name"))
         and (query.since is None or (r.finished_at if query.by_end else r.started_at) >= as_utc(query.since))
+        and (query.until is None or (r.finished_at if query.by_end else r.started_at) <= as_utc(query.until))
     ]
     found.sort(key=lambda r: r.started_at, reverse=not query.rising)
     if query.sort:

@@ -160,5 +160,6 @@ def test_a_start_without_balance_does_not_break_the_detail(
     journal.write_bytes(msgspec.json.encode(event) + b"\n" + b"".join(rest))
     told = Views.of(workspace).look(done.session_id).journal
     assert told.limits == ()
-    assert "use of limits cannot be computed" in told.faults[0]
+    assert "the start names no start_balance" in told.faults[0]
+    assert "use of limits cannot be computed" in told.faults[1]
     assert any(type(event) is BarDone for event in told.recent)
