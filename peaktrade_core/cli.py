@@ -161,6 +161,7 @@ def as_text(argument: str) -> str:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    alone = args is None
     if args is None:
         args = sys.argv[1:] = [as_text(argument) for argument in sys.argv[1:]]
     speak_plainly()
@@ -176,7 +177,7 @@ def main(args: list[str] | None = None) -> None:
         code = STOPPED
     except Exception as error:
         code = _told(error)
-    flush_streams()
+    flush_streams(last=alone)
     sys.exit(code if isinstance(code, int) else 0)
 
 

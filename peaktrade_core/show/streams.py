@@ -75,11 +75,12 @@ def _to_nowhere(stream: TextIO) -> None:
         os.close(nowhere)
 
 
-def flush_streams(*, gone: bool = False) -> None:
+def flush_streams(*, gone: bool = False, last: bool = False) -> None:
     """Write out what is buffered before the interpreter does, which would end with a code of its own where that fails.
 
     Args:
-        gone: the reader is; nothing more is written.
+        gone: the reader is; nothing more is written. last: the process ends; what a strategy module still prints then is
+            no result.
     """
     for stream in (sys.stdout, sys.stderr):
         if gone:
@@ -88,6 +89,9 @@ def flush_streams(*, gone: bool = False) -> None:
             stream.flush()
         except (OSError, ValueError):
             _to_nowhere(stream)
+    if last:
+        with suppress(OSError, ValueError):
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
 @contextmanager

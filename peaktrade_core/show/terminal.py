@@ -30,7 +30,7 @@ COLOURS = {GOOD: "green", MID: "yellow", BAD: "red"}
 _BELOW = "    "  # before what stands below its row
 _NARROWEST = 16  # characters of a column of sentences
 _GAP = 2  # blanks between columns
-_LONGEST, _TALLEST = 1000, 12  # characters and lines of a text; --json has all of it
+_LONGEST, _BOOK, _TALLEST = 1000, 600, 12  # characters of a line and of a cell, lines of a cell; --json has all of it
 _LABEL = re.compile(r"\s*(?:(?:-|->|→|\d+\.) +|(?:\S+ )*\S+ {2,})?")  # what a folded line stands below
 _WORD = re.compile(r"(?:`[^`]*`|\S)+")  # a `command` is one
 _QUOTED, _GLUE = re.compile("`[^`]*`"), "\0"
@@ -233,7 +233,7 @@ def _pairs(rows: list[list[_Text]], width: int | None) -> list[str]:
 
 def _prepared(cell: Cell, encoding: str) -> _Text:
     """Return a cell in the characters of a terminal."""
-    text = plain(shortened(cell.text, _LONGEST), encoding).replace("\t", " ")
+    text = plain(shortened(cell.text, _BOOK), encoding).replace("\t", " ")
     lines = text.split("\n")
     if len(lines) > _TALLEST:
         lines = [*lines[:_TALLEST], f"... ({len(lines) - _TALLEST:,} more lines)"]

@@ -26,7 +26,7 @@ from peaktrade_core.base.errors import (
 )
 from peaktrade_core.venue.calls import Call, given_up
 from peaktrade_core.venue.credentials import Credentials, find_credentials
-from peaktrade_core.venue.faults import translate
+from peaktrade_core.venue.faults import redacted_in, translate
 from peaktrade_core.venue.hosts import Guard
 from peaktrade_core.workspace.config import Venue
 from peaktrade_core.workspace.workspace import Workspace
@@ -195,7 +195,7 @@ class VenueClient:
             self.sleep(wait)
         self._last_order = time.monotonic()
         try:
-            answer = self.finish(self.start(method, *args, **kwargs))
+            answer = redacted_in(self.finish(self.start(method, *args, **kwargs)), self._hidden)
         except ExchangeError as fault:
             self._count(fault)
             if _leaves_open(fault):

@@ -92,7 +92,7 @@ def faults(ended: Ran, *, as_json: bool = False, width: int | None = None) -> li
     found = [] if ended.code in CODES else [f"exit code {ended.code!r} is not documented"]
     said = _RAW.search(ended.err) or (None if as_json else _RAW.search(ended.out))
     if said:
-        found.append(f"says {said[0]!r}")
+        found.append(f"says {said[0]!r}: {said.string[max(0, said.start() - 80) : said.end() + 200]!a}")
     if acts := _ACTS.search(ended.out + ended.err):
         found.append(f"shows {acts[0]!r} raw")
     if as_json and (ended.out or not ended.code):

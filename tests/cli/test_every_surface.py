@@ -99,7 +99,7 @@ ASKED = {  # every command with what it needs to say something
 }
 ELSEWHERE = {  # serve, start processes, ask a venue or take seconds: each has tests of its own
     "dashboard", "demo", "drill run", "exchange inspect", "exchange markets", "fleet start", "fleet start-shadow",
-    "fleet start-testnet", "gates run", "monitor follow", "report daily", "report weekly", "runbook run", "schedule run",
+    "fleet start-testnet", "gates run", "lab", "monitor follow", "report daily", "report weekly", "runbook run", "schedule run",
     "schedule work", "smoke",
 }  # fmt: skip
 ENCODINGS = ("utf-8", "latin-1", "ascii", "cp1252")

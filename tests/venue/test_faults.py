@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import binascii
+import re
 import socket
+from collections.abc import Callable
+from urllib.parse import quote
 
 import ccxt
 import pytest
@@ -21,7 +25,7 @@ from peaktrade_core.base.errors import (
     OrderOutcomeUnknownError,
 )
 from peaktrade_core.runs.handbook import error_help
-from peaktrade_core.venue.faults import describe, translate
+from peaktrade_core.venue.faults import describe, redacted_in, translate
 
 
 def by_the_wire() -> ccxt.ExchangeError:
@@ -138,6 +142,40 @@ def test_a_known_secret_is_masked_wherever_it_stands(secret: str) -> None:
     assert "can" not in str(error).replace("character", "")
     assert "***" in str(error)
     assert error.__cause__ is None
+
+
+KEY = "AbC+dEf/0123456789ghIJklMNopQRstUVwx"
+SECRET = base64.b64encode(bytes(range(40, 104))).decode()
+
+
+@pytest.mark.parametrize("secret", [KEY, SECRET])
+@pytest.mark.parametrize(
+    "echo",
+    [
+        lambda s: s,
+        lambda s: quote(s, safe=""),
+        lambda s: quote(quote(s, safe=""), safe="").lower(),
+        lambda s: base64.b64encode(s.encode()).decode(),
+        lambda s: base64.urlsafe_b64encode(f"user:{s}:x".encode()).decode().rstrip("="),
+        lambda s: s.encode().hex().upper(),
+        lambda s: ":".join(f"{byte:02x}" for byte in s.encode()),
+        lambda s: "".join(f"%{byte:02X}" for byte in s.encode()),
+        lambda s: " ".join(s[n : n + 4] for n in range(0, len(s), 4)),
+        lambda s: "\n".join(s[n : n + 3] for n in range(0, len(s), 3)),
+        lambda s: s[:10] + " and " + s[10:],
+        lambda s: s[3:20],
+        lambda s: s.replace("/", "\\/").replace("+", "\\u002b"),
+        lambda s: s.upper(),
+    ],
+)
+def test_a_key_that_the_venue_echoes_is_masked_however_it_is_written(secret: str, echo: Callable[[str], str]) -> None:
+    told = describe(
+        ValueError(f"EAPI:Invalid key '{echo(secret)}' for pair XXBTZEUR, order OABCDE-12345-FGHIJK"), (secret,)
+    )
+    assert re.fullmatch(r"EAPI:Invalid key '\*\*\*[= ]*' for pair XXBTZEUR, order OABCDE-12345-FGHIJK", told)
+    answer = redacted_in({"info": [{"reason": echo(secret)}], "id": "OABCDE-12345-FGHIJK", "amount": 1.5}, (secret,))
+    assert answer["info"][0]["reason"].strip("= \n") == "***"
+    assert (answer["id"], answer["amount"]) == ("OABCDE-12345-FGHIJK", 1.5)
 
 
 def test_a_message_is_one_short_line() -> None:
