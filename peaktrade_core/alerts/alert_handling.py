@@ -190,7 +190,7 @@ class AlertHandlingRunbook(Runbook):
     def _evaluate(self) -> str:
         if watch_of(self.workspace).status != "off":
             return "a watcher runs and asks them all the time"
-        open_watcher(self.workspace).run(once=True)
+        open_watcher(self.workspace, once=True).run(once=True)
         rows = Alerts.of(self.workspace).rows("raised")
         return f"{len(rows)} alerts open, {sum(row.severity == CRITICAL for row in rows)} of them critical"
 

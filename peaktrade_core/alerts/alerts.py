@@ -7,6 +7,7 @@ that people see are a fold over them, as a session's figures are a fold over its
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from copy import copy
@@ -22,6 +23,7 @@ CRITICAL: Final = "critical"
 SEVERITIES: tuple[str, ...] = (INFO, WARNING, CRITICAL)
 RAISED, CLEARED = "raised", "cleared"
 MOVES = 500  # changes that are remembered to be noted with their runs
+CLOCK_SKEW_S = 60.0  # what lies further ahead was written by a clock that was wrong [s]
 DELIVERED, PENDING, FAILED = "delivered", "pending", "failed"
 
 
@@ -117,7 +119,10 @@ class Notification(Change, tag="notification", frozen=True, kw_only=True):
 
 
 class Delivery(Change, tag="delivery", frozen=True, kw_only=True):
-    """How a notification (by its ``seq``) fared on one channel: ``delivered`` or ``failed`` for good."""
+    """How a notification (by its ``seq``) fared on one channel.
+
+    ``delivered``, ``failed`` for good, or ``pending``: sent, but no answer came, so that it may have arrived.
+    """
 
     notification: int
     channel: str
@@ -144,6 +149,7 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
         silenced_by, silenced_until: set while a silence holds its deliveries back.
         told: the state or severity that was last notified, empty while nobody was told; told_at: when.
         deliveries: ``delivered``, ``pending`` or ``failed`` by channel, of the newest notification to it.
+        refusals: why, by channel, for those that failed; they stay to be seen until someone acknowledges the alert.
     """
 
     alert_id: str
@@ -174,6 +180,12 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
     told: str = ""
     told_at: datetime | None = None
     deliveries: dict[str, str] = {}
+    refusals: dict[str, str] = {}
+
+    @property
+    def untold(self) -> bool:
+        """Whether a channel refused to tell it, and no person has said that they have seen it."""
+        return bool(self.refusals) and not self.acknowledged_by
 
     @property
     def rank(self) -> int:
@@ -184,6 +196,12 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
     def told_rank(self) -> int:
         """How bad it was when somebody was last told; 0 when nobody was, or when it was told as cleared."""
         return 0 if self.told in ("", CLEARED) else rank(self.told)
+
+
+def elapsed(since: datetime, now: datetime) -> float:
+    """Return how long ago something was [s]; endless where it lies ahead, because the clock was set back since."""
+    seconds = (now - since).total_seconds()
+    return seconds if seconds >= -CLOCK_SKEW_S else math.inf
 
 
 def rank(severity: str) -> int:
@@ -199,6 +217,7 @@ class AlertBook:
         latest: the id of the newest alert of each (rule, key).
         silences: those that nobody ended, expired ones included.
         due: what is still to be delivered, by (notification, channel).
+        unsure: of these, how often one was sent without an answer, and when last.
         moves: the newest changes of what alerts say, which are noted with their runs.
         acted: the (rule, key, cause) for which an action was taken; none is taken a second time.
         next_seq: the number of the next change.
@@ -209,6 +228,7 @@ class AlertBook:
         self.latest: dict[tuple[str, str], str] = {}
         self.silences: dict[str, Silenced] = {}
         self.due: dict[tuple[int, str], Notification] = {}
+        self.unsure: dict[tuple[int, str], tuple[int, datetime]] = {}
         self.moves: deque[Raised | Changed | Cleared] = deque(maxlen=MOVES)
         self.acted: set[tuple[str, str, str]] = set()
         self.next_seq = 0
@@ -247,14 +267,14 @@ class AlertBook:
         found = self.latest.get((rule_id, key))
         return self.alerts[found] if found else None
 
+    def holding(self, now: datetime) -> list[Silenced]:
+        """Return the silences that hold at ``now``; one that begins ahead was made by a clock that was wrong, and does not."""
+        return [s for s in self.silences.values() if s.until > now and elapsed(s.at, now) < math.inf]
+
     def silence_of(self, row: AlertRow, now: datetime) -> Silenced | None:
         """Return the silence that holds an alert's deliveries back at ``now``, the longest if there are several."""
-        holding = [
-            s
-            for s in self.silences.values()
-            if s.until > now and s.rule_id in (None, row.rule_id) and s.run_id in (None, row.run_id)
-        ]
-        return max(holding, key=lambda s: s.until, default=None)
+        about = [s for s in self.holding(now) if s.rule_id in (None, row.rule_id) and s.run_id in (None, row.run_id)]
+        return max(about, key=lambda s: s.until, default=None)
 
     def row(self, alert_id: str, now: datetime) -> AlertRow:
         """Return an alert with the silence that holds at ``now``."""
@@ -333,9 +353,21 @@ class AlertBook:
                 )
 
     def _deliver(self, c: Delivery) -> None:
-        self.due.pop((c.notification, c.channel), None)
+        one = c.notification, c.channel
+        if c.outcome == PENDING:
+            self.unsure[one] = self.unsure.get(one, (0, c.at))[0] + 1, c.at
+            return
+        self.due.pop(one, None)
+        self.unsure.pop(one, None)
         told = self._told.get(c.notification)
         for alert_id in told.alert_ids if told else ():
             if row := self.alerts.get(alert_id):
                 waiting = any(alert_id in n.alert_ids for (_, channel), n in self.due.items() if channel == c.channel)
-                self._replace(alert_id, deliveries=row.deliveries | {c.channel: PENDING if waiting else c.outcome})
+                refusals = {channel: why for channel, why in row.refusals.items() if channel != c.channel}
+                if c.outcome == FAILED:
+                    refusals[c.channel] = c.reason or "no reason was given"
+                self._replace(
+                    alert_id,
+                    deliveries=row.deliveries | {c.channel: PENDING if waiting else c.outcome},
+                    refusals=refusals,
+                )

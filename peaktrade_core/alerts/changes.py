@@ -6,6 +6,7 @@ what was last told of it. That makes a silence that ends, a restart and a flappi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -21,6 +22,7 @@ from peaktrade_core.alerts.alerts import (
     Escalated,
     Notification,
     Raised,
+    elapsed,
     rank,
 )
 from peaktrade_core.alerts.facts import Finding
@@ -28,21 +30,26 @@ from peaktrade_core.alerts.rules import AnyRule
 from peaktrade_core.base.clock import iso
 from peaktrade_core.runs.handbook import handbook
 
-_SHOWN = 10  # alerts named in one notification; the rest is counted
+_SHOWN = 30  # alerts named in one notification; the rest is counted
 _SLOWEST = 30  # how far a rule that keeps coming back is slowed down
 
 Key = tuple[str, str]
 
 
 class Holds:
-    """Since when what is found differs from what is recorded, for each (rule, key); lost with the process."""
+    """Since when what is found differs from what is recorded, for each (rule, key); lost with the process.
 
-    def __init__(self) -> None:
+    A process that looks once (``lasting`` is False) cannot know: to it everything has held long enough.
+    """
+
+    def __init__(self, *, lasting: bool = True) -> None:
+        self._lasting = lasting
         self._since: dict[tuple[Key, str], datetime] = {}
 
     def held(self, key: Key, what: str, now: datetime) -> float:
         """Return for how long ``what`` has held without a break, this look included [s]."""
-        return (now - self._since.setdefault((key, what), now)).total_seconds()
+        since = self._since[key, what] = min(self._since.get((key, what), now), now)  # a clock may be set back
+        return (now - since).total_seconds() if self._lasting else math.inf
 
     def forget_others(self, rule_id: str, keys: Iterable[str]) -> None:
         """Forget what a rule found before and does not find now."""
@@ -128,7 +135,7 @@ def _raise_or_change(
     if row is None or row.state == CLEARED:
         if holds.held(key, "found", now) < rule.for_s:
             return []
-        again = row is not None and row.cleared_at is not None and _seconds(row.cleared_at, now) < rule.quiet_s
+        again = row is not None and row.cleared_at is not None and elapsed(row.cleared_at, now) < rule.quiet_s
         return [
             Raised(
                 at=now,
@@ -204,7 +211,7 @@ def _news(rule: AnyRule, row: AlertRow, now: datetime) -> str:
     """Return what is to be told of an alert now, empty for nothing."""
     if row.told_at is None:
         return "raised"
-    since_told = _seconds(row.told_at, now)
+    since_told = elapsed(row.told_at, now)
     if row.rank > row.told_rank:
         return "worse" if row.told_rank else "raised"
     if row.rank < row.told_rank:
@@ -213,7 +220,7 @@ def _news(rule: AnyRule, row: AlertRow, now: datetime) -> str:
         return "cleared" if row.state == CLEARED else "better"
     if row.severity != CRITICAL or row.acknowledged_by:
         return ""
-    if rule.escalate_after_s and not row.escalated and _seconds(row.severity_at, now) >= rule.escalate_after_s:
+    if rule.escalate_after_s and not row.escalated and elapsed(row.severity_at, now) >= rule.escalate_after_s:
         return "escalated"
     return "reminder" if rule.repeat_s and since_told >= rule.repeat_s else ""
 
@@ -235,22 +242,19 @@ def _notification(
     first = rows[0]
     subject = (first.run_id or first.key or first.message) if len(rows) == 1 else f"{len(rows)} alerts"
     title = _WORDS[kind].format(severity=worst.severity.upper(), rule=rule_id)
-    lines = [_paragraph(row, kind) for row in rows[:_SHOWN]]
-    if len(rows) > _SHOWN:
-        lines.append(f"and {len(rows) - _SHOWN} more: peaktrade alerts list")
     return Notification(
         at=now,
         alert_ids=tuple(row.alert_id for row in rows),
         channels=channels,
         severity=worst.severity,
         title=f"{title}: {subject}",
-        body="\n\n".join(lines),
+        body="\n\n".join(_paragraph(row, kind) for row in rows[:_SHOWN]),
     )
 
 
 def _paragraph(row: AlertRow, kind: str) -> str:
     """Return what a person needs to know of one alert: what, where, since when, whose, and what to do."""
-    lines = [row.message]
+    lines = [" ".join(row.message.split())]
     if row.run_id:
         lines.append(f"run: {row.run_id}" + (f" ({row.symbol})" if row.symbol else ""))
     lines.append(f"since: {iso(row.raised_at)}" + (f", raised {row.count} times" if row.count > 1 else ""))
@@ -261,7 +265,3 @@ def _paragraph(row: AlertRow, kind: str) -> str:
         lines.append(f"owner: {row.owner} · runbook {row.runbook}: {chapter.title if chapter else ''}")
         lines.append(f"take it on: peaktrade alerts ack {row.alert_id} --by NAME")
     return "\n".join(lines)
-
-
-def _seconds(since: datetime, now: datetime) -> float:
-    return (now - since).total_seconds()

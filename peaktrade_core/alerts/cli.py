@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from peaktrade_core.alerts.columns import ALERTS, severity_cell
-from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.columns import ALERTS, runbook_link, severity_cell
+from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
-from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -48,10 +48,9 @@ def check(workspace: Workspace, run_id: str | None, record: bool, **given: float
     Without thresholds these are the rules of config/alerts.toml; with some, only those.
     """
     rules = _given_rules(given)
-    if record:
-        if rules or run_id:
-            raise ConfigError("--record takes the rules of config/alerts.toml over everything; leave the others out")
-        _record(workspace)
+    if record and (rules or run_id):
+        raise ConfigError("--record takes the rules of config/alerts.toml over everything; leave the others out")
+    fault = _record(workspace) if record else ""
     found = Alerts.of(workspace).check(run_id, rules or None)
     watch = watch_of(workspace).status
     value = {"watcher": watch, "findings": [f._asdict() for f in found]}
@@ -59,7 +58,8 @@ def check(workspace: Workspace, run_id: str | None, record: bool, **given: float
     notes = []
     if watch != "running":
         notes.append(f"note: the watcher is {watch}: nobody is told of alerts. Start it: peaktrade watch")
-    return Answer(value, shown, code=int(any(f.severity == "critical" for f in found)), notes=notes)
+    code = EnvironmentFault.exit_code if fault else int(any(f.severity == "critical" for f in found))
+    return Answer(value, shown, code=code, notes=[*notes, *([fault] if fault else [])])
 
 
 FINDINGS = Columns[Any](
@@ -89,22 +89,30 @@ def _given_rules(given: dict[str, float | None]) -> tuple[AnyRule, ...]:
     return read_settings({"channels": {"log": {"kind": "log"}}, "rule": tables}, "the options").rules
 
 
-def _record(workspace: Workspace) -> None:
-    """Make one turn, unless a watcher does so anyway."""
-    if watch_of(workspace).status == "off":
-        open_watcher(workspace).run(once=True)
+def _record(workspace: Workspace) -> str:
+    """Make one turn, unless a watcher does so anyway, and return what of it could not be done, if something could not."""
+    try:
+        if watch_of(workspace).status == "off":
+            open_watcher(workspace, once=True).run(once=True)
+    except EnvironmentFault as fault:
+        return str(fault)
+    return ""
 
 
 @alerts.command("list")
 @click.option(
-    "--open/--all", "only_open", default=True, show_default=True, help="Only raised ones, or cleared ones too."
+    "--open/--all",
+    "only_open",
+    default=True,
+    show_default=True,
+    help="Raised ones, and those that a channel refused to tell until a person has seen them; or all.",
 )
 @click.option("--run-id", metavar="ID", help="Only about this run.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @command
 def list_(workspace: Workspace, only_open: bool, run_id: str | None, limit: int) -> Answer:
     """List alerts, newest first, and the silences that hold."""
-    rows = Alerts.of(workspace).rows("raised" if only_open else None, run_id, limit)
+    rows = Alerts.of(workspace).rows(OPEN if only_open else None, run_id, limit)
     silences = Alerts.of(workspace).silences()
     watch = watch_of(workspace).status
     shown: list[Part] = ["No open alerts." if only_open else "No alerts yet."]
@@ -123,11 +131,13 @@ def list_(workspace: Workspace, only_open: bool, run_id: str | None, limit: int)
 @click.argument("alert_id")
 @BY
 @click.option("--note", default="", help="What you are doing about it.")
+@click.option("--take-over", is_flag=True, help="Also from the person who has it.")
 @command
-def ack(workspace: Workspace, alert_id: str, by: str, note: str) -> Answer:
-    """Take an alert on: it escalates no further."""
-    row = Alerts.of(workspace).acknowledge(alert_id, by, note)
-    told = f"{row.alert_id} ({row.rule_id}) is acknowledged by {row.acknowledged_by}; runbook {row.runbook}"
+def ack(workspace: Workspace, alert_id: str, by: str, note: str, take_over: bool) -> Answer:
+    """Take an alert on: it is yours and escalates no further. Also says that you have seen what could not be told."""
+    row = Alerts.of(workspace).acknowledge(alert_id, by, note, take_over=take_over)
+    runbook = runbook_link(row.runbook).text
+    told = f"{row.alert_id} ({row.rule_id}) is acknowledged by {row.acknowledged_by}; runbook {runbook}"
     return Answer(row, told)
 
 
@@ -179,12 +189,12 @@ def test_channel(workspace: Workspace, name: str) -> Answer:
         body=f"A test of the channel {name}. Nothing is wrong.",
     )
     try:
-        open_channel(channels[name], workspace.home / "logs" / "alerts.log").send(note)
+        how = open_channel(channels[name], workspace.home / "logs" / "alerts.log").send(note)
     except DeliveryFailedError as error:
         again = "it would not be tried again" if error.permanent else "it would be tried again"
         value = {"channel": name, "delivered": False, "reason": error.reason, "permanent": error.permanent}
         return Answer(value, code=1, notes=[f"{name}: not delivered: {error.reason} ({again})"])
-    return Answer({"channel": name, "delivered": True}, f"{name}: delivered")
+    return Answer({"channel": name, "delivered": True}, f"{name}: delivered" + (f", {how}" if how else ""))
 
 
 @alerts.command()

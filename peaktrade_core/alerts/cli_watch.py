@@ -35,7 +35,7 @@ def watch(workspace: Workspace, once: bool, interval: str, no_jobs: bool, status
     seconds = float(parse_duration(interval))
     if seconds > 60.0:
         raise ConfigError(f"interval {interval!r} is too long: alerts come within seconds; give at most 1m")
-    watcher = open_watcher(workspace, seconds, jobs=not (once or no_jobs))
+    watcher = open_watcher(workspace, seconds, once=once, jobs=not (once or no_jobs))
 
     def end(_: int, __: FrameType | None) -> None:
         watcher.stop()

@@ -31,6 +31,7 @@ def _state(row: AlertRow) -> str:
     parts += [f"ack {row.acknowledged_by}"] if row.acknowledged_by else []
     parts += [f"silenced by {row.silenced_by}"] if row.silenced_by else []
     parts += ["escalated"] if row.escalated else []
+    parts += ["not told"] if row.untold else []
     return ", ".join(parts)
 
 
@@ -52,7 +53,8 @@ def _what(row: AlertRow) -> str:
 def _told(row: AlertRow) -> str:
     if not row.deliveries:
         return "held back" if row.silenced_by else "nobody yet"
-    return ", ".join(f"{channel} {outcome}" for channel, outcome in row.deliveries.items())
+    why = {channel: f" ({reason})" for channel, reason in row.refusals.items()}
+    return ", ".join(f"{channel} {outcome}{why.get(channel, '')}" for channel, outcome in row.deliveries.items())
 
 
 ALERTS = Columns[AlertRow](

@@ -1,30 +1,45 @@
 """Delivery: every channel has its own thread and queue, so that one that hangs or is dead holds up nobody but itself.
 
 What failed for the moment is tried again after growing waits until the channel's deadline; what was refused for good
-is not. Each result is made durable; a disk that is full holds up no delivery.
+is not. What was sent without an answer may have arrived: it is sent again much later. A disk that is full holds up no
+delivery.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.alerts.alerts import CRITICAL, DELIVERED, FAILED, WARNING, AnyChange, Delivery, Notification
+import msgspec
+
+from peaktrade_core.alerts.alerts import (
+    CRITICAL,
+    DELIVERED,
+    FAILED,
+    PENDING,
+    WARNING,
+    AlertBook,
+    Delivery,
+    Notification,
+    elapsed,
+)
 from peaktrade_core.alerts.channels import DeliveryFailedError, Sender, open_channel
 from peaktrade_core.alerts.engine import AlertEngine
-from peaktrade_core.alerts.log import AlertLog
 from peaktrade_core.alerts.settings import Channel
 from peaktrade_core.base.clock import Clock, iso
-from peaktrade_core.base.errors import EnvironmentFault
 
 DIGEST_FROM = 4  # so many that wait for one channel are sent as one
-ROUND = 4  # attempts before a notification goes to the end of its channel's queue
+ROUND = 4  # attempts before another notification of the channel gets its turn
 LONGEST_WAIT_S = 60.0  # between two attempts
-RECORD_S = 1.0  # between two attempts to write down how deliveries went
+UNSURE_WAIT_S, LONGEST_UNSURE_S = (
+    60.0,
+    7200.0,
+)  # after a first attempt without an answer; each next one is five times later
 
 
 class Result(NamedTuple):
@@ -38,8 +53,10 @@ class Result(NamedTuple):
 
 
 class _Waiting(NamedTuple):
+    """A notification that a channel has taken over, and how often it was sent."""
+
     note: Notification
-    rounds: int = 0
+    attempts: int = 0
 
 
 class Dispatcher:
@@ -47,7 +64,7 @@ class Dispatcher:
 
     Args (of the constructor):
         channels: by name; opener: makes a channel's sender.
-        done: told of each result, from the channel's thread; it must make it durable.
+        done: told of each result, from the channel's thread.
         clock: tells when a notification's deadline is over.
     """
 
@@ -61,16 +78,18 @@ class Dispatcher:
         self._workers = {name: _Worker(name, channel, opener, done, clock) for name, channel in channels.items()}
         self._done = done
 
-    def offer(self, due: Mapping[tuple[int, str], Notification]) -> None:
-        """Take over what is due and not under way yet; what nobody can deliver has failed.
+    def offer(
+        self, due: Mapping[tuple[int, str], Notification], sent: Mapping[tuple[int, str], int] | None = None
+    ) -> None:
+        """Take over what is due and was not taken over before; what nobody can deliver has failed.
 
-        Raises:
-            EnvironmentFault: a result cannot be written down.
+        Args:
+            due: by (number, channel); sent: how often some of it was sent without an answer.
         """
         gone = []
         for (seq, name), note in due.items():
             if name in self._workers:
-                self._workers[name].offer(note)
+                self._workers[name].offer(note, (sent or {}).get((seq, name), 0))
             else:
                 gone.append(Result(seq, name, FAILED, "the channel is no longer configured", 0))
         if gone:
@@ -104,20 +123,25 @@ class _Worker(threading.Thread):
         self._clock = clock
         self._sender: Sender | None = None
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._known: set[int] = set()
-        self._unrecorded: list[Result] = []
+        self._taken_over: set[tuple[int, int]] = set()
+        self._open_count = 0
+        self._loose: list[_Waiting] = []
+        self._begun: deque[list[_Waiting]] = deque()  # some receivers have them: they stay as they are
+        self._turn = False
+        self._rounds = 0  # that failed one after another
         self.stop = threading.Event()
 
     @property
     def busy(self) -> bool:
         """Whether something is under way."""
-        return bool(self._known)
+        return self._open_count > 0
 
-    def offer(self, note: Notification) -> None:
-        """Take a notification unless it is under way."""
-        if note.seq not in self._known:
-            self._known.add(note.seq)
-            self._queue.put(_Waiting(note))
+    def offer(self, note: Notification, sent: int) -> None:
+        """Take a notification once, and once more for each time that it was ``sent`` without an answer."""
+        if (note.seq, sent) not in self._taken_over:
+            self._taken_over.add((note.seq, sent))
+            self._open_count += 1
+            self._queue.put(_Waiting(note, sent))
         if not self.is_alive() and not self.stop.is_set():
             self.start()
 
@@ -130,123 +154,146 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         """Deliver until the end."""
         while not self.stop.is_set():
-            waiting = [self._first(), *self._rest()]
-            several = [item for item in waiting if item is not None]
-            if len(several) >= DIGEST_FROM and not any(item.rounds for item in several[1:]):
-                self._deliver(several)
-            else:
-                for item in several:
-                    self._deliver([item])
+            self._take()
+            if (self._loose or self._begun) and not self.stop.is_set():
+                self._deliver(self._next())
 
-    def _first(self) -> _Waiting | None:
-        """Return the next that waits; until it comes, what is not written down yet is tried again."""
-        while True:
-            try:
-                return self._queue.get(timeout=RECORD_S if self._unrecorded else None)
-            except queue.Empty:
-                self._record([])
-
-    def _rest(self) -> Iterable[_Waiting | None]:
-        """Return what else waits."""
+    def _take(self) -> None:
+        """Take what was offered; wait for it where there is nothing else to do."""
+        if not self._loose and not self._begun:
+            self._loose += [item for item in (self._queue.get(),) if item]
         while not self._queue.empty():
-            yield self._queue.get()
+            self._loose += [item for item in (self._queue.get(),) if item]
+
+    def _next(self) -> list[_Waiting]:
+        """Return what is sent next as one: what has begun and the rest by turns, of the rest one, or many together."""
+        self._turn = not self._turn
+        if self._begun and (self._turn or not self._loose):
+            return self._begun.popleft()
+        if len(self._loose) >= DIGEST_FROM:
+            found, self._loose = self._loose, []
+            return found
+        return [self._loose.pop(0)]
 
     def _deliver(self, items: list[_Waiting]) -> None:
-        """Try one round; success, refusal and an exceeded deadline are results, anything else waits for the next."""
-        if self.stop.is_set():
-            return
+        """Try one round; success, refusal and an exceeded deadline are results, anything else waits for its next turn."""
         message = items[0].note if len(items) == 1 else _digest([item.note for item in items])
-        rounds = max(item.rounds for item in items)
-        left = (items[0].note.at + timedelta(seconds=self._channel.deadline_s) - self._clock.now()).total_seconds()
-        attempts, reason, outcome = 0, "", ""
-        try:
-            attempts = self._try(message, rounds, max(left, 0.0))
-            outcome = DELIVERED
-        except DeliveryFailedError as error:
-            attempts, reason = ROUND, error.reason
-            if error.permanent:
-                outcome = FAILED
-            elif left <= 0.0:
-                outcome, reason = FAILED, f"gave up after {self._channel.deadline_s:g} s: {reason}"
-        if outcome:
-            tries = rounds * ROUND + attempts
-            self._record([Result(i.note.seq, self.channel_name, outcome, reason, tries) for i in items])
-        elif not self.stop.is_set():
-            for item in items:
-                self._queue.put(item._replace(rounds=item.rounds + 1))
+        left = [self._left(item) for item in items]
+        attempts = 0
 
-    def _try(self, message: Notification, rounds: int, left_s: float) -> int:
-        """Send, again after growing waits, and return the number of attempts; raises what the last one did."""
+        def send(*, plainly: bool = False) -> str:
+            nonlocal attempts
+            attempts += 1
+            if self._sender is None:
+                self._sender = self._open(self._channel)
+            return self._sender.send(message, plainly=plainly)
+
+        try:
+            how = self._try(send, max(*left, 0.0))
+        except DeliveryFailedError as error:
+            tried = [item._replace(attempts=item.attempts + attempts) for item in items]
+            if error.permanent:
+                self._end(tried, FAILED, error.reason)
+                return
+            self._rounds += 1
+            over = [item for item, seconds in zip(tried, left, strict=True) if seconds <= 0.0]
+            self._end(over, FAILED, f"gave up after {self._channel.deadline_s:g} s: {error.reason}")
+            again = [item for item in tried if item not in over]
+            if error.unsure:
+                self._end(again, PENDING, error.reason)
+            elif error.partly and again:
+                self._begun.append(again)
+            else:
+                self._loose += again
+        else:
+            self._rounds = 0
+            self._end([item._replace(attempts=item.attempts + attempts) for item in items], DELIVERED, how)
+
+    def _left(self, item: _Waiting) -> float:
+        """Return how long a notification is still tried [s]."""
+        return (item.note.at + timedelta(seconds=self._channel.deadline_s) - self._clock.now()).total_seconds()
+
+    def _try(self, send: Callable[..., str], left_s: float) -> str:
+        """Send, again after growing waits, and return how it was told; raises what the last attempt did.
+
+        A receiver that goes on to answer with an error of its own may do so because of the text: then the last attempt is
+        in the plainest words.
+        """
         import tenacity as t
 
-        first_wait = min(0.5 * 2.0 ** (ROUND * rounds), LONGEST_WAIT_S)
+        first_wait = min(0.5 * 2.0 ** (ROUND * self._rounds), LONGEST_WAIT_S)
         retrying = t.Retrying(
             stop=t.stop_any(t.stop_after_attempt(ROUND), t.stop_after_delay(left_s), t.stop_when_event_set(self.stop)),
             wait=t.wait_exponential(first_wait, max=LONGEST_WAIT_S) + t.wait_random(0.0, 0.2),
-            retry=t.retry_if_exception(lambda e: isinstance(e, DeliveryFailedError) and not e.permanent),
+            retry=t.retry_if_exception(
+                lambda e: isinstance(e, DeliveryFailedError) and not e.permanent and not e.unsure
+            ),
             sleep=t.sleep_using_event(self.stop),
             reraise=True,
         )
-        retrying(self._send, message)
-        return int(retrying.statistics["attempt_number"])
+        answered = False
+        for attempt in retrying:
+            with attempt:
+                try:
+                    return send(plainly=answered and self._rounds > 0 and attempt.retry_state.attempt_number == ROUND)
+                except DeliveryFailedError as error:
+                    answered = error.reason.startswith("HTTP 5")
+                    raise
+        raise AssertionError("tenacity raises the last failure")
 
-    def _send(self, message: Notification) -> None:
-        if self._sender is None:
-            self._sender = self._open(self._channel)
-        self._sender.send(message)
-
-    def _record(self, results: list[Result]) -> None:
-        """Make results durable; while that fails they are kept, and what else waits is delivered all the same."""
-        self._unrecorded += results
-        try:
-            self._done(self._unrecorded)
-        except EnvironmentFault:
-            return
-        self._known -= {result.notification for result in self._unrecorded}
-        self._unrecorded = []
+    def _end(self, items: list[_Waiting], outcome: str, reason: str) -> None:
+        """Hand over results."""
+        if items:
+            self._done([Result(i.note.seq, self.channel_name, outcome, reason, i.attempts) for i in items])
+            self._open_count -= len(items)
 
 
 def _digest(notes: list[Notification]) -> Notification:
-    """Return several notifications as one, the newest last."""
+    """Return several notifications as one, the newest last: one paragraph for each."""
     worst = max(notes, key=lambda note: (note.severity == CRITICAL, note.severity == WARNING))
+    paragraphs = ("\n".join(filter(None, note.body.splitlines())) for note in notes)
     return Notification(
         at=notes[-1].at,
-        alert_ids=(),
+        alert_ids=tuple(dict.fromkeys(alert_id for note in notes for alert_id in note.alert_ids)),
         channels=(),
         severity=worst.severity,
         title=f"{len(notes)} notifications that waited, the worst: {worst.title}",
-        body="\n\n".join(f"{iso(note.at)} {note.title}\n{note.body}" for note in notes),
+        body="\n\n".join(f"{iso(note.at)} {note.title}\n{text}" for note, text in zip(notes, paragraphs, strict=True)),
     )
 
 
 class Deliveries:
-    """Hands what is due to the channels, and writes down in the alert log how each delivery went.
+    """Hands what is due to the channels, and has it recorded how each delivery went.
 
     Args (of the constructor):
-        engine: whose rules' channels, whose log, and what it has to tell without the log.
+        engine: whose rules' channels, and whose record of alerts.
         log_file: that of channels of the kind ``log``.
     """
 
     def __init__(self, engine: AlertEngine, log_file: Path, clock: Clock) -> None:
         """Start no thread yet."""
-        self._engine, self._clock = engine, clock
-        self._mine = AlertLog(engine.log.path)  # the channels' threads write through an instance of their own
-        self._guard = threading.Lock()
+        self._record, self._clock = engine.record, clock
+        settings = engine.settings
         self._dispatcher = Dispatcher(
-            engine.settings.channels, lambda channel: open_channel(channel, log_file), self._done, clock
+            settings.channels, lambda channel: open_channel(channel, log_file, settings.page), self._done, clock
         )
 
-    def offer(self) -> int:
-        """Hand over what is due and return how much that is.
+    def book(self) -> AlertBook:
+        """Return the newest alerts, with what could not be recorded yet."""
+        return self._record.book()
 
-        Raises:
-            EnvironmentFault: the alert log cannot be read or written; what needs no log was handed over.
-        """
-        unwritten = self._engine.take_unwritten()
-        self._dispatcher.offer({(note.seq, channel): note for note in unwritten for channel in note.channels})
-        due = dict(self._engine.log.refresh().due)
-        self._dispatcher.offer(due)
-        return len(due) + len(unwritten)
+    def offer(self) -> int:
+        """Hand over what is due and return how much that is; what may have arrived waits for its time."""
+        book, now = self.book(), self._clock.now()
+        due, sent = {}, {}
+        for (seq, channel), note in book.due.items():
+            times, at = book.unsure.get((seq, channel), (0, now))
+            if not times or _again(times, at, now):
+                first = self._record.first_number(seq)
+                due[first, channel] = msgspec.structs.replace(note, seq=first)
+                sent[first, channel] = times
+        self._dispatcher.offer(due, sent)
+        return len(book.due)
 
     def wait(self, seconds: float) -> int:
         """Wait until everything is delivered, no longer than ``seconds``; return what is still due."""
@@ -255,27 +302,31 @@ class Deliveries:
             if self._dispatcher.idle():
                 break
             until.wait(0.05)
-        return len(self._engine.log.refresh().due)
+        return len(self.book().due)
 
-    def close(self) -> None:
-        """End the channels' threads; what is not delivered stays due."""
+    def close(self) -> str:
+        """End the channels' threads; what is not delivered stays due. Return why something is not recorded, if it is not."""
         self._dispatcher.close()
+        return self._record.write(lambda _: []) if self._record.waiting else ""
 
     def _done(self, results: list[Result]) -> None:
-        """Write down how deliveries went; of what stands in no log there is nothing to write."""
+        """Have it recorded how deliveries went."""
         now = self._clock.now()
-        changes: list[AnyChange] = [
-            Delivery(
-                at=now,
-                notification=r.notification,
-                channel=r.channel,
-                outcome=r.outcome,
-                reason=r.reason,
-                attempts=r.attempts,
-            )
-            for r in results
-            if r.notification >= 0
-        ]
-        if changes:
-            with self._guard:
-                self._mine.append(lambda _: changes)
+        self._record.write(
+            lambda _: [
+                Delivery(
+                    at=now,
+                    notification=r.notification,
+                    channel=r.channel,
+                    outcome=r.outcome,
+                    reason=r.reason,
+                    attempts=r.attempts,
+                )
+                for r in results
+            ]
+        )
+
+
+def _again(sent: int, at: datetime, now: datetime) -> bool:
+    """Return whether it is time to send again what was sent so often without an answer, the last time at ``at``."""
+    return elapsed(at, now) >= min(UNSURE_WAIT_S * 5.0 ** (sent - 1), LONGEST_UNSURE_S)

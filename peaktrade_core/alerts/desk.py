@@ -23,11 +23,12 @@ from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.facts import Finding
 from peaktrade_core.alerts.log import LOG, AlertLog, short_hash
 from peaktrade_core.alerts.rules import AnyRule
-from peaktrade_core.base.clock import Clock
+from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.runs.run import Run
 from peaktrade_core.workspace.workspace import Workspace
 
+OPEN = "open"
 LONGEST_SILENCE = timedelta(days=30)
 
 
@@ -100,7 +101,8 @@ class Alerts:
         """Return alerts, newest first.
 
         Args:
-            state: ``raised`` or ``cleared``; None for both.
+            state: ``raised``, ``cleared``, or ``open`` for raised ones and those that a channel refused to tell, until a
+                person has seen them; None for all.
             run_id: only those about this run.
             limit: at most so many.
         """
@@ -108,7 +110,8 @@ class Alerts:
         found = [
             row.alert_id
             for row in sorted(book.alerts.values(), key=lambda row: (row.raised_at, row.alert_id), reverse=True)
-            if state in (None, row.state) and run_id in (None, row.run_id)
+            if (state in (None, row.state) or (state == OPEN and (row.state == RAISED or row.untold)))
+            and run_id in (None, row.run_id)
         ]
         return [book.row(alert_id, now) for alert_id in found[:limit]]
 
@@ -123,21 +126,31 @@ class Alerts:
 
     def silences(self) -> list[Silenced]:
         """Return the silences that hold now, the first to end first."""
-        now = self._clock.now()
-        return sorted((s for s in self.log.refresh().silences.values() if s.until > now), key=lambda s: s.until)
+        return sorted(self.log.refresh().holding(self._clock.now()), key=lambda s: s.until)
 
-    def acknowledge(self, alert_id: str, by: str, note: str = "") -> AlertRow:
-        """Take an alert on: it escalates no further.
+    def acknowledge(self, alert_id: str, by: str, note: str = "", *, take_over: bool = False) -> AlertRow:
+        """Take an alert on: it escalates no further, and it is this person's. One who has it may change the note.
+
+        Args:
+            alert_id: or a beginning of it; by: who takes it on; note: what they do about it.
+            take_over: also from another person.
 
         Raises:
             UnknownNameError: no such alert.
-            ConfigError: no name was given, or the alert is cleared.
+            ConfigError: no name was given, another person has the alert, or it is cleared and was told everywhere.
         """
         by = _named(by)
 
         def decide(book: AlertBook) -> list[Acknowledged]:
             row = book.alerts[_full_id(book, alert_id)]
-            if row.state != RAISED:
+            owner = row.acknowledged_by
+            if owner not in (None, by) and not take_over:
+                since = f" since {iso(row.acknowledged_at)}" if row.acknowledged_at else ""
+                doing = f" ({row.acknowledge_note})" if row.acknowledge_note else ""
+                raise ConfigError(
+                    f"alert {row.alert_id} is taken on by {owner}{since}{doing}; take it over with --take-over"
+                )
+            if row.state != RAISED and not row.untold:
                 raise ConfigError(f"alert {row.alert_id} is cleared; there is nothing to acknowledge")
             return [Acknowledged(at=self._clock.now(), alert_id=row.alert_id, by=by, note=note.strip())]
 

@@ -1,20 +1,17 @@
 """The evaluation of alert rules: look at the facts, write down what changed, act, and say what is to be delivered.
 
 Each stage writes to the alert log before the next one rests on it: killed anywhere, the next look goes on from there.
-Where the log cannot be written, people are told all the same, also of that, and what was decided is written down as soon
-as it can be.
+Where the log cannot be written, people are told all the same, also of that, and what was decided and told is written down
+as soon as it can be, so that it is not told again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
-
-import msgspec
 
 from peaktrade_core.alerts.alerts import (
     CRITICAL,
@@ -23,13 +20,12 @@ from peaktrade_core.alerts.alerts import (
     Acted,
     AlertBook,
     AlertRow,
-    AnyChange,
     Notification,
 )
 from peaktrade_core.alerts.changes import Holds, judge, tell
 from peaktrade_core.alerts.facts import Facts, Finding
 from peaktrade_core.alerts.gather import Gatherer, label
-from peaktrade_core.alerts.log import AlertLog, acted_before, note_in_runs, short_hash
+from peaktrade_core.alerts.log import AlertLog, AlertRecord, acted_before, note_in_runs, short_hash
 from peaktrade_core.alerts.rule import ACTIONS, NONE
 from peaktrade_core.alerts.rules import AnyRule, FailedJob, ReportOverdue
 from peaktrade_core.alerts.settings import AlertSettings, read_settings, with_stops
@@ -46,7 +42,6 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 ALERTS = Path("config") / "alerts.toml"
-UNWRITTEN = -2  # numbers of notifications that are in no log count down from here
 
 
 def load_alert_settings(path: Path) -> AlertSettings:
@@ -112,12 +107,10 @@ class AlertEngine:
         before: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self.settings, self.log, self._gatherer = settings, log, gatherer
+        self.record = AlertRecord(log.path)
         self._open, self._states, self._clock, self._before = run_folder, states, clock, before
         self._holds = Holds()
         self._noted = -1
-        self._late: list[AnyChange] = []  # decided while the log could not be written
-        self._unwritten: list[Notification] = []
-        self._next = UNWRITTEN
         self._troubles: dict[str, str] = {}
 
     @classmethod
@@ -158,38 +151,44 @@ class AlertEngine:
         """Return what rules find about one run, which need not exist; nothing is written."""
         return look((rule for rule in rules if rule.about_runs), self._gatherer.one(run_id))
 
+    def only_once(self) -> None:
+        """Know that there will be one look only: what is found or gone is taken to have lasted."""
+        self._holds = Holds(lasting=False)
+
     def evaluate(self) -> Found:
         """Look, and record what is raised, changed and cleared, what was done about it, and what is to be told.
 
-        Where the alert log cannot be written, what is to be told waits in :meth:`take_unwritten`.
-
         Raises:
-            EnvironmentFault: the alert log or that of a run cannot be written; the rest was done all the same.
+            EnvironmentFault: the alert log or that of a run cannot be written; the rest was done all the same, and people
+                are told, of that, too.
         """
         try:
             found = self.look()
         except Exception as error:
-            self._say_trouble("alert rules", f"no rule can be asked: {label(error)}")
+            self._say("rules", f"no rule can be asked: {label(error)}")
             raise
-        self._say_over("alert rules")
+        self._say("rules", "; ".join(f"{rule} could not be asked: {why}" for rule, why in found.faults.items()))
         rules, now = self.settings.rules, found.at
-        self._append(lambda book: judge(rules, found.findings, book, self._holds, now, short_id))
-        self.act(found.findings)
-        self._append(lambda book: tell(rules, book, now))
-        if fault := self._troubles.get("alert log"):
-            raise EnvironmentFault(fault)
+        faults = [
+            self.record.write(lambda book: judge(rules, found.findings, book, self._holds, now, short_id)),
+            self.act(found.findings),
+        ]
+        fault = next(filter(None, faults), "")
+        self._say("log", f"alerts are told, but not recorded: {fault}" if fault else "")
+        fault = self.record.write(lambda book: tell(rules, book, now)) or fault
+        if fault:
+            raise EnvironmentFault(f"alerts are told, but not recorded: {fault}")
         self.note()
         return found
 
-    def take_unwritten(self) -> list[Notification]:
-        """Return what is to be told and stands in no log, once; the one who takes it delivers it."""
-        taken, self._unwritten = self._unwritten, []
-        return taken
+    def act(self, findings: Mapping[str, Iterable[Finding]]) -> str:
+        """Take the actions of rules whose alert is raised and critical, once for each cause.
 
-    def act(self, findings: Mapping[str, Iterable[Finding]]) -> list[Acted]:
-        """Take the actions of rules whose alert is raised and critical, once for each cause, and record them."""
+        Returns:
+            Why they could not be recorded, empty where they were.
+        """
         done = []
-        book = self._book()
+        book = self.record.book()
         for rule in self.settings.rules:
             for finding in findings.get(rule.id, ()) if rule.action != NONE else ():
                 row = book.open(rule.id, finding.key)
@@ -203,9 +202,7 @@ class AlertEngine:
                 acted = self._take(rule, finding, row)
                 if acted is not None and (not acted.failed or acted.outcome != row.done):
                     done.append(acted)
-        if done:
-            self._append(lambda _: list(done))
-        return done
+        return self.record.write(lambda _: done) if done else ""
 
     def note(self) -> None:
         """Bring the ``alerts.jsonl`` of the runs up to date, after a restart with what a dying process left undone."""
@@ -219,51 +216,20 @@ class AlertEngine:
         kind = str(rule.__struct_config__.tag)
         return (rule.id, finding.key, finding.cause) in book.acted or (kind, finding.cause) in self._before
 
-    def _append(self, decide: Callable[[AlertBook], list[AnyChange]]) -> None:
-        """Write what is decided over the newest state; where that fails, keep it and have it told without the log."""
-        waiting = [change for change in self._late if not isinstance(change, Notification)]
-
-        def everything(book: AlertBook) -> list[AnyChange]:
-            return [*waiting, *decide(book.after(waiting) if waiting else book)]
-
-        try:
-            written = self.log.append(everything)
-        except EnvironmentFault as fault:
-            self._say_trouble("alert log", f"alerts are told, but not recorded: {fault}")
-            for change in decide(self.log.book.after(self._late)):
-                self._late.append(self._tell(change) if isinstance(change, Notification) else change)
-        else:
-            if written:
-                self._late = []
-                self._say_over("alert log")
-
-    def _book(self) -> AlertBook:
-        """Return the newest state, with what could not be written yet."""
-        with suppress(EnvironmentFault):
-            self.log.refresh()
-        return self.log.book.after(self._late) if self._late else self.log.book
-
-    def _tell(self, note: Notification) -> Notification:
-        """Have a notification delivered that stands in no log."""
-        numbered = msgspec.structs.replace(note, seq=self._next)
-        self._next -= 1
-        self._unwritten.append(numbered)
-        return numbered
-
-    def _say_trouble(self, what: str, why: str) -> None:
-        """Tell every channel what is wrong with the alerts themselves, once."""
-        if self._troubles.get(what) != why:
-            self._troubles[what] = why
-            self._tell(self._message(CRITICAL, f"CRITICAL peaktrade {what}", why))
-
-    def _say_over(self, what: str) -> None:
-        if self._troubles.pop(what, None):
-            self._tell(self._message(INFO, f"CLEARED peaktrade {what}", "it works again"))
-
-    def _message(self, severity: str, title: str, body: str) -> Notification:
-        channels = tuple(self.settings.channels)
-        return Notification(
-            at=self._clock.now(), alert_ids=(), channels=channels, severity=severity, title=title, body=body
+    def _say(self, what: str, trouble: str) -> None:
+        """Tell every channel what is wrong with the alerts themselves, once, and when that is over."""
+        known, self._troubles[what] = self._troubles.get(what, ""), trouble
+        if bool(known) == bool(trouble):
+            return
+        self.record.keep(
+            Notification(
+                at=self._clock.now(),
+                alert_ids=(),
+                channels=tuple(self.settings.channels),
+                severity=CRITICAL if trouble else INFO,
+                title=f"{'CRITICAL' if trouble else 'CLEARED'} peaktrade alert {what}",
+                body=trouble or "it works again",
+            )
         )
 
     def _take(self, rule: AnyRule, finding: Finding, row: AlertRow) -> Acted | None:

@@ -8,14 +8,15 @@ a line is written over by the next writer and passed over by readers.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.alerts.alerts import AlertBook, AnyChange, Changed, Cleared, Raised
+from peaktrade_core.alerts.alerts import AlertBook, AnyChange, Changed, Cleared, Delivery, Notification, Raised
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import open_plain
@@ -97,6 +98,89 @@ class AlertLog:
 
         append(self.path, lines, self.refresh)
         return changes
+
+
+class AlertRecord:
+    """Writes to the alert log; what cannot be written is kept, counts for all who ask, and is written as soon as it can be.
+
+    Notifications that are kept have numbers below -1 until they are written. Threads may share it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._log = AlertLog(path)
+        self._guard = threading.RLock()
+        self._kept: list[AnyChange] = []
+        self._numbers: dict[int, int] = {}  # of notifications, by those that they had before they were written
+        self._firsts: dict[int, int] = {}
+        self._next = -1
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something could not be written yet."""
+        return bool(self._kept)
+
+    def first_number(self, seq: int) -> int:
+        """Return the number that a notification had before it was written, under which it may be under way."""
+        return self._firsts.get(seq, seq)
+
+    def book(self) -> AlertBook:
+        """Return the newest state, with what could not be written yet; what cannot be read is as it was last read."""
+        with self._guard:
+            with suppress(EnvironmentFault):
+                self._log.refresh()
+            return self._log.book.after(self._kept)
+
+    def write(self, decide: Callable[[AlertBook], Sequence[AnyChange]]) -> str:
+        """Write what is decided over the newest state, after what waits, and return why that fails, if it does.
+
+        Args:
+            decide: gets the newest state; it is called once.
+        """
+        with self._guard:
+            decided: list[AnyChange] | None = None
+            numbers: dict[int, int] = {}
+
+            def everything(book: AlertBook) -> list[AnyChange]:
+                nonlocal decided
+                numbers.update(
+                    {c.seq: book.next_seq + n for n, c in enumerate(self._kept) if isinstance(c, Notification)}
+                )
+                first = [
+                    msgspec.structs.replace(_numbered(c, numbers), seq=book.next_seq + n)
+                    for n, c in enumerate(self._kept)
+                ]
+                decided = [_numbered(c, self._numbers | numbers) for c in decide(book.after(first))]
+                return [*first, *decided]
+
+            try:
+                self._log.append(everything)
+            except EnvironmentFault as fault:
+                if decided is None:
+                    decided = list(decide(self._log.book.after(self._kept)))
+                self._kept += map(self._provisional, decided)
+                return str(fault)
+            self._numbers |= numbers
+            self._firsts |= {new: old for old, new in numbers.items()}
+            self._kept = []
+            return ""
+
+    def keep(self, change: AnyChange) -> None:
+        """Have a change count at once, and written with the next."""
+        with self._guard:
+            self._kept.append(self._provisional(change))
+
+    def _provisional(self, change: AnyChange) -> AnyChange:
+        if isinstance(change, Notification):
+            self._next -= 1
+            return msgspec.structs.replace(change, seq=self._next)
+        return change
+
+
+def _numbered(change: AnyChange, numbers: Mapping[int, int]) -> AnyChange:
+    """Return a change that names a notification by the number under which that is written."""
+    if isinstance(change, Delivery) and change.notification in numbers:
+        return msgspec.structs.replace(change, notification=numbers[change.notification])
+    return change
 
 
 def short_hash(*parts: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import CRITICAL, RAISED
-from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.alerts.rules import FailedInRow
 from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.clock import as_utc
@@ -56,22 +56,27 @@ def alerts(workspace: Workspace) -> Found:
     if not desk.log.path.exists():
         return UNKNOWN, "no rule was ever asked", "`peaktrade watch` evaluates the rules."
     raised = desk.rows(RAISED)
+    untold = sum(row.untold for row in desk.rows(OPEN))
+    more = f"; {untold} could not be told on every channel" if untold else ""
     worst = [f"{row.rule_id}: {row.message}" for row in raised if row.severity == CRITICAL]
     if worst:
-        return FAIL, f"{len(worst)} critical of {len(raised)}: {'; '.join(worst[:3])}"
+        return FAIL, f"{len(worst)} critical of {len(raised)}: {'; '.join(worst[:3])}{more}"
     free = sum(row.acknowledged_by is None and row.silenced_by is None for row in raised)
-    return WARN if raised else PASS, f"{len(raised)}, {free} of them taken by no one" if raised else "none"
+    told = f"{len(raised)}, {free} of them taken by no one" if raised else "none is raised" if untold else "none"
+    return WARN if raised or untold else PASS, told + more
 
 
 @question(
     "delivered",
     "Open alerts that could not be delivered",
-    "Check the channels in config/alerts.toml.",
+    "`peaktrade alerts list` says why; tell the owner by hand, mend the channel in config/alerts.toml, then "
+    "`peaktrade alerts ack` each.",
     otherwise=WARN,
 )
 def delivered(workspace: Workspace) -> Found:
-    """Look for deliveries that failed."""
-    lost = [row.alert_id for row in Alerts.of(workspace).rows(RAISED) if "failed" in row.deliveries.values()]
+    """Look for alerts that a channel refused and no person has seen, cleared ones too."""
+    rows = [row for row in Alerts.of(workspace).rows(OPEN) if row.untold]
+    lost = [f"{row.alert_id} ({', '.join(f'{name}: {why}' for name, why in row.refusals.items())})" for row in rows]
     return not lost, f"{len(lost)}: {', '.join(lost[:3])}" if lost else "none"
 
 

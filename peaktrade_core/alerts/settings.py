@@ -46,6 +46,7 @@ class Channel(Checked, frozen=True, kw_only=True):
         url_env: environment variable that holds the address; keyring: entry of the keyring that does.
         timeout_s: for one attempt to connect, and to read [s].
         deadline_s: how long an undelivered notification is tried again [s].
+        max_chars: longest text that its receiver takes, title and markup included; 0 for what Apprise knows of it.
     """
 
     kind: Literal["console", "log", "apprise"] = "apprise"
@@ -54,6 +55,7 @@ class Channel(Checked, frozen=True, kw_only=True):
     keyring: str = ""
     timeout_s: Annotated[float, Meta(ge=0.1, le=120.0)] = 10.0
     deadline_s: Annotated[float, Meta(ge=1.0, le=30 * 86_400.0)] = 21_600.0
+    max_chars: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,11 +72,17 @@ class Channel(Checked, frozen=True, kw_only=True):
 
 
 class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole file; ``rules`` are those that are enabled, ``disabled`` the others."""
+    """The whole file.
+
+    Attributes:
+        rules: those that are enabled; disabled: the others.
+        page: address of the dashboard's page of alerts, as it can be opened by those who read the channels; may be empty.
+    """
 
     channels: dict[str, Channel]
     rules: tuple[AnyRule, ...]
     disabled: tuple[AnyRule, ...] = ()
+    page: str = ""
 
     def rule(self, rule_id: str) -> AnyRule:
         """Return a rule by its name.
@@ -102,8 +110,15 @@ def read_settings(raw: dict[str, Any], source: str) -> AlertSettings:
     Raises:
         ConfigError: an unknown key, a wrong type, a value out of range, a name twice; says where.
     """
-    if unknown := set(raw) - {"channels", "rule"}:
-        raise ConfigError(f"{source}: unknown table {sorted(unknown)[0]!r}; there are [channels.NAME] and [[rule]]")
+    if unknown := set(raw) - {"channels", "rule", "page"}:
+        raise ConfigError(
+            f"{source}: unknown table {sorted(unknown)[0]!r}; there are page, [channels.NAME] and [[rule]]"
+        )
+    page = raw.get("page", "")
+    if not isinstance(page, str) or not re.fullmatch(r"(https?://[^\s/@]+(/\S*)?)?", page):
+        raise ConfigError(
+            f"{source}: page = {page!r} must be the http address of the page of alerts, without a password"
+        )
     channels = {}
     for name, table in _tables(raw.get("channels", {}), dict, source, "channels"):
         if not NAME.fullmatch(name):
@@ -116,7 +131,7 @@ def read_settings(raw: dict[str, Any], source: str) -> AlertSettings:
             raise ConfigError(f"{source}: there are two rules with the id {rule.id!r}")
         rules.append(rule)
     enabled, disabled = (tuple(rule for rule in rules if rule.enabled is on) for on in (True, False))
-    return AlertSettings(channels=channels, rules=enabled, disabled=disabled)
+    return AlertSettings(channels=channels, rules=enabled, disabled=disabled, page=page)
 
 
 def with_stops(given: AlertSettings, shipped: AlertSettings, triggers: Triggers) -> AlertSettings:
@@ -134,7 +149,7 @@ def with_stops(given: AlertSettings, shipped: AlertSettings, triggers: Triggers)
         if not any(isinstance(rule, kind) for rule in (given.rules if acts else said)):
             rules += [_stop(rule, given, said) for rule in shipped.rules if isinstance(rule, kind)]
     found = tuple(_triggered(rule, told[type(rule)]) if type(rule) in told else rule for rule in rules)
-    return AlertSettings(channels=given.channels, rules=found, disabled=given.disabled)
+    return msgspec.structs.replace(given, rules=found)
 
 
 def _stop(rule: AnyRule, given: AlertSettings, said: tuple[AnyRule, ...]) -> AnyRule:

@@ -21,7 +21,6 @@ from peaktrade_core.alerts.delivery import Deliveries
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.gather import label
-from peaktrade_core.alerts.log import AlertLog
 from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import read_plain, write_atomic
@@ -82,7 +81,7 @@ def read_watch(folder: Path, now: datetime) -> Watch:
         return Watch("off", state)
     if state is None:
         return Watch("running", None)  # it has just begun
-    late = (now - state.at).total_seconds() > LATE_TURNS * state.interval_s + LATE_S
+    late = abs((now - state.at).total_seconds()) > LATE_TURNS * state.interval_s + LATE_S
     return Watch("silent" if late else "running", state)
 
 
@@ -93,9 +92,25 @@ def _held(path: Path) -> bool:
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
-    except (Timeout, OSError):
+    except Timeout:
         return True
+    except OSError:
+        return _held_read_only(path)
     lock.release()
+    return False
+
+
+def _held_read_only(path: Path) -> bool:
+    """Return whether a process holds a lock that we may not write; where that cannot be told, none does."""
+    try:
+        import fcntl
+
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):
+        return False
     return False
 
 
@@ -105,7 +120,7 @@ class Watcher:
     Args (of the constructor):
         steps: by name, in order, each made once a turn; what one raises is noted and holds up no other.
         chores: the same, in a thread of their own because they may take long.
-        deliveries: what delivers; log: the alert log.
+        deliveries: what delivers.
         folder: ``reports/live``, for lock and state; operations: the operations log.
         interval_s: time between two turns [s].
         jobs: makes what has the scheduler's jobs done, in a thread of its own; None leaves them to others, as does one turn.
@@ -116,14 +131,13 @@ class Watcher:
         steps: Mapping[str, Step],
         chores: Mapping[str, Step],
         deliveries: Deliveries,
-        log: AlertLog,
         folder: Path,
         operations: Path,
         clock: Clock,
         interval_s: float,
         jobs: Callable[[], Scheduler] | None = None,
     ) -> None:
-        self._steps, self._chores, self._deliveries, self._log = dict(steps), dict(chores), deliveries, log
+        self._steps, self._chores, self._deliveries = dict(steps), dict(chores), deliveries
         self._folder, self._operations, self._clock, self._interval_s = folder, operations, clock, interval_s
         self._lock = FileLock(folder / LOCK)
         self._faults: dict[str, str] = {}
@@ -136,21 +150,16 @@ class Watcher:
     def run(self, *, once: bool = False, patience_s: float = 5.0) -> None:
         """Watch until :meth:`stop`, or for one turn and until what that has to deliver is through.
 
+        A folder that cannot be written keeps no one from being told: then it watches without a lock.
+
         Args:
             once: make one turn; patience_s: how long it waits for its deliveries [s].
 
         Raises:
-            EnvironmentFault: another watcher runs on this workspace.
+            EnvironmentFault: another watcher runs on this workspace; or, at the end, something that was told could not be
+                recorded, or one turn could not do all of its work.
         """
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0.5)  # who asks whether a watcher runs holds it for microseconds
-        except Timeout:
-            raise EnvironmentFault(
-                "a watcher runs on this workspace already; `peaktrade watch --status` shows it"
-            ) from None
-        except OSError as error:
-            raise EnvironmentFault(f"cannot lock {self._folder / LOCK}: {error.strerror or error}") from error
+        self._enter()
         self._say("started" if not once else "one turn")
         try:
             if once:
@@ -161,9 +170,31 @@ class Watcher:
             else:
                 self._keep_on()
         finally:
-            self._deliveries.close()
+            unrecorded = self._deliveries.close()
             self._say("ended")
             self._lock.release()
+        if unrecorded:
+            self._faults["evaluate"] = f"alerts are told, but not recorded: {unrecorded}"
+        if self._faults and (once or unrecorded):
+            told = "; ".join(f"{name}: {fault}" for name, fault in self._faults.items())
+            raise EnvironmentFault(
+                f"the watcher could not do all of its work: {told}. Mend that, then `peaktrade watch`"
+            )
+
+    def _enter(self) -> None:
+        """Be the one watcher of the workspace."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0.5)  # who asks whether a watcher runs holds it for microseconds
+        except Timeout:
+            raise EnvironmentFault(
+                "a watcher runs on this workspace already; `peaktrade watch --status` shows it"
+            ) from None
+        except OSError as error:
+            if _held(self._folder / LOCK):
+                raise EnvironmentFault(f"a watcher of another user runs on this workspace: {error}") from None
+            self._faults["lock"] = f"cannot lock {self._folder / LOCK}: {error.strerror or error}"
+            self._say(self._faults["lock"])
 
     def stop(self) -> None:
         """End after the turn it is at; a job that is being done goes on by itself."""
@@ -228,7 +259,7 @@ class Watcher:
 
     def _beat(self) -> None:
         """Replace the state file; where that fails, its age tells."""
-        book = self._log.book
+        book = self._deliveries.book()
         state = WatcherState(
             at=self._clock.now(),
             started_at=self._started_at,
@@ -236,7 +267,7 @@ class Watcher:
             interval_s=self._interval_s,
             turns=self._turns,
             faults=dict(self._faults),
-            open_alerts=sum(row.state == RAISED for row in list(book.alerts.values())),
+            open_alerts=sum(row.state == RAISED for row in book.alerts.values()),
             due=len(book.due),
             jobs=self._jobs is not None,
         )
@@ -258,24 +289,24 @@ def watch_of(workspace: Workspace) -> Watch:
     return read_watch(workspace.reports / "live", workspace.clock.now())
 
 
-def open_watcher(workspace: Workspace, interval_s: float = 2.0, *, jobs: bool = False) -> Watcher:
+def open_watcher(workspace: Workspace, interval_s: float = 2.0, *, once: bool = False, jobs: bool = False) -> Watcher:
     """Return a watcher that is ready to run.
 
     Args:
         workspace: after what it looks; interval_s: time between two turns [s].
-        jobs: whether it has the scheduler's jobs done, too.
+        once: whether it makes one turn only; jobs: whether it has the scheduler's jobs done, too.
 
     Raises:
         ConfigError: ``config/alerts.toml`` or ``config/config.toml`` is not sound.
     """
-    log = Alerts.of(workspace).log
-    engine = AlertEngine.of(workspace, log)
+    engine = AlertEngine.of(workspace, Alerts.of(workspace).log)
+    if once:
+        engine.only_once()
     aside, apart = workspace.again(), workspace.again()  # chores and jobs have a thread and a registry of their own
     return Watcher(
         {"recover": partial(recover, workspace), "evaluate": engine.evaluate},
         {"fleet": lambda: Fleet.of(aside).tend()},
         Deliveries(engine, workspace.home / "logs" / "alerts.log", workspace.clock),
-        log,
         workspace.reports / "live",
         workspace.operations_log,
         workspace.clock,
@@ -298,7 +329,7 @@ def check_job(workspace: Workspace, _: Period) -> Done:
     """Evaluate the rules once and deliver what is due: the scheduler's job, left to the watcher where one runs."""
     if watch_of(workspace).status != "off":
         return Done(True, "left to the watcher, which runs")
-    open_watcher(workspace).run(once=True)
+    open_watcher(workspace, once=True).run(once=True)
     raised = Alerts.of(workspace).rows("raised")
     critical = sum(row.severity == "critical" for row in raised)
     return Done(True, f"{len(raised)} alerts are raised, {critical} critical")

@@ -33,6 +33,11 @@ def shortened(text: str, most: int) -> str:
     return f"{text[: most - end].rstrip()} … ({len(text) - most:,} more characters) … {text[-end:].lstrip()}"
 
 
+def cut(text: str, most: int) -> str:
+    """Return the beginning of a text, no longer than ``most`` characters; the last one is a mark where something is left out."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
 def badge(status: str) -> str:
     """Return a word for how a run stands with its sign, so that colour is never alone."""
     return BADGES.get(status, status)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from peaktrade_core.alerts.alerts import AlertRow, Delivery, Notification, Silenced
 from peaktrade_core.alerts.changes import Holds, judge, tell
+from peaktrade_core.alerts.channels import forms
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import short_id
 from peaktrade_core.alerts.facts import Finding
@@ -107,10 +110,10 @@ def test_worse_news_is_told_at_once_and_better_news_waits(stage: Callable[..., S
 
 def test_alerts_of_one_look_are_one_notification(stage: Callable[..., Stage]) -> None:
     s = stage()
-    (note,) = s.play(0, *(bad(f"run{n}") for n in range(20)))
-    assert note.title == "WARNING r: 20 alerts"
-    assert len(note.alert_ids) == 20
-    assert "and 10 more" in note.body
+    (note,) = s.play(0, *(bad(f"run{n}") for n in range(40)))
+    assert note.title == "WARNING r: 40 alerts"
+    assert len(note.alert_ids) == 40
+    assert "and 10 more: peaktrade alerts list" in next(forms(note, "")).body
 
 
 def test_findings_of_one_group_are_one_alert_with_the_worst_severity(stage: Callable[..., Stage]) -> None:
@@ -295,3 +298,44 @@ def test_a_run_has_its_alerts_beside_its_journal_each_once(stage: Callable[..., 
     assert [t["state"] for t in told] == ["raised", "cleared"]
     assert {"rule_id", "severity", "message", "run_id", "timestamp"} <= set(told[0])
     assert datetime.fromisoformat(told[0]["timestamp"]) == T0
+
+
+def test_of_ten_who_take_an_alert_on_at_once_one_has_it_and_the_others_hear_who(
+    stage: Callable[..., Stage], tmp_path: Path
+) -> None:
+    s = stage()
+    s.play(0, bad(severity="critical"))
+    (alert,) = s.alerts.rows()
+    start = threading.Barrier(10)
+
+    def take(n: int) -> str:
+        desk = Alerts(AlertLog(tmp_path / "alerts.jsonl"), FixedClock(at(n)), lambda: pytest.fail("no engine here"))
+        start.wait()
+        try:
+            return str(desk.acknowledge(alert.alert_id, f"person{n}").acknowledged_by)
+        except ConfigError as refused:
+            return str(refused)
+
+    with ThreadPoolExecutor(10) as pool:
+        said = list(pool.map(take, range(10)))
+    owner = str(s.row.acknowledged_by)
+    assert [answer for answer in said if answer.startswith("person")] == [owner]
+    assert sum(f"alert {alert.alert_id} is taken on by {owner} since" in answer for answer in said) == 9
+    assert s.alerts.acknowledge(alert.alert_id, owner, "on it").acknowledge_note == "on it"
+    assert s.alerts.acknowledge(alert.alert_id, "relief", take_over=True).acknowledged_by == "relief"
+
+
+def test_a_clock_that_was_ahead_holds_nothing_up(stage: Callable[..., Stage]) -> None:
+    """What was written ahead of time: silences do not hold, reminders and escalations come."""
+    day = 86_400.0
+    s = stage(repeat_s=60.0, escalate_after_s=300.0, escalate_to=("chief",), for_s=5.0)
+    s.alerts = Alerts(s.log, FixedClock(at(3 * day)), lambda: pytest.fail("no engine here"))
+    s.alerts.silence(by="kim", reason="x", seconds=3600, rule_id="r")
+    s.alerts = Alerts(s.log, FixedClock(at(0)), lambda: pytest.fail("no engine here"))
+    assert s.alerts.silences() == []
+    assert s.play(3 * day, bad(severity="critical")) == []
+    assert s.play(0, bad(severity="critical")) == []
+    assert titles(s.play(6, bad(severity="critical"))) == ["CRITICAL r: run"]
+    s.play(2 * day, bad("other", "critical"))
+    assert titles(s.play(2 * day + 6, bad("other", "critical"))) == ["CRITICAL r: other"]
+    assert "ESCALATED CRITICAL r: other" in titles(s.play(20, bad("other", "critical"), bad(severity="critical")))

@@ -224,7 +224,7 @@ def test_a_step_that_fails_is_said_and_holds_up_no_other(workspace: Workspace) -
     folder, operations = workspace.reports / "live", workspace.home / "logs" / "operations.log"
     deliveries = Deliveries(engine, workspace.home / "logs" / "a.log", workspace.clock)
     steps: dict[str, Any] = {"first": broken, "second": lambda: done.append("second")}
-    watcher = Watcher(steps, {}, deliveries, Alerts.of(workspace).log, folder, operations, workspace.clock, 1.0)
+    watcher = Watcher(steps, {}, deliveries, folder, operations, workspace.clock, 1.0)
     watcher.turn()
     watcher.turn()
     assert done == ["second", "second"]

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from peaktrade_core.alerts.alerts import AlertRow
-from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
@@ -32,7 +32,7 @@ def _severity(query: str) -> str | None:
 def _open(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what is wrong now, the worst first, and who takes care of it?"""
     severity = _severity(asked.query)
-    every = Alerts.of(workspace).rows(state="raised")
+    every = Alerts.of(workspace).rows(state=OPEN)
     rows = sorted((row for row in every if severity in (None, row.severity)), key=urgency)
     counts = {name: sum(row.severity == name for row in every) for name in SEVERITIES}
     unowned = sum(row.acknowledged_by is None and row.silenced_by is None for row in every)
