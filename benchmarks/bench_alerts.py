@@ -26,8 +26,8 @@ from peaktrade_core.alerts.alerts import Notification, Raised, Silenced
 from peaktrade_core.alerts.delivery import Deliveries
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import ALERTS, AlertEngine
-from peaktrade_core.alerts.history import replay
 from peaktrade_core.alerts.log import AlertLog
+from peaktrade_core.alerts.rules.history import replay
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def turn(workspace: Workspace, given: argparse.Namespace) -> None:
-    engine = AlertEngine.of(workspace, Alerts.of(workspace).log)
+    engine = AlertEngine(workspace, Alerts.of(workspace).log)
     engine.evaluate()
     full = middle(given.runs, engine.evaluate)
     empty = middle(given.runs, lambda: engine.look(()))
@@ -80,7 +80,7 @@ def log(home: Path, given: argparse.Namespace) -> None:
 def history(workspace: Workspace, given: argparse.Namespace) -> None:
     found = Views.of(workspace).latest()
     assert found is not None
-    rules = AlertEngine.of(workspace, Alerts.of(workspace).log).settings.rules
+    rules = AlertEngine(workspace, Alerts.of(workspace).log).settings.rules
     events = Views.of(workspace).events(found.session_id)
     played = middle(given.runs, lambda: replay(found, events, rules))
     read = middle(given.runs, lambda: Views.of(workspace).events(found.session_id))
@@ -105,7 +105,7 @@ def delivery(workspace: Workspace, given: argparse.Namespace) -> None:
     channels = {"web": f"json://127.0.0.1:{server.server_port}/", "dead": "json://127.0.0.1:9/"}
     text = "".join(f'[channels.{name}]\nurl = "{url}"\n' for name, url in channels.items())
     (workspace.home / ALERTS).write_text(text)
-    engine = AlertEngine.of(workspace, Alerts.of(workspace).log)
+    engine = AlertEngine(workspace, Alerts.of(workspace).log)
     deliveries = Deliveries(engine, workspace.home / "a.log", workspace.clock)
     times = []
     for n in range(given.runs):

@@ -48,7 +48,7 @@ COMMANDS = {
     "schedule": ("schedule.cli:schedule", "Run daily reports, alert checks and retention by the clock."),
     "alerts": ("alerts.cli:alerts", "Ask the alert rules, take alerts on, silence, test channels and rules."),
     "incident": ("incidents.cli:incident", "Diagnose a session; open, carry, close and review incidents."),
-    "watch": ("alerts.cli_watch:watch", "Look after everything: recover, alert, stop, deliver, restart, jobs."),
+    "watch": ("alerts.cli:watch", "Look after everything: recover, alert, stop, deliver, restart, jobs."),
     "control": ("control.cli:control", "Print the operator output: layers L0 to L6, gates, routine, new evidence."),
     "gates": ("control.cli:gates", "Show the seven required gates, or run them."),
     "evidence": ("runbooks.cli:evidence", "List what runbooks left, show one record, verify all of them."),

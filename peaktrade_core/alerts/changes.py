@@ -14,7 +14,6 @@ from peaktrade_core.alerts.alerts import (
     CLEARED,
     CRITICAL,
     RAISED,
-    AlertBook,
     AlertRow,
     AnyChange,
     Changed,
@@ -25,8 +24,9 @@ from peaktrade_core.alerts.alerts import (
     elapsed,
     rank,
 )
-from peaktrade_core.alerts.facts import Finding
-from peaktrade_core.alerts.rules import AnyRule
+from peaktrade_core.alerts.book import AlertBook
+from peaktrade_core.alerts.rules.facts import Finding
+from peaktrade_core.alerts.rules.kinds import AnyRule
 from peaktrade_core.base.clock import iso
 from peaktrade_core.runs.handbook import handbook
 

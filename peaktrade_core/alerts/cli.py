@@ -1,29 +1,31 @@
-"""``peaktrade alerts``: ask the rules, see what is open, take alerts on, hold deliveries back, test channels and rules."""
+"""``peaktrade watch`` looks after everything; ``peaktrade alerts`` shows what is open, takes it on, silences and tests."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from peaktrade_core.alerts.columns import ALERTS, runbook_link, severity_cell
-from peaktrade_core.alerts.desk import OPEN, Alerts
+from peaktrade_core.alerts.desk import ALERTS, OPEN, Alerts, runbook_link, severity_cell
 from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runs.run import ENDED
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import BAD, Cell, Column, Columns, Table
+from peaktrade_core.show.table import Column, Columns, Table
+from peaktrade_core.show.terminal import say
 from peaktrade_core.trading.market import parse_duration
 from peaktrade_core.workspace.command import Answer, Part, command
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from peaktrade_core.alerts.history import Replayed, Summary
-    from peaktrade_core.alerts.rules import AnyRule
+    from peaktrade_core.alerts.rules.kinds import AnyRule
 
 BY = click.option("--by", required=True, help="Who you are.")
 
@@ -217,7 +219,7 @@ def rules(workspace: Workspace) -> Answer:
 def backtest(workspace: Workspace, rules_file: Path, sessions: tuple[str, ...], limit: int) -> Answer:
     """Replay recorded sessions through the rules of a file: what fires, what is missed, how fast."""
     from peaktrade_core.alerts.engine import load_alert_settings
-    from peaktrade_core.alerts.history import replay_all, summary
+    from peaktrade_core.alerts.rules.history import replay_all, shown, summary
     from peaktrade_core.records.folder import is_id
     from peaktrade_core.records.registry import Query
 
@@ -227,44 +229,7 @@ def backtest(workspace: Workspace, rules_file: Path, sessions: tuple[str, ...], 
     ids = [i for i in recorded if is_id(i) and RunFolder(workspace.runs, i).journal.is_file()]
     replayed = replay_all([views.resolve(i) for i in sessions] or ids, views.record, views.events, found)
     total = summary(replayed, found)
-    return Answer({"summary": total, "sessions": replayed}, lambda: _backtested(total, replayed))
-
-
-ENDED = ("completed", "failed", "aborted")
-
-
-def _backtested(total: Summary, replayed: list[Replayed]) -> list[Part]:
-    """Return what the rules would have noticed."""
-    fires = sorted(total.fires.items(), key=lambda item: -item[1])
-    columns = Columns[tuple[str, int]](
-        rule=Column("Rule", lambda one: one[0]), fires=Column("Fires", lambda one: one[1], "number")
-    )
-    rows = [
-        (s.session_id, t.what, t.detail, t.noticed_by or Cell("missed", BAD), _detect(t.detect_s))
-        for s in replayed
-        for t in s.truths
-    ]
-    titles = (
-        Column[Any]("Session"),
-        Column[Any]("What happened"),
-        Column[Any]("Detail", form="words"),
-        Column[Any]("Noticed by"),
-        Column[Any]("After"),
-    )
-    told = [
-        f"noticed {total.noticed} of {total.truths}, missed {total.missed}, "
-        f"{total.noise} alerts in sessions where nothing happened"
-    ]
-    if total.rules_without_history:
-        told.append(f"not replayed, they look at more than one run: {', '.join(total.rules_without_history)}")
-    shown: list[Part] = [columns.table(f"{total.sessions} sessions, {total.events:,} events", fires)]
-    return [*shown, *([Table("", titles, rows)] if rows else []), *told]
-
-
-def _detect(seconds: float | None) -> str:
-    if seconds is None:
-        return wording.NOTHING
-    return f"{wording.duration(-seconds)} before" if seconds < 0 else wording.duration(seconds)
+    return Answer({"summary": total, "sessions": replayed}, lambda: shown(total, replayed))
 
 
 def _target(silence: Any) -> str:
@@ -319,3 +284,51 @@ CHANNELS = Columns[Any](
     kind=Column("Kind", lambda one: one[1].kind),
     address=Column("Address", lambda one: _address(one[1]), "words"),
 )
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Make one turn, deliver what is due, and end.")
+@click.option("--interval", default="2s", show_default=True, metavar="TIME", help="Between two turns: 2s, 1m.")
+@click.option("--no-jobs", is_flag=True, help="Leave the scheduler's jobs to `peaktrade schedule run`, or to cron.")
+@click.option("--status", is_flag=True, help="Only say whether a watcher runs; exit code 1 when none does.")
+@command
+def watch(workspace: Workspace, once: bool, interval: str, no_jobs: bool, status: bool) -> Answer | None:
+    """Look after everything: recover dead runs, ask the alert rules, act and tell, restart runs, do the scheduler's jobs.
+
+    One watcher runs on a workspace. It may be killed at any moment; the next one goes on where it was.
+    """
+    if status:
+        return _status(workspace)
+    seconds = float(parse_duration(interval))
+    if seconds > 60.0:
+        raise ConfigError(f"interval {interval!r} is too long: alerts come within seconds; give at most 1m")
+    watcher = open_watcher(workspace, seconds, once=once, jobs=not (once or no_jobs))
+
+    def end(_: int, __: FrameType | None) -> None:
+        watcher.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    if not once:
+        say(f"watching {workspace.home} every {seconds:g} s; Ctrl+C ends it", err=True)
+    watcher.run(once=once)
+    return None
+
+
+def _status(workspace: Workspace) -> Answer:
+    """Return whether a watcher runs, and what it saw."""
+    found = watch_of(workspace)
+    pairs: dict[str, object] = {"watcher": found.status}
+    if (state := found.state) is not None:
+        pairs |= {
+            "last turn (UTC)": wording.moment(state.at),
+            "since (UTC)": wording.moment(state.started_at),
+            "process": state.pid,
+            "turns": state.turns,
+            "open alerts": state.open_alerts,
+            "due deliveries": state.due,
+            "scheduled jobs": "done by it" if state.jobs else "left to `peaktrade schedule run`",
+            "faults": "; ".join(f"{name}: {fault}" for name, fault in state.faults.items()) or "none",
+        }
+    start = ["start one: peaktrade watch"] if found.status == "off" else []
+    return Answer(found, [Table.pairs(pairs), *start], code=int(found.status != "running"))

@@ -23,11 +23,11 @@ from peaktrade_core.alerts.alerts import (
     FAILED,
     PENDING,
     WARNING,
-    AlertBook,
     Delivery,
     Notification,
     elapsed,
 )
+from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.channels import DeliveryFailedError, Sender, open_channel
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.settings import Channel
@@ -312,19 +312,7 @@ class Deliveries:
     def _done(self, results: list[Result]) -> None:
         """Have it recorded how deliveries went."""
         now = self._clock.now()
-        self._record.write(
-            lambda _: [
-                Delivery(
-                    at=now,
-                    notification=r.notification,
-                    channel=r.channel,
-                    outcome=r.outcome,
-                    reason=r.reason,
-                    attempts=r.attempts,
-                )
-                for r in results
-            ]
-        )
+        self._record.write(lambda _: [Delivery(at=now, **result._asdict()) for result in results])
 
 
 def _again(sent: int, at: datetime, now: datetime) -> bool:

@@ -7,9 +7,8 @@ as soon as it can be, so that it is not told again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,27 +17,24 @@ from peaktrade_core.alerts.alerts import (
     INFO,
     RAISED,
     Acted,
-    AlertBook,
     AlertRow,
     Notification,
 )
+from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.changes import Holds, judge, tell
-from peaktrade_core.alerts.facts import Facts, Finding
-from peaktrade_core.alerts.gather import Gatherer, label
 from peaktrade_core.alerts.log import AlertLog, AlertRecord, acted_before, note_in_runs, short_hash
-from peaktrade_core.alerts.rule import ACTIONS, NONE
-from peaktrade_core.alerts.rules import AnyRule, FailedJob, ReportOverdue
+from peaktrade_core.alerts.rules.facts import Facts, Finding
+from peaktrade_core.alerts.rules.gather import Gatherer, label
+from peaktrade_core.alerts.rules.kinds import AnyRule, FailedJob, ReportOverdue
+from peaktrade_core.alerts.rules.rule import ACTIONS, NONE
 from peaktrade_core.alerts.settings import AlertSettings, read_settings, with_stops
-from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError
 from peaktrade_core.base.files import read_toml
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.scope import GLOBAL, STATES
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.runs.run import Run
-from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 ALERTS = Path("config") / "alerts.toml"
@@ -88,34 +84,10 @@ def look(rules: Iterable[AnyRule], facts: Facts) -> Found:
 
 
 class AlertEngine:
-    """Evaluates the rules of one workspace and records what follows.
+    """Evaluates the rules of one workspace and records what follows."""
 
-    Args (of the constructor):
-        settings: rules and channels; gatherer: brings the facts; log: the alert log.
-        run_folder: opens a run, for its ``alerts.jsonl``; states: what a rule's action changes.
-        before: the (kind, cause) for which there was an action before the alert log knew of actions.
-    """
-
-    def __init__(
-        self,
-        settings: AlertSettings,
-        gatherer: Gatherer,
-        log: AlertLog,
-        run_folder: Callable[[str], RunFolder],
-        states: TradingStates,
-        clock: Clock,
-        before: frozenset[tuple[str, str]] = frozenset(),
-    ) -> None:
-        self.settings, self.log, self._gatherer = settings, log, gatherer
-        self.record = AlertRecord(log.path)
-        self._open, self._states, self._clock, self._before = run_folder, states, clock, before
-        self._holds = Holds()
-        self._noted = -1
-        self._troubles: dict[str, str] = {}
-
-    @classmethod
-    def of(cls, workspace: Workspace, log: AlertLog) -> AlertEngine:
-        """Return a new evaluation of the rules, with a memory of its own.
+    def __init__(self, workspace: Workspace, log: AlertLog) -> None:
+        """Begin with a memory of its own.
 
         Args:
             workspace: whose runs, rules and states; log: where changes are written.
@@ -123,20 +95,13 @@ class AlertEngine:
         Raises:
             ConfigError: ``config/alerts.toml`` or ``config/config.toml`` is not sound.
         """
-        settings = alert_settings(workspace)
-        folder, states = partial(RunFolder, workspace.runs), TradingStates.of(workspace)
-        gatherer = Gatherer(
-            Views.of(workspace),
-            folder,
-            states,
-            Account.of(workspace),
-            workspace.home,
-            workspace.reports,
-            workspace.clock,
-            settings.keep_s,
-        )
-        before = acted_before(workspace.reports / "live" / "triggers.jsonl")
-        return cls(settings, gatherer, log, folder, states, workspace.clock, before)
+        self.settings, self.log, self.record = alert_settings(workspace), log, AlertRecord(log.path)
+        self._gatherer = Gatherer(workspace, self.settings.keep_s)
+        self._runs, self._states, self._clock = workspace.runs, TradingStates.of(workspace), workspace.clock
+        self._before = acted_before(workspace.reports / "live" / "triggers.jsonl")
+        self._holds = Holds()
+        self._noted = -1
+        self._troubles: dict[str, str] = {}
 
     def look(self, rules: tuple[AnyRule, ...] | None = None, rows: Sequence[Run] | None = None) -> Found:
         """Return what rules (None for the workspace's own) find now, in everything or in some runs; nothing is written."""
@@ -266,7 +231,7 @@ class AlertEngine:
     def _folder(self, run_id: str) -> Path | None:
         if not is_id(run_id):
             return None
-        path = self._open(run_id).path
+        path = RunFolder(self._runs, run_id).path
         return path if path.is_dir() else None
 
 

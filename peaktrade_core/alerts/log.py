@@ -16,7 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.alerts.alerts import AlertBook, AnyChange, Changed, Cleared, Delivery, Notification, Raised
+from peaktrade_core.alerts.alerts import AnyChange, Changed, Cleared, Delivery, Notification, Raised
+from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import open_plain

@@ -1,36 +1,27 @@
-"""What is asked about those who watch: the watcher, critical alerts, the scheduler's jobs, and errors in the logs.
+"""What is asked about those who watch, and the alerts' runbook: who watches, what is open and what it means, taking it on.
 
-Source: operational runbooks 6.2 and 6.3 (logs searched for errors; none, or known ones).
+Source: operational runbooks 10c.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
 
-from peaktrade_core.alerts.alerts import CRITICAL, RAISED
-from peaktrade_core.alerts.desk import OPEN, Alerts
-from peaktrade_core.alerts.rules import FailedInRow
-from peaktrade_core.alerts.watcher import watch_of
-from peaktrade_core.base.clock import as_utc
-from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.base.log import newest_lines
-from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found, answers, question
-from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.alerts.alerts import CRITICAL, RAISED, AlertRow
+from peaktrade_core.alerts.desk import ALERTS, OPEN, Alerts, runbook_link
+from peaktrade_core.alerts.engine import alert_settings
+from peaktrade_core.alerts.rules.kinds import FailedInRow
+from peaktrade_core.alerts.watcher import open_watcher, watch_of
+from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
+from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Found, answers, check, question
+from peaktrade_core.runbooks.pickers import Choice
+from peaktrade_core.runbooks.runbook import Prompt, Runbook
+from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
-
-LOOK_BACK = timedelta(hours=24)
-MOST_LINES = 5000  # of one file, from its end
-MOST_RUNS = 50
-_BAD = re.compile(r"error|critical|exception|traceback|gave up|\bfailed\b", re.IGNORECASE)
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:\+\d\d:\d\d|Z)?")
 
 
 @question("watcher", "Does the watcher run?", "Start it with `peaktrade watch`; without it no one is told of anything.")
@@ -118,93 +109,180 @@ def schedule(workspace: Workspace) -> Found:
     return not bad, "; ".join(bad) or (f"{len(states)} jobs" if met else "no job ever ran: no scheduler was started")
 
 
-class BadLine(NamedTuple):
-    """A line of a log that tells of an error: its file below the workspace, when (None where it does not say)."""
-
-    file: str
-    at: datetime | None
-    text: str
+LOOK, ACKNOWLEDGE, SILENCE = "look", "ack", "silence"
+ACTIONS = (LOOK, ACKNOWLEDGE, SILENCE)
+_ACTS = {"reduce": "reduces by itself", "halt": "pauses by itself", "kill_switch": "stops by itself"}
 
 
-def bad_lines(workspace: Workspace, since: datetime | None = None) -> list[BadLine]:
-    """Return the lines that tell of an error, newest first.
+class AlertHandlingRunbook(Runbook):
+    """See what is open and what it means, take an alert on with a name, or hold its deliveries back for a while."""
 
-    Args:
-        workspace: whose ``logs/``, and whose runs' console output.
-        since: nothing older; None for the last 24 hours. A line without a time counts with the one before it.
+    @classmethod
+    def about(cls, workspace: Workspace, given: SimpleNamespace) -> str:
+        """Return the alert that is named; empty for all."""
+        del workspace
+        return str(given.alert_id)
 
-    Raises:
-        ArtefactError: a log cannot be read.
-    """
-    since = since or Views.of(workspace).now() - LOOK_BACK
-    files = sorted((workspace.home / "logs").glob("*.log"))
-    runs = [run for run in Views.of(workspace).runs(MOST_RUNS) if (run.ended_at or Views.of(workspace).now()) >= since]
-    files += [path for run in runs if (path := RunFolder(workspace.runs, run.run_id).console).is_file()]
-    return [line for path in files for line in _of_file(path, workspace.home, since)]
+    def trusted(self) -> Table:
+        """Record whether alerts can be trusted: rules sound, a watcher that runs, deliveries that arrive, no endless silence."""
+        try:
+            settings = alert_settings(self.workspace)
+            rules, fault = len(settings.rules), ""
+            far = sorted(name for name, channel in settings.channels.items() if channel.kind == "apprise")
+        except PeaktradeError as error:
+            rules, fault, far = 0, str(error), []
+        silences, now = Alerts.of(self.workspace).silences(), Views.of(self.workspace).now()
+        long = [one.silence_id for one in silences if (one.until - now).total_seconds() > 86_400]
+        found = [
+            check(
+                "rules",
+                "Are the alert rules sound?",
+                not fault and rules > 0,
+                fault or f"{rules} rules",
+                "Mend config/alerts.toml: no rule is asked before; `peaktrade alerts rules` shows what is read.",
+            ),
+            *answers((watcher, delivered), self.workspace),
+            check(
+                "channels",
+                "Does a channel reach somebody who is not at this screen?",
+                bool(far),
+                ", ".join(far) if far else "only console and log",
+                "Add mail, Slack or Telegram under [channels] in config/alerts.toml; `peaktrade alerts test-channel` tries it.",
+                otherwise=WARN,
+            ),
+            check(
+                "silences",
+                "Does no silence last for more than a day?",
+                not long,
+                f"{len(silences)} silences" + (f", longer: {', '.join(long)}" if long else ""),
+                "`peaktrade alerts unsilence ID`: who is silenced for long is forgotten.",
+                otherwise=WARN,
+            ),
+        ]
+        return self.check("desk", "Can the alerts be trusted?", found)
+
+    def evaluate(self) -> Table:
+        """Ask the rules once and record what they find, as a turn of the watcher does; nothing where it was not asked for."""
+        if not self.given.evaluate:
+            return Table("Ask the rules", (), [], empty="Not asked for: what is open is what the watcher found.")
+        return self.act("evaluate", "Ask the rules", self._evaluate)
+
+    def open_alerts(self) -> Table:
+        """Return the named alert, or all that are raised: how bad, about what, since when, whose, who took it on.
+
+        Raises:
+            UnknownNameError: no alert has that id.
+        """
+        names = "alert severity rule about message raised owner taken notebook"
+        return ALERTS.table("Open alerts", self._rows(), names, empty="No alert is open.")
+
+    def meanings(self) -> Table:
+        """Return what the rules of these alerts say and the first thing to do; of all rules when nothing is open.
+
+        Raises:
+            UnknownNameError: no alert has that id.
+        """
+        try:
+            rules = alert_settings(self.workspace).rules
+        except PeaktradeError as error:
+            return Table("What they mean", (), [], empty=str(error))
+        asked = {row.rule_id for row in self._rows()} or {rule.id for rule in rules}
+        lines = []
+        for rule in rules:
+            if rule.id in asked:
+                told = handbook().alert[str(rule.__struct_config__.tag)]
+                acts = _ACTS.get(rule.action, "") + (" everything" if rule.wide else "")
+                lines.append((rule.id, told.says, Cell(told.first, code=True), acts, runbook_link(rule.chapter)))
+        return Table("What they mean", ("Rule", "It says", "First", "When critical", "Runbook"), lines)
+
+    def handle(self) -> Table:
+        """Take an alert on, or hold its deliveries back for a while, once; ``look`` changes nothing.
+
+        Raises:
+            UnknownNameError: no such action or alert.
+            ConfigError: no reason, an alert that has cleared, or more than one is open and none was named.
+        """
+        action = self.given.action
+        if action == LOOK:
+            empty = "Nothing was asked for. To take an alert on, set `action` to ack, `alert_id` and `reason`."
+            return Table("What was done", (), [], empty=empty)
+        if action not in ACTIONS:
+            raise UnknownNameError("action", action, ACTIONS)
+        done = self.round.record.step(action)
+        if done is not None and done.status == PASS:
+            return self.act(action, done.title, lambda: done.result)
+        if not self.given.reason.strip():
+            raise ConfigError("an alert is taken on or held back with a reason: set `reason` in the parameters")
+        row = self._chosen()
+        if action == ACKNOWLEDGE:
+            return self.act(action, "Take it on", lambda: self._acknowledge(row))
+        return self.act(action, "Hold it back", lambda: self._silence(row))
+
+    def cared(self) -> Table:
+        """Record whether every open alert has somebody who cares."""
+        rows = [row for row in Alerts.of(self.workspace).rows("raised") if not row.acknowledged_by]
+        critical = [row.alert_id for row in rows if row.severity == CRITICAL]
+        others = [row.alert_id for row in rows if row.severity != CRITICAL and row.silenced_by is None]
+        found = [
+            check(
+                "critical",
+                "Has somebody taken on every critical alert?",
+                not critical,
+                f"{len(critical)} nobody's: {', '.join(critical[:3])}" if critical else "none is nobody's",
+                "Take it on with `action` ack and work through its runbook, now.",
+            ),
+            check(
+                "warnings",
+                "Is every other alert taken on, or held back for a reason?",
+                not others,
+                f"{len(others)} nobody's: {', '.join(others[:3])}" if others else "none is nobody's",
+                "Take it on, or hold it back for a while with a reason.",
+                otherwise=WARN,
+            ),
+        ]
+        return self.check("cared", "Does somebody care?", found)
+
+    def treated(self) -> Prompt | Table:
+        """Ask whether the runbooks are being worked through, unless every alert has somebody who cares."""
+        return self.confirm("treated", "Is the runbook of each alert above being worked through?", about="cared")
+
+    def _rows(self) -> list[AlertRow]:
+        """Return the named alert, or all that are raised, the worst first."""
+        alerts, named = Alerts.of(self.workspace), self.given.alert_id
+        rows = [alerts.row(named)] if named else alerts.rows("raised")
+        return sorted(rows, key=lambda row: (-row.rank, -row.raised_at.timestamp()))
+
+    def _chosen(self) -> AlertRow:
+        rows = self._rows()
+        if len(rows) != 1:
+            raise ConfigError(f"{len(rows)} alerts are open: name one in `alert_id`; the table above lists them")
+        return rows[0]
+
+    def _evaluate(self) -> str:
+        if watch_of(self.workspace).status != "off":
+            return "a watcher runs and asks them all the time"
+        open_watcher(self.workspace, once=True).run(once=True)
+        rows = Alerts.of(self.workspace).rows("raised")
+        return f"{len(rows)} alerts open, {sum(row.severity == CRITICAL for row in rows)} of them critical"
+
+    def _acknowledge(self, row: AlertRow) -> str:
+        by, reason = self.round.record.operator, self.given.reason
+        Alerts.of(self.workspace).acknowledge(row.alert_id, by, reason)
+        return f"{row.alert_id} ({row.rule_id}) is taken on by {by}: {reason}; it escalates no further"
+
+    def _silence(self, row: AlertRow) -> str:
+        by, reason, seconds = self.round.record.operator, self.given.reason, 60.0 * self.given.silence_minutes
+        held = Alerts.of(self.workspace).silence(
+            by=by, reason=reason, seconds=seconds, rule_id=row.rule_id, run_id=row.run_id
+        )
+        what = f"{row.rule_id} on {held.run_id}" if held.run_id else row.rule_id
+        until = wording.minute(held.until)
+        return f"{what} is silent until {until} UTC by {by}: {reason}; it is still recorded ({held.silence_id})"
 
 
-class Logs(NamedTuple):
-    """The logs of a workspace since a time; None for the last 24 hours."""
-
-    workspace: Workspace
-    since: datetime | None = None
-
-
-@question("logs", "Errors in the logs", "Read them below: each is known, or it is an incident.", otherwise=WARN)
-def logs(asked: Logs) -> Found:
-    """Look for lines that tell of an error."""
-    try:
-        found = bad_lines(*asked)
-    except ArtefactError as error:
-        return FAIL, str(error), "Give this user the right to read logs/ and live_runs/."
-    when = "in 24 h" if asked.since is None else f"since {wording.minute(asked.since)} UTC"
-    newest = f"{len(found)} lines, the newest in {found[0].file}: {_short(found[0].text)}" if found else f"none {when}"
-    return not found, newest
-
-
-def log_checks(workspace: Workspace, since: datetime | None = None) -> list[Check]:
-    """Return whether the logs can be read, and whether they tell of an error."""
-    return workspace.told(answers((logs,), Logs(workspace, since)))
-
-
-def bad_lines_table(workspace: Workspace, since: datetime | None = None, limit: int = 20) -> Table:
-    """Return the newest lines of the logs that tell of an error."""
-    try:
-        found = bad_lines(workspace, since)
-    except ArtefactError as error:
-        return Table("Errors in the logs", (), [], empty=str(error))
-    rows = [(line.file, wording.moment(line.at), Cell(_short(line.text))) for line in found[:limit]]
-    note = f"{len(found) - limit} older lines are not shown." if len(found) > limit else ""
-    columns = ("Log", "At (UTC)", "Line")
-    return Table("Errors in the logs", columns, rows, note=note, empty="No log tells of an error.")
-
-
-def _of_file(path: Path, home: Path, since: datetime) -> Iterator[BadLine]:
-    """Yield the lines of one log, newest first, until they are too old."""
-    name = path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
-    waiting: list[str] = []  # lines without a time of their own belong to the line above them
-    for number, line in enumerate(newest_lines(path)):
-        text = line.text.decode(errors="replace").strip().replace(f"{home}/", "")
-        at = _time(text)
-        if number >= MOST_LINES or (at is not None and at < since):
-            return
-        waiting += [text] if _BAD.search(text) else []
-        if at is not None:
-            yield from (BadLine(name, at, text) for text in waiting)
-            waiting = []
-    yield from (BadLine(name, None, text) for text in waiting)
-
-
-def _time(text: str) -> datetime | None:
-    """Return the time at the beginning of a line, None where there is none."""
-    found = _STAMP.match(text)
-    try:
-        return as_utc(datetime.fromisoformat(found[0])) if found else None
-    except ValueError:
-        return None
-
-
-def _short(text: str) -> str:
-    """Return a line without its time, at a length that fits a table."""
-    told = _STAMP.sub("", text, count=1).strip()
-    return told if len(told) <= 160 else told[:159] + "…"
+def alert_choices(workspace: Workspace) -> list[Choice]:
+    """Return the alerts that are raised, to pick one."""
+    return [
+        Choice(row.alert_id, f"{row.severity} · {row.rule_id} · {row.message}")
+        for row in Alerts.of(workspace).rows(OPEN)
+    ]

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from peaktrade_core.alerts.alerts import WARNING
-from peaktrade_core.alerts.rule import NONE
-from peaktrade_core.alerts.rules import AnyRule, DailyLoss, Drawdown, FailedInRow, RejectsInRow, StaleFeed
+from peaktrade_core.alerts.rules.kinds import AnyRule, DailyLoss, Drawdown, FailedInRow, RejectsInRow, StaleFeed
+from peaktrade_core.alerts.rules.rule import NONE
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.typed import Checked, read
 from peaktrade_core.runs.handbook import handbook

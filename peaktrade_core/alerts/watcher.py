@@ -20,7 +20,7 @@ from peaktrade_core.alerts.alerts import RAISED
 from peaktrade_core.alerts.delivery import Deliveries
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
-from peaktrade_core.alerts.gather import label
+from peaktrade_core.alerts.rules.gather import label
 from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import read_plain, write_atomic
@@ -299,7 +299,7 @@ def open_watcher(workspace: Workspace, interval_s: float = 2.0, *, once: bool = 
     Raises:
         ConfigError: ``config/alerts.toml`` or ``config/config.toml`` is not sound.
     """
-    engine = AlertEngine.of(workspace, Alerts.of(workspace).log)
+    engine = AlertEngine(workspace, Alerts.of(workspace).log)
     if once:
         engine.only_once()
     aside, apart = workspace.again(), workspace.again()  # chores and jobs have a thread and a registry of their own

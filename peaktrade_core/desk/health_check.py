@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peaktrade_core.alerts.questions import bad_lines_table, log_checks
 from peaktrade_core.desk.readiness import health_checks, ready_checks
 from peaktrade_core.desk.safe_stop import running_table
 from peaktrade_core.desk.smoke import smoke
 from peaktrade_core.runbooks.notebook_tables import sessions_table
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
+from peaktrade_core.runs.logs import bad_lines_table, log_checks
 from peaktrade_core.show.table import Table
 
 

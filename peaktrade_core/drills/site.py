@@ -64,7 +64,7 @@ def make_site(
     write_atomic(home / ALERTS, tomli_w.dumps(rules).encode())
     site = open_site(home, clock)
     site.config  # noqa: B018  (reading it is the check)
-    AlertEngine.of(site, Alerts.of(site).log)
+    AlertEngine(site, Alerts.of(site).log)
     return site
 
 

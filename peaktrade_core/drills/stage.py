@@ -39,7 +39,7 @@ class Stage:
         self.session_id = f"{mode_of(drill.scenario)}_{from_seconds(self.began):%Y%m%d_%H%M%S}_drill"
         self.drill = book.save(msgspec.structs.replace(drill, session_id=self.session_id))
         self.injector = Injector(drill.scenario, venue, self.began, self._keep)
-        self._engine = AlertEngine.of(site, Alerts.of(site).log)
+        self._engine = AlertEngine(site, Alerts.of(site).log)
         self._deliveries: Deliveries | None = None
         if _tells(drill.scenario) or not drill.script:
             log = site.home / "logs" / "alerts.log"

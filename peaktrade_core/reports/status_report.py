@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from peaktrade_core.alerts.columns import ALERTS
-from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.desk import ALERTS, Alerts
 from peaktrade_core.base.clock import local
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.desk.readiness import health_checks

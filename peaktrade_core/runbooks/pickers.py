@@ -28,7 +28,7 @@ class Choice(NamedTuple):
 
 
 PICKERS = {
-    "alert_id": "alerts.alert_handling:alert_choices",
+    "alert_id": "alerts.questions:alert_choices",
     "candles": "runbooks.pickers:candles",
     "incident_id": "incidents.report:incident_choices",
     "other": "runbooks.pickers:sessions",

@@ -28,7 +28,7 @@ REPORTS = {
     "weekly_report": "reports.period:WeeklyReport",
 }
 RUNBOOKS = {
-    "alert_handling": "alerts.alert_handling:AlertHandlingRunbook",
+    "alert_handling": "alerts.questions:AlertHandlingRunbook",
     "health_check": "desk.health_check:HealthRunbook",
     "drill": "drills.runbook:DrillRunbook",
     "incident_data_gap": "incidents.runbook:IncidentRunbook",

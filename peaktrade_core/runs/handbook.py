@@ -194,6 +194,11 @@ def error_help(error: str) -> ErrorHelp:
     return _errors().get(error.partition(":")[0].strip()) or handbook().error[OTHER]
 
 
+def runbook_of(error: str | None) -> str:
+    """Return the notebook that treats an error ``Type: message``."""
+    return handbook().chapter[error_help(error or "").chapter].notebook
+
+
 def next_step(error: str, language: str = "en") -> str:
     """Return the next step after ``error`` (``Type: message``) in ``en`` or ``de``."""
     found = error_help(error)

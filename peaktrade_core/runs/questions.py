@@ -16,7 +16,7 @@ from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, answers, known, question
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.detail import Look
-from peaktrade_core.runs.handbook import next_step
+from peaktrade_core.runs.handbook import next_step, runbook_of
 from peaktrade_core.runs.run import ACTIVE, DIED, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.market import timeframe_seconds
@@ -123,7 +123,7 @@ def post_session_checks(look: Look) -> list[Check]:
 def status(look: Look) -> Found:
     """Look at its status."""
     steps = {
-        "failed": "Read the error below, open the runbook it names, and write an incident note.",
+        "failed": f"Read the error below, open the runbook {runbook_of(look.record.error)}, and write an incident note.",
         "aborted": "Document who stopped it and why; where no one did, look at the machine's log.",
         "started": "The session still runs: check again when it has look.",
     }

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from filelock import FileLock, Timeout
 
-from peaktrade_core.base.clock import as_utc
+from peaktrade_core.base.clock import Clock, as_utc
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.log import append_record, whole_lines
+from peaktrade_core.base.wall_clock import SystemClock
 from peaktrade_core.schedule.jobs import AnyEntry, History
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ MOST_TIMES = 20_000  # of a schedule that are looked at
 
 
 class RunLog:
-    """The run log in ``reports/schedule``."""
+    """The run log in ``reports/schedule``; ``clock`` tells which of its entries lie ahead."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+        self.folder, self._clock = folder, clock or SystemClock()
         self._kept: tuple[list[tuple[Path, int, int]], History] | None = None
 
     def append(self, entry: AnyEntry) -> None:
@@ -51,11 +52,12 @@ class RunLog:
         Raises:
             EnvironmentFault: a file cannot be read.
         """
-        files, this_month = self.files(), f"runs-{datetime.now(UTC):%Y-%m}.jsonl"
-        ahead = [path for path in files if path.name > this_month]  # of a clock that was set right since
-        now = [_version(path) for path in files[: len(files) - len(ahead)][-FILES:] + ahead]
-        if self._kept is None or self._kept[0] != now:
-            self._kept = now, History(entry for path, _, _ in now for entry in _entries(path))
+        now = self._clock.now()
+        this_month = f"runs-{as_utc(now):%Y-%m}.jsonl"
+        past = [path for path in self.files() if path.name <= this_month]
+        versions = [_version(path) for path in (*past[-FILES:], *self.files()[len(past) :])]
+        if self._kept is None or self._kept[0] != versions:
+            self._kept = versions, History((entry for path, _, _ in versions for entry in _entries(path)), now)
         return self._kept[1]
 
     def files(self) -> list[Path]:
@@ -120,7 +122,30 @@ def _entries(path: Path) -> Iterator[AnyEntry]:
             continue
 
 
-def trigger(cron: str, zone: tzinfo) -> CronTrigger:
+class Cron(NamedTuple):
+    """When a job is due, told by the clock on the wall.
+
+    Attributes:
+        wall: yields the times on the wall, as if they were UTC; wake: what the scheduler is woken by, in the zone.
+        zone: where the wall is; hourly: whether it is due in every hour, so also in one that comes twice.
+    """
+
+    wall: CronTrigger
+    wake: CronTrigger
+    zone: tzinfo
+    hourly: bool
+
+    def moments(self, wall: datetime) -> set[datetime]:
+        """Return the moments of a time on the wall, aware UTC.
+
+        A time that comes twice counts the first time, for an hourly job both times. One that is left out is told by the
+        clock as it went before, so that it lies behind the change.
+        """
+        first, second = (as_utc(wall.replace(tzinfo=self.zone, fold=fold)) for fold in (0, 1))
+        return {first, second} if self.hourly and first < second else {first}
+
+
+def trigger(cron: str, zone: tzinfo) -> Cron:
     """Return a schedule.
 
     Raises:
@@ -135,25 +160,40 @@ def trigger(cron: str, zone: tzinfo) -> CronTrigger:
     if re.search(r"\d", fields[4]):
         raise ConfigError(f"cron = {cron!r} numbers the days of the week; write their names: mon, tue-thu, sat,sun")
     try:
-        found = CronTrigger.from_crontab(cron, timezone=zone)
+        wall, wake = (CronTrigger.from_crontab(cron, timezone=one) for one in (UTC, zone))
     except ValueError as error:
         raise ConfigError(f"cron = {cron!r}: {error}; the fields are {FIELDS}") from None
-    if found.get_next_fire_time(None, datetime(2026, 1, 1, tzinfo=zone)) is None:
+    if wall.get_next_fire_time(None, datetime(2026, 1, 1, tzinfo=UTC)) is None:
         raise ConfigError(f"cron = {cron!r} is never due; there is no such day")
-    return found
+    return Cron(wall, wake, zone, fields[1] in ("*", "*/1"))
 
 
-def times_between(schedule: CronTrigger, after: datetime, until: datetime) -> Iterator[datetime]:
-    """Yield the times of a schedule in (after, until], aware UTC and rising; an hour told twice yields twice."""
-    at = as_utc(after)
+def times_between(schedule: Cron, after: datetime, until: datetime) -> Iterator[datetime]:
+    """Yield the times of a schedule in (after, until], aware UTC and rising, each time on the wall once."""
+    last = as_utc(after)
+    at = last.astimezone(schedule.zone).replace(tzinfo=UTC) - timedelta(days=1)
+    waiting: set[datetime] = set()  # of a day on which the clocks change, whose times may come in another order
     for _ in range(MOST_TIMES):
-        found = schedule.get_next_fire_time(None, at + timedelta(microseconds=1))
-        if found is None or as_utc(found) > until:
-            return
-        at = as_utc(found)
-        yield at
+        found = schedule.wall.get_next_fire_time(None, at + timedelta(microseconds=1))
+        if found is None or found.date() != at.date() or not _changes(found, schedule.zone):
+            for moment in sorted(waiting):
+                if last < moment <= until:
+                    last = moment
+                    yield moment
+            waiting = set()
+        if found is None or min(schedule.moments(found)) > until:
+            break
+        at = found
+        waiting |= schedule.moments(found)
+    yield from sorted(moment for moment in waiting if last < moment <= until)
 
 
-def next_time(schedule: CronTrigger, now: datetime) -> datetime:
+def _changes(wall: datetime, zone: tzinfo) -> bool:
+    """Return whether the clocks of a zone change on the day of a time on the wall, or the night after."""
+    begin = wall.replace(hour=0, minute=0, tzinfo=zone)
+    return begin.utcoffset() != (begin + timedelta(days=1, hours=3)).utcoffset()
+
+
+def next_time(schedule: Cron, now: datetime) -> datetime:
     """Return when a schedule is due next, aware UTC."""
     return next(times_between(schedule, now, now + timedelta(days=366 * 9)))

@@ -6,7 +6,7 @@ The run log is the truth: a start without an end is a run that still goes on, or
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -16,6 +16,8 @@ from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.typed import Checked
 from peaktrade_core.schedule.periods import DAY, WEEK, span_of
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+SKEW = timedelta(minutes=1)  # what lies further ahead was written by a clock that was wrong
 TIME = "time"  # what one run of a job stands for, if not a day or a week
 MOMENT = "T"  # in the label of a moment, and of no day or week
 COMPLETED, FAILED, TIMED_OUT, CRASHED, RUNNING = "completed", "failed", "timed_out", "crashed", "running"
@@ -97,10 +99,15 @@ AnyEntry = Known | Started | Ended
 
 
 class JobRun(msgspec.Struct, frozen=True):
-    """A run of a job: its start, and its end where there is one."""
+    """A run of a job: its start, and its end where there is one.
+
+    Attributes:
+        by_then: it had begun by then, whatever the clock said: no later than what was written after it.
+    """
 
     start: Started
     end: Ended | None
+    by_then: datetime
 
     @property
     def status(self) -> str:
@@ -109,18 +116,30 @@ class JobRun(msgspec.Struct, frozen=True):
 
 
 class History:
-    """What the log tells: the runs of each job in the order of their starts, and since when each is known."""
+    """What the log tells: the runs of each job, oldest first, and since when each is known.
 
-    def __init__(self, entries: Iterable[AnyEntry]) -> None:
+    A clock may have been ahead when entries were written. Those that lie ahead of now are older than all others; one that
+    stands before an entry of an earlier time was written no later than that.
+    """
+
+    def __init__(self, entries: Iterable[AnyEntry], now: datetime) -> None:
+        """Read entries in the order in which they were written; ``now`` is aware UTC."""
         self.known: dict[str, datetime] = {}
-        self._runs: dict[str, dict[str, JobRun]] = {}
-        for entry in entries:
-            runs = self._runs.setdefault(entry.job, {})
-            self.known.setdefault(entry.job, entry.at)
-            if isinstance(entry, Started):
-                runs[entry.run_id] = JobRun(entry, None)
-            elif isinstance(entry, Ended) and entry.run_id in runs:
-                runs[entry.run_id] = JobRun(runs[entry.run_id].start, entry)
+        ends: dict[str, Ended] = {}
+        written = list(entries)
+        self._runs: dict[str, list[JobRun]] = {entry.job: [] for entry in written}
+        latest = now
+        for entry in reversed(written):
+            latest = min(latest, entry.at)
+            if entry.at <= now + SKEW:
+                self.known[entry.job] = min(self.known.get(entry.job, entry.at), entry.at)
+            if isinstance(entry, Ended):
+                ends[entry.run_id] = entry
+            elif isinstance(entry, Started):
+                self._runs[entry.job].append(JobRun(entry, ends.get(entry.run_id), latest))
+        for runs in self._runs.values():
+            runs.reverse()
+            runs.sort(key=lambda run: run.start.at > now + SKEW, reverse=True)
 
     @property
     def jobs(self) -> list[str]:
@@ -143,28 +162,34 @@ class History:
 
     def runs(self, job: str) -> list[JobRun]:
         """Return the runs of a job, oldest first."""
-        return list(self._runs.get(job, {}).values())
+        return list(self._runs.get(job, ()))
 
     def open(self, job: str) -> list[JobRun]:
         """Return the runs of a job that have no end."""
         return [run for run in self.runs(job) if run.end is None]
 
-    def attempts(self, job: str, label: str) -> list[JobRun]:
-        """Return the attempts at one period."""
-        return [run for run in self.runs(job) if run.start.period == label]
+    def attempts(self, job: str, label: str, since: datetime = LONG_AGO) -> list[JobRun]:
+        """Return the attempts at one period, without those before its time, made by a clock that was ahead.
 
-    def settled(self, name: str, job: Job, label: str) -> bool:
+        Args:
+            job: its name; label: of the period; since: from when on a run can stand for it, aware UTC.
+        """
+        return [run for run in self.runs(job) if run.start.period == label and run.by_then >= since]
+
+    def settled(self, name: str, job: Job, label: str, since: datetime) -> bool:
         """Return whether nothing is left to do for a period: it was done, or has failed for good."""
-        attempts = self.attempts(name, label)
+        attempts = self.attempts(name, label, since)
         if any(run.status == COMPLETED for run in attempts):
             return True
         ended = [run.end for run in attempts if run.end]
         return bool(ended) and (not ended[-1].transient or len(ended) > job.retries)
 
-    def retry_at(self, name: str, job: Job, label: str) -> datetime | None:
-        """Return when a failed period may be tried again, None when it was not tried yet."""
-        ended = [run.end for run in self.attempts(name, label) if run.end]
-        return ended[-1].at + timedelta(seconds=job.retry_after_s) if ended else None
+    def retry_at(self, name: str, job: Job, label: str, since: datetime, now: datetime) -> datetime:
+        """Return when a period may be tried again: ``now`` when it was not tried yet, or ended ahead of now."""
+        ended = [run.end.at for run in self.attempts(name, label, since) if run.end]
+        if not ended or ended[-1] > now:
+            return now
+        return ended[-1] + timedelta(seconds=job.retry_after_s)
 
 
 def label_of(kind: str, due_at: datetime) -> str:
@@ -174,26 +199,25 @@ def label_of(kind: str, due_at: datetime) -> str:
     return as_utc(due_at).isoformat(timespec="minutes")
 
 
-def due_periods(
-    name: str, job: Job, kind: str, times: Iterable[datetime], history: History, now: datetime
-) -> list[Period]:
-    """Return what a job has to do now, oldest first.
+def counts_from(kind: str, due_at: datetime, next_at: datetime) -> datetime:
+    """Return from when on a run can stand for what is due at a moment, aware UTC.
+
+    A day's or week's from its end on. A moment's from half-way before it on: less tells a clock that was set back a little
+    after the run, for which it is not done again, from one that was ahead when it ran.
+    """
+    return (span_of(kind, due_at).since if kind in (DAY, WEEK) else due_at - (next_at - due_at) / 2) - SKEW
+
+
+def due_periods(job: Job, kind: str, times: Iterable[datetime]) -> list[Period]:
+    """Return the periods for which a job was asked, oldest first: all of them, or the latest where none is made up.
 
     Args:
-        name: its name in the log; job: its settings; kind: what one run stands for.
-        times: when its schedule asked for it since it is known, aware UTC, rising, none after ``now``.
-        history: the run log.
-        now: aware UTC.
+        job: its settings; kind: what one run stands for.
+        times: when its schedule asked for it since it is known, aware UTC, rising, none ahead of now.
     """
     wanted: dict[str, Period] = {}
     for at in times:
         label = label_of(kind, at)
         wanted.setdefault(label, Period(label, at))
     periods = list(wanted.values())
-    if not job.catch_up_days:
-        periods = periods[-1:]
-    return [
-        period
-        for period in periods
-        if not history.settled(name, job, period.label) and (history.retry_at(name, job, period.label) or now) <= now
-    ]
+    return periods if job.catch_up_days else periods[-1:]

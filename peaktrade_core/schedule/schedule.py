@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from itertools import islice
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from peaktrade_core.base.clock import Clock, iso
+from peaktrade_core.base.clock import Clock, as_utc, iso
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, ExchangeError, UnknownNameError
 from peaktrade_core.base.files import read_toml
 from peaktrade_core.base.log import append_line
@@ -126,7 +126,7 @@ class Schedule:
         read = read_jobs(path, kinds)
         self.jobs, self.kinds = read.jobs, kinds
         self.zone = ZoneInfo(read.time_zone)
-        self.log = RunLog(home / "reports" / "schedule")
+        self.log = RunLog(home / "reports" / "schedule", clock)
         self._operations = home / "logs" / "operations.log"
         self._clock = clock
 
@@ -170,7 +170,30 @@ class Schedule:
             return []
         since = max(known, now - (timedelta(days=job.catch_up_days) if job.catch_up_days else LOOK_BACK))
         times = times_between(trigger(job.cron, self.zone), since, now)
-        return jb.due_periods(name, job, self.kinds[name].period, times, history, now)
+        periods = jb.due_periods(job, self.kinds[name].period, times)
+        return [one for one in periods if (at := self._due_at(name, one, history, now)) is not None and at <= now]
+
+    def retry_at(self, name: str, periods: Iterable[jb.Period]) -> datetime | None:
+        """Return when the first of some periods that failed is to be tried again, None when none is."""
+        history, now = self.log.history(), self._clock.now()
+        waiting = (
+            self._due_at(name, period, history, now) for period in periods if history.attempts(name, period.label)
+        )
+        return min((at for at in waiting if at), default=None)
+
+    def _due_at(self, name: str, period: jb.Period, history: jb.History, now: datetime) -> datetime | None:
+        """Return when a period is to be worked off, None when nothing is left to do for it."""
+        job, since = self.job(name), self._counts_from(name, period)
+        if history.settled(name, job, period.label, since):
+            return None
+        return history.retry_at(name, job, period.label, since, now)
+
+    def _counts_from(self, name: str, period: jb.Period) -> datetime:
+        """Return from when on a run can stand for a period."""
+        due_at = as_utc(period.due_at)
+        return jb.counts_from(
+            self.kinds[name].period, due_at, next_time(trigger(self.job(name).cron, self.zone), due_at)
+        )
 
     def coming(self, limit: int) -> list[tuple[str, datetime]]:
         """Return which enabled jobs are due next and when, earliest first."""
@@ -250,7 +273,7 @@ class Schedule:
                 return None
             self.bury(name, jb.CRASHED, CRASHED)
             history = self.log.history()
-            if not again and history.settled(name, job, period.label):
+            if not again and history.settled(name, job, period.label, self._counts_from(name, period)):
                 return None
             start = self._begin(name, period, len(history.attempts(name, period.label)) + 1, by)
             began = time.monotonic()

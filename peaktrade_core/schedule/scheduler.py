@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
 
 from peaktrade_core.base.processes import spawn
@@ -79,7 +78,7 @@ class Scheduler:
         for name, job in self._schedule.jobs.items():
             if job.enabled:
                 work = partial(self.work_off, name)
-                clock.add_job(work, trigger(job.cron, self._schedule.zone), id=name, **forgiving)
+                clock.add_job(work, trigger(job.cron, self._schedule.zone).wake, id=name, **forgiving)
                 clock.add_job(work, "interval", seconds=LOOK_S, id=f"{name} look", **forgiving)
         clock.start()
         try:
@@ -96,16 +95,10 @@ class Scheduler:
             for period in periods:
                 if self._stop.is_set() or not self._supervise(name, job, period):
                     return
-            retry_at = self._retry_at(name, job, periods)
+            retry_at = self._schedule.retry_at(name, periods)
             if retry_at is None:
                 return
             self._stop.wait(max(0.0, (retry_at - self._schedule.now()).total_seconds()))
-
-    def _retry_at(self, name: str, job: jb.Job, periods: list[jb.Period]) -> datetime | None:
-        """Return when the first of these periods is to be tried again, None when none is."""
-        history = self._schedule.log.history()
-        waiting = [history.retry_at(name, job, p.label) for p in periods if not history.settled(name, job, p.label)]
-        return min((at for at in waiting if at), default=None)
 
     def _supervise(self, name: str, job: jb.Job, period: jb.Period) -> bool:
         """Have one period worked off; False when somebody else is at this job, or when we are to stop."""

@@ -41,7 +41,7 @@ OTHERS_OFF = "".join(
 def evaluate(home: Path) -> AlertRow:
     """Ask the rules once, as a watcher does that has just begun, and return the alert about the drawdown."""
     workspace = Workspace(home)
-    AlertEngine.of(workspace, Alerts.of(workspace).log).evaluate()
+    AlertEngine(workspace, Alerts.of(workspace).log).evaluate()
     return next(row for row in Alerts.of(workspace).rows("raised") if row.rule_id == "deep")
 
 

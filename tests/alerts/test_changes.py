@@ -16,8 +16,8 @@ from peaktrade_core.alerts.changes import Holds, judge, tell
 from peaktrade_core.alerts.channels import forms
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import short_id
-from peaktrade_core.alerts.facts import Finding
 from peaktrade_core.alerts.log import AlertLog, note_in_runs
+from peaktrade_core.alerts.rules.facts import Finding
 from peaktrade_core.alerts.settings import read_settings
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, UnknownNameError

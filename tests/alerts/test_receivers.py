@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.alerts.alerts import AlertBook, AlertRow, Notification, Raised
+from peaktrade_core.alerts.alerts import AlertRow, Notification, Raised
+from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.changes import tell
 from peaktrade_core.alerts.channels import DeliveryFailedError, Sender, forms, open_channel, plainest
 from peaktrade_core.alerts.delivery import Dispatcher, Result

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from peaktrade_core.alerts.facts import AccountFacts, Facts, Finding, RunFacts, RunMeter
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.log import short_hash
+from peaktrade_core.alerts.rules.facts import AccountFacts, Facts, Finding, RunFacts, RunMeter
+from peaktrade_core.alerts.rules.kinds import FailedInRow, FailedSession, ReportOverdue
 from peaktrade_core.alerts.settings import read_settings
+from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.scope import TradingState
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.trading import events as ev
+from peaktrade_core.workspace.workspace import Workspace
 from tests.alerts.conftest import T0, at, bar
 
 HEAD = {"channels": {"log": {"kind": "log"}}}
@@ -344,3 +351,74 @@ def test_an_address_with_a_secret_is_refused_and_not_repeated(url: str) -> None:
 def test_ids_are_short_and_follow_from_what_they_name() -> None:
     assert short_hash("a", "b") == short_hash("a", "b") != short_hash("ab", "")
     assert msgspec.json.encode(short_hash("a")).strip(b'"').isalnum()
+
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def ended(n: int, hours_ago: float, status: str) -> RunFacts:
+    at = NOW - timedelta(hours=hours_ago)
+    run = f"shadow_20260601_000000_{n:06x}"
+    return RunFacts(run, NOW, mode="shadow", state=status, started_at=at, ended_at=at, error="E: x", scope="shadow.a.B")
+
+
+def test_a_session_whose_clock_was_ahead_is_not_the_latest(
+    workspace: Workspace, run_shadow: Callable[..., Any]
+) -> None:
+    """It ended well in 2040: the two that failed today failed in a row, and it is no news itself."""
+    workspace.clock = FixedClock(NOW - timedelta(hours=10), timedelta(0))
+    record = run_shadow(steps=30)
+    workspace = Workspace(workspace.home)
+    workspace.clock = FixedClock(NOW, timedelta(0))
+    for n, (status, when) in enumerate(
+        [
+            ("completed", NOW.replace(year=2040)),
+            ("failed", NOW - timedelta(hours=2)),
+            ("failed", NOW - timedelta(hours=1)),
+        ]
+    ):
+        changed = msgspec.structs.replace(
+            record,
+            session_id=f"shadow_20260601_000000_{n:06x}",
+            status=status,
+            started_at=when,
+            finished_at=when,
+            error="E: x",
+        )
+        Registry.of(workspace).write(changed)
+    found = Alerts.of(workspace).ask(FailedInRow)
+    assert [finding.message.split(" sessions")[0] for _, finding in found] == ["2"]
+
+
+def test_an_end_a_report_and_a_resume_ahead_of_now_hold_nothing_up(workspace: Workspace) -> None:
+    rule = FailedSession(id="r")
+    assert list(rule.look(ended(1, 1.0, "failed")))
+    assert not list(rule.look(ended(1, -100.0, "failed")))
+    row = FailedInRow(id="r")
+    runs = (ended(2, 1.0, "failed"), ended(1, 2.0, "failed"))
+    for since, count in ((None, 1), (NOW.replace(year=2040), 1), (NOW - timedelta(hours=1.5), 0)):
+        states = (
+            ()
+            if since is None
+            else (TradingState(scope="shadow.a.B", state="ACTIVE", since=since, by="kim", reason="x"),)
+        )
+        assert len(list(row.find(Facts(now=NOW, ended=runs, scopes=states)))) == count
+    folder = workspace.reports / "daily"
+    folder.mkdir(parents=True)
+    for name, when in (("2040-01-01.html", NOW.replace(year=2040)), ("2026-05-30.html", NOW - timedelta(hours=40))):
+        (folder / name).write_text("")
+        os.utime(folder / name, (when.timestamp(), when.timestamp()))
+    workspace.clock = FixedClock(NOW, timedelta(0))
+    (finding,) = [f for _, f in Alerts.of(workspace).ask(ReportOverdue)]
+    assert "40 h old" in finding.message or "1.67 d old" in finding.message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+@pytest.mark.parametrize("columns", ["80", "140"])
+def test_the_shipped_rules_are_shown_on_any_terminal(
+    peaktrade: Callable[..., Any], encoding: str, columns: str
+) -> None:
+    shown = peaktrade("alerts", "rules", env={"PYTHONIOENCODING": encoding, "COLUMNS": columns})
+    assert shown.code == 0, shown.stderr
+    assert "failed-in-row" in shown.stdout
+    assert "Traceback" not in shown.stderr

@@ -220,7 +220,7 @@ def test_a_step_that_fails_is_said_and_holds_up_no_other(workspace: Workspace) -
     def broken() -> None:
         raise RuntimeError("boom")
 
-    engine = AlertEngine.of(workspace, Alerts.of(workspace).log)
+    engine = AlertEngine(workspace, Alerts.of(workspace).log)
     folder, operations = workspace.reports / "live", workspace.home / "logs" / "operations.log"
     deliveries = Deliveries(engine, workspace.home / "logs" / "a.log", workspace.clock)
     steps: dict[str, Any] = {"first": broken, "second": lambda: done.append("second")}
@@ -317,7 +317,7 @@ def test_rules_on_history_fire_miss_and_take_time(
 
 
 def test_a_silence_between_two_events_would_have_been_noticed() -> None:
-    from peaktrade_core.alerts.history import replay
+    from peaktrade_core.alerts.rules.history import replay
     from peaktrade_core.alerts.settings import read_settings
 
     table = {"id": "quiet", "kind": "no_events", "max_silence_s": 600.0, "clear_for_s": 0.0}

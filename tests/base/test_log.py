@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
-from peaktrade_core.alerts.alerts import AlertBook, Raised, Silenced
+from peaktrade_core.alerts.alerts import Raised, Silenced
+from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.log import AlertLog, note_in_runs
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.clock import FixedClock

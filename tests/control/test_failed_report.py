@@ -21,9 +21,7 @@ RULE = "failed-job"
 
 def found(home: Path) -> list[str]:
     """Return what the rule about jobs and reports finds."""
-    return [
-        one.message for one in AlertEngine.of(Workspace(home), Alerts.of(Workspace(home)).log).look().findings[RULE]
-    ]
+    return [one.message for one in AlertEngine(Workspace(home), Alerts.of(Workspace(home)).log).look().findings[RULE]]
 
 
 def test_a_failed_daily_report_is_told_and_forgotten_once_it_is_made(home: Path, peaktrade) -> None:

@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import pytest
 
-from peaktrade_core.alerts.questions import bad_lines, log_checks
 from peaktrade_core.base.errors import ConfigError, StepOpenError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 from peaktrade_core.dashboard.watching.pre_session_check import dashboard_checks
@@ -20,6 +19,7 @@ from peaktrade_core.desk.session_run import SessionRunbook
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.form import AnswerForm
+from peaktrade_core.runs.logs import bad_lines, log_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace

@@ -170,5 +170,5 @@ def test_a_drill_tells_nobody_outside(workspace: Workspace, home: Path) -> None:
     )
     done = drilled(workspace, QUICK)
     site = open_site(workspace.home / done.workspace)
-    assert set(AlertEngine.of(site, Alerts.of(site).log).settings.channels) == {"log"}
+    assert set(AlertEngine(site, Alerts.of(site).log).settings.channels) == {"log"}
     assert {channel for row in Alerts.of(site).rows() for channel in row.deliveries} <= {"log"}

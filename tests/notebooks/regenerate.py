@@ -110,7 +110,7 @@ def raise_alerts(home: Path) -> None:
     """Let the alert rules find something: a rule so strict that the orders denied in a prepared session break it."""
     (home / "config" / "alerts.toml").write_text(ALERTS)
     with environment({FIXED_CLOCK: BEFORE, HOME: str(home)}):
-        AlertEngine.of(Workspace(home), Alerts.of(Workspace(home)).log).evaluate()
+        AlertEngine(Workspace(home), Alerts.of(Workspace(home)).log).evaluate()
 
 
 ALERTS = """

@@ -11,8 +11,8 @@ import click
 import pytest
 
 from peaktrade_core.alerts.engine import alert_settings
-from peaktrade_core.alerts.rule import of_error
-from peaktrade_core.alerts.rules import AnyRule
+from peaktrade_core.alerts.rules.kinds import AnyRule
+from peaktrade_core.alerts.rules.rule import of_error
 from peaktrade_core.base.errors import ExchangeError
 from peaktrade_core.cli import cli
 from peaktrade_core.runbooks.evidence import AUTHORITIES

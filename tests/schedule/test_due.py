@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from jobs_of_a_test import kinds
@@ -11,7 +12,7 @@ from jobs_of_a_test import kinds
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.schedule import jobs as jb
-from peaktrade_core.schedule.job_log import RunLog
+from peaktrade_core.schedule.job_log import RunLog, times_between, trigger
 from peaktrade_core.schedule.periods import DAY, WEEK
 from peaktrade_core.schedule.schedule import JOBS_FILE, Schedule
 
@@ -65,6 +66,100 @@ def test_each_day_once_when_the_clocks_change(home: Path, night: str) -> None:
     schedule(home, begin.isoformat()[:16], "30 2 * * *").meet()
     plan = schedule(home, (begin + timedelta(days=2)).isoformat()[:16], "30 2 * * *")
     assert labels(plan.due("quick")) == [night, (begin + timedelta(days=1)).date().isoformat()]
+
+
+@pytest.mark.parametrize("job", ["quick", "often"])
+@pytest.mark.parametrize(
+    ("zone", "cron", "since", "until", "local"),
+    [
+        ("Europe/Berlin", "30 2 * * *", "2026-10-24T12:00", "2026-10-25T12:00", ["02:30 +0200"]),
+        ("Europe/Berlin", "30 2 * * *", "2026-03-28T12:00", "2026-03-29T12:00", ["03:30 +0200"]),
+        ("Europe/Berlin", "30 2,3 * * *", "2026-03-28T12:00", "2026-03-29T12:00", ["03:30 +0200"]),
+        ("America/New_York", "30 1 * * *", "2026-10-31T12:00", "2026-11-01T12:00", ["01:30 -0400"]),
+        ("America/Havana", "30 0 * * *", "2026-03-07T12:00", "2026-03-08T12:00", ["01:30 -0400"]),
+        ("Australia/Lord_Howe", "45 1 * * *", "2026-04-04T10:00", "2026-04-05T10:00", ["01:45 +1100"]),
+        ("Europe/Berlin", "30 2 25 10 *", "2026-10-24T12:00", "2027-10-24T12:00", ["02:30 +0200"]),
+    ],
+)
+def test_a_time_on_the_wall_is_due_once_in_the_nights_when_the_clocks_change(
+    home: Path, job: str, zone: str, cron: str, since: str, until: str, local: list[str]
+) -> None:
+    cron_ = trigger(cron, ZoneInfo(zone))
+    found = list(times_between(cron_, at(since), at(until)))
+    assert [moment.astimezone(cron_.zone).strftime("%H:%M %z") for moment in found] == local
+    schedule(home, since, cron, job=job)
+    (home / JOBS_FILE).write_text(NIGHT.format(job=job, cron=cron, days=0).replace("Europe/Berlin", zone))
+    Schedule(home, home / JOBS_FILE, kinds(home), FixedClock(at(since), timedelta(0))).meet()
+    done = 0
+    for minutes in range(0, 24 * 60 + 1, 10):  # the scheduler looks again and again through the night
+        now = FixedClock(at(since) + timedelta(minutes=minutes), timedelta(0))
+        plan = Schedule(home, home / JOBS_FILE, kinds(home), now)
+        done += sum(plan.work(job, period, "schedule") is not None for period in plan.due(job))
+    assert done == len(local) * (at(until) - at(since) < timedelta(days=2)) + (local == []) or "25 10" in cron
+
+
+def test_times_rise_and_none_is_left_out_through_a_year_of_changes() -> None:
+    for zone in ("Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "UTC"):
+        cron = trigger("*/30 * * * *", ZoneInfo(zone))
+        found = list(times_between(cron, at("2026-01-01T00:00"), at("2027-01-01T00:00")))
+        assert found == [at("2026-01-01T00:00") + timedelta(minutes=30 * n) for n in range(1, 365 * 48 + 1)]
+
+
+def went_wrong(home: Path, *moments: str, job: str, cron: str) -> list[int]:
+    """Let a scheduler look at these moments of its clock, one after another, and return how much it did at each."""
+    done = []
+    for moment in moments:
+        plan = schedule(home, moment, cron, days=0, job=job)
+        plan.meet()
+        done.append(sum(plan.work(job, period, "schedule") is not None for period in plan.due(job)))
+    return done
+
+
+def test_a_clock_that_was_years_ahead_starves_no_job(home: Path) -> None:
+    looks = ("2040-01-01T12:00", "2040-01-02T12:00", "2026-01-05T12:00", "2026-01-06T12:00", "2026-01-06T12:01")
+    assert went_wrong(home, *looks, job="often", cron="0 6 * * *") == [0, 1, 0, 1, 0]
+    looks = tuple(f"2026-{month:02d}-{day:02d}T12:00" for month in (2, 3, 4) for day in (1, 2, 2))
+    assert went_wrong(home, *looks, job="often", cron="0 6 * * *") == [1, 1, 0] * 3, "once a day, whatever is in 2040"
+    (state,) = schedule(home, "2026-04-02T13:00", "0 6 * * *", days=0, job="often").states()
+    assert state.last_at == at("2026-04-02T12:00"), "the run of 2040 is not the latest"
+    assert not state.overdue
+
+
+def test_a_day_that_was_reported_before_it_was_over_is_reported_again(home: Path) -> None:
+    looks = ("2026-01-03T07:00", "2026-01-08T07:00", "2026-01-05T07:00", "2026-01-06T07:00", "2026-01-08T07:00")
+    assert went_wrong(home, *looks, job="quick", cron="0 6 * * *") == [0, 1, 1, 1, 1]
+    assert (home / "did.txt").read_text().split() == ["2026-01-07", "2026-01-04", "2026-01-05", "2026-01-07"]
+
+
+@pytest.mark.parametrize(
+    ("cron", "looks", "done"),
+    [  # set back by an hour after the run: a daily one is not done again, one every ten minutes goes on
+        ("0 6 * * *", ("2026-01-05T12:00", "2026-01-06T06:01", "2026-01-06T05:10", "2026-01-06T06:10"), [0, 1, 0, 0]),
+        (
+            "*/10 * * * *",
+            (
+                "2026-01-05T12:00",
+                "2026-01-05T12:10",
+                "2026-01-05T12:20",
+                "2026-01-05T11:20",
+                "2026-01-05T11:30",
+                "2026-01-05T12:10",
+            ),
+            [0, 1, 1, 0, 1, 1],
+        ),
+    ],
+)
+def test_a_clock_that_is_set_back_neither_doubles_nor_starves(
+    home: Path, cron: str, looks: tuple[str, ...], done: list[int]
+) -> None:
+    assert went_wrong(home, *looks, job="often", cron=cron) == done
+
+
+def test_a_failure_ahead_of_time_is_tried_again_now(home: Path) -> None:
+    schedule(home, "2026-01-05T12:00", job="full").meet()
+    ahead = schedule(home, "2026-01-08T12:00", job="full", days=1)
+    ahead.work("full", ahead.due("full")[-1], "schedule")
+    assert labels(schedule(home, "2026-01-06T12:00", job="full").due("full")) == ["2026-01-05"]
 
 
 def test_the_local_time_holds_before_and_after_the_change(home: Path) -> None:

@@ -113,7 +113,7 @@ def messages(home: Path, now: datetime = NOW) -> list[str]:
     workspace = Workspace(home)
     workspace.clock = FixedClock(now, timedelta(0))
     (home / "config" / "alerts.toml").write_bytes((REPO / "config" / "alerts.toml").read_bytes())
-    return [one.message for one in AlertEngine.of(workspace, Alerts.of(workspace).log).look().findings[RULE]]
+    return [one.message for one in AlertEngine(workspace, Alerts.of(workspace).log).look().findings[RULE]]
 
 
 def worked(home: Path, job: str, *days: str, now: datetime = NOW) -> None:

@@ -181,3 +181,17 @@ def test_a_full_disk_leaves_the_folder_alone(
 def test_settings_out_of_range_are_refused(given: dict[str, object]) -> None:
     with pytest.raises((ConfigError, msgspec.ValidationError)):
         rt.Retention(**given)  # type: ignore[arg-type]
+
+
+def test_a_linked_folder_or_file_is_not_ours_to_remove(workspace: Workspace, aged: Callable[..., str]) -> None:
+    incidents = workspace.reports / "incidents"
+    incidents.mkdir(parents=True)
+    case = incidents / "INC-20260101-1.json"
+    case.write_text("{}")
+    os.utime(case, (0, 0))
+    (workspace.reports / "daily").symlink_to(incidents)
+    (workspace.reports / "weekly").mkdir()
+    (workspace.reports / "weekly" / "2026-W01.html").symlink_to(case)
+    assert {item.action for item in rt.survey(workspace, DELETE)} == {"keep"}
+    rt.sweep(workspace, DELETE, "test")
+    assert case.exists()

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import CRITICAL
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.facts import Finding
-from peaktrade_core.alerts.rules import AnyRule, Drawdown, FailedInRow, FailedSession
+from peaktrade_core.alerts.rules.facts import Finding
+from peaktrade_core.alerts.rules.kinds import AnyRule, Drawdown, FailedInRow, FailedSession
 from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.question import WARN, Found, check, question
 from peaktrade_core.dashboard.watching.live_track_watch import tile_table

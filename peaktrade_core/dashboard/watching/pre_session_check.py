@@ -15,7 +15,6 @@ from urllib.request import ProxyHandler, build_opener
 
 import msgspec
 
-from peaktrade_core.alerts.questions import bad_lines_table, log_checks
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import WARN, Check, Found, answers, question
 from peaktrade_core.control.tables import workspace_state
@@ -25,6 +24,7 @@ from peaktrade_core.desk.session_run import ask_to_start
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.notebook_tables import sessions_table
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
+from peaktrade_core.runs.logs import bad_lines_table, log_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace

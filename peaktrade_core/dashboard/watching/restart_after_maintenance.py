@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from peaktrade_core.alerts.questions import log_checks, watcher
+from peaktrade_core.alerts.questions import watcher
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, answers, question
 from peaktrade_core.dashboard.watching.pre_session_check import BeforeStart, dashboard_checks
 from peaktrade_core.desk.installation import FILE, accept
@@ -15,6 +15,7 @@ from peaktrade_core.desk.smoke import smoke
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.runbook import Prompt
+from peaktrade_core.runs.logs import log_checks
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import Table

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.alerts.alert_handling import AlertHandlingRunbook
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
+from peaktrade_core.alerts.questions import AlertHandlingRunbook
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -25,7 +25,7 @@ def alerted(
     (home / "config" / "alerts.toml").write_text(ALERTS)
     configure("max_order_notional = 1000.0", "max_order_notional = 100.0")
     record = run_shadow(steps=300)
-    AlertEngine.of(workspace, Alerts.of(workspace).log).evaluate()
+    AlertEngine(workspace, Alerts.of(workspace).log).evaluate()
     return record
 
 

@@ -6,13 +6,16 @@ and never writes; what cannot be read is a fact of its own.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from peaktrade_core.alerts.facts import (
+from peaktrade_core.alerts.alerts import elapsed
+from peaktrade_core.alerts.rules.facts import (
     ALIVE,
     DIED,
     UNKNOWN,
@@ -23,7 +26,7 @@ from peaktrade_core.alerts.facts import (
     RunMeter,
     bar_seconds,
 )
-from peaktrade_core.base.clock import Clock, as_utc
+from peaktrade_core.base.clock import as_utc, from_seconds
 from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError, SessionNotFoundError
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.scope import Scope
@@ -35,6 +38,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.job_log import RunLog
 from peaktrade_core.schedule.jobs import CRASHED, JobRun
 from peaktrade_core.trading.events import Start
+from peaktrade_core.workspace.workspace import Workspace
 
 LOOK_BACK = 500  # runs that are looked at, those with a process first
 _FAILED = "_failed"  # ends the name of a report that could not be made
@@ -62,28 +66,15 @@ class RunTracker:
 
 
 class Gatherer:
-    """Gathers facts of one workspace.
+    """Gathers facts of one workspace."""
 
-    Args (of the constructor):
-        views: the read side; run_folder: opens a run; states: the trading states; account: what the accounts lost.
-        home: whose disk counts; reports: folder of the reports.
-        clock: what "now" means; keep_s: how far back the rules look into a run [s].
-    """
-
-    def __init__(
-        self,
-        views: Views,
-        run_folder: Callable[[str], RunFolder],
-        states: TradingStates,
-        account: Account,
-        home: Path,
-        reports: Path,
-        clock: Clock,
-        keep_s: float,
-    ) -> None:
-        self._views, self._open, self._states, self._account = views, run_folder, states, account
-        self._home, self._reports, self._clock, self._keep_s = home, reports, clock, keep_s
-        self._runs = RunLog(reports / "schedule")
+    def __init__(self, workspace: Workspace, keep_s: float) -> None:
+        """Look back into each run as far as ``keep_s`` [s]."""
+        self._views, self._states = Views.of(workspace), TradingStates.of(workspace)
+        self._account, self._open = Account.of(workspace), partial(RunFolder, workspace.runs)
+        self._home, self._reports, self._clock = workspace.home, workspace.reports, workspace.clock
+        self._keep_s = keep_s
+        self._runs = RunLog(workspace.reports / "schedule", workspace.clock)
         self._trackers: dict[str, RunTracker] = {}
 
     def everything(self, report_kinds: Collection[str] = ()) -> Facts:
@@ -94,15 +85,15 @@ class Gatherer:
         known = {row.run_id for row in rows}
         self._trackers = {run_id: tracker for run_id, tracker in self._trackers.items() if run_id in known}
         ended = [run for run in runs if run.state in ENDED and run.ended_at is not None]
-        ended.sort(key=lambda run: run.ended_at or now, reverse=True)
+        ended.sort(key=lambda run: _believed(run.ended_at, now), reverse=True)
         return Facts(
             now=now,
             runs=tuple(sorted(runs, key=lambda run: run.run_id)),
             ended=tuple(ended),
             disk_free=_free(self._home),
-            reports={kind: _newest(self._reports / kind) for kind in report_kinds},
+            reports={kind: _newest(self._reports / kind, now) for kind in report_kinds},
             failed_reports={
-                kind: failed for kind in report_kinds if (failed := _failed(self._reports / kind)) is not None
+                kind: failed for kind in report_kinds if (failed := _failed(self._reports / kind, now)) is not None
             },
             first_session_at=min((row.started_at for row in rows if row.started_at), default=None),
             scopes=tuple(self._states.everything()),
@@ -197,23 +188,27 @@ def _free(home: Path) -> float | None:
     return usage.free / usage.total if usage.total else None
 
 
-def _newest(folder: Path) -> datetime | None:
+def _believed(at: datetime | None, now: datetime) -> datetime:
+    """Return a time to sort by: one that lies ahead was written by a clock that was wrong, so that it is never the newest."""
+    return at if at is not None and elapsed(at, now) < math.inf else datetime.min.replace(tzinfo=UTC)
+
+
+def _newest(folder: Path, now: datetime) -> datetime | None:
     """Return when the newest finished report of a folder was written, None where there is none."""
-    times = [changed for path, changed in _written(folder) if not path.stem.endswith(_FAILED)]
-    return datetime.fromtimestamp(max(times), UTC) if times else None
+    return max((at for path, at in _written(folder, now) if not path.stem.endswith(_FAILED)), default=None)
 
 
-def _failed(folder: Path) -> str | None:
+def _failed(folder: Path, now: datetime) -> str | None:
     """Return the newest report of a folder if it failed, None where it was written or there is none."""
-    path, _ = max(_written(folder), key=lambda item: item[1], default=(None, 0.0))
+    path, _ = max(_written(folder, now), key=lambda item: item[1], default=(None, now))
     return path.with_suffix(".html").name if path is not None and path.stem.endswith(_FAILED) else None
 
 
-def _written(folder: Path) -> list[tuple[Path, float]]:
-    """Return the reports in a folder with the time of their last change [s since epoch]."""
+def _written(folder: Path, now: datetime) -> list[tuple[Path, datetime]]:
+    """Return the reports in a folder with the time of their last change; what was written ahead of time is the oldest."""
     try:
         return [
-            (path, path.stat().st_mtime)
+            (path, _believed(from_seconds(path.stat().st_mtime), now))
             for path in folder.iterdir()
             if path.is_file() and not path.name.startswith(".")
         ]

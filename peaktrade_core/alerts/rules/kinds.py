@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from peaktrade_core.alerts.alerts import CRITICAL, SEVERITIES, WARNING
-from peaktrade_core.alerts.facts import ALIVE, DIED, UNKNOWN, Facts, Finding, JobFacts, RunFacts, of_jobs
-from peaktrade_core.alerts.rule import (
+from peaktrade_core.alerts.rules.facts import ALIVE, DIED, UNKNOWN, Facts, Finding, JobFacts, RunFacts, of_jobs
+from peaktrade_core.alerts.rules.rule import (
     AtLeast,
     AtMost,
     Group,
@@ -122,11 +122,9 @@ class ErrorSpike(Rule, tag="error_spike", frozen=True, kw_only=True):
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Count the errors in the window."""
-        if run.meter is None:
-            return
-        errors = run.meter.errors(self.window_s, run.clock or run.now)
-        if severity := graded(errors, self.max_errors):
-            yield self.finding(run, severity, f"{errors} errors within {span(self.window_s)} (limit {self.max_errors})")
+        if run.meter is not None:
+            count = run.meter.errors(self.window_s, run.clock or run.now)
+            yield from self.too_many(run, count, self.max_errors, "errors")
 
 
 class DenyBurst(Rule, tag="deny_burst", frozen=True, kw_only=True):
@@ -137,13 +135,9 @@ class DenyBurst(Rule, tag="deny_burst", frozen=True, kw_only=True):
 
     def look(self, run: RunFacts) -> Iterator[Finding]:
         """Count the denials in the window."""
-        if run.meter is None:
-            return
-        denials = run.meter.denials(self.window_s, run.clock or run.now)
-        if severity := graded(denials, self.max_denials):
-            yield self.finding(
-                run, severity, f"{denials} orders denied within {span(self.window_s)} (limit {self.max_denials})"
-            )
+        if run.meter is not None:
+            count = run.meter.denials(self.window_s, run.clock or run.now)
+            yield from self.too_many(run, count, self.max_denials, "orders denied")
 
 
 class RejectsInRow(Rule, tag="rejects_in_row", frozen=True, kw_only=True):
@@ -233,7 +227,7 @@ class FailedInRow(Rule, tag="failed_in_row", frozen=True, kw_only=True):
 
     def find(self, facts: Facts) -> Iterator[Finding]:
         """Look at the newest sessions of each scope, and at who resumed it since."""
-        resumed = {s.scope: s.since for s in facts.scopes if s.state == "ACTIVE" and s.since}
+        resumed = {s.scope: s.since for s in facts.scopes if s.state == "ACTIVE" and before(s.since, facts.now)}
         newest: dict[str, list[RunFacts]] = {}
         for run in facts.ended:
             if self.concerns(run):

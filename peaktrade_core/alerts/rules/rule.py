@@ -14,8 +14,8 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from peaktrade_core.alerts.alerts import CRITICAL, INFO, WARNING, Severity
-from peaktrade_core.alerts.facts import UNKNOWN, Facts, Finding, RunFacts
+from peaktrade_core.alerts.alerts import CRITICAL, INFO, WARNING, Severity, elapsed
+from peaktrade_core.alerts.rules.facts import UNKNOWN, Facts, Finding, RunFacts
 from peaktrade_core.runs.handbook import error_help, handbook
 
 Group = Literal["run", "scope", "strategy", "symbol", "mode", "rule"]
@@ -108,6 +108,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         scopes = (run.scope,) if run.scope else ()
         return Finding(key, severity, message, run.run_id, run.symbol or None, scopes, run.run_id, runbook)
 
+    def too_many(self, run: RunFacts, count: int, limit: int, what: str) -> Iterator[Finding]:
+        """Yield the finding that a run had more of something within the rule's window than allowed."""
+        if severity := graded(count, limit):
+            yield self.finding(run, severity, f"{count} {what} within {span(self.window)} (limit {limit})")
+
     @property
     def wide(self) -> bool:
         """Whether its action stops everything."""
@@ -159,8 +164,8 @@ def of_error(error: str) -> tuple[str, str]:
 
 
 def recent(run: RunFacts, recent_s: float) -> bool:
-    """Return whether a run ended within the last ``recent_s`` [s]."""
-    return run.ended_at is not None and (run.now - run.ended_at).total_seconds() <= recent_s
+    """Return whether a run ended within the last ``recent_s`` [s]; an end that lies ahead is none that can be dated."""
+    return run.ended_at is not None and elapsed(run.ended_at, run.now) <= recent_s
 
 
 def before(moment: datetime | None, other: datetime | None) -> bool:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from peaktrade_core.alerts.alerts import AlertBook, Cleared, Raised
+from peaktrade_core.alerts.alerts import Cleared, Raised
+from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.changes import Holds, judge
 from peaktrade_core.alerts.engine import look, short_id
-from peaktrade_core.alerts.facts import DIED, RUNNING, Facts, RunFacts, RunMeter, bar_seconds
-from peaktrade_core.alerts.rules import AnyRule
+from peaktrade_core.alerts.rules.facts import DIED, RUNNING, Facts, RunFacts, RunMeter, bar_seconds
+from peaktrade_core.alerts.rules.kinds import AnyRule
 from peaktrade_core.halts.scope import Scope
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import BAD, Cell, Column, Columns, Table
 from peaktrade_core.trading.events import AnyEvent, BarDone, End, Halt, Severity, WarmedUp
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import start_balance_of
@@ -211,3 +215,37 @@ def replay_all(
 ) -> list[Replayed]:
     """Replay several sessions; raises what reading them does."""
     return [replay(record(session_id), events(session_id), rules) for session_id in ids]
+
+
+def shown(total: Summary, replayed: list[Replayed]) -> list[Table | str]:
+    """Return what the rules would have noticed."""
+    fires = sorted(total.fires.items(), key=lambda item: -item[1])
+    columns = Columns[tuple[str, int]](
+        rule=Column("Rule", lambda one: one[0]), fires=Column("Fires", lambda one: one[1], "number")
+    )
+    rows = [
+        (s.session_id, t.what, t.detail, t.noticed_by or Cell("missed", BAD), _detect(t.detect_s))
+        for s in replayed
+        for t in s.truths
+    ]
+    titles = (
+        Column[Any]("Session"),
+        Column[Any]("What happened"),
+        Column[Any]("Detail", form="words"),
+        Column[Any]("Noticed by"),
+        Column[Any]("After"),
+    )
+    told = [
+        f"noticed {total.noticed} of {total.truths}, missed {total.missed}, "
+        f"{total.noise} alerts in sessions where nothing happened"
+    ]
+    if total.rules_without_history:
+        told.append(f"not replayed, they look at more than one run: {', '.join(total.rules_without_history)}")
+    shown: list[Table | str] = [columns.table(f"{total.sessions} sessions, {total.events:,} events", fires)]
+    return [*shown, *([Table("", titles, rows)] if rows else []), *told]
+
+
+def _detect(seconds: float | None) -> str:
+    if seconds is None:
+        return wording.NOTHING
+    return f"{wording.duration(-seconds)} before" if seconds < 0 else wording.duration(seconds)
