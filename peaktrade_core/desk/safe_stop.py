@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL
+from peaktrade_core.fleet.closing import close_each
 from peaktrade_core.fleet.stopping import Stopped, asked_first, fleet_to_stop, incident_names, order_checks, over_checks
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
@@ -49,7 +50,8 @@ def running_table(workspace: Workspace) -> Table:
     ]
     columns = ("Run", "Mode", "What", "State", "Since (UTC)", "Bars", "Equity")
     note = (
-        "From a terminal: `peaktrade fleet stop --all`, and what does not obey: `peaktrade fleet stop --all --force`."
+        "From a terminal: `peaktrade fleet stop --all`, and what does not obey: `peaktrade fleet stop --all --force`; "
+        "--close also closes what they leave open."
     )
     empty = "Nothing runs: no process of a session lives on this machine."
     return Table("What runs", columns, rows, numbers=(5, 6), note=Cell(note, code=True), empty=empty)
@@ -93,7 +95,7 @@ class SafeStopRunbook(Runbook):
         ids = tuple(row.run_id for row in rows)
         if force and not self.round.record.step("asked_first"):
             self.check("asked_first", "Was the normal way tried first?", [asked_first(Stopped(workspace, ids))])
-        title = "End all runs, at once" if force else "Ask the runs to end, and wait"
+        title = "End all runs, at once, and close what they leave open" if force else "Ask the runs to end, and wait"
         said = self.round.act(self._step_id(rows), title, lambda: self._end(rows, force=force))
         self.chosen = tuple(sorted({*ids, *self._asked()}))
         return _ended_table(workspace, self.chosen, said.result)
@@ -143,7 +145,12 @@ class SafeStopRunbook(Runbook):
         by, wait = self.round.record.operator, 0.0 if force else self.given.deadline_s
         fleet = fleet_to_stop(self.workspace)
         done = fleet.stop(rows, by=by, reason=self.given.reason, deadline_s=wait, force=force)
-        return "; ".join(f"{one.run_id}: {one.outcome}, {one.message} ({one.seconds:g} s)" for one in done)
+        ended = close_each(self.workspace, done, by=by) if force else done
+        return "; ".join(
+            f"{one.run_id}: {one.outcome}, {one.message} ({one.seconds:g} s)"
+            + (f", {one.closed}" if one.closed else "")
+            for one in ended
+        )
 
     def _step_id(self, rows: Sequence[Run]) -> str:
         """Return the id of the step that ends runs: a new one while what an earlier one left alive still lives."""

@@ -118,7 +118,7 @@ def _started(run: Started) -> Answer:
     """Return a run that has begun."""
     pairs = {"Strategy": run.strategy, "Symbol": run.symbol, "Timeframe": run.timeframe, "Process": run.pid}
     if run.restart_of:
-        pairs["Replaces"] = run.restart_of
+        pairs["Replaces"] = run.restart_of + (f" ({run.left})" if run.left else "")
     shown = Table.pairs(pairs, f"✅ {run.mode.capitalize()} run started: {run.run_id}")
     return Answer(run, [shown, f"Next     peaktrade monitor follow {run.run_id}"])
 
@@ -166,6 +166,9 @@ def _described(run: Run) -> dict[str, Any]:
 @click.option("--by", help="Who you are; else your login name.")
 @click.option("--deadline", type=float, metavar="S", help="Kill what has not ended by then; [fleet] has the default.")
 @click.option("--force", is_flag=True, help="Kill at once (runbook 5.3); journal and record stay whole.")
+@click.option(
+    "--close", is_flag=True, help="Then close what is open (simulated and demo positions), also of an ended run."
+)
 @command
 def stop(
     workspace: Workspace,
@@ -176,8 +179,13 @@ def stop(
     by: str | None,
     deadline: float | None,
     force: bool,
+    close: bool,
 ) -> Answer:
-    """End a run, or all: ask, wait, and kill only what does not obey within the deadline."""
+    """End a run, or all: ask, wait, and kill only what does not obey within the deadline.
+
+    With --close one reducing order closes the position that each leaves, at its last price; 1 means that one is still open.
+    """
+    from peaktrade_core.fleet.closing import close_each
     from peaktrade_core.fleet.stopping import fleet_to_stop
 
     fleet_ = fleet_to_stop(workspace)
@@ -186,11 +194,16 @@ def stop(
     rows = fleet_.active() if everything else [the_run(workspace, run_id, named)]
     done = []
     by = by or login()
-    for result in fleet_.stop(rows, by=by, reason=reason, deadline_s=deadline, force=force):
+    results = fleet_.stop(rows, by=by, reason=reason, deadline_s=deadline, force=force)
+    for result in close_each(workspace, results, by=by) if close else results:
         done.append(result)
         tell(_stopped(result))
     told = f"{sum(r.outcome in ('stopped', 'killed') for r in done)} of {len(rows)} run(s) stopped"
-    return Answer(done, told if everything else (), code=int(any(result.outcome == "running" for result in done)))
+    return Answer(
+        done,
+        told if everything else (),
+        code=int(any(result.outcome == "running" or result.left_open for result in done)),
+    )
 
 
 def _stopped(result: Stopped) -> str:
@@ -202,7 +215,8 @@ def _stopped(result: Stopped) -> str:
         "running": "✕ STILL RUNNING",
     }
     took = wording.duration(result.seconds)
-    return f"{signs[result.outcome]}: {result.run_id} ({result.message}; {took}; record: {result.status})"
+    closed = f"; {result.closed}" if result.closed else ""
+    return f"{signs[result.outcome]}: {result.run_id} ({result.message}; {took}; record: {result.status}){closed}"
 
 
 @fleet.command()

@@ -27,6 +27,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         outcome: ``stopped`` (it obeyed), ``killed``, ``ended`` (nothing ran) or ``running`` (it could not be ended).
         status: what its record says now; seconds: how long it took [s].
+        closed: what became of its position where it was to be closed; left_open: it is still open.
     """
 
     run_id: str
@@ -34,6 +35,8 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     seconds: float = 0.0
     message: str = ""
+    closed: str = ""
+    left_open: bool = False
 
 
 class _Ending:

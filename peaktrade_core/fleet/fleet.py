@@ -31,7 +31,7 @@ from peaktrade_core.halts.scope import Scope
 from peaktrade_core.records.folder import CONSOLE, RunFolder
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.plan import RELEASE_IT, Desk
 from peaktrade_core.session.recovery import recover_sessions, write_off
 from peaktrade_core.workspace.settings import FleetSettings
 from peaktrade_core.workspace.workspace import Workspace
@@ -59,7 +59,11 @@ class Site(NamedTuple):
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that has begun."""
+    """A run that has begun.
+
+    Attributes:
+        restart_of: the run that it replaces; left: how that ended, with the position that it left open.
+    """
 
     run_id: str
     mode: str
@@ -68,6 +72,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     timeframe: str
     pid: int
     restart_of: str | None = None
+    left: str = ""
 
 
 class Fleet:
@@ -99,8 +104,8 @@ class Fleet:
                 "state",
                 "May it trade?",
                 state.state == "ACTIVE",
-                f"trading state {state.state} ({state.scope} by {state.by or 'nobody'}: {state.reason or 'no reason'})",
-                "find the cause, then release it: `peaktrade risk status` names what is halted",
+                state.told,
+                RELEASE_IT,
             ),
             check(
                 "duplicate",
@@ -231,7 +236,8 @@ class Fleet:
             self._log(f"start {launch.run_id} by {launch.by}: failed, {fault}")
             folder.unstage()
             raise
-        after = f", after {launch.restart_of}" if launch.restart_of else ""
+        left = self._error_of(launch.restart_of) if launch.restart_of else ""
+        after = f", after {launch.restart_of}{f' ({left})' if left else ''}" if launch.restart_of else ""
         self._log(f"start {launch.run_id} by {launch.by}: {order.strategy} on {order.symbol} {order.timeframe}{after}")
         return Started(
             run_id=launch.run_id,
@@ -241,7 +247,13 @@ class Fleet:
             timeframe=order.timeframe,
             pid=process.pid,
             restart_of=launch.restart_of,
+            left=left,
         )
+
+    def _error_of(self, run_id: str) -> str:
+        """Return the error in a run's record, empty where there is none."""
+        entry = self._desk.registry.find(run_id)
+        return (entry.record.error if entry and entry.record else None) or ""
 
     def _wait(self, folder: RunFolder, process: subprocess.Popen[bytes]) -> None:
         """Wait until a run has its record and its first heartbeat.
@@ -266,9 +278,8 @@ class Fleet:
 
     def _past(self, row: Run, launch: Launch) -> Past:
         """Return what the restart policy must know of a run that ended."""
-        entry = self._desk.registry.find(row.run_id)
-        error = (entry.record.error if entry and entry.record else None) or ""
-        asked = self._desk.runs(row.run_id).stop_request() is not None or error.startswith("Stopped:")
+        asked = self._desk.runs(row.run_id).stop_request() is not None
+        asked = asked or self._error_of(row.run_id).startswith("Stopped:")
         order = launch.order
         state = self._desk.states.in_force(Scope.of(order.mode, order.strategy, order.symbol))
         return Past(launch, row.state, row.ended_at or launch.at, asked, state.state != "ACTIVE")

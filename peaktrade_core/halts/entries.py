@@ -31,7 +31,8 @@ class HaltEntry(msgspec.Struct, frozen=True, kw_only=True):
         scope: of what; state: what was in force there after it.
         by, reason: who and why; checks: the health check before a release, id to status.
         digest: SHA-256 of the line, empty while it is not a whole line of the log.
-        set_aside: in the first line of a new log, what became of the one before.
+        set_aside: in the first line of a new log, what became of the one before; replaces: the hashes of the last lines
+            that were remembered of that.
         waited: the file in which an engagement waited for the log.
     """
 
@@ -45,6 +46,7 @@ class HaltEntry(msgspec.Struct, frozen=True, kw_only=True):
     scope: str = GLOBAL.text
     checks: dict[str, str] = {}
     set_aside: str = ""
+    replaces: tuple[str, ...] = ()
     waited: str = ""
 
 

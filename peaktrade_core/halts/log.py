@@ -101,7 +101,7 @@ class HaltLog:
         Raises:
             EnvironmentFault: it is engaged, but the log cannot be written; or it cannot be engaged at all.
         """
-        data = {"by": by, "reason": reason, "state": state}
+        data: dict[str, Any] = {"by": by, "reason": reason, "state": state}
         with self._alone(ENGAGE_S) as fault:
             if fault:
                 self._wait(data, at)
@@ -110,6 +110,7 @@ class HaltLog:
                 known = self._current()
                 data["state"] = max(state, known.state(GLOBAL.text).state, key=STATES.index)
                 if known.fault:
+                    data["replaces"] = self._remembered()
                     data["set_aside"], known = self._set_aside(known.fault, at), Known()
                 self._add(known, [(at, ENGAGE, data)])
             except (ArtefactError, EnvironmentFault) as error:
@@ -141,6 +142,13 @@ class HaltLog:
         """Lay an engagement beside the log, where it counts at once."""
         name = f"{at:%Y%m%dT%H%M%S%f}-{os.getpid()}-{time.monotonic_ns()}.json"
         write_atomic(self._waiting / name, msgspec.json.encode({**data, "at": at}) + b"\n")
+
+    def _remembered(self) -> list[str]:
+        """Return the hashes of the last lines that are remembered of the log, here and in its files."""
+        remembered = [last_of(self._good)]
+        with suppress(ArtefactError):
+            remembered += self._memory.read()
+        return sorted({last.head for last in remembered if last.seq >= 0})
 
     def _set_aside(self, fault: str, at: datetime) -> str:
         """Move what is left of the log aside, kept as evidence, and return what the new log says of it."""
@@ -241,13 +249,14 @@ class HaltLog:
 def _lacking(path: Path, known: Known, remembered: Iterable[Remembered]) -> str:
     """Return what the log lacks of what it is known to have held, empty when it is whole.
 
-    A log that a person began anew after that, by engaging the kill switch, need not hold it.
+    A log that a person began anew in its place, by engaging the kill switch, need not hold it. It says what it replaces, as
+    the machine's clock may have been set back meanwhile.
     """
     first = known.entries[0] if known.entries else None
     for last in remembered:
         if last.seq < 0 or (last.seq < len(known.entries) and known.entries[last.seq].digest == last.head):
             continue
-        if first is not None and first.set_aside and first.at >= last.at:
+        if first is not None and first.set_aside and (last.head in first.replaces or first.at >= last.at):
             continue
         had = f"it held {last.seq + 1} entries, the last with the hash {last.head[:16]}…"
         if first is None:

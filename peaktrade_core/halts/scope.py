@@ -112,6 +112,11 @@ class TradingState(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.scope} {self.state} by {self.by}: {self.reason}"
 
     @property
+    def told(self) -> str:
+        """It in words: what may be traded, by whose word and why."""
+        return f"trading state {self.state} ({self.scope} by {self.by or 'nobody'}: {self.reason or 'no reason'})"
+
+    @property
     def everywhere(self) -> bool:
         """Whether it is about everything, as the kill switch is."""
         return self.scope == GLOBAL.text

@@ -9,6 +9,7 @@ from peaktrade_core.base.clock import as_utc
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, finite, total_pnl
 
 LONGEST_NOTE = 2000  # characters of an error or note that a list shows
+STOPPED = ("REDUCING", "HALTED", "NO_ORDERS")  # trading states in which nothing is opened
 HALTS = ("MAX_DRAWDOWN_HALT", "CONSECUTIVE_REJECTS", "HALTED")  # deny codes of a halted session, the cause first
 LARGEST_COUNT = 2**53  # beyond it, counts of foreign records are no counts
 
@@ -157,9 +158,10 @@ def _file(value: object) -> str | None:
 
 
 def _halted(record: SessionRecord) -> str | None:
-    """Return the code that says that a session was denied orders because trading was halted."""
-    codes = record.metrics.get("deny_codes")
-    return next((code for code in HALTS if code in codes), None) if isinstance(codes, dict) else None
+    """Return the code that says that a session was denied orders because trading was halted, else the halt it ended in."""
+    codes, state = record.metrics.get("deny_codes"), record.metrics.get("trading_state")
+    denied = next((code for code in HALTS if code in codes), None) if isinstance(codes, dict) else None
+    return denied or (str(state) if state in STOPPED else None)
 
 
 def _real(value: float | None) -> float | None:

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-import msgspec
-
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, answers, known, question
@@ -21,6 +19,7 @@ from peaktrade_core.runs.run import ACTIVE, DIED, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import UNREADABLE
+from peaktrade_core.trading.tally import figures
 from peaktrade_core.workspace.workspace import Workspace
 
 LOOK_BACK = timedelta(hours=24)
@@ -161,7 +160,9 @@ def journal(look: Look) -> Found:
 )
 def record(look: Look) -> Found:
     """Compare each figure."""
-    computed = msgspec.to_builtins(look.tally.metrics())
+    computed = figures(look.tally.metrics())
+    if "trading_state" not in look.record.metrics:  # from before there was one
+        computed.pop("trading_state", None)
     differing = sorted(name for name, value in computed.items() if look.record.metrics.get(name) != value)
     return not differing, f"differs in {', '.join(differing)}" if differing else f"{len(computed)} figures equal"
 

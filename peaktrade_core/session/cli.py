@@ -14,14 +14,15 @@ import msgspec
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.text import decoded
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.columns import RUNS, SESSIONS, figures_of, remarks
-from peaktrade_core.runs.run import item_of, verdict_of
+from peaktrade_core.runs.run import HALTED, item_of, verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, planned
-from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.plan import Desk, refuse_halted
 from peaktrade_core.session.progress import show_progress
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
@@ -50,14 +51,26 @@ STATUSES = ("started", "completed", "failed", "aborted", "unreadable")
 )
 @click.option("--notes", default="", help="Free text, kept in the record.")
 @click.option("--tag", "tags", multiple=True, help="A word to find the session by; repeatable.")
+@click.option(
+    "--although-halted", is_flag=True, help="Also where a halt forbids orders, to observe; it then ends with 1."
+)
 @click.option("--dry-run", is_flag=True, help="Check everything and show what would run; write nothing.")
 @click.option("--list-strategies", is_flag=True, help="The same as `peaktrade strategies`.")
 @click.option("--session-id", hidden=True, help="Given by the fleet, which then knows what it started.")
 @command
 def run(
-    workspace: Workspace, duration: str | None, pace: str, dry_run: bool, list_strategies: bool, **options: Any
+    workspace: Workspace,
+    duration: str | None,
+    pace: str,
+    although_halted: bool,
+    dry_run: bool,
+    list_strategies: bool,
+    **options: Any,
 ) -> Answer:
-    """Run one session: strategy, signal, risk, order, fill - journalled, recorded, summed up."""
+    """Run one session: strategy, signal, risk, order, fill - journalled, recorded, summed up.
+
+    Where a halt or the kill switch forbids its orders it is refused.
+    """
     if list_strategies:
         if options["strategy_module"]:
             load_strategy_module(Path(options["strategy_module"]))
@@ -67,16 +80,19 @@ def run(
             duration, options["steps"], options["timeframe"] or workspace.config.session.timeframe
         )
     plan = planned(workspace, pace=_pace(pace), cli_args=_command_line(), **options)
+    if not although_halted:
+        refuse_halted(TradingStates.of(workspace), plan)
     if dry_run:
         described = {"mode": plan.mode, "env_name": plan.env_name, "config": msgspec.to_builtins(plan.config)}
         return Answer(described, lambda: _plan(plan))
     for old in recover(workspace):
-        say(f"recovered {old.session_id}: {old.status}", err=True)
+        say(f"recovered {old.session_id}: {old.status}{f', {old.error}' if old.error else ''}", err=True)
     from peaktrade_core.session.session import run_session
 
     with show_progress(quiet=quiet()) as watch:
         record = run_session(plan, Desk.of(workspace), watch=watch)
     code = {"completed": 0, "aborted": ABORTED}.get(record.status, 1)
+    code = code or int(verdict_of(run_of(record)).word == HALTED)
     return Answer(record, lambda: ["", *summary(workspace, record)], code=code)
 
 

@@ -14,7 +14,6 @@ from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import DataError, StrategyError
 from peaktrade_core.halts.account import Seat
 from peaktrade_core.halts.gate import Gate
-from peaktrade_core.halts.scope import Scope
 from peaktrade_core.records.journal import Journal
 from peaktrade_core.session.plan import Desk, Plan, Progress, Stop, progress_of
 from peaktrade_core.trading import book as bk
@@ -48,8 +47,7 @@ class Loop:
         self.decision = plan.decision
         self.book = bk.new_book(plan.config.start_balance)
         self.out = engine.new_out()
-        scope = Scope.of(plan.mode, plan.config.strategy_name, plan.config.symbol)
-        self.gate = Gate(desk.states, scope, run_id, desk.clock)
+        self.gate = Gate(desk.states, plan.scope, run_id, desk.clock)
         self.seat = Seat(desk.account, run_id, plan.mode, plan.config.symbol, plan.decision.limits)
         self.now = from_seconds(0.0)
         self.step = self.before = self.blocked = 0

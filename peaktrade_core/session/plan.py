@@ -12,7 +12,8 @@ from types import FrameType
 from typing import NamedTuple
 
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.halts.scope import STATES
+from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.halts.scope import STATES, Scope
 from peaktrade_core.halts.shares import AccountFile
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
@@ -149,6 +150,9 @@ class Desk(NamedTuple):
         return cls(folder, registry, states, shares, clock, suffix, workspace.config.journal)
 
 
+RELEASE_IT = "find the cause, then release it: `peaktrade risk status` names what is halted"
+
+
 class Plan(NamedTuple):
     """A session that is ready to start.
 
@@ -166,3 +170,21 @@ class Plan(NamedTuple):
     cli_args: tuple[str, ...] = ()
     tier: str = "core"
     session_id: str | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of what it trades."""
+        return Scope.of(self.mode, self.config.strategy_name, self.config.symbol)
+
+
+def refuse_halted(states: TradingStates, plan: Plan) -> None:
+    """Refuse a session that may not trade.
+
+    Raises:
+        ConfigError: a halt or the kill switch forbids its orders.
+        ArtefactError: the log of halts cannot be trusted or read, which forbids every order.
+    """
+    state = states.in_force(plan.scope)
+    if state.level:
+        kind = ArtefactError if states.log.look().fault else ConfigError
+        raise kind(f"not started: {state.told} - {RELEASE_IT}. To observe without trading: --although-halted")

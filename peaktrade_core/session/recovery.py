@@ -23,7 +23,7 @@ from peaktrade_core.records.journal import whole_events
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord
-from peaktrade_core.trading.tally import Tally, start_balance_of
+from peaktrade_core.trading.tally import Tally, figures, start_balance_of
 from peaktrade_core.workspace.workspace import Workspace
 
 SLICE = 4096  # events that are taken in at once
@@ -80,7 +80,7 @@ def close_run(
         reckoning.table.close()
     except EnvironmentFault as fault:
         status, error = "failed", error or f"{type(fault).__name__}: {fault}"
-    metrics = msgspec.to_builtins(reckoning.tally.metrics())
+    metrics = figures(reckoning.tally.metrics())
     final = msgspec.structs.replace(record, status=status, error=error, finished_at=now, metrics=metrics)
     folder.tidy()
     folder.write_meta({**folder.read_meta(), "ended_at": now, "status": status, "error": error})
@@ -142,8 +142,21 @@ def _recover_one(folder: RunFolder, record: SessionRecord, registry: Registry) -
         died = datetime.fromtimestamp(folder.journal.stat().st_mtime, UTC)
     except OSError:
         died = record.started_at or datetime.now(UTC)
-    status, error = (end.status, end.error) if end else ("aborted", _how_it_died(folder))
+    open_ = _left_open(reckoning.tally, record)
+    status, error = (end.status, end.error) if end else ("aborted", f"{_how_it_died(folder)}{open_}")
     return close_run(folder, record, registry, reckoning, status=status, error=error, now=died)
+
+
+def _left_open(tally: Tally, record: SessionRecord) -> str:
+    """Return which position a run left behind that nobody looks after any more, empty where it was flat."""
+    if not tally.ledger.qty:
+        return ""
+    bar = tally.last_bar
+    worth = f", worth {abs(float(tally.ledger.qty) * bar.close):,.2f} at its last price {bar.close:g}" if bar else ""
+    return (
+        f"; it left a position of {float(tally.ledger.qty):+g} {record.symbol or 'of an unknown symbol'} open{worth}: "
+        f"`peaktrade fleet stop {record.session_id} --close` closes it"
+    )
 
 
 def _how_it_died(folder: RunFolder) -> str:

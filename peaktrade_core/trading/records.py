@@ -66,6 +66,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
         steps: bars after the warm-up.
         risk_status: worst severity of the session, green, yellow or red.
         deny_codes: how often each code denied an order.
+        trading_state: under which the session ended.
     """
 
     realized_pnl: float = 0.0
@@ -86,6 +87,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     bars_missing: int = 0
     risk_status: str = "green"
     deny_codes: dict[str, int] = msgspec.field(default_factory=dict)
+    trading_state: str = "ACTIVE"
 
 
 class SessionRecord(msgspec.Struct, kw_only=True, omit_defaults=False):

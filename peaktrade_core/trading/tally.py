@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
+
+import msgspec
 
 from peaktrade_core.trading.events import (
     AnyEvent,
@@ -12,9 +15,11 @@ from peaktrade_core.trading.events import (
     End,
     Fill,
     Gap,
+    Halt,
     Order,
     Severity,
     Start,
+    State,
     VenueAnswer,
 )
 from peaktrade_core.trading.ledger import Ledger
@@ -32,6 +37,7 @@ class Tally:
     Attributes:
         metrics: computed by :meth:`metrics`.
         end: the ``end`` event, or None while the run has none.
+        trading_state: under which the run is, or ended.
         ledger: the exact ledger of all fills.
     """
 
@@ -47,6 +53,7 @@ class Tally:
         self._peak = start_balance
         self._drawdown = self._fees = 0.0
         self._level = 0
+        self.trading_state = "ACTIVE"
         self._fills_after_bar = False
 
     def add(self, event: AnyEvent) -> None:
@@ -73,6 +80,8 @@ class Tally:
             self._level = max(self._level, 2 if event.code.startswith("MAX_") else 0)
         elif isinstance(event, VenueAnswer):
             self._counts["rejected"] += not event.accepted
+        elif isinstance(event, (State, Halt)):
+            self.trading_state = event.state if isinstance(event, State) else "HALTED"
         elif isinstance(event, Severity):
             self._level = max(self._level, LEVELS.index(event.level))
         elif isinstance(event, Gap):
@@ -115,7 +124,16 @@ class Tally:
             bars_missing=n["missing"],
             risk_status=LEVELS[self._level],
             deny_codes=dict(sorted(self._denied.items())),
+            trading_state=self.trading_state,
         )
+
+
+def figures(metrics: Metrics) -> dict[str, Any]:
+    """Return metrics as a record keeps them: the trading state only where it is another than ACTIVE."""
+    found: dict[str, Any] = msgspec.to_builtins(metrics)
+    if metrics.trading_state == "ACTIVE":
+        del found["trading_state"]
+    return found
 
 
 def fold(events: Iterable[AnyEvent], start_balance: float = 0.0) -> Tally:

@@ -274,3 +274,46 @@ def test_a_session_that_was_told_to_end_sends_no_opening_order(workspace: Worksp
     assert (record.status, broker.sent[-1].purpose) == ("aborted", "close")
     events = list(Views.of(workspace).events(record.session_id))
     assert (type(events[0]), type(events[-1])) == (Start, End)
+
+
+def test_a_session_that_ends_in_a_halt_never_looks_fine_although_it_wanted_no_order(home: Path) -> None:
+    assert typed(home, "killswitch", "engage", "--by", "Ada", "--reason", "x").code == 0
+    ended = typed(home, "session", "run", "--steps", "1", "--strategy", "rsi_reversion", "--although-halted")
+    assert (ended.code, "■ HALTED" in ended.stdout, "Orders generated              0" in ended.stdout) == (
+        1,
+        True,
+        True,
+    )
+    (row,) = json.loads(typed(home, "session", "list", "--json").stdout)
+    assert (row["word"], row["why"]) == ("halted", "orders are denied: NO_ORDERS")
+    shown = typed(home, "session", "show", "latest")
+    (equal,) = [line for line in shown.stdout.splitlines() if "equal the fold of its journal" in line]
+    assert "19 figures equal" in equal
+
+
+def test_the_position_that_a_killed_session_held_is_named_wherever_it_is_looked_for(
+    home: Path, start: Callable[..., Any]
+) -> None:
+    started = typed(
+        home, "fleet", "start-shadow", "--timeframe", "1s", "--steps", "90000", "--pace", "100", "-p", "fast=2",
+        "-p", "slow=5", "--json",
+    )  # fmt: skip
+    run = json.loads(started.stdout)
+    until = time.monotonic() + 30.0
+    while not Views.of(Workspace(home)).run(run["run_id"]).position:
+        assert time.monotonic() < until, "it never held anything"
+        time.sleep(0.05)
+    os.kill(run["pid"], signal.SIGKILL)
+    again = typed(home, "fleet", "restart", run["run_id"], "--by", "Ada")
+    assert (again.code, again.stderr) == (0, "")
+    workspace = Workspace(home)
+    record, tally = Views.of(workspace).record(run["run_id"]), Views.of(workspace).look(run["run_id"]).tally
+    if tally.ledger.qty:  # it may have been killed in the moment after it was flat
+        left = f"left a position of {float(tally.ledger.qty):+g} BTC/EUR open, worth "
+        assert left in (record.error or "")
+        assert left in again.stdout
+        diagnosed = typed(home, "incident", "diagnose", run["run_id"])
+        assert left in " ".join(diagnosed.stdout.split())
+        assert left in typed(home, "session", "list").stdout
+        assert left in (home / "logs" / "operations.log").read_text()
+    typed(home, "fleet", "stop", "--all", "--force", "--by", "Ada")

@@ -323,7 +323,9 @@ def test_deleting_the_whole_folder_releases_nothing(home: Path, peaktrade: Calla
     status = peaktrade("killswitch", "status", "--json")
     assert (status.code, json.loads(status.stdout)["state"]) == (1, "NO_ORDERS")
     assert "halts.jsonl is gone" in json.loads(status.stdout)["fault"]
-    ended = json.loads(peaktrade("session", "run", "--steps", 100, "--seed", 4, "-p", "fast=2", "--json").stdout)
+    observe = ("session", "run", "--steps", 100, "--seed", 4, "-p", "fast=2", "--json")
+    assert (peaktrade(*observe).code, "halts.jsonl is gone" in peaktrade(*observe).stderr) == (4, True)
+    ended = json.loads(peaktrade(*observe, "--although-halted").stdout)
     assert ended["metrics"]["num_orders"] == 0
     for command in (("audit", "verify"), ("killswitch", "audit", "--verify")):
         found = peaktrade(*command)
@@ -364,9 +366,9 @@ def test_every_process_stops_within_a_second_and_stays_stopped(
     for process in processes:
         process.terminate()
         process.wait(20.0)
-    again = json.loads(
-        peaktrade("session", "run", "--steps", 100, "--seed", 4, "-p", "fast=2", "-p", "slow=5", "--json").stdout
-    )
+    late = ("session", "run", "--steps", 100, "--seed", 4, "-p", "fast=2", "-p", "slow=5", "--json")
+    assert peaktrade(*late).code == 2
+    again = json.loads(peaktrade(*late, "--although-halted").stdout)
     assert (again["metrics"]["num_orders"], set(again["metrics"]["deny_codes"])) == (0, {"HALTED"})
 
 
@@ -404,3 +406,32 @@ def test_an_order_decided_while_the_switch_is_pulled_is_not_sent(workspace: Work
         metrics["orders_generated"]
         == metrics["orders_executed"] + metrics["orders_blocked_risk"] + metrics["orders_open"]
     )
+
+
+BACK = {"before it is engaged": 0, "while it is engaged": 1, "while a release waits": 2}
+
+
+@pytest.mark.parametrize("damage", [None, gone, older], ids=["whole", "gone", "older"])
+@pytest.mark.parametrize("when", BACK)
+def test_a_clock_that_is_set_back_years_leaves_a_switch_that_two_people_release(
+    rig: Rig, when: str, damage: Callable[..., None] | None
+) -> None:
+    """Also in a process that remembers what was written by the later clock."""
+    rig.switch.engage("Kay", "before")
+    rig.let_go()
+    rig.clock = rig.switch._clock = FixedClock(EPOCH + timedelta(days=14 * 365), timedelta(seconds=1))
+    steps = [lambda: rig.switch.engage("Ada", "news"), lambda: rig.switch.request_release("Ada", "found it")]
+    for step in steps[: BACK[when]]:
+        step()
+    watching = rig.anew()
+    watching.read(GLOBAL)
+    rig.clock = rig.switch._clock = FixedClock(EPOCH, timedelta(seconds=1))
+    if damage is not None:
+        gone(rig.log) if damage is gone else damage(rig)
+    assert rig.switch.engage("Ada", "news").state == rig.state() == watching.read(GLOBAL).state == "NO_ORDERS"
+    for found in (rig.switch.status(), KillSwitch(watching, rig.clock, Releasing).status()):
+        assert found.fault == ""
+    with pytest.raises(ConfigError, match="nobody has asked"):
+        rig.release("Grace", "agreed")
+    rig.let_go()
+    assert (rig.state(), watching.read(GLOBAL).state) == ("ACTIVE", "ACTIVE")

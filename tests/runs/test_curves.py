@@ -19,6 +19,7 @@ from peaktrade_core.runs.curves import read_curves
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.records import SessionRecord, encode_record
+from peaktrade_core.trading.tally import figures
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -123,7 +124,7 @@ def test_a_detail_tells_what_the_journal_holds(workspace: Workspace, run_shadow:
     detail = Views.of(workspace).look(done.session_id)
     assert encode_record(detail.record) == encode_record(done)
     assert detail.run == Views.of(workspace).run(done.session_id)
-    assert msgspec.to_builtins(detail.tally.metrics()) == done.metrics
+    assert figures(detail.tally.metrics()) == done.metrics
     assert len(detail.journal.fills) == detail.journal.all_fills == done.metrics["num_orders"] > 0
     assert detail.journal.denials == done.metrics["deny_codes"]
     assert detail.journal.recent[-1] == Views.of(workspace).events(done.session_id)[-1]

@@ -25,7 +25,7 @@ from peaktrade_core.session import session
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.recovery import recover
-from peaktrade_core.trading.tally import fold
+from peaktrade_core.trading.tally import figures, fold
 from peaktrade_core.workspace.workspace import Workspace
 
 LONGEST_S = 0.020
@@ -85,10 +85,10 @@ def faults_of(workspace: Workspace, record: object, acknowledged: int) -> list[s
         faults.append(f"{acknowledged} events were acknowledged, {len(events)} are there")
     if record.status != "aborted" or not str(record.error).startswith("ProcessDied"):
         faults.append(f"recovered as {record.status}: {record.error}")
-    figures = fold(events, 10_000.0).metrics()
-    if {name: getattr(figures, name) for name in figures.__struct_fields__} != record.metrics:
+    metrics = fold(events, 10_000.0).metrics()
+    if figures(metrics) != record.metrics:
         faults.append("the metrics are not the fold of the journal")
-    off = figures.equity_end - 10_000.0 - figures.realized_pnl - figures.unrealized_pnl
+    off = metrics.equity_end - 10_000.0 - metrics.realized_pnl - metrics.unrealized_pnl
     if abs(off) > 1e-6:
         faults.append(f"the identity is off by {off}")
     if Views.of(workspace).record(record.session_id) != record:

@@ -143,7 +143,9 @@ def test_reports_that_cannot_be_written_are_said_before_anything_runs(
     home: Path, workspace: Workspace, peaktrade: Callable[..., Any]
 ) -> None:
     (home / "reports").write_text("a file where a folder should be")
-    ended = peaktrade("session", "run", "--steps", 10)
+    refused = peaktrade("session", "run", "--steps", 10)
+    assert (refused.code, str(home / "reports") in refused.stderr) == (4, True)
+    ended = peaktrade("session", "run", "--steps", 10, "--although-halted")
     assert ended.code == 7
     assert ended.stderr.startswith("error: EnvironmentFault: ")
     assert str(home / "reports") in ended.stderr

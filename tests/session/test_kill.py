@@ -52,7 +52,8 @@ def test_nothing_acknowledged_is_lost_when_sessions_are_killed(
     assert len(found["acknowledged"]) + found["early"] == ROUNDS
     assert sum(count > 0 for count in found["acknowledged"]) >= ROUNDS // 2
     assert len(set(found["acknowledged"])) > 20, "the kills all came at the same moment"
-    assert peaktrade("session", "run", "--steps", 20, "--json").code == 0
+    last = peaktrade("session", "run", "--steps", 20, "--json", "--although-halted")  # one may have latched a halt
+    assert json.loads(last.stdout)["status"] == "completed"
 
 
 POINTS = {

@@ -56,10 +56,15 @@ def test_a_halt_outlives_the_process_that_set_it(
 ) -> None:
     set_by = peaktrade("risk", "halt", "--by", "Ada", "--reason", "news", "--state", state)
     assert (set_by.code, set_by.stdout) == (0, f"global is {state}: news (Ada)\n")
-    ended = json.loads(
-        peaktrade("session", "run", "--steps", 200, "--seed", 4, "-p", "fast=2", "-p", "slow=5", "--json").stdout
-    )
-    assert ended["metrics"]["num_orders"] == 0
+    run = ("session", "run", "--steps", 200, "--seed", 4, "-p", "fast=2", "-p", "slow=5", "--json")
+    refused = peaktrade(*run)
+    told = f"not started: trading state {state} (global by Ada: news) - find the cause, then release it"
+    assert (refused.code, told in refused.stderr, refused.stdout) == (2, True, "")
+    assert not (home / "live_runs").exists()
+    observed = peaktrade(*run, "--although-halted")
+    ended = json.loads(observed.stdout)
+    assert (observed.code, ended["metrics"]["num_orders"]) == (1, 0)
+    assert ended["metrics"]["trading_state"] == state
     assert list(ended["metrics"]["deny_codes"]) == [code]
     workspace = Workspace(home)
     (said,) = kinds(workspace, Views.of(workspace).record(ended["session_id"]), State)

@@ -227,7 +227,8 @@ def died(facts: Facts) -> Finding:
         ),
         since=record.finished_at or (facts.last.ts if facts.last else None),
         until=record.finished_at,
-        symptom="it was asked to stop and its process was killed" if asked else "the process ended without a word",
+        symptom=("it was asked to stop and its process was killed" if asked else "the process ended without a word")
+        + (", with a position open" if "it left a position" in facts.error else ""),
         suspected=cause("died", "machine" if others else "asked" if asked else "process"),
         branches=branches(
             "died",
