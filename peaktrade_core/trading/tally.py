@@ -88,12 +88,16 @@ class Tally:
             self._counts["gaps"] += 1
             self._counts["missing"] += event.missing
         elif isinstance(event, Start):
-            self.start = event
-            balance = finite(event.config.get("start_balance"))
-            if balance is not None:  # else what the record says counts
-                self.ledger, self._peak = Ledger(balance), balance
+            self._begin(event)
         elif isinstance(event, End):
             self.end = event
+
+    def _begin(self, event: Start) -> None:
+        """Take the start into account; without a balance in it what the record says counts."""
+        self.start = event
+        balance = finite(event.config.get("start_balance"))
+        if balance is not None:
+            self.ledger, self._peak = Ledger(balance), balance
 
     def metrics(self) -> Metrics:
         """Return the figures of everything folded so far."""
