@@ -11,7 +11,6 @@ import pytest
 
 from peaktrade_core.base.errors import OrderOutcomeUnknownError
 from peaktrade_core.fleet import closing
-from peaktrade_core.fleet.ending import owner_of
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
@@ -65,7 +64,7 @@ def test_what_a_run_leaves_open_is_closed_with_one_reducing_order(
 ) -> None:
     run_id = holding(workspace, launch)
     if how == "died":
-        os.kill(owner_of(RunFolder(workspace.runs, run_id)).pid, signal.SIGKILL)
+        os.kill(RunFolder(workspace.runs, run_id).owner().pid, signal.SIGKILL)
         wait_until(lambda: not RunFolder(workspace.runs, run_id).alive())
     force = ("--force",) if how == "killed" else ()
     ended = peaktrade("fleet", "stop", run_id, "--close", "--by", "Ada", "--reason", "odd fills", *force)
