@@ -30,6 +30,12 @@ COMMANDS = {
         "research.cli:backtest",
         "Run a strategy over candles with the session's own decision code, compiled.",
     ),
+    "sweep": (
+        "research.trials.cli:sweep",
+        "Try many parameters over the same candles, every try counted, with a verdict.",
+    ),
+    "experiments": ("research.trials.cli:experiments", "List what was tried, show one sweep, export its trials."),
+    "holdout": ("research.trials.cli:holdout", "Show what research cannot read, and open it for one trial."),
     "exchange": ("candles.cli:exchange", "Ask the venue how it is and what it trades, and download candles."),
     "data": ("candles.cli:data", "List the stored candles and check candles for gaps and errors."),
     "risk": (

@@ -18,8 +18,8 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, UnknownNameEr
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.people import person_key
-from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, question
-from peaktrade_core.base.sealed import HALF, SealedRecords
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, check, question
+from peaktrade_core.base.sealed import HALF, SealedRecords, with_ending
 from peaktrade_core.halts.questions import kill_switch
 from peaktrade_core.records.chain import ADOPTED, BEGUN, RECORD
 from peaktrade_core.records.registry import Registry
@@ -27,7 +27,7 @@ from peaktrade_core.records.rows import Line
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.trading.records import UNREADABLE
-from peaktrade_core.workspace.chain_heads import other_chains
+from peaktrade_core.workspace.chain_heads import PLAIN, other_chains
 from peaktrade_core.workspace.workspace import Workspace
 
 STARTED = "started"
@@ -174,7 +174,7 @@ def audit_checks(place: Workspace) -> list[Check]:
     """Return one answer for each chained log of a workspace; none raises."""
     return [
         *place.ask((registry, evidence_check.about(EvidenceBook.of), kill_switch)),
-        *(_sealed(chain.path.parent.name)(chain) for chain in other_chains(place.home)),
+        *(_kept(chain.path.parent.name)(chain) for chain in other_chains(place.home)),
     ]
 
 
@@ -209,6 +209,22 @@ def adopt(place: Workspace, names: Sequence[str], by: str, reason: str) -> list[
         line = f"audit adopted {len(chosen)} records by {by.strip()}: {reason.strip()}"
         append_line(place.home / "logs" / "operations.log", f"{iso(now)} {line}")
     return chosen
+
+
+def _kept(name: str) -> Question[Chain]:
+    """Declare the question about a chained log of a folder."""
+    return _whole(name) if name in PLAIN else _sealed(name)
+
+
+def _whole(name: str) -> Question[Chain]:
+    """Declare whether a chained log that seals no files is as it was written."""
+
+    @question(f"{name}_chain", f"Is the log of reports/{name} as it was written?", _RESTORE)
+    def whole(chain: Chain) -> Found:
+        entries = sum(1 for _ in chain.links())
+        return with_ending(check(whole.id, whole.text, True, f"{entries} entries", _RESTORE), chain)
+
+    return whole
 
 
 def _sealed(name: str) -> Question[Chain]:

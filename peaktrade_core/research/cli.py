@@ -33,13 +33,15 @@ MOST_PAIRS = 10  # trades that differ
 @decision_options
 @command
 def backtest(workspace: Workspace, **options: Any) -> Answer:
-    """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity."""
-    from peaktrade_core.candles.replay import bars_of
+    """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity.
+
+    Over candles it is research: what is held back of their market is left out, and the try is counted.
+    """
     from peaktrade_core.research.backtest import run_backtest
+    from peaktrade_core.research.trials.recorded import begin_backtest, keep_backtest
 
     plan = planned(workspace, **options)
-    wanted = None if plan.config.steps is None else plan.config.warmup_candles + plan.config.steps
-    bars = bars_of(plan.feed, wanted)
+    bars, counted = begin_backtest(workspace, plan)
     begin = time.perf_counter()
     result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
     took = time.perf_counter() - begin
@@ -49,11 +51,15 @@ def backtest(workspace: Workspace, **options: Any) -> Answer:
         "metrics": result.metrics,
         "statistics": [s._asdict() for s in statistics],
         "trades": [trade._asdict() for trade in result.trades],
+        "backtest_id": counted.backtest_id,
+        "decision_id": counted.decision_id,
     }
+    if counted.backtest_id:
+        keep_backtest(workspace, counted, value)
     told = (
         f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up"
     )
-    return Answer(value, lambda: [told, "", *_figures(plan, result.metrics, statistics)])
+    return Answer(value, lambda: [told, *counted.remarks, "", *_figures(plan, result.metrics, statistics)])
 
 
 def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[Part]:

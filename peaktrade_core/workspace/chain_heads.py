@@ -8,6 +8,7 @@ from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 
 HALTS = "halts.jsonl"  # the log of halts and of the kill switch, in reports/live
+PLAIN = ("holdout", "trials")  # folders of reports/ whose chained log seals no files: what it says is all there is
 
 
 def chain_heads(home: Path) -> dict[str, str]:

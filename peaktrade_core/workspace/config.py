@@ -21,6 +21,7 @@ from peaktrade_core.workspace.settings import (
     FleetSettings,
     GroupCommit,
     Releasing,
+    Research,
     Retention,
     RiskLimits,
     Triggers,
@@ -117,6 +118,7 @@ class Config(Checked, frozen=True):
     journal: GroupCommit = GroupCommit()
     fleet: FleetSettings = msgspec.field(default_factory=FleetSettings)
     retention: Retention = Retention()
+    research: Research = Research()
     ui: Interface = Interface()
     kill_switch: Releasing = Releasing()
     triggers: Triggers = Triggers()

@@ -81,6 +81,12 @@ class Retention(Checked, frozen=True):
     action: Literal["archive", "delete"] = ARCHIVE
 
 
+class Research(Checked, frozen=True):
+    """What research may see: ``holdout`` is the share of a market's bars that is held back [fraction]."""
+
+    holdout: Annotated[float, Meta(ge=0.0, le=0.9)] = 0.2
+
+
 class Restart(Checked, frozen=True):
     """What becomes of a run that failed or whose process died; one that a person stopped stays stopped.
 

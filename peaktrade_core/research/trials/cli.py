@@ -1,0 +1,297 @@
+"""``peaktrade sweep``, ``experiments`` and ``holdout``: try many parameters, see what was tried, look at what is held back."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.research.trials.holdout import HeldBack, HoldOut
+from peaktrade_core.research.trials.opening import look
+from peaktrade_core.research.trials.spec import Null, Search, Sweep, WalkForward, grid_of, read_sweep
+from peaktrade_core.research.trials.sweep import Prepared, SweepRecord, SweepStore, Watch, prepare, run_sweep
+from peaktrade_core.research.trials.trial import Trial, try_out
+from peaktrade_core.research.trials.verdict import metric, told
+from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import check_table
+from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
+from peaktrade_core.show.terminal import console
+from peaktrade_core.workspace.command import Answer, Part, command, quiet
+from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+TOP = 10
+TRIALS = Columns[Trial](
+    trial=Column("Trial", lambda one: f"#{one.number}"),
+    parameters=Column("Parameters", lambda one: " ".join(f"{k}={v}" for k, v in one.params.items())),
+    sharpe=Column("Daily Sharpe", lambda one: None if one.sharpe is None else f"{one.sharpe:.3f}", "number"),
+    total=Column("Return", lambda one: _percent(one.total_return), "number"),
+    drawdown=Column("Drawdown", lambda one: _percent(one.max_drawdown), "number"),
+    trades=Column("Trades", lambda one: f"{one.trades:,}", "number"),
+    fees=Column("Fees", lambda one: f"{one.fees:,.2f}", "number", priority=1),
+    remark=Column(
+        "Remark", lambda one: one.error or (f"halted {one.halted_at:%Y-%m-%d}" if one.halted_at else ""), "words"
+    ),
+)
+
+
+@click.group()
+def sweep() -> None:
+    """Try many parameters over the same candles; every try is counted before it begins."""
+
+
+@sweep.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--strategy", metavar="NAME", help="Instead of FILE, with --candles, --grid and --question.")
+@click.option("--symbol", metavar="SYMBOL", help="One of [instruments] in the configuration.")
+@click.option("--timeframe", metavar="TF", help="Of the candles.")
+@click.option("--candles", metavar="FILE", help="Parquet or CSV file, or a folder of stored candles.")
+@click.option("--grid", metavar="TEXT", help="NAME=FROM:TO:STEP or NAME=A,B,C; several with blanks between.")
+@click.option("--question", metavar="TEXT", help="What it is to answer; kept with every trial.")
+@click.option("--trials", type=click.IntRange(min=1), help="So many points of the grid at random, instead of all.")
+@click.option("--windows", type=click.IntRange(0, 100), help="Of the walk-forward; 0 for none.")
+@click.option("--shuffles", type=click.IntRange(0, 1000), help="Shuffled markets; 0 for none.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Trials at a time; one a core by default.")
+@click.option("--dry-run", is_flag=True, help="Say how many trials it means and how long it may take; count nothing.")
+@command
+def run(workspace: Workspace, file: Path | None, threads: int | None, dry_run: bool, **options: Any) -> Answer:
+    """Run a sweep, or go on with a killed one; the verdict comes first.
+
+    Exit code 1 when something speaks against the best trial.
+    """
+    ready = prepare(workspace, _asked(file, options))
+    if dry_run:
+        return _foretold(ready, threads or 0)
+    with _progress() as watch:
+        record = run_sweep(workspace, ready, threads=threads or 0, watch=watch)
+    found = list(SweepStore(workspace).trials(record.sweep_id))
+    return Answer(record, lambda: _shown(record, found), code=_code(record))
+
+
+@contextmanager
+def _progress() -> Iterator[Watch]:
+    """Show how far a sweep is and how long it may still take: a bar in a terminal, nothing elsewhere."""
+    from rich.progress import Progress, TimeRemainingColumn
+
+    screen = console(stderr=True)
+    if quiet() or not screen.is_terminal:
+        yield lambda *_: None
+        return
+    with Progress(*Progress.get_default_columns()[:-1], TimeRemainingColumn(), console=screen, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield watch
+
+
+def _asked(file: Path | None, options: dict[str, Any]) -> Sweep:
+    """Return the sweep of a file or of the options.
+
+    Raises:
+        ConfigError: neither or both, or one is wrong.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if file is not None:
+        if given:
+            raise ConfigError(
+                f"--{next(iter(given))}: with a file everything stands there; leave it out or change the file"
+            )
+        return read_sweep(file)
+    if missing := [name for name in ("strategy", "candles", "grid", "question") if name not in given]:
+        raise ConfigError(f"give a file, or --{' --'.join(missing)}")
+    search = Search(sampler="random", trials=given["trials"]) if "trials" in given else Search()
+    windows = WalkForward(windows=given["windows"]) if "windows" in given else WalkForward()
+    null = Null(shuffles=given["shuffles"]) if "shuffles" in given else Null()
+    own = {name: given[name] for name in ("strategy", "candles", "question", "symbol", "timeframe") if name in given}
+    parameters = grid_of(given["grid"])
+    return Sweep(
+        name=f"{given['strategy']}_{'_'.join(parameters)}",
+        parameters=parameters,
+        search=search,
+        walk_forward=windows,
+        null=null,
+        **own,
+    )
+
+
+def _foretold(ready: Prepared, threads: int) -> Answer:
+    """Return what a sweep would take, from one trial that is run and not kept."""
+    try_out(0, ready.base, ready.points[0], ready.bars, ready.warmup, ready.cache)  # compiled now
+    begin = time.perf_counter()
+    try_out(0, ready.base, ready.points[0], ready.bars, ready.warmup, ready.cache)
+    one = time.perf_counter() - begin
+    runs = len(ready.points) * (1 + ready.sweep.null.shuffles + bool(ready.sweep.walk_forward.windows))
+    workers = threads or os.cpu_count() or 1
+    value = {
+        "sweep_id": ready.sweep_id, "trials": len(ready.points), "bars": len(ready.bars), "held": ready.held,
+        "seconds": round(runs * one / workers, 1), "megabytes": round(workers * len(ready.bars) * 8 * 8 / 1e6, 1),
+    }  # fmt: skip
+    size = f"{len(ready.points):,} trials over {len(ready.bars):,} bars ({ready.held:,} are held back)"
+    cost = f"{runs:,} runs with shuffled markets and windows: about {value['seconds']:,} s, {value['megabytes']:,} MB"
+    said = f"{ready.sweep_id}: {size}, {cost}. Nothing was counted."
+    return Answer(value, said)
+
+
+def _shown(record: SweepRecord, trials: list[Trial]) -> list[Part]:
+    """Return a sweep: the verdict first, then the best trials."""
+    judge = record.sweep.judge
+    ranked = sorted(trials, key=lambda one: (-_rank(one, record), one.number))[:TOP]
+    held = f"; {record.held:,} bars since {wording.moment(record.since)} UTC are held back" if record.since else ""
+    names = (
+        f"trial parameters {'sharpe total' if judge.metric == 'sharpe' else 'total sharpe'} drawdown trades fees remark"
+    )
+    best = "no trial qualifies" if record.best is None else f"best is #{record.best}"
+    return [
+        f"{record.sweep_id} {record.sweep.name}: {record.sweep.question}",
+        f"{record.trials:,} trials over {record.bars:,} bars{held}; {record.counted:,} were ever begun on this market; {best}",
+        "",
+        check_table(record.verdict, "Verdict: " + told(record.verdict)),
+        TRIALS.table("", ranked, names, empty="No trial ran."),
+    ]
+
+
+def _rank(trial: Trial, record: SweepRecord) -> float:
+    value = metric(trial, record.sweep.judge)
+    return -1e9 if value is None else value
+
+
+def _code(record: SweepRecord) -> int:
+    return int(any(one.status == "fail" for one in record.verdict))
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{100.0 * value:+.2f} %"
+
+
+@click.group()
+def experiments() -> None:
+    """List what was tried, show one sweep, export its trials."""
+
+
+def _verdict(record: SweepRecord) -> Cell:
+    if record.ended_at is None:
+        return Cell("not finished")
+    return Cell(told(record.verdict), BAD if _code(record) else GOOD)
+
+
+SWEEPS = Columns[SweepRecord](
+    id=Column("Id", lambda one: one.sweep_id),
+    began=Column("Began (UTC)", lambda one: wording.minute(one.began_at), priority=1),
+    name=Column("Name", lambda one: one.sweep.name),
+    trials=Column("Trials", lambda one: f"{one.trials:,}", "number"),
+    verdict=Column("Verdict", _verdict, "words"),
+    question=Column("Question", lambda one: one.sweep.question, "words", priority=2),
+)
+
+
+@experiments.command("list")
+@click.option("--strategy", metavar="NAME", help="Only of this strategy.")
+@click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="At most so many.")
+@command
+def list_sweeps(workspace: Workspace, strategy: str | None, limit: int) -> Answer:
+    """List the sweeps, newest first, each with its verdict."""
+    store = SweepStore(workspace)
+    found = (store.load(one) for one in store.ids())
+    kept = [one for one in found if strategy in (None, one.sweep.strategy)][:limit]
+    return Answer(kept, SWEEPS.table("", kept, empty="No sweep was run yet: `peaktrade sweep run --help`."))
+
+
+@experiments.command("show")
+@click.argument("sweep_id", default="latest")
+@command
+def show(workspace: Workspace, sweep_id: str) -> Answer:
+    """Show a sweep (the newest by default): what speaks against its best trial, then its best trials."""
+    store = SweepStore(workspace)
+    record = store.load(sweep_id)
+    return Answer(record, lambda: _shown(record, list(store.trials(record.sweep_id))), code=_code(record))
+
+
+@experiments.command("export")
+@click.argument("sweep_id")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A .csv or .parquet file.")
+@command
+def export(workspace: Workspace, sweep_id: str, out: Path) -> Answer:
+    """Write the trials of a sweep as a table, one row a trial."""
+    import pandas as pd
+
+    store = SweepStore(workspace)
+    record = store.load(sweep_id)
+    rows = [_row(one) for one in store.trials(record.sweep_id)]
+    if out.suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"--out {out}: the name must end in .csv or .parquet")
+    table = pd.DataFrame(rows)
+    table.to_csv(out, index=False) if out.suffix == ".csv" else table.to_parquet(out, index=False)
+    return Answer({"rows": len(rows), "file": out}, f"{len(rows):,} trials: {out}")
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    """Return a trial as a flat row: parameters as ``p_NAME``, denials as ``denied_CODE``."""
+    plain: dict[str, Any] = msgspec.to_builtins(trial)
+    params, denied = plain.pop("params"), plain.pop("denied")
+    return plain | {f"p_{k}": v for k, v in params.items()} | {f"denied_{k}": v for k, v in denied.items()}
+
+
+@click.group()
+def holdout() -> None:
+    """Show what research cannot read, and open it for one trial."""
+
+
+def _opened(held: HeldBack) -> Cell:
+    n = len(held.openings)
+    said = "; ".join(f"{one.trial} by {one.by}: {one.reason}" for one in held.openings)
+    return Cell(f"{n} time{'s' * (n != 1)}: {said}", BAD if n > 1 else "") if n else Cell("never", GOOD)
+
+
+HELD = Columns[HeldBack](
+    market=Column("Market", lambda one: f"{one.symbol} {one.timeframe}"),
+    since=Column("Held back since (UTC)", lambda one: wording.moment(one.since)),
+    opened=Column("Opened", _opened, "words"),
+)
+
+
+@holdout.command()
+@command
+def status(workspace: Workspace) -> Answer:
+    """Show what is held back of each market, and who looked at it."""
+    found = HoldOut(workspace).status()
+    return Answer(found, HELD.table("", found, empty="Nothing is held back: no research has read candles yet."))
+
+
+@holdout.command("open")
+@click.argument("trial", metavar="SWEEP#TRIAL")
+@click.option("--by", required=True, help="Who looks.")
+@click.option("--reason", required=True, help="Why; kept for ever.")
+@command
+def open_(workspace: Workspace, trial: str, by: str, reason: str) -> Answer:
+    """Run one trial on the bars that were held back. It is written down before, and cannot be taken back."""
+    match = re.fullmatch(r"(\w+)#(\d+)", trial)
+    if match is None:
+        raise ConfigError(f"{trial!r} must be SWEEP#TRIAL, as sw_0123456789ab#37")
+    store = SweepStore(workspace)
+    record = store.load(match[1])
+    picked = next((one for one in store.trials(record.sweep_id) if one.number == int(match[2])), None)
+    if picked is None or picked.error:
+        raise ConfigError(f"{trial}: {picked.error if picked else f'the sweep has {record.trials} trials, from #0'}")
+    held, found = look(workspace, record, picked, by=by, reason=reason)
+    n = len(held.openings)
+    warning = (
+        f"It was opened {n} times: what it shows is no longer unseen." if n > 1 else "It was opened for the first time."
+    )
+    shown = TRIALS.table(
+        "On the bars that were held back", [found], "trial parameters sharpe total drawdown trades fees remark"
+    )
+    return Answer({"opening": held, "trial": found, "times": n}, [shown, warning])

@@ -1,0 +1,141 @@
+"""The part of each market that research cannot read by accident, and its openings, which cannot be taken back.
+
+One function hands out bars for research, :meth:`HoldOut.readable`. Where the hold-out of a market begins is written down
+at its first use and stays: candles that come later are held back, too.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from peaktrade_core.base.chain import Chain
+from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError
+from peaktrade_core.trading.market import Bars
+from peaktrade_core.workspace.workspace import Workspace
+
+SET, OPENED = "set", "opened"
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """One look at what was held back.
+
+    Attributes:
+        trial: whose; by, reason: who wanted it and why; at: when, aware UTC.
+    """
+
+    trial: str
+    by: str
+    reason: str
+    at: datetime
+
+
+class HeldBack(msgspec.Struct, frozen=True):
+    """What is held back of a market.
+
+    Attributes:
+        symbol, timeframe: of the market; since: first bar that is held back, aware UTC.
+        openings: every look at it, oldest first.
+    """
+
+    symbol: str
+    timeframe: str
+    since: datetime
+    openings: tuple[Opening, ...]
+
+
+class Split(NamedTuple):
+    """Bars cut at the hold-out.
+
+    Attributes:
+        readable: what research may see; held: how many bars it may not; since: the first of those, None for none.
+    """
+
+    readable: Bars
+    held: int
+    since: datetime | None
+
+
+class HoldOut:
+    """The hold-out of a workspace, a chained log in ``reports/holdout/chain.jsonl``."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.chain = Chain(workspace.home / "reports" / "holdout" / "chain.jsonl")
+
+    def status(self) -> list[HeldBack]:
+        """Return what is held back, by market, in the order of first use.
+
+        Raises:
+            ArtefactError: the log is broken, so what was opened is not known.
+        """
+        begins: dict[tuple[str, str], datetime] = {}
+        openings: dict[tuple[str, str], list[Opening]] = {}
+        for link, _ in self.chain.links():
+            market = (str(link.data.get("symbol")), str(link.data.get("timeframe")))
+            try:
+                if link.kind == SET:
+                    begins.setdefault(market, datetime.fromisoformat(link.data["since"]))
+                elif link.kind == OPENED:
+                    one = Opening(link.data["trial"], link.data["by"], link.data["reason"], link.at)
+                    openings.setdefault(market, []).append(one)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ArtefactError(f"{self.chain.path}, line {link.seq + 1}: not an entry of a hold-out") from error
+        return [HeldBack(*market, since, tuple(openings.get(market, ()))) for market, since in begins.items()]
+
+    def of(self, symbol: str, timeframe: str) -> HeldBack | None:
+        """Return what is held back of a market; None before its first use. Raises as :meth:`status`."""
+        return next((one for one in self.status() if (one.symbol, one.timeframe) == (symbol, timeframe)), None)
+
+    def readable(self, bars: Bars, symbol: str, timeframe: str) -> Split:
+        """Return the bars of a market that research may see.
+
+        Raises:
+            ArtefactError: the log is broken: nothing may be read.
+            DataError: all of them are held back.
+            EnvironmentFault: the first use cannot be written down.
+        """
+        share = self._workspace.config.research.holdout
+        held = self.of(symbol, timeframe)
+        if held is None and share > 0.0:
+            first = from_seconds(float(bars.ts[_cut(len(bars), share)]))
+            entry = {"symbol": symbol, "timeframe": timeframe, "since": iso(first), "share": share}
+            self.chain.append((SET, entry), at=self._workspace.clock.now())
+            held = HeldBack(symbol, timeframe, first, ())
+        if held is None:
+            return Split(bars, 0, None)
+        at = int(np.searchsorted(bars.ts, held.since.timestamp()))
+        if at == 0:
+            raise DataError(
+                f"all of these bars of {symbol} {timeframe} are held back since {iso(held.since)}: take earlier ones, "
+                "or open the hold-out for one trial (peaktrade holdout open)"
+            )
+        return Split(
+            Bars(bars.ts[:at], bars.ohlcv[:at], "bars"), len(bars) - at, held.since if at < len(bars) else None
+        )
+
+    def open(self, trial: str, symbol: str, timeframe: str, *, by: str, reason: str) -> HeldBack:
+        """Write down that somebody looks at the hold-out of a market, before it is looked at, and return it.
+
+        Raises:
+            ConfigError: no name or no reason, or nothing is held back there.
+            ArtefactError, EnvironmentFault: the log is broken or cannot be written: nothing is opened.
+        """
+        if not by.strip() or not reason.strip():
+            raise ConfigError("opening the hold-out takes a name and a reason; both are kept for ever")
+        held = self.of(symbol, timeframe)
+        if held is None:
+            raise ConfigError(f"nothing of {symbol} {timeframe} is held back: no research has used it yet")
+        now = self._workspace.clock.now()
+        said = {"symbol": symbol, "timeframe": timeframe, "trial": trial, "by": by.strip(), "reason": reason.strip()}
+        self.chain.append((OPENED, said), at=now)
+        return msgspec.structs.replace(held, openings=(*held.openings, Opening(trial, said["by"], said["reason"], now)))
+
+
+def _cut(n: int, share: float) -> int:
+    """Return the first bar of ``n`` that is held back; at least one bar stays readable and one is held back."""
+    return min(n - 1, max(1, round(n * (1.0 - share))))

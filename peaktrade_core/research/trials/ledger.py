@@ -1,0 +1,56 @@
+"""The trial ledger: every try is counted, before it begins. What is not in it cannot be deflated by it.
+
+A killed sweep counts whole; a question asked again with the same id counts once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from peaktrade_core.base.chain import Chain
+from peaktrade_core.workspace.workspace import Workspace
+
+BEGUN = "begun"
+
+
+class Market(NamedTuple):
+    """On what is tried: trials of one strategy on one market make each other less surprising."""
+
+    strategy: str
+    symbol: str
+    timeframe: str
+
+
+class TrialLedger:
+    """The ledger of a workspace, a chained log in ``reports/trials/chain.jsonl``."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.chain = Chain(workspace.home / "reports" / "trials" / "chain.jsonl")
+
+    def begin(self, trial_id: str, market: Market, trials: int, *, by: str, question: str = "") -> bool:
+        """Count trials that are about to begin; return False when the same ones were counted before.
+
+        Args:
+            trial_id: of the backtest or sweep, by its content; trials: how many it makes.
+            by: who asks; question: why.
+
+        Raises:
+            EnvironmentFault: it cannot be written: nothing may be tried.
+            ArtefactError: the ledger is broken.
+        """
+        if any(link.data.get("id") == trial_id for link, _ in self.chain.links()):
+            return False
+        said = {"id": trial_id, **market._asdict(), "trials": trials, "by": by, "question": question}
+        self.chain.append((BEGUN, said), at=self._workspace.clock.now())
+        return True
+
+    def count(self, market: Market) -> int:
+        """Return how many trials of a strategy were ever begun on a market.
+
+        Raises:
+            ArtefactError: the ledger is broken.
+        """
+        wanted = market._asdict()
+        entries = (link.data for link, _ in self.chain.links() if link.kind == BEGUN)
+        return sum(int(data["trials"]) for data in entries if wanted.items() <= data.items())

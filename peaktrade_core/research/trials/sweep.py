@@ -1,0 +1,251 @@
+"""Running a sweep: count its trials, try them on all cores, keep them in parts as they finish, judge the best.
+
+A sweep's id is its content. The same sweep asked for again goes on where a killed one stopped, or gives what is there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from peaktrade_core.base.environment import login
+from peaktrade_core.base.errors import ArtefactError, UnknownNameError
+from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.question import Check
+from peaktrade_core.candles.replay import bars_of
+from peaktrade_core.research.trials.holdout import HoldOut
+from peaktrade_core.research.trials.identity import bars_digest, code_digest, content_id, described
+from peaktrade_core.research.trials.ledger import Market, TrialLedger
+from peaktrade_core.research.trials.spec import Sweep, points
+from peaktrade_core.research.trials.trial import Marks, Trial, try_out
+from peaktrade_core.session.planning import plan_session
+from peaktrade_core.trading.decision import Decision
+from peaktrade_core.trading.market import Bars
+from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PART = 64  # trials kept together, so that a killed sweep loses at most so many
+Watch = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+
+
+class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a sweep beside its trials.
+
+    Attributes:
+        sweep_id: of its content; by: who asked first; began_at, ended_at: aware UTC, the latter None while it runs.
+        trials: how many it means; counted: how many were ever begun on its strategy and market, these included.
+        bars: readable ones; held: held back; since: the first of those. data_sha256: of the readable bars.
+        verdict: answers to what may speak against the best trial; best: its number, None where none qualifies.
+    """
+
+    sweep_id: str
+    sweep: Sweep
+    by: str
+    began_at: datetime
+    trials: int
+    bars: int
+    held: int
+    since: datetime | None
+    data_sha256: str
+    ended_at: datetime | None = None
+    counted: int = 0
+    best: int | None = None
+    verdict: tuple[Check, ...] = ()
+
+
+class Prepared(NamedTuple):
+    """A sweep that is ready to run: nothing is counted and nothing is written yet, but for the hold-out's beginning.
+
+    Attributes:
+        base: the decision whose parameters vary; points: those of each trial; bars: what research may read of the candles.
+    """
+
+    sweep: Sweep
+    sweep_id: str
+    market: Market
+    base: Decision
+    points: list[dict[str, Any]]
+    bars: Bars
+    held: int
+    since: datetime | None
+    digest: str
+    warmup: int
+    cache: Path
+
+
+def prepare(workspace: Workspace, sweep: Sweep) -> Prepared:
+    """Check everything that a sweep needs.
+
+    Raises:
+        ConfigError, UnknownNameError: a setting is wrong; DataError: the candles cannot be used, or are all held back.
+    """
+    plan = plan_session(workspace, strategy=sweep.strategy, candles=sweep.candles, **sweep.market())
+    tried, config = points(sweep, plan.decision.strategy), plan.config
+    split = HoldOut(workspace).readable(bars_of(plan.feed), config.symbol, config.timeframe)
+    digest = bars_digest(split.readable)
+    asked = msgspec.to_builtins(sweep)
+    asked.pop("candles")  # where they lie changes nothing
+    code = code_digest(plan.decision.strategy)
+    sweep_id = content_id("sw", asked, described(plan.decision), digest, code, config.warmup_candles)
+    market = Market(sweep.strategy, config.symbol, config.timeframe)
+    cache = workspace.home / ".cache" / "numba"
+    return Prepared(
+        sweep, sweep_id, market, plan.decision, tried, split.readable, split.held, split.since, digest,
+        config.warmup_candles, cache,
+    )  # fmt: skip
+
+
+class SweepStore:
+    """The sweeps of a workspace: a folder each, ``reports/experiments/sweeps/<id>``."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.folder = workspace.home / "reports" / "experiments" / "sweeps"
+
+    def ids(self) -> list[str]:
+        """Return the ids of all sweeps, newest first."""
+        found = sorted(self.folder.glob("sw_*/sweep.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return [path.parent.name for path in found]
+
+    def load(self, sweep_id: str) -> SweepRecord:
+        """Return a sweep; ``latest`` is the newest, and the beginning of an id is enough where it is one's only.
+
+        Raises:
+            UnknownNameError: there is none; ArtefactError: it cannot be read.
+        """
+        known = self.ids()
+        found = known[:1] if sweep_id == "latest" else [one for one in known if one.startswith(sweep_id)]
+        if len(found) != 1:
+            raise UnknownNameError("sweep", sweep_id, known[:10], "peaktrade experiments list")
+        path = self.folder / found[0] / "sweep.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=SweepRecord)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ArtefactError(f"{path}: not a sweep: {error}") from None
+
+    def save(self, record: SweepRecord) -> SweepRecord:
+        """Write the record of a sweep and return it."""
+        folder = self.folder / record.sweep_id
+        write_atomic(folder / "sweep.json", msgspec.json.format(msgspec.json.encode(record)))
+        return record
+
+    def keep(self, sweep_id: str, part: int, found: Sequence[tuple[Trial, Marks]]) -> None:
+        """Write a part: its trials, a line each, and their marks, a column each."""
+        days = np.unique(np.concatenate([marks.day for _, marks in found]))
+        table = np.full((len(days), len(found)), np.nan)
+        for column, (_, marks) in enumerate(found):
+            table[np.searchsorted(days, marks.day), column] = marks.equity
+        folder = self.folder / sweep_id / "parts"
+        rows = b"".join(msgspec.json.encode(trial) + b"\n" for trial, _ in found)
+        write_atomic(folder / f"{part:05d}.marks", msgspec.msgpack.encode((days.tobytes(), table.tobytes())))
+        write_atomic(folder / f"{part:05d}.jsonl", rows)  # last: a part that has it is whole
+
+    def parts(self, sweep_id: str) -> set[int]:
+        """Return which parts are there."""
+        return {int(path.stem) for path in (self.folder / sweep_id / "parts").glob("*.jsonl")}
+
+    def trials(self, sweep_id: str) -> Iterator[Trial]:
+        """Yield the trials that are there, in their order.
+
+        Raises:
+            ArtefactError: a part cannot be read.
+        """
+        for part in sorted(self.parts(sweep_id)):
+            path = self.folder / sweep_id / "parts" / f"{part:05d}.jsonl"
+            try:
+                yield from msgspec.json.decode(
+                    b"[" + b",".join(path.read_bytes().splitlines()) + b"]", type=list[Trial]
+                )
+            except (OSError, msgspec.DecodeError) as error:
+                raise ArtefactError(f"{path}: not the trials of a sweep: {error}") from None
+
+    def returns(self, sweep_id: str, start_balance: float) -> NDArray[np.float64]:
+        """Return the return of each UTC day of each trial that ran: (days, trials) float64 [fraction].
+
+        Raises:
+            ArtefactError: a part cannot be read.
+        """
+        columns = []
+        for part in sorted(self.parts(sweep_id)):
+            path = self.folder / sweep_id / "parts" / f"{part:05d}.marks"
+            try:
+                days, table = msgspec.msgpack.decode(path.read_bytes(), type=tuple[bytes, bytes])
+                if not days:  # a part of trials that could not run
+                    continue
+                equity = np.frombuffer(table).reshape(len(days) // 8, -1)
+            except (OSError, ValueError, msgspec.DecodeError) as error:
+                raise ArtefactError(f"{path}: not the marks of a sweep: {error}") from None
+            columns.append(equity[:, ~np.isnan(equity).any(axis=0)])
+        equity = np.concatenate(columns, axis=1) if columns else np.empty((0, 0))
+        before = np.concatenate([np.full((1, equity.shape[1]), start_balance), equity[:-1]])
+        returns: NDArray[np.float64] = equity / before - 1.0
+        return returns
+
+
+def run_sweep(
+    workspace: Workspace, ready: Prepared, *, threads: int = 0, watch: Watch = lambda *_: None
+) -> SweepRecord:
+    """Count the trials of a sweep, run those that are not there yet, judge it, and return its record.
+
+    Args:
+        threads: how many at a time, 0 for one a core; watch: is told how far it is.
+
+    Raises:
+        EnvironmentFault: the ledger cannot be written: nothing is tried.
+        ArtefactError: ledger, hold-out or a part is damaged.
+    """
+    from peaktrade_core.research.trials.verdict import judged
+
+    ledger, store = TrialLedger(workspace), SweepStore(workspace)
+    new = ledger.begin(ready.sweep_id, ready.market, len(ready.points), by=login(), question=ready.sweep.question)
+    known = None if new else _known(store, ready.sweep_id)
+    if known is not None and known.ended_at is not None:
+        return known
+    record = known or store.save(
+        SweepRecord(
+            sweep_id=ready.sweep_id, sweep=ready.sweep, by=login(), began_at=workspace.clock.now(),
+            trials=len(ready.points), bars=len(ready.bars), held=ready.held, since=ready.since, data_sha256=ready.digest,
+        )
+    )  # fmt: skip
+    there = store.parts(ready.sweep_id)
+    starts = [at for at in range(0, len(ready.points), PART) if at // PART not in there]
+    done = len(ready.points) - sum(min(PART, len(ready.points) - at) for at in starts)
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        for at, found in _in_parts(pool, ready, starts):
+            store.keep(ready.sweep_id, at // PART, found)
+            done += len(found)
+            watch("trials", done, len(ready.points))
+        best, verdict = judged(ready, store, ledger.count(ready.market), pool, watch)
+    counted, now = ledger.count(ready.market), workspace.clock.now()
+    return store.save(msgspec.structs.replace(record, ended_at=now, counted=counted, best=best, verdict=tuple(verdict)))
+
+
+def _known(store: SweepStore, sweep_id: str) -> SweepRecord | None:
+    """Return the record of a sweep that was begun before; None where it was killed before it wrote one."""
+    return store.load(sweep_id) if (store.folder / sweep_id / "sweep.json").is_file() else None
+
+
+def _in_parts(
+    pool: ThreadPoolExecutor, ready: Prepared, starts: Sequence[int]
+) -> Iterator[tuple[int, list[tuple[Trial, Marks]]]]:
+    """Yield the parts that begin at ``starts``, each once all its trials ran; one part ahead keeps the cores busy."""
+
+    def one(number: int) -> tuple[Trial, Marks]:
+        return try_out(number, ready.base, ready.points[number], ready.bars, ready.warmup, ready.cache)
+
+    waiting = []
+    for at in starts:
+        waiting.append((at, [pool.submit(one, n) for n in range(at, min(at + PART, len(ready.points)))]))
+        if len(waiting) == 2:
+            first, futures = waiting.pop(0)
+            yield first, [future.result() for future in futures]
+    for at, futures in waiting:
+        yield at, [future.result() for future in futures]
