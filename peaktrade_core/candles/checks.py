@@ -7,6 +7,7 @@ warnings: they happen on a real market.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -93,24 +94,31 @@ def check_store(
     return [judged[one] for one in wanted]
 
 
-def check_file(path: Path, timeframe: str | None = None, deviations: float = OUTLIER_DEVIATIONS) -> Verdict:
+def check_file(
+    path: Path, timeframe: str | None = None, deviations: float = OUTLIER_DEVIATIONS, dialect: Sequence[str] = ()
+) -> Verdict:
     """Return the verdict on a file (or folder) of candles, whatever is in it; its age is not judged.
 
     Args:
-        path: parquet or CSV.
+        path: see :func:`peaktrade_core.candles.reading.read_rows`; dialect: what is told of it, ``PART=VALUE``.
         timeframe: of its bars; None takes the commonest distance between two times.
         deviations: as for :func:`check_store`.
 
     Raises:
         DataError: it cannot be read as candles, or its timeframe is not to be seen.
+        UndecidedError: it can be read in two ways.
     """
-    from peaktrade_core.candles.questions import Candles, commonest_timeframe
+    from peaktrade_core.candles.dialect import Dialect
+    from peaktrade_core.candles.grid import commonest
+    from peaktrade_core.candles.questions import Candles
+    from peaktrade_core.candles.reading import read_rows
     from peaktrade_core.candles.store import Series
 
-    chosen = timeframe or commonest_timeframe(path)
+    rows = read_rows(path, dialect=Dialect.of(dialect))
+    chosen = timeframe or commonest(rows.ts)
     if chosen is None:
         raise DataError(f"{path}: its timeframe cannot be told from its times; give --timeframe")
-    with Candles.of_file(path, Series("file", "FILE/FILE", chosen)) as candles:
+    with Candles.of_rows(rows, Series("file", "FILE/FILE", chosen)) as candles:
         return _judge(candles, deviations, None, path.name)[0]
 
 
@@ -203,7 +211,7 @@ def _places(seen: _Seen) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-@question("order", "In the order of time?", "Sort the rows by time.")
+@question("order", "In the order of time?", "One market and one file? `peaktrade data import` turns and sorts.")
 def order(seen: _Seen) -> Found:
     """Look for rows that are earlier than the row above."""
     found = seen.backwards
@@ -213,7 +221,11 @@ def order(seen: _Seen) -> Found:
     return False, f"{_many(len(found), 'row')} earlier than the row above, {first}"
 
 
-@question("duplicates", "Each time once?", "Keep one row of each time; where values differ, fetch that day again.")
+@question(
+    "duplicates",
+    "Each time once?",
+    "A clock put back shows an hour twice, and both are real: give times in UTC. Else get that day again.",
+)
 def duplicates(seen: _Seen) -> Found:
     """Look for times that are there more than once."""
     found = seen.repeated
@@ -224,7 +236,11 @@ def duplicates(seen: _Seen) -> Found:
     return False, f"{_many(surplus, 'row')} too many, {values}, the first at {_at(found[0].ts)}"
 
 
-@question("impossible", "Can every bar be true?", "Drop those rows, then fetch them again.")
+@question(
+    "impossible",
+    "Can every bar be true?",
+    "Is each column what it is taken for? Then get those bars from another source.",
+)
 def impossible(seen: _Seen) -> Found:
     """Look for bars that contradict themselves."""
     found = seen.impossible

@@ -15,6 +15,7 @@ import click
 
 from peaktrade_core.base.clock import as_utc, from_seconds
 from peaktrade_core.base.text import inert
+from peaktrade_core.candles.cli_import import import_
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
@@ -37,7 +38,10 @@ SKEW_WARNING_S = 2.0
 
 @click.group()
 def data() -> None:
-    """List the stored candles and check candles for gaps and errors."""
+    """List the stored candles, import candles of other sources, check candles for gaps and errors."""
+
+
+data.add_command(import_)
 
 
 @data.command("list")
@@ -55,7 +59,8 @@ def list_(workspace: Workspace) -> Answer:
 @click.argument("symbol", required=False)
 @click.option("--timeframe", metavar="TF", help="Only this one; of a --file, where it cannot be told from its times.")
 @click.option("--venue", metavar="NAME", help="Only this one.")
-@click.option("--file", "path", type=click.Path(path_type=Path), help="A parquet or CSV file instead of the store.")
+@click.option("--file", "path", type=click.Path(path_type=Path), help="A file of candles instead of the store.")
+@click.option("--dialect", multiple=True, metavar="PART=VALUE", help="How --file is to be read; see `data import`.")
 @click.option(
     "--outlier",
     "deviations",
@@ -73,6 +78,7 @@ def check(
     timeframe: str | None,
     venue: str | None,
     path: Path | None,
+    dialect: tuple[str, ...],
     deviations: float,
 ) -> Answer:
     """Look for gaps, duplicates, impossible bars, contradictions, bars without volume, outliers and an old end.
@@ -86,7 +92,7 @@ def check(
     if path is not None:
         if symbol or venue:
             raise click.UsageError("--file is checked alone: leave SYMBOL and --venue away")
-        verdicts = [check_file(path, timeframe, deviations)]
+        verdicts = [check_file(path, timeframe, deviations, dialect)]
     else:
         workspace = Workspace(home, config)
         store = _store(workspace)

@@ -19,7 +19,7 @@ from peaktrade_core.base.clock import Clock, from_seconds, iso
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.show.wording import minute
-from peaktrade_core.trading.market import Bar, bar_fault
+from peaktrade_core.trading.market import DAY_S, Bar, bar_fault
 from peaktrade_core.venue.facts import PAGE
 
 if TYPE_CHECKING:
@@ -168,6 +168,10 @@ def fetch(
         DataError: a stored file cannot be read.
         EnvironmentFault: the store cannot be written, or somebody else is writing this series.
     """
+    if series.bar_s > DAY_S:
+        raise ConfigError(
+            f"{series.timeframe}: bars of up to a day are fetched; `peaktrade data import` takes longer ones"
+        )
     _require_offered(client, venue_symbol, series.timeframe)
     told = client.now()
     now = told.timestamp() if told else clock.now().timestamp() - DOUBT_S

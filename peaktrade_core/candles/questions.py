@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from peaktrade_core.base.arrays import seconds_of
 from peaktrade_core.base.errors import DataError
-from peaktrade_core.candles.replay import read_columns
+from peaktrade_core.candles.reading import Rows
 from peaktrade_core.candles.store import CandleStore, Series
-from peaktrade_core.trading.market import TIMEFRAMES, timeframe_seconds
+from peaktrade_core.trading.market import timeframe_months
 
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -28,34 +26,54 @@ OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 PRICE_TOLERANCE, VOLUME_TOLERANCE = 1e-9, 1e-6  # [fraction]
 
 _TABLES = """
-    CREATE TABLE series (id INTEGER, bar_s BIGINT, venue VARCHAR, symbol VARCHAR);
+    CREATE TABLE series (
+        id INTEGER, step BIGINT, months INTEGER, anchor BIGINT, month BIGINT, venue VARCHAR, symbol VARCHAR
+    );
     CREATE TABLE rows (id INTEGER, n BIGINT, us BIGINT, o DOUBLE, h DOUBLE, l DOUBLE, c DOUBLE, v DOUBLE);
+    CREATE MACRO month_of(us) AS date_diff('month', TIMESTAMP '1970-01-01', make_timestamp(us));
+    CREATE MACRO within(us) AS us - epoch_us(date_trunc('month', make_timestamp(us)));
+    CREATE MACRO opens(slot, step, months, anchor, month) AS CASE WHEN months = 0 THEN slot * step + anchor
+        ELSE epoch_us(TIMESTAMP '1970-01-01' + to_months((month + slot * months)::INTEGER)) + anchor END;
     CREATE VIEW bars AS
-        SELECT r.*, bar_s * 1000000 AS step, venue, symbol, coalesce(
-            us % (bar_s * 1000000) = 0 AND isfinite(o) AND isfinite(h) AND isfinite(l) AND isfinite(c) AND isfinite(v)
-            AND l > 0 AND l <= o AND o <= h AND l <= c AND c <= h AND v >= 0, false
-        ) AS sound
-        FROM rows r JOIN series USING (id);
+        WITH placed AS (
+            SELECT r.*, step, months, anchor, month, venue, symbol, CASE
+                WHEN months = 0 AND (us - anchor) % step = 0 THEN (us - anchor) // step
+                WHEN months > 0 AND within(us) = anchor AND (month_of(us) - month) % months = 0
+                THEN (month_of(us) - month) // months END AS slot
+            FROM rows r JOIN series USING (id)
+        )
+        SELECT *, coalesce(
+            slot IS NOT NULL AND isfinite(o) AND isfinite(h) AND isfinite(l) AND isfinite(c) AND isfinite(v)
+            AND l > 0 AND l <= o AND o <= h AND l <= c AND c <= h AND v >= 0 AND h <= 1e18 AND v <= 1e30, false
+        ) AS sound FROM placed;
     CREATE VIEW grid AS
-        SELECT id, step, us, arg_min(h, n) AS h, arg_min(l, n) AS l, arg_min(c, n) AS c, arg_min(v, n) AS v,
-            bool_and(sound) AS sound
-        FROM bars WHERE us % step = 0 GROUP BY id, step, us;
+        SELECT id, step, months, anchor, month, slot, us, arg_min(h, n) AS h, arg_min(l, n) AS l, arg_min(c, n) AS c,
+            arg_min(v, n) AS v, bool_and(sound) AS sound
+        FROM bars WHERE slot IS NOT NULL GROUP BY ALL;
     CREATE VIEW sequence AS
-        SELECT *, lag(us) OVER w AS us_before, lag(c) OVER w AS c_before, lag(sound) OVER w AS sound_before
-        FROM grid WINDOW w AS (PARTITION BY id ORDER BY us);
+        SELECT *, lag(slot) OVER w AS slot_before, lag(c) OVER w AS c_before, lag(sound) OVER w AS sound_before
+        FROM grid WINDOW w AS (PARTITION BY id ORDER BY slot);
 """
 _FROM_STORE = """
     INSERT INTO rows
     SELECT ?, row_number() OVER (ORDER BY filename, file_row_number), epoch_us(ts), open, high, low, close, volume
     FROM read_parquet(?, file_row_number = true, filename = true)
 """
+_ANCHOR = """
+    UPDATE series SET anchor = found.anchor, month = found.month FROM (
+        SELECT CASE WHEN $2 > 0 THEN mode(within(us)) WHEN mode(us % $3) % 900000000 = 0 AND $3 > 900000000
+            THEN mode(us % $3) ELSE 0 END AS anchor, CASE WHEN $2 > 0 THEN min(month_of(us)) ELSE 0 END AS month
+        FROM rows WHERE id = $1 HAVING count(us) > 0
+    ) found WHERE id = $1
+"""
 _SPANS = """
-    SELECT id, us_before + step, us - step, (us - us_before) // step - 1 AS missing
-    FROM sequence WHERE us - us_before > step ORDER BY id, us
+    SELECT id, opens(slot_before + 1, step, months, anchor, month), opens(slot - 1, step, months, anchor, month),
+        slot - slot_before - 1
+    FROM sequence WHERE slot - slot_before > 1 ORDER BY id, slot
 """
 _STILL = """
     WITH marked AS (
-        SELECT id, step, us, us - step * row_number() OVER (PARTITION BY id ORDER BY us) AS island FROM grid WHERE v = 0
+        SELECT id, us, slot - row_number() OVER (PARTITION BY id ORDER BY slot) AS island FROM grid WHERE v = 0
     )
     SELECT id, min(us), max(us), count(*) FROM marked GROUP BY id, island ORDER BY id, min(us)
 """
@@ -69,16 +87,13 @@ _BACKWARDS = """
     SELECT id, us, n FROM ordered WHERE us < us_before ORDER BY id, n
 """
 _EXTENTS = """
-    SELECT id, count(*), min(us), max(us), coalesce(
-        (max(us) FILTER (us % step = 0) - min(us) FILTER (us % step = 0)) // any_value(step) + 1
-        - count(DISTINCT us) FILTER (us % step = 0), 0
-    )
+    SELECT id, count(*), min(us), max(us), coalesce(max(slot) - min(slot) + 1 - count(DISTINCT slot), 0)
     FROM bars GROUP BY id HAVING min(us) IS NOT NULL ORDER BY id
 """
 _MOVES = """
     WITH moves AS (
         SELECT id, us, ln(c / c_before) AS r, ln(h / c_before) AS up, ln(l / c_before) AS down
-        FROM sequence WHERE us - us_before = step AND sound AND sound_before
+        FROM sequence WHERE slot - slot_before = 1 AND sound AND sound_before
     ), centre AS (
         SELECT id, median(r) AS m FROM moves WHERE r <> 0 GROUP BY id
     ), scale AS (
@@ -95,15 +110,16 @@ _OUTLIERS = (
 )
 _AGAINST = """
     WITH pairs AS (
-        SELECT fine.id AS fine, coarse.id AS coarse, coarse.bar_s * 1000000 AS step, coarse.bar_s // fine.bar_s AS ratio
+        SELECT fine.id AS fine, coarse.id AS coarse, coarse.step, coarse.anchor, coarse.step // fine.step AS ratio
         FROM series fine JOIN series coarse
-        ON fine.venue = coarse.venue AND fine.symbol = coarse.symbol AND fine.bar_s < coarse.bar_s
-        AND coarse.bar_s % fine.bar_s = 0
+        ON fine.venue = coarse.venue AND fine.symbol = coarse.symbol AND fine.step < coarse.step
+        AND fine.months = 0 AND coarse.months = 0 AND coarse.step % fine.step = 0
     ), sums AS (
-        SELECT p.fine, p.coarse, b.us // p.step * p.step AS us, count(*) = any_value(p.ratio) AS whole,
+        SELECT p.fine, p.coarse, (b.us - p.anchor) // p.step * p.step + p.anchor AS us, count(*) = any_value(p.ratio) AS whole,
             arg_min(o, b.us) FILTER (v > 0) AS o, max(h) FILTER (v > 0) AS h, min(l) FILTER (v > 0) AS l,
             arg_max(c, b.us) FILTER (v > 0) AS c, sum(v) AS v
-        FROM bars b JOIN pairs p ON b.id = p.fine WHERE sound GROUP BY p.fine, p.coarse, p.step, b.us // p.step
+        FROM bars b JOIN pairs p ON b.id = p.fine WHERE sound
+        GROUP BY p.fine, p.coarse, p.step, p.anchor, (b.us - p.anchor) // p.step
     ), compared AS (
         SELECT s.coarse, s.fine, s.us,
             CASE WHEN whole AND abs(s.o - t.o) > $1 * t.o THEN ['open'] ELSE [] END
@@ -202,7 +218,9 @@ class Candles:
         for series in wanted:
             files = [glob.escape(str(path)) for path in store.files(series)]
             try:
-                candles._db.execute(_FROM_STORE, [candles._add(series), files])
+                number = candles._add(series)
+                candles._db.execute(_FROM_STORE, [number, files])
+                candles._anchor(number)
             except duckdb.Error as error:
                 candles.close()
                 reason = str(error).splitlines()[0]
@@ -212,22 +230,17 @@ class Candles:
         return candles
 
     @classmethod
-    def of_file(cls, path: Path, series: Series) -> Self:
-        """Return the rows of one file (or folder) as they are, whatever is wrong with them.
-
-        Raises:
-            DataError: it cannot be read as candles.
-        """
+    def of_rows(cls, rows: Rows, series: Series) -> Self:
+        """Return the rows of a file as they are, whatever is wrong with them."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        table = read_columns(path)
         candles = cls()
-        table = table.append_column("us", pc.cast(table["ts"], pa.int64()))
-        table = table.append_column("n", pa.array(range(1, len(table) + 1), pa.int64()))
-        candles._db.register("given", table.drop_columns(["ts"]))
-        select = "INSERT INTO rows SELECT ?, n, us, open, high, low, close, volume FROM given"
-        candles._db.execute(select, [candles._add(series)])
+        names = ("n", "us", "o", "h", "l", "c", "v")
+        given = pa.table([pa.array(column) for column in (rows.number, rows.us, *rows.ohlcv.T)], names=names)
+        candles._db.register("given", given)
+        number = candles._add(series)
+        candles._db.execute("INSERT INTO rows SELECT ?, n, us, o, h, l, c, v FROM given", [number])
+        candles._anchor(number)
         return candles
 
     def __enter__(self) -> Self:
@@ -245,7 +258,8 @@ class Candles:
     def finer_than(self, series: Series) -> list[str]:
         """Return the timeframes of the finer series that ``series`` can be compared with."""
         same = [one for one in self.series if (one.venue, one.symbol) == (series.venue, series.symbol)]
-        return [one.timeframe for one in same if one.bar_s < series.bar_s and series.bar_s % one.bar_s == 0]
+        whole = [one for one in same if not timeframe_months(one.timeframe) and not timeframe_months(series.timeframe)]
+        return [one.timeframe for one in whole if one.bar_s < series.bar_s and series.bar_s % one.bar_s == 0]
 
     def extents(self) -> dict[Series, Extent]:
         """Return how far each series reaches; one without a single time is absent."""
@@ -307,10 +321,18 @@ class Candles:
 
     def _add(self, series: Series) -> int:
         """Take a series in and return its number."""
-        number = len(self.series)
+        number, months = len(self.series), timeframe_months(series.timeframe)
         self.series.append(series)
-        self._db.execute("INSERT INTO series VALUES (?, ?, ?, ?)", [number, series.bar_s, series.venue, series.symbol])
+        step = 0 if months else series.bar_s * 1_000_000
+        self._db.execute(
+            "INSERT INTO series VALUES (?, ?, ?, 0, 0, ?, ?)", [number, step, months, series.venue, series.symbol]
+        )
         return number
+
+    def _anchor(self, number: int) -> None:
+        """Find where the bars of a series open: see :mod:`peaktrade_core.candles.grid`."""
+        series = self.series[number]
+        self._db.execute(_ANCHOR, [number, timeframe_months(series.timeframe), int(series.bar_s) * 1_000_000])
 
     def _ask(self, question: str, values: Sequence[object] = ()) -> list[Any]:
         """Return the answer's rows."""
@@ -326,20 +348,6 @@ class Candles:
         for id_, finding in found:
             groups.setdefault(self.series[id_], []).append(finding)
         return groups
-
-
-def commonest_timeframe(path: Path) -> str | None:
-    """Return the timeframe that most rows of a file are apart, None where that is no timeframe.
-
-    Raises:
-        DataError: the file cannot be read as candles.
-    """
-    import numpy as np
-
-    times = np.unique(seconds_of(read_columns(path)["ts"].drop_null()))
-    steps, often = np.unique(np.diff(times), return_counts=True)
-    step = float(steps[often.argmax()]) if len(steps) else 0.0
-    return next((name for name in TIMEFRAMES if timeframe_seconds(name) == step), None)
 
 
 def _s(us: int) -> float:

@@ -11,17 +11,31 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ConfigError, DataError, EnvironmentFault
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.candles.replay import COLUMNS, read_candles
-from peaktrade_core.trading.market import Bar, Bars, require_sound, timeframe_seconds
+from peaktrade_core.candles.cleaning import read_candles
+from peaktrade_core.candles.grid import Grid
+from peaktrade_core.candles.reading import COLUMNS
+from peaktrade_core.trading.market import (
+    DAY_S,
+    MONTH_S,
+    Bar,
+    Bars,
+    require_sound,
+    timeframe_months,
+    timeframe_seconds,
+)
 
-DAY_S = 86_400
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
 _SYMBOL = re.compile(r"[A-Za-z0-9.]+/[A-Za-z0-9.]+(:[A-Za-z0-9.]+)?(-[A-Za-z0-9.]+)*")
 _VENUE = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -38,8 +52,9 @@ class Series(NamedTuple):
 
     @property
     def bar_s(self) -> int:
-        """Length of a bar [s]."""
-        return timeframe_seconds(self.timeframe)
+        """Length of a bar, of months the mean [s]."""
+        months = timeframe_months(self.timeframe)
+        return months * MONTH_S if months else timeframe_seconds(self.timeframe)
 
     @property
     def folder(self) -> Path:
@@ -48,13 +63,14 @@ class Series(NamedTuple):
         Raises:
             ConfigError: a part of it is no name of a venue, symbol or timeframe.
         """
-        timeframe_seconds(self.timeframe)
+        months = timeframe_months(self.timeframe)
         if not _VENUE.fullmatch(self.venue):
             raise ConfigError(f"venue {self.venue!r} must be of small letters, digits and hyphens")
         if not _SYMBOL.fullmatch(self.symbol):
             raise ConfigError(f"symbol {self.symbol!r} must be written BASE/QUOTE, for example BTC/EUR")
         symbol = self.symbol.replace("/", "-", 1).replace(":", "_")
-        return Path(f"venue={self.venue}", f"symbol={symbol}", f"timeframe={self.timeframe}")
+        timeframe = self.timeframe.replace("M", "mo") if months else self.timeframe  # 1M is 1m on some file systems
+        return Path(f"venue={self.venue}", f"symbol={symbol}", f"timeframe={timeframe}")
 
     def partition(self, ts: float) -> str:
         """Return the name of the file that holds the bar that opens at ``ts`` [s since epoch]."""
@@ -134,8 +150,7 @@ class CandleStore:
         ordered = sorted(bars)
         for bar in ordered:
             require_sound(bar)
-            if bar.ts % series.bar_s:
-                raise DataError(f"{series}: {from_seconds(bar.ts)} is not the open of a bar of {series.timeframe}")
+        self._require_grid(series, ordered)
         done = [
             self._put_part(series, name, list(part))
             for name, part in groupby(ordered, lambda b: series.partition(b.ts))
@@ -159,8 +174,22 @@ class CandleStore:
         except OSError as error:
             raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
 
+    def _require_grid(self, series: Series, bars: list[Bar]) -> None:
+        """Refuse bars that do not open where the others of the series do."""
+        import numpy as np
+
+        ts = np.array([bar.ts for bar in bars], dtype=np.float64)
+        files = self.files(series) if bars else []
+        known = _read(files[-1]).ts if files else ts
+        slots = Grid.of(known, series.timeframe).slots(ts)
+        off = np.flatnonzero(slots != np.floor(slots))
+        if len(off):
+            raise DataError(f"{series}: {from_seconds(ts[off[0]])} is not the open of a bar of {series.timeframe}")
+
     def _put_part(self, series: Series, name: str, bars: list[Bar]) -> Stored:
         """Add bars to one file."""
+        import numpy as np
+
         path = self.folder(series) / name
         before = _read(path) if path.is_file() else ()
         stored = {bar.ts: bar for bar in (before[row] for row in range(len(before)))}
@@ -168,14 +197,15 @@ class CandleStore:
         merged = given | stored
         new, differing = len(merged) - len(stored), sum(stored.get(ts, bar) != bar for ts, bar in given.items())
         if new:
-            write_atomic(path, _encode([merged[ts] for ts in sorted(merged)]))
+            table = np.array([merged[ts] for ts in sorted(merged)], dtype=np.float64)
+            write_atomic(path, encode(table[:, 0], table[:, 1:]))
         return Stored(new, len(given) - new - differing, differing)
 
 
 def _series_of(folder: Path) -> Series | None:
     """Return the series that a folder of the store is named after, None for a foreign one."""
     venue, symbol, timeframe = (part.partition("=")[2] for part in folder.parts[-3:])
-    series = Series(venue, symbol.replace("-", "/", 1).replace("_", ":"), timeframe)
+    series = Series(venue, symbol.replace("-", "/", 1).replace("_", ":"), timeframe.replace("mo", "M"))
     try:
         return series if series.folder == Path(*folder.parts[-3:]) else None
     except ConfigError:
@@ -194,16 +224,32 @@ def _read(path: Path) -> Bars:
         raise DataError(f"{error}; move the file away and fetch its bars again") from None
 
 
-def _encode(bars: list[Bar]) -> bytes:
-    """Return bars as parquet; the same bars always give the same bytes."""
-    import numpy as np
+def encode(ts: NDArray[np.float64], ohlcv: NDArray[np.float64]) -> bytes:
+    """Return bars (opens [s since epoch], prices and volume) as parquet; the same bars always give the same bytes."""
     import pyarrow as pa
     import pyarrow.parquet
 
-    table = np.array(bars, dtype=np.float64)
-    opens = pa.array((table[:, 0] * 1000.0).round().astype(np.int64), pa.timestamp("ms", tz="UTC"))
-    columns = [opens, *(pa.array(column) for column in table[:, 1:].T)]
     sink = pa.BufferOutputStream()
-    pa.parquet.write_table(pa.table(columns, names=["ts", *COLUMNS]), sink, compression="zstd")
+    pa.parquet.write_table(_table(ts, ohlcv), sink, compression="zstd")
     data: bytes = sink.getvalue().to_pybytes()
     return data
+
+
+def encode_csv(ts: NDArray[np.float64], ohlcv: NDArray[np.float64]) -> bytes:
+    """Return bars as :func:`encode` takes them as CSV, times in UTC, numbers with all their digits."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    sink = pa.BufferOutputStream()
+    pa.csv.write_csv(_table(ts, ohlcv), sink)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def _table(ts: NDArray[np.float64], ohlcv: NDArray[np.float64]) -> pa.Table:
+    """Return bars as columns of Arrow."""
+    import numpy as np
+    import pyarrow as pa
+
+    opens = pa.array((ts * 1000.0).round().astype(np.int64), pa.timestamp("ms", tz="UTC"))
+    return pa.table([opens, *(pa.array(np.ascontiguousarray(column)) for column in ohlcv.T)], names=["ts", *COLUMNS])

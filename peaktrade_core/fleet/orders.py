@@ -44,7 +44,7 @@ def order_of(
     """
     settings = workspace.config.fleet
     wanted = msgspec.to_builtins(settings.profile(profile) if profile else Profile())
-    wanted.update({name: value for name, value in given.items() if value is not None})
+    wanted.update({name: value for name, value in given.items() if value not in (None, ())})
     policy = wanted.pop("restart", None)
     restart = msgspec.structs.replace(settings.restart, policy=policy) if policy else settings.restart
     if strategy_module:
@@ -54,7 +54,9 @@ def order_of(
     plan = plan_session(workspace, params=parsed or {}, pace=None if pace in (None, MAX) else float(pace), **wanted)
     chosen = {**wanted, "mode": plan.mode, "strategy": plan.config.strategy_name, "symbol": plan.config.symbol}
     chosen |= {"timeframe": plan.config.timeframe, "pace": pace or None, "strategy_module": _absolute(strategy_module)}
+    dialect = chosen.pop("dialect", ())
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items() if value not in (None, "")]
+    flags += [f"--dialect={text}" for text in dialect]
     flags += [f"--param={text}" for text in params]
     return Order(
         mode=plan.mode,

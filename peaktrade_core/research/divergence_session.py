@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError
+from peaktrade_core.candles.dialect import Dialect, UndecidedError
 from peaktrade_core.candles.replay import ReplayFeed
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.research.divergence import (
@@ -154,15 +155,16 @@ def _source(workspace: Workspace, session: Recorded, candles: str) -> Source:
     feed: Feed
     if candles:
         path = Path(candles).expanduser()
-        feed = ReplayFeed(path if path.is_absolute() else workspace.home / path, bar_s)
+        feed = ReplayFeed(path if path.is_absolute() else workspace.home / path, bar_s, config.symbol)
     elif config.feed == "synthetic" and config.seed is not None:
         market = workspace.config.synthetic
         feed = SyntheticFeed(config.seed, bar_s, price=market.price, volatility=market.volatility)
     elif config.feed == "replay" and config.candles:
         path = Path(config.candles).expanduser()
         try:
-            feed = ReplayFeed(path if path.is_absolute() else workspace.home / path, bar_s)
-        except DataError as error:
+            whole = path if path.is_absolute() else workspace.home / path
+            feed = ReplayFeed(whole, bar_s, config.symbol, Dialect.of(config.dialect))
+        except (DataError, UndecidedError) as error:
             return Source(None, None, (f"Its candles cannot be had again: {error}",))
     else:
         return _stored(workspace, session, bar_s)

@@ -26,13 +26,19 @@ def decision_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--strategy-module", metavar="FILE", help="A Python file that registers strategies."),
             click.option("--symbol", metavar="SYMBOL", help="One of [instruments] in the configuration."),
-            click.option("--timeframe", metavar="TF", help="1s 1m 5m 15m 30m 1h 4h 1d"),
+            click.option("--timeframe", metavar="TF", help="Length of a bar: 1s 1m 5m 15m 1h 4h 1d 1w ..."),
             click.option("--steps", type=int, help="Bars to trade after the warm-up."),
             click.option("--warmup-candles", type=int, help="Bars that only warm the strategy up."),
             click.option("--position-fraction", type=float, help="Notional of a new position, share of equity."),
             click.option("--start-balance", type=float, help="Quote currency."),
             click.option("--feed", metavar="FEED", help="synthetic (default) or replay."),
-            click.option("--candles", metavar="FILE", help="Parquet or CSV file; implies --feed replay."),
+            click.option("--candles", metavar="FILE", help="File of candles; implies --feed replay."),
+            click.option(
+                "--dialect",
+                multiple=True,
+                metavar="PART=VALUE",
+                help="How --candles is to be read, for example zone=Europe/Berlin; see `peaktrade data import`; repeatable.",
+            ),
             click.option("--seed", type=int, help="Of the synthetic feed."),
         )
     ):

@@ -17,7 +17,7 @@ from peaktrade_core.trading.brokers import Broker, SimulatedBroker
 from peaktrade_core.trading.costs import market_of
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.feed import Feed
-from peaktrade_core.trading.market import Instrument, timeframe_seconds
+from peaktrade_core.trading.market import DAY_S, Instrument, timeframe_seconds
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.config import FEEDS, SessionDefaults
@@ -32,7 +32,7 @@ class Wishes(NamedTuple):
     Attributes:
         mode: ``shadow``, or ``testnet``, where every order is also put to a venue that cannot trade it live.
         params: parameters over the configuration's and the strategy's own.
-        candles: parquet or CSV file; implies the replay feed.
+        candles: file of candles; implies the replay feed; dialect: what is told of it, ``PART=VALUE``.
         steps: bars after the warm-up; None means all of a file, or the configured number.
         env: the venue the session stands for.
         pace: seconds of the market per second of the wall clock, None for as fast as possible.
@@ -46,6 +46,7 @@ class Wishes(NamedTuple):
     timeframe: str | None = None
     feed: str | None = None
     candles: str | Path | None = None
+    dialect: tuple[str, ...] = ()
     seed: int | None = None
     steps: int | None = None
     warmup_candles: int | None = None
@@ -81,7 +82,7 @@ def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
     strategy = get_strategy(chosen.strategy)
     params = strategy.parameters({**config.strategy.get(chosen.strategy, {}), **(wishes.params or {})})
     bar_s = timeframe_seconds(chosen.timeframe)
-    feed = _feed(workspace, chosen, wishes.candles, bar_s)
+    feed = _feed(workspace, chosen, wishes, bar_s)
     steps = chosen.steps if wishes.steps is not None or not len(feed) else None
     _check_length(feed, chosen.warmup_candles, steps)
     market = market_of(
@@ -126,6 +127,7 @@ def _described(
         seed=chosen.seed if feed.name == "synthetic" else None,
         data_sha256=feed.data_sha256,
         candles=str(wishes.candles) if wishes.candles else None,
+        dialect=tuple(wishes.dialect),
         warmup_candles=chosen.warmup_candles,
         steps=steps,
         position_fraction=chosen.position_fraction,
@@ -168,8 +170,11 @@ def _settings(defaults: SessionDefaults, wishes: Wishes) -> SessionDefaults:
     return msgspec.structs.replace(defaults, **{name: value for name, value in asked.items() if value is not None})
 
 
-def _feed(workspace: Workspace, chosen: SessionDefaults, candles: str | Path | None, bar_s: int) -> Feed:
+def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: int) -> Feed:
     """Return the feed that was chosen."""
+    candles = wishes.candles
+    if wishes.dialect and not candles:
+        raise ConfigError("--dialect tells how a file is read; it goes with --candles")
     if candles and chosen.feed != "replay":
         raise ConfigError("--candles goes with --feed replay")
     if chosen.feed == "synthetic":
@@ -178,6 +183,8 @@ def _feed(workspace: Workspace, chosen: SessionDefaults, candles: str | Path | N
         market = workspace.config.synthetic
         return SyntheticFeed(chosen.seed, bar_s, price=market.price, volatility=market.volatility)
     if chosen.feed == "exchange":
+        if bar_s > DAY_S:
+            raise ConfigError(f"--feed exchange takes timeframes of up to a day, not {chosen.timeframe}")
         from peaktrade_core.venue.client import open_venue
         from peaktrade_core.venue.feed import ExchangeFeed
 
@@ -192,9 +199,10 @@ def _feed(workspace: Workspace, chosen: SessionDefaults, candles: str | Path | N
         )
     if candles is None:
         raise ConfigError("--feed replay needs --candles FILE, a parquet or CSV file")
+    from peaktrade_core.candles.dialect import Dialect
     from peaktrade_core.candles.replay import ReplayFeed
 
-    return ReplayFeed(Path(candles).expanduser(), bar_s)
+    return ReplayFeed(Path(candles).expanduser(), bar_s, chosen.symbol, Dialect.of(wishes.dialect))
 
 
 def _paced(feed: Feed, pace: float | None, chosen: SessionDefaults) -> Feed:

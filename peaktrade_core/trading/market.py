@@ -17,20 +17,40 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-Timeframe = Literal["1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d"]
-TIMEFRAMES: tuple[Timeframe, ...] = get_args(Timeframe)
+DAY_S = 86_400
+MONTH_S = 2_629_746  # mean of 400 years [s]
+LARGEST_PRICE, LARGEST_VOLUME = 1e18, 1e30  # no market comes near; figures made of them stay finite
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
+Timeframe = Literal[
+    "1s", "10s", "1m", "3m", "5m", "10m", "15m", "30m", "1h", "2h", "3h", "4h", "6h", "8h", "12h",
+    "1d", "2d", "3d", "4d", "5d", "1w", "2w", "3w", "4w", "1M", "3M", "4M", "1y",
+]  # fmt: skip
+TIMEFRAMES: tuple[Timeframe, ...] = get_args(Timeframe)  # those of the venues that ccxt knows
 
 
 def timeframe_seconds(timeframe: str) -> int:
-    """Return the length of a bar of ``timeframe`` ("1s", "1m", "5m", "15m", "30m", "1h", "4h", "1d") [s].
+    """Return the length of a bar of ``timeframe`` [s].
 
     Raises:
-        ConfigError: not one of those.
+        ConfigError: none of :data:`TIMEFRAMES`, or one of months, which are not of one length.
+    """
+    if timeframe_months(timeframe):
+        raise ConfigError(
+            f"timeframe {timeframe!r}: months are not of one length; sessions and backtests count bars up to 4w. "
+            "Monthly candles can be imported and checked"
+        )
+    return int(timeframe[:-1]) * _UNIT_S[timeframe[-1]]
+
+
+def timeframe_months(timeframe: str) -> int:
+    """Return how many months a bar of ``timeframe`` has, 0 where it has a length in seconds.
+
+    Raises:
+        ConfigError: none of :data:`TIMEFRAMES`.
     """
     if timeframe not in TIMEFRAMES:
         raise ConfigError(f"unknown timeframe {timeframe!r}; known: {', '.join(TIMEFRAMES)}")
-    return int(timeframe[:-1]) * _UNIT_S[timeframe[-1]]
+    return int(timeframe[:-1]) * {"M": 1, "y": 12}.get(timeframe[-1], 0)
 
 
 def parse_duration(text: str) -> int:
@@ -71,7 +91,20 @@ def bar_fault(bar: Bar) -> str:
         return f"open = {bar.open} or close = {bar.close} lies outside low = {bar.low} .. high = {bar.high}"
     if bar.volume < 0.0:
         return f"volume = {bar.volume} is negative"
+    if bar.high > LARGEST_PRICE or bar.volume > LARGEST_VOLUME:
+        return f"high = {bar.high} is no price or volume = {bar.volume} is no volume that a market has"
     return ""
+
+
+def sound_rows(ohlcv: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which rows of prices and volume, shape (n, 5), have no :func:`bar_fault`."""
+    import numpy as np
+
+    o, h, l, c, v = ohlcv.T
+    with np.errstate(invalid="ignore"):
+        ordered = (l > 0) & (l <= o) & (o <= h) & (l <= c) & (c <= h)
+        sound: NDArray[np.bool_] = ordered & (v >= 0) & (h <= LARGEST_PRICE) & (v <= LARGEST_VOLUME)
+    return sound  # what is not a number fails each comparison
 
 
 def require_sound(bar: Bar) -> Bar:
@@ -105,10 +138,7 @@ class Bars:
 
         self.ts = np.ascontiguousarray(ts, dtype=np.float64)
         self.ohlcv = np.ascontiguousarray(ohlcv, dtype=np.float64)
-        o, h, l, c, v = self.ohlcv.T
-        with np.errstate(invalid="ignore"):
-            sound = (l > 0) & (l <= o) & (o <= h) & (l <= c) & (c <= h) & (v >= 0) & np.isfinite(self.ohlcv).all(axis=1)
-        bad = np.flatnonzero(~(sound & np.isfinite(self.ts)))
+        bad = np.flatnonzero(~(sound_rows(self.ohlcv) & np.isfinite(self.ts)))
         if len(bad):
             row = int(bad[0])
             try:
@@ -122,7 +152,7 @@ class Bars:
             what = "repeats the time of" if steps[row - 1] == 0 else "is earlier than"
             raise DataError(
                 f"{source}, row {row + 1}: {iso(from_seconds(self.ts[row]))} {what} the row before; "
-                f"sort the rows by time and drop duplicates ({len(back)} such rows)"
+                f"bars must rise in time, each time once ({len(back)} such rows)"
             )
 
     def __len__(self) -> int:

@@ -32,6 +32,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
         start_balance: [quote ccy].
         fee_bps, slippage_bps: costs [basis points of notional].
         data_sha256: digest of the candles, null where they are not known beforehand.
+        candles: their file, null where they came from none; dialect: what was told of it, ``PART=VALUE``.
         instrument, risk_limits: as used.
     """
 
@@ -51,6 +52,7 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
     risk_limits: dict[str, float]
     instrument: dict[str, Any]
     candles: str | None = None
+    dialect: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     notes: str = ""
 

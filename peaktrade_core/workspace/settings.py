@@ -105,6 +105,7 @@ class Profile(Checked, frozen=True):
     """A run with a name: what is not said here comes from the command line or from ``[session]``.
 
     Attributes:
+        candles: file of candles; dialect: what is told of it, ``PART=VALUE``.
         steps: bars after the warm-up; duration: the same as market time (``30`` minutes, ``90s``, ``1h``).
         pace: seconds of the market per second of the wall clock, 0 for as fast as possible.
         restart: ``never`` or ``on-failure``, None for the policy of ``[fleet.restart]``.
@@ -116,6 +117,7 @@ class Profile(Checked, frozen=True):
     timeframe: Timeframe | None = None
     feed: Literal["synthetic", "replay", "exchange"] | None = None
     candles: str | None = None
+    dialect: tuple[str, ...] = ()
     seed: int | None = None
     steps: int | None = None
     duration: str | None = None

@@ -78,7 +78,7 @@ IMPOSSIBLE = {
     "duplicate": (with_times(lambda t: [*t[:10], t[9], *t[11:]]), "row 11: 2024-03-01T00:09:00+00:00 repeats the time"),
     "unsorted": (
         with_times(swapped),
-        "row 11: 2024-03-01T00:09:00+00:00 is earlier than the row before; sort the rows",
+        "row 11: 2024-03-01T00:09:00+00:00 is earlier than the row before",
     ),
     "off the grid": (
         with_times(lambda t: [moment + timedelta(seconds=7) for moment in t]),
@@ -86,25 +86,21 @@ IMPOSSIBLE = {
     ),
     "other timeframe": (
         with_times(lambda t: [t[0] + 5 * (moment - t[0]) for moment in t]),
-        "its bars are 300 s apart, the session's are 60 s; is --timeframe right?",
+        "its bars are 300 s apart, those asked for are 60 s; is --timeframe right?",
     ),
-    "epoch seconds": (
-        with_times(lambda t: [int(m.timestamp()) for m in t]),
-        "column ts holds numbers (int64), not times",
+    "counted since another time": (
+        with_times(lambda t: [60 * n for n in range(len(t))]),
+        "is not a time since the epoch",
     ),
-    "epoch nanoseconds": (
-        with_times(lambda t: [int(m.timestamp()) * 10**9 for m in t]),
-        "holds numbers (int64), not times",
-    ),
-    "no such time": (with_times(lambda t: ["yesterday" for _ in t]), "a column has the wrong type"),
+    "no such time": (with_times(lambda t: ["yesterday" for _ in t]), "'yesterday' in column ts is not a time"),
     "year 20000": (
         with_times(
             lambda t: pa.array([570_000_000_000_000_000 + 60_000_000 * i for i in range(ROWS)], pa.timestamp("us"))
         ),
         "row 1: its time lies outside the years 1970 to 9999",
     ),
-    "text for a price": ({**good(), "close": ["dear"] * ROWS}, "a column has the wrong type"),
-    "lists for prices": ({**good(), "close": [[1.0]] * ROWS}, "a column has the wrong type"),
+    "text for a price": ({**good(), "close": ["dear"] * ROWS}, "row 1: 'dear' in column close is not a number"),
+    "lists for prices": ({**good(), "close": [[1.0]] * ROWS}, "column close has the wrong type: it holds list"),
     "no close": (without("close"), "column close is missing; it has: ts, open, high, low, volume. Needed: ts, open"),
     "no ts": (without("ts"), "column ts is missing"),
     "two closes": ({**good(), "Close": good()["close"]}, "two columns have the same name"),
@@ -118,8 +114,9 @@ def test_impossible_candles_are_refused(peaktrade: Callable[..., Any], home: Pat
     path = home / "candles.parquet"
     pa.parquet.write_table(pa.table(columns), path)
     ended = peaktrade("session", "run", "--candles", path)
-    assert ended.code == 3, ended.stderr
-    assert ended.stderr.startswith(f"error: DataError: {path}")
+    undecided = case == "unsorted"  # sorting may be right: --dialect order=sort
+    assert ended.code == (2 if undecided else 3), ended.stderr
+    assert ended.stderr.startswith(f"error: {'UndecidedError' if undecided else 'DataError'}: {path}")
     assert says in ended.stderr
     assert not (home / "live_runs").exists()
 
@@ -135,11 +132,11 @@ def test_the_same_candles_unchanged_are_accepted(peaktrade: Callable[..., Any], 
         ("text.parquet", b"ts,open,high,low,close,volume\n", "cannot be read as parquet"),
         ("empty.parquet", b"", "cannot be read as parquet"),
         ("half.parquet", b"PAR1" + b"\0" * 50, "cannot be read as parquet"),
-        ("empty.csv", b"", "cannot be read as csv"),
-        ("binary.csv", b"\x00\xff\xfe" * 50, "column"),
+        ("empty.csv", b"", "cannot be read as candles: it is empty"),
+        ("binary.csv", b"\x00\xff\xfe" * 50, "holds bytes that no text has"),
         ("ragged.csv", b"ts,open,high,low,close,volume\n2024-03-01T00:00:00Z,1,2\n", "cannot be read as csv"),
         ("header.csv", b"ts,open,high,low,close,volume\n", "holds no candles"),
-        ("candles.xlsx", b"PK", "unknown kind of file '.xlsx'; use .parquet or .csv"),
+        ("candles.xlsx", b"x", "unknown kind of file '.xlsx'; save its sheet as CSV"),
     ],
 )
 def test_files_that_are_no_candles_are_refused(
@@ -152,13 +149,9 @@ def test_files_that_are_no_candles_are_refused(
     assert says in ended.stderr
 
 
-@pytest.mark.parametrize("path", ["gone.parquet", "config"])
-def test_a_file_that_is_not_there_is_named(peaktrade: Callable[..., Any], path: str) -> None:
-    ended = peaktrade("session", "run", "--candles", path)
-    assert (ended.code, ended.stderr) == (
-        3,
-        f"error: DataError: {path}: no such file; give --candles a parquet or CSV file\n",
-    )
+def test_a_file_that_is_not_there_is_named(peaktrade: Callable[..., Any]) -> None:
+    ended = peaktrade("session", "run", "--candles", "gone.parquet")
+    assert (ended.code, ended.stderr) == (3, "error: DataError: gone.parquet: no such file; give a file of candles\n")
 
 
 @pytest.mark.parametrize("options", [("--warmup-candles", 300), ("--steps", 200), ("--warmup-candles", 301)])

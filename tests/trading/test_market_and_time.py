@@ -25,6 +25,7 @@ from peaktrade_core.trading.market import (
     decimal_step,
     parse_duration,
     require_sound,
+    timeframe_months,
     timeframe_seconds,
 )
 
@@ -82,11 +83,14 @@ def test_what_is_no_duration(text: str) -> None:
 
 
 def test_timeframes() -> None:
-    known = {"1s": 1, "1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "4h": 14_400, "1d": 86_400}
+    known = {"1s": 1, "1m": 60, "3m": 180, "15m": 900, "2h": 7200, "1d": 86_400, "3d": 259_200, "1w": 604_800}
     assert {name: timeframe_seconds(name) for name in known} == known
-    for wrong in ("1M", "2m", "", "60", "1w"):
-        with pytest.raises(ConfigError, match="known: 1s, 1m, 5m, 15m, 30m, 1h, 4h, 1d"):
+    for wrong in ("7m", "", "60", "1D"):
+        with pytest.raises(ConfigError, match="known: 1s, 10s, 1m, 3m, .* 1w, .* 1M, 3M, 4M, 1y"):
             timeframe_seconds(wrong)
+    assert [timeframe_months(name) for name in ("1M", "3M", "1y", "1m", "4w")] == [1, 3, 12, 0, 0]
+    with pytest.raises(ConfigError, match="months are not of one length"):
+        timeframe_seconds("1M")
 
 
 @given(st.decimals("1e-12", "1e6", allow_nan=False).filter(lambda d: d > 0))

@@ -1,0 +1,470 @@
+"""A column of times as microseconds since the epoch, UTC: numbers of any unit, dates and times of day in many forms.
+
+What proves the unit, the order of day and month and the zone is said; what nothing proves is asked for. A clock that is
+put back shows an hour twice: both are real.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.errors import DataError
+from peaktrade_core.candles.dialect import Dialect, Understood, offset_s, shown
+from peaktrade_core.candles.names import plain, says_utc
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+YEAR_9999_S = 253_402_300_799.0  # the last second that a time can have [s since epoch]
+US = 1_000_000
+UNITS = {"s": (1e8, 1e10, US), "ms": (1e11, 1e13, 1000), "µs": (1e14, 1e16, 1), "ns": (1e17, 9.3e18, 0.001)}
+UNIT_WORDS = {"s": "seconds", "ms": "milliseconds", "µs": "microseconds", "ns": "nanoseconds"}
+EXCEL_DAYS = (25_569.0, 73_050.0)  # 1970 to 2100, counted from 1899-12-30
+EXCEL_EPOCH_DAYS = 25_569
+CLOCKS = (
+    "Europe/Berlin", "Europe/London", "Europe/Athens", "America/New_York", "America/Chicago", "America/Los_Angeles",
+    "Australia/Sydney",
+)  # fmt: skip
+_MONTHS = {
+    plain(word): number
+    for number, words in enumerate(
+        (
+            "jan january januar jän jänner janvier janv enero ene gennaio gen janeiro januari",
+            "feb february februar février févr fév febrero febbraio fevereiro fev februari",
+            "mar march märz mär mrz mars marzo março maart mrt",
+            "apr april avril avr abril abr aprile",
+            "may mai mayo maggio mag maio mei",
+            "jun june juni juin junio giugno giu junho",
+            "jul july juli juillet juil julio luglio lug julho",
+            "aug august août aoû agosto ago augustus",
+            "sep sept september septembre septiembre settembre set setembro",
+            "oct october okt oktober octobre octubre ottobre ott outubro out",
+            "nov november novembre noviembre novembro",
+            "dec december dez dezember décembre déc diciembre dic dicembre dezembro december",
+        ),
+        1,
+    )
+    for word in words.split()
+}
+_DATE = (
+    r"\d{4}[-./ ]\d{1,2}[-./ ]\d{1,2}|\d{1,2}[-./ ]\d{1,2}[-./ ](?:\d{4}|\d{2})|\d{8}|\d{4}年\d{1,2}月\d{1,2}日?"
+    r"|\d{1,2}\.?[- ]?\p{L}{3,}\.?[-, ]+(?:\d{4}|\d{2})|\p{L}{3,}\.?[- ]+\d{1,2}(?:st|nd|rd|th)?,?[- ]+\d{4}"
+)
+_TIME = r"\d{1,2}[:h]\d{2}(?:[:]\d{2}(?:[.,]\d{1,9})?)?|\d{2}\.\d{2}\.\d{2}|\d{6}|\d{4}|\d{1,2}"
+_ZONE = r"Z|(?:UTC|GMT)? ?[+-]\d{2}:?\d{2}|(?:UTC|GMT)[+-]\d{1,2}|[+-]\d{2}|UTC|GMT|[A-Za-z]{2,5}"
+_WHOLE = (
+    rf"^(?:\p{{L}}{{2,9}}\.?,? +)??(?P<d>{_DATE})"
+    rf"(?:(?:T|, ?| +|_|-)(?P<t>{_TIME})(?:[ -]?(?P<p>[AaPp]\.?[Mm]\.?))?)?(?: ?(?P<z>{_ZONE}))?$"
+)
+_CLOCK_ONLY = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?[AaPp]\.?[Mm]\.?)?"
+_CLOCK = re.compile(r"(\d{1,2})(?:[:h.]?(\d{2}))?(?:[:.]?(\d{2}))?(?:[.,](\d{1,9}))?")
+
+
+class Moments(NamedTuple):
+    """Times of a column.
+
+    Attributes:
+        us: microseconds since the epoch, of the local clock where ``naive``.
+        naive: whether nothing in the column says which zone.
+        how: what they are, in words.
+    """
+
+    us: NDArray[np.int64]
+    naive: bool
+    how: str
+
+
+def is_number(column: pa.ChunkedArray) -> bool:
+    """Return whether a column holds numbers, as such or as text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        return True
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return False
+    return bool(len(column)) and bool(
+        pc.all(pc.match_substring_regex(column, r"^\s*\d+(?:[.,]\d*)?(?:[eE][+]?\d+)?\s*$")).as_py()
+    )
+
+
+def is_moment(column: pa.ChunkedArray) -> bool:
+    """Return whether a column holds times as such or written out, dates or times of day."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return True
+    if not pa.types.is_string(column.type) or not len(column):
+        return False
+    texts = pc.utf8_trim_whitespace(column)
+    digits = pc.all(pc.match_substring_regex(texts, r"^(?:19|20)\d{6}(?:\d{4}|\d{6})?$")).as_py()
+    written = rf"(?:{_WHOLE[1:-1].replace('(?P<', '(?P<x')})|{_CLOCK_ONLY}"
+    return bool(digits) or (
+        not pc.all(pc.match_substring_regex(texts, r"^[-+]?\d*[.,]?\d*(?:[eE][+-]?\d+)?$")).as_py()
+        and bool(pc.all(pc.match_substring_regex(texts, rf"^(?:{written})$")).as_py())
+    )
+
+
+def is_clock(column: pa.ChunkedArray) -> bool:
+    """Return whether a column holds times of day without a date."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pa.types.is_string(column.type) and bool(
+        pc.all(pc.match_substring_regex(column, rf"^\s*(?:{_CLOCK_ONLY})\s*$")).as_py()
+    )
+
+
+def is_rising(column: pa.ChunkedArray, dialect: Dialect) -> bool:
+    """Return whether the last time of a column is not before its first; true where that cannot be told."""
+    ends = column.take([0, len(column) - 1]) if len(column) else column
+    try:
+        us = moments_of(ends, "", dialect, Understood("")).us
+    except DataError:
+        return True
+    return not len(us) or bool(us[-1] >= us[0])
+
+
+def moments_of(column: pa.ChunkedArray, name: str, dialect: Dialect, understood: Understood) -> Moments:
+    """Return the times of a column, whatever form they have.
+
+    Args:
+        column: no cell of it is null; name: its own; dialect: what was told; understood: takes questions and proofs.
+
+    Raises:
+        DataError: a cell is not a time, or one outside the years 1970 to 9999.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        tz = getattr(kind, "tz", None)
+        micros = pc.cast(pc.cast(column, pa.timestamp("us", tz=tz), safe=False), pa.int64())
+        us = np.asarray(np.from_dlpack(micros.combine_chunks()), dtype=np.int64)
+        found = Moments(us, tz is None, f"{kind}")
+    elif is_number(column):
+        found = _of_numbers(column, name, dialect, understood)
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        found = _of_text(pc.utf8_trim_whitespace(column), name, dialect, understood)
+    else:
+        raise DataError(f"{understood.source}: column {shown(name)} has the wrong type: it holds {kind}, not times")
+    outside = np.flatnonzero((found.us < 0) | (found.us > YEAR_9999_S * US))
+    if len(outside):
+        raise DataError(f"{understood.source}, row {outside[0] + 1}: its time lies outside the years 1970 to 9999")
+    return found
+
+
+def _of_numbers(column: pa.ChunkedArray, name: str, dialect: Dialect, understood: Understood) -> Moments:
+    """Return times that are counted: since the epoch in some unit, in days as Excel does, or dates of eight digits."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    where = f"{understood.source}: column {shown(name)}"
+    texts = pc.utf8_trim_whitespace(pc.replace_substring(column.cast(pa.string()), ",", "."))
+    if pc.any(pc.match_substring_regex(texts, "[eE]")).as_py() and not pa.types.is_floating(column.type):
+        raise DataError(
+            f"{where} holds rounded times ({shown(texts[0].as_py())}): a spreadsheet cut their digits off; export again"
+        )
+    try:
+        whole = pc.cast(texts, pa.int64()) if not pa.types.is_floating(column.type) else None
+    except pa.ArrowException:
+        whole = None
+    values = np.asarray((pc.cast(texts, pa.float64()) if whole is None else whole).to_numpy())
+    if _is_dates(values):
+        return _of_text(pc.replace_substring_regex(texts, r"\.0*$", ""), name, dialect, understood)
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    if EXCEL_DAYS[0] <= low <= high < EXCEL_DAYS[1]:
+        seconds = np.round((values - EXCEL_EPOCH_DAYS) * 86_400)
+        return Moments(seconds.astype(np.int64) * US, True, "days as Excel counts them")
+    us, units, end = np.zeros(len(values), dtype=np.int64), [], 0
+    for unit, (least, most, factor) in UNITS.items():
+        rows = (values >= least) & (values < most)
+        if rows.any():
+            units.append(unit)
+            end += int(rows.sum())
+            us[rows] = _micros(values[rows], factor)
+    if end < len(values):
+        row = int(np.flatnonzero(~np.isfinite(values) | (us == 0))[0])
+        raise DataError(
+            f"{where}, row {row + 1}: {shown(texts[row].as_py())} is not a time since the epoch in seconds, milli-, micro- or "
+            "nanoseconds after 1973"
+        )
+    words = " and ".join(UNIT_WORDS[unit] for unit in units)
+    if len(units) > 1:
+        understood.notes.append(f"times are counted in {words}: each value fits one of them only")
+    return Moments(us, False, f"{words} since the epoch")
+
+
+def _micros(values: NDArray[Any], factor: float) -> NDArray[np.int64]:
+    """Return counts as microseconds, whole numbers exactly."""
+    import numpy as np
+
+    if values.dtype.kind in "iu":
+        return np.asarray(values * int(factor) if factor >= 1 else values // round(1 / factor), dtype=np.int64)
+    return np.asarray(np.round(values * factor), dtype=np.int64)
+
+
+def _is_dates(values: NDArray[Any]) -> bool:
+    """Return whether numbers are dates (20171217) or moments (20171217093000) of digits."""
+    import numpy as np
+
+    if not len(values) or not np.isfinite(values).all() or (values != np.floor(values)).any():
+        return False
+    low, high = float(values.min()), float(values.max())
+    for digits in (8, 12, 14):
+        scale = 10.0 ** (digits - 8)
+        if 19700101 * scale <= low <= high <= 21001231.999999 * scale:
+            month, day = values // scale // 100 % 100, values // scale % 100
+            return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
+    return False
+
+
+def _of_text(texts: pa.ChunkedArray, name: str, dialect: Dialect, understood: Understood) -> Moments:
+    """Return times that are written out."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for tz in ("UTC", None):
+        try:
+            if dialect.dates not in (None, "ymd"):
+                break
+            micros = pc.cast(pc.cast(texts, pa.timestamp("us", tz=tz)), pa.int64())
+        except pa.ArrowException:
+            continue
+        us = np.asarray(np.from_dlpack(micros.combine_chunks()), dtype=np.int64)
+        return Moments(us, tz is None, "dates and times with their zone" if tz else "dates and times")
+    digits = pc.match_substring_regex(texts, r"^(?:\d{12}|\d{14})$")
+    if pc.any(digits).as_py():
+        texts = pc.replace_substring_regex(texts, r"^(\d{8})(\d{4}|\d{6})$", r"\1 \2")
+    parts = pc.extract_regex(texts, _WHOLE)
+    row = pc.index(pc.is_null(parts), True).as_py()
+    if row >= 0:
+        raise DataError(
+            f"{understood.source}, row {row + 1}: {shown(texts[row].as_py())!r} in column {shown(name)} is not a time"
+        )
+    days = _spread(pc.struct_field(parts, "d"), lambda words: _days(words, name, dialect, understood))
+    clock = pc.binary_join_element_wise(pc.struct_field(parts, "t"), pc.struct_field(parts, "p"), "")
+    clocks = _spread(clock, lambda words: [_clock_us(word, understood) for word in words])
+    zone = pc.struct_field(parts, "z")
+    offsets = _spread(zone, lambda words: [_offset(word, understood, dialect) for word in words])
+    known = np.isfinite(offsets)
+    if known.any() and not known.all():
+        raise DataError(f"{understood.source}: some times say their zone and others do not; get the file in one form")
+    us = (days * 86_400 * US + clocks - np.nan_to_num(offsets) * US).astype(np.int64)
+    return Moments(us, not known.any(), "dates and times" + (" with their zone" if known.all() else ""))
+
+
+def _spread(column: pa.ChunkedArray, convert: Any) -> NDArray[np.float64]:
+    """Return what a function makes of the different texts of a column, for each row."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    coded = pc.dictionary_encode(column.combine_chunks())
+    values = np.array(convert(coded.dictionary.to_pylist()), dtype=np.float64)
+    return np.asarray(values[coded.indices.to_numpy(zero_copy_only=False)], dtype=np.float64)
+
+
+def _clock_us(text: str, understood: Understood) -> float:
+    """Return a time of day in microseconds; without one it is midnight."""
+    if not text:
+        return 0.0
+    bare = re.sub(r"[ .-]*([AaPp])\.?[Mm]\.?$", "", text)
+    half = text[len(bare) :].strip(" .-").lower()[:1]
+    found = _CLOCK.fullmatch(bare)
+    hour, minute, second = (int(found[n] or 0) for n in (1, 2, 3)) if found else (99, 0, 0)
+    if half and 1 <= hour <= 12:
+        hour = hour % 12 + (12 if half == "p" else 0)
+    if hour > 23 or minute > 59 or second > 59 or not found:
+        raise DataError(f"{understood.source}: {shown(text)!r} is not a time of day")
+    fraction = int((found[4] or "0").ljust(6, "0")[:6])
+    return float(((hour * 60 + minute) * 60 + second) * US + fraction)
+
+
+def _offset(text: str, understood: Understood, dialect: Dialect) -> float:
+    """Return the offset that a time says [s], NaN where it says none."""
+    if not text:
+        return float("nan")
+    word = text.replace(" ", "")
+    if word.upper() in ("Z", "UTC", "GMT") or re.search(r"\d", word):
+        return float(offset_s(word) or 0)
+    if dialect.zone is None:
+        understood.ask("zone", f"{shown(text)} is the short name of several zones", "UTC", *CLOCKS[:2])
+    return float("nan")
+
+
+def _days(words: list[str], name: str, dialect: Dialect, understood: Understood) -> list[float]:
+    """Return dates as days since the epoch, all in one order of year, month and day."""
+    forms = [_date_parts(word) for word in words]
+    last = [parts for parts, year_first in forms if not year_first and parts[0] <= 99 and parts[1] <= 99]
+    order = dialect.dates
+    if any(year_first for _, year_first in forms):
+        order = order or "ymd"
+    elif order is None and last:
+        day_first, month_first = any(a > 12 for a, _, _ in last), any(b > 12 for _, b, _ in last)
+        short = all(c < 100 for _, _, c in last)
+        example = shown(words[0])
+        if day_first and month_first and not short:
+            raise DataError(
+                f"{understood.source}: dates are day first and month first in one column; get the file again"
+            )
+        if day_first != month_first and not short:
+            order = "dmy" if day_first else "mdy"
+            proof = next(w for w, ((a, b, _), _) in zip(words, forms, strict=True) if max(a, b) > 12)
+            said = f"{'day' if day_first else 'month'} first ({shown(proof)} cannot be read otherwise)"
+            understood.says["dates"] = said
+        else:
+            ways = ("dmy", "mdy", "ymd") if short else ("dmy", "mdy")
+            understood.ask("dates", f"{example} in column {shown(name)} can be day first or month first", *ways)
+            order = "dmy"
+    if order and last:
+        understood.dialect["dates"] = order
+    return [
+        _day(word, parts, order or "dmy", year_first, understood)
+        for word, (parts, year_first) in zip(words, forms, strict=True)
+    ]
+
+
+def _date_parts(word: str) -> tuple[tuple[int, int, int], bool]:
+    """Return the three figures of a date as they stand, and whether the year is first by its digits or a named month."""
+    if re.fullmatch(r"\d{8}", word):
+        return (int(word[:4]), int(word[4:6]), int(word[6:])), True
+    named = re.search(r"[^\W\d_]{3,}", word)
+    figures = [int(figure) for figure in re.findall(r"\d+", word)]
+    if named and not word[0:4].isdigit():
+        month = _MONTHS.get(plain(named[0]), 0)
+        year = figures[1] + (2000 if figures[1] < 100 else 0)
+        return (year, month, figures[0]), True
+    a, b, c = figures
+    return (a, b, c), len(re.split(r"\D", word)[0]) == 4
+
+
+def _day(word: str, parts: tuple[int, int, int], order: str, year_first: bool, understood: Understood) -> float:
+    """Return a date as days since the epoch."""
+    a, b, c = parts
+    year, month, day = (a, b, c) if year_first or order == "ymd" else (c, b, a) if order == "dmy" else (c, a, b)
+    try:
+        return float(date(year + (2000 if year < 100 and not year_first else 0), month, day).toordinal() - 719_163)
+    except ValueError:
+        raise DataError(f"{understood.source}: {shown(word)!r} is not a date") from None
+
+
+def to_utc(moments: Moments, name: str, dialect: Dialect, understood: Understood) -> NDArray[np.int64]:
+    """Return times as microseconds UTC; of a local clock by the zone that was told, or that the column's name says."""
+    if not moments.naive:
+        understood.says["zone"] = (
+            "UTC (the times say their zone)" if "zone" in moments.how or "[" in moments.how else "UTC (counted)"
+        )
+        return moments.us
+    zone = dialect.zone or ("UTC" if says_utc(name) else None)
+    if zone is None:
+        told, ways = _clocks(moments.us)
+        understood.ask("zone", f"times in column {shown(name)} do not say their zone{told}", *ways)
+        return moments.us
+    understood.says["zone"] = f"{zone} ({'as told' if dialect.zone else f'column {shown(name)} says so'})"
+    understood.dialect["zone"] = zone
+    fixed = offset_s(zone)
+    if fixed is not None:
+        return moments.us - fixed * US
+    return _from_clock(moments.us, zone, dialect, understood)
+
+
+def _clocks(us: NDArray[np.int64]) -> tuple[str, tuple[str, ...]]:
+    """Return what times of an unknown zone tell of it, and zones to offer."""
+    import numpy as np
+
+    rising = us if len(us) < 2 or us[-1] >= us[0] else us[::-1]
+    back = np.flatnonzero(np.diff(rising) <= 0)
+    if len(back) == 1:
+        at = iso(from_seconds(float(rising[back[0]]) / US))[:16].replace("T", " ")
+        fitting = tuple(zone for zone in CLOCKS if _is_doubled(float(rising[back[0] + 1]) / US, zone))
+        if fitting:
+            return f"; an hour is there twice near {at}, as on a clock that is put back", fitting
+    return "", ("UTC", "Europe/Berlin")
+
+
+def _is_doubled(seconds: float, zone: str) -> bool:
+    """Return whether a zone's clock shows a time twice."""
+    from zoneinfo import ZoneInfo
+
+    naive = from_seconds(seconds).replace(tzinfo=ZoneInfo(zone))
+    first, second = naive.utcoffset(), naive.replace(fold=1).utcoffset()
+    return first is not None and second is not None and first > second
+
+
+def _from_clock(us: NDArray[np.int64], zone: str, dialect: Dialect, understood: Understood) -> NDArray[np.int64]:
+    """Return the times of a clock that is put forward and back as UTC."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = pa.array(us, pa.timestamp("us"))
+    try:
+        early, late = (
+            pc.cast(pc.assume_timezone(column, zone, ambiguous=which, nonexistent="raise"), pa.int64()).to_numpy()
+            for which in ("earliest", "latest")
+        )
+    except pa.ArrowException:
+        raise DataError(
+            f"{understood.source}: holds times that the clock of {zone} never shows; the zone is another"
+        ) from None
+    found = np.array(early)
+    rows = np.flatnonzero(early != late)
+    for night in np.split(rows, np.flatnonzero(np.diff(us[rows]) > 86_400 * US // 2) + 1) if len(rows) else ():
+        found[night] = _doubled(us, early, late, night, dialect, understood)
+    return found
+
+
+def _doubled(
+    us: NDArray[np.int64], early: NDArray[np.int64], late: NDArray[np.int64], night: NDArray[np.int64],
+    dialect: Dialect, understood: Understood,
+) -> NDArray[np.int64]:  # fmt: skip
+    """Return the rows of one doubled hour as UTC: both hours stand there one after the other, or one was told."""
+    import numpy as np
+
+    rising = us[-1] >= us[0]
+    clock = us[night] if rising else us[night][::-1]
+    turn = np.flatnonzero(np.diff(clock) <= 0)
+    at = iso(from_seconds(float(clock[0]) / US))[:16].replace("T", " ")
+    if len(turn) > 1 or (night[-1] - night[0]) != len(night) - 1:
+        raise DataError(
+            f"{understood.source}: the hour from {at} is there twice, and its rows are mixed; get the file with offsets or in UTC"
+        )
+    first, second = (early[night], late[night]) if rising else (early[night][::-1], late[night][::-1])
+    if len(turn):
+        split = int(turn[0]) + 1
+        understood.notes.append(
+            f"the hour from {at} is there twice, as the clock was put back: both were taken, one after the other"
+        )
+        both = np.concatenate([first[:split], second[split:]])
+    else:
+        whole = [_joins(us, early, night, one) for one in (early[night], late[night])]
+        if whole[0] != whole[1]:
+            both = first if whole[0] else second
+        else:
+            if dialect.doubled is None:
+                understood.ask("doubled", f"the clock shows the hour from {at} twice, the file once", "first", "second")
+            both = second if dialect.doubled == "second" else first
+    return both if rising else both[::-1]
+
+
+def _joins(
+    us: NDArray[np.int64], early: NDArray[np.int64], night: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> bool:
+    """Return whether the rows before and after a doubled hour are one step away from it, so that no bar is missing."""
+    import numpy as np
+
+    before, after = night[0] - 1, night[-1] + 1
+    if before < 0 or after >= len(us):
+        return False
+    near = np.abs(np.diff(np.concatenate([[early[before]], chosen, [early[after]]])))
+    return bool(near.max() == near.min())
