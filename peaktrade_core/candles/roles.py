@@ -278,9 +278,18 @@ def _volume_after(
     if low is not None and high is not None and first is not None and len(after) > 1:
         traded = first > 0
         if traded.any() and ((first >= low) & (first <= high))[traded].all():
-            understood.notes.append(
-                f"column {sheet.names[after[0]]} is taken for an average price: it lies between low and high"
-            )
-            return after[1]
+            name = sheet.names[after[0]]
+            understood.notes.append(f"column {name} is taken for an average price: it lies between low and high")
+            after = after[1:]
     proved = _base_of(sheet, after[:2], prices) if len(after) > 1 else None
-    return after[0] if proved is None else proved
+    counts = [n for n in after if _is_whole(values[n])]
+    if proved is not None or len(after) == 1 or counts == after[1:]:  # behind the volume only numbers of trades
+        return after[0] if proved is None else proved
+    names = " and ".join(sheet.names[n] for n in after[:3])
+    understood.ask("columns", f"no names, and columns {names} can be volumes", *(f"volume={n + 1}" for n in after[:3]))
+    return None
+
+
+def _is_whole(values: NDArray[np.float64] | None) -> bool:
+    """Return whether values are whole numbers, as counts are."""
+    return values is not None and bool((values == values.round(0)).all())
