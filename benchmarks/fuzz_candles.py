@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.candles.dialect import Dialect, UndecidedError
+from peaktrade_core.candles.files.dialect import Dialect, UndecidedError
 from peaktrade_core.candles.imports import read_import
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.show.wording import inert
@@ -52,14 +52,11 @@ def _doubled(rng: random.Random, lines: list[bytes]) -> list[bytes]:
 
 def _field(rng: random.Random, lines: list[bytes]) -> list[bytes]:
     at = rng.randrange(len(lines))
-    for sign in (b";", b"\t", b","):
+    sign = next((sign for sign in (b";", b"\t", b",") if lines[at].count(sign) > 3), None)
+    if sign is not None:
         parts = lines[at].split(sign)
-        if len(parts) > 4:
-            rng.choice(
-                [lambda: parts.pop(rng.randrange(len(parts))), lambda: parts.insert(rng.randrange(len(parts)), b"")]
-            )()
-            lines[at] = sign.join(parts)
-            break
+        where = rng.randrange(len(parts))
+        lines[at] = sign.join(parts[:where] + ([b""] if rng.random() < 0.5 else []) + parts[where + 1 :])
     return lines
 
 

@@ -20,16 +20,7 @@ from peaktrade_core.show.wording import count, duration, minute, percent
 from peaktrade_core.trading.market import Bar, bar_fault
 
 if TYPE_CHECKING:
-    from peaktrade_core.candles.questions import (
-        Candles,
-        Disagreement,
-        Extent,
-        Outlier,
-        Repeated,
-        Scale,
-        Span,
-        Wrong,
-    )
+    from peaktrade_core.candles.questions import Candles, Disagreement, Extent, Outlier, Repeated, Scale, Span, Wrong
     from peaktrade_core.candles.store import CandleStore, Series
 
 OUTLIER_DEVIATIONS = 30.0
@@ -100,7 +91,7 @@ def check_file(
     """Return the verdict on a file (or folder) of candles, whatever is in it; its age is not judged.
 
     Args:
-        path: see :func:`peaktrade_core.candles.reading.read_rows`; dialect: what is told of it, ``PART=VALUE``.
+        path: see :func:`peaktrade_core.candles.files.reading.read_rows`; dialect: what is told of it, ``PART=VALUE``.
         timeframe: of its bars; None takes the commonest distance between two times.
         deviations: as for :func:`check_store`.
 
@@ -108,10 +99,10 @@ def check_file(
         DataError: it cannot be read as candles, or its timeframe is not to be seen.
         UndecidedError: it can be read in two ways.
     """
-    from peaktrade_core.candles.dialect import Dialect
+    from peaktrade_core.candles.files.dialect import Dialect
+    from peaktrade_core.candles.files.reading import read_rows
     from peaktrade_core.candles.grid import commonest
     from peaktrade_core.candles.questions import Candles
-    from peaktrade_core.candles.reading import read_rows
     from peaktrade_core.candles.store import Series
 
     rows = read_rows(path, dialect=Dialect.of(dialect))

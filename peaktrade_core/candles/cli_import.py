@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from peaktrade_core.candles.dialect import PARTS, Dialect, UndecidedError, Understood
+from peaktrade_core.candles.files.dialect import PARTS, Dialect, UndecidedError, Understood
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.command import Answer, Part, command, quiet
 from peaktrade_core.workspace.workspace import Workspace

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.candles.cleaning import clean, require_timeframe
-from peaktrade_core.candles.dialect import Dialect, Understood, shown
+from peaktrade_core.candles.files.cleaning import clean, require_timeframe
+from peaktrade_core.candles.files.dialect import Dialect, Understood, shown
+from peaktrade_core.candles.files.reading import read_rows
 from peaktrade_core.candles.grid import Grid
-from peaktrade_core.candles.reading import read_rows
 from peaktrade_core.candles.store import CandleStore, Series, encode, encode_csv
 from peaktrade_core.trading.market import Bars
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from peaktrade_core.base.errors import DataError
-from peaktrade_core.candles.reading import Rows
+from peaktrade_core.candles.files.reading import Rows
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.trading.market import timeframe_months
 
@@ -26,9 +26,7 @@ OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 PRICE_TOLERANCE, VOLUME_TOLERANCE = 1e-9, 1e-6  # [fraction]
 
 _TABLES = """
-    CREATE TABLE series (
-        id INTEGER, step BIGINT, months INTEGER, anchor BIGINT, month BIGINT, venue VARCHAR, symbol VARCHAR
-    );
+    CREATE TABLE series (id INTEGER, step BIGINT, months INTEGER, anchor BIGINT, month BIGINT, venue TEXT, symbol TEXT);
     CREATE TABLE rows (id INTEGER, n BIGINT, us BIGINT, o DOUBLE, h DOUBLE, l DOUBLE, c DOUBLE, v DOUBLE);
     CREATE MACRO month_of(us) AS date_diff('month', TIMESTAMP '1970-01-01', make_timestamp(us));
     CREATE MACRO within(us) AS us - epoch_us(date_trunc('month', make_timestamp(us)));
@@ -323,10 +321,8 @@ class Candles:
         """Take a series in and return its number."""
         number, months = len(self.series), timeframe_months(series.timeframe)
         self.series.append(series)
-        step = 0 if months else series.bar_s * 1_000_000
-        self._db.execute(
-            "INSERT INTO series VALUES (?, ?, ?, 0, 0, ?, ?)", [number, step, months, series.venue, series.symbol]
-        )
+        values = [number, 0 if months else series.bar_s * 1_000_000, months, series.venue, series.symbol]
+        self._db.execute("INSERT INTO series VALUES (?, ?, ?, 0, 0, ?, ?)", values)
         return number
 
     def _anchor(self, number: int) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.candles.cleaning import read_candles
-from peaktrade_core.candles.dialect import Dialect
-from peaktrade_core.candles.reading import FOUND
+from peaktrade_core.candles.files.cleaning import read_candles
+from peaktrade_core.candles.files.dialect import Dialect
+from peaktrade_core.candles.files.reading import FOUND
 from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.market import Bar, Bars
 
@@ -33,7 +33,7 @@ class ReplayFeed:
         """Read and check the whole file.
 
         Args:
-            path: a file or folder of candles, see :func:`peaktrade_core.candles.reading.read_rows`.
+            path: a file or folder of candles, see :func:`peaktrade_core.candles.files.reading.read_rows`.
             bar_s: length of a bar [s].
             symbol: the market that is asked for; None where the file is not asked for one.
             dialect: what is told of the file.

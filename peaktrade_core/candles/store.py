@@ -18,9 +18,9 @@ from filelock import FileLock, Timeout
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ConfigError, DataError, EnvironmentFault
 from peaktrade_core.base.files import write_atomic
-from peaktrade_core.candles.cleaning import read_candles
+from peaktrade_core.candles.files.cleaning import read_candles
+from peaktrade_core.candles.files.reading import COLUMNS
 from peaktrade_core.candles.grid import Grid
-from peaktrade_core.candles.reading import COLUMNS
 from peaktrade_core.trading.market import (
     DAY_S,
     MONTH_S,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError
-from peaktrade_core.candles.dialect import Dialect, UndecidedError
+from peaktrade_core.candles.files.dialect import Dialect, UndecidedError
 from peaktrade_core.candles.replay import ReplayFeed
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.research.divergence import (

@@ -165,6 +165,8 @@ def _settings(defaults: SessionDefaults, wishes: Wishes) -> SessionDefaults:
     feed = wishes.feed or ("replay" if wishes.candles else None)
     if feed is not None and feed not in FEEDS:
         raise UnknownNameError("feed", feed, FEEDS)
+    if wishes.timeframe is not None:
+        timeframe_seconds(wishes.timeframe)
     asked = {name: value for name, value in wishes._asdict().items() if name in defaults.__struct_fields__}
     asked["feed"] = feed
     return msgspec.structs.replace(defaults, **{name: value for name, value in asked.items() if value is not None})
@@ -199,7 +201,7 @@ def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: 
         )
     if candles is None:
         raise ConfigError("--feed replay needs --candles FILE, a parquet or CSV file")
-    from peaktrade_core.candles.dialect import Dialect
+    from peaktrade_core.candles.files.dialect import Dialect
     from peaktrade_core.candles.replay import ReplayFeed
 
     return ReplayFeed(Path(candles).expanduser(), bar_s, chosen.symbol, Dialect.of(wishes.dialect))

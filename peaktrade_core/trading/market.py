@@ -23,9 +23,9 @@ LARGEST_PRICE, LARGEST_VOLUME = 1e18, 1e30  # no market comes near; figures made
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 Timeframe = Literal[
     "1s", "10s", "1m", "3m", "5m", "10m", "15m", "30m", "1h", "2h", "3h", "4h", "6h", "8h", "12h",
-    "1d", "2d", "3d", "4d", "5d", "1w", "2w", "3w", "4w", "1M", "3M", "4M", "1y",
+    "1d", "2d", "3d", "4d", "5d", "1w", "2w", "3w", "4w",
 ]  # fmt: skip
-TIMEFRAMES: tuple[Timeframe, ...] = get_args(Timeframe)  # those of the venues that ccxt knows
+TIMEFRAMES: tuple[str, ...] = (*get_args(Timeframe), "1M", "3M", "4M", "1y")  # those of the venues that ccxt knows
 
 
 def timeframe_seconds(timeframe: str) -> int:

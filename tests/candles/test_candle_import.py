@@ -15,10 +15,10 @@ import pyarrow.parquet
 import pytest
 
 from peaktrade_core.base.errors import ConfigError, DataError
-from peaktrade_core.candles.cleaning import read_candles
-from peaktrade_core.candles.dialect import PARTS, Dialect, UndecidedError, Understood
+from peaktrade_core.candles.files.cleaning import read_candles
+from peaktrade_core.candles.files.dialect import PARTS, Dialect, UndecidedError, Understood
+from peaktrade_core.candles.files.source import MOST_BYTES
 from peaktrade_core.candles.imports import read_import
-from peaktrade_core.candles.source import MOST_BYTES
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.testing.exports import EXPORTS
 from peaktrade_core.trading.market import Bar, Bars
@@ -220,7 +220,7 @@ def two_markets(bars: list[Bar]) -> str:
 
 def test_two_markets_in_a_file_are_never_one(peaktrade: Callable[..., Any], home: Path, bars: list[Bar]) -> None:
     path = written(home, two_markets(bars))
-    with pytest.raises(UndecidedError, match="2 markets: BTC/USD, ETH-USD: --symbol BTC/USD or --symbol ETH-USD"):
+    with pytest.raises(UndecidedError, match=r"2 markets: BTC/USD, ETH-USD: --symbol BTC/USD or --symbol ETH-USD"):
         read(path)
     found, understood = read(path, "ETHUSD")
     assert len(found) == 151

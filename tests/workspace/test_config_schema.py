@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.trading.market import Timeframe
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.workspace.config import Config, config_schema, load_config, read_limits
 from peaktrade_core.workspace.settings import RiskLimits
@@ -33,7 +34,7 @@ def rule_of(dotted: str) -> dict[str, Any]:
     [
         ("session.steps", {"type": "integer", "minimum": 1, "maximum": 100_000_000, "default": 1000}),
         ("session.fee_bps", {"type": "number", "minimum": 0.0, "maximum": 1000.0, "default": 26.0}),
-        ("session.timeframe", {"enum": ["15m", "1d", "1h", "1m", "1s", "30m", "4h", "5m"], "default": "1m"}),
+        ("session.timeframe", {"enum": sorted(get_args(Timeframe)), "default": "1m"}),
         ("exchange.venue", {"enum": ["kraken", "krakenfutures"], "default": "kraken"}),
         ("live_risk.max_daily_loss_pct", {"type": "number", "exclusiveMinimum": 0.0, "maximum": 1e15, "default": 5.0}),
         ("retention.action", {"enum": ["archive", "delete"], "default": "archive"}),

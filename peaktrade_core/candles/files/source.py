@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from peaktrade_core.base.errors import DataError
-from peaktrade_core.candles.dialect import Understood, shown
+from peaktrade_core.candles.files.dialect import Understood, shown
 
 MOST_BYTES = 1 << 30  # of a file, and of what is packed in it: about ten years of minutes, two months of seconds
 COMMENTS = (b"#", b"//", b"%")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import DataError
-from peaktrade_core.candles.dialect import Dialect, UndecidedError
+from peaktrade_core.candles.files.dialect import Dialect, UndecidedError
+from peaktrade_core.candles.files.reading import FOUND, Rows, read_rows
 from peaktrade_core.candles.grid import Grid, commonest
-from peaktrade_core.candles.reading import FOUND, Rows, read_rows
 from peaktrade_core.trading.market import Bar, Bars, bar_fault, sound_rows
 
 if TYPE_CHECKING:

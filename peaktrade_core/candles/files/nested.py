@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from peaktrade_core.base.errors import DataError
-from peaktrade_core.candles.dialect import Understood, shown
-from peaktrade_core.candles.names import is_header
-from peaktrade_core.candles.sheet import FEWEST, MOST_COLUMNS, Sheet
+from peaktrade_core.candles.files.dialect import Understood, shown
+from peaktrade_core.candles.files.names import is_header
+from peaktrade_core.candles.files.sheet import FEWEST, MOST_COLUMNS, Sheet
 
 if TYPE_CHECKING:
     import pyarrow as pa

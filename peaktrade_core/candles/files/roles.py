@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from peaktrade_core.base.errors import DataError
-from peaktrade_core.candles.dialect import NONE, Dialect, Understood, shown
-from peaktrade_core.candles.figures import Style, numbers_of
-from peaktrade_core.candles.names import plain, rank_of, role_of
-from peaktrade_core.candles.sheet import Sheet
-from peaktrade_core.candles.times import UNITS, is_moment, is_number, is_rising
+from peaktrade_core.candles.files.dialect import NONE, Dialect, Understood, shown
+from peaktrade_core.candles.files.figures import Style, numbers_of
+from peaktrade_core.candles.files.names import plain, rank_of, role_of
+from peaktrade_core.candles.files.sheet import Sheet
+from peaktrade_core.candles.files.times import UNITS, is_moment, is_number, is_rising
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,6 +1,6 @@
 """A file of candles as columns with or without names: delimited text, JSON, parquet or feather.
 
-Which column is what is said by :mod:`peaktrade_core.candles.roles`; here only cells and their names are found.
+Which column is what is said by :mod:`peaktrade_core.candles.files.roles`; here only cells and their names are found.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles import source
-from peaktrade_core.candles.dialect import Dialect, Understood, shown
-from peaktrade_core.candles.names import is_header, role_of
+from peaktrade_core.candles.files.dialect import Dialect, Understood, shown
+from peaktrade_core.candles.files.names import is_header, role_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,7 +78,7 @@ def read_sheet(path: Path, dialect: Dialect, understood: Understood) -> Sheet:
     if not start:
         raise DataError(f"{path}: cannot be read as candles: it is empty")
     if start[:1] in (b"[", b"{"):
-        from peaktrade_core.candles.nested import sheet_of_json
+        from peaktrade_core.candles.files.nested import sheet_of_json
 
         return sheet_of_json(path, text.data, understood)
     return _delimited(path, text, dialect, understood)

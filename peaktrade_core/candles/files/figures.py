@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from peaktrade_core.base.arrays import array_of
 from peaktrade_core.base.errors import DataError
-from peaktrade_core.candles.dialect import Understood, shown
+from peaktrade_core.candles.files.dialect import Understood, shown
 
 if TYPE_CHECKING:
     import numpy as np

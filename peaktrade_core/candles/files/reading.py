@@ -1,6 +1,6 @@
 """The rows of a file of candles as they stand there; nothing is said about whether they can be true.
 
-What can be read in two ways is an :class:`~peaktrade_core.candles.dialect.UndecidedError` that says what decides.
+What can be read in two ways is an :class:`~peaktrade_core.candles.files.dialect.UndecidedError` that says what decides.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from peaktrade_core.base.errors import DataError
-from peaktrade_core.candles.dialect import Dialect, Understood, shown
-from peaktrade_core.candles.figures import numbers_of, style_of
-from peaktrade_core.candles.names import market_of
-from peaktrade_core.candles.roles import PRICES, Roles, found_roles, named_roles
-from peaktrade_core.candles.sheet import Sheet, read_sheet
-from peaktrade_core.candles.times import US, is_clock, is_number, moments_of, to_utc
+from peaktrade_core.candles.files.dialect import Dialect, Understood, shown
+from peaktrade_core.candles.files.figures import numbers_of, style_of
+from peaktrade_core.candles.files.names import market_of
+from peaktrade_core.candles.files.roles import PRICES, Roles, found_roles, named_roles
+from peaktrade_core.candles.files.sheet import Sheet, read_sheet
+from peaktrade_core.candles.files.times import US, is_clock, is_number, moments_of
+from peaktrade_core.candles.files.zones import to_utc
 
 if TYPE_CHECKING:
     import numpy as np
