@@ -1,9 +1,7 @@
 """Questions over candles, asked in SQL: what is there, what is missing, what stands still, what jumps, what disagrees.
 
-DuckDB reads the files of the store, or the rows of a single file exactly as they are, into one table; each question is
-one statement over all series at once. Verdicts are somebody else's (:mod:`peaktrade_core.candles.checks`).
-
-Times are whole microseconds since epoch inside, seconds outside.
+DuckDB reads the files of the store, or the rows of one file exactly as they are, into one table; each question is one
+statement over all series at once. Verdicts are in :mod:`peaktrade_core.candles.checks`. Times are whole microseconds since epoch inside, seconds outside.
 """
 
 from __future__ import annotations
@@ -49,8 +47,8 @@ _TABLES = """
             arg_min(v, n) AS v, bool_and(sound) AS sound
         FROM bars WHERE slot IS NOT NULL GROUP BY ALL;
     CREATE VIEW sequence AS
-        SELECT *, lag(slot) OVER w AS slot_before, lag(c) OVER w AS c_before, lag(sound) OVER w AS sound_before
-        FROM grid WINDOW w AS (PARTITION BY id ORDER BY slot);
+        SELECT *, lag(slot) OVER w AS slot_before, lag(c) OVER w AS c_before, lag(sound) OVER w AS sound_before FROM grid
+        WINDOW w AS (PARTITION BY id ORDER BY slot);
 """
 _FROM_STORE = """
     INSERT INTO rows

@@ -86,7 +86,7 @@ def test_timeframes() -> None:
     known = {"1s": 1, "1m": 60, "3m": 180, "15m": 900, "2h": 7200, "1d": 86_400, "3d": 259_200, "1w": 604_800}
     assert {name: timeframe_seconds(name) for name in known} == known
     for wrong in ("7m", "", "60", "1D"):
-        with pytest.raises(ConfigError, match="known: 1s, 10s, 1m, 3m, .* 1w, .* 1M, 3M, 4M, 1y"):
+        with pytest.raises(ConfigError, match=r"known: 1s, 10s, 1m, 3m, .* 1w, .* 1M, 3M, 4M, 1y"):
             timeframe_seconds(wrong)
     assert [timeframe_months(name) for name in ("1M", "3M", "1y", "1m", "4w")] == [1, 3, 12, 0, 0]
     with pytest.raises(ConfigError, match="months are not of one length"):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NOTHING = ("", "nan", "null", "none", "na", "n/a", "-", "--", "#n/a", "nat")  # cells without a value
 SIGNS = {".": "point", ",": "comma"}
 _SPACES = r"(\d)[ '\x{2019}\x{00a0}\x{202f}\x{2009}](\d{3})"
+HEAD = 1000  # rows that are looked at before the others
 _UNITS = {"k": 1e3, "m": 1e6, "b": 1e9}
 
 
@@ -46,6 +47,8 @@ def style_of(columns: list[pa.ChunkedArray], told: str | None, fields: str | Non
         fields: what separates fields, None where nothing does.
         understood: takes what proved it, or the question.
     """
+    if not told and _is_plain(columns, fields):
+        return Style()
     proofs = {sign: _proof(columns, sign) for sign in SIGNS}
     point, comma = proofs["."], proofs[","]
     if told:
@@ -75,6 +78,18 @@ def style_of(columns: list[pa.ChunkedArray], told: str | None, fields: str | Non
         "comma",
     )
     return Style()
+
+
+def _is_plain(columns: list[pa.ChunkedArray], fields: str | None) -> bool:
+    """Return whether every cell is a number with a decimal point, without looking further; the usual case."""
+    import pyarrow as pa
+
+    try:
+        for column in columns:
+            array_of(column)
+    except pa.ArrowException:
+        return False
+    return fields not in (";", "\t") or bool(_proof([column[:HEAD] for column in columns], ".").decimal)
 
 
 def _say(style: Style, why: str, understood: Understood) -> Style:
@@ -109,9 +124,10 @@ def _example(columns: list[pa.ChunkedArray], pattern: str, sign: str) -> str:
     for column in columns:
         if not pc.any(pc.match_substring(column, sign)).as_py():
             continue
-        row = pc.index(pc.match_substring_regex(column, pattern), True).as_py()
-        if row >= 0:
-            return str(column[row].as_py())
+        for part in (column[:HEAD], column):
+            row = pc.index(pc.match_substring_regex(part, pattern), True).as_py()
+            if row >= 0:
+                return str(part[row].as_py())
     return ""
 
 
@@ -144,8 +160,10 @@ def numbers_of(
         pass
     texts = pc.utf8_trim_whitespace(column)
     empty = pc.or_kleene(pc.is_null(texts), pc.is_in(pc.utf8_lower(texts), pa.array(NOTHING)))
-    bare = pc.replace_substring_regex(texts, r"^([+-]?)[$€£¥₿]\s*", r"\1")
-    bare = pc.replace_substring_regex(pc.replace_substring_regex(bare, _SPACES, r"\1\2"), _SPACES, r"\1\2")
+    bare = texts
+    if pc.any(pc.match_substring_regex(texts, r"[^0-9.,+\-]")).as_py():
+        bare = pc.replace_substring_regex(texts, r"^([+-]?)[$€£¥₿]\s*", r"\1")
+        bare = pc.replace_substring_regex(pc.replace_substring_regex(bare, _SPACES, r"\1\2"), _SPACES, r"\1\2")
     factor = _factor(bare) if units else None
     if factor is not None:
         bare = pc.replace_substring_regex(bare, r"\s*[kKmMbB]$", "")

@@ -76,6 +76,27 @@ NAMES = {
     "venue": _ranked(_VENUE),
     "closetime": _ranked(_CLOSETIME),
 }
+MONTHS = {
+    plain(word): number
+    for number, words in enumerate(
+        (
+            "jan january januar jän jänner janvier janv enero ene gennaio gen janeiro januari",
+            "feb february februar février févr fév febrero febbraio fevereiro fev februari",
+            "mar march märz mär mrz mars marzo março maart mrt",
+            "apr april avril avr abril abr aprile",
+            "may mai mayo maggio mag maio mei",
+            "jun june juni juin junio giugno giu junho",
+            "jul july juli juillet juil julio luglio lug julho",
+            "aug august août aoû agosto ago augustus",
+            "sep sept september septembre septiembre settembre set setembro",
+            "oct october okt oktober octobre octubre ottobre ott outubro out",
+            "nov november novembre noviembre novembro",
+            "dec december dez dezember décembre déc diciembre dic dicembre dezembro december",
+        ),
+        1,
+    )
+    for word in words.split()
+}
 _NAMED_VOLUME = re.compile(r"^(?:volume|vol|volumen)[a-z0-9]{2,10}$")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peaktrade_core.base.errors import DataError
-from peaktrade_core.candles import source
+from peaktrade_core.candles.files import source
 from peaktrade_core.candles.files.dialect import Dialect, Understood, shown
 from peaktrade_core.candles.files.names import is_header, role_of
 
@@ -177,8 +177,8 @@ def _form(path: Path, lines: list[str], lengths: list[int], dialect: Dialect) ->
     strange = next((row for _, row in above if names is None and is_header(row)), None)
     if strange and dialect.header != "no":
         raise DataError(
-            f"{path}: names {len(strange)} columns, but its rows have {count} fields; decimal commas between commas, perhaps: get "
-            "the file with semicolons, or decimal points"
+            f"{path}: names {len(strange)} columns, but its rows have {count} fields; decimal commas between commas, perhaps: "
+            "get the file with semicolons, or decimal points"
         )
     before = [lines[n] for n, _ in above if n != taken]
     tickers = next((row[1:] for _, row in above if row[0].strip().lower() == "ticker"), [])

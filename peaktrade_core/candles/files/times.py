@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.files.dialect import Dialect, Understood, offset_s, shown
-from peaktrade_core.candles.files.names import plain
+from peaktrade_core.candles.files.names import MONTHS, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,29 +23,8 @@ YEAR_9999_S = 253_402_300_799.0  # the last second that a time can have [s since
 US = 1_000_000
 UNITS = {"s": (1e8, 1e10, US), "ms": (1e11, 1e13, 1000), "µs": (1e14, 1e16, 1), "ns": (1e17, 9.3e18, 0.001)}
 UNIT_WORDS = {"s": "seconds", "ms": "milliseconds", "µs": "microseconds", "ns": "nanoseconds"}
+HEAD = 1000  # rows by which the kind of a column is told
 EXCEL_DAYS = (25_569.0, 73_050.0)  # 1970 to 2100, counted from 1899-12-30
-EXCEL_EPOCH_DAYS = 25_569
-_MONTHS = {
-    plain(word): number
-    for number, words in enumerate(
-        (
-            "jan january januar jän jänner janvier janv enero ene gennaio gen janeiro januari",
-            "feb february februar février févr fév febrero febbraio fevereiro fev februari",
-            "mar march märz mär mrz mars marzo março maart mrt",
-            "apr april avril avr abril abr aprile",
-            "may mai mayo maggio mag maio mei",
-            "jun june juni juin junio giugno giu junho",
-            "jul july juli juillet juil julio luglio lug julho",
-            "aug august août aoû agosto ago augustus",
-            "sep sept september septembre septiembre settembre set setembro",
-            "oct october okt oktober octobre octubre ottobre ott outubro out",
-            "nov november novembre noviembre novembro",
-            "dec december dez dezember décembre déc diciembre dic dicembre dezembro december",
-        ),
-        1,
-    )
-    for word in words.split()
-}
 _DATE = (
     r"\d{4}[-./ ]\d{1,2}[-./ ]\d{1,2}|\d{1,2}[-./ ]\d{1,2}[-./ ](?:\d{4}|\d{2})|\d{8}|\d{4}年\d{1,2}月\d{1,2}日?"
     r"|\d{1,2}\.?[- ]?\p{L}{3,}\.?[-, ]+(?:\d{4}|\d{2})|\p{L}{3,}\.?[- ]+\d{1,2}(?:st|nd|rd|th)?,?[- ]+\d{4}"
@@ -75,7 +54,7 @@ class Moments(NamedTuple):
 
 
 def is_number(column: pa.ChunkedArray) -> bool:
-    """Return whether a column holds numbers, as such or as text."""
+    """Return whether a column holds numbers, as such or as text, by its first rows."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -84,7 +63,7 @@ def is_number(column: pa.ChunkedArray) -> bool:
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return False
     return bool(len(column)) and bool(
-        pc.all(pc.match_substring_regex(column, r"^\s*\d+(?:[.,]\d*)?(?:[eE][+]?\d+)?\s*$")).as_py()
+        pc.all(pc.match_substring_regex(column[:HEAD], r"^\s*\d+(?:[.,]\d*)?(?:[eE][+]?\d+)?\s*$")).as_py()
     )
 
 
@@ -112,7 +91,7 @@ def is_clock(column: pa.ChunkedArray) -> bool:
     import pyarrow.compute as pc
 
     return pa.types.is_string(column.type) and bool(
-        pc.all(pc.match_substring_regex(column, rf"^\s*(?:{_CLOCK_ONLY})\s*$")).as_py()
+        pc.all(pc.match_substring_regex(column[:HEAD], rf"^\s*(?:{_CLOCK_ONLY})\s*$")).as_py()
     )
 
 
@@ -164,39 +143,50 @@ def _of_numbers(column: pa.ChunkedArray, name: str, dialect: Dialect, understood
     import pyarrow.compute as pc
 
     where = f"{understood.source}: column {shown(name)}"
-    texts = pc.utf8_trim_whitespace(pc.replace_substring(column.cast(pa.string()), ",", "."))
-    if pc.any(pc.match_substring_regex(texts, "[eE]")).as_py() and not pa.types.is_floating(column.type):
-        raise DataError(
-            f"{where} holds rounded times ({shown(texts[0].as_py())}): a spreadsheet cut their digits off; export again"
-        )
     try:
-        whole = pc.cast(texts, pa.int64()) if not pa.types.is_floating(column.type) else None
+        kind = pa.float64() if pa.types.is_floating(column.type) else pa.int64()
+        values = np.asarray(pc.cast(column, kind).to_numpy())
     except pa.ArrowException:
-        whole = None
-    values = np.asarray((pc.cast(texts, pa.float64()) if whole is None else whole).to_numpy())
+        values = _of_decimals(column, where)
     if _is_dates(values):
-        return _of_text(pc.replace_substring_regex(texts, r"\.0*$", ""), name, dialect, understood)
+        digits = pa.chunked_array([pa.array(values.astype(np.int64)).cast(pa.string())])
+        return _of_text(digits, name, dialect, understood)
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     if EXCEL_DAYS[0] <= low <= high < EXCEL_DAYS[1]:
-        seconds = np.round((values - EXCEL_EPOCH_DAYS) * 86_400)
+        seconds = np.round((values - EXCEL_DAYS[0]) * 86_400)
         return Moments(seconds.astype(np.int64) * US, True, "days as Excel counts them")
-    us, units, end = np.zeros(len(values), dtype=np.int64), [], 0
+    us, units = np.zeros(len(values), dtype=np.int64), []
     for unit, (least, most, factor) in UNITS.items():
         rows = (values >= least) & (values < most)
         if rows.any():
             units.append(unit)
-            end += int(rows.sum())
             us[rows] = _micros(values[rows], factor)
-    if end < len(values):
-        row = int(np.flatnonzero(~np.isfinite(values) | (us == 0))[0])
+    if not us.all():
+        row = int(np.flatnonzero(us == 0)[0])
         raise DataError(
-            f"{where}, row {row + 1}: {shown(texts[row].as_py())} is not a time since the epoch in seconds, milli-, micro- or "
+            f"{where}, row {row + 1}: {shown(column[row].as_py())} is not a time since the epoch in seconds, milli-, micro- or "
             "nanoseconds after 1973"
         )
     words = " and ".join(UNIT_WORDS[unit] for unit in units)
     if len(units) > 1:
         understood.notes.append(f"times are counted in {words}: each value fits one of them only")
     return Moments(us, False, f"{words} since the epoch")
+
+
+def _of_decimals(column: pa.ChunkedArray, where: str) -> NDArray[Any]:
+    """Return text that is no whole numbers as numbers."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = pc.utf8_trim_whitespace(pc.replace_substring(column.cast(pa.string()), ",", "."))
+    if pc.any(pc.match_substring_regex(texts, "[eE]")).as_py():
+        first = shown(texts[0].as_py())
+        raise DataError(f"{where} holds rounded times ({first}): a spreadsheet cut their digits off; export again")
+    try:
+        return np.asarray(pc.cast(texts, pa.float64()).to_numpy())
+    except pa.ArrowException:
+        raise DataError(f"{where} holds numbers and other things; times are one or the other") from None
 
 
 def _micros(values: NDArray[Any], factor: float) -> NDArray[np.int64]:
@@ -336,7 +326,7 @@ def _date_parts(word: str) -> tuple[tuple[int, int, int], bool]:
     named = re.search(r"[^\W\d_]{3,}", word)
     figures = [int(figure) for figure in re.findall(r"\d+", word)]
     if named and not word[0:4].isdigit():
-        month = _MONTHS.get(plain(named[0]), 0)
+        month = MONTHS.get(plain(named[0]), 0)
         year = figures[1] + (2000 if figures[1] < 100 else 0)
         return (year, month, figures[0]), True
     a, b, c = figures
