@@ -1,7 +1,8 @@
 """Questions over candles, asked in SQL: what is there, what is missing, what stands still, what jumps, what disagrees.
 
 DuckDB reads the files of the store, or the rows of one file exactly as they are, into one table; each question is one
-statement over all series at once. Verdicts are in :mod:`peaktrade_core.candles.checks`. Times are whole microseconds since epoch inside, seconds outside.
+statement over all series at once. Verdicts are in :mod:`peaktrade_core.candles.checks`.
+Times are whole microseconds since epoch inside, seconds outside.
 """
 
 from __future__ import annotations
