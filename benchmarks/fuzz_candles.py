@@ -19,10 +19,10 @@ from itertools import islice
 from pathlib import Path
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.text import inert
 from peaktrade_core.candles.files.dialect import Dialect, UndecidedError
 from peaktrade_core.candles.imports import read_import
 from peaktrade_core.session.synthetic import SyntheticFeed
-from peaktrade_core.show.wording import inert
 from peaktrade_core.testing.exports import EXPORTS, Export
 from peaktrade_core.trading.market import Bar
 

@@ -427,8 +427,8 @@ def test_pipes_devices_and_giants_end_at_once(
         file.truncate(2 * MOST_BYTES)
     (home / "loop.csv").symlink_to("loop.csv")
     for name, says in {
-        "pipe.csv": "a pipe or device",
-        "/dev/zero": "a pipe or device",
+        "pipe.csv": "not a plain file",
+        "/dev/zero": "not a plain file",
         "giant.csv": "split it by year",
         "loop.csv": "cannot be read",
         "config": "a folder without parquet files",

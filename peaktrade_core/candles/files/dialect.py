@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.show.wording import inert
+from peaktrade_core.base.text import inert
 
 ROLES = ("time", "open", "high", "low", "close", "volume")
 MOST_SHOWN = 40  # characters of foreign text in a sentence

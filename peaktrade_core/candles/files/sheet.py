@@ -10,7 +10,7 @@ import io
 import re
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.files import source
@@ -65,12 +65,12 @@ def read_sheet(path: Path, dialect: Dialect, understood: Understood) -> Sheet:
     Raises:
         DataError: it cannot be read, or is no table.
     """
-    source.require_file(path)
-    if path.suffix.lower() in (".parquet", ".pq", ".feather", ".arrow", ".ipc"):
-        return _typed(path, understood)
-    data = source.read_bytes(path, understood)
-    if data[:4] in (b"PAR1", b"ARRO", b"FEA1"):
-        return _typed(path, understood, data)
+    data = source.read_bytes(path)
+    named_so = path.suffix.lower() in (".parquet", ".pq", ".feather", ".arrow", ".ipc")
+    if not named_so:
+        data = source.unpacked(path, data, understood)
+    if named_so or data[:4] in (b"PAR1", b"ARRO", b"FEA1"):
+        return _typed(path, data, understood)
     if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
         raise DataError(f"{path}: unknown kind of file {path.suffix!r}; save its sheet as CSV")
     text = source.text_of(path, data, dialect.encoding, understood)
@@ -84,16 +84,16 @@ def read_sheet(path: Path, dialect: Dialect, understood: Understood) -> Sheet:
     return _delimited(path, text, dialect, understood)
 
 
-def _typed(path: Path, understood: Understood, data: bytes | None = None) -> Sheet:
+def _typed(path: Path, data: bytes, understood: Understood) -> Sheet:
     """Return the columns of a parquet or feather file."""
     import pyarrow as pa
     import pyarrow.feather
     import pyarrow.parquet
 
-    parquet = path.suffix.lower() in (".parquet", ".pq") if data is None else data[:4] == b"PAR1"
+    parquet = path.suffix.lower() in (".parquet", ".pq") or data[:4] == b"PAR1"
     kind = "parquet" if parquet else "feather"
     try:
-        given: Any = path if data is None else pa.BufferReader(data)
+        given = pa.BufferReader(data)
         table = pa.parquet.ParquetFile(given).read() if parquet else pa.feather.read_table(given)
         columns = [_plain(column) for column in table.columns]
     except (pa.ArrowException, OSError, MemoryError) as error:

@@ -10,13 +10,14 @@ import codecs
 import gzip
 import io
 import lzma
-import stat
 import zipfile
 import zlib
+from errno import EFBIG
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from peaktrade_core.base.errors import DataError
+from peaktrade_core.base.files import read_plain
 from peaktrade_core.candles.files.dialect import Understood, shown
 
 MOST_BYTES = 1 << 30  # of a file, and of what is packed in it: about ten years of minutes, two months of seconds
@@ -50,41 +51,30 @@ class Text(NamedTuple):
     ended: bool
 
 
-def require_file(path: Path) -> None:
-    """Refuse what is not a regular file of a size that can be read.
+def read_bytes(path: Path) -> bytes:
+    """Return what a file holds.
 
     Raises:
-        DataError: it is not there, a device, pipe or folder, or too large.
+        DataError: it is not there, not a plain file, too large, or cannot be read.
     """
     try:
-        found = path.stat()
+        return read_plain(path, MOST_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{path}: no such file; give a file of candles") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: a folder without parquet files; give a file of candles") from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        if isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise DataError(f"{path}: no such file; give a file of candles") from None
-        raise DataError(f"{shown(path)}: cannot be read: {reason}") from None
-    if stat.S_ISDIR(found.st_mode):
-        raise DataError(f"{path}: a folder without parquet files; give a file of candles")
-    if not stat.S_ISREG(found.st_mode):
-        raise DataError(f"{path}: a pipe or device; write the candles to a file first")
-    if found.st_size > MOST_BYTES:
-        raise DataError(
-            f"{path}: {found.st_size / 1e9:,.1f} GB is more than a file of candles may have "
-            f"({MOST_BYTES / 1e9:,.1f} GB); split it by year"
-        )
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        more = "; split it by year" if isinstance(error, OSError) and error.errno == EFBIG else ""
+        raise DataError(f"{shown(path)}: cannot be read: {reason}{more}") from None
 
 
-def read_bytes(path: Path, understood: Understood) -> bytes:
-    """Return what is in a file, unpacked.
+def unpacked(path: Path, data: bytes, understood: Understood) -> bytes:
+    """Return what is packed in a file, or the file as it is.
 
     Raises:
-        DataError: it cannot be read, is damaged, holds several files or is no text.
+        DataError: it is damaged, holds several files or is no text.
     """
-    require_file(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     for _ in range(3):  # a gzip in a zip
         kind = next((name for magic, name in PACKED.items() if data.startswith(magic)), None)
         if kind is None:
