@@ -208,7 +208,7 @@ class Fleet:
     def recover(self) -> list[str]:
         """End what has no process any more and return its ids."""
         ended = [record.session_id for record in recover_sessions(self._desk.registry, self._desk.runs)]
-        return ended + write_off(self._desk.registry, self._site.runs, self._desk.clock.now())
+        return ended + write_off(self._desk.registry, self._site.runs, self._desk.clock)
 
     def _launch(self, order: Order, by: str, *, restart_of: str | None = None, attempt: int = 0) -> Launch:
         """Return a launch of now, with an id of its own."""

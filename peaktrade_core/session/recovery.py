@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.processes import this_host
 from peaktrade_core.records.bar_table import BarTable
@@ -102,7 +103,7 @@ def recover(workspace: Workspace) -> list[SessionRecord]:
         module, _, name = home.partition(":")
         getattr(import_module(f"peaktrade_core.{module}"), name)(workspace)
     recovered = recover_sessions(Registry.of(workspace), partial(RunFolder, workspace.runs))
-    write_off(Registry.of(workspace), workspace.runs, workspace.clock.now())
+    write_off(Registry.of(workspace), workspace.runs, workspace.clock)
     return recovered
 
 
@@ -170,13 +171,14 @@ def _how_it_died(folder: RunFolder) -> str:
     )
 
 
-def write_off(registry: Registry, base: Path, now: datetime) -> list[str]:
+def write_off(registry: Registry, base: Path, clock: Clock) -> list[str]:
     """Mark run folders as ended whose process died before the registry had its record, and return their ids.
 
     Nothing had happened in such a run, so that there is nothing to record.
 
     Args:
-        registry: the records; base: where run folders are, of which the newest are looked at; now: aware UTC.
+        registry: the records; base: where run folders are, of which the newest are looked at.
+        clock: asked only where one is found.
     """
     try:
         newest = sorted(filter(is_id, os.listdir(base)), key=stamp_of_id, reverse=True)[:NEWEST]
@@ -191,7 +193,7 @@ def write_off(registry: Registry, base: Path, now: datetime) -> list[str]:
         try:
             if not registry.lines_of([folder.run_id]):  # it has not begun in between
                 folder.tidy()
-                folder.write_meta({**meta, "ended_at": now, "status": "aborted", "error": PROCESS_DIED})
+                folder.write_meta({**meta, "ended_at": clock.now(), "status": "aborted", "error": PROCESS_DIED})
                 done.append(folder.run_id)
         except EnvironmentFault:
             continue
