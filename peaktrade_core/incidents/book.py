@@ -25,7 +25,7 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.base.sealed import SealedRecords, as_file
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.incidents import incident as inc
-from peaktrade_core.incidents.incident import Entry, Incident, State
+from peaktrade_core.incidents.incident import Incident, State, TimelineEntry
 from peaktrade_core.runbooks.artefacts import artefact_of
 from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runs.handbook import SEVERITIES, Severity
@@ -130,7 +130,7 @@ class IncidentBook:
             artefacts=tuple(artefact_of(self.home, path) for path in artefacts),
             duties={"commander": who},
             drill=drill,
-            timeline=(Entry(at=now, by=who, action="opened", text=f"{text} ({severity})"),),
+            timeline=(TimelineEntry(at=now, by=who, action="opened", text=f"{text} ({severity})"),),
             **known,
         )
         with self._locked():

@@ -6,7 +6,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
-from peaktrade_core.incidents.diagnosis.findings import Diagnosis, Finding
+from peaktrade_core.incidents.diagnosis.findings import Diagnosis, Occurrence
 from peaktrade_core.runbooks.notebook import Session, open_session
 from peaktrade_core.runs.handbook import COMPARED, handbook
 from peaktrade_core.session.recovery import recover
@@ -29,7 +29,7 @@ class Case:
         self.workspace, self.notebook, self.session, self.diagnosis = workspace, notebook, session, diagnosis
         self.alert = alert
         self.kinds = tuple(kind for kind in handbook().kinds_of(notebook) if kind != COMPARED)
-        self.finding: Finding | None = diagnosis.worst(*self.kinds)
+        self.finding: Occurrence | None = diagnosis.worst(*self.kinds)
 
     def __repr__(self) -> str:
         return f"{self.id}: {self.finding.kind if self.finding else 'nothing that this runbook treats'}"
@@ -40,7 +40,7 @@ class Case:
         return self.session.id
 
     @property
-    def happened(self) -> tuple[Finding, ...]:
+    def happened(self) -> tuple[Occurrence, ...]:
         """What happened of the kinds that the runbook treats, the worst first."""
         return tuple(finding for finding in self.diagnosis.happened if finding.kind in self.kinds)
 

@@ -18,7 +18,7 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.case import Case
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
-from peaktrade_core.incidents.diagnosis.findings import Branch, Finding, Support, branches
+from peaktrade_core.incidents.diagnosis.findings import Branch, Occurrence, Support, branches
 from peaktrade_core.incidents.runbook import IncidentRunbook
 from peaktrade_core.records.registry import Query
 from peaktrade_core.research.divergence import (
@@ -253,7 +253,7 @@ def _bps(value: float | None) -> str:
     return wording.signed(value)
 
 
-def finding_of(found: Divergence, mode: str, threshold: float = THRESHOLD) -> Finding:
+def finding_of(found: Divergence, mode: str, threshold: float = THRESHOLD) -> Occurrence:
     """Return a divergence as a finding.
 
     Args:
@@ -264,13 +264,13 @@ def finding_of(found: Divergence, mode: str, threshold: float = THRESHOLD) -> Fi
     if not happened(found, threshold):
         text = f"PnL {wording.signed(float(found.recorded_pnl))}, expected {wording.signed(float(found.expected_pnl))}: {size}"
         regime = "; the loss is the market's: review the strategy" if found.recorded_pnl < 0 else ""
-        return Finding(kind=COMPARED, happened=False, evidence=(text + regime,))
+        return Occurrence(kind=COMPARED, happened=False, evidence=(text + regime,))
     first = found.first
     parts = [
         f"{part.cause}: {wording.signed(float(part.amount))} ({part.bps:+.1f} bps), {part.says}" for part in found.parts
     ]
     began = f"first difference at {iso(first.at)}, {first.cause}: {first.why}" if first else "no event differs"
-    return Finding(
+    return Occurrence(
         kind=COMPARED,
         happened=True,
         severity="high" if found.main in (LOGIC, REST) else "medium",

@@ -32,7 +32,7 @@ LONGEST = 4000  # characters of anything that is typed
 _Choice = TypeVar("_Choice", bound=str)
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the timeline.
 
     Attributes:
@@ -108,7 +108,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     evidence_id: str = ""
     drill: str = ""
     duties: dict[Duty, str] = msgspec.field(default_factory=dict)
-    timeline: tuple[Entry, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
     owner_told_at: datetime | None = None
     mitigated_at: datetime | None = None
     closed_at: datetime | None = None
@@ -308,7 +308,7 @@ def read_action(text: str) -> Action:
 
 def _with(incident: Incident, at: datetime, by: str, action: str, text: str, **fields: Any) -> Incident:
     """Return the incident with one more line in its timeline and some fields changed."""
-    entry = Entry(at=at, by=person(by), action=action, text=text)
+    entry = TimelineEntry(at=at, by=person(by), action=action, text=text)
     return msgspec.structs.replace(incident, timeline=(*incident.timeline, entry), **fields)
 
 

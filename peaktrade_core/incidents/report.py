@@ -186,7 +186,7 @@ class IncidentReport(IncidentNotebook):
         return Table("What it rests on", columns, rows, numbers=(1,), empty="No file was named.")
 
 
-class PostMortem(IncidentNotebook):
+class PostMortemReport(IncidentNotebook):
     """What was learned from an incident, and what changes."""
 
     def learned(self) -> Table:

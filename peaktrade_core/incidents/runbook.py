@@ -15,7 +15,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.case import NOTHING, Case, meant, open_case
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
-from peaktrade_core.incidents.diagnosis.findings import Branch, Finding
+from peaktrade_core.incidents.diagnosis.findings import Branch, Occurrence
 from peaktrade_core.incidents.incident import Incident
 from peaktrade_core.incidents.report import SEVERITY
 from peaktrade_core.runbooks.evidence import Option
@@ -259,7 +259,7 @@ class IncidentRunbook(Runbook):
         return incident
 
 
-def _mark(branch: Branch, finding: Finding) -> Cell:
+def _mark(branch: Branch, finding: Occurrence) -> Cell:
     """Return what the evidence says to a way."""
     if branch.supported is None:
         return Cell("? your judgement", MID)
@@ -268,7 +268,7 @@ def _mark(branch: Branch, finding: Finding) -> Cell:
     return Cell("→ supported" if branch is finding.branch else "✓ supported too", GOOD)
 
 
-def _answer(finding: Finding) -> Check:
+def _answer(finding: Occurrence) -> Check:
     """Return a finding as an answered check."""
     question = handbook().kind[finding.kind].question
     if not finding.happened:

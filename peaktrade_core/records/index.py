@@ -56,7 +56,7 @@ class FileState(NamedTuple):
     size: int
 
 
-class Look(NamedTuple):
+class LastLook(NamedTuple):
     """The last look at the folder.
 
     Attributes:
@@ -72,7 +72,7 @@ class Look(NamedTuple):
     token: str
 
 
-class Change(NamedTuple):
+class FolderChange(NamedTuple):
     """When the folder had changed last before and after somebody wrote into it, who enters it [ns since epoch]."""
 
     before: int
@@ -162,7 +162,7 @@ def _version(db: sqlite3.Connection) -> int:
     return found
 
 
-def last_look(db: sqlite3.Connection) -> Look:
+def last_look(db: sqlite3.Connection) -> LastLook:
     """Return the last look at the folder.
 
     Raises:
@@ -171,7 +171,7 @@ def last_look(db: sqlite3.Connection) -> Look:
     found = db.execute("SELECT * FROM look").fetchone()
     if found is None:
         raise sqlite3.DatabaseError("index without a look")
-    return Look(*found)
+    return LastLook(*found)
 
 
 def known_files(db: sqlite3.Connection) -> dict[str, FileState]:
@@ -183,7 +183,7 @@ def apply(
     db: sqlite3.Connection,
     changed: Sequence[tuple[Line, FileState]],
     gone: Sequence[str],
-    look: Look | Change | None,
+    look: LastLook | FolderChange | None,
 ) -> None:
     """Write changed lines, forget files that are gone, and remember a look or a change; all of it or nothing."""
     names = [*gone, *(line.name for line, _ in changed)]
@@ -201,7 +201,7 @@ def apply(
         )
         _add_up(db, groups)
         db.execute("UPDATE look SET generation = generation + ?", (bool(names),))
-        if isinstance(look, Change):
+        if isinstance(look, FolderChange):
             db.execute("UPDATE look SET folder_ns = ? WHERE folder_ns = ?", (look.after, look.before))
         elif look is not None:
             db.execute("UPDATE look SET folder_ns = ?, full_at = ?, full_s = ?", look[:3])

@@ -19,13 +19,13 @@ from peaktrade_core.base.errors import ArtefactError, PeaktradeError
 from peaktrade_core.base.files import SETTLED_NS, write_atomic
 from peaktrade_core.records import index
 from peaktrade_core.records.chain import RegistryChain
-from peaktrade_core.records.index import FileState, Look, Query
+from peaktrade_core.records.index import FileState, LastLook, Query
 from peaktrade_core.records.rows import DaySum, Line, SymbolSum, line_of
 from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line, state_of
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record, read_record
 from peaktrade_core.workspace.workspace import Workspace
 
-__all__ = ["ALL", "Entry", "Query", "Registry"]
+__all__ = ["ALL", "Query", "Registry", "RegistryEntry"]
 
 EVERY_FILE_S = 2.0  # how long a look at every file is good for, at least [s]
 SHARE = 50.0  # and at least so many times as long as such a look takes
@@ -35,7 +35,7 @@ ALL = Query()
 Answer = TypeVar("Answer")
 
 
-class Entry(NamedTuple):
+class RegistryEntry(NamedTuple):
     """One file of the registry: its record, or why it cannot be read."""
 
     path: Path
@@ -118,11 +118,11 @@ class Registry:
         """Return the ids of the sessions that began next after a session and last before it."""
         return self._ask(lambda db: index.neighbours(db, session_id))
 
-    def entries(self, query: Query = ALL) -> list[Entry]:
+    def entries(self, query: Query = ALL) -> list[RegistryEntry]:
         """Return the files that match with all they hold, newest first; filters apply before the limit."""
         return [self.entry(line) for line in self.lines(query)]
 
-    def find(self, session_id: str) -> Entry | None:
+    def find(self, session_id: str) -> RegistryEntry | None:
         """Return the newest entry of a session, or None."""
         line = self.lines_of([session_id]).get(session_id)
         return None if line is None else self.entry(line)
@@ -199,17 +199,17 @@ class Registry:
         """
         line = line_of(path.name, read_record(data)), state_of(path.stat())
         with self._lock, closing(index.open_index(self._index)) as db:
-            self._write(db, [line], (), index.Change(before, folder_ns(self.folder)))
+            self._write(db, [line], (), index.FolderChange(before, folder_ns(self.folder)))
 
-    def entry(self, line: Line) -> Entry:
+    def entry(self, line: Line) -> RegistryEntry:
         """Return the entry of a line, read from its file."""
         path = self.folder / line.name
         if line.fault is not None:
-            return Entry(path, None, line.fault)
+            return RegistryEntry(path, None, line.fault)
         try:
-            return Entry(path, read_file(path), None)
+            return RegistryEntry(path, read_file(path), None)
         except (OSError, ArtefactError) as error:
-            return Entry(path, None, str(error))
+            return RegistryEntry(path, None, str(error))
 
     def _ask(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Return the answer of the index, brought up to date unless that is not due.
@@ -276,14 +276,14 @@ class Registry:
                     self._write(db, (), (), after)
             self._looked_at = time.monotonic()
 
-    def _every_file_is_due(self, before: Look, now: float) -> bool:
+    def _every_file_is_due(self, before: LastLook, now: float) -> bool:
         """Return whether it is time to ask for the time and size of every file."""
         if self._every_file_at is None and before.full_s <= QUICK_S:
             return True
         age = now - max(before.full_at, self._every_file_at or 0.0)
         return not 0.0 <= age < max(EVERY_FILE_S, SHARE * before.full_s)
 
-    def _content(self, db: sqlite3.Connection, look: Look) -> dict[str, FileState]:
+    def _content(self, db: sqlite3.Connection, look: LastLook) -> dict[str, FileState]:
         """Return what the index knows of each file, read again only when somebody else changed the index."""
         version = (look.token, look.generation)
         if self._known is None or self._known[0] != version:
@@ -312,7 +312,7 @@ class Registry:
         db: sqlite3.Connection,
         batch: Sequence[tuple[Line, FileState]],
         gone: Sequence[str],
-        look: Look | index.Change | None,
+        look: LastLook | index.FolderChange | None,
     ) -> None:
         """Write to the index and to what is known of it."""
         before, self._known = self._known, None

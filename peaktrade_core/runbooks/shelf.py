@@ -23,7 +23,7 @@ REPORTS = {
     "daily_report": "reports.period:DailyReport",
     "drill_report": "drills.report:DrillReport",
     "incident_report": "incidents.report:IncidentReport",
-    "post_mortem": "incidents.report:PostMortem",
+    "post_mortem": "incidents.report:PostMortemReport",
     "weekly_incident_review": "incidents.review:WeeklyReview",
     "weekly_report": "reports.period:WeeklyReport",
 }

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, answers, known, question
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, Status, answers, known, question
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step, runbook_of
@@ -53,26 +53,22 @@ def registry(workspace: Workspace) -> Found:
     return not unreadable, f"{stats.total_sessions} records, {unreadable} unreadable"
 
 
-@question(
-    "failed",
-    "Failed sessions in 24 h",
-    "Read its post-session check and document it; two in a row mean: pause.",
-    otherwise=WARN,
-)
-def failed(workspace: Workspace) -> Found:
-    """Look for failed sessions."""
-    return _counted([row.run_id for row in recent(workspace, "failed")])
+def _ended_badly(status: str, step: str) -> Question[Workspace]:
+    """Declare whether sessions of a status began in the last 24 hours."""
+
+    @question(status, f"{status.capitalize()} sessions in 24 h", step, otherwise=WARN)
+    def found(workspace: Workspace) -> Found:
+        return _counted([row.run_id for row in recent(workspace, status)])
+
+    return found
 
 
-@question(
-    "aborted",
-    "Aborted sessions in 24 h",
-    "Document who stopped it and why; where no one did, look at the machine's log.",
-    otherwise=WARN,
-)
-def aborted(workspace: Workspace) -> Found:
-    """Look for aborted sessions."""
-    return _counted([row.run_id for row in recent(workspace, "aborted")])
+def _counted(ids: Sequence[str]) -> tuple[bool, str]:
+    return not ids, f"{len(ids)}: {', '.join(ids[:3])}" if ids else "none"
+
+
+failed = _ended_badly("failed", "Read its post-session check and document it; two in a row mean: pause.")
+aborted = _ended_badly("aborted", "Document who stopped it and why; where no one did, look at the machine's log.")
 
 
 @question(
@@ -100,10 +96,6 @@ def drawdowns(workspace: Workspace) -> Found:
         return True, "nothing runs"
     found = deepest.max_drawdown or 0.0
     return of_drawdown(found), f"at most {100 * found:.2f} %, in {deepest.run_id}"
-
-
-def _counted(ids: Sequence[str]) -> tuple[bool, str]:
-    return not ids, f"{len(ids)}: {', '.join(ids[:3])}" if ids else "none"
 
 
 def post_session_checks(look: Look) -> list[Check]:

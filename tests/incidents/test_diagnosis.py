@@ -17,7 +17,7 @@ from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
-from peaktrade_core.incidents.diagnosis.findings import DIAGNOSED, Diagnosis, Finding
+from peaktrade_core.incidents.diagnosis.findings import DIAGNOSED, Diagnosis, Occurrence
 from peaktrade_core.incidents.incident import KINDS as INCIDENT_KINDS
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
@@ -42,11 +42,11 @@ def of(desk: VenueDesk, ran: Ran) -> Diagnosis:
     return found
 
 
-def conditions(finding: Finding) -> dict[str, str]:
+def conditions(finding: Occurrence) -> dict[str, str]:
     return {check.id: check.status for check in finding.resume}
 
 
-def branch(finding: Finding) -> str:
+def branch(finding: Occurrence) -> str:
     assert finding.branch is not None
     return finding.branch.key
 
@@ -181,7 +181,7 @@ def test_a_halt_that_is_lifted_is_no_obstacle_any_more(desk: VenueDesk, venue: L
 
 
 def test_a_hole_that_the_venue_has_is_told_from_one_that_we_made(desk: VenueDesk, venue: LoopbackVenue) -> None:
-    def holed(*faults: str) -> Finding:
+    def holed(*faults: str) -> Occurrence:
         venue.faults.clear()
         hole = venue.clock.seconds() // 60 * 60 + 600.0
         for name in faults:
@@ -204,7 +204,7 @@ def test_bars_that_are_late_impossible_or_far_off_are_told_apart(desk: VenueDesk
     def spoilt(bars: list[Bar]) -> list[Bar]:
         return [bar._replace(low=-1.0) if bar.ts == now + 600.0 else bar for bar in bars]
 
-    def session(fault: Fault, **when: int) -> Finding:
+    def session(fault: Fault, **when: int) -> Occurrence:
         venue.faults.clear()
         venue.faults.add(fault, path="OHLC", **when)
         return of(desk, desk.session(steps=30)).finding("data_gap")

@@ -18,7 +18,7 @@ import pytest
 
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
-from peaktrade_core.records.registry import ALL, Entry, Query, Registry
+from peaktrade_core.records.registry import ALL, Query, Registry, RegistryEntry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover, recover_sessions
 from peaktrade_core.trading.records import SessionRecord
@@ -167,7 +167,7 @@ def test_whoever_comes_second_leaves_the_first_ones_record_as_it_is(home: Path, 
     class Overtaken(Registry):
         """Between its look at the registry and the lock of the run, another process recovers the run."""
 
-        def entries(self, query: Query = ALL) -> list[Entry]:
+        def entries(self, query: Query = ALL) -> list[RegistryEntry]:
             found = super().entries(query)
             first.extend(recover(Workspace(home)))
             inodes.append(registry.path_of(first[0]).stat().st_ino)

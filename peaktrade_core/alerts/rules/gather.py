@@ -32,7 +32,7 @@ from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
-from peaktrade_core.records.follow import JournalFollower
+from peaktrade_core.records.journal import JournalFollower
 from peaktrade_core.runs.run import ENDED, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.job_log import RunLog

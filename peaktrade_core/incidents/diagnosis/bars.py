@@ -10,14 +10,14 @@ from typing import NamedTuple
 from peaktrade_core.base.question import Check
 from peaktrade_core.incidents.diagnosis.facts import (
     Answer,
-    Facts,
+    SessionFacts,
     alert_sentences,
     conditions,
     nothing,
     said,
     sentences,
 )
-from peaktrade_core.incidents.diagnosis.findings import Finding, Support, branches, cause
+from peaktrade_core.incidents.diagnosis.findings import Occurrence, Support, branches, cause
 from peaktrade_core.runs.handbook import Kind, error_help
 from peaktrade_core.show.wording import many, moment
 from peaktrade_core.trading import events as ev
@@ -53,7 +53,7 @@ class Signs(NamedTuple):
         return sorted((*self.stale, *self.outlier), key=lambda e: e.seq)
 
 
-def data_gap(facts: Facts) -> Finding:
+def data_gap(facts: SessionFacts) -> Occurrence:
     """Return whether bars were missing, late or impossible, and what that asks for."""
     signs = Signs(
         late=[n for n in facts.notices if n.code == "NO_BARS"],
@@ -67,7 +67,7 @@ def data_gap(facts: Facts) -> Finding:
     if not events and not signs.broken:
         return nothing(facts, "data_gap")
     ended = facts.record.finished_at
-    return Finding(
+    return Occurrence(
         kind="data_gap",
         happened=True,
         severity="high" if signs.broken and facts.live_feed else "medium" if signs.missing or signs.broken else "low",
@@ -81,12 +81,12 @@ def data_gap(facts: Facts) -> Finding:
     )
 
 
-def _much(facts: Facts, signs: Signs) -> bool:
+def _much(facts: SessionFacts, signs: Signs) -> bool:
     """Return whether so much is missing that the result says little."""
     return signs.missing > MUCH * (signs.missing + facts.bars)
 
 
-def _gap_symptom(facts: Facts, signs: Signs) -> str:
+def _gap_symptom(facts: SessionFacts, signs: Signs) -> str:
     """Return what was seen, in a sentence."""
     parts = [
         f"{many(signs.missing, 'bar')} missing in {many(len(facts.gaps), 'gap')}" if signs.missing else "",
@@ -97,7 +97,7 @@ def _gap_symptom(facts: Facts, signs: Signs) -> str:
     return "; ".join(filter(None, parts)) or facts.error
 
 
-def _near(facts: Facts, kind: Kind) -> bool:
+def _near(facts: SessionFacts, kind: Kind) -> bool:
     """Return whether calls of that kind failed shortly before a gap, or at all where bars are only late."""
     troubles = facts.of_kind(kind)
     if not facts.gaps:
@@ -105,7 +105,7 @@ def _near(facts: Facts, kind: Kind) -> bool:
     return any(0 < gap.seq - trouble.seq <= NEAR for gap in facts.gaps for trouble in troubles)
 
 
-def _gap_cause(facts: Facts, signs: Signs) -> str:
+def _gap_cause(facts: SessionFacts, signs: Signs) -> str:
     """Return the likely cause (10.2), by its key in the handbook."""
     if not facts.live_feed:
         return "holes" if signs.missing else "candles"
@@ -118,7 +118,7 @@ def _gap_cause(facts: Facts, signs: Signs) -> str:
     return "theirs" if signs.missing else "old"
 
 
-def _gap_ways(facts: Facts, signs: Signs) -> dict[str, Support]:
+def _gap_ways(facts: SessionFacts, signs: Signs) -> dict[str, Support]:
     """Return what speaks for the ways of 10.3."""
     rate, net, much = _near(facts, "rate_limit"), _near(facts, "network"), _much(facts, signs)
     stopped = facts.live_feed and (signs.broken or (facts.after_gap == 0 and facts.record.status == "failed"))
@@ -146,7 +146,7 @@ def _gap_ways(facts: Facts, signs: Signs) -> dict[str, Support]:
     }
 
 
-def _gap_evidence(facts: Facts, signs: Signs) -> tuple[str, ...]:
+def _gap_evidence(facts: SessionFacts, signs: Signs) -> tuple[str, ...]:
     """Return gaps, odd bars and denials by old prices, in sentences."""
     gaps = (
         said(g.seq, g.ts, f"{many(g.missing, 'bar')} missing, {moment(g.first)} to {moment(g.last)}")
@@ -160,7 +160,7 @@ def _gap_evidence(facts: Facts, signs: Signs) -> tuple[str, ...]:
     return (*found, *alert_sentences(facts, "data_gap"))
 
 
-def _gap_resume(facts: Facts, signs: Signs) -> tuple[Check, ...]:
+def _gap_resume(facts: SessionFacts, signs: Signs) -> tuple[Check, ...]:
     """Return the conditions of 10.4, and whether the next session may trade."""
     later = facts.completed_since
     back = not signs.broken and (facts.after_gap > 0 or not facts.gaps)

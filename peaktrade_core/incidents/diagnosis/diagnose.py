@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from peaktrade_core.incidents.diagnosis.bars import data_gap
-from peaktrade_core.incidents.diagnosis.facts import Facts
-from peaktrade_core.incidents.diagnosis.findings import DIAGNOSED, Diagnosis, Finding
+from peaktrade_core.incidents.diagnosis.facts import SessionFacts
+from peaktrade_core.incidents.diagnosis.findings import DIAGNOSED, Diagnosis, Occurrence
 from peaktrade_core.incidents.diagnosis.session import died, failed_session, risk_limit
 from peaktrade_core.incidents.diagnosis.venue import api_error, authentication, network, order_rejects, rate_limit
 from peaktrade_core.runs.handbook import Kind
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
-_FIND: dict[Kind, Callable[[Facts], Finding]] = {
+_FIND: dict[Kind, Callable[[SessionFacts], Occurrence]] = {
     "network": network,
     "rate_limit": rate_limit,
     "authentication": authentication,
@@ -40,7 +40,7 @@ def diagnose(workspace: Workspace, session_id: str) -> Diagnosis:
     Raises:
         SessionNotFoundError: no record has that id.
     """
-    facts = Facts(workspace, Views.of(workspace).resolve(session_id))
+    facts = SessionFacts(workspace, Views.of(workspace).resolve(session_id))
     record = facts.record
     return Diagnosis(
         session_id=record.session_id,

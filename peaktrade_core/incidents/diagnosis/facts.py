@@ -14,7 +14,7 @@ from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.question import Check
 from peaktrade_core.halts.scope import GLOBAL, Scope, TradingState
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.incidents.diagnosis.findings import Finding
+from peaktrade_core.incidents.diagnosis.findings import Occurrence
 from peaktrade_core.runs.handbook import Kind, condition, handbook, names_of_errors
 from peaktrade_core.runs.questions import DRAWDOWN_REVIEW
 from peaktrade_core.runs.run import Run
@@ -47,7 +47,7 @@ class Trouble(NamedTuple):
         return said(self.seq, self.ts, self.text)
 
 
-class Facts:
+class SessionFacts:
     """What is known of one session.
 
     Attributes:
@@ -218,22 +218,22 @@ def sentences(found: Iterable[object], what: str = "more like these") -> list[st
     return [*texts[:head], f"… {len(texts) - head - 1} {what} …", texts[-1]]
 
 
-def alert_sentences(facts: Facts, kind: Kind) -> list[str]:
+def alert_sentences(facts: SessionFacts, kind: Kind) -> list[str]:
     """Return the alerts about the session that lead to the runbook of a kind, in sentences."""
     book = handbook()
     chapters = {number for number, one in book.chapter.items() if one.notebook == book.kind[kind].runbook}
     return _alerts(row for row in facts.alerts if row.runbook in chapters)
 
 
-def all_alerts(facts: Facts) -> list[str]:
+def all_alerts(facts: SessionFacts) -> list[str]:
     """Return every alert about the session, in sentences."""
     return _alerts(facts.alerts)
 
 
-def nothing(facts: Facts, kind: Kind, *more: str) -> Finding:
+def nothing(facts: SessionFacts, kind: Kind, *more: str) -> Occurrence:
     """Return that it did not happen, and on what that rests."""
     text = f"{handbook().kind[kind].nothing}: {facts.events:,} events of the journal were read."
-    return Finding(kind=kind, happened=False, evidence=(text, *more))
+    return Occurrence(kind=kind, happened=False, evidence=(text, *more))
 
 
 class Answer(NamedTuple):
@@ -245,7 +245,7 @@ class Answer(NamedTuple):
     fields: tuple[tuple[str, str], ...] = ()
 
 
-def conditions(facts: Facts, kind: Kind, **answers: Answer | None) -> tuple[Check, ...]:
+def conditions(facts: SessionFacts, kind: Kind, **answers: Answer | None) -> tuple[Check, ...]:
     """Return the handbook's conditions for going on after a kind of incident, answered.
 
     Args:
@@ -259,7 +259,7 @@ def conditions(facts: Facts, kind: Kind, **answers: Answer | None) -> tuple[Chec
     return tuple(found)
 
 
-def _state(facts: Facts) -> Answer:
+def _state(facts: SessionFacts) -> Answer:
     """Answer whether a next session of this kind may trade: nothing halts its scope, nor everything."""
     scope = facts.scope
     told = f"{scope.scope} {scope.state}" + (f" by {scope.by}: {scope.reason}" if scope.by else "")
@@ -267,31 +267,31 @@ def _state(facts: Facts) -> Answer:
     return Answer(scope.state == "ACTIVE", told, case, (("scope", scope.scope),))
 
 
-def _flat(facts: Facts) -> Answer:
+def _flat(facts: SessionFacts) -> Answer:
     held = facts.last.position_size if facts.last else 0.0
     return Answer(held == 0.0, f"{held:+g} at the last bar" if facts.last else "no bar was traded")
 
 
-def _stopped(facts: Facts) -> Answer:
+def _stopped(facts: SessionFacts) -> Answer:
     alive = facts.run_state in ("running", "silent")
     return Answer(not alive, facts.run_state, fields=(("session", facts.record.session_id),))
 
 
-def _drawdown(facts: Facts) -> Answer:
+def _drawdown(facts: SessionFacts) -> Answer:
     known = facts.record.metric("max_drawdown")
     return Answer(known is not None and known < DRAWDOWN_REVIEW, "unknown" if known is None else f"{100 * known:.2f} %")
 
 
-def _since(facts: Facts) -> Answer:
+def _since(facts: SessionFacts) -> Answer:
     return Answer(bool(facts.completed_since), facts.completed_since or "none since")
 
 
-def _key(facts: Facts) -> Answer:
+def _key(facts: SessionFacts) -> Answer:
     later = facts.completed_since
     return Answer(bool(later), f"{later} completed" if later else "no session completed since")
 
 
-_SHARED: dict[str, Callable[[Facts], Answer]] = {
+_SHARED: dict[str, Callable[[SessionFacts], Answer]] = {
     "state": _state,
     "position": _flat,
     "stopped": _stopped,

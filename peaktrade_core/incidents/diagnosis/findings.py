@@ -49,7 +49,7 @@ class Support(NamedTuple):
     goes_on: bool = False
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
     """What the artefacts say of one kind of incident.
 
     Attributes:
@@ -106,16 +106,16 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     symbol: str
     events: int
-    findings: tuple[Finding, ...]
+    findings: tuple[Occurrence, ...]
     faults: tuple[str, ...] = ()
 
     @property
-    def happened(self) -> tuple[Finding, ...]:
+    def happened(self) -> tuple[Occurrence, ...]:
         """What happened, the worst first."""
         found = [finding for finding in self.findings if finding.happened]
         return tuple(sorted(found, key=lambda f: (-SEVERITIES.index(f.severity), KINDS.index(f.kind))))
 
-    def finding(self, kind: str) -> Finding:
+    def finding(self, kind: str) -> Occurrence:
         """Return what is said of one kind.
 
         Raises:
@@ -126,7 +126,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
                 return finding
         raise UnknownNameError("kind of incident", kind, [finding.kind for finding in self.findings])
 
-    def worst(self, *kinds: str) -> Finding | None:
+    def worst(self, *kinds: str) -> Occurrence | None:
         """Return the worst of some kinds that happened, None when none did."""
         return next((finding for finding in self.happened if finding.kind in kinds), None)
 

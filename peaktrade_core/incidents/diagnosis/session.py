@@ -12,7 +12,7 @@ from datetime import UTC, timedelta
 from peaktrade_core.base.question import Check
 from peaktrade_core.incidents.diagnosis.facts import (
     Answer,
-    Facts,
+    SessionFacts,
     alert_sentences,
     all_alerts,
     conditions,
@@ -20,7 +20,7 @@ from peaktrade_core.incidents.diagnosis.facts import (
     said,
     sentences,
 )
-from peaktrade_core.incidents.diagnosis.findings import Finding, Support, branches, cause
+from peaktrade_core.incidents.diagnosis.findings import Occurrence, Support, branches, cause
 from peaktrade_core.runs.handbook import denial_help, denials_about, error_help, handbook
 from peaktrade_core.runs.questions import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
 from peaktrade_core.runs.run import Run
@@ -33,7 +33,7 @@ TOGETHER = timedelta(minutes=2)  # processes that end within this time ended of 
 ENDED = ("completed", "failed", "aborted")
 
 
-def risk_limit(facts: Facts) -> Finding:
+def risk_limit(facts: SessionFacts) -> Occurrence:
     """Return whether a limit denied orders or halted the session, and what that asks for."""
     of_others = denials_about("halt", "price", "venue")
     denials = [d for d in facts.denials if d.code not in of_others]
@@ -45,7 +45,7 @@ def risk_limit(facts: Facts) -> Finding:
     named = ", ".join(f"{code} x {n}" for code, n in codes.most_common())
     symptom = f"{many(len(denials), 'order')} blocked" + (f": {named}" if named else "")
     meanings = "; ".join(denial_help(code).meaning for code, _ in codes.most_common(2))
-    return Finding(
+    return Occurrence(
         kind="risk_limit",
         happened=True,
         severity="high" if halts else "medium",
@@ -59,7 +59,7 @@ def risk_limit(facts: Facts) -> Finding:
     )
 
 
-def _limit_ways(facts: Facts, codes: set[str], halts: list[ev.Halt]) -> dict[str, Support]:
+def _limit_ways(facts: SessionFacts, codes: set[str], halts: list[ev.Halt]) -> dict[str, Support]:
     """Return what speaks for the ways of 8.3, and for the two that the workflow and our own limits add."""
     loss, pace, size = (codes & denials_about(about) for about in ("loss", "pace", "size"))
     other = codes - loss - pace - size
@@ -78,7 +78,7 @@ def _limit_ways(facts: Facts, codes: set[str], halts: list[ev.Halt]) -> dict[str
     }
 
 
-def _limit_evidence(facts: Facts, denials: list[ev.Denial], halts: list[ev.Halt]) -> tuple[str, ...]:
+def _limit_evidence(facts: SessionFacts, denials: list[ev.Denial], halts: list[ev.Halt]) -> tuple[str, ...]:
     """Return the denials by code and the halts, in sentences."""
     found: list[str] = []
     for code in dict.fromkeys(denial.code for denial in denials):
@@ -99,7 +99,7 @@ def _figures(value: float | None, limit: float | None) -> str:
     return "" if value is None or limit is None else f" {value:,.2f} of {limit:,.2f}"
 
 
-def _denied_otherwise(facts: Facts) -> list[str]:
+def _denied_otherwise(facts: SessionFacts) -> list[str]:
     """Return why orders were blocked although no limit was reached."""
     found = []
     for codes, why in (
@@ -117,7 +117,7 @@ def _named(codes: Iterable[str]) -> str:
     return ", ".join(sorted(codes))
 
 
-def _wanted(facts: Facts) -> tuple[float, float] | None:
+def _wanted(facts: SessionFacts) -> tuple[float, float] | None:
     """Return the notional of a new position at the end, and its limit [quote ccy]; None where the record lacks them."""
     limits = facts.record.setting("risk_limits")
     fraction, equity = finite(facts.record.setting("position_fraction")), facts.record.metric("equity_end")
@@ -125,7 +125,7 @@ def _wanted(facts: Facts) -> tuple[float, float] | None:
     return None if fraction is None or equity is None or limit is None else (fraction * equity, limit)
 
 
-def _sizing(facts: Facts) -> str:
+def _sizing(facts: SessionFacts) -> str:
     """Return what a new position would be worth against its limit."""
     found = _wanted(facts)
     if found is None:
@@ -133,7 +133,7 @@ def _sizing(facts: Facts) -> str:
     return f"a new position is {found[0]:,.0f}, its limit {found[1]:,.0f}"
 
 
-def _limit_resume(facts: Facts, denials: list[ev.Denial], halts: list[ev.Halt]) -> tuple[Check, ...]:
+def _limit_resume(facts: SessionFacts, denials: list[ev.Denial], halts: list[ev.Halt]) -> tuple[Check, ...]:
     """Return the conditions for going on after a limit, those that apply."""
     losses = [d for d in denials if d.code in denials_about("loss")]
     answers: dict[str, Answer | None] = {"new_day": None, "sizing": None}
@@ -148,15 +148,15 @@ def _limit_resume(facts: Facts, denials: list[ev.Denial], halts: list[ev.Halt]) 
     return conditions(facts, "risk_limit", **answers)
 
 
-def failed_session(facts: Facts) -> Finding:
+def failed_session(facts: SessionFacts) -> Occurrence:
     """Return whether the session failed, of what, and whether it is the second in a row."""
     record = facts.record
     if record.status != "failed":
         told = f"{record.session_id} is {record.status}" + (f": {facts.error}" if facts.error else "")
-        return Finding(kind="failed_session", happened=False, evidence=(f"record: {told}",))
+        return Occurrence(kind="failed_session", happened=False, evidence=(f"record: {told}",))
     row = _in_a_row(facts)
     which = "" if len(row) == 1 else ", the second in a row" if len(row) == 2 else f", number {len(row)} in a row"
-    return Finding(
+    return Occurrence(
         kind="failed_session",
         happened=True,
         severity="high" if len(row) > 1 or facts.drawdown >= DRAWDOWN_PAUSE else "medium",
@@ -180,7 +180,7 @@ def failed_session(facts: Facts) -> Finding:
     )
 
 
-def _failed_ways(facts: Facts, row: list[Run]) -> dict[str, Support]:
+def _failed_ways(facts: SessionFacts, row: list[Run]) -> dict[str, Support]:
     """Return what speaks for the escalation path of the workflow, and what the error asks for."""
     dd, help_ = f"drawdown {100 * facts.drawdown:.2f} %", error_help(facts.error)
     kind = next((t.kind for t in facts.troubles if t.where == "end"), help_.kind or None)
@@ -196,7 +196,7 @@ def _failed_ways(facts: Facts, row: list[Run]) -> dict[str, Support]:
     }
 
 
-def _in_a_row(facts: Facts) -> list[Run]:
+def _in_a_row(facts: SessionFacts) -> list[Run]:
     """Return the failed sessions up to this one, newest first, this one included."""
     row = [facts.row]
     for one in facts.before:
@@ -208,14 +208,14 @@ def _in_a_row(facts: Facts) -> list[Run]:
     return row
 
 
-def died(facts: Facts) -> Finding:
+def died(facts: SessionFacts) -> Occurrence:
     """Return whether the session's process went without ending it."""
     record = facts.record
     if not (facts.error.startswith("ProcessDied") or facts.run_state == "died"):
         told = f"record: {record.status}" + (f", {facts.error}" if facts.error else "")
-        return Finding(kind="died", happened=False, evidence=(f"{told}; the process ended its session itself.",))
+        return Occurrence(kind="died", happened=False, evidence=(f"{told}; the process ended its session itself.",))
     others, asked = _together(facts), "asked it to stop" in facts.error
-    return Finding(
+    return Occurrence(
         kind="died",
         happened=True,
         severity="high" if others else "medium",
@@ -243,13 +243,13 @@ def died(facts: Facts) -> Finding:
     )
 
 
-def _course(facts: Facts) -> str:
+def _course(facts: SessionFacts) -> str:
     """Return how far the session came."""
     until = f", the last closed {moment(facts.last.ts)} UTC" if facts.last else ""
     return f"journal: {facts.events:,} events, {facts.bars:,} bars{until}"
 
 
-def _together(facts: Facts) -> list[Run]:
+def _together(facts: SessionFacts) -> list[Run]:
     """Return the other sessions whose process went at the same time."""
     at = facts.record.finished_at
     return [

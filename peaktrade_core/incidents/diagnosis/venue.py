@@ -10,7 +10,7 @@ from datetime import datetime
 
 from peaktrade_core.incidents.diagnosis.facts import (
     Answer,
-    Facts,
+    SessionFacts,
     Trouble,
     alert_sentences,
     conditions,
@@ -18,7 +18,7 @@ from peaktrade_core.incidents.diagnosis.facts import (
     said,
     sentences,
 )
-from peaktrade_core.incidents.diagnosis.findings import Finding, Support, branches, cause
+from peaktrade_core.incidents.diagnosis.findings import Occurrence, Support, branches, cause
 from peaktrade_core.runs.handbook import Kind, Severity
 from peaktrade_core.show.wording import many, moment
 
@@ -40,7 +40,7 @@ class _Calls:
         lasting: the session failed of it; passed: calls work again.
     """
 
-    def __init__(self, facts: Facts, kind: Kind) -> None:
+    def __init__(self, facts: SessionFacts, kind: Kind) -> None:
         self.facts, self.kind, self.troubles = facts, kind, facts.of_kind(kind)
         self.words = " ".join(t.text for t in self.troubles)
         self.works = facts.working_since(self.troubles)
@@ -59,9 +59,9 @@ class _Calls:
         told = f"{self.facts.recovered[-1].message}; " if self.facts.recovered else ""
         return Support(supported, f"{told}bars came again until journal #{self.works.seq}")
 
-    def finding(self, severity: Severity, symptom: str, suspected: str, support: dict[str, Support]) -> Finding:
+    def finding(self, severity: Severity, symptom: str, suspected: str, support: dict[str, Support]) -> Occurrence:
         """Return what was found."""
-        return Finding(
+        return Occurrence(
             kind=self.kind,
             happened=True,
             severity=severity,
@@ -91,7 +91,7 @@ class _Calls:
         return Answer(self.works is not None or bool(later), evidence)
 
 
-def network(facts: Facts) -> Finding:
+def network(facts: SessionFacts) -> Occurrence:
     """Return whether calls failed on the way to the venue, and what that asks for (7.2)."""
     calls = _Calls(facts, "network")
     if not calls.troubles:
@@ -125,7 +125,7 @@ def network(facts: Facts) -> Finding:
     )
 
 
-def rate_limit(facts: Facts) -> Finding:
+def rate_limit(facts: SessionFacts) -> Occurrence:
     """Return whether we asked too often, and what that asks for (7.3)."""
     calls = _Calls(facts, "rate_limit")
     if not calls.troubles:
@@ -143,7 +143,7 @@ def rate_limit(facts: Facts) -> Finding:
     )
 
 
-def authentication(facts: Facts) -> Finding:
+def authentication(facts: SessionFacts) -> Occurrence:
     """Return whether the venue refused our key, and what that asks for (7.4)."""
     calls = _Calls(facts, "authentication")
     if not calls.troubles:
@@ -160,7 +160,7 @@ def authentication(facts: Facts) -> Finding:
     return calls.finding("high", "the venue refused our key; the session halted at once", _first(found), support)
 
 
-def api_error(facts: Facts) -> Finding:
+def api_error(facts: SessionFacts) -> Occurrence:
     """Return whether a request was wrong or an answer made no sense (7.1)."""
     calls = _Calls(facts, "api_error")
     if not calls.troubles:
@@ -177,7 +177,7 @@ def api_error(facts: Facts) -> Finding:
     )
 
 
-def order_rejects(facts: Facts) -> Finding:
+def order_rejects(facts: SessionFacts) -> Occurrence:
     """Return whether the venue refused orders, and what that asks for (7.1)."""
     troubles = facts.of_kind("order_rejects")
     halts = [halt for halt in facts.halts if halt.code == "CONSECUTIVE_REJECTS"]
@@ -191,7 +191,7 @@ def order_rejects(facts: Facts) -> Finding:
     halted = said(halts[-1].seq, halts[-1].ts, f"halt {halts[-1].code}") if halts else "it did not halt"
     times = [event.ts for event in (troubles or halts)]
     counted = (said(h.seq, h.ts, f"halt {h.code} {h.value:g} of {h.limit:g}") for h in halts if h.value and h.limit)
-    return Finding(
+    return Occurrence(
         kind="order_rejects",
         happened=True,
         severity="medium",
@@ -217,7 +217,7 @@ def _first(found: dict[str, bool]) -> str:
     return next(key for key, seen in found.items() if seen)
 
 
-def _evidence(facts: Facts, kind: Kind, troubles: list[Trouble]) -> tuple[str, ...]:
+def _evidence(facts: SessionFacts, kind: Kind, troubles: list[Trouble]) -> tuple[str, ...]:
     """Return the errors, what came after them, and the alerts, in sentences."""
     found = sentences(troubles, "more of this kind")
     found += sentences(said(n.seq, n.ts, n.message) for n in facts.recovered if troubles and n.seq > troubles[0].seq)
