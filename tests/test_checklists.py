@@ -57,7 +57,7 @@ def run_cells(name: str, given: dict[str, str], home: Path) -> tuple[Evidence, s
     space: dict[str, Any] = {}
     before = Path.cwd()
     with environment({FIXED_CLOCK: NOW, HOME: str(home)}), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("peaktrade_core.runbooks.shelf._namespace", lambda: space)  # there is no kernel that has one
+        patch.setattr("peaktrade_core.runbooks.shelf.namespace", lambda: space)  # there is no kernel that has one
         os.chdir(home)
         try:
             for cell in nbformat.read(find_runbook(name).path, as_version=4).cells:
