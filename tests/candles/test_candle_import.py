@@ -21,8 +21,10 @@ from peaktrade_core.candles.files.dialect import PARTS, Dialect, UndecidedError,
 from peaktrade_core.candles.files.source import MOST_BYTES
 from peaktrade_core.candles.imports import read_import
 from peaktrade_core.candles.store import CandleStore, Series
+from peaktrade_core.fleet.orders import order_of
 from peaktrade_core.testing.exports import EXPORTS
 from peaktrade_core.trading.market import Bar, Bars
+from peaktrade_core.workspace.workspace import Workspace
 
 NOW = 1_800_000_000.0
 HEAD = "ts,open,high,low,close,volume\n"
@@ -479,3 +481,10 @@ def test_naive_timestamps_of_parquet_are_asked_for_too(tmp_path: Path, bars: lis
     with pytest.raises(UndecidedError, match="column Date do not say their zone"):
         read(tmp_path / "naive.parquet")
     assert as_bars(read(tmp_path / "naive.parquet", zone="UTC")[0]) == bars
+
+
+def test_the_fleet_passes_the_dialect_on(workspace: Workspace, home: Path, bars: list[Bar]) -> None:
+    path = written(home, HEAD + rows_of(bars, lambda b: f"2024-01-05 {clock(b)}"))
+    order = order_of(workspace, {"candles": str(path), "dialect": ("zone=UTC",)})
+    assert "--dialect=zone=UTC" in order.arguments
+    assert not any("dialect" in one for one in order_of(workspace, {"dialect": ()}).arguments)
