@@ -23,14 +23,14 @@ CLOCK_SKEW_S = 60.0  # what lies further ahead was written by a clock that was w
 DELIVERED, PENDING, FAILED = "delivered", "pending", "failed"
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class AlertChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """What every change has: its time, and its number in the file, from 0 (-1 until it is written)."""
 
     at: datetime
     seq: int = -1
 
 
-class Raised(Change, tag="raised", frozen=True, kw_only=True):
+class Raised(AlertChange, tag="raised", frozen=True, kw_only=True):
     """A rule found something; the same id again means that a cleared alert came back."""
 
     alert_id: str
@@ -46,7 +46,7 @@ class Raised(Change, tag="raised", frozen=True, kw_only=True):
     cause: str = ""
 
 
-class Changed(Change, tag="changed", frozen=True, kw_only=True):
+class Changed(AlertChange, tag="changed", frozen=True, kw_only=True):
     """An open alert became worse or better, or has another cause."""
 
     alert_id: str
@@ -55,14 +55,14 @@ class Changed(Change, tag="changed", frozen=True, kw_only=True):
     cause: str = ""
 
 
-class Cleared(Change, tag="cleared", frozen=True, kw_only=True):
+class Cleared(AlertChange, tag="cleared", frozen=True, kw_only=True):
     """The rule finds nothing any more."""
 
     alert_id: str
     message: str
 
 
-class Acknowledged(Change, tag="acknowledged", frozen=True, kw_only=True):
+class Acknowledged(AlertChange, tag="acknowledged", frozen=True, kw_only=True):
     """A person has taken the alert on; it escalates no further."""
 
     alert_id: str
@@ -70,7 +70,7 @@ class Acknowledged(Change, tag="acknowledged", frozen=True, kw_only=True):
     note: str = ""
 
 
-class Silenced(Change, tag="silenced", frozen=True, kw_only=True):
+class Silenced(AlertChange, tag="silenced", frozen=True, kw_only=True):
     """Until ``until`` nothing is delivered for a rule, a run, or a rule on a run; alerts are recorded all the same."""
 
     silence_id: str
@@ -81,20 +81,20 @@ class Silenced(Change, tag="silenced", frozen=True, kw_only=True):
     run_id: str | None = None
 
 
-class Unsilenced(Change, tag="unsilenced", frozen=True, kw_only=True):
+class Unsilenced(AlertChange, tag="unsilenced", frozen=True, kw_only=True):
     """A silence ended before its time."""
 
     silence_id: str
     by: str
 
 
-class Escalated(Change, tag="escalated", frozen=True, kw_only=True):
+class Escalated(AlertChange, tag="escalated", frozen=True, kw_only=True):
     """Nobody acknowledged in time; the next channels are told."""
 
     alert_id: str
 
 
-class Acted(Change, tag="acted", frozen=True, kw_only=True):
+class Acted(AlertChange, tag="acted", frozen=True, kw_only=True):
     """The rule's action was taken for a cause: what was done; ``failed``: why it could not be, so it is tried again."""
 
     alert_id: str
@@ -104,7 +104,7 @@ class Acted(Change, tag="acted", frozen=True, kw_only=True):
     failed: bool = False
 
 
-class Notification(Change, tag="notification", frozen=True, kw_only=True):
+class Notification(AlertChange, tag="notification", frozen=True, kw_only=True):
     """Something to be delivered to each of ``channels``; it is due until a :class:`Delivery` says otherwise."""
 
     alert_ids: tuple[str, ...]
@@ -114,7 +114,7 @@ class Notification(Change, tag="notification", frozen=True, kw_only=True):
     body: str
 
 
-class Delivery(Change, tag="delivery", frozen=True, kw_only=True):
+class Delivery(AlertChange, tag="delivery", frozen=True, kw_only=True):
     """How a notification (by its ``seq``) fared on one channel.
 
     ``delivered``, ``failed`` for good, or ``pending``: sent, but no answer came, so that it may have arrived.

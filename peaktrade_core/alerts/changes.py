@@ -25,7 +25,7 @@ from peaktrade_core.alerts.alerts import (
     rank,
 )
 from peaktrade_core.alerts.book import AlertBook
-from peaktrade_core.alerts.rules.facts import Finding
+from peaktrade_core.alerts.rules.facts import RuleFinding
 from peaktrade_core.alerts.rules.kinds import AnyRule
 from peaktrade_core.base.clock import iso
 from peaktrade_core.runs.handbook import handbook
@@ -66,7 +66,7 @@ class Holds:
 
 def judge(
     rules: Iterable[AnyRule],
-    found: Mapping[str, Sequence[Finding]],
+    found: Mapping[str, Sequence[RuleFinding]],
     book: AlertBook,
     holds: Holds,
     now: datetime,
@@ -103,9 +103,9 @@ def judge(
     return changes
 
 
-def _merged(findings: Sequence[Finding]) -> dict[str, Finding]:
+def _merged(findings: Sequence[RuleFinding]) -> dict[str, RuleFinding]:
     """Return one finding for each key: the worst, with the others counted."""
-    by_key: dict[str, list[Finding]] = {}
+    by_key: dict[str, list[RuleFinding]] = {}
     for finding in findings:
         by_key.setdefault(finding.key, []).append(finding)
     merged = {}
@@ -124,7 +124,7 @@ def _merged(findings: Sequence[Finding]) -> dict[str, Finding]:
 
 def _raise_or_change(
     rule: AnyRule,
-    finding: Finding,
+    finding: RuleFinding,
     row: AlertRow | None,
     holds: Holds,
     now: datetime,

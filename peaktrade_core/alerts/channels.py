@@ -64,14 +64,14 @@ class DeliveryFailedError(EnvironmentFault):
         self.reason, self.permanent, self.unsure, self.partly = reason, permanent, unsure, partly
 
 
-class Text(NamedTuple):
+class Message(NamedTuple):
     """What is sent: a line, and what follows from it."""
 
     title: str
     body: str
 
 
-def forms(note: Notification, page: str) -> Iterator[Text]:
+def forms(note: Notification, page: str) -> Iterator[Message]:
     """Yield the ways to say a notification, the fullest first, the last one short enough for any receiver.
 
     Args:
@@ -82,18 +82,18 @@ def forms(note: Notification, page: str) -> Iterator[Text]:
     total = max(len(note.alert_ids), len(paragraphs))
     more = [f"and {total - len(paragraphs)} more: {GO_ON}"] if total > len(paragraphs) else []
     go_on = "read on: " + " or ".join(filter(None, (page, GO_ON)))
-    yield Text(title, "\n\n".join([*paragraphs, *more]))
-    yield Text(title, "\n".join([*(cut(line, 300) for line in body.splitlines() if line), *more, go_on]))
+    yield Message(title, "\n\n".join([*paragraphs, *more]))
+    yield Message(title, "\n".join([*(cut(line, 300) for line in body.splitlines() if line), *more, go_on]))
     heads = [paragraph.partition("\n")[0] for paragraph in paragraphs]
     for width in (200, 80):
         for shown in range(len(heads), 0, -1):
             left = [f"and {total - shown} more"] if total > shown else []
-            yield Text(title, "\n".join([*(f"• {cut(head, width)}" for head in heads[:shown]), *left, go_on]))
-    yield Text(cut(title, 80), go_on)
+            yield Message(title, "\n".join([*(f"• {cut(head, width)}" for head in heads[:shown]), *left, go_on]))
+    yield Message(cut(title, 80), go_on)
     yield plainest(note)
 
 
-def plainest(note: Notification) -> Text:
+def plainest(note: Notification) -> Message:
     """Return a notification in words that no receiver can misread: nothing in them comes from outside."""
     about, _, _ = note.title.partition(":")
     what = (
@@ -102,7 +102,7 @@ def plainest(note: Notification) -> Text:
         else "".join(f"alert {one}" for one in note.alert_ids)
     )
     title = cut(re.sub(r"[^A-Za-z0-9 -]+", " ", about).strip() or note.severity.upper(), 80)
-    return Text(title, f"{what}: {GO_ON}" if what else GO_ON)
+    return Message(title, f"{what}: {GO_ON}" if what else GO_ON)
 
 
 class Sender(Protocol):
@@ -207,7 +207,7 @@ class AppriseSender:
             return f"told in short, the whole text was refused: {refused.reason}"
         return ""
 
-    def _fitted(self, note: Notification) -> Text:
+    def _fitted(self, note: Notification) -> Message:
         """Return the fullest form that the receiver takes, in its own markup."""
         found = self._worded(plainest(note))
         for form in forms(note, self._page):
@@ -216,23 +216,23 @@ class AppriseSender:
                 break
         return found
 
-    def _worded(self, text: Text) -> Text:
+    def _worded(self, text: Message) -> Message:
         """Return a text in the receiver's format, with what is markup or a call to people in it made harmless."""
         if self._kind not in _VERBATIM:
-            text = Text(*(_CALLS.sub("@\u200b", part) for part in text))
+            text = Message(*(_CALLS.sub("@\u200b", part) for part in text))
         if self._kind == "discord":
-            text = Text(*(_DISCORD.sub(r"\\\1", part) for part in text))
+            text = Message(*(_DISCORD.sub(r"\\\1", part) for part in text))
         title = text.title if self._plugin.title_maxlen > 0 else self._convert("text", self._format, text.title)
-        return Text(title, self._convert("text", self._format, text.body))
+        return Message(title, self._convert("text", self._format, text.body))
 
-    def _fits(self, text: Text) -> bool:
+    def _fits(self, text: Message) -> bool:
         """Return whether a text is short enough, measured as it will be sent."""
         title, body = (len(self._plugin.dialect_convert(part, self._format)) for part in text)
         if 0 < self._plugin.title_maxlen < title:
             return False
         return bool(title + body + len("<b></b><br />\r\n") <= self._longest)
 
-    def _notify(self, note: Notification, text: Text) -> None:
+    def _notify(self, note: Notification, text: Message) -> None:
         """Hand a text to Apprise; receivers that have the notification already are left out."""
         kind = {CRITICAL: "failure", WARNING: "warning"}.get(note.severity, "info")
         taken = self._taken.setdefault((note.title, note.body), set())

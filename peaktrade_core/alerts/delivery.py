@@ -42,7 +42,7 @@ UNSURE_WAIT_S, LONGEST_UNSURE_S = (
 )  # after a first attempt without an answer; each next one is five times later
 
 
-class Result(NamedTuple):
+class DeliveryResult(NamedTuple):
     """How a notification fared on a channel."""
 
     notification: int
@@ -72,7 +72,7 @@ class Dispatcher:
         self,
         channels: Mapping[str, Channel],
         opener: Callable[[Channel], Sender],
-        done: Callable[[list[Result]], None],
+        done: Callable[[list[DeliveryResult]], None],
         clock: Clock,
     ) -> None:
         self._workers = {name: _Worker(name, channel, opener, done, clock) for name, channel in channels.items()}
@@ -91,7 +91,7 @@ class Dispatcher:
             if name in self._workers:
                 self._workers[name].offer(note, (sent or {}).get((seq, name), 0))
             else:
-                gone.append(Result(seq, name, FAILED, "the channel is no longer configured", 0))
+                gone.append(DeliveryResult(seq, name, FAILED, "the channel is no longer configured", 0))
         if gone:
             self._done(gone)
 
@@ -115,7 +115,7 @@ class _Worker(threading.Thread):
         name: str,
         channel: Channel,
         opener: Callable[[Channel], Sender],
-        done: Callable[[list[Result]], None],
+        done: Callable[[list[DeliveryResult]], None],
         clock: Clock,
     ) -> None:
         super().__init__(name=f"alerts-{name}", daemon=True)
@@ -244,7 +244,7 @@ class _Worker(threading.Thread):
     def _end(self, items: list[_Waiting], outcome: str, reason: str) -> None:
         """Hand over results."""
         if items:
-            self._done([Result(i.note.seq, self.channel_name, outcome, reason, i.attempts) for i in items])
+            self._done([DeliveryResult(i.note.seq, self.channel_name, outcome, reason, i.attempts) for i in items])
             self._open_count -= len(items)
 
 
@@ -309,7 +309,7 @@ class Deliveries:
         self._dispatcher.close()
         return self._record.write(lambda _: []) if self._record.waiting else ""
 
-    def _done(self, results: list[Result]) -> None:
+    def _done(self, results: list[DeliveryResult]) -> None:
         """Have it recorded how deliveries went."""
         now = self._clock.now()
         self._record.write(lambda _: [Delivery(at=now, **result._asdict()) for result in results])

@@ -21,7 +21,7 @@ from peaktrade_core.alerts.alerts import (
 from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.log import LOG, AlertLog, short_hash
-from peaktrade_core.alerts.rules.facts import Finding
+from peaktrade_core.alerts.rules.facts import RuleFinding
 from peaktrade_core.alerts.rules.kinds import AnyRule
 from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
@@ -36,7 +36,7 @@ OPEN = "open"
 LONGEST_SILENCE = timedelta(days=30)
 
 
-class Checked(NamedTuple):
+class RuleHit(NamedTuple):
     """What a rule finds now."""
 
     rule_id: str
@@ -62,7 +62,7 @@ class Alerts:
         log = AlertLog(workspace.reports / "alerts" / LOG)
         return workspace.once(cls, lambda: cls(log, workspace.clock, lambda: AlertEngine(workspace, log)))
 
-    def check(self, run_id: str | None = None, rules: tuple[AnyRule, ...] | None = None) -> list[Checked]:
+    def check(self, run_id: str | None = None, rules: tuple[AnyRule, ...] | None = None) -> list[RuleHit]:
         """Ask the rules now and return what they find, the worst first; nothing is recorded.
 
         Args:
@@ -77,17 +77,17 @@ class Alerts:
         found = engine.look(asked) if run_id is None else engine.check(run_id, asked)
         runbooks = {rule.id: rule.chapter for rule in asked}
         checked = [
-            Checked(rule_id, f.severity, f.message, f.run_id, f.key, f.runbook or runbooks[rule_id])
+            RuleHit(rule_id, f.severity, f.message, f.run_id, f.key, f.runbook or runbooks[rule_id])
             for rule_id, findings in found.findings.items()
             for f in findings
         ]
         checked += [
-            Checked(rule_id, CRITICAL, f"the rule failed: {why}", None, "", "6")
+            RuleHit(rule_id, CRITICAL, f"the rule failed: {why}", None, "", "6")
             for rule_id, why in found.faults.items()
         ]
         return sorted(checked, key=lambda c: (-rank(c.severity), c.rule_id, c.key))
 
-    def ask(self, *kinds: type, rows: Sequence[Run] | None = None) -> list[tuple[AnyRule, Finding]]:
+    def ask(self, *kinds: type, rows: Sequence[Run] | None = None) -> list[tuple[AnyRule, RuleFinding]]:
         """Return what the workspace's rules of some kinds find now, with the rule; nothing is recorded.
 
         Args:

@@ -23,7 +23,7 @@ from peaktrade_core.alerts.alerts import (
 from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.changes import Holds, judge, tell
 from peaktrade_core.alerts.log import AlertLog, AlertRecord, acted_before, note_in_runs, short_hash
-from peaktrade_core.alerts.rules.facts import Facts, Finding
+from peaktrade_core.alerts.rules.facts import DeskFacts, RuleFinding
 from peaktrade_core.alerts.rules.gather import Gatherer, label
 from peaktrade_core.alerts.rules.kinds import AnyRule, FailedJob, ReportOverdue
 from peaktrade_core.alerts.rules.rule import ACTIONS, NONE
@@ -66,14 +66,14 @@ def alert_settings(workspace: Workspace) -> AlertSettings:
 class Found(NamedTuple):
     """What the rules found: by rule, the rules that could not be asked with why, and when."""
 
-    findings: dict[str, list[Finding]]
+    findings: dict[str, list[RuleFinding]]
     faults: dict[str, str]
     at: datetime
 
 
-def look(rules: Iterable[AnyRule], facts: Facts) -> Found:
+def look(rules: Iterable[AnyRule], facts: DeskFacts) -> Found:
     """Ask every rule; one that fails leaves the others and its own alerts as they are."""
-    findings: dict[str, list[Finding]] = {}
+    findings: dict[str, list[RuleFinding]] = {}
     faults: dict[str, str] = {}
     for rule in rules:
         try:
@@ -146,7 +146,7 @@ class AlertEngine:
         self.note()
         return found
 
-    def act(self, findings: Mapping[str, Iterable[Finding]]) -> str:
+    def act(self, findings: Mapping[str, Iterable[RuleFinding]]) -> str:
         """Take the actions of rules whose alert is raised and critical, once for each cause.
 
         Returns:
@@ -176,7 +176,7 @@ class AlertEngine:
         note_in_runs(news, book, self._folder)
         self._noted = book.next_seq - 1
 
-    def _done(self, book: AlertBook, rule: AnyRule, finding: Finding) -> bool:
+    def _done(self, book: AlertBook, rule: AnyRule, finding: RuleFinding) -> bool:
         """Return whether a rule has acted for this cause already."""
         kind = str(rule.__struct_config__.tag)
         return (rule.id, finding.key, finding.cause) in book.acted or (kind, finding.cause) in self._before
@@ -197,7 +197,7 @@ class AlertEngine:
             )
         )
 
-    def _take(self, rule: AnyRule, finding: Finding, row: AlertRow) -> Acted | None:
+    def _take(self, rule: AnyRule, finding: RuleFinding, row: AlertRow) -> Acted | None:
         """Restrict trading as a rule says and return what was done; never loosens what is stricter."""
         wanted, by, reason = ACTIONS[rule.action], f"alert rule {rule.id}", f"alert {row.alert_id}: {row.message}"
         told, failed = [], False

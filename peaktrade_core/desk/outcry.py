@@ -15,7 +15,7 @@ from signal import SIGTERM
 
 from peaktrade_core.alerts.alerts import CRITICAL, DELIVERED, Notification
 from peaktrade_core.alerts.channels import open_channel
-from peaktrade_core.alerts.delivery import Dispatcher, Result
+from peaktrade_core.alerts.delivery import DeliveryResult, Dispatcher
 from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError
@@ -115,7 +115,7 @@ def _people(workspace: Workspace, wanted: TradingState, why: str) -> str:
         title=f"CRITICAL {wanted.scope} could NOT be set to {wanted.state}: trading must be stopped by hand",
         body=f"asked for by {wanted.by}: {wanted.reason}\n{why}",
     )
-    results = list[Result]()
+    results = list[DeliveryResult]()
     log = Path(os.devnull)
     desk = Dispatcher(channels, lambda channel: open_channel(channel, log), results.extend, workspace.clock)
     desk.offer({(0, name): note for name in channels})

@@ -54,18 +54,18 @@ class Job(Checked, frozen=True, kw_only=True):
     retry_after_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 60.0
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+class JobLogEntry(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """A line of the run log: about which job, and when."""
 
     job: str
     at: datetime
 
 
-class Known(Entry, frozen=True, kw_only=True, tag="known"):
+class JobKnown(JobLogEntry, frozen=True, kw_only=True, tag="known"):
     """The scheduler met the job for the first time; nothing from before is made up."""
 
 
-class Started(Entry, frozen=True, kw_only=True, tag="started"):
+class JobStarted(JobLogEntry, frozen=True, kw_only=True, tag="started"):
     """A run began.
 
     Attributes:
@@ -81,7 +81,7 @@ class Started(Entry, frozen=True, kw_only=True, tag="started"):
     host: str
 
 
-class Ended(Entry, frozen=True, kw_only=True, tag="ended"):
+class JobEnded(JobLogEntry, frozen=True, kw_only=True, tag="ended"):
     """A run ended.
 
     Attributes:
@@ -95,7 +95,7 @@ class Ended(Entry, frozen=True, kw_only=True, tag="ended"):
     seconds: float | None = None
 
 
-AnyEntry = Known | Started | Ended
+AnyEntry = JobKnown | JobStarted | JobEnded
 
 
 class JobRun(msgspec.Struct, frozen=True):
@@ -105,8 +105,8 @@ class JobRun(msgspec.Struct, frozen=True):
         by_then: it had begun by then, whatever the clock said: no later than what was written after it.
     """
 
-    start: Started
-    end: Ended | None
+    start: JobStarted
+    end: JobEnded | None
     by_then: datetime
 
     @property
@@ -125,7 +125,7 @@ class History:
     def __init__(self, entries: Iterable[AnyEntry], now: datetime) -> None:
         """Read entries in the order in which they were written; ``now`` is aware UTC."""
         self.known: dict[str, datetime] = {}
-        ends: dict[str, Ended] = {}
+        ends: dict[str, JobEnded] = {}
         written = list(entries)
         self._runs: dict[str, list[JobRun]] = {entry.job: [] for entry in written}
         latest = now
@@ -133,9 +133,9 @@ class History:
             latest = min(latest, entry.at)
             if entry.at <= now + SKEW:
                 self.known[entry.job] = min(self.known.get(entry.job, entry.at), entry.at)
-            if isinstance(entry, Ended):
+            if isinstance(entry, JobEnded):
                 ends[entry.run_id] = entry
-            elif isinstance(entry, Started):
+            elif isinstance(entry, JobStarted):
                 self._runs[entry.job].append(JobRun(entry, ends.get(entry.run_id), latest))
         for runs in self._runs.values():
             runs.reverse()

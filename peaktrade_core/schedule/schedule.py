@@ -159,7 +159,7 @@ class Schedule:
         history, now = self.log.history(), self._clock.now()
         for name, job in self.jobs.items():
             if job.enabled and name not in history.known:
-                self.log.append(jb.Known(job=name, at=now))
+                self.log.append(jb.JobKnown(job=name, at=now))
 
     def due(self, name: str, history: jb.History | None = None) -> list[jb.Period]:
         """Return the periods that a job has to work off now, oldest first; none for one that was never met."""
@@ -255,7 +255,7 @@ class Schedule:
             overdue=any(now - period.due_at > patience for period in missing),
         )
 
-    def work(self, name: str, period: jb.Period, by: str, *, again: bool = False) -> jb.Ended | None:
+    def work(self, name: str, period: jb.Period, by: str, *, again: bool = False) -> jb.JobEnded | None:
         """Work one period off in this process and return how it ended.
 
         Args:
@@ -289,9 +289,9 @@ class Schedule:
         for run in self.log.history().open(name):
             self._end(run.start, status, message, transient=True, seconds=None)
 
-    def _begin(self, name: str, period: jb.Period, attempt: int, by: str) -> jb.Started:
+    def _begin(self, name: str, period: jb.Period, attempt: int, by: str) -> jb.JobStarted:
         now = self._clock.now()
-        start = jb.Started(
+        start = jb.JobStarted(
             job=name,
             at=now,
             run_id=f"{name}_{period.label}_{attempt}_{now:%Y%m%dT%H%M%S%f}",
@@ -305,9 +305,11 @@ class Schedule:
         self.log.append(start)
         return start
 
-    def _end(self, start: jb.Started, status: str, message: str, *, transient: bool, seconds: float | None) -> jb.Ended:
+    def _end(
+        self, start: jb.JobStarted, status: str, message: str, *, transient: bool, seconds: float | None
+    ) -> jb.JobEnded:
         now = self._clock.now()
-        end = jb.Ended(
+        end = jb.JobEnded(
             job=start.job,
             at=now,
             run_id=start.run_id,

@@ -17,7 +17,7 @@ from peaktrade_core.alerts.channels import forms
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import short_id
 from peaktrade_core.alerts.log import AlertLog, note_in_runs
-from peaktrade_core.alerts.rules.facts import Finding
+from peaktrade_core.alerts.rules.facts import RuleFinding
 from peaktrade_core.alerts.settings import read_settings
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, UnknownNameError
@@ -35,7 +35,7 @@ class Stage:
         self.log, self.holds = AlertLog(path / "alerts.jsonl"), Holds()
         self.alerts = Alerts(self.log, FixedClock(T0), lambda: pytest.fail("no engine here"))
 
-    def play(self, seconds: float, *findings: Finding) -> list[Notification]:
+    def play(self, seconds: float, *findings: RuleFinding) -> list[Notification]:
         now = at(seconds)
         self.log.append(lambda book: judge(self.rules, {"r": findings}, book, self.holds, now, short_id))
         told = self.log.append(lambda book: tell(self.rules, book, now))
@@ -52,8 +52,8 @@ def stage(tmp_path: Path) -> Callable[..., Stage]:
     return lambda **rule: Stage(tmp_path, **rule)
 
 
-def bad(key: str = "run", severity: str = "warning", cause: str = "") -> Finding:
-    return Finding(key, severity, f"{key} is bad", key, cause=cause)
+def bad(key: str = "run", severity: str = "warning", cause: str = "") -> RuleFinding:
+    return RuleFinding(key, severity, f"{key} is bad", key, cause=cause)
 
 
 def titles(notes: Sequence[Notification]) -> list[str]:

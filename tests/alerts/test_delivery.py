@@ -14,7 +14,7 @@ import pytest
 
 from peaktrade_core.alerts.alerts import Notification
 from peaktrade_core.alerts.channels import DeliveryFailedError, Sender, open_channel
-from peaktrade_core.alerts.delivery import Dispatcher, Result
+from peaktrade_core.alerts.delivery import DeliveryResult, Dispatcher
 from peaktrade_core.alerts.settings import Channel
 from peaktrade_core.base.wall_clock import SystemClock
 from tests.alerts.conftest import Receiver, free_port, until
@@ -121,7 +121,7 @@ class Desk:
     """A dispatcher and what it wrote down."""
 
     def __init__(self, channels: dict[str, Channel], tmp_path: Path) -> None:
-        self.results: list[Result] = []
+        self.results: list[DeliveryResult] = []
         self.dispatcher = Dispatcher(
             channels, lambda c: open_channel(c, tmp_path / "alerts.log"), self.results.extend, SystemClock()
         )

@@ -16,7 +16,7 @@ from peaktrade_core.alerts.alerts import AlertRow, Notification, Raised
 from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.changes import tell
 from peaktrade_core.alerts.channels import DeliveryFailedError, Sender, forms, open_channel, plainest
-from peaktrade_core.alerts.delivery import Dispatcher, Result
+from peaktrade_core.alerts.delivery import DeliveryResult, Dispatcher
 from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.alerts.questions import alerts, delivered
 from peaktrade_core.alerts.settings import Channel, read_settings
@@ -150,7 +150,7 @@ class Desk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, address: str, **settings: Any) -> None:
         monkeypatch.setenv("PT_TEST_URL", address)
-        self.results: list[Result] = []
+        self.results: list[DeliveryResult] = []
         channel = Channel(url_env="PT_TEST_URL", **settings)
         self.dispatcher = Dispatcher(
             {"chat": channel}, lambda c: open_channel(c, HOME), self.results.extend, SystemClock()

@@ -12,7 +12,7 @@ import pytest
 
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.log import short_hash
-from peaktrade_core.alerts.rules.facts import AccountFacts, Facts, Finding, RunFacts, RunMeter
+from peaktrade_core.alerts.rules.facts import AccountFacts, DeskFacts, RuleFinding, RunFacts, RunMeter
 from peaktrade_core.alerts.rules.kinds import FailedInRow, FailedSession, ReportOverdue
 from peaktrade_core.alerts.settings import read_settings
 from peaktrade_core.base.clock import FixedClock
@@ -30,11 +30,11 @@ def rule(kind: str, **fields: Any) -> Any:
     return read_settings({**HEAD, "rule": [{"id": "r", "kind": kind, **fields}]}, "test").rules[0]
 
 
-def found(kind: str, run: RunFacts, **fields: Any) -> list[Finding]:
-    return list(rule(kind, **fields).find(Facts(now=run.now, runs=(run,))))
+def found(kind: str, run: RunFacts, **fields: Any) -> list[RuleFinding]:
+    return list(rule(kind, **fields).find(DeskFacts(now=run.now, runs=(run,))))
 
 
-def severities(findings: Sequence[Finding]) -> list[str]:
+def severities(findings: Sequence[RuleFinding]) -> list[str]:
     return [finding.severity for finding in findings]
 
 
@@ -193,7 +193,7 @@ def test_the_loss_of_an_account_names_the_sessions_that_share_it() -> None:
         )
     )
     lost = AccountFacts("shadow.EUR", "shadow", "EUR", "2026-03-02", 1000.0)
-    facts = Facts(now=T0, runs=runs, accounts=(lost,))
+    facts = DeskFacts(now=T0, runs=runs, accounts=(lost,))
     (finding,) = rule("daily_loss").find(facts)
     assert (finding.severity, finding.scopes) == ("critical", ("shadow.s.a", "shadow.s.b"))
     assert finding.cause == "shadow.EUR 2026-03-02"
@@ -230,8 +230,8 @@ def _ended(n: int, state: str, scope: str = "shadow.s.BTC-EUR") -> RunFacts:
     return RunFacts(f"run{n}", at(1000), mode="shadow", state=state, ended_at=at(n), scope=scope, error="X: y")
 
 
-def _in_row(*newest_first: RunFacts, scopes: tuple[TradingState, ...] = ()) -> list[Finding]:
-    return list(rule("failed_in_row").find(Facts(now=at(1000), ended=newest_first, scopes=scopes)))
+def _in_row(*newest_first: RunFacts, scopes: tuple[TradingState, ...] = ()) -> list[RuleFinding]:
+    return list(rule("failed_in_row").find(DeskFacts(now=at(1000), ended=newest_first, scopes=scopes)))
 
 
 def test_two_failures_in_a_row_count_by_scope() -> None:
@@ -258,25 +258,25 @@ def test_failures_before_a_person_resumed_the_scope_are_settled() -> None:
     ("free", "expected"), [(0.10, []), (0.0999, ["warning"]), (0.02, ["warning"]), (0.0199, ["critical"])]
 )
 def test_free_space_is_graded_exactly(free: float, expected: list[str]) -> None:
-    assert severities(list(rule("disk_free").find(Facts(now=T0, disk_free=free)))) == expected
+    assert severities(list(rule("disk_free").find(DeskFacts(now=T0, disk_free=free)))) == expected
 
 
 def test_space_that_cannot_be_told_is_told() -> None:
-    assert severities(list(rule("disk_free").find(Facts(now=T0)))) == ["warning"]
+    assert severities(list(rule("disk_free").find(DeskFacts(now=T0)))) == ["warning"]
 
 
 def test_a_report_is_overdue_only_once_there_was_something_to_report() -> None:
     overdue = rule("report_overdue", report="daily", max_age_s=3600.0)
-    assert list(overdue.find(Facts(now=T0))) == []
-    assert list(overdue.find(Facts(now=at(3600), first_session_at=T0))) == []
-    assert list(overdue.find(Facts(now=at(3601), first_session_at=T0)))
-    assert list(overdue.find(Facts(now=at(3601), first_session_at=T0, reports={"daily": at(60)}))) == []
+    assert list(overdue.find(DeskFacts(now=T0))) == []
+    assert list(overdue.find(DeskFacts(now=at(3600), first_session_at=T0))) == []
+    assert list(overdue.find(DeskFacts(now=at(3601), first_session_at=T0)))
+    assert list(overdue.find(DeskFacts(now=at(3601), first_session_at=T0, reports={"daily": at(60)}))) == []
 
 
 def test_a_halt_everywhere_or_an_unreadable_state_is_critical() -> None:
     states = {"global": "HALTED", "a": "REDUCING", "b": "NO_ORDERS", "c": "ACTIVE"}
     scopes = tuple(TradingState(scope=scope, state=state) for scope, state in states.items())
-    findings = list(rule("kill_switch_engaged").find(Facts(now=T0, scopes=scopes)))
+    findings = list(rule("kill_switch_engaged").find(DeskFacts(now=T0, scopes=scopes)))
     assert {f.key: f.severity for f in findings} == {"global": "critical", "a": "warning", "b": "critical"}
 
 
@@ -402,7 +402,7 @@ def test_an_end_a_report_and_a_resume_ahead_of_now_hold_nothing_up(workspace: Wo
             if since is None
             else (TradingState(scope="shadow.a.B", state="ACTIVE", since=since, by="kim", reason="x"),)
         )
-        assert len(list(row.find(Facts(now=NOW, ended=runs, scopes=states)))) == count
+        assert len(list(row.find(DeskFacts(now=NOW, ended=runs, scopes=states)))) == count
     folder = workspace.reports / "daily"
     folder.mkdir(parents=True)
     for name, when in (("2040-01-01.html", NOW.replace(year=2040)), ("2026-05-30.html", NOW - timedelta(hours=40))):

@@ -35,7 +35,7 @@ from peaktrade_core.records.chain import RegistryChain
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.schedule.job_log import RunLog
-from peaktrade_core.schedule.jobs import Started
+from peaktrade_core.schedule.jobs import JobStarted
 from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import command, environment
 
@@ -55,9 +55,9 @@ def _texts(chain: Chain) -> list[str]:
     return [link.data["text"] for link, _ in chain.links() if "text" in link.data]
 
 
-def _started(text: str) -> Started:
+def _started(text: str) -> JobStarted:
     told = {"run_id": text, "period": "2026-01-04", "due_at": NOW, "attempt": 1, "by": "x", "pid": 1, "host": "h"}
-    return Started(job="daily", at=NOW, **told)  # type: ignore[arg-type]
+    return JobStarted(job="daily", at=NOW, **told)  # type: ignore[arg-type]
 
 
 def _silenced(text: str) -> Silenced:

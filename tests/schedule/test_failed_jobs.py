@@ -132,8 +132,8 @@ def test_another_day_that_went_well_does_not_make_up_for_one_that_failed(home: P
     log = open_it(home).log
     for number, day in enumerate(("2026-01-06", "2026-01-07")):
         run = {"job": "broken", "at": NOW, "run_id": str(number)}
-        log.append(jb.Started(**run, period=day, due_at=NOW, attempt=1, by="kim", pid=1, host="here"))
-        log.append(jb.Ended(**run, status=jb.COMPLETED, message="done"))
+        log.append(jb.JobStarted(**run, period=day, due_at=NOW, attempt=1, by="kim", pid=1, host="here"))
+        log.append(jb.JobEnded(**run, status=jb.COMPLETED, message="done"))
     (message,) = messages(home)
     assert "2026-01-05" in message
     assert "2026-01-06" not in message
@@ -144,7 +144,7 @@ def test_a_run_whose_process_died_is_told_and_one_that_goes_on_is_not(home: Path
     jobs_file(home, "quick")
     log = open_it(home).log
     start = {"job": "quick", "at": NOW, "run_id": "1", "due_at": NOW, "attempt": 1, "by": "kim", "host": "here"}
-    log.append(jb.Started(**start, period="2026-01-07", pid=1))
+    log.append(jb.JobStarted(**start, period="2026-01-07", pid=1))
     with log.lock("quick"):
         assert messages(home) == []
     (message,) = messages(home)
@@ -179,7 +179,7 @@ def test_a_log_that_did_not_change_is_not_read_again(home: Path) -> None:
     log = open_it(home).log
     first = log.history()
     assert log.history() is first
-    log.append(jb.Known(job="other", at=NOW))
+    log.append(jb.JobKnown(job="other", at=NOW))
     assert log.history().jobs == ["quick", "other"]
 
 

@@ -43,7 +43,7 @@ def scheduler(tmp_path: Path) -> Iterator[Start]:
 def prepare(home: Path, job: str, **settings: float) -> None:
     """Write the jobs file and let the log know the job since two days ago, so that one day is missing."""
     jobs_file(home, job, **settings)
-    RunLog(home / "reports" / "schedule").append(jb.Known(job=job, at=datetime.now(UTC) - timedelta(days=2)))
+    RunLog(home / "reports" / "schedule").append(jb.JobKnown(job=job, at=datetime.now(UTC) - timedelta(days=2)))
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 15.0) -> None:

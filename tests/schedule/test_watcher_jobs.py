@@ -28,7 +28,7 @@ def due(home: Path) -> None:
     jobs = '[jobs.recovery]\ncron = "* * * * *"\ntimeout_s = 60.0\n'
     (home / "config" / "jobs.toml").write_text('time_zone = "UTC"\n' + jobs)
     workspace = Workspace(home)
-    known = jb.Known(job="recovery", at=workspace.clock.now() - timedelta(minutes=5))
+    known = jb.JobKnown(job="recovery", at=workspace.clock.now() - timedelta(minutes=5))
     open_schedule(workspace).log.append(known)
 
 

@@ -227,7 +227,7 @@ def of_jobs(runs: Sequence[JobFacts]) -> str:
     )
 
 
-class Facts(NamedTuple):
+class DeskFacts(NamedTuple):
     """Everything that rules may look at.
 
     Attributes:
@@ -255,7 +255,7 @@ class Facts(NamedTuple):
     accounts: tuple[AccountFacts, ...] = ()
 
 
-class Finding(NamedTuple):
+class RuleFinding(NamedTuple):
     """What a rule found.
 
     Attributes:

@@ -20,7 +20,7 @@ from peaktrade_core.alerts.rules.facts import (
     DIED,
     UNKNOWN,
     AccountFacts,
-    Facts,
+    DeskFacts,
     JobFacts,
     RunFacts,
     RunMeter,
@@ -77,7 +77,7 @@ class Gatherer:
         self._runs = RunLog(workspace.reports / "schedule", workspace.clock)
         self._trackers: dict[str, RunTracker] = {}
 
-    def everything(self, report_kinds: Collection[str] = ()) -> Facts:
+    def everything(self, report_kinds: Collection[str] = ()) -> DeskFacts:
         """Return the facts of the whole workspace; ``report_kinds`` are folders of reports/ whose age matters."""
         rows = self._views.runs(LOOK_BACK)
         now = self._clock.now()
@@ -86,7 +86,7 @@ class Gatherer:
         self._trackers = {run_id: tracker for run_id, tracker in self._trackers.items() if run_id in known}
         ended = [run for run in runs if run.state in ENDED and run.ended_at is not None]
         ended.sort(key=lambda run: _believed(run.ended_at, now), reverse=True)
-        return Facts(
+        return DeskFacts(
             now=now,
             runs=tuple(sorted(runs, key=lambda run: run.run_id)),
             ended=tuple(ended),
@@ -104,19 +104,19 @@ class Gatherer:
             ),
         )
 
-    def one(self, run_id: str) -> Facts:
+    def one(self, run_id: str) -> DeskFacts:
         """Return the facts of one run, which need not exist; its journal is read however long ago it ended."""
         now = self._clock.now()
         try:
             run = self._run(self._views.run(run_id), now, always=True)
         except SessionNotFoundError:
             run = RunFacts(run_id, now)
-        return Facts(now=now, runs=(run,))
+        return DeskFacts(now=now, runs=(run,))
 
-    def watched(self, rows: Collection[Run]) -> Facts:
+    def watched(self, rows: Collection[Run]) -> DeskFacts:
         """Return the facts of some runs and of nothing else."""
         now = self._clock.now()
-        return Facts(now=now, runs=tuple(self._run(row, now) for row in rows))
+        return DeskFacts(now=now, runs=tuple(self._run(row, now) for row in rows))
 
     def _run(self, row: Run, now: datetime, *, always: bool = False) -> RunFacts:
         """Return the facts of a run that has a row."""

@@ -17,7 +17,7 @@ from peaktrade_core.alerts.alerts import Cleared, Raised
 from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.changes import Holds, judge
 from peaktrade_core.alerts.engine import look, short_id
-from peaktrade_core.alerts.rules.facts import DIED, RUNNING, Facts, RunFacts, RunMeter, bar_seconds
+from peaktrade_core.alerts.rules.facts import DIED, RUNNING, DeskFacts, RunFacts, RunMeter, bar_seconds
 from peaktrade_core.alerts.rules.kinds import AnyRule
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.show import wording
@@ -69,7 +69,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
         return 0 if self.truths else len(self.fires)
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
+class RulesSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Figures over all sessions; ``rules_without_history`` look at more than one run and were not replayed."""
 
     sessions: int
@@ -109,7 +109,7 @@ def replay(record: SessionRecord, events: Iterable[AnyEvent], rules: Sequence[An
     )
 
 
-def summary(replayed: Sequence[Replayed], rules: Sequence[AnyRule]) -> Summary:
+def summary(replayed: Sequence[Replayed], rules: Sequence[AnyRule]) -> RulesSummary:
     """Return figures over all sessions; rules that never fired are among them with 0."""
     fires = {rule.id: 0 for rule in rules if rule.about_runs}
     for session in replayed:
@@ -117,7 +117,7 @@ def summary(replayed: Sequence[Replayed], rules: Sequence[AnyRule]) -> Summary:
             fires[fire.rule_id] += 1
     truths = [truth for session in replayed for truth in session.truths]
     times = sorted(truth.detect_s for truth in truths if truth.detect_s is not None)
-    return Summary(
+    return RulesSummary(
         sessions=len(replayed),
         events=sum(session.events for session in replayed),
         fires=fires,
@@ -173,7 +173,7 @@ class _Stage:
         self._ask(self._run)
 
     def _ask(self, run: RunFacts) -> None:
-        found = look(self._rules, Facts(now=run.now, runs=(run,)))
+        found = look(self._rules, DeskFacts(now=run.now, runs=(run,)))
         for change in judge(self._rules, found.findings, self._book, self._holds, run.now, short_id):
             self._book.apply(change)
             if isinstance(change, Raised):
@@ -217,7 +217,7 @@ def replay_all(
     return [replay(record(session_id), events(session_id), rules) for session_id in ids]
 
 
-def shown(total: Summary, replayed: list[Replayed]) -> list[Table | str]:
+def shown(total: RulesSummary, replayed: list[Replayed]) -> list[Table | str]:
     """Return what the rules would have noticed."""
     fires = sorted(total.fires.items(), key=lambda item: -item[1])
     columns = Columns[tuple[str, int]](

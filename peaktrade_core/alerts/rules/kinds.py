@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from peaktrade_core.alerts.alerts import CRITICAL, SEVERITIES, WARNING
-from peaktrade_core.alerts.rules.facts import ALIVE, DIED, UNKNOWN, Facts, Finding, JobFacts, RunFacts, of_jobs
+from peaktrade_core.alerts.rules.facts import ALIVE, DIED, UNKNOWN, DeskFacts, JobFacts, RuleFinding, RunFacts, of_jobs
 from peaktrade_core.alerts.rules.rule import (
     AtLeast,
     AtMost,
@@ -33,7 +33,7 @@ class PnlDrop(Rule, tag="pnl_drop", frozen=True, kw_only=True):
     threshold_pct: Percent = 5.0
     window_s: Window = 3600.0
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Compare the equity with that at the window's begin."""
         meter = run.meter
         if meter is None:
@@ -62,7 +62,7 @@ class Drawdown(Rule, tag="drawdown", frozen=True, kw_only=True):
     critical_pct: Percent = 10.0
     recent_s: Window = 86_400.0
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Grade the drawdown."""
         if run.ended_at is not None and not recent(run, self.recent_s):
             return
@@ -81,13 +81,15 @@ class DailyLoss(Rule, tag="daily_loss", frozen=True, kw_only=True):
 
     max_loss: Money = 1000.0
 
-    def find(self, facts: Facts) -> Iterator[Finding]:
+    def find(self, facts: DeskFacts) -> Iterator[RuleFinding]:
         """Compare the loss of each account; a loss that is not a number counts as reached."""
         for one in facts.accounts:
             if reached(one.loss, self.max_loss) and (not self.modes or one.mode in self.modes):
                 scopes = sorted({run.scope for run in facts.runs if run.alive and run.account == one.account})
                 message = f"{one.account} lost {one.loss:,.2f} {one.currency} on {one.day} (limit {self.max_loss:,.2f})"
-                yield Finding(one.account, CRITICAL, message, scopes=tuple(scopes), cause=f"{one.account} {one.day}")
+                yield RuleFinding(
+                    one.account, CRITICAL, message, scopes=tuple(scopes), cause=f"{one.account} {one.day}"
+                )
 
 
 class NoEvents(Rule, tag="no_events", frozen=True, kw_only=True):
@@ -95,7 +97,7 @@ class NoEvents(Rule, tag="no_events", frozen=True, kw_only=True):
 
     max_silence_s: Window = 600.0
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Grade the silence of a run that has not ended."""
         if run.state == UNKNOWN:
             yield self.finding(run, CRITICAL, f"there is no run {run.run_id}: neither a folder nor a record")
@@ -120,7 +122,7 @@ class ErrorSpike(Rule, tag="error_spike", frozen=True, kw_only=True):
     max_errors: AtMost = 5
     window_s: Window = 600.0
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Count the errors in the window."""
         if run.meter is not None:
             count = run.meter.errors(self.window_s, run.clock or run.now)
@@ -133,7 +135,7 @@ class DenyBurst(Rule, tag="deny_burst", frozen=True, kw_only=True):
     max_denials: AtMost = 20
     window_s: Window = 3600.0
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Count the denials in the window."""
         if run.meter is not None:
             count = run.meter.denials(self.window_s, run.clock or run.now)
@@ -146,7 +148,7 @@ class RejectsInRow(Rule, tag="rejects_in_row", frozen=True, kw_only=True):
     orders: AtLeast = 3
     critical_orders: AtLeast = 5
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Look at the refusals since the last order that was taken."""
         rejects = max(run.rejects_in_row, run.meter.rejects_in_row if run.meter else 0)
         limit = self.critical_orders if rejects >= self.critical_orders else self.orders
@@ -158,7 +160,7 @@ class RejectsInRow(Rule, tag="rejects_in_row", frozen=True, kw_only=True):
 class RiskRed(Rule, tag="risk_red", frozen=True, kw_only=True):
     """A running session says that one of its limits is reached."""
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Look at the level that the session last said."""
         if run.alive and run.meter is not None and run.meter.level == "red":
             yield self.finding(run, self.severity, "its risk status is red: a limit is reached")
@@ -169,7 +171,7 @@ class HeartbeatLost(Rule, tag="heartbeat", frozen=True, kw_only=True):
 
     max_age_s: Window = 15.0
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Grade the age of the heartbeat."""
         if run.state == DIED:
             yield self.finding(run, CRITICAL, "its process is gone without a word")
@@ -188,7 +190,7 @@ class StaleFeed(Rule, tag="stale_feed", frozen=True, kw_only=True):
     max_bars: Window = 3.0
     late_s: Window = 600.0
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Grade the time since the last event, and of a feed in real time since the close of its last bar."""
         times = [at for at in (run.last_event_at, run.bar_closed_at) if at is not None]
         if not run.alive or not times:
@@ -210,7 +212,7 @@ class FailedSession(Rule, tag="failed_session", frozen=True, kw_only=True):
 
     recent_s: Window = 86_400.0
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Look at how the run ended."""
         if run.failed and run.state != DIED and recent(run, self.recent_s):
             severity, runbook = of_error(run.error)
@@ -225,7 +227,7 @@ class FailedInRow(Rule, tag="failed_in_row", frozen=True, kw_only=True):
     sessions: AtLeast = 2
     recent_s: Window = 86_400.0
 
-    def find(self, facts: Facts) -> Iterator[Finding]:
+    def find(self, facts: DeskFacts) -> Iterator[RuleFinding]:
         """Look at the newest sessions of each scope, and at who resumed it since."""
         resumed = {s.scope: s.since for s in facts.scopes if s.state == "ACTIVE" and before(s.since, facts.now)}
         newest: dict[str, list[RunFacts]] = {}
@@ -253,15 +255,15 @@ class DiskFree(Rule, tag="disk_free", frozen=True, kw_only=True):
     warning_pct: Percent = 10.0
     critical_pct: Percent = 2.0
 
-    def find(self, facts: Facts) -> Iterator[Finding]:
+    def find(self, facts: DeskFacts) -> Iterator[RuleFinding]:
         """Grade the free space; space that cannot be told is a warning."""
         if facts.disk_free is None:
-            yield Finding("disk", WARNING, "nobody can tell how much of the disk is free")
+            yield RuleFinding("disk", WARNING, "nobody can tell how much of the disk is free")
             return
         percent = 100.0 * facts.disk_free
         if above(self.warning_pct, percent):
             severity = CRITICAL if above(self.critical_pct, percent) else WARNING
-            yield Finding("disk", severity, f"{percent:.1f} % of the disk is free")
+            yield RuleFinding("disk", severity, f"{percent:.1f} % of the disk is free")
 
 
 class ReportOverdue(Rule, tag="report_overdue", frozen=True, kw_only=True):
@@ -272,7 +274,7 @@ class ReportOverdue(Rule, tag="report_overdue", frozen=True, kw_only=True):
     report: str = "daily"
     max_age_s: Window = 93_600.0
 
-    def find(self, facts: Facts) -> Iterator[Finding]:
+    def find(self, facts: DeskFacts) -> Iterator[RuleFinding]:
         """Grade the age of the newest report; before the first, that of the first session."""
         since = facts.reports.get(self.report) or facts.first_session_at
         if since is None:
@@ -284,7 +286,7 @@ class ReportOverdue(Rule, tag="report_overdue", frozen=True, kw_only=True):
                 if facts.reports.get(self.report)
                 else (f"there has never been a {self.report} report; the first session is")
             )
-            yield Finding(self.report, self.severity, f"{what} {span(age)} old (limit {span(self.max_age_s)})")
+            yield RuleFinding(self.report, self.severity, f"{what} {span(age)} old (limit {span(self.max_age_s)})")
 
 
 class FailedJob(Rule, tag="failed_job", frozen=True, kw_only=True):
@@ -298,18 +300,20 @@ class FailedJob(Rule, tag="failed_job", frozen=True, kw_only=True):
     recent_s: Window = 1_209_600.0
     reports: tuple[str, ...] = ("daily", "weekly")
 
-    def find(self, facts: Facts) -> Iterator[Finding]:
+    def find(self, facts: DeskFacts) -> Iterator[RuleFinding]:
         """Tell of each job what it could not do; a failed page that no job speaks of was made by hand."""
         undone: dict[str, list[JobFacts]] = {}
         for one in facts.jobs:
             if (facts.now - one.at).total_seconds() <= self.recent_s:
                 undone.setdefault(one.job, []).append(one)
         for job, runs in undone.items():
-            yield Finding(job, self.severity, of_jobs(runs), cause=runs[-1].run_id)
+            yield RuleFinding(job, self.severity, of_jobs(runs), cause=runs[-1].run_id)
         for kind in self.reports:
             page = f"reports/{kind}/{facts.failed_reports.get(kind, '')}"
             if kind in facts.failed_reports and not any(page in one.message for one in facts.jobs):
-                yield Finding(f"{kind} report", self.severity, f"the {kind} report failed: {page} says why", cause=page)
+                yield RuleFinding(
+                    f"{kind} report", self.severity, f"the {kind} report failed: {page} says why", cause=page
+                )
 
 
 class KillSwitchEngaged(Rule, tag="kill_switch_engaged", frozen=True, kw_only=True):
@@ -317,12 +321,12 @@ class KillSwitchEngaged(Rule, tag="kill_switch_engaged", frozen=True, kw_only=Tr
 
     stops_sessions = False
 
-    def find(self, facts: Facts) -> Iterator[Finding]:
+    def find(self, facts: DeskFacts) -> Iterator[RuleFinding]:
         """Look at the trading states; one that cannot be read counts as halted."""
         for one in facts.scopes:
             if one.state != "ACTIVE":
                 severity = CRITICAL if one.everywhere or one.state == "NO_ORDERS" else self.severity
-                yield Finding(
+                yield RuleFinding(
                     one.scope,
                     severity,
                     f"trading state of {one.scope} is {one.state} by {one.by or 'nobody'}: {one.reason}",

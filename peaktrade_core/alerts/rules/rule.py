@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from peaktrade_core.alerts.alerts import CRITICAL, INFO, WARNING, Severity, elapsed
-from peaktrade_core.alerts.rules.facts import UNKNOWN, Facts, Finding, RunFacts
+from peaktrade_core.alerts.rules.facts import UNKNOWN, DeskFacts, RuleFinding, RunFacts
 from peaktrade_core.runs.handbook import error_help, handbook
 
 Group = Literal["run", "scope", "strategy", "symbol", "mode", "rule"]
@@ -85,13 +85,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     stops_sessions: ClassVar[bool] = True  # whether its findings name sessions that an action can stop
 
-    def find(self, facts: Facts) -> Iterator[Finding]:
+    def find(self, facts: DeskFacts) -> Iterator[RuleFinding]:
         """Yield what the rule finds, one finding for each run or thing."""
         for run in facts.runs:
             if self.concerns(run):
                 yield from self.look(run)
 
-    def look(self, run: RunFacts) -> Iterator[Finding]:
+    def look(self, run: RunFacts) -> Iterator[RuleFinding]:
         """Yield what the rule finds about one run."""
         raise NotImplementedError
 
@@ -102,13 +102,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         pairs = ((self.modes, run.mode), (self.strategies, run.strategy), (self.symbols, run.symbol))
         return all(not wanted or value in wanted for wanted, value in pairs)
 
-    def finding(self, run: RunFacts, severity: str, message: str, runbook: str = "") -> Finding:
+    def finding(self, run: RunFacts, severity: str, message: str, runbook: str = "") -> RuleFinding:
         """Return a finding about a run under the rule's grouping."""
         key = GROUPS[self.group_by](run)
         scopes = (run.scope,) if run.scope else ()
-        return Finding(key, severity, message, run.run_id, run.symbol or None, scopes, run.run_id, runbook)
+        return RuleFinding(key, severity, message, run.run_id, run.symbol or None, scopes, run.run_id, runbook)
 
-    def too_many(self, run: RunFacts, count: int, limit: int, what: str) -> Iterator[Finding]:
+    def too_many(self, run: RunFacts, count: int, limit: int, what: str) -> Iterator[RuleFinding]:
         """Yield the finding that a run had more of something within the rule's window than allowed."""
         if severity := graded(count, limit):
             yield self.finding(run, severity, f"{count} {what} within {span(self.window)} (limit {limit})")

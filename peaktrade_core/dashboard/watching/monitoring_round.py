@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import CRITICAL
 from peaktrade_core.alerts.desk import Alerts
-from peaktrade_core.alerts.rules.facts import Finding
+from peaktrade_core.alerts.rules.facts import RuleFinding
 from peaktrade_core.alerts.rules.kinds import AnyRule, Drawdown, FailedInRow, FailedSession
 from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.question import WARN, Found, check, question
@@ -72,7 +72,7 @@ def escalation(workspace: Workspace, watched: Sequence[Watched]) -> Escalation:
     return Escalation(level, why or ("no failed session in 24 hours, no deep drawdown",), tuple(scopes))
 
 
-def _level(rule: AnyRule, finding: Finding) -> str:
+def _level(rule: AnyRule, finding: RuleFinding) -> str:
     match rule:
         case FailedSession():
             return INVESTIGATE
