@@ -14,6 +14,7 @@ from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.dashboard import documents, snapshot
 from peaktrade_core.dashboard.answers import Health, PanelsAnswer, RunSnapshot, SessionAnswer, TailBar
+from peaktrade_core.dashboard.labs.shelf import LabEntry
 from peaktrade_core.dashboard.panels import PANELS, Page
 from peaktrade_core.dashboard.routes import Param, Route
 from peaktrade_core.dashboard.site import Site
@@ -82,6 +83,11 @@ def activity(site: Site, limit: int, kind: str | None, since: datetime | None) -
 def alerts(site: Site, state: str | None, run_id: str | None, limit: int) -> list[AlertRow]:
     """List alerts, newest first."""
     return Alerts.of(site.workspace).rows(state=state, run_id=run_id, limit=limit)
+
+
+def labs(site: Site) -> list[LabEntry]:
+    """List the labs: notebooks with widgets, opened at /lab/NAME."""
+    return site.shelf.labs()
 
 
 def status_json(site: Site) -> snapshot.Snapshot:
@@ -153,6 +159,7 @@ ROUTES = (
             _limit(100, 500),
         ),
     ),
+    Route("/api/labs", labs),
     Route("/api/live/status/snapshot.json", status_json),
     Route("/api/live/status/snapshot.html", status_html, media=_HTML),
     Route(

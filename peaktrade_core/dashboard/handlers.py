@@ -7,22 +7,25 @@ every request before.
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import nbformat
-from jupyter_core.utils import ensure_async
 from tornado.httputil import HTTPServerRequest, responses
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler, authenticated
 from voila.tornado.handler import TornadoVoilaHandler
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError, PeaktradeError, SessionNotFoundError
-from peaktrade_core.dashboard import documents, panels
+from peaktrade_core.dashboard import documents, pages, panels
 from peaktrade_core.dashboard.access import Gate, Verdict
-from peaktrade_core.dashboard.kernels import about, started
+from peaktrade_core.dashboard.kernels import About, about, started
 from peaktrade_core.dashboard.memory import Watchdog
 from peaktrade_core.dashboard.pages import PageAddress, PageSpec, needs_kernel
 from peaktrade_core.dashboard.policy import HEADERS, content_policy
@@ -198,6 +201,20 @@ class Missing(_Worded, Plain):
     head = get
 
 
+class Woven(NamedTuple):
+    """The one notebook of a page, as Voila asks for it; there are no files beside it."""
+
+    notebook: dict[str, Any]
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return the notebook, whatever it is called."""
+        return {"type": "notebook", "path": path, "content": nbformat.from_dict(self.notebook)}
+
+    def file_exists(self, path: str) -> bool:  # noqa: ARG002
+        """Say that there is no picture to be put into it."""
+        return False
+
+
 class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
     """Shows a page. Its panels come at once; what else its notebook holds runs in a kernel and is streamed after.
 
@@ -211,7 +228,6 @@ class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
         """Remember which page this is."""
         self.spec, self.desk, self.route_name = spec, desk, spec.path
         super().initialize(notebook_path=f"{spec.name}.ipynb", **kwargs)
-        self.prelaunch_hook = lambda *_, **__: nbformat.from_dict(self.woven)
 
     @authenticated  # type: ignore[untyped-decorator]
     async def get(self, subject: str | None = None) -> None:
@@ -222,16 +238,23 @@ class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
             self.woven = await self.desk.ask(site.woven, address)
         except FileNotFoundError:
             raise HTTPError(404) from None
-        interactive = self.woven["metadata"]["peaktrade"].get("interactive") is True
+        interactive = pages.is_interactive(self.woven)
         self.set_header("Content-Security-Policy", content_policy(interactive=interactive))
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
+        if self.spec.name == "labs":
+            await self.desk.ask(self.kernel_manager.prepare)
         if not needs_kernel(self.woven):
             self.finish(await self.desk.ask(site.render, self.woven, self.spec.name))
         elif self.request.method == "GET":
             await self._stream(address, interactive)
 
     head = get
+
+    @property
+    def contents_manager(self) -> Woven:
+        """Where Voila takes the notebook from."""
+        return Woven(self.woven)
 
     async def _stream(self, address: PageAddress, interactive: bool) -> None:
         """Stream a page with a kernel.
@@ -243,7 +266,7 @@ class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
             raise HTTPError(503, refusal)
         kernels: list[str] = []
         started.set(kernels)
-        about.set(address.subject or "")
+        about.set(About(address.subject or "", self.desk.site.notebook_of(address).parent))
         self.streaming = asyncio.current_task()
         try:
             async with asyncio.timeout(PAGE_LIMIT_S):
@@ -259,8 +282,7 @@ class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
             interactive = False
         finally:
             self.streaming = None
-            if not interactive:
-                await asyncio.shield(self._end(kernels))
+            await asyncio.shield(self._leave(kernels, interactive))
 
     def on_connection_close(self) -> None:
         """Stop working for a viewer who went away."""
@@ -274,10 +296,44 @@ class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
             return f"All {places} places are taken. Close a page that nobody looks at, or try again in a minute."
         return self.desk.watchdog.refusal()
 
-    async def _end(self, kernels: list[str]) -> None:
+    async def _leave(self, kernels: list[str], interactive: bool) -> None:
+        """Leave the kernels of an interactive page to their viewer, and end those of another."""
         for kernel_id in kernels:
-            if kernel_id in self.kernel_manager:
-                await ensure_async(self.kernel_manager.shutdown_kernel(kernel_id, now=True))
+            if not interactive:
+                await self.kernel_manager.end(kernel_id)
+            elif kernel_id in self.kernel_manager:
+                kernel = self.kernel_manager.get_kernel(kernel_id)
+                kernel.streaming = False
+                kernel.touch()
+
+
+class FigureScript(Plain):
+    """The script of plotly's widget: once for all figures of all labs, and kept by the browser."""
+
+    route_name = "/static"
+
+    def initialize(self, desk: Desk) -> None:
+        """Remember who reads it."""
+        self.desk = desk
+
+    async def get(self) -> None:
+        """Answer it packed, as every browser takes it."""
+        body = await self.desk.ask(figure_script)
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.set_header("Content-Encoding", "gzip")
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+        self.finish(body)
+
+    head = get
+
+
+@cache
+def figure_script() -> bytes:
+    """Return the script of plotly's widget, packed."""
+    found = find_spec("plotly")
+    assert found is not None
+    assert found.origin is not None
+    return gzip.compress((Path(found.origin).parent / "package_data" / "widgetbundle.js").read_bytes(), 6)
 
 
 class Static(Plain, StaticFileHandler):  # type: ignore[misc]

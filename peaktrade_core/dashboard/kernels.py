@@ -1,35 +1,50 @@
-"""The kernels behind the pages: few, short-lived, bounded, without the server's environment, always our interpreter.
+"""The kernels behind the pages: few, bounded, locked up, without the server's environment, always our interpreter.
 
-The first page that needs one starts the process that they are forked from; most pages need none.
+The first page that needs one starts the process that they are forked from; most pages need none. A kernel may read the
+workspace and writes only into a folder of its own; it ends with its viewer (:mod:`peaktrade_core.warm.confine`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import secrets
+import shutil
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_core.utils import ensure_async
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager, ServerKernelManager
+from tornado.ioloop import PeriodicCallback
 from tornado.web import HTTPError
 from traitlets import Any as AnyTrait
 from traitlets import Dict, Int, Type, default
 
+from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.dashboard.panels import CONFIG_PATH, SUBJECT
+from peaktrade_core.warm.confine import Bounds
 from peaktrade_core.warm.owner import Nursery
 from peaktrade_core.warm.provisioner import WarmClient, kernel_spec
-from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME
+from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, RUNS, Workspace
 
 MOST_KERNELS, FEWEST_KERNELS = 64, 4
 KERNEL_BYTES = 150 << 20  # what a kernel that was not forked takes, with a table and a figure
 KERNEL_DATA = 512 << 20  # what a notebook may hold beside its libraries; past it comes a MemoryError [bytes]
 PATIENCE_S = 5.0  # how long a page waits for another one to end when all places are taken [s]
-PRELOAD = ("peaktrade_core", "peaktrade_core.dashboard.panels", "ipywidgets")
+GRACE_S = 5.0  # how long a kernel outlives its viewer, who may only be reloading; and waits for the first word of one
+ARRIVE_S = 30.0  # how long a page may take to load its scripts and connect
+IDLE_S = 1800.0  # a viewer who has not touched anything for so long has gone
+LOOK_S = 1.0  # how often that is looked at
+WARM_S = 55.0  # the first time ever, all strategies are compiled [s]
+PRELOAD = ("peaktrade_core", "ipywidgets", "peaktrade_core.dashboard.labs:warm_up")
+READABLE = ("data", "live_runs", "reports", ".cache", "notebooks", "dashboards")  # of a workspace
 KERNEL = "python3"
 # What a Python process needs to start and to find its libraries; nothing else of the server's environment is handed on.
 _FINDING = {"PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"}
@@ -38,7 +53,18 @@ _WINDOWS = {"SYSTEMROOT", "USERPROFILE", "APPDATA", "COMSPEC", "PATHEXT"}
 PASSED_ON = _FINDING | _PLACES | _WINDOWS | {FIXED_CLOCK}
 ASKED = ("QUERY_STRING",)  # what a page may know of its request
 started: ContextVar[list[str]] = ContextVar("started")  # ids of the kernels that the present request started
-about: ContextVar[str] = ContextVar("about")  # the subject of the page that the present request asks for
+about: ContextVar[About] = ContextVar("about")  # what the page that the present request asks for is
+
+
+class About(NamedTuple):
+    """What a kernel is started for.
+
+    Attributes:
+        subject: the id in the page's address; folder: that of its notebook, which may lie anywhere.
+    """
+
+    subject: str = ""
+    folder: Path | None = None
 
 
 def kernel_environment(server: Mapping[str, str], request: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -57,9 +83,21 @@ def kernel_environment(server: Mapping[str, str], request: Mapping[str, str], ow
     return env
 
 
-def page_environment(home: Path, config: Path, scratch: Path) -> dict[str, str]:
-    """Return what a page's kernel is told: its workspace, and IPython folders that hold nobody's start-up code."""
-    return {HOME: str(home), CONFIG_PATH: str(config.resolve()), "IPYTHONDIR": str(scratch / "ipython")}
+def page_environment(workspace: Workspace) -> dict[str, str]:
+    """Return what a page's kernel is told of its workspace."""
+    return {
+        HOME: str(workspace.home), CONFIG_PATH: str(workspace.config_path.resolve()), RUNS: str(workspace.runs)
+    }  # fmt: skip
+
+
+def readable(workspace: Workspace) -> tuple[str, ...]:
+    """Return what kernels may read of a workspace: what is shown, its configuration and its strategies."""
+    try:
+        modules = [workspace.home / module for module in workspace.config.strategy_modules]
+    except PeaktradeError:
+        modules = []  # the page says what is wrong with the configuration
+    paths = [workspace.home / name for name in READABLE]
+    return tuple(map(str, (*paths, workspace.runs, workspace.config_path.resolve(), *modules)))
 
 
 class OwnKernel(KernelSpecManager):  # type: ignore[misc]
@@ -86,26 +124,59 @@ def most_kernels(available: int) -> int:
 
 
 class PageKernel(ServerKernelManager):  # type: ignore[misc]
-    """Manages one kernel; talks to it as soon as it is ready."""
+    """Manages one kernel; talks to it as soon as it is ready, and never starts it again.
+
+    Attributes:
+        bounds: what it may touch; viewers: open websockets to it; streaming: whether its page is still being made.
+        since: when the last viewer came or went, or said something [s, monotonic]; seen: whether there was one.
+    """
 
     client_factory = Type(WarmClient, klass="jupyter_client.asynchronous.AsyncKernelClient")
+    autorestart = False
+    bounds = AnyTrait(None)
+    viewers = Int()
+    streaming = True
+    seen = False
+    since = 0.0
+
+    def touch(self) -> None:
+        """Note that somebody was there."""
+        self.since = time.monotonic()
+
+    @property
+    def left(self) -> bool:
+        """Whether nobody looks at it any more."""
+        patience = IDLE_S if self.viewers else GRACE_S if self.seen else ARRIVE_S
+        return not self.streaming and time.monotonic() - self.since > patience
 
 
 class PageKernels(AsyncMappingKernelManager):  # type: ignore[misc]
-    """Kernels of the pages, at most ``places`` at a time.
+    """Kernels of the pages, at most ``places`` at a time, each in a folder of its own.
 
     Attributes:
-        page_env: what :func:`page_environment` returned.
+        page_env: what :func:`page_environment` returned; workspace: what they may read of.
     """
 
     page_env = Dict()
     places = Int()
+    workspace = AnyTrait(None)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._starting = 0
-        self.nursery = Nursery(PRELOAD, kernel_environment(os.environ, {}, {}))
+        self._ears: PeriodicCallback | None = None
+        self.nursery = Nursery((), None)
+        self._ended = set[str]()
+
+    def serve(self, workspace: Workspace) -> None:
+        """Take kernels from a process that knows the workspace; it starts when :meth:`prepare` is called."""
+        self.workspace, self.page_env = workspace, page_environment(workspace)
+        self.nursery = Nursery(PRELOAD, kernel_environment(os.environ, {}, self.page_env), wait_s=WARM_S)
         self.kernel_spec_manager.nursery = self.nursery
+
+    def prepare(self) -> None:
+        """Have the process started that kernels are forked from; a kernel will soon be wanted."""
+        self.nursery.start()
 
     @default("places")  # type: ignore[untyped-decorator]
     def _places_default(self) -> int:
@@ -124,26 +195,88 @@ class PageKernels(AsyncMappingKernelManager):  # type: ignore[misc]
             await asyncio.sleep(0.05)
         return True
 
+    def pre_start_kernel(self, kernel_name: str, kwargs: Any) -> Any:
+        """Give a kernel its folder, and say what it may touch."""
+        manager, name, kernel_id = super().pre_start_kernel(kernel_name, kwargs)
+        folder = Path(self.connection_dir, secrets.token_hex(4))
+        folder.mkdir(mode=0o700)
+        startup = folder / "ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "README").touch()  # which IPython would copy there, rights included
+        manager.connection_file = str(folder / "k.json")
+        here = about.get(About()).folder
+        manager.bounds = Bounds((*readable(self.workspace), *([str(here)] if here else [])), str(folder))
+        kwargs["cwd"] = str(here or folder)
+        kwargs["env"] |= {"HOME": str(folder), "TMPDIR": str(folder), "IPYTHONDIR": str(folder / "ipython")}
+        manager.touch()
+        return manager, name, kernel_id
+
     async def start_kernel(self, *args: Any, env: Mapping[str, str] | None = None, **kwargs: Any) -> str:
         """Start a kernel with a scrubbed environment and note it for the request that asked.
 
         Raises:
             HTTPError: 503, all places stay taken.
+            EnvironmentFault: no kernel can be forked, or this machine cannot confine one.
         """
         if not await self.place():
             raise HTTPError(503)
         self._starting += 1
         try:
-            own = {**self.page_env, SUBJECT: subject} if (subject := about.get("")) else self.page_env
+            subject = about.get(About()).subject
+            own = {**self.page_env, SUBJECT: subject} if subject else self.page_env
             scrubbed = kernel_environment(os.environ, env or {}, own)
             kernel_id: str = await super().start_kernel(*args, env=scrubbed, **kwargs)
         finally:
             self._starting -= 1
         started.get([]).append(kernel_id)
+        if self._ears is None:
+            self._ears = PeriodicCallback(self._look, LOOK_S * 1000)
+            self._ears.start()
         return kernel_id
+
+    def notify_connect(self, kernel_id: str) -> None:
+        """Note a viewer."""
+        super().notify_connect(kernel_id)
+        self._count(kernel_id, 1)
+
+    def notify_disconnect(self, kernel_id: str) -> None:
+        """Note that one has gone."""
+        super().notify_disconnect(kernel_id)
+        self._count(kernel_id, -1)
+
+    def _count(self, kernel_id: str, change: int) -> None:
+        if kernel_id in self:
+            kernel = self.get_kernel(kernel_id)
+            kernel.viewers, kernel.seen = max(0, kernel.viewers + change), True
+            kernel.touch()
+
+    async def end(self, kernel_id: str) -> None:
+        """End a kernel, unless that is being done already."""
+        if kernel_id in self and kernel_id not in self._ended:
+            self._ended.add(kernel_id)
+            try:
+                await ensure_async(self.shutdown_kernel(kernel_id, now=True))
+            finally:
+                self._ended.discard(kernel_id)
+
+    def remove_kernel(self, kernel_id: str) -> Any:
+        """Forget a kernel that has ended, and remove its folder."""
+        manager = super().remove_kernel(kernel_id)
+        shutil.rmtree(Path(manager.connection_file).parent, ignore_errors=True)
+        return manager
+
+    async def _look(self) -> None:
+        """End the kernels that died or that nobody looks at."""
+        for kernel_id in self.list_kernel_ids():
+            with suppress(KeyError, HTTPError):  # it has ended meanwhile
+                kernel = self.get_kernel(kernel_id)
+                if kernel.left or not (kernel.streaming or await ensure_async(kernel.is_alive())):
+                    await self.end(kernel_id)
 
     async def shutdown_all(self, now: bool = False) -> None:
         """End all kernels, and the process that they were forked from."""
+        if self._ears is not None:
+            self._ears.stop()
         try:
             await super().shutdown_all(now=now)
         finally:

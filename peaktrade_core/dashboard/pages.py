@@ -28,7 +28,7 @@ class PageSpec(NamedTuple):
     """A page: where it is and what it shows.
 
     Attributes:
-        path: its address; may hold one part in braces, ``{session_id}`` or ``{run_id}``, the page's subject.
+        path: its address; may hold one part in braces, ``{session_id}``, ``{run_id}`` or ``{lab}``, the page's subject.
         name: of the view notebook, without its ending.
         title: in the navigation; empty for a page that is not listed there.
         twin: the JSON of the same, linked from the page; shared: the query parameters that both take.
@@ -62,6 +62,8 @@ PAGES = (
     PageSpec("/system", "system", "System"),
     PageSpec("/control-center", "control_center", "Control center"),
     PageSpec("/wall", "wall", "Wall"),
+    PageSpec("/lab", "labs", "Labs", "/api/labs"),
+    PageSpec("/lab/{lab}", "lab", twin="/api/labs"),
 )
 
 
@@ -96,12 +98,22 @@ def read_view(path: Path) -> dict[str, Any]:
         ArtefactError: it does not say that it is a view (opening a page executes its notebook, so one that could have
             side effects is never opened), or it is no notebook.
     """
-    stat = path.stat()
-    notebook = _parsed(path, stat.st_mtime_ns, stat.st_size)
+    notebook = parsed(path)
     about = notebook["metadata"].get("peaktrade", {})
     if about.get("kind") != "view" or about.get("side_effects"):
         raise ArtefactError(f"{path}: no view notebook; one says so in its metadata: peaktrade.kind = view")
     return notebook
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """Return a notebook's JSON with each cell's source as one text, read again only when the file changed.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ArtefactError: it is no notebook.
+    """
+    stat = path.stat()
+    return _parsed(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=32)
@@ -120,6 +132,11 @@ def panel_of(cell: dict[str, Any]) -> str | None:
     """Return the panel that a cell shows, None for a cell that does something else."""
     found = PANEL_CALL.fullmatch(cell["source"].strip()) if cell["cell_type"] == "code" else None
     return found[1] if found else None
+
+
+def is_interactive(notebook: dict[str, Any]) -> bool:
+    """Return whether a page keeps its kernel while somebody looks at it."""
+    return notebook["metadata"].get("peaktrade", {}).get("interactive") is True
 
 
 def needs_kernel(notebook: dict[str, Any]) -> bool:

@@ -15,14 +15,14 @@ _POLICY = {
     "form-action": "'none'",
     "frame-ancestors": "'none'",
 }
-_WIDGETS = {"script-src": "'self' 'unsafe-eval'", "style-src": "'self' 'unsafe-inline'", "font-src": "'self' data:"}
+_WIDGETS = {"script-src": "'self' 'unsafe-eval' blob:", "style-src": "'self' 'unsafe-inline'", "font-src": "'self' data:"}
 
 
 def content_policy(*, interactive: bool = False, form: bool = False, style: str = "") -> str:
     """Return the Content-Security-Policy.
 
     Args:
-        interactive: widgets also need eval and inline styles.
+        interactive: widgets also need eval, inline styles, and scripts that the page itself holds (anywidget's).
         form: the page asks for the token.
         style: an inline style that may pass.
     """

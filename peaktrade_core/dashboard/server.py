@@ -33,18 +33,18 @@ from peaktrade_core.dashboard import handlers as own
 from peaktrade_core.dashboard import wire
 from peaktrade_core.dashboard.access import Gate, GatedApplication, check_access, own_names
 from peaktrade_core.dashboard.api import ROUTES
-from peaktrade_core.dashboard.kernels import OwnKernel, PageKernels, page_environment
+from peaktrade_core.dashboard.kernels import OwnKernel, PageKernels
 from peaktrade_core.dashboard.memory import Watchdog
 from peaktrade_core.dashboard.pages import PAGES
 from peaktrade_core.dashboard.policy import HEADERS
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.workspace.workspace import RUNS, Workspace
+from peaktrade_core.workspace.workspace import Workspace
 
 __all__ = ["PAGES", "Dashboard", "Listen", "serve"]
 
-EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8")
-LONGEST_SCRATCH = 45  # bytes; a Unix socket's path holds about 104, of which a kernel's file name takes 55
+EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "anywidget")
+LONGEST_SCRATCH = 75  # bytes; a Unix socket's path holds about 104, of which a kernel's folder and file take 20
 LARGEST_HEADER = 64 << 10  # bytes of a request's line and headers
 FRESHEN_S = 1.0  # how far answers may lie behind the registry's files, so that no request waits for them [s]
 SWITCH_S = 0.0005  # how long a reading thread may keep the event loop waiting for the interpreter [s]
@@ -111,7 +111,7 @@ def serve(
         raise ConfigError(f"port = {port} must be from 1 to 65535, or 0 for any free one")
     if not 1 <= auto_refresh_seconds <= 3600:
         raise ConfigError(f"auto-refresh of {auto_refresh_seconds} s must be from 1 to 3600 seconds")
-    scratch = Path(tempfile.mkdtemp(prefix="peaktrade-"))
+    scratch = _scratch()
     try:
         app = Dashboard(Site(workspace, pages, auto_refresh_seconds), scratch)
         with Registry.of(workspace).kept_fresh(FRESHEN_S, FIRST_LOOK_S):
@@ -133,10 +133,10 @@ class Dashboard(Voila):  # type: ignore[misc]
         """
         self._site = site
         self._desk = own.Desk(site, ThreadPoolExecutor(own.READERS, "views"), Watchdog())
-        super().__init__(config=_voila_config(site, scratch))
+        super().__init__(config=_voila_config(site))
         self.config_file_paths = list[str]()
         self.log_level = logging.WARNING
-        self.root_dir = str(site.folder)
+        self.root_dir = str(scratch)  # handlers bring the notebooks
         self.connection_dir = str(scratch)
         self.tornado_settings = {
             "compress_response": True,
@@ -157,10 +157,7 @@ class Dashboard(Voila):  # type: ignore[misc]
     def init_settings(self) -> Any:
         """Return Voila's settings, with kernels that know their workspace."""
         settings = super().init_settings()
-        self.contents_manager.log = _silent()  # it warns that view notebooks carry no signature
-        workspace = self._site.workspace
-        env = page_environment(workspace.home, workspace.config_path, Path(self.connection_dir))
-        self.kernel_manager.page_env = {**env, RUNS: str(workspace.runs)}
+        self.kernel_manager.serve(self._site.workspace)
         self._site.kernels = lambda: len(self.kernel_manager.list_kernel_ids())
         return settings
 
@@ -180,6 +177,7 @@ class Dashboard(Voila):  # type: ignore[misc]
                 for path in (route.path, *route.aliases)
             ),
             *((spec.pattern, own.ViewPage, {"spec": spec, **view}) for spec in PAGES),
+            (r"/static/figure\.js", own.FigureScript, {"desk": self._desk}),
             (r"/static/(.*)", own.Static, {"path": str(self._site.assets / "static")}),
             (rf"/api/kernels/{_KERNEL_ID}", wire.KernelModel),
             (rf"/api/kernels/{_KERNEL_ID}/channels", wire.KernelSocket),
@@ -228,7 +226,16 @@ def _pattern(path: str) -> str:
     return re.sub(r"\\\{\w+\\\}", r"([^/]+)", re.escape(path))
 
 
-def _voila_config(site: Site, scratch: Path) -> Config:
+def _scratch() -> Path:
+    """Return a new folder for sockets, whose names have little room, and for what kernels write."""
+    made = Path(tempfile.mkdtemp(prefix="peaktrade-"))
+    if len(os.fsencode(made)) <= LONGEST_SCRATCH or os.name != "posix":
+        return made
+    made.rmdir()
+    return Path(tempfile.mkdtemp(prefix="peaktrade-", dir="/tmp"))  # noqa: S108  (made for this user alone)
+
+
+def _voila_config(site: Site) -> Config:
     """Return all that differs from Voila's defaults."""
     config = Config()
     config.VoilaConfiguration.update(
@@ -243,9 +250,7 @@ def _voila_config(site: Site, scratch: Path) -> Config:
         kernel_spec_manager_class=OwnKernel,
         multi_kernel_manager_class=PageKernels,
     )
-    config.PageKernels.update(cull_idle_timeout=120, cull_interval=30, cull_connected=False)
-    fits = os.name == "posix" and len(os.fsencode(scratch)) < LONGEST_SCRATCH
-    config.ConnectionFileMixin.transport = "ipc" if fits else "tcp"
+    config.ConnectionFileMixin.transport = "ipc" if os.name == "posix" else "tcp"
     config.NotebookNotary.update(db_file=":memory:", secret=os.urandom(32))  # nothing is written to the user's home
     return config
 
@@ -264,13 +269,6 @@ def _bind(host: str, port: int) -> list[Any]:
         else:
             why = f"cannot listen on {host}:{port}: {error.strerror or error}; choose another port with --port"
         raise EnvironmentFault(why) from error
-
-
-def _silent() -> logging.Logger:
-    """Return a log for which nothing but errors counts."""
-    log = logging.getLogger("peaktrade.contents")
-    log.setLevel(logging.ERROR)
-    return log
 
 
 def _on_signal() -> asyncio.Event:

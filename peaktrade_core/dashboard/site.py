@@ -9,12 +9,14 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard import pages
+from peaktrade_core.dashboard.labs.shelf import Shelf, read_lab
 from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.pages import PAGES, PageAddress, PageSpec
 from peaktrade_core.dashboard.panels import Page
@@ -22,7 +24,7 @@ from peaktrade_core.dashboard.words import words
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
-SPOKEN = ("as_of", "paused", "ago_s", "ago_m", "ago_h", "down", "down_next", "faulty")
+SPOKEN = ("as_of", "paused", "ago_s", "ago_m", "ago_h", "down", "down_next", "faulty", "lab_ended", "lab_ended_next")
 
 
 class Site:
@@ -59,13 +61,25 @@ class Site:
             "words": texts,
             "spoken": {name: text for name, text in texts.items() if name in SPOKEN or name.startswith("js_")},
             "refresh": self.refresh,
+            "figures": version("plotly"),
             "version": _version(self.assets / "static"),
             "pages": [spec._asdict() for spec in pages.shown_pages(self.folder)],
         }
 
-    def notebook_of(self, spec: PageSpec) -> Path:
-        """Return where a page's view notebook is, or would be."""
-        return self.folder / f"{spec.name}.ipynb"
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The labs."""
+        return Shelf.of(self.workspace, self.folder)
+
+    def notebook_of(self, address: PageAddress) -> Path:
+        """Return where a page's view notebook is, or would be.
+
+        Raises:
+            ArtefactError: it is a lab that does not exist.
+        """
+        if address.spec.part == "lab":
+            return self.shelf.path(address.subject or "")
+        return self.folder / f"{address.spec.name}.ipynb"
 
     def woven(self, address: PageAddress) -> dict[str, Any]:
         """Return a page's notebook with its panels filled in.
@@ -75,11 +89,12 @@ class Site:
             ArtefactError: that is no view.
             SessionNotFoundError: nothing has the id in the address.
         """
-        notebook = pages.read_view(self.notebook_of(address.spec))
+        path = self.notebook_of(address)
+        notebook = read_lab(path) if address.spec.part == "lab" else pages.read_view(path)
         self.check_subject(address)
         page = Page(lambda: self.workspace, address.query, address.subject)
         woven = pages.weave(notebook, lambda name: str(page.panel(name)))
-        here = {"subject": address.subject or "", "twin": address.twin(), "query": address.query}
+        here = {"name": address.spec.name, "subject": address.subject or "", "twin": address.twin(), "query": address.query}
         return {**woven, "metadata": {**woven["metadata"], "page": here}}
 
     def warm_up(self) -> None:

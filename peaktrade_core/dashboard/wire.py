@@ -5,6 +5,8 @@ A page without widgets needs none of this; its kernel is gone before anybody cou
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlparse
 
@@ -14,6 +16,8 @@ from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
+SPOKEN = ("comm_msg", "comm_open", "comm_info_request", "kernel_info_request")
+CONTROL = "jupyter.widget.control"  # asks for the state of all widgets at once; makes none
 
 
 def _own_origin(handler: Any) -> bool:
@@ -50,11 +54,15 @@ class KernelSocket(VoilaKernelWebsocketHandler):  # type: ignore[misc]
         await super().get(kernel_id=kernel_id)
 
     def on_message(self, ws_message: str | bytes) -> None:
-        """Pass a message on if its table of offsets fits into it."""
+        """Pass a message on if its table of offsets fits into it and it is one that widgets send."""
         if not framed(ws_message):
             self.close(1007, "no message of the framed protocol")
             return
-        super().on_message(ws_message)
+        assert isinstance(ws_message, bytes)
+        if for_widgets(ws_message):
+            if self.kernel_id in self.kernel_manager:
+                self.kernel_manager.get_kernel(self.kernel_id).touch()
+            super().on_message(ws_message)
 
 
 def framed(message: str | bytes) -> bool:
@@ -66,6 +74,28 @@ def framed(message: str | bytes) -> bool:
         return False
     offsets = [int.from_bytes(message[8 * i : 8 * i + 8], "little") for i in range(1, n + 1)]
     return offsets == sorted(offsets) and offsets[0] >= 8 * (n + 1) and offsets[-1] <= len(message)
+
+
+def for_widgets(message: bytes) -> bool:
+    """Return whether a framed message is one of those that a page's widgets live on.
+
+    That is: what a kernel is, which widgets it has, and what is said to one of them. Code, questions about code, and
+    new objects in the kernel are not; the one exception asks for the state of all widgets.
+    """
+    parts = _parts(message)
+    try:
+        kind = json.loads(parts[1])["msg_type"]
+        if parts[0] != b"shell" or kind not in SPOKEN:
+            return False
+        return kind != "comm_open" or json.loads(parts[4])["target_name"] == CONTROL
+    except (ValueError, KeyError, TypeError, IndexError):
+        return False
+
+
+def _parts(message: bytes) -> list[bytes]:
+    """Return channel, header, parent header, metadata, content and buffers of a framed message."""
+    offsets = [int.from_bytes(message[8 * i : 8 * i + 8], "little") for i in range(1, int.from_bytes(message[:8], "little") + 1)]
+    return [message[begin:end] for begin, end in pairwise(offsets)]
 
 
 class Farewell(VoilaShutdownKernelHandler):  # type: ignore[misc]
@@ -87,4 +117,6 @@ class Farewell(VoilaShutdownKernelHandler):  # type: ignore[misc]
         """End the kernel."""
         if kernel_id not in self.kernel_manager:
             raise HTTPError(404)
-        await super().post(kernel_id)
+        await self.kernel_manager.end(kernel_id)
+        self.set_status(204)
+        self.finish()

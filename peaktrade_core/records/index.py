@@ -129,6 +129,26 @@ def open_index(path: Path | None) -> sqlite3.Connection:
     return db
 
 
+def open_reading(path: Path, folder_ns: int) -> sqlite3.Connection:
+    """Open an index that this process may not change, if it is up to date.
+
+    Args:
+        path: of the index; folder_ns: when the folder of the records changed [ns since epoch].
+
+    Raises:
+        sqlite3.Error: there is none that can be read, or the folder has changed since its last look.
+    """
+    asis = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"  # there is nothing but the file itself
+    db = sqlite3.connect(f"{path.as_uri()}?mode=ro{asis}", uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        if _version(db) != INDEX_VERSION or last_look(db).folder_ns != folder_ns:
+            raise sqlite3.DatabaseError("index of another version or time")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
 def remove_index(path: Path) -> None:
     """Remove an index and what belongs to it.
 

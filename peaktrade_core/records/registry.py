@@ -223,7 +223,8 @@ class Registry:
     def _with_index(
         self, question: Callable[[sqlite3.Connection], Answer], *, look: bool, pause: Callable[[], None] = lambda: None
     ) -> Answer:
-        """Return what the index answers; a damaged one is made anew, one that cannot be used is replaced in memory.
+        """Return what the index answers; a damaged one is made anew, one that may not be changed is read as it
+        is while the records are as it knows them, one that cannot be used is replaced in memory.
 
         Raises:
             EnvironmentFault: the folder of the records cannot be read.
@@ -247,6 +248,8 @@ class Registry:
                     if look:
                         self._memory = None
                     return answer
+        with suppress(sqlite3.Error), closing(index.open_reading(self._index, folder_ns(self.folder))) as db:
+            return question(db)
         with self._lock:
             if self._memory is None:
                 self._memory, look = index.open_index(None), True

@@ -16,6 +16,7 @@ from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.records.bar_table import read_table
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal, read_tail
+from peaktrade_core.show.chart import extremes
 from peaktrade_core.trading.events import BarDone
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 LARGEST_JOURNAL = 256 << 20  # bytes; of a larger one only the end is drawn
 TAIL_BARS = 100_000
 _COLUMNS = ("ts_event", "price", "equity", "position_size")
-_PER_BUCKET = 6  # lowest and highest price and equity, deepest drawdown, last position
 _LATEST = 253_402_300_000.0  # the year 9999 [s since epoch]
 
 
@@ -78,7 +78,7 @@ def read_curves(source: Path, start_balance: float, points: int) -> Curves:
     equity = table[:, 2]
     peak = np.maximum.accumulate(np.maximum(equity, start_balance))
     drawdown = np.where(peak > 0.0, 1.0 - equity / np.where(peak > 0.0, peak, 1.0), 0.0)
-    keep = _extremes(points, table[:, 1], equity, drawdown)
+    keep = extremes(points, table[:, 1], -table[:, 1], equity, -equity, drawdown)
     return Curves(
         ts=tuple(map(from_seconds, table[keep, 0].tolist())),
         price=tuple(table[keep, 1].tolist()),
@@ -120,21 +120,3 @@ def _of_journal(journal: Path, faults: list[str]) -> NDArray[Any]:
 def _figures(bar: BarDone) -> tuple[float, ...]:
     """Return what is drawn of a bar."""
     return ((bar.ts - EPOCH).total_seconds(), bar.close, bar.equity, bar.position_size)
-
-
-def _extremes(points: int, price: NDArray[Any], equity: NDArray[Any], drawdown: NDArray[Any]) -> NDArray[Any]:
-    """Return the indices to keep, ascending: first and last, and the extremes of each stretch of equal length."""
-    import numpy as np
-
-    n = len(price)
-    if n <= points:
-        return np.arange(n)
-    stretches = max(1, (points - 2) // _PER_BUCKET)
-    length = -(-n // stretches)
-    starts = np.arange(0, n, length)
-    kept = [np.array([0, n - 1]), np.minimum(starts + length - 1, n - 1)]
-    for values in (price, -price, equity, -equity, drawdown):
-        padded = np.full(len(starts) * length, -np.inf)
-        padded[:n] = values
-        kept.append(starts + padded.reshape(-1, length).argmax(axis=1))
-    return np.unique(np.concatenate(kept))

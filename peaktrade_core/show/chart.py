@@ -10,9 +10,12 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Tone = Literal["accent", "ink", "green", "red", "amber", "purple"]
 Sign = Literal["up", "down", "cross"]
@@ -95,6 +98,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
         name: for styles and words of a page; title: what it shows; unit: of the values.
         label: the chart in a sentence, for those who cannot see it; digits: decimals of a value.
         zero: whether zero stays in sight; an area always shows it.
+        counted: the axis counts bars, so that runs of different times lie over each other; bar n is n seconds after 1970.
     """
 
     name: str
@@ -107,6 +111,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     levels: Sequence[Level] = ()
     spans: Sequence[Span] = ()
     zero: bool = False
+    counted: bool = False
 
     def __repr__(self) -> str:
         return f"{self.heading}: {self.label}"
@@ -154,6 +159,7 @@ class Frame:
     def __init__(self, chart: Chart) -> None:
         times = [at.timestamp() for line in chart.lines for at in (*line.ts[:1], *line.ts[-1:])]
         values = [value for line in chart.lines for value in line.values if math.isfinite(value)] + chart.kept
+        self.counted = chart.counted
         self.first, self.last = min(times, default=0.0), max(times, default=0.0)
         values += [mark.value for kind in chart.marks for mark in kind.marks if self.shows(mark.ts)]
         low, high = min(values, default=0.0), max(values, default=0.0)
@@ -182,6 +188,9 @@ class Frame:
     def time_ticks(self) -> list[Tick]:
         """Return the labels of the times, about six."""
         span = self.last - self.first
+        if self.counted and span:
+            ticks = nice_ticks(self.first, self.last)
+            return [Tick(self._x(n) / WIDTH * 100, text, datetime.fromtimestamp(n, UTC), "count") for n, text in ticks]
         step = next((step for step in TIME_STEPS if span / step <= 6), TIME_STEPS[-1])
         found, t = [], math.ceil(self.first / step) * step
         while t <= self.last:
@@ -221,6 +230,27 @@ def pieces(line: Line) -> Iterator[list[tuple[datetime, float]]]:
             piece.append((at, value))
     if piece:
         yield piece
+
+
+def extremes(points: int, *columns: NDArray[Any]) -> NDArray[Any]:
+    """Return which rows of long columns are worth drawing, about ``points`` of them, ascending.
+
+    First and last stay, the last of each stretch of equal length, and of each stretch the highest of every column; give
+    a column's negative, too, for its lowest. Values that are not finite never are the highest.
+    """
+    import numpy as np
+
+    n = len(columns[0])
+    if n <= points:
+        return np.arange(n)
+    length = -(-n // max(1, (points - 2) // (len(columns) + 1)))
+    starts = np.arange(0, n, length)
+    kept = [np.array([0, n - 1]), np.minimum(starts + length - 1, n - 1)]
+    for values in columns:
+        padded = np.full(len(starts) * length, -np.inf)
+        padded[:n] = np.where(np.isfinite(values), values, -np.inf)
+        kept.append(starts + padded.reshape(-1, length).argmax(axis=1))
+    return np.unique(np.concatenate(kept))
 
 
 def _thin(line: Line) -> Line:

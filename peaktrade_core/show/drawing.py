@@ -59,7 +59,8 @@ def draw(chart: Chart, *, answers: bool = False, axis: bool = True) -> str:
     over += "".join(f'<g class="marks">{"".join(_marks(frame, kind))}</g>' for kind in chart.marks)
     over += "".join(_dots(frame, line) for line in chart.lines if line.dotted)
     over += f'<g class="x-axis">{"".join(_time_labels(frame))}</g>' if axis else ""
-    unit = chart.unit if answers else f"{chart.unit} · times in UTC".removeprefix(" · ")
+    axis_says = "bars since the start" if chart.counted else "times in UTC"
+    unit = chart.unit if answers else f"{chart.unit} · {axis_says}".removeprefix(" · ")
     return (
         f'{DRAWN}{escape(chart.name)}"{_data(chart) if answers else ""}><figcaption>'
         f'<b>{escape(chart.title)}</b> <span class="sub">{escape(unit)}</span>'
@@ -218,31 +219,38 @@ def for_plotly(chart: Chart) -> dict[str, Any]:
             "activecolor": COLOURS["accent"],
             "remove": ["select2d", "lasso2d"],
         },
-        "xaxis": {**axis, "title": {"text": "UTC"}, "nticks": 7, "tickangle": 0, "type": "date"},
+        "xaxis": {**axis, "nticks": 7, "tickangle": 0, **_plotly_times(chart)},
         "yaxis": {**axis, "tickformat": ",", **({"rangemode": "tozero"} if chart.grounded else {})},
         "shapes": [_plotly_level(level.value, level.tone) for level in chart.levels]
         + [_plotly_span(span.first, span.last, span.tone) for span in chart.spans],
         "annotations": [_plotly_name(level.value, level.name) for level in chart.levels],
     }
-    data = [_plotly_line(line, chart.digits) for line in chart.lines]
-    data += [_plotly_marks(kind, chart.digits) for kind in chart.marks]
+    data = [_plotly_line(line, chart) for line in chart.lines]
+    data += [_plotly_marks(kind, chart) for kind in chart.marks]
     return {"data": data, "layout": layout, "config": dict(CONFIG)}
 
 
-def _moment(at: datetime) -> str:
-    """Return a time as plotly takes it; UTC, which the axis says."""
-    return f"{at:%Y-%m-%d %H:%M:%S}"
+def _plotly_times(chart: Chart) -> dict[str, Any]:
+    """Return what the axis below says."""
+    if chart.counted:
+        return {"title": {"text": "bars since the start"}, "type": "linear", "tickformat": ",", "rangemode": "tozero"}
+    return {"title": {"text": "UTC"}, "type": "date"}
 
 
-def _plotly_line(line: Line, digits: int) -> dict[str, Any]:
-    x: list[str] = []
+def _moment(at: datetime, counted: bool = False) -> str | float:
+    """Return a time as plotly takes it: UTC, which the axis says, or the number of a bar."""
+    return at.timestamp() if counted else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def _plotly_line(line: Line, chart: Chart) -> dict[str, Any]:
+    x: list[str | float] = []
     y: list[float | None] = []
     for piece in pieces(line):
         if x:  # nothing between two pieces
             x.append(x[-1])
             y.append(None)
-        x += [_moment(at) for at, _ in piece]
-        y += [round(value, digits) + 0.0 for _, value in piece]
+        x += [_moment(at, chart.counted) for at, _ in piece]
+        y += [round(value, chart.digits) + 0.0 for _, value in piece]
     look: dict[str, Any] = {"color": COLOURS[line.tone], "width": line.width}
     trace: dict[str, Any] = {"type": "scatter", "x": x, "y": y, "name": line.name, "line": look}
     trace["mode"] = "lines+markers" if line.dotted else "lines"
@@ -253,13 +261,13 @@ def _plotly_line(line: Line, digits: int) -> dict[str, Any]:
     return trace
 
 
-def _plotly_marks(kind: Marks, digits: int) -> dict[str, Any]:
+def _plotly_marks(kind: Marks, chart: Chart) -> dict[str, Any]:
     colour = COLOURS[kind.tone]
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": [_moment(mark.ts) for mark in kind.marks],
-        "y": [round(mark.value, digits) for mark in kind.marks],
+        "x": [_moment(mark.ts, chart.counted) for mark in kind.marks],
+        "y": [round(mark.value, chart.digits) for mark in kind.marks],
         "text": [mark.text for mark in kind.marks],
         "name": kind.name,
         "marker": {

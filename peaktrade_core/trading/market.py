@@ -161,6 +161,12 @@ class Bars:
     def __getitem__(self, row: int) -> Bar:
         return Bar(float(self.ts[row]), *self.ohlcv[row].tolist())
 
+    def part(self, first: int, last: int) -> Bars:
+        """Return the bars from row ``first`` to before ``last``; they are checked already, and not copied."""
+        stretch = object.__new__(Bars)
+        stretch.ts, stretch.ohlcv = self.ts[first:last], self.ohlcv[first:last]
+        return stretch
+
 
 class Instrument(Checked, frozen=True):
     """A market: what one unit is, how finely it is priced and sized, and whether one can be short.

@@ -14,14 +14,26 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import zmq
+from ipykernel import kernelapp
+from ipykernel.iostream import IOPubThread
 from ipykernel.kernelapp import IPKernelApp
 
+from peaktrade_core.warm.confine import confine
 from peaktrade_core.warm.link import CHUNK, Request, Started, say
 
 # 1: neither ask whether the parent lives, which the lifeline does, nor print how to end a kernel by hand
 _OPTIONS = ("--IPKernelApp.parent_handle=1",)
+
+
+class _LonelyOutput(IOPubThread):
+    """The output of a kernel that has no children: it listens for none, which would take a socket of the network."""
+
+    def _setup_pipe_in(self) -> None:
+        pass
 
 
 class KernelApp(IPKernelApp):
@@ -29,6 +41,13 @@ class KernelApp(IPKernelApp):
 
     link: socket.socket
     held = False
+    confined = False
+
+    def init_control(self, context: Any) -> None:
+        """Open the control socket; a confined kernel, which may connect to nothing, has no debugger to connect."""
+        super().init_control(context)  # type: ignore[no-untyped-call]
+        if self.confined:
+            self.debug_shell_socket.disconnect(self.shell_socket.getsockopt(zmq.LAST_ENDPOINT))
 
     def init_heartbeat(self) -> None:
         """Start the last of the sockets, and tell."""
@@ -46,6 +65,8 @@ class KernelApp(IPKernelApp):
             if self.shell is not None:
                 self.shell.starting_dir = request.cwd
             say(self.link, Started(os.getpid()))
+        if "ipywidgets" in sys.modules:  # imported where there was no kernel yet
+            sys.modules["ipywidgets"].register_comm_target()
         threading.Thread(target=_die_with, args=(self.link,), name="lifeline", daemon=True).start()
         super().init_gui_pylab()  # type: ignore[no-untyped-call]
 
@@ -68,6 +89,9 @@ def become_kernel(link: socket.socket) -> None:
     _settle(request)
     gc.enable()
     KernelApp.link, KernelApp.held = link, request.held
+    KernelApp.confined = request.bounds is not None
+    if KernelApp.confined:
+        kernelapp.IOPubThread = _LonelyOutput  # type: ignore[misc]
     KernelApp.launch_instance(argv=[*_OPTIONS, *request.arguments])
 
 
@@ -95,6 +119,8 @@ def _settle(request: Request) -> None:
     sys.argv = [str(launcher and launcher.origin), *request.arguments]
     if request.memory is not None:
         _bound_memory(request.memory)
+    if request.bounds is not None:
+        confine(request.bounds)
     random.seed()
     if "numpy" in sys.modules:
         import numpy as np

@@ -7,6 +7,8 @@ from contextlib import suppress
 
 import msgspec
 
+from peaktrade_core.warm.confine import Bounds
+
 CHUNK = 1 << 16  # at most so much is read at a time [bytes]
 
 
@@ -19,6 +21,7 @@ class Request(msgspec.Struct, frozen=True):
         env: its whole environment.
         memory: how much more data it may map than it starts with [bytes]; None for no bound.
         held: it is to get ready and then to wait for a second request, which says what it really is to be.
+        bounds: what it may touch, enforced before any of its code runs; None for no bounds. A held one has none.
     """
 
     connection: str
@@ -27,6 +30,7 @@ class Request(msgspec.Struct, frozen=True):
     env: dict[str, str]
     memory: int | None = None
     held: bool = False
+    bounds: Bounds | None = None
 
     @property
     def arguments(self) -> list[str]:

@@ -1,7 +1,8 @@
 """What makes a Jupyter kernel manager take its kernels from a nursery: the extension point that it has for this.
 
 A kernel specification names the provisioner and carries the nursery. It is known in this process only, so nothing has
-to be installed. A kernel that cannot be forked is started in the ordinary way, with the same bound on its memory.
+to be installed. A kernel that cannot be forked is started in the ordinary way, with the same bound on its memory; one that
+must be confined is not started then.
 """
 
 from __future__ import annotations
@@ -80,11 +81,14 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
         if self.nursery is not None:
             cwd, env = str(kwargs.get("cwd") or os.getcwd()), dict(kwargs.get("env") or os.environ)
             _, connection, *arguments = cmd[cmd.index(LAUNCHER) + 1 :]
-            request = Request(connection, arguments, cwd, env, self.memory)
-            anywhere = self.pid is None and getattr(self.parent, "curve_publickey", None) is None
+            bounds = getattr(self.parent, "bounds", None)
+            request = Request(connection, arguments, cwd, env, self.memory, bounds=bounds)
+            anywhere = bounds is None and self.pid is None and getattr(self.parent, "curve_publickey", None) is None
             try:
                 self.process, elsewhere = await asyncio.to_thread(self.nursery.launch, request, anywhere=anywhere)
             except EnvironmentFault as fault:
+                if bounds is not None:  # only a forked kernel can be confined
+                    raise
                 self.nursery.complain(str(fault))
             else:
                 self.pid = self.pgid = self.process.pid

@@ -8,6 +8,7 @@ from peaktrade_core.dashboard.panels import (  # noqa: F401
     activity,
     alerts,
     control,
+    labs,
     live_track,
     runs,
     session,

@@ -1,0 +1,102 @@
+"""What every lab has: its workspace and words, what its address asked for, controls, and a place for what went wrong."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+from urllib.parse import parse_qsl
+
+import ipywidgets as w
+
+from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.dashboard.panels import CONFIG_PATH
+from peaktrade_core.dashboard.words import words
+from peaktrade_core.show.table import Table
+from peaktrade_core.workspace.workspace import Workspace
+
+FULL = {"width": "100%"}
+
+
+class Bench:
+    """The part that labs share.
+
+    Attributes:
+        workspace: what is looked at; words: of its language; asked: the fields of the address.
+        said: what went wrong, in words; empty while all goes well.
+    """
+
+    def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
+        self.workspace = workspace or Workspace(config=os.environ.get(CONFIG_PATH))
+        self.words = words(self.workspace.config.ui.language)
+        self.asked = dict(parse_qsl(os.environ.get("QUERY_STRING", "") if query is None else query))
+        self.said = w.HTML(layout=w.Layout(**FULL))
+
+    def told(self, name: str, **values: object) -> str:
+        """Return a text of the catalogue, filled in."""
+        return self.words[f"lab_{name}"].format(**values)
+
+    def try_(self, work: Callable[[], None]) -> None:
+        """Do something; what goes wrong is said on the page, where a callback's traceback would go nowhere."""
+        try:
+            work()
+        except PeaktradeError as error:
+            self.say(str(error))
+        except Exception as error:  # whatever it is, the page says it and goes on
+            self.say(f"{type(error).__name__}: {error}")
+        else:
+            self.say("")
+
+    def say(self, text: str) -> None:
+        """Show what went wrong."""
+        self.said.value = f'<p class="note bad" role="alert"><b>✕</b> {escape(text)}</p>' if text else ""
+
+    def when_changed(self, controls: Sequence[w.Widget], work: Callable[[], None]) -> None:
+        """Do something whenever a value of some controls changes."""
+        for control in controls:
+            control.observe(lambda _: self.try_(work), "value")
+
+    def pick(self, name: str, options: Sequence[tuple[str, Any]], chosen: object = None) -> w.Dropdown:
+        """Return a drop-down; what is not among the options is not chosen."""
+        values = [value for _, value in options]
+        value = chosen if chosen in values else values[0] if values else None
+        return w.Dropdown(options=list(options), value=value, **self._named(name))
+
+    def slide(self, name: str, value: float, low: float, high: float, step: float, **look: Any) -> w.Widget:
+        """Return a slider; whole numbers where all of them are."""
+        whole = all(isinstance(number, int) for number in (value, low, high, step))
+        digits = 0 if whole else max(0, -math.floor(math.log10(step)))
+        kind = w.IntSlider if whole else w.FloatSlider
+        bounded = {"value": min(max(value, low), high), "min": low, "max": high, "step": step}
+        return kind(**bounded, continuous_update=True, readout_format=f",.{digits}f", **self._named(name, **look))
+
+    def _named(self, name: str, label: str = "", **layout: Any) -> dict[str, Any]:
+        """Return label and width of a control."""
+        text = label or self.told(name)
+        style = {"description_width": "10em"}
+        return {"description": text, "tooltip": text, "style": style, "layout": w.Layout(width="100%", **layout)}
+
+
+def card(*children: w.Widget, title: str = "", name: str = "") -> w.VBox:
+    """Return widgets as one card of the page."""
+    head = [w.HTML(f"<h2>{escape(title)}</h2>")] if title else []
+    box = w.VBox([*head, *children], layout=w.Layout(**FULL))
+    box.add_class("lab-card")
+    if name:
+        box.add_class(f"lab-{name}")
+    return box
+
+
+def table_html(table: Table) -> str:
+    """Return a table as the page shows it."""
+    return f'<div class="scroll lab-table">{table._repr_html_()}</div>'
+
+
+def figures_html(pairs: Sequence[tuple[str, str, str]]) -> str:
+    """Return figures in a row: label, value and a class for its colour."""
+    cells = "".join(
+        f'<div><dt>{escape(label)}</dt><dd class="{tone}">{escape(value)}</dd></div>' for label, value, tone in pairs
+    )
+    return f'<dl class="lab-figures">{cells}</dl>'

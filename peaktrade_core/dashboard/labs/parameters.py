@@ -1,0 +1,164 @@
+"""The lab of parameters: each move of a slider runs the compiled backtest and draws its curves anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as w
+
+from peaktrade_core.base.clock import from_seconds
+from peaktrade_core.dashboard.labs import study
+from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, figures_html
+from peaktrade_core.dashboard.labs.picture import Picture, Series, Window, together
+from peaktrade_core.dashboard.labs.study import Choice, Outcome, Trial
+from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart, Marks, Span
+from peaktrade_core.trading.strategies import Strategy, all_strategies, get_strategy
+from peaktrade_core.workspace.workspace import Workspace
+
+
+class ParametersLab(Bench):
+    """A strategy, a market, a period, costs and parameters to move, and what a backtest makes of them.
+
+    Attributes:
+        controls, figures, curves, held_back: the cards of the page.
+        trial: the last backtest; looks: how often the part that is held back was looked at, in this page.
+    """
+
+    def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
+        super().__init__(workspace, query)
+        self.trial: Trial | None = None
+        self.looks, self._decided, self._settling = 0, False, False
+        config = self.workspace.config
+        names = [(f"{strategy.name} ({strategy.tier})", strategy.name) for strategy in all_strategies()]
+        self.market = self.pick("market", study.markets(self.workspace))
+        wanted = self.asked.get("market") or self.asked.get("symbol")
+        matching = (text for text, _ in self.market.options if wanted and wanted in text)
+        self.market.label = next(matching, self.market.options[0][0])
+        self.strategy = self.pick("strategy", names, self.asked.get("strategy", config.session.strategy))
+        self.period = w.FloatRangeSlider(
+            value=(0.0, 1.0), min=0.0, max=1.0, step=0.01, readout_format=".0%", **self._named("period")
+        )
+        self.fee = self.slide("fee", float(config.session.fee_bps), 0.0, 100.0, 0.5)
+        self.slippage = self.slide("slippage", float(config.session.slippage_bps), 0.0, 50.0, 0.5)
+        self.size = self.slide("size", float(config.session.position_fraction), 0.01, 1.0, 0.01)
+        self.params = w.VBox(layout=w.Layout(**FULL))
+        self.about = w.HTML(layout=w.Layout(**FULL))
+        self.controls = card(
+            self.market, self.strategy, self.about, self.params, self.period, self.fee, self.slippage, self.size,
+            title=self.told("choose"), name="controls",
+        )  # fmt: skip
+        self._told = w.HTML(layout=w.Layout(**FULL))
+        self.figures = card(self._told, self.said, name="figures")
+        self.equity, self.drawdown = Picture(340), Picture(220)
+        together(self.equity, self.drawdown)
+        self.curves = card(self.equity.widget, self.drawdown.widget, name="curves")
+        self._rest = w.HTML(layout=w.Layout(**FULL))
+        self.decide = w.Button(description=self.told("decide"), layout=w.Layout(width="auto"))
+        self.decide.on_click(lambda _: self.try_(self._uncover))
+        self.held_back = card(self._rest, self.decide, title=self.told("held_back"), name="held-back")
+        self._offer(get_strategy(self.strategy.value))
+        self.strategy.observe(lambda change: self.try_(lambda: self._switch(change["new"])), "value")
+        self.when_changed((self.market, self.period, self.fee, self.slippage, self.size), self._moved)
+        self.try_(self.run)
+
+    @property
+    def choice(self) -> Choice:
+        """What the controls say."""
+        params = {slider.parameter: slider.value for slider in self.params.children}
+        return Choice(
+            self.strategy.value, params, self.period.value, self.fee.value, self.slippage.value, self.size.value
+        )
+
+    def run(self) -> None:
+        """Run the backtest of what is chosen, and show it.
+
+        Raises:
+            PeaktradeError: it cannot be run; says why.
+        """
+        data = study.market_data(self.workspace, self.market.value)
+        cache = self.workspace.home / ".cache" / "numba"
+        self.trial = study.try_out(self.workspace, data, self.choice, decided=self._decided, cache=cache)
+        self._draw(self.trial, data.symbol)
+
+    def _switch(self, name: str) -> None:
+        """Offer another strategy's parameters, and run it."""
+        self._offer(get_strategy(name))
+        self._moved()
+
+    def _offer(self, strategy: Strategy) -> None:
+        """Make a control for each parameter that a strategy declares."""
+        values = {**strategy.params()._asdict(), **self.workspace.config.strategy.get(strategy.name, {})}
+        sliders = [self._slider(strategy, name, value) for name, value in values.items()]
+        self.when_changed(sliders, self._moved)
+        self.params.children = sliders
+        self.about.value = f'<p class="sub">{strategy.summary}</p>'
+
+    def _slider(self, strategy: Strategy, name: str, value: Any) -> w.Widget:
+        """Return the control of one parameter."""
+        if isinstance(value, bool):
+            slider = w.Checkbox(value=value, **self._named("", label=name))
+        else:
+            low, high, step = study.range_of(strategy, name)
+            slider = self.slide("", value, min(low, value), max(high, value), step, label=name)
+        slider.parameter = name
+        return slider
+
+    def _moved(self) -> None:
+        """Run what is chosen now; a new choice covers what was held back again."""
+        self._decided = False
+        self.run()
+
+    def _uncover(self) -> None:
+        """Show the part that was held back, for the choice as it stands, and count the look."""
+        self.looks, self._decided = self.looks + 1, True
+        self.run()
+
+    def _draw(self, trial: Trial, symbol: str) -> None:
+        """Show a trial."""
+        result, currency = trial.result, wording.quote_currency(symbol)
+        closes = result.ts + result.decision.bar_s
+        shaded = [Span(from_seconds(float(closes[0])), from_seconds(min(trial.split, float(closes[-1]))), "accent")]
+        about = self.told("equity_about", end=wording.money(float(result.equity[-1]), currency))
+        equity = Chart(
+            name="equity", title=self.words["plot_equity"], unit=currency, label=about, lines=(), spans=shaded
+        )
+        drawdown = Chart(
+            name="drawdown", title=self.words["plot_drawdown"], unit="%", label=self.told("drawdown_about"), lines=(),
+            spans=shaded, zero=True,
+        )  # fmt: skip
+
+        def marks(window: Window | None) -> list[Marks]:
+            first, last = window or (float(closes[0]), float(closes[-1]))
+            return study.fill_marks(trial, first, last, closes, result.equity)
+
+        self.equity.show(equity, [Series(self.words["plot_equity"], closes, result.equity)], marks)
+        lowest = Series(self.words["plot_drawdown"], closes, -100.0 * trial.drawdown, "red", filled=True)
+        self.drawdown.show(drawdown, [lowest])
+        self._told.value = self._figures(study.outcome(trial, until=trial.split), trial, currency)
+        self._tell_rest(trial, currency)
+
+    def _figures(self, found: Outcome, trial: Trial, currency: str) -> str:
+        """Return the figures of the part that parameters are tried on."""
+        at = self.told("in_sample_about", bars=wording.count(len(trial.result)), denied=wording.count(trial.denied))
+        return figures_html(self._pairs(found, currency)) + f'<p class="sub">{at}</p>'
+
+    def _pairs(self, found: Outcome, currency: str) -> list[tuple[str, str, str]]:
+        """Return figures with their labels."""
+        return [
+            (self.words["total_pnl"], wording.percent(found.pnl), wording.sign_class(found.pnl)),
+            (self.told("held"), wording.percent(found.held), ""),
+            (self.words["max_drawdown"], wording.percent(found.drawdown), ""),
+            (self.told("fills"), wording.count(found.fills), ""),
+            (self.told("fees"), wording.money(found.fees, currency), ""),
+        ]
+
+    def _tell_rest(self, trial: Trial, currency: str) -> None:
+        """Say what the held-back part brought, or that it is covered; and how often it was looked at."""
+        share, counted = wording.percent(study.HELD_BACK, 0), self.told("looks", n=self.looks)
+        if trial.whole:
+            shown = figures_html(self._pairs(study.outcome(trial, since=trial.split), currency))
+        else:
+            shown = f"<p>{self.told('covered', share=share)}</p>"
+        self._rest.value = f'{shown}<p class="sub">{counted}</p>'
+        self.decide.disabled = trial.whole
