@@ -9,7 +9,7 @@ counts as fresh.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -173,7 +173,11 @@ def recorded_limits(config: SessionConfig) -> Limits:
 
 
 def replay_limits(
-    session_id: str, config: SessionConfig, events: Iterable[ev.AnyEvent], limits: Limits | None = None
+    session_id: str,
+    config: SessionConfig,
+    events: Iterable[ev.AnyEvent],
+    limits: Limits | None = None,
+    tell: Callable[[RecordedBar, list[ev.AnyEvent], ev.BarDone], None] = lambda *_: None,
 ) -> Counterfactual:
     """Run a recorded session under other limits and compare.
 
@@ -181,6 +185,7 @@ def replay_limits(
         session_id: of the session; config: what it decided by.
         events: its journal, in order.
         limits: None for its own, under which nothing differs.
+        tell: is told each recorded bar, the events that replaying it gave, and its replayed end.
 
     Raises:
         ArtefactError: the journal holds no bar.
@@ -194,6 +199,7 @@ def replay_limits(
     seen = Counter[str]()
     for bar in recorded_bars(events, was):
         told, done = replay.bar(bar)
+        tell(bar, told, done)
         for event in (*told, done):
             now.add(event)
         first = first or _first(bar, told, done)

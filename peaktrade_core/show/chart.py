@@ -75,11 +75,12 @@ class Level(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A shaded stretch of time."""
+    """A shaded stretch of time; ``strength`` is how much of what lies below it covers [fraction]."""
 
     first: datetime
     last: datetime
     tone: Tone = "amber"
+    strength: float = 0.35
 
 
 class Tick(NamedTuple):

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from peaktrade_core.base.clock import iso
-from peaktrade_core.show.chart import HEIGHT, WIDTH, Chart, Frame, Line, Marks, Sign, Tone, pieces
+from peaktrade_core.show.chart import HEIGHT, WIDTH, Chart, Frame, Line, Marks, Sign, Span, Tone, pieces
 
 DRAWN = '<figure class="plot plot-'  # how a drawing begins
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -51,7 +51,7 @@ def draw(chart: Chart, *, answers: bool = False, axis: bool = True) -> str:
         answers: whether the page's script reads it out and zooms it; it then carries the values of its one line.
     """
     frame, clipped = Frame(chart), "" if answers else ' overflow="visible"'  # the script zooms
-    ink = [_span(frame, span.first, span.last, span.tone) for span in chart.spans]
+    ink = [_span(frame, span) for span in chart.spans]
     ink += [_level(frame, level.value, level.tone) for level in chart.levels]
     ink += [_line(frame, line) for line in chart.lines]
     over = f'<g class="y-axis">{"".join(_value_labels(frame))}</g>'
@@ -120,11 +120,11 @@ def _level(frame: Frame, value: float, tone: Tone) -> str:
     )
 
 
-def _span(frame: Frame, first: datetime, last: datetime, tone: Tone) -> str:
-    x, to = (min(max(frame.x(at), 0.0), WIDTH) for at in (first, last))
+def _span(frame: Frame, span: Span) -> str:
+    x, to = (min(max(frame.x(at), 0.0), WIDTH) for at in (span.first, span.last))
     return (
-        f'<rect {_tone(tone)} x="{x:.1f}" width="{to - x:.1f}" height="{HEIGHT:g}" stroke="none" fill="currentColor" '
-        'fill-opacity=".35"/>'
+        f'<rect {_tone(span.tone)} x="{x:.1f}" width="{to - x:.1f}" height="{HEIGHT:g}" stroke="none" fill="currentColor" '
+        f'fill-opacity="{span.strength:.2g}"/>'
     )
 
 
@@ -222,7 +222,7 @@ def for_plotly(chart: Chart) -> dict[str, Any]:
         "xaxis": {**axis, "nticks": 7, "tickangle": 0, **_plotly_times(chart)},
         "yaxis": {**axis, "tickformat": ",", **({"rangemode": "tozero"} if chart.grounded else {})},
         "shapes": [_plotly_level(level.value, level.tone) for level in chart.levels]
-        + [_plotly_span(span.first, span.last, span.tone) for span in chart.spans],
+        + [_plotly_span(span, chart) for span in chart.spans],
         "annotations": [_plotly_name(level.value, level.name) for level in chart.levels],
     }
     data = [_plotly_line(line, chart) for line in chart.lines]
@@ -287,6 +287,8 @@ def _plotly_name(value: float, name: str) -> dict[str, Any]:
     return {"text": name, "showarrow": False, **place}
 
 
-def _plotly_span(first: datetime, last: datetime, tone: Tone) -> dict[str, Any]:
-    place = {"xref": "x", "x0": _moment(first), "x1": _moment(last), "yref": "y domain", "y0": 0, "y1": 1}
-    return {"type": "rect", **place, "fillcolor": COLOURS[tone], "opacity": 0.35, "line": {"width": 0}}
+def _plotly_span(span: Span, chart: Chart) -> dict[str, Any]:
+    first, last = (_moment(at, chart.counted) for at in (span.first, span.last))
+    place = {"xref": "x", "x0": first, "x1": last, "yref": "y domain", "y0": 0, "y1": 1}
+    look = {"fillcolor": COLOURS[span.tone], "opacity": span.strength, "line": {"width": 0}}
+    return {"type": "rect", **place, **look, "layer": "below"}

@@ -118,7 +118,7 @@ class ParametersLab(Bench):
         """Show a trial."""
         result, currency = trial.result, wording.quote_currency(symbol)
         closes = result.ts + result.decision.bar_s
-        shaded = [Span(from_seconds(float(closes[0])), from_seconds(min(trial.split, float(closes[-1]))), "accent")]
+        shaded = [Span(from_seconds(float(closes[0])), from_seconds(min(trial.split, float(closes[-1]))), "accent", 0.09)]
         about = self.told("equity_about", end=wording.money(float(result.equity[-1]), currency))
         equity = Chart(
             name="equity", title=self.words["plot_equity"], unit=currency, label=about, lines=(), spans=shaded

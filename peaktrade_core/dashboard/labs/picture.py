@@ -90,7 +90,7 @@ class Picture:
     """
 
     def __init__(self, height: int = 320) -> None:
-        self.widget = Figure(layout={"height": height})
+        self.widget = Figure(layout={"height": height, "autosize": True})
         self.widget._config = {**self.widget._config, **drawing.CONFIG}
         self.window: Window | None = None
         self.followers: Sequence[Picture] = ()

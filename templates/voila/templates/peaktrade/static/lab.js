@@ -9,6 +9,7 @@ new MutationObserver((_, observer) => {
   observer.disconnect();
   content.querySelector(".waiting")?.remove();
   content.append(shell);
+  new ResizeObserver(() => dispatchEvent(new Event("resize"))).observe(shell); // figures fit into their cards
 }).observe(document.body, { childList: true });
 
 async function look() {

@@ -1,0 +1,141 @@
+"""The lab of candles: what is stored of a series, where bars are missing or odd, and how timeframes agree."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import ipywidgets as w
+import numpy as np
+
+from peaktrade_core.base.clock import from_seconds
+from peaktrade_core.candles.checks import OUTLIER_DEVIATIONS, Verdict, check_store
+from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.candles.store import Series as StoredSeries
+from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
+from peaktrade_core.dashboard.labs.picture import Picture, Series, Window, together
+from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart, Mark, Marks, Span
+from peaktrade_core.show.checklist import check_table
+from peaktrade_core.trading.market import Bars
+from peaktrade_core.workspace.workspace import Workspace
+
+MOST_SPANS, MOST_MARKS = 200, 250  # drawn one by one
+
+
+class CandlesLab(Bench):
+    """A stored series, another beside it, and from where on a move is odd.
+
+    Attributes:
+        controls, figures, curves: the cards of the page; verdict: the last one on the series.
+    """
+
+    def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
+        super().__init__(workspace, query)
+        self.verdict: Verdict | None = None
+        self.store = CandleStore.of_workspace(self.workspace.home)
+        self._read = lru_cache(maxsize=2)(self.store.read)
+        stored = [(str(series), series) for series in self.store.series()]
+        wanted = self.asked.get("series") or self.asked.get("symbol")
+        chosen = next((series for text, series in stored if wanted and wanted in text), None)
+        self.series = self.pick("series", stored, chosen)
+        self.other = self.pick("other", [(self.told("none"), None)])
+        self.deviations = self.slide("deviations", int(OUTLIER_DEVIATIONS), 3, 100, 1)
+        self.deviations.continuous_update = False
+        self.controls = card(self.series, self.other, self.deviations, title=self.told("choose"), name="controls")
+        self._told = w.HTML(layout=w.Layout(**FULL))
+        self.figures = card(self._told, self.said, title=self.told("findings"), name="figures")
+        self.price, self.volume = Picture(360), Picture(200)
+        together(self.price, self.volume)
+        self.curves = card(self.price.widget, self.volume.widget, name="curves")
+        self.series.observe(lambda _: self.try_(self._switch), "value")
+        self.when_changed((self.other, self.deviations), self.run)
+        if self.series.value is None:
+            self.say(self.told("nothing_stored"))
+        else:
+            self.try_(self._switch)
+
+    def run(self) -> None:
+        """Judge the series that is chosen, and draw it.
+
+        Raises:
+            DataError: a stored file cannot be read.
+        """
+        series: StoredSeries = self.series.value
+        now = self.workspace.clock.now().timestamp()
+        (self.verdict,) = check_store(self.store, [series], now, float(self.deviations.value))
+        self._told.value = f"<p>{self.verdict.title}</p>" + table_html(check_table(self.verdict.checks, ""))
+        self._draw(series, self._read(series), self.verdict)
+
+    def _switch(self) -> None:
+        """Offer what can stand beside another series: the other timeframes of its symbol."""
+        chosen: StoredSeries = self.series.value
+        beside = [one for one in self.store.series() if one[:2] == chosen[:2] and one != chosen]
+        with self.other.hold_trait_notifications():
+            self.other.options = [(self.told("none"), None), *((one.timeframe, one) for one in beside)]
+            self.other.value = None
+        self.run()
+
+    def _draw(self, series: StoredSeries, bars: Bars, verdict: Verdict) -> None:
+        """Draw closes and volume, gaps as shaded stretches, odd bars as marks."""
+        closes, close = bars.ts + series.bar_s, bars.ohlcv[:, 3]
+        spans = gaps_of(verdict, series.bar_s)
+        currency = wording.quote_currency(series.symbol)
+        price = Chart(
+            name="close", title=self.told("price"), unit=currency, label=verdict.title, lines=(), spans=spans, digits=8
+        )
+        lines = [Series(series.timeframe, closes, with_gaps(close, bars.ts, series.bar_s), "accent")]
+        if (other := self.other.value) is not None:
+            beside = self._read(other)
+            lines.append(Series(other.timeframe, beside.ts + other.bar_s, beside.ohlcv[:, 3], "amber", stepped=True))
+
+        def marks(window: Window | None) -> list[Marks]:
+            return [
+                Marks(self.told("outliers"), "cross", "red", odd(verdict, "outliers", window, closes, close, series.bar_s)),
+                Marks(
+                    self.told("disagreeing"), "down", "purple",
+                    odd(verdict, "contradictions", window, closes, close, series.bar_s),
+                ),
+            ]  # fmt: skip
+
+        self.price.show(price, lines, marks)
+        base = series.symbol.partition("/")[0]
+        volume = Chart(name="volume", title=self.told("volume"), unit=base, label="", lines=(), digits=8, zero=True)
+        self.volume.show(volume, [Series(self.told("volume"), closes, bars.ohlcv[:, 4], "ink", filled=True)])
+
+
+def with_gaps(values: Any, ts: Any, bar_s: int) -> Any:
+    """Return values of which the first after each gap is not a number, so that no line is drawn across."""
+    broken = np.array(values, dtype=np.float64)
+    broken[1:][np.diff(ts) > bar_s] = np.nan
+    return broken
+
+
+def gaps_of(verdict: Verdict, bar_s: int) -> list[Span]:
+    """Return the longest stretches without bars, shaded."""
+    found = verdict.findings.get("gaps", [])
+    longest = sorted(found, key=lambda gap: -int(gap["bars"]))[:MOST_SPANS]
+    return [
+        Span(_moment(gap["first"]), from_seconds(_moment(gap["last"]).timestamp() + bar_s), "red", 0.25)
+        for gap in longest
+    ]
+
+
+def odd(verdict: Verdict, kind: str, window: Window | None, closes: Any, close: Any, bar_s: int) -> list[Mark]:
+    """Return the bars of a kind of finding as marks, those in sight; none where they could not be told apart."""
+    first, last = window or (float(closes[0]), float(closes[-1]))
+    found = [(_moment(one["ts"]).timestamp() + bar_s, one) for one in verdict.findings.get(kind, []) if one.get("ts")]
+    seen = [(at, one) for at, one in found if first <= at <= last]
+    if len(seen) > MOST_MARKS:
+        return []
+    rows = np.clip(np.searchsorted(closes, [at for at, _ in seen]), 0, len(closes) - 1) if seen else ()
+    return [
+        Mark(from_seconds(at), float(close[row]), ", ".join(f"{name} {value}" for name, value in one.items() if name != "ts"))
+        for (at, one), row in zip(seen, rows, strict=True)
+    ]
+
+
+def _moment(text: str) -> datetime:
+    """Return the time of a finding."""
+    return datetime.fromisoformat(text)
