@@ -7,12 +7,8 @@ every request before.
 from __future__ import annotations
 
 import asyncio
-import gzip
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,11 +20,9 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError, PeaktradeError, SessionNotFoundError
 from peaktrade_core.dashboard import documents, pages, panels
-from peaktrade_core.dashboard.access import Gate, Verdict
-from peaktrade_core.dashboard.kernels import About, about, started
-from peaktrade_core.dashboard.memory import Watchdog
+from peaktrade_core.dashboard.access import HEADERS, Gate, Verdict, content_policy
+from peaktrade_core.dashboard.kernels import About, Watchdog, about, started
 from peaktrade_core.dashboard.pages import PageAddress, PageSpec, needs_kernel
-from peaktrade_core.dashboard.policy import HEADERS, content_policy
 from peaktrade_core.dashboard.routes import JSON, Route
 from peaktrade_core.dashboard.site import Site
 
@@ -242,7 +236,7 @@ class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
         self.set_header("Content-Security-Policy", content_policy(interactive=interactive))
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
-        if self.spec.name == "labs":
+        if self.spec.name in ("labs", "lab"):
             await self.desk.ask(self.kernel_manager.prepare)
         if not needs_kernel(self.woven):
             self.finish(await self.desk.ask(site.render, self.woven, self.spec.name))
@@ -305,35 +299,6 @@ class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
                 kernel = self.kernel_manager.get_kernel(kernel_id)
                 kernel.streaming = False
                 kernel.touch()
-
-
-class FigureScript(Plain):
-    """The script of plotly's widget: once for all figures of all labs, and kept by the browser."""
-
-    route_name = "/static"
-
-    def initialize(self, desk: Desk) -> None:
-        """Remember who reads it."""
-        self.desk = desk
-
-    async def get(self) -> None:
-        """Answer it packed, as every browser takes it."""
-        body = await self.desk.ask(figure_script)
-        self.set_header("Content-Type", "text/javascript; charset=utf-8")
-        self.set_header("Content-Encoding", "gzip")
-        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
-        self.finish(body)
-
-    head = get
-
-
-@cache
-def figure_script() -> bytes:
-    """Return the script of plotly's widget, packed."""
-    found = find_spec("plotly")
-    assert found is not None
-    assert found.origin is not None
-    return gzip.compress((Path(found.origin).parent / "package_data" / "widgetbundle.js").read_bytes(), 6)
 
 
 class Static(Plain, StaticFileHandler):  # type: ignore[misc]

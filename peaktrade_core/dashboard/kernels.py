@@ -10,9 +10,10 @@ import asyncio
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -42,7 +43,8 @@ GRACE_S = 5.0  # how long a kernel outlives its viewer, who may only be reloadin
 ARRIVE_S = 30.0  # how long a page may take to load its scripts and connect
 IDLE_S = 1800.0  # a viewer who has not touched anything for so long has gone
 LOOK_S = 1.0  # how often that is looked at
-WARM_S = 55.0  # the first time ever, all strategies are compiled [s]
+LIMIT_BYTES = 1 << 30  # of the server's own memory; past it no kernel is started, past twice that it ends itself
+INTERVAL_S = 2.0
 PRELOAD = ("peaktrade_core", "ipywidgets", "peaktrade_core.dashboard.labs:warm_up")
 READABLE = ("data", "live_runs", "reports", ".cache", "notebooks", "dashboards")  # of a workspace
 KERNEL = "python3"
@@ -167,16 +169,24 @@ class PageKernels(AsyncMappingKernelManager):  # type: ignore[misc]
         self._ears: PeriodicCallback | None = None
         self.nursery = Nursery((), None)
         self._ended = set[str]()
+        self._compiling: subprocess.Popen[bytes] | None = None
 
     def serve(self, workspace: Workspace) -> None:
         """Take kernels from a process that knows the workspace; it starts when :meth:`prepare` is called."""
         self.workspace, self.page_env = workspace, page_environment(workspace)
-        self.nursery = Nursery(PRELOAD, kernel_environment(os.environ, {}, self.page_env), wait_s=WARM_S)
+        self.nursery = Nursery(PRELOAD, kernel_environment(os.environ, {}, self.page_env))
         self.kernel_spec_manager.nursery = self.nursery
 
     def prepare(self) -> None:
-        """Have the process started that kernels are forked from; a kernel will soon be wanted."""
+        """Have the process started that kernels are forked from, and what is not compiled yet compiled beside it."""
         self.nursery.start()
+        if self._compiling is None:
+            env = kernel_environment(os.environ, {}, self.page_env)
+            command = [sys.executable, "-P", "-m", "peaktrade_core.dashboard.labs.warming"]
+            null = subprocess.DEVNULL
+            self._compiling = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+                command, env=env, start_new_session=True, stdin=null, stdout=null, stderr=null
+            )
 
     @default("places")  # type: ignore[untyped-decorator]
     def _places_default(self) -> int:
@@ -277,7 +287,47 @@ class PageKernels(AsyncMappingKernelManager):  # type: ignore[misc]
         """End all kernels, and the process that they were forked from."""
         if self._ears is not None:
             self._ears.stop()
+        if self._compiling is not None:
+            self._compiling.kill()
+            self._compiling.wait()
         try:
             await super().shutdown_all(now=now)
         finally:
             await asyncio.to_thread(self.nursery.close)
+
+
+class Watchdog:
+    """Watches the memory of this process.
+
+    A limit of the operating system on the address space (``RLIMIT_AS``) was not taken: kernels would inherit it, and
+    numerical libraries map far more than they use. What a client can send is bounded where it arrives.
+
+    Args (of the constructor):
+        limit: resident memory from which no kernel is started [bytes].
+        used: returns the resident memory [bytes].
+    """
+
+    def __init__(self, limit: int = LIMIT_BYTES, used: Callable[[], int] | None = None) -> None:
+        self._limit = limit
+        self._used = used or _resident
+
+    def refusal(self) -> str:
+        """Return why no kernel may be started, empty when one may."""
+        used = self._used()
+        if used <= self._limit:
+            return ""
+        return (
+            f"The server uses {used >> 20:,} MB, more than the {self._limit >> 20:,} MB after which it starts no further "
+            "kernel. Pages without one still open; restart `peaktrade dashboard`."
+        )
+
+    async def exhausted(self) -> str:
+        """Return once the server uses twice its limit: why it ends."""
+        while (used := self._used()) <= 2 * self._limit:
+            await asyncio.sleep(INTERVAL_S)
+        return f"the dashboard used {used >> 20:,} MB and ended itself before the machine had none left; start it again"
+
+
+def _resident() -> int:
+    """Return the resident memory of this process [bytes]."""
+    return int(psutil.Process().memory_info().rss)

@@ -31,12 +31,10 @@ from voila.paths import collect_static_paths, collect_template_paths
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.dashboard import handlers as own
 from peaktrade_core.dashboard import wire
-from peaktrade_core.dashboard.access import Gate, GatedApplication, check_access, own_names
+from peaktrade_core.dashboard.access import HEADERS, Gate, GatedApplication, check_access, own_names
 from peaktrade_core.dashboard.api import ROUTES
-from peaktrade_core.dashboard.kernels import OwnKernel, PageKernels
-from peaktrade_core.dashboard.memory import Watchdog
+from peaktrade_core.dashboard.kernels import OwnKernel, PageKernels, Watchdog
 from peaktrade_core.dashboard.pages import PAGES
-from peaktrade_core.dashboard.policy import HEADERS
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.workspace.workspace import Workspace
@@ -177,7 +175,7 @@ class Dashboard(Voila):  # type: ignore[misc]
                 for path in (route.path, *route.aliases)
             ),
             *((spec.pattern, own.ViewPage, {"spec": spec, **view}) for spec in PAGES),
-            (r"/static/figure\.js", own.FigureScript, {"desk": self._desk}),
+            (r"/static/figure\.js", wire.FigureScript, {"desk": self._desk}),
             (r"/static/(.*)", own.Static, {"path": str(self._site.assets / "static")}),
             (rf"/api/kernels/{_KERNEL_ID}", wire.KernelModel),
             (rf"/api/kernels/{_KERNEL_ID}/channels", wire.KernelSocket),
@@ -232,7 +230,7 @@ def _scratch() -> Path:
     if len(os.fsencode(made)) <= LONGEST_SCRATCH or os.name != "posix":
         return made
     made.rmdir()
-    return Path(tempfile.mkdtemp(prefix="peaktrade-", dir="/tmp"))  # noqa: S108  (made for this user alone)
+    return Path(tempfile.mkdtemp(prefix="peaktrade-", dir="/tmp"))
 
 
 def _voila_config(site: Site) -> Config:

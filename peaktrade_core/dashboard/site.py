@@ -94,7 +94,12 @@ class Site:
         self.check_subject(address)
         page = Page(lambda: self.workspace, address.query, address.subject)
         woven = pages.weave(notebook, lambda name: str(page.panel(name)))
-        here = {"name": address.spec.name, "subject": address.subject or "", "twin": address.twin(), "query": address.query}
+        here = {
+            "name": address.spec.name,
+            "subject": address.subject or "",
+            "twin": address.twin(),
+            "query": address.query,
+        }
         return {**woven, "metadata": {**woven["metadata"], "page": here}}
 
     def warm_up(self) -> None:

@@ -1,12 +1,16 @@
-"""The wire of interactive pages: the little of Voila's kernel traffic that live widgets need, and its holes mended.
+"""The wire of interactive pages: the little of Voila's kernel traffic that live widgets need, and their figures' script.
 
 A page without widgets needs none of this; its kernel is gone before anybody could talk to it.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
+from functools import cache
+from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
@@ -14,6 +18,8 @@ from jupyter_server.services.kernels.handlers import KernelHandler
 from tornado.web import HTTPError, authenticated
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+
+from peaktrade_core.dashboard.handlers import Desk, Plain
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 SPOKEN = ("comm_msg", "comm_open", "comm_info_request", "kernel_info_request")
@@ -87,14 +93,17 @@ def for_widgets(message: bytes) -> bool:
         kind = json.loads(parts[1])["msg_type"]
         if parts[0] != b"shell" or kind not in SPOKEN:
             return False
-        return kind != "comm_open" or json.loads(parts[4])["target_name"] == CONTROL
+        return bool(kind != "comm_open" or json.loads(parts[4])["target_name"] == CONTROL)
     except (ValueError, KeyError, TypeError, IndexError):
         return False
 
 
 def _parts(message: bytes) -> list[bytes]:
     """Return channel, header, parent header, metadata, content and buffers of a framed message."""
-    offsets = [int.from_bytes(message[8 * i : 8 * i + 8], "little") for i in range(1, int.from_bytes(message[:8], "little") + 1)]
+    offsets = [
+        int.from_bytes(message[8 * i : 8 * i + 8], "little")
+        for i in range(1, int.from_bytes(message[:8], "little") + 1)
+    ]
     return [message[begin:end] for begin, end in pairwise(offsets)]
 
 
@@ -120,3 +129,32 @@ class Farewell(VoilaShutdownKernelHandler):  # type: ignore[misc]
         await self.kernel_manager.end(kernel_id)
         self.set_status(204)
         self.finish()
+
+
+class FigureScript(Plain):
+    """The script of plotly's widget: once for all figures of all labs, and kept by the browser."""
+
+    route_name = "/static"
+
+    def initialize(self, desk: Desk) -> None:
+        """Remember who reads it."""
+        self.desk = desk
+
+    async def get(self) -> None:
+        """Answer it packed, as every browser takes it."""
+        body = await self.desk.ask(figure_script)
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.set_header("Content-Encoding", "gzip")
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+        self.finish(body)
+
+    head = get
+
+
+@cache
+def figure_script() -> bytes:
+    """Return the script of plotly's widget, packed."""
+    found = find_spec("plotly")
+    assert found is not None
+    assert found.origin is not None
+    return gzip.compress((Path(found.origin).parent / "package_data" / "widgetbundle.js").read_bytes(), 6)

@@ -223,8 +223,9 @@ class Registry:
     def _with_index(
         self, question: Callable[[sqlite3.Connection], Answer], *, look: bool, pause: Callable[[], None] = lambda: None
     ) -> Answer:
-        """Return what the index answers; a damaged one is made anew, one that may not be changed is read as it
-        is while the records are as it knows them, one that cannot be used is replaced in memory.
+        """Return what the index answers; a damaged one is made anew, one that cannot be used is replaced in memory.
+
+        One that this process may not change is read as long as it is up to date.
 
         Raises:
             EnvironmentFault: the folder of the records cannot be read.

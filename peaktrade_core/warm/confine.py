@@ -120,7 +120,11 @@ def _bound_files(libc: ctypes.CDLL, bounds: Bounds) -> None:
     """Let only listed files be read and only one folder be written."""
     version = _version()
     everything = _EXECUTE | _READ | _WRITES | sum(bit for since, bit in _BY_VERSION.items() if version >= since)
-    rules = [everything, *([_NO_TCP] if version >= 4 else []), *([_NO_ABSTRACT_SOCKET_NOR_SIGNAL] if version >= 6 else [])]
+    rules = [
+        everything,
+        *([_NO_TCP] if version >= 4 else []),
+        *([_NO_ABSTRACT_SOCKET_NOR_SIGNAL] if version >= 6 else []),
+    ]
     attributes = struct.pack(f"{len(rules)}Q", *rules)
     ruleset = _check(libc.syscall(_CREATE_RULESET, attributes, len(attributes), 0), "make rules")
     try:
@@ -171,7 +175,12 @@ def _bound_calls(libc: ctypes.CDLL) -> None:
 
 def _program(machine: str, pid: int) -> bytes:
     """Return the filter: each instruction is a code, where to go on true and on false, and a number."""
-    steps = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, _ARCHITECTURE[machine]), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, _NUMBER)]
+    steps = [
+        (_LOAD, 0, 0, _ARCH),
+        (_EQUAL, 1, 0, _ARCHITECTURE[machine]),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NUMBER),
+    ]
     if machine == "x86_64":
         steps += [(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _REFUSE)]
     for number in _REFUSED[machine]:

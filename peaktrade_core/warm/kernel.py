@@ -91,7 +91,7 @@ def become_kernel(link: socket.socket) -> None:
     KernelApp.link, KernelApp.held = link, request.held
     KernelApp.confined = request.bounds is not None
     if KernelApp.confined:
-        kernelapp.IOPubThread = _LonelyOutput  # type: ignore[misc]
+        kernelapp.IOPubThread = _LonelyOutput  # type: ignore[attr-defined]
     KernelApp.launch_instance(argv=[*_OPTIONS, *request.arguments])
 
 

@@ -58,23 +58,14 @@ class Nursery:
     A context manager: the nursery and all its kernels end with the block, and with this process, however it ends.
     """
 
-    def __init__(
-        self,
-        preload: Sequence[str],
-        env: Mapping[str, str] | None = None,
-        *,
-        ahead: bool = False,
-        wait_s: float = WAIT_S,
-    ) -> None:
+    def __init__(self, preload: Sequence[str], env: Mapping[str, str] | None = None, *, ahead: bool = False) -> None:
         """Prepare it; :meth:`start` starts it.
 
         Args:
             preload: names of the modules that kernels will import, beside the common ones; see :func:`nursery.warm_up`.
             env: its environment, of which a kernel sees nothing but what :data:`READ_AT_START` names; None for ours.
             ahead: keep one kernel ready before it is asked for, from the first on.
-            wait_s: how long the first kernel may take, if what is preloaded takes long [s].
         """
-        self._wait_s = wait_s
         self._preload = tuple(preload)
         self._env = {k: v for k, v in (os.environ if env is None else env).items() if not k.startswith("JPY_")}
         self._lock = threading.Lock()
@@ -135,7 +126,7 @@ class Nursery:
         try:
             with theirs, self._lock:
                 socket.send_fds(self._ready(revive=revive), [b"k"], [theirs.fileno(), 1, 2])
-            ours.settimeout(self._wait_s)
+            ours.settimeout(WAIT_S)
             ours.sendall(msgspec.json.encode(request) + b"\n")
             said = ours.recv(4096)
             if not said:
@@ -146,7 +137,7 @@ class Nursery:
         except TimeoutError:
             ours.close()
             self.close()
-            raise EnvironmentFault(f"no kernel could be forked within {self._wait_s:.0f} s") from None
+            raise EnvironmentFault(f"no kernel could be forked within {WAIT_S:.0f} s") from None
         except OSError as error:
             ours.close()
             raise EnvironmentFault(f"no kernel can be forked: {error.strerror or error}") from error

@@ -12,7 +12,7 @@ import pytest
 from serving import HOSTILE, Dashboard, make_page
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
-from peaktrade_core.dashboard.memory import Watchdog
+from peaktrade_core.dashboard.kernels import Watchdog
 from peaktrade_core.dashboard.server import serve
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.views import Views

@@ -10,6 +10,7 @@ import pytest
 from serving import make_page
 
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.dashboard.labs.shelf import SHIPPED
 from peaktrade_core.dashboard.pages import (
     PAGES,
     PageAddress,
@@ -22,7 +23,8 @@ from peaktrade_core.dashboard.pages import (
 from peaktrade_core.dashboard.panels import CONFIG_PATH, PANELS, open_page
 from peaktrade_core.workspace.workspace import HOME
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks" / "dashboards").glob("*.ipynb"))
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "dashboards"
+NOTEBOOKS = sorted(path for path in FOLDER.glob("*.ipynb") if path.stem not in SHIPPED)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

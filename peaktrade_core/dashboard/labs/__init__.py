@@ -5,12 +5,9 @@ Nothing here writes or asks the network. A lab of one's own imports what it need
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from peaktrade_core.dashboard.labs.parameters import ParametersLab
-
-_LABS = {
+LABS = {
     "parameters": "ParametersLab", "limits": "LimitsLab", "compare": "CompareLab", "candles": "CandlesLab",
 }  # fmt: skip
 
@@ -25,15 +22,15 @@ def open_lab(name: str) -> Any:
 
     from peaktrade_core.base.errors import UnknownNameError
 
-    if name not in _LABS:
-        raise UnknownNameError("lab", name, sorted(_LABS))
-    return getattr(import_module(f"{__name__}.{name}"), _LABS[name])()
+    if name not in LABS:
+        raise UnknownNameError("lab", name, sorted(LABS))
+    return getattr(import_module(f"{__name__}.{name}"), LABS[name])()
 
 
 def warm_up() -> None:
     """Do what would make every viewer wait, once, in the process that kernels are forked from.
 
-    The compiled strategies are loaded, the embedded market is made, and each library is used once.
+    The compiled strategies that are at hand are loaded, the embedded market is made, each library is used once.
     """
     from peaktrade_core.dashboard.labs.warming import warm
 

@@ -72,9 +72,8 @@ class CandlesLab(Bench):
         """Offer what can stand beside another series: the other timeframes of its symbol."""
         chosen: StoredSeries = self.series.value
         beside = [one for one in self.store.series() if one[:2] == chosen[:2] and one != chosen]
-        with self.other.hold_trait_notifications():
-            self.other.options = [(self.told("none"), None), *((one.timeframe, one) for one in beside)]
-            self.other.value = None
+        self.other.options = [(self.told("none"), None), *((one.timeframe, one) for one in beside)]
+        self.other.index = 0
         self.run()
 
     def _draw(self, series: StoredSeries, bars: Bars, verdict: Verdict) -> None:
@@ -85,7 +84,8 @@ class CandlesLab(Bench):
         price = Chart(
             name="close", title=self.told("price"), unit=currency, label=verdict.title, lines=(), spans=spans, digits=8
         )
-        lines = [Series(series.timeframe, closes, with_gaps(close, bars.ts, series.bar_s), "accent")]
+        breaks = closes[1:][np.diff(bars.ts) > series.bar_s]
+        lines = [Series(series.timeframe, closes, close, breaks=breaks)]
         if (other := self.other.value) is not None:
             beside = self._read(other)
             lines.append(Series(other.timeframe, beside.ts + other.bar_s, beside.ohlcv[:, 3], "amber", stepped=True))
@@ -103,13 +103,6 @@ class CandlesLab(Bench):
         base = series.symbol.partition("/")[0]
         volume = Chart(name="volume", title=self.told("volume"), unit=base, label="", lines=(), digits=8, zero=True)
         self.volume.show(volume, [Series(self.told("volume"), closes, bars.ohlcv[:, 4], "ink", filled=True)])
-
-
-def with_gaps(values: Any, ts: Any, bar_s: int) -> Any:
-    """Return values of which the first after each gap is not a number, so that no line is drawn across."""
-    broken = np.array(values, dtype=np.float64)
-    broken[1:][np.diff(ts) > bar_s] = np.nan
-    return broken
 
 
 def gaps_of(verdict: Verdict, bar_s: int) -> list[Span]:
@@ -131,7 +124,11 @@ def odd(verdict: Verdict, kind: str, window: Window | None, closes: Any, close: 
         return []
     rows = np.clip(np.searchsorted(closes, [at for at, _ in seen]), 0, len(closes) - 1) if seen else ()
     return [
-        Mark(from_seconds(at), float(close[row]), ", ".join(f"{name} {value}" for name, value in one.items() if name != "ts"))
+        Mark(
+            from_seconds(at),
+            float(close[row]),
+            ", ".join(f"{name} {value}" for name, value in one.items() if name != "ts"),
+        )
         for (at, one), row in zip(seen, rows, strict=True)
     ]
 

@@ -46,9 +46,7 @@ class CompareLab(Bench):
         self.more = w.SelectMultiple(options=known, rows=min(6, max(1, len(known))), **self._named("more"))
         axis = [(self.told("by_bars"), True), (self.told("by_time"), False)]
         self.axis = self.pick("axis", axis, self.asked.get("axis") != "time")
-        self.controls = card(
-            self.left, self.right, self.more, self.axis, title=self.told("choose"), name="controls"
-        )
+        self.controls = card(self.left, self.right, self.more, self.axis, title=self.told("choose"), name="controls")
         self.picture = Picture(360)
         self._first = w.HTML(layout=w.Layout(**FULL))
         self.curves = card(self.picture.widget, self._first, self.said, name="curves")
@@ -132,7 +130,9 @@ class CompareLab(Bench):
         events = "" if first is None else f"<pre>{escape(first.recorded)}\n{escape(first.expected)}</pre>"
         notes = "".join(f'<p class="sub">{escape(note)}</p>' for note in found.notes)
         self._first.value = f"<p><b>{escape(said)}</b></p>{events}{notes}"
-        whole = f"<p>{escape(self.words['total_pnl'])}: <b>{escape(wording.signed(float(found.whole), currency))}</b></p>"
+        whole = (
+            f"<p>{escape(self.words['total_pnl'])}: <b>{escape(wording.signed(float(found.whole), currency))}</b></p>"
+        )
         self._causes.value = whole + table_html(CAUSES.table("", found.parts, amount=currency or "Amount"))
         names = (self._name(self.left), self._name(self.right))
         differing = recorded.settings_that_differ(session.config, expected.config)

@@ -12,6 +12,7 @@ from peaktrade_core.dashboard.labs import recorded
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
 from peaktrade_core.dashboard.labs.picture import Picture, Series, together
 from peaktrade_core.dashboard.labs.recorded import Tried
+from peaktrade_core.research.cli import BLOCKED
 from peaktrade_core.research.divergence import Recorded
 from peaktrade_core.research.divergence_session import load_recorded
 from peaktrade_core.research.replay_limits import recorded_limits
@@ -42,9 +43,7 @@ class LimitsLab(Bench):
         self._limits = w.VBox(layout=w.Layout(**FULL))
         self.back = w.Button(description=self.told("own_limits"), layout=w.Layout(width="auto"))
         self.back.on_click(lambda _: self.try_(self._offer))
-        self.controls = card(
-            self.session, self._limits, self.back, title=self.told("choose"), name="controls"
-        )
+        self.controls = card(self.session, self._limits, self.back, title=self.told("choose"), name="controls")
         self._told, self._blocked = w.HTML(layout=w.Layout(**FULL)), w.HTML(layout=w.Layout(**FULL))
         self.figures = card(self._told, self.said, name="figures")
         self.equity, self.drawdown = Picture(340), Picture(220)
@@ -112,7 +111,9 @@ class LimitsLab(Bench):
             Series(was, tried.recorded.ts, tried.recorded.equity, "ink"), Series(now, tried.replayed.ts, tried.replayed.equity)
         ]  # fmt: skip
         self.equity.show(equity, lines)
-        drawdown = Chart(name="drawdown", title=self.words["plot_drawdown"], unit="%", label="", lines=(), zero=True)
+        drawdown = Chart(
+            name="drawdown", title=self.words["plot_drawdown"], unit="%", label="", lines=(), zero=True, digits=4
+        )
         self.drawdown.show(
             drawdown,
             [
@@ -134,14 +135,8 @@ class LimitsLab(Bench):
         first = found.first
         said = self.told("same") if first is None else self.told("first", at=wording.moment(first.at), why=first.why)
         self._told.value = f"<p>{escape(said)}</p>" + table_html(columns.table("", rows))
-        blocked = Columns[object](
-            at=Column(self.told("at")), order=Column(self.told("order"), lambda b: b.order_id),
-            notional=Column(f"Notional [{currency}]", lambda b: f"{b.notional:,.2f}", "number"), code=Column("Code"),
-            value=Column("Value", lambda b: f"{b.value or 0.0:,.6g}", "number"),
-            limit=Column("Limit", lambda b: f"{b.limit or 0.0:,.6g}", "number"),
-        )  # fmt: skip
         more = f"<p>{escape(self.told('would_allow', n=found.allowed))}</p>" if found.allowed else ""
-        shown = table_html(blocked.table("", found.blocked[:200])) if found.blocked else ""
+        shown = table_html(BLOCKED.table("", found.blocked[:200])) if found.blocked else ""
         self._blocked.value = f"<p><b>{len(found.blocked)}</b></p>{more}{shown}"
 
 

@@ -118,14 +118,16 @@ class ParametersLab(Bench):
         """Show a trial."""
         result, currency = trial.result, wording.quote_currency(symbol)
         closes = result.ts + result.decision.bar_s
-        shaded = [Span(from_seconds(float(closes[0])), from_seconds(min(trial.split, float(closes[-1]))), "accent", 0.09)]
+        shaded = [
+            Span(from_seconds(float(closes[0])), from_seconds(min(trial.split, float(closes[-1]))), "accent", 0.09)
+        ]
         about = self.told("equity_about", end=wording.money(float(result.equity[-1]), currency))
         equity = Chart(
             name="equity", title=self.words["plot_equity"], unit=currency, label=about, lines=(), spans=shaded
         )
         drawdown = Chart(
             name="drawdown", title=self.words["plot_drawdown"], unit="%", label=self.told("drawdown_about"), lines=(),
-            spans=shaded, zero=True,
+            spans=shaded, zero=True, digits=4,
         )  # fmt: skip
 
         def marks(window: Window | None) -> list[Marks]:

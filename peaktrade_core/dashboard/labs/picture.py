@@ -33,7 +33,8 @@ class Series(NamedTuple):
     """A line as long columns.
 
     Attributes:
-        name: in the legend; ts: (n,) float64, rising [s since epoch]; values: (n,) float64; the others as in ``Line``.
+        name: in the legend; ts: (n,) float64, rising [s since epoch]; values: (n,) float64.
+        breaks: (m,) float64, times that the line does not cross; None for none; the others as in ``Line``.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Series(NamedTuple):
     stepped: bool = False
     filled: bool = False
     width: float = 1.5
+    breaks: NDArray[Any] | None = None
 
 
 Window = tuple[float, float]  # what is in sight [s since epoch]
@@ -59,8 +61,14 @@ def cut(series: Series, window: Window | None = None, points: int = POINTS) -> L
     ts, values = series.ts[first:last], series.values[first:last]
     keep = extremes(points, values, -values) if len(ts) else slice(0, 0)
     times = list(map(from_seconds, ts[keep].tolist()))
+    crossed = () if series.breaks is None or not len(ts) else _within(series.breaks, float(ts[0]), float(ts[-1]))
     look = {"stepped": series.stepped, "filled": series.filled}
-    return Line(series.name, times, values[keep].tolist(), series.tone, series.width, **look)
+    return Line(series.name, times, values[keep].tolist(), series.tone, series.width, breaks=crossed, **look)
+
+
+def _within(times: NDArray[Any], first: float, last: float) -> list[datetime]:
+    """Return the times from one to another."""
+    return list(map(from_seconds, times[(times >= first) & (times <= last)].tolist()))
 
 
 class Figure(go.FigureWidget):  # type: ignore[misc]
@@ -101,7 +109,10 @@ class Picture:
         self.widget.layout.on_change(self._zoomed, "xaxis.range", "xaxis.autorange")
 
     def show(
-        self, chart: Chart, series: Sequence[Series] = (), marks: Callable[[Window | None], Sequence[Marks]] | None = None
+        self,
+        chart: Chart,
+        series: Sequence[Series] = (),
+        marks: Callable[[Window | None], Sequence[Marks]] | None = None,
     ) -> None:
         """Show a chart.
 

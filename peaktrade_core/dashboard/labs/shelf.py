@@ -85,8 +85,10 @@ def read_lab(path: Path) -> dict[str, Any]:
     notebook = parsed(path)
     about = notebook["metadata"].get("peaktrade", {})
     if about.get("kind", "lab") != "lab" or about.get("side_effects"):
-        raise ArtefactError(f"{path.name} is no lab: its metadata says peaktrade.kind = {about.get('kind', 'lab')}"
-                            + (", with side effects" if about.get("side_effects") else ""))
+        raise ArtefactError(
+            f"{path.name} is no lab: its metadata says peaktrade.kind = {about.get('kind', 'lab')}"
+            + (", with side effects" if about.get("side_effects") else "")
+        )
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     metadata = {**notebook["metadata"], "peaktrade": {**about, "interactive": True}, "kernelspec": kernel}
     return {**notebook, "metadata": {**metadata, "title": told_of(notebook, path.stem)[0]}}
@@ -112,4 +114,3 @@ def _entry(path: Path, own: bool) -> LabEntry | None:
         return None
     title, text = told_of(notebook, path.stem)
     return LabEntry(name=path.stem, title=title, about=text, own=own)
-

@@ -99,7 +99,9 @@ def market_data(workspace: Workspace, series: Series | None) -> MarketData:
         DataError: they cannot be read.
     """
     if series is not None:
-        return MarketData(series.symbol, series.bar_s, str(series), CandleStore.of_workspace(workspace.home).read(series))
+        return MarketData(
+            series.symbol, series.bar_s, str(series), CandleStore.of_workspace(workspace.home).read(series)
+        )
     defaults, market = workspace.config.session, workspace.config.synthetic
     bar_s = timeframe_seconds("1m")
     bars = embedded(defaults.seed, bar_s, market.price, market.volatility)

@@ -1,4 +1,8 @@
-"""What is done once, before kernels are forked, so that no viewer waits for it."""
+"""What is done once so that no viewer waits for it: libraries used, labs opened, strategies compiled.
+
+The process that kernels are forked from calls :func:`warm`, which only takes what is at hand. Compiling takes seconds a
+strategy and needs to write, which kernels may not: a process of its own does it, ``python -m`` this module, and ends.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +12,51 @@ from contextlib import suppress
 from ipywidgets import Widget
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.dashboard.labs import LABS, open_lab, study
 from peaktrade_core.dashboard.panels import CONFIG_PATH
+from peaktrade_core.research.compiled import code_digest
 from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
+FEW = 4000  # bars to run a strategy over once
+
 
 def warm() -> None:
-    """Open each lab over the workspace that the environment names, and run each strategy once; nothing is kept."""
+    """Run the compiled strategies once and open each lab, over the workspace that the environment names."""
     import duckdb  # noqa: F401  (what the labs import as they are used)
     import pyarrow.parquet  # noqa: F401
 
-    from peaktrade_core.dashboard.labs import _LABS, open_lab, study
-
-    workspace = Workspace(config=os.environ.get(CONFIG_PATH))
     with suppress(PeaktradeError):  # the lab will say it
-        data = study.market_data(workspace, None)
-        few = data._replace(bars=data.bars.part(0, 4000))
-        for strategy in all_strategies():
-            with suppress(PeaktradeError):
-                choice = study.Choice(strategy.name, {})
-                study.try_out(workspace, few, choice, decided=True, cache=workspace.home / ".cache" / "numba")
-    for name in _LABS:
-        with suppress(Exception):  # an empty workspace has nothing to show
-            open_lab(name)
+        workspace = Workspace(config=os.environ.get(CONFIG_PATH))
+        ready = run_strategies(workspace, missing=False)
+        for name in LABS:
+            if name != "parameters" or workspace.config.session.strategy in ready:
+                with suppress(Exception):  # an empty workspace has nothing to show
+                    open_lab(name)
     Widget.close_all()
+
+
+def run_strategies(workspace: Workspace, *, missing: bool) -> list[str]:
+    """Run the strategies whose compiled code is at hand once, or those where it is missing, which keeps it.
+
+    Returns:
+        The names of those that ran.
+
+    Raises:
+        PeaktradeError: the workspace cannot be used.
+    """
+    cache = workspace.home / ".cache" / "numba"
+    data = study.market_data(workspace, None)
+    few, ran = data._replace(bars=data.bars.part(0, FEW)), []
+    for strategy in all_strategies():
+        with suppress(PeaktradeError):
+            if missing is not (cache / code_digest(strategy)).is_file():
+                study.try_out(workspace, few, study.Choice(strategy.name, {}), decided=True, cache=cache)
+                ran.append(strategy.name)
+    return ran
+
+
+if __name__ == "__main__":
+    os.nice(10)
+    with suppress(PeaktradeError):
+        run_strategies(Workspace(config=os.environ.get(CONFIG_PATH)), missing=True)

@@ -1,0 +1,90 @@
+"""The labs in a browser: a figure appears, a slider's move changes it and what stands beside it, and nothing leaves here."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from browsing import Watched
+from playwright.sync_api import Page, expect
+from serving import Dashboard
+
+from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.views import Views
+from peaktrade_core.warm.confine import missing
+from peaktrade_core.workspace.workspace import Workspace
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(bool(missing()), reason=f"kernels cannot be confined here: {missing()}"),
+]
+LINE = ".scatterlayer .trace path.js-line"
+WAIT_MS = 60_000
+
+
+def opened(watched: Watched, url: str) -> Page:
+    """Open a lab and wait for its first figure."""
+    watched.page.goto(url)
+    expect(watched.page.locator(LINE).first).to_be_attached(timeout=WAIT_MS)
+    return watched.page
+
+
+def complaints(watched: Watched) -> list[str]:
+    """Return what went wrong; that Voila brings older libraries than its extensions know is said, and does no harm."""
+    harmless = ("nsatisfied version", "No satisfying version", "Available versions", "debug: Starting WebSocket")
+    return [text for text in watched.complaints if not any(word in text for word in harmless)]
+
+
+def test_a_sliders_move_draws_the_backtest_anew(watched: Watched, dashboard: Dashboard) -> None:
+    page = opened(watched, f"{dashboard.url}lab/parameters")
+    line, told = page.locator(LINE).first, page.locator(".lab-figures").first
+    drawn, said = line.get_attribute("d"), told.inner_text()
+    slider = page.get_by_role("slider").first
+    slider.focus()
+    for _ in range(3):
+        slider.press("ArrowRight")
+    expect(line).not_to_have_attribute("d", drawn or "", timeout=WAIT_MS)
+    expect(told).not_to_have_text(said, timeout=WAIT_MS)
+    page.get_by_role("button", name="I have decided").click()
+    expect(page.locator(".lab-held-back")).to_contain_text("Looked at 1 times", timeout=WAIT_MS)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Parameters")
+    assert page.locator("main .lab-card").count() == 4  # what Voila draws is inside the page's main part
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    foreign = [url for url in watched.requests if not url.startswith((dashboard.url, "blob:", "data:"))]
+    assert foreign == []
+    assert complaints(watched) == []
+
+
+@pytest.mark.parametrize("link", ["Try other limits", "Compare"])
+def test_a_session_opens_the_labs_that_explain_it(
+    watched: Watched, dashboard: Dashboard, history: Workspace, link: str
+) -> None:
+    session_id = Views.of(history).rows(Query(status="completed", limit=1))[0].run_id
+    page = watched.open(f"{dashboard.url}session/{session_id}")
+    page.get_by_role("link", name=link, exact=True).click()
+    expect(page.locator(LINE).first).to_be_attached(timeout=WAIT_MS)
+    expect(page.locator(".lab-controls select").first).to_have_value(session_id[:0] or _label_of(page, session_id))
+    assert complaints(watched) == []
+
+
+def _label_of(page: Page, session_id: str) -> str:
+    """Return what the drop-down says of a session."""
+    texts: list[str] = (
+        page.locator(".lab-controls select").first.locator("option").evaluate_all("all => all.map(o => o.value)")
+    )
+    return next(text for text in texts if session_id.rpartition("_")[2] in text)
+
+
+def test_the_kernel_ends_with_the_page_and_an_ended_one_is_said(watched: Watched, dashboard: Dashboard) -> None:
+    page = opened(watched, f"{dashboard.url}lab/parameters")
+    (kernel,) = dashboard.kernels()
+    kernel.kill()
+    expect(page.locator("#banner")).to_contain_text("has ended", timeout=WAIT_MS)
+    opened(watched, f"{dashboard.url}lab/parameters")
+    assert len(dashboard.kernels()) == 1
+    page.goto(dashboard.url)
+    until = time.monotonic() + 20
+    while dashboard.kernels() and time.monotonic() < until:
+        page.wait_for_timeout(200)
+    assert dashboard.kernels() == []

@@ -1,0 +1,242 @@
+"""What the labs compute and draw, without a server: trials, ranges, curves, marks, and what is sent to the browser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ipywidgets import Widget
+from serving import make_history, new_workspace
+
+from peaktrade_core.base.clock import from_seconds
+from peaktrade_core.base.errors import ConfigError, DataError
+from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.candles.store import Series as StoredSeries
+from peaktrade_core.dashboard.labs import open_lab, recorded, study
+from peaktrade_core.dashboard.labs.candles import CandlesLab
+from peaktrade_core.dashboard.labs.compare import CompareLab
+from peaktrade_core.dashboard.labs.limits import LimitsLab
+from peaktrade_core.dashboard.labs.parameters import ParametersLab
+from peaktrade_core.dashboard.labs.picture import POINTS, Picture, Series, cut, together
+from peaktrade_core.research.divergence_session import load_recorded
+from peaktrade_core.research.replay_limits import recorded_limits
+from peaktrade_core.runs.views import Views
+from peaktrade_core.show.chart import Chart, extremes
+from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.strategies import all_strategies, get_strategy
+from peaktrade_core.workspace.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    made = new_workspace(tmp_path_factory.mktemp("figures") / "home")
+    make_history(made)
+    bars = [Bar(60.0 * n, 100.0, 101.0, 99.0, 100.0 + n % 2, 1.0) for n in range(400) if not 100 <= n < 150]
+    bars[200] = bars[200]._replace(high=400.0)
+    CandleStore.of_workspace(made.home).put(StoredSeries("kraken", "BTC/EUR", "1m"), bars)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _no_widgets_left() -> Iterator[None]:
+    yield
+    Widget.close_all()
+
+
+def test_extremes_keep_ends_and_every_columns_highest() -> None:
+    rng = np.random.default_rng(1)
+    for n in (10, 5_000, 99_999):
+        values = rng.standard_normal(n).cumsum()
+        values[n // 3] = math.nan
+        keep = extremes(500, values, -values)
+        assert len(keep) <= 600
+        assert {0, n - 1, int(np.nanargmax(values)), int(np.nanargmin(values))} <= set(keep.tolist())
+        assert (np.diff(keep) > 0).all()
+
+
+def test_a_long_line_is_thinned_and_comes_in_full_where_one_looks() -> None:
+    ts = np.arange(500_000.0)
+    values = np.sin(ts / 1e4)
+    values[123_456] = 9.0
+    whole = cut(Series("x", ts, values))
+    assert len(whole.values) <= POINTS
+    assert max(whole.values) == 9.0
+    near = cut(Series("x", ts, values), (123_000.0, 123_600.0))
+    assert [at.timestamp() for at in near.ts] == list(np.arange(122_999.0, 123_602.0))
+    assert cut(Series("x", ts, values, breaks=ts[[5, 400_000]]), (100.0, 400_100.0)).breaks == [from_seconds(400_000.0)]
+    assert list(cut(Series("x", ts[:0], values[:0])).values) == []
+
+
+def test_zooming_one_picture_brings_detail_to_all_and_double_click_brings_the_whole_back() -> None:
+    ts = np.arange(100_000.0) * 60.0
+    one, two = Picture(), Picture()
+    together(one, two)
+    for picture in (one, two):
+        picture.show(Chart(name="x", lines=()), [Series("x", ts, ts)])
+    before = len(one.widget.data[0].x)
+    one.widget.plotly_relayout({"xaxis.range": ["1970-01-02 00:00:00", "1970-01-02 02:00:00.5"]})
+    assert [len(picture.widget.data[0].x) for picture in (one, two)] == [123, 123]
+    assert one.widget.data[0].x[1] == "1970-01-02 00:00:00"
+    one.widget.plotly_relayout({"xaxis.autorange": True})
+    assert [len(picture.widget.data[0].x) for picture in (one, two)] == [before, before]
+
+
+def test_a_page_that_connects_later_is_told_the_figure_as_it_is() -> None:
+    picture = Picture()
+    picture.show(Chart(name="x", title="T", lines=()), [Series("x", np.arange(5.0), np.arange(5.0))])
+    state = picture.widget.get_state()
+    assert len(state["_widget_data"][0]["x"]) == 5
+    assert state["_widget_layout"]["title"]["text"] == "T"
+    assert len(state["_esm"]) < 300  # the script itself comes from the server, once
+
+
+@pytest.mark.parametrize("strategy", all_strategies(), ids=lambda strategy: strategy.name)
+def test_every_parameter_has_a_range_around_its_default_that_the_strategy_takes(strategy) -> None:  # type: ignore[no-untyped-def]
+    for name, default in strategy.params()._asdict().items():
+        low, high, step = study.range_of(strategy, name)
+        assert low <= default <= high
+        assert step > 0
+        assert high > low
+        assert type(low) is type(default)
+        other = {n: type(v)(5 * v) for n, v in strategy.params()._asdict().items() if n != name}
+        bases = (strategy.params(), strategy.params()._replace(**other))
+        assert any(not strategy.check(base._replace(**{name: high})) for base in bases)
+
+
+def test_the_last_part_of_the_period_is_not_run_before_it_is_decided(workspace: Workspace) -> None:
+    data = study.market_data(workspace, None)
+    choice = study.Choice("ma_crossover", {"fast": 5}, (0.0, 0.2))
+    cache = workspace.home / ".cache" / "numba"
+    first, split, last = study.period_of(len(data.bars), choice.period)
+    assert (last - split) / (last - first) == pytest.approx(study.HELD_BACK, abs=0.001)
+    covered = study.try_out(workspace, data, choice, decided=False, cache=cache)
+    whole = study.try_out(workspace, data, choice, decided=True, cache=cache)
+    n = len(covered.result)
+    assert covered.result.ts[-1] == data.bars.ts[split - 1]
+    assert whole.result.ts[-1] == data.bars.ts[last - 1]
+    assert (whole.result.equity[:n] == covered.result.equity).all()
+    tried, rest = study.outcome(whole, until=whole.split), study.outcome(whole, since=whole.split)
+    assert tried == study.outcome(covered)
+    assert (1 + tried.pnl) * (1 + rest.pnl) == pytest.approx(whole.result.equity[-1] / 10_000.0)
+    assert tried.fills + rest.fills == len(whole.result.fills)
+    assert study.outcome(whole).drawdown == pytest.approx(whole.result.metrics.max_drawdown)
+    assert study.outcome(whole).fees == pytest.approx(whole.result.metrics.fees)
+
+
+@pytest.mark.parametrize(
+    ("choice", "error", "says"),
+    [
+        (study.Choice("ma_crossover", {"fast": 50, "slow": 20}), ConfigError, "need 1 <= fast < slow"),
+        (study.Choice("ma_crossover", {}, fee_bps=-1.0), ConfigError, "fee_bps"),
+        (study.Choice("ma_crossover", {}, (0.5, 0.5)), DataError, "choose a longer one"),
+    ],
+)
+def test_a_choice_that_cannot_be_run_says_why(
+    workspace: Workspace, choice: study.Choice, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        study.try_out(workspace, study.market_data(workspace, None), choice, decided=False, cache=None)
+
+
+def test_a_move_in_the_lab_of_parameters_draws_anew_and_covers_the_rest_again(workspace: Workspace) -> None:
+    lab = ParametersLab(workspace, "strategy=ma_crossover")
+    (fast, _) = lab.params.children
+    before, told = list(lab.equity.widget.data[0].y), lab.figures.children[0].value
+    fast.value = 7
+    assert lab.trial is not None
+    assert lab.trial.result.decision.params.fast == 7
+    assert list(lab.equity.widget.data[0].y) != before
+    assert lab.figures.children[0].value != told
+    lab.decide.click()
+    assert (lab.trial.whole, lab.looks, lab.decide.disabled) == (True, 1, True)
+    fast.value = 8
+    assert (lab.trial.whole, lab.looks, lab.decide.disabled) == (False, 1, False)
+    fast.value = 200
+    assert "need 1 &lt;= fast &lt; slow" in lab.said.value
+    fast.value = 9
+    assert lab.said.value == ""
+    lab.strategy.value = "rsi_reversion"
+    assert {slider.description for slider in lab.params.children} == set(
+        get_strategy("rsi_reversion").params()._asdict()
+    )
+
+
+def test_tighter_limits_deny_and_the_recorded_ones_repeat_the_session(workspace: Workspace) -> None:
+    session_id = next(run.run_id for run in Views.of(workspace).rows() if run.strategy == "ma_crossover" and run.final)
+    lab = LimitsLab(workspace, f"session={session_id}")
+    assert lab.said.value == ""
+    assert lab.tried is not None
+    assert lab.tried.found.first is None
+    assert (lab.tried.recorded.equity == lab.tried.replayed.equity).all()
+    lab.sliders["max_order_notional"].value = 10.0
+    assert lab.tried.found.blocked
+    assert {mark.text.partition(":")[0] for mark in lab.tried.now} == {"MAX_ORDER_NOTIONAL"}
+    assert lab.tried.found.replayed.orders_executed == 0
+    assert lab.equity.widget.data[3].name == "Denied orders: under these limits"
+    assert len(lab.equity.widget.data[3].x) == len(lab.tried.now)
+    lab.back.click()
+    assert lab.tried.found.first is None
+    lab.sliders["max_order_notional"].value = 0.0
+    assert "max_order_notional" in lab.said.value
+
+
+def test_two_sessions_lie_over_each_other_with_the_causes_of_their_difference(workspace: Workspace) -> None:
+    one, other = (
+        run.run_id
+        for run in Views.of(workspace).rows()
+        if run.final
+        and run.strategy in ("ma_crossover", "rsi_reversion")
+        and run.mode == "shadow"
+        and run.status == "completed"
+    )
+    lab = CompareLab(workspace, f"session={one}&with={other}")
+    assert lab.said.value == ""
+    assert lab.found is not None
+    assert sum(part.amount for part in lab.found.parts) == lab.found.whole
+    lines = lab.picture.widget.data
+    assert [line.name for line in lines[:2]] == [one, other]
+    assert list(lines[0].x[:3]) == [1.0, 2.0, 3.0]
+    end = load_recorded(workspace, one)
+    assert lines[0].y[-1] == pytest.approx(float(end.pnl), abs=0.01)
+    assert "strategy_name" in lab.settings.children[1].value
+    lab.axis.value = False
+    assert str(lines[0].x[0]).startswith("2026-01-01")
+    lab.right.value = ""
+    assert lab.found.against == "the backtest of its bars"
+    assert lab.found.first is None
+
+
+def test_settings_and_figures_beside_each_other(workspace: Workspace) -> None:
+    session = load_recorded(workspace, "latest")
+    assert recorded.settings_that_differ(session.config, session.config) == []
+    limits = recorded_limits(session.config)._replace(max_order_notional=1.0)
+    tried = recorded.try_limits(session, limits, lambda denial: denial.code)
+    (money, *_) = recorded.figures_beside(tried.found.recorded, tried.found.replayed, "EUR", (1e4, 1e4))
+    assert money[0] == "Total PnL"
+
+
+def test_gaps_outliers_and_verdict_of_stored_candles(workspace: Workspace) -> None:
+    lab = CandlesLab(workspace, "symbol=BTC/EUR")
+    assert lab.verdict is not None
+    assert lab.verdict.missing == 50
+    (gap,) = lab.price.drawn.spans
+    assert (gap.first.timestamp(), gap.last.timestamp()) == (6000.0, 9000.0)
+    outliers, disagreeing = lab.price.drawn.marks
+    assert [mark.ts.timestamp() for mark in outliers.marks] == [60.0 * 251]
+    assert not disagreeing.marks
+    assert None in lab.price.widget.data[0].y  # the line does not cross the gap
+    lab.deviations.value = 100
+    assert lab.said.value == ""
+
+
+def test_labs_of_an_empty_workspace_say_what_is_missing(tmp_path: Path) -> None:
+    empty = new_workspace(tmp_path / "home")
+    assert "peaktrade session run" in LimitsLab(empty, "").said.value
+    assert "peaktrade session run" in CompareLab(empty, "").said.value
+    assert "peaktrade exchange fetch" in CandlesLab(empty, "").said.value
+    assert ParametersLab(empty, "strategy=nope&market=nope").said.value == ""
+    with pytest.raises(ConfigError, match="compare"):
+        open_lab("nope")
