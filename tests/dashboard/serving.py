@@ -33,8 +33,9 @@ from peaktrade_core.dashboard import kernels
 from peaktrade_core.dashboard.server import serve
 kernels.MOST_KERNELS = 8
 home, refresh, pages, options = sys.argv[1:]
-pages = Path(pages) if pages else None
-serve(Workspace(home), port=0, auto_refresh_seconds=int(refresh), pages=pages, **json.loads(options))
+pages, options = Path(pages) if pages else None, json.loads(options)
+kernels.ARRIVE_S = options.pop("arrive_s", kernels.ARRIVE_S)
+serve(Workspace(home), port=0, auto_refresh_seconds=int(refresh), pages=pages, **options)
 """
 
 

@@ -81,7 +81,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def labs(home: Workspace) -> Iterator[Dashboard]:
-    running = Dashboard(home.home, env={"KRAKEN_API_SECRET": "canary-7f3a"}, kernels=4)
+    running = Dashboard(home.home, env={"KRAKEN_API_SECRET": "canary-7f3a"}, kernels=4, arrive_s=5.0)
     yield running
     running.stop()
 

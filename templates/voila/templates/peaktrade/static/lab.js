@@ -1,7 +1,6 @@
 // A lab: puts Voila's shell where the page's content is, and says so when its kernel has ended.
 const words = JSON.parse(document.body.dataset.words);
 const content = document.getElementById("content");
-const banner = document.getElementById("banner");
 
 new MutationObserver((_, observer) => {
   const shell = document.querySelector("body > #main");
@@ -18,8 +17,9 @@ async function look() {
   const answer = await fetch(`/api/kernels/${JSON.parse(config.textContent).kernelId}`, { cache: "no-store" });
   if (answer.status !== 404) return;
   clearInterval(looking);
-  banner.replaceChildren(...[words.lab_ended, words.lab_ended_next].map((text) => Object.assign(document.createElement("p"), { textContent: text })));
-  banner.hidden = false;
+  const note = Object.assign(document.createElement("div"), { className: "banner-note", role: "alert" });
+  note.append(...[words.lab_ended, words.lab_ended_next].map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+  content.before(note);
   document.body.classList.add("ended");
 }
 const looking = setInterval(() => look().catch(() => {}), 3000); // a server that is gone is told by the page itself
