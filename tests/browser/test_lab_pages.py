@@ -19,12 +19,12 @@ pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=f"kernels cannot be confined here: {missing()}"),
 ]
 LINE = ".scatterlayer .trace path.js-line"
-WAIT_MS = 60_000
+WAIT_MS = 90_000  # the first time ever a strategy is compiled
 
 
 def opened(watched: Watched, url: str) -> Page:
     """Open a lab and wait for its first figure."""
-    watched.page.goto(url)
+    watched.page.goto(url, wait_until="commit", timeout=WAIT_MS)
     expect(watched.page.locator(LINE).first).to_be_attached(timeout=WAIT_MS)
     return watched.page
 

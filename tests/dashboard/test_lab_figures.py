@@ -34,7 +34,7 @@ from peaktrade_core.workspace.workspace import Workspace
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     made = new_workspace(tmp_path_factory.mktemp("figures") / "home")
     make_history(made)
-    bars = [Bar(60.0 * n, 100.0, 101.0, 99.0, 100.0 + n * 7 % 10 / 10, 1.0) for n in range(400) if not 100 <= n < 150]
+    bars = [Bar(60.0 * n, 100.0, 101.0, 99.0, 100.0 + math.sin(n * n), 1.0) for n in range(400) if not 100 <= n < 150]
     bars[200] = bars[200]._replace(high=400.0)
     CandleStore.of_workspace(made.home).put(StoredSeries("kraken", "BTC/EUR", "1m"), bars)
     return made
