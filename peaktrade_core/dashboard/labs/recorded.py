@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.records.folder import is_id
 from peaktrade_core.records.registry import Query
 from peaktrade_core.research.divergence import Played, Recorded
@@ -69,7 +70,15 @@ def sessions(workspace: Workspace) -> list[tuple[str, str]]:
     """Return the newest recorded sessions that ended, what a drop-down says of each and its id."""
     views = Views.of(workspace)
     ended = [run for run in views.rows(Query(limit=MOST_SESSIONS)) if run.final and is_id(run.run_id)]
-    return [(_said(run), run.run_id) for run in ended if views.run_folder(run.run_id).journal.is_file()]
+    return [(_said(run), run.run_id) for run in ended if _journalled(views, run.run_id)]
+
+
+def _journalled(views: Views, run_id: str) -> bool:
+    """Return whether a run's journal is there, in its folder or archived."""
+    try:
+        return views.run_folder(run_id).journal.is_file()
+    except ArtefactError:
+        return False
 
 
 def _said(row: Run) -> str:
