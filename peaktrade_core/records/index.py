@@ -130,10 +130,7 @@ def open_index(path: Path | None) -> sqlite3.Connection:
 
 
 def open_reading(path: Path, folder_ns: int) -> sqlite3.Connection:
-    """Open an index that this process may not change, if it is up to date.
-
-    Args:
-        path: of the index; folder_ns: when the folder of the records changed [ns since epoch].
+    """Open an index that this process may not change; ``folder_ns``: when the records' folder changed [ns since epoch].
 
     Raises:
         sqlite3.Error: there is none that can be read, or the folder has changed since its last look.
