@@ -15,13 +15,14 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError, ExchangeError, PeaktradeError
+from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import append
 from peaktrade_core.fleet.ending import Stopped
 from peaktrade_core.halts.scope import STATES, Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
-from peaktrade_core.records.registry import Registry
+from peaktrade_core.records.registry import Registry, RegistryEntry
 from peaktrade_core.session.planning import venue_broker
 from peaktrade_core.session.recovery import Reckoning, close_run
 from peaktrade_core.trading import events as ev
@@ -29,6 +30,7 @@ from peaktrade_core.trading.brokers import Broker, SimulatedBroker
 from peaktrade_core.trading.costs import Market, fee, fill_price, market_of
 from peaktrade_core.trading.market import Instrument
 from peaktrade_core.trading.records import SessionRecord, finite
+from peaktrade_core.trading.tally import figures
 from peaktrade_core.workspace.workspace import Workspace
 
 EventT = TypeVar("EventT", bound=ev.AnyEvent)
@@ -43,7 +45,11 @@ def close_each(workspace: Workspace, ended: Iterable[Stopped], *, by: str) -> It
         workspace: where; ended: runs on their way out; by: who closes, for the operations log.
     """
     for one in ended:
-        told = f"{NOT_CLOSED}: it still runs" if one.outcome == "running" else close_run_position(workspace, one.run_id)
+        told = (
+            f"{NOT_CLOSED}: it still runs"
+            if one.outcome == "running"
+            else close_run_position(workspace, one.run_id, by)
+        )
         if told != FLAT:
             now = workspace.clock.now()
             try:
@@ -53,23 +59,25 @@ def close_each(workspace: Workspace, ended: Iterable[Stopped], *, by: str) -> It
         yield msgspec.structs.replace(one, closed=told, left_open=told.startswith(NOT_CLOSED))
 
 
-def close_run_position(workspace: Workspace, run_id: str) -> str:
-    """Close what an ended run left open, and return in words what became of it."""
+def close_run_position(workspace: Workspace, run_id: str, by: str) -> str:
+    """Close what an ended run left open on a person's word, and return in words what became of it."""
     folder, entry = RunFolder(workspace.runs, run_id), Registry.of(workspace).find(run_id)
     if entry is None or entry.record is None:
         return FLAT  # it never began
     if not folder.path.is_dir() or not folder.acquire():
         return f"{NOT_CLOSED}: its run folder is gone, or a process works in it"
     try:
-        return _close(workspace, folder, entry.record)
+        return _close(workspace, folder, entry, by)
     except (PeaktradeError, msgspec.ValidationError) as error:
         return f"{NOT_CLOSED}: {error}; close it by hand and note it"
     finally:
         folder.release()
 
 
-def _close(workspace: Workspace, folder: RunFolder, record: SessionRecord) -> str:
-    """Close the position of a run whose lock is held."""
+def _close(workspace: Workspace, folder: RunFolder, entry: RegistryEntry, by: str) -> str:
+    """Close the position of a run whose lock is held, and make its record anew where the journal says more than it."""
+    record = entry.record
+    assert record is not None
     past = list(read_journal(folder.journal))
     reckoning = Reckoning(folder, record)
     reckoning.add(past)
@@ -93,12 +101,30 @@ def _close(workspace: Workspace, folder: RunFolder, record: SessionRecord) -> st
         order = partial(ev.Order, order_id=number, purpose="close", qty=-qty, price=bar.close)
         placed = scribe.write(lambda seq, at: order(seq, at, notional=abs(qty) * bar.close))
         told = _ordered(scribe, desk, placed) or f"closed {qty:+g} {symbol} at {scribe.price:g}"
-    if told == FLAT:
-        return told
     reckoning.add(scribe.written)
-    error, now = "; ".join(filter(None, (record.error, told))), record.finished_at or scribe.now
-    close_run(folder, record, Registry.of(workspace), reckoning, status=record.status, error=error, now=now)
+    if told == FLAT and figures(reckoning.tally.metrics()) == record.metrics:
+        return told
+    try:
+        _record(workspace, folder, entry, reckoning, told, by)
+    except PeaktradeError as error:  # what was done is in the journal
+        return f"{told}, but its record still says otherwise: {error}; the same command again mends that"
     return told
+
+
+def _record(workspace: Workspace, folder: RunFolder, entry: RegistryEntry, reckoning: Reckoning, told: str, by: str) -> None:
+    """Make the record of a run anew from its journal; where it was as it was sealed, the person answers for the new one.
+
+    Raises:
+        EnvironmentFault: it cannot be written.
+    """
+    record, registry, now = entry.record, Registry.of(workspace), workspace.clock.now()
+    assert record is not None
+    before = sha256_of(entry.path)
+    sealed = {link.data.get("sha256") for link, _ in registry.chain.chain.links()}
+    error = "; ".join(filter(None, (record.error, told)))
+    close_run(folder, record, registry, reckoning, status=record.status, error=error, now=record.finished_at or now)
+    if before in sealed:
+        registry.chain.adopt([(entry.path.name, sha256_of(entry.path))], by, f"emergency closing: {told}", now)
 
 
 class _Desk(NamedTuple):

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.base.errors import OrderOutcomeUnknownError
+from peaktrade_core.base.errors import EnvironmentFault, OrderOutcomeUnknownError
+from peaktrade_core.control.audit import registry
 from peaktrade_core.fleet import closing
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.folder import RunFolder
@@ -77,6 +78,7 @@ def test_what_a_run_leaves_open_is_closed_with_one_reducing_order(
         assert f"fleet close {run_id} by Ada: closed" in workspace.operations_log.read_text()
     assert ended.code == 0, ended
     assert_flat_and_in_order(workspace, run_id)
+    assert registry(workspace).status == "pass"  # the new record stands in the chain, on the word of who closed
     again = peaktrade("fleet", "stop", run_id, "--close", "--by", "Ada")
     assert (again.code, "nothing was open" in again.stdout) == (0, True)
 
@@ -125,13 +127,13 @@ def test_in_testnet_the_venue_is_asked_once_and_only_to_reduce(workspace: Worksp
     run_id = ended_holding(workspace, venue)
     before = len(venue.asked)
     held = float(Views.of(workspace).look(run_id).tally.ledger.qty)
-    assert closing.close_run_position(workspace, run_id).startswith(f"closed {held:+g} BTC/EUR at ")
+    assert closing.close_run_position(workspace, run_id, "Ada").startswith(f"closed {held:+g} BTC/EUR at ")
     (order,) = venue.asked[before:]
     assert (order.purpose, order.qty) == ("close", -held)
     assert (type(venue.last[-1]), venue.last[-1].order_id) == (Submission, order.order_id)
     assert [type(event) for event in kinds(workspace, run_id)] == [Order, Submission, VenueAnswer, Fill]
     assert_flat_and_in_order(workspace, run_id)
-    assert closing.close_run_position(workspace, run_id) == "nothing was open"
+    assert closing.close_run_position(workspace, run_id, "Ada") == "nothing was open"
     assert len(venue.asked) == before + 1
 
 
@@ -142,7 +144,7 @@ def test_an_order_that_was_on_its_way_at_the_venue_counts(
     run_id = ended_holding(workspace, venue, steps)
     before, (*_, last) = len(venue.asked), venue.asked
     assert last.purpose == purpose
-    told = closing.close_run_position(workspace, run_id)
+    told = closing.close_run_position(workspace, run_id, "Ada")
     found = kinds(workspace, run_id)
     assert (type(found[0]), found[0].order_id) == (Fill, last.order_id)
     if purpose == "open":
@@ -169,7 +171,7 @@ def test_what_the_venue_does_not_take_stays_open_and_says_so(
 ) -> None:
     run_id = ended_holding(workspace, venue)
     venue.answer = answer
-    assert closing.close_run_position(workspace, run_id) == told
+    assert closing.close_run_position(workspace, run_id, "Ada") == told
     assert type(kinds(workspace, run_id)[-1]) is last
     assert Views.of(workspace).look(run_id).tally.ledger.qty != 0
     assert told in Views.of(workspace).record(run_id).error
@@ -180,7 +182,7 @@ def test_a_run_of_another_venue_is_not_closed_at_the_configured_one(
 ) -> None:
     run_id, asked = ended_holding(workspace, venue), len(venue.asked)
     configure('venue = "kraken"', 'venue = "krakenfutures"')
-    told = closing.close_run_position(Workspace(workspace.home), run_id)
+    told = closing.close_run_position(Workspace(workspace.home), run_id, "Ada")
     assert told.startswith("NOT CLOSED: it traded on kraken, and [exchange] names krakenfutures")
     assert len(venue.asked) == asked
 
@@ -193,9 +195,27 @@ def test_a_journal_that_is_broken_or_cannot_be_written_closes_nothing(
     whole = journal.read_bytes()
     lines = whole.splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:5], b"{\n", *lines[6:]]))
-    assert "line 6" in closing.close_run_position(workspace, run_id)
+    assert "line 6" in closing.close_run_position(workspace, run_id, "Ada")
     journal.write_bytes(whole)
     journal.with_suffix(".lock").unlink(missing_ok=True)
     journal.with_suffix(".lock").mkdir()
-    assert closing.close_run_position(workspace, run_id).startswith(f"NOT CLOSED: cannot append to {journal}")
+    assert closing.close_run_position(workspace, run_id, "Ada").startswith(f"NOT CLOSED: cannot append to {journal}")
     assert journal.read_bytes() == whole
+
+
+def test_a_record_that_cannot_be_written_is_said_and_mended_by_the_same_command(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = ended_holding(workspace)
+
+    def full(*_: object, **__: object) -> None:
+        raise EnvironmentFault("cannot write the record: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(closing, "close_run", full)
+        told = closing.close_run_position(workspace, run_id, "Ada")
+    assert told.startswith("closed +0.00994709 BTC/EUR at ")
+    assert "but its record still says otherwise: cannot write the record" in told
+    assert closing.close_run_position(workspace, run_id, "Ada") == "nothing was open"
+    assert_flat_and_in_order(workspace, run_id)
+    assert registry(workspace).status == "pass"
