@@ -111,7 +111,9 @@ def _close(workspace: Workspace, folder: RunFolder, entry: RegistryEntry, by: st
     return told
 
 
-def _record(workspace: Workspace, folder: RunFolder, entry: RegistryEntry, reckoning: Reckoning, told: str, by: str) -> None:
+def _record(
+    workspace: Workspace, folder: RunFolder, entry: RegistryEntry, reckoning: Reckoning, told: str, by: str
+) -> None:
     """Make the record of a run anew from its journal; where it was as it was sealed, the person answers for the new one.
 
     Raises:
