@@ -18,6 +18,7 @@ FOLDER, TABLE = REPO / "docs" / "checklists.d", REPO / "docs" / "checklists.md"
 INVENTORY = "inventory.toml"
 _STEP = re.compile(r" step (\d+)$")
 CHECK, QUESTION, ACTION, SHOWN, NONE = "check", "question", "action", "shown", "not applicable"
+STEP = "step"
 
 
 Given = tuple[tuple[str, str], ...]
@@ -47,7 +48,8 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         line: its number in the section, where order and ``step N`` do not say it; -1 for what goes beyond the handbook.
         notebook, step, check: where it is answered; no check: by a person or by what the notebook does.
         given: parameters with which the notebook takes that step; after: those of a run before it in the same workspace.
-        how: ``action`` when the notebook does it; else a step without a check is a question to a person.
+        how: ``action`` when the notebook does it; ``step`` when the step as a whole answers it, by the worst of its checks;
+            else a step without a check is a question to a person.
         why: says why no step answers it.
     """
 
@@ -143,6 +145,7 @@ def table() -> str:
 
 _COUNTED = (
     (CHECK, "by a check that answers itself"),
+    (STEP, "by the worst of a step's checks"),
     (QUESTION, "by a person, with name and reason"),
     (ACTION, "by what the notebook does"),
     (SHOWN, "by what the notebook shows"),
@@ -150,9 +153,10 @@ _COUNTED = (
 )
 _HEAD = """# Checklists
 
-Every line of the handbooks' checklists, and what answers it: a *check* answers itself from the artefacts; a *question* is
-answered by a person, with a name; an *action* is done by the notebook, once. All of it ends up in the evidence record of
-the notebook's run. {lines} lines in {sections} sections; their answers: {counted}. What goes beyond the handbook has a +.
+Every line of the handbooks' checklists, and what answers it: a *check* answers itself from the artefacts, a *step* by the
+worst of its checks; a *question* is answered by a person, with a name; an *action* is done by the notebook, once. All of it
+ends up in the evidence record of the notebook's run. {lines} lines in {sections} sections; their answers: {counted}. What goes
+beyond the handbook has a +.
 
 Made by `python tests/checklist_table.py` from `docs/checklists.d/`; `tests/test_checklists.py` runs the notebooks and holds
 each row to what they left.

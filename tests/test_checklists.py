@@ -99,13 +99,15 @@ def _faults(line: table.Line, evidence: Evidence, spared: set[str]) -> Iterator[
         yield f"step {line.step} asks nobody"
     elif line.kind == table.ACTION and not step.result:
         yield f"step {line.step} does nothing"
+    elif line.kind == table.STEP and not step.checks:
+        yield f"step {line.step} checks nothing"
 
 
 def test_every_line_names_a_notebook_that_is_there_or_says_why_not() -> None:
     known = {info.name for info in list_runbooks()}
     for line in LINES:
         assert line.notebook or line.why, f"{line.seed}, {line.text!r}: name a notebook, or say why there is none"
-        assert line.kind in (table.CHECK, table.QUESTION, table.ACTION, table.SHOWN, table.NONE), line
+        assert line.kind in (table.CHECK, table.QUESTION, table.ACTION, table.STEP, table.SHOWN, table.NONE), line
         assert not line.notebook or line.notebook in known, f"{line.seed}, {line.text!r}: no notebook {line.notebook}"
 
 

@@ -178,6 +178,7 @@ def test_channel(workspace: Workspace, name: str) -> Answer:
     """Send one test notification over a channel, once; exit code 1 when it was not taken."""
     from peaktrade_core.alerts.alerts import Notification
     from peaktrade_core.alerts.channels import DeliveryFailedError, open_channel
+    from peaktrade_core.alerts.log import ChannelTest, note_test
 
     channels = alert_settings(workspace).channels
     if name not in channels:
@@ -190,12 +191,15 @@ def test_channel(workspace: Workspace, name: str) -> Answer:
         title="TEST peaktrade: this channel works",
         body=f"A test of the channel {name}. Nothing is wrong.",
     )
+    folder, test = workspace.reports / "alerts", ChannelTest(at=note.at, channel=name, delivered=True)
     try:
         how = open_channel(channels[name], workspace.home / "logs" / "alerts.log").send(note)
     except DeliveryFailedError as error:
+        note_test(folder, msgspec.structs.replace(test, delivered=False, reason=error.reason))
         again = "it would not be tried again" if error.permanent else "it would be tried again"
         value = {"channel": name, "delivered": False, "reason": error.reason, "permanent": error.permanent}
         return Answer(value, code=1, notes=[f"{name}: not delivered: {error.reason} ({again})"])
+    note_test(folder, test)
     return Answer({"channel": name, "delivered": True}, f"{name}: delivered" + (f", {how}" if how else ""))
 
 

@@ -11,19 +11,21 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.alerts.alerts import AnyChange, Changed, Cleared, Delivery, Notification, Raised
+from peaktrade_core.alerts.alerts import DELIVERED, AnyChange, Changed, Cleared, Delivery, Notification, Raised
 from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import open_plain
-from peaktrade_core.base.log import Ending, append, unfinished, whole_lines
+from peaktrade_core.base.log import Ending, append, append_record, unfinished, whole_lines
 
 LOG = "alerts.jsonl"
+TESTS = "channel_tests.jsonl"
 
 
 class AlertLog:
@@ -213,6 +215,42 @@ def acted_before(path: Path) -> frozenset[tuple[str, str]]:
                 if one.outcome == "done":
                     found.add((_KINDS.get(one.trigger, one.trigger), one.cause))
     return frozenset(found)
+
+
+class ChannelTest(msgspec.Struct, frozen=True, kw_only=True):
+    """One test of a channel: when, and whether the test notification was taken."""
+
+    at: datetime
+    channel: str
+    delivered: bool
+    reason: str = ""
+
+
+def note_test(folder: Path, test: ChannelTest) -> None:
+    """Note a test of a channel beside the alert log (``folder``: ``reports/alerts``).
+
+    Raises:
+        EnvironmentFault: it cannot be written.
+    """
+    append_record(folder / TESTS, msgspec.json.encode(test))
+
+
+def last_delivered(folder: Path) -> dict[str, datetime]:
+    """Return when each channel last delivered something, a test or an alert; a channel that never did is left out.
+
+    Raises:
+        EnvironmentFault: the alert log or the tests cannot be read.
+    """
+    found: dict[str, datetime] = {}
+    for change in AlertLog(folder / LOG).changes():
+        if isinstance(change, Delivery) and change.outcome == DELIVERED:
+            found[change.channel] = max(change.at, found.get(change.channel, change.at))
+    for line in whole_lines(folder / TESTS):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            test = msgspec.json.decode(line, type=ChannelTest)
+            if test.delivered:
+                found[test.channel] = max(test.at, found.get(test.channel, test.at))
+    return found
 
 
 class RunLine(msgspec.Struct, frozen=True, kw_only=True):

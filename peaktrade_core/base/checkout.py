@@ -22,15 +22,12 @@ def is_checkout(folder: Path) -> bool:
 
 def git_commit(checkout: Path) -> str | None:
     """Return the commit that a checkout is at, None when it is no checkout; reads files, starts nothing."""
-    git = checkout / ".git"
     try:
-        if git.is_file():  # a worktree names its folder
-            git = (checkout / git.read_text().removeprefix("gitdir:").strip()).resolve()
+        git, common = _git_folders(checkout)
         head = (git / "HEAD").read_text().strip()
         if not head.startswith("ref:"):
             return head[:40]
         name = head.removeprefix("ref:").strip()
-        common = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
         for folder in (git, common):
             if (folder / name).is_file():
                 return (folder / name).read_text().strip()[:40]
@@ -38,6 +35,41 @@ def git_commit(checkout: Path) -> str | None:
         return next((line[:40] for line in packed if line.endswith(f" {name}")), None)
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def git_tag(checkout: Path) -> str:
+    """Return the tags of the commit that a checkout is at, as far as they stand in plain files; empty for none.
+
+    An annotated tag is known once git has packed its references, which it does by itself.
+    """
+    commit, found = git_commit(checkout), set()
+    if commit is None:
+        return ""
+    try:
+        _, common = _git_folders(checkout)
+        tags = common / "refs" / "tags"
+        found |= {
+            path.relative_to(tags).as_posix()
+            for path in tags.rglob("*")
+            if path.is_file() and commit in path.read_text()
+        }
+        name = ""
+        for line in (common / "packed-refs").read_text().splitlines():
+            name = line[41:] if not line.startswith("^") else name  # the line after a tag names what it points to
+            if commit in line and name.startswith("refs/tags/"):
+                found.add(name.removeprefix("refs/tags/"))
+    except (OSError, UnicodeDecodeError):
+        pass
+    return ", ".join(sorted(found))
+
+
+def _git_folders(checkout: Path) -> tuple[Path, Path]:
+    """Return where git keeps what belongs to a checkout, and what its worktrees share."""
+    git = checkout / ".git"
+    if git.is_file():  # a worktree names its folder
+        git = (checkout / git.read_text().removeprefix("gitdir:").strip()).resolve()
+    common = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
+    return git, common
 
 
 def sources_digest(checkout: Path) -> str:

@@ -6,7 +6,8 @@ evidence yes or no; for each deviation symptom, cause and next step, and a decis
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,13 +15,25 @@ from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, PASS, WORDS, Check
 from peaktrade_core.control.gates import GATE_WORDS, GateResult, gate_results
+from peaktrade_core.control.layers import ESCALATE, FIX, MONITOR
 from peaktrade_core.control.routine import TOLD, evidence_today, routine
 from peaktrade_core.control.status import Whole, status_lines, whole
+from peaktrade_core.reports.activity import Activity, ActivityFeed
 from peaktrade_core.runbooks.index import EvidenceRow
+from peaktrade_core.workspace.operations import NOTE
 from peaktrade_core.workspace.workspace import Workspace
 
-MONITOR, FIX, ESCALATE = "monitor", "fix required", "escalate to the owner"
-GOVERNANCE = "L4"  # a failure there is no matter of the shift alone
+MOST_WRITTEN = 200  # notes and incidents of a day
+
+
+class Deviation(NamedTuple):
+    """Something that failed: the layer or gate, the symptom, what to do, and what is decided about it."""
+
+    code: str
+    name: str
+    symptom: str
+    next_step: str
+    decision: str
 
 
 class ControlCenter(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +42,7 @@ class ControlCenter(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         whole: the status; decision: what follows from it; since: begin of the time window, 00:00 UTC.
         evidence: records of the window, newest first; fault: why they cannot be read.
+        written: notes and incidents of the window, newest first.
     """
 
     whole: Whole
@@ -37,7 +51,27 @@ class ControlCenter(msgspec.Struct, frozen=True, kw_only=True):
     gates: list[GateResult]
     routine: list[Check]
     evidence: list[EvidenceRow]
+    written: list[Activity] = []
     fault: str = ""
+
+    @property
+    def deviations(self) -> list[Deviation]:
+        """What failed, layer by layer and gate by gate."""
+        layers = [
+            Deviation(one.code, one.name, found.told, found.next_step, one.decision)
+            for one in self.whole.layers
+            for found in one.findings
+            if found.status == FAIL
+        ]
+        gates = [Deviation(one.gate, "gate", one.text, one.next_step, FIX) for one in self.gates if one.status == FAIL]
+        return layers + gates
+
+    @property
+    def unwritten(self) -> list[str]:
+        """The layers and gates that failed and that no note and no incident of the window names."""
+        told = " ".join(one.text for one in self.written)
+        codes = dict.fromkeys(one.code for one in self.deviations)
+        return [code for code in codes if not re.search(rf"\b{re.escape(code)}\b", told)]
 
 
 def control_center(workspace: Workspace) -> ControlCenter:
@@ -48,9 +82,11 @@ def control_center(workspace: Workspace) -> ControlCenter:
         evidence = evidence_today(workspace)
     except PeaktradeError as error:
         fault = str(error)
+    midnight = found.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
     return ControlCenter(
         whole=found,
-        since=iso(found.as_of.replace(hour=0, minute=0, second=0, microsecond=0)),
+        since=iso(midnight),
+        written=ActivityFeed.of(workspace)(MOST_WRITTEN, (NOTE, "incident"), midnight),
         decision=_decision(found, gates),
         gates=gates,
         routine=routine(workspace),
@@ -61,7 +97,7 @@ def control_center(workspace: Workspace) -> ControlCenter:
 
 def _decision(found: Whole, gates: list[GateResult]) -> str:
     """Return what follows: a failure is mended, one of governance is escalated, all else is watched."""
-    if any(one.code == GOVERNANCE and one.status == FAIL for one in found.layers):
+    if any(one.decision == ESCALATE for one in found.layers):
         return ESCALATE
     if any(one.gate == "no-live" and one.status == FAIL for one in gates):
         return ESCALATE
@@ -91,25 +127,26 @@ def operator_output(found: ControlCenter) -> str:
         f"{first}; decision: {found.decision}",
         *lines,
         "Layers       " + " · ".join(f"{one.code} {WORDS[one.status]}" for one in status.layers),
+        *(f"  - {one.code} {one.name}: {one.decision}" for one in status.layers if one.decision != MONITOR),
         "Gates        " + " · ".join(f"{one.gate} {GATE_WORDS[one.status]}" for one in found.gates),
         "New evidence " + (found.fault or (new if found.evidence else "no")),
         "Routine      " + (f"{len(due)} of {len(found.routine)} open" if due else "all done"),
         *(f"  - {line}" for line in due),
-        *_deviations(found),
+        *(line for one in found.deviations for line in _lines(one)),
+        *([f"Written down {', '.join(found.unwritten)}: not yet; `peaktrade ops note`"] if found.unwritten else []),
+        *(f"Note         {iso(one.at)} {one.text}" for one in found.written),
     ]
     return "\n".join(told)
 
 
-def _deviations(found: ControlCenter) -> list[str]:
-    """Return symptom, cause and next step of everything that failed; the cause is for a person to write."""
-    failed = [
-        (f"{layer.code} {layer.name}", one.told, one.next_step)
-        for layer in found.whole.layers
-        for one in layer.findings
-        if one.status == FAIL
+def _lines(one: Deviation) -> list[str]:
+    """Return symptom, cause, next step and decision of something that failed; the cause is for a person to write."""
+    step = one.next_step or "to be decided"
+    head = f"{one.code} {one.name}" if one.name != "gate" else f"gate {one.code}"
+    return [
+        head,
+        f"  symptom:   {one.symptom}",
+        "  cause:     ",
+        f"  next step: {step}",
+        f"  decision:  {one.decision}",
     ]
-    failed += [(f"gate {one.gate}", one.text, one.next_step) for one in found.gates if one.status == FAIL]
-    lines = []
-    for where, symptom, step in failed:
-        lines += [f"{where}", f"  symptom:   {symptom}", "  cause:     ", f"  next step: {step or 'to be decided'}"]
-    return lines

@@ -8,6 +8,7 @@ Source: workflow overview, required checks; a gate about which nothing is known 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ import msgspec
 from peaktrade_core.base.checkout import broken_links, documents, git_commit, is_checkout, sources_digest
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
 from peaktrade_core.base.files import read_plain, write_atomic
-from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WORDS, Status, worst
+from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WORDS, Check, Status, check, worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.live_lock import lock_checks
 from peaktrade_core.show import wording
@@ -60,6 +61,8 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         status: ``pass``, ``fail`` or ``unknown``; text: what that is known from; next_step: empty when it passes.
         at, commit: when it was answered, for which commit; null and empty where it never was.
+        run_id, attempt: of the run that answered it, and how often these sources were tried; empty and 0 where none did.
+        change: the pull request that it was run for, empty for none.
     """
 
     gate: str
@@ -69,6 +72,9 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     next_step: str = ""
     at: datetime | None = None
     commit: str = ""
+    run_id: str = ""
+    attempt: int = 0
+    change: str = ""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +85,18 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     commit: str
     sources: str
     seconds: float
+    run_id: str = ""
+    attempt: int = 1
+    change: str = ""
+
+    @property
+    def told(self) -> str:
+        """When, on what, and in which run it was answered."""
+        change = f", change {self.change}" if self.change else ""
+        return (
+            f"{wording.minute(self.at)} UTC, commit {self.commit[:10] or 'unknown'}{change}, {self.seconds:g} s, "
+            f"run {self.run_id or 'unknown'}, attempt #{self.attempt}"
+        )
 
 
 def gate_results(workspace: Workspace) -> list[GateResult]:
@@ -89,13 +107,16 @@ def gate_results(workspace: Workspace) -> list[GateResult]:
     return [_result(gate, workspace, checkout, kept.get(gate.name), sources) for gate in GATES]
 
 
-def run_gates(workspace: Workspace, names: Sequence[str] = (), say: Callable[[str], None] = print) -> list[GateResult]:
+def run_gates(
+    workspace: Workspace, names: Sequence[str] = (), say: Callable[[str], None] = print, *, change: str = ""
+) -> list[GateResult]:
     """Run gates, keep what came out, and return how they stand.
 
     Args:
         workspace: where the results are kept.
         names: of gates; none for all.
         say: told before each command; the commands' own output goes where this process's goes.
+        change: the pull request that they are run for; empty for what the CI says of itself, if it says so.
 
     Raises:
         UnknownNameError: there is no such gate.
@@ -114,16 +135,42 @@ def run_gates(workspace: Workspace, names: Sequence[str] = (), say: Callable[[st
             for command in gate.commands:
                 say(f"{gate.name}: {' '.join(command)}")
                 code = code or _run(command, checkout)
+            now, before = workspace.clock.now(), _read(workspace.home)
+            last = before.get(gate.name)
             result = Kept(
                 status=FAIL if code else PASS,
-                at=workspace.clock.now(),
+                at=now,
                 commit=git_commit(checkout) or "",
                 sources=sources,
                 seconds=round(time.monotonic() - began, 1),
+                run_id=os.environ.get("GITHUB_RUN_ID") or f"{now:%Y%m%dT%H%M%S}",
+                attempt=last.attempt + 1 if last and last.sources == sources else 1,
+                change=change or _change(os.environ.get("GITHUB_REF", "")),
             )
-            kept = {**_read(workspace.home), gate.name: result}
+            kept = {**before, gate.name: result}
             write_atomic(workspace.home / RESULTS, msgspec.json.format(msgspec.json.encode(kept), indent=2))
     return [result for result in gate_results(workspace) if not names or result.gate in names]
+
+
+def _change(ref: str) -> str:
+    """Return the number of the pull request that a CI runs for, from its name of the branch; empty for none."""
+    parts = ref.split("/")
+    return f"#{parts[2]}" if parts[:2] == ["refs", "pull"] and len(parts) > 2 else ""
+
+
+def commits(found: Sequence[GateResult]) -> Check:
+    """Return whether every gate that is run was run on the sources as they are, each with its commit, time and attempt."""
+    run = [one for one in found if any(gate.name == one.gate and gate.commands for gate in GATES)]
+    left = [one.gate for one in run if one.at is None]
+    told = ", ".join(f"{one.gate} {one.commit[:10] or 'no commit'} #{one.attempt}" for one in run if one.at is not None)
+    return check(
+        "commits",
+        "Was every gate run on the sources as they are, with its commit, time and attempt on record?",
+        not left,
+        f"not on these sources: {', '.join(left)}" if left else told,
+        "`make test`, or `peaktrade gates run`, in the checkout.",
+        otherwise=UNKNOWN,
+    )
 
 
 def _run(command: Command, checkout: Path) -> int:
@@ -158,17 +205,19 @@ def _of_run(gate: Gate, checkout: Path, kept: Kept | None, sources: str) -> Gate
         return _unknown(gate, "this is an installed package, not a checkout", step)
     if kept is None:
         return _unknown(gate, "never run here", step)
-    when = f"{wording.minute(kept.at)} UTC, commit {kept.commit[:10] or 'unknown'}, {kept.seconds:g} s"
     if kept.sources != sources:
-        return _unknown(gate, f"{kept.status} at {when}, but the sources have changed since", step)
+        return _unknown(gate, f"{kept.status} at {kept.told}, but the sources have changed since", step)
     return GateResult(
         gate=gate.name,
         question=gate.question,
         status=kept.status,
-        text=when,
+        text=kept.told,
         next_step="" if kept.status == PASS else f"`peaktrade gates run {gate.name}` shows what fails; mend it first.",
         at=kept.at,
         commit=kept.commit,
+        run_id=kept.run_id,
+        attempt=kept.attempt,
+        change=kept.change,
     )
 
 

@@ -7,12 +7,13 @@ nothing is known is unknown, never good.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 
 import msgspec
 
 from peaktrade_core.alerts.questions import alerts, delivered, in_a_row, watcher
-from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found, Question, Status, question
+from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found, Question, Status, question, worst
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.control.gates import GateResult, gate_results
 from peaktrade_core.desk.doctor import config, sizing
@@ -28,17 +29,20 @@ from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
 REPORT_AGE = timedelta(days=2)
+MONITOR, FIX, ESCALATE = "monitor", "fix required", "escalate to the owner"
+GOVERNANCE = "L4"  # a failure there is no matter of the shift alone
 GATES_S = 5.0
 BARRED = ("r_and_d", "legacy")  # tiers that have not come through research
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """A layer: ``L0`` to ``L6``, its name, the worst of its answers, and the answers."""
+    """A layer: ``L0`` to ``L6``, its name, the worst of its answers, the answers, and what is decided about it."""
 
     code: str
     name: str
     status: Status
     findings: tuple[Check, ...]
+    decision: str = MONITOR
 
 
 @question("candles", "Are candles stored?", "`peaktrade exchange fetch SYMBOL` downloads some.", otherwise=UNKNOWN)
@@ -111,6 +115,14 @@ LAYERS: tuple[tuple[str, tuple[Question[Workspace], ...]], ...] = (
     ("Monitoring and alerting", (alerts, watcher, delivered)),
     ("Operations and documentation", (report, evidence, gates)),
 )
+
+
+def layer(code: str, name: str, findings: Iterable[Check]) -> Layer:
+    """Return a layer from its answers: a failure is mended, one of governance is escalated, all else is watched."""
+    found = tuple(findings)
+    status = worst(found)
+    decision = MONITOR if status != FAIL else ESCALATE if code == GOVERNANCE else FIX
+    return Layer(code=code, name=name, status=status, findings=found, decision=decision)
 
 
 class _Lately:

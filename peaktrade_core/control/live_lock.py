@@ -15,7 +15,7 @@ from peaktrade_core.base.checkout import git_commit
 from peaktrade_core.base.clock import EPOCH, iso, local
 from peaktrade_core.base.errors import ConfigError, ForbiddenRequestError
 from peaktrade_core.base.files import sha256_of
-from peaktrade_core.base.question import FAIL, WARN, Check, Found, question, worst
+from peaktrade_core.base.question import FAIL, Check, Found, question, worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.audit import audit_checks
 from peaktrade_core.desk.live_stage import keys
@@ -78,7 +78,8 @@ class AuditSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         as_of, as_of_local: when, UTC and Europe/Berlin.
-        verdict: ``LOCKED``, or ``NOT PROVEN`` when one of the ways was not refused.
+        verdict: ``LOCKED``, or ``NOT PROVEN`` when a way was not refused, a record says that it was live, or a chained log
+            was changed, so that what it says of the past proves nothing.
         version, commit, environment, config_sha256: what was looked at.
         lock: the ways to a live order, each tried; audit: the chained logs, each verified.
         heads: the last hash of each chained log.
@@ -109,17 +110,17 @@ def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
         ConfigError: the configuration is not sound, so that nothing can be proven.
     """
     now, stats = workspace.clock.now(), Views.of(workspace).stats()
-    lock = lock_checks(workspace)
+    lock, audit = lock_checks(workspace), audit_checks(workspace)
     return AuditSnapshot(
         as_of=iso(now),
         as_of_local=local(now),
-        verdict="NOT PROVEN" if worst(lock) == FAIL else "LOCKED",
+        verdict="NOT PROVEN" if worst((*lock, *audit)) == FAIL else "LOCKED",
         version=metadata.version("peaktrade"),
         commit=git_commit(share_dir()) or "no checkout",
         environment=workspace.config.environment.name,
         config_sha256=sha256_of(workspace.config_path),
         lock=lock,
-        audit=audit_checks(workspace),
+        audit=audit,
         heads=chain_heads(workspace.home),
         sessions={"by_mode": dict(sorted(stats.by_mode.items())), "by_status": dict(sorted(stats.by_status.items()))},
         kill_switch=KillSwitch.of(workspace).status().state,
@@ -212,8 +213,7 @@ def wire(_: Workspace) -> Found:
 @question(
     "no_live_record",
     "Records that say they were live",
-    "peaktrade never writes such a record: find out where it came from.",
-    otherwise=WARN,
+    "peaktrade never writes such a record: find out where it came from, and open an incident.",
 )
 def no_live_record(workspace: Workspace) -> Found:
     """Look into the registry."""

@@ -15,11 +15,13 @@ from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.control.tables import workspace_state
+from peaktrade_core.desk.contacts import contacts_table
 from peaktrade_core.desk.readiness import ready_checks
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
+from peaktrade_core.runbooks.filled import ticked
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
@@ -62,9 +64,13 @@ class LiveStartRunbook(Runbook):
         text = "Are the production keys kept safe, out of reach of this machine, its logs and its shell history?"
         return self._needed("keys_stored", text)
 
+    def people(self) -> Table:
+        """Return who is called in an emergency."""
+        return contacts_table(self.workspace)
+
     def contacts(self) -> Prompt | Table:
         """Ask for the emergency contacts."""
-        text = "Are the emergency contacts up to date, and do owner and risk officer answer?"
+        text = "Did owner and risk officer answer today under the numbers above?"
         return self._needed("contacts", text)
 
     def limits(self) -> Table:
@@ -175,31 +181,12 @@ def document(record: ev.Evidence, second_person: str) -> str:
         f"- Begun: {iso(record.began_at)} UTC, {local(record.began_at)} Europe/Berlin",
         f"- Kind: {'rehearsal on a fixed clock' if record.rehearsal else 'operations'}",
     ]
-    for step in (one for one in record.steps if one.id != _DOCUMENT):
-        lines += ["", f"## {markdown_cell(step.title)}", *_lines(step)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *ticked(record, without=_DOCUMENT)]) + "\n"
 
 
 def _verdict(record: ev.Evidence) -> str:
     """Return in a sentence how it stands; it is locked in every case."""
     step = record.step(_DECISION)
     chosen = step.answer.key if step and step.answer else ""
-    said = {"go": "Two people said go", "no_go": "Decided: no-go"}.get(chosen, "Nobody decided")
+    said = {"go": "Two people said go", "no_go": "Decided: no-go"}.get(chosen, "Not decided")
     return f"LOCKED. {said}; no live session can be started with this program."
-
-
-def _lines(step: ev.Step) -> list[str]:
-    """Return a step as a markdown checklist: ticked where it is good."""
-    if step.question is not None:
-        answer = step.answer
-        if answer is None:
-            return ["- [ ] not answered"]
-        with_ = f" with {answer.second}" if answer.second else ""
-        tick = "x" if step.status != FAIL else " "
-        told = f"{answer.key} by {answer.by} ({answer.role}){with_}: {answer.reason or 'no reason given'}"
-        return [f"- [{tick}] {markdown_cell(told)}"]
-    found = [
-        f"- [{'x' if c.status == 'pass' else ' '}] {markdown_cell(c.question)} {markdown_cell(c.evidence)}"
-        for c in step.checks
-    ]
-    return found or [f"- {markdown_cell(step.result)}"]

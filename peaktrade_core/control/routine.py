@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from peaktrade_core.alerts.questions import unacknowledged
-from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found, Question, answers, question
+from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found, Question, Status, answers, question
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, UNFINISHED, EvidenceRow, evidence_rows
 from peaktrade_core.runs.run import ACTIVE
@@ -76,12 +77,22 @@ def evidence_read(workspace: Workspace) -> Found:
     return True, f"{len(evidence_today(workspace))} records"
 
 
-def _told(rows: list[EvidenceRow], none: str = "not yet today") -> str:
-    """Return the newest of some records in words."""
+def _told(row: EvidenceRow) -> str:
+    """Return a record in words."""
+    at = f"{row.began_at:%H:%M} UTC" if row.began_at else ""
+    return f"{row.outcome} by {row.operator} at {at}, {row.evidence_id}"
+
+
+_AGAIN = "Mend what {} says, then do the runbook again: a duty is done when its runbook ends well."
+
+
+def _ended_well(rows: list[EvidenceRow], none: str = "not yet today") -> Found:
+    """Return whether the newest of some records ended well: one that failed was done, and says that something is wrong."""
     if not rows:
-        return none
-    at = f"{rows[0].began_at:%H:%M} UTC" if rows[0].began_at else ""
-    return f"{rows[0].outcome} by {rows[0].operator} at {at}, {rows[0].evidence_id}"
+        return False, none
+    newest = rows[0]
+    well: bool | Status = newest.outcome in ev.GOOD or (FAIL if newest.outcome == ev.FAILED else WARN)
+    return (True, _told(newest)) if well is True else (well, _told(newest), _AGAIN.format(newest.evidence_id))
 
 
 @question(
@@ -92,8 +103,7 @@ def _told(rows: list[EvidenceRow], none: str = "not yet today") -> str:
 )
 def health_checked(day: Day) -> Found:
     """Look for today's health check."""
-    found = day.finished("health_check")
-    return bool(found), _told(found)
+    return _ended_well(day.finished("health_check"))
 
 
 @question(
@@ -110,7 +120,8 @@ def looked_before(day: Day) -> Found:
     first = min(starts)
     found = [row for row in day.done if row.runbook in _BEFORE and row.began_at and row.began_at <= first]
     none = f"the first of {len(rows)} began at {first:%H:%M} UTC, without evidence before it"
-    return bool(found), _told(found, none)
+    held = [row for row in found if row.runbook != _BEFORE[0] or row.outcome in ev.GOOD]  # the others refuse the start
+    return (True, _told(held[0])) if held else _ended_well(found, none)
 
 
 @question(
@@ -123,8 +134,7 @@ def watched(day: Day) -> Found:
     """Look for a round of today while something runs."""
     if not any(row.state in ACTIVE for row in Views.of(day.workspace).runs(200)):
         return True, "nothing runs"
-    found = day.finished("monitoring_round")
-    return bool(found), _told(found)
+    return _ended_well(day.finished("monitoring_round"))
 
 
 @question(
@@ -134,9 +144,9 @@ def watched(day: Day) -> Found:
     otherwise=WARN,
 )
 def checked_after(day: Day) -> Found:
-    """Look for the check of each session that ended today."""
+    """Look for the check of each session that ended today; one with an open question is not done."""
     rows = Views.of(day.workspace).rows(Query(since=day.midnight, by_end=True))
-    seen = {row.subject for row in day.finished("post_session_check")}
+    seen = {row.subject for row in day.finished("post_session_check") if row.outcome != ev.INCOMPLETE}
     left = [row.run_id for row in rows if row.run_id not in seen]
     if not rows:
         return True, "none ended today"
@@ -190,7 +200,9 @@ def status_kept(day: Day) -> Found:
 def drilled(day: Day) -> Found:
     """Look for a drill."""
     rows = evidence_rows(EvidenceBook.of(day.workspace), runbook="drill", days=DRILL_DAYS)
-    found = [row for row in rows if row.state == SEALED and _counts(day.workspace, row)]
+    found = [
+        row for row in rows if row.state == SEALED and row.outcome != ev.INCOMPLETE and _counts(day.workspace, row)
+    ]
     return bool(found), f"{wording.minute(found[0].began_at)} UTC, {found[0].evidence_id}" if found else "none"
 
 

@@ -27,7 +27,7 @@ from peaktrade_core.base.question import (
     worst,
     worst_of,
 )
-from peaktrade_core.control.layers import LAYERS, Layer
+from peaktrade_core.control.layers import LAYERS, Layer, layer
 from peaktrade_core.halts.account import Account, AccountUse
 from peaktrade_core.halts.questions import account, halts
 from peaktrade_core.halts.scope import STATES, TradingState
@@ -120,17 +120,12 @@ def whole(workspace: Workspace) -> Whole:
     """Look at everything once and return how it stands; what cannot be looked at says so, none raises."""
     asked = list(dict.fromkeys(one for _, layer in LAYERS for one in layer))  # those of the parts are among them
     found = dict(zip(asked, workspace.ask(asked), strict=True))
-    layers = tuple(
-        Layer(
-            code=f"L{i}", name=name, status=worst(found[one] for one in its), findings=tuple(found[one] for one in its)
-        )
-        for i, (name, its) in enumerate(LAYERS)
-    )
+    layers = tuple(layer(f"L{i}", name, (found[one] for one in its)) for i, (name, its) in enumerate(LAYERS))
     trading = _trading(workspace, [found[one] for one in _TRADING])
     risk = _risk(workspace, [found[one] for one in _RISK])
     open_ = _alerts(workspace, [found[one] for one in _ALERTS])
     going = _runs(workspace, [found[one] for one in _RUNS])
-    status = worst_of(layer.status for layer in layers)
+    status = worst_of(one.status for one in layers)
     return Whole(
         as_of=workspace.clock.now(),
         status=status,
@@ -150,10 +145,7 @@ def _why(status: Status, parts: Sequence[Part], layers: Sequence[Layer]) -> str:
         return "everything is well"
     bad = [f"{part.name}: {part.why}" for part in parts if part.status == status]
     rest = [
-        f"{layer.code} {layer.name.lower()}: {one.told}"
-        for layer in layers
-        for one in layer.findings
-        if one.status == status
+        f"{its.code} {its.name.lower()}: {one.told}" for its in layers for one in its.findings if one.status == status
     ]
     return "; ".join(bad or rest[:3])
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import html
+from importlib import metadata
 
+from peaktrade_core.base.checkout import git_commit, git_tag
 from peaktrade_core.base.question import FAIL, PASS, WARN, WORDS, Check, Status, check, worst
+from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.audit import audit_checks
-from peaktrade_core.control.control import (
-    FIX,
-    MONITOR,
-    ControlCenter,
-    control_center,
-    operator_output,
-)
-from peaktrade_core.control.gates import GATE_WORDS
+from peaktrade_core.control.control import ControlCenter, control_center, operator_output
+from peaktrade_core.control.gates import GATE_WORDS, commits, gate_results
+from peaktrade_core.control.layers import FIX, MONITOR
 from peaktrade_core.control.live_lock import lock_checks
 from peaktrade_core.control.status import SIGNS, whole
 from peaktrade_core.runbooks.book import EvidenceBook
@@ -22,6 +20,7 @@ from peaktrade_core.runs.run import verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import TONE_OF, Cell, Table
+from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -56,12 +55,13 @@ def layer_table(center: ControlCenter) -> Table:
             Cell(f"{SIGNS[layer.status]} {WORDS[layer.status]}", TONE_OF[layer.status]) if not number else "",
             Cell(f"{SIGNS[one.status]} {one.told}", code=True),
             Cell(one.next_step, code=True),
+            layer.decision if not number else "",
         )
         for layer in center.whole.layers
         for number, one in enumerate(layer.findings)
     ]
     note = "A layer is as good as its worst finding. Unknown means that nothing is known, not that all is well."
-    return Table("Layers L0 to L6", ("Layer", "Status", "Finding", "What to do"), rows, note=note)
+    return Table("Layers L0 to L6", ("Layer", "Status", "Finding", "What to do", "Decision"), rows, note=note)
 
 
 def evidence_index_table(workspace: Workspace, days: int = 7) -> Table:
@@ -97,6 +97,18 @@ def status_answers(center: ControlCenter) -> list[Check]:
             next_step=steps[decided],
         ),
         *parts,
+        check(
+            "noted",
+            "Is each layer and gate that failed written down today, with its time?",
+            not center.unwritten,
+            f"not named in a note or incident: {', '.join(center.unwritten)}"
+            if center.unwritten
+            else f"{len(center.written)} notes and incidents; whether they say enough is for a person to read"
+            if center.deviations
+            else "nothing failed",
+            "`peaktrade ops note 'L4: symptom, cause, next step' --by NAME`, or open an incident.",
+            otherwise=WARN,
+        ),
         check("new_evidence", "Is there new evidence today?", not center.fault, center.fault or new, "Run the audit."),
     ]
 
@@ -131,7 +143,7 @@ def gate_answers(center: ControlCenter) -> list[Check]:
         )
         for gate in center.gates
     ]
-    return [_summary("snapshot", "Is every required gate known to pass?", every, found), *found]
+    return [_summary("snapshot", "Is every required gate known to pass?", every, found), commits(center.gates), *found]
 
 
 def _summary(id: str, question: str, told: str, found: list[Check]) -> Check:
@@ -172,7 +184,22 @@ def workspace_state(workspace: Workspace) -> Table:
         ),
         ("Sessions", f"{stats.total_sessions}" + (f" ({counted})" if counted else ", none yet")),
         ("Latest", newest),
+        *_version(workspace),
         ("Live", Cell("✓ locked by design", TONE_OF["ACTIVE"])),
         ("Default session", f"{session.strategy} on {session.symbol} {session.timeframe}, feed {session.feed}"),
     ]
     return Table("This workspace", ("", ""), rows)
+
+
+def _version(workspace: Workspace) -> list[tuple[str, str]]:
+    """Return version and tag, how the gates stand, and which strategies are of which tier."""
+    tiers: dict[str, list[str]] = {}
+    for one in all_strategies():
+        tiers.setdefault(one.tier, []).append(one.name)
+    told = "; ".join(f"{tier}: {', '.join(sorted(names))}" for tier, names in sorted(tiers.items()))
+    version, ci = metadata.version("peaktrade"), "not looked at: this is a rehearsal"
+    if not workspace.rehearsal:  # in a rehearsal the same on every machine and commit
+        commit, tag = git_commit(share_dir()), git_tag(share_dir())
+        version += f", commit {commit[:10]}, {f'tag {tag}' if tag else 'no tag'}" if commit else ", no checkout"
+        ci = " · ".join(f"{one.gate} {GATE_WORDS[one.status]}" for one in gate_results(workspace))
+    return [("Version", version), ("Gates (CI)", ci), ("Strategy tiers", told)]

@@ -24,7 +24,7 @@ from peaktrade_core.runs.run import RunItem, item_of
 from peaktrade_core.runs.standing import RunAlert
 from peaktrade_core.runs.sums import Stats
 from peaktrade_core.runs.views import Views
-from peaktrade_core.trading.records import MODES, STATUSES, UNREADABLE
+from peaktrade_core.trading.records import ASKED_STATUSES, MODES
 
 
 def health(site: Site) -> Health:  # noqa: ARG001  (every answer takes the site)
@@ -123,7 +123,7 @@ def openapi(site: Site) -> dict[str, Any]:  # noqa: ARG001
 
 
 _MODE = Param("mode", "Only sessions of this mode.", choices=MODES)
-_STATUS = Param("status", "Only sessions with this status.", choices=(*STATUSES, UNREADABLE))
+_STATUS = Param("status", "Only sessions with this status.", choices=ASKED_STATUSES)
 _HTML, _TEXT = "text/html", "text/plain"
 
 

@@ -110,7 +110,7 @@ def _checklist(checks: Sequence[Check], title: str, note: str = "") -> Answer:
 
 @click.group()
 def ops() -> None:
-    """Orders, positions and health over all sessions; retention."""
+    """Orders, positions and health over all sessions; notes, emergency contacts, retention."""
 
 
 @ops.command("orders")
@@ -161,6 +161,60 @@ ACCOUNTS = Columns[AccountUse](
     exposure=Column("Exposure", lambda use: wording.money(use.exposure, use.currency), "number"),
     loss=Column("Loss today", lambda use: wording.money(use.daily_loss, use.currency), "number"),
 )
+
+
+@ops.command("note")
+@click.argument("text")
+@click.option("--by", required=True, help="Who you are.")
+@click.option("--about", default="", metavar="ID", help="The session, alert or incident that it is about.")
+@command
+def write_note(workspace: Workspace, text: str, by: str, about: str) -> Answer:
+    """Write TEXT into the operations log with your name; the activity feed shows it, and so does the session it is about."""
+    from peaktrade_core.workspace.operations import note
+
+    made = note(workspace, text, by, _subject(workspace, about) if about else "")
+    return Answer(made, f"noted {wording.moment(made.at)} UTC about {made.about}, by {made.by}")
+
+
+def _subject(workspace: Workspace, about: str) -> str:
+    """Return the id of something that is there: an incident, an evidence record, an alert or a session."""
+    from peaktrade_core.alerts.desk import Alerts
+    from peaktrade_core.incidents.book import IncidentBook
+    from peaktrade_core.runbooks.book import EvidenceBook
+
+    if about.startswith("INC-"):
+        return IncidentBook.of(workspace).load(about).incident_id
+    if about.startswith("EV-"):
+        return EvidenceBook.of(workspace).load(about).evidence_id
+    alerts = [row.alert_id for row in Alerts.of(workspace).rows()]
+    return about if about in alerts else Views.of(workspace).resolve(about)
+
+
+@ops.command("notes")
+@click.option("--about", default="", metavar="ID", help="Only those about this session, alert or incident.")
+@click.option("--limit", type=click.IntRange(1), default=30, show_default=True)
+@command
+def read_notes(workspace: Workspace, about: str, limit: int) -> Answer:
+    """Show the notes of the operations log, newest first."""
+    from peaktrade_core.workspace.operations import Note, notes
+
+    found = notes(workspace, about)[:limit]
+    columns = Columns[Note](
+        at=Column("At (UTC)", lambda one: wording.moment(one.at)),
+        about=Column("About"),
+        by=Column("By"),
+        text=Column("Note", form="words"),
+    )
+    return Answer(found, columns.table("", found) if found else "No note yet: `peaktrade ops note TEXT --by NAME`.")
+
+
+@ops.command("contacts")
+@command
+def people(workspace: Workspace) -> Answer:
+    """Show who is called in an emergency, from [contacts] of the configuration."""
+    from peaktrade_core.desk.contacts import contacts_table
+
+    return Answer(workspace.config.contacts, lambda: contacts_table(workspace))
 
 
 @ops.command()

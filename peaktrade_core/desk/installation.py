@@ -1,4 +1,4 @@
-"""What is installed and configured, as somebody accepted it last: so that a change is seen before a session meets it.
+"""What is installed and configured, as a person accepted it last: so that a change is seen before a session meets it.
 
 The accepted state is one flat JSON file of names and values. Comparing it with today's says what maintenance, an update
 or a hand on the configuration changed, value by value.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
 FILE = Path("reports") / "checklists" / "installation.json"
-CONFIGS = ("config.toml", "alerts.toml", "jobs.toml")
+ALERTS = "alerts.toml"
+CONFIGS = ("config.toml", ALERTS, "jobs.toml")
 OF_A_DRILL = "exchange.base_url"  # a venue on this machine has another port each time
 
 
@@ -38,11 +40,12 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """What somebody accepted: by whom, under which evidence, and every value."""
+    """What was accepted: by whom, under which evidence, and every value."""
 
     by: str
     evidence_id: str
     values: dict[str, str]
+    at: datetime | None = None
 
 
 def installed(workspace: Workspace) -> dict[str, str]:
@@ -90,7 +93,7 @@ def accepted(workspace: Workspace) -> Accepted | None:
 
 
 def accept(workspace: Workspace, by: str, evidence_id: str) -> Path:
-    """Note that somebody accepts what is installed and configured now, and return the file.
+    """Note that a person accepts what is installed and configured now, and return the file.
 
     Raises:
         ConfigError: a configuration file cannot be read.
@@ -98,7 +101,7 @@ def accept(workspace: Workspace, by: str, evidence_id: str) -> Path:
     """
     path = workspace.home / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    record = Accepted(by, evidence_id, installed(workspace))
+    record = Accepted(by, evidence_id, installed(workspace), workspace.clock.now())
     write_atomic(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
     return path
 
@@ -107,6 +110,17 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[Chang
     """Return what differs, by name."""
     names = sorted({*before, *now})
     return [Change(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]
+
+
+def changed_alerts(workspace: Workspace) -> list[Change]:
+    """Return what differs in the alert rules, channels and escalation from those that were accepted last.
+
+    Raises:
+        ArtefactError: what was accepted cannot be read; ConfigError: a configuration file cannot be read.
+    """
+    last = accepted(workspace)
+    found = differences(last.values, installed(workspace)) if last else []
+    return [one for one in found if one.name.startswith(f"config/{ALERTS} ")]
 
 
 @question(

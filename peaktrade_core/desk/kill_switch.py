@@ -15,6 +15,7 @@ from pathlib import Path
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, check, question
+from peaktrade_core.desk.contacts import contacts_table
 from peaktrade_core.desk.readiness import BEFORE_RELEASE
 from peaktrade_core.desk.safe_stop import running_table
 from peaktrade_core.fleet.stopping import fleet_to_stop
@@ -35,7 +36,7 @@ _LOOK_S = 0.2
 _MEANING = (
     ("ACTIVE", "released: orders pass the risk checks as usual"),
     ("REDUCING", "only orders that make a position smaller pass"),
-    ("HALTED", "the same, latched: nothing opens until somebody decides"),
+    ("HALTED", "the same, latched: nothing opens until a person decides"),
     ("NO_ORDERS", "nothing passes, not even an order that would close a position: positions stay as they are"),
 )
 
@@ -54,6 +55,10 @@ class KillSwitchRunbook(Runbook):
     def running(self) -> Table:
         """Return the runs whose processes live, and how to end them without a notebook."""
         return running_table(self.workspace)
+
+    def people(self) -> Table:
+        """Return who is called in an emergency."""
+        return contacts_table(self.workspace)
 
     def fit(self) -> Table:
         """Record the health check that a release takes; for the other actions it is not asked."""
@@ -95,7 +100,7 @@ class KillSwitchRunbook(Runbook):
             return self.act("engage", title, self._engage)
         self.round.require_answers("release")
         if not self.chose("cause", "yes"):
-            return Table(title, (), [], empty="Not released: nobody has said that the cause is found and gone.")
+            return Table(title, (), [], empty="Not released: it is not confirmed that the cause is found and gone.")
         return self.act("release", title, self._release)
 
     def obeyed(self) -> Table:
@@ -166,7 +171,7 @@ def switch_table(workspace: Workspace) -> Table:
     now = KillSwitch.of(workspace).status()
     rows: list[tuple[str, Cell | str]] = [
         ("State", Cell(f"✕ {now.state}, engaged", BAD) if now.engaged else Cell("✓ released", GOOD)),
-        ("Set by", now.by or "nobody yet"),
+        ("Set by", now.by or "no one yet"),
         ("Because", now.reason or wording.NOTHING),
         ("Since (UTC)", wording.moment(now.since)),
     ]

@@ -53,20 +53,6 @@ def conservative(workspace: Workspace) -> Found:
 
 
 @question(
-    "contacts",
-    "Is a person reached when an alert is raised?",
-    "Add a channel of the kind apprise to config/alerts.toml and try `peaktrade alerts test-channel`.",
-)
-def contacts(workspace: Workspace) -> Found:
-    """Look whether an alert leaves this machine."""
-    from peaktrade_core.alerts.engine import alert_settings
-
-    channels = alert_settings(workspace).channels
-    outward = [name for name, channel in channels.items() if channel.kind == "apprise"]
-    return bool(outward), ", ".join(outward) or f"only {', '.join(channels)}"
-
-
-@question(
     "two_people",
     "Have two people documented the release (two-man rule)?",
     "The runbook live_start rehearses it; it, too, ends at the locked gate.",

@@ -9,16 +9,17 @@ Source: operator workflow 3.1 and 10a.10, workflow overview (pre-session checkli
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from peaktrade_core.alerts.questions import alerts, schedule, unacknowledged, watcher
 from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
 from peaktrade_core.base.files import read_plain, read_toml
-from peaktrade_core.base.question import WARN, Check, Found, Question, question
+from peaktrade_core.base.question import FAIL, WARN, Check, Found, Question, question
+from peaktrade_core.desk.contacts import contacts, contacts_named
 from peaktrade_core.desk.doctor import DOCTOR, INTERPRETER, WRITABLE, browser, bytecode, clock, config, disk, sizing
 from peaktrade_core.desk.installation import changes
 from peaktrade_core.desk.live_stage import (
     conservative,
-    contacts,
     gate,
     keys,
     rehearsed_shadow,
@@ -28,23 +29,32 @@ from peaktrade_core.desk.live_stage import (
 from peaktrade_core.halts.questions import account, account_readable, halts, kill_switch, switch_tested
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks import evidence as ev
+from peaktrade_core.runbooks.artefacts import COPIES
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.runs.questions import LOOK_BACK, aborted, failed, registry, runs
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.questions import VENUE, Traded, live, stale, venue_checks
 from peaktrade_core.show import wording
+from peaktrade_core.show.wording import many
+from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import get_strategy
+from peaktrade_core.workspace.operations import logged, notes
 from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from peaktrade_core.session.plan import Plan
 
 STAGES = ("shadow", "testnet", "live")
 TESTED = ("core", "aux")  # tiers of strategies
-GOOD_OUTCOMES = (ev.PASSED, ev.WARNED)
 _REACH = {
     "shadow": "orders are filled by simulation, none leaves this machine",
     "testnet": "fills are simulated; the venue only validates each order, or is its demo",
 }
+BACKTEST_BARS = 2000
+_DOCUMENTS = (*ev.GOOD, ev.FAILED)  # outcomes of a runbook that was gone through to its end
 _MOST_RECORDS = 300  # of evidence, newest first, among which something is looked for
 
 
@@ -77,8 +87,8 @@ def _tier(chosen: str) -> Question[Workspace]:
 
     @question(
         "tier",
-        "Has the strategy come through backtest and research?",
-        "`peaktrade backtest` it; run core or aux.",
+        "Is the strategy one that has come through research (core or aux)?",
+        "Run core or aux; r_and_d and legacy are for research.",
         otherwise=WARN,
     )
     def tier(workspace: Workspace) -> Found:
@@ -87,6 +97,45 @@ def _tier(chosen: str) -> Question[Workspace]:
         return found in TESTED, f"{name} is {found}"
 
     return tier
+
+
+def _backtested(chosen: str) -> Question[Workspace]:
+    """Declare whether a strategy, empty for the configured one, trades in a backtest with its configured parameters."""
+
+    @question(
+        "backtested",
+        "Does the strategy trade in a backtest, run just now with its parameters?",
+        "`peaktrade backtest` shows the whole result; look at it before a session with this strategy.",
+        otherwise=WARN,
+    )
+    def backtested(workspace: Workspace) -> Found:
+        from peaktrade_core.research.backtest import run_backtest
+
+        plan = plan_session(workspace, strategy=chosen or None, feed="synthetic", steps=BACKTEST_BARS)
+        bars, source = _bars(workspace, plan)
+        result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
+        pnl = wording.signed(
+            result.metrics.equity_end - plan.config.start_balance, wording.quote_currency(plan.config.symbol)
+        )
+        told = f"{plan.config.strategy_name}: {len(result):,} bars {source}, {many(len(result.trades), 'round trip')}"
+        return bool(result.fills), f"{told}, PnL {pnl}, drawdown {wording.percent(result.metrics.max_drawdown)}"
+
+    return backtested
+
+
+def _bars(workspace: Workspace, plan: Plan) -> tuple[Bars, str]:
+    """Return the bars of a backtest and where they are from: the newest stored ones, else those of the embedded market."""
+    from peaktrade_core.candles.replay import bars_of
+    from peaktrade_core.candles.store import CandleStore
+
+    wanted = plan.config.warmup_candles + BACKTEST_BARS
+    store = CandleStore.of_workspace(workspace.home)
+    for series in store.series():
+        if (series.symbol, series.timeframe) == (plan.config.symbol, plan.config.timeframe):
+            bars = store.read(series)
+            if len(bars.ts) > plan.config.warmup_candles:
+                return Bars(bars.ts[-wanted:], bars.ohlcv[-wanted:], str(series)), f"of {series}"
+    return bars_of(plan.feed, wanted), "of the embedded market"
 
 
 @question(
@@ -118,7 +167,22 @@ def health_done(workspace: Workspace) -> Found:
         return False, "never"
     if record.began_at < workspace.clock.now() - LOOK_BACK:
         return False, f"last on {wording.minute(record.began_at)} UTC"
-    return record.outcome in GOOD_OUTCOMES, f"{record.evidence_id}: {record.outcome}"
+    return record.outcome in ev.GOOD, f"{record.evidence_id}: {record.outcome}"
+
+
+@question(
+    "health_noted",
+    "Does the last health check stand in the operations log?",
+    "Finish the runbook health_check: its last cell seals the record and writes the line.",
+    otherwise=WARN,
+)
+def health_noted(workspace: Workspace) -> Found:
+    """Look for the line that the runbook leaves when its record is sealed."""
+    record = last_evidence(workspace, "health_check")
+    if record is None:
+        return False, "no health check was ever finished"
+    there = logged(workspace, record.evidence_id)
+    return there, f"{record.evidence_id}: {'noted' if there else 'no line about it'}"
 
 
 @question(
@@ -155,16 +219,19 @@ def last_evidence(workspace: Workspace, runbook: str) -> ev.Evidence | None:
 
 
 def _told_of(workspace: Workspace) -> Iterator[str]:
-    """Yield what is written down: the subjects of finished evidence, and the text of each file among the incidents."""
+    """Yield what is written down: subjects of finished evidence and of notes, and the text of each file among the incidents."""
     book = EvidenceBook.of(workspace)
     for name in [name for name in book.ids() if "POST-SESSION-CHECK" in name or "INCIDENT" in name][:_MOST_RECORDS]:
         try:
             record = book.load(name)
         except PeaktradeError:
             continue
-        yield record.subject if record.ended_at is not None else ""
+        noted = record.step("noted")
+        left_out = noted is not None and noted.status == FAIL  # a person said that it is not written down
+        yield record.subject if record.outcome in _DOCUMENTS and not left_out else ""
+    yield from (one.about for one in notes(workspace))
     for path in (workspace.reports / "incidents").rglob("*"):
-        if path.is_file():
+        if path.is_file() and COPIES not in path.parts:
             yield read_plain(path).decode(errors="replace")
 
 
@@ -176,7 +243,7 @@ HEALTH = (
     *(runs, watcher, alerts, schedule, kill_switch, account, evidence),
 )
 BEFORE_RELEASE = (config, *WRITABLE, disk, stale, registry, account_readable, unacknowledged)
-DESK = (health_done, documented)
+DESK = (health_done, health_noted, documented)
 
 
 def stage(name: str, symbol: str = "") -> tuple[Question[Workspace], ...]:
@@ -195,7 +262,7 @@ def stage(name: str, symbol: str = "") -> tuple[Question[Workspace], ...]:
     if name != "shadow":
         asked += (*(one.about(lambda workspace: Traded(workspace, symbol)) for one in VENUE), rehearsed_shadow)
     if name == "live":
-        asked += (rehearsed_testnet, conservative, contacts, switch_tested, two_people, keys, gate)
+        asked += (rehearsed_testnet, conservative, contacts_named, contacts, switch_tested, two_people, keys, gate)
     return (*MACHINE, *asked)
 
 
@@ -218,7 +285,7 @@ def session_ready(workspace: Workspace, strategy: str = "") -> list[Check]:
     Args:
         workspace: where; strategy: that is to run; empty for the configured one.
     """
-    return workspace.ask((*INTERPRETER, *PRE_SESSION, limits_set, _tier(strategy)))
+    return workspace.ask((*INTERPRETER, *PRE_SESSION, limits_set, _tier(strategy), _backtested(strategy)))
 
 
 def health_checks(workspace: Workspace, *, venue: bool = False) -> list[Check]:

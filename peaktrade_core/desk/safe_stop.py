@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL
+from peaktrade_core.desk.contacts import contacts_table
 from peaktrade_core.fleet.closing import close_each
 from peaktrade_core.fleet.stopping import Stopped, asked_first, fleet_to_stop, incident_names, order_checks, over_checks
 from peaktrade_core.records.folder import RunFolder
@@ -75,6 +76,10 @@ class SafeStopRunbook(Runbook):
     def running(self) -> Table:
         """Return the runs whose processes live, and how to end them without a notebook."""
         return running_table(self.workspace)
+
+    def people(self) -> Table:
+        """Return who is called in an emergency."""
+        return contacts_table(self.workspace)
 
     def stop(self) -> Table:
         """End runs as a step, once; with the action ``show`` nothing is touched.

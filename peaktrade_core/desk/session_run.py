@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check, worst
 from peaktrade_core.desk.readiness import desk_checks, ready_checks, session_ready
-from peaktrade_core.runbooks.book import Round
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook import Session, open_session, run_planned_session
 from peaktrade_core.runbooks.notebook_tables import (
@@ -23,20 +21,17 @@ from peaktrade_core.runbooks.notebook_tables import (
     evidence_table,
     links,
     plan_table,
-    risk_use_table,
     session_checks,
     session_files,
     session_summary,
-    sessions_table,
 )
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
-from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.questions import smoke_checks
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as jn
-from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.trading.records import finite
 
 NOT_STARTED = "No session was started, so there is nothing to see here."
 _START, _RUN = "start", "run"
@@ -91,33 +86,6 @@ class OneSession(Runbook):
     def links(self, *names: str) -> Table:
         """Return where to go on."""
         return links(*names, session=self.session)
-
-
-class PostSessionRunbook(OneSession):
-    """Look at a session that has ended, and say what to do about each line of the checklist."""
-
-    session: Session
-
-    @classmethod
-    def about(cls, workspace: Workspace, given: SimpleNamespace) -> str:
-        """Return the session that is meant."""
-        return Views.of(workspace).resolve(given.session_id)
-
-    def __init__(self, workspace: Workspace, round_: Round, given: SimpleNamespace, *, waits: bool) -> None:
-        super().__init__(workspace, round_, given, waits=waits)
-        self.session = open_session(workspace, round_.record.subject)  # of a resumed one, whatever is newest by now
-
-    def limits(self) -> Table:
-        """Return how close it came to its limits."""
-        return risk_use_table(self.session)
-
-    def before(self) -> Table:
-        """Return the newest sessions, to compare it with."""
-        return sessions_table(self.workspace, limit=5)
-
-    def noted(self) -> Prompt | Table:
-        """Ask whether what is not good is written down."""
-        return self.confirm("noted", "Is every line that is not ✓ in the incident log?", about="order")
 
 
 class SessionRunbook(OneSession):
@@ -178,6 +146,7 @@ class TestnetRunbook(SessionRunbook):
 
     __test__ = False  # it is no test, whatever its name begins with
     checked = ("ready", "desk", "smoke")
+    before_a_stage = True
 
     def ready(self) -> Table:
         """Record whether we are ready, and the venue can trade nothing live."""
@@ -211,7 +180,6 @@ def expected_checks(session: Session) -> list[Check]:
     events = session.events
     signals = sum(isinstance(event, jn.Signal) for event in events)
     orders = sum(isinstance(event, jn.Order) for event in events)
-    limits = session.record.setting("risk_limits")
     checks = [
         check(
             "began",
@@ -228,17 +196,27 @@ def expected_checks(session: Session) -> list[Check]:
             "Few bars, or a strategy that waits: look at the price. None over a long session is a bug or a dead market.",
             otherwise=WARN,
         ),
-        check(
-            "limits",
-            "Was every order held to the risk limits?",
-            isinstance(limits, dict) and bool(limits),
-            f"{len(limits)} limits in force, {len(session.denials)} orders denied"
-            if isinstance(limits, dict)
-            else "the record names none",
-            "Stop: a session without limits must not run.",
-        ),
+        _held(session),
     ]
     return [*checks, _validated(session, orders)] if session.record.mode == "testnet" else checks
+
+
+def _held(session: Session) -> Check:
+    """Look whether each order that opens a position kept to the largest order of the record's limits."""
+    limits = session.record.setting("risk_limits")
+    most = finite(limits.get("max_order_notional")) if isinstance(limits, dict) else None
+    opened = [event for event in session.events if isinstance(event, jn.Order) and event.purpose == "open"]
+    above = [event for event in opened if most is not None and abs(event.notional) > most]
+    told = f"{len(opened)} opening orders, none above {most:,.0f}" if most is not None else "the record names no limit"
+    if above:
+        told = f"{len(above)} of {len(opened)} opening orders above {most:,.0f}, the first no. {above[0].seq}"
+    return check(
+        "limits",
+        "Was every order held to the risk limits?",
+        most is not None and not above,
+        f"{told}; {len(session.denials)} denied",
+        "Stop: a session must not trade without limits, or above them.",
+    )
 
 
 def _validated(session: Session, orders: int) -> Check:

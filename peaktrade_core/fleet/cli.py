@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -11,6 +11,7 @@ import click
 
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.question import Check
 from peaktrade_core.fleet.ending import Stopped
 from peaktrade_core.fleet.fleet import Fleet, Started
 from peaktrade_core.records.folder import RunFolder
@@ -19,6 +20,7 @@ from peaktrade_core.runs.run import Run, feed_of, item_of, verdict_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.command import Answer, command, tell
 from peaktrade_core.workspace.workspace import Workspace
@@ -88,11 +90,16 @@ def start_testnet(workspace: Workspace, **options: Any) -> Answer:
 @fleet.command("start")
 @click.option("--profile", required=True, metavar="NAME", help="One of [fleet.profiles] in the configuration.")
 @click.option("--mode", help="shadow or testnet; else the profile's.")
+@click.option("--use-dummy", is_flag=True, help="Offline: embedded market, simulated fills, whatever the profile says.")
+@click.option("--verbose", is_flag=True, help="Also show what was asked before it was started.")
 @_start_options
 @command
-def start(workspace: Workspace, **options: Any) -> Answer:
+def start(workspace: Workspace, use_dummy: bool, **options: Any) -> Answer:
     """Start a run by the name of its profile; options go before what the profile says."""
-    return _start(workspace, **options)
+    if use_dummy and (options["mode"] or options["feed"] or options["candles"]):
+        raise ConfigError("--use-dummy is a shadow run on the embedded market: leave --mode, --feed and --candles out")
+    dummy = {"mode": "shadow", "feed": "synthetic"} if use_dummy else {}
+    return _start(workspace, **{**options, **dummy})
 
 
 def _start(
@@ -103,6 +110,7 @@ def _start(
     params: tuple[str, ...],
     strategy_module: str | None,
     profile: str | None = None,
+    verbose: bool = False,
     **given: Any,
 ) -> Answer:
     """Start a run."""
@@ -111,16 +119,18 @@ def _start(
     order = order_of(
         workspace, given, profile=profile, params=params, parsed=parse_params(params), strategy_module=strategy_module
     )
-    return _started(Fleet.of(workspace).start(order, by=by or login(), allow_duplicate=allow_duplicate))
+    asked = Fleet.of(workspace).checks(order) if verbose else []
+    return _started(Fleet.of(workspace).start(order, by=by or login(), allow_duplicate=allow_duplicate), asked)
 
 
-def _started(run: Started) -> Answer:
-    """Return a run that has begun."""
+def _started(run: Started, asked: Sequence[Check] = ()) -> Answer:
+    """Return a run that has begun, and what was asked before, if that is wanted."""
     pairs = {"Strategy": run.strategy, "Symbol": run.symbol, "Timeframe": run.timeframe, "Process": run.pid}
     if run.restart_of:
         pairs["Replaces"] = run.restart_of + (f" ({run.left})" if run.left else "")
     shown = Table.pairs(pairs, f"✅ {run.mode.capitalize()} run started: {run.run_id}")
-    return Answer(run, [shown, f"Next     peaktrade monitor follow {run.run_id}"])
+    before = [CHECKS.table("", asked)] if asked else []
+    return Answer(run, [*before, shown, f"Next     peaktrade monitor follow {run.run_id}"])
 
 
 @fleet.command()

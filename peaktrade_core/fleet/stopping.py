@@ -90,19 +90,20 @@ def records(stopped: Stopped) -> Found:
 @question(
     "journals",
     "Did each shut down in good order?",
-    "It was killed: its figures go up to its last event. Do its post-session check.",
+    "It was killed, or it failed: its figures go up to its last event. Do its post-session check.",
     otherwise=WARN,
 )
 def journals(stopped: Stopped) -> Found:
-    """Look whether each journal says how it ended, as a session that shut down in good order does."""
+    """Look whether each journal ends with the session's own word, and that word is not that it failed."""
     torn = []
     for run_id in stopped.chosen:
         try:
-            ended = Views.of(stopped.workspace).look(run_id).tally.end is not None
+            end = Views.of(stopped.workspace).look(run_id).tally.end
         except PeaktradeError as error:
             torn.append(f"{run_id}: {error}")
             continue
-        torn += [] if ended else [f"{run_id}: no end event"]
+        if end is None or end.status == "failed":
+            torn.append(f"{run_id}: {'no end event' if end is None else end.error or 'failed'}")
     return not torn, "; ".join(torn[:3]) or f"{len(stopped.chosen)} whole, each with its end event"
 
 
@@ -129,7 +130,8 @@ def over_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
 def incident_names(workspace: Workspace, chosen: Iterable[str]) -> bool:
     """Return whether a file among the incidents names one of the runs."""
     wanted = [run_id.encode() for run_id in chosen]
-    files = (path for path in (workspace.reports / "incidents").rglob("*") if path.is_file())
+    found = (workspace.reports / "incidents").rglob("*")
+    files = (path for path in found if path.is_file() and "artefacts" not in path.parts)
     return any(name in text for text in map(read_plain, files) for name in wanted)
 
 

@@ -8,7 +8,7 @@ sealed: its hash goes into a chained log, once more after every later change. Re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from peaktrade_core.base.sealed import SealedRecords, as_file
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.incident import Incident, State, TimelineEntry
-from peaktrade_core.runbooks.artefacts import artefact_of
+from peaktrade_core.runbooks.artefacts import artefact_of, secure
 from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runs.handbook import SEVERITIES, Severity
 from peaktrade_core.workspace.workspace import Workspace
@@ -105,7 +105,7 @@ class IncidentBook:
             kind: one of :data:`~peaktrade_core.incidents.incident.KINDS`; title: in a sentence.
             subject: the session, run or alert that it is about.
             severity: low, medium or high; by, role: who opens it.
-            evidence: sentences from the artefacts; artefacts: files to be named with their hashes.
+            evidence: sentences from the artefacts; artefacts: files to be named with their hashes, and copied.
             drill: id of the drill that it belongs to.
             join: if one of that kind about that subject is not closed yet, note it there instead of opening another.
             known: further fields of :class:`Incident` (system, symptom, suspected, next_step, since ...).
@@ -114,7 +114,7 @@ class IncidentBook:
             ConfigError: a name or title is missing; UnknownNameError: the kind, severity or role is not known.
             EnvironmentFault: the folder cannot be written.
         """
-        now = self.clock.now()
+        now, named = self.clock.now(), tuple(artefacts)
         text, who = inc.said("title", title), inc.person(by)
         draft = Incident(
             incident_id="",
@@ -127,7 +127,7 @@ class IncidentBook:
             opened_by=who,
             role=inc.known("role", role, ROLES),
             evidence=tuple(filter(None, (evidence,) if isinstance(evidence, str) else evidence)),
-            artefacts=tuple(artefact_of(self.home, path) for path in artefacts),
+            artefacts=tuple(artefact_of(self.home, path) for path in named),
             duties={"commander": who},
             drill=drill,
             timeline=(TimelineEntry(at=now, by=who, action="opened", text=f"{text} ({severity})"),),
@@ -138,19 +138,17 @@ class IncidentBook:
                 noted = inc.noted(known_one, now, who, f"seen again: {text}")
                 self._save(noted, now)
                 return noted
-            incident = self._enter(draft)
+            incident = self._enter(draft, named)
         self._log(now, f"{incident.incident_id} opened, {severity}, by {who} ({role}): {text}")
         return incident
 
-    def _enter(self, draft: Incident) -> Incident:
-        """Give a new incident its id and its folder, and return it; the lock must be held."""
+    def _enter(self, draft: Incident, named: Sequence[Path]) -> Incident:
+        """Give a new incident its id, its folder and copies of its files, and return it; the lock must be held."""
         incident = msgspec.structs.replace(draft, incident_id=self._next_id(draft.opened_at))
-        for left in self.path(incident.incident_id).parent.glob(
-            ".*.tmp"
-        ):  # of a process that was killed while it opened
+        for left in (self.folder / incident.incident_id).glob(".*.tmp"):  # of a process killed while it opened
             left.unlink(missing_ok=True)
         try:
-            self._save(incident, incident.opened_at)
+            self._save(incident, incident.opened_at, named)
         except EnvironmentFault:
             with suppress(OSError):  # a record that could not be written leaves no folder that stands for one
                 self.path(incident.incident_id).parent.rmdir()
@@ -179,7 +177,8 @@ class IncidentBook:
         return self._change(incident_id, lambda i, at: inc.graded(i, at, by, severity, reason))
 
     def attach(self, incident_id: str, by: str, *paths: Path) -> Incident:
-        """Name files with the hashes they have now."""
+        """Name files with the hashes they have now, and keep a copy of each beside the record."""
+        secure(self.path(self.load(incident_id).incident_id).parent, self.home, paths)
         files = tuple(artefact_of(self.home, path) for path in paths)
         return self._change(incident_id, lambda i, at: inc.attached(i, at, by, files))
 
@@ -292,8 +291,8 @@ class IncidentBook:
                 return self.load(row.incident_id)
         return None
 
-    def _save(self, incident: Incident, now: datetime) -> None:
-        """Write the record, sealed when it is closed, and what follows from it."""
+    def _save(self, incident: Incident, now: datetime, named: Sequence[Path] = ()) -> None:
+        """Write the record, sealed when it is closed, copies of files that it names, and what follows from it."""
         from peaktrade_core.incidents.report import write_pages
 
         path = self.path(incident.incident_id)
@@ -301,6 +300,7 @@ class IncidentBook:
             self.sealed.seal("incident", path, incident, now, status=incident.status)
         else:
             write_atomic(path, as_file(incident))
+        secure(self.folder / incident.incident_id, self.home, named)
         write_pages(self.folder / incident.incident_id, incident)
 
     @contextmanager

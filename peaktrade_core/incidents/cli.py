@@ -94,7 +94,8 @@ def show(workspace: Workspace, incident_id: str) -> Answer:
     from peaktrade_core.incidents.report import report_text
 
     found = IncidentBook.of(workspace).load(incident_id)
-    return Answer(found, lambda: report_text(found))
+    folder = IncidentBook.of(workspace).path(found.incident_id).parent
+    return Answer(found, lambda: report_text(found, folder))
 
 
 @incident.command()

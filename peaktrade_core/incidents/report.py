@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook, IncidentRow
 from peaktrade_core.incidents.incident import Incident
+from peaktrade_core.runbooks.artefacts import unsecured
 from peaktrade_core.runbooks.pickers import NEWEST, Choice
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.handbook import SEVERITIES
@@ -39,19 +41,23 @@ def write_pages(folder: Path, incident: Incident) -> None:
     Raises:
         EnvironmentFault: the folder cannot be written.
     """
-    write_atomic(folder / "incident.md", report_text(incident).encode())
+    write_atomic(folder / "incident.md", report_text(incident, folder).encode())
     if incident.postmortem is not None:
         text = template("post_mortem.md.j2").render(i=incident, p=incident.postmortem, local=local)
         write_atomic(folder / "post_mortem.md", text.encode())
 
 
-def report_text(incident: Incident) -> str:
-    """Return an incident's report as markdown."""
-    return template("incident.md.j2").render(i=incident, checks=response_checks(incident), local=local)
+def report_text(incident: Incident, folder: Path) -> str:
+    """Return the report as markdown of an incident that is kept in a folder."""
+    checks = response_checks(incident, unsecured(folder, incident.artefacts))
+    return template("incident.md.j2").render(i=incident, checks=checks, local=local)
 
 
-def response_checks(incident: Incident) -> list[Check]:
+def response_checks(incident: Incident, lost: Sequence[str] = ()) -> list[Check]:
     """Return the handbook's incident checklist, answered from the incident itself.
+
+    Args:
+        incident: which; lost: the files that it names and of which no copy is kept.
 
     Source: workflow overview, incident-response checklist; operational runbooks 11.2 and 11.3.
     """
@@ -71,8 +77,10 @@ def response_checks(incident: Incident) -> list[Check]:
               incident.opened_local, "The record was written by hand: add the local time."),
         check("three", f"Are the three sentences there: {words}?", not three,
               "all three" if not three else f"missing: {', '.join(three)}", cli("note"), otherwise=WARN),
-        check("artefacts", "Are the artefacts secured?", bool(incident.artefacts),
-              f"{len(incident.artefacts)} files with their hashes", cli("attach"), otherwise=WARN),
+        check("artefacts", "Are the artefacts secured: a copy of each file kept as it was?",
+              bool(incident.artefacts) and not lost,
+              f"no copy of {', '.join(lost)}" if lost else f"{len(incident.artefacts)} files, each with its hash and a copy",
+              cli("attach"), otherwise=WARN),
         check("commander", "Is a commander named?", bool(commander), commander or "none named", cli("assign"), otherwise=WARN),
         check("owner", "Is the owner informed?", not high or incident.owner_told_at is not None,
               "not needed below high" if not high else "told" if incident.owner_told_at else "not told",
@@ -173,7 +181,12 @@ class IncidentReport(IncidentNotebook):
 
     def checklist(self) -> Table:
         """Return the handbook's incident checklist, answered from the incident."""
-        return check_table(response_checks(self.incident) if self.incident else [], "Incident checklist")
+        if self.incident is None:
+            return check_table([], "Incident checklist")
+        folder = IncidentBook.of(self.workspace).path(self.incident.incident_id).parent
+        return check_table(
+            response_checks(self.incident, unsecured(folder, self.incident.artefacts)), "Incident checklist"
+        )
 
     def files(self) -> Table:
         """Return the files it rests on, and whether they are as they were."""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.rows import DaySum, Line, sortable
+from peaktrade_core.trading.records import RUNNING, STARTED
 
 INDEX_VERSION = 5
 SORTS = ("sorts_at", "total_pnl", "realized_pnl", "max_drawdown", "num_orders")
@@ -102,6 +103,11 @@ class Query(NamedTuple):
     sort: str | None = None
     rising: bool = False
     offset: int = 0
+
+    def wanted(self, column: str) -> str | None:
+        """Return what a column of :data:`GROUP` must be, None for anything; ``running`` is recorded as ``started``."""
+        asked: str | None = getattr(self, column)
+        return STARTED if column == "status" and asked == RUNNING else asked
 
 
 def open_index(path: Path | None) -> sqlite3.Connection:
@@ -288,7 +294,7 @@ def _where(query: Query, order: str) -> tuple[str, list[str | int]]:
     """Return the condition that a query's rows meet, and its values."""
     tests, values = ["finished_at IS NOT NULL"] if query.by_end else [], list[str | int]()
     for column in GROUP:
-        if (wanted := getattr(query, column)) is not None:
+        if (wanted := query.wanted(column)) is not None:
             tests.append(f"{column} = ?")
             values.append(wanted)
     for sign, moment in ((">=", query.since), ("<=", query.until)):
@@ -329,11 +335,11 @@ def sums_by(db: sqlite3.Connection, query: Query, columns: Sequence[str]) -> lis
     by = f" GROUP BY {shown} ORDER BY {shown}"
     dated = query.since is not None or query.until is not None
     if query.limit is None and not dated and not query.by_end and not query.offset:
-        wanted = [column for column in GROUP if getattr(query, column) is not None]
+        wanted = [column for column in GROUP if query.wanted(column) is not None]
         where = f" WHERE {' AND '.join(f'{column} = ?' for column in wanted)}" if wanted else ""
         kept = ", ".join(f"total({name})" for name in ("n", "pnls", "pnl", "whole", "depths", "depth"))
         sql = f"SELECT {shown}, {kept} FROM totals{where}{by}"
-        return db.execute(sql, [getattr(query, column) for column in wanted]).fetchall()
+        return db.execute(sql, [query.wanted(column) for column in wanted]).fetchall()
     if query.limit is None and not query.by_end and not query.offset:
         where, given = _where(query, "sorts_at")
         return db.execute(f"SELECT {shown}, {_SUMS} FROM files{where}{by}", given).fetchall()

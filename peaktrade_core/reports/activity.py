@@ -27,7 +27,7 @@ from peaktrade_core.show.wording import TOTAL, quote_currency, signed
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
-KINDS = ("session", "alert", "halt", "runbook", "report", "fleet", "incident", "other")
+KINDS = ("session", "alert", "halt", "runbook", "report", "fleet", "incident", "note", "other")
 INFO, WARNING, CRITICAL = "info", "warning", "critical"
 REPORTS = ("daily", "weekly", "live", "drills", "checklists")  # folders of reports/ whose files are reports
 INCIDENTS = "incidents"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,17 @@ import click
 
 from peaktrade_core.base.errors import ConfigError, NotebookError
 from peaktrade_core.incidents.book import IncidentBook
-from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.repeat import repeat_command
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.cli import filter_options, relative_path, summary
+from peaktrade_core.session.cli import filter_options, query_of, relative_path, summary
 from peaktrade_core.session.recovery import recover
+from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.terminal import Document
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.command import Answer, Part, command
+from peaktrade_core.workspace.operations import notes
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -98,7 +99,7 @@ def session_report(
     from peaktrade_core.reports.session_reports import write_session_report
 
     recover(workspace)
-    views, query = Views.of(workspace), Query(**filters)
+    views, query = Views.of(workspace), query_of(**filters)
     if stdout:
         if output_format == "both":
             raise ConfigError("--stdout prints one format; choose --output-format markdown or html")
@@ -125,8 +126,9 @@ def _shown(workspace: Workspace, record: SessionRecord) -> list[Part]:
 
     settings = {name: value for name, value in record.config.items() if value not in (None, "", [])}
     told: list[Part] = ["", *summary(workspace, record), "", Table.pairs(settings, "Configuration")]
-    if record.cli_args:
-        told += [f"Command  {shlex.join(record.cli_args)}", ""]
+    told += [f"Command  {repeat_command(record)}", ""]
+    for one in notes(workspace, record.session_id):
+        told += [f"Note     {wording.moment(one.at)} UTC, {one.by}: {one.text}", ""]
     for incident in IncidentBook.of(workspace).rows(subject=record.session_id):
         told += [f"Incident  {incident.incident_id} {incident.severity} {incident.status}: {incident.title}", ""]
     return [*told, CHECKS.table("", post_session_checks(Views.of(workspace).look(record.session_id)))]

@@ -1,11 +1,16 @@
-"""Files as evidence and incidents name them: their path below the workspace, their hash, their size."""
+"""Files as evidence and incidents name them: their path below the workspace, their hash, their size, and a copy."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.runbooks.evidence import Artefact
+
+COPIES = "artefacts"  # folder of the copies, beside the record that names the files
 
 
 def artefact_of(home: Path, path: Path) -> Artefact:
@@ -13,3 +18,23 @@ def artefact_of(home: Path, path: Path) -> Artefact:
     shown = path.relative_to(home) if path.is_relative_to(home) else Path(path.name)
     size = path.stat().st_size if path.is_file() else 0
     return Artefact(shown.as_posix(), sha256_of(path), size)
+
+
+def copy_of(folder: Path, artefact: Artefact) -> Path:
+    """Return where the copy of a file is kept; its hash is part of its name, so that a later state is another copy."""
+    return folder / COPIES / f"{artefact.sha256[:12]}-{Path(artefact.path).name}"
+
+
+def secure(folder: Path, home: Path, paths: Iterable[Path]) -> None:
+    """Keep a copy of each file beside a record; what cannot be copied is found by :func:`unsecured`, and loses nothing."""
+    for path in paths:
+        copy = copy_of(folder, artefact_of(home, path))
+        with suppress(OSError):
+            if path.is_file() and not copy.is_file():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, copy)
+
+
+def unsecured(folder: Path, artefacts: Iterable[Artefact]) -> list[str]:
+    """Return the files of which no copy is kept that is as they were when they were named."""
+    return [one.path for one in artefacts if sha256_of(copy_of(folder, one)) != one.sha256 or one.sha256 == "missing"]

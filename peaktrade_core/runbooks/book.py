@@ -42,7 +42,7 @@ class EvidenceBook:
     """
 
     def __init__(self, home: Path, clock: Clock, *, rehearsal: bool = False) -> None:
-        self.home, self.clock, self._rehearsal = home, clock, rehearsal
+        self.home, self.clock, self.rehearsal = home, clock, rehearsal
         self.folder = home / "reports" / "evidence"
         self.sealed = SealedRecords(self.folder)
         self.chain = self.sealed.chain
@@ -52,6 +52,11 @@ class EvidenceBook:
         """Return the evidence of a workspace, opened once; on a fixed clock it is a rehearsal."""
         rehearsal = isinstance(workspace.clock, FixedClock)
         return workspace.once(cls, lambda: cls(workspace.home, workspace.clock, rehearsal=rehearsal))
+
+    @property
+    def host(self) -> str:
+        """The machine, as records name it."""
+        return "rehearsal" if self.rehearsal else socket.gethostname()
 
     def begin(
         self,
@@ -95,10 +100,10 @@ class EvidenceBook:
             began_local=local(now),
             parameters=dict(parameters or {}),
             notebook_sha256=notebook_sha256,
-            host=socket.gethostname() if not self._rehearsal else "rehearsal",
-            rehearsal=self._rehearsal,
+            host=self.host,
+            rehearsal=self.rehearsal,
         )
-        return Round(self, self._enter(record), waits=waits)
+        return Round(self, self.enter(record), waits=waits)
 
     def resume(self, evidence_id: str, *, waits: bool = False) -> Round:
         """Take an interrupted execution up again.
@@ -159,15 +164,19 @@ class EvidenceBook:
     def _path(self, evidence_id: str) -> Path:
         return self.folder / f"{evidence_id}.json"
 
-    def _enter(self, record: ev.Evidence) -> ev.Evidence:
-        """Give a new record an id that no other has, write it and return it."""
-        tag, at = tag_of(record.runbook), record.began_at
+    def enter(self, record: ev.Evidence, wanted: str = "") -> ev.Evidence:
+        """Give a new record an id that no other has, write it and return it; ``wanted`` gets a number when it is taken.
+
+        Raises:
+            EnvironmentFault: it cannot be written.
+        """
+        wanted = wanted or f"EV-{record.began_at:%Y%m%d}-{tag_of(record.runbook)}-{record.began_at:%H%M%S}"
         with locked(self.chain.path):
             for number in range(1, MOST_A_SECOND):
-                name = f"EV-{at:%Y%m%d}-{tag}-{at:%H%M%S}" + (f"-{number}" if number > 1 else "")
+                name = wanted + (f"-{number}" if number > 1 else "")
                 if not self._path(name).exists():
                     return self.save(msgspec.structs.replace(record, evidence_id=name))
-        raise EnvironmentFault(f"{self.folder} holds a thousand records of this second; clear it")
+        raise EnvironmentFault(f"{self.folder} holds a thousand records named {wanted}; clear it")
 
 
 class Round:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runbooks.index import EVIDENCE, evidence_check, evidence_rows, record_told
 from peaktrade_core.session.options import texts_of
 from peaktrade_core.session.recovery import recover
@@ -106,7 +109,7 @@ def lab(workspace: Workspace, name: str, jupyter: tuple[str, ...], params: tuple
 
 @click.group()
 def evidence() -> None:
-    """List what runbooks left, show one record, verify all of them."""
+    """List what runbooks left, show one record, add one by hand, countersign one, verify all of them."""
 
 
 @evidence.command("list")
@@ -134,6 +137,7 @@ def list_evidence(
 @command
 def show_evidence(workspace: Workspace, evidence_id: str) -> Answer:
     """Show one record: who, when, each step, and where its page is."""
+    from peaktrade_core.runbooks.by_hand import countersignatures
     from peaktrade_core.runbooks.runbook import told
 
     book = EvidenceBook.of(workspace)
@@ -148,10 +152,47 @@ def show_evidence(workspace: Workspace, evidence_id: str) -> Answer:
         "ended": f"{wording.moment(record.ended_at)} UTC, {record.ended_local}" if record.ended_at else "",
         "page": page.relative_to(book.home).as_posix() if page.is_file() else "",
     }
+    signed = countersignatures(book, evidence_id)
+    pairs["countersigned"] = "; ".join(
+        f"{one.by} ({one.role}), {wording.moment(one.at)} UTC{': ' if one.note else ''}{one.note}" for one in signed
+    )
     known = {name: text for name, text in pairs.items() if text}
     columns = (Column[str]("Step"), Column[str]("Result"), Column[str]("What it says", form="words"))
     steps = ((step.title, Cell(step.status, TONE_OF.get(step.status, "")), told(step)) for step in record.steps)
     return Answer(record, [Table.pairs(known, f"{record.title}: {record.outcome}"), Table("", columns, steps)])
+
+
+@evidence.command()
+@click.option("--tag", required=True, help="What it is called: CI-HARDENING gives EV-YYYYMMDD-CI-HARDENING.")
+@click.option("--text", required=True, help="What it shows, in sentences.")
+@click.option("--by", required=True, help="Who you are.")
+@click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True, help="In which role.")
+@click.option("--about", default="", help="The session, alert or incident that it is about.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@command
+def add(workspace: Workspace, tag: str, text: str, by: str, role: str, about: str, files: tuple[Path, ...]) -> Answer:
+    """Enter evidence by hand: a tag, what it shows, and files, of which a copy is kept beside the record."""
+    from peaktrade_core.runbooks.by_hand import add_evidence
+    from peaktrade_core.runbooks.page import write_page
+
+    book = EvidenceBook.of(workspace)
+    record = add_evidence(book, tag, text, files, by=by, role=role, about=about)
+    page = write_page(book, record).relative_to(workspace.home).as_posix()
+    return Answer(record, f"{record.evidence_id} by {record.operator}, {len(files)} files kept: {page}")
+
+
+@evidence.command("countersign")
+@click.argument("evidence_id")
+@click.option("--by", required=True, help="Who you are; another person than the one who made the record.")
+@click.option("--role", type=click.Choice(ROLES), default="risk_officer", show_default=True, help="In which role.")
+@click.option("--note", default="", help="What you looked at.")
+@command
+def second_look(workspace: Workspace, evidence_id: str, by: str, role: str, note: str) -> Answer:
+    """Confirm a finished record as its reviewer; the chain keeps who did."""
+    from peaktrade_core.runbooks.by_hand import countersign
+
+    made = countersign(EvidenceBook.of(workspace), evidence_id, by=by, role=role, note=note)
+    return Answer(made, f"{evidence_id} is countersigned by {made.by} ({made.role})")
 
 
 @evidence.command()

@@ -21,6 +21,7 @@ Role = Literal["operator", "risk_officer", "owner"]
 ROLES: tuple[Role, ...] = get_args(Role)
 OPEN = "open"
 PASSED, WARNED, FAILED, STOPPED, INCOMPLETE, RUNNING = "passed", "warned", "failed", "stopped", "incomplete", "running"
+GOOD = (PASSED, WARNED)  # outcomes with which a duty is done
 _OUTCOME = {PASS: PASSED, UNKNOWN: WARNED, WARN: WARNED, FAIL: FAILED}
 
 
@@ -43,6 +44,12 @@ AUTHORITIES = {
     "resume": Authority("resume after a halt", ROLES, False, "operations.log"),
     "limits": Authority(
         "change of a risk limit", ("risk_officer", "owner"), True, "configuration commit with a reason"
+    ),
+    "alerts": Authority(
+        "change of an alert rule, channel or escalation",
+        ("risk_officer", "owner"),
+        True,
+        "go/no-go in the filled checklist",
     ),
     "live": Authority("live activation", ("owner",), True, "approval document"),
     "emergency": Authority("emergency stop; the owner is told", ROLES, False, "incident report"),

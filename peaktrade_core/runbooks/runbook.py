@@ -21,9 +21,11 @@ import msgspec
 from peaktrade_core.base.clock import FixedClock, iso, local
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook, Round
+from peaktrade_core.runbooks.filled import filled_checklist
 from peaktrade_core.runbooks.notebook import open_workspace
 from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
 from peaktrade_core.runbooks.shelf import Notebook, given_to, kind_of
@@ -42,7 +44,10 @@ class Runbook(Notebook):
 
     Attributes:
         round: the execution and its record.
+        before_a_stage: whether it is gone through before a stage is entered, so that its filled checklist is kept.
     """
+
+    before_a_stage = False
 
     def __init__(self, workspace: Workspace, round_: Round, given: SimpleNamespace, *, waits: bool) -> None:
         super().__init__(workspace, given)
@@ -131,6 +136,21 @@ class Runbook(Notebook):
         """Return the files that its evidence rests on."""
         return ()
 
+    def filled(self) -> Sequence[Path]:
+        """Write the filled checklist of a runbook that is gone through before a stage is entered, and return it.
+
+        Raises:
+            EnvironmentFault: it cannot be written.
+
+        Source: operational runbooks 11.3 (filled checklists in reports/checklists).
+        """
+        if not self.before_a_stage or self.round.record.ended_at is not None:
+            return ()
+        path = self.workspace.reports / "checklists" / f"{self.round.id}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, filled_checklist(self.round.record, self.second_person).encode())
+        return (path,)
+
     def finish(self, *artefacts: Path) -> Finished:
         """End the execution: seal its record, write it as a page, and show what it says.
 
@@ -142,7 +162,7 @@ class Runbook(Notebook):
         if unknown := sorted(set(self._answers) - asked):
             raise ConfigError(f"answers: {', '.join(unknown)} was never asked; asked were: {', '.join(sorted(asked))}")
         self.round.require_answers()
-        return Finished(self.workspace, self.round.finish(*self.files(), *artefacts))
+        return Finished(self.workspace, self.round.finish(*self.files(), *self.filled(), *artefacts))
 
     def _given(self, step: ev.Step) -> tuple[str, str] | None:
         """Return the answer that the parameters give; a rehearsal takes the one that the evidence supports."""

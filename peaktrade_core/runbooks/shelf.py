@@ -41,7 +41,7 @@ RUNBOOKS = {
     "live_track_watch": "dashboard.watching.live_track_watch:LiveTrackRunbook",
     "monitoring_round": "dashboard.watching.monitoring_round:MonitoringRunbook",
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",
-    "post_session_check": "desk.session_run:PostSessionRunbook",
+    "post_session_check": "reports.session_reports:PostSessionRunbook",
     "pre_session_check": "dashboard.watching.pre_session_check:PreSessionRunbook",
     "restart_after_maintenance": "dashboard.watching.restart_after_maintenance:RestartRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",

@@ -6,6 +6,7 @@ support and why. It ships with the package, as code does, and is no setting of a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -38,6 +39,9 @@ About = Literal["limit", "halt", "size", "loss", "pace", "price", "venue"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 COMPARED: Kind = "pnl_divergence"  # found by a comparison, not from the artefacts of one session
+
+
+_RUNBOOK = re.compile(r"\b[Rr]unbooks?:? `?(?:(\d+[a-c]?)\b|([a-z]+_[a-z_]+))")
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -203,6 +207,20 @@ def next_step(error: str, language: str = "en") -> str:
     """Return the next step after ``error`` (``Type: message``) in ``en`` or ``de``."""
     found = error_help(error)
     return found.step_de if language == "de" else found.step
+
+
+def runbooks_in(text: str) -> list[str]:
+    """Return the notebooks that a text names, as ``runbook 7`` (by chapter) or ``runbook health_check``.
+
+    Raises:
+        UnknownNameError: it names a chapter that no notebook executes.
+    """
+    chapters, found = handbook().chapter, []
+    for number, name in _RUNBOOK.findall(text):
+        if number and number not in chapters:
+            raise UnknownNameError("runbook", number, list(chapters))
+        found.append(chapters[number].notebook if number else name)
+    return found
 
 
 def names_of_errors(runbook: str) -> dict[str, Kind]:

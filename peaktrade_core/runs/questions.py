@@ -116,7 +116,7 @@ def status(look: Look) -> Found:
     steps = {
         "failed": f"Read the error below, open the runbook {runbook_of(look.record.error)}, and write an incident note.",
         "aborted": "Document who stopped it and why; where no one did, look at the machine's log.",
-        "started": "The session still runs: check again when it has look.",
+        "started": "The session still runs: check again when it has ended.",
     }
     found = look.record.status
     bad: Status = PASS if found == "completed" else FAIL if found == "failed" else WARN

@@ -25,6 +25,7 @@ from peaktrade_core.base.log import append_line
 from peaktrade_core.records.archive import RunArchive
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.runbooks.artefacts import COPIES
 from peaktrade_core.workspace.settings import ARCHIVE, DELETE, Retention
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -150,7 +151,7 @@ def named_in_incidents(folder: Path) -> set[str]:
     found: set[bytes] = set()
     for path in folder.rglob("*"):
         try:
-            text = read_plain(path) if path.is_file() else b""
+            text = read_plain(path) if path.is_file() and COPIES not in path.parts else b""
         except OSError as error:
             raise EnvironmentFault(f"cannot read {path}, which may name runs to keep: {error.strerror}") from error
         text += b" " + os.fsencode(path.name)

@@ -6,18 +6,21 @@ import math
 import shlex
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.text import decoded
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.columns import RUNS, SESSIONS, figures_of, remarks
+from peaktrade_core.runs.repeat import repeatable
 from peaktrade_core.runs.run import HALTED, item_of, verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
@@ -29,7 +32,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.show.terminal import say
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
-from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.records import ASKED_STATUSES, SessionRecord
 from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.command import Answer, Part, command, quiet
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
     from peaktrade_core.session.session import Plan
 
 ABORTED = 130  # exit code
-STATUSES = ("started", "completed", "failed", "aborted", "unreadable")
 
 
 @click.command()
@@ -115,7 +117,7 @@ def _pace(text: str) -> float | None:
 
 def _command_line() -> tuple[str, ...]:
     """Return how this process was called, to be found again in the record."""
-    return ("peaktrade", *map(decoded, sys.argv[1:]))
+    return ("peaktrade", *repeatable(map(decoded, sys.argv[1:])))
 
 
 def _plan(plan: Plan) -> Table:
@@ -168,13 +170,47 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the filters over the registry to a command."""
     for option in (
         click.option("--mode", help="Only this mode: shadow, testnet, paper, live."),
-        click.option("--status", type=click.Choice(STATUSES), help="Only this status."),
+        click.option("--status", type=click.Choice(ASKED_STATUSES), help="Only this status."),
         click.option("--run-type", metavar="TYPE", help="Only this run type, for example live_session_shadow."),
         click.option("--symbol", metavar="SYMBOL", help="Only this symbol."),
         click.option("--strategy", metavar="NAME", help="Only this strategy."),
+        click.option("--until", metavar="DATE", help="Only those that began before this UTC day or time."),
+        click.option("--since", metavar="DATE", help="Only those that began on this UTC day or time, or later."),
+        click.option("--week", metavar="WEEK", help="Only those that began in this week, for example 2026-W05."),
     ):
         command = option(command)
     return command
+
+
+def query_of(*, week: str | None = None, since: str | None = None, until: str | None = None, **filters: Any) -> Query:
+    """Return the query that the options of :func:`filter_options` ask for.
+
+    Raises:
+        ConfigError: something is not a week, day or time, or a week is given beside the others.
+    """
+    if week is None:
+        return Query(since=_day("--since", since), until=_before(_day("--until", until)), **filters)
+    if since or until:
+        raise ConfigError("give --week, or --since and --until, not both")
+    try:
+        year, number = week.upper().split("-W")
+        monday = datetime.fromisocalendar(int(year), int(number), 1).replace(tzinfo=UTC)
+    except ValueError:
+        raise ConfigError(f"--week {week!r} is not a week; write it like 2026-W05") from None
+    return Query(since=monday, until=_before(monday + timedelta(days=7)), **filters)
+
+
+def _before(at: datetime | None) -> datetime | None:
+    """Return the last moment before a time: a query's end belongs to it."""
+    return None if at is None else at - timedelta(microseconds=1)
+
+
+def _day(option: str, text: str | None) -> datetime | None:
+    """Return the beginning of a UTC day, or a time."""
+    try:
+        return None if text is None else as_utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{option} {text!r} is not a day or a time; write it like 2026-01-31") from None
 
 
 @click.command("list")
@@ -184,7 +220,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def list_sessions(workspace: Workspace, **filters: Any) -> Answer:
     """List sessions, newest first."""
     recover(workspace)
-    rows = Views.of(workspace).rows(Query(**filters))
+    rows = Views.of(workspace).rows(query_of(**filters))
     if not rows:
         total = Views.of(workspace).stats().total_sessions
         none = f"No session matches these filters ({total} in the registry)."

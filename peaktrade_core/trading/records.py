@@ -17,9 +17,12 @@ from peaktrade_core.base.errors import ArtefactError
 
 SCHEMA_VERSION = 1
 MODES = ("shadow", "testnet", "paper", "live")
-STATUSES = ("started", "completed", "failed", "aborted")
+STARTED = "started"
+STATUSES = (STARTED, "completed", "failed", "aborted")
 LARGEST = 1e300  # no figure is larger; what is (or is NaN) is not taken for one
-UNREADABLE = "unreadable"  # status of the row that stands for a file nobody can read
+UNREADABLE = "unreadable"  # status of the row that stands for a file that cannot be read
+RUNNING = "running"  # how people ask for what is recorded as started
+ASKED_STATUSES = (*STATUSES, RUNNING, UNREADABLE)
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):

@@ -105,7 +105,11 @@ class Interface(Checked, frozen=True):
 
 
 class Config(Checked, frozen=True):
-    """The whole file."""
+    """The whole file.
+
+    Attributes:
+        contacts: who is called in an emergency, and how: ``owner = "Ada Example, +49 170 000"``.
+    """
 
     environment: Environment = Environment()
     session: SessionDefaults = SessionDefaults()
@@ -122,6 +126,7 @@ class Config(Checked, frozen=True):
     ui: Interface = Interface()
     kill_switch: Releasing = Releasing()
     triggers: Triggers = Triggers()
+    contacts: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def limits(self) -> Limits:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.records.registry import Query
-from peaktrade_core.trading.records import MODES, STATUSES, UNREADABLE
+from peaktrade_core.trading.records import ASKED_STATUSES, MODES
 
 PAGE_ROWS, MOST_ROWS = 50, 500
 LONGEST_AGE = 3650  # days
@@ -82,7 +82,7 @@ def read_filters(query: str) -> Filters:
     given = {name: values[-1] for name, values in parse_qs(query).items()}
     return Filters(
         mode=_choice("mode", given.get("mode"), MODES),
-        status=_choice("status", given.get("status"), (*STATUSES, UNREADABLE)),
+        status=_choice("status", given.get("status"), ASKED_STATUSES),
         strategy=given.get("strategy"),
         symbol=given.get("symbol"),
         days=_number("days", given["days"], 1, LONGEST_AGE) if "days" in given else None,

@@ -5,7 +5,6 @@ All panels of a page share one look at the session, so that each of its files is
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 from peaktrade_core.base.clock import iso
@@ -18,6 +17,7 @@ from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.runs.columns import figures_of
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import denial_help
+from peaktrade_core.runs.repeat import repeat_command
 from peaktrade_core.runs.run import ENDED, verdict_of
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
@@ -110,7 +110,7 @@ def _record(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     return {
         "session_id": look.run_id,
         "final": _final(look),
-        "command": shlex.join(map(str, record.cli_args)),
+        "command": repeat_command(record),
         "metrics": figures_of(record),
         "config": [(name, _plain(value)) for name, value in record.config.items()],
         "metadata": [*((name, _plain(getattr(record, name))) for name in shown), *times, *extra],

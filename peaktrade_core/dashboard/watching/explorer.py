@@ -5,14 +5,12 @@ The filters are those of the dashboard's address, so that notebook, page and com
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-from peaktrade_core.base.question import WARN, check
+from peaktrade_core.base.question import WARN, Check, check
 from peaktrade_core.dashboard.panels.filters import Filters, read_filters
 from peaktrade_core.dashboard.watching.pages import agreement_checks
 from peaktrade_core.dashboard.watching.watch import DashboardRunbook
@@ -27,6 +25,7 @@ from peaktrade_core.runbooks.notebook_tables import (
 )
 from peaktrade_core.runbooks.runbook import Prompt
 from peaktrade_core.runs.columns import RUNS, SESSIONS
+from peaktrade_core.runs.repeat import repeat_command
 from peaktrade_core.runs.sums import Stats
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -37,8 +36,6 @@ from peaktrade_core.workspace.workspace import Workspace
 ANY = "any"
 NEEDED = ("strategy_name", "params", "symbol", "timeframe", "feed", "warmup_candles", "position_fraction",
           "start_balance", "fee_bps", "slippage_bps", "risk_limits")  # fmt: skip
-_FLAGS = ("symbol", "timeframe", "feed", "seed", "candles", "steps", "warmup_candles", "position_fraction",
-          "start_balance")  # fmt: skip
 
 
 class SessionExplorerRunbook(DashboardRunbook):
@@ -132,6 +129,7 @@ class SessionExplorerRunbook(DashboardRunbook):
                 step,
                 otherwise=WARN,
             ),
+            can_be_repeated(record),
             check(
                 "not_live",
                 "Is it a session of shadow or testnet?",
@@ -174,6 +172,22 @@ class SessionExplorerRunbook(DashboardRunbook):
         return read_filters("&".join(f"{name}={value}" for name, value in chosen if value not in ("", ANY)))
 
 
+def can_be_repeated(record: SessionRecord) -> Check:
+    """Return whether this version takes the command line that repeats the session: it is read, and not run."""
+    from peaktrade_core.workspace.misread import misread
+
+    told = repeat_command(record)
+    fault = misread(told)
+    return check(
+        "command",
+        "Is the command line that repeats it one that this version takes?",
+        not fault,
+        fault or told,
+        "Take the settings above instead; an option of an older version may have another name.",
+        otherwise=WARN,
+    )
+
+
 def _each(stats: Stats, name: str) -> str:
     """Return a figure in each currency: money of different ones is never added."""
     found = [wording.signed(getattr(one, name), one.currency) for one in stats.by_currency]
@@ -198,22 +212,3 @@ def _missing(record: SessionRecord) -> list[str]:
     if record.setting("seed") is None and not record.setting("data_sha256"):
         lacking.append("seed or data_sha256")
     return lacking
-
-
-def repeat_command(record: SessionRecord) -> str:
-    """Return the command line of a session: the recorded one, else one from its configuration."""
-    if record.cli_args:
-        return shlex.join(map(str, record.cli_args))
-    given: list[str] = ["peaktrade", "session", "run"]
-    if record.mode == "testnet":
-        given += ["--mode", "testnet"]
-    if record.setting("strategy_name"):
-        given += ["--strategy", str(record.setting("strategy_name"))]
-    for name in _FLAGS:
-        value: Any = record.setting(name)
-        if value not in (None, ""):
-            given += [f"--{name.replace('_', '-')}", str(value)]
-    params = record.setting("params")
-    for key, value in params.items() if isinstance(params, Mapping) else ():
-        given += ["--param", f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"]
-    return shlex.join(given)

@@ -13,6 +13,7 @@ from peaktrade_core.dashboard.watching.pages import agreement_checks
 from peaktrade_core.dashboard.watching.watch import DashboardRunbook, recent_evidence
 from peaktrade_core.fleet.during_session import LONG_BARS
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runbooks.evidence import FAILED, PASSED, WARNED
 from peaktrade_core.runbooks.notebook_tables import sessions_table
 from peaktrade_core.runbooks.runbook import Prompt
 from peaktrade_core.runs.columns import state_cell
@@ -71,16 +72,18 @@ class LiveTrackRunbook(DashboardRunbook):
         found = [
             check(
                 "in_a_row",
-                "Did no two sessions in a row fail?",
+                "Sessions that failed in a row",
                 streak < 2,
-                f"the newest {streak} failed" if streak else f"{counted}, the newest did not fail",
+                f"the newest {streak} of {counted}" if streak else f"none, of {counted}",
                 "A problem of the system: pause, and find the root cause (incident_failed_session).",
             ),
             _found("untreated", "Is every failed session of the table treated?", _untreated(self.workspace, ended), counted,
                    "Open the runbook incident_failed_session for each; it leaves the evidence that closes this line."),
+            _found("again", "Did a session of the same kind complete after each failed one?", _unproven(ended), counted,
+                   "Mend the cause, run the same strategy on the same symbol again, and see it complete."),
             _found("swings", "Is the PnL of the sessions of one size?", swings, counted,
                    "Strongly changing PnL: an unstable strategy. Compare with its backtest (runbook 9)."),
-            _found("deep", "Did no session draw down more than 10 %?", deep, counted,
+            _found("deep", "Is the drawdown of every session below 10 %?", deep, counted,
                    "Risk review at once, and pause that strategy.", otherwise=FAIL),
             _found("idle", "Did every long session trade?", idle, counted,
                    "A bug of the strategy, a limit that denies everything, or a market without movement."),
@@ -172,9 +175,25 @@ def _swings(ended: Sequence[Run]) -> list[Run]:
 
 
 def _untreated(workspace: Workspace, ended: Sequence[Run]) -> list[Run]:
-    """Return the failed sessions about which no finished runbook left evidence."""
+    """Return the failed sessions that no incident runbook went through to its end, with every question answered."""
     failed = [row for row in ended if row.status == "failed"]
     if not failed:
         return []
-    treated = {record.subject for record in recent_evidence(workspace) if record.ended_at is not None}
+    treated = {
+        record.subject
+        for record in recent_evidence(workspace)
+        if record.runbook.startswith("incident_") and record.outcome in (PASSED, WARNED, FAILED)
+    }
     return [row for row in failed if row.run_id not in treated]
+
+
+def _unproven(ended: Sequence[Run]) -> list[Run]:
+    """Return the failed sessions after which none of the same mode, strategy and symbol completed; newest first."""
+    proven, left = set(), []
+    for row in ended:
+        kind = (row.mode, row.strategy, row.symbol)
+        if row.status == "completed":
+            proven.add(kind)
+        elif row.status == "failed" and kind not in proven:
+            left.append(row)
+    return left

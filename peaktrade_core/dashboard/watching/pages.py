@@ -24,6 +24,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 COMPARED = ("status", "mode", "symbol", "started_at", "ended_at", "realized_pnl", "total_pnl", "max_drawdown", "num_orders",
             "notes")  # fmt: skip
+PATIENCE_S = 10.0  # a page that takes longer does not load stably [s]
 _RESTART = "Start it again: `peaktrade dashboard`; a port that is taken: another with --port."
 
 
@@ -33,7 +34,7 @@ def page_checks(workspace: Workspace, seen: Seen) -> list[Check]:
     if seen.fault:
         return [found]
     shown = panels(Compared(workspace, seen, ""))
-    return [found, health(seen), shown, *answers((addresses, snapshot), seen)]
+    return [found, health(seen), shown, *answers((addresses, in_time, snapshot), seen)]
 
 
 @question("reachable", "Can the dashboard be reached?", _RESTART)
@@ -72,6 +73,18 @@ def addresses(seen: Seen) -> Found:
     """Look at every address."""
     silent = [path for path, one in seen.answers.items() if one.status != 200]
     return not silent, f"no answer: {', '.join(silent)}" if silent else f"{len(seen.answers)} addresses"
+
+
+@question(
+    "in_time",
+    f"Does every address answer within {PATIENCE_S:g} s?",
+    "Look at the machine's load and disk (`peaktrade doctor`); `peaktrade control` says the same without a browser.",
+    otherwise=WARN,
+)
+def in_time(seen: Seen) -> Found:
+    """Look how long each address took."""
+    slow = [f"{path} {one.seconds:.1f} s" for path, one in seen.answers.items() if one.seconds > PATIENCE_S]
+    return not slow and bool(seen.answers), ", ".join(slow) or f"{len(seen.answers)} addresses, each in time"
 
 
 @question(

@@ -44,6 +44,7 @@ class BeforeStart(Runbook):
     """
 
     compared: tuple[str, str]
+    before_a_stage = True
 
     def stands(self) -> Table:
         """Return how things stand in the workspace."""
@@ -104,7 +105,7 @@ class PreSessionRunbook(BeforeStart):
         return self.check("dashboard", "Does the dashboard show this workspace?", checks)
 
     def monitoring(self) -> Prompt | Table:
-        """Ask whether somebody watches."""
+        """Ask whether it is watched."""
         text = "Is a second window open that watches (the dashboard, or `peaktrade monitor follow`)?"
         return self.confirm("monitoring", text, needed=True)
 

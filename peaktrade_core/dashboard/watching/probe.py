@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Timer
@@ -46,10 +47,11 @@ SHORTEST_SECRET = 8  # characters; a shorter value would be found anywhere
 
 
 class Answer(NamedTuple):
-    """What came back: the status of HTTP (0 for nothing) and the text."""
+    """What came back: the status of HTTP (0 for nothing), the text, and how long it took [s]."""
 
     status: int
     body: str
+    seconds: float = 0.0
 
     def json(self) -> Any:
         """Return the answer as JSON, None where it is none."""
@@ -125,10 +127,12 @@ def _look(host: str, port: int, paths: list[str]) -> Seen:
 def _ask(host: str, port: int, path: str, method: str = "GET", name: str = "") -> Answer:
     """Return what one request gets; ``name`` stands in the place of the host's."""
     wire = http.client.HTTPConnection(host, port, timeout=ANSWERS_S)
+    began = time.monotonic()
     try:
         wire.request(method, path, headers={"Host": name} if name else {})
         got = wire.getresponse()
-        return Answer(got.status, got.read().decode("utf-8", "replace"))
+        body = got.read().decode("utf-8", "replace")
+        return Answer(got.status, body, time.monotonic() - began)
     finally:
         wire.close()
 

@@ -10,18 +10,21 @@ from typing import NamedTuple
 from peaktrade_core.alerts.questions import watcher
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, answers, question
 from peaktrade_core.dashboard.watching.pre_session_check import BeforeStart, dashboard_checks
-from peaktrade_core.desk.installation import FILE, accept
+from peaktrade_core.desk.installation import FILE, accept, accepted, changed_alerts
 from peaktrade_core.desk.smoke import smoke
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.runbook import Prompt
 from peaktrade_core.runs.logs import log_checks
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as jn
 from peaktrade_core.workspace.workspace import Workspace
 
+_ALERTS = "alerts_go"
 _TAIL = 2000  # events of a run among which signals and orders are looked for
 
 
@@ -33,6 +36,22 @@ class RestartRunbook(BeforeStart):
     def tests_green(self) -> Prompt:
         """Ask for the test suite; without it nothing starts again."""
         return self.ask_must("tests_green", "Is the whole test suite green on this version (CI, or `make test`)?")
+
+    def alerts_go(self) -> Prompt | Table:
+        """Ask for the go of two people where alert rules, channels or escalation changed; without it nothing is accepted.
+
+        Raises:
+            ArtefactError, ConfigError: what changed cannot be told.
+
+        Source: workflow overview, quick reference: new alerts and changed escalation only by go/no-go.
+        """
+        text = "The alert rules changed: go or no-go?"
+        changed = changed_alerts(self.workspace)
+        if not changed:
+            return self.spare(_ALERTS, text, "Nothing to ask: the alert rules are as they were accepted.")
+        go = Option(key="go", label="Go", meaning=f"{len(changed)} changes hold from now on", authority="alerts")
+        stay = Option(key="no_go", label="No-go", meaning="put config/alerts.toml back first", stops=True)
+        return self.ask(_ALERTS, text, (go, stay), reason=True)
 
     def smoke(self) -> Table:
         """Record the smoke test: a real run through everything, in a workspace of its own (a second or two)."""
@@ -53,6 +72,8 @@ class RestartRunbook(BeforeStart):
             return Table(
                 title, (), [], empty="Not accepted: the tests are not known to be green. Nothing starts before."
             )
+        if not (self.spared(_ALERTS) or self.chose(_ALERTS, "go")):
+            return Table(title, (), [], empty="Not accepted: two people have not said go to the changed alert rules.")
         record = self.round.record
 
         def note() -> str:
@@ -77,8 +98,8 @@ class RestartRunbook(BeforeStart):
         return self.check("running", "Does it work?", self._checked(rows[0]) if rows else [_NOTHING_RUNS])
 
     def watched(self) -> Prompt | Table:
-        """Ask whether somebody looks more closely for a while."""
-        text = "Does somebody look at logs and dashboard for the first two hours?"
+        """Ask whether it is watched more closely for a while."""
+        text = "Who looks at logs and dashboard for the first two hours: is that agreed?"
         return self.confirm("watched", text, needed=True)
 
     def _checked(self, row: Run) -> list[Check]:
@@ -103,7 +124,10 @@ class Restarted(NamedTuple):
 )
 def lives(run: Restarted) -> Found:
     """Look whether the run's process lives, or it came to its end in good order."""
-    row = run.row
+    row, last = run.row, accepted(run.workspace)
+    if last is not None and last.at is not None and row.started_at is not None and row.started_at < last.at:
+        when = f"{row.run_id} began before this installation was accepted ({wording.minute(last.at)} UTC)"
+        return FAIL, when, "Start the run again with its start runbook, then run this cell once more."
     ended = "it has ended already" if row.state == "completed" else row.notes or "see its checklist"
     told = f"{row.run_id} {row.state}" + ("" if row.state in ACTIVE else f": {ended}")
     return row.state in ("running", "completed"), told
@@ -132,10 +156,15 @@ def signals(run: Restarted) -> Found:
     return found > 0, f"{found} signals and {orders} orders in its last {len(events):,} events"
 
 
-@question("limits", "Are risk limits in force for it?", "Stop it: a run without limits must not trade.")
+@question("limits", "Are the configured risk limits in force for it?", "Stop it: it must not trade under other limits.")
 def limits(run: Restarted) -> Found:
-    """Look whether the run is held to limits: its own, and a trading state that can be read."""
+    """Compare the limits that the run is held to with the configured ones, and ask for the trading state."""
     found = Views.of(run.workspace).look(run.row.run_id).record.setting("risk_limits")
-    state = TradingStates.of(run.workspace).read(GLOBAL)
-    count = len(found) if isinstance(found, dict) else 0
-    return count > 0, f"{count} limits in its record, trading state {state.state}"
+    state = TradingStates.of(run.workspace).read(GLOBAL).state
+    if not isinstance(found, dict) or not found:
+        return FAIL, f"its record names no limit; trading state {state}"
+    wanted = run.workspace.config.limits._asdict()
+    other = [
+        f"{name} {found.get(name)} instead of {wanted[name]:g}" for name in wanted if found.get(name) != wanted[name]
+    ]
+    return not other, f"{'; '.join(other) or f'{len(wanted)} limits as configured'}; trading state {state}"

@@ -12,6 +12,8 @@ from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.session_reports import session_report
 from peaktrade_core.runbooks.notebook import Session
+from peaktrade_core.runbooks.runbooks import list_runbooks
+from peaktrade_core.runs.handbook import next_step, runbooks_in
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
 from peaktrade_core.show import wording
@@ -149,6 +151,7 @@ def walk_agreement_checks(session: Session, seen: Seen) -> list[Check]:
 def walk_failure_checks(session: Session) -> list[Check]:
     """Return whether the failure was told truly: failed, with its error, everywhere, and its figures kept."""
     record = session.record
+    named = runbooks_in(next_step(record.error or ""))
     return [
         check("failed", "Is it recorded as failed?", record.status == "failed", record.status, "Tell the developers."),
         check(
@@ -157,6 +160,13 @@ def walk_failure_checks(session: Session) -> list[Check]:
             "ZeroDivisionError" in (record.error or ""),
             record.error or "no error",
             "Tell the developers: a failure without a reason cannot be treated.",
+        ),
+        check(
+            "runbook_named",
+            "Is there a runbook for this error?",
+            bool(named) and set(named) <= {info.name for info in list_runbooks()},
+            ", ".join(named) or "its next step names none",
+            "Tell the developers: the handbook lacks this error (peaktrade_core/runs/handbook.toml).",
         ),
         check(
             "figures_kept",

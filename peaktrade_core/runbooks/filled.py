@@ -1,0 +1,53 @@
+"""A runbook's record as a filled checklist in markdown: every line ticked where it is good, with its evidence.
+
+Source: operational runbooks 11.3 (filled checklists).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from peaktrade_core.base.clock import iso, local
+from peaktrade_core.base.question import FAIL
+from peaktrade_core.runbooks import evidence as ev
+from peaktrade_core.show.table import markdown_cell
+
+
+def filled_checklist(record: ev.Evidence, second_person: str = "") -> str:
+    """Return the filled checklist of a runbook: who, when, how it came out, and every line."""
+    by = f"{record.operator} ({record.role})" + (f" with {second_person}" if second_person else "")
+    lines = [
+        f"# {markdown_cell(record.title)} ({record.evidence_id})",
+        "",
+        f"**{ev.outcome_of(record.steps)}**",
+        "",
+        f"- By: {markdown_cell(by)}",
+        f"- About: {markdown_cell(record.subject or 'the whole desk')}",
+        f"- Begun: {iso(record.began_at)} UTC, {local(record.began_at)} Europe/Berlin",
+        f"- Kind: {'rehearsal on a fixed clock' if record.rehearsal else 'operations'}",
+    ]
+    return "\n".join([*lines, *ticked(record)]) + "\n"
+
+
+def ticked(record: ev.Evidence, without: str = "") -> Iterator[str]:
+    """Yield every step of a record, but one, as a heading and lines that are ticked where they are good."""
+    for step in record.steps:
+        if step.id != without:
+            yield from ("", f"## {markdown_cell(step.title)}", *_lines(step))
+
+
+def _lines(step: ev.Step) -> list[str]:
+    """Return a step as a markdown checklist: ticked where it is good."""
+    if step.question is not None:
+        answer = step.answer
+        if answer is None:
+            return ["- [ ] not answered"]
+        with_ = f" with {answer.second}" if answer.second else ""
+        tick = "x" if step.status != FAIL else " "
+        told = f"{answer.key} by {answer.by} ({answer.role}){with_}: {answer.reason or 'no reason given'}"
+        return [f"- [{tick}] {markdown_cell(told)}"]
+    found = [
+        f"- [{'x' if c.status == 'pass' else ' '}] {markdown_cell(c.question)} {markdown_cell(c.evidence)}"
+        for c in step.checks
+    ]
+    return found or [f"- {markdown_cell(step.result)}"]
