@@ -129,4 +129,4 @@ def test_the_kept_results_are_plain_json(workspace: Workspace, checkout: Path, q
     run_gates(workspace, ["lint"], lambda _: None)
     kept = msgspec.json.decode((workspace.home / RESULTS).read_bytes())
     assert set(kept) == {"lint"}
-    assert {"status", "at", "commit", "sources", "seconds"} == set(kept["lint"])
+    assert {"status", "at", "commit", "sources", "seconds", "run_id", "attempt", "change"} == set(kept["lint"])

@@ -158,9 +158,32 @@ def test_every_changed_value_is_named_and_accepting_ends_it(begin, workspace, co
     assert "Not accepted" in repr(runbook.accept())
     assert runbook.finish().record.outcome == "stopped"
     runbook = begin("restart_after_maintenance", answers="tests_green = yes")
+    runbook.alerts_go()
     runbook.tests_green()
     runbook.accept()
     assert changes(workspace).status == PASS
+
+
+def test_changed_alert_rules_take_the_go_of_two_people(begin, workspace, home) -> None:
+    rules = home / "config" / "alerts.toml"
+    rules.write_text('[channels.log]\nkind = "log"\n')
+    accept(workspace, "Bob", "EV-20260101-X")
+    rules.write_text('[channels.console]\nkind = "console"\n')
+    with pytest.raises(ConfigError, match="not by operator"):
+        begin("restart_after_maintenance", answers="alerts_go = go: tried it").alerts_go()
+    alone = {"role": "owner", "answers": "tests_green = yes; alerts_go = go: tried it"}
+    with pytest.raises(ConfigError, match="second person"):
+        begin("restart_after_maintenance", **alone).alerts_go()
+    runbook = begin("restart_after_maintenance", role="owner", answers="tests_green = yes; alerts_go = no_go: not tried")
+    runbook.tests_green()
+    runbook.alerts_go()
+    assert "two people have not said go" in repr(runbook.accept())
+    runbook = begin("restart_after_maintenance", **alone, second_person="Carol")
+    runbook.tests_green()
+    runbook.alerts_go()
+    runbook.accept()
+    assert changes(workspace).status == PASS
+    assert "alerts" in runbook.filled()[0].read_text()
 
 
 def test_an_address_in_the_configuration_is_not_copied(workspace, home) -> None:

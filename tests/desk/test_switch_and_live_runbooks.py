@@ -151,7 +151,7 @@ def test_without_answers_nothing_is_decided_and_the_document_says_so(headless, w
     outcome, evidence = headless("live_start", role="owner")
     assert outcome.outcome == "incomplete"
     text = document(evidence, "")
-    assert "Nobody decided" in text
+    assert "Not decided" in text
     assert "- Second person: none named" in text
     assert "- [ ] not answered" in text
     released = next(one for one in ready_checks(workspace, "live") if one.id == "two_people")
