@@ -183,7 +183,7 @@ def test_changed_alert_rules_take_the_go_of_two_people(begin, workspace, home) -
     runbook.alerts_go()
     runbook.accept()
     assert changes(workspace).status == PASS
-    assert "alerts" in runbook.filled()[0].read_text()
+    assert "alert rules changed" in runbook.filled()[0].read_text()
 
 
 def test_an_address_in_the_configuration_is_not_copied(workspace, home) -> None:
