@@ -174,7 +174,9 @@ def test_changed_alert_rules_take_the_go_of_two_people(begin, workspace, home) -
     alone = {"role": "owner", "answers": "tests_green = yes; alerts_go = go: tried it"}
     with pytest.raises(ConfigError, match="second person"):
         begin("restart_after_maintenance", **alone).alerts_go()
-    runbook = begin("restart_after_maintenance", role="owner", answers="tests_green = yes; alerts_go = no_go: not tried")
+    runbook = begin(
+        "restart_after_maintenance", role="owner", answers="tests_green = yes; alerts_go = no_go: not tried"
+    )
     runbook.tests_green()
     runbook.alerts_go()
     assert "two people have not said go" in repr(runbook.accept())
