@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.errors import ArtefactError, why
 from peaktrade_core.base.log import Ending, append, ending, whole_lines
 
 Entry = tuple[str, dict[str, Any]]  # kind and data of a line
@@ -133,7 +133,7 @@ class Chain:
         try:
             return msgspec.json.decode(line, type=Link), digest_of(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ArtefactError(f"{self.path}: its last line is no link of the chain: {error}") from None
+            raise ArtefactError(f"{self.path}: its last line is no link of the chain: {why(error)}") from None
 
 
 def verified(path: Path, lines: Iterable[bytes], seq: int = 0, head: str = BEGINNING) -> Iterator[tuple[Link, str]]:
@@ -150,7 +150,7 @@ def verified(path: Path, lines: Iterable[bytes], seq: int = 0, head: str = BEGIN
         try:
             link = msgspec.json.decode(line, type=Link)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ArtefactError(f"{path}, line {number + 1}: no link of the chain: {error}") from None
+            raise ArtefactError(f"{path}, line {number + 1}: no link of the chain: {why(error)}") from None
         if link.seq != number or link.prev != head:
             raise ArtefactError(
                 f"{path}, line {number + 1}: does not follow from the line before; somebody changed, dropped or "

@@ -29,7 +29,13 @@ Each carries the exit code that the command line ends with. Messages say what wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_WORDS = {
+    "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing",
+    "object": "a table", "array": "a list", "datetime": "a time",
+}  # fmt: skip
 
 
 class PeaktradeError(Exception):
@@ -179,3 +185,33 @@ def machine_fault(error: OSError | MemoryError) -> EnvironmentFault:
 def _shortened(name: str) -> str:
     """Return a path that is not longer than a sentence bears."""
     return name if len(name) <= 120 else f"{name[:60]}…{name[-40:]}"
+
+
+def why(error: BaseException) -> str:
+    """Return in a few words of ours why a file or a document could not be read, whichever library says it.
+
+    ``Expected `str`, got `int` - at `$.state` `` is ``state must be a text, not a whole number``.
+    """
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, RecursionError):
+        return "lists or tables lie too deep in each other"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte 0x{error.object[error.start]:02x} is not UTF-8"
+    said, _, place = str(error).partition(" - at `")
+    if found := re.fullmatch(r"Expected `([^`]+)`(.*?)(?:, got `([^`]+)`)?", said):
+        said = f"must be {_kinds(found[1])}{found[2]}" + (f", not {_kinds(found[3])}" if found[3] else "")
+    elif found := re.fullmatch(r"Object missing required field `(.+)`", said):
+        said = f"has no {found[1]}"
+    elif found := re.fullmatch(r"Object contains unknown field `(.+)`", said):
+        said = f"has {found[1]}, which is not known"
+    elif said.startswith("Invalid RFC3339"):
+        said = "must be a time"
+    elif said == "Input data was truncated":
+        said = "it ends in the middle"
+    return " ".join(filter(None, (place.strip("$.`"), said)))
+
+
+def _kinds(names: str) -> str:
+    """Return the names of types as a person says them."""
+    return " or ".join(_WORDS.get(name, name) for name in names.split(" | "))

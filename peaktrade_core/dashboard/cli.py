@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.errors import ConfigError, why
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.show.terminal import print_table, say
@@ -83,7 +83,7 @@ def find_token(given: str | None, file: Path | None) -> str | None:
         text = read_plain(file).decode().strip()
         others = file.stat().st_mode & 0o077 if os.name == "posix" else 0
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--token-file {file}: {error}") from None
+        raise ConfigError(f"--token-file {file}: {why(error)}") from None
     if others:
         raise ConfigError(f"--token-file {file} can be read by others; make it yours: chmod 600 {file}")
     return text

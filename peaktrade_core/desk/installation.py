@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from packaging.requirements import Requirement
 
-from peaktrade_core.base.errors import ArtefactError, PeaktradeError
+from peaktrade_core.base.errors import ArtefactError, PeaktradeError, why
 from peaktrade_core.base.files import read_plain, read_toml, write_atomic
 from peaktrade_core.base.question import WARN, Found, question
 from peaktrade_core.show.table import Table
@@ -89,7 +89,9 @@ def accepted(workspace: Workspace) -> Accepted | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArtefactError(f"{FILE}: cannot be read ({error}); remove it and accept the installation anew") from None
+        raise ArtefactError(
+            f"{FILE}: cannot be read ({why(error)}); remove it and accept the installation anew"
+        ) from None
 
 
 def accept(workspace: Workspace, by: str, evidence_id: str) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.clock import Clock, iso, local
-from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError, why
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import Presence
@@ -140,7 +140,7 @@ class DrillBook:
         try:
             return msgspec.json.decode(read_plain(path), type=Drill)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, ConfigError) as error:
-            raise ArtefactError(f"{path}: no record of a drill: {error}; restore it from a backup") from None
+            raise ArtefactError(f"{path}: no record of a drill: {why(error)}; restore it from a backup") from None
 
     def rows(self, since: datetime | None = None) -> tuple[list[Drill], list[str]]:
         """Return the drills that can be read, newest first, and what is wrong with the others."""

@@ -18,7 +18,7 @@ import msgspec
 
 from peaktrade_core.base.chain import HEALED, Chain
 from peaktrade_core.base.clock import as_utc
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import read_plain, sha256_of, write_atomic
 from peaktrade_core.halts.scope import (
     ENGAGE,
@@ -113,7 +113,7 @@ class Earlier:
         except FileNotFoundError:
             return TradingState(scope=scope)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return TradingState(scope=scope, state="NO_ORDERS", by=_BY, reason=f"cannot read {path.name}: {error}")
+            return TradingState(scope=scope, state="NO_ORDERS", by=_BY, reason=f"cannot read {path.name}: {why(error)}")
 
     def _scopes(self) -> list[Line]:
         """Return a line for each scope that has a file but the global one, in the order in which they were set."""

@@ -11,7 +11,7 @@ import msgspec
 
 from peaktrade_core.base.chain import BEGINNING, HEALED, Link, verified
 from peaktrade_core.base.clock import EPOCH
-from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.errors import ArtefactError, why
 from peaktrade_core.halts.memory import Remembered
 from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, REQUEST, STATES, TradingState
 
@@ -93,7 +93,7 @@ def read_on(before: Known, path: Path, lines: list[bytes], torn: bytes, inode: i
     try:
         news = [_entry(link, digest) for link, digest in links]
     except (msgspec.ValidationError, RecursionError) as error:
-        raise ArtefactError(f"{path}: a line makes no sense: {error}") from None
+        raise ArtefactError(f"{path}: a line makes no sense: {why(error)}") from None
     size = before.size + sum(len(line) + 1 for line in lines)
     return Known(
         entries=(*before.entries, *news),

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.chain import BEGINNING, Chain, Entry, digest_of, healing, linked
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import open_plain, read_plain, sha256_of, write_atomic
 from peaktrade_core.base.log import Ending, extend, locked
 from peaktrade_core.halts.earlier import Earlier
@@ -241,8 +241,8 @@ class HaltLog:
             except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 if isinstance(error, FileNotFoundError) and name != _UNLISTED:  # it is in the log now
                     continue
-                why = f"an engagement beside the log, {self._waiting / name}, cannot be read: {error}"
-                found.append(closing(-1, why, waited=name))
+                told_why = f"an engagement beside the log, {self._waiting / name}, cannot be read: {why(error)}"
+                found.append(closing(-1, told_why, waited=name))
         return found
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.workspace.config import CONFIG
 
@@ -59,7 +59,7 @@ class Memory:
             except OSError:
                 continue
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise ArtefactError(f"{path}, which remembers the log of halts, makes no sense: {error}") from None
+                raise ArtefactError(f"{path}, which remembers the log of halts, makes no sense: {why(error)}") from None
         return found
 
     def keep(self, last: Remembered, *, outside: bool = False) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import Clock, iso, local
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, UnknownNameError
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, UnknownNameError, why
 from peaktrade_core.base.files import Kept, read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.question import Check
@@ -223,7 +223,9 @@ class IncidentBook:
         try:
             return msgspec.json.decode(read_plain(path), type=Incident)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArtefactError(f"{path}: cannot be read as an incident: {error}; restore it from a backup") from None
+            raise ArtefactError(
+                f"{path}: cannot be read as an incident: {why(error)}; restore it from a backup"
+            ) from None
 
     def rows(self, *, status: str = "", subject: str = "", drills: bool = True) -> list[IncidentRow]:
         """Return the incidents, newest first; one that cannot be read is a row that says so.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import open_plain
 from peaktrade_core.base.log import newest_lines
 from peaktrade_core.trading.events import SCHEMA, AnyEvent, Start
@@ -149,12 +149,12 @@ def _decoded(block: bytes) -> Iterator[tuple[AnyEvent | None, str]]:
     try:
         for event in decoder.decode_lines(block):
             yield event, ""
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         for line in block.splitlines():
             try:
                 yield decoder.decode(line), ""
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                yield None, str(error)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                yield None, why(error)
                 return
 
 
@@ -211,11 +211,11 @@ def read_tail(path: Path, limit: int, kind: type[AnyEvent] | None = None) -> Tai
             event = decode(line.text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if line and line.whole and len(faults) < _FAULTS:
-                faults.append(f"{path.name}: a broken line was passed over: {error}")
+                faults.append(f"{path.name}: a broken line was passed over: {why(error)}")
         except ArtefactError as error:
             if not found and not faults:
                 raise
-            faults.append(str(error))
+            faults.append(why(error))
             break
         else:
             if kind is None or type(event) is kind:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, why
 from peaktrade_core.base.files import read_toml
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, planned
@@ -165,7 +165,7 @@ def replay(workspace: Workspace, session: str, file: str | None, given: tuple[st
     try:
         recorded = msgspec.convert(record.config, SessionConfig)
     except msgspec.ValidationError as error:
-        raise ArtefactError(f"the configuration of {record.session_id} cannot be replayed: {error}") from None
+        raise ArtefactError(f"the configuration of {record.session_id} cannot be replayed: {why(error)}") from None
     changes = {**(_limits_file(Path(file)) if file else {}), **dict(map(_limit, given))}
     limits = read_limits({**recorded_limits(recorded)._asdict(), **changes})
     found = replay_limits(record.session_id, recorded, Views.of(workspace).events(record.session_id), limits)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, why
 from peaktrade_core.candles.files.dialect import Dialect, UndecidedError
 from peaktrade_core.candles.replay import ReplayFeed
 from peaktrade_core.candles.store import CandleStore, Series
@@ -92,7 +92,7 @@ def load_recorded(workspace: Workspace, session_id: str) -> Recorded:
     try:
         config = msgspec.convert(record.config, SessionConfig)
     except msgspec.ValidationError as error:
-        raise ArtefactError(f"the configuration of {record.session_id} cannot be compared: {error}") from None
+        raise ArtefactError(f"the configuration of {record.session_id} cannot be compared: {why(error)}") from None
     return read_recorded(record.session_id, config, Views.of(workspace).events(record.session_id))
 
 

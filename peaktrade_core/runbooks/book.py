@@ -15,7 +15,14 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.clock import Clock, FixedClock, iso, local
-from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
+from peaktrade_core.base.errors import (
+    ArtefactError,
+    ConfigError,
+    EnvironmentFault,
+    StepOpenError,
+    UnknownNameError,
+    why,
+)
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line, locked
 from peaktrade_core.base.question import Check, worst
@@ -132,7 +139,7 @@ class EvidenceBook:
         try:
             return msgspec.json.decode(read_plain(path), type=ev.Evidence)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArtefactError(f"{path}: no evidence record: {error}") from None
+            raise ArtefactError(f"{path}: no evidence record: {why(error)}") from None
 
     def ids(self) -> list[str]:
         """Return the ids of all records, newest first."""

@@ -21,7 +21,7 @@ import msgspec
 
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.environment import login
-from peaktrade_core.base.errors import EnvironmentFault, NotebookError, UnknownNameError
+from peaktrade_core.base.errors import EnvironmentFault, NotebookError, UnknownNameError, why
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.resources import share_dir
@@ -237,7 +237,7 @@ def _read(path: Path) -> dict[str, Any]:
         if isinstance(raw, dict) and isinstance(raw["cells"], list):
             return raw
     except (OSError, KeyError, msgspec.DecodeError) as error:
-        raise NotebookError(f"{path}: cannot be read as a notebook: {error}") from None
+        raise NotebookError(f"{path}: cannot be read as a notebook: {why(error)}") from None
     raise NotebookError(f"{path}: cannot be read as a notebook: it has no cells")
 
 

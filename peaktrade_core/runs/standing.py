@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.clock import as_utc, from_seconds
-from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, why
 from peaktrade_core.base.log import newest_lines
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_tail
@@ -220,7 +220,7 @@ def _alert(line: bytes, run_id: str) -> RunAlert:
     try:
         raw = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return odd_alert(run_id, f"a line of alerts.jsonl cannot be read: {error}")
+        return odd_alert(run_id, f"a line of alerts.jsonl cannot be read: {why(error)}")
     if not isinstance(raw, dict):
         return odd_alert(run_id, "a line of alerts.jsonl is not an object")
     return RunAlert(

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.clock import as_utc
-from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.errors import ArtefactError, why
 
 SCHEMA_VERSION = 1
 MODES = ("shadow", "testnet", "paper", "live")
@@ -172,7 +172,7 @@ def read_record(data: bytes) -> SessionRecord:
         raise ArtefactError("the file is empty")
     raw = _decode(data)
     if not isinstance(raw, dict):
-        raise ArtefactError(f"holds a JSON {type(raw).__name__} where an object is expected")
+        raise ArtefactError(f"holds no table of JSON")
     session_id = raw.get("session_id") or raw.get("run_id")
     if not isinstance(session_id, str):
         raise ArtefactError("has no session_id")
@@ -200,7 +200,7 @@ def read_record(data: bytes) -> SessionRecord:
             moment = getattr(record, name)
             setattr(record, name, None if moment is None else as_utc(moment))
     except (msgspec.ValidationError, OverflowError) as error:
-        raise ArtefactError(str(error)) from None
+        raise ArtefactError(why(error)) from None
     return record
 
 
@@ -216,4 +216,4 @@ def _decode(data: bytes) -> Any:
         try:
             return msgspec.json.decode(msgspec.json.encode(json.loads(data, parse_constant=lambda _: None)))
         except (ValueError, RecursionError):
-            raise ArtefactError(f"not valid JSON: {error}") from None
+            raise ArtefactError(f"not valid JSON: {why(error)}") from None

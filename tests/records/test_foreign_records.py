@@ -33,7 +33,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "corrupt": (lambda p: _write(p, '{"session_id": "x", '), "not valid JSON"),
     "empty": (lambda p: _write(p, ""), "the file is empty"),
     "blank": (lambda p: _write(p, " \n\n"), "the file is empty"),
-    "list": (lambda p: _write(p, [OLD]), "holds a JSON list where an object is expected"),
+    "list": (lambda p: _write(p, [OLD]), "holds no table of JSON"),
     "number": (lambda p: _write(p, "42"), "holds a JSON int"),
     "NaN alone": (lambda p: _write(p, "NaN"), "holds a JSON NoneType"),
     "no id": (lambda p: _write(p, {"mode": "shadow"}), "has no session_id"),
