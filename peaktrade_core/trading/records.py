@@ -172,7 +172,7 @@ def read_record(data: bytes) -> SessionRecord:
         raise ArtefactError("the file is empty")
     raw = _decode(data)
     if not isinstance(raw, dict):
-        raise ArtefactError(f"holds no table of JSON")
+        raise ArtefactError("holds no table of JSON")
     session_id = raw.get("session_id") or raw.get("run_id")
     if not isinstance(session_id, str):
         raise ArtefactError("has no session_id")
