@@ -44,6 +44,9 @@ ASKED = {  # every command with what it needs to say something
     "evidence show": ("EVIDENCE",),
     "evidence verify": (),
     "exchange fetch": ("BTC/EUR", "--since", "yesterday"),
+    "experiments export": ("nothing",),
+    "experiments list": (),
+    "experiments show": ("nothing",),
     "export dashboard": (),
     "export page": ("nothing",),
     "fleet restart": ("nothing",),
@@ -51,6 +54,7 @@ ASKED = {  # every command with what it needs to say something
     "fleet stop": ("--all",),
     "fleet tail": ("latest",),
     "gates": (),
+    "holdout status": (),
     "incident assign": ("INCIDENT", "fixer", "Bo", *BY),
     "incident attach": ("INCIDENT", "config/config.toml", *BY),
     "incident close": ("INCIDENT", "--cause", "c", "--resolution", "r", *BY),
@@ -104,8 +108,8 @@ ASKED = {  # every command with what it needs to say something
 }
 ELSEWHERE = {  # serve, start processes, ask a venue or take seconds: each has tests of its own
     "dashboard", "demo", "drill run", "exchange inspect", "exchange markets", "fleet start", "fleet start-shadow",
-    "fleet start-testnet", "gates run", "lab", "monitor follow", "report daily", "report weekly", "runbook run", "schedule run",
-    "schedule work", "smoke",
+    "fleet start-testnet", "gates run", "holdout open", "lab", "monitor follow", "report daily", "report weekly",
+    "runbook run", "schedule run", "schedule work", "smoke", "sweep run",
 }  # fmt: skip
 ENCODINGS = ("utf-8", "latin-1", "ascii", "cp1252")
 WIDTHS = (80, 140)
