@@ -31,6 +31,7 @@ ASKED = {  # every command with what it needs to say something
     "backtest": ("--steps", "50", "--warmup-candles", "60"),
     "control": (),
     "data check": (),
+    "data import": ("nothing.csv",),
     "data list": (),
     "doctor": (),
     "drill coverage": (),
