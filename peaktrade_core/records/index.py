@@ -163,7 +163,6 @@ def remove_index(path: Path) -> None:
 
 
 def _create(db: sqlite3.Connection) -> None:
-    """Make the tables unless somebody else does; readers never wait for a writer (write-ahead log)."""
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -180,7 +179,6 @@ def _create(db: sqlite3.Connection) -> None:
 
 
 def _version(db: sqlite3.Connection) -> int:
-    """Return the version of the index, 0 for an empty file."""
     found: int = db.execute("PRAGMA user_version").fetchone()[0]
     return found
 
@@ -236,7 +234,6 @@ def apply(
 
 
 def _add_up(db: sqlite3.Connection, groups: Iterable[tuple[str | None, ...]]) -> None:
-    """Compute the sums of some groups anew."""
     same = " AND ".join(f"{column} IS ?" for column in GROUP)
     for group in groups:
         db.execute(f"DELETE FROM totals WHERE {same}", group)
@@ -247,7 +244,6 @@ def _add_up(db: sqlite3.Connection, groups: Iterable[tuple[str | None, ...]]) ->
 
 
 def _stored(line: Line) -> tuple[object, ...]:
-    """Return a line as the index keeps it."""
     started = line.started_at and line.sorts_at  # which is that time as text
     return *line[:_STARTED], started, sortable(line.finished_at), *line[_STARTED + 2 :]
 
@@ -270,12 +266,10 @@ def lines_of(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, Li
 
 
 def _line(row: Sequence[object]) -> Line:
-    """Return a line from a row of the index."""
     return Line(*row[:_STARTED], *map(_moment, row[_STARTED : _STARTED + 2]), *row[_STARTED + 2 :])  # type: ignore[arg-type]
 
 
 def _moment(text: object) -> datetime | None:
-    """Return a time that the index keeps as text."""
     return None if text is None else datetime.fromisoformat(str(text))
 
 
