@@ -57,7 +57,7 @@ class Seat:
 
         Args:
             book: the session's account.
-            price: at which the order was decided [quote ccy].
+            price: at which the order is expected to fill [quote ccy].
         """
         notional = abs(book[bk.OPENING]) * price
         share = self._of(book, price, max(abs(book[bk.QTY]) * price, notional))

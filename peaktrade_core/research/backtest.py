@@ -35,7 +35,7 @@ CHUNK = 32_768  # bars worked off at once, so that memory for the rows stays bou
 
 
 @dataclass(frozen=True, eq=False)
-class BacktestResult:
+class BacktestResult(ev.Sorted):
     """What a backtest gave; each column has one value for each bar after the warm-up.
 
     Attributes:
@@ -44,7 +44,7 @@ class BacktestResult:
         signal: what the strategy wanted to hold.
         position: signed quantity after the bar [base units].
         cash, realized, unrealized, equity: at its close [quote ccy].
-        gaps: bars missing before a bar: (n, 3) float64, its open and those of the first missing bar and the count.
+        gaps: bars missing before a bar that trades: (n, 3) float64, its open and those of the first missing bar and the count.
         rows: (m, 1 + engine.WIDTH) float64, what the decision code said, by bar; :attr:`events` reads it.
     """
 
@@ -73,21 +73,6 @@ class BacktestResult:
         return list(_events(self.rows, self.ts + self.decision.bar_s))
 
     @cached_property
-    def orders(self) -> list[ev.Order]:
-        """The orders that passed the risk checks."""
-        return [event for event in self.events if isinstance(event, ev.Order)]
-
-    @cached_property
-    def fills(self) -> list[ev.Fill]:
-        """The executions."""
-        return [event for event in self.events if isinstance(event, ev.Fill)]
-
-    @cached_property
-    def denials(self) -> list[ev.Denial]:
-        """The orders that risk denied."""
-        return [event for event in self.events if isinstance(event, ev.Denial)]
-
-    @cached_property
     def metrics(self) -> Metrics:
         """The figures that the record of a session over the same bars shows."""
         return self._fold().metrics()
@@ -100,6 +85,7 @@ class BacktestResult:
     def statistics(self, risk_free: float = 0.0) -> list[Statistic]:
         """Return the usual figures with their definitions; ``risk_free`` is an annual rate [fraction]."""
         return statistics(
+            self.ts,
             self.equity,
             self.position,
             self.trades,
@@ -167,21 +153,10 @@ def run_backtest(decision: Decision, bars: Bars, warmup: int, cache: Path | None
     gaps = _gaps(bars.ts, decision.bar_s)
     columns = np.empty((engine.TAPE, len(bars) - warmup))
     rows = _run(decision, bars, warmup, columns, cache)
+    ts, close = bars.ts[warmup:], bars.ohlcv[warmup:, 3]
     signal, position, cash, realized, unrealized, equity = columns
-    return BacktestResult(
-        decision=decision,
-        warmup=warmup,
-        ts=bars.ts[warmup:],
-        close=bars.ohlcv[warmup:, 3],
-        signal=signal,
-        position=position,
-        cash=cash,
-        realized=realized,
-        unrealized=unrealized,
-        equity=equity,
-        gaps=gaps,
-        rows=rows,
-    )
+    gaps = gaps[gaps[:, 0] >= ts.min(initial=np.inf)]  # like the steps, they count from the end of the warm-up
+    return BacktestResult(decision, warmup, ts, close, signal, position, cash, realized, unrealized, equity, gaps, rows)
 
 
 def _run(

@@ -18,6 +18,7 @@ from peaktrade_core.halts.scope import TradingState
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
+from peaktrade_core.trading.costs import fill_price
 from peaktrade_core.trading.events import Denial, Order
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.risk import DENY_CODES, OK, Verdict
@@ -86,7 +87,8 @@ def preview(plan: Plan, state: TradingState, account: Callable[[str, float, floa
     )
     for event in Teller().tell(out, rows, 0, found.ts):
         if isinstance(event, Order):
-            return _judged(found, event, account(config.symbol, event.qty, event.price, plan.mode))
+            expected = fill_price(decision.market, event.price, event.qty)
+            return _judged(found, event, account(config.symbol, event.qty, expected, plan.mode))
         if isinstance(event, Denial):
             figures = {"code": event.code, "value": event.value, "limit": event.limit}
             size = {"qty": event.qty, "notional": abs(event.qty) * event.price}

@@ -43,7 +43,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Blocked(msgspec.Struct, frozen=True, kw_only=True):
-    """An opening order that was sent and would have been denied: when, which, by what, with the figures."""
+    """An opening order that was sent, or filled, and would have been denied: when, which, by what, with the figures."""
 
     at: datetime
     order_id: str
@@ -60,7 +60,8 @@ class Counterfactual(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         changed: limits that differ, as (recorded, replayed); bars: how many were replayed.
         first: the first difference, null where every event is the same.
-        blocked: opening orders that would have been denied; allowed: denials that would not have been.
+        blocked: opening orders that would have been denied, when they were decided or when they would have filled;
+            allowed: denials of either kind that would not have been.
         recorded, replayed: metrics of both; pnl_difference: replayed - recorded equity at the end [quote ccy].
     """
 
@@ -204,8 +205,9 @@ def replay_limits(
             now.add(event)
         first = first or _first(bar, told, done)
         if first is not None:
-            blocked += _blocked(bar, told)
-            seen["allowed"] += _allowed(bar, told)
+            was_denied, is_denied = _denials(bar.decided), _denials(told)
+            blocked += [one for one in (_blocked(bar, told, denial) for denial in is_denied) if one]
+            seen["allowed"] += sum(_allowed(bar, told, denial) for denial in was_denied)
         seen["bars"] += 1
     if not seen["bars"]:
         raise ArtefactError(f"the journal of {session_id} holds no bar; there is nothing to replay")
@@ -297,33 +299,40 @@ def _why(old: ev.AnyEvent | None, new: ev.AnyEvent | None) -> str:
     return "differs in " + ", ".join(f"{name} {getattr(old, name)} -> {getattr(new, name)}" for name in names)
 
 
-def _opening(events: Iterable[ev.AnyEvent]) -> ev.Order | None:
-    """Return the opening order of a bar."""
-    return next((e for e in events if isinstance(e, ev.Order) and e.purpose == "open"), None)
+def _denials(events: list[Any]) -> list[tuple[bool, ev.Denial]]:
+    """Return the denials of opening orders in a bar, each with whether it came when the order would have filled."""
+    placed = {event.order_id for event in events if isinstance(event, ev.Order)}
+    found = (event for event in events if isinstance(event, ev.Denial) and event.order_id not in placed)
+    return [(denial.order_id is not None, denial) for denial in found]
 
 
-def _blocked(bar: RecordedBar, told: list[ev.AnyEvent]) -> list[Blocked]:
-    """Return the opening order of a bar if it was sent, and would have been denied."""
-    order, denial = _opening(bar.decided), next((e for e in told if isinstance(e, ev.Denial) and not e.order_id), None)
-    if order is None or denial is None or _opening(told):
-        return []
-    return [
-        Blocked(
-            at=bar.done.ts,
-            order_id=order.order_id,
-            qty=order.qty,
-            notional=order.notional,
-            code=denial.code,
-            value=denial.value,
-            limit=denial.limit,
-        )
-    ]
+def _passed(events: Iterable[ev.AnyEvent], at_fill: bool) -> ev.Order | ev.Fill | None:
+    """Return the opening order of a bar that was decided in it, or that was filled in it."""
+    kind = ev.Fill if at_fill else ev.Order
+    return next((event for event in events if isinstance(event, kind) and event.purpose == "open"), None)
 
 
-def _allowed(bar: RecordedBar, told: list[ev.AnyEvent]) -> bool:
-    """Return whether a bar's denied opening order would have been sent."""
-    denied = any(denial.order_id is None for denial in bar.denials)
-    return denied and _opening(bar.decided) is None and _opening(told) is not None
+def _blocked(bar: RecordedBar, told: list[ev.AnyEvent], denied: tuple[bool, ev.Denial]) -> Blocked | None:
+    """Return the opening order that was sent, or filled, in a bar where the replay denied it."""
+    at_fill, denial = denied
+    order = _passed(bar.decided, at_fill)
+    if order is None or _passed(told, at_fill):
+        return None
+    return Blocked(
+        at=bar.done.ts,
+        order_id=order.order_id,
+        qty=order.qty,
+        notional=abs(order.qty) * order.price,
+        code=denial.code,
+        value=denial.value,
+        limit=denial.limit,
+    )
+
+
+def _allowed(bar: RecordedBar, told: list[ev.AnyEvent], denied: tuple[bool, ev.Denial]) -> bool:
+    """Return whether an opening order that was denied in a bar would have been sent, or filled."""
+    at_fill, _ = denied
+    return _passed(bar.decided, at_fill) is None and _passed(told, at_fill) is not None
 
 
 def describe(event: ev.AnyEvent | None) -> str:

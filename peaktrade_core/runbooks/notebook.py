@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 NO_BARS = "This session traded no bar, so there is nothing to draw. Its status and error say why."
 
 
-class Session:
+class Session(ev.Sorted):
     """A session that a notebook looks at: its record, and its journal once somebody asks for it.
 
     Attributes:
@@ -67,16 +67,6 @@ class Session:
     def bars(self) -> list[ev.BarDone]:
         """The bars that traded."""
         return [event for event in self.events if type(event) is ev.BarDone]
-
-    @cached_property
-    def fills(self) -> list[ev.Fill]:
-        """What was executed."""
-        return [event for event in self.events if isinstance(event, ev.Fill)]
-
-    @cached_property
-    def denials(self) -> list[ev.Denial]:
-        """What was denied."""
-        return [event for event in self.events if isinstance(event, ev.Denial)]
 
     @property
     def start_balance(self) -> float:

@@ -200,6 +200,7 @@ def statistics_table(session: Session) -> Table:
 
     units = {"fraction": "", "fraction a year": "a year", "quote ccy": session.currency}
     found = [] if not session.bars else statistics(
+        [bar.ts_bar.timestamp() for bar in session.bars],
         [bar.equity for bar in session.bars],
         [bar.position_size for bar in session.bars],
         trades(session.fills),

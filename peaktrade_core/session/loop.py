@@ -19,6 +19,7 @@ from peaktrade_core.session.plan import Desk, Plan, Progress, Stop, progress_of
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.costs import fill_price
 from peaktrade_core.trading.feed import Item, Notice, Pause
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.risk import DENY_CODES, OK, STATE_HALTED, check_sending
@@ -252,7 +253,8 @@ class Loop:
 
     def _reserve(self, rows: int, close: float) -> int:
         """Reserve this bar's opening order in the account, or turn it into a denial; return the number of rows."""
-        verdict = self.seat.reserve(self.book, close)
+        expected = fill_price(self.decision.market, close, self.book[bk.OPENING])
+        verdict = self.seat.reserve(self.book, expected)
         if verdict.code == OK:
             return rows
         self._tell_of_account()

@@ -22,6 +22,10 @@ from peaktrade_core.trading.risk import (
     SEVERITIES,
     Limits,
     Verdict,
+    above,
+    daily_loss,
+    daily_loss_pct,
+    reached,
 )
 
 
@@ -60,15 +64,12 @@ class Totals(NamedTuple):
     @property
     def daily_loss(self) -> float:
         """What was lost since 00:00 UTC [quote ccy]; a profit is 0."""
-        loss = self.day_equity - self.equity
-        return loss if loss > 0.0 else 0.0
+        return daily_loss(self.day_equity, self.equity)
 
     @property
     def daily_loss_pct(self) -> float:
-        """The same in percent of the equity at 00:00 UTC; 100 where there was none to lose."""
-        if self.daily_loss == 0.0:
-            return 0.0
-        return 100.0 * self.daily_loss / self.day_equity if self.day_equity > 0.0 else 100.0
+        """The same in percent of the equity at 00:00 UTC."""
+        return daily_loss_pct(self.daily_loss, self.day_equity) if self.daily_loss else 0.0
 
 
 NOTHING = Totals(0, 0, 0.0, 0.0, 0.0, {})
@@ -102,7 +103,7 @@ def check_account(others: Totals, limits: Limits, own: Share, notional: float) -
         others: what the other running sessions use.
         limits: of the session that asks.
         own: what it uses itself; its position is flat or on its way to flat.
-        notional: of its order [quote ccy].
+        notional: of its order, at the price at which it is expected to fill [quote ccy].
 
     Returns:
         Code 0 when it fits, else the first check that failed with the account's figures.
@@ -111,15 +112,15 @@ def check_account(others: Totals, limits: Limits, own: Share, notional: float) -
     if not all(map(math.isfinite, figures)):
         return Verdict(NOT_FINITE, notional, 0.0)
     both = others._replace(day_equity=others.day_equity + own.day_equity, equity=others.equity + own.equity)
-    if both.daily_loss >= limits.max_daily_loss_abs:
+    if reached(both.daily_loss, limits.max_daily_loss_abs):
         return Verdict(MAX_DAILY_LOSS_ABS, both.daily_loss, limits.max_daily_loss_abs)
-    if both.daily_loss_pct >= limits.max_daily_loss_pct:
+    if reached(both.daily_loss_pct, limits.max_daily_loss_pct):
         return Verdict(MAX_DAILY_LOSS_PCT, both.daily_loss_pct, limits.max_daily_loss_pct)
     symbol = others.by_symbol.get(own.symbol, 0.0) + notional
-    if symbol > limits.max_symbol_exposure_notional:
+    if above(symbol, limits.max_symbol_exposure_notional):
         return Verdict(MAX_SYMBOL_EXPOSURE, symbol, limits.max_symbol_exposure_notional)
     total = others.exposure + notional
-    if total > limits.max_total_exposure_notional:
+    if above(total, limits.max_total_exposure_notional):
         return Verdict(MAX_TOTAL_EXPOSURE, total, limits.max_total_exposure_notional)
     if others.positions + 1 > limits.max_open_positions:
         return Verdict(MAX_OPEN_POSITIONS, others.positions + 1.0, float(limits.max_open_positions))
@@ -145,7 +146,7 @@ def account_limits(use: Totals, limits: Limits, currency: str) -> list[AccountLi
     """
     symbol = max(use.by_symbol.values(), default=0.0)
     found = []
-    for name, used, limit, unit, reached in (
+    for name, used, limit, unit, is_loss in (
         ("max_total_exposure_notional", use.exposure, limits.max_total_exposure_notional, currency, False),
         ("max_symbol_exposure_notional", symbol, limits.max_symbol_exposure_notional, currency, False),
         ("max_open_positions", float(use.positions), float(limits.max_open_positions), "positions", False),
@@ -153,7 +154,7 @@ def account_limits(use: Totals, limits: Limits, currency: str) -> list[AccountLi
         ("max_daily_loss_pct", use.daily_loss_pct, limits.max_daily_loss_pct, "%", True),
     ):
         share = used / limit if limit else float(used > 0.0)
-        red = used >= limit if reached else used > limit
-        level = 2 if red or not math.isfinite(share) else 1 if share >= limits.warning_threshold_factor else 0
+        red = reached(used, limit) if is_loss else above(used, limit)
+        level = 2 if red or not math.isfinite(share) else 1 if reached(share, limits.warning_threshold_factor) else 0
         found.append(AccountLimit(name, used, limit, unit, share, SEVERITIES[level]))
     return found

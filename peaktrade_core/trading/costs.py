@@ -60,32 +60,36 @@ def market_of(instrument: Instrument, *, fee_bps: float, slippage_bps: float, po
     )
 
 
-def round_price(market: Market, price: float) -> float:
-    """Round to the nearest tick, half up, never below one tick [quote ccy]."""
-    ticks = (price * market.tick_den / market.tick_num + 0.5) // 1.0
-    return max(ticks, 1.0) * market.tick_num / market.tick_den
+def whole_steps(steps: float) -> float:
+    """Round a number of steps down to a whole one.
+
+    A number within a billionth of the next whole one, or within the noise of its own last digits, counts as that one: it
+    is the same number with rounding noise.
+    """
+    return (steps + 1e-9 + 1e-15 * abs(steps)) // 1.0
 
 
 def round_qty(market: Market, qty: float) -> float:
-    """Round a non-negative quantity down to the lot [base units].
-
-    A quantity within a billionth of the next lot, or within the noise of its own last digits, counts as that lot: it is the same
-    number with rounding noise.
-    """
-    lots = qty * market.lot_den / market.lot_num
-    return (lots + 1e-9 + 1e-15 * lots) // 1.0 * market.lot_num / market.lot_den
+    """Round a non-negative quantity down to the lot [base units]."""
+    return whole_steps(qty * market.lot_den / market.lot_num) * market.lot_num / market.lot_den
 
 
-def fill_price(market: Market, open_price: float, qty: float) -> float:
-    """Return the price of an execution: the bar's open, worse by the slippage, on the tick [quote ccy].
+def fill_price(market: Market, reference: float, qty: float) -> float:
+    """Return the price of an execution: worse than the reference by the slippage, and on the tick [quote ccy].
+
+    Rounded against the trader, a buy up and a sell down, so that no coarse tick swallows the slippage or turns it into a
+    gain. A price that is on a tick stays there. Never below one tick.
 
     Args:
         market: tick and slippage.
-        open_price: open of the bar after the decision [quote ccy].
+        reference: open of the bar after the decision; at the decision its close, for what is to be expected [quote ccy].
         qty: signed quantity; buys pay more, sells receive less.
     """
-    worse = 1.0 + market.slippage if qty > 0.0 else 1.0 - market.slippage
-    return round_price(market, open_price * worse)
+    if qty > 0.0:
+        ticks = -whole_steps(-reference * (1.0 + market.slippage) * market.tick_den / market.tick_num)
+    else:
+        ticks = whole_steps(reference * (1.0 - market.slippage) * market.tick_den / market.tick_num)
+    return max(ticks, 1.0) * market.tick_num / market.tick_den
 
 
 def fee(market: Market, qty: float, price: float) -> float:
@@ -103,3 +107,20 @@ def position_size(market: Market, equity: float, price: float) -> float:
     """
     notional = market.position_fraction * equity
     return round_qty(market, notional / price) if notional > 0.0 else 0.0
+
+
+def affordable(market: Market, cash: float, qty: float, price: float) -> float:
+    """Return how much of a purchase the cash pays for, its fee included, in whole lots [base units].
+
+    Args:
+        market: lot and fee.
+        cash: [quote ccy].
+        qty: wanted, positive [base units].
+        price: of the execution [quote ccy].
+    """
+    if qty * price + fee(market, qty, price) <= cash:
+        return qty
+    paid = round_qty(market, max(cash, 0.0) / (price * (1.0 + market.fee_rate)))
+    if paid * price + fee(market, paid, price) > cash:  # by the noise of the division
+        paid = round_qty(market, max(paid - 0.5 * market.lot_num / market.lot_den, 0.0))
+    return paid

@@ -37,7 +37,7 @@ from peaktrade_core.trading.book import (
     apply_fill,
     mark,
 )
-from peaktrade_core.trading.costs import Market, fee, fill_price, position_size
+from peaktrade_core.trading.costs import Market, affordable, fee, fill_price, position_size
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.risk import (
     BAD_SIGNAL,
@@ -92,25 +92,33 @@ def _emit(out: Slots, n: int, kind: float, code: float, qty: float, price: float
 
 
 def _release(book: Slots, out: Slots, n: int, market: Market, limits: Limits, open_ts: float, open_price: float) -> int:
-    """Fill the orders on their way at this bar's open; an opening order that is late or too far off is denied."""
+    """Fill the orders on their way at this bar's open; an opening order that is late, too far off or too large is denied.
+
+    Without credit, on a spot market, an opening order fills as far as the cash goes.
+    """
     qty = book[CLOSING]
     if qty != 0.0:
         book[CLOSING] = 0.0
-        n = _execute(book, out, n, market, 0.0, qty, open_price)
+        n = _execute(book, out, n, market, 0.0, qty, fill_price(market, open_price, qty), open_price)
     qty = book[OPENING]
     if qty != 0.0:
         book[OPENING] = 0.0
-        verdict = check_release(book, limits, open_price, book[ORDER_REF], open_ts - book[ORDER_TS])
+        price = fill_price(market, open_price, qty)
+        paid = affordable(market, book[CASH], qty, price) if market.shorts == 0.0 else qty
+        verdict = check_release(book, limits, paid, price, book[ORDER_REF], open_ts - book[ORDER_TS])
+        if verdict.code == OK and (paid == 0.0 or abs(paid) < market.min_qty):
+            verdict = Verdict(SIZE_BELOW_MINIMUM, abs(paid), market.min_qty)
         if verdict.code == OK:
-            n = _execute(book, out, n, market, 1.0, qty, open_price)
+            n = _execute(book, out, n, market, 1.0, paid, price, open_price)
         else:
             n = _deny(book, out, n, verdict, qty, book[ORDER_REF])
     return n
 
 
-def _execute(book: Slots, out: Slots, n: int, market: Market, leg: float, qty: float, open_price: float) -> int:
-    """Book one execution at the open."""
-    price = fill_price(market, open_price, qty)
+def _execute(
+    book: Slots, out: Slots, n: int, market: Market, leg: float, qty: float, price: float, open_price: float
+) -> int:
+    """Book one execution."""
     cost = fee(market, qty, price)
     apply_fill(book, qty, price, cost)
     return _emit(out, n, FILL, leg, qty, price, cost, open_price)
@@ -128,12 +136,15 @@ def _open(
 ) -> int:
     """Size an opening order, check it, and leave it for the next bar or deny it."""
     size = position_size(market, book[EQUITY], close)
+    expected = fill_price(market, close, side)
+    if market.shorts == 0.0:
+        size = affordable(market, book[CASH], size, expected)
     qty = side * size
     if size < market.min_qty or size == 0.0:
         return _deny(book, out, n, Verdict(SIZE_BELOW_MINIMUM, size, market.min_qty), qty, close)
     if size * close < market.min_notional:
         return _deny(book, out, n, Verdict(SIZE_BELOW_MINIMUM, size * close, market.min_notional), qty, close)
-    verdict = check_opening(book, limits, qty, close, ts, age_s)
+    verdict = check_opening(book, limits, qty, expected, ts, age_s)
     if verdict.code != OK:
         return _deny(book, out, n, verdict, qty, close)
     book[OPENING] = qty

@@ -7,6 +7,7 @@ Quantities are signed (buys positive, base units), prices and money in quote cur
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -182,5 +183,30 @@ AnyEvent = (
     | Failure
     | End
 )
+
+
+class Sorted:
+    """Something that has events, and gives those of a kind."""
+
+    @cached_property
+    def events(self) -> list[AnyEvent]:
+        """All of them, in order."""
+        raise NotImplementedError
+
+    @cached_property
+    def orders(self) -> list[Order]:
+        """The orders that passed the risk checks."""
+        return [event for event in self.events if isinstance(event, Order)]
+
+    @cached_property
+    def fills(self) -> list[Fill]:
+        """What was executed."""
+        return [event for event in self.events if isinstance(event, Fill)]
+
+    @cached_property
+    def denials(self) -> list[Denial]:
+        """What was denied."""
+        return [event for event in self.events if isinstance(event, Denial)]
+
 
 SCHEMA = 1  # of the journal; a reader refuses a newer one

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
-from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Order, Start
+from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Fill, Order, Start
+from peaktrade_core.trading.risk import above, reached
 
 DENIED_FIGURES = {
     "MAX_ORDER_NOTIONAL": "max_order_notional",
@@ -57,6 +58,8 @@ class _Peaks:
             self.entries[event.ts.date()] = self.entries.get(event.ts.date(), 0) + 1
         elif isinstance(event, Order):
             self._closing = event.qty
+        elif isinstance(event, Fill) and event.purpose == "open":
+            self._raise("max_order_notional", abs(event.qty) * event.price)
         elif isinstance(event, Denial) and event.code in DENIED_FIGURES and event.value is not None:
             self._raise(DENIED_FIGURES[event.code], event.value)
         elif isinstance(event, Start):
@@ -107,7 +110,7 @@ def limits_used(events: Iterable[AnyEvent], limits: Mapping[str, float]) -> list
     for name, what, unit, kind in _SHOWN:
         if name in limits:
             used, limit = peaks.most.get(name, 0.0), limits[name]
-            red = used >= limit if kind == _LOSS else used > limit
-            level = "red" if red else "yellow" if kind != _CHECK and used >= warn * limit else "green"
+            red = reached(used, limit) if kind == _LOSS else above(used, limit)
+            level = "red" if red else "yellow" if kind != _CHECK and reached(used, warn * limit) else "green"
             found.append(LimitUse(name, what, used, limit, unit, used / limit, level))
     return found

@@ -82,6 +82,7 @@ DENY_CODES = (
 )
 
 DAY_S = 86_400.0
+ROUNDING = 1e-10  # relative; two figures that are closer are the same figure: 1 - 0.9 is a drawdown of 10 %
 
 
 class Limits(NamedTuple):
@@ -107,6 +108,16 @@ class Limits(NamedTuple):
     max_consecutive_rejects: float = 5.0
 
 
+def above(value: float, limit: float) -> bool:
+    """Return whether a size or exposure is above its limit: a breach. One that equals it is allowed."""
+    return value > limit * (1.0 + ROUNDING)
+
+
+def reached(value: float, limit: float) -> bool:
+    """Return whether a loss or drawdown has reached its limit: a breach, also where it equals it."""
+    return value >= limit * (1.0 - ROUNDING)
+
+
 class Verdict(NamedTuple):
     """The answer of a pre-trade check: the code (0 = allowed), the figure that was measured and its limit."""
 
@@ -122,15 +133,15 @@ def start_day(book: Slots, ts: float) -> None:
     book[ENTRIES] = 0.0
 
 
-def daily_loss(book: Slots) -> float:
+def daily_loss(day_equity: float, equity: float) -> float:
     """Return how far marked equity has fallen since 00:00 UTC [quote ccy]; a profit is 0."""
-    loss = book[DAY_EQUITY] - book[EQUITY]
+    loss = day_equity - equity
     return loss if loss > 0.0 else 0.0
 
 
-def daily_loss_pct(book: Slots, loss: float) -> float:
-    """Return a daily loss in percent of the equity at 00:00 UTC; 100 when there was none to lose."""
-    return 100.0 * loss / book[DAY_EQUITY] if book[DAY_EQUITY] > 0.0 else 100.0
+def daily_loss_pct(loss: float, day_equity: float) -> float:
+    """Return a daily loss in percent of the equity at 00:00 UTC; 100 where there was none to lose."""
+    return 100.0 * loss / day_equity if day_equity > 0.0 else 100.0
 
 
 def severity(book: Slots, limits: Limits, close: float) -> float:
@@ -143,18 +154,19 @@ def severity(book: Slots, limits: Limits, close: float) -> float:
     worst = 100.0 * book[DRAWDOWN] / limits.max_drawdown_halt_pct
     loss = book[DAY_EQUITY] - book[EQUITY]
     if loss > 0.0:
-        worst = max(worst, loss / limits.max_daily_loss_abs, daily_loss_pct(book, loss) / limits.max_daily_loss_pct)
-    if not worst < 1.0:
+        pct = daily_loss_pct(loss, book[DAY_EQUITY])
+        worst = max(worst, loss / limits.max_daily_loss_abs, pct / limits.max_daily_loss_pct)
+    if not worst < 1.0 - ROUNDING:
         return RED
     qty = book[QTY] + book[CLOSING]
     sent = book[OPENING]
     if qty != 0.0 or sent != 0.0:
         exposure = (abs(qty) + abs(sent)) * close
         use = exposure / min(limits.max_symbol_exposure_notional, limits.max_total_exposure_notional)
-        if use > 1.0:
+        if use > 1.0 + ROUNDING:
             return RED
         worst = max(worst, use, abs(sent) * close / limits.max_order_notional)
-    return YELLOW if worst >= limits.warning_threshold_factor else GREEN
+    return YELLOW if worst >= limits.warning_threshold_factor * (1.0 - ROUNDING) else GREEN
 
 
 def refill_tokens(book: Slots, limits: Limits, ts: float) -> None:
@@ -172,7 +184,7 @@ def check_opening(book: Slots, limits: Limits, qty: float, price: float, ts: flo
         book: the account; the position must be flat or on its way to flat, so that ``qty`` is the whole new position.
         limits: the session's limits.
         qty: signed quantity [base units].
-        price: the close at which it was decided [quote ccy].
+        price: at which it is expected to fill: the close with slippage, on the tick [quote ccy].
         ts: now [s since epoch].
         age_s: age of that price [s].
 
@@ -187,21 +199,29 @@ def check_opening(book: Slots, limits: Limits, qty: float, price: float, ts: flo
         return state
     if age_s > limits.max_price_age_s:
         return Verdict(STALE_PRICE, age_s, limits.max_price_age_s)
-    loss = daily_loss(book)
-    if loss >= limits.max_daily_loss_abs:
+    loss = daily_loss(book[DAY_EQUITY], book[EQUITY])
+    if reached(loss, limits.max_daily_loss_abs):
         return Verdict(MAX_DAILY_LOSS_ABS, loss, limits.max_daily_loss_abs)
-    loss_pct = daily_loss_pct(book, loss)
-    if loss_pct >= limits.max_daily_loss_pct:
+    loss_pct = daily_loss_pct(loss, book[DAY_EQUITY])
+    if reached(loss_pct, limits.max_daily_loss_pct):
         return Verdict(MAX_DAILY_LOSS_PCT, loss_pct, limits.max_daily_loss_pct)
-    if notional > limits.max_order_notional:
-        return Verdict(MAX_ORDER_NOTIONAL, notional, limits.max_order_notional)
-    if notional > limits.max_symbol_exposure_notional:
-        return Verdict(MAX_SYMBOL_EXPOSURE, notional, limits.max_symbol_exposure_notional)
-    if notional > limits.max_total_exposure_notional:
-        return Verdict(MAX_TOTAL_EXPOSURE, notional, limits.max_total_exposure_notional)
+    size = _check_size(limits, notional)
+    if size.code != OK:
+        return size
     if limits.max_open_positions < 1:
         return Verdict(MAX_OPEN_POSITIONS, 1.0, float(limits.max_open_positions))
     return _check_conduct(book, limits, qty, ts)
+
+
+def _check_size(limits: Limits, notional: float) -> Verdict:
+    """Check the notional of an opening order, which is the whole position after it."""
+    if above(notional, limits.max_order_notional):
+        return Verdict(MAX_ORDER_NOTIONAL, notional, limits.max_order_notional)
+    if above(notional, limits.max_symbol_exposure_notional):
+        return Verdict(MAX_SYMBOL_EXPOSURE, notional, limits.max_symbol_exposure_notional)
+    if above(notional, limits.max_total_exposure_notional):
+        return Verdict(MAX_TOTAL_EXPOSURE, notional, limits.max_total_exposure_notional)
+    return Verdict(OK, 0.0, 0.0)
 
 
 def _check_conduct(book: Slots, limits: Limits, qty: float, ts: float) -> Verdict:
@@ -220,7 +240,7 @@ def _check_conduct(book: Slots, limits: Limits, qty: float, ts: float) -> Verdic
 
 def must_halt(book: Slots, limits: Limits) -> int:
     """Return why the session must halt: drawdown on marked equity, too many venue rejections in a row, or 0."""
-    if not 100.0 * book[DRAWDOWN] < limits.max_drawdown_halt_pct:
+    if not 100.0 * book[DRAWDOWN] < limits.max_drawdown_halt_pct * (1.0 - ROUNDING):
         return MAX_DRAWDOWN_HALT
     if book[REJECTS] >= limits.max_consecutive_rejects:
         return CONSECUTIVE_REJECTS
@@ -250,13 +270,14 @@ def check_sending(book: Slots, opening: bool) -> Verdict:
     return Verdict(STATE_HALTED, book[STATE], 0.0) if book[STATE] >= NO_ORDERS else Verdict(OK, 0.0, 0.0)
 
 
-def check_release(book: Slots, limits: Limits, price: float, reference: float, age_s: float) -> Verdict:
-    """Check an opening order once more when it would fill: halted meanwhile, too late, too far from its reference.
+def check_release(book: Slots, limits: Limits, qty: float, price: float, reference: float, age_s: float) -> Verdict:
+    """Check an opening order once more when it would fill: halted meanwhile, too late, too far off, too large.
 
     Args:
         book: the account.
         limits: the session's limits.
-        price: the next bar's open [quote ccy].
+        qty: signed quantity [base units].
+        price: at which it would fill, slippage and tick included [quote ccy].
         reference: the close at which the order was decided [quote ccy].
         age_s: time between the two [s].
     """
@@ -266,6 +287,6 @@ def check_release(book: Slots, limits: Limits, price: float, reference: float, a
     if age_s > limits.max_price_age_s:
         return Verdict(STALE_PRICE, age_s, limits.max_price_age_s)
     moved_pct = 100.0 * abs(price / reference - 1.0)
-    if moved_pct > limits.price_collar_pct:
+    if above(moved_pct, limits.price_collar_pct):
         return Verdict(PRICE_COLLAR, moved_pct, limits.price_collar_pct)
-    return Verdict(OK, 0.0, 0.0)
+    return _check_size(limits, abs(qty) * price)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DAYS_PER_YEAR = 365.0  # crypto trades every day
-YEAR_S = DAYS_PER_YEAR * 86_400.0
+DAY_S = 86_400.0
+YEAR_S = DAYS_PER_YEAR * DAY_S
 NOISE = 1e-12  # relative size below which a rest of a position, or a spread of returns, is rounding
 
 
@@ -106,6 +107,7 @@ def trades(fills: Iterable[Fill]) -> list[Trade]:
 
 
 def statistics(
+    ts: Sequence[float] | NDArray[np.float64],
     equity: Sequence[float] | NDArray[np.float64],
     position: Sequence[float] | NDArray[np.float64],
     round_trips: Sequence[Trade],
@@ -114,9 +116,10 @@ def statistics(
     bar_s: float,
     risk_free: float = 0.0,
 ) -> list[Statistic]:
-    """Return the figures of a run.
+    """Return the figures of a run; what is annualised counts the time that passed, also where bars are missing.
 
     Args:
+        ts: open of each bar [s since epoch].
         equity: at the close of each bar [quote ccy].
         position: signed quantity after each bar [base units].
         round_trips: the trades of the run.
@@ -129,38 +132,40 @@ def statistics(
     levels = np.concatenate([[start_balance], np.asarray(equity, dtype=np.float64)])
     held = np.asarray(position, dtype=np.float64)
     bars = len(levels) - 1
+    elapsed_s = float(ts[-1] - ts[0]) + bar_s if bars else 0.0
     exposure = float(np.count_nonzero(held)) / bars if bars else None
     return [
-        *_return_figures(levels, bar_s, risk_free),
+        *_return_figures(levels, elapsed_s, bar_s, risk_free),
         *_drawdown_figures(levels, bar_s),
         *_trade_figures([trade.pnl for trade in round_trips]),
         Statistic("exposure_time", exposure, "fraction", f"share of {bars} bars that end with an open position"),
     ]
 
 
-def _return_figures(levels: NDArray[np.float64], bar_s: float, risk_free: float) -> list[Statistic]:
-    """Return what is measured on the returns of bars."""
+def _return_figures(levels: NDArray[np.float64], elapsed_s: float, bar_s: float, risk_free: float) -> list[Statistic]:
+    """Return what is measured on the returns of bars, which lie within ``elapsed_s`` [s]."""
     import numpy as np
 
     bars = len(levels) - 1
     sound = bool(bars) and bool((levels > 0.0).all()) and bool(np.isfinite(levels).all())
     returns = levels[1:] / levels[:-1] - 1.0 if sound else np.empty(0)
-    a_year = YEAR_S / bar_s
+    a_year = bars * YEAR_S / elapsed_s if bars else YEAR_S / bar_s
     total = float(levels[-1] / levels[0] - 1.0) if bars else None
     excess = returns - risk_free / a_year
     spread = _spread(returns)
     below = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2))) if len(returns) else 0.0
     mean = float(excess.mean()) if len(returns) else 0.0
     basis = f"{bars} returns of {bar_s:g} s bars"
-    scale = f"annualised with {a_year:g} bars a year (365 days)"
+    missing = round(elapsed_s / bar_s) - bars
+    scale = f"annualised with {a_year:g} bars a year (365 days{f', {missing} bars missing' if missing else ''})"
     free = f"risk-free rate {risk_free:g} a year"
     return [
         Statistic("total_return", _finite(total), "fraction", "last equity / start balance - 1"),
         Statistic(
             "annualised_return",
-            _growth(total, bars * bar_s) if sound else None,
+            _growth(total, elapsed_s) if sound else None,
             "fraction a year",
-            f"(1 + total return) ^ (365 days / {bars} bars of {bar_s:g} s) - 1",
+            f"(1 + total return) ^ (365 days / {elapsed_s / DAY_S:g} days) - 1",
         ),
         Statistic(
             "volatility",

@@ -26,7 +26,7 @@ from peaktrade_core.trading.indicators import Slots, extreme_slots, mean_slots, 
 
 Update = Callable[[Any, Slots, float, float, float, float, float], float]
 TIERS = ("core", "aux", "legacy", "r_and_d")
-TIE = 1e-12  # relative difference below which two averages count as equal
+TIE = 1e-12  # relative difference below which a price and an average, or two of them, are equal: neither side is above
 
 
 @dataclass(frozen=True)
@@ -217,9 +217,9 @@ def rsi_reversion(p: RsiReversion, s: Slots, o: float, h: float, l: float, c: fl
     if (held > 0.0 and rsi >= p.exit) or (held < 0.0 and rsi <= p.exit):
         held = 0.0
     if held == 0.0:
-        if rsi <= p.lower and (p.trend == 0 or c > mean):
+        if rsi <= p.lower and (p.trend == 0 or c > mean * (1.0 + TIE)):
             held = 1.0
-        elif rsi >= p.upper and (p.trend == 0 or c < mean):
+        elif rsi >= p.upper and (p.trend == 0 or c < mean * (1.0 - TIE)):
             held = -1.0
     s[0] = held
     return held
@@ -272,7 +272,7 @@ def trend_following(p: TrendFollowing, s: Slots, o: float, h: float, l: float, c
     adx = wilder(s, 10, p.period, 100.0 * abs(plus - minus) / both if both > 0.0 else 0.0)
     if held > 0.0:
         held = 0.0 if adx < p.exit or minus > plus else 1.0
-    elif adx > p.enter and plus > minus and c > mean:
+    elif adx > p.enter and plus > minus and c > mean * (1.0 + TIE):
         held = 1.0
     s[0] = held
     return held

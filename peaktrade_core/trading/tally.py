@@ -21,6 +21,7 @@ from peaktrade_core.trading.events import (
     Start,
     State,
     VenueAnswer,
+    WarmedUp,
 )
 from peaktrade_core.trading.ledger import Ledger
 from peaktrade_core.trading.records import Metrics, SessionRecord, finite
@@ -87,6 +88,8 @@ class Tally:
         elif isinstance(event, Gap):
             self._counts["gaps"] += 1
             self._counts["missing"] += event.missing
+        elif isinstance(event, WarmedUp):  # like the steps, gaps count from here
+            self._counts["gaps"] = self._counts["missing"] = 0
         elif isinstance(event, Start):
             self._begin(event)
         elif isinstance(event, End):

@@ -18,7 +18,7 @@ from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.brokers import Answer
-from peaktrade_core.trading.events import Denial, Order
+from peaktrade_core.trading.events import Denial, Fill, Order
 from peaktrade_core.trading.records import SessionConfig, SessionRecord
 from peaktrade_core.trading.risk import MAX_TOTAL_EXPOSURE, OK, Limits, Verdict
 from peaktrade_core.workspace.workspace import Workspace
@@ -181,3 +181,34 @@ def test_limits_of_an_older_record_have_their_defaults() -> None:
         SessionConfig,
     )
     assert recorded_limits(config) == Limits(max_order_notional=7.0)
+
+
+def test_what_would_have_been_denied_when_it_filled_counts_as_blocked(workspace: Workspace) -> None:
+    record = run_session(plan_session(workspace, **LIVELY), Desk.of(workspace))
+    found = replay(workspace, record, price_collar_pct=0.04)  # less than the slippage
+    fills = [e for e in Views.of(workspace).events(record.session_id) if isinstance(e, Fill) and e.purpose == "open"]
+    late = [one for one in found.blocked if one.code == "PRICE_COLLAR"]
+    assert late
+    assert {one.order_id for one in late} <= {fill.order_id for fill in fills}
+    assert found.replayed.deny_codes["PRICE_COLLAR"] >= len(late)
+    lost = [
+        fill for fill in fills if abs(100 * (fill.price / closes_before(workspace, record)[fill.order_id] - 1)) > 0.04
+    ]
+    assert {fill.order_id for fill in lost} <= {one.order_id for one in found.blocked}
+
+
+def closes_before(workspace: Workspace, record: SessionRecord) -> dict[str, float]:
+    orders = (e for e in Views.of(workspace).events(record.session_id) if isinstance(e, Order))
+    return {order.order_id: order.price for order in orders}
+
+
+def test_an_order_that_was_denied_when_it_filled_is_allowed_by_wider_limits(workspace: Workspace) -> None:
+    plan = plan_session(workspace, **LIVELY)
+    tight = plan._replace(decision=plan.decision._replace(limits=plan.decision.limits._replace(price_collar_pct=0.04)))
+    limits = {**plan.config.risk_limits, "price_collar_pct": 0.04}
+    record = run_session(
+        tight._replace(config=msgspec.structs.replace(plan.config, risk_limits=limits)), Desk.of(workspace)
+    )
+    assert record.metrics["deny_codes"]["PRICE_COLLAR"] > 0
+    assert_exact(workspace, record)
+    assert replay(workspace, record, price_collar_pct=5.0).allowed > 0

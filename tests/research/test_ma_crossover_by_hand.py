@@ -29,12 +29,12 @@ def by_hand(frame: pd.DataFrame) -> tuple[list[tuple], float]:
         reference, open_ = frame.close[i - 1], frame.open[i]
         if turns[i] > 0:
             held = math.floor(FRACTION * cash / reference * 1e8) / 1e8
-            price = math.floor(open_ * (1 + SLIPPAGE) * 100 + 0.5) / 100
+            price = math.ceil(open_ * (1 + SLIPPAGE) * 100 - 1e-6) / 100
             fee = held * price * FEE
             cash -= held * price + fee
             entry = (frame.ts[i], price, fee)
         else:
-            price = math.floor(open_ * (1 - SLIPPAGE) * 100 + 0.5) / 100
+            price = math.floor(open_ * (1 - SLIPPAGE) * 100 + 1e-6) / 100
             fee = held * price * FEE
             cash += held * price - fee
             bought, paid, first_fee = entry

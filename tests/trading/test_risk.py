@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine, risk
 from peaktrade_core.trading.costs import Market
+from peaktrade_core.trading.market import decimal_step
 from peaktrade_core.trading.risk import DENY_CODES, Limits
 
 NAN = math.nan
@@ -403,3 +404,75 @@ def test_no_accepted_opening_order_breaks_a_limit(limits, market, moves):
             if row.kind == "fill" and row.code == 1.0:
                 assert abs(before / reference - 1.0) * 100 <= limits.price_collar_pct
         assert book[bk.EQUITY] == book[bk.START] + book[bk.REALIZED] + book[bk.UNREALIZED]
+
+
+COARSE = PERP._replace(tick_num=25.0, tick_den=1.0, slippage=0.001)  # a buy at 100 fills at 125
+
+
+def test_an_order_is_judged_by_the_price_at_which_it_would_fill():
+    """500 at the close, 625 with slippage on the tick: it is 625 that is held against each limit."""
+    for name, code in (
+        ("max_order_notional", "MAX_ORDER_NOTIONAL"),
+        ("max_symbol_exposure_notional", "MAX_SYMBOL_EXPOSURE"),
+        ("max_total_exposure_notional", "MAX_TOTAL_EXPOSURE"),
+    ):
+        assert denials(Desk(OFF._replace(**{name: 600.0}), COARSE).bar(1.0)) == [(code, 625.0, 600.0)]
+        assert denials(Desk(OFF._replace(**{name: 625.0}), COARSE).bar(1.0)) == []
+
+
+def test_a_fill_is_judged_once_more_when_the_market_has_moved():
+    desk = Desk(OFF._replace(max_order_notional=504.0))
+    assert denials(desk.bar(1.0)) == []
+    assert denials(desk.bar(1.0, open_=101.0)) == [("MAX_ORDER_NOTIONAL", 505.0, 504.0)]
+    assert desk.book[bk.QTY] == 0.0
+
+
+def test_the_collar_judges_the_fill_and_not_the_open():
+    desk = Desk(OFF._replace(price_collar_pct=5.0), PERP._replace(slippage=0.02))
+    desk.bar(1.0)
+    (denied,) = denials(desk.bar(1.0, open_=104.0))
+    assert denied == ("PRICE_COLLAR", pytest.approx(6.08), 5.0)
+
+
+@given(
+    st.floats(1e-6, 1e5),
+    st.lists(st.floats(0.9, 1.1), min_size=2, max_size=12),
+    st.sampled_from(["1", "0.01", "0.00000001"]),
+    st.floats(0.01, 1.0),
+)
+def test_no_fill_breaks_a_limit_whatever_tick_and_market(price, moves, tick, fraction):
+    num, den = decimal_step("tick", tick)
+    limits = OFF._replace(max_order_notional=2000.0, max_symbol_exposure_notional=1500.0, price_collar_pct=5.0)
+    desk = Desk(limits, PERP._replace(tick_num=num, tick_den=den, slippage=0.0005, position_fraction=fraction))
+    reference = price
+    for n, move in enumerate(moves):
+        opened = price * move
+        for row in desk.bar((1.0, -1.0, 0.0)[n % 3], opened, open_=opened):
+            if row.kind == "fill" and row.code == 1.0:
+                assert abs(row.qty) * row.price <= 1500.0 * (1 + 1e-9)
+                assert abs(row.price / reference - 1) <= 0.05 * (1 + 1e-9)
+        reference = price = opened
+
+
+@pytest.mark.parametrize("moves", [(1.0, 1.0), (1.03, 0.97), (1.05, 1.05, 0.95), (0.96, 1.04)])
+@pytest.mark.parametrize("tick_den", [1.0, 100.0])
+def test_the_whole_of_equity_in_a_spot_market_leaves_cash_that_is_not_negative(tick_den, moves):
+    whole = SPOT._replace(position_fraction=1.0, tick_den=tick_den, fee_rate=0.0026, slippage=0.0005)
+    desk, price, filled = Desk(market=whole), 97.37, 0
+    for n in range(40):
+        opened = price * moves[n % len(moves)]
+        filled += sum(row.kind == "fill" for row in desk.bar(float(n % 4 < 2), opened, open_=opened))
+        assert desk.book[bk.CASH] >= 0.0
+        price = opened
+    assert filled > 10
+
+
+@pytest.mark.parametrize(("equity", "halts"), [(9000.1, False), (9000.0, True), (8999.9, True)])
+def test_a_drawdown_of_exactly_the_limit_halts(equity, halts):
+    """1 - 9000 / 10000 is 0.09999999999999998 in floats, and 10 % all the same."""
+    book = bk.new_book(10_000.0)
+    book[bk.REALIZED] = equity - 10_000.0
+    bk.mark(book, 1.0)
+    limits = OFF._replace(max_drawdown_halt_pct=10.0)
+    assert (risk.must_halt(book, limits) == risk.MAX_DRAWDOWN_HALT) == halts
+    assert (risk.severity(book, limits, 1.0) == risk.RED) == halts

@@ -75,9 +75,10 @@ def test_trades_are_counted_as_by_the_exact_ledger_and_add_up_to_its_profit(done
     assert sum(trade.pnl for trade in found) == pytest.approx(float(ledger.realized_pnl), abs=1e-6)
 
 
-def figures(equity, position=None, done=(), **given) -> dict[str, float | None]:
+def figures(equity, position=None, done=(), ts=None, **given) -> dict[str, float | None]:
     held = np.zeros(len(equity)) if position is None else position
-    found = statistics(equity, held, trades(fills(*done)), start_balance=1000.0, bar_s=HOUR_S, **given)
+    ts = HOUR_S * np.arange(len(equity)) if ts is None else ts
+    found = statistics(ts, equity, held, trades(fills(*done)), start_balance=1000.0, bar_s=HOUR_S, **given)
     return {figure.name: figure.value for figure in found}
 
 
@@ -99,6 +100,17 @@ def test_figures_of_returns_are_those_of_pandas(risk_free):
         "max_drawdown_length": below.groupby((~below).cumsum()).sum().max(),
     }
     assert {name: ours[name] for name in expected} == pytest.approx(expected, rel=1e-9)
+
+
+def test_missing_bars_count_as_time_that_passed():
+    """The same curve over more than twice the time: each annual figure shrinks as time does, no other changes."""
+    equity = [1000.0, 1003.0, 1001.0, 1007.0, 1010.0]
+    whole, ragged = figures(equity), figures(equity, ts=HOUR_S * np.array([0.0, 1.0, 2.0, 9.0, 11.0]))
+    slower = (5 / 12) ** 0.5
+    for name in ("volatility", "sharpe", "sortino"):
+        assert ragged[name] == pytest.approx(whole[name] * slower)
+    assert ragged["annualised_return"] == pytest.approx(1.01 ** (365 * 24 / 12) - 1)
+    assert {ragged[name] == whole[name] for name in ("total_return", "max_drawdown", "exposure_time")} == {True}
 
 
 def test_figures_of_trades_are_net_of_fees():
@@ -142,7 +154,10 @@ def test_what_is_not_defined_is_none_and_never_an_exception(name):
 
 def test_each_figure_prints_what_it_is_measured_with():
     found = {
-        f.name: f for f in statistics([1001.0] * 3, [0.0] * 3, [], start_balance=1000.0, bar_s=60.0, risk_free=0.02)
+        f.name: f
+        for f in statistics(
+            [0.0, 60.0, 120.0], [1001.0] * 3, [0.0] * 3, [], start_balance=1000.0, bar_s=60.0, risk_free=0.02
+        )
     }
     for part in ("ddof = 1", "525600 bars a year (365 days)", "risk-free rate 0.02 a year", "3 returns of 60 s bars"):
         assert part in found["sharpe"].definition

@@ -155,3 +155,22 @@ def test_a_scratch_registry_forgets_what_was_registered_in_it():
         assert get_strategy("of_a_moment").tier == "r_and_d"
     with pytest.raises(UnknownNameError):
         get_strategy("of_a_moment")
+
+
+def test_a_close_on_its_average_is_no_news_whichever_way_rounding_falls():
+    """Closes that alternate around 0.1 with a last one on the mean of the window: floats put it a bit above or below."""
+    for scale in (0.1, 0.3, 0.7, 1.1, 3.3):
+        for name, given in (("trend_following", {"trend": 4}), ("rsi_reversion", {"trend": 4, "period": 2})):
+            rows = []
+            for n in range(400):  # a staircase: three bars down, then one back onto the mean of the four
+                base = scale * (1.0 + 0.01 * (n // 4 % 7))
+                closes = [base - 3 * scale * 0.01, base + scale * 0.01, base + 2 * scale * 0.01, base]
+                c = closes[n % 4]
+                rows.append([0.0, c, c * 1.001, c * 0.999, c, 1.0])
+            frame = pd.DataFrame(rows, columns=COLUMNS)
+            mean = frame.close.rolling(4).mean()
+            on_it = ((frame.close / mean - 1).abs() < 1e-12).to_numpy()
+            ours = signals(name, frame, **given)
+            entered = (ours != 0) & (np.concatenate([[0.0], ours[:-1]]) == 0)
+            assert on_it.sum() > 50
+            assert not (entered & on_it).any()
