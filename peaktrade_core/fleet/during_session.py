@@ -16,7 +16,7 @@ from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status,
 from peaktrade_core.runs.columns import RUNNING, RUNS
 from peaktrade_core.runs.detail import JournalDetail
 from peaktrade_core.runs.handbook import next_step
-from peaktrade_core.runs.questions import LOSS_REVIEW, of_drawdown
+from peaktrade_core.runs.questions import needs_review, of_drawdown
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -150,7 +150,7 @@ def pnl(watched: Sequence[Watched]) -> Found:
 
     def lost(one: Watched) -> str | None:
         share = _share(one.row)
-        return wording.percent(share) if share is not None and share <= -LOSS_REVIEW else None
+        return wording.percent(share) if share is not None and needs_review(share) else None
 
     shares = [share for one in watched if (share := _share(one.row)) is not None]
     return _over(watched, f"lowest {wording.percent(min(shares))}" if shares else "no figure yet", lost, _never)

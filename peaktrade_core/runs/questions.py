@@ -20,6 +20,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.trading.tally import figures
+from peaktrade_core.trading.risk import reached
 from peaktrade_core.workspace.workspace import Workspace
 
 LOOK_BACK = timedelta(hours=24)
@@ -31,7 +32,12 @@ NO_FIGURE = "the record has no such figure"
 
 def of_drawdown(drawdown: float) -> Status:
     """Return how bad a drawdown [fraction] is: one that has reached a limit is beyond it."""
-    return FAIL if drawdown >= DRAWDOWN_PAUSE else WARN if drawdown >= DRAWDOWN_REVIEW else PASS
+    return FAIL if reached(drawdown, DRAWDOWN_PAUSE) else WARN if reached(drawdown, DRAWDOWN_REVIEW) else PASS
+
+
+def needs_review(pnl: float) -> bool:
+    """Return whether a session has lost so much [fraction of its start balance] that its risk has to be reviewed."""
+    return reached(-pnl, LOSS_REVIEW)
 
 
 def recent(workspace: Workspace, status: str | None = None) -> list[Run]:
@@ -218,7 +224,7 @@ def pnl(look: Look) -> Found:
     if found is None:
         return _missing()
     share = found / start if isinstance(start, (int, float)) and start else 0.0
-    return share > -LOSS_REVIEW, f"{found:+.2f} ({100 * share:+.2f} % of the start balance)"
+    return not needs_review(share), f"{found:+.2f} ({100 * share:+.2f} % of the start balance)"
 
 
 @question(

@@ -109,13 +109,13 @@ class Limits(NamedTuple):
 
 
 def above(value: float, limit: float) -> bool:
-    """Return whether a size or exposure is above its limit: a breach. One that equals it is allowed."""
-    return value > limit * (1.0 + ROUNDING)
+    """Return whether a size or exposure is above its limit: a breach. One that equals it is allowed; NaN is above."""
+    return not value <= limit * (1.0 + ROUNDING)
 
 
 def reached(value: float, limit: float) -> bool:
-    """Return whether a loss or drawdown has reached its limit: a breach, also where it equals it."""
-    return value >= limit * (1.0 - ROUNDING)
+    """Return whether a loss or drawdown has reached its limit: a breach, also where it equals it; NaN has."""
+    return not value < limit * (1.0 - ROUNDING)
 
 
 class Verdict(NamedTuple):

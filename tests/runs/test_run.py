@@ -13,18 +13,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from peaktrade_core.base.question import FAIL, PASS, Check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check
 from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.runs.questions import needs_review, of_drawdown
 from peaktrade_core.runs.run import Run, item_of, name_of, timeless, verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import BADGES
+from peaktrade_core.trading.events import BarDone, Start
+from peaktrade_core.trading.limit_use import limits_used
 from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.risk import reached
 from peaktrade_core.workspace.workspace import Workspace
 
+AT = datetime(2026, 1, 5, tzinfo=UTC)
 SESSION_PAGE = ("session", "session_curves", "session_limits", "session_checks", "session_record", "session_events")
 
 
@@ -180,3 +185,21 @@ def test_a_session_page_asks_for_its_session_once(
         page.panel("session")
         assert asked["open", str(record)] == 2  # shown anew, it looks anew
         assert asked["open", str(journal)] == 1  # which did not change
+
+
+def test_a_figure_of_exactly_its_limit_has_one_answer_everywhere() -> None:
+    """9,000 of 10,000 is a drawdown of 10 %, though 1 - 0.9 is less than 0.1 in floats; 9,800 is a loss of 2 %."""
+    drawdown = 1.0 - 9_000.0 / 10_000.0
+    assert drawdown < 0.1
+    assert of_drawdown(drawdown) == FAIL
+    assert of_drawdown(1.0 - 9_500.0 / 10_000.0) == WARN
+    assert needs_review(9_800.0 / 10_000.0 - 1.0)
+    used = limits_used(
+        [
+            Start(0, AT, 1, {"start_balance": 10_000.0}),
+            BarDone(1, AT, 0, AT, *[1.0] * 5, 0.0, *[9_000.0] * 2, -1_000.0, 0.0, 0, False, 0, 0, 0, 0, True, ()),
+        ],
+        {"max_drawdown_halt_pct": 10.0, "max_daily_loss_pct": 10.0},
+    )
+    assert {one.level for one in used} == {"red"}
+    assert reached(100.0 * drawdown, 10.0)

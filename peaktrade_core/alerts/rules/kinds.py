@@ -17,14 +17,13 @@ from peaktrade_core.alerts.rules.rule import (
     Percent,
     Rule,
     Window,
-    above,
     before,
     graded,
     of_error,
-    reached,
     recent,
     span,
 )
+from peaktrade_core.trading.risk import above, reached
 
 
 class PnlDrop(Rule, tag="pnl_drop", frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from msgspec import Meta
 from peaktrade_core.alerts.alerts import CRITICAL, INFO, WARNING, Severity, elapsed
 from peaktrade_core.alerts.rules.facts import UNKNOWN, DeskFacts, RuleFinding, RunFacts
 from peaktrade_core.runs.handbook import error_help, handbook
+from peaktrade_core.trading.risk import above
 
 Group = Literal["run", "scope", "strategy", "symbol", "mode", "rule"]
 GROUPS: dict[Group, Callable[[RunFacts], str]] = {
@@ -43,7 +44,6 @@ Percent = Annotated[float, Meta(gt=0.0, le=100.0)]
 Money = Annotated[float, Meta(gt=0.0, le=1e15)]  # [quote ccy]
 AtMost = Annotated[int, Meta(ge=0, le=_LONGEST)]  # so many are no finding yet
 AtLeast = Annotated[int, Meta(ge=1, le=_LONGEST)]  # so many are one
-_EXACT = 9  # decimals after which a percentage is noise of its arithmetic
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -137,16 +137,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def window(self) -> float:
         """How far back the rule looks into a run [s of session time]."""
         return float(getattr(self, "window_s", 0.0))
-
-
-def above(value: float, limit: float) -> bool:
-    """Return whether ``value`` is above ``limit``, not by the noise of its arithmetic alone; NaN is above."""
-    return not round(value - limit, _EXACT) <= 0.0
-
-
-def reached(value: float, limit: float) -> bool:
-    """Return whether a loss or drawdown has reached its limit, or misses it by the noise of its arithmetic; NaN has."""
-    return not round(value - limit, _EXACT) < 0.0
 
 
 def graded(value: float, limit: float) -> str:

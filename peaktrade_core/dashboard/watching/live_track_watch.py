@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import SimpleNamespace
 
-from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Status, check
 from peaktrade_core.dashboard.watching.pages import agreement_checks
 from peaktrade_core.dashboard.watching.watch import DashboardRunbook, recent_evidence
 from peaktrade_core.fleet.during_session import LONG_BARS
@@ -17,7 +17,7 @@ from peaktrade_core.runbooks.evidence import FAILED, PASSED, WARNED
 from peaktrade_core.runbooks.notebook_tables import sessions_table
 from peaktrade_core.runbooks.runbook import Prompt
 from peaktrade_core.runs.columns import state_cell
-from peaktrade_core.runs.questions import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
+from peaktrade_core.runs.questions import needs_review, of_drawdown
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -63,7 +63,7 @@ class LiveTrackRunbook(DashboardRunbook):
         rows = Views.of(self.workspace).rows(Query(limit=self.given.limit))
         ended = [row for row in rows if row.status in ("completed", "failed", "aborted")]
         streak = next((n for n, row in enumerate(ended) if row.status != "failed"), len(ended))
-        deep = [row for row in ended if (row.max_drawdown or 0.0) >= DRAWDOWN_PAUSE]
+        deep = [row for row in ended if of_drawdown(row.max_drawdown or 0.0) == FAIL]
         idle = [row for row in ended if row.num_orders == 0 and (row.step or 0) >= LONG_BARS]
         odd = [row for row in rows if row.mode not in ("shadow", "testnet", "paper") and row.status != "unreadable"]
         late = [row for row in ended if not row.started_at or not row.ended_at or row.ended_at < row.started_at]
@@ -117,7 +117,7 @@ def tile_table(workspace: Workspace) -> Table:
     record = Views.of(workspace).record(row.run_id) if row.status != "unreadable" else None
     balance = record.setting("start_balance") if record else None
     share = (row.total_pnl or 0.0) / balance if isinstance(balance, (int, float)) and balance else 0.0
-    deep = (row.max_drawdown or 0.0) >= DRAWDOWN_REVIEW
+    deep = of_drawdown(row.max_drawdown or 0.0) != PASS
     live = row.mode == "live"
     lines = [
         ("Session", row.run_id, "its id: name it in every note", ""),
@@ -127,7 +127,7 @@ def tile_table(workspace: Workspace) -> Table:
             wording.TOTAL,
             wording.signed(row.total_pnl, row.currency),
             f"{wording.percent(share)} of the start balance, net of fees; realized {wording.signed(row.realized_pnl)}",
-            "risk review" if share <= -0.02 else "",
+            "risk review" if needs_review(share) else "",
         ),
         (
             "Max drawdown",

@@ -11,12 +11,12 @@ from typing import NamedTuple
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.base.question import Check
+from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.halts.scope import GLOBAL, Scope, TradingState
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.diagnosis.findings import Occurrence
 from peaktrade_core.runs.handbook import Kind, condition, handbook, names_of_errors
-from peaktrade_core.runs.questions import DRAWDOWN_REVIEW
+from peaktrade_core.runs.questions import of_drawdown
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import moment
@@ -279,7 +279,9 @@ def _stopped(facts: SessionFacts) -> Answer:
 
 def _drawdown(facts: SessionFacts) -> Answer:
     known = facts.record.metric("max_drawdown")
-    return Answer(known is not None and known < DRAWDOWN_REVIEW, "unknown" if known is None else f"{100 * known:.2f} %")
+    return Answer(
+        known is not None and of_drawdown(known) == PASS, "unknown" if known is None else f"{100 * known:.2f} %"
+    )
 
 
 def _since(facts: SessionFacts) -> Answer:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, timedelta
 
-from peaktrade_core.base.question import Check
+from peaktrade_core.base.question import FAIL, WARN, Check
 from peaktrade_core.incidents.diagnosis.facts import (
     Answer,
     SessionFacts,
@@ -22,7 +22,7 @@ from peaktrade_core.incidents.diagnosis.facts import (
 )
 from peaktrade_core.incidents.diagnosis.findings import Occurrence, Support, branches, cause
 from peaktrade_core.runs.handbook import denial_help, denials_about, error_help, handbook
-from peaktrade_core.runs.questions import DRAWDOWN_PAUSE, DRAWDOWN_REVIEW
+from peaktrade_core.runs.questions import of_drawdown
 from peaktrade_core.runs.run import Run
 from peaktrade_core.show.wording import many, moment
 from peaktrade_core.trading import events as ev
@@ -159,7 +159,7 @@ def failed_session(facts: SessionFacts) -> Occurrence:
     return Occurrence(
         kind="failed_session",
         happened=True,
-        severity="high" if len(row) > 1 or facts.drawdown >= DRAWDOWN_PAUSE else "medium",
+        severity="high" if len(row) > 1 or of_drawdown(facts.drawdown) == FAIL else "medium",
         evidence=(
             said(-1, record.finished_at, facts.error or "failed without an error"),
             _course(facts),
@@ -188,10 +188,10 @@ def _failed_ways(facts: SessionFacts, row: list[Run]) -> dict[str, Support]:
     error = facts.error or "no error"
     names = ", ".join(one.run_id for one in row[:3])
     return {
-        "escalate": Support(facts.drawdown >= DRAWDOWN_PAUSE, dd),
+        "escalate": Support(of_drawdown(facts.drawdown) == FAIL, dd),
         "pause": Support(len(row) > 1, f"{len(row)} failed in a row: {names}"),
         "its_runbook": Support(bool(treated), error, f"Go on with {treated}." if treated else ""),
-        "risk_review": Support(DRAWDOWN_REVIEW <= facts.drawdown < DRAWDOWN_PAUSE, dd),
+        "risk_review": Support(of_drawdown(facts.drawdown) == WARN, dd),
         "investigate": Support(len(row) == 1, error, help_.step[:1].upper() + help_.step[1:]),
     }
 
