@@ -250,7 +250,7 @@ def test_a_limit_names_its_code_its_figures_and_who_may_change_it(
     finding = found.finding("risk_limit")
     assert kinds(found) == {"risk_limit"}
     assert (branch(finding), finding.severity) == ("smaller_orders", "medium")
-    assert "denied MAX_ORDER_NOTIONAL 2,000.00 of 1,000.00" in finding.evidence[0]
+    assert "denied MAX_ORDER_NOTIONAL 2,001.00 of 1,000.00" in finding.evidence[0]
     other = next(b for b in finding.branches if b.key == "other_limits")
     assert (other.supported, other.authority) == (None, "limits")
     assert conditions(finding)["sizing"] == "warn"
