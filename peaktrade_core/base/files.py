@@ -8,7 +8,7 @@ import tempfile
 import time
 import tomllib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from datetime import datetime
 from errno import EFBIG, EINVAL, EISDIR
 from io import FileIO
@@ -25,6 +25,43 @@ SETTLED_NS = 50_000_000  # a folder that changed just now may change again withi
 DEPTH = 3  # folders below folders that are looked into
 
 Answer = TypeVar("Answer")
+MOST_OF_A_NAME = 1000  # files that differ by a number only
+
+
+def write_new(folder: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]:
+    """Write files of one name under a stem that is not taken yet, ``stem``, ``stem_2`` ..., and return their paths.
+
+    Nothing is ever replaced, also when two processes write at the same moment.
+
+    Args:
+        folder: where; it is made if it is missing.
+        stem: the name without its suffix.
+        files: what to write, by suffix (``md``, ``html``).
+
+    Raises:
+        EnvironmentFault: the folder cannot be written or the disk is full; nothing is left of it.
+    """
+    for number in range(1, MOST_OF_A_NAME):
+        name = stem if number == 1 else f"{stem}_{number}"
+        paths = [folder / f"{name}.{suffix}" for suffix in files]
+        claimed: list[Path] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in paths:
+                path.touch(exist_ok=False)
+                claimed.append(path)
+            for path, data in zip(paths, files.values(), strict=True):
+                write_atomic(path, data)
+        except BaseException as error:
+            for path in claimed:
+                path.unlink(missing_ok=True)
+            if isinstance(error, FileExistsError) and folder.is_dir():
+                continue
+            if isinstance(error, OSError):
+                raise EnvironmentFault(f"cannot write to {folder}: {error.strerror or error}") from error
+            raise
+        return paths
+    raise EnvironmentFault(f"{folder} holds a thousand files named {stem}; move them away")
 
 
 def write_atomic(path: Path, data: bytes) -> None:

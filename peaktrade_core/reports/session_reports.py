@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import write_new
 from peaktrade_core.base.question import Check
 from peaktrade_core.desk.session_run import OneSession
 from peaktrade_core.records.registry import ALL, Query
@@ -72,14 +72,12 @@ def write_session_report(
     Raises:
         EnvironmentFault: the folder cannot be written.
     """
-    stamp = f"{views.now():%Y%m%dT%H%M%S}"
-    written = []
-    for kind, suffix in (("markdown", "md"), ("html", "html")):
-        if form in (kind, "both"):
-            path = folder / f"live_sessions_{stamp}.{suffix}"
-            write_atomic(path, session_report(views, query, summary_only=summary_only, form=kind).encode())
-            written.append(path)
-    return written
+    files = {
+        suffix: session_report(views, query, summary_only=summary_only, form=kind).encode()
+        for kind, suffix in (("markdown", "md"), ("html", "html"))
+        if form in (kind, "both")
+    }
+    return write_new(folder, f"live_sessions_{views.now():%Y%m%dT%H%M%S}", files)
 
 
 def _section(views: Views, row: Run) -> Section:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from peaktrade_core.alerts.desk import ALERTS, Alerts
 from peaktrade_core.base.clock import local
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import write_new
 from peaktrade_core.desk.readiness import health_checks
 from peaktrade_core.fleet.ops import POSITIONS, portfolio
 from peaktrade_core.runbooks.notebook_tables import sessions_table
@@ -37,12 +37,7 @@ def write_status_report(workspace: Workspace, folder: Path, forms: Iterable[str]
         EnvironmentFault: the folder cannot be written.
     """
     stem, tables = f"status_{workspace.clock.now():%Y%m%dT%H%M%S}", status_tables(workspace)
-    written = []
-    for form in forms:
-        path = folder / f"{stem}.{SUFFIX[form]}"
-        write_atomic(path, _rendered(workspace, tables, form).encode())
-        written.append(path)
-    return written
+    return write_new(folder, stem, {SUFFIX[form]: _rendered(workspace, tables, form).encode() for form in forms})
 
 
 def _rendered(workspace: Workspace, tables: list[Table], form: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -251,8 +252,9 @@ def test_a_dashboard_that_does_not_answer_and_one_elsewhere(workspace) -> None:
 
 
 def test_after_a_restart_the_newest_run_is_looked_at(workspace, run_shadow, begin) -> None:
-    def looked(run_id: str = "latest") -> dict[str, Check]:
-        runbook = begin("restart_after_maintenance", run_id=run_id, dashboard_url=HERE)
+    runbook = begin("restart_after_maintenance", dashboard_url=HERE)
+
+    def looked() -> dict[str, Check]:
         runbook.running()
         return by_id(runbook.round.record.step("running").checks)
 
@@ -262,7 +264,18 @@ def test_after_a_restart_the_newest_run_is_looked_at(workspace, run_shadow, begi
     assert {found[name].status for name in ("processes", "signals", "limits", "logs")} == {PASS}
     assert record.session_id in found["processes"].evidence
     RunFolder(workspace.runs, record.session_id).journal.unlink()
-    assert looked(record.session_id)["signals"].status == FAIL
+    assert looked()["signals"].status == FAIL
+
+
+@pytest.mark.parametrize("which", ["latest", "its id"])
+def test_a_run_from_before_the_maintenance_was_not_started_again(which, run_shadow, begin) -> None:
+    record = run_shadow(steps=200)
+    time.sleep(1.0)
+    run_id = which if which == "latest" else record.session_id
+    runbook = begin("restart_after_maintenance", run_id=run_id, dashboard_url=HERE)
+    runbook.running()
+    (found,) = runbook.round.record.step("running").checks
+    assert (found.status, found.evidence.startswith(f"{record.session_id} began")) == (FAIL, True)
 
 
 def test_the_check_before_a_session_asks_and_then_decides(headless) -> None:

@@ -87,7 +87,7 @@ class RestartRunbook(BeforeStart):
         return self.confirm("restarted", "Have you started again what should run, with its start runbook?")
 
     def running(self) -> Table:
-        """Record the checklist after a restart for the run that was started again.
+        """Record the checklist after a restart for the run that was started again, since this runbook began.
 
         Raises:
             SessionNotFoundError: there is no such run.
@@ -95,7 +95,9 @@ class RestartRunbook(BeforeStart):
         """
         views, run_id = Views.of(self.workspace), self.given.run_id
         rows = views.runs(1) if run_id == "latest" else [views.run(run_id)]
-        return self.check("running", "Does it work?", self._checked(rows[0]) if rows else [_NOTHING_RUNS])
+        return self.check(
+            "running", "Does it work?", self._checked(rows[0]) if rows else [_nothing_runs("no run at all")]
+        )
 
     def watched(self) -> Prompt | Table:
         """Ask whether it is watched more closely for a while."""
@@ -103,7 +105,11 @@ class RestartRunbook(BeforeStart):
         return self.confirm("watched", text, needed=True)
 
     def _checked(self, row: Run) -> list[Check]:
-        """Return the checklist after a restart for one run."""
+        """Return the checklist after a restart for one run; one from before the maintenance is none."""
+        began = self.round.record.began_at.replace(microsecond=0)
+        if row.started_at is None or row.started_at < began:
+            told = f"{row.run_id} began {wording.moment(row.started_at)} UTC, before this runbook at {wording.moment(began)}"
+            return [_nothing_runs(told)]
         run = Restarted(self.workspace, row)
         found = [lives(run), *log_checks(self.workspace, row.started_at), *answers((signals, limits), run)]
         seen = dashboard_checks(self.workspace, self.given.dashboard_url)
@@ -133,13 +139,15 @@ def lives(run: Restarted) -> Found:
     return row.state in ("running", "completed"), told
 
 
-_NOTHING_RUNS = Check(
-    id=lives.id,
-    question=lives.text,
-    status=FAIL,
-    evidence="no run at all",
-    next_step="Start one with its start runbook (session_run, testnet_run), then run this cell again.",
-)
+def _nothing_runs(told: str) -> Check:
+    """Return the answer where nothing was started again."""
+    return Check(
+        id=lives.id,
+        question=lives.text,
+        status=FAIL,
+        evidence=told,
+        next_step="Start one with its start runbook (session_run, testnet_run), then run this cell again.",
+    )
 
 
 @question(
