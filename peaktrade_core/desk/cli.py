@@ -81,17 +81,20 @@ def readiness(workspace: Workspace, stage: str, symbol: str | None) -> Answer:
 @click.command()
 @click.option(
     "--stage", type=click.Choice(("shadow", "testnet", "auto")), default="auto", show_default=True,
-    help="testnet lets the venue take part; auto does so when there are credentials.",
+    help="testnet lets the venue take part; auto does so when testnet is switched on and there are credentials.",
 )  # fmt: skip
 @command
 def smoke(workspace: Workspace, stage: str) -> Answer:
     """Run one small real session through everything, in a temporary workspace; exit code 1 when a part fails."""
     from peaktrade_core.base.errors import ExchangeAuthenticationError
     from peaktrade_core.desk.smoke import smoke as run_smoke
+    from peaktrade_core.session.planning import TESTNET_OFF
     from peaktrade_core.venue.credentials import find_credentials
 
     missing = ""
-    if stage == "auto":
+    if stage == "auto" and workspace.config.environment.mode != "testnet":
+        stage, missing = "shadow", f"The venue took no part: {TESTNET_OFF}"
+    elif stage == "auto":
         try:
             find_credentials(workspace.config.exchange.venue)
             stage = "testnet"

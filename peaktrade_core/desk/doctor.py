@@ -11,10 +11,13 @@ import time
 from pathlib import Path
 
 from peaktrade_core.base.question import FAIL, PASS, WARN, Found, Question, question
+from peaktrade_core.candles.replay import read_candles
+from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.desk.installation import requirements, version_of
 from peaktrade_core.halts.questions import halts
 from peaktrade_core.runs.questions import registry
 from peaktrade_core.session.questions import stale
+from peaktrade_core.trading.risk import above
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
 
 LOW_DISK, NO_DISK = 0.10, 0.01  # free share of the disk
@@ -72,9 +75,31 @@ def config(workspace: Workspace) -> Found:
 def sizing(workspace: Workspace) -> Found:
     """Compare a new position with the largest order."""
     session, limits = workspace.config.session, workspace.config.limits
-    wanted = session.position_fraction * session.start_balance
+    wanted = session.position_fraction * session.start_balance * (1.0 + session.slippage_bps / 1e4)
     told = f"{wanted:,.0f} of {limits.max_order_notional:,.0f} (max_order_notional)"
-    return wanted <= limits.max_order_notional, told
+    return not above(wanted, limits.max_order_notional), told
+
+
+@question(
+    "instruments",
+    "Does every instrument fit its prices?",
+    "Write the venue's tick in [instruments], or leave it out to take that of the venue or the candles.",
+)
+def instruments(workspace: Workspace) -> Found:
+    """Hold the configured ticks against the newest stored candles of each symbol, and the embedded market."""
+    given, store = workspace.config.instruments, CandleStore.of_workspace(workspace.home)
+    session = workspace.config.session
+    prices = {session.symbol: workspace.config.synthetic.price} if session.feed == "synthetic" else {}
+    for series in store.series():
+        if series.symbol in given and (files := store.files(series)):
+            prices[series.symbol] = float(read_candles(files[-1]).ohlcv[:, 2].min())
+    odd = []
+    for symbol, price in prices.items():
+        if given[symbol].tick and (told := given[symbol].fit(symbol, price)):
+            odd.append(told)
+    free = sum(not one.complete for one in given.values())
+    told = f"{len(given)} instruments" + (f", {free} with the steps of the venue or the candles" if free else "")
+    return WARN if odd else PASS, "; ".join(odd) or told
 
 
 def _writable(name: str, below: str) -> Question[Workspace]:
@@ -141,4 +166,4 @@ def browser(_: Workspace) -> Found:
 
 
 INTERPRETER = (python, packages)
-DOCTOR = (*INTERPRETER, bytecode, config, sizing, *WRITABLE, disk, clock, browser, stale, registry, halts)
+DOCTOR = (*INTERPRETER, bytecode, config, sizing, instruments, *WRITABLE, disk, clock, browser, stale, registry, halts)

@@ -52,6 +52,7 @@ def make_site(
     config = read_toml(workspace.config_path)
     config["strategy_modules"] = [str(workspace.home / path) for path in config.get("strategy_modules", [])]
     own: dict[str, dict[str, Any]] = {
+        "environment": {"mode": mode_of(scenario)},
         "exchange": {**_QUICK, "base_url": base_url},
         "journal": {"events": 1, "seconds": 0.0, "fsync": False},
     }

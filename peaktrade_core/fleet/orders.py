@@ -11,7 +11,7 @@ import msgspec
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.fleet.launches import Order
-from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.planning import feed_of, plan_session
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
 from peaktrade_core.workspace.settings import Profile
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
@@ -77,7 +77,7 @@ def _resolve(wanted: dict[str, Any], given: Mapping[str, Any], workspace: Worksp
         timeframe = wanted["timeframe"] or workspace.config.session.timeframe
         wanted["steps"] = max(1, math.ceil(parse_duration(duration) / timeframe_seconds(timeframe)))
     wanted["candles"] = _absolute(wanted["candles"])
-    feed = wanted["feed"] or ("replay" if wanted["candles"] else workspace.config.session.feed)
+    feed = feed_of(workspace.config.session, wanted["mode"], wanted["feed"], wanted["candles"])
     pace = wanted["pace"]
     if pace is None and feed != "exchange":  # an exchange has a pace of its own
         pace = workspace.config.fleet.pace

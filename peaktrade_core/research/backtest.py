@@ -177,35 +177,24 @@ def _run(
     for at in range(0, len(bars), CHUNK):
         to = min(at + CHUNK, len(bars))
         trade_from = max(0, warmup - at)
-        before = state.tolist(), book.tolist()
+        before = state.tolist()
         used = run(state, book, out, decision.bar_s, bars.ts[at:to], bars.ohlcv[at:to], trade_from, tape, rows)
         if used is None:
-            raise _failed(decision, bars, warmup, at, *before)
+            raise _failed(decision, bars, at, before)
         columns[:, max(at, warmup) - warmup : max(to, warmup) - warmup] = tape[trade_from : to - at].T
         rows[:used, 0] += at - warmup
         found.append(rows[:used].copy())
     return np.concatenate(found)
 
 
-def _failed(
-    decision: Decision, bars: Bars, warmup: int, at: int, state: list[float], book: list[float]
-) -> StrategyError:
+def _failed(decision: Decision, bars: Bars, at: int, state: list[float]) -> StrategyError:
     """Return the error of a strategy that raised while compiled: the same code in Python says what, and on which bar."""
-    name, out, step_s = decision.strategy.name, engine.new_out(), decision.bar_s
     for row in range(at, len(bars)):
-        bar = bars[row]
         try:
-            signal = float(decision.strategy.update(decision.params, state, *bar[1:]))
-            if row >= warmup:
-                closes = bar.ts + step_s
-                engine.step(
-                    book, out, decision.market, decision.limits, signal, bar.ts, closes, bar.open, bar.close, 0.0
-                )
-        except Exception as fault:  # a strategy is a stranger's code, and raises what it likes
-            where = "in the warm-up" if row < warmup else f"on the bar at {iso(from_seconds(bar.ts))}"
-            error = StrategyError(f"strategy {name!r} failed {where}: {type(fault).__name__}: {fault}")
-            error.__cause__ = fault
-            return error
+            decision.signal(bars[row], state)
+        except StrategyError as fault:
+            return fault
+    name = decision.strategy.name
     return StrategyError(
         f"strategy {name!r} fails when it is compiled, and does not as Python; simplify what it computes"
     )

@@ -13,7 +13,7 @@ from itertools import islice
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.base.errors import DataError, StrategyError
+from peaktrade_core.base.errors import DataError
 from peaktrade_core.halts.scope import TradingState
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.trading import book as bk
@@ -111,15 +111,7 @@ def _look(plan: Plan) -> tuple[Bar, int, float]:
     last, seen, signal = None, 0, 0.0
     bars = (item for item in plan.feed if type(item) is Bar)
     for bar in islice(bars, min(wanted, LARGEST_HISTORY)):
-        try:
-            signal = float(
-                decision.strategy.update(decision.params, memory, bar.open, bar.high, bar.low, bar.close, bar.volume)
-            )
-        except Exception as error:  # somebody else's code
-            raise StrategyError(
-                f"strategy {plan.config.strategy_name!r} failed on the bar at {from_seconds(bar.ts).isoformat()}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        signal = decision.signal(bar, memory)
         last, seen = bar, seen + 1
     if last is None:
         raise DataError("the feed has no closed bar, so there is nothing to decide on")

@@ -80,7 +80,7 @@ def plan_table(plan: Plan) -> Table:
     bars = f"{config.warmup_candles:,} to warm up, then " + (f"{config.steps:,}" if config.steps else "all that come")
     source = f"seed {config.seed}" if config.seed is not None else Path(config.candles or "").name
     rows = [
-        ("Mode", f"{plan.mode} ({_reach(plan)}), stands for {plan.env_name}"),
+        ("Mode", f"{plan.mode} ({_reach(plan)}), {plan.env_name}"),
         ("Strategy", f"{config.strategy_name} " + ", ".join(f"{k} {v:g}" for k, v in config.params.items())),
         ("Market", f"{config.symbol} {config.timeframe}, {config.instrument['kind']}"),
         ("Feed", f"{config.feed}, {source}"),
@@ -91,6 +91,7 @@ def plan_table(plan: Plan) -> Table:
         ("Largest order", wording.money(limits["max_order_notional"], currency)),
         ("Largest loss a day", wording.money(limits["max_daily_loss_abs"], currency)),
         ("Halts at drawdown", f"{limits['max_drawdown_halt_pct']:g} %"),
+        *(("Mind", remark) for remark in plan.remarks),
         ("Notes", config.notes or wording.NOTHING),
     ]
     return Table("This is what will run. Nothing was written yet.", ("", ""), rows)

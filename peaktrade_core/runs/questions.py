@@ -19,8 +19,8 @@ from peaktrade_core.runs.run import ACTIVE, DIED, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import UNREADABLE
-from peaktrade_core.trading.tally import figures
 from peaktrade_core.trading.risk import reached
+from peaktrade_core.trading.tally import figures
 from peaktrade_core.workspace.workspace import Workspace
 
 LOOK_BACK = timedelta(hours=24)

@@ -47,7 +47,7 @@ ABORTED = 130  # exit code
 @click.option("--mode", default="shadow", show_default=True, help="shadow, or testnet; live is refused, always.")
 @decision_options
 @click.option("--duration", metavar="TIME", help="Instead of steps: 30 (minutes), 90s, 1h - of market time.")
-@click.option("--env", metavar="NAME", help="The venue that the session stands for.")
+@click.option("--env", metavar="NAME", help="The venue to ask: kraken or krakenfutures; else the configured one.")
 @click.option(
     "--pace", default="max", show_default=True, metavar="X", help="Market seconds per second: 1 = real time, 60, max."
 )
@@ -85,8 +85,15 @@ def run(
     if not although_halted:
         refuse_halted(TradingStates.of(workspace), plan)
     if dry_run:
-        described = {"mode": plan.mode, "env_name": plan.env_name, "config": msgspec.to_builtins(plan.config)}
+        described = {
+            "mode": plan.mode,
+            "env_name": plan.env_name,
+            "config": msgspec.to_builtins(plan.config),
+            "remarks": plan.remarks,
+        }
         return Answer(described, lambda: _plan(plan))
+    for remark in plan.remarks:
+        say(remark, err=True)
     for old in recover(workspace):
         say(f"recovered {old.session_id}: {old.status}{f', {old.error}' if old.error else ''}", err=True)
     from peaktrade_core.session.session import run_session
@@ -132,6 +139,7 @@ def _plan(plan: Plan) -> Table:
         "bars": f"{config.warmup_candles} warm-up, then {config.steps or 'all'}",
         "position": f"{config.position_fraction:.1%} of equity, start balance {config.start_balance:,.2f}",
         "costs": f"fee {config.fee_bps:g} bps, slippage {config.slippage_bps:g} bps",
+        **({"mind": "; ".join(plan.remarks)} if plan.remarks else {}),
         "limits": ", ".join(f"{name} {value:g}" for name, value in list(config.risk_limits.items())[:6]),
     }
     return Table.pairs(pairs, "Dry run: everything is in order, nothing was written.")

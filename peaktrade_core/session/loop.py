@@ -11,21 +11,22 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds, iso
-from peaktrade_core.base.errors import DataError, StrategyError
+from peaktrade_core.base.errors import DataError
 from peaktrade_core.halts.account import Seat
 from peaktrade_core.halts.gate import Gate
 from peaktrade_core.records.journal import Journal
-from peaktrade_core.session.plan import Desk, Plan, Progress, Stop, progress_of
+from peaktrade_core.session.plan import Desk, Plan, Progress, Stop, coarse_tick, progress_of
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.costs import fill_price
 from peaktrade_core.trading.feed import Item, Notice, Pause
 from peaktrade_core.trading.market import Bar
-from peaktrade_core.trading.risk import DENY_CODES, OK, STATE_HALTED, check_sending
+from peaktrade_core.trading.risk import CONSECUTIVE_REJECTS, DENY_CODES, OK, STATE_HALTED, check_sending
 from peaktrade_core.trading.telling import Teller
 
 GATE_S = 0.25  # how often the trading state and a stop are looked at [s of wall clock]
+NOT_SENT = "not sent: an order before it was refused"
 LOOK_EVERY = 8  # bars between two looks at the wall clock when running as fast as possible
 
 
@@ -54,6 +55,7 @@ class Loop:
         self.step = self.before = self.blocked = 0
         self.price: float | None = None
         self.last_error: str | None = None
+        self.refused, self.refusal = False, ""  # whether the venue's refusals halted it; the last of them
         self.teller = Teller()
         self._expected = 0.0
         self._bar_length = timedelta(seconds=plan.decision.bar_s)
@@ -130,11 +132,13 @@ class Loop:
             self._expected = bar.ts
         if len(history) < self.plan.config.warmup_candles:
             self._advance(bar.ts)
-            self._signal(bar, state)
+            self.decision.signal(bar, state)
             history.append(bar)
             return False
         first, last = (from_seconds(history[0].ts), from_seconds(history[-1].ts)) if history else (None, None)
         self._append(ev.WarmedUp, len(history), first, last)
+        if not self.plan.feed.simulated and (odd := coarse_tick(self.plan.config, bar.low)):
+            self._append(ev.Notice, "COARSE_TICK", odd)
         self._look(force=True)
         self.journal.commit()
         return True
@@ -144,7 +148,7 @@ class Loop:
         ts, open_price, high, low, close, volume = bar
         opened = self._advance(ts)
         decision, book = self.decision, self.book
-        signal = self._signal(bar, state)
+        signal = decision.signal(bar, state)
         close_ts = self._expected
         feed = self.plan.feed  # the age of a price is a matter of the venue's clock, not of ours
         age_s = 0.0 if feed.simulated else self.desk.clock.now().timestamp() + feed.skew_s - close_ts
@@ -215,16 +219,6 @@ class Loop:
         self._aligned = True
         return opened
 
-    def _signal(self, bar: Bar, state: list[float]) -> float:
-        """Ask the strategy what it wants to hold."""
-        try:
-            return float(self.decision.strategy.update(self.decision.params, state, *bar[1:]))
-        except Exception as fault:  # a strategy is somebody else's code: whatever it raises ends this session only
-            raise StrategyError(
-                f"strategy {self.decision.strategy.name!r} failed on the bar at {iso(from_seconds(bar.ts))}: "
-                f"{type(fault).__name__}: {fault}"
-            ) from fault
-
     def _report(self, rows: int, close: float) -> tuple[int, int, int, int, tuple[str, ...]]:
         """Journal what one bar led to, hand its orders to the broker, and return the counts and deny codes."""
         counts = Counter[str]()
@@ -245,6 +239,7 @@ class Loop:
                 counts["generated"] += event.order_id is None
             elif isinstance(event, ev.Halt):
                 halts.append(f"{event.code} value={event.value:.4g} limit={event.limit:.4g}")
+                self.refused = event.code == DENY_CODES[CONSECUTIVE_REJECTS]
         for reason in halts:
             self._latch(reason)
         if placed and self.plan.broker.asks_venue:
@@ -281,10 +276,9 @@ class Loop:
             answer = self.plan.broker.submit(order)
             self._append(ev.VenueAnswer, order.order_id, answer.accepted, answer.message, answer.raw)
             if not answer.accepted:
+                self.refusal = answer.message
                 for other in placed[n + 1 :]:
-                    self._append(
-                        ev.VenueAnswer, other.order_id, False, "not sent: an order before it was refused", None
-                    )
+                    self._append(ev.VenueAnswer, other.order_id, False, NOT_SENT)
                 for refused in placed[n:]:
                     self._withdraw(refused)
                 self.book[bk.REJECTS] += 1.0

@@ -31,7 +31,7 @@ def decision_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--warmup-candles", type=int, help="Bars that only warm the strategy up."),
             click.option("--position-fraction", type=float, help="Notional of a new position, share of equity."),
             click.option("--start-balance", type=float, help="Quote currency."),
-            click.option("--feed", metavar="FEED", help="synthetic, replay, or exchange: the venue's candles."),
+            click.option("--feed", metavar="FEED", help="synthetic, replay, exchange; testnet begins with exchange."),
             click.option("--candles", metavar="FILE", help="File of candles; implies --feed replay."),
             click.option(
                 "--dialect",

@@ -11,6 +11,8 @@ from functools import partial
 from types import FrameType
 from typing import NamedTuple
 
+import msgspec
+
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.halts.scope import STATES, Scope
@@ -23,6 +25,7 @@ from peaktrade_core.trading.brokers import Broker
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.indicators import Slots
+from peaktrade_core.trading.market import Instrument
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.workspace.settings import GroupCommit
 from peaktrade_core.workspace.workspace import Workspace
@@ -85,6 +88,15 @@ def progress_of(
         events,
         last_error,
     )
+
+
+def coarse_tick(config: SessionConfig, price: float) -> str:
+    """Return what is odd about trading at a price of a live feed with the session's tick, or an empty string.
+
+    Raises:
+        ConfigError: the price is less than one tick.
+    """
+    return msgspec.convert(config.instrument, Instrument).fit(config.symbol, price)
 
 
 class Stop:
@@ -157,8 +169,9 @@ class Plan(NamedTuple):
     """A session that is ready to start.
 
     Attributes:
-        mode: ``shadow`` or ``testnet``; env_name: the venue it stands for.
+        mode: ``shadow`` or ``testnet``; env_name: the venue that is asked, or the feed where none is.
         session_id: given by whoever started it, or None for one of its own.
+        remarks: what a person should know of it before.
     """
 
     config: SessionConfig
@@ -170,6 +183,7 @@ class Plan(NamedTuple):
     cli_args: tuple[str, ...] = ()
     tier: str = "core"
     session_id: str | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def scope(self) -> Scope:

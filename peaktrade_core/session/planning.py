@@ -17,13 +17,25 @@ from peaktrade_core.trading.brokers import Broker, SimulatedBroker
 from peaktrade_core.trading.costs import market_of
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.feed import Feed
-from peaktrade_core.trading.market import DAY_S, Instrument, timeframe_seconds
+from peaktrade_core.trading.market import DAY_S, Instrument, candle_steps, timeframe_seconds
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.trading.strategies import get_strategy
-from peaktrade_core.workspace.config import FEEDS, SessionDefaults
+from peaktrade_core.workspace.config import FEEDS, Config, SessionDefaults, Venue
 from peaktrade_core.workspace.workspace import Workspace
 
 MODES = ("shadow", "testnet")
+ENVIRONMENTS: dict[str, Venue] = {  # names of a venue; none of them is live
+    "kraken": "kraken",
+    "kraken_testnet": "kraken",
+    "krakenfutures": "krakenfutures",
+    "kraken_futures_demo": "krakenfutures",
+    "kraken_futures_testnet": "krakenfutures",
+}
+SAMPLE = 1000  # bars of the synthetic market by which its steps are found
+TESTNET_OFF = (
+    'testnet is switched off: [environment] mode = "shadow" in config/config.toml; write mode = "testnet" there to let '
+    "testnet sessions start"
+)
 
 
 class Wishes(NamedTuple):
@@ -34,7 +46,7 @@ class Wishes(NamedTuple):
         params: parameters over the configuration's and the strategy's own.
         candles: file of candles; implies the replay feed; dialect: what is told of it, ``PART=VALUE``.
         steps: bars after the warm-up; None means all of a file, or the configured number.
-        env: the venue the session stands for.
+        env: the venue that is asked, where one is: ``kraken`` or ``krakenfutures``, also under a name of ``ENVIRONMENTS``.
         pace: seconds of the market per second of the wall clock, None for as fast as possible.
         session_id: given by whoever starts the run, so that both know it; None for one of its own.
     """
@@ -61,30 +73,35 @@ class Wishes(NamedTuple):
 
 
 def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
-    """Check everything a session needs and return it ready to start; nothing is written and no venue is asked.
+    """Check everything a session needs and return it ready to start; nothing is written.
+
+    A venue is asked only for the steps of an instrument that has none of its own.
 
     Args:
         workspace: in which; wanted: the fields of :class:`Wishes`.
 
     Raises:
         LiveModeNotAllowedError: mode ``live``.
-        ConfigError: any other setting is wrong; names it and what is allowed.
+        ConfigError: any other setting is wrong, or testnet is not switched on; names it and what is allowed.
         DataError: the candles cannot be used.
         ExchangeAuthenticationError: a testnet session without credentials.
     """
     wishes = Wishes(**wanted)
-    _check_mode(wishes.mode)
     config = workspace.config
+    _check_mode(wishes.mode, config)
     chosen = _settings(config.session, wishes)
+    venue = venue_of(config, wishes.env)
     if wishes.pace is not None and not 0.0 < wishes.pace < 1e9:
         raise ConfigError(f"pace = {wishes.pace!r} must be a positive number, or max")
-    instrument = config.instrument(chosen.symbol)
     strategy = get_strategy(chosen.strategy)
     params = strategy.parameters({**config.strategy.get(chosen.strategy, {}), **(wishes.params or {})})
     bar_s = timeframe_seconds(chosen.timeframe)
-    feed = _feed(workspace, chosen, wishes, bar_s)
+    feed = _feed(workspace, chosen, wishes, bar_s, venue)
     steps = chosen.steps if wishes.steps is not None or not len(feed) else None
     _check_length(feed, chosen.warmup_candles, steps)
+    testnet = wishes.mode == "testnet"
+    asked = venue if testnet or feed.name == "exchange" else None
+    instrument, remarks = _instrument(workspace, chosen.symbol, feed, asked)
     market = market_of(
         instrument,
         fee_bps=chosen.fee_bps,
@@ -92,21 +109,62 @@ def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
         position_fraction=chosen.position_fraction,
     )
     decision = Decision(strategy, params, market, config.limits, float(bar_s), chosen.start_balance)
-    described = _described(decision, chosen, wishes, feed, steps, instrument)
-    env = wishes.env or (config.exchange.venue if wishes.mode == "testnet" else config.environment.name)
-    shadow = wishes.mode == "shadow"
-    broker = SimulatedBroker() if shadow else venue_broker(workspace, instrument, chosen.symbol)
     return Plan(
-        described,
+        _described(decision, chosen, wishes, feed, steps, instrument),
         decision,
         wishes.mode,
-        env,
+        f"{asked} (loopback)" if asked and config.exchange.base_url else asked or feed.name,
         _paced(feed, wishes.pace, chosen),
-        broker,
+        venue_broker(workspace, instrument, chosen.symbol, venue) if testnet else SimulatedBroker(),
         wishes.cli_args,
         strategy.tier,
         _given_id(wishes.session_id, wishes.mode),
+        remarks,
     )
+
+
+def venue_of(config: Config, env: str | None) -> Venue:
+    """Return the venue that is asked: the one that ``env`` names, or the configured one.
+
+    Raises:
+        UnknownNameError: no venue has that name; the message lists those there are.
+    """
+    if env is None:
+        return config.exchange.venue
+    if env not in ENVIRONMENTS:
+        raise UnknownNameError("environment", env, list(ENVIRONMENTS))
+    return ENVIRONMENTS[env]
+
+
+def _instrument(
+    workspace: Workspace, symbol: str, feed: Feed, venue: Venue | None
+) -> tuple[Instrument, tuple[str, ...]]:
+    """Return the instrument with all its steps, and what a person should know of them.
+
+    What the configuration does not say comes from the venue where one is asked, else from the candles.
+
+    Raises:
+        ConfigError: the symbol is not configured, its tick does not fit the candles, or the venue does not trade it.
+        ExchangeError: the venue does not answer.
+    """
+    instrument = workspace.config.instrument(symbol)
+    known, source, bars = instrument, "", None
+    if not instrument.complete and venue:
+        from peaktrade_core.venue.client import open_venue
+        from peaktrade_core.venue.facts import at_venue
+
+        known, source = at_venue(open_venue(workspace, venue=venue), symbol, instrument), venue
+    elif feed.name == "replay" or not instrument.complete:
+        from peaktrade_core.candles.replay import bars_of
+
+        bars = bars_of(feed, None if feed.name == "replay" else SAMPLE)
+        if not instrument.complete:
+            tick, lot = candle_steps(bars)
+            known, source = instrument.completed(tick=tick, lot=lot), "the candles"
+    told = f"{symbol}: tick {known.tick} and lot {known.lot}, after {source}" if source else ""
+    lowest = float(bars.ohlcv[:, 2].min()) if bars else workspace.config.synthetic.price
+    odd = known.fit(symbol, lowest) if feed.name != "exchange" else ""  # there it is asked at the first bar
+    return known, tuple(filter(None, (told, odd)))
 
 
 def _described(
@@ -148,12 +206,14 @@ def _given_id(session_id: str | None, mode: str) -> str | None:
     return session_id
 
 
-def _check_mode(mode: str) -> None:
-    """Let only modes pass that can do no harm."""
+def _check_mode(mode: str, config: Config) -> None:
+    """Let only modes pass that can do no harm, and testnet only where it is switched on."""
     if mode == "live":
         raise LiveModeNotAllowedError
     if mode not in MODES:
         raise UnknownNameError("mode", mode, MODES)
+    if mode == "testnet" and config.environment.mode != "testnet":
+        raise ConfigError(TESTNET_OFF)
 
 
 def _settings(defaults: SessionDefaults, wishes: Wishes) -> SessionDefaults:
@@ -162,8 +222,8 @@ def _settings(defaults: SessionDefaults, wishes: Wishes) -> SessionDefaults:
     Raises:
         ConfigError: a value is out of range.
     """
-    feed = wishes.feed or ("replay" if wishes.candles else None)
-    if feed is not None and feed not in FEEDS:
+    feed = feed_of(defaults, wishes.mode, wishes.feed, wishes.candles)
+    if feed not in FEEDS:
         raise UnknownNameError("feed", feed, FEEDS)
     if wishes.timeframe is not None:
         timeframe_seconds(wishes.timeframe)
@@ -172,7 +232,12 @@ def _settings(defaults: SessionDefaults, wishes: Wishes) -> SessionDefaults:
     return msgspec.structs.replace(defaults, **{name: value for name, value in asked.items() if value is not None})
 
 
-def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: int) -> Feed:
+def feed_of(defaults: SessionDefaults, mode: str, feed: str | None, candles: object) -> str:
+    """Return the name of the feed: what was asked for, replay of a file, in testnet the venue's, else the configured one."""
+    return feed or ("replay" if candles else "exchange" if mode == "testnet" else defaults.feed)
+
+
+def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: int, venue: Venue) -> Feed:
     """Return the feed that was chosen."""
     candles = wishes.candles
     if wishes.dialect and not candles:
@@ -188,11 +253,15 @@ def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: 
         if bar_s > DAY_S:
             raise ConfigError(f"--feed exchange takes timeframes of up to a day, not {chosen.timeframe}")
         from peaktrade_core.venue.client import open_venue
-        from peaktrade_core.venue.feed import ExchangeFeed
+        from peaktrade_core.venue.feed import ExchangeFeed, PastFeed
 
+        client = open_venue(workspace, venue=venue)
+        symbol = workspace.config.instrument(chosen.symbol).venue_symbol or chosen.symbol
+        if workspace.rehearsal:
+            return PastFeed(client, symbol, chosen.timeframe, chosen.warmup_candles + chosen.steps)
         return ExchangeFeed(
-            open_venue(workspace),
-            workspace.config.instrument(chosen.symbol).venue_symbol or chosen.symbol,
+            client,
+            symbol,
             chosen.timeframe,
             bar_s,
             history=chosen.warmup_candles,
@@ -218,8 +287,8 @@ def _paced(feed: Feed, pace: float | None, chosen: SessionDefaults) -> Feed:
     return PacedFeed(feed, pace, chosen.warmup_candles)
 
 
-def venue_broker(workspace: Workspace, instrument: Instrument, symbol: str) -> Broker:
-    """Return the broker of the configured venue, which only validates orders or knows only a demo.
+def venue_broker(workspace: Workspace, instrument: Instrument, symbol: str, venue: Venue | None = None) -> Broker:
+    """Return the broker of a venue, the configured one by default, which only validates orders or knows only a demo.
 
     Raises:
         ExchangeAuthenticationError: there are no credentials.
@@ -227,7 +296,7 @@ def venue_broker(workspace: Workspace, instrument: Instrument, symbol: str) -> B
     from peaktrade_core.venue.brokers import DemoBroker, ValidatingBroker
     from peaktrade_core.venue.client import open_venue
 
-    client = open_venue(workspace, credentials=True)
+    client = open_venue(workspace, credentials=True, venue=venue)
     venue_symbol = instrument.venue_symbol or symbol
     if client.name == "kraken":
         return ValidatingBroker(client, venue_symbol)

@@ -17,7 +17,7 @@ from peaktrade_core.trading.events import Order
 from peaktrade_core.trading.market import Instrument
 from peaktrade_core.venue.client import open_venue
 from peaktrade_core.venue.credentials import find_credentials, variables_of
-from peaktrade_core.venue.facts import inspect_venue, list_markets
+from peaktrade_core.venue.facts import at_venue, inspect_venue, list_markets
 from peaktrade_core.venue.hosts import DEMO_HOSTS, LOOPBACK
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -72,6 +72,13 @@ def advice(told: str) -> str:
     """Return what to do about an error of the venue."""
     step = next_step(told)
     return step[:1].upper() + step[1:]
+
+
+@question("switch", "Is testnet switched on here?", 'Write mode = "testnet" in [environment] of config/config.toml.')
+def switch(traded: Traded) -> Found:
+    """Look at the switch of the configuration."""
+    mode = traded.workspace.config.environment.mode
+    return mode == "testnet", f"[environment] mode = {mode}"
 
 
 @question("credentials", "Are there credentials for the venue?", _SOUND, advice=advice)
@@ -137,6 +144,9 @@ def market(traded: Traded) -> Found:
     """Compare the venue's market with the configured instrument."""
     instrument = traded.instrument
     wanted = instrument.venue_symbol or traded.name
+    if not instrument.complete:
+        known = at_venue(open_venue(traded.workspace), traded.name, instrument)
+        return True, f"{wanted}: tick {known.tick}, lot {known.lot}, the venue's own"
     found = next((one for one in list_markets(open_venue(traded.workspace)) if one.symbol == wanted), None)
     if found is None or found.active is False:
         step = "`peaktrade exchange markets` lists what is traded; set venue_symbol in [instruments]."
@@ -158,6 +168,8 @@ def market(traded: Traded) -> Found:
 def smallest_order(traded: Traded) -> Found:
     """Let the venue validate the smallest order, or place it in the demo and close it."""
     instrument = traded.instrument
+    if not instrument.complete:
+        instrument = at_venue(open_venue(traded.workspace), traded.name, instrument)
     broker = venue_broker(traded.workspace, instrument, traded.name)
     qty = max(instrument.min_qty, float(instrument.lot))
     said = []
@@ -169,7 +181,7 @@ def smallest_order(traded: Traded) -> Found:
     return PASS if answer.accepted else FAIL, "; ".join(said)
 
 
-VENUE: tuple[Question[Traded], ...] = (credentials, locked, venue, skew, market)
+VENUE: tuple[Question[Traded], ...] = (switch, credentials, locked, venue, skew, market)
 
 
 def venue_checks(workspace: Workspace, symbol: str = "") -> list[Check]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.errors import ConfigError, ExchangeError, PeaktradeError
+from peaktrade_core.base.errors import ConfigError, ExchangeError, ExchangeOrderError, PeaktradeError
 from peaktrade_core.base.processes import this_host, this_process
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import Journal
@@ -20,7 +20,9 @@ from peaktrade_core.session.loop import Loop
 from peaktrade_core.session.plan import Desk, Plan, Progress, Stop
 from peaktrade_core.session.pulse import Pulse
 from peaktrade_core.session.recovery import Reckoning, close_run
+from peaktrade_core.trading import book as bk
 from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord
+from peaktrade_core.trading.risk import HALTED
 
 __all__ = ["Desk", "Plan", "Progress", "Stop", "run_session"]
 
@@ -134,6 +136,8 @@ def _drive(
         loop.run()
         if stop.requested:
             status, error = "aborted", f"Stopped: {stop.reason}"
+        else:
+            _require_accepted(loop)
     except BaseException as fault:  # whatever it is, the record must say so
         status, error = ("aborted" if isinstance(fault, KeyboardInterrupt) else "failed"), _describe(fault)
         if isinstance(fault, ExchangeError) and fault.latches:
@@ -146,6 +150,19 @@ def _drive(
     except (PeaktradeError, OSError) as fault:
         status, error = "failed", error or _describe(fault)
     return status, error
+
+
+def _require_accepted(loop: Loop) -> None:
+    """Let a session end well only where it is not halted for what the venue refused.
+
+    Raises:
+        ExchangeOrderError: it is; says what the venue said last.
+    """
+    if loop.refused and loop.book[bk.STATE] >= HALTED:
+        orders = int(loop.decision.limits.max_consecutive_rejects)
+        raise ExchangeOrderError(
+            f"{orders} orders in a row were refused, so the session halted; the last: {loop.refusal}"
+        )
 
 
 def _describe(fault: BaseException) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
-from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Fill, Order, Start
+from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Fill, Halt, Order, Start
 from peaktrade_core.trading.risk import above, reached
 
 DENIED_FIGURES = {
@@ -62,6 +62,8 @@ class _Peaks:
             self._raise("max_order_notional", abs(event.qty) * event.price)
         elif isinstance(event, Denial) and event.code in DENIED_FIGURES and event.value is not None:
             self._raise(DENIED_FIGURES[event.code], event.value)
+        elif isinstance(event, Halt) and event.code == "CONSECUTIVE_REJECTS" and event.value is not None:
+            self._raise("max_consecutive_rejects", event.value)
         elif isinstance(event, Start):
             self._equity = self._peak = float(event.config["start_balance"])
 
@@ -90,6 +92,7 @@ _SHOWN = (
     ("max_daily_loss_abs", "largest loss since 00:00 UTC", "quote", _LOSS),
     ("max_daily_loss_pct", "the same, of the day's first equity", "%", _LOSS),
     ("max_drawdown_halt_pct", "largest drawdown on marked equity", "%", _LOSS),
+    ("max_consecutive_rejects", "refused by the venue in a row, when it halted", "orders", _LOSS),
     ("max_entries_per_day", "most opening orders in a UTC day", "orders", _CHECK),
 )
 

@@ -7,6 +7,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 
+import msgspec
 from msgspec import Meta
 
 from peaktrade_core.base.clock import from_seconds, iso
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+FEW_TICKS = 100.0  # a price of fewer is worth a warning: a fill may be off by a percent
+LEAST_LOT = 1e-4  # worth of the smallest quantity of an instrument whose lot nobody states [quote ccy]
+MOST_DECIMALS = 8
+DIGITS = 12  # of a price at most; what has more was computed
+_WHOLE = 1e-12  # relative noise of a number that is meant to be whole
 DAY_S = 86_400
 MONTH_S = 2_629_746  # mean of 400 years [s]
 LARGEST_PRICE, LARGEST_VOLUME = 1e18, 1e30  # no market comes near; figures made of them stay finite
@@ -173,16 +179,16 @@ class Instrument(Checked, frozen=True):
 
     Attributes:
         kind: ``spot`` or ``derivatives``.
-        tick: smallest price step, written as a decimal [quote ccy].
-        lot: smallest quantity step, written as a decimal [base units].
+        tick: smallest price step, written as a decimal [quote ccy]; empty: the venue's, or else that of the candles.
+        lot: smallest quantity step, written as a decimal [base units]; empty likewise.
         min_qty: smallest order [base units].
         min_notional: smallest order [quote ccy].
         venue_symbol: what the venue calls it, where that differs.
     """
 
     kind: Literal["spot", "derivatives"] = "spot"
-    tick: str = "0.01"
-    lot: str = "0.00000001"
+    tick: str = ""
+    lot: str = ""
     min_qty: Annotated[float, Meta(ge=0.0)] = 0.0
     min_notional: Annotated[float, Meta(ge=0.0)] = 0.0
     venue_symbol: str = ""
@@ -190,7 +196,69 @@ class Instrument(Checked, frozen=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("tick", "lot"):
-            decimal_step(name, getattr(self, name))
+            if text := getattr(self, name):
+                decimal_step(name, text)
+
+    @property
+    def complete(self) -> bool:
+        """Whether its steps are known, so that orders can be priced and sized."""
+        return bool(self.tick and self.lot)
+
+    def completed(self, *, tick: str, lot: str, min_qty: float = 0.0, min_notional: float = 0.0) -> Instrument:
+        """Return it with these values where it has none of its own."""
+        return msgspec.structs.replace(
+            self,
+            tick=self.tick or tick,
+            lot=self.lot or lot,
+            min_qty=self.min_qty or min_qty,
+            min_notional=self.min_notional or min_notional,
+        )
+
+    def fit(self, symbol: str, lowest: float) -> str:
+        """Return what is odd about trading at a price of ``lowest`` [quote ccy] with this tick, or an empty string.
+
+        Raises:
+            ConfigError: such a price is less than one tick: no fill could be near it.
+        """
+        number, denominator = decimal_step("tick", self.tick)
+        ticks = lowest * denominator / number
+        told = f"{symbol} trades at {lowest:.8g}, and tick = {self.tick!r} is {100.0 / ticks:.3g} % of that"
+        mend = f"write the venue's tick in [instruments.{symbol!r}], or leave it out to take that of the venue or the candles"
+        if not ticks >= 1.0 - _WHOLE:
+            raise ConfigError(f"{told}: no order could be filled near the market; {mend}")
+        return f"{told}: each fill may be off by as much; {mend}" if ticks < FEW_TICKS else ""
+
+
+def candle_steps(bars: Bars) -> tuple[str, str]:
+    """Return the tick and the lot that bars are written in.
+
+    The tick is the decimal place of their prices. The lot is that of their volumes, or finer, so that the least that can be
+    traded is worth no more than ``LEAST_LOT``: volumes may be rounded. Eight decimals at most.
+    """
+    import numpy as np
+
+    tick = _decimals(bars.ohlcv[:, :4])
+    worth = math.floor(math.log10(LEAST_LOT / float(np.median(bars.ohlcv[:, 3]))))
+    lot = max(_decimals(bars.ohlcv[:, 4]), -worth)
+    return tuple(f"{Decimal(1).scaleb(-places):f}" for places in (tick, min(max(lot, 0), MOST_DECIMALS)))  # type: ignore[return-value]
+
+
+def _decimals(values: NDArray[np.float64]) -> int:
+    """Return how many decimals values are written with, or as many as show eight digits of the smallest."""
+    import numpy as np
+
+    some = values[values > 0.0]
+    if not len(some):
+        return 0
+    digits = -math.floor(math.log10(float(some.min())))
+    for places in range(max(1, digits + DIGITS)):
+        for part in (some[:1000], some):  # most numbers of decimals are refuted by the first values
+            scaled = part * 10.0**places
+            if (np.abs(scaled - np.rint(scaled)) > _WHOLE * scaled).any():
+                break
+        else:
+            return places
+    return max(0, digits + MOST_DECIMALS - 1)
 
 
 def decimal_step(name: str, text: str) -> tuple[int, int]:

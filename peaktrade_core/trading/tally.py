@@ -81,8 +81,10 @@ class Tally:
             self._level = max(self._level, 2 if event.code.startswith("MAX_") else 0)
         elif isinstance(event, VenueAnswer):
             self._counts["rejected"] += not event.accepted
-        elif isinstance(event, (State, Halt)):
-            self.trading_state = event.state if isinstance(event, State) else "HALTED"
+        elif isinstance(event, State):
+            self.trading_state = event.state
+        elif isinstance(event, Halt):
+            self.trading_state, self._level = "HALTED", 2  # a session that halted itself is red, whatever for
         elif isinstance(event, Severity):
             self._level = max(self._level, LEVELS.index(event.level))
         elif isinstance(event, Gap):

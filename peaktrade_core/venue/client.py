@@ -313,19 +313,20 @@ def require_rows(rows: Any, what: str) -> list[Any]:
     return rows
 
 
-def open_venue(workspace: Workspace, *, credentials: bool = False) -> VenueClient:
-    """Return a client of the configured venue; with ``credentials`` one that can make private calls.
+def open_venue(workspace: Workspace, *, credentials: bool = False, venue: Venue | None = None) -> VenueClient:
+    """Return a client of a venue, the configured one by default; with ``credentials`` one that can make private calls.
 
     Raises:
         ConfigError: ``base_url`` leaves this machine.
         ExchangeAuthenticationError: there are no credentials.
     """
     given = workspace.config.exchange
+    name = venue or given.venue
     return VenueClient(
-        given.venue,
-        credentials=find_credentials(given.venue) if credentials else None,
+        name,
+        credentials=find_credentials(name) if credentials else None,
         base_url=given.base_url or None,
-        demo=given.venue == "krakenfutures",
+        demo=name == "krakenfutures",
         policy=CallPolicy(
             timeout_s=given.timeout_s,
             deadline_s=given.deadline_s,

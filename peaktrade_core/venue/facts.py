@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from peaktrade_core.base.clock import Clock
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.show.wording import percent
+from peaktrade_core.trading.market import Instrument
 
 if TYPE_CHECKING:
     from peaktrade_core.venue.client import VenueClient
@@ -136,6 +138,25 @@ def list_markets(client: VenueClient, quote: str | None = None) -> list[MarketFa
     found = client.ask("load_markets").values()
     wanted = [one for one in found if quote is None or str(one.get("quote")).upper() == quote.upper()]
     return sorted((_market(one) for one in wanted), key=lambda market: market.symbol)
+
+
+def at_venue(client: VenueClient, symbol: str, instrument: Instrument) -> Instrument:
+    """Return an instrument with the venue's steps and smallest order where it has none of its own.
+
+    Raises:
+        ConfigError: the venue does not trade it, or tells no steps.
+        ExchangeError: it does not answer.
+    """
+    wanted = instrument.venue_symbol or symbol
+    found = next((one for one in list_markets(client) if one.symbol == wanted), None)
+    if found is None or found.tick is None or found.lot is None:
+        raise ConfigError(
+            f"{client.name} {'states no tick and lot for' if found else 'does not trade'} {wanted}; "
+            f"set tick and lot in [instruments.{symbol!r}], or its venue_symbol"
+        )
+    return instrument.completed(
+        tick=found.tick, lot=found.lot, min_qty=found.min_qty or 0.0, min_notional=found.min_notional or 0.0
+    )
 
 
 def _market(raw: dict[str, Any]) -> MarketFacts:

@@ -215,6 +215,26 @@ class ExchangeFeed:
         return due if due > 0.0 else POLL_S
 
 
+class PastFeed:
+    """The closed bars that a venue has from before now, at once: the exchange feed of a rehearsal, in which time stands still."""
+
+    name = "exchange"
+    simulated = True
+    skew_s = 0.0
+    data_sha256: str | None = None
+
+    def __init__(self, client: VenueClient, symbol: str, timeframe: str, bars: int) -> None:
+        """Ask for the last ``bars`` closed bars; nothing is asked before they are wanted."""
+        self._client, self._symbol, self._timeframe, self._bars = client, symbol, timeframe, bars
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[Item]:
+        rows = require_rows(self._client.ask("fetch_ohlcv", self._symbol, self._timeframe), self._symbol)
+        yield from map(_bar_of, rows[:-1][-self._bars :])
+
+
 def _bar_of(row: list[Any]) -> Bar:
     """Return ccxt's row as a bar; what is missing becomes nan and is then found impossible."""
     values = [float("nan") if value is None else float(value) for value in row[1:6]]

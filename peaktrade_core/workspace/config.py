@@ -50,8 +50,14 @@ def _whole(limits: object) -> object:
 
 
 class Environment(Checked, frozen=True):
-    """The venue that sessions stand for."""
+    """Where sessions may go.
 
+    Attributes:
+        mode: ``shadow``, or ``testnet``: without it no testnet session starts.
+        name: of this installation, on pages; a session's record names the venue that it asked.
+    """
+
+    mode: Literal["shadow", "testnet"] = "shadow"
     name: str = "kraken"
 
 
@@ -66,7 +72,7 @@ class SessionDefaults(Checked, frozen=True):
     steps: Annotated[int, Meta(ge=1, le=100_000_000)] = 1000
     warmup_candles: Annotated[int, Meta(ge=0, le=1_000_000)] = 200
     position_fraction: Annotated[float, Meta(ge=0.0001, le=1.0)] = 0.05
-    start_balance: Annotated[float, Meta(ge=1.0, le=1e12)] = 10_000.0
+    start_balance: Annotated[float, Meta(ge=1e-8, le=1e12)] = 10_000.0
     fee_bps: Annotated[float, Meta(ge=0.0, le=1000.0)] = 26.0
     slippage_bps: Annotated[float, Meta(ge=0.0, le=1000.0)] = 5.0
 

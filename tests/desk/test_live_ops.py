@@ -41,6 +41,7 @@ def venue(configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
     market = MarketSource.synthetic(seed=1, bar_s=60, symbol="BTC/EUR").aligned(time.time())
     with LoopbackVenue(market) as running:
         configure('base_url = ""', f'base_url = "{running.url}"')
+        configure('mode = "shadow"', 'mode = "testnet"')
         key, secret = variables_of("kraken")
         monkeypatch.setenv(key, running.credentials.key)
         monkeypatch.setenv(secret, running.credentials.secret)

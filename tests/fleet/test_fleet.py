@@ -196,8 +196,9 @@ def test_what_is_refused_and_why(workspace: Workspace, launch: Callable, configu
 
 
 def test_an_order_that_makes_no_sense_is_refused_before_anything_is_written(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    configure('mode = "shadow"', 'mode = "testnet"')
     for name in ("KRAKEN_TESTNET_API_KEY", "KRAKEN_TESTNET_API_SECRET"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ExchangeAuthenticationError):

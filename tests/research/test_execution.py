@@ -61,6 +61,7 @@ def test_a_demo_session_knows_what_the_venue_filled_at(
     with LoopbackVenue(MarketSource.synthetic(seed=7, symbol="BTC/USD")) as venue:
         path = home / "config" / "config.toml"
         text = path.read_text().replace('base_url = ""', f'base_url = "{venue.url}"')
+        text = text.replace('mode = "shadow"', 'mode = "testnet"')
         text = text.replace('venue = "kraken" ', 'venue = "krakenfutures" ').replace(
             "order_pace_s = 1.0", "order_pace_s = 0.0"
         )
@@ -73,6 +74,7 @@ def test_a_demo_session_knows_what_the_venue_filled_at(
             symbol="BTC/USD-PERP",
             strategy="donchian_breakout",
             params={"window": 3},
+            feed="synthetic",
             seed=4,
             steps=40,
         )

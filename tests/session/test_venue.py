@@ -18,6 +18,7 @@ from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import BarDone, Fill, Halt, Order, Submission, VenueAnswer
 from peaktrade_core.trading.indicators import Slots
+from peaktrade_core.trading.limit_use import limits_used
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.strategies import register, scratch_registry
 from peaktrade_core.trading.tally import fold
@@ -146,6 +147,15 @@ def test_five_refusals_in_a_row_halt_the_session_and_the_next(
     record, venue = trade(lambda *_: False)
     (halt,) = events(workspace, record, Halt)
     assert (halt.code, halt.value, halt.limit) == ("CONSECUTIVE_REJECTS", 5.0, 5.0)
+    assert (record.status, record.metrics["risk_status"]) == ("failed", "red")
+    assert record.error.startswith(
+        "ExchangeOrderError: 5 orders in a row were refused, so the session halted; the last: "
+    )
+    used = {
+        one.name: one
+        for one in limits_used(Views.of(workspace).events(record.session_id), record.config["risk_limits"])
+    }
+    assert (used["max_consecutive_rejects"].used, used["max_consecutive_rejects"].level) == (5.0, "red")
     assert len(venue.asked) == record.metrics["orders_rejected"] == 5
     state = TradingStates.of(workspace).read(Scope.of("shadow", "ma_crossover", "BTC/EUR"))
     assert (state.state, state.reason) == ("HALTED", "CONSECUTIVE_REJECTS value=5 limit=5")

@@ -153,6 +153,7 @@ def on_venue(
 ) -> VenueDesk:
     """Point a workspace at a loopback venue and give it its keys."""
     configure('base_url = ""', f'base_url = "{venue.url}"')
+    configure('mode = "shadow"', 'mode = "testnet"')
     configure('venue = "kraken" ', f'venue = "{name}" ')
     configure("timeout_s = 10.0", "timeout_s = 0.75")
     configure("\ndeadline_s = 30.0", "\ndeadline_s = 1.5")

@@ -305,7 +305,8 @@ def test_five_refusals_in_a_row_halt_it(desk: VenueDesk, venue: LoopbackVenue, n
     (halt,) = ran.of(Halt)
     assert (halt.code, halt.value) == ("CONSECUTIVE_REJECTS", 5.0)
     assert len(venue.requests_to("AddOrder")) == 5
-    assert ran.record.status == "completed"
+    assert (ran.record.status, ran.record.metrics["risk_status"]) == ("failed", "red")
+    assert ran.record.error.startswith("ExchangeOrderError: 5 orders in a row were refused")
     assert ran.record.metrics["orders_executed"] == 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rig import on_venue
+from rig import give_keys, on_venue
 
 from peaktrade_core.testing import LoopbackVenue, MarketSource
 from peaktrade_core.workspace.workspace import Workspace
@@ -18,8 +18,9 @@ KEYS = ("KRAKEN_TESTNET_API_KEY", "KRAKEN_TESTNET_API_SECRET")
 
 
 def test_testnet_without_credentials_says_where_they_belong_and_writes_nothing(
-    home: Path, peaktrade: Run, monkeypatch: pytest.MonkeyPatch
+    home: Path, peaktrade: Run, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    configure('mode = "shadow"', 'mode = "testnet"')
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
     ended = peaktrade(
@@ -77,8 +78,37 @@ def test_testnet_on_the_embedded_market_validates_its_orders_at_the_venue(
     assert ended.code == 0
     record = json.loads(ended.stdout)
     assert (record["mode"], record["run_type"]) == ("testnet", "live_session_testnet")
+    assert (record["env_name"], record["config"]["feed"]) == ("kraken (loopback)", "synthetic")
     assert len(sent) == record["metrics"]["orders_generated"] > 5
     assert {request.params["validate"] for request in sent} == {"true"}
+
+
+def test_without_the_switch_no_testnet_session_starts(home: Path, peaktrade: Run) -> None:
+    ended = peaktrade("session", "run", "--mode", "testnet", "--feed", "synthetic", "--steps", 10)
+    assert ended.code == 2
+    assert 'testnet is switched off: [environment] mode = "shadow" in config/config.toml' in ended.stderr
+    assert [path for path in home.rglob("*") if path.is_file()] == [home / "config" / "config.toml"]
+
+
+def test_the_environment_is_the_venue_that_is_asked_and_no_label(
+    home: Path, peaktrade: Run, configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(*given: str) -> dict[str, Any]:
+        return json.loads(peaktrade("session", "run", "--dry-run", "--json", *given).stdout)
+
+    with LoopbackVenue(MarketSource.synthetic(seed=7)) as venue:
+        on_venue(Workspace(home), venue, configure, monkeypatch)
+        give_keys(monkeypatch, "krakenfutures", venue.credentials)
+        plan = planned("--mode", "testnet")
+        assert (plan["env_name"], plan["config"]["feed"]) == ("kraken (loopback)", "exchange")
+        plan = planned("--mode", "testnet", "--env", "kraken_futures_testnet", "--symbol", "BTC/USD-PERP")
+        assert plan["env_name"] == "krakenfutures (loopback)"
+        assert planned()["env_name"] == "synthetic"
+        assert planned("--env", "kraken_futures_testnet")["env_name"] == "synthetic"  # nobody is asked
+        assert planned("--feed", "exchange", "--env", "krakenfutures")["env_name"] == "krakenfutures (loopback)"
+        ended = peaktrade("session", "run", "--mode", "testnet", "--env", "binance")
+    assert ended.code == 2
+    assert "unknown environment 'binance'; known: kraken, " in ended.stderr
 
 
 def test_a_dry_run_on_the_exchange_feed_asks_nobody(

@@ -95,7 +95,18 @@ def test_the_command_line_shows_no_key_either(
         on_venue(Workspace(home), venue, configure, monkeypatch)
         give_keys(monkeypatch, "kraken", OTHER)
         ended = peaktrade(
-            "session", "run", "--mode", "testnet", "--steps", 200, "--param", "fast=2", "--param", "slow=5"
+            "session",
+            "run",
+            "--mode",
+            "testnet",
+            "--feed",
+            "synthetic",
+            "--steps",
+            200,
+            "--param",
+            "fast=2",
+            "--param",
+            "slow=5",
         )
         assert len(venue.requests_to("AddOrder")) == 1
     assert ended.code == 1
