@@ -103,8 +103,9 @@ def test_a_step_is_the_fraction_that_its_decimal_says(step: Decimal) -> None:
 def test_what_is_no_step(text: str) -> None:
     with pytest.raises(ConfigError, match="must be a positive decimal"):
         decimal_step("lot", text)
-    with pytest.raises(ConfigError, match="tick = "):
-        Instrument(tick=text)
+    if text:  # an empty one is found out when a session starts
+        with pytest.raises(ConfigError, match="tick = "):
+            Instrument(tick=text)
 
 
 @pytest.mark.parametrize(
