@@ -282,7 +282,7 @@ def _at_venue(theirs: VenueOrders) -> list[Part]:
         symbol=Column("Symbol"),
         side=Column("Side"),
         qty=Column("Quantity", lambda o: f"{o.qty:g}", "number"),
-        price=Column("Price", lambda o: wording.money(o.price), "number"),
+        price=Column("Price", lambda o: wording.price(o.price), "number"),
         since=Column("Since (UTC)", lambda o: o.at, priority=1),
     )
     return [columns.table(told, theirs.orders)]
@@ -317,7 +317,7 @@ def _previewed(found: Preview) -> Table:
     signals = {1.0: "+1 long", -1.0: "−1 short (flat on a spot market)", 0.0: "0 flat"}
     side = "buy" if (found.qty or 0.0) > 0 else "sell"
     order = f"{side} {abs(found.qty or 0.0):.8g}, {wording.money(found.notional, currency)}"
-    close = wording.money(found.price, currency)
+    close = wording.price(found.price, currency)
     pairs = {
         "Session": f"{found.mode}, {found.strategy} on {found.symbol}",
         "Decides": f"{wording.moment(found.ts)} UTC, close {close}, {found.bars:,} bars seen",

@@ -45,7 +45,7 @@ def running_table(workspace: Workspace) -> Table:
             Cell(row.state, TONE_OF["pass" if row.state == "running" else "warn"]),
             wording.moment(row.started_at),
             wording.count(row.step),
-            wording.money(row.equity),
+            wording.money(row.equity, row.currency, code=False),
         )
         for row in fleet_to_stop(workspace).active()
     ]

@@ -25,6 +25,7 @@ from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.questions import smoke_checks, venue_checks
 from peaktrade_core.session.session import run_session
+from peaktrade_core.show import wording
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -108,7 +109,11 @@ def journal(tried: Tried) -> Found:
 def registry(tried: Tried) -> Found:
     """Look it up."""
     row = Views.of(tried.apart).run(tried.record.session_id)
-    told = f"1 record, {row.status}, total PnL {row.total_pnl:+.2f}" if row.total_pnl is not None else "no PnL"
+    told = (
+        f"1 record, {row.status}, total PnL {wording.signed(row.total_pnl, row.currency)}"
+        if row.total_pnl is not None
+        else "no PnL"
+    )
     return row.status == "completed", told
 
 

@@ -90,7 +90,7 @@ BARS = Columns[BarDone](
     step=Column("Step", lambda bar: str(bar.step), "number"),
     time=Column("Time (UTC)", lambda bar: bar.ts),
     signal=Column("Signal", lambda bar: f"{bar.signal:+d}"),
-    price=Column("Price", lambda bar: wording.money(bar.close), "number"),
+    price=Column("Price", lambda bar: wording.price(bar.close), "number"),
     equity=Column("Equity", lambda bar: wording.money(bar.equity), "number"),
     pnl=Column(wording.TOTAL, lambda bar: wording.signed(bar.realized_pnl + bar.unrealized_pnl), "number"),
     orders=Column("Orders", _ordered, priority=1),

@@ -15,7 +15,7 @@ import msgspec
 from peaktrade_core.base.files import open_plain
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.wording import REALIZED, TOTAL
+from peaktrade_core.show.wording import REALIZED, TOTAL, money, price, signed
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, End, Failure, Fill, Halt, Notice, Order, State
 
 _MOST = 8 << 20  # bytes taken at one look; more is passed over, and said
@@ -136,9 +136,9 @@ def line_of(event: AnyEvent) -> str:
     """Return an event as one line; a bar as the operators know it: step, time, signal, equity."""
     at = f"{event.ts:%Y-%m-%dT%H:%M:%S}"
     if isinstance(event, BarDone):
-        line = f"Step {event.step} | {at} | Signal: {event.signal} | Equity: {event.equity:,.2f}"
+        line = f"Step {event.step} | {at} | Signal: {event.signal} | Equity: {money(event.equity)}"
         total = event.realized_pnl + event.unrealized_pnl
-        line += f" | Pos: {event.position_size:g} | {TOTAL}: {total:+,.2f} | {REALIZED}: {event.realized_pnl:+,.2f}"
+        line += f" | Pos: {event.position_size:g} | {TOTAL}: {signed(total)} | {REALIZED}: {signed(event.realized_pnl)}"
         return line + (f" | denied: {', '.join(event.risk_reasons)}" if event.risk_reasons else "")
     kind = str(event.__struct_config__.tag)
     return f"{kind:<10} | {at} | {_said(event)}"
@@ -148,9 +148,9 @@ def _said(event: AnyEvent) -> str:
     """Return what an event that is no bar says."""
     match event:
         case Fill():
-            return f"{event.purpose} {event.qty:+g} at {event.price:,.2f}, fee {event.fee:.2f}"
+            return f"{event.purpose} {event.qty:+g} at {price(event.price)}, fee {money(event.fee)}"
         case Order():
-            return f"{event.purpose} {event.qty:+g} at about {event.price:,.2f} ({event.notional:,.2f})"
+            return f"{event.purpose} {event.qty:+g} at about {price(event.price)} ({money(event.notional)})"
         case Denial():
             return f"{event.code} {event.qty:+g} value={_figure(event.value)} limit={_figure(event.limit)}"
         case Halt():

@@ -11,7 +11,7 @@ from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
-from peaktrade_core.show.wording import REALIZED, TOTAL, UNREALIZED, money, quote_currency, signed
+from peaktrade_core.show.wording import REALIZED, TOTAL, UNREALIZED, money, price, quote_currency, signed
 from peaktrade_core.trading import events as ev
 
 OPEN, FILLED, DENIED, REJECTED = "open", "filled", "denied", "rejected"
@@ -54,7 +54,7 @@ ORDERS = Columns[OrderLine](
     symbol=Column("Symbol", priority=1),
     purpose=Column("Purpose", priority=3),
     qty=Column("Quantity", lambda o: f"{o.qty:+.8g}", "number"),
-    price=Column("Price", lambda o: money(o.price), "number", 1),
+    price=Column("Price", lambda o: price(o.price), "number", 1),
     state=Column("State", lambda o: Cell(o.state, _TONES.get(o.state, ""))),
     told=Column("Told", lambda o: Cell(o.told), "words"),
 )
@@ -87,7 +87,7 @@ POSITIONS = Columns[Position](
     symbol=Column("Symbol"),
     sessions=Column("Sessions", form="number", priority=2),
     position=Column("Position", lambda p: f"{p.position:g}", "number"),
-    price=Column("Price", lambda p: money(p.price, p.currency), "number", 1),
+    price=Column("Price", lambda p: price(p.price, p.currency), "number", 1),
     exposure=Column("Exposure", lambda p: money(p.exposure, p.currency), "number"),
     total=Column(TOTAL, lambda p: signed(p.total_pnl, p.currency), "number"),
     realized=Column(REALIZED, lambda p: signed(p.realized_pnl, p.currency), "number"),

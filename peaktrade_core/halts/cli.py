@@ -13,6 +13,7 @@ from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.scope import GLOBAL, STATES, Scope, find_scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, TONE_OF, Cell, Column, Columns, Table
 from peaktrade_core.trading.records import MODES
 from peaktrade_core.trading.risk import DENY_CODES, OK
@@ -122,8 +123,8 @@ def _used(use: AccountUse) -> list[Part]:
 
 LIMITS = Columns[Any](
     limit=Column("Limit", lambda n: n.name),
-    used=Column("Used", lambda n: f"{n.used:,.2f}", "number"),
-    of=Column("Of", lambda n: f"{n.limit:,.2f}", "number"),
+    used=Column("Used", lambda n: wording.money(n.used, n.unit, code=False), "number"),
+    of=Column("Of", lambda n: wording.money(n.limit, n.unit, code=False), "number"),
     unit=Column("Unit", priority=1),
     share=Column("Share", lambda n: f"{100 * n.share:.0f} %", "number"),
     level=Column("Level", lambda n: Cell(n.level, TONE_OF.get(n.level, ""))),
@@ -132,8 +133,10 @@ SHARES = Columns[Any](
     session=Column("Session", lambda s: s.run_id),
     symbol=Column("Symbol", priority=1),
     position=Column("Position", lambda s: f"{s.position:g}", "number"),
-    exposure=Column("Exposure", lambda s: f"{s.exposure:,.2f}", "number"),
-    pnl=Column("PnL today", lambda s: f"{s.equity - s.day_equity:+,.2f}", "number"),
+    exposure=Column("Exposure", lambda s: wording.money(s.exposure, wording.quote_currency(s.symbol)), "number"),
+    pnl=Column(
+        "PnL today", lambda s: wording.signed(s.equity - s.day_equity, wording.quote_currency(s.symbol)), "number"
+    ),
 )
 
 

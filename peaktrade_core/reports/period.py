@@ -88,8 +88,8 @@ class PeriodReport(Notebook):
                 wording.count(result.aborted),
                 wording.count(result.orders),
                 wording.count(result.blocked),
-                wording.signed(result.total_pnl),
-                wording.signed(result.realized_pnl),
+                wording.signed(result.total_pnl, result.currency, code=False),
+                wording.signed(result.realized_pnl, result.currency, code=False),
                 wording.percent(result.max_drawdown),
             )
             for result in (*self.summary.by_strategy, *self.summary.by_symbol)

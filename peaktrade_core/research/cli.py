@@ -169,10 +169,10 @@ def replay(workspace: Workspace, session: str, file: str | None, given: tuple[st
     changes = {**(_limits_file(Path(file)) if file else {}), **dict(map(_limit, given))}
     limits = read_limits({**recorded_limits(recorded)._asdict(), **changes})
     found = replay_limits(record.session_id, recorded, Views.of(workspace).events(record.session_id), limits)
-    return Answer(found, lambda: _told(found))
+    return Answer(found, lambda: _told(found, wording.quote_currency(record.symbol)))
 
 
-def _told(found: Counterfactual) -> list[Part]:
+def _told(found: Counterfactual, currency: str) -> list[Part]:
     """Return a counterfactual for people."""
     from peaktrade_core.research.replay_limits import describe
 
@@ -186,14 +186,14 @@ def _told(found: Counterfactual) -> list[Part]:
     told.append(f"{len(found.blocked)} orders would have been blocked, {found.allowed} denied ones allowed.")
     if found.blocked:
         told.append(BLOCKED.table("", found.blocked[:20]))
-    ends = f"{found.recorded.equity_end:,.2f} -> {found.replayed.equity_end:,.2f}"
-    return [*told, f"equity at the end {ends}: {found.pnl_difference:+,.2f}"]
+    was, now = (wording.money(one.equity_end, currency) for one in (found.recorded, found.replayed))
+    return [*told, f"equity at the end {was} -> {now}: {wording.signed(found.pnl_difference, currency)}"]
 
 
 BLOCKED = Columns[Any](
     at=Column("At (UTC)"),
     order=Column("Order", lambda b: b.order_id),
-    notional=Column("Notional", lambda b: f"{b.notional:,.2f}", "number"),
+    notional=Column("Notional", lambda b: wording.money(b.notional), "number"),
     code=Column("Code"),
     value=Column("Value", lambda b: f"{b.value or 0.0:g}", "number"),
     limit=Column("Limit", lambda b: f"{b.limit or 0.0:g}", "number"),

@@ -12,6 +12,7 @@ import msgspec
 
 from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar
 from peaktrade_core.research.replay_limits import describe
+from peaktrade_core.show.wording import money
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.statistics import Trade
 
@@ -198,8 +199,8 @@ def _apart(mine: Trade | None, theirs: Trade | None) -> str:
     for name, a, b in (("entry", mine.entry_price, theirs.entry_price), ("exit", mine.exit_price, theirs.exit_price)):
         if a != b:
             told.append(f"{name} {1e4 * (a - b) / b:+.1f} bps")
-    if f"{mine.fees:.2f}" != f"{theirs.fees:.2f}":
-        told.append(f"fees {theirs.fees:.2f} -> {mine.fees:.2f}")
+    if (was := money(theirs.fees)) != (now := money(mine.fees)):
+        told.append(f"fees {was} -> {now}")
     if not told or abs(mine.qty - theirs.qty) > RESIZED * theirs.qty:
         told.append(f"size {theirs.qty:g} -> {mine.qty:g}")
     return ", ".join(told)

@@ -107,7 +107,7 @@ def run_planned_session(workspace: Workspace, plan: Plan) -> Session:
     from peaktrade_core.session.session import run_session
 
     fixed = isinstance(workspace.clock, FixedClock)  # what is shown must then be the same every time
-    watch = _say_nothing if fixed else _progress_line()
+    watch = _say_nothing if fixed else _progress_line(wording.quote_currency(plan.config.symbol))
     return Session(workspace, run_session(plan, Desk.of(workspace), watch=watch))
 
 
@@ -115,7 +115,7 @@ def _say_nothing(_: Progress) -> None:
     """Watch in silence."""
 
 
-def _progress_line() -> Callable[[Progress], None]:
+def _progress_line(currency: str) -> Callable[[Progress], None]:
     """Return a watcher that keeps one line up to date below the cell, or says nothing outside a notebook."""
     from IPython import get_ipython
     from IPython.display import display
@@ -126,7 +126,7 @@ def _progress_line() -> Callable[[Progress], None]:
 
     def watch(now: Progress) -> None:
         of = f" of {now.total:,}" if now.total else ""
-        text = f"{now.step:,}{of} bars · equity {now.equity:,.2f} · position {now.position:g}"
+        text = f"{now.step:,}{of} bars · equity {wording.money(now.equity, currency)} · position {now.position:g}"
         line.update(Table(now.phase.capitalize(), ("",), [(text,)]))
 
     return watch
@@ -137,12 +137,12 @@ def equity_figure(session: Session) -> Chart | Table:
     equity, start, unit = [bar.equity for bar in session.bars], session.start_balance, session.currency
     if not equity:
         return _nothing_to_draw("Equity", session)
+    told = [wording.money(one, unit, code=False) for one in (start, equity[-1], min(equity), max(equity))]
     return Chart(
         name="equity",
         title="Equity",
         unit=unit,
-        label=f"Equity over {len(equity)} bars: from {start:,.2f} to {equity[-1]:,.2f} {unit}, "
-        f"lowest {min(equity):,.2f}, highest {max(equity):,.2f}",
+        label=f"Equity over {len(equity)} bars: from {told[0]} to {told[1]} {unit}, lowest {told[2]}, highest {told[3]}",
         lines=[session.line("equity", equity, "accent")],
         levels=[Level(start, "start balance")],
     )
@@ -171,7 +171,7 @@ def price_figure(session: Session) -> Chart | Table:
         return _nothing_to_draw("Price", session)
     fills: dict[bool, list[Mark]] = {True: [], False: []}
     for fill in session.fills:
-        said = f"{'buy' if fill.qty > 0 else 'sell'} {abs(fill.qty):g} at {fill.price:,.2f}"
+        said = f"{'buy' if fill.qty > 0 else 'sell'} {abs(fill.qty):g} at {wording.price(fill.price)}"
         fills[fill.qty > 0].append(Mark(fill.ts, fill.price, said))
     denied = [Mark(denial.ts, denial.price, f"denied: {denial.code}") for denial in session.denials]
     kinds = (
@@ -184,8 +184,8 @@ def price_figure(session: Session) -> Chart | Table:
         name="price",
         title=f"{symbol}: close and fills",
         unit=session.currency,
-        label=f"Close of {symbol} over {len(close)} bars from {close[0]:,.2f} to {close[-1]:,.2f} {session.currency}, "
-        f"with {len(fills[True])} buys, {len(fills[False])} sells and {len(denied)} denied orders",
+        label=f"Close of {symbol} over {len(close)} bars from {wording.price(close[0])} to {wording.price(close[-1])} "
+        f"{session.currency}, with {len(fills[True])} buys, {len(fills[False])} sells and {len(denied)} denied orders",
         lines=[session.line("close", close, "ink", 1.2)],
         marks=[kind for kind in kinds if kind.marks],
     )

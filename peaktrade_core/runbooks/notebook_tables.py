@@ -180,7 +180,7 @@ def deny_table(session: Session) -> Table:
         found = [denial for denial in session.denials if denial.code == code]
         biggest = max(found, key=lambda d: d.value or 0.0)
         help_ = denial_help(code)
-        figures_ = f"{wording.money(biggest.value)} of {wording.money(biggest.limit)}"
+        figures_ = f"{wording.price(biggest.value)} of {wording.price(biggest.limit)}"
         rows.append(
             (code, len(found), figures_, wording.moment(found[0].ts), help_.meaning, Cell(help_.step, code=True))
         )
@@ -197,7 +197,12 @@ def statistics_table(session: Session) -> Table:
             return "not defined"
         if one.unit.startswith("fraction"):
             return wording.percent(one.value)
-        return wording.count(one.value) if one.unit in ("trades", "bars") else wording.money(one.value)
+        currency = session.currency if one.unit == "quote ccy" else ""
+        return (
+            wording.count(one.value)
+            if one.unit in ("trades", "bars")
+            else wording.money(one.value, currency, code=False)
+        )
 
     units = {"fraction": "", "fraction a year": "a year", "quote ccy": session.currency}
     found = [] if not session.bars else statistics(

@@ -48,7 +48,7 @@ RUNS = Columns[Run](
     timeframe=Column("TF", lambda run: run.timeframe or wording.NOTHING, priority=6),
     feed=Column("Feed", lambda run: feed_of(run) or wording.NOTHING, priority=4),
     step=Column("Step", lambda run: wording.count(run.step), "number", 5),
-    price=Column("Price", lambda run: wording.money(run.price), "number", 6),
+    price=Column("Price", lambda run: wording.price(run.price), "number", 6),
     position=Column("Position", lambda run: f"{run.position:g}" if run.position is not None else "–", "number", 6),
     exposure=Column("Exposure", lambda run: wording.money(run.exposure, run.currency), "number", 6),
     equity=Column("Equity", lambda run: wording.money(run.equity, run.currency), "number", 2),

@@ -17,6 +17,7 @@ from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step, runbook_of
 from peaktrade_core.runs.run import ACTIVE, DIED, Run
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show.wording import money, quote_currency, signed
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.trading.risk import reached
@@ -176,8 +177,12 @@ def ledger(look: Look) -> Found:
     realized = float(exact.realized_pnl)
     unrealized = float(exact.unrealized_pnl(bar.close)) if bar else 0.0
     ours = [look.record.metric(name) or 0.0 for name in ("realized_pnl", "unrealized_pnl")]
+    currency = quote_currency(look.record.symbol)
     off = max(abs(realized - ours[0]), abs(unrealized - ours[1]))
-    return off <= AGREEMENT, f"realized {realized:+.2f}, unrealized {unrealized:+.2f}, difference {off:.1e}"
+    return (
+        off <= AGREEMENT,
+        f"realized {signed(realized, currency)}, unrealized {signed(unrealized, currency)}, difference {off:.1e}",
+    )
 
 
 @question(
@@ -194,7 +199,9 @@ def identity(look: Look) -> Found:
         return WARN, "the record lacks a figure", step
     equity, realized, unrealized = (part or 0.0 for part in parts)
     well = abs(equity - (start + realized + unrealized)) <= AGREEMENT
-    return well, f"{equity:.2f} = {start:.2f} {realized:+.2f} {unrealized:+.2f}"
+    told = [signed(part, quote_currency(look.record.symbol), code=False) for part in (realized, unrealized)]
+    whole, begin = (money(one, quote_currency(look.record.symbol), code=False) for one in (equity, start))
+    return well, f"{whole} = {begin} {told[0]} {told[1]}"
 
 
 def _missing() -> Found:
@@ -224,7 +231,9 @@ def pnl(look: Look) -> Found:
     if found is None:
         return _missing()
     share = found / start if isinstance(start, (int, float)) and start else 0.0
-    return not needs_review(share), f"{found:+.2f} ({100 * share:+.2f} % of the start balance)"
+    return not needs_review(
+        share
+    ), f"{signed(found, quote_currency(look.record.symbol))} ({100 * share:+.2f} % of the start balance)"
 
 
 @question(

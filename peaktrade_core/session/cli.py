@@ -98,7 +98,7 @@ def run(
         say(f"recovered {old.session_id}: {old.status}{f', {old.error}' if old.error else ''}", err=True)
     from peaktrade_core.session.session import run_session
 
-    with show_progress(quiet=quiet()) as watch:
+    with show_progress(wording.quote_currency(plan.config.symbol), quiet=quiet()) as watch:
         record = run_session(plan, Desk.of(workspace), watch=watch)
     code = {"completed": 0, "aborted": ABORTED}.get(record.status, 1)
     code = code or int(verdict_of(run_of(record)).word == HALTED)
@@ -130,6 +130,7 @@ def _command_line() -> tuple[str, ...]:
 def _plan(plan: Plan) -> Table:
     """Return what would run."""
     config = plan.config
+    balance = wording.money(config.start_balance, wording.quote_currency(config.symbol))
     pairs = {
         "mode": plan.mode,
         "environment": plan.env_name,
@@ -137,7 +138,7 @@ def _plan(plan: Plan) -> Table:
         "market": f"{config.symbol} {config.timeframe} ({config.instrument['kind']})",
         "feed": config.feed + (f" seed {config.seed}" if config.seed is not None else f" {config.candles or ''}"),
         "bars": f"{config.warmup_candles} warm-up, then {config.steps or 'all'}",
-        "position": f"{config.position_fraction:.1%} of equity, start balance {config.start_balance:,.2f}",
+        "position": f"{config.position_fraction:.1%} of equity, start balance {balance}",
         "costs": f"fee {config.fee_bps:g} bps, slippage {config.slippage_bps:g} bps",
         **({"mind": "; ".join(plan.remarks)} if plan.remarks else {}),
         "limits": ", ".join(f"{name} {value:g}" for name, value in list(config.risk_limits.items())[:6]),

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from peaktrade_core.show.terminal import console, say
+from peaktrade_core.show.wording import money
 
 if TYPE_CHECKING:
     from peaktrade_core.session.session import Progress
 
 
 @contextmanager
-def show_progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """Show a session's progress on stderr: a bar in a terminal, a few lines elsewhere."""
+def show_progress(currency: str, *, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Show a session's progress and equity [``currency``] on stderr: a bar in a terminal, a few lines elsewhere."""
     if quiet:
         yield lambda _: None
         return
@@ -23,7 +24,7 @@ def show_progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
     screen = console(stderr=True)
     if not screen.is_terminal:
-        yield _plain_progress()
+        yield _plain_progress(currency)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -37,13 +38,17 @@ def show_progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
         def watch(now: Progress) -> None:
             bar.update(
-                task, description=now.phase, completed=now.step, total=now.total, equity=f"equity {now.equity:,.2f}"
+                task,
+                description=now.phase,
+                completed=now.step,
+                total=now.total,
+                equity=f"equity {money(now.equity, currency)}",
             )
 
         yield watch
 
 
-def _plain_progress() -> Callable[[Progress], None]:
+def _plain_progress(currency: str) -> Callable[[Progress], None]:
     """Return a watcher that prints when the warm-up is done and whenever another tenth of the steps is."""
     shown = [-1]
 
@@ -52,7 +57,7 @@ def _plain_progress() -> Callable[[Progress], None]:
         if shown[0] < 0:
             say("warm-up complete", err=True)
         elif tenth > shown[0]:
-            say(f"  {now.step} of {now.total} bars, equity {now.equity:,.2f}", err=True)
+            say(f"  {now.step} of {now.total} bars, equity {money(now.equity, currency)}", err=True)
         shown[0] = max(shown[0], tenth)
 
     return watch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import floor, isfinite, log10
 
 BADGES = {
     "completed": "✓ OK",
@@ -21,6 +22,47 @@ BADGES = {
 REALIZED, UNREALIZED, TOTAL = "Realized PnL", "Unrealized PnL", "Total PnL"  # total = realized + unrealized
 MARKS = {"pass": "✓ pass", "unknown": "? unknown", "warn": "▲ warn", "fail": "✕ fail"}
 NOTHING = "–"
+CASH = frozenset(  # counted in hundredths; also what stands for a dollar or a euro
+    [
+        "EUR",
+        "USD",
+        "GBP",
+        "CHF",
+        "CAD",
+        "AUD",
+        "NZD",
+        "SEK",
+        "NOK",
+        "DKK",
+        "PLN",
+        "CZK",
+        "TRY",
+        "BRL",
+        "MXN",
+        "ZAR",
+        "SGD",
+        "HKD",
+        "CNY",
+        "INR",
+        "UAH",
+        "ZUSD",
+        "ZEUR",
+        "ZGBP",
+        "ZCAD",
+        "USDT",
+        "USDC",
+        "DAI",
+        "BUSD",
+        "FDUSD",
+        "TUSD",
+        "PYUSD",
+        "USDP",
+        "EURT",
+        "EURC",
+    ]
+)
+WHOLE = frozenset(("JPY", "KRW", "HUF", "CLP", "VND"))  # counted in whole units
+COIN_DECIMALS, PRICE_DIGITS = 8, 7
 _LONGEST_CODE = 10  # characters of a currency
 MINUS = "\N{MINUS SIGN}"  # as wide as the plus, unlike the hyphen
 
@@ -43,23 +85,53 @@ def badge(status: str) -> str:
     return BADGES.get(status, status)
 
 
-def money(value: float | None, currency: str = "") -> str:
-    """Return an amount to the cent with its currency: ``10,045.67 EUR``; a dash where there is none."""
+def _places(value: float, currency: str) -> int:
+    """Return with how many decimals an amount is written: cents, the eight of a coin, or what a small one needs."""
+    if currency in CASH or currency in WHOLE:
+        return 2 if currency in CASH else 0
+    if currency.isupper():
+        return COIN_DECIMALS
+    small = 0.0 < abs(value) < 0.005 and round(value, COIN_DECIMALS) != 0.0  # of a currency that is not known
+    return min(COIN_DECIMALS, 1 - floor(log10(abs(value)))) if small else 2
+
+
+def _number(value: float, places: int) -> str:
+    rounded = round(value, places)
+    return f"{MINUS if rounded < 0 else ''}{abs(rounded):,.{places}f}"
+
+
+def money(value: float | None, currency: str = "", *, code: bool = True) -> str:
+    """Return an amount with its currency, as finely as that is counted: ``10,045.67 EUR``, ``0.05000000 BTC``.
+
+    Args:
+        value: the amount; None is a dash.
+        currency: its currency; empty where it is not known, then a small amount keeps two digits of its own.
+        code: whether the currency is written behind it.
+    """
     if value is None:
         return NOTHING
-    rounded = round(value, 2)
-    return f"{MINUS if rounded < 0 else ''}{abs(rounded):,.2f} {currency}".rstrip()
+    return f"{_number(value, _places(value, currency))} {currency if code else ''}".rstrip()
 
 
-def signed(value: float | None, currency: str = "") -> str:
+def signed(value: float | None, currency: str = "", *, code: bool = True) -> str:
     """Return an amount as :func:`money` does, a gain with its plus: ``+45.67 EUR``."""
-    return f"+{money(value, currency)}" if value is not None and round(value, 2) > 0 else money(value, currency)
+    told = money(value, currency, code=code)
+    return f"+{told}" if sign_class(value, currency) == "pos" else told
 
 
-def sign_class(value: float | None) -> str:
+def sign_class(value: float | None, currency: str = "") -> str:
     """Return ``pos``, ``neg`` or ``zero`` for the amount as it is written."""
-    rounded = round(value or 0.0, 2)
+    rounded = round(value or 0.0, _places(value or 0.0, currency))
     return "pos" if rounded > 0 else "neg" if rounded < 0 else "zero"
+
+
+def price(value: float | None, currency: str = "") -> str:
+    """Return a price with the digits that it has, seven at most and two decimals at least: ``0.00001958 EUR``."""
+    if value is None:
+        return NOTHING
+    places = max(2, PRICE_DIGITS - 1 - floor(log10(abs(value)))) if value and isfinite(value) else 2
+    whole, _, rest = _number(value, places).partition(".")
+    return f"{whole}.{rest.rstrip('0'):0<2} {currency}".rstrip()
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:

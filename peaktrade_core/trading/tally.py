@@ -63,10 +63,8 @@ class Tally:
         if type(event) is BarDone:
             self.last_bar = event
             self._fills_after_bar = False
-            if event.equity > self._peak:
-                self._peak = event.equity
-            else:
-                self._drawdown = max(self._drawdown, 1.0 - event.equity / self._peak)
+            self._peak = max(self._peak, event.equity)
+            self._drawdown = max(self._drawdown, 1.0 - event.equity / self._peak)
         elif isinstance(event, Order):
             self._counts["generated"] += 1
         elif isinstance(event, Fill):

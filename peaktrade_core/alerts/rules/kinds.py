@@ -23,6 +23,7 @@ from peaktrade_core.alerts.rules.rule import (
     recent,
     span,
 )
+from peaktrade_core.show.wording import money, quote_currency
 from peaktrade_core.trading.risk import above, reached
 
 
@@ -45,11 +46,12 @@ class PnlDrop(Rule, tag="pnl_drop", frozen=True, kw_only=True):
             )
         then, now = meter.equity_before(self.window_s, run.clock or run.now), meter.equity
         if then and now is not None and reached(100.0 * (then - now) / then, self.threshold_pct):
-            lost = 100.0 * (then - now) / then
+            lost, currency = 100.0 * (then - now) / then, quote_currency(run.symbol)
+            was, is_ = (money(one, currency, code=False) for one in (then, now))
             yield self.finding(
                 run,
                 CRITICAL,
-                f"equity fell by {lost:.2f} % within {span(self.window_s)}, from {then:,.2f} to {now:,.2f} "
+                f"equity fell by {lost:.2f} % within {span(self.window_s)}, from {was} to {is_} "
                 f"(limit {self.threshold_pct:g} %)",
             )
 
@@ -85,7 +87,8 @@ class DailyLoss(Rule, tag="daily_loss", frozen=True, kw_only=True):
         for one in facts.accounts:
             if reached(one.loss, self.max_loss) and (not self.modes or one.mode in self.modes):
                 scopes = sorted({run.scope for run in facts.runs if run.alive and run.account == one.account})
-                message = f"{one.account} lost {one.loss:,.2f} {one.currency} on {one.day} (limit {self.max_loss:,.2f})"
+                limit = money(self.max_loss, one.currency, code=False)
+                message = f"{one.account} lost {money(one.loss, one.currency)} on {one.day} (limit {limit})"
                 yield RuleFinding(
                     one.account, CRITICAL, message, scopes=tuple(scopes), cause=f"{one.account} {one.day}"
                 )

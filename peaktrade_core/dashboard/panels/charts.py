@@ -48,7 +48,7 @@ def fill_marks(fills: Sequence[Fill], currency: str) -> list[Marks]:
     sides: dict[str, list[Mark]] = {"buy": [], "sell": []}
     for fill in fills[-MOST_MARKS:]:
         side = "buy" if fill.qty > 0 else "sell"
-        said = f"{side} {abs(fill.qty):.8g} @ {wording.money(fill.price, currency)}, {fill.ts:%Y-%m-%d %H:%M:%S} UTC"
+        said = f"{side} {abs(fill.qty):.8g} @ {wording.price(fill.price, currency)}, {fill.ts:%Y-%m-%d %H:%M:%S} UTC"
         sides[side].append(Mark(fill.ts, fill.price, said))
     return [Marks("buy", "up", "green", sides["buy"]), Marks("sell", "down", "red", sides["sell"])]
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from peaktrade_core.show.wording import money, price
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, End, Failure, Fill, Halt, Notice, Order, State
 
 LONGEST = 300  # characters of a line
@@ -31,12 +32,12 @@ def tell(events: Iterable[AnyEvent]) -> list[Told]:
 def text_of(event: AnyEvent) -> str:
     """Return what an event says beside its kind and time."""
     if isinstance(event, BarDone):
-        return f"step {event.step}: close {event.close:,.8g}, position {event.position_size:.6g}, equity {event.equity:,.2f}"
+        return f"step {event.step}: close {price(event.close)}, position {event.position_size:.6g}, equity {money(event.equity)}"
     if isinstance(event, Fill):
-        return f"{_side(event.qty)} {abs(event.qty):.8g} at {event.price:,.8g}, fee {event.fee:,.4f} ({event.order_id})"
+        return f"{_side(event.qty)} {abs(event.qty):.8g} at {price(event.price)}, fee {money(event.fee)} ({event.order_id})"
     if isinstance(event, Order):
         side = _side(event.qty)
-        return f"{event.purpose}: {side} {abs(event.qty):.8g}, notional {event.notional:,.2f} ({event.order_id})"
+        return f"{event.purpose}: {side} {abs(event.qty):.8g}, notional {money(event.notional)} ({event.order_id})"
     if isinstance(event, (Denial, Halt)):
         return f"{event.code}{_against(event.value, event.limit)}"
     if isinstance(event, State):

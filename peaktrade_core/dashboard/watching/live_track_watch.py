@@ -126,7 +126,8 @@ def tile_table(workspace: Workspace) -> Table:
         (
             wording.TOTAL,
             wording.signed(row.total_pnl, row.currency),
-            f"{wording.percent(share)} of the start balance, net of fees; realized {wording.signed(row.realized_pnl)}",
+            f"{wording.percent(share)} of the start balance, net of fees; "
+            f"realized {wording.signed(row.realized_pnl, row.currency, code=False)}",
             "risk review" if needs_review(share) else "",
         ),
         (

@@ -258,7 +258,10 @@ def detail(compared: Compared) -> Found:
     row, record = look.run, look.record
     told = compared.seen.mapping(f"/api/live_sessions/{quoted}")
     page = compared.seen.answers.get(f"/session/{quoted}", Answer(0, ""))
-    figures = [wording.money(record.metric("equity_end")), wording.percent(record.metric("max_drawdown"))]
+    figures = [
+        wording.money(record.metric("equity_end"), wording.quote_currency(record.symbol), code=False),
+        wording.percent(record.metric("max_drawdown")),
+    ]
     absent = [text for text in figures if text != wording.NOTHING and text not in unescape(page.body)]
     absent += [name for name in ("config", "metrics", "cli_args", "error") if name not in told]
     well = page.status == 200 and not absent and told.get("status") == row.status

@@ -14,6 +14,7 @@ from peaktrade_core.reports.session_reports import session_report
 from peaktrade_core.runbooks.notebook import Session
 from peaktrade_core.runbooks.runbooks import list_runbooks
 from peaktrade_core.runs.handbook import next_step, runbooks_in
+from peaktrade_core.runs.columns import figures_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
 from peaktrade_core.show import wording
@@ -172,7 +173,7 @@ def walk_failure_checks(session: Session) -> list[Check]:
             "figures_kept",
             "Are the figures up to the error kept?",
             bool(record.metric("steps")) and record.metric("equity_end") is not None,
-            f"{record.metric('steps') or 0:.0f} bars, equity {wording.money(record.metric('equity_end'))}",
+            f"{record.metric('steps') or 0:.0f} bars, equity {dict(figures_of(record))['Equity at the end']}",
             "The journal holds what was acknowledged: `peaktrade session show` folds it.",
         ),
     ]

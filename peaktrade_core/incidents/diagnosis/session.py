@@ -24,7 +24,7 @@ from peaktrade_core.incidents.diagnosis.findings import Occurrence, Support, bra
 from peaktrade_core.runs.handbook import denial_help, denials_about, error_help, handbook
 from peaktrade_core.runs.questions import of_drawdown
 from peaktrade_core.runs.run import Run
-from peaktrade_core.show.wording import many, moment
+from peaktrade_core.show.wording import many, moment, money, price, quote_currency
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import finite
 
@@ -96,7 +96,7 @@ def _denied(denial: ev.Denial) -> str:
 
 def _figures(value: float | None, limit: float | None) -> str:
     """Return what was measured against which limit."""
-    return "" if value is None or limit is None else f" {value:,.2f} of {limit:,.2f}"
+    return "" if value is None or limit is None else f" {price(value)} of {price(limit)}"
 
 
 def _denied_otherwise(facts: SessionFacts) -> list[str]:
@@ -130,7 +130,8 @@ def _sizing(facts: SessionFacts) -> str:
     found = _wanted(facts)
     if found is None:
         return "the record does not say how it sized"
-    return f"a new position is {found[0]:,.0f}, its limit {found[1]:,.0f}"
+    currency = quote_currency(facts.record.symbol)
+    return f"a new position is {money(found[0], currency)}, its limit {money(found[1], currency)}"
 
 
 def _limit_resume(facts: SessionFacts, denials: list[ev.Denial], halts: list[ev.Halt]) -> tuple[Check, ...]:

@@ -1,0 +1,63 @@
+"""Money and prices: as finely as their currency is counted, and never 0.00 for something."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peaktrade_core.show.wording import money, price, sign_class, signed
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "told"),
+    [
+        (10_045.666, "EUR", "10,045.67 EUR"),
+        (-0.001, "EUR", "0.00 EUR"),
+        (0.05, "BTC", "0.05000000 BTC"),
+        (-0.00001234, "BTC", "−0.00001234 BTC"),
+        (0.5, "ETH", "0.50000000 ETH"),
+        (1_234_567.4, "JPY", "1,234,567 JPY"),
+        (12.3, "USDT", "12.30 USDT"),
+        (12.3456, "", "12.35"),
+        (0.00123, "", "0.0012"),
+        (2.6e-14, "", "0.00"),
+        (0.0, "BTC", "0.00000000 BTC"),
+        (None, "EUR", "–"),
+    ],
+)
+def test_money_is_written_as_finely_as_it_is_counted(value: float | None, currency: str, told: str) -> None:
+    assert money(value, currency) == told
+
+
+def test_a_gain_has_its_plus_and_its_colour_in_any_currency() -> None:
+    assert signed(0.00001234, "BTC") == "+0.00001234 BTC"
+    assert signed(0.00001234, "EUR") == "0.00 EUR"
+    assert (sign_class(0.00001234, "BTC"), sign_class(0.00001234, "EUR"), sign_class(-1.0)) == ("pos", "zero", "neg")
+    assert signed(1.0, "EUR", code=False) == "+1.00"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (50_123.4, "50,123.40"),
+        (1.0834, "1.0834"),
+        (0.15, "0.15"),
+        (1.958e-05, "0.00001958"),
+        (1.9580080000000004e-05, "0.00001958008"),
+        (0.0, "0.00"),
+        (1e9, "1,000,000,000.00"),
+        (None, "–"),
+    ],
+)
+def test_a_price_has_the_digits_that_it_has(value: float | None, told: str) -> None:
+    assert price(value) == told
+
+
+@given(st.floats(1e-12, 1e12))
+def test_a_price_is_never_told_as_nothing_and_is_right_to_six_digits(value: float) -> None:
+    told = float(price(value).replace(",", ""))
+    assert math.isclose(told, value, rel_tol=1e-6) or abs(told - value) <= 0.005
+    assert told > 0.0
