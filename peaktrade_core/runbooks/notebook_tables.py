@@ -180,7 +180,7 @@ def deny_table(session: Session) -> Table:
         found = [denial for denial in session.denials if denial.code == code]
         biggest = max(found, key=lambda d: d.value or 0.0)
         help_ = denial_help(code)
-        figures_ = f"{wording.price(biggest.value)} of {wording.price(biggest.limit)}"
+        figures_ = f"{wording.money(biggest.value)} of {wording.money(biggest.limit)}"
         rows.append(
             (code, len(found), figures_, wording.moment(found[0].ts), help_.meaning, Cell(help_.step, code=True))
         )

@@ -21,7 +21,7 @@ WIDER = """[...document.querySelectorAll("table")]
 def test_reports_fit_a_phone_and_a_sheet_of_paper(
     browser: Browser, workspace: Workspace, run_shadow, tmp_path: Path
 ) -> None:
-    record: SessionRecord = run_shadow(seed=5, steps=300, position_fraction=0.1, notes="wide " * 30 + "x" * 200)
+    record: SessionRecord = run_shadow(seed=5, steps=300, position_fraction=0.0999, notes="wide " * 30 + "x" * 200)
     pages = {"status": status_report(workspace, "html"), "sessions": session_report(Views.of(workspace), form="html")}
     for name, text in pages.items():
         (tmp_path / f"{name}.html").write_text(text)

@@ -73,7 +73,7 @@ def prepare(home: Path) -> None:
             workspace, strategy="donchian_breakout", seed=3, steps=600, notes="Second look at the breakout."
         )
         large = plan_session(
-            workspace, seed=5, steps=900, position_fraction=0.1, notes="As large as max_order_notional lets it be."
+            workspace, seed=5, steps=900, position_fraction=0.0999, notes="As large as max_order_notional lets it be."
         )
         for plan in (calm, busy, large):
             run_session(plan, desk)
@@ -143,7 +143,8 @@ def prepared(home: Path, name: str = "") -> Iterator[None]:
     market = MarketSource.synthetic(seed=1, bar_s=60, symbol="BTC/EUR").aligned(clock.now().timestamp())
     with LoopbackVenue(market, clock=clock) as venue:
         config = (home / CONFIG).read_text()
-        (home / CONFIG).write_text(config.replace('base_url = ""', f'base_url = "{venue.url}"'))
+        config = config.replace('base_url = ""', f'base_url = "{venue.url}"')
+        (home / CONFIG).write_text(config.replace('mode = "shadow"', 'mode = "testnet"'))
         key, secret = variables_of("kraken")
         with environment({key: venue.credentials.key, secret: venue.credentials.secret}):
             yield

@@ -24,7 +24,7 @@ from peaktrade_core.incidents.diagnosis.findings import Occurrence, Support, bra
 from peaktrade_core.runs.handbook import denial_help, denials_about, error_help, handbook
 from peaktrade_core.runs.questions import of_drawdown
 from peaktrade_core.runs.run import Run
-from peaktrade_core.show.wording import many, moment, money, price, quote_currency
+from peaktrade_core.show.wording import many, moment, money, quote_currency
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import finite
 
@@ -96,7 +96,7 @@ def _denied(denial: ev.Denial) -> str:
 
 def _figures(value: float | None, limit: float | None) -> str:
     """Return what was measured against which limit."""
-    return "" if value is None or limit is None else f" {price(value)} of {price(limit)}"
+    return "" if value is None or limit is None else f" {money(value)} of {money(limit)}"
 
 
 def _denied_otherwise(facts: SessionFacts) -> list[str]:
