@@ -142,6 +142,7 @@ def equity_figure(session: Session) -> Chart | Table:
         name="equity",
         title="Equity",
         unit=unit,
+        digits=wording.money_places(start, unit),
         label=f"Equity over {len(equity)} bars: from {told[0]} to {told[1]} {unit}, lowest {told[2]}, highest {told[3]}",
         lines=[session.line("equity", equity, "accent")],
         levels=[Level(start, "start balance")],
@@ -184,6 +185,7 @@ def price_figure(session: Session) -> Chart | Table:
         name="price",
         title=f"{symbol}: close and fills",
         unit=session.currency,
+        digits=wording.price_places(min(close)) if min(close) < 100.0 else 2,
         label=f"Close of {symbol} over {len(close)} bars from {wording.price(close[0])} to {wording.price(close[-1])} "
         f"{session.currency}, with {len(fills[True])} buys, {len(fills[False])} sells and {len(denied)} denied orders",
         lines=[session.line("close", close, "ink", 1.2)],

@@ -83,7 +83,7 @@ def plan_table(plan: Plan) -> Table:
         ("Mode", f"{plan.mode} ({_reach(plan)}), {plan.env_name}"),
         ("Strategy", f"{config.strategy_name} " + ", ".join(f"{k} {v:g}" for k, v in config.params.items())),
         ("Market", f"{config.symbol} {config.timeframe}, {config.instrument['kind']}"),
-        ("Feed", f"{config.feed}, {source}"),
+        ("Feed", ", ".join(filter(None, (config.feed, source)))),
         ("Bars", bars),
         ("Start balance", wording.money(config.start_balance, currency)),
         ("New position", f"{wording.percent(config.position_fraction, 1)} of equity"),

@@ -85,7 +85,7 @@ def badge(status: str) -> str:
     return BADGES.get(status, status)
 
 
-def _places(value: float, currency: str) -> int:
+def money_places(value: float, currency: str) -> int:
     """Return with how many decimals an amount is written: cents, the eight of a coin, or what a small one needs."""
     if currency in CASH or currency in WHOLE:
         return 2 if currency in CASH else 0
@@ -110,7 +110,7 @@ def money(value: float | None, currency: str = "", *, code: bool = True) -> str:
     """
     if value is None:
         return NOTHING
-    return f"{_number(value, _places(value, currency))} {currency if code else ''}".rstrip()
+    return f"{_number(value, money_places(value, currency))} {currency if code else ''}".rstrip()
 
 
 def signed(value: float | None, currency: str = "", *, code: bool = True) -> str:
@@ -121,16 +121,20 @@ def signed(value: float | None, currency: str = "", *, code: bool = True) -> str
 
 def sign_class(value: float | None, currency: str = "") -> str:
     """Return ``pos``, ``neg`` or ``zero`` for the amount as it is written."""
-    rounded = round(value or 0.0, _places(value or 0.0, currency))
+    rounded = round(value or 0.0, money_places(value or 0.0, currency))
     return "pos" if rounded > 0 else "neg" if rounded < 0 else "zero"
+
+
+def price_places(value: float) -> int:
+    """Return how many decimals a price has at most: so many that it shows seven digits, and two at least."""
+    return max(2, PRICE_DIGITS - 1 - floor(log10(abs(value)))) if value and isfinite(value) else 2
 
 
 def price(value: float | None, currency: str = "") -> str:
     """Return a price with the digits that it has, seven at most and two decimals at least: ``0.00001958 EUR``."""
     if value is None:
         return NOTHING
-    places = max(2, PRICE_DIGITS - 1 - floor(log10(abs(value)))) if value and isfinite(value) else 2
-    whole, _, rest = _number(value, places).partition(".")
+    whole, _, rest = _number(value, price_places(value)).partition(".")
     return f"{whole}.{rest.rstrip('0'):0<2} {currency}".rstrip()
 
 

@@ -96,7 +96,9 @@ def test_limits_used_are_the_peaks_and_days_begin_at_midnight_utc():
 
 def test_limits_used_agree_with_the_severity_that_the_session_journalled(workspace):
     for seed in (3, 5, 8):
-        record = run_session(plan_session(workspace, seed=seed, steps=700, position_fraction=0.0999), Desk.of(workspace))
+        record = run_session(
+            plan_session(workspace, seed=seed, steps=700, position_fraction=0.0999), Desk.of(workspace)
+        )
         session = Session(workspace, record)
         levels = [use.level for use in limits_used(session.events, record.config["risk_limits"])]
         assert max(levels, key=("green", "yellow", "red").index) == record.metrics["risk_status"]

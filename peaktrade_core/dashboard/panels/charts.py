@@ -14,6 +14,7 @@ from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Tone
 from peaktrade_core.trading.events import Fill
 
 MOST_MARKS = 300
+PRICES, PLAIN_PRICE = ("price", "close"), 100.0  # curves of prices; from here on two decimals say enough of one
 
 
 class Curve(NamedTuple):
@@ -34,13 +35,23 @@ def draw(moments: Sequence[datetime], curves: Sequence[Curve], marks: Sequence[M
         Chart(
             name=curve.name,
             unit=curve.unit,
-            digits=curve.digits,
+            digits=_digits(curve),
             lines=[Line(curve.name, moments, curve.values, curve.tone, 1.5, stepped=curve.step, filled=curve.filled)],
             marks=marks if curve.name == "price" else (),
         )
         for curve in curves
         if moments
     ]
+
+
+def _digits(curve: Curve) -> int:
+    """Return with how many decimals a curve is told: a small price needs more, and a coin is counted in eight."""
+    if curve.unit == "%" or not len(curve.values):
+        return curve.digits
+    if curve.name not in PRICES:
+        return max(curve.digits, wording.money_places(1.0, curve.unit))
+    lowest = min(curve.values)
+    return curve.digits if lowest >= PLAIN_PRICE else wording.price_places(lowest)
 
 
 def fill_marks(fills: Sequence[Fill], currency: str) -> list[Marks]:
