@@ -59,7 +59,9 @@ def backtest(workspace: Workspace, **options: Any) -> Answer:
     told = (
         f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up"
     )
-    return Answer(value, lambda: [*plan.remarks, told, *counted.remarks, "", *_figures(plan, result.metrics, statistics)])
+    return Answer(
+        value, lambda: [*plan.remarks, told, *counted.remarks, "", *_figures(plan, result.metrics, statistics)]
+    )
 
 
 def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[Part]:

@@ -201,7 +201,7 @@ def replay_limits(
     for bar in recorded_bars(events, was):
         told, done = replay.bar(bar)
         tell(bar, told, done)
-        for event in (*told, done):
+        for event in (*bar.states_before, *told, *bar.states_after, done):
             now.add(event)
         first = first or _first(bar, told, done)
         if first is not None:

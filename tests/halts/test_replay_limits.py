@@ -21,6 +21,7 @@ from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import Denial, Fill, Order
 from peaktrade_core.trading.records import SessionConfig, SessionRecord
 from peaktrade_core.trading.risk import MAX_TOTAL_EXPOSURE, OK, Limits, Verdict
+from peaktrade_core.trading.tally import figures
 from peaktrade_core.workspace.workspace import Workspace
 
 LIVELY: dict[str, Any] = {"params": {"fast": 2, "slow": 5}, "seed": 4, "steps": 600}
@@ -57,7 +58,7 @@ def assert_exact(workspace: Workspace, record: SessionRecord) -> None:
     assert found.first is None, found.first
     assert (found.changed, found.blocked, found.allowed, found.pnl_difference) == ({}, (), 0, 0.0)
     assert found.bars == record.metrics["steps"]
-    assert msgspec.to_builtins(found.replayed) == record.metrics
+    assert figures(found.replayed) == record.metrics
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_a_replay_is_what_a_session_under_those_limits_was(
     configure("max_entries_per_day = 500.0", "max_entries_per_day = 3.0")
     tight = run_session(plan_session(Workspace(workspace.home), **PERP), Desk.of(workspace))
     found = replay(workspace, wide, max_entries_per_day=3.0)
-    assert msgspec.to_builtins(found.replayed) == tight.metrics
+    assert figures(found.replayed) == tight.metrics
     assert found.blocked
 
 

@@ -24,7 +24,7 @@ from peaktrade_core.trading.market import Bar, Bars
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import get_strategy
-from peaktrade_core.trading.tally import fold
+from peaktrade_core.trading.tally import figures, fold
 from peaktrade_core.workspace.workspace import Workspace
 
 SPOT = Market(1.0, 100.0, 1.0, 1e8, 0.0001, 0.0, 0.0, 0.0026, 0.0005, 0.05)
@@ -120,7 +120,7 @@ def assert_all_agree(
     assert record.error is None
     assert of_session(events) == backtest
     assert result.metrics == fold(events).metrics()
-    assert msgspec.to_builtins(result.metrics) == record.metrics
+    assert figures(result.metrics) == record.metrics
     opens = [event.ts_bar.timestamp() for event in events if isinstance(event, ev.BarDone)]
     assert result.ts.tolist() == opens
     return events
