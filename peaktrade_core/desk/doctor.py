@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from peaktrade_core.base.question import FAIL, PASS, WARN, Found, Question, question
-from peaktrade_core.candles.replay import read_candles
+from peaktrade_core.candles.files.cleaning import read_candles
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.desk.installation import requirements, version_of
 from peaktrade_core.halts.questions import halts

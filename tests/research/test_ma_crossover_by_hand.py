@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from loops import SPOT, decision, session
 
-from peaktrade_core.candles.replay import read_candles
+from peaktrade_core.candles.files.cleaning import read_candles
 from peaktrade_core.research.backtest import run_backtest
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.risk import Limits
