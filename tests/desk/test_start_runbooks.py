@@ -274,7 +274,7 @@ def test_a_run_from_before_the_maintenance_was_not_started_again(which, run_shad
     run_id = which if which == "latest" else record.session_id
     runbook = begin("restart_after_maintenance", run_id=run_id, dashboard_url=HERE)
     runbook.running()
-    (found,) = runbook.round.record.step("running").checks
+    found = by_id(runbook.round.record.step("running").checks)["processes"]
     assert (found.status, found.evidence.startswith(f"{record.session_id} began")) == (FAIL, True)
 
 

@@ -105,13 +105,14 @@ class RestartRunbook(BeforeStart):
         return self.confirm("watched", text, needed=True)
 
     def _checked(self, row: Run) -> list[Check]:
-        """Return the checklist after a restart for one run; one from before the maintenance is none."""
+        """Return the checklist after a restart for one run; one from before the maintenance fails it."""
         began = self.round.record.began_at.replace(microsecond=0)
-        if row.started_at is None or row.started_at < began:
-            told = f"{row.run_id} began {wording.moment(row.started_at)} UTC, before this runbook at {wording.moment(began)}"
-            return [_nothing_runs(told)]
-        run = Restarted(self.workspace, row)
-        found = [lives(run), *log_checks(self.workspace, row.started_at), *answers((signals, limits), run)]
+        run, old = Restarted(self.workspace, row), row.started_at is None or row.started_at < began
+        told = (
+            f"{row.run_id} began {wording.moment(row.started_at)} UTC, before this runbook at {wording.moment(began)}"
+        )
+        first = _nothing_runs(told) if old else lives(run)
+        found = [first, *log_checks(self.workspace, row.started_at), *answers((signals, limits), run)]
         seen = dashboard_checks(self.workspace, self.given.dashboard_url)
         return [*self.workspace.told(found), *self.workspace.ask((watcher,)), *seen]
 

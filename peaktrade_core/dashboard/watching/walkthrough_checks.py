@@ -13,8 +13,8 @@ from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.session_reports import session_report
 from peaktrade_core.runbooks.notebook import Session
 from peaktrade_core.runbooks.runbooks import list_runbooks
-from peaktrade_core.runs.handbook import next_step, runbooks_in
 from peaktrade_core.runs.columns import figures_of
+from peaktrade_core.runs.handbook import next_step, runbooks_in
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
 from peaktrade_core.show import wording
