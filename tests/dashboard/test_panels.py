@@ -69,7 +69,7 @@ def test_tile_shows_the_figures_of_the_latest_finished_session(workspace: Worksp
     make_history(workspace)
     row = next(row for row in Views.of(workspace).rows() if row.status == "completed")
     said = text(shown(workspace, "snapshot"))
-    assert "shadow ✓ OK kraken · donchian_breakout on BTC/EUR 1m, embedded market" in said
+    assert "shadow ✓ OK synthetic · donchian_breakout on BTC/EUR 1m, embedded market" in said
     assert f"{wording.signed(row.total_pnl, 'EUR')} Total PnL, net of fees" in said
     assert f"Realized PnL {wording.signed(row.realized_pnl, 'EUR')}" in said
     assert row.total_pnl != row.realized_pnl
@@ -151,7 +151,9 @@ def test_trend_sums_up_the_days(workspace: Workspace) -> None:
     make_history(workspace)
     yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     today = sum(row.total_pnl for row in Views.of(workspace).rows() if row.status == "completed")
-    assert "4 sessions on one day so far" in shown(workspace, "trend")
+    one_day = shown(workspace, "trend")
+    assert "4 sessions in EUR" in text(one_day)
+    assert "Total PnL, cumulative" in text(one_day)  # one day draws one day
     add(
         workspace,
         "shadow_before",

@@ -87,32 +87,28 @@ def _ended(row: Run) -> float:
 @panel("trend")
 def _trend(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: where do the finished sessions of the last 30 days lead, day by day, in the commonest currency?"""
-    every = Views.of(workspace).daily(Views.of(workspace).now() - timedelta(days=TREND_DAYS))
+    now = Views.of(workspace).now()
+    every = Views.of(workspace).daily(now - timedelta(days=TREND_DAYS))
     counts: dict[str, int] = {}
     for day in every:
         counts[day.currency] = counts.get(day.currency, 0) + day.sessions
     currency = max(counts, key=lambda name: counts[name], default="")
     days = [day for day in every if day.currency == currency]
-    sums = list(accumulate(day.total_pnl for day in days))
-    moments = [datetime.combine(day.day, time(), UTC) for day in days]
+    sums = list(accumulate((day.total_pnl for day in days), initial=0.0))
+    begins = [datetime.combine(day.day, time(), UTC) for day in days]
+    moments = [*begins[:1], *(min(begin + timedelta(days=1), now) for begin in begins)]  # from nothing to each day's end
+    falls = [0.0, *(-100.0 * (day.max_drawdown or 0.0) for day in days)]
     curves = [
-        Curve("total_pnl", sums, currency, step=True, filled=True),
-        Curve(
-            "worst_drawdown",
-            [-100.0 * (day.max_drawdown or 0.0) for day in days],
-            "%",
-            tone="red",
-            step=True,
-            filled=True,
-        ),
+        Curve("total_pnl", sums, currency, filled=True),
+        Curve("worst_drawdown", falls, "%", tone="red", filled=True),
     ]
-    charts = draw(moments, curves) if len(days) > 1 else []
+    charts = draw(moments, curves) if days else []
     return {
         "n": sum(day.sessions for day in days),
         "others": sum(counts.values()) - counts.get(currency, 0),
         "currency": currency,
         "charts": charts,
-        "total": sums[-1] if sums else 0.0,
+        "total": sums[-1],
         "best": max(days, key=lambda day: day.total_pnl, default=None),
         "worst": min(days, key=lambda day: day.total_pnl, default=None),
     }
