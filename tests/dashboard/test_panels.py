@@ -165,7 +165,7 @@ def test_trend_sums_up_the_days(workspace: Workspace) -> None:
     assert f'data-figure="total">{wording.signed(today + 100.0, "EUR")}<' in html
     assert "5 sessions in EUR · best day +100.00" in html
     assert "1 more in other currencies." in html
-    assert f'data-y="100,{today + 100.0:.9g}"' in html
+    assert f'data-y="0,100,{today + 100.0:.9g}"' in html
     assert 'data-y="-25,' in html
 
 
