@@ -26,7 +26,7 @@ import psutil
 from jupyter_client import KernelManager
 
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.runbooks.execute import execute
+from peaktrade_core.runbooks.notebooks.execute import execute
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session

@@ -36,8 +36,8 @@ from peaktrade_core.base.question import FAIL, check
 from peaktrade_core.cli import main as peaktrade
 from peaktrade_core.control.audit import audit_checks
 from peaktrade_core.drills.log import DrillBook
-from peaktrade_core.drills.run import run_drill
 from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.drills.staging.run import run_drill
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
 from peaktrade_core.halts.kill_switch import KillSwitch

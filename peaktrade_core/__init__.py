@@ -27,7 +27,7 @@ _HOMES = {
         walk_agreement_checks walk_failure_checks walk_pre_checks walk_report_checks walk_setup_checks
         walk_start_checks""",
     "runbooks.form": "form",
-    "runbooks.market_data": """
+    "candles.tables": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
     "runbooks.notebook": "drawdown_figure equity_figure open_session open_workspace price_figure",
     "runbooks.notebook_tables": """

@@ -219,7 +219,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert set(done.stdout.split()) & HEAVY == set()
 
 
-@pytest.mark.parametrize("module", ["runbooks.execute", "dashboard.server", "warm.kernel"])
+@pytest.mark.parametrize("module", ["runbooks.notebooks.execute", "dashboard.server", "warm.kernel"])
 def test_notebooks_are_read_without_a_grammar_of_addresses(module: str) -> None:
     script = f"import sys, peaktrade_core.{module}, nbformat; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

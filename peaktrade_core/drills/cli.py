@@ -55,8 +55,8 @@ def list_drills(workspace: Workspace) -> Answer:
 @command
 def run(workspace: Workspace, scenario: str, operator: str | None, role: str, script: str) -> Answer:
     """Run a drill; exit code 1 when it was not passed. With a person it takes minutes and stays in this terminal."""
-    from peaktrade_core.drills.run import run_drill
     from peaktrade_core.drills.scenarios import find_scenario
+    from peaktrade_core.drills.staging.run import run_drill
 
     found = find_scenario(workspace.home, scenario)
     done = run_drill(workspace, found, operator=operator or login(), role=role, script=script, say=tell)
@@ -68,7 +68,7 @@ def run(workspace: Workspace, scenario: str, operator: str | None, role: str, sc
 @command
 def score(workspace: Workspace, drill_id: str) -> Answer:
     """Judge a drill once more from its artefacts; exit code 1 when that is not what was sealed, or not passed."""
-    from peaktrade_core.drills.run import rescore
+    from peaktrade_core.drills.staging.run import rescore
 
     sealed = _book(workspace).load(drill_id)
     again = rescore(workspace, sealed)

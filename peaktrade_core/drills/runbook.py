@@ -15,10 +15,10 @@ from peaktrade_core.base.question import WARN, check
 from peaktrade_core.drills.actions import look
 from peaktrade_core.drills.drill import DONE, RUNNING, Drill, Noted, Scenario, points_of
 from peaktrade_core.drills.log import DrillBook
-from peaktrade_core.drills.operator import SCRIPTS
 from peaktrade_core.drills.report import DrillNotebook
-from peaktrade_core.drills.run import run_drill
 from peaktrade_core.drills.scenarios import find_scenario, scenarios
+from peaktrade_core.drills.staging.operator import SCRIPTS
+from peaktrade_core.drills.staging.run import run_drill
 from peaktrade_core.runbooks.pickers import Choice
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.recovery import recover

@@ -98,7 +98,7 @@ def lab(workspace: Workspace, name: str, jupyter: tuple[str, ...], params: tuple
     Without RUNBOOK it is the start page. A JupyterLab that already runs for this workspace is used. What follows `--`
     goes to JupyterLab, as in `peaktrade lab kill_switch -- --port=9999`.
     """
-    from peaktrade_core.runbooks.lab import copy_of, open_lab
+    from peaktrade_core.runbooks.notebooks.lab import copy_of, open_lab
 
     path = copy_of(name, dict(texts_of(params)), workspace)
     if no_open:

@@ -17,7 +17,7 @@ import traitlets
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import Round
-from peaktrade_core.runbooks.parameters import Parameter, convert, with_values
+from peaktrade_core.runbooks.notebooks.parameters import Parameter, convert, with_values
 from peaktrade_core.runbooks.pickers import Choice, suggested
 from peaktrade_core.runbooks.runbooks import find_runbook, parameters_cell
 from peaktrade_core.runbooks.shelf import namespace, urgent_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.runbooks.cells import watch_cells
+from peaktrade_core.runbooks.notebooks.cells import watch_cells
 from peaktrade_core.runs.questions import DRAWDOWN_REVIEW
 from peaktrade_core.runs.run import verdict_of
 from peaktrade_core.runs.standing import run_of

@@ -25,7 +25,7 @@ from peaktrade_core.base.errors import EnvironmentFault, NotebookError, UnknownN
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.runbooks.parameters import Parameter, declared, resolve
+from peaktrade_core.runbooks.notebooks.parameters import Parameter, declared, resolve
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -149,7 +149,10 @@ def run_runbook(
     """
     info = find_runbook(name, folder)
     values = resolve(info.parameters, params)
-    from peaktrade_core.runbooks.execute import execute, mark_failed  # papermill: only a run pays for its import
+    from peaktrade_core.runbooks.notebooks.execute import (  # papermill: only a run pays for its import
+        execute,
+        mark_failed,
+    )
 
     began, clock_began = workspace.clock.now(), time.monotonic()
     reports = workspace.home / info.output
@@ -337,7 +340,7 @@ def _keep(notebook: Any, stem: Path) -> tuple[Path, Path]:
     """Write the notebook and its HTML under their final names and return both."""
     import nbformat
 
-    from peaktrade_core.runbooks.html import to_html
+    from peaktrade_core.runbooks.notebooks.html import to_html
 
     files = stem.with_name(f"{stem.name}.ipynb"), stem.with_name(f"{stem.name}.html")
     write_atomic(files[0], (nbformat.writes(notebook) + "\n").encode())

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peaktrade_core.base.errors import UnknownNameError
-from peaktrade_core.runbooks.parameters import Parameter
+from peaktrade_core.runbooks.notebooks.parameters import Parameter
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.candles.replay import ReplayFeed
 from peaktrade_core.session.synthetic import SyntheticFeed
-from peaktrade_core.testing.pairs import Pair, pair
+from peaktrade_core.testing.kraken.pairs import Pair, pair
 from peaktrade_core.trading.market import Bar, require_sound
 
 HISTORY = 720  # bars that a market has behind it when the clock starts

@@ -19,7 +19,7 @@ from peaktrade_core.base.errors import DataError
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.faults import Fault
-from peaktrade_core.testing.signing import LOOPBACK
+from peaktrade_core.testing.kraken.signing import LOOPBACK
 from peaktrade_core.testing.venue import Venue
 from peaktrade_core.testing.wire import Reply, Request, json_reply
 

@@ -11,17 +11,17 @@ from typing import Any, Self
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.faults import LOOP, Fault, redirect
-from peaktrade_core.testing.futures import API, CHARTS, Futures, FuturesRefusalError, by_futures_id
-from peaktrade_core.testing.futures_account import FuturesAccount
-from peaktrade_core.testing.futures_orders import iso_ms
-from peaktrade_core.testing.kraken import Moment, RefusalError, SpotPublic
-from peaktrade_core.testing.kraken_account import SpotAccount
-from peaktrade_core.testing.kraken_private import SpotPrivate
+from peaktrade_core.testing.kraken.futures import API, CHARTS, Futures, FuturesRefusalError, by_futures_id
+from peaktrade_core.testing.kraken.futures_account import FuturesAccount
+from peaktrade_core.testing.kraken.futures_orders import iso_ms
+from peaktrade_core.testing.kraken.signing import LOOPBACK, Credentials, Doorkeeper
+from peaktrade_core.testing.kraken.spot import Moment, RefusalError, SpotPublic
+from peaktrade_core.testing.kraken.spot_account import SpotAccount
+from peaktrade_core.testing.kraken.spot_orders import SpotPrivate
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import VenueOrder
 from peaktrade_core.testing.rules import Faults
 from peaktrade_core.testing.server import HOST, Port
-from peaktrade_core.testing.signing import LOOPBACK, Credentials, Doorkeeper
 from peaktrade_core.testing.wire import Reply, Request, Wire, html_reply, json_reply
 
 BALANCE = 10_000.0  # of each quote currency, unless told otherwise

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.lab import copy_of, lab_command, lab_environment
+from peaktrade_core.runbooks.notebooks.lab import copy_of, lab_command, lab_environment
 from peaktrade_core.workspace.workspace import Workspace
 
 CELLS = (

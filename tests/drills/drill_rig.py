@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from peaktrade_core.drills.drill import Drill
-from peaktrade_core.drills.run import run_drill
 from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.drills.staging.run import run_drill
 from peaktrade_core.workspace.workspace import Workspace
 
 

@@ -17,12 +17,12 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, UnknownNameError
-from peaktrade_core.drills import run as drill_run
 from peaktrade_core.drills.coverage import EXERCISED, NOT_EXERCISED, UNKNOWN, Coverage, coverage
 from peaktrade_core.drills.drill import BROKEN_OFF, RUNNING
 from peaktrade_core.drills.log import DrillBook
-from peaktrade_core.drills.run import rescore, run_drill
 from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.drills.staging import run as drill_run
+from peaktrade_core.drills.staging.run import rescore, run_drill
 from peaktrade_core.workspace.workspace import Workspace, open_site
 
 QUICK = "disconnect"

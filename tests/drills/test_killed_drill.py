@@ -16,8 +16,8 @@ from peaktrade_core.drills import recovery as drill_recovery
 from peaktrade_core.drills.coverage import EXERCISED, coverage
 from peaktrade_core.drills.drill import ABORTED, DONE, RUNNING, Drill
 from peaktrade_core.drills.log import DrillBook
-from peaktrade_core.drills.run import rescore
 from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.drills.staging.run import rescore
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runbooks.runbook import begin

@@ -9,8 +9,8 @@ from pathlib import Path
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.environment import environment
 from peaktrade_core.drills.log import DrillBook
-from peaktrade_core.drills.run import run_drill
 from peaktrade_core.drills.scenarios import find_scenario
+from peaktrade_core.drills.staging.run import run_drill
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
 from tests.notebooks.divergence_sessions import prepare_divergence
 

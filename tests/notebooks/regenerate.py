@@ -156,7 +156,7 @@ def regenerate(path: Path) -> bytes:
     Raises:
         NotebookError: a cell failed, or an output tells something that will differ on another machine.
     """
-    from peaktrade_core.runbooks.execute import execute
+    from peaktrade_core.runbooks.notebooks.execute import execute
 
     with tempfile.TemporaryDirectory(prefix="peaktrade-") as folder:
         home = Path(folder) / "workspace"

@@ -16,8 +16,8 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.runbooks.html import PLOTLY, to_html
 from peaktrade_core.runbooks.notebook import Session
+from peaktrade_core.runbooks.notebooks.html import PLOTLY, to_html
 from peaktrade_core.runbooks.runbooks import run_runbook
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.session.plan import Desk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from peaktrade_core.base.errors import ConfigError, NotebookError, UnknownNameError
-from peaktrade_core.runbooks.parameters import Parameter, check_injected, convert, declared, resolve
+from peaktrade_core.runbooks.notebooks.parameters import Parameter, check_injected, convert, declared, resolve
 
 CELL = """
 name: str = "a = b"  # whatever

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from peaktrade_core.runbooks.cells import _watch, assigned
+from peaktrade_core.runbooks.notebooks.cells import _watch, assigned
 
 FAILS = (
     "from peaktrade_core.base.errors import ConfigError\nplan = (_ for _ in ()).throw(ConfigError('no credentials'))"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from peaktrade_core.candles.store import CandleStore, Series
-from peaktrade_core.drills.run import run_drill
 from peaktrade_core.drills.scenarios import find_scenario
-from peaktrade_core.drills.site import market
+from peaktrade_core.drills.staging.run import run_drill
+from peaktrade_core.drills.staging.site import market
 from peaktrade_core.research.divergence_session import compare_session
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.workspace.workspace import Workspace, open_site

@@ -13,10 +13,11 @@ import pytest
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, NotebookError, UnknownNameError
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.runbooks import lab, pickers
+from peaktrade_core.runbooks import pickers
 from peaktrade_core.runbooks.form import ParametersForm, form
-from peaktrade_core.runbooks.lab import START, copy_of, lab_command, lab_environment
-from peaktrade_core.runbooks.parameters import declared, with_values
+from peaktrade_core.runbooks.notebooks import lab
+from peaktrade_core.runbooks.notebooks.lab import START, copy_of, lab_command, lab_environment
+from peaktrade_core.runbooks.notebooks.parameters import declared, with_values
 from peaktrade_core.runbooks.pickers import PICKERS, suggested
 from peaktrade_core.runbooks.runbooks import list_runbooks
 from peaktrade_core.workspace.workspace import Workspace

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 
-from peaktrade_core.runbooks.execute import Executed, execute
+from peaktrade_core.runbooks.notebooks.execute import Executed, execute
 from peaktrade_core.warm import owner
 from peaktrade_core.warm.owner import Nursery, present_nursery, warm_kernels
 from peaktrade_core.warm.provisioner import kernel_spec

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from peaktrade_core.testing.kraken import RefusalError
+from peaktrade_core.testing.kraken.pairs import MAKER_PCT, TAKER_PCT, asset
+from peaktrade_core.testing.kraken.spot import RefusalError
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import ZERO, VenueOrder, market_met, spot_id, taking_price
-from peaktrade_core.testing.pairs import MAKER_PCT, TAKER_PCT, asset
 
 TAKER_RATE = Decimal(str(TAKER_PCT[0])) / 100
 MAKER_RATE = Decimal(str(MAKER_PCT[0])) / 100

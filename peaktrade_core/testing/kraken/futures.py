@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
-from peaktrade_core.testing.futures_account import FuturesAccount
-from peaktrade_core.testing.futures_orders import FuturesOrders, iso_ms
-from peaktrade_core.testing.kraken import DAY_S, Moment
+from peaktrade_core.testing.kraken.futures_account import FuturesAccount
+from peaktrade_core.testing.kraken.futures_orders import FuturesOrders, iso_ms
+from peaktrade_core.testing.kraken.pairs import FUTURES_LOT_DECIMALS
+from peaktrade_core.testing.kraken.signing import Doorkeeper
+from peaktrade_core.testing.kraken.spot import DAY_S, Moment
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import touch
-from peaktrade_core.testing.pairs import FUTURES_LOT_DECIMALS
-from peaktrade_core.testing.signing import Doorkeeper
 from peaktrade_core.testing.wire import Request
 from peaktrade_core.trading.market import timeframe_seconds
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.drills.drill import Fault, Noted, Scenario
-from peaktrade_core.drills.site import BAR_S
+from peaktrade_core.drills.staging.site import BAR_S
 from peaktrade_core.testing.faults import Fault as VenueFault
 from peaktrade_core.testing.rules import Rule
 from peaktrade_core.testing.venue import LoopbackVenue

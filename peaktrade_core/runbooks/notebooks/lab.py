@@ -16,7 +16,7 @@ from typing import Any
 
 from peaktrade_core.base.errors import EnvironmentFault, NotebookError
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.runbooks.parameters import with_values
+from peaktrade_core.runbooks.notebooks.parameters import with_values
 from peaktrade_core.runbooks.runbooks import find_runbook
 from peaktrade_core.workspace.workspace import HOME, Workspace
 

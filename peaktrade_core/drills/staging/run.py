@@ -24,11 +24,11 @@ from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.actions import look, told_of
 from peaktrade_core.drills.drill import Drill, Scenario
 from peaktrade_core.drills.log import DrillBook
-from peaktrade_core.drills.operator import SCRIPTS, Operator
 from peaktrade_core.drills.recovery import so_far
 from peaktrade_core.drills.score import score
-from peaktrade_core.drills.site import BAR_S, make_site, market, wishes
-from peaktrade_core.drills.stage import STEP_S, Stage, Stepped, venue_keys
+from peaktrade_core.drills.staging.operator import SCRIPTS, Operator
+from peaktrade_core.drills.staging.site import BAR_S, make_site, market, wishes
+from peaktrade_core.drills.staging.stage import STEP_S, Stage, Stepped, venue_keys
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.session.plan import Desk

@@ -10,8 +10,8 @@ import msgspec
 
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.drills.drill import Drill
-from peaktrade_core.drills.faults import Doomed
-from peaktrade_core.drills.site import WARMUP, wishes
+from peaktrade_core.drills.staging.faults import Doomed
+from peaktrade_core.drills.staging.site import WARMUP, wishes
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session

@@ -16,9 +16,9 @@ from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import environment
 from peaktrade_core.drills.drill import Drill, Noted, Scenario
-from peaktrade_core.drills.faults import Injector
 from peaktrade_core.drills.log import DrillBook
-from peaktrade_core.drills.site import mode_of
+from peaktrade_core.drills.staging.faults import Injector
+from peaktrade_core.drills.staging.site import mode_of
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.testing.venue import LoopbackVenue
@@ -81,7 +81,14 @@ class Stage:
     def child(self) -> subprocess.Popen[bytes]:
         """Start the drilled session in a process of its own."""
         began = from_seconds(self.began).isoformat() if self.drill.script else ""
-        call = (sys.executable, "-m", "peaktrade_core.drills.child", str(self.site.home), self.session_id, began)
+        call = (
+            sys.executable,
+            "-m",
+            "peaktrade_core.drills.staging.child",
+            str(self.site.home),
+            self.session_id,
+            began,
+        )
         return subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own
 
 

@@ -35,7 +35,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from peaktrade_core.base.errors import NotebookError
-from peaktrade_core.runbooks.parameters import check_injected
+from peaktrade_core.runbooks.notebooks.parameters import check_injected
 from peaktrade_core.warm.owner import present_nursery
 from peaktrade_core.warm.provisioner import WarmClient, kernel_spec
 

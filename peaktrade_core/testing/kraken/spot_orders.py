@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from peaktrade_core.testing.kraken import Moment, RefusalError, market_of
-from peaktrade_core.testing.kraken_account import SpotAccount
+from peaktrade_core.testing.kraken.pairs import LOT_DECIMALS, Pair
+from peaktrade_core.testing.kraken.signing import Doorkeeper
+from peaktrade_core.testing.kraken.spot import Moment, RefusalError, market_of
+from peaktrade_core.testing.kraken.spot_account import SpotAccount
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import ZERO, VenueOrder, find
-from peaktrade_core.testing.pairs import LOT_DECIMALS, Pair
-from peaktrade_core.testing.signing import Doorkeeper
 from peaktrade_core.testing.wire import Request
 
 KINDS = ("market", "limit", "stop-loss", "take-profit", "stop-loss-limit", "take-profit-limit")

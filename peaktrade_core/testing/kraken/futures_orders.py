@@ -6,11 +6,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.testing.futures_account import Fill, FuturesAccount
-from peaktrade_core.testing.kraken import Moment
+from peaktrade_core.testing.kraken.futures_account import Fill, FuturesAccount
+from peaktrade_core.testing.kraken.pairs import FUTURES_LOT_DECIMALS
+from peaktrade_core.testing.kraken.spot import Moment
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import ZERO, VenueOrder, find
-from peaktrade_core.testing.pairs import FUTURES_LOT_DECIMALS
 from peaktrade_core.testing.wire import Request
 
 KINDS = ("mkt", "lmt", "post", "ioc")

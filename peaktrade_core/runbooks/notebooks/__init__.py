@@ -1,0 +1,1 @@
+"""Notebooks as files: their parameters, executing them, what a stopped cell says, HTML, a copy in JupyterLab."""
