@@ -12,8 +12,8 @@ from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.candles.files.cleaning import read_candles
 from peaktrade_core.candles.files.dialect import Dialect
 from peaktrade_core.candles.files.reading import FOUND
-from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.market import Bar, Bars
+from peaktrade_core.trading.ports import Feed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,8 +25,8 @@ from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.planning import MODES
 from peaktrade_core.session.questions import live
-from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import Order
+from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -142,7 +142,7 @@ def validate_only(_: Workspace) -> Found:
 
     listener = _Listener()
     order = Order(seq=0, ts=EPOCH, order_id="audit", purpose="open", qty=1.0, price=1.0, notional=1.0)  # goes nowhere
-    answer: Answer = ValidatingBroker(listener, "BTC/EUR").submit(order)  # type: ignore[arg-type]
+    answer: OrderAnswer = ValidatingBroker(listener, "BTC/EUR").submit(order)  # type: ignore[arg-type]
     sent = listener.call[-1]
     well = answer.accepted and isinstance(sent, dict) and sent.get("validate") == "true"
     return well, f"an order goes out with {sent}"

@@ -26,9 +26,9 @@ from peaktrade_core.records.registry import Registry, RegistryEntry
 from peaktrade_core.session.planning import venue_broker
 from peaktrade_core.session.recovery import Reckoning, close_run
 from peaktrade_core.trading import events as ev
-from peaktrade_core.trading.brokers import Broker, SimulatedBroker
 from peaktrade_core.trading.costs import Market, fee, fill_price, market_of
 from peaktrade_core.trading.market import Instrument
+from peaktrade_core.trading.ports import Broker, SimulatedBroker
 from peaktrade_core.trading.records import SessionRecord, finite
 from peaktrade_core.trading.tally import figures
 from peaktrade_core.workspace.workspace import Workspace

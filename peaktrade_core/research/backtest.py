@@ -19,13 +19,12 @@ from peaktrade_core.research.compiled import compile_run
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
-from peaktrade_core.trading.decision import Decision
+from peaktrade_core.trading.decision import Decision, Teller
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.records import Metrics
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.statistics import Statistic, Trade, statistics, trades
 from peaktrade_core.trading.tally import Tally, fold
-from peaktrade_core.trading.telling import Teller
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,8 +23,8 @@ from peaktrade_core.research.divergence import (
 )
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.synthetic import SyntheticFeed
-from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.market import Bar, timeframe_seconds
+from peaktrade_core.trading.ports import Feed
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.workspace import Workspace

@@ -19,10 +19,10 @@ from peaktrade_core.session.plan import Plan
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading.costs import fill_price
+from peaktrade_core.trading.decision import Teller
 from peaktrade_core.trading.events import Denial, Order
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.risk import DENY_CODES, OK, Verdict
-from peaktrade_core.trading.telling import Teller
 
 NOTHING_TO_DO, ALLOWED, DENIED = "nothing", "allowed", "denied"
 LARGEST_HISTORY = 10_000_000  # bars

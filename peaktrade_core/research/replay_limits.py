@@ -24,11 +24,11 @@ from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.costs import Market, market_of
+from peaktrade_core.trading.decision import Teller
 from peaktrade_core.trading.market import Instrument, timeframe_seconds
 from peaktrade_core.trading.records import Metrics, SessionConfig
 from peaktrade_core.trading.risk import HALTED, OK, Limits
 from peaktrade_core.trading.tally import Tally
-from peaktrade_core.trading.telling import Teller
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):

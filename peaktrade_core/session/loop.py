@@ -20,10 +20,10 @@ from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.costs import fill_price
-from peaktrade_core.trading.feed import Item, Notice, Pause
+from peaktrade_core.trading.decision import Teller
 from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.ports import FeedNotice, Item, Pause
 from peaktrade_core.trading.risk import CONSECUTIVE_REJECTS, DENY_CODES, OK, STATE_HALTED, check_sending
-from peaktrade_core.trading.telling import Teller
 
 GATE_S = 0.25  # how often the trading state and a stop are looked at [s of wall clock]
 NOT_SENT = "not sent: an order before it was refused"
@@ -101,7 +101,7 @@ class Loop:
 
     def _between(self, item: Item) -> bool:
         """Journal a notice or sit a pause out; return whether to stop."""
-        if isinstance(item, Notice):
+        if isinstance(item, FeedNotice):
             self._append(ev.Notice, item.code, item.message, item.value)
             self.last_error = f"{item.code}: {item.message}"
         elif isinstance(item, Pause):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from peaktrade_core.trading.feed import Feed, Item, Pause
 from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.ports import Feed, Item, Pause
 
 
 class PacedFeed:

@@ -21,11 +21,10 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.trading import book as bk
-from peaktrade_core.trading.brokers import Broker
 from peaktrade_core.trading.decision import Decision
-from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.market import Instrument
+from peaktrade_core.trading.ports import Broker, Feed
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.workspace.settings import GroupCommit
 from peaktrade_core.workspace.workspace import Workspace

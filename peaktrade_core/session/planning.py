@@ -13,11 +13,10 @@ from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError, Unk
 from peaktrade_core.base.text import said
 from peaktrade_core.records.folder import is_id
 from peaktrade_core.session.plan import Plan
-from peaktrade_core.trading.brokers import Broker, SimulatedBroker
 from peaktrade_core.trading.costs import market_of
 from peaktrade_core.trading.decision import Decision
-from peaktrade_core.trading.feed import Feed
 from peaktrade_core.trading.market import DAY_S, Instrument, candle_steps, timeframe_seconds
+from peaktrade_core.trading.ports import Broker, Feed, SimulatedBroker
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.config import FEEDS, Config, SessionDefaults, Venue

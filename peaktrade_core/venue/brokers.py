@@ -18,8 +18,8 @@ from peaktrade_core.base.errors import (
     ForbiddenRequestError,
     OrderOutcomeUnknownError,
 )
-from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import Order
+from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.venue.client import VenueClient
 from peaktrade_core.venue.hosts import DEMO_HOSTS, LOOPBACK
 
@@ -46,7 +46,7 @@ class ValidatingBroker:
             raise ConfigError(f"{client.name} is not validated but traded in its demo; use DemoBroker")
         self._client, self._symbol = client, symbol
 
-    def submit(self, order: Order) -> Answer:
+    def submit(self, order: Order) -> OrderAnswer:
         """Have one order validated; nothing is ever placed.
 
         Raises:
@@ -70,8 +70,8 @@ class ValidatingBroker:
             )
         told = _kept(raw)
         if not told or not told.get("descr"):
-            return Answer(accepted=False, message="not validated: the answer describes no order", raw=told)
-        return Answer(accepted=True, message="validated", raw=told)
+            return OrderAnswer(accepted=False, message="not validated: the answer describes no order", raw=told)
+        return OrderAnswer(accepted=True, message="validated", raw=told)
 
 
 class DemoBroker:
@@ -97,7 +97,7 @@ class DemoBroker:
             )
         self._client, self._symbol, self._prefix = client, symbol, prefix
 
-    def submit(self, order: Order) -> Answer:
+    def submit(self, order: Order) -> OrderAnswer:
         """Place one market order in the demo; an unknown outcome is reconciled, never sent again.
 
         Raises:
@@ -119,9 +119,9 @@ class DemoBroker:
         placed = raw.get("id") if isinstance(raw, dict) else None
         if not placed:
             return self._reconcile(client_id, OrderOutcomeUnknownError("the answer names no order"))
-        return Answer(accepted=True, message=f"placed {placed}", raw=_kept(raw))
+        return OrderAnswer(accepted=True, message=f"placed {placed}", raw=_kept(raw))
 
-    def _reconcile(self, client_id: str, fault: OrderOutcomeUnknownError) -> Answer:
+    def _reconcile(self, client_id: str, fault: OrderOutcomeUnknownError) -> OrderAnswer:
         """Find out what became of an order whose acknowledgement was lost.
 
         It can still be on its way, so it never arrived only when all looks but one, which may have failed, miss it.
@@ -143,23 +143,23 @@ class DemoBroker:
                 continue
             for item in found:
                 if client_id in (item.get("clientOrderId"), (item.get("info") or {}).get("cliOrdId")):
-                    return Answer(
+                    return OrderAnswer(
                         accepted=True, message=f"acknowledgement lost, found again by {client_id}", raw=_kept(item)
                     )
             missed += 1
         if missed >= RECONCILE_ATTEMPTS - 1:
-            return Answer(accepted=False, message=f"never arrived: {fault}")
+            return OrderAnswer(accepted=False, message=f"never arrived: {fault}")
         raise OrderOutcomeUnknownError(
             f"order {client_id}: the outcome is unknown ({fault}) and could not be reconciled ({last}); "
             "look at the venue before the next session"
         )
 
 
-def _refused(fault: ExchangeError) -> Answer:
+def _refused(fault: ExchangeError) -> OrderAnswer:
     """Return the venue's refusal; rate limits and lost connections count as one, too, as nothing was validated."""
     kind = type(fault).__name__
     told = "not validated" if isinstance(fault, (ExchangeNetworkError, ExchangeRateLimitError)) else "refused"
-    return Answer(accepted=False, message=f"{told}: {kind}: {fault}")
+    return OrderAnswer(accepted=False, message=f"{told}: {kind}: {fault}")
 
 
 def _kept(raw: Any) -> dict[str, Any] | None:

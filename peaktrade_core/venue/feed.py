@@ -13,8 +13,8 @@ from typing import Any
 
 from peaktrade_core.base.clock import Clock, from_seconds, iso
 from peaktrade_core.base.errors import ConfigError, ExchangeAPIError, ExchangeError
-from peaktrade_core.trading.feed import Item, Notice, Pause
 from peaktrade_core.trading.market import Bar, bar_fault
+from peaktrade_core.trading.ports import FeedNotice, Item, Pause
 from peaktrade_core.venue.client import VenueClient, require_rows
 
 MOST_HISTORY = 720  # bars that Kraken gives at most
@@ -98,11 +98,13 @@ class ExchangeFeed:
                 if not fault.retryable or self._now() - failing_since >= self.patience_s:
                     raise
                 failures += 1
-                yield Notice(type(fault).__name__, f"{fault} (attempt {failures})")
+                yield FeedNotice(type(fault).__name__, f"{fault} (attempt {failures})")
                 yield self._pause(self.jitter.uniform(0.5, 1.0) * min(LONGEST_S, BACKOFF_S * 2.0 ** (failures - 1)))
                 continue
             if failures:
-                yield Notice("RECOVERED", f"{self.client.name} answers again after {failures} failed calls", failures)
+                yield FeedNotice(
+                    "RECOVERED", f"{self.client.name} answers again after {failures} failed calls", failures
+                )
                 failures, failing_since = 0, None
             if expected is None:
                 expected, bars = self._begin(bars)
@@ -110,7 +112,7 @@ class ExchangeFeed:
                 expected = bar.ts + self.bar_s
                 wrong = bar_fault(bar)
                 when = iso(from_seconds(bar.ts))
-                yield Notice("IMPOSSIBLE_BAR", f"{when}: {wrong}; taken as missing") if wrong else bar
+                yield FeedNotice("IMPOSSIBLE_BAR", f"{when}: {wrong}; taken as missing") if wrong else bar
             yield from self._silence(expected)
             yield self._pause(self._until_next(expected))
 
@@ -143,7 +145,7 @@ class ExchangeFeed:
         self._measure_at = self._now() + SKEW_EVERY_S
         if abs(self.skew_s - self._told_skew_s) > SKEW_NOTICE_S:
             self._told_skew_s = self.skew_s
-            yield Notice(
+            yield FeedNotice(
                 "CLOCK_SKEW",
                 f"the venue's clock is {self.skew_s:+.1f} s from ours; bars follow the venue's",
                 self.skew_s,
@@ -194,12 +196,12 @@ class ExchangeFeed:
         warmup = bars[len(bars) - self.history :]
         return (warmup[0].ts if warmup else bars[-1].ts + self.bar_s), warmup
 
-    def _silence(self, expected: float) -> Iterator[Notice]:
+    def _silence(self, expected: float) -> Iterator[FeedNotice]:
         """Tell, once for each bar, that it is long overdue although the venue answers."""
         late = self._now() - (expected + self.bar_s)
         if late >= SILENT_BARS * self.bar_s and self._silent_for != expected:
             self._silent_for = expected
-            yield Notice("NO_BARS", f"the bar at {iso(from_seconds(expected))} is {late:.0f} s late", late)
+            yield FeedNotice("NO_BARS", f"the bar at {iso(from_seconds(expected))} is {late:.0f} s late", late)
 
     def _in_order(self, bars: list[Bar], expected: float) -> Iterator[Bar]:
         """Yield the bars up to a fresh hole: what is missing there may still come."""

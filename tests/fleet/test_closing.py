@@ -20,8 +20,8 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
-from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import Denial, End, Failure, Fill, Order, Submission, VenueAnswer
+from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.workspace.workspace import Workspace
 from tests.fleet.conftest import wait_until
 
@@ -107,9 +107,9 @@ class Venue:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace, self.asked, self.last = workspace, list[Order](), list[Any]()
-        self.answer: Callable[[], Answer] = lambda: Answer(True, "placed")
+        self.answer: Callable[[], OrderAnswer] = lambda: OrderAnswer(True, "placed")
 
-    def submit(self, order: Order) -> Answer:
+    def submit(self, order: Order) -> OrderAnswer:
         self.asked.append(order)
         (folder,) = self.workspace.runs.iterdir()
         self.last.append(list(read_journal(folder / "events.jsonl"))[-1])
@@ -154,20 +154,20 @@ def test_an_order_that_was_on_its_way_at_the_venue_counts(
     assert_flat_and_in_order(workspace, run_id)
 
 
-def _unknown() -> Answer:
+def _unknown() -> OrderAnswer:
     raise OrderOutcomeUnknownError("no answer")
 
 
 @pytest.mark.parametrize(
     ("answer", "told", "last"),
     [
-        (lambda: Answer(False, "EOrder:Cannot"), "NOT CLOSED: the venue says: EOrder:Cannot", VenueAnswer),
+        (lambda: OrderAnswer(False, "EOrder:Cannot"), "NOT CLOSED: the venue says: EOrder:Cannot", VenueAnswer),
         (_unknown, "NOT CLOSED: OrderOutcomeUnknownError: no answer; look at the venue's own page", Failure),
     ],
     ids=["refused", "unknown"],
 )
 def test_what_the_venue_does_not_take_stays_open_and_says_so(
-    workspace: Workspace, venue: Venue, answer: Callable[[], Answer], told: str, last: type
+    workspace: Workspace, venue: Venue, answer: Callable[[], OrderAnswer], told: str, last: type
 ) -> None:
     run_id = ended_holding(workspace, venue)
     venue.answer = answer
@@ -214,7 +214,7 @@ def test_a_record_that_cannot_be_written_is_said_and_mended_by_the_same_command(
     with monkeypatch.context() as patch:
         patch.setattr(closing, "close_run", full)
         told = closing.close_run_position(workspace, run_id, "Ada")
-    assert told.startswith("closed +0.00994709 BTC/EUR at ")
+    assert told.startswith("closed +0.00994708 BTC/EUR at ")
     assert "but its record still says otherwise: cannot write the record" in told
     assert closing.close_run_position(workspace, run_id, "Ada") == "nothing was open"
     assert_flat_and_in_order(workspace, run_id)

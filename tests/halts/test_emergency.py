@@ -250,7 +250,7 @@ def test_a_session_that_was_told_to_end_sends_no_opening_order(workspace: Worksp
     from peaktrade_core.session.plan import Desk, Stop
     from peaktrade_core.session.planning import plan_session
     from peaktrade_core.session.session import run_session
-    from peaktrade_core.trading.brokers import Answer
+    from peaktrade_core.trading.ports import OrderAnswer
 
     stop = Stop()
 
@@ -260,11 +260,11 @@ def test_a_session_that_was_told_to_end_sends_no_opening_order(workspace: Worksp
         def __init__(self) -> None:
             self.sent: list[Order] = []
 
-        def submit(self, order: Order) -> Answer:
+        def submit(self, order: Order) -> OrderAnswer:
             self.sent.append(order)
             if order.purpose == "close":
                 stop.request("SIGTERM")
-            return Answer(True)
+            return OrderAnswer(True)
 
     broker = Slow()
     plan = plan_session(

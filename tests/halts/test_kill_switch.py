@@ -374,7 +374,7 @@ def test_every_process_stops_within_a_second_and_stays_stopped(
 
 def test_an_order_decided_while_the_switch_is_pulled_is_not_sent(workspace: Workspace) -> None:
     """The venue takes its time over the first leg of a reversal; the second must not go out."""
-    from peaktrade_core.trading.brokers import Answer
+    from peaktrade_core.trading.ports import OrderAnswer
 
     class Slow:
         asks_venue = True
@@ -382,11 +382,11 @@ def test_an_order_decided_while_the_switch_is_pulled_is_not_sent(workspace: Work
         def __init__(self) -> None:
             self.sent: list[Order] = []
 
-        def submit(self, order: Order) -> Answer:
+        def submit(self, order: Order) -> OrderAnswer:
             self.sent.append(order)
             if order.purpose == "close":
                 KillSwitch.of(workspace).engage("Ada", "while it was sent", "HALTED")
-            return Answer(True)
+            return OrderAnswer(True)
 
     broker = Slow()
     plan = plan_session(

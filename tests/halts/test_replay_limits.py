@@ -17,8 +17,8 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
-from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import Denial, Fill, Order
+from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.trading.records import SessionConfig, SessionRecord
 from peaktrade_core.trading.risk import MAX_TOTAL_EXPOSURE, OK, Limits, Verdict
 from peaktrade_core.trading.tally import figures
@@ -42,9 +42,9 @@ class Venue:
     def __init__(self, every: int) -> None:
         self.every, self.asked = every, 0
 
-    def submit(self, order: Order) -> Answer:
+    def submit(self, order: Order) -> OrderAnswer:
         self.asked += 1
-        return Answer(self.asked % self.every != 0, "no")
+        return OrderAnswer(self.asked % self.every != 0, "no")
 
 
 def replay(workspace: Workspace, record: SessionRecord, **limits: float) -> Counterfactual:
@@ -111,10 +111,10 @@ def test_what_the_account_refused_is_refused_again_and_passes_under_a_wider_limi
 
 def test_an_order_the_switch_kept_back_is_kept_back_again(workspace: Workspace) -> None:
     class Slow(Venue):
-        def submit(self, order: Order) -> Answer:
+        def submit(self, order: Order) -> OrderAnswer:
             if order.purpose == "close":
                 KillSwitch.of(workspace).engage("Ada", "while it was sent", "HALTED")
-            return Answer(True)
+            return OrderAnswer(True)
 
     record = run_session(plan_session(workspace, **PERP)._replace(broker=Slow(1)), Desk.of(workspace))
     events = list(Views.of(workspace).events(record.session_id))

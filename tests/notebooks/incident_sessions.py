@@ -23,7 +23,7 @@ from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock
-from peaktrade_core.trading.feed import Item, Pause
+from peaktrade_core.trading.ports import Item, Pause
 from peaktrade_core.workspace.config import CONFIG
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
 

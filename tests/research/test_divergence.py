@@ -21,10 +21,10 @@ from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.session.synthetic import SyntheticFeed
-from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import Order
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.market import Bar, Bars
+from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.strategies import register, scratch_registry
 from peaktrade_core.workspace.workspace import Workspace
@@ -152,9 +152,9 @@ class Refusing:
     def __init__(self) -> None:
         self.asked = 0
 
-    def submit(self, order: Order) -> Answer:
+    def submit(self, order: Order) -> OrderAnswer:
         self.asked += 1
-        return Answer(self.asked % 3 != 0, "no")
+        return OrderAnswer(self.asked % 3 != 0, "no")
 
 
 def test_orders_that_the_venue_refused_are_controls(workspace: Workspace) -> None:

@@ -22,8 +22,8 @@ from peaktrade_core.candles.replay import ReplayFeed, read_candles
 from peaktrade_core.session.paced import PacedFeed
 from peaktrade_core.session.synthetic import YEAR_S, SyntheticFeed
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
-from peaktrade_core.trading.feed import Feed, Item, Pause
 from peaktrade_core.trading.market import Bar, bar_fault
+from peaktrade_core.trading.ports import Feed, Item, Pause
 from peaktrade_core.venue.client import VenueClient
 from peaktrade_core.venue.feed import ExchangeFeed
 

@@ -15,10 +15,10 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
-from peaktrade_core.trading.brokers import Answer
 from peaktrade_core.trading.events import BarDone, Fill, Halt, Order, Submission, VenueAnswer
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.limit_use import limits_used
+from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.strategies import register, scratch_registry
 from peaktrade_core.trading.tally import fold
@@ -35,12 +35,12 @@ class Venue:
         self.asked: list[Order] = []
         self.seen: list[list[Any]] = []
 
-    def submit(self, order: Order) -> Answer:
+    def submit(self, order: Order) -> OrderAnswer:
         (folder,) = self.workspace.runs.iterdir()
         self.seen.append(list(read_journal(folder / "events.jsonl"))[-2:])
         self.asked.append(order)
         accepted = self.answer(len(self.asked), order)
-        return Answer(accepted, "" if accepted else "EOrder:Insufficient funds", {"nonce": len(self.asked)})
+        return OrderAnswer(accepted, "" if accepted else "EOrder:Insufficient funds", {"nonce": len(self.asked)})
 
 
 Trade = Callable[..., tuple[SessionRecord, Venue]]

@@ -18,8 +18,8 @@ from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import Plan, Stop, run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
 from peaktrade_core.trading.events import AnyEvent, Notice, Start
-from peaktrade_core.trading.feed import Item, Pause
 from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.ports import Item, Pause
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.venue.client import CallPolicy, VenueClient
 from peaktrade_core.venue.credentials import Credentials, variables_of

@@ -11,8 +11,8 @@ from rig import Offset, client_of, source_bars
 
 from peaktrade_core.base.errors import ConfigError, ExchangeAPIError, ExchangeError, ExchangeNetworkError
 from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock
-from peaktrade_core.trading.feed import Item, Notice, Pause
 from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.ports import FeedNotice, Item, Pause
 from peaktrade_core.venue.feed import MOST_HISTORY, ExchangeFeed
 
 PAIR, PERP = "BTC/EUR", "BTC/USD:USD"
@@ -27,14 +27,14 @@ def feed_of(venue: LoopbackVenue, *, history: int = 5, off_s: float = 0.0, **mor
 
 def collect(
     feed: ExchangeFeed, clock: VenueClock, bars: int, each: Callable[[float], None] = lambda _: None
-) -> tuple[list[Bar], list[Notice]]:
+) -> tuple[list[Bar], list[FeedNotice]]:
     """Read ``bars`` bars, moving the clock at each pause; check for each that it is closed when it comes."""
     found: list[Bar] = []
-    told: list[Notice] = []
+    told: list[FeedNotice] = []
     for item in feed:
         if isinstance(item, Pause):
             each(clock.advance(item.seconds))
-        elif isinstance(item, Notice):
+        elif isinstance(item, FeedNotice):
             told.append(item)
         else:
             assert item.ts + 60.0 <= clock.seconds(), "a bar that is still open"
@@ -262,7 +262,7 @@ def test_a_feed_gives_its_session_a_chance_to_look_around(venue: LoopbackVenue, 
         if isinstance(item, Bar):
             break
     assert longest < 0.5
-    assert [item for item in items if isinstance(item, Notice)]
+    assert [item for item in items if isinstance(item, FeedNotice)]
 
 
 def test_an_unknown_symbol_ends_it_at_once(venue: LoopbackVenue) -> None:

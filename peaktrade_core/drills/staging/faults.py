@@ -13,8 +13,8 @@ from peaktrade_core.drills.staging.site import BAR_S
 from peaktrade_core.testing.faults import Fault as VenueFault
 from peaktrade_core.testing.rules import Rule
 from peaktrade_core.testing.venue import LoopbackVenue
-from peaktrade_core.trading.feed import Feed, Item
 from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.ports import Feed, Item
 
 _CANDLES, _ORDERS, _ALL = "OHLC", "AddOrder", ""
 _SAID: Mapping[str, str] = {

@@ -22,7 +22,7 @@ from peaktrade_core.drills.staging.site import mode_of
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.testing.venue import LoopbackVenue
-from peaktrade_core.trading.feed import Feed, Item, Pause
+from peaktrade_core.trading.ports import Feed, Item, Pause
 from peaktrade_core.venue.credentials import variables_of
 from peaktrade_core.workspace.workspace import Workspace
 
