@@ -16,10 +16,11 @@ from peaktrade_core.dashboard import documents, snapshot
 from peaktrade_core.dashboard.answers import Health, PanelsAnswer, RunSnapshot, SessionAnswer, TailBar
 from peaktrade_core.dashboard.labs.shelf import LabEntry
 from peaktrade_core.dashboard.panels import PANELS, Page
-from peaktrade_core.dashboard.routes import Param, Route
+from peaktrade_core.dashboard.routes import STRETCH, Param, Route
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import KINDS, Activity, ActivityFeed
+from peaktrade_core.runs.curves import Curves, Stretch
 from peaktrade_core.runs.run import RunItem, item_of
 from peaktrade_core.runs.standing import RunAlert
 from peaktrade_core.runs.sums import Stats
@@ -46,6 +47,13 @@ def session(site: Site, session_id: str) -> SessionAnswer:
     """Show one session with its configuration, metrics and command line."""
     look = Views.of(site.workspace).look(session_id)
     return SessionAnswer.of(look.run, look.record)
+
+
+def session_curves(site: Site, session_id: str, since: datetime | None, until: datetime | None, points: int) -> Curves:
+    """Show the curves of a session, or of a range of it, thinned out around the extremes of just that range."""
+    views = Views.of(site.workspace)
+    views.check_recorded(session_id)
+    return views.curves(session_id, points, Stretch(since, until))
 
 
 def runs(site: Site, limit: int) -> list[RunItem]:
@@ -137,6 +145,11 @@ ROUTES = (
     Route("/api/live_sessions", sessions, (_limit(50, 500), _MODE, _STATUS)),
     Route("/api/live_sessions/stats", stats, (_MODE, _STATUS)),
     Route("/api/live_sessions/{session_id}", session),
+    Route(
+        "/api/live_sessions/{session_id}/curves",
+        session_curves,
+        (*STRETCH, Param("points", "About so many bars; a range with fewer comes whole.", 2000, 10, 20_000)),
+    ),
     Route("/runs", runs, (_limit(200, 1000),)),
     Route("/runs/{run_id}/snapshot", run_snapshot),
     Route("/runs/{run_id}/tail", run_tail, (_limit(50, 500),)),
@@ -147,7 +160,7 @@ ROUTES = (
         (
             _limit(100, 500),
             Param("kind", "Only this kind.", choices=KINDS),
-            Param("since", "Only what happened at this time or later.", moment=True),
+            STRETCH[0],
         ),
     ),
     Route(

@@ -83,6 +83,12 @@ class Param(NamedTuple):
         return {"type": "array", "items": one} if self.many else one
 
 
+STRETCH = (
+    Param("since", "Only what happened at this time or later.", moment=True),
+    Param("until", "Only what happened at this time or earlier.", moment=True),
+)  # a range of time
+
+
 class Route(NamedTuple):
     """An address that answers.
 

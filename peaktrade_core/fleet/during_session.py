@@ -201,12 +201,12 @@ def orders(watched: Sequence[Watched]) -> Found:
     """Compare fills with bars."""
 
     def odd(one: Watched) -> str | None:
-        steps, fills = one.row.step or 0, one.journal.all_fills
+        steps, fills = one.row.step or 0, len(one.journal.fills)
         if fills > max(20, steps):
             return f"{fills} fills in {steps} bars"
         return f"no fill in {steps} bars" if steps >= LONG_BARS and not fills else None
 
-    return _over(watched, f"{sum(one.journal.all_fills for one in watched)} fills", odd, _never)
+    return _over(watched, f"{sum(len(one.journal.fills) for one in watched)} fills", odd, _never)
 
 
 @question(

@@ -1,4 +1,4 @@
-"""Curves of one session, thinned out so that a page can draw them without losing an extreme.
+"""Curves of one session, whole or a range of it, thinned out so that a page can draw them without losing an extreme.
 
 A finished run has its bars as a table, of which only the columns shown are read; a running one has its journal.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.clock import EPOCH, from_seconds
-from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.clock import EPOCH, from_seconds, iso
+from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.records.bar_table import read_table
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal, read_tail
@@ -28,13 +28,28 @@ _COLUMNS = ("ts_event", "price", "equity", "position_size")
 _LATEST = 253_402_300_000.0  # the year 9999 [s since epoch]
 
 
+class Stretch(NamedTuple):
+    """A range of time, both ends in it, aware UTC; None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        """Return whether a time is in it."""
+        return (self.since is None or self.since <= at) and (self.until is None or at <= self.until)
+
+
+WHOLE = Stretch()
+
+
 class Curves(msgspec.Struct, frozen=True, kw_only=True):
     """Columns of equal length, one value a bar that was kept, oldest first.
 
     Attributes:
         ts: close of the bar, UTC; price: its close; equity: marked at it [quote ccy].
-        drawdown: 1 - equity / peak so far [fraction]; position: signed [base units].
-        bars: how many there were before thinning out.
+        drawdown: 1 - equity / peak of the session so far [fraction]; position: signed [base units].
+        bars: how many the range had before thinning out; all_bars: how many the session has.
+        first, last: the ends of the whole session, None without a bar.
         faults: what could not be read, in sentences.
     """
 
@@ -44,7 +59,63 @@ class Curves(msgspec.Struct, frozen=True, kw_only=True):
     drawdown: tuple[float, ...] = ()
     position: tuple[float, ...] = ()
     bars: int = 0
+    all_bars: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
     faults: tuple[str, ...] = ()
+
+
+class Columns(NamedTuple):
+    """All bars of a session as columns.
+
+    Attributes:
+        ts: closes of the bars [s since epoch]; the others as in :class:`Curves`; each (n,) float64.
+        faults: what could not be read, in sentences.
+    """
+
+    ts: NDArray[Any]
+    price: NDArray[Any]
+    equity: NDArray[Any]
+    drawdown: NDArray[Any]
+    position: NDArray[Any]
+    faults: tuple[str, ...]
+
+    def curves(self, points: int, stretch: Stretch = WHOLE) -> Curves:
+        """Return the curves of a range, about ``points`` bars at most.
+
+        Of each stretch of bars the lowest and highest price and equity and the deepest drawdown stay, so that the worst
+        of the range is always there.
+
+        Raises:
+            ConfigError: the range ends before it begins.
+        """
+        import numpy as np
+
+        since, until = stretch
+        if since is not None and until is not None and until < since:
+            raise ConfigError(f"until = {iso(until)} lies before since = {iso(since)}; give the earlier time first")
+        if not len(self.ts):
+            return Curves(faults=self.faults)
+        inside = np.ones(len(self.ts), dtype=np.bool_)
+        if since is not None:
+            inside &= self.ts >= (since - EPOCH).total_seconds()
+        if until is not None:
+            inside &= self.ts <= (until - EPOCH).total_seconds()
+        rows = np.flatnonzero(inside)
+        price, equity = self.price[rows], self.equity[rows]
+        keep = rows[extremes(points, price, -price, equity, -equity, self.drawdown[rows])] if len(rows) else rows
+        columns = {
+            name: tuple(getattr(self, name)[keep].tolist()) for name in ("price", "equity", "drawdown", "position")
+        }
+        return Curves(
+            ts=tuple(map(from_seconds, self.ts[keep].tolist())),
+            **columns,
+            bars=len(rows),
+            all_bars=len(self.ts),
+            first=from_seconds(float(self.ts[0])),
+            last=from_seconds(float(self.ts[-1])),
+            faults=self.faults,
+        )
 
 
 def source_of(folder: RunFolder, ended: bool) -> Path:
@@ -52,15 +123,16 @@ def source_of(folder: RunFolder, ended: bool) -> Path:
     return folder.table if ended and folder.table.is_file() else folder.journal
 
 
-def read_curves(source: Path, start_balance: float, points: int) -> Curves:
-    """Return the curves in a run's table or journal, about ``points`` of them at most.
+def read_columns(source: Path, start_balance: float) -> Columns:
+    """Return the bars in a run's table or journal; none, with a fault, where it cannot be read.
 
-    Of each stretch of bars the lowest and highest price and equity and the deepest drawdown stay, so that the worst of
-    the whole is always there.
+    Args:
+        source: from :func:`source_of`; start_balance: equity before the first bar, from which drawdown counts [quote ccy].
     """
     import numpy as np
 
     faults: list[str] = []
+    table: NDArray[Any] = np.empty((0, len(_COLUMNS)))
     try:
         if source.suffix == ".parquet":
             columns = read_table(source, _COLUMNS)
@@ -68,26 +140,15 @@ def read_curves(source: Path, start_balance: float, points: int) -> Curves:
         else:
             table = _of_journal(source, faults)
     except ArtefactError as error:
-        return Curves(faults=(str(error),))
+        faults.append(str(error))
     good = np.isfinite(table).all(axis=1) & (np.abs(table[:, 0]) < _LATEST)
     if not good.all():
         faults.append(f"{np.count_nonzero(~good)} bars without a figure were left out")
         table = table[good]
-    if not len(table):
-        return Curves(faults=tuple(faults))
-    equity = table[:, 2]
+    ts, price, equity, position = np.ascontiguousarray(table.T)
     peak = np.maximum.accumulate(np.maximum(equity, start_balance))
     drawdown = np.where(peak > 0.0, 1.0 - equity / np.where(peak > 0.0, peak, 1.0), 0.0)
-    keep = extremes(points, table[:, 1], -table[:, 1], equity, -equity, drawdown)
-    return Curves(
-        ts=tuple(map(from_seconds, table[keep, 0].tolist())),
-        price=tuple(table[keep, 1].tolist()),
-        equity=tuple(equity[keep].tolist()),
-        drawdown=tuple(drawdown[keep].tolist()),
-        position=tuple(table[keep, 3].tolist()),
-        bars=len(table),
-        faults=tuple(faults),
-    )
+    return Columns(ts, price, equity, drawdown, position, tuple(faults))
 
 
 def _of_journal(journal: Path, faults: list[str]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.records.index import Query
 from peaktrade_core.records.journal import read_journal, read_tail, whole_events
 from peaktrade_core.records.rows import Line
-from peaktrade_core.runs.curves import Curves, read_curves, source_of
+from peaktrade_core.runs.curves import WHOLE, Columns, Curves, Stretch, read_columns, source_of
 from peaktrade_core.runs.run import Run
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Fill, Halt, Notice, State
 from peaktrade_core.trading.limit_use import LimitUse, limits_used
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from peaktrade_core.runs.views import Views
 
 LARGEST_JOURNAL = 64 << 20  # bytes; some 150,000 bars
-TAIL_EVENTS, RECENT, MOST_FILLS = 20_000, 50, 5000
+TAIL_EVENTS, RECENT = 20_000, 50
 Incident = Halt | State | Notice | Failure
 
 
@@ -38,23 +38,30 @@ class JournalDetail(msgspec.Struct, frozen=True, kw_only=True):
     """What a session's journal tells beyond its record.
 
     Attributes:
-        fills: executions, oldest first, the last 5,000 at most; all_fills: how many there were.
+        happened: all events but the bars' own, oldest first.
         denials: how often each code denied an order, most frequent first.
         limits: use of each limit, empty where the journal does not hold the whole session.
-        incidents: halts, changes of the trading state, errors and notices of the feed, oldest first.
         recent: the last events, oldest first.
         tally: their fold, of a session that ended and a journal that was read whole.
         faults: what could not be read, in sentences.
     """
 
-    fills: tuple[Fill, ...] = ()
-    all_fills: int = 0
+    happened: tuple[AnyEvent, ...] = ()
     denials: dict[str, int] = msgspec.field(default_factory=dict)
     limits: tuple[LimitUse, ...] = ()
-    incidents: tuple[Incident, ...] = ()
     recent: tuple[AnyEvent, ...] = ()
     tally: Tally | None = None
     faults: tuple[str, ...] = ()
+
+    @property
+    def fills(self) -> list[Fill]:
+        """Executions, oldest first."""
+        return [event for event in self.happened if type(event) is Fill]
+
+    @property
+    def incidents(self) -> list[Incident]:
+        """Halts, changes of the trading state, errors and notices of the feed, oldest first."""
+        return [event for event in self.happened if isinstance(event, Halt | State | Notice | Failure)]
 
 
 def read_detail(journal: Path, record: SessionRecord) -> JournalDetail:
@@ -102,9 +109,7 @@ def folded(events: Iterable[AnyEvent], record: SessionRecord) -> Tally:
 
 def _digest(events: list[AnyEvent], limits: dict[str, float], faults: list[str]) -> JournalDetail:
     """Return what events tell; limits are left out when they cannot be computed from them."""
-    fills = [event for event in events if type(event) is Fill]
     denials = Counter(event.code for event in events if type(event) is Denial)
-    incidents = [event for event in events if isinstance(event, Halt | State | Notice | Failure)]
     used: list[LimitUse] = []
     if limits and any(type(event) is BarDone for event in events):
         try:
@@ -112,11 +117,9 @@ def _digest(events: list[AnyEvent], limits: dict[str, float], faults: list[str])
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # of a foreign writer
             faults.append(f"the use of limits cannot be computed: {type(error).__name__}: {error}")
     return JournalDetail(
-        fills=tuple(fills[-MOST_FILLS:]),
-        all_fills=len(fills),
+        happened=tuple(event for event in events if type(event) is not BarDone),
         denials=dict(denials.most_common()),
         limits=tuple(used),
-        incidents=tuple(incidents[-MOST_FILLS:]),
         recent=tuple(events[-RECENT:]),
         faults=tuple(faults),
     )
@@ -186,14 +189,28 @@ class Look:
         failed = self.views.registry.lines(Query(status="failed", since=since, limit=50))
         return [line.session_id for line in failed if line.session_id not in (None, self.run_id)]
 
-    def curves(self, points: int = 2000) -> Curves:
-        """Return price, equity, drawdown and position, about ``points`` bars at most."""
-        try:
-            source = source_of(self.views.run_folder(self.run_id), self.run.final)
-        except ArtefactError as error:
-            return Curves(faults=(str(error),))
+    @cached_property
+    def columns(self) -> Columns:
+        """All its bars.
+
+        Raises:
+            ArtefactError: its folder or file is gone, or cannot be opened.
+        """
+        source = source_of(self.views.run_folder(self.run_id), self.run.final)
         balance = self.run.start_balance or 0.0
         try:
-            return self.views.drawn.get(source, (points, balance), lambda: read_curves(source, balance, points))
+            return self.views.columns.get(source, balance, lambda: read_columns(source, balance))
         except OSError as error:
-            return Curves(faults=(f"cannot read {source}: {error.strerror or error}",))
+            raise ArtefactError(f"cannot read {source}: {error.strerror or error}") from error
+
+    def curves(self, points: int = 2000, stretch: Stretch = WHOLE) -> Curves:
+        """Return price, equity, drawdown and position, or a range of them, about ``points`` bars at most.
+
+        Raises:
+            ConfigError: the range ends before it begins.
+        """
+        try:
+            columns = self.columns
+        except ArtefactError as error:
+            return Curves(faults=(str(error),))
+        return columns.curves(points, stretch)

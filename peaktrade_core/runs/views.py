@@ -23,7 +23,7 @@ from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
 from peaktrade_core.records.journal import Tail, read_journal, read_tail
 from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.records.rows import Line
-from peaktrade_core.runs.curves import Curves
+from peaktrade_core.runs.curves import WHOLE, Columns, Curves, Stretch
 from peaktrade_core.runs.detail import JournalDetail, Look
 from peaktrade_core.runs.run import ENDED, Run
 from peaktrade_core.runs.standing import RunAlert, alerts_of, lost, odd_alert, recorded, standing
@@ -35,6 +35,7 @@ from peaktrade_core.workspace.workspace import Workspace
 AHEAD_S = 5.0  # clocks of two machines may differ so much [s]
 AHEAD = "it began at a time that has not come: the clock was ahead, so that it does not count as the latest"
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
+_DETAILS_KEPT, _COLUMNS_KEPT = 16, 4  # of large runs they take memory: up to some 20 MB each
 _FEW = 500  # runs whose folders are looked for one by one; for more, all folders are listed
 
 
@@ -49,8 +50,8 @@ class Views:
     def __init__(self, registry: Registry, folder: Path, archive: RunArchive, clock: Clock) -> None:
         self.registry, self.folder, self.archive, self._clock = registry, folder, archive, clock
         self._listed = (-1, frozenset[str]())  # when the folder changed [ns since epoch], and the runs in it then
-        self.details: Kept[JournalDetail] = Kept()
-        self.drawn: Kept[Curves] = Kept()
+        self.details: Kept[JournalDetail] = Kept(_DETAILS_KEPT)
+        self.columns: Kept[Columns] = Kept(_COLUMNS_KEPT)
 
     @classmethod
     def of(cls, workspace: Workspace) -> Views:
@@ -179,9 +180,14 @@ class Views:
         """Return the ids of the sessions that began next after a session and last before it, None where none did."""
         return self.registry.neighbours(session_id)
 
-    def curves(self, run_id: str, points: int = 2000) -> Curves:
-        """Return price, equity, drawdown and position of a run, about ``points`` bars at most; raises as :meth:`run`."""
-        return self.look(run_id).curves(points)
+    def curves(self, run_id: str, points: int = 2000, stretch: Stretch = WHOLE) -> Curves:
+        """Return price, equity, drawdown and position of a run, or a range of it, about ``points`` bars at most.
+
+        Raises:
+            SessionNotFoundError: there is neither a folder nor a record of that id.
+            ConfigError: the range ends before it begins.
+        """
+        return self.look(run_id).curves(points, stretch)
 
     def events(self, session_id: str) -> list[AnyEvent]:
         """Return the events of a session's journal.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Tone = Literal["accent", "ink", "green", "red", "amber", "purple"]
-Sign = Literal["up", "down", "cross"]
+Sign = Literal["up", "down", "cross", "diamond", "square"]
 TONES: tuple[Tone, ...] = ("accent", "amber", "green", "red")  # of several lines, in this order
 WIDTH, HEIGHT, PAD = 1000.0, 200.0, 8.0  # of the box
 POINTS = 2000  # of a line; more are not seen
@@ -50,11 +50,12 @@ class Line(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Something that happened at a time and a value, and what to say of it."""
+    """Something that happened at a time and a value, and what to say of it; ``n`` is how many it stands for."""
 
     ts: datetime
     value: float
     text: str
+    n: int = 1
 
 
 class Marks(NamedTuple):

@@ -40,6 +40,8 @@ _SIGNS: dict[Sign, _Look] = {
     "up": _Look("M0 -6L6 5H-6Z", True, "triangle-up"),
     "down": _Look("M0 6L6 -5H-6Z", True, "triangle-down"),
     "cross": _Look("M-4 -4L4 4M-4 4L4 -4", False, "x-thin-open"),
+    "diamond": _Look("M0 -6L6 0L0 6L-6 0Z", True, "diamond"),
+    "square": _Look("M-5 -5H5V5H-5Z", True, "square"),
 }
 
 
@@ -160,11 +162,18 @@ def _marks(frame: Frame, kind: Marks) -> Iterator[str]:
             yield (
                 f'<svg {_tone(kind.tone)} x="{frame.x(mark.ts) / 10:.2f}%" y="{frame.y(mark.value) / 2:.2f}%" '
                 f'overflow="visible" data-t="{mark.ts.timestamp():.10g}" data-v="{mark.value:.9g}">'
-                f"{_path(kind.sign, mark.text)}</svg>"
+                f"{sign_path(kind.sign, mark.text)}{_number(kind.sign, mark.n)}</svg>"
             )
 
 
-def _path(sign: Sign, says: str = "") -> str:
+def _number(sign: Sign, n: int) -> str:
+    """Return how many a mark stands for, beside it; nothing for one."""
+    dy = 15 if sign == "up" else -8  # away from the line that the sign points at
+    return f'<text class="n" dy="{dy}" text-anchor="middle">{n}</text>' if n > 1 else ""
+
+
+def sign_path(sign: Sign, says: str = "") -> str:
+    """Return a sign as an SVG path about its middle, with what it says."""
     look, title = _SIGNS[sign], f"<title>{escape(says)}</title>" if says else ""
     paint = 'fill="currentColor"' if look.filled else 'fill="none" stroke="currentColor" stroke-width="2"'
     return f'<path d="{look.path}" {paint}>{title}</path>'
@@ -187,7 +196,7 @@ def _dots(frame: Frame, line: Line) -> str:
 def _legend(chart: Chart) -> str:
     """Return what each colour and sign stands for, where there is more than one."""
     entries = [(_DASH, line.tone, line.name) for line in chart.lines]
-    entries += [(_path(kind.sign), kind.tone, kind.name) for kind in chart.marks]
+    entries += [(sign_path(kind.sign), kind.tone, kind.name) for kind in chart.marks]
     if len(entries) < 2:
         return ""
     return "".join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from collections.abc import Iterator
 import pytest
 from browsing import Watched
 from playwright.sync_api import Browser, Page, expect
-from serving import HOSTILE, Dashboard
+from serving import HOSTILE, Dashboard, new_workspace
 
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.session import run_session
 from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -155,6 +159,48 @@ def test_chart_reads_values_and_zooms_by_mouse_and_keys(
     page.keyboard.press("0")
     expect(page.get_by_role("button", name="Show all")).to_be_hidden()
     assert watched.complaints == []
+
+
+def test_zoom_brings_the_range_at_full_detail_and_stays_in_the_address(
+    watched: Watched, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    workspace = new_workspace(tmp_path_factory.mktemp("zoom") / "home")
+    session_id = run_session(plan_session(workspace, seed=3, steps=6000), Desk.of(workspace)).session_id
+    dashboard = Dashboard(workspace.home, refresh=1)
+    try:
+        page = watched.open(f"{dashboard.url}session/{session_id}")
+        about = page.locator("[data-panel=session_curves] .card-head .sub")
+        whole = about.inner_text()
+        plane = page.locator(".plot-equity .plane")
+        plane.scroll_into_view_if_needed()
+        box = plane.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 20, steps=4)
+        page.mouse.up()
+        expect(about).to_contain_text("of 6,000 bars")
+        bars, shown = (int(n.replace(",", "")) for n in re.findall(r"([\d,]+)(?= of| points)", about.inner_text()))
+        assert bars == shown == pytest.approx(1200, rel=0.03)  # every one is drawn
+        assert "since=" in page.url
+        page.reload()
+        expect(about).to_contain_text(f"{bars:,} of 6,000 bars")
+        expect(page.locator(".plots")).to_contain_class("zoomed")
+        page.locator(".plot-equity").focus()
+        page.keyboard.press("+")
+        expect(about).not_to_contain_text(f"{bars:,} of 6,000 bars")
+        page.keyboard.press("0")
+        expect(about).to_have_text(whole)
+        assert "since=" not in page.url
+        page.get_by_label("Range from").fill("2026-01-02T00:00:00")
+        page.get_by_label("Range from").press("Enter")
+        expect(about).to_contain_text("of 6,000 bars")
+        page.get_by_role("button", name="Show all").click()
+        expect(about).to_have_text(whole)
+        assert page.locator(".plots .reading").count() == page.locator(".plots .plot").count() == 4
+        assert watched.complaints == []
+    finally:
+        dashboard.stop()
 
 
 def test_script_and_server_draw_the_same_chart(watched: Watched, dashboard: Dashboard, session_id: str) -> None:

@@ -75,6 +75,20 @@ def test_detail_holds_what_the_record_holds(dashboard: Dashboard, history: Works
     assert set(found) >= ITEM
 
 
+def test_curves_of_a_range_are_those_of_the_read_side(dashboard: Dashboard, history: Workspace) -> None:
+    session_id = Views.of(history).rows(Query(status="completed"))[0].run_id
+    path, whole = f"/api/live_sessions/{session_id}/curves", Views.of(history).curves(session_id)
+    found = dashboard.json(path)
+    assert (found["bars"], found["equity"]) == (300, list(whole.equity))
+    since, until = (f"{whole.ts[i]:%Y-%m-%dT%H:%M:%SZ}" for i in (50, 99))
+    part = dashboard.json(f"{path}?since={since}&until={until}&points=10")
+    assert (part["bars"], part["all_bars"], part["ts"][0], part["ts"][-1]) == (50, 300, since, until)
+    assert (min(part["price"]), max(part["price"])) == (min(whole.price[50:100]), max(whole.price[50:100]))
+    for query in ("since=now", "points=3", f"since={until}&until={since}"):
+        assert dashboard.get(f"{path}?{query}").status == 422
+    assert dashboard.get("/api/live_sessions/nobody/curves").status == 404
+
+
 def test_run_as_list_item_snapshot_and_tail_agree(dashboard: Dashboard) -> None:
     first = dashboard.json("/runs?limit=1")[0]
     assert first["strategy_name"] == first["strategy"] == "donchian_breakout"

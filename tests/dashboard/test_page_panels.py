@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import msgspec
+import numpy as np
 import pytest
 from serving import HOSTILE
 
@@ -23,6 +24,7 @@ from peaktrade_core.base.checkout import git_commit
 from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.dashboard.panels.base import coded, figures
+from peaktrade_core.dashboard.panels.charts import event_marks
 from peaktrade_core.dashboard.words import words
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -30,10 +32,11 @@ from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.runs.curves import Curves
 from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.trading.events import Fill
+from peaktrade_core.trading.events import Denial, Fill, Gap, Halt, State
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -73,6 +76,68 @@ def test_session_charts_hold_every_bar_and_every_fill(workspace: Workspace, run_
     assert -float(min(columns[1], key=float)) == pytest.approx(100.0 * (record.metric("max_drawdown") or 0.0))
     assert f"to {figures(record.metric('equity_end'), 2)} EUR" in html
     assert html.count('role="img"') == 4
+
+
+MARK = re.compile(
+    r'data-t="([\d.]+)" data-v="([\d.]+)">.*?<title>(.*?)</title></path>(?:<text class="n"[^>]*>(\d+)</text>)?'
+)
+
+
+def test_many_fills_are_marks_that_say_how_many_and_lie_on_the_drawn_line(
+    workspace: Workspace, run_shadow: Shadow
+) -> None:
+    record = run_shadow(strategy="rsi_reversion", seed=3, steps=6000)
+    look = Views.of(workspace).look(record.session_id)
+    curves, fills = look.curves(2000), look.journal.fills
+    assert len(curves.ts) < curves.bars
+    marks = MARK.findall(shown(workspace, "session_curves", record.session_id))
+    assert sum(int(n or 1) for *_, n in marks) == len(fills)
+    assert max(int(n or 1) for *_, n in marks) > 1
+    times = [at.timestamp() for at in curves.ts]
+    for t, value, *_ in marks:
+        assert float(value) == pytest.approx(float(np.interp(float(t), times, curves.price)))
+    several = next(said for *_, said, n in marks if n)
+    assert re.match(r"\d+ (buys|sells) of [\d.]+ @ [\d,.]+ EUR on average, 20", several)
+
+
+def test_a_range_in_the_address_is_drawn_alone_and_bad_ones_are_said(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(steps=300)
+    curves = Views.of(workspace).curves(record.session_id)
+    since, until = f"{curves.ts[100]:%Y-%m-%dT%H:%M:%S}Z", f"{curves.ts[149]:%Y-%m-%dT%H:%M:%S}Z"
+
+    def page(query: str) -> str:
+        return unescape(text(shown(workspace, "session_curves", record.session_id, query)))
+
+    assert "50 of 300 bars, 50 points drawn" in page(f"since={since}&until={until}")
+    assert "300 bars, 300 points drawn" in page("")
+    assert "No bar in this range." in page("since=2031-01-01")
+    assert "since = 'yesterday' is no time" in page("since=yesterday")
+    assert "lies before since" in page(f"since={until}&until={since}")
+
+
+def test_denials_halts_and_gaps_are_marks_with_their_words(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(steps=900, seed=8, position_fraction=0.2)
+    journal = Views.of(workspace).look(record.session_id).journal
+    said = shown(workspace, "session_curves", record.session_id)
+    assert sum(int(n or 1) for *_, n in MARK.findall(said)) == sum(journal.denials.values()) > 0
+    assert "MAX_ORDER_NOTIONAL" in said
+    curves = Views.of(workspace).curves(record.session_id)
+    at = curves.ts[450]
+    events = [
+        Halt(1, at, "MAX_DRAWDOWN_HALT", 10.2, 10.0),
+        State(2, at, "HALTED", "kai", "venue is odd"),
+        Gap(3, at, at - timedelta(minutes=5), at - timedelta(minutes=1), 5),
+        Denial(4, curves.ts[10], "HALTED", 1.0, 2.0, None, None),
+        Gap(5, at + timedelta(days=9), at, at, 1),  # not in sight
+    ]
+    marks = {kind.name: kind.marks for kind in event_marks(events, curves, "EUR")}
+    assert set(marks) == {"halt", "gap", "denial"}
+    assert [(mark.n, mark.value) for mark in marks["halt"]] == [(2, curves.price[450])]
+    assert "MAX_DRAWDOWN_HALT × 1, HALTED × 1" in marks["halt"][0].text
+    assert marks["gap"][0].text.startswith("5 bars missing from ")
+    assert "trading is halted" in marks["denial"][0].text
+    assert "halt MAX_DRAWDOWN_HALT: 10.2 against 10" in event_marks(events[:1], curves, "EUR")[0].marks[0].text
+    assert event_marks(events, Curves(), "EUR") == []
 
 
 def test_session_links_to_those_beside_it(workspace: Workspace, run_shadow: Shadow) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from peaktrade_core.base.clock import EPOCH
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.runs.curves import read_curves
+from peaktrade_core.runs.curves import Stretch, read_columns
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.records import SessionRecord, encode_record
@@ -42,7 +45,7 @@ def test_thinning_out_keeps_every_extreme(
     tmp_path_factory: pytest.TempPathFactory, equity: list[float], points: int, balance: float
 ) -> None:
     path = write(tmp_path_factory.getbasetemp() / "curve.parquet", equity)
-    curves = read_curves(path, balance, points)
+    curves = read_columns(path, balance).curves(points)
     peaks = np.maximum.accumulate(np.maximum(equity, balance))
     assert curves.bars == len(equity)
     assert max(curves.drawdown) == pytest.approx(max(1.0 - np.array(equity) / peaks), abs=1e-12)
@@ -105,18 +108,18 @@ def _text(path: Path) -> None:
 @pytest.mark.parametrize("damage", [_rubbish, _lacks_a_column, _text])
 def test_a_damaged_table_is_said(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     damage(tmp_path / "events.parquet")
-    curves = read_curves(tmp_path / "events.parquet", 1.0, 100)
+    curves = read_columns(tmp_path / "events.parquet", 1.0).curves(100)
     assert curves.ts == ()
     assert curves.faults[0].startswith("cannot read")
 
 
 def test_bars_without_figures_are_left_out_and_said(tmp_path: Path) -> None:
     values = [100.0, float("nan"), 90.0, float("inf"), 110.0]
-    curves = read_curves(write(tmp_path / "t.parquet", values), 100.0, 100)
+    curves = read_columns(write(tmp_path / "t.parquet", values), 100.0).curves(100)
     assert curves.equity == (100.0, 90.0, 110.0)
     assert curves.faults == ("2 bars without a figure were left out",)
     assert b"NaN" not in msgspec.json.encode(curves)
-    assert read_curves(write(tmp_path / "e.parquet", [0.0, -5.0]), 0.0, 100).drawdown == (0.0, 0.0)
+    assert read_columns(write(tmp_path / "e.parquet", [0.0, -5.0]), 0.0).curves(100).drawdown == (0.0, 0.0)
 
 
 def test_a_detail_tells_what_the_journal_holds(workspace: Workspace, run_shadow: Callable[..., SessionRecord]) -> None:
@@ -125,7 +128,7 @@ def test_a_detail_tells_what_the_journal_holds(workspace: Workspace, run_shadow:
     assert encode_record(detail.record) == encode_record(done)
     assert detail.run == Views.of(workspace).run(done.session_id)
     assert figures(detail.tally.metrics()) == done.metrics
-    assert len(detail.journal.fills) == detail.journal.all_fills == done.metrics["num_orders"] > 0
+    assert len(detail.journal.fills) == done.metrics["num_orders"] > 0
     assert detail.journal.denials == done.metrics["deny_codes"]
     assert detail.journal.recent[-1] == Views.of(workspace).events(done.session_id)[-1]
     assert {use.level for use in detail.journal.limits} <= {"green", "yellow", "red"}
@@ -164,3 +167,24 @@ def test_a_start_without_balance_does_not_break_the_detail(
     assert "the start names no start_balance" in told.faults[0]
     assert "use of limits cannot be computed" in told.faults[1]
     assert any(type(event) is BarDone for event in told.recent)
+
+
+def test_a_range_comes_at_full_detail_with_the_drawdown_of_the_whole(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    equity = (1000.0 + rng.normal(0.0, 1.0, 20_000).cumsum()).tolist()
+    columns = read_columns(write(tmp_path / "t.parquet", equity), 1000.0)
+    whole = columns.curves(2000)
+    assert (whole.bars, whole.all_bars) == (20_000, 20_000)
+    assert len(whole.ts) <= 2000
+    since, until = EPOCH + timedelta(minutes=5000), EPOCH + timedelta(minutes=6499)
+    part = columns.curves(2000, Stretch(since, until))
+    assert (part.ts[0], part.ts[-1], part.bars, len(part.ts)) == (since, until, 1500, 1500)
+    assert part.equity == tuple(equity[5000:6500])
+    peaks = np.maximum.accumulate(np.maximum(equity, 1000.0))
+    assert part.drawdown == pytest.approx((1.0 - np.array(equity) / peaks)[5000:6500])
+    assert (part.first, part.last, part.all_bars) == (whole.ts[0], whole.ts[-1], 20_000)
+    wide = columns.curves(100, Stretch(since))
+    assert (min(wide.equity), max(wide.equity)) == (min(equity[5000:]), max(equity[5000:]))
+    assert columns.curves(100, Stretch(EPOCH - timedelta(2), EPOCH - timedelta(1))).bars == 0
+    with pytest.raises(ConfigError, match="lies before since"):
+        columns.curves(100, Stretch(until, since))

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.dashboard.panels.charts import drawn
+from peaktrade_core.dashboard.panels.charts import drawn, sign
 from peaktrade_core.dashboard.words import words
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step
@@ -215,6 +215,7 @@ def _templates() -> jinja2.Environment:
     env.filters["figures"] = figures
     env.filters["times"] = times_of
     env.filters["drawn"] = drawn
+    env.filters["sign"] = sign
     env.filters["next_step"] = next_step
     env.filters["run_name"] = name_of
     env.filters["verdict"] = verdict_of

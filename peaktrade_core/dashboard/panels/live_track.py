@@ -96,7 +96,10 @@ def _trend(workspace: Workspace, _: Asked) -> dict[str, Any]:
     days = [day for day in every if day.currency == currency]
     sums = list(accumulate((day.total_pnl for day in days), initial=0.0))
     begins = [datetime.combine(day.day, time(), UTC) for day in days]
-    moments = [*begins[:1], *(min(begin + timedelta(days=1), now) for begin in begins)]  # from nothing to each day's end
+    moments = [
+        *begins[:1],
+        *(min(begin + timedelta(days=1), now) for begin in begins),
+    ]  # from nothing to each day's end
     falls = [0.0, *(-100.0 * (day.max_drawdown or 0.0) for day in days)]
     curves = [
         Curve("total_pnl", sums, currency, filled=True),

@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from peaktrade_core.base.clock import iso
-from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.question import Check, worst
 from peaktrade_core.dashboard.panels.base import Asked, panel
-from peaktrade_core.dashboard.panels.charts import MOST_MARKS, Curve, draw, fill_marks
+from peaktrade_core.dashboard.panels.charts import Curve, draw, event_marks
 from peaktrade_core.dashboard.panels.telling import tell
+from peaktrade_core.dashboard.routes import STRETCH, read_query
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.runs.columns import figures_of
+from peaktrade_core.runs.curves import WHOLE, Stretch
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import denial_help
 from peaktrade_core.runs.repeat import repeat_command
@@ -42,11 +43,9 @@ def _checked(look: Look) -> list[Check]:
 def _curves(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: how did price, position, equity and drawdown go?"""
     look = asked.look(workspace)
-    run, context = look.run, {"final": _final(look), "faults": (), "charts": []}
-    try:
-        curves = look.curves(POINTS)
-    except ArtefactError as error:
-        return {**context, "faults": (str(error),)}
+    run, stretch = look.run, _stretch(asked)
+    curves = look.curves(POINTS, stretch)
+    marks = event_marks(look.journal.happened, curves, run.currency)
     charts = draw(
         curves.ts,
         [
@@ -63,11 +62,22 @@ def _curves(workspace: Workspace, asked: Asked) -> dict[str, Any]:
                 filled=True,
             ),
         ],
-        fill_marks(look.journal.fills, run.currency),
+        marks,
     )
-    marked = min(len(look.journal.fills), MOST_MARKS)
-    points = {"bars": curves.bars, "shown": len(curves.ts), "fills": look.journal.all_fills, "marked": marked}
-    return {**context, **points, "faults": curves.faults, "charts": charts}
+    counts = [(kind, sum(mark.n for mark in kind.marks)) for kind in marks]
+    zoomed = stretch != WHOLE
+    shown = {"final": _final(look), "faults": curves.faults, "session_id": look.run_id, "zoomed": zoomed}
+    return {**shown, "curves": curves, "charts": charts, "marks": counts}
+
+
+def _stretch(asked: Asked) -> Stretch:
+    """Return the range of time that the page's query asks for.
+
+    Raises:
+        ConfigError: a time in it cannot be read.
+    """
+    given = read_query(asked.query)
+    return Stretch(*(param.read(given.get(param.name, [])) for param in STRETCH))
 
 
 def _final(look: Look) -> bool:

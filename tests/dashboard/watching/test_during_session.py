@@ -23,7 +23,7 @@ from peaktrade_core.runbooks.runbook import begin as begin_runbook
 from peaktrade_core.runs.detail import JournalDetail
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
-from peaktrade_core.trading.events import Failure, Halt, Notice
+from peaktrade_core.trading.events import Failure, Fill, Halt, Notice
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -44,8 +44,18 @@ GOOD: dict[str, Any] = {
 }
 
 
+def event(kind: Any, **fields: Any) -> Any:
+    from datetime import UTC, datetime
+
+    return kind(seq=1, ts=datetime(2026, 1, 5, tzinfo=UTC), **fields)
+
+
+def fills(n: int) -> tuple[Fill, ...]:
+    return (event(Fill, order_id="o1", purpose="open", qty=1.0, price=1.0, fee=0.0, reference=1.0),) * n
+
+
 def watched(row: dict[str, Any] | None = None, missing: float = 0.0, **journal: Any) -> Watched:
-    told = {"all_fills": 4, **journal}
+    told = {"happened": fills(4), **journal}
     given = {**GOOD, **(row or {})}
     total = None if given["realized_pnl"] is None else given["realized_pnl"] + given["unrealized_pnl"]
     return Watched(Run(**given, total_pnl=total), JournalDetail(**told), missing)
@@ -56,12 +66,6 @@ DEEP = [watched({"max_drawdown": 0.2})]
 
 def by_id(checks: list[Check]) -> dict[str, Check]:
     return {check.id: check for check in checks}
-
-
-def event(kind: Any, **fields: Any) -> Any:
-    from datetime import UTC, datetime
-
-    return kind(seq=1, ts=datetime(2026, 1, 5, tzinfo=UTC), **fields)
 
 
 @pytest.mark.parametrize(
@@ -81,20 +85,20 @@ def event(kind: Any, **fields: Any) -> Any:
         (watched({"max_drawdown": 0.10}), "drawdown", "fail", "10.00 %"),
         (watched({"max_drawdown": 0.06}), "drawdown", "warn", "6.00 %"),
         (watched({"max_drawdown": 0.11}), "drawdown", "fail", "11.00 %"),
-        (watched(incidents=(event(Failure, error="ExchangeNetworkError: timeout"),)), "error", "fail", "timeout"),
+        (watched(happened=(event(Failure, error="ExchangeNetworkError: timeout"),)), "error", "fail", "timeout"),
         (
-            watched(incidents=(event(Halt, code="DAILY_LOSS", value=1.0, limit=2.0),)),
+            watched(happened=(event(Halt, code="DAILY_LOSS", value=1.0, limit=2.0),)),
             "error",
             "fail",
             "DAILY",
         ),
-        (watched(all_fills=0), "orders", "warn", "no fill in 600 bars"),
-        (watched({"step": 100}, all_fills=0), "orders", "pass", "4 fills"),
-        (watched(all_fills=700), "orders", "warn", "700 fills in 600 bars"),
+        (watched(happened=()), "orders", "warn", "no fill in 600 bars"),
+        (watched({"step": 100}, happened=fills(0)), "orders", "pass", "4 fills"),
+        (watched(happened=fills(700)), "orders", "warn", "700 fills in 600 bars"),
         (watched(denials={"MAX_ORDER_NOTIONAL": 3}), "denials", "warn", "MAX_ORDER_NOTIONAL x 3"),
         (watched({"trading_state": "HALTED"}), "trading", "warn", "HALTED"),
         (watched(missing=7.0), "data", "warn", "7 bars missing"),
-        (watched(incidents=(event(Notice, code="SKEW", message="clock off"),)), "data", "warn", "SKEW: clock off"),
+        (watched(happened=(event(Notice, code="SKEW", message="clock off"),)), "data", "warn", "SKEW: clock off"),
         (watched(faults=("cannot read the journal",)), "data", "warn", "cannot read the journal"),
     ],
 )

@@ -1,4 +1,6 @@
 // Makes the server's charts answer: a crosshair that reads values, zoom and pan; the charts of a group move together.
+// A group with data-ends shows a part of longer curves: each choice of a range is told as the event "range", so that the
+// page brings that range at full detail.
 import { write, zone } from "./times.js";
 
 const WIDTH = 1000, HEIGHT = 200, PAD = 8; // as the server draws
@@ -37,6 +39,7 @@ class Group {
     this.view = null; // [from, to] in seconds; null is all
     this.drag = null;
     this.at = null; // the point that is read
+    this.waits = false; // for the range that was chosen
     const on = (name, does) => box.addEventListener(name, does);
     on("pointermove", (event) => this.moved(event));
     on("pointerleave", () => this.point(null));
@@ -45,6 +48,7 @@ class Group {
     on("dblclick", () => this.show(null));
     on("keydown", (event) => this.key(event));
     on("click", (event) => event.target.closest(".reset") && this.show(null));
+    on("change", (event) => event.target.closest(".range") && this.chose());
   }
 
   take(again) {
@@ -53,6 +57,8 @@ class Group {
       this.raw = raw;
       let sum = 0;
       this.ts = numbers(raw).map((n) => (sum += n));
+      this.ends = this.box.dataset.ends ? numbers(this.box.dataset.ends) : null;
+      if (this.ends && !this.waits) this.view = this.box.dataset.zoomed === undefined ? null : this.loaded;
     }
     this.plots = [...this.box.querySelectorAll("[data-y]")].map((element) => {
       const y = element.dataset.y;
@@ -70,16 +76,31 @@ class Group {
     if (this.view || again) this.draw();
   }
 
-  get whole() { return [this.ts[0], this.ts[this.ts.length - 1]]; }
+  get loaded() { return [this.ts[0], this.ts[this.ts.length - 1]]; }
+  get whole() { return this.ends ?? this.loaded; }
+  get least() { // of a range [s]: two bars where more can be brought, else what still looks like a curve
+    const [first, last] = this.whole;
+    if (!this.ends) return Math.max((last - first) / 400, 1e-9);
+    return 2 * this.ts.reduce((bar, t, i) => (i ? Math.min(bar, t - this.ts[i - 1]) : bar), last - first);
+  }
+
+  chose() {
+    const [from, to] = [...this.box.querySelectorAll(".range input")].map((input) => Date.parse(`${input.value}Z`) / 1000);
+    if (to > from) this.show([from, to]);
+  }
 
   show(view) {
     const [first, last] = this.whole;
-    const least = Math.max((last - first) / 400, 1e-9);
-    this.view = view && view[1] - view[0] >= least ? [Math.max(first, view[0]), Math.min(last, view[1])] : null;
+    const before = String(this.view);
+    this.view = view && view[1] - view[0] >= this.least ? [Math.max(first, view[0]), Math.min(last, view[1])] : null;
     if (this.view && this.view[1] - this.view[0] >= last - first) this.view = null;
     this.box.classList.toggle("zoomed", this.view !== null);
     this.point(null);
     this.draw();
+    if (!this.ends || String(this.view) === before) return;
+    this.waits = true;
+    const arrived = () => { this.waits = false; };
+    this.box.dispatchEvent(new CustomEvent("range", { bubbles: true, detail: { view: this.view, arrived } }));
   }
 
   draw() {
@@ -216,6 +237,8 @@ class Group {
       const digits = Number(plot.element.dataset.digits);
       const figure = Number.isFinite(value) ? value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−") : "–";
       reading.textContent = `${write(new Date(this.ts[index] * 1000), "second")} ${zone()} · ${figure} ${plot.element.dataset.unit}`.trimEnd();
+      const near = [...plot.element.querySelectorAll(".marks [data-t]")].filter((mark) => Math.abs(this.x(Number(mark.dataset.t)) - this.x(this.ts[index])) < 4);
+      for (const mark of near) reading.textContent += ` · ${mark.querySelector("title")?.textContent ?? ""}`;
     }
   }
 }

@@ -22,6 +22,11 @@ function morphChildren(old, fresh) {
   const keyed = new Map([...old.children].filter(keyOf).map((child) => [keyOf(child), child]));
   let at = old.firstChild;
   for (const next of [...fresh.childNodes]) {
+    if (isOwn(next)) { // the server made its place: what a script filled there stays
+      const there = [...old.children].some((child) => isOwn(child) && child.nodeName === next.nodeName && child.className === next.className);
+      if (!there) old.insertBefore(next, at);
+      continue;
+    }
     while (at && isOwn(at)) at = at.nextSibling;
     const key = keyOf(next);
     const match = key ? keyed.get(key) : at && !keyOf(at) && at.nodeName === next.nodeName ? at : null;

@@ -69,8 +69,7 @@ async function ask(url) {
   return { ok: answer.ok, body: await answer.json(), sent: new Date(answer.headers.get("Date")) };
 }
 
-async function refresh() {
-  const shown = moving();
+async function bring(shown) {
   const query = new URLSearchParams(shown.map((panel) => ["panel", panel.dataset.panel]));
   query.set("query", location.search.slice(1));
   if (document.body.dataset.subject) query.set("subject", document.body.dataset.subject);
@@ -85,8 +84,38 @@ async function refresh() {
     panel.dataset.asOf = body.as_of;
     stamp(panel);
   }
-  enhance(document);
   calm();
+}
+
+async function refresh() {
+  await bring(moving());
+  enhance(document);
+}
+
+// A range that was chosen on a chart: kept in the address, and brought at full detail. The newest choice wins.
+let range = null;
+let bringing = false;
+
+async function bringRange() {
+  if (bringing) return;
+  bringing = true;
+  while (range) {
+    const { target, detail: { view, arrived } } = range;
+    range = null;
+    const url = new URL(location);
+    const edges = view && [Math.floor(view[0] * 1000), Math.ceil(view[1] * 1000)].map((ms) => new Date(ms).toISOString());
+    for (const [i, name] of ["since", "until"].entries()) edges ? url.searchParams.set(name, edges[i]) : url.searchParams.delete(name);
+    history.replaceState(null, "", url);
+    try {
+      await bring([target.closest("[data-panel]")]);
+    } catch {
+      warn(words.down, words.down_next);
+    }
+    if (range) continue;
+    arrived();
+    enhance(document);
+  }
+  bringing = false;
 }
 
 async function tick() {
@@ -131,6 +160,7 @@ for (const name of ["zone", "theme", "help", "menu"]) {
   button?.addEventListener("click", does[name]);
 }
 document.body.classList.add("scripted");
+document.addEventListener("range", (event) => { range = event; bringRange(); });
 document.addEventListener("visibilitychange", () => { showAge(); tick(); });
 listen(does);
 showZone();
