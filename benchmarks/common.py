@@ -27,7 +27,9 @@ def options(text: str, bars: int) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="the best of so many counts")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument(
-        "--baseline-python", default=sys.executable, help="interpreter that has the extra `bench`; default: this one"
+        "--baseline-python",
+        default=sys.executable,
+        help="interpreter that has backtesting.py and vectorbt; default: this one",
     )
     return parser.parse_args()
 
