@@ -37,9 +37,11 @@ def served(path: Path, workspace: Workspace) -> Iterator[str]:
     environment = lab_environment(workspace) | {name: str(workspace.home / ".jupyter" / name) for name in own}
     with (workspace.home / "lab.log").open("wb") as log:
         server = subprocess.Popen(lab_command(path, workspace, options), env=environment, stdout=log, stderr=log)
-    yield f"http://127.0.0.1:{port}/"
-    server.terminate()
-    server.wait(30)
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 @pytest.fixture
