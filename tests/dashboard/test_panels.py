@@ -166,7 +166,7 @@ def test_trend_sums_up_the_days(workspace: Workspace) -> None:
     assert "5 sessions in EUR · best day +100.00" in html
     assert "1 more in other currencies." in html
     assert f'data-y="0,100,{today + 100.0:.9g}"' in html
-    assert 'data-y="-25,' in html
+    assert 'data-y="0,-25,' in html
 
 
 def test_filters_combine_and_link_to_each_other(workspace: Workspace) -> None:
