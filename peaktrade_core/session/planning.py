@@ -86,8 +86,10 @@ def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
         ExchangeAuthenticationError: a testnet session without credentials.
     """
     wishes = Wishes(**wanted)
+    _check_mode(wishes.mode)
     config = workspace.config
-    _check_mode(wishes.mode, config)
+    if wishes.mode == "testnet" and config.environment.mode != "testnet":
+        raise ConfigError(TESTNET_OFF)
     chosen = _settings(config.session, wishes)
     venue = venue_of(config, wishes.env)
     if wishes.pace is not None and not 0.0 < wishes.pace < 1e9:
@@ -205,14 +207,12 @@ def _given_id(session_id: str | None, mode: str) -> str | None:
     return session_id
 
 
-def _check_mode(mode: str, config: Config) -> None:
-    """Let only modes pass that can do no harm, and testnet only where it is switched on."""
+def _check_mode(mode: str) -> None:
+    """Let only modes pass that can do no harm, whatever the configuration says, or however broken it is."""
     if mode == "live":
         raise LiveModeNotAllowedError
     if mode not in MODES:
         raise UnknownNameError("mode", mode, MODES)
-    if mode == "testnet" and config.environment.mode != "testnet":
-        raise ConfigError(TESTNET_OFF)
 
 
 def _settings(defaults: SessionDefaults, wishes: Wishes) -> SessionDefaults:

@@ -72,7 +72,7 @@ class SessionDefaults(Checked, frozen=True):
     steps: Annotated[int, Meta(ge=1, le=100_000_000)] = 1000
     warmup_candles: Annotated[int, Meta(ge=0, le=1_000_000)] = 200
     position_fraction: Annotated[float, Meta(ge=0.0001, le=1.0)] = 0.05
-    start_balance: Annotated[float, Meta(ge=1e-8, le=1e12)] = 10_000.0
+    start_balance: Annotated[float, Meta(gt=0.0, le=1e12)] = 10_000.0
     fee_bps: Annotated[float, Meta(ge=0.0, le=1000.0)] = 26.0
     slippage_bps: Annotated[float, Meta(ge=0.0, le=1000.0)] = 5.0
 

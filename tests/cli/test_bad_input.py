@@ -25,7 +25,7 @@ OPTIONS = {
     "synthetic with candles": (["--feed", "synthetic", "--candles", "x.csv"], "--candles goes with --feed replay"),
     "negative balance": (
         ["--start-balance", "-1"],
-        "start_balance = -1.0 must be a number from 1 to 1,000,000,000,000",
+        "start_balance = -1.0 must be a positive number up to 1,000,000,000,000",
     ),
     "no balance": (["--start-balance", "0"], "start_balance = 0.0 must be"),
     "NaN balance": (["--start-balance", "nan"], "start_balance = nan must be"),
