@@ -26,8 +26,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from peaktrade_core.drills.run import run_drill
+from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.halts.memory import STATE_HOME
-from peaktrade_core.workspace.workspace import HOME
+from peaktrade_core.workspace.workspace import HOME, Workspace
 from tests.cli.surface import BY, NASTY, faults, ran, used_workspace
 
 PATIENCE_S = 60
@@ -38,11 +40,11 @@ COMMANDS = (  # what reads such a file, by a part of its path
     ("alerts.toml", ("alerts rules", "alerts check", "doctor")),
     ("jobs.toml", ("schedule list", "schedule next", "schedule status")),
     ("reports/alerts", ("alerts list --all", "alerts check", "watch --status")),
-    ("reports/evidence", ("evidence list", "evidence verify", "audit verify")),
+    ("reports/evidence", ("evidence list", "evidence verify", "evidence show EVIDENCE", "audit verify")),
     ("reports/incidents", ("incident list", "incident show INCIDENT", "incident review", "audit verify")),
     ("reports/drills", ("drill log", "drill score", "drill coverage")),
     ("reports/live", ("killswitch status", "killswitch audit", "risk status", "audit verify")),
-    ("logs", ("ops health", "schedule status", "drill log")),
+    ("logs", ("ops health", "ops notes", "schedule status", "drill log")),
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 1e308, 10**30, 2**63, "", "x" * 3000, NASTY, [], {}, [[[]]], "0001-01-01T00:00:00+00:00",
@@ -109,14 +111,20 @@ def main() -> int:
 
 
 def _more(home: Path) -> None:
-    """Leave evidence, a job and a drill in the workspace, too."""
+    """Leave evidence made by hand, jobs, a drill and a note in the workspace, too."""
     os.environ[HOME] = str(home)
+    workspace = Workspace(home)
+    run_drill(workspace, find_scenario(home, "rate_limit"), operator="Ada", script="good")
     for line in (
         ["schedule", "run-now", "retention"],
+        ["schedule", "run-now", "snapshot_export"],
+        ["evidence", "add", "--tag", "odd", "--text", NASTY, "config/config.toml", *BY],
+        ["ops", "note", NASTY, *BY],
         ["incident", "open", "--kind", "failed_session", "--title", "odd", "--severity", "low", *BY],
         ["ops", "health"],
     ):
-        ran(line)
+        if (ended := ran(line)).code not in (0, 1):
+            raise SystemExit(f"{line}: {ended.err}")
 
 
 def _asked(line: list[str], as_json: bool) -> list[str]:

@@ -3,8 +3,8 @@
     python benchmarks/fuzz_commands.py --count 4000 --seed 1
 
 Every command that comes to an end by itself is asked with options and arguments that are right, odd or hostile, as text
-and as JSON, in an empty and in a used workspace that is made anew now and then. What fails is printed as a line that can
-be repeated; the exit code is 1 then.
+and as JSON, in an empty and in a used workspace that is made anew now and then. None may serve or start a program: a hook
+refuses both. What fails is printed as a line that can be repeated; the exit code is 1 then.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,6 +34,7 @@ from tests.cli.test_every_surface import ELSEWHERE
 
 AFRESH = 150  # command lines in one workspace
 PATIENCE_S = 60
+ASKS = {"git", "ldconfig", "gcc", "ld", "uname"}  # programs that libraries ask for versions and paths
 SLOW = {"backtest", "audit snapshot"}  # asked one time in ten
 ALWAYS = {"watch": ["--status"], "fleet stop": ["--all"]}  # what keeps a command from staying, or from asking
 TEXTS = (
@@ -50,6 +52,10 @@ class TooLong(BaseException):
     """A command took longer than anybody waits."""
 
 
+class Stays(BaseException):
+    """A command opens a port or starts a program, which would be there when it has ended."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=4000)
@@ -59,6 +65,7 @@ def main() -> int:
     draw = random.Random(given.seed)
     known = [(name, command) for name, command in paths(cli) if name not in ELSEWHERE and name.startswith(given.only)]
     signal.signal(signal.SIGALRM, _late)
+    sys.addaudithook(_stay)
     found: Counter[str] = Counter()
     begin = time.monotonic()
     here = Path.cwd()
@@ -146,6 +153,14 @@ def _fresh(folder: Path, template: Path) -> list[Path]:
 
 def _late(*_: object) -> None:
     raise TooLong
+
+
+def _stay(event: str, args: tuple[Any, ...]) -> None:
+    """Let no command serve or start a program; what libraries ask of the machine ends by itself."""
+    if event == "socket.bind" and args[1] != ("::1", 0):
+        raise Stays(f"binds {args[1]}")
+    if event == "subprocess.Popen" and Path(str(args[0])).name not in ASKS:
+        raise Stays(f"starts {args[1]}")
 
 
 if __name__ == "__main__":

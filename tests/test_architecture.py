@@ -193,6 +193,15 @@ def test_a_module_says_what_it_is_and_stays_small(name: str) -> None:
             assert lines <= LONGEST_BODY, f"{name}.{node.name} has {lines} lines"
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_what_the_system_refuses_is_said_in_our_words(name: str) -> None:
+    for node in ast.walk(MODULES[name].tree):
+        if isinstance(node, ast.ExceptHandler) and node.name and node.type and "OSError" in ast.unparse(node.type):
+            raw = rf"\{{{node.name}\}}|\bstr\({node.name}\)"
+            said = re.search(raw, "\n".join(map(ast.unparse, node.body)))
+            assert not said, f"{name}, line {node.lineno}: `[Errno 2] ...` is no sentence; errors.why() makes one"
+
+
 def test_public_names_exist_and_are_what_dir_shows() -> None:
     for name in MODULES:
         loaded = importlib.import_module(name)

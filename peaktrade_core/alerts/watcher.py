@@ -22,7 +22,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.rules.gather import label
 from peaktrade_core.base.clock import Clock, iso
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault, why
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import this_process
@@ -192,7 +192,7 @@ class Watcher:
             ) from None
         except OSError as error:
             if _held(self._folder / LOCK):
-                raise EnvironmentFault(f"a watcher of another user runs on this workspace: {error}") from None
+                raise EnvironmentFault(f"a watcher of another user runs on this workspace: {why(error)}") from None
             self._faults["lock"] = f"cannot lock {self._folder / LOCK}: {error.strerror or error}"
             self._say(self._faults["lock"])
 

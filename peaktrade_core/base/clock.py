@@ -43,6 +43,19 @@ def from_seconds(ts: float) -> datetime:
     return EPOCH + timedelta(seconds=ts)
 
 
+def moved(moment: datetime, **by: float) -> datetime:
+    """Return a time so much later, or with negative figures earlier; the calendar's first or last where it ends before.
+
+    Args:
+        moment: aware; by: as of :class:`datetime.timedelta`: ``days``, ``hours``, ``seconds``; not NaN.
+    """
+    earlier = any(figure < 0 for figure in by.values())
+    try:
+        return moment + timedelta(**by)
+    except OverflowError:
+        return (datetime.min if earlier else datetime.max).replace(tzinfo=UTC)
+
+
 def iso(moment: datetime) -> str:
     """Return ``moment`` as ISO 8601 UTC with offset, to the second: ``2026-01-05T08:00:00+00:00``."""
     return as_utc(moment).isoformat(timespec="seconds")

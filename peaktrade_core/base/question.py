@@ -12,7 +12,7 @@ from typing import Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from peaktrade_core.base.errors import ExchangeError, PeaktradeError
+from peaktrade_core.base.errors import ExchangeError, PeaktradeError, machine_fault
 
 Status = Literal["pass", "unknown", "warn", "fail"]
 PASS: Final = "pass"  # noqa: S105
@@ -77,7 +77,8 @@ class Question(Generic[S]):
         """Return the answer; raises nothing on purpose."""
         try:
             found = self.ask(subject)
-        except (PeaktradeError, OSError) as error:
+        except (PeaktradeError, OSError) as raised:
+            error = machine_fault(raised) if isinstance(raised, OSError) else raised
             venue = isinstance(error, ExchangeError)  # the class of its errors says what helps
             told = f"{type(error).__name__}: {error}" if venue else str(error)
             found = (FAIL, told, self.advice(told) if self.advice and venue else self.step)

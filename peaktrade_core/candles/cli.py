@@ -21,7 +21,7 @@ from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.terminal import console, say
 from peaktrade_core.venue.client import open_venue
-from peaktrade_core.workspace.command import Answer, Part, answers, command, quiet, workspace_options
+from peaktrade_core.workspace.command import Answer, Figure, Part, answers, command, quiet, workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def list_(workspace: Workspace) -> Answer:
 @click.option(
     "--outlier",
     "deviations",
-    type=click.FloatRange(1.0, 1e6),
+    type=Figure(1.0, 1e6),
     default=30.0,
     show_default=True,
     help="A bar is an outlier beyond so many median absolute deviations of the returns.",

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.candles.files.cleaning import read_candles
+from peaktrade_core.candles.files.cleaning import read_clean
 from peaktrade_core.candles.files.dialect import Dialect
 from peaktrade_core.candles.files.reading import FOUND
 from peaktrade_core.trading.market import Bar, Bars
-from peaktrade_core.trading.ports import Feed
+from peaktrade_core.trading.ports import Feed, Notice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ CHUNK = 4096  # bars that are handed out from columns at once
 
 
 class ReplayFeed:
-    """Bars of a file, in its order."""
+    """Bars of a file, in its order; before the last one a notice, where that may be cut off."""
 
     name = "replay"
     simulated = True
@@ -43,15 +43,24 @@ class ReplayFeed:
                 duplicated or not on the timeframe's grid.
             UndecidedError: it can be read in two ways.
         """
-        self.bars = read_candles(path, symbol=symbol, dialect=dialect, bar_s=bar_s)
+        rows = read_clean(path, symbol=symbol, dialect=dialect, bar_s=bar_s)
+        self.bars = Bars(rows.ts, rows.ohlcv, str(path))
+        self._doubt = rows.doubt
         digest = hashlib.sha256(self.bars.ts.data)
         digest.update(self.bars.ohlcv.data)
         self.data_sha256: str | None = digest.hexdigest()
 
-    def __iter__(self) -> Iterator[Bar]:
+    def __iter__(self) -> Iterator[Bar | Notice]:
+        sure = len(self.bars) - bool(self._doubt)
+        for at in range(0, sure, CHUNK):
+            yield from self._from(at, min(at + CHUNK, sure))
+        if self._doubt:
+            yield Notice("LAST_BAR_UNSURE", self._doubt)
+        yield from self._from(sure, len(self.bars))
+
+    def _from(self, begin: int, end: int) -> Iterator[Bar]:
         columns = (self.bars.ts, *self.bars.ohlcv.T)
-        for at in range(0, len(self.bars), CHUNK):
-            yield from map(Bar._make, zip(*(column[at : at + CHUNK].tolist() for column in columns), strict=True))
+        return map(Bar._make, zip(*(column[begin:end].tolist() for column in columns), strict=True))
 
     def __len__(self) -> int:
         return len(self.bars)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from peaktrade_core.base.checkout import broken_links, documents, git_commit, is_checkout, sources_digest
-from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
+from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError, why
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WORDS, Check, Status, check, worst
 from peaktrade_core.base.resources import share_dir
@@ -194,7 +194,9 @@ def _result(gate: Gate, workspace: Workspace, checkout: Path, kept: Kept | None,
     try:
         return _docs(gate, checkout) if gate.name == "docs-reference-targets" else _no_live(gate, workspace)
     except (PeaktradeError, OSError) as error:
-        return GateResult(gate=gate.name, question=gate.question, status=UNKNOWN, text=f"could not be asked: {error}")
+        return GateResult(
+            gate=gate.name, question=gate.question, status=UNKNOWN, text=f"could not be asked: {why(error)}"
+        )
 
 
 def _of_run(gate: Gate, checkout: Path, kept: Kept | None, sources: str) -> GateResult:

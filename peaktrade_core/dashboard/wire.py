@@ -11,25 +11,18 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlparse
 
 from jupyter_server.services.kernels.handlers import KernelHandler
 from tornado.web import HTTPError, authenticated
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+from peaktrade_core.dashboard.access import of_our_pages
 from peaktrade_core.dashboard.handlers import Desk, Plain
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 SPOKEN = ("comm_msg", "comm_open", "comm_info_request", "kernel_info_request")
 CONTROL = "jupyter.widget.control"  # asks for the state of all widgets at once; makes none
-
-
-def _own_origin(handler: Any) -> bool:
-    """Return whether a request says that it comes from one of our own pages."""
-    origin = handler.request.headers.get("Origin") or ""
-    return bool(urlparse(origin).netloc == handler.request.host)
 
 
 class KernelModel(KernelHandler):  # type: ignore[misc]
@@ -43,7 +36,7 @@ class KernelSocket(VoilaKernelWebsocketHandler):  # type: ignore[misc]
 
     def check_origin(self, origin: str | None = None) -> bool:  # noqa: ARG002  (tornado's signature)
         """Let only our own pages connect."""
-        return _own_origin(self)
+        return of_our_pages(self.request)
 
     async def get(self, kernel_id: str) -> None:
         """Connect.
@@ -52,7 +45,7 @@ class KernelSocket(VoilaKernelWebsocketHandler):  # type: ignore[misc]
             HTTPError: 403, it does not come from one of our pages (tornado does not ask when no origin is named); 400
                 without the framed protocol: the old one lets a client make the server allocate without end.
         """
-        if not _own_origin(self):
+        if not of_our_pages(self.request):
             raise HTTPError(403)
         offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
         if PROTOCOL not in [name.strip() for name in offered.split(",")]:
@@ -118,7 +111,7 @@ class Farewell(VoilaShutdownKernelHandler):  # type: ignore[misc]
         Raises:
             HTTPError: 403, the request does not come from one of our pages.
         """
-        if not _own_origin(self):
+        if not of_our_pages(self.request):
             raise HTTPError(403)
 
     @authenticated  # type: ignore[untyped-decorator]

@@ -18,7 +18,7 @@ from peaktrade_core.alerts.channels import open_channel
 from peaktrade_core.alerts.delivery import DeliveryResult, Dispatcher
 from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import watch_of
-from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError
+from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError, why
 from peaktrade_core.base.processes import Identity, exists, identity_of, send
 from peaktrade_core.halts.scope import Scope, TradingState
 from peaktrade_core.records.folder import RunFolder, is_id
@@ -49,7 +49,7 @@ def _processes(workspace: Workspace, wanted: TradingState) -> str:
     try:
         found = [*_sessions(workspace.runs, wanted), *(_watcher(workspace) if wanted.everywhere else ())]
     except OSError as error:
-        return f"Running sessions cannot be looked for: {error}; look for processes of `peaktrade session run` and end them"
+        return f"Running sessions cannot be looked for: {why(error)}; look for processes of `peaktrade session run` and end them"
     for name, who in found:
         try:
             if who is None:

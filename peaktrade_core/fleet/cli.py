@@ -22,7 +22,7 @@ from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
-from peaktrade_core.workspace.command import Answer, command, tell
+from peaktrade_core.workspace.command import Answer, Figure, command, tell
 from peaktrade_core.workspace.workspace import Workspace
 
 FOLLOW_S = 0.5  # between two looks [s]
@@ -176,7 +176,12 @@ def _described(run: Run) -> dict[str, Any]:
 @click.option("--all", "everything", is_flag=True, help="All runs that are active.")
 @click.option("--reason", default="stopped by hand", show_default=True, help="Why; kept in the record.")
 @click.option("--by", help="Who you are; else your login name.")
-@click.option("--deadline", type=float, metavar="S", help="Kill what has not ended by then; [fleet] has the default.")
+@click.option(
+    "--deadline",
+    type=Figure(min=0),
+    metavar="S",
+    help="Kill what has not ended by then; [fleet] has the default.",
+)
 @click.option("--force", is_flag=True, help="Kill at once (runbook 5.3); journal and record stay whole.")
 @click.option(
     "--close", is_flag=True, help="Then close what is open (simulated and demo positions), also of an ended run."

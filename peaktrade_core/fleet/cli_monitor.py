@@ -22,7 +22,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.show.terminal import console, lines_of, say
 from peaktrade_core.trading.events import BarDone
-from peaktrade_core.workspace.command import Answer, command, with_workspace
+from peaktrade_core.workspace.command import Answer, Figure, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def monitor() -> None:
 @monitor.command()
 @click.option("--only-active", is_flag=True, help="Only runs that live (the default).")
 @click.option("--include-inactive", is_flag=True, help="Also runs that ended.")
-@click.option(
-    "--max-age-hours", type=click.FloatRange(min=0), metavar="H", help="Also ended ones, of the last H hours."
-)
+@click.option("--max-age-hours", type=Figure(min=0), metavar="H", help="Also ended ones, of the last H hours.")
 @command
 def overview(workspace: Workspace, only_active: bool, include_inactive: bool, max_age_hours: float | None) -> Answer:
     """Show the status of the whole, and the runs with their equity, PnL and drawdown."""
@@ -121,7 +119,7 @@ def _facts(run: Run) -> dict[str, Any]:
 
 @monitor.command()
 @run_id_option
-@click.option("--refresh-interval", type=click.FloatRange(0.2, 3600.0), default=2.0, show_default=True, metavar="S")
+@click.option("--refresh-interval", type=Figure(0.2, 3600.0), default=2.0, show_default=True, metavar="S")
 @with_workspace
 def follow(workspace: Workspace, run_id: str | None, named: str | None, refresh_interval: float) -> None:
     """Watch one run, or all that are active, until Ctrl-C; without a terminal, line by line."""

@@ -19,7 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import iso
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import spawn
@@ -307,7 +307,7 @@ class Fleet:
             self._site.runs.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except (Timeout, OSError) as error:
-            raise EnvironmentFault(f"cannot lock {lock.lock_file}: {error}; is another start hanging?") from error
+            raise EnvironmentFault(f"cannot lock {lock.lock_file}: {why(error)}; is another start hanging?") from error
         return lock
 
     def _log(self, what: str) -> None:

@@ -6,12 +6,13 @@ Follows a journal by reading only what was added since the last look; what is st
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from peaktrade_core.base.clock import moved
 from peaktrade_core.base.files import open_plain
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
@@ -51,7 +52,7 @@ def overview(views: Views, *, include_inactive: bool = False, max_age_h: float |
     now = views.now()
     rows = views.runs()
     if max_age_h is not None:
-        since = now - timedelta(hours=max_age_h)
+        since = moved(now, hours=-max_age_h)
         rows = [row for row in rows if row.state in ACTIVE or _last(row, now) >= since]
     elif not include_inactive:
         rows = [row for row in rows if row.state in (*ACTIVE, "died")]

@@ -249,7 +249,7 @@ class IncidentBook:
         try:
             return self._rows.get(path, "row", lambda: IncidentRow.of(self.load(incident_id)))
         except (ArtefactError, OSError) as error:
-            told = str(error) if isinstance(error, ArtefactError) else f"{path}: {error.strerror or error}"
+            told = why(error) if isinstance(error, ArtefactError) else f"{path}: {error.strerror or error}"
             return IncidentRow(incident_id=incident_id, status="unreadable", severity="high", fault=told)
 
     def ids(self) -> list[str]:
@@ -317,7 +317,7 @@ class IncidentBook:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except (OSError, Timeout) as error:
-            raise EnvironmentFault(f"cannot write incidents to {self.folder}: {error}") from error
+            raise EnvironmentFault(f"cannot write incidents to {self.folder}: {why(error)}") from error
         try:
             yield
         finally:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
+from peaktrade_core.runbooks.artefacts import named_files
 from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runs.handbook import SEVERITIES, handbook
 from peaktrade_core.runs.views import Views
@@ -60,10 +60,8 @@ def diagnose(workspace: Workspace, session_id: str) -> Answer:
 @command
 def open_(workspace: Workspace, files: tuple[Path, ...], **given: Any) -> Answer:
     """Open an incident by hand; the incident runbooks fill in what the artefacts say."""
-    if missing := [str(path) for path in files if not path.is_file()]:
-        raise ConfigError(f"file not found: {', '.join(missing)}")
     kind, title, subject = given.pop("kind"), given.pop("title"), _subject(workspace, given.pop("subject"))
-    artefacts = [path.resolve() for path in files]
+    artefacts = named_files(files)
     runbook, book = handbook().runbook_of(kind), IncidentBook.of(workspace)
     return _done(book.open(kind, title, subject=subject, artefacts=artefacts, runbook=runbook, **given))
 
@@ -151,7 +149,7 @@ def severity(workspace: Workspace, incident_id: str, **given: str) -> Answer:
 @command
 def attach(workspace: Workspace, incident_id: str, by: str, files: tuple[Path, ...]) -> Answer:
     """Name files with the hashes they have now."""
-    return _done(IncidentBook.of(workspace).attach(incident_id, by, *(path.resolve() for path in files)))
+    return _done(IncidentBook.of(workspace).attach(incident_id, by, *named_files(files)))
 
 
 @incident.command()

@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.errors import ArtefactError, why
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.workspace.settings import ARCHIVE
 from peaktrade_core.workspace.workspace import Workspace
@@ -66,7 +66,7 @@ class RunArchive:
                 os.rename(Path(staged) / run_id, folder.path)
         except (OSError, EOFError, tarfile.TarError) as error:
             if not folder.path.is_dir():  # else another process was faster
-                raise ArtefactError(f"cannot unpack the archived run {packed}: {error}") from error
+                raise ArtefactError(f"cannot unpack the archived run {packed}: {why(error)}") from error
         return folder
 
     def forget(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from peaktrade_core.base.arrays import array_of, seconds_of
 from peaktrade_core.base.clock import EPOCH
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.trading.events import BarDone
 
 if TYPE_CHECKING:
@@ -153,4 +153,4 @@ def read_table(path: Path, names: Sequence[str]) -> dict[str, Any]:
             for name in names
         }
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
-        raise ArtefactError(f"cannot read {path}: {error}") from error
+        raise ArtefactError(f"cannot read {path}: {why(error)}") from error

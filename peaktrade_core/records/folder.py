@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 from filelock import FileLock, Timeout
 
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.processes import Identity, exists, this_host
 from peaktrade_core.base.text import said
@@ -214,7 +214,7 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            return StopRequest(by="somebody", reason=f"stop.json cannot be read: {error}")
+            return StopRequest(by="somebody", reason=f"stop.json cannot be read: {why(error)}")
         try:
             return msgspec.json.decode(data, type=StopRequest)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

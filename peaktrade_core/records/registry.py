@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import NamedTuple, TypeVar
 
-from peaktrade_core.base.errors import ArtefactError, PeaktradeError
+from peaktrade_core.base.errors import ArtefactError, PeaktradeError, why
 from peaktrade_core.base.files import SETTLED_NS, write_atomic
 from peaktrade_core.records import index
 from peaktrade_core.records.chain import RegistryChain
@@ -209,7 +209,7 @@ class Registry:
         try:
             return RegistryEntry(path, read_file(path), None)
         except (OSError, ArtefactError) as error:
-            return RegistryEntry(path, None, str(error))
+            return RegistryEntry(path, None, why(error))
 
     def _ask(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """Return the answer of the index, brought up to date unless that is not due.

@@ -10,7 +10,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG
 from typing import NamedTuple
 
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.records.index import FileState
 from peaktrade_core.records.rows import Line, fault_of, line_of
 from peaktrade_core.trading.records import SessionRecord, read_record
@@ -92,9 +92,9 @@ def read_line(name: str, item: os.DirEntry[str]) -> tuple[Line, FileState] | Non
         state = state_of(stat)._replace(inode=item.inode() & _INODE)  # a link's own, as listings say it
         return line_of(name, _record_in(item.path, stat)), state
     except FileNotFoundError as error:
-        return (fault_of(name, str(error)), state) if item.is_symlink() else None
+        return (fault_of(name, why(error)), state) if item.is_symlink() else None
     except (OSError, ArtefactError) as error:
-        return fault_of(name, str(error)), state
+        return fault_of(name, why(error)), state
 
 
 def state_of(stat: os.stat_result) -> FileState:

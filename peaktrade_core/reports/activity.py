@@ -18,7 +18,7 @@ import msgspec
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import Clock, as_utc
-from peaktrade_core.base.errors import ArtefactError, PeaktradeError
+from peaktrade_core.base.errors import ArtefactError, PeaktradeError, why
 from peaktrade_core.base.files import Folders
 from peaktrade_core.base.log import newest_lines
 from peaktrade_core.records.registry import Query, Registry
@@ -142,7 +142,7 @@ class ActivityFeed:
         try:
             found.extend(source())
         except (OSError, PeaktradeError) as error:
-            text = f"cannot be read: {error}"
+            text = f"cannot be read: {why(error)}"
             found.append(Activity(at=self._clock.now(), kind=kind, severity=WARNING, who="peaktrade", text=text))
         return found
 

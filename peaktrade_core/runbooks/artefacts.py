@@ -7,10 +7,29 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.runbooks.evidence import Artefact
 
 COPIES = "artefacts"  # folder of the copies, beside the record that names the files
+LARGEST_COPY = 256 << 20  # bytes of a file that a person may name
+
+
+def named_files(files: Iterable[Path]) -> list[Path]:
+    """Return the files that a person names, as whole paths.
+
+    Raises:
+        ConfigError: one is not a file, or too large for a copy.
+    """
+    found = [file.resolve() for file in files]
+    if missing := [str(file) for file in found if not file.is_file()]:
+        raise ConfigError(f"{', '.join(missing)}: not a file; a copy is kept of each file that is named")
+    for file in found:
+        if (size := file.stat().st_size) > LARGEST_COPY:
+            raise ConfigError(
+                f"{file} has {size:,} bytes; a copy is kept of files up to {LARGEST_COPY:,}: name a part of it, or its hash"
+            )
+    return found
 
 
 def artefact_of(home: Path, path: Path) -> Artefact:

@@ -19,6 +19,7 @@ from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.people import person_key, same_person
 from peaktrade_core.base.question import PASS
 from peaktrade_core.runbooks import evidence as ev
+from peaktrade_core.runbooks.artefacts import named_files
 from peaktrade_core.runbooks.book import EvidenceBook, tag_of
 
 BY_HAND = "by_hand"  # stands in the place of a runbook's name
@@ -62,9 +63,7 @@ def add_evidence(
     if role not in ev.ROLES:
         raise UnknownNameError("role", role, ev.ROLES)
     person_key(by)
-    for file in files:
-        if not file.is_file():
-            raise ConfigError(f"{file} is not a file; evidence keeps a copy of each file that it names")
+    files = named_files(files)
     if len({file.name for file in files}) < len(files):
         raise ConfigError("two of the files have the same name; rename one")
     now = book.clock.now()

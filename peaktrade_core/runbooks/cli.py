@@ -16,7 +16,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import answer_told
 from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns, Table
 from peaktrade_core.show.terminal import console
-from peaktrade_core.workspace.command import Answer, answers, command, quiet, tell
+from peaktrade_core.workspace.command import Answer, Figure, answers, command, quiet, tell
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -53,7 +53,7 @@ def list_all() -> Answer:
     metavar="KEY=VALUE",
     help="A parameter, for each of the notebooks that declares it; repeatable.",
 )
-@click.option("--timeout", type=click.FloatRange(min=1), help="Seconds for each run; else the notebook's own.")
+@click.option("--timeout", type=Figure(min=1), help="Seconds for each run; else the notebook's own.")
 @command
 def run(workspace: Workspace, names: tuple[str, ...], params: tuple[str, ...], timeout: float | None) -> Answer:
     """Run notebooks headless into reports/, one after the other; each leaves the executed notebook and its HTML.

@@ -7,10 +7,11 @@ are rows that say so.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
+from peaktrade_core.base.clock import moved
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, question
@@ -96,7 +97,11 @@ def evidence_rows(
         ArtefactError: the chain of the evidence is broken; EnvironmentFault: it cannot be read.
     """
     sealed = book.chain.sealed()
-    since = None if days is None else f"{book.clock.now().astimezone(UTC) - timedelta(days=days - 1):%Y%m%d}"
+    since = (
+        None
+        if days is None
+        else moved(book.clock.now().astimezone(UTC), days=1 - days).date().isoformat().replace("-", "")
+    )
     known = book.ids()
     ids = sorted([*known, *(set(sealed) - set(known))], key=_day, reverse=True)
     rows: list[EvidenceRow] = []

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
+from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import ConfigError
 
 DAY, WEEK = "day", "week"
@@ -57,6 +58,8 @@ def span_named(kind: str, label: str, now: datetime) -> Span:
     except (ValueError, OverflowError):
         example = "2026-01-04, today or yesterday" if kind == DAY else "2026-W01, this or last"
         raise ConfigError(f"{label!r} is no {kind}; write {example}") from None
+    if span.since < EPOCH:
+        raise ConfigError(f"{label!r} lies before 1970; there is nothing to report")
     if span.since > now:
         raise ConfigError(f"{span.label} has not begun; there is nothing to report yet")
     return span

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds, iso
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault, why
 from peaktrade_core.base.files import read_plain, sha256_of
 from peaktrade_core.base.log import append_line
 from peaktrade_core.records.archive import RunArchive
@@ -247,7 +247,7 @@ def _pack(folder: Path, target: Path) -> Path:
             raise EnvironmentFault(f"{staged} does not hold what {folder} does; the folder stays, try again")
         os.replace(staged, target)
     except (OSError, tarfile.TarError) as error:
-        raise EnvironmentFault(f"cannot archive {folder} to {target}: {error}; the folder is untouched") from error
+        raise EnvironmentFault(f"cannot archive {folder} to {target}: {why(error)}; the folder is untouched") from error
     finally:
         staged.unlink(missing_ok=True)
     return target

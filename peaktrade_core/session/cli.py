@@ -6,14 +6,14 @@ import math
 import shlex
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from peaktrade_core.base.clock import as_utc
+from peaktrade_core.base.clock import as_utc, moved
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.text import decoded
 from peaktrade_core.halts.states import TradingStates
@@ -206,12 +206,12 @@ def query_of(*, week: str | None = None, since: str | None = None, until: str | 
         monday = datetime.fromisocalendar(int(year), int(number), 1).replace(tzinfo=UTC)
     except ValueError:
         raise ConfigError(f"--week {week!r} is not a week; write it like 2026-W05") from None
-    return Query(since=monday, until=_before(monday + timedelta(days=7)), **filters)
+    return Query(since=monday, until=_before(moved(monday, days=7)), **filters)
 
 
 def _before(at: datetime | None) -> datetime | None:
     """Return the last moment before a time: a query's end belongs to it."""
-    return None if at is None else at - timedelta(microseconds=1)
+    return None if at is None else moved(at, microseconds=-1)
 
 
 def _day(option: str, text: str | None) -> datetime | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.candles.replay import ReplayFeed
+from peaktrade_core.candles.files.cleaning import read_candles
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.testing.kraken.pairs import Pair, pair
 from peaktrade_core.trading.market import Bar, require_sound
@@ -75,7 +75,8 @@ class MarketSource:
         Raises:
             DataError: the file cannot be read, or its candles are impossible or not ``bar_s`` apart.
         """
-        return cls(symbol, list(ReplayFeed(Path(path), bar_s)), bar_s)
+        bars = read_candles(Path(path), bar_s=bar_s)
+        return cls(symbol, [bars[row] for row in range(len(bars))], bar_s)
 
     @classmethod
     def synthetic(

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from peaktrade_core.base.clock import as_utc
-from peaktrade_core.base.errors import DataError
+from peaktrade_core.base.errors import DataError, why
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.faults import Fault
@@ -133,7 +133,7 @@ def _read(path: Path) -> Recording:
     try:
         recording = msgspec.json.decode(read_plain(path), type=Recording)
     except (OSError, msgspec.MsgspecError) as error:
-        raise DataError(f"{path}: is no recording: {error}") from None
+        raise DataError(f"{path}: is no recording: {why(error)}") from None
     unfolded = re.sub(r"\\n +", " ", recording.body)  # some tapes folded long lines inside the JSON's strings
     return msgspec.structs.replace(recording, name=path.stem, body=unfolded)
 

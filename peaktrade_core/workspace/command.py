@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from functools import wraps
+from math import isfinite
 from typing import Any, TypeVar
 
 import click
@@ -24,6 +25,17 @@ Part = Table | str
 Shown = Part | Iterable[Part]
 _AS_JSON = "peaktrade.as_json"
 _FREE = ("by", "operator", "reason", "note", "notes", "tags", "title", "evidence")  # options that take any text
+
+
+class Figure(click.FloatRange):
+    """A number of an option within a range, which ``nan`` and ``inf`` are not, though click lets them pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; any other text is refused."""
+        figure = float(super().convert(value, param, ctx))
+        if not isfinite(figure):
+            self.fail(f"{value!r} is no figure.", param, ctx)
+        return figure
 
 
 class Answer:

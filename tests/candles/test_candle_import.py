@@ -373,6 +373,26 @@ def test_what_is_left_out_is_said_and_refused_where_nobody_sees_it(tmp_path: Pat
     assert len(found) == len(bars) - lost
 
 
+CUT = {"within a figure": (-9, 3, "last line, cut off after"), "before the line end": (-1, 0, "LAST_BAR_UNSURE")}
+
+
+@pytest.mark.parametrize("case", CUT)
+def test_a_session_does_not_take_a_cut_last_line_for_a_whole_one(
+    tmp_path: Path, bars: list[Bar], peaktrade: Callable[..., Any], home: Path, case: str
+) -> None:
+    end, code, says = CUT[case]
+    path = written(tmp_path, (HEAD + rows_of(bars))[:end])
+    options = ("--candles", path, "--warmup-candles", 5, "-p", "fast=2", "-p", "slow=3", "--steps")
+    ended = peaktrade("session", "run", *options, len(bars) - 5)
+    assert ended.code == code, ended.stderr
+    journals = "".join(file.read_text() for file in home.glob("live_runs/*/events.jsonl"))
+    assert says in ended.stderr + journals
+    if code == 0:
+        assert peaktrade("session", "run", *options, len(bars) - 6).code == 0
+        journals = "".join(file.read_text() for file in home.glob("live_runs/*/events.jsonl"))
+        assert journals.count(says) == 1, "a session that ends before it has no need to doubt it"
+
+
 REFUSED: dict[str, tuple[str | bytes, str]] = {
     "year 1": (HEAD + "0001-01-01T00:00:00Z,1,2,0.5,1,3\n" * 3, "outside the years 1970 to 9999"),
     "nan": (HEAD + "1704067200,nan,2,1,1.5,3\n1704067260,1,2,1,1.5,3\n", "a value is missing or not finite"),

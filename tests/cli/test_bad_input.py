@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ import pytest
 
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError, PeaktradeError
 from peaktrade_core.session.planning import plan_session
-from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.workspace.workspace import HOME, Workspace
+from tests.cli.surface import faults, ran
 
 Command = Callable[..., Any]
 
@@ -240,3 +243,45 @@ def test_a_strategy_module_that_raises_is_named(peaktrade: Command, home: Path) 
     (home / "mine.py").write_text("raise RuntimeError('no licence')")
     ended = peaktrade("session", "run", "--strategy-module", "mine.py")
     assert (ended.code, "mine.py: RuntimeError: no licence" in ended.stderr) == (2, True)
+
+
+FAR = (  # times and lengths at the ends of the calendar, and beyond
+    "session list --week 9999-W52", "session list --week 0001-W01", "session list --until 0001-01-01",
+    "session list --since 9999-12-31", "session list --since 0001-01-01T00:00:00+14:00",
+    "session report --stdout --until 0001-01-01",
+    "evidence list --days 99999999999", "monitor overview --max-age-hours 1e308", "monitor overview --max-age-hours nan",
+    "monitor overview --max-age-hours inf", "report daily --date 0001-01-01", "report daily --date 9999-12-31",
+    "report weekly --week 0001-W01", "report weekly --week 9999-W52", "fleet stop --all --deadline nan",
+    "fleet stop --all --deadline -1", "alerts check --pnl-drop-threshold-pct 1 --pnl-drop-window-hours 1e308",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", FAR)
+def test_a_time_at_the_end_of_the_calendar_is_answered_or_refused(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setenv(HOME, str(workspace.home))
+    ended = ran(line.split())
+    assert ended.code == (2 if re.search(r"nan|inf$|-1$|14:00|report (daily|weekly)|pnl", line) else 0), ended.err
+    assert not faults(ended)
+    assert not list(workspace.home.rglob("*_failed.*"))
+
+
+def test_a_configuration_file_with_too_long_a_name_fails_a_question_in_our_words(home: Path) -> None:
+    ended = ran(["readiness", "--config", "x" * 300, "--home", str(home)])
+    assert "File name too long" in ended.out
+    assert not faults(ended)
+
+
+@pytest.mark.parametrize(
+    "line", ["incident open --kind other --title t --severity low --file", "evidence add --tag t --text t"]
+)
+@pytest.mark.parametrize("file", ["sparse", "no/such/file", "config", "pipe"])
+def test_a_file_of_which_no_copy_can_be_kept_is_refused(home: Path, line: str, file: str) -> None:
+    with (home / "sparse").open("wb") as sparse:
+        sparse.truncate(2 << 30)
+    os.mkfifo(home / "pipe")
+    ended = ran([*line.split(), str(home / file), "--by", "Ada", "--home", str(home)])
+    assert (ended.code, file in ended.err) == (2, True), ended.err
+    assert not faults(ended)
+    assert not list(home.glob("reports/*/*-*"))

@@ -49,7 +49,9 @@ def test_own_host_is_answered(dashboard: Dashboard, host: str) -> None:
     assert dashboard.get("/api/health", Host=host).status == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://localhost:1"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://localhost:1", "http://[::1", "//[", "http://", ""]
+)
 def test_request_from_another_site_is_refused(dashboard: Dashboard, origin: str) -> None:
     assert dashboard.get("/api/live_sessions", Origin=origin).status == 403
     assert dashboard.get("/api/live_sessions", Origin=dashboard.url.rstrip("/")).status == 200

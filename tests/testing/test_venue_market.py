@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.candles.replay import read_candles
+from peaktrade_core.candles.files.cleaning import read_candles
 from peaktrade_core.testing import MarketSource, VenueClock
 from peaktrade_core.testing.market import partial
 from peaktrade_core.trading.market import Bar, bar_fault

@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.files.dialect import Dialect, UndecidedError
-from peaktrade_core.candles.files.reading import FOUND, Rows, read_rows
+from peaktrade_core.candles.files.reading import FOUND, IMPORT, Rows, read_rows
 from peaktrade_core.candles.grid import Grid, commonest
 from peaktrade_core.trading.market import Bar, Bars, bar_fault, sound_rows
 
 if TYPE_CHECKING:
     pass
 
-IMPORT = "`peaktrade data import` leaves them out and says which"
+
+def read_candles(path: Path, *, bar_s: float | None = None, dialect: Dialect = FOUND) -> Bars:
+    """Return the candles of a file, or of a folder of parquet files, as checked columns; see :func:`read_clean`."""
+    rows = read_clean(path, bar_s=bar_s, dialect=dialect)
+    return Bars(rows.ts, rows.ohlcv, str(path))
 
 
-def read_candles(
-    path: Path, *, symbol: str | None = None, bar_s: float | None = None, dialect: Dialect = FOUND
-) -> Bars:
-    """Return the candles of a file, or of a folder of parquet files, as checked columns.
+def read_clean(path: Path, *, symbol: str | None = None, bar_s: float | None = None, dialect: Dialect = FOUND) -> Rows:
+    """Return the rows of a file, or of a folder of parquet files, every one a candle in the order of time.
 
     Args:
         path: see :func:`read_rows`; symbol: of several in the file, this one; bar_s: length of its bars [s], None takes any.
@@ -35,10 +37,10 @@ def read_candles(
         DataError: it cannot be read, or a row cannot be true or stands there twice.
         UndecidedError: it can be read in two ways.
     """
-    rows = clean(read_rows(path, symbol=symbol, dialect=dialect), dialect, strict=True)
+    rows = clean(read_rows(path, symbol=symbol, dialect=dialect, strict=True), dialect, strict=True)
     if bar_s is not None:
         require_grid(rows, Grid.of_seconds(rows.ts, bar_s), f"{bar_s:g} s")
-    return Bars(rows.ts, rows.ohlcv, str(path))
+    return rows
 
 
 def clean(rows: Rows, dialect: Dialect = FOUND, *, strict: bool = False) -> Rows:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COLUMNS = (*PRICES, "volume")
+IMPORT = "`peaktrade data import` leaves them out and says which"
 FOUND = Dialect()  # nothing is told: everything is to be found in the file
 HOURS_14_US = 14 * 3600 * US
 
@@ -34,12 +35,14 @@ class Rows(NamedTuple):
     Attributes:
         us: (n,) int64, opens [µs since epoch]; ohlcv: (n, 5) float64, NaN where a cell is empty.
         number: (n,) int64, of the row in the file, from 1; understood: how the file was read.
+        doubt: why the last row may not be whole; empty where it is.
     """
 
     us: NDArray[np.int64]
     ohlcv: NDArray[np.float64]
     number: NDArray[np.int64]
     understood: Understood
+    doubt: str = ""
 
     @property
     def ts(self) -> NDArray[np.float64]:
@@ -51,13 +54,14 @@ class Rows(NamedTuple):
         return self._replace(us=self.us[rows], ohlcv=self.ohlcv[rows], number=self.number[rows])
 
 
-def read_rows(path: Path, *, symbol: str | None = None, dialect: Dialect = FOUND) -> Rows:
+def read_rows(path: Path, *, symbol: str | None = None, dialect: Dialect = FOUND, strict: bool = False) -> Rows:
     """Return the rows of a file or folder as they stand there.
 
     Args:
         path: delimited text, JSON, parquet or feather, also packed; or a folder of parquet files, read by name.
         symbol: the market that is asked for; the file may hold it under another spelling, beside others.
         dialect: what is told of the file.
+        strict: refuse a last line that was cut off, for who cannot show a person that it is left out.
 
     Raises:
         DataError: it is missing, cannot be read, lacks a column or is of another market.
@@ -68,14 +72,14 @@ def read_rows(path: Path, *, symbol: str | None = None, dialect: Dialect = FOUND
     files = (
         sorted(file for file in path.glob("*.parquet") if not file.name.startswith(".")) if os.path.isdir(path) else []
     )
-    parts = [_rows_of(file, symbol, dialect) for file in files or [path]]
+    parts = [_rows_of(file, symbol, dialect, strict=strict) for file in files or [path]]
     if len(parts) == 1:
         return parts[0]
     us, ohlcv = np.concatenate([part.us for part in parts]), np.concatenate([part.ohlcv for part in parts])
     return Rows(us, ohlcv, np.arange(1, len(us) + 1), parts[0].understood)
 
 
-def _rows_of(path: Path, symbol: str | None, dialect: Dialect) -> Rows:
+def _rows_of(path: Path, symbol: str | None, dialect: Dialect, *, strict: bool) -> Rows:
     """Return the rows of one file."""
     import numpy as np
 
@@ -96,7 +100,7 @@ def _rows_of(path: Path, symbol: str | None, dialect: Dialect) -> Rows:
     ohlcv = _values(sheet, roles, dialect, understood)
     understood.require_answers()
     rows = Rows(us, ohlcv, number, understood)
-    return _without_cut(rows, sheet, roles) if sheet.cut else rows
+    return _without_cut(rows, sheet, roles, strict=strict) if sheet.cut else rows
 
 
 def _filled(sheet: Sheet, number: NDArray[np.int64], understood: Understood) -> tuple[Sheet, NDArray[np.int64]]:
@@ -265,7 +269,7 @@ def _values(sheet: Sheet, roles: Roles, dialect: Dialect, understood: Understood
     return values
 
 
-def _without_cut(rows: Rows, sheet: Sheet, roles: Roles) -> Rows:
+def _without_cut(rows: Rows, sheet: Sheet, roles: Roles, *, strict: bool) -> Rows:
     """Judge the last line of a file that ends without a line end: its last field may be cut off."""
     if not len(rows.us) or ((roles.volume or 0) < len(sheet.names) - 1 and max(roles.prices) < len(sheet.names) - 1):
         return rows
@@ -273,9 +277,11 @@ def _without_cut(rows: Rows, sheet: Sheet, roles: Roles) -> Rows:
     cells = [str(cell) for cell in sheet.columns[last].to_pylist()]
     length = [len(cell.strip().rpartition(".")[2]) for cell in cells]
     if len(cells) > 1 and length[-1] < min(length[:-1]):
-        rows.understood.leave_out(1, f"last line, cut off after {shown(cells[-1])}", f"row {rows.number[-1]}")
+        cut = f"last line, cut off after {shown(cells[-1])}"
+        if strict:
+            raise DataError(f"{rows.understood.source}, row {rows.number[-1]}: {cut}; {IMPORT}")
+        rows.understood.leave_out(1, cut, f"row {rows.number[-1]}")
         return rows.at(slice(0, -1))
-    rows.understood.notes.append(
-        f"the last line has no line end; if the file was cut off, its last value {shown(cells[-1])} is not whole"
-    )
-    return rows
+    doubt = f"the last line has no line end; if the file was cut off, its last value {shown(cells[-1])} is not whole"
+    rows.understood.notes.append(doubt)
+    return rows._replace(doubt=doubt)

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from peaktrade_core.base.errors import DataError
+from peaktrade_core.base.errors import DataError, why
 from peaktrade_core.candles.files import source
 from peaktrade_core.candles.files.dialect import Dialect, Understood, shown
 from peaktrade_core.candles.files.names import is_header, role_of
@@ -97,7 +97,7 @@ def _typed(path: Path, data: bytes, understood: Understood) -> Sheet:
         table = pa.parquet.ParquetFile(given).read() if parquet else pa.feather.read_table(given)
         columns = [_plain(column) for column in table.columns]
     except (pa.ArrowException, OSError, MemoryError) as error:
-        raise DataError(f"{path}: cannot be read as {kind}: {shown(str(error).splitlines()[0])}") from None
+        raise DataError(f"{path}: cannot be read as {kind}: {shown(why(error).splitlines()[0])}") from None
     understood.says["form"] = kind
     return Sheet(columns, list(table.column_names), named=True)
 

@@ -16,7 +16,7 @@ from errno import EFBIG
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from peaktrade_core.base.errors import DataError
+from peaktrade_core.base.errors import DataError, why
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.candles.files.dialect import Understood, shown
 
@@ -64,9 +64,8 @@ def read_bytes(path: Path) -> bytes:
     except IsADirectoryError:
         raise DataError(f"{path}: a folder without parquet files; give a file of candles") from None
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         more = "; split it by year" if isinstance(error, OSError) and error.errno == EFBIG else ""
-        raise DataError(f"{shown(path)}: cannot be read: {reason}{more}") from None
+        raise DataError(f"{shown(path)}: cannot be read: {why(error)}{more}") from None
 
 
 def unpacked(path: Path, data: bytes, understood: Understood) -> bytes:
@@ -106,7 +105,7 @@ def _unpacked(path: Path, data: bytes, kind: str) -> tuple[bytes, str]:
         with source:
             return _limited(path, source), ""
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
-        raise DataError(f"{path}: the {kind} archive is damaged: {error}; get the file again") from None
+        raise DataError(f"{path}: the {kind} archive is damaged: {why(error)}; get the file again") from None
 
 
 def _member(path: Path, data: bytes) -> tuple[bytes, str]:

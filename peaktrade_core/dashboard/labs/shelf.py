@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.errors import ArtefactError, why
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.pages import parsed
 from peaktrade_core.workspace.workspace import Workspace
@@ -108,7 +108,7 @@ def _entry(path: Path, own: bool) -> LabEntry | None:
     try:
         notebook = parsed(path)
     except (ArtefactError, OSError) as error:
-        return LabEntry(name=path.stem, title=path.stem, about="", own=own, fault=str(error))
+        return LabEntry(name=path.stem, title=path.stem, about="", own=own, fault=why(error))
     about = notebook["metadata"].get("peaktrade", {})
     if about.get("kind", "lab") != "lab" or about.get("side_effects"):
         return None

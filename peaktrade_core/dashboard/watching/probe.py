@@ -19,7 +19,7 @@ from threading import Timer
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
 from peaktrade_core.dashboard.access import is_local
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -110,7 +110,7 @@ def look_at_dashboard(workspace: Workspace, address: str = "", session_id: str =
         with _own_dashboard(workspace) as (host, port):
             return _look(host, port, paths)._replace(own=True)
     except (OSError, http.client.HTTPException, EnvironmentFault) as error:
-        return Seen(fault=f"{address or 'a dashboard of our own'}: {error}", own=not address)
+        return Seen(fault=f"{address or 'a dashboard of our own'}: {why(error)}", own=not address)
 
 
 def _look(host: str, port: int, paths: list[str]) -> Seen:

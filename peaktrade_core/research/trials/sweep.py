@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from peaktrade_core.base.environment import login
-from peaktrade_core.base.errors import ArtefactError, UnknownNameError
+from peaktrade_core.base.errors import ArtefactError, UnknownNameError, why
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import Check
 from peaktrade_core.candles.replay import bars_of
@@ -129,7 +129,7 @@ class SweepStore:
         try:
             return msgspec.json.decode(path.read_bytes(), type=SweepRecord)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArtefactError(f"{path}: not a sweep: {error}") from None
+            raise ArtefactError(f"{path}: not a sweep: {why(error)}") from None
 
     def save(self, record: SweepRecord) -> SweepRecord:
         """Write the record of a sweep and return it."""
@@ -165,7 +165,7 @@ class SweepStore:
                     b"[" + b",".join(path.read_bytes().splitlines()) + b"]", type=list[Trial]
                 )
             except (OSError, msgspec.DecodeError) as error:
-                raise ArtefactError(f"{path}: not the trials of a sweep: {error}") from None
+                raise ArtefactError(f"{path}: not the trials of a sweep: {why(error)}") from None
 
     def returns(self, sweep_id: str, start_balance: float) -> NDArray[np.float64]:
         """Return the return of each UTC day of each trial that ran: (days, trials) float64 [fraction].
@@ -182,7 +182,7 @@ class SweepStore:
                     continue
                 equity = np.frombuffer(table).reshape(len(days) // 8, -1)
             except (OSError, ValueError, msgspec.DecodeError) as error:
-                raise ArtefactError(f"{path}: not the marks of a sweep: {error}") from None
+                raise ArtefactError(f"{path}: not the marks of a sweep: {why(error)}") from None
             columns.append(equity[:, ~np.isnan(equity).any(axis=0)])
         equity = np.concatenate(columns, axis=1) if columns else np.empty((0, 0))
         before = np.concatenate([np.full((1, equity.shape[1]), start_balance), equity[:-1]])

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peaktrade_core.base.errors import EnvironmentFault, NotebookError
+from peaktrade_core.base.errors import EnvironmentFault, NotebookError, why
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.notebooks.parameters import with_values
 from peaktrade_core.runbooks.runbooks import find_runbook
@@ -45,7 +45,7 @@ def copy_of(name: str, values: Mapping[str, object], workspace: Workspace) -> Pa
     try:
         notebook = nbformat.read(path, as_version=4)
     except (OSError, ValueError) as error:
-        raise NotebookError(f"{path}: cannot be read as a notebook: {error}") from None
+        raise NotebookError(f"{path}: cannot be read as a notebook: {why(error)}") from None
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
