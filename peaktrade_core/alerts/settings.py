@@ -197,7 +197,7 @@ _KINDS = {kind.__struct_config__.tag: kind for kind in get_args(AnyRule)}
 
 def _read_rule(table: Any, where: str, channels: dict[str, Channel]) -> AnyRule:
     kind = table.get("kind") if isinstance(table, dict) else None
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ConfigError(f"{where}: kind = {kind!r} must be one of: {', '.join(map(str, _KINDS))}")
     if isinstance(action := table.get("action"), str):
         table = {**table, "action": _BEFORE.get(action, action)}

@@ -119,3 +119,35 @@ def test_a_check_that_records_nothing_needs_no_disk(
 def test_a_watcher_without_a_lock_is_seen_as_one_that_is_off(home: Path) -> None:
     (home / "reports" / "live" / "watcher.lock").mkdir(parents=True)
     assert watch_of(Workspace(home)).status == "off"
+
+
+def test_a_watcher_that_ends_with_something_unrecorded_ends_with_7(
+    home: Path,
+    receiver: Receiver,
+    run_shadow: Callable[..., SessionRecord],
+    start: Callable[..., subprocess.Popen[str]],
+) -> None:
+    write_rules(home, RULES.format(web=receiver.url))
+    run_shadow(steps=300)
+    (home / "reports" / "alerts").write_text("")  # neither file nor folder can be made there
+    watcher = start("watch", "--interval", "1s", "--no-jobs")
+    until(lambda: len(receiver.received) >= 2, 30)
+    watcher.terminate()
+    said = " ".join(watcher.communicate(timeout=30)[1].split())
+    assert watcher.returncode == 7, said
+    assert "alerts are told, but not recorded" in said
+    assert "bug" not in said
+
+
+def test_a_watcher_that_recorded_everything_ends_with_0(
+    home: Path,
+    receiver: Receiver,
+    run_shadow: Callable[..., SessionRecord],
+    start: Callable[..., subprocess.Popen[str]],
+) -> None:
+    write_rules(home, RULES.format(web=receiver.url))
+    run_shadow(steps=300)
+    watcher = start("watch", "--interval", "1s", "--no-jobs")
+    until(lambda: receiver.received, 30)
+    watcher.terminate()
+    assert (watcher.communicate(timeout=30)[1] is not None, watcher.returncode) == (True, 0)

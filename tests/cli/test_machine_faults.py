@@ -159,3 +159,75 @@ def test_a_note_as_long_as_a_book_does_not_fill_the_screen(
     assert "more characters" in shown
     said: Any = json.loads(ran(["session", "show", "--home", str(home), "--json"]).out)
     assert len(said["config"]["notes"]) > 1000
+
+
+READERS = (  # commands that look into the folders of a workspace, and some that write there
+    "session list", "session run --steps 5 --warmup-candles 20", "monitor overview", "evidence list", "audit verify",
+    "evidence add --tag t --text t --by Ada", "killswitch status", "killswitch engage --by Ada --reason x", "risk status",
+    "alerts list", "incident list", "incident open --kind other --title t --severity low --by Ada", "doctor", "drill log",
+    "schedule status", "ops notes",
+)  # fmt: skip
+PLACES = (
+    "live_runs",
+    "reports",
+    "reports/evidence",
+    "reports/incidents",
+    "reports/live",
+    "reports/alerts",
+    "logs",
+    ".cache",
+)
+
+
+def put_loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def put_file(path: Path) -> None:
+    path.write_text("no folder")
+
+
+@pytest.mark.parametrize("make", [put_loop, put_file])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_folder_that_cannot_be_entered_is_a_sentence(
+    home: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], place: str
+) -> None:
+    monkeypatch.setenv("PEAKTRADE_HOME", str(home))
+    (home / place).parent.mkdir(exist_ok=True)
+    make(home / place)
+    for line in READERS:
+        ended = ran(line.split())
+        assert not faults(ended), (line, faults(ended))
+        if "engage" in line and ended.code:
+            told = "is NO_ORDERS for every session, but cannot append" if place == "logs" else "NOT ENGAGED"
+            assert (ended.code, told in ended.err) == (7, True), ended.err
+
+
+@pytest.mark.parametrize("wrong", [5, None, ["a"], {"a": 1}, True])
+def test_an_id_in_a_chain_that_is_no_text_is_a_broken_chain(home: Path, wrong: object) -> None:
+    assert ran(["evidence", "add", "--tag", "t", "--text", "t", "--by", "Ada", "--home", str(home)]).code == 0
+    chain = home / "reports" / "evidence" / "chain.jsonl"
+    line = json.loads(chain.read_text())
+    line["data"]["id"] = wrong
+    chain.write_text(json.dumps(line) + "\n")
+    for command in (
+        "evidence list",
+        "evidence verify",
+        "audit verify",
+        "evidence add --tag u --text u --by Ada",
+    ):
+        ended = ran([*command.split(), "--home", str(home)])
+        assert not faults(ended), (command, faults(ended))
+        assert ended.code != 0 or command in ("evidence list", "evidence add --tag u --text u --by Ada"), ended
+    assert "chain" in ran(["audit", "verify", "--home", str(home)]).out
+
+
+@pytest.mark.parametrize("kind", ["[]", "{ a = 1 }", "7", "true", "nan", "0001-01-01", '"\\u001b[31m"'])
+@pytest.mark.parametrize("at", ["channels.console", "rule"])
+def test_a_kind_that_is_none_is_named_with_those_that_are(home: Path, kind: str, at: str) -> None:
+    head = "[channels.console]" if at != "rule" else '[[rule]]\nid = "a"'
+    (home / "config" / "alerts.toml").write_text(f"{head}\nkind = {kind}\n")
+    for command in (["alerts", "rules"], ["alerts", "check"], ["watch", "--once"]):
+        ended = ran([*command, "--home", str(home)])
+        assert (ended.code, "kind" in ended.err, "alerts.toml" in ended.err) == (2, True, True), ended.err
+        assert not faults(ended)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import mistune
 import msgspec
 import pytest
 
@@ -194,6 +196,30 @@ def test_notes_cannot_break_the_table_of_a_report(peaktrade: Command, run_shadow
     assert "- **Notes:** a \\| b # c 'd'\n" in peaktrade("session", "report", "--stdout").stdout
 
 
+LINKS = (
+    "[x](javascript:alert(1))", "![x](http://host.example/y.png)", "[x]: javascript:alert(1)", "<javascript:alert(1)>",
+    "`` [x](javascript:alert(1)) ``", "` [x](javascript:alert(1))", "a ` b ` c ` [x](javascript:alert(1))",
+    "\\[x](javascript:alert(1))", "\\![x](http://host.example/y.png)", "[x\n](javascript:alert(1))",
+    "| [x](javascript:alert(1)) |",
+    "[x][1]\n\n[1]: javascript:alert(1)", "\n# title\n[x](data:text/html,1)", "&lt;img src=x&gt;[x](javascript:alert(1))",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LINKS)
+def test_no_link_and_no_image_of_a_record_lives_in_a_markdown_report(
+    workspace: Workspace, peaktrade: Command, run_shadow: Callable[..., SessionRecord], text: str
+) -> None:
+    run_shadow(steps=5, notes=text, tags=(text,), cli_args=("peaktrade", "session", "run", "--notes", text))
+    Registry.of(workspace).folder.joinpath("foreign.json").write_text(
+        json.dumps(
+            {"session_id": text, "mode": text, "status": "failed", "symbol": text, "error": text, "cli_args": [text]}
+        )
+    )
+    page = mistune.html(peaktrade("session", "report", "--stdout").stdout)
+    assert not {"a", "img", "script"} & set(Tags(page).tags), page
+    assert "alert(1)" in page or "host.example" in page or "text/html" in page
+
+
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_dry_run_says_what_would_run_and_writes_nothing(peaktrade: Command, home: Path, as_json: bool) -> None:
     before = files(home)
@@ -297,3 +323,42 @@ def test_a_session_goes_on_when_nobody_watches_any_more(workspace: Workspace, st
     process.wait(timeout=30)
     record = Views.of(workspace).latest()
     assert (record.status, record.metrics["steps"]) == ("completed", 300)
+
+
+def test_a_week_of_sessions_is_listed(peaktrade: Command, three: list[SessionRecord]) -> None:
+    begun = three[0].started_at
+    year, week, _ = begun.isocalendar()
+    listed = json.loads(peaktrade("session", "list", "--week", f"{year}-W{week:02d}", "--json").stdout)
+    assert {row["session_id"] for row in listed} == {record.session_id for record in three}
+    before = (begun - timedelta(days=7)).isocalendar()
+    other = peaktrade("session", "list", "--week", f"{before.year}-W{before.week:02d}")
+    assert (other.code, "No session matches" in other.stdout) == (0, True)
+    both = peaktrade("session", "list", "--week", f"{year}-W{week:02d}", "--since", "2026-01-01")
+    assert (both.code, "not both" in both.stderr) == (2, True)
+
+
+def test_a_note_of_operations_is_kept_as_it_was_written(peaktrade: Command) -> None:
+    assert peaktrade("ops", "note", "cable \x1b[31mpulled", "--by", "Ada").code == 0
+    assert "cable" in peaktrade("ops", "notes").stdout
+    assert [note["by"] for note in json.loads(peaktrade("ops", "notes", "--json").stdout)] == ["Ada"]
+    assert peaktrade("ops", "note", "  ", "--by", "Ada").code == 2
+    assert peaktrade("ops", "note", "x", "--by", " ").code == 2
+
+
+def test_evidence_by_hand_is_countersigned_by_another_person_only(peaktrade: Command, home: Path) -> None:
+    (home / "log.txt").write_text("what was seen")
+    added = json.loads(
+        peaktrade("evidence", "add", "--tag", "cable", "--text", "seen", "log.txt", "--by", "Ada", "--json").stdout
+    )
+    name = added["evidence_id"]
+    assert re.fullmatch(r"EV-\d{8}-CABLE", name)
+    assert (home / "reports" / "evidence" / name / "log.txt").read_text() == "what was seen"
+    same = peaktrade("evidence", "countersign", name, "--by", "ada")
+    assert (same.code, "Ada" in same.stderr) == (2, True), same.stderr
+    assert peaktrade("evidence", "countersign", "EV-20260101-NONE", "--by", "Bo").code == 2
+    assert peaktrade("evidence", "countersign", name, "--by", "Bo", "--note", "looked at it").code == 0
+    assert "Bo" in peaktrade("evidence", "show", name).stdout
+    assert peaktrade("evidence", "verify").code == 0
+    (home / "reports" / "evidence" / f"{name}.json").write_text("{}")
+    assert peaktrade("evidence", "verify").code == 1
+    assert peaktrade("evidence", "countersign", name, "--by", "Cy").code != 0

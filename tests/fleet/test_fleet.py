@@ -290,3 +290,17 @@ def test_a_folder_without_a_record_is_written_off(workspace: Workspace) -> None:
     assert Fleet.of(workspace).recover() == [folder.run_id]
     assert Views.of(workspace).run(folder.run_id).state == "aborted"
     assert Fleet.of(workspace).recover() == []
+
+
+def test_a_dummy_run_is_a_shadow_run_on_the_embedded_market(
+    workspace: Workspace, peaktrade: Callable, configure: Callable
+) -> None:
+    configure('feed = "synthetic"', 'feed = "exchange"')
+    refused = peaktrade("fleet", "start", "--profile", "quick_smoke", "--use-dummy", "--mode", "testnet")
+    assert (refused.code, "--use-dummy is a shadow run" in refused.stderr) == (2, True), refused.stderr
+    started = peaktrade("fleet", "start", "--profile", "quick_smoke", "--use-dummy", "--steps", 20, "--json")
+    assert started.code == 0, started.stderr
+    run_id = json.loads(started.stdout)["run_id"]
+    wait_until(lambda: Views.of(workspace).run(run_id).status == "completed")
+    record = Views.of(workspace).record(run_id)
+    assert (record.mode, record.config["feed"]) == ("shadow", "synthetic")
