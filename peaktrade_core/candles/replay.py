@@ -13,7 +13,7 @@ from peaktrade_core.candles.files.cleaning import read_clean
 from peaktrade_core.candles.files.dialect import Dialect
 from peaktrade_core.candles.files.reading import FOUND
 from peaktrade_core.trading.market import Bar, Bars
-from peaktrade_core.trading.ports import Feed, Notice
+from peaktrade_core.trading.ports import Feed, FeedNotice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,12 +50,12 @@ class ReplayFeed:
         digest.update(self.bars.ohlcv.data)
         self.data_sha256: str | None = digest.hexdigest()
 
-    def __iter__(self) -> Iterator[Bar | Notice]:
+    def __iter__(self) -> Iterator[Bar | FeedNotice]:
         sure = len(self.bars) - bool(self._doubt)
         for at in range(0, sure, CHUNK):
             yield from self._from(at, min(at + CHUNK, sure))
         if self._doubt:
-            yield Notice("LAST_BAR_UNSURE", self._doubt)
+            yield FeedNotice("LAST_BAR_UNSURE", self._doubt)
         yield from self._from(sure, len(self.bars))
 
     def _from(self, begin: int, end: int) -> Iterator[Bar]:
