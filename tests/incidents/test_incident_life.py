@@ -331,5 +331,5 @@ def test_the_command_refuses_what_is_missing_in_a_sentence(command: Callable[...
     missing = command("show", "INC-20260105-01")
     assert (missing.code, "unknown incident" in missing.stderr) == (2, True)
     gone = command("open", "--kind", "other", "--title", "x", "--severity", "low", "--by", "Ada", "--file", "no.log")
-    assert (gone.code, "file not found: no.log" in gone.stderr) == (2, True)
+    assert (gone.code, "no.log: not a file" in gone.stderr) == (2, True)
     assert command("diagnose").code == 4  # an empty registry
