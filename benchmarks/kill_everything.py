@@ -47,7 +47,7 @@ from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import Journal, read_journal
 from peaktrade_core.records.leftovers import tidy
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.evidence import Question
+from peaktrade_core.runbooks.evidence import PersonQuestion
 from peaktrade_core.runbooks.page import write_page
 from peaktrade_core.runs.run import ENDED
 from peaktrade_core.runs.views import Views
@@ -267,7 +267,7 @@ def keep_evidence(workspace: Workspace, say: Say) -> None:
     round_.check("a", "A check", CHECKS, workspace.config_path)
     say(round_.id, 1, "running")
     round_.act("b", "An action", lambda: "done")
-    round_.ask("c", Question(text="Good?"))
+    round_.ask("c", PersonQuestion(text="Good?"))
     round_.answer("c", "yes")
     say(round_.id, 3, "running")
     done = round_.finish()

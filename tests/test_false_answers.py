@@ -25,14 +25,14 @@ from peaktrade_core.control.tables import status_answers
 from peaktrade_core.dashboard.watching.explorer import can_be_repeated
 from peaktrade_core.dashboard.watching.live_track_watch import _unproven, _untreated
 from peaktrade_core.dashboard.watching.pages import in_time
-from peaktrade_core.dashboard.watching.probe import Answer, Seen
+from peaktrade_core.dashboard.watching.probe import PageReply, Seen
 from peaktrade_core.dashboard.watching.restart_after_maintenance import Restarted, limits, lives
 from peaktrade_core.dashboard.watching.walkthrough_checks import walk_failure_checks
 from peaktrade_core.desk.contacts import contacts, contacts_named
 from peaktrade_core.desk.installation import accept
 from peaktrade_core.desk.readiness import _backtested, documented, health_noted
 from peaktrade_core.desk.session_run import expected_checks
-from peaktrade_core.fleet.stopping import Stopped, journals
+from peaktrade_core.fleet.stopping import StoppedRuns, journals
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
@@ -41,7 +41,7 @@ from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.artefacts import unsecured
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.evidence import Question
+from peaktrade_core.runbooks.evidence import PersonQuestion
 from peaktrade_core.runbooks.notebook import open_session
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
@@ -92,7 +92,7 @@ def leave(desk: Desk, runbook: str, subject: str = "", *, well: bool = True, not
     round_ = EvidenceBook.of(desk.place).begin(runbook, runbook, operator="Ada", subject=subject)
     round_.check("one", "One", [check("one", "Good?", well, "yes" if well else "no", "mend it")])
     if noted:
-        round_.ask("noted", Question(text="Written down?"))
+        round_.ask("noted", PersonQuestion(text="Written down?"))
         round_.answer("noted", noted)
     return round_.finish().evidence_id
 
@@ -205,7 +205,7 @@ def gates(*, at: bool) -> Check:
 
 
 def seen(seconds: float) -> Check:
-    return in_time(Seen(answers={"/": Answer(200, "page", seconds)}))
+    return in_time(Seen(answers={"/": PageReply(200, "page", seconds)}))
 
 
 def failure(desk: Desk) -> Check:
@@ -244,8 +244,8 @@ CASES = (
          lambda d: d.config("owner = ", "somewhere = "),
          lambda d: d.config("[contacts]", '[contacts]\nowner = "Ada"\n"risk officer" = "Ben"\n#'), "fail"),
     Case("a session that was killed did not shut down in good order",
-         lambda d: journals(Stopped(d.fresh, (d.session.session_id,))), killed),
-    Case("nor did one that failed", lambda d: journals(Stopped(d.fresh, (d.session.session_id,))), failed_by_itself),
+         lambda d: journals(StoppedRuns(d.fresh, (d.session.session_id,))), killed),
+    Case("nor did one that failed", lambda d: journals(StoppedRuns(d.fresh, (d.session.session_id,))), failed_by_itself),
     Case("an order above the limit was not held to it",
          lambda d: one_of(expected_checks(open_session(d.fresh, d.session.session_id)), "limits"), smaller_limit,
          then="fail"),

@@ -21,7 +21,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.show.terminal import say
 from peaktrade_core.trading.market import parse_duration
-from peaktrade_core.workspace.command import Answer, Part, command
+from peaktrade_core.workspace.command import CommandResult, Part, command
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def alerts() -> None:
 @click.option("--error-spike-window-minutes", type=float, default=10.0, show_default=True, metavar="MIN")
 @click.option("--record", is_flag=True, help="Also raise, clear and deliver, as a watcher's turn does (for cron).")
 @command
-def check(workspace: Workspace, run_id: str | None, record: bool, **given: float | None) -> Answer:
+def check(workspace: Workspace, run_id: str | None, record: bool, **given: float | None) -> CommandResult:
     """Ask the rules now; exit code 1 when something is critical, else 0.
 
     Without thresholds these are the rules of config/alerts.toml; with some, only those.
@@ -61,7 +61,7 @@ def check(workspace: Workspace, run_id: str | None, record: bool, **given: float
     if watch != "running":
         notes.append(f"note: the watcher is {watch}: nobody is told of alerts. Start it: peaktrade watch")
     code = EnvironmentFault.exit_code if fault else int(any(f.severity == "critical" for f in found))
-    return Answer(value, shown, code=code, notes=[*notes, *([fault] if fault else [])])
+    return CommandResult(value, shown, code=code, notes=[*notes, *([fault] if fault else [])])
 
 
 FINDINGS = Columns[Any](
@@ -112,7 +112,7 @@ def _record(workspace: Workspace) -> str:
 @click.option("--run-id", metavar="ID", help="Only about this run.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @command
-def list_(workspace: Workspace, only_open: bool, run_id: str | None, limit: int) -> Answer:
+def list_(workspace: Workspace, only_open: bool, run_id: str | None, limit: int) -> CommandResult:
     """List alerts, newest first, and the silences that hold."""
     rows = Alerts.of(workspace).rows(OPEN if only_open else None, run_id, limit)
     silences = Alerts.of(workspace).silences()
@@ -126,7 +126,7 @@ def list_(workspace: Workspace, only_open: bool, run_id: str | None, limit: int)
         shown.append(f"silenced until {until} UTC by {s.by}: {_target(s)} ({s.reason}) [{s.silence_id}]")
     value = {"alerts": rows, "silences": silences, "watcher": watch}
     notes = [] if watch == "running" else [f"note: the watcher is {watch}; start it: peaktrade watch"]
-    return Answer(value, shown, notes=notes)
+    return CommandResult(value, shown, notes=notes)
 
 
 @alerts.command()
@@ -135,12 +135,12 @@ def list_(workspace: Workspace, only_open: bool, run_id: str | None, limit: int)
 @click.option("--note", default="", help="What you are doing about it.")
 @click.option("--take-over", is_flag=True, help="Also from the person who has it.")
 @command
-def ack(workspace: Workspace, alert_id: str, by: str, note: str, take_over: bool) -> Answer:
+def ack(workspace: Workspace, alert_id: str, by: str, note: str, take_over: bool) -> CommandResult:
     """Take an alert on: it is yours and escalates no further. Also says that you have seen what could not be told."""
     row = Alerts.of(workspace).acknowledge(alert_id, by, note, take_over=take_over)
     runbook = runbook_link(row.runbook).text
     told = f"{row.alert_id} ({row.rule_id}) is acknowledged by {row.acknowledged_by}; runbook {runbook}"
-    return Answer(row, told)
+    return CommandResult(row, told)
 
 
 @alerts.command()
@@ -150,7 +150,9 @@ def ack(workspace: Workspace, alert_id: str, by: str, note: str, take_over: bool
 @BY
 @click.option("--reason", required=True, help="Why; kept in the alert log.")
 @command
-def silence(workspace: Workspace, rule_id: str | None, run_id: str | None, time: str, by: str, reason: str) -> Answer:
+def silence(
+    workspace: Workspace, rule_id: str | None, run_id: str | None, time: str, by: str, reason: str
+) -> CommandResult:
     """Hold deliveries back for some time; alerts are recorded and shown all the same."""
     if rule_id is not None:
         alert_settings(workspace).rule(rule_id)
@@ -158,23 +160,23 @@ def silence(workspace: Workspace, rule_id: str | None, run_id: str | None, time:
         by=by, reason=reason, seconds=parse_duration(time), rule_id=rule_id, run_id=run_id
     )
     told = f"{_target(made)} is silenced until {wording.moment(made.until)} UTC by {made.by} [{made.silence_id}]"
-    return Answer(made, told)
+    return CommandResult(made, told)
 
 
 @alerts.command()
 @click.argument("silence_id")
 @BY
 @command
-def unsilence(workspace: Workspace, silence_id: str, by: str) -> Answer:
+def unsilence(workspace: Workspace, silence_id: str, by: str) -> CommandResult:
     """End a silence before its time."""
     ended = Alerts.of(workspace).unsilence(silence_id, by)
-    return Answer(ended, f"{_target(ended)} is told again")
+    return CommandResult(ended, f"{_target(ended)} is told again")
 
 
 @alerts.command("test-channel")
 @click.argument("name")
 @command
-def test_channel(workspace: Workspace, name: str) -> Answer:
+def test_channel(workspace: Workspace, name: str) -> CommandResult:
     """Send one test notification over a channel, once; exit code 1 when it was not taken."""
     from peaktrade_core.alerts.alerts import Notification
     from peaktrade_core.alerts.channels import DeliveryFailedError, open_channel
@@ -198,19 +200,19 @@ def test_channel(workspace: Workspace, name: str) -> Answer:
         note_test(folder, msgspec.structs.replace(test, delivered=False, reason=error.reason))
         again = "it would not be tried again" if error.permanent else "it would be tried again"
         value = {"channel": name, "delivered": False, "reason": error.reason, "permanent": error.permanent}
-        return Answer(value, code=1, notes=[f"{name}: not delivered: {error.reason} ({again})"])
+        return CommandResult(value, code=1, notes=[f"{name}: not delivered: {error.reason} ({again})"])
     note_test(folder, test)
-    return Answer({"channel": name, "delivered": True}, f"{name}: delivered" + (f", {how}" if how else ""))
+    return CommandResult({"channel": name, "delivered": True}, f"{name}: delivered" + (f", {how}" if how else ""))
 
 
 @alerts.command()
 @command
-def rules(workspace: Workspace) -> Answer:
+def rules(workspace: Workspace) -> CommandResult:
     """Show the rules and channels that hold, with their thresholds."""
     settings = alert_settings(workspace)
     channels = {name: channel.kind for name, channel in settings.channels.items()}
     shown: list[Part] = [RULES.table("", settings.rules), CHANNELS.table("", list(settings.channels.items()))]
-    return Answer({"channels": channels, "rules": settings.rules}, shown)
+    return CommandResult({"channels": channels, "rules": settings.rules}, shown)
 
 
 @alerts.command()
@@ -220,7 +222,7 @@ def rules(workspace: Workspace) -> Answer:
     "--limit", type=click.IntRange(1), default=50, show_default=True, help="Newest sessions, without --session."
 )
 @command
-def backtest(workspace: Workspace, rules_file: Path, sessions: tuple[str, ...], limit: int) -> Answer:
+def backtest(workspace: Workspace, rules_file: Path, sessions: tuple[str, ...], limit: int) -> CommandResult:
     """Replay recorded sessions through the rules of a file: what fires, what is missed, how fast."""
     from peaktrade_core.alerts.engine import load_alert_settings
     from peaktrade_core.alerts.rules.history import replay_all, shown, summary
@@ -233,7 +235,7 @@ def backtest(workspace: Workspace, rules_file: Path, sessions: tuple[str, ...], 
     ids = [i for i in recorded if is_id(i) and RunFolder(workspace.runs, i).journal.is_file()]
     replayed = replay_all([views.resolve(i) for i in sessions] or ids, views.record, views.events, found)
     total = summary(replayed, found)
-    return Answer({"summary": total, "sessions": replayed}, lambda: shown(total, replayed))
+    return CommandResult({"summary": total, "sessions": replayed}, lambda: shown(total, replayed))
 
 
 def _target(silence: Any) -> str:
@@ -296,7 +298,7 @@ CHANNELS = Columns[Any](
 @click.option("--no-jobs", is_flag=True, help="Leave the scheduler's jobs to `peaktrade schedule run`, or to cron.")
 @click.option("--status", is_flag=True, help="Only say whether a watcher runs; exit code 1 when none does.")
 @command
-def watch(workspace: Workspace, once: bool, interval: str, no_jobs: bool, status: bool) -> Answer | None:
+def watch(workspace: Workspace, once: bool, interval: str, no_jobs: bool, status: bool) -> CommandResult | None:
     """Look after everything: recover dead runs, ask the alert rules, act and tell, restart runs, do the scheduler's jobs.
 
     One watcher runs on a workspace. It may be killed at any moment; the next one goes on where it was.
@@ -319,7 +321,7 @@ def watch(workspace: Workspace, once: bool, interval: str, no_jobs: bool, status
     return None
 
 
-def _status(workspace: Workspace) -> Answer:
+def _status(workspace: Workspace) -> CommandResult:
     """Return whether a watcher runs, and what it saw."""
     found = watch_of(workspace)
     pairs: dict[str, object] = {"watcher": found.status}
@@ -335,4 +337,4 @@ def _status(workspace: Workspace) -> Answer:
             "faults": "; ".join(f"{name}: {fault}" for name, fault in state.faults.items()) or "none",
         }
     start = ["start one: peaktrade watch"] if found.status == "off" else []
-    return Answer(found, [Table.pairs(pairs), *start], code=int(found.status != "running"))
+    return CommandResult(found, [Table.pairs(pairs), *start], code=int(found.status != "running"))

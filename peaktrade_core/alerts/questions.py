@@ -14,7 +14,7 @@ from peaktrade_core.alerts.rules.kinds import FailedInRow
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Found, answers, check, question
-from peaktrade_core.runbooks.pickers import Choice
+from peaktrade_core.runbooks.pickers import Suggestion
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
@@ -280,9 +280,9 @@ class AlertHandlingRunbook(Runbook):
         return f"{what} is silent until {until} UTC by {by}: {reason}; it is still recorded ({held.silence_id})"
 
 
-def alert_choices(workspace: Workspace) -> list[Choice]:
+def alert_choices(workspace: Workspace) -> list[Suggestion]:
     """Return the alerts that are raised, to pick one."""
     return [
-        Choice(row.alert_id, f"{row.severity} · {row.rule_id} · {row.message}")
+        Suggestion(row.alert_id, f"{row.severity} · {row.rule_id} · {row.message}")
         for row in Alerts.of(workspace).rows(OPEN)
     ]

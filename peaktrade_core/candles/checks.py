@@ -20,7 +20,7 @@ from peaktrade_core.show.wording import count, duration, minute, percent
 from peaktrade_core.trading.market import Bar, bar_fault
 
 if TYPE_CHECKING:
-    from peaktrade_core.candles.questions import Candles, Disagreement, Extent, Outlier, Repeated, Scale, Span, Wrong
+    from peaktrade_core.candles.questions import BarSpan, Candles, Disagreement, Extent, Outlier, Repeated, Scale, Wrong
     from peaktrade_core.candles.store import CandleStore, Series
 
 OUTLIER_DEVIATIONS = 30.0
@@ -28,7 +28,7 @@ STALE_BARS, STALE_S = 2, 3600.0  # an end older than so many bars and this [s] i
 MOST = 1000  # findings of one kind that a report lists
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class SeriesVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """What is there of a series, and what is wrong with it.
 
     Attributes:
@@ -65,7 +65,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_store(
     store: CandleStore, wanted: list[Series], now: float, deviations: float = OUTLIER_DEVIATIONS
-) -> list[Verdict]:
+) -> list[SeriesVerdict]:
     """Return the verdict on each of some stored series, also against each other.
 
     Args:
@@ -87,7 +87,7 @@ def check_store(
 
 def check_file(
     path: Path, timeframe: str | None = None, deviations: float = OUTLIER_DEVIATIONS, dialect: Sequence[str] = ()
-) -> Verdict:
+) -> SeriesVerdict:
     """Return the verdict on a file (or folder) of candles, whatever is in it; its age is not judged.
 
     Args:
@@ -126,9 +126,9 @@ class _Seen(NamedTuple):
     backwards: list[Wrong]
     repeated: list[Repeated]
     impossible: list[Wrong]
-    gaps: list[Span]
+    gaps: list[BarSpan]
     disagreements: list[Disagreement]
-    still: list[Span]
+    still: list[BarSpan]
     outliers: list[Outlier]
 
     @property
@@ -137,7 +137,7 @@ class _Seen(NamedTuple):
         return self.deviations * self.scale.mad if self.scale else None
 
 
-def _judge(candles: Candles, deviations: float, now: float | None, source: str) -> list[Verdict]:
+def _judge(candles: Candles, deviations: float, now: float | None, source: str) -> list[SeriesVerdict]:
     """Return the verdict on each series, in their order."""
     extents, scales = candles.extents(), candles.scales()
     looked: list[dict[Series, list[Any]]] = [
@@ -166,12 +166,12 @@ def _judge(candles: Candles, deviations: float, now: float | None, source: str) 
     ]
 
 
-def _verdict(seen: _Seen) -> Verdict:
+def _verdict(seen: _Seen) -> SeriesVerdict:
     """Return the verdict on one series; an empty source means the store, which alone can contradict itself."""
     extent, series, source = seen.extent, seen.series, seen.source
     asked = [order, duplicates, impossible, gaps, *([] if source else [contradictions]), zero_volume, outliers]
     checks = answers([*asked, *([] if seen.now is None else [age])], seen)
-    return Verdict(
+    return SeriesVerdict(
         venue="" if source else series.venue,
         symbol="" if source else series.symbol,
         timeframe=series.timeframe,
@@ -327,7 +327,7 @@ def _why(row: Wrong) -> str:
     return bar_fault(Bar(row.ts, *values)) or "its time is off the timeframe's grid"
 
 
-def _span(span: Span) -> dict[str, Any]:
+def _span(span: BarSpan) -> dict[str, Any]:
     return {"first": _iso(span.first), "last": _iso(span.last), "bars": span.bars}
 
 

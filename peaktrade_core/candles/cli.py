@@ -21,13 +21,13 @@ from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.terminal import console, say
 from peaktrade_core.venue.client import open_venue
-from peaktrade_core.workspace.command import Answer, Figure, Part, answers, command, quiet, workspace_options
+from peaktrade_core.workspace.command import CommandResult, Figure, Part, answers, command, quiet, workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from peaktrade_core.base.errors import ExchangeError
-    from peaktrade_core.candles.checks import Verdict
-    from peaktrade_core.candles.fetch import Fetched, Page
+    from peaktrade_core.candles.checks import SeriesVerdict
+    from peaktrade_core.candles.fetch import Fetched, FetchProgress
     from peaktrade_core.candles.store import CandleStore
     from peaktrade_core.venue.client import VenueClient
     from peaktrade_core.venue.facts import VenueFacts
@@ -46,13 +46,13 @@ data.add_command(import_)
 
 @data.command("list")
 @command
-def list_(workspace: Workspace) -> Answer:
+def list_(workspace: Workspace) -> CommandResult:
     """List what is stored: venue, symbol, timeframe, how far it reaches and how many bars are missing."""
     from peaktrade_core.candles.fetch import HOLDINGS, NOTHING_STORED, holdings
 
     store = _store(workspace)
     found = holdings(store)
-    return Answer(found, [HOLDINGS.table("", found), f"in {store.root}"] if found else NOTHING_STORED)
+    return CommandResult(found, [HOLDINGS.table("", found), f"in {store.root}"] if found else NOTHING_STORED)
 
 
 @data.command("check")
@@ -80,7 +80,7 @@ def check(
     path: Path | None,
     dialect: tuple[str, ...],
     deviations: float,
-) -> Answer:
+) -> CommandResult:
     """Look for gaps, duplicates, impossible bars, contradictions, bars without volume, outliers and an old end.
 
     Exit code 1 when something is wrong; a warning (no volume, an outlier, an old end) is not.
@@ -99,10 +99,10 @@ def check(
         wanted = select(store, symbol, timeframe, venue)
         verdicts = check_store(store, wanted, workspace.clock.now().timestamp(), deviations)
     shown = [_checked(verdict) for verdict in verdicts] or NOTHING_STORED
-    return Answer(verdicts, shown, code=int(any(verdict.status == FAIL for verdict in verdicts)))
+    return CommandResult(verdicts, shown, code=int(any(verdict.status == FAIL for verdict in verdicts)))
 
 
-def _checked(verdict: Verdict) -> Table:
+def _checked(verdict: SeriesVerdict) -> Table:
     return CHECKS.table(verdict.title, verdict.checks)
 
 
@@ -120,13 +120,13 @@ def exchange() -> None:
 
 @exchange.command()
 @command
-def inspect(workspace: Workspace) -> Answer:
+def inspect(workspace: Workspace) -> CommandResult:
     """Show the venue's state, clock, fees, limits and what it can be asked."""
     from peaktrade_core.venue.facts import inspect_venue
 
     with _client(workspace) as client:
         facts = inspect_venue(client, workspace.clock)
-    return Answer(facts, lambda: _described(facts))
+    return CommandResult(facts, lambda: _described(facts))
 
 
 def _described(facts: VenueFacts) -> Table:
@@ -156,16 +156,16 @@ def _described(facts: VenueFacts) -> Table:
 @click.option("--quote", metavar="CURRENCY", help="Only markets quoted in it, for example EUR.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many rows.")
 @command
-def markets(workspace: Workspace, quote: str | None, limit: int) -> Answer:
+def markets(workspace: Workspace, quote: str | None, limit: int) -> CommandResult:
     """List the venue's markets with tick, lot, smallest order and fees."""
     from peaktrade_core.venue.facts import MARKETS, list_markets
 
     with _client(workspace) as client:
         found = list_markets(client, quote)
     if not found:
-        return Answer([], f"No market is quoted in {quote}.")
+        return CommandResult([], f"No market is quoted in {quote}.")
     more = f"{limit} of {len(found):,}; --limit shows more, --quote fewer" if len(found) > limit else ""
-    return Answer(found[:limit], [MARKETS.table("", found[:limit]), *([more] if more else [])])
+    return CommandResult(found[:limit], [MARKETS.table("", found[:limit]), *([more] if more else [])])
 
 
 @exchange.command()
@@ -174,7 +174,7 @@ def markets(workspace: Workspace, quote: str | None, limit: int) -> Answer:
 @click.option("--since", metavar="TIME", help="From then on (UTC); else after the last stored bar.")
 @click.option("--until", metavar="TIME", help="Up to then (UTC, exclusive); else the last closed bar.")
 @command
-def fetch(workspace: Workspace, symbol: str, timeframe: str, since: str | None, until: str | None) -> Answer:
+def fetch(workspace: Workspace, symbol: str, timeframe: str, since: str | None, until: str | None) -> CommandResult:
     """Download the closed candles of SYMBOL that the store lacks; a run that was stopped goes on where it was."""
     from peaktrade_core.candles.fetch import fetch as fetch_candles
     from peaktrade_core.candles.store import Series
@@ -191,7 +191,7 @@ def fetch(workspace: Workspace, symbol: str, timeframe: str, since: str | None, 
             until=_moment_of(until).timestamp() if until is not None else None,
             watch=watch,
         )
-    return Answer(outcome, lambda: _fetched(outcome))
+    return CommandResult(outcome, lambda: _fetched(outcome))
 
 
 def _fetched(outcome: Fetched) -> list[Part]:
@@ -240,7 +240,7 @@ def _client(workspace: Workspace) -> Iterator[VenueClient]:
 
 
 @contextmanager
-def _progress(client: VenueClient) -> Iterator[Callable[[Page], None]]:
+def _progress(client: VenueClient) -> Iterator[Callable[[FetchProgress], None]]:
     """Show a download on stderr: a bar in a terminal, a line a page elsewhere; retries are told in both."""
     if quiet():
         yield lambda _: None

@@ -11,7 +11,7 @@ import click
 
 from peaktrade_core.candles.files.dialect import PARTS, Dialect, UndecidedError, Understood
 from peaktrade_core.show.table import Table
-from peaktrade_core.workspace.command import Answer, Part, command, quiet
+from peaktrade_core.workspace.command import CommandResult, Part, command, quiet
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def import_(
     venue: str,
     yes: bool,
     **parts: str | None,
-) -> Answer:
+) -> CommandResult:
     """Read a file of candles as an exchange, chart or spreadsheet wrote it, show what it is taken for, write it clean.
 
     Takes delimited text, JSON, parquet and feather, also as gzip or zip. What can be read in two ways is never guessed: the
@@ -65,13 +65,13 @@ def import_(
         bars, understood = read_import(path, symbol, timeframe, dialect, now=workspace.clock.now().timestamp())
         target.require(understood)
     except UndecidedError as undecided:
-        return Answer(undecided.understood, _shown(undecided.understood), code=UNDECIDED)
+        return CommandResult(undecided.understood, _shown(undecided.understood), code=UNDECIDED)
     if not yes and not _confirmed(understood, target):
         note = "Nothing was written; --yes writes it."
-        return Answer(understood, () if _asks() else lambda: _shown(understood), code=UNDECIDED, notes=[note])
+        return CommandResult(understood, () if _asks() else lambda: _shown(understood), code=UNDECIDED, notes=[note])
     asked = _asks() and not yes
     told = write_import(workspace.home, bars, understood, target)
-    return Answer(understood, lambda: told if asked else [*_shown(understood), *told])
+    return CommandResult(understood, lambda: told if asked else [*_shown(understood), *told])
 
 
 def _asks() -> bool:
@@ -83,7 +83,7 @@ def _confirmed(understood: Understood, target: Target) -> bool:
     """Show what was understood and ask whether it is right, where there is somebody to ask."""
     if not _asks():
         return False
-    Answer(None, _shown(understood)).give(as_json=False)
+    CommandResult(None, _shown(understood)).give(as_json=False)
     return click.confirm(f"Write {understood.bars:,} candles to {target.name(understood)}?")
 
 

@@ -38,7 +38,7 @@ class Stretch(msgspec.Struct, frozen=True):
     bars: int
 
 
-class Page(msgspec.Struct, frozen=True):
+class FetchProgress(msgspec.Struct, frozen=True):
     """How far a download is; everything it tells is on the disk.
 
     Attributes:
@@ -149,7 +149,7 @@ def fetch(
     clock: Clock,
     since: float | None = None,
     until: float | None = None,
-    watch: Callable[[Page], None] = lambda _: None,
+    watch: Callable[[FetchProgress], None] = lambda _: None,
 ) -> Fetched:
     """Ask a venue for the bars that the store lacks between two times, and keep them.
 
@@ -203,7 +203,7 @@ class _Download:
         self.refused: dict[float, str] = {}
         self.oldest: float | None = None
 
-    def run(self, page: int, watch: Callable[[Page], None]) -> None:
+    def run(self, page: int, watch: Callable[[FetchProgress], None]) -> None:
         """Ask for page after page from the first missing bar on, leaping over what is stored."""
         bar_s = self.series.bar_s
         cursor = self._missing_from(self.begin)
@@ -211,7 +211,7 @@ class _Download:
             bars = self._ask(cursor, page)
             self._keep([bar for bar in bars if self.begin <= bar.ts < self.end])
             reached = bars[-1].ts + bar_s if bars and bars[-1].ts >= cursor else cursor + page * bar_s
-            watch(Page(min(reached, self.end), self.begin, self.end, self.new))
+            watch(FetchProgress(min(reached, self.end), self.begin, self.end, self.new))
             cursor = self._missing_from(reached)
 
     def outcome(self) -> Fetched:

@@ -140,7 +140,7 @@ class Extent(NamedTuple):
     missing: int
 
 
-class Span(NamedTuple):
+class BarSpan(NamedTuple):
     """Bars in a row: opens of the first and the last [s since epoch], and how many."""
 
     first: float
@@ -265,11 +265,11 @@ class Candles:
             self.series[id_]: Extent(rows, _s(first), _s(last), missing) for id_, rows, first, last, missing in found
         }
 
-    def gaps(self) -> dict[Series, list[Span]]:
+    def gaps(self) -> dict[Series, list[BarSpan]]:
         """Return where bars are missing between the first and the last."""
         return self._spans(_SPANS)
 
-    def still(self) -> dict[Series, list[Span]]:
+    def still(self) -> dict[Series, list[BarSpan]]:
         """Return where bars without volume follow each other."""
         return self._spans(_STILL)
 
@@ -333,9 +333,9 @@ class Candles:
         """Return the answer's rows."""
         return self._db.execute(question, list(values)).fetchall()
 
-    def _spans(self, question: str) -> dict[Series, list[Span]]:
+    def _spans(self, question: str) -> dict[Series, list[BarSpan]]:
         """Return spans by series."""
-        return self._grouped((id_, Span(_s(first), _s(last), bars)) for id_, first, last, bars in self._ask(question))
+        return self._grouped((id_, BarSpan(_s(a), _s(b), bars)) for id_, a, b, bars in self._ask(question))
 
     def _grouped(self, found: Any) -> dict[Series, list[Any]]:
         """Return findings by series; one without any is absent."""

@@ -26,7 +26,7 @@ class CandleSeries:
         series: which; verdict: what is there and what is wrong; workspace: where.
     """
 
-    def __init__(self, workspace: Workspace, series: Series, verdict: candle_checks.Verdict) -> None:
+    def __init__(self, workspace: Workspace, series: Series, verdict: candle_checks.SeriesVerdict) -> None:
         self.workspace, self.series, self.verdict = workspace, series, verdict
 
     def __repr__(self) -> str:

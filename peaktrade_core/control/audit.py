@@ -23,7 +23,7 @@ from peaktrade_core.base.sealed import HALF, SealedRecords, with_ending
 from peaktrade_core.halts.questions import kill_switch
 from peaktrade_core.records.chain import ADOPTED, BEGUN, RECORD
 from peaktrade_core.records.registry import Registry
-from peaktrade_core.records.rows import Line
+from peaktrade_core.records.rows import RegistryLine
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.trading.records import UNREADABLE
@@ -120,7 +120,7 @@ def _entered(links: Sequence[tuple[Link, str]]) -> tuple[dict[str, list[Link]], 
     return entered, began
 
 
-def _state(path: Path, digest: object, line: Line | None) -> str:
+def _state(path: Path, digest: object, line: RegistryLine | None) -> str:
     """Return how a file stands against what was entered last."""
     found = sha256_of(path)
     if found == digest:
@@ -132,7 +132,7 @@ def _state(path: Path, digest: object, line: Line | None) -> str:
     return "pending" if line.status == STARTED else "changed"
 
 
-def _ended(line: Line) -> datetime:
+def _ended(line: RegistryLine) -> datetime:
     """Return when the session of a line ended, as well as that is known."""
     return as_utc(line.finished_at or datetime.fromisoformat(line.sorts_at))
 

@@ -14,7 +14,7 @@ from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns
 from peaktrade_core.show.terminal import Document
-from peaktrade_core.workspace.command import Answer, Part, answers, command, quiet, tell, workspace_options
+from peaktrade_core.workspace.command import CommandResult, Part, answers, command, quiet, tell, workspace_options
 from peaktrade_core.workspace.workspace import Workspace
 
 GATE_RESULTS = Columns[GateResult](
@@ -27,20 +27,20 @@ GATE_RESULTS = Columns[GateResult](
 
 @click.command()
 @command
-def control(workspace: Workspace) -> Answer:
+def control(workspace: Workspace) -> CommandResult:
     """Print the operator output: layers L0 to L6, the seven gates, new evidence, what is due; exit 1 on a failure."""
     from peaktrade_core.control.control import control_center, document, operator_output
 
     recover(workspace)
     found = control_center(workspace)
-    return Answer(document(found), lambda: operator_output(found), code=int(found.whole.status == FAIL))
+    return CommandResult(document(found), lambda: operator_output(found), code=int(found.whole.status == FAIL))
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 @workspace_options
 @answers
-def gates(ctx: click.Context, home: str | None, config: str | None) -> Answer | None:
+def gates(ctx: click.Context, home: str | None, config: str | None) -> CommandResult | None:
     """Show the seven required gates: PASS and FAIL where known, else UNKNOWN; exit 1 when one fails."""
     return None if ctx.invoked_subcommand is not None else _gates(gate_results(Workspace(home, config)))
 
@@ -49,7 +49,7 @@ def gates(ctx: click.Context, home: str | None, config: str | None) -> Answer | 
 @click.argument("names", nargs=-1, metavar="[GATE]...")
 @click.option("--pr", "change", default="", metavar="NUMBER", help="The pull request that they are run for.")
 @command
-def run(workspace: Workspace, names: tuple[str, ...], change: str) -> Answer:
+def run(workspace: Workspace, names: tuple[str, ...], change: str) -> CommandResult:
     """Run gates (all without a name) in the checkout and keep what came out; exit 1 when one fails."""
     return _gates(run_gates(workspace, names, tell, change=change))
 
@@ -57,9 +57,9 @@ def run(workspace: Workspace, names: tuple[str, ...], change: str) -> Answer:
 run.help = f"{run.help}\n\nGates: {', '.join(gate.name for gate in GATES)}."
 
 
-def _gates(found: list[GateResult]) -> Answer:
+def _gates(found: list[GateResult]) -> CommandResult:
     """Return how the gates stand."""
-    return Answer(found, GATE_RESULTS.table("", found), code=int(any(one.status == FAIL for one in found)))
+    return CommandResult(found, GATE_RESULTS.table("", found), code=int(any(one.status == FAIL for one in found)))
 
 
 @click.group()
@@ -72,7 +72,9 @@ def audit() -> None:
 @click.option("--output-markdown", type=click.Path(dir_okay=False, path_type=Path), help="Where the markdown goes.")
 @click.option("--stdout", is_flag=True, help="Print the markdown instead of writing files; so does --json the JSON.")
 @command
-def snapshot(workspace: Workspace, output_json: Path | None, output_markdown: Path | None, stdout: bool) -> Answer:
+def snapshot(
+    workspace: Workspace, output_json: Path | None, output_markdown: Path | None, stdout: bool
+) -> CommandResult:
     """Try each way to a live order and keep what came out, beside the chained logs; exit 1 unless live is locked.
 
     Without a file named, both go to out/operator_dashboard/live_audit_snapshot.json and .md.
@@ -84,7 +86,7 @@ def snapshot(workspace: Workspace, output_json: Path | None, output_markdown: Pa
     found = audit_snapshot(workspace)
     code = int(found.verdict != "LOCKED")
     if stdout or quiet():
-        return Answer(found, lambda: Document(snapshot_markdown(found)), code=code)
+        return CommandResult(found, lambda: Document(snapshot_markdown(found)), code=code)
     default = workspace.home / "out" / "operator_dashboard" / "live_audit_snapshot"
     if output_json is None and output_markdown is None:
         output_json, output_markdown = default.with_suffix(".json"), default.with_suffix(".md")
@@ -93,12 +95,12 @@ def snapshot(workspace: Workspace, output_json: Path | None, output_markdown: Pa
         if path is not None:
             write_atomic(path, text(found).encode())
             written.append(str(path))
-    return Answer(None, [*written, f"live: {found.verdict}"], code=code)
+    return CommandResult(None, [*written, f"live: {found.verdict}"], code=code)
 
 
 @audit.command()
 @command
-def verify(workspace: Workspace) -> Answer:
+def verify(workspace: Workspace) -> CommandResult:
     """Compare the registry, the evidence, the kill switch and incidents with their chains; exit 1 when one was changed.
 
     As JSON: the checks, the heads of the chains, every record that is wrong.
@@ -110,7 +112,7 @@ def verify(workspace: Workspace) -> Answer:
     checks, heads = audit_checks(workspace), chain_heads(workspace.home)
     value = {"checks": checks, "heads": heads, "registry": audit_registry(Registry.of(workspace))}
     shown: list[Part] = [CHECKS.table("", checks), *(f"head of {name}: {head}" for name, head in heads.items())]
-    return Answer(value, shown, code=int(worst(checks) == FAIL))
+    return CommandResult(value, shown, code=int(worst(checks) == FAIL))
 
 
 @audit.command()
@@ -118,7 +120,7 @@ def verify(workspace: Workspace) -> Answer:
 @click.option("--by", required=True, help="Who answers for them.")
 @click.option("--reason", required=True, help="Why they are right as they are; kept in the chain.")
 @command
-def adopt(workspace: Workspace, records: tuple[str, ...], by: str, reason: str) -> Answer:
+def adopt(workspace: Workspace, records: tuple[str, ...], by: str, reason: str) -> CommandResult:
     """Answer with your name for RECORDS (session ids; none for all) that the chain does not know as they are.
 
     For records from before the chain, restored or removed on purpose. What the chain said before stays in it.
@@ -128,4 +130,4 @@ def adopt(workspace: Workspace, records: tuple[str, ...], by: str, reason: str) 
     recover(workspace)
     names = take_on(workspace, records, by, reason)
     told = f"{len(names)} records adopted" if names else "Nothing to adopt: every record is as it was entered."
-    return Answer({"adopted": names}, [*names, told])
+    return CommandResult({"adopted": names}, [*names, told])

@@ -33,7 +33,7 @@ RESULTS = Path(".cache") / "gates.json"
 Command = tuple[str, ...]
 
 
-class Gate(NamedTuple):
+class ReleaseGate(NamedTuple):
     """A gate: its name, what it asks, and the commands that answer it; none for one that is asked each time."""
 
     name: str
@@ -43,15 +43,15 @@ class Gate(NamedTuple):
 
 _SEPARATE = ("--ignore=tests/notebooks", "--ignore=tests/browser")
 GATES = (
-    Gate("lint", "Is the code clean and in form?", (("ruff", "check", "."), ("ruff", "format", "--check", "."))),
-    Gate("types", "Do all types agree?", (("mypy",),)),
-    Gate("tests", "Does the package do what it promises?", (("pytest", "-n", "2", "-q", *_SEPARATE),)),
-    Gate(
+    ReleaseGate("lint", "Is the code clean and in form?", (("ruff", "check", "."), ("ruff", "format", "--check", "."))),
+    ReleaseGate("types", "Do all types agree?", (("mypy",),)),
+    ReleaseGate("tests", "Does the package do what it promises?", (("pytest", "-n", "2", "-q", *_SEPARATE),)),
+    ReleaseGate(
         "notebooks", "Does every notebook show what it would today?", (("pytest", "-n", "2", "-q", "tests/notebooks"),)
     ),
-    Gate("browser", "Do the pages work in a browser?", (("pytest", "-n", "2", "-q", "tests/browser"),)),
-    Gate("docs-reference-targets", "Does every link in the documents lead somewhere?"),
-    Gate("no-live", "Is live trading locked?"),
+    ReleaseGate("browser", "Do the pages work in a browser?", (("pytest", "-n", "2", "-q", "tests/browser"),)),
+    ReleaseGate("docs-reference-targets", "Does every link in the documents lead somewhere?"),
+    ReleaseGate("no-live", "Is live trading locked?"),
 )
 
 
@@ -77,7 +77,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     change: str = ""
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class GateRun(msgspec.Struct, frozen=True, kw_only=True):
     """What came out of a gate that was run; ``sources`` is the hash of what it was run on."""
 
     status: Status
@@ -137,7 +137,7 @@ def run_gates(
                 code = code or _run(command, checkout)
             now, before = workspace.clock.now(), _read(workspace.home)
             last = before.get(gate.name)
-            result = Kept(
+            result = GateRun(
                 status=FAIL if code else PASS,
                 at=now,
                 commit=git_commit(checkout) or "",
@@ -179,15 +179,15 @@ def _run(command: Command, checkout: Path) -> int:
     return done.returncode
 
 
-def _read(home: Path) -> dict[str, Kept]:
+def _read(home: Path) -> dict[str, GateRun]:
     """Return what is kept of the gates that were run; a file that cannot be read tells nothing."""
     try:
-        return msgspec.json.decode(read_plain(home / RESULTS), type=dict[str, Kept])
+        return msgspec.json.decode(read_plain(home / RESULTS), type=dict[str, GateRun])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
 
 
-def _result(gate: Gate, workspace: Workspace, checkout: Path, kept: Kept | None, sources: str) -> GateResult:
+def _result(gate: ReleaseGate, workspace: Workspace, checkout: Path, kept: GateRun | None, sources: str) -> GateResult:
     """Return how one gate stands."""
     if gate.commands:
         return _of_run(gate, checkout, kept, sources)
@@ -199,7 +199,7 @@ def _result(gate: Gate, workspace: Workspace, checkout: Path, kept: Kept | None,
         )
 
 
-def _of_run(gate: Gate, checkout: Path, kept: Kept | None, sources: str) -> GateResult:
+def _of_run(gate: ReleaseGate, checkout: Path, kept: GateRun | None, sources: str) -> GateResult:
     """Return a gate from its last run, if that still says something."""
     step = f"`peaktrade gates run {gate.name}`"
     if not is_checkout(checkout):
@@ -223,11 +223,11 @@ def _of_run(gate: Gate, checkout: Path, kept: Kept | None, sources: str) -> Gate
     )
 
 
-def _unknown(gate: Gate, text: str, step: str) -> GateResult:
+def _unknown(gate: ReleaseGate, text: str, step: str) -> GateResult:
     return GateResult(gate=gate.name, question=gate.question, status=UNKNOWN, text=text, next_step=step)
 
 
-def _docs(gate: Gate, checkout: Path) -> GateResult:
+def _docs(gate: ReleaseGate, checkout: Path) -> GateResult:
     """Follow every link of the documents now."""
     if not is_checkout(checkout):
         return _unknown(gate, "this is an installed package, without its documents", "")
@@ -241,7 +241,7 @@ def _docs(gate: Gate, checkout: Path) -> GateResult:
     )
 
 
-def _no_live(gate: Gate, workspace: Workspace) -> GateResult:
+def _no_live(gate: ReleaseGate, workspace: Workspace) -> GateResult:
     """Try now what must be impossible."""
     checks = lock_checks(workspace, brokers=False)
     bad = [check for check in checks if check.status == FAIL]

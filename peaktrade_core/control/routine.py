@@ -33,7 +33,7 @@ _BEFORE = (
 )  # each looks before it starts
 
 
-class Day(NamedTuple):
+class RoutineDay(NamedTuple):
     """A workspace today, with the evidence of today, newest first."""
 
     workspace: Workspace
@@ -55,7 +55,7 @@ def routine(workspace: Workspace) -> list[Check]:
     Where the evidence cannot be looked at, that is the only answer; none raises.
     """
     found = evidence_read(workspace)
-    return answers(ROUTINE, Day(workspace, evidence_today(workspace))) if found.status == PASS else [found]
+    return answers(ROUTINE, RoutineDay(workspace, evidence_today(workspace))) if found.status == PASS else [found]
 
 
 def evidence_today(workspace: Workspace) -> list[EvidenceRow]:
@@ -101,7 +101,7 @@ def _ended_well(rows: list[EvidenceRow], none: str = "not yet today") -> Found:
     "Runbook `health_check`, 5 to 10 minutes.",
     otherwise=WARN,
 )
-def health_checked(day: Day) -> Found:
+def health_checked(day: RoutineDay) -> Found:
     """Look for today's health check."""
     return _ended_well(day.finished("health_check"))
 
@@ -111,7 +111,7 @@ def health_checked(day: Day) -> Found:
     "Was everything checked before the first session of the day?",
     "Runbook `pre_session_check` before the next one; note why it was left out.",
 )
-def looked_before(day: Day) -> Found:
+def looked_before(day: RoutineDay) -> Found:
     """Look for evidence from before the first session of the day."""
     rows = Views.of(day.workspace).rows(Query(since=day.midnight))
     starts = [row.started_at for row in rows if row.started_at is not None]
@@ -130,7 +130,7 @@ def looked_before(day: Day) -> Found:
     "Runbook `monitoring_round`, 5 to 10 minutes.",
     otherwise=WARN,
 )
-def watched(day: Day) -> Found:
+def watched(day: RoutineDay) -> Found:
     """Look for a round of today while something runs."""
     if not any(row.state in ACTIVE for row in Views.of(day.workspace).runs(200)):
         return True, "nothing runs"
@@ -143,7 +143,7 @@ def watched(day: Day) -> Found:
     "Runbook `post_session_check` with the session's id.",
     otherwise=WARN,
 )
-def checked_after(day: Day) -> Found:
+def checked_after(day: RoutineDay) -> Found:
     """Look for the check of each session that ended today; one with an open question is not done."""
     rows = Views.of(day.workspace).rows(Query(since=day.midnight, by_end=True))
     seen = {row.subject for row in day.finished("post_session_check") if row.outcome != ev.INCOMPLETE}
@@ -160,18 +160,18 @@ def checked_after(day: Day) -> Found:
     "Take it up again with its id in `resume`, or begin anew and leave it as it is.",
     otherwise=WARN,
 )
-def finished(day: Day) -> Found:
+def finished(day: RoutineDay) -> Found:
     """Look for runbooks of the last seven days that were never ended."""
     rows = evidence_rows(EvidenceBook.of(day.workspace), days=7)
     found = [row.evidence_id for row in rows if row.state == UNFINISHED]
     return not found, ", ".join(found[:3]) or "none of the last 7 days is open"
 
 
-def _report(kind: str, name: str, option: str) -> Question[Day]:
+def _report(kind: str, name: str, option: str) -> Question[RoutineDay]:
     """Declare whether the report of the day or week before is there, and whole."""
 
     @question(f"{name}_report", f"Is the {name} report of the {kind} before there?", otherwise=WARN)
-    def report(day: Day) -> Found:
+    def report(day: RoutineDay) -> Found:
         label = periods.span_of(kind, day.workspace.clock.now()).before.label
         folder = day.workspace.reports / name
         made, broken = (folder / f"{label}.html").is_file(), (folder / f"{label}_failed.html").is_file()
@@ -184,7 +184,7 @@ def _report(kind: str, name: str, option: str) -> Question[Day]:
 
 
 @question("status_report", "Was today's status kept?", f"`peaktrade runbook run {STATUS_REPORT}`", otherwise=WARN)
-def status_kept(day: Day) -> Found:
+def status_kept(day: RoutineDay) -> Found:
     """Look for today's status of the control center."""
     found = sorted((day.workspace.reports / "checklists").glob(f"{STATUS_REPORT}_{day.midnight:%Y%m%d}*.html"))
     made = [path.name for path in found if not path.stem.endswith("_failed")]
@@ -197,7 +197,7 @@ def status_kept(day: Day) -> Found:
     "Runbook `drill`, when nothing else runs.",
     otherwise=WARN,
 )
-def drilled(day: Day) -> Found:
+def drilled(day: RoutineDay) -> Found:
     """Look for a drill."""
     rows = evidence_rows(EvidenceBook.of(day.workspace), runbook="drill", days=DRILL_DAYS)
     found = [
@@ -206,7 +206,7 @@ def drilled(day: Day) -> Found:
     return bool(found), f"{wording.minute(found[0].began_at)} UTC, {found[0].evidence_id}" if found else "none"
 
 
-ROUTINE: tuple[Question[Day], ...] = (
+ROUTINE: tuple[Question[RoutineDay], ...] = (
     *(health_checked, looked_before, watched, checked_after, finished),
     unacknowledged.about(lambda day: day.workspace),
     _report(periods.DAY, "daily", "--date"),

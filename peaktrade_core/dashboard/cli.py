@@ -12,7 +12,7 @@ from peaktrade_core.base.errors import ConfigError, why
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.show.terminal import print_table, say
-from peaktrade_core.workspace.command import Answer, command, with_workspace
+from peaktrade_core.workspace.command import CommandResult, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
 
 TOKEN = "PEAKTRADE_DASHBOARD_TOKEN"  # noqa: S105  (the variable's name)
@@ -105,13 +105,13 @@ def export() -> None:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder; else out/operator_dashboard.")
 @click.option("--run-id", help="The run of run_*.json; else the first of the list.")
 @command
-def export_all(workspace: Workspace, out: Path | None, run_id: str | None) -> Answer:
+def export_all(workspace: Workspace, out: Path | None, run_id: str | None) -> CommandResult:
     """Write status, sessions, runs and one run. File names hold no time: copy them away to keep them."""
     from peaktrade_core.dashboard.export import export_dashboard
 
     folder = out or workspace.home / "out" / "operator_dashboard"
     paths = [str(path) for path in export_dashboard(workspace, folder, run_id)]
-    return Answer({"files": paths}, paths)
+    return CommandResult({"files": paths}, paths)
 
 
 @export.command("page")
@@ -122,12 +122,12 @@ def export_all(workspace: Workspace, out: Path | None, run_id: str | None) -> An
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File; else out/operator_dashboard/NAME.html."
 )
 @command
-def export_one(workspace: Workspace, name: str, query: str, subject: str | None, out: Path | None) -> Answer:
+def export_one(workspace: Workspace, name: str, query: str, subject: str | None, out: Path | None) -> CommandResult:
     """Write page NAME as one HTML file that needs no server, script or other file."""
     from peaktrade_core.dashboard.export import export_page
 
     path = str(export_page(workspace, name, query.lstrip("?"), subject, out))
-    return Answer({"files": [path]}, path)
+    return CommandResult({"files": [path]}, path)
 
 
 @click.command()

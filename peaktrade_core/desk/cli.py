@@ -18,7 +18,7 @@ from peaktrade_core.session.options import decision_options, planned
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS, check_table, verdict
 from peaktrade_core.show.table import MID, TONE_OF, Cell, Column, Columns, Table
-from peaktrade_core.workspace.command import Answer, Part, answers, command
+from peaktrade_core.workspace.command import CommandResult, Part, answers, command
 from peaktrade_core.workspace.config import CONFIG
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 @answers
-def init(folder: Path) -> Answer:
+def init(folder: Path) -> CommandResult:
     """Make FOLDER a workspace by writing the default configuration into it."""
     from peaktrade_core.alerts.engine import ALERTS
     from peaktrade_core.base.files import write_atomic
@@ -45,12 +45,12 @@ def init(folder: Path) -> Answer:
         if not (folder / other).exists():
             write_atomic(folder / other, (share_dir() / other).read_bytes())
     write_atomic(target, (share_dir() / CONFIG).read_bytes())
-    return Answer({"workspace": folder}, f"{folder} is a workspace now; its settings are in {target}")
+    return CommandResult({"workspace": folder}, f"{folder} is a workspace now; its settings are in {target}")
 
 
 @click.command()
 @command
-def doctor(workspace: Workspace) -> Answer:
+def doctor(workspace: Workspace) -> CommandResult:
     """Check environment, configuration, disk, clock and stale sessions; exit code 1 when a check fails.
 
     What processes that died have left is put right first, or removed.
@@ -61,14 +61,14 @@ def doctor(workspace: Workspace) -> Answer:
     left = [os.path.relpath(path, workspace.home) for path in tidy(workspace)]
     checks = workspace.ask(DOCTOR)
     told = [f"put right or removed, left by processes that died: {', '.join(left)}"] if left else []
-    return Answer(checks, check_table(checks, ""), code=int(worst(checks) == FAIL), notes=told)
+    return CommandResult(checks, check_table(checks, ""), code=int(worst(checks) == FAIL), notes=told)
 
 
 @click.command()
 @click.option("--stage", type=click.Choice(("shadow", "testnet", "live")), default="shadow", show_default=True)
 @click.option("--symbol", metavar="SYMBOL", help="What is to be traded; else the configured one.")
 @command
-def readiness(workspace: Workspace, stage: str, symbol: str | None) -> Answer:
+def readiness(workspace: Workspace, stage: str, symbol: str | None) -> CommandResult:
     """Answer the checklist of a stage; exit code 1 when an answer fails, 5 always for live."""
     from peaktrade_core.desk.readiness import ready_checks
 
@@ -84,7 +84,7 @@ def readiness(workspace: Workspace, stage: str, symbol: str | None) -> Answer:
     help="testnet lets the venue take part; auto does so when testnet is switched on and there are credentials.",
 )  # fmt: skip
 @command
-def smoke(workspace: Workspace, stage: str) -> Answer:
+def smoke(workspace: Workspace, stage: str) -> CommandResult:
     """Run one small real session through everything, in a temporary workspace; exit code 1 when a part fails."""
     from peaktrade_core.base.errors import ExchangeAuthenticationError
     from peaktrade_core.desk.smoke import smoke as run_smoke
@@ -103,12 +103,12 @@ def smoke(workspace: Workspace, stage: str) -> Answer:
     return _checklist(run_smoke(workspace, stage), f"Smoke-Test ({stage})", missing)
 
 
-def _checklist(checks: Sequence[Check], title: str, note: str = "") -> Answer:
+def _checklist(checks: Sequence[Check], title: str, note: str = "") -> CommandResult:
     """Return a checklist with its result in a word."""
     failed = worst(checks) == FAIL
     value = {"check": title, "passed": not failed, "result": worst(checks), "checks": checks}
     told = [verdict(checks, title), *([note] if note else [])]
-    return Answer(value, [CHECKS.table("", checks), *told], code=int(failed))
+    return CommandResult(value, [CHECKS.table("", checks), *told], code=int(failed))
 
 
 @click.group()
@@ -120,14 +120,14 @@ def ops() -> None:
 @click.option("--open", "only_open", is_flag=True, help="Only what was sent and is not filled.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @command
-def last_orders(workspace: Workspace, only_open: bool, limit: int) -> Answer:
+def last_orders(workspace: Workspace, only_open: bool, limit: int) -> CommandResult:
     """Show the last orders of running sessions and of those of the last 24 hours."""
     from peaktrade_core.fleet.ops import orders as find_orders
 
     found = find_orders(Views.of(workspace), only_open=only_open)
     value = {"as_of": workspace.clock.now(), "orders": found.lines[:limit], "faults": found.faults}
     none = "No order is open." if only_open else "No session of the last 24 hours ordered anything."
-    return Answer(value, _orders(found, none, limit), notes=_faults(found))
+    return CommandResult(value, _orders(found, none, limit), notes=_faults(found))
 
 
 def _orders(found: Orders, none: str, limit: int | None = None) -> Part:
@@ -143,7 +143,7 @@ def _faults(found: Orders) -> list[str]:
 
 @ops.command()
 @command
-def portfolio(workspace: Workspace) -> Answer:
+def portfolio(workspace: Workspace) -> CommandResult:
     """Show what running sessions hold and earn, by symbol, and how much of the account's limits that is."""
     from peaktrade_core.fleet.ops import POSITIONS
     from peaktrade_core.fleet.ops import portfolio as holdings
@@ -153,7 +153,7 @@ def portfolio(workspace: Workspace) -> Answer:
     if positions:
         held = [POSITIONS.table("", positions)]
     value = {"as_of": workspace.clock.now(), "positions": positions, "accounts": uses}
-    return Answer(value, [*held, ACCOUNTS.table("", uses)])
+    return CommandResult(value, [*held, ACCOUNTS.table("", uses)])
 
 
 ACCOUNTS = Columns[AccountUse](
@@ -171,12 +171,12 @@ ACCOUNTS = Columns[AccountUse](
 @click.option("--by", required=True, help="Who you are.")
 @click.option("--about", default="", metavar="ID", help="The session, alert or incident that it is about.")
 @command
-def write_note(workspace: Workspace, text: str, by: str, about: str) -> Answer:
+def write_note(workspace: Workspace, text: str, by: str, about: str) -> CommandResult:
     """Write TEXT into the operations log with your name; the activity feed shows it, and so does the session it is about."""
     from peaktrade_core.workspace.operations import note
 
     made = note(workspace, text, by, _subject(workspace, about) if about else "")
-    return Answer(made, f"noted {wording.moment(made.at)} UTC about {made.about}, by {made.by}")
+    return CommandResult(made, f"noted {wording.moment(made.at)} UTC about {made.about}, by {made.by}")
 
 
 def _subject(workspace: Workspace, about: str) -> str:
@@ -197,7 +197,7 @@ def _subject(workspace: Workspace, about: str) -> str:
 @click.option("--about", default="", metavar="ID", help="Only those about this session, alert or incident.")
 @click.option("--limit", type=click.IntRange(1), default=30, show_default=True)
 @command
-def read_notes(workspace: Workspace, about: str, limit: int) -> Answer:
+def read_notes(workspace: Workspace, about: str, limit: int) -> CommandResult:
     """Show the notes of the operations log, newest first."""
     from peaktrade_core.workspace.operations import Note, notes
 
@@ -208,22 +208,24 @@ def read_notes(workspace: Workspace, about: str, limit: int) -> Answer:
         by=Column("By"),
         text=Column("Note", form="words"),
     )
-    return Answer(found, columns.table("", found) if found else "No note yet: `peaktrade ops note TEXT --by NAME`.")
+    return CommandResult(
+        found, columns.table("", found) if found else "No note yet: `peaktrade ops note TEXT --by NAME`."
+    )
 
 
 @ops.command("contacts")
 @command
-def people(workspace: Workspace) -> Answer:
+def people(workspace: Workspace) -> CommandResult:
     """Show who is called in an emergency, from [contacts] of the configuration."""
     from peaktrade_core.desk.contacts import contacts_table
 
-    return Answer(workspace.config.contacts, lambda: contacts_table(workspace))
+    return CommandResult(workspace.config.contacts, lambda: contacts_table(workspace))
 
 
 @ops.command()
 @click.option("--venue", is_flag=True, help="Ask the venue, too.")
 @command
-def health(workspace: Workspace, venue: bool) -> Answer:
+def health(workspace: Workspace, venue: bool) -> CommandResult:
     """Show machine, workspace, runs, watcher, scheduler and switch in one view; exit code 1 when a check fails."""
     from peaktrade_core.desk.readiness import health_checks
 
@@ -234,7 +236,7 @@ def health(workspace: Workspace, venue: bool) -> Answer:
 @click.option("--apply", "apply_", is_flag=True, help="Do it; without this nothing is changed.")
 @click.option("--by", default=login, show_default="your login", help="Who you are.")
 @command
-def retention(workspace: Workspace, apply_: bool, by: str) -> Answer:
+def retention(workspace: Workspace, apply_: bool, by: str) -> CommandResult:
     """Show what is old enough to leave the working folders; with --apply archive or delete it."""
     from peaktrade_core.schedule.retention import KEEP, survey, sweep, told
 
@@ -251,7 +253,7 @@ def retention(workspace: Workspace, apply_: bool, by: str) -> Answer:
     going = any(item.action != KEEP for item in items)
     result = told(items) if apply_ or not going else f"would go: {told(items)}; --apply does it"
     shown: list[Part] = [columns.table("", items)] if items else []
-    return Answer({"applied": apply_, "items": items}, [*shown, result])
+    return CommandResult({"applied": apply_, "items": items}, [*shown, result])
 
 
 @click.group()
@@ -261,7 +263,7 @@ def orders() -> None:
 
 @orders.command("open")
 @command
-def open_orders(workspace: Workspace) -> Answer:
+def open_orders(workspace: Workspace) -> CommandResult:
     """Show what was sent and is not filled, in our journals and, with credentials, at the venue."""
     from peaktrade_core.fleet.ops import orders as find_orders
     from peaktrade_core.venue.orders import venue_orders
@@ -269,7 +271,7 @@ def open_orders(workspace: Workspace) -> Answer:
     ours, theirs = find_orders(Views.of(workspace), only_open=True), venue_orders(workspace)
     value = {"as_of": workspace.clock.now(), "ours": ours, "venue": theirs}
     shown = [_orders(ours, "No order of ours is open."), *_at_venue(theirs)]
-    return Answer(value, shown, code=int(theirs.failed or bool(ours.faults)), notes=_faults(ours))
+    return CommandResult(value, shown, code=int(theirs.failed or bool(ours.faults)), notes=_faults(ours))
 
 
 def _at_venue(theirs: VenueOrders) -> list[Part]:
@@ -293,7 +295,7 @@ def _at_venue(theirs: VenueOrders) -> list[Part]:
 @decision_options
 @click.option("--dry-run", is_flag=True, help="Nothing is ever sent by this command; for habit's sake.")
 @command
-def preview(workspace: Workspace, dry_run: bool, **options: Any) -> Answer:  # noqa: ARG001
+def preview(workspace: Workspace, dry_run: bool, **options: Any) -> CommandResult:  # noqa: ARG001
     """Show what a session would order if it began now, with the verdict of the risk checks; nothing is sent."""
     from peaktrade_core.halts.scope import Scope
     from peaktrade_core.halts.states import TradingStates
@@ -302,7 +304,7 @@ def preview(workspace: Workspace, dry_run: bool, **options: Any) -> Answer:  # n
     plan = planned(workspace, **options)
     scope = Scope.of(plan.mode, plan.config.strategy_name, plan.config.symbol)
     found = look(plan, TradingStates.of(workspace).in_force(scope), Account.of(workspace).check)
-    return Answer(found, lambda: [_previewed(found), "Nothing was sent, nothing was written."])
+    return CommandResult(found, lambda: [_previewed(found), "Nothing was sent, nothing was written."])
 
 
 def _previewed(found: Preview) -> Table:

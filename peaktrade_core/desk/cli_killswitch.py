@@ -12,7 +12,7 @@ from peaktrade_core.halts.kill_switch import KillSwitch, KillSwitchStatus
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import answer_told
 from peaktrade_core.show.table import Column, Columns, Table
-from peaktrade_core.workspace.command import Answer, command
+from peaktrade_core.workspace.command import CommandResult, command
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -23,10 +23,10 @@ def killswitch() -> None:
 
 @killswitch.command()
 @command
-def status(workspace: Workspace) -> Answer:
+def status(workspace: Workspace) -> CommandResult:
     """Show whether it is engaged, by whom and why, and who asked for the release; exit 1 while it is engaged."""
     found = KillSwitch.of(workspace).status()
-    return Answer(found, _shown(found), code=int(found.engaged))
+    return CommandResult(found, _shown(found), code=int(found.engaged))
 
 
 @killswitch.command()
@@ -40,39 +40,41 @@ def status(workspace: Workspace) -> Answer:
     help="no-orders: nothing passes; halted: orders that reduce a position still do.",
 )
 @command
-def engage(workspace: Workspace, by: str, reason: str, mode: str) -> Answer:
+def engage(workspace: Workspace, by: str, reason: str, mode: str) -> CommandResult:
     """Stop everything now: running sessions obey within a second, later ones start stopped."""
     found = KillSwitch.of(workspace).engage(by, reason, mode.upper().replace("-", "_"))
-    return Answer(found, _shown(found))
+    return CommandResult(found, _shown(found))
 
 
 @killswitch.command()
 @click.option("--by", required=True, help="Who you are; the second person must be another one.")
 @click.option("--reason", required=True, help="Why it is safe again; kept in the audit.")
 @command
-def release(workspace: Workspace, by: str, reason: str) -> Answer:
+def release(workspace: Workspace, by: str, reason: str) -> CommandResult:
     """Ask for the release, or, as a second person, confirm it after a health check."""
     switch = KillSwitch.of(workspace)
     if switch.status().requested_by is not None:
         found = switch.release(by, reason, lambda: workspace.ask(BEFORE_RELEASE))
-        return Answer(found, _shown(found))
+        return CommandResult(found, _shown(found))
     asked = switch.request_release(by, reason)
     second = "Nothing is released yet: a second person calls `peaktrade killswitch release` to confirm."
-    return Answer(asked, [_shown(asked), second])
+    return CommandResult(asked, [_shown(asked), second])
 
 
 @killswitch.command()
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Newest entries.")
 @click.option("--verify", is_flag=True, help="Only check the chain and that the state agrees; exit 1 if not.")
 @command
-def audit(workspace: Workspace, limit: int, verify: bool) -> Answer:
+def audit(workspace: Workspace, limit: int, verify: bool) -> CommandResult:
     """Show who engaged, asked, refused and released, newest first."""
     switch = KillSwitch.of(workspace)
     if verify:
         found = switch.verify()
-        return Answer(found, answer_told(found), code=int(found.status == FAIL))
+        return CommandResult(found, answer_told(found), code=int(found.status == FAIL))
     entries = switch.audit(limit)
-    return Answer(entries, ENTRIES.table("", entries, empty="Nothing happened yet: the kill switch was never used."))
+    return CommandResult(
+        entries, ENTRIES.table("", entries, empty="Nothing happened yet: the kill switch was never used.")
+    )
 
 
 ENTRIES = Columns[Any](

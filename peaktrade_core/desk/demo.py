@@ -32,7 +32,7 @@ def fragile(p: Fragile, s: Slots, o: float, h: float, l: float, c: float, v: flo
     return 1.0 if c / (p.bars - s[0]) > 0.0 and s[0] % 100.0 < 50.0 else 0.0
 
 
-class Outcome(NamedTuple):
+class DemoSession(NamedTuple):
     """A session of the demonstration and what it shows."""
 
     title: str
@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
 
 def run_demo(
     plan: Callable[..., Plan], desk: Desk, watch: Callable[[Progress], None] = lambda _: None
-) -> list[Outcome]:
+) -> list[DemoSession]:
     """Run the three sessions and return them.
 
     Args:
@@ -67,9 +67,9 @@ def run_demo(
             strategy="demo_fragile", steps=1000, seed=3, notes="Demo: a strategy with a bug.", tags=("demo",)
         )
     return [
-        Outcome("fine", run_session(fine, desk, watch=watch)),
-        Outcome("fails: a bug in its strategy", run_session(failing, desk, watch=watch)),
-        Outcome("blocked: its limits are too tight", run_session(blocked, desk, watch=watch)),
+        DemoSession("fine", run_session(fine, desk, watch=watch)),
+        DemoSession("fails: a bug in its strategy", run_session(failing, desk, watch=watch)),
+        DemoSession("blocked: its limits are too tight", run_session(blocked, desk, watch=watch)),
     ]
 
 

@@ -24,10 +24,10 @@ from peaktrade_core.base.question import PASS, WARN, Check, Found, check, questi
 from peaktrade_core.desk.doctor import sizing
 from peaktrade_core.fleet.during_session import Watched, watched_table
 from peaktrade_core.fleet.fleet import Fleet
-from peaktrade_core.fleet.launches import Order
+from peaktrade_core.fleet.launches import LaunchOrder
 from peaktrade_core.fleet.monitor import line_of
 from peaktrade_core.fleet.orders import order_of
-from peaktrade_core.runbooks.pickers import Choice
+from peaktrade_core.runbooks.pickers import Suggestion
 from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
@@ -145,7 +145,7 @@ def _plain(one: Check, workspace: Workspace) -> Check:
     return msgspec.structs.replace(one, evidence=f"more than {workspace.config.fleet.min_free_disk_mb:,.0f} MB free")
 
 
-def _start(workspace: Workspace, order: Order, by: str) -> str:
+def _start(workspace: Workspace, order: LaunchOrder, by: str) -> str:
     run = Fleet.of(workspace).start(order, by=by)
     return f"{run.run_id} runs: {run.strategy} on {run.symbol} {run.timeframe}, {run.mode}"
 
@@ -232,6 +232,6 @@ def events_table(workspace: Workspace, run_id: str = "latest", events: int = 20)
     return Table(f"Last {len(rows)} events of {wanted}", ("No.", "Event"), rows, numbers=(0,), empty="No event yet.")
 
 
-def profile_choices(workspace: Workspace) -> list[Choice]:
+def profile_choices(workspace: Workspace) -> list[Suggestion]:
     """Return the profiles of runs, to pick one."""
-    return [Choice(name) for name in sorted(workspace.config.fleet.profiles)]
+    return [Suggestion(name) for name in sorted(workspace.config.fleet.profiles)]

@@ -17,7 +17,14 @@ from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.desk.contacts import contacts_table
 from peaktrade_core.fleet.closing import close_each
-from peaktrade_core.fleet.stopping import Stopped, asked_first, fleet_to_stop, incident_names, order_checks, over_checks
+from peaktrade_core.fleet.stopping import (
+    StoppedRuns,
+    asked_first,
+    fleet_to_stop,
+    incident_names,
+    order_checks,
+    over_checks,
+)
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
@@ -99,7 +106,7 @@ class SafeStopRunbook(Runbook):
         force = action == EMERGENCY
         ids = tuple(row.run_id for row in rows)
         if force and not self.round.record.step("asked_first"):
-            self.check("asked_first", "Was the normal way tried first?", [asked_first(Stopped(workspace, ids))])
+            self.check("asked_first", "Was the normal way tried first?", [asked_first(StoppedRuns(workspace, ids))])
         title = "End all runs, at once, and close what they leave open" if force else "Ask the runs to end, and wait"
         said = self.round.act(self._step_id(rows), title, lambda: self._end(rows, force=force))
         self.chosen = tuple(sorted({*ids, *self._asked()}))

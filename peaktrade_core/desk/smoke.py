@@ -37,7 +37,7 @@ TAG = "smoke"
 AT_ONCE_S = 60.0  # a smoke test that takes longer is no smoke test [s]
 
 
-class Tried:
+class SmokeSession:
     """A session of the smoke test: its record, its events, and the workspace that it ran in."""
 
     def __init__(self, apart: Workspace, **wishes: Any) -> None:
@@ -66,25 +66,25 @@ _ERROR = "Read the error; it says what to mend."
 
 
 @question("session", "Session: did it run to its end?", _ERROR)
-def session(tried: Tried) -> Found:
+def session(tried: SmokeSession) -> Found:
     """Look at its end."""
     return tried.ended()
 
 
 @question("feed", "Feed: did every bar come?", "Look at the feed's notices.")
-def feed(tried: Tried) -> Found:
+def feed(tried: SmokeSession) -> Found:
     """Count the bars."""
     return tried.count(ev.BarDone) == STEPS, f"{tried.count(ev.BarDone)} of {STEPS}"
 
 
 @question("strategy", "Strategy: does it give signals?", "Look at its parameters.")
-def strategy(tried: Tried) -> Found:
+def strategy(tried: SmokeSession) -> Found:
     """Count the signals."""
     return tried.count(ev.Signal) > 0, f"{tried.count(ev.Signal)} changes"
 
 
 @question("risk", "Risk: do your limits let an order through?", "No order was tried.")
-def risk(tried: Tried) -> Found:
+def risk(tried: SmokeSession) -> Found:
     """Count orders and denials."""
     denials = [event for event in tried.events if isinstance(event, ev.Denial)]
     told = f"{tried.count(ev.Order)} orders let through, {len(denials)} denied"
@@ -93,20 +93,20 @@ def risk(tried: Tried) -> Found:
 
 
 @question("orders", "Order: are orders filled?", "Orders must fill at the next open.")
-def orders(tried: Tried) -> Found:
+def orders(tried: SmokeSession) -> Found:
     """Count the fills."""
     return tried.count(ev.Fill) > 0, f"{tried.count(ev.Fill)} fills"
 
 
 @question("journal", "Journal: is it whole?", "It has holes.")
-def journal(tried: Tried) -> Found:
+def journal(tried: SmokeSession) -> Found:
     """Look for holes."""
     numbered = [event.seq for event in tried.events] == list(range(len(tried.events)))
     return numbered and isinstance(tried.events[-1], ev.End), f"{len(tried.events)} events, from start to end"
 
 
 @question("registry", "Registry: does it know the session?", "Look at the record.")
-def registry(tried: Tried) -> Found:
+def registry(tried: SmokeSession) -> Found:
     """Look it up."""
     row = Views.of(tried.apart).run(tried.record.session_id)
     told = (
@@ -118,7 +118,7 @@ def registry(tried: Tried) -> Found:
 
 
 @question("check", "Check: does the post-session check pass?", "Stop trading on this version.")
-def checked(tried: Tried) -> Found:
+def checked(tried: SmokeSession) -> Found:
     """Do the post-session check."""
     found = [
         one for one in post_session_checks(Views.of(tried.apart).look(tried.record.session_id)) if one.status == FAIL
@@ -128,7 +128,7 @@ def checked(tried: Tried) -> Found:
 
 
 @question("testnet", "Testnet: did a session run to its end?", _ERROR)
-def testnet(tried: Tried) -> Found:
+def testnet(tried: SmokeSession) -> Found:
     """Look at its end."""
     return tried.ended()
 
@@ -138,7 +138,7 @@ def testnet(tried: Tried) -> Found:
     "Testnet: did the venue take our orders?",
     "Read the venue's words; runbook 7 treats each class of error.",
 )
-def taken(tried: Tried) -> Found:
+def taken(tried: SmokeSession) -> Found:
     """Look at what the venue said to each order."""
     answers = [event for event in tried.events if isinstance(event, ev.VenueAnswer)]
     refused = [answer for answer in answers if not answer.accepted]
@@ -151,7 +151,7 @@ def taken(tried: Tried) -> Found:
     "Kill switch: does it stop every order?",
     "It does not stop orders: stop everything and use another version.",
 )
-def obeyed(tried: Tried) -> Found:
+def obeyed(tried: SmokeSession) -> Found:
     """Look for an order under the engaged switch."""
     sent = tried.record.metric("num_orders") or 0.0
     denied = tried.record.metric("orders_blocked_risk") or 0
@@ -170,7 +170,7 @@ def in_time(seconds: float) -> Found:
     return seconds < AT_ONCE_S, f"{seconds:.1f} s"
 
 
-SHADOW: tuple[Question[Tried], ...] = (session, feed, strategy, risk, orders, journal, registry, checked)
+SHADOW: tuple[Question[SmokeSession], ...] = (session, feed, strategy, risk, orders, journal, registry, checked)
 
 
 def smoke(workspace: Workspace, stage: str = "shadow") -> list[Check]:
@@ -199,7 +199,7 @@ def _parts(workspace: Workspace, stage: str) -> Iterator[Check]:
     """Yield the answers of each part, trying it when it is asked for."""
     yield config(workspace)
     with _apart(workspace) as apart:
-        tried = Tried(apart, mode="shadow", steps=STEPS, tags=(TAG,))
+        tried = SmokeSession(apart, mode="shadow", steps=STEPS, tags=(TAG,))
         yield from (one(tried) for one in SHADOW)
         if stage == "testnet":
             checks = venue_checks(workspace)
@@ -207,10 +207,10 @@ def _parts(workspace: Workspace, stage: str) -> Iterator[Check]:
             if worst(checks) == FAIL:
                 return
             yield from smoke_checks(workspace)
-            tried = Tried(apart, mode="testnet", steps=TESTNET_STEPS)
+            tried = SmokeSession(apart, mode="testnet", steps=TESTNET_STEPS)
             yield from (one(tried) for one in (testnet, taken))
         KillSwitch.of(apart).engage("smoke test", "must stop every order")
-        yield obeyed(Tried(apart, steps=SWITCH_STEPS))
+        yield obeyed(SmokeSession(apart, steps=SWITCH_STEPS))
 
 
 @contextmanager

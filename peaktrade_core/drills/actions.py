@@ -17,7 +17,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError
 from peaktrade_core.base.files import read_plain
-from peaktrade_core.drills.drill import Drill, Noted, Seen
+from peaktrade_core.drills.drill import Drill, DrillTrace, Noted
 from peaktrade_core.halts.scope import GLOBAL, STATES
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.incident import Incident
@@ -30,7 +30,7 @@ _STATE = re.compile(r"(\S+) trading-state (\S+) (\w+) -> (\w+) by (.*?): (.*)")
 _PROGRAMS = ("alert rule ", "session ", "trigger", "watcher", "peaktrade", "drill")
 
 
-def look(site: Workspace, session_id: str, faults: Sequence[Noted]) -> Seen:
+def look(site: Workspace, session_id: str, faults: Sequence[Noted]) -> DrillTrace:
     """Return what the artefacts of a drill tell, in order of time.
 
     Args:
@@ -41,7 +41,7 @@ def look(site: Workspace, session_id: str, faults: Sequence[Noted]) -> Seen:
         ArtefactError, EnvironmentFault: an artefact cannot be read.
     """
     actions = [*_of_alerts(site), *_of_incidents(site), *_of_states(site), *_of_sessions(site, session_id)]
-    return Seen(tuple(faults), tuple(_alerts(site)), tuple(sorted(actions, key=lambda a: (a.at, a.what))))
+    return DrillTrace(tuple(faults), tuple(_alerts(site)), tuple(sorted(actions, key=lambda a: (a.at, a.what))))
 
 
 def told_of(site: Workspace, drill: Drill, plain: Callable[[str], str] = str) -> Drill:

@@ -11,7 +11,7 @@ from peaktrade_core.drills.drill import DRILLS, RUNNING, SCORED, Drill, Scenario
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.table import Column, Columns, Table
-from peaktrade_core.workspace.command import Answer, Part, command, tell
+from peaktrade_core.workspace.command import CommandResult, Part, command, tell
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -28,7 +28,7 @@ def _book(workspace: Workspace) -> DrillBook:
 
 @drill.command("list")
 @command
-def list_drills(workspace: Workspace) -> Answer:
+def list_drills(workspace: Workspace) -> CommandResult:
     """List the scenarios, and when each was last practised."""
     from peaktrade_core.drills.scenarios import scenarios
 
@@ -43,7 +43,7 @@ def list_drills(workspace: Workspace) -> Answer:
         last=Column("Last", lambda one: last[one.name].began_at if one.name in last else "never"),
         points=Column("Points", lambda one: points_of(last.get(one.name)), "number"),
     )
-    return Answer(found, columns.table("", found), notes=faults)
+    return CommandResult(found, columns.table("", found), notes=faults)
 
 
 @drill.command()
@@ -53,7 +53,7 @@ def list_drills(workspace: Workspace) -> Answer:
 @click.option("--scripted", "script", is_flag=False, flag_value="good", default="", metavar="good|bad",
               help="A script stands in for the person: in seconds, the same every time.")  # fmt: skip
 @command
-def run(workspace: Workspace, scenario: str, operator: str | None, role: str, script: str) -> Answer:
+def run(workspace: Workspace, scenario: str, operator: str | None, role: str, script: str) -> CommandResult:
     """Run a drill; exit code 1 when it was not passed. With a person it takes minutes and stays in this terminal."""
     from peaktrade_core.drills.scenarios import find_scenario
     from peaktrade_core.drills.staging.run import run_drill
@@ -66,7 +66,7 @@ def run(workspace: Workspace, scenario: str, operator: str | None, role: str, sc
 @drill.command()
 @click.argument("drill_id", default="latest")
 @command
-def score(workspace: Workspace, drill_id: str) -> Answer:
+def score(workspace: Workspace, drill_id: str) -> CommandResult:
     """Judge a drill once more from its artefacts; exit code 1 when that is not what was sealed, or not passed."""
     from peaktrade_core.drills.staging.run import rescore
 
@@ -75,7 +75,7 @@ def score(workspace: Workspace, drill_id: str) -> Answer:
     found = _scored(again)
     if sealed.status != RUNNING and sealed.score != again.score:
         told = f"error: its artefacts say something else than what was sealed ({points_of(sealed)})"
-        return Answer(found.value, found.shown, code=1, notes=[told])
+        return CommandResult(found.value, found.shown, code=1, notes=[told])
     return found
 
 
@@ -83,16 +83,16 @@ def score(workspace: Workspace, drill_id: str) -> Answer:
 @click.argument("drill_id")
 @click.argument("lessons")
 @command
-def note(workspace: Workspace, drill_id: str, lessons: str) -> Answer:
+def note(workspace: Workspace, drill_id: str, lessons: str) -> CommandResult:
     """Write down what was learned from a drill."""
     changed = _book(workspace).note(drill_id, lessons)
-    return Answer(changed, f"{changed.drill_id}: {changed.lessons}")
+    return CommandResult(changed, f"{changed.drill_id}: {changed.lessons}")
 
 
 @drill.command()
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many, newest first.")
 @command
-def log(workspace: Workspace, limit: int) -> Answer:
+def log(workspace: Workspace, limit: int) -> CommandResult:
     """List the drills that were done; exit code 1 when one cannot be read or was changed since it was sealed."""
     book = _book(workspace)
     rows, faults = book.rows()
@@ -103,14 +103,14 @@ def log(workspace: Workspace, limit: int) -> Answer:
     bad = verified.status != "pass"
     wrong = [*faults, *([f"{verified.question} {verified.evidence}. {verified.next_step}"] if bad else [])]
     value = {"drills": rows, "faults": faults, "verified": verified}
-    return Answer(value, shown, code=int(bool(wrong)), notes=[f"error: {text}" for text in wrong])
+    return CommandResult(value, shown, code=int(bool(wrong)), notes=[f"error: {text}" for text in wrong])
 
 
 @drill.command()
 @click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How far back.")
 @click.option("--all", "everything", is_flag=True, help="Also what was exercised.")
 @command
-def coverage(workspace: Workspace, days: int, everything: bool) -> Answer:
+def coverage(workspace: Workspace, days: int, everything: bool) -> CommandResult:
     """Show which alert rules, deny codes, runbooks and scenarios were not exercised lately."""
     from peaktrade_core.drills.coverage import EXERCISED
     from peaktrade_core.drills.coverage import coverage as covered
@@ -129,17 +129,17 @@ def coverage(workspace: Workspace, days: int, everything: bool) -> Answer:
     )
     rows = [row for row in found.rows if everything or row.status != EXERCISED]
     shown = [Table.pairs(told, f"Exercised in the last {days} days:"), columns.table("", rows)]
-    return Answer(found, shown, notes=[f"unreadable: {fault}" for fault in found.faults])
+    return CommandResult(found, shown, notes=[f"unreadable: {fault}" for fault in found.faults])
 
 
-def _scored(done: Drill) -> Answer:
+def _scored(done: Drill) -> CommandResult:
     """Return how a drill went."""
     if done.score is None:
-        return Answer(done, f"{done.drill_id} {done.scenario.name} was {done.status}: {done.early}", code=1)
+        return CommandResult(done, f"{done.drill_id} {done.scenario.name} was {done.status}: {done.early}", code=1)
     title = f"{done.drill_id} {done.scenario.name}: {points_of(done)} of 100 points"
     shown: list[Part] = [SCORED.table(title, done.score.phases)]
     shown += [f"✕ {text}" for text in done.score.wrong]
     shown += [f"✕ the rule {name} never fired" for name in done.score.missed_alerts]
     shown.append(f"Page     reports/drills/{done.drill_id}/drill.md")
     shown.append(f'Next     peaktrade drill note {done.drill_id} "what was learned"')
-    return Answer(done, shown, code=int(not done.score.passed))
+    return CommandResult(done, shown, code=int(not done.score.passed))

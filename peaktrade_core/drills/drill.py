@@ -210,7 +210,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         return next(phase for phase in self.phases if phase.name == name)
 
 
-class Seen(NamedTuple):
+class DrillTrace(NamedTuple):
     """What the artefacts of a drill tell, in order of time: faults, alerts of the rules, actions of people."""
 
     faults: Sequence[Noted]

@@ -19,7 +19,7 @@ from peaktrade_core.drills.report import DrillNotebook
 from peaktrade_core.drills.scenarios import find_scenario, scenarios
 from peaktrade_core.drills.staging.operator import SCRIPTS
 from peaktrade_core.drills.staging.run import run_drill
-from peaktrade_core.runbooks.pickers import Choice
+from peaktrade_core.runbooks.pickers import Suggestion
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show import wording
@@ -194,6 +194,6 @@ def _last_line(log: Path) -> str:
     return next((line for line in reversed(lines) if line.strip()), "it said nothing")
 
 
-def scenario_choices(workspace: Workspace) -> list[Choice]:
+def scenario_choices(workspace: Workspace) -> list[Suggestion]:
     """Return the scenarios of drills, to pick one."""
-    return [Choice(one.name, one.title) for one in scenarios(workspace.home)]
+    return [Suggestion(one.name, one.title) for one in scenarios(workspace.home)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from peaktrade_core.drills.drill import Expected, Noted, Phase, Scenario, Score, Seen
+from peaktrade_core.drills.drill import DrillTrace, Expected, Noted, Phase, Scenario, Score
 
 POINTS = {"detection": 10.0, "acknowledgement": 20.0, "diagnosis": 35.0, "mitigation": 35.0}
 PASS_FROM = 70.0
@@ -14,7 +14,7 @@ WRONG_SEVERITY = 10.0
 PATIENCE = 3.0  # a phase that takes so many times its target earns nothing
 
 
-def score(scenario: Scenario, seen: Seen) -> Score:
+def score(scenario: Scenario, seen: DrillTrace) -> Score:
     """Return how a reaction is to be judged.
 
     A phase earns its points in full up to its target, nothing from :data:`PATIENCE` times the target on, and in between

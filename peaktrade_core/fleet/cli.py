@@ -12,7 +12,7 @@ import click
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import Check
-from peaktrade_core.fleet.ending import Stopped
+from peaktrade_core.fleet.ending import EndedRun
 from peaktrade_core.fleet.fleet import Fleet, Started
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.columns import RUNNING, RUNS, heard_of, remarks
@@ -22,7 +22,7 @@ from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
-from peaktrade_core.workspace.command import Answer, Figure, command, tell
+from peaktrade_core.workspace.command import CommandResult, Figure, command, tell
 from peaktrade_core.workspace.workspace import Workspace
 
 FOLLOW_S = 0.5  # between two looks [s]
@@ -76,7 +76,7 @@ def _start_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @fleet.command("start-shadow")
 @_start_options
 @command
-def start_shadow(workspace: Workspace, **options: Any) -> Answer:
+def start_shadow(workspace: Workspace, **options: Any) -> CommandResult:
     """Start a shadow run: simulated fills, no venue."""
     return _start(workspace, mode="shadow", **options)
 
@@ -84,7 +84,7 @@ def start_shadow(workspace: Workspace, **options: Any) -> Answer:
 @fleet.command("start-testnet")
 @_start_options
 @command
-def start_testnet(workspace: Workspace, **options: Any) -> Answer:
+def start_testnet(workspace: Workspace, **options: Any) -> CommandResult:
     """Start a testnet run: every order is also put to a venue that cannot trade it live."""
     return _start(workspace, mode="testnet", **options)
 
@@ -96,7 +96,7 @@ def start_testnet(workspace: Workspace, **options: Any) -> Answer:
 @click.option("--verbose", is_flag=True, help="Also show what was asked before it was started.")
 @_start_options
 @command
-def start(workspace: Workspace, use_dummy: bool, **options: Any) -> Answer:
+def start(workspace: Workspace, use_dummy: bool, **options: Any) -> CommandResult:
     """Start a run by the name of its profile; options go before what the profile says."""
     if use_dummy and (options["mode"] or options["feed"] or options["candles"]):
         raise ConfigError("--use-dummy is a shadow run on the embedded market: leave --mode, --feed and --candles out")
@@ -114,7 +114,7 @@ def _start(
     profile: str | None = None,
     verbose: bool = False,
     **given: Any,
-) -> Answer:
+) -> CommandResult:
     """Start a run."""
     from peaktrade_core.fleet.orders import order_of
 
@@ -125,29 +125,29 @@ def _start(
     return _started(Fleet.of(workspace).start(order, by=by or login(), allow_duplicate=allow_duplicate), asked)
 
 
-def _started(run: Started, asked: Sequence[Check] = ()) -> Answer:
+def _started(run: Started, asked: Sequence[Check] = ()) -> CommandResult:
     """Return a run that has begun, and what was asked before, if that is wanted."""
     pairs = {"Strategy": run.strategy, "Symbol": run.symbol, "Timeframe": run.timeframe, "Process": run.pid}
     if run.restart_of:
         pairs["Replaces"] = run.restart_of + (f" ({run.left})" if run.left else "")
     shown = Table.pairs(pairs, f"✅ {run.mode.capitalize()} run started: {run.run_id}")
     before = [CHECKS.table("", asked)] if asked else []
-    return Answer(run, [*before, shown, f"Next     peaktrade monitor follow {run.run_id}"])
+    return CommandResult(run, [*before, shown, f"Next     peaktrade monitor follow {run.run_id}"])
 
 
 @fleet.command()
 @run_id_option
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, active first.")
 @command
-def status(workspace: Workspace, run_id: str | None, named: str | None, limit: int) -> Answer:
+def status(workspace: Workspace, run_id: str | None, named: str | None, limit: int) -> CommandResult:
     """Show the runs, active ones first, as they are on the disk; changes nothing."""
     if run_id or named:
         row = the_run(workspace, run_id, named)
-        return Answer(item_of(row), lambda: Table.pairs(_described(row)))
+        return CommandResult(item_of(row), lambda: Table.pairs(_described(row)))
     runs = Views.of(workspace).runs(limit)
     if not runs:
-        return Answer(runs, "No runs yet. Start the first with `peaktrade fleet start --profile quick_smoke`.")
-    return Answer([item_of(run) for run in runs], lambda: [RUNS.table("", runs, RUNNING), *remarks(runs)])
+        return CommandResult(runs, "No runs yet. Start the first with `peaktrade fleet start --profile quick_smoke`.")
+    return CommandResult([item_of(run) for run in runs], lambda: [RUNS.table("", runs, RUNNING), *remarks(runs)])
 
 
 def _described(run: Run) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def stop(
     deadline: float | None,
     force: bool,
     close: bool,
-) -> Answer:
+) -> CommandResult:
     """End a run, or all: ask, wait, and kill only what does not obey within the deadline.
 
     With --close one reducing order closes the position that each leaves, at its last price; 1 means that one is still open.
@@ -216,14 +216,14 @@ def stop(
         done.append(result)
         tell(_stopped(result))
     told = f"{sum(r.outcome in ('stopped', 'killed') for r in done)} of {len(rows)} run(s) stopped"
-    return Answer(
+    return CommandResult(
         done,
         told if everything else (),
         code=int(any(result.outcome == "running" or result.left_open for result in done)),
     )
 
 
-def _stopped(result: Stopped) -> str:
+def _stopped(result: EndedRun) -> str:
     """Return what became of a run that was to end."""
     signs = {
         "stopped": "✅ Run stopped",
@@ -241,7 +241,7 @@ def _stopped(result: Stopped) -> str:
 @click.option("--reason", default="restarted by hand", show_default=True, help="Why; kept in the old run's record.")
 @click.option("--by", help="Who you are; else your login name.")
 @command
-def restart(workspace: Workspace, run_id: str | None, named: str | None, reason: str, by: str | None) -> Answer:
+def restart(workspace: Workspace, run_id: str | None, named: str | None, reason: str, by: str | None) -> CommandResult:
     """End a run if it still runs, and start another like it."""
     row = the_run(workspace, run_id, named)
     return _started(Fleet.of(workspace).restart(row, by=by or login(), reason=reason))
@@ -252,7 +252,7 @@ def restart(workspace: Workspace, run_id: str | None, named: str | None, reason:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many events.")
 @click.option("--follow", is_flag=True, help="Go on with what comes, until the run ends.")
 @command
-def tail(workspace: Workspace, run_id: str | None, named: str | None, limit: int, follow: bool) -> Answer:
+def tail(workspace: Workspace, run_id: str | None, named: str | None, limit: int, follow: bool) -> CommandResult:
     """Show the last events of a run; with --follow --json one event a line."""
     from peaktrade_core.fleet.monitor import Follower, line_of
 
@@ -262,7 +262,7 @@ def tail(workspace: Workspace, run_id: str | None, named: str | None, limit: int
     events = Views.of(workspace).tail_events(row.run_id, limit) if folder.journal.exists() else []
     title = f"Last {len(events)} events of run {row.run_id}\n{'-' * 72}"
     if not follow:
-        return Answer(events, [title, *map(line_of, events)])
+        return CommandResult(events, [title, *map(line_of, events)])
 
     def coming() -> Iterator[Any]:
         yield from events
@@ -277,4 +277,4 @@ def tail(workspace: Workspace, run_id: str | None, named: str | None, limit: int
                 return
             time.sleep(FOLLOW_S)
 
-    return Answer(coming(), chain([title], map(line_of, coming())))
+    return CommandResult(coming(), chain([title], map(line_of, coming())))

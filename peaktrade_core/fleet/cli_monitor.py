@@ -22,7 +22,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.show.terminal import console, lines_of, say
 from peaktrade_core.trading.events import BarDone
-from peaktrade_core.workspace.command import Answer, Figure, command, with_workspace
+from peaktrade_core.workspace.command import CommandResult, Figure, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def monitor() -> None:
 @click.option("--include-inactive", is_flag=True, help="Also runs that ended.")
 @click.option("--max-age-hours", type=Figure(min=0), metavar="H", help="Also ended ones, of the last H hours.")
 @command
-def overview(workspace: Workspace, only_active: bool, include_inactive: bool, max_age_hours: float | None) -> Answer:
+def overview(
+    workspace: Workspace, only_active: bool, include_inactive: bool, max_age_hours: float | None
+) -> CommandResult:
     """Show the status of the whole, and the runs with their equity, PnL and drawdown."""
     if only_active and (include_inactive or max_age_hours is not None):
         raise click.UsageError("give --only-active, or --include-inactive and --max-age-hours, not both")
@@ -53,10 +55,10 @@ def overview(workspace: Workspace, only_active: bool, include_inactive: bool, ma
     value = {"at": found.at, "totals": found.totals, "runs": items, "status": status}
     none = "No run is active. `--include-inactive` shows those that ended; `peaktrade fleet start` starts one."
     runs = [RUNS.table("", found.runs, RUNNING), *remarks(found.runs), _summed(found.totals)] if found.runs else [none]
-    return Answer(value, lambda: [*whole.status_lines(status), "", *runs])
+    return CommandResult(value, lambda: [*whole.status_lines(status), "", *runs])
 
 
-def _summed(totals: watching.Totals) -> str:
+def _summed(totals: watching.MonitorTotals) -> str:
     """Return totals as one line."""
     line = f"{totals.runs} runs: {totals.running} running, {totals.silent} silent, {totals.died} died"
     return f"{line}; {totals.blocked} orders denied"
@@ -66,7 +68,7 @@ def _summed(totals: watching.Totals) -> str:
 @run_id_option
 @click.option("--limit", type=click.IntRange(1, 500), default=10, show_default=True, help="How many bars.")
 @command
-def show_run(workspace: Workspace, run_id: str | None, named: str | None, limit: int) -> Answer:
+def show_run(workspace: Workspace, run_id: str | None, named: str | None, limit: int) -> CommandResult:
     """Show one run: what it is, how it stands, its last bars."""
     row = the_run(workspace, run_id, named)
     bars, fault = [], ""
@@ -75,7 +77,7 @@ def show_run(workspace: Workspace, run_id: str | None, named: str | None, limit:
     except ArtefactError as error:
         fault = str(error)
     last = f"▲ {fault}" if fault else BARS.table("", bars, empty="No bar has been worked off yet.")
-    return Answer({"run": item_of(row), "bars": bars, "fault": fault or None}, [Table.pairs(_facts(row)), last])
+    return CommandResult({"run": item_of(row), "bars": bars, "fault": fault or None}, [Table.pairs(_facts(row)), last])
 
 
 def _ordered(bar: BarDone) -> str | None:

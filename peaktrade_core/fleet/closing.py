@@ -17,7 +17,7 @@ import msgspec
 from peaktrade_core.base.errors import ConfigError, ExchangeError, PeaktradeError
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import append
-from peaktrade_core.fleet.ending import Stopped
+from peaktrade_core.fleet.ending import EndedRun
 from peaktrade_core.halts.scope import STATES, Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
@@ -38,7 +38,7 @@ NOT_CLOSED = "NOT CLOSED"
 FLAT = "nothing was open"
 
 
-def close_each(workspace: Workspace, ended: Iterable[Stopped], *, by: str) -> Iterator[Stopped]:
+def close_each(workspace: Workspace, ended: Iterable[EndedRun], *, by: str) -> Iterator[EndedRun]:
     """Close the position of each run as soon as it has ended, and yield what became of both.
 
     Args:

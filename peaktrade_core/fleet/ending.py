@@ -21,7 +21,7 @@ DYING_S = 5.0  # how long the system may take to clear a killed process away [s]
 _POLL_S = 0.05
 
 
-class Stopped(msgspec.Struct, frozen=True, kw_only=True):
+class EndedRun(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one run that was to end.
 
     Attributes:
@@ -49,7 +49,7 @@ class _Ending:
         self.reminded = self.killed = False
         self.trouble = ""
 
-    def step(self) -> Stopped | None:
+    def step(self) -> EndedRun | None:
         """Return how it ended, None while it has not."""
         waited = time.monotonic() - self.begun
         if not self.folder.alive():
@@ -87,13 +87,13 @@ class _Ending:
         why = "as was asked for (--force)" if self.force else f"it had not obeyed within {self.deadline_s:g} s"
         return f"{why}; check open orders at the venue if it was a testnet run"
 
-    def _result(self, outcome: str, waited: float, message: str) -> Stopped:
-        return Stopped(run_id=self.folder.run_id, outcome=outcome, seconds=round(waited, 2), message=message)
+    def _result(self, outcome: str, waited: float, message: str) -> EndedRun:
+        return EndedRun(run_id=self.folder.run_id, outcome=outcome, seconds=round(waited, 2), message=message)
 
 
 def end_runs(
     folders: Sequence[RunFolder], *, by: str, reason: str, at: datetime, deadline_s: float, force: bool
-) -> Iterator[Stopped]:
+) -> Iterator[EndedRun]:
     """End runs side by side and yield what became of each, as it happens.
 
     Args:
@@ -112,7 +112,7 @@ def end_runs(
                 ending.trouble = str(fault)
             pending.append(ending)
         else:
-            over.append(Stopped(run_id=folder.run_id, outcome="ended", message="its process had ended before"))
+            over.append(EndedRun(run_id=folder.run_id, outcome="ended", message="its process had ended before"))
     yield from over
     while pending:
         for ending in tuple(pending):

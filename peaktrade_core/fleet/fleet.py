@@ -24,8 +24,8 @@ from peaktrade_core.base.files import read_plain
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import spawn
 from peaktrade_core.base.question import FAIL, Check, check
-from peaktrade_core.fleet.ending import Stopped, end_runs
-from peaktrade_core.fleet.launches import Launch, Order, read_launch, starting, write_launch
+from peaktrade_core.fleet.ending import EndedRun, end_runs
+from peaktrade_core.fleet.launches import Launch, LaunchOrder, read_launch, starting, write_launch
 from peaktrade_core.fleet.restarts import Past, due_restarts
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.records.folder import CONSOLE, RunFolder
@@ -36,7 +36,7 @@ from peaktrade_core.session.recovery import recover_sessions, write_off
 from peaktrade_core.workspace.settings import FleetSettings
 from peaktrade_core.workspace.workspace import Workspace
 
-__all__ = ["Fleet", "Order", "Site", "Started", "Stopped"]
+__all__ = ["EndedRun", "Fleet", "FleetHome", "LaunchOrder", "Started"]
 
 LOOK_BACK = 200  # newest runs among which restarts are looked for
 _LEFT_S = 3600.0  # what never began and is older is swept away [s]
@@ -44,7 +44,7 @@ _TRY_AGAIN_S = 60.0  # after a restart that was not possible [s]
 _LOCK_S = 20.0  # two starts at once wait for each other for so long [s]
 
 
-class Site(NamedTuple):
+class FleetHome(NamedTuple):
     """Where the fleet lives.
 
     Attributes:
@@ -78,7 +78,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 class Fleet:
     """Starts, stops and replaces the runs of one workspace."""
 
-    def __init__(self, site: Site, desk: Desk, views: Views, settings: FleetSettings) -> None:
+    def __init__(self, site: FleetHome, desk: Desk, views: Views, settings: FleetSettings) -> None:
         self._site, self._desk, self._views, self.settings = site, desk, views, settings
         self._not_before: dict[str, float] = {}  # when a restart that was not possible is tried again [s, monotonic]
 
@@ -87,10 +87,10 @@ class Fleet:
         """Return the fleet of a workspace, opened once."""
         session = ("session", "run", "--home", str(workspace.home), "--config", str(workspace.config_path.resolve()))
         program = (sys.executable, "-m", "peaktrade_core", *session)
-        site = Site(workspace.home, workspace.runs, workspace.operations_log, program)
+        site = FleetHome(workspace.home, workspace.runs, workspace.operations_log, program)
         return workspace.once(cls, lambda: cls(site, Desk.of(workspace), Views.of(workspace), workspace.config.fleet))
 
-    def checks(self, order: Order, *, allow_duplicate: bool = False) -> list[Check]:
+    def checks(self, order: LaunchOrder, *, allow_duplicate: bool = False) -> list[Check]:
         """Return whether a run could start now: trading state, duplicates, number of runs, disk."""
         state = self._desk.states.in_force(Scope.of(order.mode, order.strategy, order.symbol))
         what = (order.mode, order.strategy, order.symbol)
@@ -130,7 +130,7 @@ class Fleet:
             ),
         ]
 
-    def start(self, order: Order, *, by: str, allow_duplicate: bool = False) -> Started:
+    def start(self, order: LaunchOrder, *, by: str, allow_duplicate: bool = False) -> Started:
         """Start a run as a process of its own and return once it has begun.
 
         Raises:
@@ -142,7 +142,7 @@ class Fleet:
 
     def stop(
         self, rows: Iterable[Run], *, by: str, reason: str, deadline_s: float | None = None, force: bool = False
-    ) -> Iterator[Stopped]:
+    ) -> Iterator[EndedRun]:
         """End runs and yield what became of each; journal and record are whole in each case.
 
         Args:
@@ -210,7 +210,7 @@ class Fleet:
         ended = [record.session_id for record in recover_sessions(self._desk.registry, self._desk.runs)]
         return ended + write_off(self._desk.registry, self._site.runs, self._desk.clock)
 
-    def _launch(self, order: Order, by: str, *, restart_of: str | None = None, attempt: int = 0) -> Launch:
+    def _launch(self, order: LaunchOrder, by: str, *, restart_of: str | None = None, attempt: int = 0) -> Launch:
         """Return a launch of now, with an id of its own."""
         now = self._desk.clock.now()
         run_id = f"{order.mode}_{now:%Y%m%d_%H%M%S}_{self._desk.suffix(f'{now.isoformat()}{order}')}"

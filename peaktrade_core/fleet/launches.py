@@ -15,7 +15,7 @@ from peaktrade_core.workspace.settings import Restart
 LAUNCH = "launch.json"
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class LaunchOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A run that somebody wants: what it trades, and what becomes of it when it fails.
 
     Attributes:
@@ -40,7 +40,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     run_id: str
-    order: Order
+    order: LaunchOrder
     by: str
     at: datetime
     restart_of: str | None = None

@@ -23,7 +23,7 @@ _MOST = 8 << 20  # bytes taken at one look; more is passed over, and said
 _LINE = 1 << 20  # no line of a journal is longer [bytes]
 
 
-class Totals(msgspec.Struct, frozen=True, kw_only=True):
+class MonitorTotals(msgspec.Struct, frozen=True, kw_only=True):
     """How many runs there are of each kind, and how many of their orders were denied."""
 
     runs: int = 0
@@ -37,7 +37,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The runs of an overview and their totals."""
 
     at: datetime
-    totals: Totals
+    totals: MonitorTotals
     runs: list[Run]
 
 
@@ -59,10 +59,10 @@ def overview(views: Views, *, include_inactive: bool = False, max_age_h: float |
     return Overview(at=now, totals=totals(rows), runs=rows)
 
 
-def totals(rows: Sequence[Run]) -> Totals:
+def totals(rows: Sequence[Run]) -> MonitorTotals:
     """Return how many runs there are of each kind, and how many orders were denied."""
     states = [row.state for row in rows]
-    return Totals(
+    return MonitorTotals(
         runs=len(rows),
         running=states.count("running"),
         silent=states.count("silent"),

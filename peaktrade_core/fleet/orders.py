@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.fleet.launches import Order
+from peaktrade_core.fleet.launches import LaunchOrder
 from peaktrade_core.session.planning import feed_of, plan_session
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
 from peaktrade_core.workspace.settings import Profile
@@ -27,7 +27,7 @@ def order_of(
     params: tuple[str, ...] = (),
     parsed: Mapping[str, object] | None = None,
     strategy_module: str | None = None,
-) -> Order:
+) -> LaunchOrder:
     """Return the run that was asked for, after everything a session needs was checked.
 
     Args:
@@ -58,7 +58,7 @@ def order_of(
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in chosen.items() if value not in (None, "")]
     flags += [f"--dialect={text}" for text in dialect]
     flags += [f"--param={text}" for text in params]
-    return Order(
+    return LaunchOrder(
         mode=plan.mode,
         strategy=plan.config.strategy_name,
         symbol=plan.config.symbol,

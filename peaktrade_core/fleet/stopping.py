@@ -32,7 +32,7 @@ def fleet_to_stop(workspace: Workspace) -> Fleet:
         return Fleet.of(aside)
 
 
-class Stopped(NamedTuple):
+class StoppedRuns(NamedTuple):
     """Runs that were ended, or are to be: the workspace and their ids."""
 
     workspace: Workspace
@@ -50,7 +50,7 @@ class Stopped(NamedTuple):
     "The emergency way is for what does not obey; say in the incident why it could not wait.",
     otherwise=WARN,
 )
-def asked_first(stopped: Stopped) -> Found:
+def asked_first(stopped: StoppedRuns) -> Found:
     """Look whether each run was asked to end before it is killed."""
     runs = stopped.workspace.runs
     asked = [run_id for run_id in stopped.chosen if RunFolder(runs, run_id).stop_request() is not None]
@@ -62,14 +62,14 @@ def asked_first(stopped: Stopped) -> Found:
     "Is every process of theirs gone?",
     "Stop it once more; if that does not help, set action to emergency.",
 )
-def processes(stopped: Stopped) -> Found:
+def processes(stopped: StoppedRuns) -> Found:
     """Look for processes."""
     alive = [row.run_id for row in stopped.rows if row.alive]
     return not alive, ", ".join(alive) or "none lives"
 
 
 @question("others", "Other runs that still run", "Is it meant to run on?", otherwise=WARN)
-def others(stopped: Stopped) -> Found:
+def others(stopped: StoppedRuns) -> Found:
     """Look for other runs."""
     names = [row.run_id for row in fleet_to_stop(stopped.workspace).active() if row.run_id not in stopped.chosen]
     return not names, ", ".join(names[:5]) + (" …" if len(names) > 5 else "") or "none"
@@ -80,7 +80,7 @@ def others(stopped: Stopped) -> Found:
     "Is each recorded as ended?",
     "Run this cell again: the records of dead processes are then ended from their journals.",
 )
-def records(stopped: Stopped) -> Found:
+def records(stopped: StoppedRuns) -> Found:
     """Look at their records."""
     rows = stopped.rows
     open_ = [f"{row.run_id} {row.state}" for row in rows if row.state not in ("completed", "failed", "aborted")]
@@ -93,7 +93,7 @@ def records(stopped: Stopped) -> Found:
     "It was killed, or it failed: its figures go up to its last event. Do its post-session check.",
     otherwise=WARN,
 )
-def journals(stopped: Stopped) -> Found:
+def journals(stopped: StoppedRuns) -> Found:
     """Look whether each journal ends with the session's own word, and that word is not that it failed."""
     torn = []
     for run_id in stopped.chosen:
@@ -112,7 +112,7 @@ def journals(stopped: Stopped) -> Found:
     "Restarts that are due",
     "The restart policy wants them again: set policy to never in [fleet.restart], or halt their scope.",
 )
-def restarts(stopped: Stopped) -> Found:
+def restarts(stopped: StoppedRuns) -> Found:
     """Look for launches that wait."""
     due = [launch.run_id for launch in fleet_to_stop(stopped.workspace).due()]
     return not due, ", ".join(due) or "none"
@@ -124,7 +124,7 @@ OVER = (processes, others, records, journals, restarts)
 def over_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
     """Return whether runs are over: no process, an ended record, a whole journal, and nothing that starts them again."""
     recover(workspace)
-    return answers(OVER, Stopped(workspace, tuple(chosen)))
+    return answers(OVER, StoppedRuns(workspace, tuple(chosen)))
 
 
 def incident_names(workspace: Workspace, chosen: Iterable[str]) -> bool:
@@ -141,7 +141,7 @@ def incident_names(workspace: Workspace, chosen: Iterable[str]) -> bool:
     "While it runs, wait a bar. In testnet look for it at the venue.",
     otherwise=WARN,
 )
-def orders_ours(stopped: Stopped) -> Found:
+def orders_ours(stopped: StoppedRuns) -> Found:
     """Look for orders without an end; a shadow order ends with its session."""
     ours = orders(Views.of(stopped.workspace), only_open=True)
     names = [f"{line.run_id} {line.order_id}" for line in ours.lines if line.running or line.mode != "shadow"]
@@ -154,7 +154,7 @@ def orders_ours(stopped: Stopped) -> Found:
     "Open orders at the venue",
     "Log in to the venue's own page and look at the open orders there.",
 )
-def orders_venue(stopped: Stopped) -> Found:
+def orders_venue(stopped: StoppedRuns) -> Found:
     """Ask the venue; where all were shadow it need not be asked."""
     theirs = venue_orders(stopped.workspace)
     unknown = theirs.told.startswith("not asked")
@@ -171,4 +171,4 @@ def order_checks(workspace: Workspace, chosen: Iterable[str]) -> list[Check]:
     Args:
         workspace: where; chosen: the runs that ended.
     """
-    return answers((orders_ours, orders_venue), Stopped(workspace, tuple(chosen)))
+    return answers((orders_ours, orders_venue), StoppedRuns(workspace, tuple(chosen)))

@@ -26,7 +26,7 @@ from peaktrade_core.trading.account import (
     totals,
 )
 from peaktrade_core.trading.indicators import Slots
-from peaktrade_core.trading.risk import ACCOUNT_UNAVAILABLE, MAX_ORDER_NOTIONAL, OK, SEVERITIES, Limits, Verdict
+from peaktrade_core.trading.risk import ACCOUNT_UNAVAILABLE, MAX_ORDER_NOTIONAL, OK, SEVERITIES, Limits, RiskVerdict
 from peaktrade_core.workspace.workspace import Workspace
 
 PUBLISH_S = 1.0  # how often marks are published while nothing else changes [s]
@@ -52,7 +52,7 @@ class Seat:
         self._next = 0.0
         self.fault = ""
 
-    def reserve(self, book: Slots, price: float) -> Verdict:
+    def reserve(self, book: Slots, price: float) -> RiskVerdict:
         """Reserve the opening order that the decision code has just left in ``book``, or say why it must not be sent.
 
         Args:
@@ -64,7 +64,7 @@ class Seat:
         if self._others is not None and share.exposure <= self._share.exposure:
             return check_account(self._others, self._limits, share, notional)
 
-        def decide(shares: list[Share]) -> tuple[tuple[Verdict, Totals], Share | None]:
+        def decide(shares: list[Share]) -> tuple[tuple[RiskVerdict, Totals], Share | None]:
             others = totals(shares)
             verdict = check_account(others, self._limits, share, notional)
             return (verdict, others), share if verdict.code == OK else None
@@ -73,7 +73,7 @@ class Seat:
             verdict, self._others = self._file.change(share.run_id, share.account, decide)
         except AccountUnavailable as error:
             self._lost(error)
-            return Verdict(ACCOUNT_UNAVAILABLE, 0.0, 0.0)
+            return RiskVerdict(ACCOUNT_UNAVAILABLE, 0.0, 0.0)
         self.fault = ""
         if verdict.code == OK:
             self._share = share
@@ -183,7 +183,7 @@ class Account:
         names = sorted({share.account for share in shares} | {default})
         return [self._use(name, [share for share in shares if share.account == name]) for name in names]
 
-    def check(self, symbol: str, qty: float, price: float, mode: str = "shadow") -> Verdict:
+    def check(self, symbol: str, qty: float, price: float, mode: str = "shadow") -> RiskVerdict:
         """Decide whether a session that is new and flat could send this opening order now; nothing is reserved.
 
         Args:
@@ -192,12 +192,12 @@ class Account:
         """
         limits, notional = self._limits(), abs(qty) * price
         if notional > limits.max_order_notional:
-            return Verdict(MAX_ORDER_NOTIONAL, notional, limits.max_order_notional)
+            return RiskVerdict(MAX_ORDER_NOTIONAL, notional, limits.max_order_notional)
         account = account_of(mode, symbol)
         try:
             others = totals(share for share in self._file.shares() if share.account == account)
         except AccountUnavailable:
-            return Verdict(ACCOUNT_UNAVAILABLE, 0.0, 0.0)
+            return RiskVerdict(ACCOUNT_UNAVAILABLE, 0.0, 0.0)
         return check_account(others, limits, Share("", account, symbol), notional)
 
     def _use(self, account: str, shares: list[Share], fault: str = "") -> AccountUse:

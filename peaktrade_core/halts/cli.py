@@ -18,19 +18,19 @@ from peaktrade_core.show.table import BAD, GOOD, TONE_OF, Cell, Column, Columns,
 from peaktrade_core.trading.records import MODES
 from peaktrade_core.trading.risk import DENY_CODES, OK
 from peaktrade_core.trading.strategies import all_strategies
-from peaktrade_core.workspace.command import Answer, Part, command
+from peaktrade_core.workspace.command import CommandResult, Part, command
 from peaktrade_core.workspace.workspace import Workspace
 
 
 @click.command()
 @command
-def status(workspace: Workspace) -> Answer:
+def status(workspace: Workspace) -> CommandResult:
     """Show what may be traded, who halted what and why, and the limits."""
     states = TradingStates.of(workspace).everything()
     limits = workspace.config.limits._asdict()
     pairs = {name: f"{value:g}" for name, value in limits.items()}
     value = {"states": states, "limits": limits}
-    return Answer(value, lambda: [HALTS.table("", states), Table.pairs(pairs, "Limits ([live_risk])")])
+    return CommandResult(value, lambda: [HALTS.table("", states), Table.pairs(pairs, "Limits ([live_risk])")])
 
 
 HALTS = Columns[Any](
@@ -48,7 +48,7 @@ HALTS = Columns[Any](
 @click.option("--reason", required=True, help="Why; kept in the log of halts.")
 @click.option("--state", type=click.Choice(STATES[1:]), default="HALTED", show_default=True)
 @command
-def halt(workspace: Workspace, scope: str, by: str, reason: str, state: str) -> Answer:
+def halt(workspace: Workspace, scope: str, by: str, reason: str, state: str) -> CommandResult:
     """Halt trading: running sessions obey within a second, later ones start halted. What is stricter already stays so."""
     known = known_scope(workspace, scope)
     if known == GLOBAL:
@@ -56,7 +56,7 @@ def halt(workspace: Workspace, scope: str, by: str, reason: str, state: str) -> 
         after = TradingStates.of(workspace).read(known)
     else:
         after = TradingStates.of(workspace).stop(known, state, by=by, reason=reason, now=workspace.clock.now())
-    return Answer(after, f"{after.scope} is {after.state}: {after.reason} ({after.by})")
+    return CommandResult(after, f"{after.scope} is {after.state}: {after.reason} ({after.by})")
 
 
 @click.command()
@@ -64,14 +64,14 @@ def halt(workspace: Workspace, scope: str, by: str, reason: str, state: str) -> 
 @click.option("--by", required=True, help="Who you are.")
 @click.option("--reason", required=True, help="Why it is safe again; kept in the log of halts.")
 @command
-def resume(workspace: Workspace, scope: str, by: str, reason: str) -> Answer:
+def resume(workspace: Workspace, scope: str, by: str, reason: str) -> CommandResult:
     """Let a halted scope trade again; takes a named person and a reason."""
     known = known_scope(workspace, scope)
     before = TradingStates.of(workspace).read(known)
     if before.state == "ACTIVE":
         raise ConfigError(f"{known} is not halted; `peaktrade risk status` lists what is")
     after = TradingStates.of(workspace).set(known, "ACTIVE", by=by, reason=reason, now=workspace.clock.now())
-    return Answer(after, f"{after.scope} is ACTIVE again (was {before.state}: {before.reason})")
+    return CommandResult(after, f"{after.scope} is ACTIVE again (was {before.state}: {before.reason})")
 
 
 def known_scope(workspace: Workspace, text: str) -> Scope:
@@ -106,11 +106,11 @@ def known_scope(workspace: Workspace, text: str) -> Scope:
 
 @click.command()
 @command
-def show(workspace: Workspace) -> Answer:
+def show(workspace: Workspace) -> CommandResult:
     """Show how much of each limit the account and each running session use, green, yellow or red."""
     uses = Account.of(workspace).uses()
     value = [{**msgspec.to_builtins(use), "limits": [limit._asdict() for limit in use.limits]} for use in uses]
-    return Answer(value, lambda: [part for use in uses for part in _used(use)])
+    return CommandResult(value, lambda: [part for use in uses for part in _used(use)])
 
 
 def _used(use: AccountUse) -> list[Part]:
@@ -146,14 +146,14 @@ SHARES = Columns[Any](
 @click.option("--price", type=float, help="Quote currency.")
 @click.option("--mode", type=click.Choice(("shadow", "testnet")), default="shadow", show_default=True)
 @command
-def check(workspace: Workspace, symbol: str | None, qty: float | None, price: float | None, mode: str) -> Answer:
+def check(workspace: Workspace, symbol: str | None, qty: float | None, price: float | None, mode: str) -> CommandResult:
     """Check the account, or one opening order of a new session; exit 1 on red or when the order would be denied."""
     if symbol is None:
         uses = Account.of(workspace).uses()
         red = any(use.level == "red" for use in uses)
         levels = {f"{use.mode}.{use.currency}": use.level for use in uses}
         told = [f"{use.mode} {use.currency}: {use.level}" + (f" - {use.fault}" if use.fault else "") for use in uses]
-        return Answer({"ok": not red, "levels": levels}, told, code=int(red))
+        return CommandResult({"ok": not red, "levels": levels}, told, code=int(red))
     if qty is None or price is None or not price > 0.0 or not qty:
         raise ConfigError("--symbol goes with --qty, not 0, and --price, above 0")
     workspace.config.instrument(symbol)
@@ -163,4 +163,6 @@ def check(workspace: Workspace, symbol: str | None, qty: float | None, price: fl
     passes = verdict.code == OK and state == "ACTIVE"
     figures = "" if code in ("OK", "HALTED") else f" value={verdict.value:g} limit={verdict.limit:g}"
     value = {"ok": passes, "code": code, "value": verdict.value, "limit": verdict.limit}
-    return Answer(value, "it would pass" if passes else f"it would be denied: {code}{figures}", code=int(not passes))
+    return CommandResult(
+        value, "it would pass" if passes else f"it would be denied: {code}{figures}", code=int(not passes)
+    )

@@ -11,7 +11,7 @@ from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.risk import HALTED
 
 
-class Gate:
+class HaltGate:
     """Brings the state on the disk into a session's book, and the session's own halt to the disk.
 
     Args (of the constructor):

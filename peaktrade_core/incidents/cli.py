@@ -16,7 +16,7 @@ from peaktrade_core.runs.handbook import SEVERITIES, handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.checklist import answer_told
-from peaktrade_core.workspace.command import Answer, Part, command
+from peaktrade_core.workspace.command import CommandResult, Part, command
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ def incident() -> None:
 @incident.command()
 @click.argument("session_id", metavar="[SESSION]", default="latest")
 @command
-def diagnose(workspace: Workspace, session_id: str) -> Answer:
+def diagnose(workspace: Workspace, session_id: str) -> CommandResult:
     """Say what went wrong in a session, from its artefacts, and which runbook treats it; exit 1 if anything did."""
     from peaktrade_core.incidents.diagnosis.diagnose import diagnose as ask
 
     recover(workspace)
     found = ask(workspace, session_id)
-    return Answer(found, lambda: _diagnosed(found), code=int(bool(found.happened)))
+    return CommandResult(found, lambda: _diagnosed(found), code=int(bool(found.happened)))
 
 
 @incident.command("open")
@@ -58,7 +58,7 @@ def diagnose(workspace: Workspace, session_id: str) -> Answer:
 @BY
 @ROLE
 @command
-def open_(workspace: Workspace, files: tuple[Path, ...], **given: Any) -> Answer:
+def open_(workspace: Workspace, files: tuple[Path, ...], **given: Any) -> CommandResult:
     """Open an incident by hand; the incident runbooks fill in what the artefacts say."""
     kind, title, subject = given.pop("kind"), given.pop("title"), _subject(workspace, given.pop("subject"))
     artefacts = named_files(files)
@@ -72,28 +72,28 @@ def open_(workspace: Workspace, files: tuple[Path, ...], **given: Any) -> Answer
 @click.option("--no-drills", is_flag=True, help="Leave exercises out.")
 @click.option("--verify", is_flag=True, help="Only check that closed incidents are as they were sealed; exit 1 if not.")
 @command
-def list_(workspace: Workspace, status: str | None, subject: str, no_drills: bool, verify: bool) -> Answer:
+def list_(workspace: Workspace, status: str | None, subject: str, no_drills: bool, verify: bool) -> CommandResult:
     """List the incidents, newest first."""
     from peaktrade_core.incidents.report import INCIDENTS
 
     book, subject = IncidentBook.of(workspace), _subject(workspace, subject)
     if verify:
         found = book.verify()
-        return Answer(found, answer_told(found), code=int(found.status == FAIL))
+        return CommandResult(found, answer_told(found), code=int(found.status == FAIL))
     rows = book.rows(status=status or "", subject=subject, drills=not no_drills)
-    return Answer(rows, lambda: INCIDENTS.table("", rows, empty="No incident found."))
+    return CommandResult(rows, lambda: INCIDENTS.table("", rows, empty="No incident found."))
 
 
 @incident.command()
 @INCIDENT
 @command
-def show(workspace: Workspace, incident_id: str) -> Answer:
+def show(workspace: Workspace, incident_id: str) -> CommandResult:
     """Show one incident: its report as markdown, or all of it as JSON."""
     from peaktrade_core.incidents.report import report_text
 
     found = IncidentBook.of(workspace).load(incident_id)
     folder = IncidentBook.of(workspace).path(found.incident_id).parent
-    return Answer(found, lambda: report_text(found, folder))
+    return CommandResult(found, lambda: report_text(found, folder))
 
 
 @incident.command()
@@ -102,7 +102,7 @@ def show(workspace: Workspace, incident_id: str) -> Answer:
 @click.option("--owner-told", is_flag=True, help="It says that the owner was informed.")
 @BY
 @command
-def note(workspace: Workspace, incident_id: str, **given: Any) -> Answer:
+def note(workspace: Workspace, incident_id: str, **given: Any) -> CommandResult:
     """Add a line to the timeline."""
     return _done(IncidentBook.of(workspace).note(incident_id, **given))
 
@@ -115,7 +115,7 @@ def note(workspace: Workspace, incident_id: str, **given: Any) -> Answer:
 @click.option("--system", default="", help="What is affected.")
 @BY
 @command
-def describe(workspace: Workspace, incident_id: str, by: str, **given: str) -> Answer:
+def describe(workspace: Workspace, incident_id: str, by: str, **given: str) -> CommandResult:
     """Write down or correct symptom, suspected cause, next step and affected system."""
     return _done(IncidentBook.of(workspace).describe(incident_id, by, **given))
 
@@ -126,7 +126,7 @@ def describe(workspace: Workspace, incident_id: str, by: str, **given: str) -> A
 @click.argument("who")
 @BY
 @command
-def assign(workspace: Workspace, incident_id: str, **given: str) -> Answer:
+def assign(workspace: Workspace, incident_id: str, **given: str) -> CommandResult:
     """Assign a duty."""
     return _done(IncidentBook.of(workspace).assign(incident_id, **given))
 
@@ -137,7 +137,7 @@ def assign(workspace: Workspace, incident_id: str, **given: str) -> Answer:
 @click.option("--reason", required=True, help="Why; kept in the timeline.")
 @BY
 @command
-def severity(workspace: Workspace, incident_id: str, **given: str) -> Answer:
+def severity(workspace: Workspace, incident_id: str, **given: str) -> CommandResult:
     """Raise or lower the severity."""
     return _done(IncidentBook.of(workspace).severity(incident_id, **given))
 
@@ -147,7 +147,7 @@ def severity(workspace: Workspace, incident_id: str, **given: str) -> Answer:
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @BY
 @command
-def attach(workspace: Workspace, incident_id: str, by: str, files: tuple[Path, ...]) -> Answer:
+def attach(workspace: Workspace, incident_id: str, by: str, files: tuple[Path, ...]) -> CommandResult:
     """Name files with the hashes they have now."""
     return _done(IncidentBook.of(workspace).attach(incident_id, by, *named_files(files)))
 
@@ -157,7 +157,7 @@ def attach(workspace: Workspace, incident_id: str, by: str, files: tuple[Path, .
 @click.argument("text")
 @BY
 @command
-def mitigate(workspace: Workspace, incident_id: str, **given: str) -> Answer:
+def mitigate(workspace: Workspace, incident_id: str, **given: str) -> CommandResult:
     """Say that the damage is held, and by what."""
     return _done(IncidentBook.of(workspace).mitigate(incident_id, **given))
 
@@ -168,7 +168,7 @@ def mitigate(workspace: Workspace, incident_id: str, **given: str) -> Answer:
 @click.option("--resolution", required=True, help="What was done about it.")
 @BY
 @command
-def close(workspace: Workspace, incident_id: str, **given: str) -> Answer:
+def close(workspace: Workspace, incident_id: str, **given: str) -> CommandResult:
     """Close it with cause and resolution; it is then sealed in a chained log."""
     return _done(IncidentBook.of(workspace).close(incident_id, **given))
 
@@ -181,7 +181,7 @@ def close(workspace: Workspace, incident_id: str, **given: str) -> Answer:
 @click.option("--action", "actions", multiple=True, metavar="'WHAT; WHO; YYYY-MM-DD'", help="What changes.")
 @BY
 @command
-def postmortem(workspace: Workspace, incident_id: str, by: str, **given: Any) -> Answer:
+def postmortem(workspace: Workspace, incident_id: str, by: str, **given: Any) -> CommandResult:
     """Write down what was learned; it takes the place of an earlier one."""
     return _done(IncidentBook.of(workspace).learn(incident_id, by, **given))
 
@@ -191,7 +191,7 @@ def postmortem(workspace: Workspace, incident_id: str, by: str, **given: Any) ->
 @click.argument("number", type=click.IntRange(min=1))
 @BY
 @command
-def done(workspace: Workspace, incident_id: str, **given: Any) -> Answer:
+def done(workspace: Workspace, incident_id: str, **given: Any) -> CommandResult:
     """Say that an action of the post-mortem is done."""
     return _done(IncidentBook.of(workspace).done(incident_id, **given))
 
@@ -199,13 +199,13 @@ def done(workspace: Workspace, incident_id: str, **given: Any) -> Answer:
 @incident.command()
 @click.option("--week", default="this", show_default=True, help="ISO week as 2026-W01, this or last.")
 @command
-def review(workspace: Workspace, week: str) -> Answer:
+def review(workspace: Workspace, week: str) -> CommandResult:
     """Review a week: what it brought, what keeps coming back, what is still to do; exit 1 when an answer fails."""
     from peaktrade_core.runbooks.shelf import read
 
     report = read("weekly_incident_review", workspace, week=week)
     failed = any(check.status == FAIL for check in report.review.checks)
-    return Answer(report.review, report.tables, code=int(failed))
+    return CommandResult(report.review, report.tables, code=int(failed))
 
 
 def _subject(workspace: Workspace, named: str) -> str:
@@ -213,11 +213,11 @@ def _subject(workspace: Workspace, named: str) -> str:
     return Views.of(workspace).resolve(named) if named == "latest" else named
 
 
-def _done(found: Incident) -> Answer:
+def _done(found: Incident) -> CommandResult:
     """Return what became of an incident."""
     last = found.timeline[-1]
     told = f"{found.incident_id} {found.severity} {found.status}: {last.action} by {last.by}: {last.text}"
-    return Answer(found, told)
+    return CommandResult(found, told)
 
 
 def _diagnosed(found: Diagnosis) -> list[Part]:

@@ -24,9 +24,9 @@ from peaktrade_core.records.registry import Query
 from peaktrade_core.research.divergence import (
     LOGIC,
     REST,
+    CauseShare,
     Divergence,
     Expectation,
-    Part,
     Recorded,
     diverge,
     expected_run,
@@ -325,7 +325,7 @@ def _branches(found: Divergence, mode: str) -> tuple[Branch, ...]:
     return tuple(sorted(branches(COMPARED, support, mode), key=lambda branch: -size[branch.key]))
 
 
-def _total(parts: Sequence[Part]) -> float:
+def _total(parts: Sequence[CauseShare]) -> float:
     return sum(abs(float(part.amount)) for part in parts)
 
 

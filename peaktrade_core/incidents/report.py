@@ -12,7 +12,7 @@ from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook, IncidentRow
 from peaktrade_core.incidents.incident import Incident
 from peaktrade_core.runbooks.artefacts import unsecured
-from peaktrade_core.runbooks.pickers import NEWEST, Choice
+from peaktrade_core.runbooks.pickers import NEWEST, Suggestion
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.handbook import SEVERITIES
 from peaktrade_core.show import wording
@@ -236,9 +236,9 @@ def _gone(digest: str) -> str:
     return digest if digest in ("missing", "unreadable") else "changed since"
 
 
-def incident_choices(workspace: Workspace) -> list[Choice]:
+def incident_choices(workspace: Workspace) -> list[Suggestion]:
     """Return the newest incidents, to pick one."""
     return [
-        Choice("latest", "the one that was opened last"),
-        *(Choice(one) for one in IncidentBook.of(workspace).ids()[:NEWEST]),
+        Suggestion("latest", "the one that was opened last"),
+        *(Suggestion(one) for one in IncidentBook.of(workspace).ids()[:NEWEST]),
     ]

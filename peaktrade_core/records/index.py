@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.records.rows import DaySum, Line, sortable
+from peaktrade_core.records.rows import DaySum, RegistryLine, sortable
 from peaktrade_core.trading.records import RUNNING, STARTED
 
 INDEX_VERSION = 5
@@ -24,8 +24,8 @@ MOST = 1 << 60  # rows; sqlite counts no further
 TIMEOUT_S = 5.0  # how long to wait for another process that writes the index [s]
 GROUP = ("mode", "status", "run_type", "symbol", "strategy")
 _STATE = ("inode", "mtime_ns", "size")
-_STARTED = Line._fields.index("started_at")  # and after it ``finished_at``
-_COLUMNS = (*Line._fields, *_STATE)
+_STARTED = RegistryLine._fields.index("started_at")  # and after it ``finished_at``
+_COLUMNS = (*RegistryLine._fields, *_STATE)
 _SUMS = """count(*) AS n, count(realized_pnl) AS pnls, total(realized_pnl) AS pnl, total(total_pnl) AS whole,
     count(max_drawdown) AS depths, total(max_drawdown) AS depth"""
 _SCHEMA = (
@@ -202,7 +202,7 @@ def known_files(db: sqlite3.Connection) -> dict[str, FileState]:
 
 def apply(
     db: sqlite3.Connection,
-    changed: Sequence[tuple[Line, FileState]],
+    changed: Sequence[tuple[RegistryLine, FileState]],
     gone: Sequence[str],
     look: LastLook | FolderChange | None,
 ) -> None:
@@ -243,30 +243,30 @@ def _add_up(db: sqlite3.Connection, groups: Iterable[tuple[str | None, ...]]) ->
         )
 
 
-def _stored(line: Line) -> tuple[object, ...]:
+def _stored(line: RegistryLine) -> tuple[object, ...]:
     started = line.started_at and line.sorts_at  # which is that time as text
     return *line[:_STARTED], started, sortable(line.finished_at), *line[_STARTED + 2 :]
 
 
-def select_lines(db: sqlite3.Connection, query: Query) -> list[Line]:
+def select_lines(db: sqlite3.Connection, query: Query) -> list[RegistryLine]:
     """Return the lines that match a query."""
-    source, values = selection(query, ", ".join(Line._fields))
+    source, values = selection(query, ", ".join(RegistryLine._fields))
     return [_line(row) for row in db.execute(source, values).fetchall()]
 
 
-def lines_of(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, Line]:
+def lines_of(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, RegistryLine]:
     """Return the newest line of each of some sessions."""
-    found: dict[str, Line] = {}
+    found: dict[str, RegistryLine] = {}
     for at in range(0, len(session_ids), 500):
         some = session_ids[at : at + 500]
-        sql = f"SELECT {', '.join(Line._fields)} FROM files WHERE session_id IN ({','.join('?' * len(some))})"
+        sql = f"SELECT {', '.join(RegistryLine._fields)} FROM files WHERE session_id IN ({','.join('?' * len(some))})"
         for row in db.execute(f"{sql} ORDER BY sorts_at, name", some):
             found[row[2]] = _line(row)
     return found
 
 
-def _line(row: Sequence[object]) -> Line:
-    return Line(*row[:_STARTED], *map(_moment, row[_STARTED : _STARTED + 2]), *row[_STARTED + 2 :])  # type: ignore[arg-type]
+def _line(row: Sequence[object]) -> RegistryLine:
+    return RegistryLine(*row[:_STARTED], *map(_moment, row[_STARTED : _STARTED + 2]), *row[_STARTED + 2 :])  # type: ignore[arg-type]
 
 
 def _moment(text: object) -> datetime | None:

@@ -20,7 +20,7 @@ from peaktrade_core.base.files import SETTLED_NS, write_atomic
 from peaktrade_core.records import index
 from peaktrade_core.records.chain import RegistryChain
 from peaktrade_core.records.index import FileState, LastLook, Query
-from peaktrade_core.records.rows import DaySum, Line, SymbolSum, line_of
+from peaktrade_core.records.rows import DaySum, RegistryLine, SymbolSum, line_of
 from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line, state_of
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record, read_record
 from peaktrade_core.workspace.workspace import Workspace
@@ -106,11 +106,11 @@ class Registry:
             self._feed(path, data, before)
         return path
 
-    def lines(self, query: Query = ALL) -> list[Line]:
+    def lines(self, query: Query = ALL) -> list[RegistryLine]:
         """Return what lists show of the files that match, newest first; filters apply before the limit."""
         return self._ask(lambda db: index.select_lines(db, query))
 
-    def lines_of(self, session_ids: Sequence[str]) -> dict[str, Line]:
+    def lines_of(self, session_ids: Sequence[str]) -> dict[str, RegistryLine]:
         """Return the newest line of each of some sessions; those without a record are left out."""
         return self._ask(lambda db: index.lines_of(db, session_ids))
 
@@ -201,7 +201,7 @@ class Registry:
         with self._lock, closing(index.open_index(self._index)) as db:
             self._write(db, [line], (), index.FolderChange(before, folder_ns(self.folder)))
 
-    def entry(self, line: Line) -> RegistryEntry:
+    def entry(self, line: RegistryLine) -> RegistryEntry:
         """Return the entry of a line, read from its file."""
         path = self.folder / line.name
         if line.fault is not None:
@@ -296,7 +296,7 @@ class Registry:
 
     def _take(self, db: sqlite3.Connection, found: Changes, pause: Callable[[], None]) -> None:
         """Read what changed, the newest first, and write it to the index."""
-        gone, batch = list(found.gone), list[tuple[Line, FileState]]()
+        gone, batch = list(found.gone), list[tuple[RegistryLine, FileState]]()
         for number, (name, item) in enumerate(found.changed.items(), 1):
             line = read_line(name, item)
             if line is not None:
@@ -314,7 +314,7 @@ class Registry:
     def _write(
         self,
         db: sqlite3.Connection,
-        batch: Sequence[tuple[Line, FileState]],
+        batch: Sequence[tuple[RegistryLine, FileState]],
         gone: Sequence[str],
         look: LastLook | index.FolderChange | None,
     ) -> None:

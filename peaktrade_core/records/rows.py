@@ -14,7 +14,7 @@ HALTS = ("MAX_DRAWDOWN_HALT", "CONSECUTIVE_REJECTS", "HALTED")  # deny codes of 
 LARGEST_COUNT = 2**53  # beyond it, counts of foreign records are no counts
 
 
-class Line(NamedTuple):
+class RegistryLine(NamedTuple):
     """One file of the registry as lists show it; the figures are null where its record has none.
 
     Attributes:
@@ -86,9 +86,9 @@ class DaySum(NamedTuple):
     max_drawdown: float | None
 
 
-def line_of(name: str, record: SessionRecord) -> Line:
+def line_of(name: str, record: SessionRecord) -> RegistryLine:
     """Return the line of a record in the file ``name``."""
-    return Line(
+    return RegistryLine(
         name=name,
         sorts_at=sortable(record.started_at or record.created_at) or stamp_of(name),
         session_id=record.session_id,
@@ -126,11 +126,11 @@ def line_of(name: str, record: SessionRecord) -> Line:
     )
 
 
-def fault_of(name: str, fault: str) -> Line:
+def fault_of(name: str, fault: str) -> RegistryLine:
     """Return the line of a file that nobody can read."""
-    nothing: dict[str, Any] = dict.fromkeys(Line._fields)
+    nothing: dict[str, Any] = dict.fromkeys(RegistryLine._fields)
     told: dict[str, Any] = {"name": name, "sorts_at": stamp_of(name), "status": UNREADABLE, "risk_status": "red"}
-    return Line(**nothing | told | {"notes": _note(f"{name}: {fault}"), "fault": fault})
+    return RegistryLine(**nothing | told | {"notes": _note(f"{name}: {fault}"), "fault": fault})
 
 
 def sortable(moment: datetime | None) -> str | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.records.index import FileState
-from peaktrade_core.records.rows import Line, fault_of, line_of
+from peaktrade_core.records.rows import RegistryLine, fault_of, line_of
 from peaktrade_core.trading.records import SessionRecord, read_record
 
 SLICE = 400  # files looked at between two pauses
@@ -85,7 +85,7 @@ def folder_ns(folder: Path) -> int:
         return 0
 
 
-def read_line(name: str, item: os.DirEntry[str]) -> tuple[Line, FileState] | None:
+def read_line(name: str, item: os.DirEntry[str]) -> tuple[RegistryLine, FileState] | None:
     """Read one file, None when it has vanished; what cannot be read is a line that says so."""
     try:
         stat = _stat(item)  # before its content, so that what changes meanwhile is read again

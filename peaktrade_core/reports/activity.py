@@ -22,7 +22,7 @@ from peaktrade_core.base.errors import ArtefactError, PeaktradeError, why
 from peaktrade_core.base.files import Folders
 from peaktrade_core.base.log import newest_lines
 from peaktrade_core.records.registry import Query, Registry
-from peaktrade_core.records.rows import Line
+from peaktrade_core.records.rows import RegistryLine
 from peaktrade_core.show.wording import TOTAL, quote_currency, signed
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
@@ -239,7 +239,7 @@ def _operation(line: bytes) -> Activity | None:
     return Activity(at=at, kind=kind, severity=severity, who=by[1] if by else what, text=text, subject=subject)
 
 
-def _session(line: Line, at: datetime, severity: str, text: str) -> Activity:
+def _session(line: RegistryLine, at: datetime, severity: str, text: str) -> Activity:
     """Return an entry about a session."""
     return Activity(
         at=at,
@@ -251,14 +251,14 @@ def _session(line: Line, at: datetime, severity: str, text: str) -> Activity:
     )
 
 
-def _severity_of(line: Line) -> str:
+def _severity_of(line: RegistryLine) -> str:
     """Return how bad the end of a session is."""
     if line.status == "failed":
         return CRITICAL
     return WARNING if line.status == UNREADABLE or line.notes.startswith("ProcessDied") else INFO
 
 
-def _ending(line: Line) -> str:
+def _ending(line: RegistryLine) -> str:
     """Return how a session ended, in a sentence."""
     earned = "" if line.total_pnl is None else f", {TOTAL} {signed(line.total_pnl, quote_currency(line.symbol))}"
     why = f": {line.notes}" if line.status != "completed" and line.notes else ""

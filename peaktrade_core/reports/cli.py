@@ -18,7 +18,7 @@ from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.terminal import Document
 from peaktrade_core.trading.records import SessionRecord
-from peaktrade_core.workspace.command import Answer, Part, command
+from peaktrade_core.workspace.command import CommandResult, Part, command
 from peaktrade_core.workspace.operations import notes
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -31,7 +31,7 @@ def report() -> None:
 @report.command()
 @click.option("--date", default="yesterday", show_default=True, help="A UTC day: 2026-01-04, today or yesterday.")
 @command
-def daily(workspace: Workspace, date: str) -> Answer:
+def daily(workspace: Workspace, date: str) -> CommandResult:
     """Report on a UTC day: notebook, HTML and markdown in reports/daily."""
     return _make(workspace, "daily", date)
 
@@ -39,12 +39,12 @@ def daily(workspace: Workspace, date: str) -> Answer:
 @report.command()
 @click.option("--week", default="last", show_default=True, help="An ISO week: 2026-W01, this or last.")
 @command
-def weekly(workspace: Workspace, week: str) -> Answer:
+def weekly(workspace: Workspace, week: str) -> CommandResult:
     """Report on an ISO week: notebook, HTML and markdown in reports/weekly."""
     return _make(workspace, "weekly", week)
 
 
-def _make(workspace: Workspace, kind: str, label: str) -> Answer:
+def _make(workspace: Workspace, kind: str, label: str) -> CommandResult:
     """Make a report and say where it is."""
     from peaktrade_core.reports.period_reports import make_report
 
@@ -52,7 +52,7 @@ def _make(workspace: Workspace, kind: str, label: str) -> Answer:
     made = make_report(kind, label, workspace)
     paths = [str(path.relative_to(workspace.home)) for path in (made.html, made.notebook, made.markdown)]
     fault = [f"error: {made.error}"] if made.error else []
-    return Answer(made, paths, code=NotebookError.exit_code if made.error else 0, notes=fault)
+    return CommandResult(made, paths, code=NotebookError.exit_code if made.error else 0, notes=fault)
 
 
 @report.command()
@@ -60,22 +60,22 @@ def _make(workspace: Workspace, kind: str, label: str) -> Answer:
 @click.option("--output-dir", metavar="DIR", help="Where the files go; reports/live by default.")
 @click.option("--stdout", is_flag=True, help="Print the report instead of writing files.")
 @command
-def status(workspace: Workspace, output_format: str, output_dir: str | None, stdout: bool) -> Answer:
+def status(workspace: Workspace, output_format: str, output_dir: str | None, stdout: bool) -> CommandResult:
     """Report how everything stands now: health, running sessions, portfolio, alerts, the newest sessions."""
     from peaktrade_core.reports.status_report import status_report, write_status_report
 
     recover(workspace)
     if stdout:
         text = status_report(workspace, "html" if output_format == "html" else "markdown")
-        return Answer({"report": text}, Document(text))
+        return CommandResult({"report": text}, Document(text))
     forms = ("markdown", "html") if output_format == "both" else (output_format,)
     folder = Path(output_dir) if output_dir else workspace.reports / "live"
     return _written([str(path) for path in write_status_report(workspace, folder, forms)])
 
 
-def _written(paths: list[str]) -> Answer:
+def _written(paths: list[str]) -> CommandResult:
     """Return which files were written."""
-    return Answer({"files": paths}, paths)
+    return CommandResult({"files": paths}, paths)
 
 
 @click.command("report")
@@ -93,7 +93,7 @@ def session_report(
     output_dir: str | None,
     stdout: bool,
     **filters: Any,
-) -> Answer:
+) -> CommandResult:
     """Report on sessions as markdown, HTML or both."""
     from peaktrade_core.reports.session_reports import session_report as report_of
     from peaktrade_core.reports.session_reports import write_session_report
@@ -104,7 +104,7 @@ def session_report(
         if output_format == "both":
             raise ConfigError("--stdout prints one format; choose --output-format markdown or html")
         text = report_of(views, query, summary_only=summary_only, form=output_format)
-        return Answer({"report": text}, Document(text))
+        return CommandResult({"report": text}, Document(text))
     folder = Path(output_dir) if output_dir else workspace.reports / "daily"
     written = write_session_report(views, folder, query, summary_only=summary_only, form=output_format)
     return _written([relative_path(path) for path in written])
@@ -113,11 +113,11 @@ def session_report(
 @click.command()
 @click.argument("session_id", default="latest")
 @command
-def show(workspace: Workspace, session_id: str) -> Answer:
+def show(workspace: Workspace, session_id: str) -> CommandResult:
     """Show one session (`latest` or its id): status, figures, configuration, checks."""
     recover(workspace)
     record = Views.of(workspace).record(Views.of(workspace).resolve(session_id))
-    return Answer(record, lambda: _shown(workspace, record))
+    return CommandResult(record, lambda: _shown(workspace, record))
 
 
 def _shown(workspace: Workspace, record: SessionRecord) -> list[Part]:

@@ -16,7 +16,7 @@ from peaktrade_core.session.options import decision_options, planned
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.trading.records import SessionConfig
-from peaktrade_core.workspace.command import Answer, Part, command
+from peaktrade_core.workspace.command import CommandResult, Part, command
 from peaktrade_core.workspace.config import read_limits
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 
@@ -32,7 +32,7 @@ MOST_PAIRS = 10  # trades that differ
 @click.command()
 @decision_options
 @command
-def backtest(workspace: Workspace, **options: Any) -> Answer:
+def backtest(workspace: Workspace, **options: Any) -> CommandResult:
     """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity.
 
     Over candles it is research: what is held back of their market is left out, and the try is counted.
@@ -59,7 +59,7 @@ def backtest(workspace: Workspace, **options: Any) -> Answer:
     told = (
         f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up"
     )
-    return Answer(
+    return CommandResult(
         value, lambda: [*plan.remarks, told, *counted.remarks, "", *_figures(plan, result.metrics, statistics)]
     )
 
@@ -97,7 +97,7 @@ def diff(
     fee_bps: float | None,
     slippage_bps: float | None,
     strategy_module: str | None,
-) -> Answer:
+) -> CommandResult:
     """Say where a session first differs from its backtest or from OTHER, and what each cause cost.
 
     Exit code 1 when anything differs.
@@ -110,7 +110,9 @@ def diff(
         load_strategy_module(Path(strategy_module))
     found = compare_session(workspace, session_id, other, candles=candles, fee_bps=fee_bps, slippage_bps=slippage_bps)
     currency = wording.quote_currency(Views.of(workspace).record(found.session_id).symbol)
-    return Answer(found, lambda: _diverged(found, currency), code=int(found.first is not None or bool(found.whole)))
+    return CommandResult(
+        found, lambda: _diverged(found, currency), code=int(found.first is not None or bool(found.whole))
+    )
 
 
 def _diverged(found: Divergence, currency: str) -> list[Part]:
@@ -159,7 +161,7 @@ def _money(value: object) -> str | None:
 @click.option("--limits", "file", metavar="FILE", help="TOML with the limits that differ, as in [live_risk].")
 @click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="One limit; may be repeated.")
 @command
-def replay(workspace: Workspace, session: str, file: str | None, given: tuple[str, ...]) -> Answer:
+def replay(workspace: Workspace, session: str, file: str | None, given: tuple[str, ...]) -> CommandResult:
     """Run a recorded session once more under other limits: what would have been blocked, and what it would have cost."""
     from peaktrade_core.research.replay_limits import recorded_limits, replay_limits
 
@@ -171,7 +173,7 @@ def replay(workspace: Workspace, session: str, file: str | None, given: tuple[st
     changes = {**(_limits_file(Path(file)) if file else {}), **dict(map(_limit, given))}
     limits = read_limits({**recorded_limits(recorded)._asdict(), **changes})
     found = replay_limits(record.session_id, recorded, Views.of(workspace).events(record.session_id), limits)
-    return Answer(found, lambda: _told(found, wording.quote_currency(record.symbol)))
+    return CommandResult(found, lambda: _told(found, wording.quote_currency(record.symbol)))
 
 
 def _told(found: Counterfactual, currency: str) -> list[Part]:

@@ -37,7 +37,7 @@ Signals = Callable[[Sequence[Bar]], list[float]]
 Controls = Mapping[float, RecordedBar]
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class CauseShare(msgspec.Struct, frozen=True, kw_only=True):
     """One cause's share of the difference.
 
     Attributes:
@@ -73,14 +73,14 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     expected_pnl: Decimal
     whole: Decimal
     relative: float | None
-    parts: tuple[Part, ...]
+    parts: tuple[CauseShare, ...]
     first: FirstDifference | None
     pairs: tuple[TradePair, ...]
     open_difference: Decimal
     costs: Costs
     notes: tuple[str, ...] = ()
 
-    def part(self, cause: str) -> Part:
+    def part(self, cause: str) -> CauseShare:
         """Return the share of one cause."""
         return next(part for part in self.parts if part.cause == cause)
 
@@ -235,11 +235,11 @@ def _differ(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 
 def _parts(
     levels: Sequence[Decimal], says: Mapping[str, str], expected: Expectation, balance: float
-) -> tuple[Part, ...]:
+) -> tuple[CauseShare, ...]:
     """Return the causes' shares: what the PnL changed by from one level to the next."""
     known = {DATA: expected.bars is not None, LOGIC: expected.signals is not None}
     return tuple(
-        Part(
+        CauseShare(
             cause=cause,
             amount=after - before,
             bps=1e4 * float(after - before) / balance,

@@ -22,7 +22,7 @@ from peaktrade_core.trading.costs import fill_price
 from peaktrade_core.trading.decision import Teller
 from peaktrade_core.trading.events import Denial, Order
 from peaktrade_core.trading.market import Bar
-from peaktrade_core.trading.risk import DENY_CODES, OK, Verdict
+from peaktrade_core.trading.risk import DENY_CODES, OK, RiskVerdict
 
 NOTHING_TO_DO, ALLOWED, DENIED = "nothing", "allowed", "denied"
 LARGEST_HISTORY = 10_000_000  # bars
@@ -55,7 +55,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     state: str = "ACTIVE"
 
 
-def preview(plan: Plan, state: TradingState, account: Callable[[str, float, float, str], Verdict]) -> Preview:
+def preview(plan: Plan, state: TradingState, account: Callable[[str, float, float, str], RiskVerdict]) -> Preview:
     """Return what a session of this plan would order at the last closed bar.
 
     Args:
@@ -96,7 +96,7 @@ def preview(plan: Plan, state: TradingState, account: Callable[[str, float, floa
     return found
 
 
-def _judged(found: Preview, order: Order, verdict: Verdict) -> Preview:
+def _judged(found: Preview, order: Order, verdict: RiskVerdict) -> Preview:
     """Return the preview of an order that the session's own checks let through."""
     changes: dict[str, object] = {"verdict": ALLOWED, "qty": order.qty, "notional": order.notional}
     if verdict.code != OK:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 
 from peaktrade_core.trading import events as ev
-from peaktrade_core.trading.risk import DENY_CODES, OK, STALE_PRICE, Limits, Verdict
+from peaktrade_core.trading.risk import DENY_CODES, OK, STALE_PRICE, Limits, RiskVerdict
 
 _ACCOUNT_LIMITS = {
     "MAX_TOTAL_EXPOSURE": "max_total_exposure_notional",
@@ -62,15 +62,15 @@ class RecordedBar:
         """Orders of this bar that were not sent any more, by purpose."""
         return {self.orders[d.order_id].purpose: d for d in self.denials if d.order_id in self.orders}
 
-    def account_verdict(self, limits: Limits) -> Verdict:
+    def account_verdict(self, limits: Limits) -> RiskVerdict:
         """Return what the shared account would say under ``limits`` to an order of this bar."""
         for denial in self.denials:
             if denial.order_id is not None or denial.code not in (*_ACCOUNT_LIMITS, "ACCOUNT_UNAVAILABLE"):
                 continue
             code, value = DENY_CODES.index(denial.code), denial.value or 0.0
             if denial.code not in _ACCOUNT_LIMITS:
-                return Verdict(code, value, denial.limit or 0.0)
+                return RiskVerdict(code, value, denial.limit or 0.0)
             limit = float(getattr(limits, _ACCOUNT_LIMITS[denial.code]))
             if value > limit or ("LOSS" in denial.code and value >= limit):
-                return Verdict(code, value, limit)
-        return Verdict(OK, 0.0, 0.0)
+                return RiskVerdict(code, value, limit)
+        return RiskVerdict(OK, 0.0, 0.0)

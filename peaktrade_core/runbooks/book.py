@@ -246,7 +246,7 @@ class Round:
             raise
         return self._keep(msgspec.structs.replace(step, status=status, result=result, ended_at=self._book.clock.now()))
 
-    def ask(self, step_id: str, question: ev.Question) -> ev.Step:
+    def ask(self, step_id: str, question: ev.PersonQuestion) -> ev.Step:
         """Put a question to the person; the step is open until :meth:`answer`. An answer that was given stays."""
         self.require_answers(step_id)
         known = self.record.step(step_id)

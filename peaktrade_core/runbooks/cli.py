@@ -16,7 +16,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import answer_told
 from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns, Table
 from peaktrade_core.show.terminal import console
-from peaktrade_core.workspace.command import Answer, Figure, answers, command, quiet, tell
+from peaktrade_core.workspace.command import CommandResult, Figure, answers, command, quiet, tell
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -27,7 +27,7 @@ def runbook() -> None:
 
 @runbook.command("list")
 @answers
-def list_all() -> Answer:
+def list_all() -> CommandResult:
     """List the notebooks that can be run, with their parameters."""
     from peaktrade_core.runbooks.runbooks import RunbookInfo, list_runbooks
 
@@ -40,7 +40,7 @@ def list_all() -> Answer:
         parameters=Column("Parameters", parameters, "words"),
     )
     found = list_runbooks()
-    return Answer(found, lambda: columns.table("", found))
+    return CommandResult(found, lambda: columns.table("", found))
 
 
 @runbook.command()
@@ -55,7 +55,7 @@ def list_all() -> Answer:
 )
 @click.option("--timeout", type=Figure(min=1), help="Seconds for each run; else the notebook's own.")
 @command
-def run(workspace: Workspace, names: tuple[str, ...], params: tuple[str, ...], timeout: float | None) -> Answer:
+def run(workspace: Workspace, names: tuple[str, ...], params: tuple[str, ...], timeout: float | None) -> CommandResult:
     """Run notebooks headless into reports/, one after the other; each leaves the executed notebook and its HTML.
 
     With --json the outcome is printed, a list of them for several.
@@ -83,7 +83,7 @@ def run(workspace: Workspace, names: tuple[str, ...], params: tuple[str, ...], t
     code = 0 if all(outcome.outcome in (None, "passed", "warned") for outcome in outcomes) else 1
     if any(outcome.status != COMPLETED for outcome in outcomes):
         code = NotebookError.exit_code
-    return Answer(outcomes if len(names) > 1 else outcomes[0], code=code)
+    return CommandResult(outcomes if len(names) > 1 else outcomes[0], code=code)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -92,7 +92,9 @@ def run(workspace: Workspace, names: tuple[str, ...], params: tuple[str, ...], t
 @click.option("-p", "--param", "params", multiple=True, metavar="KEY=VALUE", help="A parameter; repeatable.")
 @click.option("--no-open", is_flag=True, help="Only make the copy and print its path.")
 @command
-def lab(workspace: Workspace, name: str, jupyter: tuple[str, ...], params: tuple[str, ...], no_open: bool) -> Answer:
+def lab(
+    workspace: Workspace, name: str, jupyter: tuple[str, ...], params: tuple[str, ...], no_open: bool
+) -> CommandResult:
     """Open a notebook in JupyterLab: a clean copy in runbooks/ of the workspace, its parameters as a form.
 
     Without RUNBOOK it is the start page. A JupyterLab that already runs for this workspace is used. What follows `--`
@@ -102,9 +104,9 @@ def lab(workspace: Workspace, name: str, jupyter: tuple[str, ...], params: tuple
 
     path = copy_of(name, dict(texts_of(params)), workspace)
     if no_open:
-        return Answer({"path": path}, str(path))
+        return CommandResult({"path": path}, str(path))
     tell(str(path))
-    return Answer({"path": path}, code=open_lab(path, workspace, jupyter))
+    return CommandResult({"path": path}, code=open_lab(path, workspace, jupyter))
 
 
 @click.group()
@@ -121,21 +123,21 @@ def evidence() -> None:
 @command
 def list_evidence(
     workspace: Workspace, runbook: str | None, subject: str | None, outcome: str | None, days: int | None, limit: int
-) -> Answer:
+) -> CommandResult:
     """List the records, newest first, with whether each is as it was sealed."""
     book = EvidenceBook.of(workspace)
     rows = evidence_rows(book, runbook=runbook, subject=subject, outcome=outcome, days=days, limit=limit)
     if not rows:
         some = any((runbook, subject, outcome, days)) and book.ids()
         none = "No record matches." if some else "No runbook has left evidence yet: `peaktrade runbook list`."
-        return Answer(rows, none)
-    return Answer(rows, EVIDENCE.table("", rows))
+        return CommandResult(rows, none)
+    return CommandResult(rows, EVIDENCE.table("", rows))
 
 
 @evidence.command("show")
 @click.argument("evidence_id")
 @command
-def show_evidence(workspace: Workspace, evidence_id: str) -> Answer:
+def show_evidence(workspace: Workspace, evidence_id: str) -> CommandResult:
     """Show one record: who, when, each step, and where its page is."""
     from peaktrade_core.runbooks.by_hand import countersignatures
     from peaktrade_core.runbooks.runbook import told
@@ -159,7 +161,7 @@ def show_evidence(workspace: Workspace, evidence_id: str) -> Answer:
     known = {name: text for name, text in pairs.items() if text}
     columns = (Column[str]("Step"), Column[str]("Result"), Column[str]("What it says", form="words"))
     steps = ((step.title, Cell(step.status, TONE_OF.get(step.status, "")), told(step)) for step in record.steps)
-    return Answer(record, [Table.pairs(known, f"{record.title}: {record.outcome}"), Table("", columns, steps)])
+    return CommandResult(record, [Table.pairs(known, f"{record.title}: {record.outcome}"), Table("", columns, steps)])
 
 
 @evidence.command()
@@ -170,7 +172,9 @@ def show_evidence(workspace: Workspace, evidence_id: str) -> Answer:
 @click.option("--about", default="", help="The session, alert or incident that it is about.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 @command
-def add(workspace: Workspace, tag: str, text: str, by: str, role: str, about: str, files: tuple[Path, ...]) -> Answer:
+def add(
+    workspace: Workspace, tag: str, text: str, by: str, role: str, about: str, files: tuple[Path, ...]
+) -> CommandResult:
     """Enter evidence by hand: a tag, what it shows, and files, of which a copy is kept beside the record."""
     from peaktrade_core.runbooks.by_hand import add_evidence
     from peaktrade_core.runbooks.page import write_page
@@ -178,7 +182,7 @@ def add(workspace: Workspace, tag: str, text: str, by: str, role: str, about: st
     book = EvidenceBook.of(workspace)
     record = add_evidence(book, tag, text, files, by=by, role=role, about=about)
     page = write_page(book, record).relative_to(workspace.home).as_posix()
-    return Answer(record, f"{record.evidence_id} by {record.operator}, {len(files)} files kept: {page}")
+    return CommandResult(record, f"{record.evidence_id} by {record.operator}, {len(files)} files kept: {page}")
 
 
 @evidence.command("countersign")
@@ -187,17 +191,17 @@ def add(workspace: Workspace, tag: str, text: str, by: str, role: str, about: st
 @click.option("--role", type=click.Choice(ROLES), default="risk_officer", show_default=True, help="In which role.")
 @click.option("--note", default="", help="What you looked at.")
 @command
-def second_look(workspace: Workspace, evidence_id: str, by: str, role: str, note: str) -> Answer:
+def second_look(workspace: Workspace, evidence_id: str, by: str, role: str, note: str) -> CommandResult:
     """Confirm a finished record as its reviewer; the chain keeps who did."""
     from peaktrade_core.runbooks.by_hand import countersign
 
     made = countersign(EvidenceBook.of(workspace), evidence_id, by=by, role=role, note=note)
-    return Answer(made, f"{evidence_id} is countersigned by {made.by} ({made.role})")
+    return CommandResult(made, f"{evidence_id} is countersigned by {made.by} ({made.role})")
 
 
 @evidence.command()
 @command
-def verify(workspace: Workspace) -> Answer:
+def verify(workspace: Workspace) -> CommandResult:
     """Compare every record with the chain; exit 1 when one was changed, is torn or gone."""
     found = evidence_check(EvidenceBook.of(workspace))
-    return Answer(found, answer_told(found), code=int(found.status == FAIL))
+    return CommandResult(found, answer_told(found), code=int(found.status == FAIL))

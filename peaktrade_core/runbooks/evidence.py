@@ -81,7 +81,7 @@ NO = Option(key="no", label="No", status=FAIL)
 NOT_APPLICABLE = Option(key="na", label="Does not apply")
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class PersonQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """What only a person can tell or decide; ``reason`` says whether the answer needs one."""
 
     text: str
@@ -135,7 +135,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     began_at: datetime
     ended_at: datetime | None = None
     checks: tuple[Check, ...] = ()
-    question: Question | None = None
+    question: PersonQuestion | None = None
     answer: Answer | None = None
     result: str = ""
     artefacts: tuple[Artefact, ...] = ()

@@ -18,7 +18,7 @@ from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import Round
 from peaktrade_core.runbooks.notebooks.parameters import Parameter, convert, with_values
-from peaktrade_core.runbooks.pickers import Choice, suggested
+from peaktrade_core.runbooks.pickers import Suggestion, suggested
 from peaktrade_core.runbooks.runbooks import find_runbook, parameters_cell
 from peaktrade_core.runbooks.shelf import namespace, urgent_of
 from peaktrade_core.workspace.workspace import Workspace
@@ -142,9 +142,9 @@ def form(name: str) -> ParametersForm | None:
     return ParametersForm(name, open_workspace(), namespace()) if person_is_there() else None
 
 
-def _field(one: Parameter, value: Any, choices: list[Choice]) -> dict[str, Any]:
+def _field(one: Parameter, value: Any, choices: list[Suggestion]) -> dict[str, Any]:
     """Return a parameter as the browser draws it."""
-    listed = [Choice(choice) for choice in one.choices] or choices
+    listed = [Suggestion(choice) for choice in one.choices] or choices
     return {
         "name": one.name,
         "type": one.type,

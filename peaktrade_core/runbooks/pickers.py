@@ -20,7 +20,7 @@ from peaktrade_core.workspace.workspace import Workspace
 NEWEST = 30
 
 
-class Choice(NamedTuple):
+class Suggestion(NamedTuple):
     """A value and what it is, in words."""
 
     value: str
@@ -42,7 +42,7 @@ PICKERS = {
 }
 
 
-def suggested(parameter: str, workspace: Workspace, notebook: str) -> list[Choice]:
+def suggested(parameter: str, workspace: Workspace, notebook: str) -> list[Suggestion]:
     """Return what to pick a parameter from; empty where it is typed, or where what it lists cannot be read now.
 
     Args:
@@ -55,41 +55,41 @@ def suggested(parameter: str, workspace: Workspace, notebook: str) -> list[Choic
     module, _, name = PICKERS[parameter].partition(":")
     picker = getattr(import_module(f"peaktrade_core.{module}"), name)
     try:
-        found: list[Choice] = picker(workspace, notebook) if name == "interrupted" else picker(workspace)
+        found: list[Suggestion] = picker(workspace, notebook) if name == "interrupted" else picker(workspace)
     except (PeaktradeError, OSError):
         return []
     return found
 
 
-def strategies(workspace: Workspace) -> list[Choice]:
+def strategies(workspace: Workspace) -> list[Suggestion]:
     """Return the strategies that are registered."""
     del workspace
-    return [Choice(one.name, one.summary) for one in all_strategies()]
+    return [Suggestion(one.name, one.summary) for one in all_strategies()]
 
 
-def symbols(workspace: Workspace) -> list[Choice]:
+def symbols(workspace: Workspace) -> list[Suggestion]:
     """Return the instruments of the configuration."""
-    return [Choice(symbol) for symbol in sorted(workspace.config.instruments)]
+    return [Suggestion(symbol) for symbol in sorted(workspace.config.instruments)]
 
 
-def candles(workspace: Workspace) -> list[Choice]:
+def candles(workspace: Workspace) -> list[Suggestion]:
     """Return the stored series, each by its folder."""
     store = CandleStore.of_workspace(workspace.home)
-    return [Choice(str(store.folder(series).relative_to(workspace.home)), str(series)) for series in store.series()]
+    return [Suggestion(str(store.folder(series).relative_to(workspace.home)), str(series)) for series in store.series()]
 
 
-def sessions(workspace: Workspace) -> list[Choice]:
+def sessions(workspace: Workspace) -> list[Suggestion]:
     """Return the newest sessions, each with how it stands."""
-    return [Choice("latest", "the one that started last"), *runs(workspace)]
+    return [Suggestion("latest", "the one that started last"), *runs(workspace)]
 
 
-def runs(workspace: Workspace) -> list[Choice]:
+def runs(workspace: Workspace) -> list[Suggestion]:
     """Return the newest runs, each with how it stands."""
     found = [item_of(run) for run in Views.of(workspace).runs(NEWEST)]
-    return [Choice(one.run_id, f"{wording.badge(one.word)} · {one.name}") for one in found]
+    return [Suggestion(one.run_id, f"{wording.badge(one.word)} · {one.name}") for one in found]
 
 
-def interrupted(workspace: Workspace, notebook: str) -> list[Choice]:
+def interrupted(workspace: Workspace, notebook: str) -> list[Suggestion]:
     """Return the executions of a runbook that nobody has finished, newest first."""
     book = EvidenceBook.of(workspace)
     found = []
@@ -100,5 +100,5 @@ def interrupted(workspace: Workspace, notebook: str) -> list[Choice]:
             continue
         if record.runbook == notebook and record.ended_at is None:
             began = wording.moment(record.began_at)
-            found.append(Choice(evidence_id, f"begun {began} UTC by {record.operator}, {len(record.steps)} steps"))
+            found.append(Suggestion(evidence_id, f"begun {began} UTC by {record.operator}, {len(record.steps)} steps"))
     return found

@@ -123,7 +123,7 @@ class Runbook(Notebook):
         Raises:
             ConfigError, UnknownNameError: the answer of the parameters may not be given.
         """
-        step = self.round.ask(step_id, ev.Question(text=text, options=tuple(options), reason=reason))
+        step = self.round.ask(step_id, ev.PersonQuestion(text=text, options=tuple(options), reason=reason))
         if step.answer is None and (given := self._given(step)):
             step = self.round.answer(step_id, given[0], given[1], second=self._second)
         return Prompt(self.round, step, self._second, waits=self._waits)

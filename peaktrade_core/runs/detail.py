@@ -18,7 +18,7 @@ from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.question import Check
 from peaktrade_core.records.index import Query
 from peaktrade_core.records.journal import read_journal, read_tail, whole_events
-from peaktrade_core.records.rows import Line
+from peaktrade_core.records.rows import RegistryLine
 from peaktrade_core.runs.curves import WHOLE, Columns, Curves, Stretch, read_columns, source_of
 from peaktrade_core.runs.run import Run
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Fill, Halt, Notice, State
@@ -132,7 +132,7 @@ class Look:
         run: how it stands; run_id: its id; views: the read side.
     """
 
-    def __init__(self, views: Views, line: Line | None, run: Run) -> None:
+    def __init__(self, views: Views, line: RegistryLine | None, run: Run) -> None:
         self.views, self._line, self.run, self.run_id = views, line, run, run.run_id
 
     @cached_property

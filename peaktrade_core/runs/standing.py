@@ -16,7 +16,7 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, why
 from peaktrade_core.base.log import newest_lines
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_tail
-from peaktrade_core.records.rows import Line, line_of
+from peaktrade_core.records.rows import RegistryLine, line_of
 from peaktrade_core.runs.run import ACTIVE, DIED, ENDED, RUNNING, SILENT, Run
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.market import timeframe_seconds
@@ -45,7 +45,7 @@ def run_of(record: SessionRecord) -> Run:
     return msgspec.structs.replace(run, state=RUNNING) if run.status == "started" else run
 
 
-def recorded(line: Line, gone: str = "") -> Run:
+def recorded(line: RegistryLine, gone: str = "") -> Run:
     """Return a run as its record tells it: all there is to know of one that ended.
 
     Args:
@@ -71,7 +71,7 @@ def recorded(line: Line, gone: str = "") -> Run:
     )
 
 
-def standing(folder: RunFolder, line: Line | None, now: datetime) -> Run:
+def standing(folder: RunFolder, line: RegistryLine | None, now: datetime) -> Run:
     """Return a run that may be going on: from its process, its heartbeat, else the end of its journal."""
     alive, beat = folder.alive(), folder.heartbeat()
     meta = folder.read_meta()  # after the lock: a run says how it ended before it lets go of it
@@ -103,7 +103,7 @@ def standing(folder: RunFolder, line: Line | None, now: datetime) -> Run:
     )
 
 
-def lost(line: Line, folder: Path) -> Run:
+def lost(line: RegistryLine, folder: Path) -> Run:
     """Return a run that its record says has not ended, but of which there is no folder."""
     notes = f"the registry says {line.status!r}, but there is no run folder {folder}"
     return msgspec.structs.replace(recorded(line), state=UNREADABLE, notes=notes)
@@ -125,7 +125,7 @@ def alerts_of(path: Path, run_id: str, limit: int) -> list[RunAlert]:
     return found[:limit]
 
 
-def _named(line: Line) -> dict[str, Any]:
+def _named(line: RegistryLine) -> dict[str, Any]:
     """Return what a run is, as its record says."""
     return {
         "run_id": line.session_id if line.session_id is not None else line.name.removesuffix(".json"),

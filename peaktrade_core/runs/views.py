@@ -22,7 +22,7 @@ from peaktrade_core.records.archive import RunArchive
 from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
 from peaktrade_core.records.journal import Tail, read_journal, read_tail
 from peaktrade_core.records.registry import ALL, Query, Registry
-from peaktrade_core.records.rows import Line
+from peaktrade_core.records.rows import RegistryLine
 from peaktrade_core.runs.curves import WHOLE, Columns, Curves, Stretch
 from peaktrade_core.runs.detail import JournalDetail, Look
 from peaktrade_core.runs.run import ENDED, Run
@@ -251,7 +251,7 @@ class Views:
         except ArtefactError as error:
             return [odd_alert(run_id, str(error))]
 
-    def standing(self, run_id: str, line: Line | None, has_folder: bool, now: datetime) -> Run:
+    def standing(self, run_id: str, line: RegistryLine | None, has_folder: bool, now: datetime) -> Run:
         """Return how a run stands: from its record and, unless that says how it ended, from its folder."""
         if line is not None and (line.status in ENDED or line.fault is not None):
             run = recorded(line, "" if has_folder or line.fault is not None else self.archive.told(run_id))

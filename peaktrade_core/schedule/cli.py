@@ -15,7 +15,7 @@ from peaktrade_core.schedule.schedule import JobState
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
 from peaktrade_core.show.terminal import say
-from peaktrade_core.workspace.command import Answer, Part, command, with_workspace
+from peaktrade_core.workspace.command import CommandResult, Part, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
 
 ALARM_S = 60  # a worker whose scheduler is gone ends this long after its time limit [s]
@@ -52,15 +52,15 @@ def run(workspace: Workspace, once: bool) -> int:
 
 @schedule.command("list")
 @command
-def list_jobs(workspace: Workspace) -> Answer:
+def list_jobs(workspace: Workspace) -> CommandResult:
     """List the jobs: what each does, when it is due, how it ran last."""
     states = open_schedule(workspace).states()
-    return Answer(states, JOBS.table("", states, "job when next last period purpose"))
+    return CommandResult(states, JOBS.table("", states, "job when next last period purpose"))
 
 
 @schedule.command()
 @command
-def status(workspace: Workspace) -> Answer:
+def status(workspace: Workspace) -> CommandResult:
     """Show the last run of each job and what is missing; exit code 1 when one failed or is overdue."""
     plan = open_schedule(workspace)
     states = [state for state in plan.states() if state.enabled]
@@ -70,7 +70,7 @@ def status(workspace: Workspace) -> Answer:
     shown.append(f"`{running}` runs the jobs" if running else "nothing runs the jobs now: start `peaktrade watch`")
     if any(s.missing for s in states):
         shown.append("`peaktrade schedule run --once` works off what is not done")
-    return Answer(states, shown, code=int(bad))
+    return CommandResult(states, shown, code=int(bad))
 
 
 def _missing(state: JobState) -> Cell:
@@ -97,7 +97,7 @@ JOBS = Columns[JobState](
 @schedule.command("next")
 @click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
 @command
-def next_runs(workspace: Workspace, limit: int) -> Answer:
+def next_runs(workspace: Workspace, limit: int) -> CommandResult:
     """Show what is due next, and when: in UTC and in the schedule's own time zone."""
     plan = open_schedule(workspace)
     columns = Columns[tuple[str, datetime]](
@@ -106,7 +106,7 @@ def next_runs(workspace: Workspace, limit: int) -> Answer:
         job=Column("Job", lambda one: one[0]),
     )
     coming = plan.coming(limit)
-    return Answer([{"job": name, "at": at} for name, at in coming], columns.table("", coming))
+    return CommandResult([{"job": name, "at": at} for name, at in coming], columns.table("", coming))
 
 
 @schedule.command("run-now")
@@ -114,14 +114,14 @@ def next_runs(workspace: Workspace, limit: int) -> Answer:
 @click.option("--period", help="A day or week, 2026-01-04 or 2026-W01, instead of the one that is due.")
 @click.option("--by", default=login, show_default="your login", help="Who you are.")
 @command
-def run_now(workspace: Workspace, job: str, period: str | None, by: str) -> Answer:
+def run_now(workspace: Workspace, job: str, period: str | None, by: str) -> CommandResult:
     """Run JOB now, for the period that is due at this moment, also when that was done already."""
     plan = open_schedule(workspace)
     end = plan.work(job, plan.period_named(job, period) if period else plan.period_now(job), by, again=True)
     if end is None:
         running = f"{job} is running already; `peaktrade schedule status` shows it"
-        return Answer(None, code=1, notes=[running])
-    return Answer(end, f"{job}: {end.status}, {end.message}", code=int(end.status != jb.COMPLETED))
+        return CommandResult(None, code=1, notes=[running])
+    return CommandResult(end, f"{job}: {end.status}, {end.message}", code=int(end.status != jb.COMPLETED))
 
 
 @schedule.command(hidden=True)

@@ -34,7 +34,7 @@ from peaktrade_core.show.terminal import say
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
 from peaktrade_core.trading.records import ASKED_STATUSES, SessionRecord
 from peaktrade_core.trading.strategies import all_strategies
-from peaktrade_core.workspace.command import Answer, Part, command, quiet
+from peaktrade_core.workspace.command import CommandResult, Part, command, quiet
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def run(
     dry_run: bool,
     list_strategies: bool,
     **options: Any,
-) -> Answer:
+) -> CommandResult:
     """Run one session: strategy, signal, risk, order, fill - journalled, recorded, summed up.
 
     Where a halt or the kill switch forbids its orders it is refused.
@@ -91,7 +91,7 @@ def run(
             "config": msgspec.to_builtins(plan.config),
             "remarks": plan.remarks,
         }
-        return Answer(described, lambda: _plan(plan))
+        return CommandResult(described, lambda: _plan(plan))
     for remark in plan.remarks:
         say(remark, err=True)
     for old in recover(workspace):
@@ -102,7 +102,7 @@ def run(
         record = run_session(plan, Desk.of(workspace), watch=watch)
     code = {"completed": 0, "aborted": ABORTED}.get(record.status, 1)
     code = code or int(verdict_of(run_of(record)).word == HALTED)
-    return Answer(record, lambda: ["", *summary(workspace, record)], code=code)
+    return CommandResult(record, lambda: ["", *summary(workspace, record)], code=code)
 
 
 def _steps_of(duration: str, steps: int | None, timeframe: str) -> int:
@@ -226,25 +226,25 @@ def _day(option: str, text: str | None) -> datetime | None:
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many, newest first.")
 @filter_options
 @command
-def list_sessions(workspace: Workspace, **filters: Any) -> Answer:
+def list_sessions(workspace: Workspace, **filters: Any) -> CommandResult:
     """List sessions, newest first."""
     recover(workspace)
     rows = Views.of(workspace).rows(query_of(**filters))
     if not rows:
         total = Views.of(workspace).stats().total_sessions
         none = f"No session matches these filters ({total} in the registry)."
-        return Answer(rows, none if total else "No sessions yet. Run the first with `peaktrade session run`.")
-    return Answer([item_of(row) for row in rows], lambda: [RUNS.table("", rows, SESSIONS), *remarks(rows)])
+        return CommandResult(rows, none if total else "No sessions yet. Run the first with `peaktrade session run`.")
+    return CommandResult([item_of(row) for row in rows], lambda: [RUNS.table("", rows, SESSIONS), *remarks(rows)])
 
 
 @click.command()
 @command
-def strategies(workspace: Workspace) -> Answer:
+def strategies(workspace: Workspace) -> CommandResult:
     """List the strategies and their parameters."""
     return _strategies(workspace)
 
 
-def _strategies(workspace: Workspace) -> Answer:
+def _strategies(workspace: Workspace) -> CommandResult:
     """Return every registered strategy with its configured parameters."""
     configured = workspace.config.strategy
     found = [
@@ -256,7 +256,7 @@ def _strategies(workspace: Workspace) -> Answer:
         }
         for s in all_strategies()
     ]
-    return Answer(found, STRATEGIES.table("", found))
+    return CommandResult(found, STRATEGIES.table("", found))
 
 
 STRATEGIES = Columns[dict[str, Any]](

@@ -13,7 +13,7 @@ import msgspec
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.halts.account import Seat
-from peaktrade_core.halts.gate import Gate
+from peaktrade_core.halts.gate import HaltGate
 from peaktrade_core.records.journal import Journal
 from peaktrade_core.session.plan import Desk, Plan, Progress, Stop, coarse_tick, progress_of
 from peaktrade_core.trading import book as bk
@@ -49,7 +49,7 @@ class Loop:
         self.decision = plan.decision
         self.book = bk.new_book(plan.config.start_balance)
         self.out = engine.new_out()
-        self.gate = Gate(desk.states, plan.scope, run_id, desk.clock)
+        self.gate = HaltGate(desk.states, plan.scope, run_id, desk.clock)
         self.seat = Seat(desk.account, run_id, plan.mode, plan.config.symbol, plan.decision.limits)
         self.now = from_seconds(0.0)
         self.step = self.before = self.blocked = 0

@@ -12,29 +12,29 @@ Shipped as public API, so that anyone can drill. Nothing here talks to another m
 
 from peaktrade_core.testing.client import connect
 from peaktrade_core.testing.clock import VenueClock
-from peaktrade_core.testing.faults import Fault, named_faults
-from peaktrade_core.testing.kraken.signing import LOOPBACK, Credentials
+from peaktrade_core.testing.faults import VenueFault, named_faults
+from peaktrade_core.testing.kraken.signing import LOOPBACK, LoopbackKey
 from peaktrade_core.testing.market import MarketSource
-from peaktrade_core.testing.orders import VenueOrder
+from peaktrade_core.testing.orders import RestingOrder
 from peaktrade_core.testing.recorded import RecordedVenue, Recording, read_recordings, recorded_venue
-from peaktrade_core.testing.rules import Faults, Rule
+from peaktrade_core.testing.rules import FaultRule, Faults
 from peaktrade_core.testing.venue import LoopbackVenue, Venue
-from peaktrade_core.testing.wire import Request
+from peaktrade_core.testing.wire import VenueRequest
 
 __all__ = [
     "LOOPBACK",
-    "Credentials",
-    "Fault",
+    "FaultRule",
     "Faults",
+    "LoopbackKey",
     "LoopbackVenue",
     "MarketSource",
     "RecordedVenue",
     "Recording",
-    "Request",
-    "Rule",
+    "RestingOrder",
     "Venue",
     "VenueClock",
-    "VenueOrder",
+    "VenueFault",
+    "VenueRequest",
     "connect",
     "named_faults",
     "read_recordings",

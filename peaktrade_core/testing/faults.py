@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.testing.wire import Reply, Request, Wire, html_reply, json_reply
+from peaktrade_core.testing.wire import Reply, VenueRequest, Wire, html_reply, json_reply
 from peaktrade_core.trading.market import Bar
 
 DRIP_S = 0.05  # pause between the pieces of a slow answer [s]
@@ -39,12 +39,12 @@ REFUSALS = {
     "invalid_arguments": ("EGeneral:Invalid arguments", "invalidArgument"),
 }  # name: (Kraken's spot text, its futures text)
 
-Replace = Callable[[Request], Reply]
+Replace = Callable[[VenueRequest], Reply]
 Deliver = Callable[[Wire, Reply], None]
 Bars = Callable[[list[Bar]], list[Bar]]
 
 
-class Fault(msgspec.Struct, frozen=True):
+class VenueFault(msgspec.Struct, frozen=True):
     """Something that goes wrong.
 
     Attributes:
@@ -66,12 +66,12 @@ class Fault(msgspec.Struct, frozen=True):
     state: str = ""
 
     @classmethod
-    def hang(cls) -> Fault:
+    def hang(cls) -> VenueFault:
         """Accept the request, do nothing with it and never answer."""
         return cls("hang", replace=_nothing, deliver=_silence)
 
     @classmethod
-    def delay(cls, seconds: float) -> Fault:
+    def delay(cls, seconds: float) -> VenueFault:
         """Work the request off and answer ``seconds`` late."""
 
         def deliver(wire: Wire, reply: Reply) -> None:
@@ -81,12 +81,12 @@ class Fault(msgspec.Struct, frozen=True):
         return cls("delay", deliver=deliver)
 
     @classmethod
-    def stall(cls) -> Fault:
+    def stall(cls) -> VenueFault:
         """Send the first half of the answer and then nothing."""
         return cls("stall", deliver=_stall)
 
     @classmethod
-    def drip(cls, seconds: float = 3.0) -> Fault:
+    def drip(cls, seconds: float = 3.0) -> VenueFault:
         """Send the whole answer evenly over ``seconds``, so that each read succeeds in time."""
 
         def deliver(wire: Wire, reply: Reply) -> None:
@@ -103,17 +103,17 @@ class Fault(msgspec.Struct, frozen=True):
         return cls("drip", deliver=deliver)
 
     @classmethod
-    def reset(cls) -> Fault:
+    def reset(cls) -> VenueFault:
         """Break the connection instead of answering."""
         return cls("reset", replace=_nothing, deliver=lambda wire, _: wire.reset())
 
     @classmethod
-    def reset_in_body(cls) -> Fault:
+    def reset_in_body(cls) -> VenueFault:
         """Break the connection in the middle of the answer."""
         return cls("reset_in_body", deliver=_reset_in_body)
 
     @classmethod
-    def wrong_length(cls, surplus: int = 100) -> Fault:
+    def wrong_length(cls, surplus: int = 100) -> VenueFault:
         """Claim ``surplus`` bytes more (negative: fewer) than the answer has, and close after it."""
 
         def deliver(wire: Wire, reply: Reply) -> None:
@@ -124,22 +124,22 @@ class Fault(msgspec.Struct, frozen=True):
         return cls("wrong_length", deliver=deliver)
 
     @classmethod
-    def truncated(cls) -> Fault:
+    def truncated(cls) -> VenueFault:
         """Send half of the JSON as if that were all."""
         return cls("truncated", deliver=_truncated)
 
     @classmethod
-    def bad_gzip(cls) -> Fault:
+    def bad_gzip(cls) -> VenueFault:
         """Claim gzip and send bytes that are not."""
         return cls("bad_gzip", deliver=_bad_gzip)
 
     @classmethod
-    def lost_acknowledgement(cls, *, cut: bool = False) -> Fault:
+    def lost_acknowledgement(cls, *, cut: bool = False) -> VenueFault:
         """Work the request off and never say so: by silence, or by breaking the connection (``cut``)."""
         return cls("lost_acknowledgement", deliver=_reset if cut else _silence)
 
     @classmethod
-    def status(cls, status: int, text: str = "", retry_after_s: int | None = None) -> Fault:
+    def status(cls, status: int, text: str = "", retry_after_s: int | None = None) -> VenueFault:
         """Answer with an HTTP status.
 
         Args:
@@ -153,30 +153,30 @@ class Fault(msgspec.Struct, frozen=True):
         return cls(f"status_{status}", replace=lambda _: reply)
 
     @classmethod
-    def html(cls) -> Fault:
+    def html(cls) -> VenueFault:
         """Answer 200 with a page of HTML, as a captive portal does."""
         return cls("html", replace=lambda _: html_reply(200, "Checking your browser"))
 
     @classmethod
-    def empty(cls) -> Fault:
+    def empty(cls) -> VenueFault:
         """Answer 200 with no body."""
         return cls("empty", replace=lambda _: Reply(200, b""))
 
     @classmethod
-    def json(cls, value: Any, name: str = "json") -> Fault:
+    def json(cls, value: Any, name: str = "json") -> VenueFault:
         """Answer 200 with a JSON value of your own: ``{}``, ``None``, ``[]``, ``{"error": []}``."""
         return cls(name, replace=lambda _: json_reply(value))
 
     @classmethod
-    def redirect_loop(cls) -> Fault:
+    def redirect_loop(cls) -> VenueFault:
         """Redirect for ever."""
         return cls("redirect_loop", replace=lambda _: redirect())
 
     @classmethod
-    def error(cls, text: str, futures_text: str = "", name: str = "") -> Fault:
+    def error(cls, text: str, futures_text: str = "", name: str = "") -> VenueFault:
         """Answer with an error text of Kraken's, for example ``EService:Busy``; futures have texts of their own."""
 
-        def replace(request: Request) -> Reply:
+        def replace(request: VenueRequest) -> Reply:
             if request.path.startswith("/0/"):
                 return json_reply({"error": [text]})
             return json_reply({"result": "error", "error": futures_text or text})
@@ -184,7 +184,7 @@ class Fault(msgspec.Struct, frozen=True):
         return cls(name or text, replace=replace)
 
     @classmethod
-    def refusal(cls, name: str) -> Fault:
+    def refusal(cls, name: str) -> VenueFault:
         """Answer with one of the known ``REFUSALS``: ``wrong_key``, ``rate_limited``, ``busy`` ...
 
         Raises:
@@ -196,7 +196,7 @@ class Fault(msgspec.Struct, frozen=True):
         return cls.error(spot, futures, name)
 
     @classmethod
-    def venue_state(cls, state: str) -> Fault:
+    def venue_state(cls, state: str) -> VenueFault:
         """Put the venue into a state: ``maintenance`` refuses all but the status, ``cancel_only`` new orders ...
 
         Raises:
@@ -207,12 +207,12 @@ class Fault(msgspec.Struct, frozen=True):
         return cls(f"state_{state}", state=state)
 
     @classmethod
-    def clock_skew(cls, seconds: float) -> Fault:
+    def clock_skew(cls, seconds: float) -> VenueFault:
         """State a time that is ``seconds`` ahead (negative: behind)."""
         return cls("clock_skew", skew_s=seconds)
 
     @classmethod
-    def outlier_bar(cls, factor: float = 10.0, ago: int = 1) -> Fault:
+    def outlier_bar(cls, factor: float = 10.0, ago: int = 1) -> VenueFault:
         """Multiply high and close of the bar ``ago`` before the newest (0 is the open one) by ``factor``."""
 
         def spike(bars: list[Bar]) -> list[Bar]:
@@ -222,7 +222,7 @@ class Fault(msgspec.Struct, frozen=True):
         return cls("outlier_bar", bars=spike)
 
     @classmethod
-    def missing_bars(cls, count: int = 3, ago: int = 1) -> Fault:
+    def missing_bars(cls, count: int = 3, ago: int = 1) -> VenueFault:
         """Leave out ``count`` bars, the youngest of them ``ago`` before the newest."""
 
         def cut(bars: list[Bar]) -> list[Bar]:
@@ -232,17 +232,17 @@ class Fault(msgspec.Struct, frozen=True):
         return cls("missing_bars", bars=cut)
 
     @classmethod
-    def hole(cls, first_ts: float, last_ts: float) -> Fault:
+    def hole(cls, first_ts: float, last_ts: float) -> VenueFault:
         """Leave out the bars that open from ``first_ts`` to ``last_ts`` [s since epoch]."""
         return cls("hole", bars=lambda bars: [bar for bar in bars if not first_ts <= bar.ts <= last_ts])
 
     @classmethod
-    def late_bars(cls, seconds: float = 120.0) -> Fault:
+    def late_bars(cls, seconds: float = 120.0) -> VenueFault:
         """Show candles as they were ``seconds`` ago."""
         return cls("late_bars", late_s=seconds)
 
     @classmethod
-    def named(cls, name: str) -> Fault:
+    def named(cls, name: str) -> VenueFault:
         """Return one of :func:`named_faults`.
 
         Raises:
@@ -254,36 +254,36 @@ class Fault(msgspec.Struct, frozen=True):
         return known[name]
 
 
-def named_faults() -> dict[str, Fault]:
+def named_faults() -> dict[str, VenueFault]:
     """Return every kind of fault with its usual figures, by name."""
     plain = {
-        "hang": Fault.hang(),
-        "stall": Fault.stall(),
-        "drip": Fault.drip(),
-        "reset": Fault.reset(),
-        "reset_in_body": Fault.reset_in_body(),
-        "wrong_length": Fault.wrong_length(),
-        "short_length": Fault.wrong_length(-10),
-        "truncated": Fault.truncated(),
-        "html": Fault.html(),
-        "empty": Fault.empty(),
-        "json_object": Fault.json({}),
-        "json_null": Fault.json(None),
-        "json_list": Fault.json([]),
-        "no_result": Fault.json({"error": []}),
-        "rate_limit_text": Fault.status(429, "EAPI:Rate limit exceeded", retry_after_s=1),
-        "redirect_loop": Fault.redirect_loop(),
-        "bad_gzip": Fault.bad_gzip(),
-        "lost_acknowledgement": Fault.lost_acknowledgement(),
-        "maintenance": Fault.venue_state("maintenance"),
-        "clock_skew": Fault.clock_skew(300.0),
-        "outlier_bar": Fault.outlier_bar(),
-        "missing_bars": Fault.missing_bars(),
-        "late_bars": Fault.late_bars(),
+        "hang": VenueFault.hang(),
+        "stall": VenueFault.stall(),
+        "drip": VenueFault.drip(),
+        "reset": VenueFault.reset(),
+        "reset_in_body": VenueFault.reset_in_body(),
+        "wrong_length": VenueFault.wrong_length(),
+        "short_length": VenueFault.wrong_length(-10),
+        "truncated": VenueFault.truncated(),
+        "html": VenueFault.html(),
+        "empty": VenueFault.empty(),
+        "json_object": VenueFault.json({}),
+        "json_null": VenueFault.json(None),
+        "json_list": VenueFault.json([]),
+        "no_result": VenueFault.json({"error": []}),
+        "rate_limit_text": VenueFault.status(429, "EAPI:Rate limit exceeded", retry_after_s=1),
+        "redirect_loop": VenueFault.redirect_loop(),
+        "bad_gzip": VenueFault.bad_gzip(),
+        "lost_acknowledgement": VenueFault.lost_acknowledgement(),
+        "maintenance": VenueFault.venue_state("maintenance"),
+        "clock_skew": VenueFault.clock_skew(300.0),
+        "outlier_bar": VenueFault.outlier_bar(),
+        "missing_bars": VenueFault.missing_bars(),
+        "late_bars": VenueFault.late_bars(),
     }
     statuses = (401, 403, 404, 408, 418, 429, 500, 502, 503, 504)
-    refused = {name: Fault.refusal(name) for name in REFUSALS}
-    return plain | {f"status_{status}": Fault.status(status) for status in statuses} | refused
+    refused = {name: VenueFault.refusal(name) for name in REFUSALS}
+    return plain | {f"status_{status}": VenueFault.status(status) for status in statuses} | refused
 
 
 def redirect() -> Reply:
@@ -291,7 +291,7 @@ def redirect() -> Reply:
     return html_reply(302, "Moved")._replace(headers=(("Location", LOOP),))
 
 
-def _nothing(_: Request) -> Reply:
+def _nothing(_: VenueRequest) -> Reply:
     return Reply(200, b"")
 
 

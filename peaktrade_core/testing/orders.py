@@ -16,7 +16,7 @@ from peaktrade_core.testing.market import MarketSource
 ZERO = Decimal(0)
 
 
-class VenueOrder(msgspec.Struct):
+class RestingOrder(msgspec.Struct):
     """An order that the venue took.
 
     Attributes:
@@ -79,14 +79,14 @@ def touch(market: MarketSource, now: float) -> tuple[Decimal, Decimal]:
     return last, last + market.pair.tick
 
 
-def taking_price(order: VenueOrder, market: MarketSource, now: float) -> Decimal | None:
+def taking_price(order: RestingOrder, market: MarketSource, now: float) -> Decimal | None:
     """Return at which price the order executes at once, None if it would rest [quote ccy]."""
     bid, ask = touch(market, now)
     best = ask if order.side > 0 else bid
     return best if order.kind == "market" or order.side * (order.price - best) >= 0 else None
 
 
-def market_met(order: VenueOrder, market: MarketSource, now: float) -> bool:
+def market_met(order: RestingOrder, market: MarketSource, now: float) -> bool:
     """Return whether the market has reached a resting order since it was last asked."""
     low, high = market.extremes(order.matched or order.opened, now)
     order.matched = now
@@ -94,7 +94,7 @@ def market_met(order: VenueOrder, market: MarketSource, now: float) -> bool:
     return order.side * (order.price - Decimal(market.pair.price(extreme))) >= 0
 
 
-def find(orders: Iterable[VenueOrder], *, client_id: str = "", userref: int = 0) -> list[VenueOrder]:
+def find(orders: Iterable[RestingOrder], *, client_id: str = "", userref: int = 0) -> list[RestingOrder]:
     """Return the orders that carry the client's name or number; all of them without either."""
     return [
         order

@@ -18,10 +18,10 @@ from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import DataError, why
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.testing.clock import VenueClock
-from peaktrade_core.testing.faults import Fault
+from peaktrade_core.testing.faults import VenueFault
 from peaktrade_core.testing.kraken.signing import LOOPBACK
 from peaktrade_core.testing.venue import Venue
-from peaktrade_core.testing.wire import Reply, Request, json_reply
+from peaktrade_core.testing.wire import Reply, VenueRequest, json_reply
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -90,7 +90,7 @@ class RecordedVenue(Venue):
         """Choose the recordings by themselves again."""
         self._pinned.clear()
 
-    def answer(self, request: Request, fault: Fault | None) -> Reply:  # noqa: ARG002 - candles are as recorded
+    def answer(self, request: VenueRequest, fault: VenueFault | None) -> Reply:  # noqa: ARG002 - candles are as recorded
         """Return the recording that fits, or Kraken's words for a method that does not exist."""
         found = self._pinned.get(request.path) or self._closest(request)
         if found is None:
@@ -98,7 +98,7 @@ class RecordedVenue(Venue):
         body = found.body if self.dark_pools or request.endpoint != "AssetPairs" else _without_dark_pools(found.body)
         return Reply(found.status, body.encode(), found.content_type)
 
-    def _closest(self, request: Request) -> Recording | None:
+    def _closest(self, request: VenueRequest) -> Recording | None:
         wanted = request.params
         fitting = [one for one in self.recordings if (one.method, one.path) == (request.method, request.path)]
         if "/public/" in request.path:

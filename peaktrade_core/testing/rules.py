@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.testing.faults import Fault
-from peaktrade_core.testing.wire import Request
+from peaktrade_core.testing.faults import VenueFault
+from peaktrade_core.testing.wire import VenueRequest
 
 
-class Rule:
+class FaultRule:
     """One fault and the requests that meet it.
 
     Attributes:
@@ -23,7 +23,7 @@ class Rule:
 
     def __init__(
         self,
-        fault: Fault,
+        fault: VenueFault,
         *,
         path: str,
         method: str,
@@ -52,7 +52,7 @@ class Rule:
         """Return whether it has been applied as often as it should."""
         return self._times is not None and self.applied >= self._times
 
-    def meets(self, request: Request) -> bool:
+    def meets(self, request: VenueRequest) -> bool:
         """Return whether this request meets the fault, and count it."""
         if self.spent or self._method not in ("", request.method) or not self._path.search(request.path):
             return False
@@ -67,12 +67,12 @@ class Faults:
     """The rules in force. Safe to change while requests come in."""
 
     def __init__(self) -> None:
-        self._rules: list[Rule] = []
+        self._rules: list[FaultRule] = []
         self._lock = threading.Lock()
 
     def add(
         self,
-        fault: Fault,
+        fault: VenueFault,
         *,
         path: str = "",
         method: str = "",
@@ -81,7 +81,7 @@ class Faults:
         skip: int = 0,
         probability: float = 1.0,
         seed: int = 0,
-    ) -> Rule:
+    ) -> FaultRule:
         """Let requests meet a fault; of several rules that fit, the first added applies.
 
         Args:
@@ -97,7 +97,7 @@ class Faults:
         Raises:
             ConfigError: a figure out of range, or ``path`` is no regular expression.
         """
-        rule = Rule(
+        rule = FaultRule(
             fault,
             path=path,
             method=method,
@@ -111,7 +111,7 @@ class Faults:
             self._rules.append(rule)
         return rule
 
-    def remove(self, rule: Rule) -> None:
+    def remove(self, rule: FaultRule) -> None:
         """End a rule; nothing happens if it has ended."""
         with self._lock:
             self._rules = [other for other in self._rules if other is not rule]
@@ -122,7 +122,7 @@ class Faults:
             self._rules = []
 
     @contextmanager
-    def during(self, fault: Fault, *, path: str = "", method: str = "") -> Iterator[Rule]:
+    def during(self, fault: VenueFault, *, path: str = "", method: str = "") -> Iterator[FaultRule]:
         """Let requests meet a fault inside a ``with`` block."""
         rule = self.add(fault, path=path, method=method)
         try:
@@ -131,12 +131,12 @@ class Faults:
             self.remove(rule)
 
     @property
-    def active(self) -> tuple[Rule, ...]:
+    def active(self) -> tuple[FaultRule, ...]:
         """Return the rules that may still apply."""
         with self._lock:
             return tuple(rule for rule in self._rules if not rule.spent)
 
-    def pick(self, request: Request) -> Fault | None:
+    def pick(self, request: VenueRequest) -> VenueFault | None:
         """Return the fault that this request meets, None for none."""
         with self._lock:
             return next((rule.fault for rule in self._rules if rule.meets(request)), None)

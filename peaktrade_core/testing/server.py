@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.testing.wire import Request, Wire
+from peaktrade_core.testing.wire import VenueRequest, Wire
 
 HOST = "127.0.0.1"
 POLL_S = 0.02  # how soon the listening thread notices that it shall stop [s]
 JOIN_S = 5.0  # how long a connection's thread may take to end [s]
 
-Respond = Callable[[Request, Wire], None]
+Respond = Callable[[VenueRequest, Wire], None]
 
 
 class Port:
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         wire = Wire(self.connection, self.server.stopping)
         try:
-            self.server.respond(Request(0.0, self.command, url.path, url.query, headers, body), wire)
+            self.server.respond(VenueRequest(0.0, self.command, url.path, url.query, headers, body), wire)
         except OSError:
             wire.close()
         except Exception as error:

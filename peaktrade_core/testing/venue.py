@@ -10,19 +10,19 @@ from typing import Any, Self
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.testing.clock import VenueClock
-from peaktrade_core.testing.faults import LOOP, Fault, redirect
+from peaktrade_core.testing.faults import LOOP, VenueFault, redirect
 from peaktrade_core.testing.kraken.futures import API, CHARTS, Futures, FuturesRefusalError, by_futures_id
 from peaktrade_core.testing.kraken.futures_account import FuturesAccount
 from peaktrade_core.testing.kraken.futures_orders import iso_ms
-from peaktrade_core.testing.kraken.signing import LOOPBACK, Credentials, Doorkeeper
+from peaktrade_core.testing.kraken.signing import LOOPBACK, Doorkeeper, LoopbackKey
 from peaktrade_core.testing.kraken.spot import Moment, RefusalError, SpotPublic
 from peaktrade_core.testing.kraken.spot_account import SpotAccount
 from peaktrade_core.testing.kraken.spot_orders import SpotPrivate
 from peaktrade_core.testing.market import MarketSource
-from peaktrade_core.testing.orders import VenueOrder
+from peaktrade_core.testing.orders import RestingOrder
 from peaktrade_core.testing.rules import Faults
 from peaktrade_core.testing.server import HOST, Port
-from peaktrade_core.testing.wire import Reply, Request, Wire, html_reply, json_reply
+from peaktrade_core.testing.wire import Reply, VenueRequest, Wire, html_reply, json_reply
 
 BALANCE = 10_000.0  # of each quote currency, unless told otherwise
 
@@ -36,9 +36,9 @@ class Venue(ABC):
         credentials: key and secret that it takes.
     """
 
-    def __init__(self, clock: VenueClock, port: int, credentials: Credentials) -> None:
+    def __init__(self, clock: VenueClock, port: int, credentials: LoopbackKey) -> None:
         self.clock, self.faults, self.credentials = clock, Faults(), credentials
-        self._requests: list[Request] = []
+        self._requests: list[VenueRequest] = []
         self._failures: list[Exception] = []
         self._lock = threading.RLock()
         self._port = Port(self._respond, self._failures.append, port)
@@ -58,12 +58,12 @@ class Venue(ABC):
         return f"http://{HOST}:{self._port.number}"
 
     @property
-    def requests(self) -> tuple[Request, ...]:
+    def requests(self) -> tuple[VenueRequest, ...]:
         """Return all requests so far, in the order they came."""
         with self._lock:
             return tuple(self._requests)
 
-    def requests_to(self, endpoint: str) -> list[Request]:
+    def requests_to(self, endpoint: str) -> list[VenueRequest]:
         """Return the requests to an endpoint such as ``AddOrder``."""
         return [request for request in self.requests if request.endpoint == endpoint]
 
@@ -85,7 +85,7 @@ class Venue(ABC):
         self._port.close()
 
     @abstractmethod
-    def answer(self, request: Request, fault: Fault | None) -> Reply:
+    def answer(self, request: VenueRequest, fault: VenueFault | None) -> Reply:
         """Work a request off; called with the venue's lock held.
 
         Args:
@@ -93,7 +93,7 @@ class Venue(ABC):
             fault: what it meets, where that changes candles, clock or state.
         """
 
-    def _respond(self, request: Request, wire: Wire) -> None:
+    def _respond(self, request: VenueRequest, wire: Wire) -> None:
         """Log a request, work it off and deliver the answer, each as its fault wants."""
         if request.path.startswith(LOOP):
             wire.send(_complete(redirect()))
@@ -130,7 +130,7 @@ class LoopbackVenue(Venue):
         balances: Mapping[str, float] | None = None,
         collateral: float = BALANCE,
         port: int = 0,
-        credentials: Credentials = LOOPBACK,
+        credentials: LoopbackKey = LOOPBACK,
     ) -> None:
         """Describe the venue; it takes connections inside its ``with`` block.
 
@@ -163,12 +163,12 @@ class LoopbackVenue(Venue):
         self._futures = Futures(perpetuals, self.futures, doorkeeper)
 
     @property
-    def orders(self) -> tuple[VenueOrder, ...]:
+    def orders(self) -> tuple[RestingOrder, ...]:
         """Return every order that the venue really took, on both sides; validated ones are none."""
         with self._lock:
             return (*self.spot.orders.values(), *self.futures.orders.values())
 
-    def answer(self, request: Request, fault: Fault | None) -> Reply:
+    def answer(self, request: VenueRequest, fault: VenueFault | None) -> Reply:
         """Work a request off."""
         moment = Moment(self.clock.seconds(), self.clock.stated(), self.state, fault)
         if request.path.startswith("/0/"):
@@ -177,7 +177,7 @@ class LoopbackVenue(Venue):
             return json_reply(self._futures_answer(request, moment))
         return html_reply(404, "404 Not Found")
 
-    def _spot_answer(self, request: Request, moment: Moment) -> dict[str, Any]:
+    def _spot_answer(self, request: VenueRequest, moment: Moment) -> dict[str, Any]:
         half: dict[str, SpotPublic | SpotPrivate] = {"/0/public/": self._public, "/0/private/": self._private}
         side = half.get(request.path.removesuffix(request.endpoint))
         try:
@@ -187,7 +187,7 @@ class LoopbackVenue(Venue):
         except RefusalError as refusal:
             return {"error": [str(refusal)]}
 
-    def _futures_answer(self, request: Request, moment: Moment) -> dict[str, Any]:
+    def _futures_answer(self, request: VenueRequest, moment: Moment) -> dict[str, Any]:
         stated = iso_ms(moment.stated)
         try:
             answer = self._futures.answer(request, moment)

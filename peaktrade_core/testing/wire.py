@@ -21,7 +21,7 @@ HTML_TYPE = "text/html; charset=utf-8"
 LOOK_S = 0.02  # how often a silent connection is checked for a client that has left [s]
 
 
-class Request(NamedTuple):
+class VenueRequest(NamedTuple):
     """One request, as it came in, and which fault it met.
 
     Attributes:

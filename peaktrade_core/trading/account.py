@@ -21,7 +21,7 @@ from peaktrade_core.trading.risk import (
     OK,
     SEVERITIES,
     Limits,
-    Verdict,
+    RiskVerdict,
     above,
     daily_loss,
     daily_loss_pct,
@@ -96,7 +96,7 @@ def totals(shares: Iterable[Share]) -> Totals:
     return Totals(count, positions, exposure, day_equity, equity, by_symbol)
 
 
-def check_account(others: Totals, limits: Limits, own: Share, notional: float) -> Verdict:
+def check_account(others: Totals, limits: Limits, own: Share, notional: float) -> RiskVerdict:
     """Decide whether the account has room for one opening order.
 
     Args:
@@ -110,21 +110,21 @@ def check_account(others: Totals, limits: Limits, own: Share, notional: float) -
     """
     figures = (notional, others.exposure, others.day_equity, others.equity, own.day_equity, own.equity)
     if not all(map(math.isfinite, figures)):
-        return Verdict(NOT_FINITE, notional, 0.0)
+        return RiskVerdict(NOT_FINITE, notional, 0.0)
     both = others._replace(day_equity=others.day_equity + own.day_equity, equity=others.equity + own.equity)
     if reached(both.daily_loss, limits.max_daily_loss_abs):
-        return Verdict(MAX_DAILY_LOSS_ABS, both.daily_loss, limits.max_daily_loss_abs)
+        return RiskVerdict(MAX_DAILY_LOSS_ABS, both.daily_loss, limits.max_daily_loss_abs)
     if reached(both.daily_loss_pct, limits.max_daily_loss_pct):
-        return Verdict(MAX_DAILY_LOSS_PCT, both.daily_loss_pct, limits.max_daily_loss_pct)
+        return RiskVerdict(MAX_DAILY_LOSS_PCT, both.daily_loss_pct, limits.max_daily_loss_pct)
     symbol = others.by_symbol.get(own.symbol, 0.0) + notional
     if above(symbol, limits.max_symbol_exposure_notional):
-        return Verdict(MAX_SYMBOL_EXPOSURE, symbol, limits.max_symbol_exposure_notional)
+        return RiskVerdict(MAX_SYMBOL_EXPOSURE, symbol, limits.max_symbol_exposure_notional)
     total = others.exposure + notional
     if above(total, limits.max_total_exposure_notional):
-        return Verdict(MAX_TOTAL_EXPOSURE, total, limits.max_total_exposure_notional)
+        return RiskVerdict(MAX_TOTAL_EXPOSURE, total, limits.max_total_exposure_notional)
     if others.positions + 1 > limits.max_open_positions:
-        return Verdict(MAX_OPEN_POSITIONS, others.positions + 1.0, float(limits.max_open_positions))
-    return Verdict(OK, 0.0, 0.0)
+        return RiskVerdict(MAX_OPEN_POSITIONS, others.positions + 1.0, float(limits.max_open_positions))
+    return RiskVerdict(OK, 0.0, 0.0)
 
 
 class AccountLimit(NamedTuple):

@@ -47,7 +47,7 @@ from peaktrade_core.trading.risk import (
     SIZE_BELOW_MINIMUM,
     STATE_HALTED,
     Limits,
-    Verdict,
+    RiskVerdict,
     check_opening,
     check_release,
     halt_verdict,
@@ -107,7 +107,7 @@ def _release(book: Slots, out: Slots, n: int, market: Market, limits: Limits, op
         paid = affordable(market, book[CASH], qty, price) if market.shorts == 0.0 else qty
         verdict = check_release(book, limits, paid, price, book[ORDER_REF], open_ts - book[ORDER_TS])
         if verdict.code == OK and (paid == 0.0 or abs(paid) < market.min_qty):
-            verdict = Verdict(SIZE_BELOW_MINIMUM, abs(paid), market.min_qty)
+            verdict = RiskVerdict(SIZE_BELOW_MINIMUM, abs(paid), market.min_qty)
         if verdict.code == OK:
             n = _execute(book, out, n, market, 1.0, paid, price, open_price)
         else:
@@ -124,7 +124,7 @@ def _execute(
     return _emit(out, n, FILL, leg, qty, price, cost, open_price)
 
 
-def _deny(book: Slots, out: Slots, n: int, verdict: Verdict, qty: float, price: float) -> int:
+def _deny(book: Slots, out: Slots, n: int, verdict: RiskVerdict, qty: float, price: float) -> int:
     """Note a denial and wait longer before the next attempt: 1, 2, 4 ... 64 bars."""
     book[BACKOFF] = min(MAX_BACKOFF, max(1.0, 2.0 * book[BACKOFF]))
     book[RETRY_AT] = book[BARS] + book[BACKOFF]
@@ -141,9 +141,9 @@ def _open(
         size = affordable(market, book[CASH], size, expected)
     qty = side * size
     if size < market.min_qty or size == 0.0:
-        return _deny(book, out, n, Verdict(SIZE_BELOW_MINIMUM, size, market.min_qty), qty, close)
+        return _deny(book, out, n, RiskVerdict(SIZE_BELOW_MINIMUM, size, market.min_qty), qty, close)
     if size * close < market.min_notional:
-        return _deny(book, out, n, Verdict(SIZE_BELOW_MINIMUM, size * close, market.min_notional), qty, close)
+        return _deny(book, out, n, RiskVerdict(SIZE_BELOW_MINIMUM, size * close, market.min_notional), qty, close)
     verdict = check_opening(book, limits, qty, expected, ts, age_s)
     if verdict.code != OK:
         return _deny(book, out, n, verdict, qty, close)
@@ -159,7 +159,7 @@ def _open(
     return _emit(out, n, ORDER, 1.0, qty, close, abs(qty) * close, 0.0)
 
 
-def refuse_opening(book: Slots, out: Slots, rows: int, limits: Limits, verdict: Verdict, close: float) -> int:
+def refuse_opening(book: Slots, out: Slots, rows: int, limits: Limits, verdict: RiskVerdict, close: float) -> int:
     """Take back the opening order of the bar that was just decided, as if the checks had denied it.
 
     The session does so where the account that it shares with others has no room for the order.
@@ -194,7 +194,7 @@ def _close(book: Slots, out: Slots, n: int, close: float, ts: float) -> int:
     """Order the whole position closed; nothing but the state NO_ORDERS forbids it."""
     qty = -book[QTY]
     if book[STATE] >= NO_ORDERS:
-        return _deny(book, out, n, Verdict(STATE_HALTED, book[STATE], 0.0), qty, close)
+        return _deny(book, out, n, RiskVerdict(STATE_HALTED, book[STATE], 0.0), qty, close)
     book[CLOSING] = qty
     book[ORDER_REF] = close
     book[ORDER_TS] = ts
@@ -245,7 +245,7 @@ def step(
         halt = halt_verdict(book, limits, why)
         n = _emit(out, n, HALT, float(halt.code), 0.0, 0.0, halt.value, halt.limit)
     if not (signal == 0.0 or signal == 1.0 or signal == -1.0):  # noqa: PLR1714 - compiles and is faster
-        n = _deny(book, out, n, Verdict(BAD_SIGNAL, signal, 0.0), 0.0, close)
+        n = _deny(book, out, n, RiskVerdict(BAD_SIGNAL, signal, 0.0), 0.0, close)
     else:
         n = _pursue(book, out, n, market, limits, signal, close, close_ts, age_s)
     level = severity(book, limits, close)

@@ -118,7 +118,7 @@ def reached(value: float, limit: float) -> bool:
     return not value < limit * (1.0 - ROUNDING)
 
 
-class Verdict(NamedTuple):
+class RiskVerdict(NamedTuple):
     """The answer of a pre-trade check: the code (0 = allowed), the figure that was measured and its limit."""
 
     code: int
@@ -177,7 +177,7 @@ def refill_tokens(book: Slots, limits: Limits, ts: float) -> None:
     book[TOKENS_TS] = ts
 
 
-def check_opening(book: Slots, limits: Limits, qty: float, price: float, ts: float, age_s: float) -> Verdict:
+def check_opening(book: Slots, limits: Limits, qty: float, price: float, ts: float, age_s: float) -> RiskVerdict:
     """Decide whether an opening order may be sent.
 
     Args:
@@ -193,49 +193,51 @@ def check_opening(book: Slots, limits: Limits, qty: float, price: float, ts: flo
     """
     notional = abs(qty) * price
     if not (math.isfinite(notional) and math.isfinite(book[EQUITY]) and math.isfinite(age_s)):
-        return Verdict(NOT_FINITE, notional, 0.0)
+        return RiskVerdict(NOT_FINITE, notional, 0.0)
     state = check_state(book)
     if state.code != OK:
         return state
     if age_s > limits.max_price_age_s:
-        return Verdict(STALE_PRICE, age_s, limits.max_price_age_s)
+        return RiskVerdict(STALE_PRICE, age_s, limits.max_price_age_s)
     loss = daily_loss(book[DAY_EQUITY], book[EQUITY])
     if reached(loss, limits.max_daily_loss_abs):
-        return Verdict(MAX_DAILY_LOSS_ABS, loss, limits.max_daily_loss_abs)
+        return RiskVerdict(MAX_DAILY_LOSS_ABS, loss, limits.max_daily_loss_abs)
     loss_pct = daily_loss_pct(loss, book[DAY_EQUITY])
     if reached(loss_pct, limits.max_daily_loss_pct):
-        return Verdict(MAX_DAILY_LOSS_PCT, loss_pct, limits.max_daily_loss_pct)
+        return RiskVerdict(MAX_DAILY_LOSS_PCT, loss_pct, limits.max_daily_loss_pct)
     size = _check_size(limits, notional)
     if size.code != OK:
         return size
     if limits.max_open_positions < 1:
-        return Verdict(MAX_OPEN_POSITIONS, 1.0, float(limits.max_open_positions))
+        return RiskVerdict(MAX_OPEN_POSITIONS, 1.0, float(limits.max_open_positions))
     return _check_conduct(book, limits, qty, ts)
 
 
-def _check_size(limits: Limits, notional: float) -> Verdict:
+def _check_size(limits: Limits, notional: float) -> RiskVerdict:
     """Check the notional of an opening order, which is the whole position after it."""
     if above(notional, limits.max_order_notional):
-        return Verdict(MAX_ORDER_NOTIONAL, notional, limits.max_order_notional)
+        return RiskVerdict(MAX_ORDER_NOTIONAL, notional, limits.max_order_notional)
     if above(notional, limits.max_symbol_exposure_notional):
-        return Verdict(MAX_SYMBOL_EXPOSURE, notional, limits.max_symbol_exposure_notional)
+        return RiskVerdict(MAX_SYMBOL_EXPOSURE, notional, limits.max_symbol_exposure_notional)
     if above(notional, limits.max_total_exposure_notional):
-        return Verdict(MAX_TOTAL_EXPOSURE, notional, limits.max_total_exposure_notional)
-    return Verdict(OK, 0.0, 0.0)
+        return RiskVerdict(MAX_TOTAL_EXPOSURE, notional, limits.max_total_exposure_notional)
+    return RiskVerdict(OK, 0.0, 0.0)
 
 
-def _check_conduct(book: Slots, limits: Limits, qty: float, ts: float) -> Verdict:
+def _check_conduct(book: Slots, limits: Limits, qty: float, ts: float) -> RiskVerdict:
     """Check what a runaway strategy or a sick venue would do: too many, too fast, the same again, always refused."""
     orders = 1.0 if book[QTY] == 0.0 else 2.0
     if orders > limits.max_open_orders:
-        return Verdict(MAX_OPEN_ORDERS, orders, limits.max_open_orders)
+        return RiskVerdict(MAX_OPEN_ORDERS, orders, limits.max_open_orders)
     if book[TOKENS] < 1.0:  # a closing order before it has taken its own
-        return Verdict(MESSAGE_RATE, limits.max_orders_per_minute - book[TOKENS] + 1.0, limits.max_orders_per_minute)
+        return RiskVerdict(
+            MESSAGE_RATE, limits.max_orders_per_minute - book[TOKENS] + 1.0, limits.max_orders_per_minute
+        )
     if book[ENTRIES] >= limits.max_entries_per_day:
-        return Verdict(REPEATED_EXECUTION, book[ENTRIES] + 1.0, limits.max_entries_per_day)
+        return RiskVerdict(REPEATED_EXECUTION, book[ENTRIES] + 1.0, limits.max_entries_per_day)
     if qty == book[LAST_OPEN_QTY] and ts - book[LAST_OPEN_TS] < limits.duplicate_window_s:
-        return Verdict(DUPLICATE_ORDER, ts - book[LAST_OPEN_TS], limits.duplicate_window_s)
-    return Verdict(OK, 0.0, 0.0)
+        return RiskVerdict(DUPLICATE_ORDER, ts - book[LAST_OPEN_TS], limits.duplicate_window_s)
+    return RiskVerdict(OK, 0.0, 0.0)
 
 
 def must_halt(book: Slots, limits: Limits) -> int:
@@ -247,30 +249,30 @@ def must_halt(book: Slots, limits: Limits) -> int:
     return OK
 
 
-def halt_verdict(book: Slots, limits: Limits, code: int) -> Verdict:
+def halt_verdict(book: Slots, limits: Limits, code: int) -> RiskVerdict:
     """Return the figures behind a halt that :func:`must_halt` asked for."""
     if code == MAX_DRAWDOWN_HALT:
-        return Verdict(code, 100.0 * book[DRAWDOWN], limits.max_drawdown_halt_pct)
-    return Verdict(code, book[REJECTS], limits.max_consecutive_rejects)
+        return RiskVerdict(code, 100.0 * book[DRAWDOWN], limits.max_drawdown_halt_pct)
+    return RiskVerdict(code, book[REJECTS], limits.max_consecutive_rejects)
 
 
-def check_state(book: Slots) -> Verdict:
+def check_state(book: Slots) -> RiskVerdict:
     """Check whether the trading state lets an opening order pass."""
     if book[STATE] >= HALTED:
-        return Verdict(STATE_HALTED, book[STATE], ACTIVE)
+        return RiskVerdict(STATE_HALTED, book[STATE], ACTIVE)
     if book[STATE] >= REDUCING:
-        return Verdict(STATE_REDUCING, book[STATE], ACTIVE)
-    return Verdict(OK, 0.0, 0.0)
+        return RiskVerdict(STATE_REDUCING, book[STATE], ACTIVE)
+    return RiskVerdict(OK, 0.0, 0.0)
 
 
-def check_sending(book: Slots, opening: bool) -> Verdict:
+def check_sending(book: Slots, opening: bool) -> RiskVerdict:
     """Check whether the trading state still lets an order be sent: a reducing one always but in ``NO_ORDERS``."""
     if opening:
         return check_state(book)
-    return Verdict(STATE_HALTED, book[STATE], 0.0) if book[STATE] >= NO_ORDERS else Verdict(OK, 0.0, 0.0)
+    return RiskVerdict(STATE_HALTED, book[STATE], 0.0) if book[STATE] >= NO_ORDERS else RiskVerdict(OK, 0.0, 0.0)
 
 
-def check_release(book: Slots, limits: Limits, qty: float, price: float, reference: float, age_s: float) -> Verdict:
+def check_release(book: Slots, limits: Limits, qty: float, price: float, reference: float, age_s: float) -> RiskVerdict:
     """Check an opening order once more when it would fill: halted meanwhile, too late, too far off, too large.
 
     Args:
@@ -285,8 +287,8 @@ def check_release(book: Slots, limits: Limits, qty: float, price: float, referen
     if state.code != OK:
         return state
     if age_s > limits.max_price_age_s:
-        return Verdict(STALE_PRICE, age_s, limits.max_price_age_s)
+        return RiskVerdict(STALE_PRICE, age_s, limits.max_price_age_s)
     moved_pct = 100.0 * abs(price / reference - 1.0)
     if above(moved_pct, limits.price_collar_pct):
-        return Verdict(PRICE_COLLAR, moved_pct, limits.price_collar_pct)
+        return RiskVerdict(PRICE_COLLAR, moved_pct, limits.price_collar_pct)
     return _check_size(limits, abs(qty) * price)

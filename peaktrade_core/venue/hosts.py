@@ -225,7 +225,7 @@ def _adapter(guard: Guard) -> HTTPAdapter:
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
-    class Plain(HTTPConnection):
+    class PlainConnection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return guard.connect("http", self, super()._new_conn)
 
@@ -234,7 +234,7 @@ def _adapter(guard: Guard) -> HTTPAdapter:
             return guard.connect("https", self, super()._new_conn)
 
     class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
+        ConnectionCls = PlainConnection
 
     class SecurePool(HTTPSConnectionPool):
         ConnectionCls = Secure

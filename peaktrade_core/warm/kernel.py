@@ -23,7 +23,7 @@ from ipykernel.iostream import IOPubThread
 from ipykernel.kernelapp import IPKernelApp
 
 from peaktrade_core.warm.confine import confine
-from peaktrade_core.warm.link import CHUNK, Request, Started, say
+from peaktrade_core.warm.link import CHUNK, KernelRequest, Started, say
 
 # 1: neither ask whether the parent lives, which the lifeline does, nor print how to end a kernel by hand
 _OPTIONS = ("--IPKernelApp.parent_handle=1",)
@@ -95,10 +95,10 @@ def become_kernel(link: socket.socket) -> None:
     KernelApp.launch_instance(argv=[*_OPTIONS, *request.arguments])
 
 
-def _heard(link: socket.socket) -> Request | None:
+def _heard(link: socket.socket) -> KernelRequest | None:
     """Wait for the next request on the link and return it, None when nobody holds its other end any more."""
     text = b"".join(_until_newline(link))
-    return msgspec.json.decode(text, type=Request) if text.endswith(b"\n") else None
+    return msgspec.json.decode(text, type=KernelRequest) if text.endswith(b"\n") else None
 
 
 def _until_newline(link: socket.socket) -> Iterator[bytes]:
@@ -109,7 +109,7 @@ def _until_newline(link: socket.socket) -> Iterator[bytes]:
         yield chunk
 
 
-def _settle(request: Request) -> None:
+def _settle(request: KernelRequest) -> None:
     """Make all that differs between processes this kernel's own."""
     os.environ.clear()
     os.environ.update(request.env)

@@ -12,7 +12,7 @@ from peaktrade_core.warm.confine import Bounds
 CHUNK = 1 << 16  # at most so much is read at a time [bytes]
 
 
-class Request(msgspec.Struct, frozen=True):
+class KernelRequest(msgspec.Struct, frozen=True):
     """What a kernel is to be.
 
     Attributes:
@@ -54,7 +54,7 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
     code: int
 
 
-def say(link: socket.socket, message: Request | Started | Ended) -> None:
+def say(link: socket.socket, message: KernelRequest | Started | Ended) -> None:
     """Send a line; nobody being there any more is no error."""
     with suppress(OSError):
         link.sendall(msgspec.json.encode(message) + b"\n")

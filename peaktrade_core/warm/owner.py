@@ -22,7 +22,7 @@ from typing import Any, Self
 import msgspec
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.warm.link import Ended, Request, Started
+from peaktrade_core.warm.link import Ended, KernelRequest, Started
 from peaktrade_core.warm.process import WarmProcess
 from peaktrade_core.warm.spare import Spare
 
@@ -94,7 +94,7 @@ class Nursery:
         with self._lock, suppress(EnvironmentFault):
             self._ready()
 
-    def launch(self, request: Request, *, anywhere: bool) -> tuple[WarmProcess, dict[str, Any] | None]:
+    def launch(self, request: KernelRequest, *, anywhere: bool) -> tuple[WarmProcess, dict[str, Any] | None]:
         """Return a new kernel's process, and how to connect to it if that is not as its connection file says.
 
         Args:
@@ -111,7 +111,7 @@ class Nursery:
             self._spare.prepare(request)
         return kernel
 
-    def fork(self, request: Request, *, revive: bool = True) -> WarmProcess:
+    def fork(self, request: KernelRequest, *, revive: bool = True) -> WarmProcess:
         """Return a new kernel's process; blocks until it is about to run, while the nursery starts for seconds.
 
         Args:

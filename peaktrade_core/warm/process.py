@@ -10,7 +10,7 @@ import time
 
 import msgspec
 
-from peaktrade_core.warm.link import Ended, Request, Started, say
+from peaktrade_core.warm.link import Ended, KernelRequest, Started, say
 
 
 class WarmProcess:
@@ -62,7 +62,7 @@ class WarmProcess:
         """End it."""
         self.send_signal(9)
 
-    def ask(self, request: Request, timeout: float) -> bool:
+    def ask(self, request: KernelRequest, timeout: float) -> bool:
         """Tell a held kernel what it is to be; return whether it is that within ``timeout`` [s]."""
         say(self._link, request)
         self._link.settimeout(timeout)

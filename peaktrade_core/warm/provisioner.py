@@ -24,7 +24,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Int
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.warm.link import Request
+from peaktrade_core.warm.link import KernelRequest
 from peaktrade_core.warm.owner import Nursery
 
 NAME = "peaktrade-warm"
@@ -82,7 +82,7 @@ class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
             cwd, env = str(kwargs.get("cwd") or os.getcwd()), dict(kwargs.get("env") or os.environ)
             _, connection, *arguments = cmd[cmd.index(LAUNCHER) + 1 :]
             bounds = getattr(self.parent, "bounds", None)
-            request = Request(connection, arguments, cwd, env, self.memory, bounds=bounds)
+            request = KernelRequest(connection, arguments, cwd, env, self.memory, bounds=bounds)
             anywhere = bounds is None and self.pid is None and getattr(self.parent, "curve_publickey", None) is None
             try:
                 self.process, elsewhere = await asyncio.to_thread(self.nursery.launch, request, anywhere=anywhere)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.warm.link import Request
+from peaktrade_core.warm.link import KernelRequest
 from peaktrade_core.warm.process import WarmProcess
 
 READ_EARLY = ("HOME", "IPYTHON", "JUPYTER_", "PYDEVD_", "XDG_")  # what ipykernel reads before a held kernel waits
@@ -29,14 +29,14 @@ class _Ready(NamedTuple):
     """A kernel that waits, what it was made as, and how to reach it."""
 
     process: WarmProcess
-    like: Request
+    like: KernelRequest
     connection: dict[str, Any]
 
 
 class Spare:
     """Keeps one kernel ready."""
 
-    def __init__(self, fork: Callable[[Request], WarmProcess]) -> None:
+    def __init__(self, fork: Callable[[KernelRequest], WarmProcess]) -> None:
         """Prepare for it; ``fork`` starts a kernel and raises EnvironmentFault when it cannot."""
         self._fork = fork
         self._lock = threading.Lock()
@@ -45,7 +45,7 @@ class Spare:
         self._folder: str | None = None
         self._made = 0
 
-    def take(self, request: Request) -> tuple[WarmProcess, dict[str, Any]] | None:
+    def take(self, request: KernelRequest) -> tuple[WarmProcess, dict[str, Any]] | None:
         """Return the kernel's process and connection, once it was told to be what is requested; None without a fit."""
         with self._lock:
             ready, self._ready = self._ready, None
@@ -56,7 +56,7 @@ class Spare:
         ready.process.release()
         return None
 
-    def prepare(self, like: Request) -> None:
+    def prepare(self, like: KernelRequest) -> None:
         """Make a kernel ready in the background, unless one is or is being made."""
         with self._lock:
             if self._ready is None and (self._maker is None or not self._maker.is_alive()):
@@ -76,7 +76,7 @@ class Spare:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _make(self, like: Request) -> None:
+    def _make(self, like: KernelRequest) -> None:
         """Start a held kernel; one that cannot be started is nobody's loss."""
         from jupyter_client.connect import write_connection_file
 
@@ -91,7 +91,7 @@ class Spare:
                 self._ready = _Ready(process, like, {**connection, "key": key})
 
 
-def _fits(like: Request, wanted: Request) -> bool:
+def _fits(like: KernelRequest, wanted: KernelRequest) -> bool:
     """Return whether a kernel that got ready as one request can become the other."""
     both = {**like.env, **wanted.env}
     early = (name for name in both if name.startswith(READ_EARLY))

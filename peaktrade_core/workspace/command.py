@@ -38,7 +38,7 @@ class Figure(click.FloatRange):
         return figure
 
 
-class Answer:
+class CommandResult:
     """What came out of a command.
 
     Attributes:
@@ -107,7 +107,7 @@ def with_workspace(function: Callable[..., Any]) -> Callable[..., Any]:
     return workspace_options(opened)
 
 
-def answers(function: Callable[..., Answer | None]) -> Callable[..., int]:
+def answers(function: Callable[..., CommandResult | None]) -> Callable[..., int]:
     """Add ``--json`` to a function and print what it returns, if anything; the result is the exit code."""
 
     @wraps(function)
@@ -121,7 +121,7 @@ def answers(function: Callable[..., Answer | None]) -> Callable[..., int]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else.")(answered)
 
 
-def command(function: Callable[..., Answer | None]) -> Callable[..., Any]:
+def command(function: Callable[..., CommandResult | None]) -> Callable[..., Any]:
     """Make a function of a workspace and its own options a command: what it returns is printed, its code the exit code."""
     return with_workspace(answers(function))
 

@@ -16,9 +16,9 @@ from candle_files import SERIES, files
 
 from peaktrade_core.base.errors import ConfigError, ExchangeError, UnknownNameError
 from peaktrade_core.candles import fetch as market_data
-from peaktrade_core.candles.fetch import Fetched, Page, fetch
+from peaktrade_core.candles.fetch import Fetched, FetchProgress, fetch
 from peaktrade_core.candles.store import CandleStore, Series
-from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource
+from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueFault
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.venue.client import VenueClient
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME
@@ -85,7 +85,7 @@ def test_a_gap_in_the_middle_is_filled_without_asking_for_the_rest(
 ) -> None:
     undisturbed = CandleStore(tmp_path / "undisturbed")
     download(into=undisturbed, since=NOON - 3600)
-    with venue.faults.during(Fault.hole(NOON - 1800, NOON - 1500), path="OHLC"):
+    with venue.faults.during(VenueFault.hole(NOON - 1800, NOON - 1500), path="OHLC"):
         holed = download(since=NOON - 3600)
     assert (holed.new, holed.bars_missing) == (54, 6)
     assert "the venue gave no bar there" in holed.next_step
@@ -103,7 +103,7 @@ def test_pages_come_in_order_and_each_is_on_the_disk_before_it_is_told(
     venue.clock.advance(300.0)
     seen: list[tuple[float, int, int]] = []
 
-    def watch(page: Page) -> None:
+    def watch(page: FetchProgress) -> None:
         seen.append((page.until, page.new, len(store.read(FUTURE))))
 
     got = download(FUTURE, since=FIRST, until=NOON, watch=watch)
@@ -132,7 +132,7 @@ def test_faults_on_the_way_leave_the_same_bytes(
 ) -> None:
     undisturbed = CandleStore(tmp_path / "undisturbed")
     download(into=undisturbed)
-    rule = venue.faults.add(Fault.named(fault), path="OHLC", times=2)
+    rule = venue.faults.add(VenueFault.named(fault), path="OHLC", times=2)
     assert download().new == 719
     assert rule.applied == 2
     assert files(store) == files(undisturbed)
@@ -143,7 +143,7 @@ def test_a_venue_that_never_recovers_is_an_error_and_what_came_stays(
 ) -> None:
     monkeypatch.setitem(market_data.PAGE, "krakenfutures", 250)
     venue.clock.advance(300.0)
-    venue.faults.add(Fault.status(503), path="charts", skip=2)
+    venue.faults.add(VenueFault.status(503), path="charts", skip=2)
     with pytest.raises(ExchangeError):
         download(FUTURE, since=FIRST, until=NOON)
     assert len(store.read(FUTURE)) == 500
@@ -157,7 +157,7 @@ def test_bars_that_cannot_be_true_are_told_and_asked_for_again(
     def zero(bars: list[Bar]) -> list[Bar]:
         return [Bar(bar.ts, 0.0, 0.0, 0.0, 0.0, 0.0) if bar.ts == NOON - 600 else bar for bar in bars]
 
-    with venue.faults.during(Fault("zero", bars=zero), path="OHLC"):
+    with venue.faults.during(VenueFault("zero", bars=zero), path="OHLC"):
         got = download(since=NOON - 3600)
     assert (got.new, got.refused, got.bars_missing) == (59, 1, 1)
     assert got.refusal == "2026-01-01T11:50:00+00:00: low = 0.0 is not positive"
@@ -169,7 +169,7 @@ def test_a_bar_that_the_venue_revises_is_told_and_kept_as_it_was(
 ) -> None:
     download(since=NOON - 3600, until=NOON - 60)
     before = store.read(SERIES)[58]
-    with venue.faults.during(Fault.outlier_bar(2.0, ago=2), path="OHLC"):
+    with venue.faults.during(VenueFault.outlier_bar(2.0, ago=2), path="OHLC"):
         got = download(since=NOON - 7200)
     assert (got.new, got.known, got.differing) == (61, 58, 1)
     assert store.read(SERIES)[118] == before
@@ -197,7 +197,7 @@ def test_a_killed_download_goes_on_and_ends_with_the_same_bytes(
     """SIGKILL in the third page: what was reported is there, and the next run brings the rest."""
     venue.clock.set(FIRST + 1500 * 60)
     configure('venue = "kraken"', 'venue = "krakenfutures"')
-    venue.faults.add(Fault.hang(), path="charts", skip=2)
+    venue.faults.add(VenueFault.hang(), path="charts", skip=2)
     command = [sys.executable, "-c", SMALL_PAGES, "exchange", "fetch", "BTC/USD:USD", "--since", "2026-01-01"]
     late = {FIXED_CLOCK: "2026-01-02T01:05:00+00:00"}  # the venue tells no time, so that ours counts, less five minutes
     env = {**os.environ, HOME: str(home), **late}
@@ -237,10 +237,10 @@ def test_the_command_says_what_came_and_what_is_missing(venue: LoopbackVenue, pe
 
 
 def test_the_command_tells_retries_and_ends_with_eight_when_they_fail(venue: LoopbackVenue, peaktrade) -> None:
-    venue.faults.add(Fault.status(503), path="OHLC", times=1)
+    venue.faults.add(VenueFault.status(503), path="OHLC", times=1)
     ended = peaktrade("exchange", "fetch", "BTC/EUR")
     assert (ended.code, ended.stderr.count("again after ExchangeNetworkError")) == (0, 1)
-    venue.faults.add(Fault.refusal("unknown_pair"), path="OHLC")
+    venue.faults.add(VenueFault.refusal("unknown_pair"), path="OHLC")
     venue.clock.advance(60.0)
     failed = peaktrade("exchange", "fetch", "BTC/EUR")
     assert failed.code == 8

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.testing import Fault, LoopbackVenue
+from peaktrade_core.testing import LoopbackVenue, VenueFault
 from peaktrade_core.venue.client import VenueClient
 from peaktrade_core.venue.facts import inspect_venue, list_markets
 
@@ -57,7 +57,7 @@ def test_the_commands_print_tables_and_json(venue: LoopbackVenue, peaktrade: Cal
 
 def test_a_venue_that_is_down_ends_with_eight_and_a_sentence(venue: LoopbackVenue, peaktrade, configure) -> None:
     configure("attempts = 4 ", "attempts = 1 ")
-    venue.faults.add(Fault.html())
+    venue.faults.add(VenueFault.html())
     ended = peaktrade("exchange", "inspect")
     assert (ended.code, ended.stdout) == (8, "")
     assert "an answer without content" in ended.stderr

@@ -11,7 +11,7 @@ import pytest
 from peaktrade_core.base.checkout import broken_links, sources_digest
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.control import gates
-from peaktrade_core.control.gates import GATES, RESULTS, Gate, gate_results, run_gates
+from peaktrade_core.control.gates import GATES, RESULTS, ReleaseGate, gate_results, run_gates
 from peaktrade_core.workspace.workspace import Workspace
 
 RUN = ("lint", "types", "tests", "notebooks", "browser")
@@ -34,7 +34,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let gates run commands that take no time: lint passes, types fails."""
     commands = {"lint": (("compileall", "-q", "peaktrade_core"),), "types": (("this_module_does_not_exist",),)}
-    quick = tuple(Gate(g.name, g.question, commands.get(g.name, g.commands and (("compileall", "-h"),))) for g in GATES)
+    quick = tuple(
+        ReleaseGate(g.name, g.question, commands.get(g.name, g.commands and (("compileall", "-h"),))) for g in GATES
+    )
     monkeypatch.setattr(gates, "GATES", quick)
 
 
@@ -66,7 +68,7 @@ def test_a_failure_among_several_commands_fails_the_gate(
 ) -> None:
     good, bad = ("compileall", "-q", "docs"), ("this_module_does_not_exist",)
     for commands, expected in (((good, good), "pass"), ((bad, good), "fail"), ((good, bad), "fail")):
-        monkeypatch.setattr(gates, "GATES", (Gate("lint", "?", commands),))
+        monkeypatch.setattr(gates, "GATES", (ReleaseGate("lint", "?", commands),))
         assert run_gates(workspace, (), lambda _: None)[0].status == expected
 
 

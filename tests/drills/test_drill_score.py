@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from peaktrade_core.drills.drill import Expected, Fault, Noted, Scenario, Score, Seen
+from peaktrade_core.drills.drill import DrillTrace, Expected, Fault, Noted, Scenario, Score
 from peaktrade_core.drills.score import score
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -44,7 +44,7 @@ GOOD = (
 
 def judged(*actions: Noted, alarm: bool = True, **expect: Any) -> Score:
     alerts = (noted(ALARM_S, "stale-feed"),) if alarm else ()
-    return score(scenario(**expect), Seen((noted(0, "gap"),), alerts, actions))
+    return score(scenario(**expect), DrillTrace((noted(0, "gap"),), alerts, actions))
 
 
 def test_who_does_everything_in_time_has_all_points() -> None:
@@ -109,5 +109,5 @@ def test_without_an_alarm_times_count_from_the_fault() -> None:
 
 
 def test_nothing_happened_at_all() -> None:
-    found = score(scenario(), Seen((), (), ()))
+    found = score(scenario(), DrillTrace((), (), ()))
     assert (found.points, found.passed) == (0.0, False)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.fleet.launches import Launch, Order
+from peaktrade_core.fleet.launches import Launch, LaunchOrder
 from peaktrade_core.fleet.restarts import WINDOW, Past, due_restarts
 from peaktrade_core.workspace.settings import Restart
 
@@ -16,7 +16,7 @@ ENDED = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 def past(status: str = "failed", *, attempt: int = 0, policy: str = "on-failure", **more) -> Past:
     restart = Restart(policy=policy, max_restarts=3, backoff_s=10.0)
-    order = Order(mode="shadow", strategy="s", symbol="BTC/EUR", timeframe="1m", arguments=(), restart=restart)
+    order = LaunchOrder(mode="shadow", strategy="s", symbol="BTC/EUR", timeframe="1m", arguments=(), restart=restart)
     return Past(Launch(run_id="shadow_1", order=order, by="kim", at=ENDED, attempt=attempt), status, ENDED, **more)
 
 

@@ -269,9 +269,9 @@ def test_refused_entries_are_tried_again_ever_more_rarely(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from peaktrade_core.halts.account import Seat
-    from peaktrade_core.trading.risk import MAX_TOTAL_EXPOSURE, Verdict
+    from peaktrade_core.trading.risk import MAX_TOTAL_EXPOSURE, RiskVerdict
 
-    monkeypatch.setattr(Seat, "reserve", lambda *_: Verdict(MAX_TOTAL_EXPOSURE, 9.0, 5.0))
+    monkeypatch.setattr(Seat, "reserve", lambda *_: RiskVerdict(MAX_TOTAL_EXPOSURE, 9.0, 5.0))
     record = run_session(plan_session(workspace, steps=300), Desk.of(workspace))
     steps = [e.seq for e in Views.of(workspace).events(record.session_id) if type(e) is Denial]
     bars = record.metrics["steps"]

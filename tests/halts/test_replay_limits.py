@@ -20,7 +20,7 @@ from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.events import Denial, Fill, Order
 from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.trading.records import SessionConfig, SessionRecord
-from peaktrade_core.trading.risk import MAX_TOTAL_EXPOSURE, OK, Limits, Verdict
+from peaktrade_core.trading.risk import MAX_TOTAL_EXPOSURE, OK, Limits, RiskVerdict
 from peaktrade_core.trading.tally import figures
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -94,9 +94,9 @@ def test_what_the_account_refused_is_refused_again_and_passes_under_a_wider_limi
 ) -> None:
     asked = []
 
-    def reserve(*_: Any) -> Verdict:
+    def reserve(*_: Any) -> RiskVerdict:
         asked.append(1)
-        return Verdict(MAX_TOTAL_EXPOSURE, 5200.0, 5000.0) if len(asked) % 3 == 0 else Verdict(OK, 0.0, 0.0)
+        return RiskVerdict(MAX_TOTAL_EXPOSURE, 5200.0, 5000.0) if len(asked) % 3 == 0 else RiskVerdict(OK, 0.0, 0.0)
 
     monkeypatch.setattr(Seat, "reserve", reserve)
     record = run_session(plan_session(workspace, **PERP), Desk.of(workspace))

@@ -24,7 +24,7 @@ from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
-from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource
+from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueFault
 from peaktrade_core.trading.events import Failure, Gap, Notice
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.records import SessionRecord
@@ -93,7 +93,7 @@ CASES = [
 def test_trouble_with_the_venue_is_told_apart_with_the_branch_that_the_journal_supports(
     desk: VenueDesk, venue: LoopbackVenue, case: Case
 ) -> None:
-    venue.faults.add(Fault.named(case.fault), path="OHLC", skip=8, times=case.times)
+    venue.faults.add(VenueFault.named(case.fault), path="OHLC", skip=8, times=case.times)
     ran = desk.session(steps=20)
     found = of(desk, ran)
     assert kinds(found) == {case.kind} | ({"failed_session"} if case.failed else set())
@@ -117,10 +117,10 @@ def test_trouble_with_the_venue_is_told_apart_with_the_branch_that_the_journal_s
 
 def test_what_asks_for_one_step_is_not_asked_of_another_fault(desk: VenueDesk, venue: LoopbackVenue) -> None:
     """The venue's own words rule our network out; silence does not."""
-    venue.faults.add(Fault.named("unavailable"), path="OHLC", skip=8, times=3)
+    venue.faults.add(VenueFault.named("unavailable"), path="OHLC", skip=8, times=3)
     spoke = of(desk, desk.session(steps=20)).finding("network")
     venue.faults.clear()
-    venue.faults.add(Fault.named("reset"), path="OHLC", skip=8, times=3)
+    venue.faults.add(VenueFault.named("reset"), path="OHLC", skip=8, times=3)
     silent = of(desk, desk.session(steps=20)).finding("network")
     ours = [next(b.supported for b in f.branches if b.key == "own_network") for f in (spoke, silent)]
     assert ours == [False, None]
@@ -137,7 +137,7 @@ def test_a_name_that_cannot_be_looked_up_is_our_own_network(
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
-    venue.faults.add(Fault.named("reset"), path="OHLC", skip=8, times=1)  # it has to connect anew
+    venue.faults.add(VenueFault.named("reset"), path="OHLC", skip=8, times=1)  # it has to connect anew
     monkeypatch.setattr(socket, "getaddrinfo", without_names)
     found = of(desk, desk.session(steps=20)).finding("network")
     assert len(failed) == 2
@@ -149,7 +149,7 @@ def test_a_name_that_cannot_be_looked_up_is_our_own_network(
     ("fault", "way"), [("insufficient_funds", "funds"), ("minimum_not_met", "steps"), ("cancel_only", "market")]
 )
 def test_orders_that_the_venue_refuses(desk: VenueDesk, venue: LoopbackVenue, fault: str, way: str) -> None:
-    venue.faults.add(Fault.named(fault), path="AddOrder", times=2)
+    venue.faults.add(VenueFault.named(fault), path="AddOrder", times=2)
     found = of(desk, desk.session(mode="testnet", steps=40))
     finding = found.finding("order_rejects")
     assert kinds(found) == {"order_rejects"}
@@ -160,7 +160,7 @@ def test_orders_that_the_venue_refuses(desk: VenueDesk, venue: LoopbackVenue, fa
 def test_too_many_refusals_in_a_row_halt_the_session_and_are_no_risk_limit(
     desk: VenueDesk, venue: LoopbackVenue
 ) -> None:
-    venue.faults.add(Fault.named("insufficient_funds"), path="AddOrder")
+    venue.faults.add(VenueFault.named("insufficient_funds"), path="AddOrder")
     found = of(desk, desk.session(mode="testnet", steps=120))
     finding = found.finding("order_rejects")
     assert branch(finding) == "breaker"
@@ -169,7 +169,7 @@ def test_too_many_refusals_in_a_row_halt_the_session_and_are_no_risk_limit(
 
 
 def test_a_halt_that_is_lifted_is_no_obstacle_any_more(desk: VenueDesk, venue: LoopbackVenue) -> None:
-    venue.faults.add(Fault.named("wrong_key"), path="OHLC", skip=8)
+    venue.faults.add(VenueFault.named("wrong_key"), path="OHLC", skip=8)
     ran = desk.session(steps=20)
     scope = TradingStates.of(desk.workspace).everything()[-1].scope
     TradingStates.of(desk.workspace).set(scope, "ACTIVE", by="ada", reason="new key", now=venue.clock.now())
@@ -185,8 +185,8 @@ def test_a_hole_that_the_venue_has_is_told_from_one_that_we_made(desk: VenueDesk
         venue.faults.clear()
         hole = venue.clock.seconds() // 60 * 60 + 600.0
         for name in faults:
-            venue.faults.add(Fault.named(name), path="OHLC", skip=11, times=2)
-        venue.faults.add(Fault.hole(hole, hole + 60.0), path="OHLC")
+            venue.faults.add(VenueFault.named(name), path="OHLC", skip=11, times=2)
+        venue.faults.add(VenueFault.hole(hole, hole + 60.0), path="OHLC")
         ran = desk.session(steps=90)
         assert [gap.missing for gap in ran.of(Gap)] == [2]
         return of(desk, ran).finding("data_gap")
@@ -204,13 +204,13 @@ def test_bars_that_are_late_impossible_or_far_off_are_told_apart(desk: VenueDesk
     def spoilt(bars: list[Bar]) -> list[Bar]:
         return [bar._replace(low=-1.0) if bar.ts == now + 600.0 else bar for bar in bars]
 
-    def session(fault: Fault, **when: int) -> Occurrence:
+    def session(fault: VenueFault, **when: int) -> Occurrence:
         venue.faults.clear()
         venue.faults.add(fault, path="OHLC", **when)
         return of(desk, desk.session(steps=30)).finding("data_gap")
 
-    impossible = session(Fault("spoilt", bars=spoilt))
-    late = session(Fault.late_bars(400.0), skip=8, times=200)
+    impossible = session(VenueFault("spoilt", bars=spoilt))
+    late = session(VenueFault.late_bars(400.0), skip=8, times=200)
     assert [(branch(f), f.severity) for f in (impossible, late)] == [("bad_bars", "medium"), ("wait", "low")]
     assert "1 impossible bar" in impossible.symptom
     assert "long overdue" in late.symptom
@@ -301,7 +301,7 @@ def test_orders_denied_by_a_person_s_halt_are_no_limit(
 
 
 def test_one_failed_is_investigated_and_two_in_a_row_are_a_pause(desk: VenueDesk, venue: LoopbackVenue) -> None:
-    venue.faults.add(Fault.named("unknown_pair"), path="OHLC", skip=4)
+    venue.faults.add(VenueFault.named("unknown_pair"), path="OHLC", skip=4)
     first = of(desk, desk.session(steps=20)).finding("failed_session")
     venue.clock.advance(5.0)
     second = of(desk, desk.session(steps=20)).finding("failed_session")
@@ -311,7 +311,7 @@ def test_one_failed_is_investigated_and_two_in_a_row_are_a_pause(desk: VenueDesk
     assert conditions(second)["row"] == "warn"
     venue.faults.clear()
     desk.session(steps=5)
-    venue.faults.add(Fault.named("unknown_pair"), path="OHLC", skip=4)
+    venue.faults.add(VenueFault.named("unknown_pair"), path="OHLC", skip=4)
     third = of(desk, desk.session(steps=20)).finding("failed_session")
     assert (branch(third), third.severity) == ("its_runbook", "medium")  # one that completed breaks the row
     assert conditions(first)["since"] == "warn"
@@ -366,7 +366,7 @@ def test_a_session_that_a_person_stopped_did_not_die_and_one_that_was_killed_did
 
 
 def test_a_torn_journal_is_said_and_the_rest_is_still_diagnosed(desk: VenueDesk, venue: LoopbackVenue) -> None:
-    venue.faults.add(Fault.named("unavailable"), path="OHLC", skip=4, times=2)
+    venue.faults.add(VenueFault.named("unavailable"), path="OHLC", skip=4, times=2)
     ran = desk.session(steps=20)
     journal = RunFolder(desk.workspace.runs, ran.record.session_id).journal
     lines = journal.read_bytes().splitlines(keepends=True)
@@ -406,7 +406,7 @@ def test_an_unknown_session_is_an_error(workspace: Workspace) -> None:
 
 
 def test_the_same_artefacts_give_the_same_answer(desk: VenueDesk, venue: LoopbackVenue) -> None:
-    venue.faults.add(Fault.named("status_503"), path="OHLC", skip=8, times=3)
+    venue.faults.add(VenueFault.named("status_503"), path="OHLC", skip=8, times=3)
     ran = desk.session(steps=20)
     one, two = (msgspec.structs.replace(of(desk, ran), at=venue.clock.now()) for _ in range(2))
     assert one == two

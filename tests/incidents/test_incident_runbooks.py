@@ -19,7 +19,7 @@ from peaktrade_core.runbooks.runbook import begin
 from peaktrade_core.runbooks.runbooks import RunOutcome, find_runbook, run_runbook
 from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.views import Views
-from peaktrade_core.testing import Fault, LoopbackVenue
+from peaktrade_core.testing import LoopbackVenue, VenueFault
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 from tests.venue.rig import VenueDesk
@@ -37,13 +37,13 @@ class Happens(NamedTuple):
 
 
 def refused_key(desk: VenueDesk, venue: LoopbackVenue) -> None:
-    venue.faults.add(Fault.named("wrong_key"), path="OHLC", skip=8, times=1)
+    venue.faults.add(VenueFault.named("wrong_key"), path="OHLC", skip=8, times=1)
     desk.session(steps=20)
 
 
 def hole(desk: VenueDesk, venue: LoopbackVenue) -> None:
     first = venue.clock.seconds() // 60 * 60 + 600.0
-    venue.faults.add(Fault.hole(first, first + 60.0), path="OHLC")
+    venue.faults.add(VenueFault.hole(first, first + 60.0), path="OHLC")
     desk.session(steps=60)
 
 
@@ -52,7 +52,7 @@ def too_large(desk: VenueDesk, _: LoopbackVenue) -> None:
 
 
 def two_failed(desk: VenueDesk, venue: LoopbackVenue) -> None:
-    venue.faults.add(Fault.named("unknown_pair"), path="OHLC", skip=4)
+    venue.faults.add(VenueFault.named("unknown_pair"), path="OHLC", skip=4)
     desk.session(steps=20)
     venue.clock.advance(5.0)
     desk.session(steps=20)

@@ -22,7 +22,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
-from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock
+from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock, VenueFault
 from peaktrade_core.trading.ports import Item, Pause
 from peaktrade_core.workspace.config import CONFIG
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, Workspace
@@ -75,8 +75,8 @@ def _exchange(home: Path) -> None:
     """Three calls that the venue answers with its own trouble, and an hour later a key that it does not know."""
 
     def spoil(venue: LoopbackVenue) -> None:
-        venue.faults.add(Fault.named("unavailable"), path="OHLC", skip=8, times=3)
-        venue.faults.add(Fault.named("wrong_key"), path="OHLC", skip=50)
+        venue.faults.add(VenueFault.named("unavailable"), path="OHLC", skip=8, times=3)
+        venue.faults.add(VenueFault.named("wrong_key"), path="OHLC", skip=50)
 
     on_venue(home, spoil, steps=60, notes="Morning watch.")
 
@@ -86,7 +86,7 @@ def _gap(home: Path) -> None:
 
     def spoil(venue: LoopbackVenue) -> None:
         hole = venue.clock.seconds() // 60 * 60 + 1200.0
-        venue.faults.add(Fault.hole(hole, hole + 180.0), path="OHLC")
+        venue.faults.add(VenueFault.hole(hole, hole + 180.0), path="OHLC")
 
     on_venue(home, spoil, steps=85, notes="Morning watch.")
 
@@ -102,7 +102,7 @@ def _failed(home: Path) -> None:
     """Two sessions in a row whose symbol the venue does not know any more."""
 
     def spoil(venue: LoopbackVenue) -> None:
-        venue.faults.add(Fault.named("unknown_pair"), path="OHLC", skip=5)
+        venue.faults.add(VenueFault.named("unknown_pair"), path="OHLC", skip=5)
 
     on_venue(home, spoil, steps=60, notes="First try.")
     on_venue(home, spoil, "2026-01-05T06:45:00+00:00", steps=60, notes="Second try.")

@@ -21,7 +21,7 @@ GOOD = check("disk", "Is there room?", True, "40 GB free", "")
 BAD = check("state", "May everything be traded?", False, "global HALTED", "Find the cause.")
 LIVE = ev.Option(key="go", label="Go", authority="live")
 NO_GO = ev.Option(key="no", label="No go", stops=True)
-ANOMALY = ev.Question(
+ANOMALY = ev.PersonQuestion(
     text="Go on?", options=(ev.YES, ev.Option(key="stop", label="Stop", stops=True, authority="pause")), reason=True
 )
 
@@ -70,7 +70,7 @@ def test_the_outcome_is_that_of_the_worst_step(
 ) -> None:
     round_ = begin(book)
     round_.check("machine", "The machine", checks)
-    round_.ask("owner_told", ev.Question(text="Was the owner told?"))
+    round_.ask("owner_told", ev.PersonQuestion(text="Was the owner told?"))
     if answer:
         round_.answer("owner_told", answer)
     assert round_.finish().outcome == outcome
@@ -97,7 +97,7 @@ def test_who_may_not_decide_is_refused_with_the_reason(
     book: EvidenceBook, role: str, second: str, message: str
 ) -> None:
     round_ = begin(book, role=role)
-    round_.ask("go", ev.Question(text="Go live?", options=(LIVE, NO_GO)))
+    round_.ask("go", ev.PersonQuestion(text="Go live?", options=(LIVE, NO_GO)))
     with pytest.raises(ConfigError, match=message):
         round_.answer("go", "go", second=second)
     assert round_.finish().outcome == "incomplete"
@@ -105,7 +105,7 @@ def test_who_may_not_decide_is_refused_with_the_reason(
 
 def test_two_people_may_decide_what_needs_two(book: EvidenceBook) -> None:
     round_ = begin(book, role="owner")
-    round_.ask("go", ev.Question(text="Go live?", options=(LIVE, NO_GO)))
+    round_.ask("go", ev.PersonQuestion(text="Go live?", options=(LIVE, NO_GO)))
     answer = round_.answer("go", "go", second="Grace").answer
     assert answer is not None
     assert (answer.by, answer.second) == ("Ada", "Grace")
@@ -115,11 +115,11 @@ def test_an_interrupted_runbook_is_taken_up_where_it_was(book: EvidenceBook) -> 
     done: list[str] = []
     first = begin(book)
     first.act("stop", "Stop the run", lambda: done.append("stopped") or "1 run stopped")  # type: ignore[func-returns-value]
-    first.ask("owner_told", ev.Question(text="Was the owner told?"))
+    first.ask("owner_told", ev.PersonQuestion(text="Was the owner told?"))
     first.answer("owner_told", "yes")
     again = book.resume(first.id)  # the kernel was killed here
     again.act("stop", "Stop the run", lambda: done.append("stopped") or "1 run stopped")  # type: ignore[func-returns-value]
-    again.ask("owner_told", ev.Question(text="Was the owner told?"))
+    again.ask("owner_told", ev.PersonQuestion(text="Was the owner told?"))
     assert done == ["stopped"]
     assert again.finish().outcome == "passed"
     with pytest.raises(ConfigError, match="was finished as passed"):
@@ -143,7 +143,7 @@ def test_an_action_that_fails_is_recorded_and_may_be_tried_again(book: EvidenceB
 def test_an_open_question_holds_the_next_step_only_where_a_person_can_answer(book: EvidenceBook) -> None:
     for waits in (True, False):
         round_ = begin(book, waits=waits)
-        round_.ask("owner_told", ev.Question(text="Was the owner told?"))
+        round_.ask("owner_told", ev.PersonQuestion(text="Was the owner told?"))
         if waits:
             with pytest.raises(StepOpenError, match="Was the owner told"):
                 round_.check("machine", "The machine", [GOOD])

@@ -11,10 +11,10 @@ import pytest
 
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.testing import (
-    Fault,
     LoopbackVenue,
     MarketSource,
     RecordedVenue,
+    VenueFault,
     connect,
     read_recordings,
     recorded_venue,
@@ -184,7 +184,7 @@ def test_the_latest_recording_answers_unless_parameters_fit_another(replay) -> N
 
 def test_faults_work_on_recordings_too(replay) -> None:
     venue, kraken = replay
-    with venue.faults.during(Fault.status(503), path="Time"), pytest.raises(ccxt.ExchangeNotAvailable):
+    with venue.faults.during(VenueFault.status(503), path="Time"), pytest.raises(ccxt.ExchangeNotAvailable):
         kraken.fetch_time()
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.testing import Fault, Faults, Request, named_faults
+from peaktrade_core.testing import Faults, VenueFault, VenueRequest, named_faults
 
 
 def ask(faults: Faults, path: str = "/0/public/OHLC", method: str = "GET") -> str:
-    fault = faults.pick(Request(0.0, method, path, "", {}, ""))
+    fault = faults.pick(VenueRequest(0.0, method, path, "", {}, ""))
     return fault.name if fault else ""
 
 
@@ -29,7 +29,7 @@ def ask(faults: Faults, path: str = "/0/public/OHLC", method: str = "GET") -> st
 )
 def test_a_rule_hits_as_often_as_it_says(rule, hits: str) -> None:
     faults = Faults()
-    added = faults.add(Fault.html(), **rule)
+    added = faults.add(VenueFault.html(), **rule)
     assert "".join("x" if ask(faults) else "." for _ in range(10)) == hits
     assert added.applied == hits.count("x")
 
@@ -37,7 +37,7 @@ def test_a_rule_hits_as_often_as_it_says(rule, hits: str) -> None:
 def test_chance_repeats_with_its_seed() -> None:
     def draw(seed: int) -> list[str]:
         faults = Faults()
-        faults.add(Fault.html(), probability=0.5, seed=seed)
+        faults.add(VenueFault.html(), probability=0.5, seed=seed)
         return [ask(faults) for _ in range(40)]
 
     assert draw(1) == draw(1) != draw(2)
@@ -46,12 +46,12 @@ def test_chance_repeats_with_its_seed() -> None:
 
 def test_the_first_rule_that_fits_applies_and_each_can_be_ended() -> None:
     faults = Faults()
-    first = faults.add(Fault.html(), path="OHLC")
-    faults.add(Fault.empty())
+    first = faults.add(VenueFault.html(), path="OHLC")
+    faults.add(VenueFault.empty())
     assert (ask(faults), ask(faults, "/0/public/Time")) == ("html", "empty")
     faults.remove(first)
     assert ask(faults) == "empty"
-    with faults.during(Fault.stall(), path="Nothing"):
+    with faults.during(VenueFault.stall(), path="Nothing"):
         assert len(faults.active) == 2
     faults.clear()
     assert (ask(faults), faults.active) == ("", ())
@@ -59,7 +59,7 @@ def test_the_first_rule_that_fits_applies_and_each_can_be_ended() -> None:
 
 def test_a_spent_rule_is_active_no_more() -> None:
     faults = Faults()
-    rule = faults.add(Fault.html(), times=1)
+    rule = faults.add(VenueFault.html(), times=1)
     assert faults.active == (rule,)
     ask(faults)
     assert faults.active == ()
@@ -68,15 +68,15 @@ def test_a_spent_rule_is_active_no_more() -> None:
 @pytest.mark.parametrize("wrong", [{"times": 0}, {"every": 0}, {"skip": -1}, {"probability": 1.5}, {"path": "("}])
 def test_a_rule_out_of_range_is_refused(wrong) -> None:
     with pytest.raises(ConfigError, match="rule for html"):
-        Faults().add(Fault.html(), **wrong)
+        Faults().add(VenueFault.html(), **wrong)
 
 
 def test_faults_can_be_asked_for_by_name() -> None:
-    assert Fault.named("status_503").name == "status_503"
+    assert VenueFault.named("status_503").name == "status_503"
     with pytest.raises(UnknownNameError, match="unknown fault 'sttus'; known: hang, "):
-        Fault.named("sttus")
+        VenueFault.named("sttus")
     with pytest.raises(UnknownNameError, match="refusal"):
-        Fault.refusal("nothing")
+        VenueFault.refusal("nothing")
     with pytest.raises(ConfigError, match="state 'asleep'"):
-        Fault.venue_state("asleep")
+        VenueFault.venue_state("asleep")
     assert len(named_faults()) > 45

@@ -13,7 +13,7 @@ import time
 import ccxt
 import pytest
 
-from peaktrade_core.testing import Fault, named_faults
+from peaktrade_core.testing import VenueFault, named_faults
 
 PAIR, PERP = "BTC/EUR", "BTC/USD:USD"
 GARBAGE = ("nothing", "no id", "TypeError")
@@ -87,7 +87,7 @@ def test_trap(name: str, venue, kraken, demo) -> None:
     candles, spot, futures, taken = TRAPS[name]
     if name in SILENT:
         kraken.timeout = demo.timeout = SHORT_MS
-    with venue.faults.during(Fault.named(name)):
+    with venue.faults.during(VenueFault.named(name)):
         assert outcome(lambda: kraken.fetch_ohlcv(PAIR)) == candles
         assert outcome(lambda: kraken.create_order(PAIR, "market", "buy", 0.01)) == spot
         assert outcome(lambda: demo.create_order(PERP, "market", "buy", 0.01)) == futures
@@ -97,20 +97,20 @@ def test_trap(name: str, venue, kraken, demo) -> None:
 
 
 def test_load_markets_takes_garbage_for_an_exchange_without_markets(venue, kraken) -> None:
-    with venue.faults.during(Fault.html()):
+    with venue.faults.during(VenueFault.html()):
         assert kraken.load_markets(True) == {}
 
 
 def test_the_timeout_counts_per_read_so_a_drip_runs_past_it(venue, kraken) -> None:
     kraken.timeout = 500
-    venue.faults.add(Fault.drip(0.9), path="OHLC")
+    venue.faults.add(VenueFault.drip(0.9), path="OHLC")
     before = time.monotonic()
     assert kraken.fetch_ohlcv(PAIR)
     assert time.monotonic() - before > 0.8 > kraken.timeout / 1000.0
 
 
 def test_a_lost_acknowledgement_is_found_again_by_the_clients_own_id(venue, kraken) -> None:
-    venue.faults.add(Fault.lost_acknowledgement(), path="AddOrder", times=1)
+    venue.faults.add(VenueFault.lost_acknowledgement(), path="AddOrder", times=1)
     kraken.timeout = SHORT_MS
     with pytest.raises(ccxt.RequestTimeout):
         kraken.create_order(PAIR, "limit", "buy", 0.01, 40_000.0, {"clientOrderId": "peak-9"})
@@ -121,7 +121,7 @@ def test_a_lost_acknowledgement_is_found_again_by_the_clients_own_id(venue, krak
 
 def test_retries_of_ccxt_turn_one_lost_acknowledgement_into_two_orders(venue, client) -> None:
     kraken = client("kraken", venue, options={"maxRetriesOnFailure": 1})
-    venue.faults.add(Fault.lost_acknowledgement(cut=True), path="AddOrder", times=1)
+    venue.faults.add(VenueFault.lost_acknowledgement(cut=True), path="AddOrder", times=1)
     kraken.create_order(PAIR, "market", "buy", 0.01)
     assert len(venue.orders) == 2
 
@@ -147,7 +147,7 @@ def test_futures_candles_asked_by_count_follow_the_machines_clock(venue, demo) -
 
 
 def test_a_validated_order_under_a_fault_of_funds_still_validates_nothing_else(venue, kraken) -> None:
-    venue.faults.add(Fault.refusal("minimum_not_met"), path="AddOrder", times=1)
+    venue.faults.add(VenueFault.refusal("minimum_not_met"), path="AddOrder", times=1)
     with pytest.raises(ccxt.InvalidOrder, match="minimum"):
         kraken.create_order(PAIR, "market", "buy", 0.01, None, {"validate": True})
     kraken.create_order(PAIR, "market", "buy", 0.01, None, {"validate": True})

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource
+from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueFault
 
 OHLC = "/0/public/OHLC?pair=XBTEUR"
 
@@ -69,21 +69,21 @@ def test_an_undisturbed_answer_is_whole_and_keeps_the_connection(venue) -> None:
     assert json.loads(body)["error"] == []
 
 
-@pytest.mark.parametrize("fault", [Fault.hang(), Fault.lost_acknowledgement()])
+@pytest.mark.parametrize("fault", [VenueFault.hang(), VenueFault.lost_acknowledgement()])
 def test_silence(venue, fault) -> None:
     venue.faults.add(fault)
     assert raw(venue) == (b"", "silent")
 
 
 def test_stall_sends_half_and_stops(venue, whole) -> None:
-    venue.faults.add(Fault.stall())
+    venue.faults.add(VenueFault.stall())
     data, end = raw(venue)
     _, headers, body = split(data)
     assert (end, int(headers["Content-Length"]), body) == ("silent", len(whole), whole[: len(whole) // 2])
 
 
 def test_drip_takes_its_time_and_arrives(venue, whole) -> None:
-    venue.faults.add(Fault.drip(0.6))
+    venue.faults.add(VenueFault.drip(0.6))
     before = time.monotonic()
     data, _ = raw(venue, seconds=0.25)
     assert split(data)[2] == whole
@@ -91,21 +91,21 @@ def test_drip_takes_its_time_and_arrives(venue, whole) -> None:
 
 
 def test_delay_answers_late(venue, whole) -> None:
-    venue.faults.add(Fault.delay(0.3))
+    venue.faults.add(VenueFault.delay(0.3))
     before = time.monotonic()
     data, _ = raw(venue, seconds=0.6)
     assert split(data)[2] == whole
     assert time.monotonic() - before > 0.3
 
 
-@pytest.mark.parametrize("fault", [Fault.reset(), Fault.lost_acknowledgement(cut=True)])
+@pytest.mark.parametrize("fault", [VenueFault.reset(), VenueFault.lost_acknowledgement(cut=True)])
 def test_reset_before_the_answer(venue, fault) -> None:
     venue.faults.add(fault)
     assert raw(venue) == (b"", "reset")
 
 
 def test_reset_in_the_body(venue, whole) -> None:
-    venue.faults.add(Fault.reset_in_body())
+    venue.faults.add(VenueFault.reset_in_body())
     data, end = raw(venue)
     assert end == "reset"
     assert split(data)[2] == whole[: len(whole) // 2]
@@ -113,14 +113,14 @@ def test_reset_in_the_body(venue, whole) -> None:
 
 @pytest.mark.parametrize("surplus", [100, -10])
 def test_wrong_length(venue, whole, surplus: int) -> None:
-    venue.faults.add(Fault.wrong_length(surplus))
+    venue.faults.add(VenueFault.wrong_length(surplus))
     data, end = raw(venue)
     _, headers, body = split(data)
     assert (end, int(headers["Content-Length"]) - len(body), body) == ("closed", surplus, whole)
 
 
 def test_truncated_json_looks_complete(venue, whole) -> None:
-    venue.faults.add(Fault.truncated())
+    venue.faults.add(VenueFault.truncated())
     _, headers, body = split(raw(venue)[0])
     assert int(headers["Content-Length"]) == len(body) == len(whole) // 2
     with pytest.raises(json.JSONDecodeError):
@@ -128,7 +128,7 @@ def test_truncated_json_looks_complete(venue, whole) -> None:
 
 
 def test_bad_gzip(venue) -> None:
-    venue.faults.add(Fault.bad_gzip())
+    venue.faults.add(VenueFault.bad_gzip())
     _, headers, body = split(raw(venue)[0])
     assert headers["Content-Encoding"] == "gzip"
     with pytest.raises(gzip.BadGzipFile):
@@ -138,13 +138,13 @@ def test_bad_gzip(venue) -> None:
 @pytest.mark.parametrize(
     ("fault", "body"),
     [
-        (Fault.empty(), b""),
-        (Fault.json({}), b"{}"),
-        (Fault.json(None), b"null"),
-        (Fault.json([]), b"[]"),
-        (Fault.json({"error": []}), b'{"error":[]}'),
-        (Fault.error("EService:Busy"), b'{"error":["EService:Busy"]}'),
-        (Fault.refusal("lockout"), b'{"error":["EGeneral:Temporary lockout"]}'),
+        (VenueFault.empty(), b""),
+        (VenueFault.json({}), b"{}"),
+        (VenueFault.json(None), b"null"),
+        (VenueFault.json([]), b"[]"),
+        (VenueFault.json({"error": []}), b'{"error":[]}'),
+        (VenueFault.error("EService:Busy"), b'{"error":["EService:Busy"]}'),
+        (VenueFault.refusal("lockout"), b'{"error":["EGeneral:Temporary lockout"]}'),
     ],
 )
 def test_answers_of_200_that_are_none(venue, fault, body: bytes) -> None:
@@ -155,26 +155,26 @@ def test_answers_of_200_that_are_none(venue, fault, body: bytes) -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404, 408, 418, 429, 500, 502, 503, 504])
 def test_statuses_come_as_a_page(venue, status: int) -> None:
-    venue.faults.add(Fault.status(status))
+    venue.faults.add(VenueFault.status(status))
     got, headers, body = whole_reply(venue)
     assert (got, headers["Content-Type"]) == (status, "text/html; charset=utf-8")
     assert body.startswith(b"<html>")
 
 
 def test_a_rate_limit_can_speak_and_say_when_to_come_back(venue) -> None:
-    venue.faults.add(Fault.status(429, "EAPI:Rate limit exceeded", retry_after_s=7))
+    venue.faults.add(VenueFault.status(429, "EAPI:Rate limit exceeded", retry_after_s=7))
     status, headers, body = whole_reply(venue)
     assert (status, headers["Retry-After"], body) == (429, "7", b'{"error":["EAPI:Rate limit exceeded"]}')
 
 
 def test_html_with_200(venue) -> None:
-    venue.faults.add(Fault.html())
+    venue.faults.add(VenueFault.html())
     status, headers, body = whole_reply(venue)
     assert (status, headers["Content-Type"], body[:6]) == (200, "text/html; charset=utf-8", b"<html>")
 
 
 def test_a_redirect_loop_never_ends(venue) -> None:
-    venue.faults.add(Fault.redirect_loop(), times=1)
+    venue.faults.add(VenueFault.redirect_loop(), times=1)
     path = OHLC
     for _ in range(5):
         status, headers, _ = whole_reply(venue, path)
@@ -188,22 +188,22 @@ def rows(venue: LoopbackVenue) -> list[list]:
 
 def test_candles_with_an_outlier_a_gap_or_a_delay(venue) -> None:
     good = rows(venue)
-    with venue.faults.during(Fault.outlier_bar(10.0, ago=2), path="OHLC"):
+    with venue.faults.during(VenueFault.outlier_bar(10.0, ago=2), path="OHLC"):
         spiked = rows(venue)
     assert [n for n, row in enumerate(spiked) if row != good[n]] == [len(good) - 3]
     assert float(spiked[-3][4]) == pytest.approx(10.0 * float(good[-3][4]))
     assert float(spiked[-3][2]) >= float(spiked[-3][4])
-    with venue.faults.during(Fault.missing_bars(3, ago=2), path="OHLC"):
+    with venue.faults.during(VenueFault.missing_bars(3, ago=2), path="OHLC"):
         assert rows(venue) == good[:-5] + good[-2:]
-    with venue.faults.during(Fault.hole(good[10][0], good[12][0]), path="OHLC"):
+    with venue.faults.during(VenueFault.hole(good[10][0], good[12][0]), path="OHLC"):
         assert rows(venue) == good[:10] + good[13:]
-    with venue.faults.during(Fault.late_bars(120.0), path="OHLC"):
+    with venue.faults.during(VenueFault.late_bars(120.0), path="OHLC"):
         assert rows(venue)[-1][0] == good[-1][0] - 120
     assert rows(venue) == good
 
 
 def test_maintenance_is_stated_and_refuses_the_rest(venue) -> None:
-    venue.faults.add(Fault.venue_state("maintenance"))
+    venue.faults.add(VenueFault.venue_state("maintenance"))
     status = json.loads(whole_reply(venue, "/0/public/SystemStatus")[2])
     assert status["result"]["status"] == "maintenance"
     assert json.loads(whole_reply(venue)[2]) == {"error": ["EService:Unavailable"]}
@@ -211,7 +211,7 @@ def test_maintenance_is_stated_and_refuses_the_rest(venue) -> None:
 
 def test_a_skewed_clock_is_stated_and_moves_no_candle(venue) -> None:
     good = rows(venue)
-    venue.faults.add(Fault.clock_skew(-3600.0))
+    venue.faults.add(VenueFault.clock_skew(-3600.0))
     _, headers, body = whole_reply(venue, "/0/public/Time")
     assert json.loads(body)["result"]["unixtime"] == int(venue.clock.seconds()) - 3600
     assert headers["Date"] == "Thu, 01 Jan 2026 11:00:00 GMT"
@@ -219,7 +219,7 @@ def test_a_skewed_clock_is_stated_and_moves_no_candle(venue) -> None:
 
 
 def test_the_log_tells_what_came_and_what_it_met(venue) -> None:
-    venue.faults.add(Fault.status(503), path=r"OHLC$", times=1)
+    venue.faults.add(VenueFault.status(503), path=r"OHLC$", times=1)
     whole_reply(venue)
     whole_reply(venue, "/0/public/Time")
     first, second = venue.requests
@@ -255,7 +255,7 @@ def test_it_ends_at_once_and_leaves_no_thread_though_requests_hang() -> None:
     before = set(threading.enumerate())
     with LoopbackVenue(MarketSource.synthetic()) as venue:
         clients = []
-        for fault in (Fault.hang(), Fault.stall(), Fault.drip(60.0), Fault.delay(60.0)):
+        for fault in (VenueFault.hang(), VenueFault.stall(), VenueFault.drip(60.0), VenueFault.delay(60.0)):
             venue.faults.add(fault, times=1)
             clients.append(open_to(venue))
             clients[-1].sendall(f"GET {OHLC} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -273,7 +273,7 @@ def test_it_ends_at_once_and_leaves_no_thread_though_requests_hang() -> None:
 
 
 def test_a_client_that_leaves_a_hanging_request_frees_its_thread(venue) -> None:
-    venue.faults.add(Fault.hang())
+    venue.faults.add(VenueFault.hang())
     raw(venue, seconds=0.05)
     until = time.monotonic() + 2.0
     while any(thread.name == "venue-connection" for thread in threading.enumerate()) and time.monotonic() < until:
@@ -286,7 +286,7 @@ def test_a_bug_of_the_venue_does_not_pass_for_a_fault_of_the_exchange() -> None:
         raise ZeroDivisionError("a bug")
 
     venue = LoopbackVenue(MarketSource.synthetic())
-    venue.faults.add(Fault("broken", bars=broken))
+    venue.faults.add(VenueFault("broken", bars=broken))
     with pytest.raises(ZeroDivisionError, match="a bug"), venue:
         raw(venue)
 

@@ -18,7 +18,7 @@ from peaktrade_core.base.errors import (
     OrderOutcomeUnknownError,
 )
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.testing import Credentials, Fault, LoopbackVenue, MarketSource, named_faults
+from peaktrade_core.testing import LoopbackKey, LoopbackVenue, MarketSource, VenueFault, named_faults
 from peaktrade_core.trading.events import Denial, Halt, Order, Submission, VenueAnswer
 from peaktrade_core.venue.brokers import DemoBroker, ValidatingBroker
 from peaktrade_core.venue.client import VenueClient
@@ -51,7 +51,7 @@ def check_nothing_is_ever_placed(venue: LoopbackVenue, broker: ValidatingBroker,
     """Submit under a fault; whatever happens, each order at the wire was one to validate, and none was taken."""
     venue.forget()
     silenced = suppress(ExchangeAuthenticationError)  # the one thing that ends a session here
-    with venue.faults.during(Fault.named(name), path="AddOrder"), silenced:
+    with venue.faults.during(VenueFault.named(name), path="AddOrder"), silenced:
         assert broker.submit(placed).message
     sent = venue.requests_to("AddOrder")
     assert len(sent) <= 1
@@ -80,7 +80,7 @@ def test_nor_when_the_venue_falls_silent(spot: LoopbackVenue, validating: VenueC
 def test_an_answer_without_content_validates_nothing(spot: LoopbackVenue, validating: VenueClient) -> None:
     broker = ValidatingBroker(validating, "BTC/EUR")
     for answer in ({"error": [], "result": {}}, {"error": [], "result": {"descr": None}}, {}, {"error": []}):
-        with spot.faults.during(Fault.json(answer), path="AddOrder"):
+        with spot.faults.during(VenueFault.json(answer), path="AddOrder"):
             assert not broker.submit(order(0.01)).accepted, answer
     good = broker.submit(order(0.01))
     assert (good.accepted, good.message) == (True, "validated")
@@ -92,7 +92,7 @@ def test_a_venue_that_places_what_it_should_validate_stops_the_session(
 ) -> None:
     placed = {"error": [], "result": {"descr": {"order": "buy 0.01000000 XBTEUR @ market"}, "txid": ["OABC"]}}
     with (
-        spot.faults.during(Fault.json(placed), path="AddOrder"),
+        spot.faults.during(VenueFault.json(placed), path="AddOrder"),
         pytest.raises(OrderOutcomeUnknownError, match="placed order OABC although"),
     ):
         ValidatingBroker(validating, "BTC/EUR").submit(order(0.01))
@@ -166,7 +166,7 @@ NOT_TAKEN = [name for name in LINE_FAULTS if name not in TAKEN]
 def test_a_lost_acknowledgement_is_found_again_and_nothing_is_sent_twice(
     name: str, futures: LoopbackVenue, demo: DemoBroker
 ) -> None:
-    futures.faults.add(Fault.named(name), path="sendorder", times=1)
+    futures.faults.add(VenueFault.named(name), path="sendorder", times=1)
     answer = demo.submit(order(0.01))
     assert (answer.accepted, answer.message) == (True, "acknowledgement lost, found again by s1-o1")
     assert len(futures.requests_to("sendorder")) == len(futures.orders) == 1
@@ -174,7 +174,7 @@ def test_a_lost_acknowledgement_is_found_again_and_nothing_is_sent_twice(
 
 @pytest.mark.parametrize("name", NOT_TAKEN)
 def test_an_order_that_never_arrived_is_refused(name: str, futures: LoopbackVenue, demo: DemoBroker) -> None:
-    futures.faults.add(Fault.named(name), path="sendorder", times=1)
+    futures.faults.add(VenueFault.named(name), path="sendorder", times=1)
     answer = demo.submit(order(0.01))
     assert not answer.accepted
     assert answer.message.startswith("never arrived: krakenfutures create_order: ")
@@ -184,7 +184,7 @@ def test_an_order_that_never_arrived_is_refused(name: str, futures: LoopbackVenu
 
 def test_an_acknowledgement_that_names_no_order_is_reconciled(futures: LoopbackVenue, demo: DemoBroker) -> None:
     for answer in ({"result": "success"}, {"result": "success", "sendStatus": {"status": "placed"}}):
-        with futures.faults.during(Fault.json(answer), path="sendorder"):
+        with futures.faults.during(VenueFault.json(answer), path="sendorder"):
             assert demo.submit(order(0.01)).message.startswith("never arrived")
     assert len(futures.requests_to("sendorder")) == 2
 
@@ -194,23 +194,23 @@ def test_a_clear_refusal_is_an_answer_and_nobody_looks_further(
     name: str, futures: LoopbackVenue, demo: DemoBroker
 ) -> None:
     futures.forget()
-    futures.faults.add(Fault.named(name), path="sendorder")
+    futures.faults.add(VenueFault.named(name), path="sendorder")
     assert not demo.submit(order(0.01)).accepted
     assert [request.endpoint for request in futures.requests] == ["sendorder"]
 
 
 def test_an_order_that_was_slow_to_arrive_is_still_found(futures: LoopbackVenue, demo: DemoBroker) -> None:
     """The venue shows it only at the second look."""
-    futures.faults.add(Fault.named("lost_acknowledgement"), path="sendorder", times=1)
+    futures.faults.add(VenueFault.named("lost_acknowledgement"), path="sendorder", times=1)
     empty = {"result": "success", "fills": [], "serverTime": "2026-01-01T00:00:00.000Z"}
-    futures.faults.add(Fault.json(empty), path="fills", times=1)
+    futures.faults.add(VenueFault.json(empty), path="fills", times=1)
     answer = demo.submit(order(0.01))
     assert (answer.accepted, len(futures.requests_to("fills"))) == (True, 2)
 
 
 def test_what_cannot_be_reconciled_is_an_error_of_its_own(futures: LoopbackVenue, demo: DemoBroker) -> None:
-    futures.faults.add(Fault.named("lost_acknowledgement"), path="sendorder", times=1)
-    futures.faults.add(Fault.status(503), path="openorders|fills")
+    futures.faults.add(VenueFault.named("lost_acknowledgement"), path="sendorder", times=1)
+    futures.faults.add(VenueFault.status(503), path="openorders|fills")
     with pytest.raises(OrderOutcomeUnknownError, match=r"order s1-o1: the outcome is unknown .* look at the venue"):
         demo.submit(order(0.01))
     assert len(futures.requests_to("sendorder")) == 1
@@ -219,7 +219,7 @@ def test_what_cannot_be_reconciled_is_an_error_of_its_own(futures: LoopbackVenue
 def test_an_open_breaker_leaves_the_order_unsent_and_says_so(futures: LoopbackVenue) -> None:
     client = client_of(futures, "krakenfutures", QUICK._replace(attempts=1, breaker_after=2))
     broker = DemoBroker(client, PERP, "s1")
-    with futures.faults.during(Fault.status(503)):
+    with futures.faults.during(VenueFault.status(503)):
         for _ in range(2):
             with pytest.raises(ExchangeError):
                 client.ask("fetch_open_orders", PERP)
@@ -258,8 +258,8 @@ def test_a_session_in_the_demo_holds_there_what_it_says(trading: VenueDesk, futu
 def test_an_order_that_stays_unknown_fails_the_session_and_halts_the_next(
     trading: VenueDesk, futures: LoopbackVenue
 ) -> None:
-    futures.faults.add(Fault.named("lost_acknowledgement"), path="sendorder", skip=2, times=1)
-    futures.faults.add(Fault.status(503), path="openorders|fills")
+    futures.faults.add(VenueFault.named("lost_acknowledgement"), path="sendorder", skip=2, times=1)
+    futures.faults.add(VenueFault.status(503), path="openorders|fills")
     ran = trading.session(**FUTURES)
     assert ran.record.status == "failed"
     assert ran.record.error.startswith("OrderOutcomeUnknownError: order ")
@@ -291,7 +291,7 @@ def test_a_refused_key_ends_the_session_after_one_call(
 
 
 def test_a_refused_key_on_spot_too(desk: VenueDesk, venue: LoopbackVenue, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = Credentials(venue.credentials.key, "d3Jvbmc=")
+    wrong = LoopbackKey(venue.credentials.key, "d3Jvbmc=")
     monkeypatch.setenv("KRAKEN_TESTNET_API_SECRET", wrong.secret)
     ran = desk.session(mode="testnet")
     assert ran.record.error == 'ExchangeAuthenticationError: kraken {"error":["EAPI:Invalid signature"]}'
@@ -300,7 +300,7 @@ def test_a_refused_key_on_spot_too(desk: VenueDesk, venue: LoopbackVenue, monkey
 
 @pytest.mark.parametrize("name", ["insufficient_funds", "status_503", "truncated", "rate_limited"])
 def test_five_refusals_in_a_row_halt_it(desk: VenueDesk, venue: LoopbackVenue, name: str) -> None:
-    venue.faults.add(Fault.named(name), path="AddOrder")
+    venue.faults.add(VenueFault.named(name), path="AddOrder")
     ran = desk.session(mode="testnet", steps=200)
     (halt,) = ran.of(Halt)
     assert (halt.code, halt.value) == ("CONSECUTIVE_REJECTS", 5.0)

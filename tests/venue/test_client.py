@@ -20,7 +20,7 @@ from peaktrade_core.base.errors import (
     InsufficientFunds,
     OrderOutcomeUnknownError,
 )
-from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, named_faults
+from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueFault, named_faults
 from peaktrade_core.venue.client import CallPolicy, VenueClient
 from peaktrade_core.venue.credentials import Credentials, find_credentials
 
@@ -97,7 +97,7 @@ def test_fault(name: str, calm: LoopbackVenue, clients: tuple[VenueClient, Venue
     spot, demo = clients
     asked, validated, placed = EXPECTED[name]
     taken = len(calm.orders)
-    with calm.faults.during(Fault.named(name), path="OHLC|AddOrder|sendorder"):
+    with calm.faults.during(VenueFault.named(name), path="OHLC|AddOrder|sendorder"):
         with pytest.raises(ExchangeError) as candles:
             spot.ask("fetch_ohlcv", PAIR, "1m")
         with pytest.raises(ExchangeError) as on_spot:
@@ -125,7 +125,7 @@ def test_retries_wait_longer_each_time_with_jitter_are_told_and_end(calm: Loopba
         client.ask("load_markets")
         client.on_retry = told.append
         calm.forget()
-        with calm.faults.during(Fault.status(503), path="OHLC"), pytest.raises(NET):
+        with calm.faults.during(VenueFault.status(503), path="OHLC"), pytest.raises(NET):
             client.ask("fetch_ohlcv", PAIR, "1m")
         assert len(calm.requests_to("OHLC")) == 5
         assert len(told) == len(waited) == 4
@@ -138,13 +138,15 @@ def test_retries_wait_longer_each_time_with_jitter_are_told_and_end(calm: Loopba
 
 def test_a_retry_that_works_returns_the_answer(calm: LoopbackVenue) -> None:
     client = client_of(calm)
-    calm.faults.add(Fault.named("truncated"), path="OHLC", times=2)
+    calm.faults.add(VenueFault.named("truncated"), path="OHLC", times=2)
     assert len(client.ask("fetch_ohlcv", PAIR, "1m")) > 700
     assert [request.fault for request in calm.requests_to("OHLC")] == ["truncated", "truncated", ""]
 
 
-@pytest.mark.parametrize("fault", [Fault.drip(3.0), Fault.hang(), Fault.delay(3.0)], ids=lambda fault: fault.name)
-def test_the_deadline_beats_the_slowest_answer(calm: LoopbackVenue, fault: Fault) -> None:
+@pytest.mark.parametrize(
+    "fault", [VenueFault.drip(3.0), VenueFault.hang(), VenueFault.delay(3.0)], ids=lambda fault: fault.name
+)
+def test_the_deadline_beats_the_slowest_answer(calm: LoopbackVenue, fault: VenueFault) -> None:
     client = client_of(calm, policy=QUICK._replace(timeout_s=5.0, deadline_s=1.0, attempts=1))
     client.ask("load_markets")
     with calm.faults.during(fault, path="OHLC"):
@@ -175,7 +177,7 @@ def test_an_order_that_was_given_up_is_not_sent_afterwards(calm: LoopbackVenue) 
 
 def test_an_order_is_one_request_and_markets_that_cannot_be_loaded_leave_it_unsent(calm: LoopbackVenue) -> None:
     client = client_of(calm)
-    with calm.faults.during(Fault.named("html"), path="Assets"), pytest.raises(ExchangeNetworkError) as error:
+    with calm.faults.during(VenueFault.named("html"), path="Assets"), pytest.raises(ExchangeNetworkError) as error:
         client.order("create_order", PAIR, "market", "buy", 0.01, None, {"validate": True})
     assert error.type is ExchangeNetworkError  # not "outcome unknown": nothing was sent
     assert calm.requests_to("AddOrder") == []
@@ -187,7 +189,7 @@ def test_the_breaker_opens_after_failures_in_a_row_and_closes_again(calm: Loopba
     client = client_of(calm, policy=QUICK._replace(attempts=1, breaker_after=3, breaker_s=0.4))
     client.ask("load_markets")
     calm.forget()
-    with calm.faults.during(Fault.status(503)):
+    with calm.faults.during(VenueFault.status(503)):
         for _ in range(6):
             with pytest.raises(NET):
                 client.ask("fetch_ohlcv", PAIR, "1m")
@@ -198,14 +200,14 @@ def test_the_breaker_opens_after_failures_in_a_row_and_closes_again(calm: Loopba
     time.sleep(0.45)
     assert client.ask("fetch_ohlcv", PAIR, "1m")
     for _ in range(2):  # and counts from nothing
-        with calm.faults.during(Fault.status(503)), pytest.raises(NET):
+        with calm.faults.during(VenueFault.status(503)), pytest.raises(NET):
             client.ask("fetch_ohlcv", PAIR, "1m")
     assert client.ask("fetch_ohlcv", PAIR, "1m")
 
 
 def test_refusals_do_not_open_the_breaker(calm: LoopbackVenue) -> None:
     client = client_of(calm, policy=QUICK._replace(breaker_after=3))
-    with calm.faults.during(Fault.refusal("insufficient_funds"), path="AddOrder"):
+    with calm.faults.during(VenueFault.refusal("insufficient_funds"), path="AddOrder"):
         for _ in range(6):
             with pytest.raises(FUNDS):
                 client.order("create_order", PAIR, "market", "buy", 0.01, None, {"validate": True})
@@ -247,10 +249,10 @@ def test_nothing_in_ccxt_resends_or_follows_elsewhere(calm: LoopbackVenue) -> No
     assert client._ccxt.options["maxRetriesOnFailure"] == 0
     client.ask("load_markets")
     calm.forget()
-    with calm.faults.during(Fault.redirect_loop(), path="AddOrder"), pytest.raises(UNKNOWN):
+    with calm.faults.during(VenueFault.redirect_loop(), path="AddOrder"), pytest.raises(UNKNOWN):
         client.order("create_order", PAIR, "market", "buy", 0.01, None, {"validate": True})
     assert [request.endpoint for request in calm.requests] == ["AddOrder"]
-    with calm.faults.during(Fault.hang()), pytest.raises(NET):
+    with calm.faults.during(VenueFault.hang()), pytest.raises(NET):
         client.ask("fetch_ohlcv", PAIR, "1m")
     assert (client._ccxt.session.max_redirects, client._ccxt.session.trust_env) == (0, False)
 

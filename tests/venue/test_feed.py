@@ -10,7 +10,7 @@ import pytest
 from rig import Offset, client_of, source_bars
 
 from peaktrade_core.base.errors import ConfigError, ExchangeAPIError, ExchangeError, ExchangeNetworkError
-from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock
+from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock, VenueFault
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.ports import FeedNotice, Item, Pause
 from peaktrade_core.venue.feed import MOST_HISTORY, ExchangeFeed
@@ -92,7 +92,7 @@ def test_a_clock_that_goes_wrong_later_is_noticed(venue: LoopbackVenue, market: 
 def test_a_wrong_time_of_the_venue_never_makes_an_open_bar_a_closed_one(
     venue: LoopbackVenue, market: MarketSource, skew_s: float
 ) -> None:
-    venue.faults.add(Fault.clock_skew(skew_s), path="Time", times=1)
+    venue.faults.add(VenueFault.clock_skew(skew_s), path="Time", times=1)
     found, told = collect(feed_of(venue), venue.clock, 90)
     assert clean(found, market)
     assert told[0].code == "CLOCK_SKEW"
@@ -104,7 +104,7 @@ def test_an_answer_of_minutes_ago_gives_no_half_bar(name: str, market: MarketSou
     with LoopbackVenue(usd if name == "krakenfutures" else market) as venue:
         venue.clock.advance(25.0)
         feed = feed_of(venue, name=name)
-        venue.faults.add(Fault.late_bars(90.0), path="OHLC|charts", skip=3, times=40)
+        venue.faults.add(VenueFault.late_bars(90.0), path="OHLC|charts", skip=3, times=40)
         found, _ = collect(feed, venue.clock, 60)
         assert clean(found, usd if name == "krakenfutures" else market)
 
@@ -112,7 +112,7 @@ def test_an_answer_of_minutes_ago_gives_no_half_bar(name: str, market: MarketSou
 def test_an_answer_that_stands_still_gives_no_half_bar(venue: LoopbackVenue, market: MarketSource) -> None:
     venue.clock.advance(25.0)
     kept: dict[str, list[Bar]] = {}
-    frozen = Fault("frozen", bars=lambda bars: kept.setdefault("answer", bars))
+    frozen = VenueFault("frozen", bars=lambda bars: kept.setdefault("answer", bars))
     venue.faults.add(frozen, path="OHLC", skip=3, times=60)
     found, _ = collect(feed_of(venue), venue.clock, 60)
     assert clean(found, market)
@@ -164,7 +164,7 @@ def test_what_was_missed_in_an_outage_is_backfilled_in_order(venue: LoopbackVenu
 def test_an_outage_longer_than_the_patience_ends_with_its_class(venue: LoopbackVenue) -> None:
     feed = feed_of(venue, patience_s=300.0)
     began = venue.clock.seconds()
-    venue.faults.add(Fault.status(503), path="OHLC", skip=3)
+    venue.faults.add(VenueFault.status(503), path="OHLC", skip=3)
     with pytest.raises(ExchangeNetworkError, match="503"):
         collect(feed, venue.clock, 100)
     assert 300.0 < venue.clock.seconds() - began < 700.0
@@ -172,7 +172,7 @@ def test_an_outage_longer_than_the_patience_ends_with_its_class(venue: LoopbackV
 
 def test_a_hole_that_is_filled_late_is_waited_for(venue: LoopbackVenue, market: MarketSource) -> None:
     hole = venue.clock.seconds() // 60 * 60 + 600.0
-    rule = venue.faults.add(Fault.hole(hole, hole + 60.0), path="OHLC")
+    rule = venue.faults.add(VenueFault.hole(hole, hole + 60.0), path="OHLC")
 
     def each(now: float) -> None:
         if now > hole + 180.0 + 5.0:  # five seconds after the bar behind the hole has closed
@@ -185,15 +185,15 @@ def test_a_hole_that_is_filled_late_is_waited_for(venue: LoopbackVenue, market: 
 
 def test_a_hole_that_stays_is_left_out(venue: LoopbackVenue, market: MarketSource) -> None:
     hole = venue.clock.seconds() // 60 * 60 + 600.0
-    venue.faults.add(Fault.hole(hole, hole + 120.0), path="OHLC")
+    venue.faults.add(VenueFault.hole(hole, hole + 120.0), path="OHLC")
     found, _ = collect(feed_of(venue), venue.clock, 30)
     everything = source_bars(market, found[0].ts, 33)
     assert found == [bar for bar in everything if not hole <= bar.ts <= hole + 120.0]
 
 
-def impossible(ts: float) -> Fault:
+def impossible(ts: float) -> VenueFault:
     """Return a fault that puts the high of one bar below its low."""
-    return Fault(
+    return VenueFault(
         "impossible",
         bars=lambda bars: [bar._replace(high=bar.low / 2.0) if bar.ts == ts else bar for bar in bars],
     )
@@ -221,7 +221,7 @@ def test_rows_that_are_no_bars_are_passed_over(venue: LoopbackVenue, market: Mar
 
 def test_a_venue_that_answers_without_new_bars_is_told_once(venue: LoopbackVenue) -> None:
     began = venue.clock.seconds()
-    rule = venue.faults.add(Fault.hole(began // 60 * 60 + 300.0, 1e12), path="OHLC")
+    rule = venue.faults.add(VenueFault.hole(began // 60 * 60 + 300.0, 1e12), path="OHLC")
 
     def each(now: float) -> None:
         if now > began + 1500.0:
@@ -250,8 +250,8 @@ def test_the_futures_venue_leaves_quiet_minutes_out_and_is_taken_at_its_word() -
     assert told == []
 
 
-@pytest.mark.parametrize("fault", [Fault.hang(), Fault.drip(3.0)], ids=lambda fault: fault.name)
-def test_a_feed_gives_its_session_a_chance_to_look_around(venue: LoopbackVenue, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [VenueFault.hang(), VenueFault.drip(3.0)], ids=lambda fault: fault.name)
+def test_a_feed_gives_its_session_a_chance_to_look_around(venue: LoopbackVenue, fault: VenueFault) -> None:
     venue.faults.add(fault, path="OHLC", times=1)
     before = time.monotonic()
     longest, items = 0.0, list[Item]()

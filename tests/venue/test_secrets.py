@@ -14,12 +14,12 @@ import pyarrow.parquet
 import pytest
 from rig import give_keys, on_venue
 
-from peaktrade_core.testing import Credentials, Fault, LoopbackVenue, MarketSource
+from peaktrade_core.testing import LoopbackKey, LoopbackVenue, MarketSource, VenueFault
 from peaktrade_core.workspace.workspace import Workspace
 
 KEY = "CANARYkey0123456789+/x"
 SECRET = base64.b64encode(b"canary secret that must not be seen anywhere").decode()
-OTHER = Credentials("CANARYkeyOfSomebodyElse+/", SECRET)
+OTHER = LoopbackKey("CANARYkeyOfSomebodyElse+/", SECRET)
 
 
 def forms(text: str) -> set[bytes]:
@@ -59,11 +59,11 @@ def test_after_sessions_that_failed_and_that_completed_no_trace_of_a_key_is_left
 ) -> None:
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as Jupyter does: enables all loggers
     market = MarketSource.synthetic(seed=7, volatility=1.5)
-    with LoopbackVenue(market, credentials=Credentials(KEY, SECRET)) as venue, caplog.at_level(logging.DEBUG):
+    with LoopbackVenue(market, credentials=LoopbackKey(KEY, SECRET)) as venue, caplog.at_level(logging.DEBUG):
         desk = on_venue(workspace, venue, configure, monkeypatch)
         plan = desk.plan(mode="testnet", steps=40)
         shown = f"{plan!r} {plan.broker!r} {plan.broker._client!r} {plan.broker._client._ccxt!r} {plan.feed!r}"
-        venue.faults.add(Fault.named("reset"), path="AddOrder", times=1)
+        venue.faults.add(VenueFault.named("reset"), path="AddOrder", times=1)
         completed = desk.run(plan)
         give_keys(monkeypatch, "kraken", OTHER)
         refused = desk.session(mode="testnet", steps=40)
@@ -91,7 +91,7 @@ def test_after_sessions_that_failed_and_that_completed_no_trace_of_a_key_is_left
 def test_the_command_line_shows_no_key_either(
     home: Path, peaktrade: Callable[..., object], configure: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with LoopbackVenue(MarketSource.synthetic(seed=7), credentials=Credentials(KEY, SECRET)) as venue:
+    with LoopbackVenue(MarketSource.synthetic(seed=7), credentials=LoopbackKey(KEY, SECRET)) as venue:
         on_venue(Workspace(home), venue, configure, monkeypatch)
         give_keys(monkeypatch, "kraken", OTHER)
         ended = peaktrade(
@@ -116,6 +116,6 @@ def test_the_command_line_shows_no_key_either(
 
 
 def test_credentials_do_not_show_themselves() -> None:
-    from peaktrade_core.venue.credentials import Credentials as Ours
+    from peaktrade_core.venue.credentials import LoopbackKey as Ours
 
     assert repr(Ours(KEY, SECRET)) == str(Ours(KEY, SECRET)) == "Credentials()"

@@ -19,7 +19,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.session import Stop, run_session
-from peaktrade_core.testing import Fault, LoopbackVenue, MarketSource, VenueClock, named_faults
+from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock, VenueFault, named_faults
 from peaktrade_core.trading.events import BarDone, Denial, Gap, Notice, Order, State
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.market import Bar
@@ -119,7 +119,7 @@ def test_every_fault_has_its_session() -> None:
 def test_a_fault_that_passes_changes_nothing_but_the_notices(
     desk: VenueDesk, venue: LoopbackVenue, undisturbed: Callable[..., Ran], name: str
 ) -> None:
-    venue.faults.add(Fault.named(name), path="OHLC", skip=8, times=3)
+    venue.faults.add(VenueFault.named(name), path="OHLC", skip=8, times=3)
     ran = desk.session(steps=20)
     assert (ran.record.status, ran.record.error) == ("completed", None)
     assert ran.story() == undisturbed(20).story()
@@ -130,7 +130,7 @@ def test_a_fault_that_passes_changes_nothing_but_the_notices(
 def test_a_fault_that_asking_again_cannot_mend_ends_the_session_at_once(
     desk: VenueDesk, venue: LoopbackVenue, name: str
 ) -> None:
-    venue.faults.add(Fault.named(name), path="OHLC", skip=8)
+    venue.faults.add(VenueFault.named(name), path="OHLC", skip=8)
     ran = desk.session(steps=20)
     assert ran.record.status == "failed"
     assert ran.record.error.startswith(f"{FATAL[name]}: kraken")
@@ -144,8 +144,8 @@ def test_a_late_answer_and_a_wrong_time_change_nothing(
     desk: VenueDesk, venue: LoopbackVenue, undisturbed: Callable[..., Ran], configure: Callable[[str, str], None]
 ) -> None:
     configure("max_price_age_s = 300.0", "max_price_age_s = 1e6")
-    venue.faults.add(Fault.late_bars(90.0), path="OHLC", skip=8, times=30)
-    venue.faults.add(Fault.clock_skew(300.0), path="Time", times=1)
+    venue.faults.add(VenueFault.late_bars(90.0), path="OHLC", skip=8, times=30)
+    venue.faults.add(VenueFault.clock_skew(300.0), path="Time", times=1)
     ran = desk.session(steps=40)
     assert ran.story() == undisturbed(40).story()
     assert ran.codes() == ["CLOCK_SKEW", "NO_BARS"]  # by that time they were long due
@@ -154,7 +154,7 @@ def test_a_late_answer_and_a_wrong_time_change_nothing(
 def test_missing_bars_that_come_later_change_nothing(
     desk: VenueDesk, venue: LoopbackVenue, undisturbed: Callable[..., Ran]
 ) -> None:
-    venue.faults.add(Fault.missing_bars(2), path="OHLC", skip=8, times=2)
+    venue.faults.add(VenueFault.missing_bars(2), path="OHLC", skip=8, times=2)
     ran = desk.session(steps=30)
     assert ran.story() == undisturbed(30).story()
     assert ran.of(Gap) == []
@@ -172,7 +172,7 @@ def test_a_hole_is_a_gap_with_the_right_count(
     desk: VenueDesk, venue: LoopbackVenue, undisturbed: Callable[..., Ran]
 ) -> None:
     hole = venue.clock.seconds() // 60 * 60 + 600.0
-    venue.faults.add(Fault.hole(hole, hole + 240.0), path="OHLC")
+    venue.faults.add(VenueFault.hole(hole, hole + 240.0), path="OHLC")
     ran = desk.session(steps=35)
     (gap,) = ran.of(Gap)
     assert (gap.first.timestamp(), gap.last.timestamp(), gap.missing) == (hole, hole + 240.0, 5)
@@ -182,7 +182,7 @@ def test_a_hole_is_a_gap_with_the_right_count(
 
 def test_an_impossible_bar_is_told_and_a_gap(desk: VenueDesk, venue: LoopbackVenue) -> None:
     bad = venue.clock.seconds() // 60 * 60 + 600.0
-    spoilt = Fault("spoilt", bars=lambda bars: [b._replace(low=-1.0) if b.ts == bad else b for b in bars])
+    spoilt = VenueFault("spoilt", bars=lambda bars: [b._replace(low=-1.0) if b.ts == bad else b for b in bars])
     venue.faults.add(spoilt, path="OHLC")
     ran = desk.session(steps=30)
     assert ran.codes() == ["IMPOSSIBLE_BAR"]
@@ -212,7 +212,7 @@ def long_after() -> Any:
 
 @pytest.mark.usefixtures("long_after")
 def test_an_outlier_passes_but_nothing_fills_far_from_it(desk: VenueDesk, venue: LoopbackVenue) -> None:
-    venue.faults.add(Fault.outlier_bar(1.5), path="OHLC", skip=10, times=1)
+    venue.faults.add(VenueFault.outlier_bar(1.5), path="OHLC", skip=10, times=1)
     ran = desk.session(steps=30, strategy="after", params={"bars": 69})
     bars = ran.of(BarDone)
     assert bars[9].close == pytest.approx(1.5 * bars[8].close, rel=0.01)
@@ -241,7 +241,7 @@ def test_an_opening_on_a_stale_price_is_denied(desk: VenueDesk, venue: LoopbackV
 
 
 def test_what_outlasts_the_patience_is_in_the_record(desk: VenueDesk, venue: LoopbackVenue) -> None:
-    venue.faults.add(Fault.status(503), path="OHLC", skip=10)
+    venue.faults.add(VenueFault.status(503), path="OHLC", skip=10)
     ran = desk.session(steps=100)
     assert ran.record.status == "failed"
     assert ran.record.error.startswith("ExchangeNetworkError: kraken")
@@ -250,9 +250,9 @@ def test_what_outlasts_the_patience_is_in_the_record(desk: VenueDesk, venue: Loo
     assert [state for state in TradingStates.of(desk.workspace).everything() if state.state == "HALTED"] == []
 
 
-@pytest.mark.parametrize("fault", [Fault.hang(), Fault.status(503)], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [VenueFault.hang(), VenueFault.status(503)], ids=lambda fault: fault.name)
 def test_a_stop_and_a_halt_are_obeyed_during_an_outage(
-    desk: VenueDesk, venue: LoopbackVenue, configure: Callable[[str, str], None], fault: Fault
+    desk: VenueDesk, venue: LoopbackVenue, configure: Callable[[str, str], None], fault: VenueFault
 ) -> None:
     """On the wall clock, with the shipped patience: the session waits for a venue that does not answer."""
     configure("deadline_s = 1.5", "deadline_s = 30.0")
@@ -300,9 +300,9 @@ def test_eight_hours_of_trouble(
     chance = random.Random(11)
     names = sorted(FEED_FAULTS.keys() - {"hang", "stall", "drip", "lost_acknowledgement"})
     for seed, name in enumerate(names):
-        venue.faults.add(Fault.named(name), path="OHLC", probability=0.2 / len(names), seed=seed)
+        venue.faults.add(VenueFault.named(name), path="OHLC", probability=0.2 / len(names), seed=seed)
     for name in ("hang", "drip"):
-        venue.faults.add(Fault.named(name), path="OHLC", skip=chance.randrange(200), times=1)
+        venue.faults.add(VenueFault.named(name), path="OHLC", skip=chance.randrange(200), times=1)
     rules: list[Any] = []
 
     def each(now: float) -> None:
@@ -310,11 +310,11 @@ def test_eight_hours_of_trouble(
         if not rules and now > hole - 3600.0:
             rules.extend(venue.faults.active)
             venue.faults.clear()
-            rules.append(venue.faults.add(Fault.hole(hole, hole + 11 * 60.0), path="OHLC"))
+            rules.append(venue.faults.add(VenueFault.hole(hole, hole + 11 * 60.0), path="OHLC"))
         elif rules and now > hole + 3600.0 and rules[-1] in venue.faults.active:
             venue.faults.clear()
             for name in names:
-                venue.faults.add(Fault.named(name), path="OHLC", probability=0.2 / len(names), seed=99)
+                venue.faults.add(VenueFault.named(name), path="OHLC", probability=0.2 / len(names), seed=99)
 
     plan = desk.plan(steps=468)
     plan.feed.patience_s = 7200.0
@@ -341,7 +341,7 @@ def test_in_accelerated_real_time_too(
     configure("max_price_age_s = 300.0", "max_price_age_s = 1e6")
     plan = desk.plan(steps=25)
     plan.feed.speed = venue.clock.speed = 600.0
-    venue.faults.add(Fault.named("truncated"), path="OHLC", skip=5, times=2)
+    venue.faults.add(VenueFault.named("truncated"), path="OHLC", skip=5, times=2)
     record = run_session(plan, Desk.of(desk.workspace))
     bars = [event for event in Views.of(desk.workspace).events(record.session_id) if isinstance(event, BarDone)]
     assert record.status == "completed"

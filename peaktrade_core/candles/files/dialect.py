@@ -22,7 +22,7 @@ NONE = "none"
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", re.I)
 
 
-class Part(NamedTuple):
+class DialectPart(NamedTuple):
     """A part of a dialect.
 
     Attributes:
@@ -35,16 +35,18 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "encoding": Part("NAME", "Of the text: utf-8, utf-16, cp1252 ..."),
-    "delimiter": Part("CHAR", "Between fields: , ; | tab or space.", (",", ";", "|", "tab", "space")),
-    "header": Part("yes|no", "Whether the first row names the columns.", ("yes", "no")),
-    "columns": Part("ROLE=COLUMN,...", "Which column is time, open, high, low, close, volume: name or number from 1."),
-    "dates": Part("ymd|dmy|mdy", "Order of year, month and day.", ("ymd", "dmy", "mdy")),
-    "zone": Part("ZONE", "Of times without one: UTC, +02:00, Europe/Berlin ..."),
-    "doubled": Part("first|second", "An hour that a clock shows twice but the file once.", ("first", "second")),
-    "decimal": Part("point|comma", "The decimal sign; the other one then groups thousands.", ("point", "comma")),
-    "order": Part("sort", "Sort rows that are not in the order of time.", ("sort",)),
-    "impossible": Part("leave-out", "Leave out rows that cannot be true; they become gaps.", ("leave-out",)),
+    "encoding": DialectPart("NAME", "Of the text: utf-8, utf-16, cp1252 ..."),
+    "delimiter": DialectPart("CHAR", "Between fields: , ; | tab or space.", (",", ";", "|", "tab", "space")),
+    "header": DialectPart("yes|no", "Whether the first row names the columns.", ("yes", "no")),
+    "columns": DialectPart(
+        "ROLE=COLUMN,...", "Which column is time, open, high, low, close, volume: name or number from 1."
+    ),
+    "dates": DialectPart("ymd|dmy|mdy", "Order of year, month and day.", ("ymd", "dmy", "mdy")),
+    "zone": DialectPart("ZONE", "Of times without one: UTC, +02:00, Europe/Berlin ..."),
+    "doubled": DialectPart("first|second", "An hour that a clock shows twice but the file once.", ("first", "second")),
+    "decimal": DialectPart("point|comma", "The decimal sign; the other one then groups thousands.", ("point", "comma")),
+    "order": DialectPart("sort", "Sort rows that are not in the order of time.", ("sort",)),
+    "impossible": DialectPart("leave-out", "Leave out rows that cannot be true; they become gaps.", ("leave-out",)),
 }
 
 
@@ -144,7 +146,7 @@ def offset_s(zone: str) -> int | None:
     return None
 
 
-class Question(msgspec.Struct, frozen=True):
+class OpenQuestion(msgspec.Struct, frozen=True):
     """What a file leaves open.
 
     Attributes:
@@ -192,13 +194,13 @@ class Understood(msgspec.Struct):
     written: str | None = None
     left_out: list[LeftOut] = []
     notes: list[str] = []
-    questions: list[Question] = []
+    questions: list[OpenQuestion] = []
 
     def ask(self, part: str, why: str, *ways: str) -> None:
         """Add an open question, once for each part but the columns."""
         if part != "columns" and any(one.part == part for one in self.questions):
             return
-        self.questions.append(Question(part, why, ways))
+        self.questions.append(OpenQuestion(part, why, ways))
 
     def leave_out(self, count: int, what: str, first: str = "") -> None:
         """Add what is not taken, if it is anything."""

@@ -126,7 +126,7 @@ class _Form(NamedTuple):
     market: str
 
 
-def _delimited(path: Path, text: source.Text, dialect: Dialect, understood: Understood) -> Sheet:
+def _delimited(path: Path, text: source.SourceText, dialect: Dialect, understood: Understood) -> Sheet:
     """Return the fields of delimited text, all as text."""
     lines = text.data[:SAMPLE].split(b"\n")
     if len(text.data) > SAMPLE and len(lines) > 1:

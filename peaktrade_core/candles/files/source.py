@@ -40,7 +40,7 @@ _BOMS = (
 )
 
 
-class Text(NamedTuple):
+class SourceText(NamedTuple):
     """The text of a file as UTF-8.
 
     Attributes:
@@ -141,7 +141,7 @@ def _limited(path: Path, source: IO[bytes]) -> bytes:
     return data
 
 
-def text_of(path: Path, data: bytes, encoding: str | None, understood: Understood) -> Text:
+def text_of(path: Path, data: bytes, encoding: str | None, understood: Understood) -> SourceText:
     """Return the text as UTF-8, its lines ended by line feeds, comment lines and blank lines at its end taken out.
 
     Raises:
@@ -164,7 +164,7 @@ def text_of(path: Path, data: bytes, encoding: str | None, understood: Understoo
     understood.dialect["encoding"] = said
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
     ended = data.endswith(b"\n")
-    return Text(_without_comments(data, understood), ended)
+    return SourceText(_without_comments(data, understood), ended)
 
 
 def _without_mark(data: bytes) -> str:

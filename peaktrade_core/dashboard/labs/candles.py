@@ -10,7 +10,7 @@ import ipywidgets as w
 import numpy as np
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.candles.checks import OUTLIER_DEVIATIONS, Verdict, check_store
+from peaktrade_core.candles.checks import OUTLIER_DEVIATIONS, SeriesVerdict, check_store
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.candles.store import Series as StoredSeries
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
@@ -33,7 +33,7 @@ class CandlesLab(Bench):
 
     def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
         super().__init__(workspace, query)
-        self.verdict: Verdict | None = None
+        self.verdict: SeriesVerdict | None = None
         self.store = CandleStore.of_workspace(self.workspace.home)
         self._read = lru_cache(maxsize=2)(self.store.read)
         stored = [(str(series), series) for series in self.store.series()]
@@ -76,7 +76,7 @@ class CandlesLab(Bench):
         self.other.index = 0
         self.run()
 
-    def _draw(self, series: StoredSeries, bars: Bars, verdict: Verdict) -> None:
+    def _draw(self, series: StoredSeries, bars: Bars, verdict: SeriesVerdict) -> None:
         """Draw closes and volume, gaps as shaded stretches, odd bars as marks."""
         closes, close = bars.ts + series.bar_s, bars.ohlcv[:, 3]
         spans = gaps_of(verdict, series.bar_s)
@@ -105,7 +105,7 @@ class CandlesLab(Bench):
         self.volume.show(volume, [Series(self.told("volume"), closes, bars.ohlcv[:, 4], "ink", filled=True)])
 
 
-def gaps_of(verdict: Verdict, bar_s: int) -> list[Span]:
+def gaps_of(verdict: SeriesVerdict, bar_s: int) -> list[Span]:
     """Return the longest stretches without bars, shaded."""
     found = verdict.findings.get("gaps", [])
     longest = sorted(found, key=lambda gap: -int(gap["bars"]))[:MOST_SPANS]
@@ -115,7 +115,7 @@ def gaps_of(verdict: Verdict, bar_s: int) -> list[Span]:
     ]
 
 
-def odd(verdict: Verdict, kind: str, window: Window | None, closes: Any, close: Any, bar_s: int) -> list[Mark]:
+def odd(verdict: SeriesVerdict, kind: str, window: Window | None, closes: Any, close: Any, bar_s: int) -> list[Mark]:
     """Return the bars of a kind of finding as marks, those in sight; none where they could not be told apart."""
     first, last = window or (float(closes[0]), float(closes[-1]))
     found = [(_moment(one["ts"]).timestamp() + bar_s, one) for one in verdict.findings.get(kind, []) if one.get("ts")]

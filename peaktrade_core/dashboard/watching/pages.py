@@ -15,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, answers, question
-from peaktrade_core.dashboard.watching.probe import FILTERED, SNAPSHOT, Answer, Seen
+from peaktrade_core.dashboard.watching.probe import FILTERED, SNAPSHOT, PageReply, Seen
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.run import ENDED, Run
 from peaktrade_core.runs.views import Views
@@ -229,7 +229,7 @@ def filters(compared: Compared) -> Found:
     rows = Views.of(compared.workspace).rows(Query(mode="shadow", status="completed", limit=50))
     found = compared.seen.json(f"/api/live_sessions?limit=50&{FILTERED}")
     told = [one.get("session_id") for one in found if isinstance(one, dict)] if isinstance(found, list) else None
-    page = compared.seen.answers.get(f"/?{FILTERED}", Answer(0, "")).body
+    page = compared.seen.answers.get(f"/?{FILTERED}", PageReply(0, "")).body
     shown, ours = re.findall(r'data-session="([^"]*)"', page), [row.run_id for row in rows]
     same = told == ours == shown
     return same, f"{len(ours)} sessions" if same else f"API {len(told or ())}, page {len(shown)} of {len(ours)}"
@@ -257,7 +257,7 @@ def detail(compared: Compared) -> Found:
     look, quoted = Views.of(compared.workspace).look(compared.session_id), quote(compared.session_id, safe="")
     row, record = look.run, look.record
     told = compared.seen.mapping(f"/api/live_sessions/{quoted}")
-    page = compared.seen.answers.get(f"/session/{quoted}", Answer(0, ""))
+    page = compared.seen.answers.get(f"/session/{quoted}", PageReply(0, ""))
     figures = [
         wording.money(record.metric("equity_end"), wording.quote_currency(record.symbol), code=False),
         wording.percent(record.metric("max_drawdown")),

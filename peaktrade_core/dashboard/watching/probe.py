@@ -46,7 +46,7 @@ _SECRET = re.compile(r"_(KEY|SECRET|TOKEN|PASSWORD)$")
 SHORTEST_SECRET = 8  # characters; a shorter value would be found anywhere
 
 
-class Answer(NamedTuple):
+class PageReply(NamedTuple):
     """What came back: the status of HTTP (0 for nothing), the text, and how long it took [s]."""
 
     status: int
@@ -73,15 +73,15 @@ class Seen(NamedTuple):
 
     fault: str = ""
     own: bool = False
-    answers: dict[str, Answer] = {}  # noqa: RUF012  (never changed)
-    again: Answer = Answer(0, "")
+    answers: dict[str, PageReply] = {}  # noqa: RUF012  (never changed)
+    again: PageReply = PageReply(0, "")
     writes: dict[tuple[str, str], int] = {}  # noqa: RUF012
     stranger: int = 0
     told: tuple[str, ...] = ()
 
     def json(self, path: str) -> Any:
         """Return what a path answered as JSON, None where it did not."""
-        return self.answers.get(path, Answer(0, "")).json()
+        return self.answers.get(path, PageReply(0, "")).json()
 
     def mapping(self, path: str) -> dict[str, Any]:
         """Return what a path answered as a JSON object, empty where it is none."""
@@ -124,7 +124,7 @@ def _look(host: str, port: int, paths: list[str]) -> Seen:
     return Seen(answers=answers, again=again, writes=writes, stranger=stranger, told=tuple(told))
 
 
-def _ask(host: str, port: int, path: str, method: str = "GET", name: str = "") -> Answer:
+def _ask(host: str, port: int, path: str, method: str = "GET", name: str = "") -> PageReply:
     """Return what one request gets; ``name`` stands in the place of the host's."""
     wire = http.client.HTTPConnection(host, port, timeout=ANSWERS_S)
     began = time.monotonic()
@@ -132,7 +132,7 @@ def _ask(host: str, port: int, path: str, method: str = "GET", name: str = "") -
         wire.request(method, path, headers={"Host": name} if name else {})
         got = wire.getresponse()
         body = got.read().decode("utf-8", "replace")
-        return Answer(got.status, body, time.monotonic() - began)
+        return PageReply(got.status, body, time.monotonic() - began)
     finally:
         wire.close()
 

@@ -6,7 +6,7 @@ Source: demo walkthrough (phase 84), its checklists 2.1, 4.5, 5.4, 7.1, 7.2 and 
 from __future__ import annotations
 
 from peaktrade_core.base.question import WARN, Check, check
-from peaktrade_core.dashboard.watching.probe import Answer, Seen
+from peaktrade_core.dashboard.watching.probe import PageReply, Seen
 from peaktrade_core.desk.doctor import INTERPRETER, WRITABLE
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.records.registry import Query
@@ -112,7 +112,7 @@ def walk_agreement_checks(session: Session, seen: Seen) -> list[Check]:
 
     Source: demo walkthrough 7.1 and 7.2.
     """
-    record, page = session.record, seen.answers.get("/", Answer(0, "")).body
+    record, page = session.record, seen.answers.get("/", PageReply(0, "")).body
     told = seen.mapping(f"/api/live_sessions/{session.id}")
     tally = Views.of(session.workspace).look(session.id).tally.metrics()
     pnl, drawdown = _figures(session)

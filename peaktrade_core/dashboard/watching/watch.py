@@ -12,7 +12,7 @@ from peaktrade_core.alerts.questions import alerts, watcher
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import WARN, Found, question
 from peaktrade_core.dashboard.watching.pages import page_checks
-from peaktrade_core.dashboard.watching.probe import ADDRESSES, Answer, Seen, look_at_dashboard
+from peaktrade_core.dashboard.watching.probe import ADDRESSES, PageReply, Seen, look_at_dashboard
 from peaktrade_core.halts.questions import account, halts, kill_switch
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
@@ -100,7 +100,7 @@ class DashboardRunbook(Runbook):
         return Table("The dashboard's addresses", columns, rows, note=note, empty=self.seen.fault)
 
 
-def _told(answer: Answer) -> Cell:
+def _told(answer: PageReply) -> Cell:
     """Return how an address answered."""
     told = f"HTTP {answer.status}" if answer.status else "no answer"
     return Cell(f"✓ {told}", GOOD) if answer.status == 200 else Cell(f"✕ {told}", BAD)

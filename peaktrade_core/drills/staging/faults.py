@@ -10,8 +10,8 @@ from pathlib import Path
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.drills.drill import Fault, Noted, Scenario
 from peaktrade_core.drills.staging.site import BAR_S
-from peaktrade_core.testing.faults import Fault as VenueFault
-from peaktrade_core.testing.rules import Rule
+from peaktrade_core.testing.faults import VenueFault
+from peaktrade_core.testing.rules import FaultRule
 from peaktrade_core.testing.venue import LoopbackVenue
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.ports import Feed, Item
@@ -50,7 +50,7 @@ class Injector:
         """
         self._venue, self._began, self._keep = venue, began, keep
         self._waiting = sorted(scenario.fault, key=lambda fault: fault.after_s)
-        self._active: list[tuple[float, Rule]] = []
+        self._active: list[tuple[float, FaultRule]] = []
         self.noted: list[Noted] = []
 
     def turn(self, now: float) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from peaktrade_core.base.question import Check
 from peaktrade_core.incidents.diagnosis.facts import (
-    Answer,
+    ConditionAnswer,
     SessionFacts,
     alert_sentences,
     conditions,
@@ -174,9 +174,9 @@ def _gap_resume(facts: SessionFacts, signs: Signs) -> tuple[Check, ...]:
     return conditions(
         facts,
         "data_gap",
-        source=Answer(back or bool(later), told),
-        filled=Answer(
+        source=ConditionAnswer(back or bool(later), told),
+        filled=ConditionAnswer(
             signs.missing == 0, f"{many(signs.missing, 'bar')} missing", "much" if _much(facts, signs) else ""
         ),
-        signals=Answer(clean >= needed, f"{clean} complete bars since, the warm-up takes {needed}"),
+        signals=ConditionAnswer(clean >= needed, f"{clean} complete bars since, the warm-up takes {needed}"),
     )

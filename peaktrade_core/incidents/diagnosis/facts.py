@@ -236,7 +236,7 @@ def nothing(facts: SessionFacts, kind: Kind, *more: str) -> Occurrence:
     return Occurrence(kind=kind, happened=False, evidence=(text, *more))
 
 
-class Answer(NamedTuple):
+class ConditionAnswer(NamedTuple):
     """The answer to a condition for going on; case and fields as :func:`~peaktrade_core.runs.handbook.condition`."""
 
     ok: bool
@@ -245,7 +245,7 @@ class Answer(NamedTuple):
     fields: tuple[tuple[str, str], ...] = ()
 
 
-def conditions(facts: SessionFacts, kind: Kind, **answers: Answer | None) -> tuple[Check, ...]:
+def conditions(facts: SessionFacts, kind: Kind, **answers: ConditionAnswer | None) -> tuple[Check, ...]:
     """Return the handbook's conditions for going on after a kind of incident, answered.
 
     Args:
@@ -259,41 +259,41 @@ def conditions(facts: SessionFacts, kind: Kind, **answers: Answer | None) -> tup
     return tuple(found)
 
 
-def _state(facts: SessionFacts) -> Answer:
+def _state(facts: SessionFacts) -> ConditionAnswer:
     """Answer whether a next session of this kind may trade: nothing halts its scope, nor everything."""
     scope = facts.scope
     told = f"{scope.scope} {scope.state}" + (f" by {scope.by}: {scope.reason}" if scope.by else "")
     case = "everything" if scope.everywhere else ""
-    return Answer(scope.state == "ACTIVE", told, case, (("scope", scope.scope),))
+    return ConditionAnswer(scope.state == "ACTIVE", told, case, (("scope", scope.scope),))
 
 
-def _flat(facts: SessionFacts) -> Answer:
+def _flat(facts: SessionFacts) -> ConditionAnswer:
     held = facts.last.position_size if facts.last else 0.0
-    return Answer(held == 0.0, f"{held:+g} at the last bar" if facts.last else "no bar was traded")
+    return ConditionAnswer(held == 0.0, f"{held:+g} at the last bar" if facts.last else "no bar was traded")
 
 
-def _stopped(facts: SessionFacts) -> Answer:
+def _stopped(facts: SessionFacts) -> ConditionAnswer:
     alive = facts.run_state in ("running", "silent")
-    return Answer(not alive, facts.run_state, fields=(("session", facts.record.session_id),))
+    return ConditionAnswer(not alive, facts.run_state, fields=(("session", facts.record.session_id),))
 
 
-def _drawdown(facts: SessionFacts) -> Answer:
+def _drawdown(facts: SessionFacts) -> ConditionAnswer:
     known = facts.record.metric("max_drawdown")
-    return Answer(
+    return ConditionAnswer(
         known is not None and of_drawdown(known) == PASS, "unknown" if known is None else f"{100 * known:.2f} %"
     )
 
 
-def _since(facts: SessionFacts) -> Answer:
-    return Answer(bool(facts.completed_since), facts.completed_since or "none since")
+def _since(facts: SessionFacts) -> ConditionAnswer:
+    return ConditionAnswer(bool(facts.completed_since), facts.completed_since or "none since")
 
 
-def _key(facts: SessionFacts) -> Answer:
+def _key(facts: SessionFacts) -> ConditionAnswer:
     later = facts.completed_since
-    return Answer(bool(later), f"{later} completed" if later else "no session completed since")
+    return ConditionAnswer(bool(later), f"{later} completed" if later else "no session completed since")
 
 
-_SHARED: dict[str, Callable[[SessionFacts], Answer]] = {
+_SHARED: dict[str, Callable[[SessionFacts], ConditionAnswer]] = {
     "state": _state,
     "position": _flat,
     "stopped": _stopped,

@@ -11,7 +11,7 @@ from datetime import UTC, timedelta
 
 from peaktrade_core.base.question import FAIL, WARN, Check
 from peaktrade_core.incidents.diagnosis.facts import (
-    Answer,
+    ConditionAnswer,
     SessionFacts,
     alert_sentences,
     all_alerts,
@@ -137,13 +137,13 @@ def _sizing(facts: SessionFacts) -> str:
 def _limit_resume(facts: SessionFacts, denials: list[ev.Denial], halts: list[ev.Halt]) -> tuple[Check, ...]:
     """Return the conditions for going on after a limit, those that apply."""
     losses = [d for d in denials if d.code in denials_about("loss")]
-    answers: dict[str, Answer | None] = {"new_day": None, "sizing": None}
+    answers: dict[str, ConditionAnswer | None] = {"new_day": None, "sizing": None}
     if losses:
         day = losses[-1].ts.astimezone(UTC).date()
         told = f"loss limit reached on {day}, now {moment(facts.now)} UTC"
-        answers["new_day"] = Answer(facts.now.astimezone(UTC).date() > day, told)
+        answers["new_day"] = ConditionAnswer(facts.now.astimezone(UTC).date() > day, told)
     if (wanted := _wanted(facts)) is not None:
-        answers["sizing"] = Answer(wanted[0] <= wanted[1], _sizing(facts))
+        answers["sizing"] = ConditionAnswer(wanted[0] <= wanted[1], _sizing(facts))
     if not halts:
         answers["position"] = None
     return conditions(facts, "risk_limit", **answers)
@@ -175,8 +175,8 @@ def failed_session(facts: SessionFacts) -> Occurrence:
         resume=conditions(
             facts,
             "failed_session",
-            cause=Answer(bool(facts.error), facts.error or "no error"),
-            row=Answer(len(row) == 1, f"{len(row)} in a row"),
+            cause=ConditionAnswer(bool(facts.error), facts.error or "no error"),
+            row=ConditionAnswer(len(row) == 1, f"{len(row)} in a row"),
         ),
     )
 
@@ -240,7 +240,7 @@ def died(facts: SessionFacts) -> Occurrence:
                 "network": Support(None, "no artefact can show a closed terminal"),
             },
         ),
-        resume=conditions(facts, "died", recovered=Answer(record.status != "started", record.status)),
+        resume=conditions(facts, "died", recovered=ConditionAnswer(record.status != "started", record.status)),
     )
 
 

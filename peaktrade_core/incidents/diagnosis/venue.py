@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 
 from peaktrade_core.incidents.diagnosis.facts import (
-    Answer,
+    ConditionAnswer,
     SessionFacts,
     Trouble,
     alert_sentences,
@@ -81,14 +81,14 @@ class _Calls:
         after = [n.ts for n in self.facts.recovered if n.seq > self.troubles[-1].seq]
         return after[0] if after else self.works.ts
 
-    def _answers(self) -> Answer:
+    def _answers(self) -> ConditionAnswer:
         """Answer whether the venue answered after the trouble: this session, or a later one."""
         later = self.facts.completed_since
         if self.works:
             evidence = f"bars until journal #{self.works.seq}, {moment(self.works.ts)} UTC, after the last error"
         else:
             evidence = f"{later} completed since" if later else f"nothing came after {self.troubles[-1]}"[:200]
-        return Answer(self.works is not None or bool(later), evidence)
+        return ConditionAnswer(self.works is not None or bool(later), evidence)
 
 
 def network(facts: SessionFacts) -> Occurrence:

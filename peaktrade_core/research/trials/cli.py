@@ -24,7 +24,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
 from peaktrade_core.show.terminal import console
-from peaktrade_core.workspace.command import Answer, Part, command, quiet
+from peaktrade_core.workspace.command import CommandResult, Part, command, quiet
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def sweep() -> None:
 @click.option("--threads", type=click.IntRange(1, 256), help="Trials at a time; one a core by default.")
 @click.option("--dry-run", is_flag=True, help="Say how many trials it means and how long it may take; count nothing.")
 @command
-def run(workspace: Workspace, file: Path | None, threads: int | None, dry_run: bool, **options: Any) -> Answer:
+def run(workspace: Workspace, file: Path | None, threads: int | None, dry_run: bool, **options: Any) -> CommandResult:
     """Run a sweep, or go on with a killed one; the verdict comes first.
 
     Exit code 1 when something speaks against the best trial.
@@ -75,7 +75,7 @@ def run(workspace: Workspace, file: Path | None, threads: int | None, dry_run: b
     with _progress() as watch:
         record = run_sweep(workspace, ready, threads=threads or 0, watch=watch)
     found = list(SweepStore(workspace).trials(record.sweep_id))
-    return Answer(record, lambda: _shown(record, found), code=_code(record))
+    return CommandResult(record, lambda: _shown(record, found), code=_code(record))
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def _asked(file: Path | None, options: dict[str, Any]) -> Sweep:
     )
 
 
-def _foretold(ready: Prepared, threads: int) -> Answer:
+def _foretold(ready: Prepared, threads: int) -> CommandResult:
     """Return what a sweep would take, from one trial that is run and not kept."""
     try_out(0, ready.base, ready.points[0], ready.bars, ready.warmup, ready.cache)  # compiled now
     begin = time.perf_counter()
@@ -143,7 +143,7 @@ def _foretold(ready: Prepared, threads: int) -> Answer:
     size = f"{len(ready.points):,} trials over {len(ready.bars):,} bars ({ready.held:,} are held back)"
     cost = f"{runs:,} runs with shuffled markets and windows: about {value['seconds']:,} s, {value['megabytes']:,} MB"
     said = f"{ready.sweep_id}: {size}, {cost}. Nothing was counted."
-    return Answer(value, said)
+    return CommandResult(value, said)
 
 
 def _shown(record: SweepRecord, trials: list[Trial]) -> list[Part]:
@@ -202,29 +202,29 @@ SWEEPS = Columns[SweepRecord](
 @click.option("--strategy", metavar="NAME", help="Only of this strategy.")
 @click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="At most so many.")
 @command
-def list_sweeps(workspace: Workspace, strategy: str | None, limit: int) -> Answer:
+def list_sweeps(workspace: Workspace, strategy: str | None, limit: int) -> CommandResult:
     """List the sweeps, newest first, each with its verdict."""
     store = SweepStore(workspace)
     found = (store.load(one) for one in store.ids())
     kept = [one for one in found if strategy in (None, one.sweep.strategy)][:limit]
-    return Answer(kept, SWEEPS.table("", kept, empty="No sweep was run yet: `peaktrade sweep run --help`."))
+    return CommandResult(kept, SWEEPS.table("", kept, empty="No sweep was run yet: `peaktrade sweep run --help`."))
 
 
 @experiments.command("show")
 @click.argument("sweep_id", default="latest")
 @command
-def show(workspace: Workspace, sweep_id: str) -> Answer:
+def show(workspace: Workspace, sweep_id: str) -> CommandResult:
     """Show a sweep (the newest by default): what speaks against its best trial, then its best trials."""
     store = SweepStore(workspace)
     record = store.load(sweep_id)
-    return Answer(record, lambda: _shown(record, list(store.trials(record.sweep_id))), code=_code(record))
+    return CommandResult(record, lambda: _shown(record, list(store.trials(record.sweep_id))), code=_code(record))
 
 
 @experiments.command("export")
 @click.argument("sweep_id")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A .csv or .parquet file.")
 @command
-def export(workspace: Workspace, sweep_id: str, out: Path) -> Answer:
+def export(workspace: Workspace, sweep_id: str, out: Path) -> CommandResult:
     """Write the trials of a sweep as a table, one row a trial."""
     import pandas as pd
 
@@ -235,7 +235,7 @@ def export(workspace: Workspace, sweep_id: str, out: Path) -> Answer:
         raise ConfigError(f"--out {out}: the name must end in .csv or .parquet")
     table = pd.DataFrame(rows)
     table.to_csv(out, index=False) if out.suffix == ".csv" else table.to_parquet(out, index=False)
-    return Answer({"rows": len(rows), "file": out}, f"{len(rows):,} trials: {out}")
+    return CommandResult({"rows": len(rows), "file": out}, f"{len(rows):,} trials: {out}")
 
 
 def _row(trial: Trial) -> dict[str, Any]:
@@ -265,10 +265,10 @@ HELD = Columns[HeldBack](
 
 @holdout.command()
 @command
-def status(workspace: Workspace) -> Answer:
+def status(workspace: Workspace) -> CommandResult:
     """Show what is held back of each market, and who looked at it."""
     found = HoldOut(workspace).status()
-    return Answer(found, HELD.table("", found, empty="Nothing is held back: no research has read candles yet."))
+    return CommandResult(found, HELD.table("", found, empty="Nothing is held back: no research has read candles yet."))
 
 
 @holdout.command("open")
@@ -276,7 +276,7 @@ def status(workspace: Workspace) -> Answer:
 @click.option("--by", required=True, help="Who looks.")
 @click.option("--reason", required=True, help="Why; kept for ever.")
 @command
-def open_(workspace: Workspace, trial: str, by: str, reason: str) -> Answer:
+def open_(workspace: Workspace, trial: str, by: str, reason: str) -> CommandResult:
     """Run one trial on the bars that were held back. It is written down before, and cannot be taken back."""
     match = re.fullmatch(r"(\w+)#(\d+)", trial)
     if match is None:
@@ -294,4 +294,4 @@ def open_(workspace: Workspace, trial: str, by: str, reason: str) -> Answer:
     shown = TRIALS.table(
         "On the bars that were held back", [found], "trial parameters sharpe total drawdown trades fees remark"
     )
-    return Answer({"opening": held, "trial": found, "times": n}, [shown, warning])
+    return CommandResult({"opening": held, "trial": found, "times": n}, [shown, warning])

@@ -13,7 +13,7 @@ from peaktrade_core.workspace.workspace import Workspace
 BEGUN = "begun"
 
 
-class Market(NamedTuple):
+class TrialMarket(NamedTuple):
     """On what is tried: trials of one strategy on one market make each other less surprising."""
 
     strategy: str
@@ -28,7 +28,7 @@ class TrialLedger:
         self._workspace = workspace
         self.chain = Chain(workspace.home / "reports" / "trials" / "chain.jsonl")
 
-    def begin(self, trial_id: str, market: Market, trials: int, *, by: str, question: str = "") -> bool:
+    def begin(self, trial_id: str, market: TrialMarket, trials: int, *, by: str, question: str = "") -> bool:
         """Count trials that are about to begin; return False when the same ones were counted before.
 
         Args:
@@ -45,7 +45,7 @@ class TrialLedger:
         self.chain.append((BEGUN, said), at=self._workspace.clock.now())
         return True
 
-    def count(self, market: Market) -> int:
+    def count(self, market: TrialMarket) -> int:
         """Return how many trials of a strategy were ever begun on a market.
 
         Raises:

@@ -11,7 +11,7 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.candles.replay import ReplayFeed, bars_of
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.identity import bars_digest, content_id, decision_id
-from peaktrade_core.research.trials.ledger import Market, TrialLedger
+from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.show import wording
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.workspace.workspace import Workspace
@@ -48,7 +48,7 @@ def begin_backtest(workspace: Workspace, plan: Plan) -> tuple[Bars, Counted]:
     bars = split.readable if wanted is None else Bars(split.readable.ts[:wanted], split.readable.ohlcv[:wanted], "bars")
     decided = decision_id(plan.decision)
     backtest_id = content_id("bt", decided, bars_digest(bars), config.warmup_candles)
-    market, ledger = Market(config.strategy_name, config.symbol, config.timeframe), TrialLedger(workspace)
+    market, ledger = TrialMarket(config.strategy_name, config.symbol, config.timeframe), TrialLedger(workspace)
     ledger.begin(backtest_id, market, 1, by=login(), question=config.notes)
     counted = ledger.count(market)
     said = [

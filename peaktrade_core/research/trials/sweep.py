@@ -22,9 +22,9 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.candles.replay import bars_of
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.identity import bars_digest, code_digest, content_id, described
-from peaktrade_core.research.trials.ledger import Market, TrialLedger
+from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.spec import Sweep, points
-from peaktrade_core.research.trials.trial import Marks, Trial, try_out
+from peaktrade_core.research.trials.trial import DailyEquity, Trial, try_out
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bars
@@ -71,7 +71,7 @@ class Prepared(NamedTuple):
 
     sweep: Sweep
     sweep_id: str
-    market: Market
+    market: TrialMarket
     base: Decision
     points: list[dict[str, Any]]
     bars: Bars
@@ -96,7 +96,7 @@ def prepare(workspace: Workspace, sweep: Sweep) -> Prepared:
     asked.pop("candles")  # where they lie changes nothing
     code = code_digest(plan.decision.strategy)
     sweep_id = content_id("sw", asked, described(plan.decision), digest, code, config.warmup_candles)
-    market = Market(sweep.strategy, config.symbol, config.timeframe)
+    market = TrialMarket(sweep.strategy, config.symbol, config.timeframe)
     cache = workspace.home / ".cache" / "numba"
     return Prepared(
         sweep, sweep_id, market, plan.decision, tried, split.readable, split.held, split.since, digest,
@@ -137,7 +137,7 @@ class SweepStore:
         write_atomic(folder / "sweep.json", msgspec.json.format(msgspec.json.encode(record)))
         return record
 
-    def keep(self, sweep_id: str, part: int, found: Sequence[tuple[Trial, Marks]]) -> None:
+    def keep(self, sweep_id: str, part: int, found: Sequence[tuple[Trial, DailyEquity]]) -> None:
         """Write a part: its trials, a line each, and their marks, a column each."""
         days = np.unique(np.concatenate([marks.day for _, marks in found]))
         table = np.full((len(days), len(found)), np.nan)
@@ -235,10 +235,10 @@ def _known(store: SweepStore, sweep_id: str) -> SweepRecord | None:
 
 def _in_parts(
     pool: ThreadPoolExecutor, ready: Prepared, starts: Sequence[int]
-) -> Iterator[tuple[int, list[tuple[Trial, Marks]]]]:
+) -> Iterator[tuple[int, list[tuple[Trial, DailyEquity]]]]:
     """Yield the parts that begin at ``starts``, each once all its trials ran; one part ahead keeps the cores busy."""
 
-    def one(number: int) -> tuple[Trial, Marks]:
+    def one(number: int) -> tuple[Trial, DailyEquity]:
         return try_out(number, ready.base, ready.points[number], ready.bars, ready.warmup, ready.cache)
 
     waiting = []

@@ -56,7 +56,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     halted_at: datetime | None = None
 
 
-class Marks(NamedTuple):
+class DailyEquity(NamedTuple):
     """Equity at the end of each UTC day with bars.
 
     Attributes:
@@ -73,7 +73,7 @@ class Marks(NamedTuple):
         return returns
 
 
-NO_MARKS = Marks(np.empty(0, dtype=np.int64), np.empty(0))
+NO_MARKS = DailyEquity(np.empty(0, dtype=np.int64), np.empty(0))
 
 
 def decided(base: Decision, params: dict[str, Any]) -> Decision:
@@ -87,7 +87,7 @@ def decided(base: Decision, params: dict[str, Any]) -> Decision:
 
 def try_out(
     number: int, base: Decision, params: dict[str, Any], bars: Bars, warmup: int, cache: Path | None
-) -> tuple[Trial, Marks]:
+) -> tuple[Trial, DailyEquity]:
     """Run one trial; parameters that a strategy refuses, and a strategy that raises, are a trial with an error."""
     try:
         decision = decided(base, params)
@@ -98,16 +98,18 @@ def try_out(
     return _figures(number, params, decision, result, marks), marks
 
 
-def day_marks(result: BacktestResult) -> Marks:
+def day_marks(result: BacktestResult) -> DailyEquity:
     """Return the equity of a backtest at the end of each UTC day; a bar belongs to the day in which it closes."""
     if not len(result):
         return NO_MARKS
     day = np.ceil((result.ts + result.decision.bar_s) / DAY_S).astype(np.int64) - 1
     last = np.flatnonzero(np.append(np.diff(day) != 0, True))
-    return Marks(day[last], result.equity[last])
+    return DailyEquity(day[last], result.equity[last])
 
 
-def _figures(number: int, params: dict[str, Any], decision: Decision, result: BacktestResult, marks: Marks) -> Trial:
+def _figures(
+    number: int, params: dict[str, Any], decision: Decision, result: BacktestResult, marks: DailyEquity
+) -> Trial:
     """Return the figures of a trial that ran."""
     kind, code = result.rows[:, 1], result.rows[:, 2]
     fills, denials = kind == engine.FILL, code[kind == engine.DENIAL].astype(int)

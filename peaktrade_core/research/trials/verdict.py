@@ -13,7 +13,7 @@ from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, Check, Status
 from peaktrade_core.research.backtest import BacktestResult, run_backtest
 from peaktrade_core.research.trials import selection
 from peaktrade_core.research.trials.spec import GRID, Judge, axes
-from peaktrade_core.research.trials.trial import LEAST_DAYS, Marks, Trial, day_marks, decided, try_out
+from peaktrade_core.research.trials.trial import LEAST_DAYS, DailyEquity, Trial, day_marks, decided, try_out
 from peaktrade_core.trading.market import Bars
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ def _overfitted(returns: NDArray[np.float64], judge: Judge) -> Check:
     return _answer("overfitting", question, value <= judge.overfitting, said, "Fewer parameters, or more candles.")
 
 
-def _every(ready: Prepared, bars: Bars, pool: ThreadPoolExecutor) -> Iterator[tuple[Trial, Marks]]:
+def _every(ready: Prepared, bars: Bars, pool: ThreadPoolExecutor) -> Iterator[tuple[Trial, DailyEquity]]:
     """Yield every trial of a sweep over other bars; nothing of it is kept."""
 
-    def one(at: int) -> tuple[Trial, Marks]:
+    def one(at: int) -> tuple[Trial, DailyEquity]:
         return try_out(at, ready.base, ready.points[at], bars, ready.warmup, ready.cache)
 
     return pool.map(one, range(len(ready.points)))
@@ -216,7 +216,7 @@ def _walked(ready: Prepared, pool: ThreadPoolExecutor, watch: Watch) -> Check:
     return _answer("walk_forward", question, efficiency >= least, said, "It fits the past: do not use it.")
 
 
-def _daily(marks: Marks, ready: Prepared) -> float:
+def _daily(marks: DailyEquity, ready: Prepared) -> float:
     """Return the mean return of a day; 0 where there is none."""
     return float(marks.returns(ready.base.start_balance).mean()) if len(marks.day) else 0.0
 

@@ -16,7 +16,7 @@ from peaktrade_core.testing.kraken.signing import Doorkeeper
 from peaktrade_core.testing.kraken.spot import DAY_S, Moment
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import touch
-from peaktrade_core.testing.wire import Request
+from peaktrade_core.testing.wire import VenueRequest
 from peaktrade_core.trading.market import timeframe_seconds
 
 API, CHARTS = "/derivatives/api/v3/", "/api/charts/v1/"
@@ -39,7 +39,7 @@ class Futures:
             "instruments": self._instruments,
             "tickers": self._tickers,
         }
-        self._private: dict[str, Callable[[Request, Moment], dict[str, Any]]] = {
+        self._private: dict[str, Callable[[VenueRequest, Moment], dict[str, Any]]] = {
             "GET accounts": self._accounts,
             "GET openpositions": self._positions,
             "GET openorders": orders.resting,
@@ -51,7 +51,7 @@ class Futures:
             "POST cancelallorders": orders.cancel_all,
         }
 
-    def answer(self, request: Request, moment: Moment) -> dict[str, Any]:
+    def answer(self, request: VenueRequest, moment: Moment) -> dict[str, Any]:
         """Return the answer to a call.
 
         Raises:
@@ -72,7 +72,7 @@ class Futures:
             return {"orderBook": _book(self._market(request.params.get("symbol", "")), moment)}
         raise FuturesRefusalError("notFound")
 
-    def _private_answer(self, name: str, request: Request, moment: Moment) -> dict[str, Any]:
+    def _private_answer(self, name: str, request: VenueRequest, moment: Moment) -> dict[str, Any]:
         if fault := self._doorkeeper.futures(request):
             raise FuturesRefusalError(fault)
         self._account.match(moment.now)
@@ -89,7 +89,7 @@ class Futures:
     def _tickers(self, moment: Moment) -> dict[str, Any]:
         return {"tickers": [_ticker(market, moment) for market in self._markets.values()]}
 
-    def _candles(self, request: Request, moment: Moment) -> dict[str, Any]:
+    def _candles(self, request: VenueRequest, moment: Moment) -> dict[str, Any]:
         kind, _, rest = request.path.removeprefix(CHARTS).partition("/")
         name, _, timeframe = rest.partition("/")
         market = self._market(name)
@@ -112,7 +112,7 @@ class Futures:
         ]
         return {"candles": rows, "more_candles": False}
 
-    def _accounts(self, _: Request, moment: Moment) -> dict[str, Any]:
+    def _accounts(self, _: VenueRequest, moment: Moment) -> dict[str, Any]:
         account, now = self._account, moment.now
         total, pnl, margin = account.collateral, account.unrealized(now), account.margin(now)
         free = float(account.available(now))
@@ -135,7 +135,7 @@ class Futures:
         }
         return {"accounts": {"cash": {"type": "cashAccount", "balances": {}}, "flex": flex}}
 
-    def _positions(self, _: Request, moment: Moment) -> dict[str, Any]:
+    def _positions(self, _: VenueRequest, moment: Moment) -> dict[str, Any]:
         rows = [
             {
                 "side": "long" if holding.size > 0 else "short",

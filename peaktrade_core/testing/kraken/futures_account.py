@@ -7,23 +7,23 @@ from decimal import Decimal
 import msgspec
 
 from peaktrade_core.testing.market import MarketSource
-from peaktrade_core.testing.orders import ZERO, VenueOrder, market_met, taking_price, touch, uuid_of
+from peaktrade_core.testing.orders import ZERO, RestingOrder, market_met, taking_price, touch, uuid_of
 
 TAKER_RATE, MAKER_RATE = Decimal("0.0005"), Decimal("0.0002")
 MARGIN = Decimal("0.02")  # initial margin [fraction of the notional]
 
 
-class Fill(msgspec.Struct, frozen=True):
+class FuturesFill(msgspec.Struct, frozen=True):
     """One execution; price in quote currency, size in contracts of one base unit."""
 
     id: str
     ts: float
-    order: VenueOrder
+    order: RestingOrder
     price: Decimal
     size: Decimal
 
 
-class Holding(msgspec.Struct):
+class FuturesPosition(msgspec.Struct):
     """A net position: signed size [base units], average entry [quote ccy], time of the last fill [s since epoch]."""
 
     size: Decimal = ZERO
@@ -50,15 +50,15 @@ class FuturesAccount:
         """Open the account with ``collateral`` [USD]; ``markets`` are keyed by futures id."""
         self._markets = markets
         self.collateral = Decimal(str(collateral))
-        self.orders: dict[str, VenueOrder] = {}
-        self.holdings: dict[str, Holding] = {}
-        self.fills: list[Fill] = []
+        self.orders: dict[str, RestingOrder] = {}
+        self.holdings: dict[str, FuturesPosition] = {}
+        self.fills: list[FuturesFill] = []
 
     def next_id(self) -> str:
         """Return the id of the next order."""
         return uuid_of("order", len(self.orders) + 1)
 
-    def open_orders(self) -> list[VenueOrder]:
+    def open_orders(self) -> list[RestingOrder]:
         """Return the resting orders, newest first."""
         return [order for order in reversed(self.orders.values()) if order.status == "open"]
 
@@ -76,10 +76,10 @@ class FuturesAccount:
         """Return what is free for new positions [USD]."""
         return self.collateral + self.unrealized(now) - self.margin(now)
 
-    def place(self, order: VenueOrder, now: float) -> str:
+    def place(self, order: RestingOrder, now: float) -> str:
         """Take an order: fill it, or let it rest; return the venue's word for what became of it."""
         price = taking_price(order, self._markets[order.symbol], now)
-        held = self.holdings.get(order.symbol, Holding()).size
+        held = self.holdings.get(order.symbol, FuturesPosition()).size
         grows = held * order.side >= 0 or order.volume > abs(held)
         if order.reduce_only and grows:
             return "wouldNotReducePosition"
@@ -100,11 +100,11 @@ class FuturesAccount:
             if market_met(order, self._markets[order.symbol], now):
                 self._execute(order, order.price, MAKER_RATE, now, maker=True)
 
-    def _execute(self, order: VenueOrder, price: Decimal, rate: Decimal, now: float, *, maker: bool) -> None:
+    def _execute(self, order: RestingOrder, price: Decimal, rate: Decimal, now: float, *, maker: bool) -> None:
         """Fill an order and book it."""
         order.fill(price, rate, now, maker=maker)
-        holding = self.holdings.setdefault(order.symbol, Holding())
+        holding = self.holdings.setdefault(order.symbol, FuturesPosition())
         self.collateral += holding.book(order.side * order.volume, price, now) - order.fee
         if not holding.size:
             del self.holdings[order.symbol]
-        self.fills.append(Fill(uuid_of("fill", len(self.fills) + 1), now, order, price, order.volume))
+        self.fills.append(FuturesFill(uuid_of("fill", len(self.fills) + 1), now, order, price, order.volume))

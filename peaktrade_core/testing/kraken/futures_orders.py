@@ -6,12 +6,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.testing.kraken.futures_account import Fill, FuturesAccount
+from peaktrade_core.testing.kraken.futures_account import FuturesAccount, FuturesFill
 from peaktrade_core.testing.kraken.pairs import FUTURES_LOT_DECIMALS
 from peaktrade_core.testing.kraken.spot import Moment
 from peaktrade_core.testing.market import MarketSource
-from peaktrade_core.testing.orders import ZERO, VenueOrder, find
-from peaktrade_core.testing.wire import Request
+from peaktrade_core.testing.orders import ZERO, RestingOrder, find
+from peaktrade_core.testing.wire import VenueRequest
 
 KINDS = ("mkt", "lmt", "post", "ioc")
 LOT = Decimal(1).scaleb(-FUTURES_LOT_DECIMALS)
@@ -25,7 +25,7 @@ class FuturesOrders:
     def __init__(self, markets: dict[str, MarketSource], account: FuturesAccount) -> None:
         self._markets, self._account = markets, account
 
-    def send(self, request: Request, moment: Moment) -> dict[str, Any]:
+    def send(self, request: VenueRequest, moment: Moment) -> dict[str, Any]:
         """Take an order, or say in ``sendStatus`` why not."""
         params, now = request.params, moment.now
         order = _order(params, self._account.next_id(), now)
@@ -40,7 +40,7 @@ class FuturesOrders:
             sent["orderEvents"] = [_execution(filled) if filled else {"type": "PLACE", "order": _described(order)}]
         return {"sendStatus": sent}
 
-    def cancel(self, request: Request, moment: Moment) -> dict[str, Any]:
+    def cancel(self, request: VenueRequest, moment: Moment) -> dict[str, Any]:
         """Cancel one resting order by either name."""
         params = request.params
         name, client_id = params.get("order_id", ""), params.get("cliOrdId", "")
@@ -52,7 +52,7 @@ class FuturesOrders:
             return {"cancelStatus": {"status": "filled", "order_id": known[0].id, "receivedTime": iso_ms(moment.now)}}
         return {"cancelStatus": _cancelled(known[:1], moment.now) | {"order_id": known[0].id}}
 
-    def cancel_all(self, request: Request, moment: Moment) -> dict[str, Any]:
+    def cancel_all(self, request: VenueRequest, moment: Moment) -> dict[str, Any]:
         """Cancel all resting orders, or those of one contract."""
         name = request.params.get("symbol", "").upper()
         chosen = [order for order in self._account.open_orders() if name in ("", order.symbol)]
@@ -60,7 +60,7 @@ class FuturesOrders:
         ids = [{"order_id": order.id, "cliOrdId": order.client_id or None} for order in chosen]
         return {"cancelStatus": told | {"cancelOnly": name or "all", "cancelledOrders": ids}}
 
-    def resting(self, _: Request, __: Moment) -> dict[str, Any]:
+    def resting(self, _: VenueRequest, __: Moment) -> dict[str, Any]:
         """Return the open orders."""
         rows = [
             {
@@ -81,7 +81,7 @@ class FuturesOrders:
         ]
         return {"openOrders": rows}
 
-    def status(self, request: Request, _: Moment) -> dict[str, Any]:
+    def status(self, request: VenueRequest, _: Moment) -> dict[str, Any]:
         """Return what became of the named orders; unknown ones are left out."""
         names = {*request.values("orderIds"), *request.values("cliOrdIds")}
         known = [order for order in self._account.orders.values() if {order.id, order.client_id} & names]
@@ -96,7 +96,7 @@ class FuturesOrders:
         ]
         return {"orders": rows}
 
-    def fills(self, request: Request, _: Moment) -> dict[str, Any]:
+    def fills(self, request: VenueRequest, _: Moment) -> dict[str, Any]:
         """Return the last fills, newest first; before ``lastFillTime`` if that is given."""
         before = request.params.get("lastFillTime", "9")
         rows = [_fill(fill) for fill in reversed(self._account.fills) if iso_ms(fill.ts) < before]
@@ -107,10 +107,10 @@ class FuturesOrders:
         return "marketSuspended" if moment.state == "cancel_only" else ""
 
 
-def _order(params: dict[str, str], name: str, now: float) -> VenueOrder:
+def _order(params: dict[str, str], name: str, now: float) -> RestingOrder:
     """Return the order that ``params`` describe, sound or not."""
     kind = params.get("orderType", "")
-    return VenueOrder(
+    return RestingOrder(
         id=name,
         symbol=params.get("symbol", "").upper(),
         side=-1 if params.get("side") == "sell" else 1,
@@ -125,7 +125,7 @@ def _order(params: dict[str, str], name: str, now: float) -> VenueOrder:
     )
 
 
-def _fault(params: dict[str, str], order: VenueOrder, markets: dict[str, MarketSource]) -> str:
+def _fault(params: dict[str, str], order: RestingOrder, markets: dict[str, MarketSource]) -> str:
     """Return the venue's word for what is wrong with an order, an empty string if nothing is."""
     if order.symbol not in markets:
         return "marketInactive"
@@ -140,7 +140,7 @@ def _fault(params: dict[str, str], order: VenueOrder, markets: dict[str, MarketS
     return ""
 
 
-def _described(order: VenueOrder, filled: Decimal = ZERO) -> dict[str, Any]:
+def _described(order: RestingOrder, filled: Decimal = ZERO) -> dict[str, Any]:
     """Return an order as it is shown inside events."""
     market = order.kind == "market"
     return {
@@ -158,7 +158,7 @@ def _described(order: VenueOrder, filled: Decimal = ZERO) -> dict[str, Any]:
     }
 
 
-def _execution(fill: Fill) -> dict[str, Any]:
+def _execution(fill: FuturesFill) -> dict[str, Any]:
     return {
         "type": "EXECUTION",
         "executionId": fill.id,
@@ -170,7 +170,7 @@ def _execution(fill: Fill) -> dict[str, Any]:
     }
 
 
-def _fill(fill: Fill) -> dict[str, Any]:
+def _fill(fill: FuturesFill) -> dict[str, Any]:
     return {
         "fill_id": fill.id,
         "order_id": fill.order.id,
@@ -184,7 +184,7 @@ def _fill(fill: Fill) -> dict[str, Any]:
     }
 
 
-def _cancelled(orders: list[VenueOrder], now: float) -> dict[str, Any]:
+def _cancelled(orders: list[RestingOrder], now: float) -> dict[str, Any]:
     for order in orders:
         order.end("canceled", now)
     events = [{"type": "CANCEL", "uid": order.id, "order": _described(order)} for order in orders]

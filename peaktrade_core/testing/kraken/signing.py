@@ -8,27 +8,27 @@ import hmac
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from peaktrade_core.testing.wire import Request
+from peaktrade_core.testing.wire import VenueRequest
 
 
-class Credentials(NamedTuple):
+class LoopbackKey(NamedTuple):
     """An API key and its secret (base64). They open nothing but a loopback venue."""
 
     key: str
     secret: str
 
 
-LOOPBACK = Credentials("loopback-key", base64.b64encode(b"a secret that opens nothing but a loopback venue").decode())
+LOOPBACK = LoopbackKey("loopback-key", base64.b64encode(b"a secret that opens nothing but a loopback venue").decode())
 
 
 class Doorkeeper:
     """Knows the keys and the last nonce of each."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: LoopbackKey) -> None:
         self._secrets = {credentials.key: base64.b64decode(credentials.secret)}
         self._nonces: dict[str, int] = {}
 
-    def spot(self, request: Request) -> str:
+    def spot(self, request: VenueRequest) -> str:
         """Return what is wrong with a signed spot request as Kraken says it, an empty string if nothing is.
 
         Source: API-Sign = HMAC-SHA512(secret, path + SHA256(nonce + body)), base64.
@@ -41,7 +41,7 @@ class Doorkeeper:
             return "EAPI:Invalid signature"
         return "" if self._rises(f"spot {key}", request.nonce) else "EAPI:Invalid nonce"
 
-    def futures(self, request: Request) -> str:
+    def futures(self, request: VenueRequest) -> str:
         """Return what is wrong with a signed futures request, an empty string if nothing is; a nonce is optional.
 
         Source: Authent = HMAC-SHA512(secret, SHA256(data + nonce + path)), base64; path without ``/derivatives``, data

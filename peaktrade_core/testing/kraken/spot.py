@@ -7,10 +7,10 @@ from typing import Any
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.testing.faults import Fault
+from peaktrade_core.testing.faults import VenueFault
 from peaktrade_core.testing.market import MarketSource, trades, typical
 from peaktrade_core.testing.orders import touch
-from peaktrade_core.testing.wire import Request
+from peaktrade_core.testing.wire import VenueRequest
 from peaktrade_core.trading.market import Bar
 
 INTERVALS_MIN = (1, 5, 15, 30, 60, 240, 1440, 10_080, 21_600)
@@ -30,8 +30,8 @@ class Moment:
         state: ``online`` or what a fault made of it.
     """
 
-    def __init__(self, now: float, stated: float, state: str, fault: Fault | None) -> None:
-        self._fault = fault or Fault("")
+    def __init__(self, now: float, stated: float, state: str, fault: VenueFault | None) -> None:
+        self._fault = fault or VenueFault("")
         self.now, self.stated = now, stated + self._fault.skew_s
         self.state = self._fault.state or state
 
@@ -46,7 +46,7 @@ class SpotPublic:
 
     def __init__(self, markets: dict[str, MarketSource]) -> None:
         self._markets = markets
-        self._calls: dict[str, Callable[[Request, Moment], Any]] = {
+        self._calls: dict[str, Callable[[VenueRequest, Moment], Any]] = {
             "Time": self._time,
             "SystemStatus": self._status,
             "Assets": self._assets,
@@ -55,7 +55,7 @@ class SpotPublic:
             "OHLC": self._candles,
         }
 
-    def answer(self, request: Request, moment: Moment) -> Any:
+    def answer(self, request: VenueRequest, moment: Moment) -> Any:
         """Return the ``result`` of a public call.
 
         Raises:
@@ -68,14 +68,14 @@ class SpotPublic:
             raise RefusalError("EService:Unavailable")
         return call(request, moment)
 
-    def _time(self, _: Request, moment: Moment) -> Any:
+    def _time(self, _: VenueRequest, moment: Moment) -> Any:
         stated = from_seconds(moment.stated)
         return {"unixtime": int(moment.stated), "rfc1123": stated.strftime("%a, %d %b %y %H:%M:%S +0000")}
 
-    def _status(self, _: Request, moment: Moment) -> Any:
+    def _status(self, _: VenueRequest, moment: Moment) -> Any:
         return {"status": moment.state, "timestamp": from_seconds(moment.stated).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
-    def _assets(self, request: Request, _: Moment) -> Any:
+    def _assets(self, request: VenueRequest, _: Moment) -> Any:
         assets = {asset for market in self._markets.values() for asset in (market.pair.base, market.pair.quote)}
         wanted = _names(request.params.get("asset", ""))
         known = {asset.id: asset for asset in sorted(assets, key=lambda asset: asset.id)}
@@ -83,13 +83,13 @@ class SpotPublic:
             raise RefusalError("EQuery:Unknown asset")
         return {name: asset.describe() for name, asset in known.items() if not wanted or wanted & {name, asset.altname}}
 
-    def _pairs(self, request: Request, _: Moment) -> Any:
+    def _pairs(self, request: VenueRequest, _: Moment) -> Any:
         return {market.pair.id: market.pair.describe() for market in self._wanted(request)}
 
-    def _tickers(self, request: Request, moment: Moment) -> Any:
+    def _tickers(self, request: VenueRequest, moment: Moment) -> Any:
         return {market.pair.id: _ticker(market, moment.now) for market in self._wanted(request)}
 
-    def _candles(self, request: Request, moment: Moment) -> Any:
+    def _candles(self, request: VenueRequest, moment: Moment) -> Any:
         market = market_of(self._markets, request.params.get("pair", ""))
         interval_s = _whole(request.params.get("interval", "1"), "interval") * 60
         since = _whole(request.params.get("since") or "0", "since")
@@ -99,7 +99,7 @@ class SpotPublic:
         last = bars[-2].ts if len(bars) > 1 else 0
         return {market.pair.id: [_row(market, bar) for bar in bars if bar.ts > since], "last": int(last)}
 
-    def _wanted(self, request: Request) -> list[MarketSource]:
+    def _wanted(self, request: VenueRequest) -> list[MarketSource]:
         names = [name for name in request.params.get("pair", "").split(",") if name]
         return [market_of(self._markets, name) for name in names] or list(self._markets.values())
 

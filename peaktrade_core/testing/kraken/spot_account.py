@@ -11,7 +11,7 @@ from decimal import Decimal
 from peaktrade_core.testing.kraken.pairs import MAKER_PCT, TAKER_PCT, asset
 from peaktrade_core.testing.kraken.spot import RefusalError
 from peaktrade_core.testing.market import MarketSource
-from peaktrade_core.testing.orders import ZERO, VenueOrder, market_met, spot_id, taking_price
+from peaktrade_core.testing.orders import ZERO, RestingOrder, market_met, spot_id, taking_price
 
 TAKER_RATE = Decimal(str(TAKER_PCT[0])) / 100
 MAKER_RATE = Decimal(str(MAKER_PCT[0])) / 100
@@ -24,13 +24,13 @@ class SpotAccount:
         """Open the account with ``balances`` by the field's codes: ``{"EUR": 10_000.0}``."""
         self._markets = markets
         self.balances = {asset(code).id: Decimal(str(amount)) for code, amount in balances.items()}
-        self.orders: dict[str, VenueOrder] = {}
+        self.orders: dict[str, RestingOrder] = {}
 
     def next_id(self) -> str:
         """Return the id of the next order."""
         return spot_id(len(self.orders) + 1)
 
-    def open_orders(self) -> list[VenueOrder]:
+    def open_orders(self) -> list[RestingOrder]:
         """Return the resting orders, newest first."""
         return [order for order in reversed(self.orders.values()) if order.status == "open"]
 
@@ -42,7 +42,7 @@ class SpotAccount:
             held[name] = held.get(name, ZERO) + amount
         return held
 
-    def place(self, order: VenueOrder, now: float) -> None:
+    def place(self, order: RestingOrder, now: float) -> None:
         """Take an order: fill it, let it rest, or end it.
 
         Raises:
@@ -71,12 +71,12 @@ class SpotAccount:
             elif order.expires and now >= order.expires:
                 order.end("expired", order.expires)
 
-    def _needs(self, order: VenueOrder, price: Decimal) -> tuple[str, Decimal]:
+    def _needs(self, order: RestingOrder, price: Decimal) -> tuple[str, Decimal]:
         """Return which asset an order spends, and how much."""
         pair = self._markets[order.symbol].pair
         return (pair.quote.id, order.volume * price) if order.side > 0 else (pair.base.id, order.volume)
 
-    def _execute(self, order: VenueOrder, price: Decimal, rate: Decimal, now: float, *, maker: bool) -> None:
+    def _execute(self, order: RestingOrder, price: Decimal, rate: Decimal, now: float, *, maker: bool) -> None:
         """Fill an order and book it."""
         order.fill(price, rate, now, maker=maker)
         pair = self._markets[order.symbol].pair

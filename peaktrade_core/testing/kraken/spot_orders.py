@@ -11,8 +11,8 @@ from peaktrade_core.testing.kraken.signing import Doorkeeper
 from peaktrade_core.testing.kraken.spot import Moment, RefusalError, market_of
 from peaktrade_core.testing.kraken.spot_account import SpotAccount
 from peaktrade_core.testing.market import MarketSource
-from peaktrade_core.testing.orders import ZERO, VenueOrder, find
-from peaktrade_core.testing.wire import Request
+from peaktrade_core.testing.orders import ZERO, RestingOrder, find
+from peaktrade_core.testing.wire import VenueRequest
 
 KINDS = ("market", "limit", "stop-loss", "take-profit", "stop-loss-limit", "take-profit-limit")
 MATCHED = ("market", "limit")  # what this venue can fill; the others it only validates
@@ -36,7 +36,7 @@ class SpotPrivate:
             "CancelAll": self._cancel_all,
         }
 
-    def answer(self, request: Request, moment: Moment) -> Any:
+    def answer(self, request: VenueRequest, moment: Moment) -> Any:
         """Return the ``result`` of a private call.
 
         Raises:
@@ -114,7 +114,7 @@ class SpotPrivate:
     def _cancel_all(self, _: dict[str, str], moment: Moment) -> Any:
         return _cancelled(self._account.open_orders(), moment.now)
 
-    def _checked(self, params: dict[str, str], pair: Pair, now: float) -> VenueOrder:
+    def _checked(self, params: dict[str, str], pair: Pair, now: float) -> RestingOrder:
         """Return the order that ``params`` describe, or refuse it as Kraken does."""
         for name, known in (("type", ("buy", "sell")), ("ordertype", KINDS)):
             if params.get(name) not in known:
@@ -137,7 +137,7 @@ class SpotPrivate:
             raise RefusalError("EOrder:Order minimum not met")
         if price and volume * price < pair.min_cost:
             raise RefusalError("EOrder:Cost minimum not met")
-        return VenueOrder(
+        return RestingOrder(
             id=self._account.next_id(),
             symbol=pair.symbol,
             side=1 if params["type"] == "buy" else -1,
@@ -152,11 +152,11 @@ class SpotPrivate:
             expires=_moment(params.get("expiretm", "0"), now),
         )
 
-    def _report(self, orders: Iterable[VenueOrder]) -> dict[str, Any]:
+    def _report(self, orders: Iterable[RestingOrder]) -> dict[str, Any]:
         return {order.id: _described(order, self._markets[order.symbol].pair) for order in orders}
 
 
-def _described(order: VenueOrder, pair: Pair) -> dict[str, Any]:
+def _described(order: RestingOrder, pair: Pair) -> dict[str, Any]:
     """Return an order as Kraken reports it."""
     named: dict[str, Any] = {"refid": None, "userref": order.userref, "status": order.status}
     if order.client_id:
@@ -189,7 +189,7 @@ def _described(order: VenueOrder, pair: Pair) -> dict[str, Any]:
     }
 
 
-def _sentence(order: VenueOrder, params: dict[str, str], pair: Pair) -> str:
+def _sentence(order: RestingOrder, params: dict[str, str], pair: Pair) -> str:
     """Return an order in Kraken's words: ``buy 0.01000000 XBTEUR @ limit 1234.0``."""
     words = f"{order.side_word} {_amount(order.volume)} {pair.altname} @ {order.kind.removesuffix('-limit')}"
     words = words.replace("-", " ")
@@ -200,12 +200,12 @@ def _sentence(order: VenueOrder, params: dict[str, str], pair: Pair) -> str:
     return words
 
 
-def _chosen(orders: list[VenueOrder], params: dict[str, str]) -> list[VenueOrder]:
+def _chosen(orders: list[RestingOrder], params: dict[str, str]) -> list[RestingOrder]:
     userref = int(_number(params, "userref", 0.0))
     return find(orders, client_id=params.get("cl_ord_id", ""), userref=userref)
 
 
-def _cancelled(orders: list[VenueOrder], now: float) -> dict[str, int]:
+def _cancelled(orders: list[RestingOrder], now: float) -> dict[str, int]:
     for order in orders:
         order.end("canceled", now, "User requested")
     return {"count": len(orders)}

@@ -14,7 +14,7 @@ import pytest
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
 from peaktrade_core.base.question import Check, answers
 from peaktrade_core.dashboard.watching.pages import READ_ONLY, agreement_checks, page_checks
-from peaktrade_core.dashboard.watching.probe import Answer, Seen, look_at_dashboard
+from peaktrade_core.dashboard.watching.probe import PageReply, Seen, look_at_dashboard
 from peaktrade_core.dashboard.watching.watch import SOURCES
 from peaktrade_core.dashboard.watching.watch_only import WatchOnlyRunbook, exported, fresh
 from peaktrade_core.records.registry import Registry
@@ -92,13 +92,13 @@ def test_an_answer_that_differs_from_the_registry_is_noticed(
     path = path.format(id=session_id)
     told = seen.answers[path].json()
     change(told)
-    lied = seen._replace(answers={**seen.answers, path: Answer(200, json.dumps(told))})
+    lied = seen._replace(answers={**seen.answers, path: PageReply(200, json.dumps(told))})
     assert status(agreement_checks(desk, lied, session_id))[id] != "pass"
     assert status(agreement_checks(desk, seen, session_id))[id] == "pass"
 
 
 def test_a_page_without_its_panels_is_noticed(desk: Workspace, seen: Seen) -> None:
-    bare = seen._replace(answers={**seen.answers, "/": Answer(200, "<h1>Live-Track</h1>")})
+    bare = seen._replace(answers={**seen.answers, "/": PageReply(200, "<h1>Live-Track</h1>")})
     assert status(page_checks(desk, bare))["panels"] == "fail"
 
 
