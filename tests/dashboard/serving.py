@@ -126,9 +126,14 @@ class Dashboard:
 
 def _is_kernel(process: psutil.Process) -> bool:
     """Return whether a process is a kernel, started in the ordinary way or forked from the nursery."""
-    parent = process.parent()
-    forked = parent is not None and any(word.endswith("warm.nursery") for word in parent.cmdline())
-    return forked or any("ipykernel" in word for word in process.cmdline())
+    try:
+        parent = process.parent()
+        forked = parent is not None and any(word.endswith("warm.nursery") for word in parent.cmdline())
+        return process.status() != psutil.STATUS_ZOMBIE and (
+            forked or any("ipykernel" in word for word in process.cmdline())
+        )
+    except psutil.NoSuchProcess:  # it ended while it was looked at; a zombie is one, too
+        return False
 
 
 def make_history(workspace: Workspace) -> None:

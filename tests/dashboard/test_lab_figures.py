@@ -23,6 +23,7 @@ from peaktrade_core.dashboard.labs.parameters import ParametersLab
 from peaktrade_core.dashboard.labs.picture import POINTS, Picture, Series, cut, together
 from peaktrade_core.research.divergence_session import load_recorded
 from peaktrade_core.research.replay_limits import recorded_limits
+from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.chart import Chart, extremes
 from peaktrade_core.trading.market import Bar
@@ -106,24 +107,64 @@ def test_every_parameter_has_a_range_around_its_default_that_the_strategy_takes(
         assert any(not strategy.check(base._replace(**{name: high})) for base in bases)
 
 
-def test_the_last_part_of_the_period_is_not_run_before_it_is_decided(workspace: Workspace) -> None:
-    data = study.market_data(workspace, None)
-    choice = study.Choice("ma_crossover", {"fast": 5}, (0.0, 0.2))
-    cache = workspace.home / ".cache" / "numba"
-    first, split, last = study.period_of(len(data.bars), choice.period)
-    assert (last - split) / (last - first) == pytest.approx(study.HELD_BACK, abs=0.001)
-    covered = study.try_out(workspace, data, choice, decided=False, cache=cache)
-    whole = study.try_out(workspace, data, choice, decided=True, cache=cache)
-    n = len(covered.result)
-    assert covered.result.ts[-1] == data.bars.ts[split - 1]
-    assert whole.result.ts[-1] == data.bars.ts[last - 1]
-    assert (whole.result.equity[:n] == covered.result.equity).all()
-    tried, rest = study.outcome(whole, until=whole.split), study.outcome(whole, since=whole.split)
-    assert tried == study.outcome(covered)
-    assert (1 + tried.pnl) * (1 + rest.pnl) == pytest.approx(whole.result.equity[-1] / 10_000.0)
-    assert tried.fills + rest.fills == len(whole.result.fills)
-    assert study.outcome(whole).drawdown == pytest.approx(whole.result.metrics.max_drawdown)
-    assert study.outcome(whole).fees == pytest.approx(whole.result.metrics.fees)
+def held_at(workspace: Workspace, series: StoredSeries, opened: int = 0) -> float:
+    """Have research begin the hold-out of a stored series, and open it; return where it begins [s since epoch]."""
+    hold = HoldOut(workspace)
+    split = hold.readable(CandleStore.of_workspace(workspace.home).read(series), series.symbol, series.timeframe)
+    for _ in range(opened):
+        hold.open("sw_0#0", series.symbol, series.timeframe, by="A", reason="test")
+    assert split.since is not None
+    return split.since.timestamp()
+
+
+def test_what_research_holds_back_is_never_run_in_the_lab_nor_written(workspace: Workspace) -> None:
+    (text, stored), log = study.markets(workspace)[1], HoldOut(workspace).chain.path
+    assert stored is not None
+    lab = ParametersLab(workspace, f"market={text}")
+    assert not log.exists()  # a look at a lab is not research's first use
+    assert lab.said.value == ""
+    assert lab.trial is not None
+    before = study.market_data(lab.workspace, stored)
+    since = held_at(workspace, stored, opened=2)
+    assert before.since is not None
+    assert before.since.timestamp() == since  # as the first use sets it
+    lab = ParametersLab(Workspace(workspace.home), f"market={text}")
+    assert lab.trial is not None
+    assert since - stored.bar_s == lab.trial.result.ts[-1]
+    lab.period.value = (0.2, 1.0)
+    assert since - stored.bar_s == lab.trial.result.ts[-1]
+    told = lab.held_back.children[1].value
+    assert f"{study.market_data(lab.workspace, stored).held:,} bars" in told
+    assert "opened before, 2 times" in told
+    assert "<code>peaktrade holdout open SWEEP#TRIAL" in told
+    assert "not counted" in told
+
+
+def test_a_broken_log_of_the_hold_out_shows_nothing_of_the_market(workspace: Workspace, tmp_path: Path) -> None:
+    other = new_workspace(tmp_path / "home")
+    stored = study.markets(workspace)[1][1]
+    assert stored is not None
+    bars = CandleStore.of_workspace(workspace.home).read(stored)
+    CandleStore.of_workspace(other.home).put(
+        stored, [Bar(ts, *row) for ts, row in zip(bars.ts, bars.ohlcv, strict=True)]
+    )
+    held_at(other, stored)
+    HoldOut(other).chain.path.write_text("torn\n")
+    lab = ParametersLab(other, f"market={stored}")
+    assert lab.trial is None
+    assert "chain.jsonl" in lab.said.value
+
+
+def test_figures_of_a_trial_are_those_of_its_metrics(workspace: Workspace) -> None:
+    data, cache = study.market_data(workspace, None), workspace.home / ".cache" / "numba"
+    trial = study.try_out(workspace, data, study.Choice("ma_crossover", {"fast": 5}, (0.0, 0.2)), cache=cache)
+    found, metrics = study.outcome(trial), trial.result.metrics
+    assert found.drawdown == pytest.approx(metrics.max_drawdown)
+    assert found.fees == pytest.approx(metrics.fees)
+    assert trial.result.ts[-1] == data.bars.ts[int(0.2 * len(data.bars)) - 1]
+    assert found.fills == len(trial.result.fills)
+    assert found.pnl == pytest.approx(trial.result.equity[-1] / 10_000.0 - 1.0)
+    assert not data.real
 
 
 @pytest.mark.parametrize(
@@ -138,10 +179,10 @@ def test_a_choice_that_cannot_be_run_says_why(
     workspace: Workspace, choice: study.Choice, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        study.try_out(workspace, study.market_data(workspace, None), choice, decided=False, cache=None)
+        study.try_out(workspace, study.market_data(workspace, None), choice, cache=None)
 
 
-def test_a_move_in_the_lab_of_parameters_draws_anew_and_covers_the_rest_again(workspace: Workspace) -> None:
+def test_a_move_in_the_lab_of_parameters_draws_anew(workspace: Workspace) -> None:
     lab = ParametersLab(workspace, "strategy=ma_crossover")
     (fast, _) = lab.params.children
     before, told = list(lab.equity.widget.data[0].y), lab.figures.children[0].value
@@ -150,10 +191,7 @@ def test_a_move_in_the_lab_of_parameters_draws_anew_and_covers_the_rest_again(wo
     assert lab.trial.result.decision.params.fast == 7
     assert list(lab.equity.widget.data[0].y) != before
     assert lab.figures.children[0].value != told
-    lab.decide.click()
-    assert (lab.trial.whole, lab.looks, lab.decide.disabled) == (True, 1, True)
-    fast.value = 8
-    assert (lab.trial.whole, lab.looks, lab.decide.disabled) == (False, 1, False)
+    assert "made up" in lab.held_back.children[1].value
     fast.value = 200
     assert "need 1 &lt;= fast &lt; slow" in lab.said.value
     fast.value = 9

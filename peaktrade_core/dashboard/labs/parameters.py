@@ -6,13 +6,12 @@ from typing import Any
 
 import ipywidgets as w
 
-from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.dashboard.labs import study
-from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, figures_html
+from peaktrade_core.dashboard.labs.bench import FULL, Bench, as_code, card, figures_html
 from peaktrade_core.dashboard.labs.picture import Picture, Series, Window, together
-from peaktrade_core.dashboard.labs.study import Choice, Outcome, Trial
+from peaktrade_core.dashboard.labs.study import Choice, MarketData, Outcome, Trial
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import Chart, Marks, Span
+from peaktrade_core.show.chart import Chart, Marks
 from peaktrade_core.trading.strategies import Strategy, all_strategies, get_strategy
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -22,13 +21,12 @@ class ParametersLab(Bench):
 
     Attributes:
         controls, figures, curves, held_back: the cards of the page.
-        trial: the last backtest; looks: how often the part that is held back was looked at, in this page.
+        trial: the last backtest.
     """
 
     def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
         super().__init__(workspace, query)
         self.trial: Trial | None = None
-        self.looks, self._decided, self._settling = 0, False, False
         config = self.workspace.config
         names = [(f"{strategy.name} ({strategy.tier})", strategy.name) for strategy in all_strategies()]
         self.market = self.pick("market", study.markets(self.workspace))
@@ -54,12 +52,10 @@ class ParametersLab(Bench):
         together(self.equity, self.drawdown)
         self.curves = card(self.equity.widget, self.drawdown.widget, name="curves")
         self._rest = w.HTML(layout=w.Layout(**FULL))
-        self.decide = w.Button(description=self.told("decide"), layout=w.Layout(width="auto"))
-        self.decide.on_click(lambda _: self.try_(self._uncover))
-        self.held_back = card(self._rest, self.decide, title=self.told("held_back"), name="held-back")
+        self.held_back = card(self._rest, title=self.told("held_back"), name="held-back")
         self._offer(get_strategy(self.strategy.value))
         self.strategy.observe(lambda change: self.try_(lambda: self._switch(change["new"])), "value")
-        self.when_changed((self.market, self.period, self.fee, self.slippage, self.size), self._moved)
+        self.when_changed((self.market, self.period, self.fee, self.slippage, self.size), self.run)
         self.try_(self.run)
 
     @property
@@ -78,19 +74,20 @@ class ParametersLab(Bench):
         """
         data = study.market_data(self.workspace, self.market.value)
         cache = self.workspace.home / ".cache" / "numba"
-        self.trial = study.try_out(self.workspace, data, self.choice, decided=self._decided, cache=cache)
+        self._rest.value = self._kept(data)
+        self.trial = study.try_out(self.workspace, data, self.choice, cache=cache)
         self._draw(self.trial, data.symbol)
 
     def _switch(self, name: str) -> None:
         """Offer another strategy's parameters, and run it."""
         self._offer(get_strategy(name))
-        self._moved()
+        self.run()
 
     def _offer(self, strategy: Strategy) -> None:
         """Make a control for each parameter that a strategy declares."""
         values = {**strategy.params()._asdict(), **self.workspace.config.strategy.get(strategy.name, {})}
         sliders = [self._slider(strategy, name, value) for name, value in values.items()]
-        self.when_changed(sliders, self._moved)
+        self.when_changed(sliders, self.run)
         self.params.children = sliders
         self.about.value = f'<p class="sub">{strategy.summary}</p>'
 
@@ -104,30 +101,15 @@ class ParametersLab(Bench):
         slider.parameter = name
         return slider
 
-    def _moved(self) -> None:
-        """Run what is chosen now; a new choice covers what was held back again."""
-        self._decided = False
-        self.run()
-
-    def _uncover(self) -> None:
-        """Show the part that was held back, for the choice as it stands, and count the look."""
-        self.looks, self._decided = self.looks + 1, True
-        self.run()
-
     def _draw(self, trial: Trial, symbol: str) -> None:
         """Show a trial."""
         result, currency = trial.result, wording.quote_currency(symbol)
         closes = result.ts + result.decision.bar_s
-        shaded = [
-            Span(from_seconds(float(closes[0])), from_seconds(min(trial.split, float(closes[-1]))), "accent", 0.09)
-        ]
         about = self.told("equity_about", end=wording.money(float(result.equity[-1]), currency))
-        equity = Chart(
-            name="equity", title=self.words["plot_equity"], unit=currency, label=about, lines=(), spans=shaded
-        )
+        equity = Chart(name="equity", title=self.words["plot_equity"], unit=currency, label=about, lines=())
         drawdown = Chart(
             name="drawdown", title=self.words["plot_drawdown"], unit="%", label=self.told("drawdown_about"), lines=(),
-            spans=shaded, zero=True, digits=4,
+            zero=True, digits=4,
         )  # fmt: skip
 
         def marks(window: Window | None) -> list[Marks]:
@@ -137,11 +119,10 @@ class ParametersLab(Bench):
         self.equity.show(equity, [Series(self.words["plot_equity"], closes, result.equity)], marks)
         lowest = Series(self.words["plot_drawdown"], closes, -100.0 * trial.drawdown, "red", filled=True)
         self.drawdown.show(drawdown, [lowest])
-        self._told.value = self._figures(study.outcome(trial, until=trial.split), trial, currency)
-        self._tell_rest(trial, currency)
+        self._told.value = self._figures(study.outcome(trial), trial, currency)
 
     def _figures(self, found: Outcome, trial: Trial, currency: str) -> str:
-        """Return the figures of the part that parameters are tried on."""
+        """Return the figures of what was run."""
         at = self.told("in_sample_about", bars=wording.count(len(trial.result)), denied=wording.count(trial.denied))
         return figures_html(self._pairs(found, currency)) + f'<p class="sub">{at}</p>'
 
@@ -155,12 +136,14 @@ class ParametersLab(Bench):
             (self.told("fees"), wording.money(found.fees, currency), ""),
         ]
 
-    def _tell_rest(self, trial: Trial, currency: str) -> None:
-        """Say what the held-back part brought, or that it is covered; and how often it was looked at."""
-        share, counted = wording.percent(study.HELD_BACK, 0), self.told("looks", n=self.looks)
-        if trial.whole:
-            shown = figures_html(self._pairs(study.outcome(trial, since=trial.split), currency))
+    def _kept(self, data: MarketData) -> str:
+        """Return what of a market is held back, how it is opened, and what moving sliders is worth."""
+        if not data.real:
+            told = [self.told("made_up")]
+        elif data.since is None:
+            told = [self.told("nothing_held")]
         else:
-            shown = f"<p>{self.told('covered', share=share)}</p>"
-        self._rest.value = f'{shown}<p class="sub">{counted}</p>'
-        self.decide.disabled = trial.whole
+            told = [self.told("covered", bars=wording.count(data.held), since=wording.moment(data.since))]
+            told += [self.told("openings", n=data.openings)] if data.openings else []
+        told.append(self.told("uncounted"))
+        return "".join(f"<p>{as_code(text)}</p>" for text in told)

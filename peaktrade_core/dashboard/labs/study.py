@@ -1,12 +1,14 @@
-"""A backtest as one tries parameters: what is chosen, what of the period is held back, and the columns that come out.
+"""A backtest as one tries parameters: what is chosen, what of a market may be read, and the columns that come out.
 
-The last part of the period is held back: parameters are found on the first, and only a decision uncovers the rest.
+Of stored candles only what research may read is ever run (:mod:`peaktrade_core.research.trials.holdout`); a market that
+is made up has no hold-out.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +19,7 @@ from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import DataError, UnknownNameError
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.research.backtest import BacktestResult, run_backtest
+from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.show.chart import Mark, Marks
 from peaktrade_core.trading import engine
 from peaktrade_core.trading.costs import market_of
@@ -28,18 +31,26 @@ from peaktrade_core.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HELD_BACK = 0.3  # of the chosen period [fraction]
 EMBEDDED_BARS = 43_200  # thirty days of minutes
 MOST_MARKS = 250  # fills in sight that are drawn one by one
 
 
 class MarketData(NamedTuple):
-    """Bars to try parameters on: the symbol, the length of a bar [s], and what the drop-down says."""
+    """Bars to try parameters on.
+
+    Attributes:
+        symbol, bar_s: what they are of, and the length of a bar [s]; bars: those that may be read.
+        real: whether it is no made-up market; held: how many bars are held back; since: the first of them, None for none.
+        openings: how often that part was looked at, ever.
+    """
 
     symbol: str
     bar_s: int
-    title: str
     bars: Bars
+    real: bool = False
+    held: int = 0
+    since: datetime | None = None
+    openings: int = 0
 
 
 class Choice(NamedTuple):
@@ -64,19 +75,16 @@ class Trial(NamedTuple):
     Attributes:
         result: columns of the bars that were traded; drawdown: 1 - equity / peak so far [fraction].
         fills: (n, 4) float64, time [s], signed quantity, price, fee of each execution; denied: orders that risk denied.
-        split: time from which the period is held back [s since epoch]; whole: whether that part was traded, too.
     """
 
     result: BacktestResult
     drawdown: NDArray[Any]
     fills: NDArray[Any]
     denied: int
-    split: float
-    whole: bool
 
 
 class Outcome(NamedTuple):
-    """Figures of a stretch: PnL after costs and of holding the market [fraction], deepest drawdown [fraction], fills, fees."""
+    """Figures of a trial: PnL after costs and of holding the market [fraction], deepest drawdown [fraction], fills, fees."""
 
     pnl: float
     held: float
@@ -93,19 +101,21 @@ def markets(workspace: Workspace) -> list[tuple[str, Series | None]]:
 
 @lru_cache(maxsize=2)
 def market_data(workspace: Workspace, series: Series | None) -> MarketData:
-    """Return the bars of a market.
+    """Return the bars of a market that may be read; what is held back of it stays where it is.
 
     Raises:
-        DataError: they cannot be read.
+        ArtefactError: the log of the hold-out is broken, so nothing may be read.
+        DataError: they cannot be read, or all of them are held back.
     """
-    if series is not None:
-        return MarketData(
-            series.symbol, series.bar_s, str(series), CandleStore.of_workspace(workspace.home).read(series)
-        )
-    defaults, market = workspace.config.session, workspace.config.synthetic
-    bar_s = timeframe_seconds("1m")
-    bars = embedded(defaults.seed, bar_s, market.price, market.volatility)
-    return MarketData(defaults.symbol, bar_s, "embedded market", bars)
+    if series is None:
+        defaults, market = workspace.config.session, workspace.config.synthetic
+        bar_s = timeframe_seconds("1m")
+        return MarketData(defaults.symbol, bar_s, embedded(defaults.seed, bar_s, market.price, market.volatility))
+    hold, of = HoldOut(workspace), (series.symbol, series.timeframe)
+    split = hold.preview(CandleStore.of_workspace(workspace.home).read(series), *of)
+    held = hold.of(*of)
+    openings = len(held.openings) if held else 0
+    return MarketData(series.symbol, series.bar_s, split.readable, True, split.held, split.since, openings)
 
 
 @lru_cache(maxsize=1)
@@ -119,8 +129,8 @@ def embedded(seed: int, bar_s: int, price: float, volatility: float) -> Bars:
     return Bars(table[:, 0], table[:, 1:])
 
 
-def try_out(workspace: Workspace, data: MarketData, choice: Choice, *, decided: bool, cache: Path | None) -> Trial:
-    """Run the chosen strategy over the chosen period: up to what is held back, or over all of it once it is decided.
+def try_out(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Path | None) -> Trial:
+    """Run the chosen strategy over the chosen period of the bars that may be read.
 
     Raises:
         ConfigError: a parameter or cost is out of range.
@@ -135,18 +145,19 @@ def try_out(workspace: Workspace, data: MarketData, choice: Choice, *, decided: 
     defaults = msgspec.structs.replace(workspace.config.session, **costs)  # which refuses what is out of range
     market = market_of(instrument_of(workspace, data.symbol), **costs)
     decision = Decision(strategy, params, market, workspace.config.limits, float(data.bar_s), defaults.start_balance)
-    first, split, last = period_of(len(data.bars), choice.period)
+    first, last = period_of(len(data.bars), choice.period)
     warmup = max(defaults.warmup_candles, strategy.warmup(params))
-    to = last if decided else split
-    if to - first <= warmup:
-        raise DataError(f"the period has {to - first:,} bars, the warm-up alone needs {warmup:,}; choose a longer one")
-    result = run_backtest(decision, data.bars.part(first, to), warmup, cache)
+    if last - first <= warmup:
+        raise DataError(
+            f"the period has {last - first:,} bars, the warm-up alone needs {warmup:,}; choose a longer one"
+        )
+    result = run_backtest(decision, data.bars.part(first, last), warmup, cache)
     peak = np.maximum(np.maximum.accumulate(result.equity), decision.start_balance)
     rows = result.rows
     filled = rows[rows[:, 1] == engine.FILL]
     fills = np.column_stack([result.ts[filled[:, 0].astype(np.int64)], filled[:, 3], filled[:, 4], filled[:, 5]])
     denied = int(np.count_nonzero(rows[:, 1] == engine.DENIAL))
-    return Trial(result, 1.0 - result.equity / peak, fills, denied, float(data.bars.ts[min(split, last - 1)]), decided)
+    return Trial(result, 1.0 - result.equity / peak, fills, denied)
 
 
 def range_of(strategy: Strategy, name: str) -> tuple[float, float, float]:
@@ -177,35 +188,22 @@ def instrument_of(workspace: Workspace, symbol: str) -> Instrument:
         return Instrument()
 
 
-def period_of(bars: int, period: tuple[float, float]) -> tuple[int, int, int]:
-    """Return the numbers of the first bar of a period, of the first that is held back, and of the one after the last."""
+def period_of(bars: int, period: tuple[float, float]) -> tuple[int, int]:
+    """Return the numbers of the first bar of a period and of the one after its last."""
     low, high = sorted(min(max(edge, 0.0), 1.0) for edge in period)
-    first, last = int(low * bars), max(int(high * bars), int(low * bars) + 1)
-    return first, max(first + 1, last - int((last - first) * HELD_BACK)), min(last, bars)
+    first = min(int(low * bars), bars - 1)
+    return first, min(max(int(high * bars), first + 1), bars)
 
 
-def outcome(trial: Trial, since: float = float("-inf"), until: float = float("inf")) -> Outcome:
-    """Return the figures of a trial from one time to another, drawdown measured from the peak within [s since epoch].
-
-    A stretch without a bar has no figures: all are 0.
-    """
-    import numpy as np
-
+def outcome(trial: Trial) -> Outcome:
+    """Return the figures of a trial."""
     result, balance = trial.result, trial.result.decision.start_balance
-    first, last = (int(at) for at in np.searchsorted(result.ts, (since, until)))
-    if first >= last:
-        return Outcome(0.0, 0.0, 0.0, 0, 0.0)
-    equity, close = result.equity[first:last], result.close[first:last]
-    start = balance if first == 0 else float(result.equity[first - 1])
-    peak = np.maximum(np.maximum.accumulate(equity), start)
-    opened = float(close[0] if first == 0 else result.close[first - 1])
-    within = trial.fills[(trial.fills[:, 0] >= result.ts[first]) & (trial.fills[:, 0] <= result.ts[last - 1])]
     return Outcome(
-        float(equity[-1]) / start - 1.0,
-        float(close[-1]) / opened - 1.0,
-        float((1.0 - equity / peak).max()),
-        len(within),
-        float(within[:, 3].sum()),
+        float(result.equity[-1]) / balance - 1.0,
+        float(result.close[-1] / result.close[0]) - 1.0,
+        float(trial.drawdown.max()),
+        len(trial.fills),
+        float(trial.fills[:, 3].sum()),
     )
 
 

@@ -51,7 +51,7 @@ def run_strategies(workspace: Workspace, *, missing: bool) -> list[str]:
     for strategy in all_strategies():
         with suppress(PeaktradeError):
             if missing is not (cache / code_digest(strategy)).is_file():
-                study.try_out(workspace, few, study.Choice(strategy.name, {}), decided=True, cache=cache)
+                study.try_out(workspace, few, study.Choice(strategy.name, {}), cache=cache)
                 ran.append(strategy.name)
     return ran
 

@@ -1,6 +1,7 @@
 """The part of each market that research cannot read by accident, and its openings, which cannot be taken back.
 
-One function hands out bars for research, :meth:`HoldOut.readable`. Where the hold-out of a market begins is written down
+One function hands out bars for research, :meth:`HoldOut.readable`; :meth:`HoldOut.preview` shows the same to those that
+may not write. Where the hold-out of a market begins is written down
 at its first use and stays: candles that come later are held back, too.
 """
 
@@ -99,24 +100,28 @@ class HoldOut:
             DataError: all of them are held back.
             EnvironmentFault: the first use cannot be written down.
         """
-        share = self._workspace.config.research.holdout
-        held = self.of(symbol, timeframe)
-        if held is None and share > 0.0:
-            first = from_seconds(float(bars.ts[_cut(len(bars), share)]))
-            entry = {"symbol": symbol, "timeframe": timeframe, "since": iso(first), "share": share}
+        since = self._begin(bars, symbol, timeframe)
+        if since is not None and self.of(symbol, timeframe) is None:
+            share = self._workspace.config.research.holdout
+            entry = {"symbol": symbol, "timeframe": timeframe, "since": iso(since), "share": share}
             self.chain.append((SET, entry), at=self._workspace.clock.now())
-            held = HeldBack(symbol, timeframe, first, ())
-        if held is None:
-            return Split(bars, 0, None)
-        at = int(np.searchsorted(bars.ts, held.since.timestamp()))
-        if at == 0:
-            raise DataError(
-                f"all of these bars of {symbol} {timeframe} are held back since {iso(held.since)}: take earlier ones, "
-                "or open the hold-out for one trial (peaktrade holdout open)"
-            )
-        return Split(
-            Bars(bars.ts[:at], bars.ohlcv[:at], "bars"), len(bars) - at, held.since if at < len(bars) else None
-        )
+        return _split(bars, since, f"{symbol} {timeframe}")
+
+    def preview(self, bars: Bars, symbol: str, timeframe: str) -> Split:
+        """Return what :meth:`readable` would, and write nothing down; what was seen so is no result.
+
+        Raises:
+            ArtefactError: the log is broken: nothing may be read.
+            DataError: all of them are held back.
+        """
+        return _split(bars, self._begin(bars, symbol, timeframe), f"{symbol} {timeframe}")
+
+    def _begin(self, bars: Bars, symbol: str, timeframe: str) -> datetime | None:
+        """Return where the hold-out of a market begins, or would with these bars; None where nothing is held back."""
+        if (held := self.of(symbol, timeframe)) is not None:
+            return held.since
+        share = self._workspace.config.research.holdout
+        return from_seconds(float(bars.ts[_cut(len(bars), share)])) if share > 0.0 else None
 
     def open(self, trial: str, symbol: str, timeframe: str, *, by: str, reason: str) -> HeldBack:
         """Write down that somebody looks at the hold-out of a market, before it is looked at, and return it.
@@ -139,3 +144,20 @@ class HoldOut:
 def _cut(n: int, share: float) -> int:
     """Return the first bar of ``n`` that is held back; at least one bar stays readable and one is held back."""
     return min(n - 1, max(1, round(n * (1.0 - share))))
+
+
+def _split(bars: Bars, since: datetime | None, market: str) -> Split:
+    """Return bars cut at a time.
+
+    Raises:
+        DataError: all of them are held back.
+    """
+    if since is None:
+        return Split(bars, 0, None)
+    at = int(np.searchsorted(bars.ts, since.timestamp()))
+    if at == 0:
+        raise DataError(
+            f"all of these bars of {market} are held back since {iso(since)}: take earlier ones, "
+            "or open the hold-out for one trial (peaktrade holdout open)"
+        )
+    return Split(Bars(bars.ts[:at], bars.ohlcv[:at], "bars"), len(bars) - at, since if at < len(bars) else None)
