@@ -95,7 +95,8 @@ def instruments(workspace: Workspace) -> Found:
             prices[series.symbol] = float(read_candles(files[-1]).ohlcv[:, 2].min())
     odd = []
     for symbol, price in prices.items():
-        if given[symbol].tick and (told := given[symbol].fit(symbol, price)):
+        instrument = workspace.config.instrument(symbol)
+        if instrument.tick and (told := instrument.fit(symbol, price)):
             odd.append(told)
     free = sum(not one.complete for one in given.values())
     told = f"{len(given)} instruments" + (f", {free} with the steps of the venue or the candles" if free else "")

@@ -99,6 +99,15 @@ def test_doctor_fails_on_a_broken_configuration_and_names_the_key(
     assert config["next_step"]
 
 
+def test_doctor_names_the_symbol_that_the_configuration_does_not_know(
+    peaktrade: Callable[..., Any], configure: Callable[[str, str], None]
+) -> None:
+    configure('[instruments."BTC/EUR"]', '[instruments."BTC/XYZ"]')
+    ended = peaktrade("doctor", "--json")
+    found = checks_of(ended)["instruments"]
+    assert (ended.code, found["status"], "BTC/EUR" in found["evidence"]) == (1, "fail", True)
+
+
 def test_doctor_says_when_every_order_would_be_denied(
     peaktrade: Callable[..., Any], configure: Callable[[str, str], None]
 ) -> None:

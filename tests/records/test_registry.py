@@ -236,6 +236,12 @@ def _damaged_inside(path: Path) -> None:
     path.write_bytes(data)
 
 
+def _with_a_schema_that_is_no_text(path: Path) -> None:
+    data = path.read_bytes()
+    assert data.count(b"CREATE TABLE look") == 1
+    path.write_bytes(data.replace(b"CREATE TABLE look", b"CREATE TABLX\x93look"))
+
+
 def _of_another_version(path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
@@ -266,7 +272,17 @@ def _gone(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [_rubbish, _empty, _damaged_inside, _of_another_version, _somebody_elses, _without_tables, _a_folder, _gone],
+    [
+        _rubbish,
+        _empty,
+        _damaged_inside,
+        _with_a_schema_that_is_no_text,
+        _of_another_version,
+        _somebody_elses,
+        _without_tables,
+        _a_folder,
+        _gone,
+    ],
 )
 def test_a_damaged_index_changes_no_answer(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     first = make(tmp_path)
