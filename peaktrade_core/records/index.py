@@ -129,9 +129,6 @@ def open_index(path: Path | None) -> sqlite3.Connection:
         if version != INDEX_VERSION:
             raise sqlite3.DatabaseError("index of another version")
         db.execute("PRAGMA synchronous = NORMAL")
-    except UnicodeError as error:  # what sqlite says of a damaged schema holds its bytes
-        db.close()
-        raise sqlite3.DatabaseError("index is damaged") from error
     except BaseException:
         db.close()
         raise
@@ -149,9 +146,6 @@ def open_reading(path: Path, folder_ns: int) -> sqlite3.Connection:
     try:
         if _version(db) != INDEX_VERSION or last_look(db).folder_ns != folder_ns:
             raise sqlite3.DatabaseError("index of another version or time")
-    except UnicodeError as error:
-        db.close()
-        raise sqlite3.DatabaseError("index is damaged") from error
     except BaseException:
         db.close()
         raise

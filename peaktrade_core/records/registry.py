@@ -239,7 +239,7 @@ class Registry:
                         answer = question(db)
                 except OSError:
                     break
-                except sqlite3.DatabaseError as error:
+                except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                     if not _damaged(error):
                         break
                     with suppress(OSError):
@@ -249,7 +249,10 @@ class Registry:
                     if look:
                         self._memory = None
                     return answer
-        with suppress(sqlite3.Error), closing(index.open_reading(self._index, folder_ns(self.folder))) as db:
+        with (
+            suppress(sqlite3.Error, UnicodeDecodeError),
+            closing(index.open_reading(self._index, folder_ns(self.folder))) as db,
+        ):
             return question(db)
         with self._lock:
             if self._memory is None:
@@ -329,6 +332,9 @@ class Registry:
             self._known = ((after.token, after.generation), before[1])
 
 
-def _damaged(error: sqlite3.DatabaseError) -> bool:
-    """Return whether an error speaks of a damaged index, or of one without the tables that ours has."""
-    return type(error) is sqlite3.DatabaseError or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+def _damaged(error: sqlite3.DatabaseError | UnicodeDecodeError) -> bool:
+    """Return whether an error speaks of a damaged index, in bytes that are no text, or of one without the tables of ours."""
+    return (
+        type(error) in (sqlite3.DatabaseError, UnicodeDecodeError)
+        or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    )

@@ -322,7 +322,8 @@ def test_an_index_that_is_read_only_does_not_matter(tmp_path: Path, monkeypatch:
     real = sqlite3.connect
 
     def connect(target: Any, **options: Any) -> sqlite3.Connection:
-        return real(target) if target == ":memory:" else real(f"file:{target}?mode=ro", uri=True, **options)
+        asked = options.get("uri") or target == ":memory:"
+        return real(target, **options) if asked else real(f"file:{target}?mode=ro", uri=True, **options)
 
     monkeypatch.setattr("peaktrade_core.records.index.sqlite3.connect", connect)
     registry = make(tmp_path)
