@@ -102,7 +102,7 @@ class Registry:
                 self.chain.enter(path.name, data, record.status, record.finished_at)
         before = folder_ns(self.folder)
         write_atomic(path, data)
-        with suppress(OSError, sqlite3.Error, ArtefactError):
+        with suppress(OSError, sqlite3.Error, UnicodeDecodeError, ArtefactError):
             self._feed(path, data, before)
         return path
 
