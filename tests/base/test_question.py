@@ -69,7 +69,7 @@ def reads(what: str) -> Found:
         ("bad", FAIL, "looked", "Mend it."),
         ("other", FAIL, "looked", "Look again."),
         ("artefact", FAIL, "line 3 is torn", "Mend it."),
-        ("disk", FAIL, "disk on fire", "Mend it."),
+        ("disk", FAIL, "disk on fire; check the name, the permissions and the free space", "Mend it."),
         ("venue", FAIL, "ExchangeNetworkError: no answer", "Mend it."),
     ],
 )

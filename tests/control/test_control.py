@@ -140,7 +140,7 @@ def test_a_broker_that_would_place_orders_is_found_out(workspace: Workspace, mon
 
     def submit(self: brokers.ValidatingBroker, order: object) -> object:
         raw = self._client.order("create_order", "BTC/EUR", "market", "buy", 1.0, None, {})
-        return brokers.Answer(accepted=True, message="placed", raw=raw)
+        return brokers.OrderAnswer(accepted=True, message="placed", raw=raw)
 
     monkeypatch.setattr(brokers.ValidatingBroker, "submit", submit)
     assert {one.id: one.status for one in lock_checks(workspace)}["validate_only"] == "fail"

@@ -324,7 +324,9 @@ def test_a_strategy_that_raises_is_named_with_the_bar(bars, cache):
         StrategyError, match=r"strategy 'odd' failed on the bar at 2026-01-01T00:24:00\+00:00: ZeroDivisionError"
     ):
         run_backtest(decision("odd", PERP, Limits(), level=25.0), bars, 10, cache)
-    with pytest.raises(StrategyError, match="strategy 'odd' failed in the warm-up: ZeroDivisionError"):
+    with pytest.raises(
+        StrategyError, match=r"strategy 'odd' failed on the bar at 2026-01-01T00:02:00\+00:00: ZeroDivisionError"
+    ):
         run_backtest(decision("odd", PERP, Limits(), level=3.0), bars, 10, cache)
     with pytest.raises(StrategyError, match=r"strategy 'odd' failed on the bar .*: IndexError"):
         run_backtest(decision("odd", PERP, Limits(), at=2), bars, 0, cache)

@@ -116,6 +116,6 @@ def test_the_command_line_shows_no_key_either(
 
 
 def test_credentials_do_not_show_themselves() -> None:
-    from peaktrade_core.venue.credentials import LoopbackKey as Ours
+    from peaktrade_core.venue.credentials import Credentials as Ours
 
     assert repr(Ours(KEY, SECRET)) == str(Ours(KEY, SECRET)) == "Credentials()"
