@@ -26,7 +26,6 @@ from peaktrade_core.dashboard.documents import digest
 LOCAL_NAME = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 LONGEST_URL = 4096  # characters
 SHORTEST_TOKEN = 16  # characters; below that a token can be guessed over the network
-REMEMBERED_S = 30 * 86_400  # how long a browser need not show the token again [s]
 BEACON = re.compile(r"/voila/api/shutdown/[\w-]+")  # what an interactive page sends when it is closed
 UNGUARDED = re.compile(r"/static/[a-z._-]+")  # the styles of the page that asks for the token
 

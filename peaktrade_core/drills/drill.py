@@ -51,7 +51,6 @@ ACTIONS = (
     "stop",
     "restart",
 )
-PHASES = ("detection", "acknowledgement", "diagnosis", "mitigation")
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

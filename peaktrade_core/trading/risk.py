@@ -31,7 +31,6 @@ ACTIVE = 0.0
 REDUCING = 1.0  # only reducing orders
 HALTED = 2.0  # latched: only reducing orders until a named person resumes
 NO_ORDERS = 3.0  # latched, nothing passes: the kill switch, or a state that cannot be read
-STATE_NAMES = ("ACTIVE", "REDUCING", "HALTED", "HALTED")
 
 GREEN, YELLOW, RED = 0.0, 1.0, 2.0
 SEVERITIES = ("green", "yellow", "red")
