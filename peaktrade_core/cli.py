@@ -50,7 +50,7 @@ COMMANDS = {
     "smoke": ("desk.cli:smoke", "Run one small real session through everything, in a temporary workspace."),
     "ops": ("desk.cli:ops", "Orders, positions and health over all sessions; notes, emergency contacts, retention."),
     "orders": ("desk.cli:orders", "Show open orders, here and at the venue; preview what would be ordered."),
-    "report": ("reports.cli:report", "Make the daily and the weekly report, and one of how everything stands."),
+    "report": ("control.cli:report", "Make the daily and the weekly report, and one of how everything stands."),
     "schedule": ("schedule.cli:schedule", "Run daily reports, alert checks and retention by the clock."),
     "alerts": ("alerts.cli:alerts", "Ask the alert rules, take alerts on, silence, test channels and rules."),
     "incident": ("incidents.cli:incident", "Diagnose a session; open, carry, close and review incidents."),

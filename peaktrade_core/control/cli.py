@@ -10,6 +10,7 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import FAIL, worst
 from peaktrade_core.control.gates import GATE_WORDS, GATES, GateResult, gate_results, run_gates
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.reports.cli import report, written_files
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns
@@ -121,7 +122,7 @@ def verify(workspace: Workspace) -> CommandResult:
 @click.option("--reason", required=True, help="Why they are right as they are; kept in the chain.")
 @command
 def adopt(workspace: Workspace, records: tuple[str, ...], by: str, reason: str) -> CommandResult:
-    """Answer with your name for RECORDS (session ids; none for all) that the chain does not know as they are.
+    """CommandResult with your name for RECORDS (session ids; none for all) that the chain does not know as they are.
 
     For records from before the chain, restored or removed on purpose. What the chain said before stays in it.
     """
@@ -131,3 +132,21 @@ def adopt(workspace: Workspace, records: tuple[str, ...], by: str, reason: str) 
     names = take_on(workspace, records, by, reason)
     told = f"{len(names)} records adopted" if names else "Nothing to adopt: every record is as it was entered."
     return CommandResult({"adopted": names}, [*names, told])
+
+
+@report.command()
+@click.option("--output-format", type=click.Choice(("markdown", "html", "both")), default="both", show_default=True)
+@click.option("--output-dir", metavar="DIR", help="Where the files go; reports/live by default.")
+@click.option("--stdout", is_flag=True, help="Print the report instead of writing files.")
+@command
+def status(workspace: Workspace, output_format: str, output_dir: str | None, stdout: bool) -> CommandResult:
+    """Report how everything stands now: health, running sessions, portfolio, alerts, the newest sessions."""
+    from peaktrade_core.control.status_report import status_report, write_status_report
+
+    recover(workspace)
+    if stdout:
+        text = status_report(workspace, "html" if output_format == "html" else "markdown")
+        return CommandResult({"report": text}, Document(text))
+    forms = ("markdown", "html") if output_format == "both" else (output_format,)
+    folder = Path(output_dir) if output_dir else workspace.reports / "live"
+    return written_files([str(path) for path in write_status_report(workspace, folder, forms)])

@@ -14,11 +14,13 @@ from peaktrade_core.control.gates import GATE_WORDS, commits, gate_results
 from peaktrade_core.control.layers import FIX, MONITOR
 from peaktrade_core.control.live_lock import lock_checks
 from peaktrade_core.control.status import SIGNS, whole
+from peaktrade_core.control.status_report import status_cover
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import EVIDENCE, evidence_rows
 from peaktrade_core.runs.run import verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show.cover import Cover
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.workspace import Workspace
@@ -40,6 +42,11 @@ class Text:
 def open_control_center(workspace: Workspace) -> ControlCenter:
     """Look at everything once; the tables below show what was seen then."""
     return control_center(workspace)
+
+
+def status_at_a_glance(workspace: Workspace, center: ControlCenter) -> Cover:
+    """Return the cover of the status: the status of the whole, today's course, and what needs a person."""
+    return status_cover(workspace, center.whole)
 
 
 def operator_text(center: ControlCenter) -> Text:

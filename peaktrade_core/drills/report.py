@@ -11,6 +11,7 @@ from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
+from peaktrade_core.show.cover import Cover, Entries, course, needing, utc
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 
 NO_DRILL = "No drill was done yet. The notebook drill runs one, or peaktrade drill run."
@@ -176,6 +177,39 @@ class DrillReport(DrillNotebook):
     def days(self) -> int:
         """How far back coverage looks [days]."""
         return int(self.given.days)
+
+    def cover(self) -> Cover:
+        """Return the drill at a glance."""
+        drill = self.drill
+        if drill is None:
+            step = (("", Cell("`peaktrade drill run` runs one.")),)
+            return Cover(subject="No drill", whose="nobody's", when="never", verdict=Cell("– none"), links=step)
+        score, kinds = drill.score, (
+            Entries("fault", "cross", "red", [(one.at, f"{one.what}: {one.detail}") for one in drill.faults]),
+            Entries("alert", "down", "amber", [(one.at, f"{one.what}: {one.detail}") for one in drill.alerts]),
+            Entries("action", "up", "green", [(one.at, f"{one.what} by {one.by}: {one.detail}") for one in drill.actions]),
+        )  # fmt: skip
+        phases = score.phases if score else ()
+        detected = next((phase.took_s for phase in phases), None)
+        return Cover(
+            subject=drill.scenario.title,
+            subject_id=drill.drill_id,
+            whose=f"{drill.operator} ({drill.role})" + (f", a {drill.script} script" if drill.script else ""),
+            when=f"{utc(drill.began_at)} ({drill.began_local[11:16]} in Berlin)",
+            verdict=_result(drill),
+            why=drill.early or "; ".join(score.wrong if score else ()),
+            figures=(
+                ("Score", Cell(f"{score.points:g} of 100" if score else wording.NOTHING)),
+                (f"Until {phases[0].name}" if phases else "Until noticed", Cell(wording.duration(detected))),
+                ("Faults, alerts, actions", Cell(" · ".join(str(len(found)) for *_, found in kinds))),
+            ),
+            chart=course("What happened", *kinds),
+            needs=needing(self.answers()),
+            links=(
+                ("Again:", Cell(f"`peaktrade drill run {drill.scenario.name}`")),
+                ("Runbook:", Cell(drill.scenario.expect.runbook)),
+            ),
+        )
 
     def summary(self) -> Table:
         """Return what a drill was and how it came out."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
+
 from peaktrade_core.base.clock import local
 from peaktrade_core.base.files import sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
@@ -17,6 +19,7 @@ from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.handbook import SEVERITIES
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
+from peaktrade_core.show.cover import Cover, Entries, course, needing, utc
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
 from peaktrade_core.show.templates import template
 from peaktrade_core.workspace.workspace import Workspace
@@ -50,7 +53,8 @@ def write_pages(folder: Path, incident: Incident) -> None:
 def report_text(incident: Incident, folder: Path) -> str:
     """Return the report as markdown of an incident that is kept in a folder."""
     checks = response_checks(incident, unsecured(folder, incident.artefacts))
-    return template("incident.md.j2").render(i=incident, checks=checks, local=local)
+    cover = incident_cover(incident, checks).markdown()
+    return template("incident.md.j2").render(i=incident, cover=cover, checks=checks, local=local)
 
 
 def response_checks(incident: Incident, lost: Sequence[str] = ()) -> list[Check]:
@@ -92,6 +96,42 @@ def response_checks(incident: Incident, lost: Sequence[str] = ()) -> list[Check]
     ]  # fmt: skip
 
 
+def incident_cover(i: Incident | None, checks: Sequence[Check]) -> Cover:
+    """Return an incident at a glance.
+
+    Args:
+        i: which; None where none was ever opened. checks: its checklist, answered.
+    """
+    if i is None:
+        step = "It is opened by an incident runbook, or by `peaktrade incident open`."
+        none = Cell("– none")
+        return Cover(subject="No incident", whose="nobody's", when="never", verdict=none, links=(("", Cell(step)),))
+    spans = (("First sign to incident", i.since, i.opened_at), ("Until held", i.opened_at, i.mitigated_at))
+    figures = [
+        (what, Cell(wording.duration((b - a).total_seconds()) if a and b else wording.NOTHING)) for what, a, b in spans
+    ]
+    told = f"severity {SEVERITY[i.severity]}" + (f"; drill {i.drill}, an exercise" if i.drill else "")
+    alerts = [(e.at, f"{e.by}: {e.text}") for e in i.timeline]
+    evidence = [(at, what) for at, what in ((i.since, "first sign"), (i.until, "last sign")) if at]
+    kinds = (Entries("sign", "cross", "red", evidence), Entries("entry", "up", "accent", alerts))
+    command = "postmortem" if i.status == "closed" and i.postmortem is None else "show"
+    return Cover(
+        subject=i.title,
+        subject_id=i.incident_id,
+        whose=f"led by {i.duties.get('commander') or 'no one yet'}, opened by {i.opened_by} ({i.role})",
+        when=f"{utc(i.opened_at)} ({i.opened_local[11:16]} in Berlin)",
+        verdict=STATUS[i.status],
+        why=told,
+        figures=(("Severity", SEVERITY[i.severity]), *figures),
+        chart=course("What was noted", *kinds),
+        needs=needing(checks),
+        links=(
+            ("About:", Cell(i.subject or "nothing named")),
+            ("Next:", Cell(f"`peaktrade incident {command} {i.incident_id}`")),
+        ),
+    )
+
+
 class IncidentNotebook(Notebook):
     """What the incident report and the post-mortem both show."""
 
@@ -108,6 +148,18 @@ class IncidentNotebook(Notebook):
             return book.load(self.given.incident_id)
         ids = book.ids()
         return book.load(ids[0]) if ids else None
+
+    @property
+    def checks(self) -> list[Check]:
+        """The handbook's checklist, answered from the incident; empty without one."""
+        if self.incident is None:
+            return []
+        folder = IncidentBook.of(self.workspace).path(self.incident.incident_id).parent
+        return response_checks(self.incident, unsecured(folder, self.incident.artefacts))
+
+    def cover(self) -> Cover:
+        """Return the incident at a glance."""
+        return incident_cover(self.incident, self.checks)
 
     def summary(self) -> Table:
         """Return what it is, how bad, who works on it, and when what happened."""
@@ -181,12 +233,7 @@ class IncidentReport(IncidentNotebook):
 
     def checklist(self) -> Table:
         """Return the handbook's incident checklist, answered from the incident."""
-        if self.incident is None:
-            return check_table([], "Incident checklist")
-        folder = IncidentBook.of(self.workspace).path(self.incident.incident_id).parent
-        return check_table(
-            response_checks(self.incident, unsecured(folder, self.incident.artefacts)), "Incident checklist"
-        )
+        return check_table(self.checks, "Incident checklist")
 
     def files(self) -> Table:
         """Return the files it rests on, and whether they are as they were."""
@@ -201,6 +248,19 @@ class IncidentReport(IncidentNotebook):
 
 class PostMortemReport(IncidentNotebook):
     """What was learned from an incident, and what changes."""
+
+    def cover(self) -> Cover:
+        """Return the incident at a glance, with what was agreed and is not done."""
+        found, i = super().cover(), self.incident
+        agreed = i.postmortem.actions if i and i.postmortem else ()
+        step = f"`peaktrade incident done {found.subject_id} {{}}`".format
+        open_ = [
+            check(f"action_{n}", f"{a.what}:", False, f"{a.owner}, until {a.due}", step(n),
+                  otherwise=WARN)
+            for n, a in enumerate(agreed, 1) if a.done_at is None
+        ]  # fmt: skip
+        whose = f"post-mortem by {i.postmortem.by}" if i and i.postmortem else "post-mortem not written"
+        return msgspec.structs.replace(found, whose=f"{whose}, {found.whose}", needs=needing(found.needs, open_))
 
     def learned(self) -> Table:
         """Return the post-mortem: why it could happen, what helped, what hindered."""

@@ -23,6 +23,7 @@ from peaktrade_core.schedule import periods
 from peaktrade_core.schedule.periods import Span
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
+from peaktrade_core.show.cover import Cover, Entries, course, needing, utc, verdict_on
 from peaktrade_core.show.table import BAD, MID, Cell, Table
 
 LONG_OPEN = timedelta(days=7)  # an incident that is open for longer is asked about
@@ -163,6 +164,36 @@ class WeeklyReview(Notebook):
         """
         span = periods.span_named(periods.WEEK, self.given.week, self.workspace.clock.now())
         return review(IncidentBook.of(self.workspace), span)
+
+    def cover(self) -> Cover:
+        """Return the week at a glance."""
+        found, span = self.review, self.review.span
+        verdict, told = verdict_on(found.checks)
+        kinds = (
+            Entries(
+                "opened", "cross", "red", [(i.opened_at, f"{i.incident_id} opened: {i.title}") for i in found.opened]
+            ),
+            Entries(
+                "closed", "up", "green", [(i.closed_at, f"{i.incident_id} closed") for i in found.closed if i.closed_at]
+            ),
+        )
+        return Cover(
+            subject=f"Incidents of the week {span.label}",
+            whose=f"opened by {', '.join(dict.fromkeys(i.opened_by for i in found.opened))}"
+            if found.opened
+            else "none opened",
+            when=f"as of {utc(found.as_of)}" + ("" if found.as_of >= span.until else ", not over yet"),
+            verdict=verdict,
+            why=told,
+            figures=(
+                ("Opened", Cell(f"{len(found.opened)}")),
+                ("Not closed at the end", Cell(f"{len(found.unclosed)}")),
+                ("Until held, median", Cell(wording.duration(found.held_s))),
+            ),
+            chart=course("Opened and closed", *kinds),
+            needs=needing(found.checks),
+            links=(("All:", Cell("`peaktrade incident list`")),),
+        )
 
     def overview(self) -> Table:
         """Return the figures of the week."""

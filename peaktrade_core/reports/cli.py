@@ -55,25 +55,7 @@ def _make(workspace: Workspace, kind: str, label: str) -> CommandResult:
     return CommandResult(made, paths, code=NotebookError.exit_code if made.error else 0, notes=fault)
 
 
-@report.command()
-@click.option("--output-format", type=click.Choice(("markdown", "html", "both")), default="both", show_default=True)
-@click.option("--output-dir", metavar="DIR", help="Where the files go; reports/live by default.")
-@click.option("--stdout", is_flag=True, help="Print the report instead of writing files.")
-@command
-def status(workspace: Workspace, output_format: str, output_dir: str | None, stdout: bool) -> CommandResult:
-    """Report how everything stands now: health, running sessions, portfolio, alerts, the newest sessions."""
-    from peaktrade_core.reports.status_report import status_report, write_status_report
-
-    recover(workspace)
-    if stdout:
-        text = status_report(workspace, "html" if output_format == "html" else "markdown")
-        return CommandResult({"report": text}, Document(text))
-    forms = ("markdown", "html") if output_format == "both" else (output_format,)
-    folder = Path(output_dir) if output_dir else workspace.reports / "live"
-    return _written([str(path) for path in write_status_report(workspace, folder, forms)])
-
-
-def _written(paths: list[str]) -> CommandResult:
+def written_files(paths: list[str]) -> CommandResult:
     """Return which files were written."""
     return CommandResult({"files": paths}, paths)
 
@@ -107,7 +89,7 @@ def session_report(
         return CommandResult({"report": text}, Document(text))
     folder = Path(output_dir) if output_dir else workspace.reports / "daily"
     written = write_session_report(views, folder, query, summary_only=summary_only, form=output_format)
-    return _written([relative_path(path) for path in written])
+    return written_files([relative_path(path) for path in written])
 
 
 @click.command()

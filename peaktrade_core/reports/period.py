@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from peaktrade_core.base.clock import local
 from peaktrade_core.reports import summary as ps
+from peaktrade_core.reports.experiments import OPENED, SWEEP
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.columns import RUNS, state_cell
 from peaktrade_core.runs.handbook import next_step
@@ -22,7 +23,9 @@ from peaktrade_core.schedule import periods
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import TONES, Chart, Line
 from peaktrade_core.show.checklist import check_table
+from peaktrade_core.show.cover import Cover, needing, utc, verdict_on
 from peaktrade_core.show.table import Cell, Table
+from peaktrade_core.trading.records import UNREADABLE
 
 if TYPE_CHECKING:
     from peaktrade_core.reports.summary import Result, Summary
@@ -49,6 +52,30 @@ class PeriodReport(Notebook):
         """What happened in it; raises as :attr:`span`."""
         return ps.summarize(self.workspace, self.span)
 
+    def cover(self) -> Cover:
+        """Return the period at a glance."""
+        summary, span, chart = self.summary, self.summary.span, self.figure()
+        verdict, told = verdict_on(summary.attention)
+        names = dict.fromkeys(result.name for result in summary.by_strategy)
+        day = span.kind == periods.DAY
+        over = "" if summary.as_of >= span.until else ", not over yet"
+        command = f"`peaktrade report {'daily --date' if day else 'weekly --week'} {span.label}`"
+        return Cover(
+            subject=f"{'The day' if day else 'The week'} {span.label}",
+            whose=f"all sessions{': ' * bool(names)}{', '.join(names)}",
+            when=f"as of {utc(summary.as_of)}{over}",
+            verdict=verdict,
+            why=told,
+            figures=(
+                (wording.TOTAL, Cell(_money(summary.by_currency, "total_pnl"))),
+                ("Sessions", Cell(_outcomes(summary.by_currency))),
+                ("Largest drawdown", Cell(wording.percent(_worst(summary.by_currency)))),
+            ),
+            chart=chart if isinstance(chart, Chart) else None,
+            needs=needing(summary.attention),
+            links=(("Keep it:", Cell(command)), ("Alerts:", Cell("`peaktrade alerts list`"))),
+        )
+
     def overview(self) -> Table:
         """Return the figures of the period in one table, beside those of the one before."""
         summary = self.summary
@@ -62,6 +89,7 @@ class PeriodReport(Notebook):
             ("Orders denied", wording.count(now.get("blocked", 0)), wording.count(before.get("blocked", 0))),
             ("Alerts raised", _alerts(summary), ""),
             ("Changes of the trading state", wording.count(len(summary.halts)), ""),
+            ("Sweeps, openings of the hold-out", _researched(summary), ""),
         ]
         span = summary.span
         note = (
@@ -104,14 +132,14 @@ class PeriodReport(Notebook):
         )
 
     def figure(self) -> Chart | Table:
-        """Return realized PnL, summed up over the sessions of the period in the order of their ends, a line a currency."""
+        """Return total PnL, summed up over the sessions of the period in the order of their ends, a line a currency."""
         ended: dict[str, list[tuple[datetime, str, float]]] = {}
         for row in self.summary.sessions:
-            if row.ended_at and row.realized_pnl is not None:
+            if row.ended_at and row.total_pnl is not None:
                 rows = ended.setdefault(wording.quote_currency(row.symbol), [])
-                rows.append((row.ended_at, row.run_id, row.realized_pnl))
+                rows.append((row.ended_at, row.run_id, row.total_pnl))
         if not ended:
-            return Table(wording.REALIZED, (), [], empty="No session has ended, so there is nothing to draw.")
+            return Table(wording.TOTAL, (), [], empty="No session has ended, so there is nothing to draw.")
         lines = []
         for (currency, rows), tone in zip(sorted(ended.items()), cycle(TONES), strict=False):
             rows.sort()
@@ -121,9 +149,9 @@ class PeriodReport(Notebook):
         totals = ", ".join(wording.signed(line.values[-1], line.name) for line in lines)
         return Chart(
             name="results",
-            title=f"{wording.REALIZED}, summed up",
+            title=f"{wording.TOTAL}, summed up",
             unit=lines[0].name if len(lines) == 1 else "",
-            label=f"{wording.REALIZED}, summed up over the period: {totals}",
+            label=f"{wording.TOTAL}, summed up over the period: {totals}",
             lines=lines,
         )
 
@@ -202,10 +230,22 @@ class PeriodReport(Notebook):
             empty="Nothing was halted.",
         )
 
+    def research(self) -> Table:
+        """Return the sweeps that ended or run and the openings of the hold-out, each with what it says."""
+        summary = self.summary
+        rows = [(_at(one.at, summary), one.what, one.about, one.by, one.why, one.told) for one in summary.research]
+        return Table(
+            "Experiments",
+            ("At (UTC)", "What", "Of", "By", "Asked", "What came of it"),
+            rows[:MOST],
+            note=_cut(rows),
+            empty="No sweep ran and the hold-out was not opened.",
+        )
+
     def tables(self) -> list[Table]:
         """Return everything that a report says, in its order."""
         shown = (self.overview, self.attention, self.results, self.failures, self.sessions, self.carried)
-        return [show() for show in (*shown, self.denials, self.alerts, self.halts)]
+        return [show() for show in (*shown, self.denials, self.alerts, self.halts, self.research)]
 
 
 class DailyReport(PeriodReport):
@@ -272,6 +312,13 @@ def _alerts(summary: Summary) -> str:
     counts = Counter(row.severity for row in summary.alerts)
     told = ", ".join(f"{counts[name]} {name}" for name in ("critical", "warning", "info") if counts[name])
     return f"{len(summary.alerts)}" + (f" ({told})" if told else "") + f", {summary.acknowledged} acknowledged"
+
+
+def _researched(summary: Summary) -> str:
+    """Return how many sweeps there were and how often the hold-out was opened."""
+    counts = Counter(one.what for one in summary.research)
+    told = [wording.many(counts[SWEEP], SWEEP), wording.many(counts[OPENED], "opening")]
+    return ", ".join(told) + (f", {counts[UNREADABLE]} unreadable" if counts[UNREADABLE] else "")
 
 
 def _cut(rows: Sequence[object], shown: int = MOST) -> str:

@@ -78,7 +78,9 @@ def make_report(kind: str, label: str, workspace: Workspace) -> MadeReport:
 def _markdown(kind: str, label: str, workspace: Workspace, error: str | None) -> str:
     """Return a report as markdown: its tables, or only what went wrong."""
     chosen = KINDS[kind]
-    tables = [] if error else read(chosen.notebook, workspace, **{chosen.parameter: label}).tables()
+    report = None if error else read(chosen.notebook, workspace, **{chosen.parameter: label})
+    tables, cover = (report.tables(), report.cover()) if report else ([], None)
     title = f"{kind.capitalize()} report {label}"
     heads = chain_heads(workspace.home)
-    return template("tables.md.j2").render(title=title, as_of="", error=error, tables=tables, heads=heads)
+    page = template("tables.md.j2")
+    return page.render(title=title, as_of="", cover=cover, error=error, tables=tables, heads=heads)

@@ -6,6 +6,7 @@ The figures come from :mod:`views`, the words from :mod:`wording`, the looks fro
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -15,17 +16,23 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.desk.session_run import OneSession
 from peaktrade_core.records.registry import ALL, Query
 from peaktrade_core.runbooks.book import Round
-from peaktrade_core.runbooks.notebook import Session, open_session
-from peaktrade_core.runbooks.notebook_tables import risk_use_table, sessions_table
+from peaktrade_core.runbooks.notebook import Session, equity_figure, open_session
+from peaktrade_core.runbooks.notebook_tables import risk_use_table, session_checks, sessions_table
 from peaktrade_core.runbooks.runbook import Prompt
-from peaktrade_core.runs.columns import figures_of
+from peaktrade_core.runbooks.shelf import Notebook
+from peaktrade_core.runs.columns import figures_of, state_cell
 from peaktrade_core.runs.run import Run, Verdict, name_of, verdict_of
+from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.table import Table
+from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart
+from peaktrade_core.show.cover import Cover, needing, utc
+from peaktrade_core.show.table import BAD, GOOD, Cell, Table
 from peaktrade_core.show.templates import css, template
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
+_EARNED = {"pos": GOOD, "neg": BAD, "zero": ""}
 REPORTED = 50  # sessions of a report that a runbook writes, newest first
 
 
@@ -90,6 +97,44 @@ def _section(views: Views, row: Run) -> Section:
     text = ", ".join(f"{k} {v}" for k, v in params.items()) if isinstance(params, Mapping) else ""
     stands = verdict_of(row, look.checks)
     return Section(row, name_of(row), stands, record, f"({text})" if text else "", figures_of(record), look.checks)
+
+
+class SessionReport(Notebook):
+    """One session as its notebook shows it."""
+
+    @cached_property
+    def session(self) -> Session:
+        """The session that is named; ``latest`` is the one that started last.
+
+        Raises:
+            SessionNotFoundError: there is none of that id.
+        """
+        return open_session(self.workspace, self.given.session_id)
+
+    def cover(self) -> Cover:
+        """Return the session at a glance."""
+        session, record = self.session, self.session.record
+        run, checks = run_of(record), session_checks(session)
+        chart, risk = equity_figure(session), "" if run.risk_status == "green" else f"risk {run.risk_status}"
+        stands = verdict_of(run, checks)
+        orders = f"{wording.count(run.num_orders)} filled, {wording.count(run.orders_blocked)} denied"
+        total = Cell(wording.signed(run.total_pnl, run.currency), _EARNED[wording.sign_class(run.total_pnl)])
+        return Cover(
+            subject=name_of(run),
+            subject_id=run.run_id,
+            whose=f"{run.mode} session" + (f", notes: {wording.cut(run.notes, 80)}" if run.notes and run.final else ""),
+            when=f"{utc(run.started_at)}, {wording.count(run.step)} bars in {wording.duration(run.duration_seconds)}",
+            verdict=state_cell(run, checks),
+            why=stands.why or risk,
+            figures=(
+                (wording.TOTAL, total),
+                ("Max drawdown", Cell(wording.percent(run.max_drawdown))),
+                ("Orders", Cell(orders)),
+            ),
+            chart=chart if isinstance(chart, Chart) else None,
+            needs=needing(checks),
+            links=(("Check it:", Cell(f"`peaktrade runbook run post_session_check -p session_id={run.run_id}`")),),
+        )
 
 
 class PostSessionRunbook(OneSession):

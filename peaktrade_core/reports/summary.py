@@ -17,6 +17,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import Activity, ActivityFeed
+from peaktrade_core.reports.experiments import Experiment, experiments
 from peaktrade_core.runs.questions import of_drawdown
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
@@ -62,6 +63,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         denials: how often each code denied an order.
         alerts: raised in it; acknowledged: how many of all alerts were acknowledged in it.
         halts: changes of the trading state and of the kill switch.
+        research: sweeps that ended or run, and openings of the hold-out.
         attention: the escalation path, evaluated, and what else a person should look at.
     """
 
@@ -78,6 +80,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     alerts: list[AlertRow]
     acknowledged: int
     halts: list[Activity]
+    research: list[Experiment]
     attention: list[Check]
 
     @property
@@ -125,6 +128,7 @@ def summarize(place: Workspace, span: Span) -> Summary:
             for one in ActivityFeed.of(place)(MOST_EVENTS, kinds=("halt",), since=span.since)
             if _within(one.at, span)
         ],
+        research=experiments(place, span),
         attention=attention(sessions, raised, unreadable, complete=now >= span.until),
     )
 

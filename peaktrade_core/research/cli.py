@@ -72,9 +72,9 @@ def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[P
     title = f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}"
     columns = Columns[Any](
         statistic=Column("Statistic", lambda s: s.name),
-        value=Column("Value", lambda s: None if s.value is None else f"{s.value:,.4g}", "number"),
+        value=Column("Value", lambda s: f"{s.value:,.4g}" if s.value is not None else s.held and "held back", "number"),
         unit=Column("Unit"),
-        definition=Column("Definition", form="words", priority=1),
+        definition=Column("Definition", lambda s: s.held or s.definition, "words", priority=1),
     )
     return [Table.pairs(figures, title), columns.table("", statistics)]
 

@@ -29,6 +29,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from peaktrade_core.session.session import Plan
+    from peaktrade_core.trading.statistics import Statistic
 
 LEVELS = {"green": "✓", "yellow": "▲", "red": "✕"}
 
@@ -109,7 +110,7 @@ def session_summary(session: Session) -> Table:
     record, run = session.record, run_of(session.record)
     rows: list[tuple[object, object]] = [
         ("Session", record.session_id),
-        ("Status", state_cell(run)),
+        ("Status", state_cell(run, session_checks(session))),
         ("What", f"{name_of(run)}; {record.mode}"),
         ("Started (UTC)", wording.moment(record.started_at)),
         *((name, _level(text) if name == "Risk" and text in LEVELS else text) for name, text in figures_of(record)),
@@ -189,8 +190,8 @@ def deny_table(session: Session) -> Table:
 
 
 def statistics_table(session: Session) -> Table:
-    """Return the usual statistics, each with its definition: frequency, annualisation, ddof and risk-free rate."""
-    from peaktrade_core.trading.statistics import Statistic, statistics, trades
+    """Return the usual statistics, each with its definition; which of them are held back, and until when, is below."""
+    from peaktrade_core.trading.statistics import statistics, trades
 
     def shown(one: Statistic) -> str:
         if one.value is None:
@@ -213,9 +214,15 @@ def statistics_table(session: Session) -> Table:
         start_balance=session.start_balance,
         bar_s=float(timeframe_seconds(str(session.record.setting("timeframe")))),
     )  # fmt: skip
-    rows = [(s.name.replace("_", " "), shown(s), units.get(s.unit, s.unit), s.definition) for s in found]
+    rows = [(_named(s), shown(s), units.get(s.unit, s.unit), s.definition) for s in found if not s.held]
+    note = "; ".join(f"{_named(s)} {s.held}" for s in found if s.held)
     columns = ("Statistic", "Value", "Unit", "Definition")
-    return Table("Statistics", columns, rows, numbers=(1,), empty=session.fault or NO_BARS)
+    return Table("Statistics", columns, rows, numbers=(1,), note=note, empty=session.fault or NO_BARS)
+
+
+def _named(one: Statistic) -> str:
+    """Return a figure's name in words."""
+    return one.name.replace("_", " ")
 
 
 def evidence_table(session: Session) -> Table:

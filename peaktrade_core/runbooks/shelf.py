@@ -24,6 +24,7 @@ REPORTS = {
     "drill_report": "drills.report:DrillReport",
     "incident_report": "incidents.report:IncidentReport",
     "post_mortem": "incidents.report:PostMortemReport",
+    "session_report": "reports.session_reports:SessionReport",
     "weekly_incident_review": "incidents.review:WeeklyReview",
     "weekly_report": "reports.period:WeeklyReport",
 }

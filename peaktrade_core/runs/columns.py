@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from peaktrade_core.base.question import Check
 from peaktrade_core.runs.run import Run, feed_of, verdict_of
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, TONE_OF, Cell, Column, Columns
@@ -14,9 +15,9 @@ SESSIONS = "run mode state started duration symbol strategy feed total realized 
 RUNNING = "run mode state strategy symbol timeframe feed heard step equity total realized drawdown denied"
 
 
-def state_cell(run: Run) -> Cell:
-    """Return how a run stands as a cell."""
-    verdict = verdict_of(run)
+def state_cell(run: Run, checks: Iterable[Check] = ()) -> Cell:
+    """Return how a run stands as a cell; ``checks`` as :func:`verdict_of` takes them."""
+    verdict = verdict_of(run, checks)
     return Cell(str(verdict), verdict.tone)
 
 

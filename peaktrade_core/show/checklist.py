@@ -18,7 +18,7 @@ CHECKS = Columns[Check](
 
 def check_table(checks: Sequence[Check], title: str = "Checks") -> Table:
     """Return answered questions with evidence and what to do, and the result in a sentence below."""
-    result = Cell(f"Result: {wording.MARKS[worst(checks)]}, {_told(checks)}", TONE_OF[worst(checks)])
+    result = Cell(f"Result: {wording.MARKS[worst(checks)]}, {answers_told(checks)}", TONE_OF[worst(checks)])
     return CHECKS.table(title, checks, note=result, empty="Nothing was asked.")
 
 
@@ -29,10 +29,10 @@ def answer_told(check: Check) -> str:
 
 def verdict(checks: Sequence[Check], title: str) -> str:
     """Return in a line whether a checklist is passed."""
-    return f"{title} {'FAILED' if worst(checks) == FAIL else 'PASSED'}: {_told(checks)}"
+    return f"{title} {'FAILED' if worst(checks) == FAIL else 'PASSED'}: {answers_told(checks)}"
 
 
-def _told(checks: Sequence[Check]) -> str:
+def answers_told(checks: Sequence[Check]) -> str:
     """Return in a sentence how many answers are good."""
     open_ = sum(c.status != PASS for c in checks)
     if len(checks) == 1:

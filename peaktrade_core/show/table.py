@@ -40,6 +40,7 @@ _LINE = 72  # characters of a title that stay on one line; a caption is only as 
 _LONG = "display:inline-block;width:max-content;max-width:min(40em,75vw)"
 _COMMAND = re.compile(r"`([^`]+)`")
 _UNBROKEN = re.compile(r"\b(?:\d{4}-\d\d-\d\d|\d{4}-W\d\d|(?:INC|DRILL)-\d{8}-\d+)\b")  # dates, ids: no hyphen folds
+_ENDLESS = re.compile(r"[^\s<>]{81,}")  # no word: it would push its table off the page
 _BRACKET = re.compile(r"[\[\]]")  # of links, images and footnotes
 _VERDICT = 32  # characters: longer words of a tone are a sentence, which folds
 _WIDEST = 60  # characters of a column in plain text
@@ -152,7 +153,7 @@ class Table:
             f'<th scope="col"{self._align(n)}>{html.escape(name)}</th>' for n, name in enumerate(self.columns)
         )
         body = "".join(f"<tr>{self._cells(row)}</tr>\n" for row in self.rows)
-        note = f'<p class="pt-note">{_html(self.note)}</p>' if self.note.text else ""
+        note = f'<p class="pt-note">{cell_html(self.note)}</p>' if self.note.text else ""
         kind = "pt-table" if any(self.columns) else "pt-table pt-pairs"
         heads = f"<thead><tr>{head}</tr></thead>\n" if any(self.columns) else ""
         return f'<table class="{kind}">{caption}{heads}<tbody>\n{body}</tbody></table>{note}'
@@ -181,7 +182,7 @@ class Table:
 
     def _cells(self, row: Sequence[Cell]) -> str:
         """Return the cells of a row as HTML."""
-        return "".join(f"<td{self._label(n)}{self._align(n)}>{_html(cell)}</td>" for n, cell in enumerate(row))
+        return "".join(f"<td{self._label(n)}{self._align(n)}>{cell_html(cell)}</td>" for n, cell in enumerate(row))
 
     def _label(self, column: int) -> str:
         """Return the heading as an attribute of the cell, where a narrow screen shows it beside its text."""
@@ -210,13 +211,14 @@ def _cell(value: object) -> Cell:
     return value._replace(text=inert(value.text)) if isinstance(value, Cell) else Cell(inert(str(value)))
 
 
-def _html(cell: Cell) -> str:
+def cell_html(cell: Cell) -> str:
     """Return a cell as HTML: escaped, toned, linked, commands set apart."""
     text = html.escape(cell.text)
     if "/" in text and " " not in text:  # a path may break at its separators
         text = text.replace("/", "/<wbr>").replace("_", "_<wbr>")
     else:
         text = _UNBROKEN.sub(r'<span style="white-space:nowrap">\g<0></span>', text)
+        text = _ENDLESS.sub(r'<span style="overflow-wrap:anywhere">\g<0></span>', text)  # words stay whole, this cannot
     if cell.code:
         text = _COMMAND.sub(r"<code>\1</code>", text)
     if cell.href:

@@ -11,12 +11,17 @@ from markupsafe import Markup
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.base.text import inert
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import markdown_cell, markdown_text
+from peaktrade_core.show.table import Cell, cell_html, markdown_cell, markdown_text
 
 
 def css() -> Markup:
     """Return the style of every report, which is ours and goes into the page as it is."""
-    return Markup((share_dir() / "templates" / "reports" / "report.css").read_text())  # noqa: S704  (no text of others)
+    return Markup(style("report") + style("cover"))  # noqa: S704  (no text of others)
+
+
+def style(name: str) -> str:
+    """Return a style sheet of the reports."""
+    return (share_dir() / "templates" / "reports" / f"{name}.css").read_text(encoding="utf-8")
 
 
 def inert_value(value: object) -> object:
@@ -55,6 +60,7 @@ def _environment(*, markdown: bool = False) -> jinja2.Environment:
         "badge": wording.badge,
         "cell": lambda value: Markup(markdown_cell(value)),  # noqa: S704  (escaped)
         "code": lambda text: Markup(markdown_text("`" + text.replace("`", "'") + "`", code=True)),  # noqa: S704
+        "commands": lambda text: Markup(cell_html(Cell(inert(text), code=True))),  # noqa: S704  (escaped)
         "duration": wording.duration,
         "mark": lambda status: wording.MARKS.get(status, status),
         "moment": wording.moment,

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 DAYS_PER_YEAR = 365.0  # crypto trades every day
 DAY_S = 86_400.0
 YEAR_S = DAYS_PER_YEAR * DAY_S
+LEAST_S = {  # of a run before a figure is annualised [s]; GIPS 2020, 4.A.3: no return of less than a year is
+    "annualised_return": YEAR_S,
+    **dict.fromkeys(("volatility", "sharpe", "sortino"), 60 * DAY_S),
+}
 NOISE = 1e-12  # relative size below which a rest of a position, or a spread of returns, is rounding
 
 
@@ -46,12 +50,17 @@ class Trade(NamedTuple):
 
 
 class Statistic(NamedTuple):
-    """One figure for people; ``value`` is None where it is not defined."""
+    """One figure for people.
+
+    Attributes:
+        value: None where it is not defined or held back; held: why it is held back, empty where it is not.
+    """
 
     name: str
     value: float | None
     unit: str
     definition: str
+    held: str = ""
 
 
 class _OpenTrade:
@@ -118,6 +127,8 @@ def statistics(
 ) -> list[Statistic]:
     """Return the figures of a run; what is annualised counts the time that passed, also where bars are missing.
 
+    From a run that is shorter than :data:`LEAST_S` an annualised figure is held back.
+
     Args:
         ts: open of each bar [s since epoch].
         equity: at the close of each bar [quote ccy].
@@ -135,11 +146,19 @@ def statistics(
     elapsed_s = float(ts[-1] - ts[0]) + bar_s if bars else 0.0
     exposure = float(np.count_nonzero(held)) / bars if bars else None
     return [
-        *_return_figures(levels, elapsed_s, bar_s, risk_free),
+        *(_long_enough(one, elapsed_s, bars * bar_s) for one in _return_figures(levels, elapsed_s, bar_s, risk_free)),
         *_drawdown_figures(levels, bar_s),
         *_trade_figures([trade.pnl for trade in round_trips]),
         Statistic("exposure_time", exposure, "fraction", f"share of {bars} bars that end with an open position"),
     ]
+
+
+def _long_enough(one: Statistic, elapsed_s: float, traded_s: float) -> Statistic:
+    """Return a figure, held back where too little time passed for a return, or too few bars traded for a ratio of them."""
+    least, found = LEAST_S.get(one.name, 0.0), elapsed_s if one.name == "annualised_return" else traded_s
+    if found >= least:
+        return one
+    return one._replace(value=None, held=f"held back: {found / DAY_S:.3g} of the {least / DAY_S:g} days that it needs")
 
 
 def _return_figures(levels: NDArray[np.float64], elapsed_s: float, bar_s: float, risk_free: float) -> list[Statistic]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from peaktrade_core.control.status_report import status_report
 from peaktrade_core.reports.session_reports import session_report
-from peaktrade_core.reports.status_report import status_report
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.templates import css
 from peaktrade_core.workspace.workspace import Workspace

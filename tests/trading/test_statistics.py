@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from peaktrade_core.trading.events import Fill
 from peaktrade_core.trading.ledger import Ledger
-from peaktrade_core.trading.statistics import statistics, trades
+from peaktrade_core.trading.statistics import LEAST_S, statistics, trades
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR_S = 3600.0
@@ -84,7 +84,7 @@ def figures(equity, position=None, done=(), ts=None, **given) -> dict[str, float
 
 @pytest.mark.parametrize("risk_free", [0.0, 0.04])
 def test_figures_of_returns_are_those_of_pandas(risk_free):
-    equity = pd.Series(1000.0 * np.exp(np.cumsum(np.random.default_rng(3).normal(1e-5, 0.002, 5000))))
+    equity = pd.Series(1000.0 * np.exp(np.cumsum(np.random.default_rng(3).normal(1e-5, 0.002, 9000))))
     returns = pd.concat([pd.Series([1000.0]), equity]).pct_change().dropna()
     excess = returns - risk_free / BARS_A_YEAR
     curve = pd.concat([pd.Series([1000.0]), equity], ignore_index=True)
@@ -92,7 +92,7 @@ def test_figures_of_returns_are_those_of_pandas(risk_free):
     ours = figures(equity.tolist(), risk_free=risk_free)
     expected = {
         "total_return": equity.iloc[-1] / 1000.0 - 1,
-        "annualised_return": (equity.iloc[-1] / 1000.0) ** (BARS_A_YEAR / 5000) - 1,
+        "annualised_return": (equity.iloc[-1] / 1000.0) ** (BARS_A_YEAR / 9000) - 1,
         "volatility": returns.std(ddof=1) * BARS_A_YEAR**0.5,
         "sharpe": excess.mean() / returns.std(ddof=1) * BARS_A_YEAR**0.5,
         "sortino": excess.mean() / (excess.clip(upper=0) ** 2).mean() ** 0.5 * BARS_A_YEAR**0.5,
@@ -104,12 +104,14 @@ def test_figures_of_returns_are_those_of_pandas(risk_free):
 
 def test_missing_bars_count_as_time_that_passed():
     """The same curve over more than twice the time: each annual figure shrinks as time does, no other changes."""
-    equity = [1000.0, 1003.0, 1001.0, 1007.0, 1010.0]
-    whole, ragged = figures(equity), figures(equity, ts=HOUR_S * np.array([0.0, 1.0, 2.0, 9.0, 11.0]))
+    times = 1800  # the same five hours, over and over, so that there is enough to annualise
+    equity = [1000.0, 1003.0, 1001.0, 1007.0, 1010.0] * times
+    ts = HOUR_S * (12.0 * np.arange(times)[:, None] + np.array([0.0, 1.0, 2.0, 9.0, 11.0])).ravel()
+    whole, ragged = figures(equity), figures(equity, ts=ts)
     slower = (5 / 12) ** 0.5
     for name in ("volatility", "sharpe", "sortino"):
         assert ragged[name] == pytest.approx(whole[name] * slower)
-    assert ragged["annualised_return"] == pytest.approx(1.01 ** (365 * 24 / 12) - 1)
+    assert ragged["annualised_return"] == pytest.approx(1.01 ** (365 * 24 / (12 * times)) - 1)
     assert {ragged[name] == whole[name] for name in ("total_return", "max_drawdown", "exposure_time")} == {True}
 
 
@@ -163,3 +165,17 @@ def test_each_figure_prints_what_it_is_measured_with():
         assert part in found["sharpe"].definition
     assert "ddof = 0" in found["sortino"].definition
     assert all(figure.unit and figure.definition for figure in found.values())
+
+
+@pytest.mark.parametrize(("days", "given"), [(1 / 24, set()), (59, set()), (60, {"volatility", "sharpe", "sortino"}),
+                                            (364, {"volatility", "sharpe", "sortino"}),
+                                            (365, {"volatility", "sharpe", "sortino", "annualised_return"})])  # fmt: skip
+def test_no_figure_is_annualised_from_less_than_it_needs(days, given):
+    equity = 1000.0 * np.exp(np.cumsum(np.random.default_rng(5).normal(0.0, 0.002, round(days * 24))))
+    found = statistics(
+        HOUR_S * np.arange(len(equity)), equity, np.zeros(len(equity)), [], start_balance=1000.0, bar_s=HOUR_S
+    )
+    annual = {one.name: one for one in found if one.unit == "fraction a year" or "annualised" in one.definition}
+    assert set(annual) == set(LEAST_S)
+    assert {name for name, one in annual.items() if one.value is not None} == given
+    assert all("held back" in one.held for name, one in annual.items() if name not in given)

@@ -1,8 +1,10 @@
 """A notebook as one HTML file that needs nothing else: no network, no CDN, and no script where its figures can do without.
 
 Charts bring their drawing as SVG. Any other figure of plotly's is drawn by a plotly that the page then carries; a content
-security policy names the digests of its own two scripts, so that no other script can run and nothing can be
+security policy names the digests of its own scripts, so that no other script can run and nothing can be
 fetched, whatever a cell printed.
+
+A report with a cover begins with it; what the notebook says of itself and its parameters come last.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.show.cover import COVERED, cover_script
 from peaktrade_core.show.drawing import DRAWN, PLOTLY
+from peaktrade_core.show.templates import style
 
 TEMPLATE = "peaktrade"
 _SCRIPTS = "<!--scripts-->"  # nbconvert parses and writes the page again: megabytes of script go in after that
@@ -30,7 +34,8 @@ def to_html(notebook: Any) -> str:
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 
-    notebook = _drawn(notebook)
+    title = _title(notebook)
+    notebook, covered = _cover_first(_drawn(notebook))
     base = share_dir() / "templates" / "nbconvert"
     exporter = HTMLExporter(
         template_name=TEMPLATE,
@@ -38,11 +43,12 @@ def to_html(notebook: Any) -> str:
         config=Config(NbConvertBase={"display_data_priority": [PLOTLY, "text/html", "text/markdown", "image/svg+xml",
                                                                "image/png", "image/jpeg", "text/plain"]}),
     )  # fmt: skip
-    scripts = _scripts(base / TEMPLATE, notebook)
+    scripts = _scripts(base / TEMPLATE, notebook) + [cover_script()] * covered
     page = {
-        "css": (base / TEMPLATE / "report.css").read_text(encoding="utf-8"),
-        "policy": _policy(scripts),
-        "title": _title(notebook),
+        "css": (base / TEMPLATE / "report.css").read_text(encoding="utf-8") + style("cover") * covered,
+        "policy": policy(scripts),
+        "title": title,
+        "covered": covered,
         "run": notebook.metadata.get("peaktrade", {}).get("run"),
     }
     body, _ = exporter.from_notebook_node(notebook, resources={"page": page})
@@ -60,6 +66,30 @@ def _drawn(notebook: Any) -> Any:
     return copied
 
 
+def _cover_first(notebook: Any) -> tuple[Any, bool]:
+    """Put a notebook's cover first, below its title, and its documentation and parameters last; return whether it has one."""
+    cells = notebook.cells
+    cover = next((cell for cell in cells if any(map(_is_cover, cell.get("outputs", ())))), None)
+    about = next((cell for cell in cells if cell.cell_type == "markdown" and cell.source.startswith("# ")), None)
+    if cover is None or about is None:
+        return notebook, False
+    failures = [cell for cell in cells if "failure" in cell.metadata.get("tags", ())]
+    shown = [cell for cell in cells if cell.cell_type != "code" or cell.outputs]
+    given = [cell for cell in cells if cell not in shown]  # parameters, imports
+    moved = {id(cell) for cell in (cover, about, *failures, *given)}
+    title, _, rest = about.source.partition("\n")
+    first, about = copy.deepcopy(about), copy.deepcopy(about)
+    first.id = f"{about.id}-title"
+    first.source, about.source = title, f"## About this report\n\n{rest.strip()}"
+    cover.metadata["tags"] = [*cover.metadata.get("tags", ()), "cover"]
+    notebook.cells = [*failures, first, cover, *(cell for cell in cells if id(cell) not in moved), about, *given]
+    return notebook, True
+
+
+def _is_cover(output: Any) -> bool:
+    return "".join(output.get("data", {}).get("text/html", "")).startswith(COVERED)
+
+
 def _scripts(template: Path, notebook: Any) -> list[str]:
     """Return the scripts of the page: none unless the notebook has figures that only plotly can draw."""
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
@@ -70,7 +100,7 @@ def _scripts(template: Path, notebook: Any) -> list[str]:
     return [str(get_plotlyjs()), (template / "report.js").read_text(encoding="utf-8")]
 
 
-def _policy(scripts: list[str]) -> str:
+def policy(scripts: list[str]) -> str:
     """Return the content security policy that lets exactly these scripts run."""
     digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"

@@ -8,15 +8,20 @@ from pathlib import Path
 from peaktrade_core.alerts.desk import ALERTS, Alerts
 from peaktrade_core.base.clock import local
 from peaktrade_core.base.files import write_new
+from peaktrade_core.control.status import SIGNS, Whole, whole
 from peaktrade_core.desk.readiness import health_checks
 from peaktrade_core.fleet.ops import POSITIONS, portfolio
 from peaktrade_core.runbooks.notebook_tables import sessions_table
+from peaktrade_core.runbooks.notebooks.html import policy
+from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.columns import RUNNING, RUNS
 from peaktrade_core.runs.run import DIED
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.checklist import check_table
-from peaktrade_core.show.table import Table
+from peaktrade_core.show.cover import Cover, cover_script, needing, utc
+from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.show.templates import css, template
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
@@ -40,13 +45,42 @@ def write_status_report(workspace: Workspace, folder: Path, forms: Iterable[str]
     return write_new(folder, stem, {SUFFIX[form]: _rendered(workspace, tables, form).encode() for form in forms})
 
 
+def status_cover(workspace: Workspace, found: Whole) -> Cover:
+    """Return how everything stands at a glance.
+
+    Args:
+        workspace: whose day is drawn; found: the status of the whole, which gives the verdict.
+    """
+    today = read("daily_report", workspace, date="today").figure()
+    sign = SIGNS[found.status]
+    return Cover(
+        subject="Status of the whole",
+        whose="trading, risk, alerts, runs and the layers L0 to L6",
+        when=f"as of {utc(found.as_of)} ({local(found.as_of)[11:16]} in Berlin)",
+        verdict=Cell(f"{sign} {found.word}", TONE_OF[found.status]),
+        why=found.why,
+        figures=[
+            (part.name.capitalize(), Cell(part.word, TONE_OF[part.status]))
+            for part in (found.trading, found.risk, found.alerts)
+        ],
+        chart=today if isinstance(today, Chart) else None,
+        needs=needing(*(layer.findings for layer in found.layers)),
+        links=(("Now:", Cell("`peaktrade control`")), ("Alerts:", Cell("`peaktrade alerts list`"))),
+    )
+
+
 def _rendered(workspace: Workspace, tables: list[Table], form: str) -> str:
-    """Return tables as a document."""
+    """Return tables as a document that begins with the status of the whole."""
+    cover = status_cover(workspace, whole(workspace))
     now = workspace.clock.now()
     as_of = f"As of {wording.moment(now)} UTC ({local(now)[11:16]} in Berlin)"
     page = template(f"tables.{SUFFIX[form]}.j2")
     heads = chain_heads(workspace.home)
-    return page.render(title="Live status report", as_of=as_of, error=None, tables=tables, css=css(), heads=heads)
+    script = cover_script()
+    return page.render(
+        title="Live status report", as_of=as_of, cover=cover, error=None, tables=tables, css=css(), heads=heads,
+        script=script, policy=policy([script]),
+    )  # fmt: skip
 
 
 def status_tables(workspace: Workspace) -> list[Table]:
