@@ -22,6 +22,7 @@ from peaktrade_core.show.drawing import DRAWN, PLOTLY
 from peaktrade_core.show.templates import style
 
 TEMPLATE = "peaktrade"
+ABOVE = "## At a glance"  # above the cover in a notebook
 _SCRIPTS = "<!--scripts-->"  # nbconvert parses and writes the page again: megabytes of script go in after that
 _NOTEBOOK_LINK = re.compile(r'<a [^>]*href="(?![a-z]+:)[^"]*\.ipynb[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
 
@@ -76,7 +77,8 @@ def _cover_first(notebook: Any) -> tuple[Any, bool]:
     failures = [cell for cell in cells if "failure" in cell.metadata.get("tags", ())]
     shown = [cell for cell in cells if cell.cell_type != "code" or cell.outputs]
     given = [cell for cell in cells if cell not in shown]  # parameters, imports
-    moved = {id(cell) for cell in (cover, about, *failures, *given)}
+    above = [cell for cell in cells[: cells.index(cover)] if cell.source == ABOVE]  # the cover needs no heading
+    moved = {id(cell) for cell in (cover, about, *above, *failures, *given)}
     title, _, rest = about.source.partition("\n")
     first, about = copy.deepcopy(about), copy.deepcopy(about)
     first.id = f"{about.id}-title"
