@@ -122,7 +122,7 @@ def verify(workspace: Workspace) -> CommandResult:
 @click.option("--reason", required=True, help="Why they are right as they are; kept in the chain.")
 @command
 def adopt(workspace: Workspace, records: tuple[str, ...], by: str, reason: str) -> CommandResult:
-    """CommandResult with your name for RECORDS (session ids; none for all) that the chain does not know as they are.
+    """Answer with your name for RECORDS (session ids; none for all) that the chain does not know as they are.
 
     For records from before the chain, restored or removed on purpose. What the chain said before stays in it.
     """

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from peaktrade_core.reports.status_report import write_status_report
 
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import write_new
+from peaktrade_core.control.status_report import write_status_report
 from peaktrade_core.reports.session_reports import write_session_report
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
