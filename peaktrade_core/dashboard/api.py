@@ -24,6 +24,7 @@ from peaktrade_core.runs.curves import Curves, Stretch
 from peaktrade_core.runs.run import RunItem, item_of
 from peaktrade_core.runs.standing import RunAlert
 from peaktrade_core.runs.sums import Stats
+from peaktrade_core.runs.trades import TradeList
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import ASKED_STATUSES, MODES
 
@@ -54,6 +55,13 @@ def session_curves(site: Site, session_id: str, since: datetime | None, until: d
     views = Views.of(site.workspace)
     views.check_recorded(session_id)
     return views.curves(session_id, points, Stretch(since, until))
+
+
+def session_trades(site: Site, session_id: str) -> TradeList:
+    """List the trades of a session, oldest first, with why each was opened and closed, and the figures of the run."""
+    views = Views.of(site.workspace)
+    views.check_recorded(session_id)
+    return views.look(session_id).trades
 
 
 def runs(site: Site, limit: int) -> list[RunItem]:
@@ -150,6 +158,7 @@ ROUTES = (
         session_curves,
         (*STRETCH, Param("points", "About so many bars; a range with fewer comes whole.", 2000, 10, 20_000)),
     ),
+    Route("/api/live_sessions/{session_id}/trades", session_trades),
     Route("/runs", runs, (_limit(200, 1000),)),
     Route("/runs/{run_id}/snapshot", run_snapshot),
     Route("/runs/{run_id}/tail", run_tail, (_limit(50, 500),)),

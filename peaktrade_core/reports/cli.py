@@ -10,6 +10,7 @@ import click
 from peaktrade_core.base.errors import ConfigError, NotebookError
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.runs.repeat import repeat_command
+from peaktrade_core.runs.trades import trades_table
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.cli import filter_options, query_of, relative_path, summary
 from peaktrade_core.session.recovery import recover
@@ -94,11 +95,17 @@ def session_report(
 
 @click.command()
 @click.argument("session_id", default="latest")
+@click.option("--trades", is_flag=True, help="Its trades instead, newest first: entry, exit, PnL, duration and why.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many trades people see.")
 @command
-def show(workspace: Workspace, session_id: str) -> CommandResult:
-    """Show one session (`latest` or its id): status, figures, configuration, checks."""
+def show(workspace: Workspace, session_id: str, trades: bool, limit: int) -> CommandResult:
+    """Show one session (`latest` or its id): status, figures, configuration, checks; or its trades."""
     recover(workspace)
-    record = Views.of(workspace).record(Views.of(workspace).resolve(session_id))
+    views = Views.of(workspace)
+    record = views.record(views.resolve(session_id))
+    if trades:
+        found = views.look(record.session_id).trades
+        return CommandResult(found, lambda: trades_table(found, f"Trades of {record.session_id}", most=limit))
     return CommandResult(record, lambda: _shown(workspace, record))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import DataError, StrategyError
 from peaktrade_core.research.compiled import compile_run
+from peaktrade_core.runs.trades import TradeRow, trade_rows
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
@@ -81,6 +82,24 @@ class BacktestResult(ev.Sorted):
         """The round trips, flat to flat."""
         return trades(self.fills)
 
+    @cached_property
+    def trade_rows(self) -> list[TradeRow]:
+        """The trades as the page of a session lists them, why each was opened and closed among them."""
+        import numpy as np
+
+        closes = self.ts + self.decision.bar_s
+        wanted = self.signal.astype(int)
+        before = np.concatenate([[0], wanted[:-1]])
+        signals = [
+            ev.Signal(0, from_seconds(float(closes[at])), float(wanted[at]), int(before[at]))
+            for at in np.flatnonzero(wanted != before)
+        ]
+        events = sorted(
+            [*signals, *self.events], key=lambda event: event.ts
+        )  # the signal first: it is what led to them
+        price, until = (float(self.close[-1]), from_seconds(float(closes[-1]))) if len(self) else (None, None)
+        return trade_rows(events, price, until)
+
     def statistics(self, risk_free: float = 0.0) -> list[Statistic]:
         """Return the usual figures with their definitions; ``risk_free`` is an annual rate [fraction]."""
         return statistics(
@@ -91,6 +110,7 @@ class BacktestResult(ev.Sorted):
             start_balance=self.decision.start_balance,
             bar_s=self.decision.bar_s,
             risk_free=risk_free,
+            close=self.close,
         )
 
     def _fold(self) -> Tally:

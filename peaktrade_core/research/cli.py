@@ -49,7 +49,7 @@ def backtest(workspace: Workspace, **options: Any) -> CommandResult:
     value = {
         "config": plan.config,
         "metrics": result.metrics,
-        "statistics": [s._asdict() for s in statistics],
+        "statistics": statistics,
         "trades": [trade._asdict() for trade in result.trades],
         "backtest_id": counted.backtest_id,
         "decision_id": counted.decision_id,
@@ -67,16 +67,12 @@ def backtest(workspace: Workspace, **options: Any) -> CommandResult:
 def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[Part]:
     """Return what a backtest brought."""
     from peaktrade_core.runs.columns import metric_figures
+    from peaktrade_core.runs.trades import statistics_table
 
-    figures = dict(metric_figures(msgspec.to_builtins(metrics), wording.quote_currency(plan.config.symbol)))
+    currency = wording.quote_currency(plan.config.symbol)
+    figures = dict(metric_figures(msgspec.to_builtins(metrics), currency))
     title = f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}"
-    columns = Columns[Any](
-        statistic=Column("Statistic", lambda s: s.name),
-        value=Column("Value", lambda s: f"{s.value:,.4g}" if s.value is not None else s.held and "held back", "number"),
-        unit=Column("Unit"),
-        definition=Column("Definition", lambda s: s.held or s.definition, "words", priority=1),
-    )
-    return [Table.pairs(figures, title), columns.table("", statistics)]
+    return [Table.pairs(figures, title), statistics_table(statistics, currency)]
 
 
 @click.command("diff")

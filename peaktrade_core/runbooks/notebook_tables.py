@@ -24,12 +24,10 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.trading import events as ev
-from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from peaktrade_core.session.session import Plan
-    from peaktrade_core.trading.statistics import Statistic
 
 LEVELS = {"green": "✓", "yellow": "▲", "red": "✕"}
 
@@ -190,39 +188,18 @@ def deny_table(session: Session) -> Table:
 
 
 def statistics_table(session: Session) -> Table:
-    """Return the usual statistics, each with its definition; which of them are held back, and until when, is below."""
-    from peaktrade_core.trading.statistics import statistics, trades
+    """Return the usual statistics, each with its definition: frequency, annualisation, ddof and risk-free rate."""
+    from peaktrade_core.runs.trades import statistics_table as table_of
 
-    def shown(one: Statistic) -> str:
-        if one.value is None:
-            return "not defined"
-        if one.unit.startswith("fraction"):
-            return wording.percent(one.value)
-        currency = session.currency if one.unit == "quote ccy" else ""
-        return (
-            wording.count(one.value)
-            if one.unit in ("trades", "bars")
-            else wording.money(one.value, currency, code=False)
-        )
-
-    units = {"fraction": "", "fraction a year": "a year", "quote ccy": session.currency}
-    found = [] if not session.bars else statistics(
-        [bar.ts_bar.timestamp() for bar in session.bars],
-        [bar.equity for bar in session.bars],
-        [bar.position_size for bar in session.bars],
-        trades(session.fills),
-        start_balance=session.start_balance,
-        bar_s=float(timeframe_seconds(str(session.record.setting("timeframe")))),
-    )  # fmt: skip
-    rows = [(_named(s), shown(s), units.get(s.unit, s.unit), s.definition) for s in found if not s.held]
-    note = "; ".join(f"{_named(s)} {s.held}" for s in found if s.held)
-    columns = ("Statistic", "Value", "Unit", "Definition")
-    return Table("Statistics", columns, rows, numbers=(1,), note=note, empty=session.fault or NO_BARS)
+    found = Views.of(session.workspace).look(session.id).trades
+    return table_of(found.figures, session.currency, "Statistics", empty="; ".join(found.faults) or NO_BARS)
 
 
-def _named(one: Statistic) -> str:
-    """Return a figure's name in words."""
-    return one.name.replace("_", " ")
+def trades_table(session: Session, most: int = 20) -> Table:
+    """Return the newest trades, the newest first: entry, exit, side, size, PnL, duration and why."""
+    from peaktrade_core.runs.trades import trades_table as table_of
+
+    return table_of(Views.of(session.workspace).look(session.id).trades, "Trades", most=most)
 
 
 def evidence_table(session: Session) -> Table:

@@ -21,6 +21,7 @@ from peaktrade_core.records.journal import read_journal, read_tail, whole_events
 from peaktrade_core.records.rows import RegistryLine
 from peaktrade_core.runs.curves import WHOLE, Columns, Curves, Stretch, read_columns, source_of
 from peaktrade_core.runs.run import Run
+from peaktrade_core.runs.trades import TradeList, trade_list
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Fill, Halt, Notice, State
 from peaktrade_core.trading.limit_use import LimitUse, limits_used
 from peaktrade_core.trading.records import SessionRecord, finite
@@ -183,6 +184,18 @@ class Look:
     def neighbours(self) -> tuple[str | None, str | None]:
         """The ids of the sessions that began next after it and last before it."""
         return self.views.neighbours(self.run_id)
+
+    @cached_property
+    def trades(self) -> TradeList:
+        """Its trades and figures; none, with a fault, where its files cannot be read; raises as :attr:`record`."""
+        record, journal = self.record, self.journal
+        try:
+            bars = self.columns
+        except ArtefactError as error:
+            return TradeList(currency=self.run.currency, faults=(str(error),))
+        balance = self.run.start_balance or 0.0
+        found = trade_list(journal.happened, bars, record.setting("timeframe"), balance, self.run.currency)
+        return msgspec.structs.replace(found, faults=tuple(dict.fromkeys((*journal.faults, *found.faults))))
 
     def failed_since(self, since: datetime) -> list[str]:
         """Return the other sessions that began at a time or later and failed, newest first, 50 at most."""

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from peaktrade_core.trading.events import Fill
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Trade(NamedTuple):
     pnl: float
 
 
-class Statistic(NamedTuple):
+class Statistic(msgspec.Struct, frozen=True):
     """One figure for people.
 
     Attributes:
@@ -63,13 +65,32 @@ class Statistic(NamedTuple):
     held: str = ""
 
 
-class _OpenTrade:
-    """A round trip that is not flat yet."""
+class RoundTrip:
+    """The fills from flat until flat again, or until now, booked at average cost as both ledgers do.
+
+    Attributes:
+        side: 1 long, -1 short.
+        first, last: the fill that began it, and the last one that reduced it, None while none did.
+        entered, cost: everything that was entered, and its price [base units, quote ccy].
+        left, proceeds: everything that was left, and its price [base units, quote ccy].
+        held, basis: what is still open, and what that cost [base units, quote ccy]; 0 once it is flat.
+        gross, fees: realized before fees, and the fees of all its fills [quote ccy].
+    """
 
     def __init__(self, fill: Fill, qty: float) -> None:
         self.side = 1 if qty > 0.0 else -1
-        self.entry_ts = fill.ts
-        self.held = self.entered = self.cost = self.proceeds = self.fees = 0.0
+        self.first = fill
+        self.last: Fill | None = None
+        self.held = self.basis = self.entered = self.cost = self.left = self.proceeds = self.gross = self.fees = 0.0
+
+    @property
+    def realized(self) -> float:
+        """Realized PnL net of its fees [quote ccy]."""
+        return self.gross - self.fees
+
+    def unrealized(self, price: float) -> float:
+        """What is still open at ``price``, less what it cost [quote ccy]."""
+        return self.side * (self.held * price - self.basis)
 
     def add(self, fill: Fill, qty: float) -> None:
         """Take in (a part of) a fill, its fee in proportion."""
@@ -79,40 +100,54 @@ class _OpenTrade:
             self.entered += size
             self.cost += size * fill.price
             self.held += size
-        else:
-            self.proceeds += size * fill.price
-            self.held -= size
-            if self.held <= NOISE * self.entered:
-                self.held = 0.0
+            self.basis += size * fill.price
+            return
+        released = self.basis * (size / self.held)
+        self.last = fill
+        self.left += size
+        self.proceeds += size * fill.price
+        self.gross += self.side * (size * fill.price - released)
+        self.held -= size
+        self.basis -= released
+        if self.held <= NOISE * self.entered:
+            self.held = self.basis = 0.0
 
-    def closed(self, at: datetime) -> Trade:
+    def closed(self) -> Trade:
         """Return the finished trade."""
+        assert self.last is not None
         pnl = self.side * (self.proceeds - self.cost) - self.fees
         entry, exit_ = self.cost / self.entered, self.proceeds / self.entered
-        return Trade(self.side, self.entered, self.entry_ts, at, entry, exit_, self.fees, pnl)
+        return Trade(self.side, self.entered, self.first.ts, self.last.ts, entry, exit_, self.fees, pnl)
+
+
+def round_trips(fills: Iterable[Fill]) -> list[RoundTrip]:
+    """Return the round trips that fills make up; the last one may still be open.
+
+    A fill that turns the position around ends one and begins the next, its fee divided by quantity. What all of them
+    realized adds up to the realized PnL of :class:`~peaktrade_core.trading.ledger.Ledger`.
+    """
+    found: list[RoundTrip] = []
+    trip: RoundTrip | None = None
+    for fill in fills:
+        rest = fill.qty
+        if trip is not None and (rest > 0.0) != (trip.side > 0):
+            whole = abs(rest) <= trip.held * (1.0 + NOISE)
+            part = rest if whole else math.copysign(trip.held, rest)
+            trip.add(fill, part)
+            rest = 0.0 if whole else rest - part
+            if trip.held == 0.0:
+                trip = None
+        if rest != 0.0:
+            if trip is None:
+                trip = RoundTrip(fill, rest)
+                found.append(trip)
+            trip.add(fill, rest)
+    return found
 
 
 def trades(fills: Iterable[Fill]) -> list[Trade]:
-    """Return the round trips that fills make up; one that is still open at the end is left out.
-
-    A fill that turns the position around closes one trade and opens the next, its fee divided by quantity.
-    """
-    done: list[Trade] = []
-    trade: _OpenTrade | None = None
-    for fill in fills:
-        left = fill.qty
-        if trade is not None and (left > 0.0) != (trade.side > 0):
-            part = math.copysign(min(abs(left), trade.held), left)
-            whole = abs(left) <= trade.held * (1.0 + NOISE)
-            trade.add(fill, left if whole else part)
-            left = 0.0 if whole else left - part
-            if trade.held == 0.0:
-                done.append(trade.closed(fill.ts))
-                trade = None
-        if left != 0.0:
-            trade = trade or _OpenTrade(fill, left)
-            trade.add(fill, left)
-    return done
+    """Return the finished round trips; one that is still open at the end is left out."""
+    return [trip.closed() for trip in round_trips(fills) if trip.held == 0.0]
 
 
 def statistics(
@@ -124,6 +159,7 @@ def statistics(
     start_balance: float,
     bar_s: float,
     risk_free: float = 0.0,
+    close: Sequence[float] | NDArray[np.float64] = (),
 ) -> list[Statistic]:
     """Return the figures of a run; what is annualised counts the time that passed, also where bars are missing.
 
@@ -137,6 +173,7 @@ def statistics(
         start_balance: equity before the first bar [quote ccy].
         bar_s: length of a bar [s].
         risk_free: annual rate [fraction].
+        close: closes of the bars [quote ccy], to hold the market beside it; without them that is left out.
     """
     import numpy as np
 
@@ -148,8 +185,9 @@ def statistics(
     return [
         *(_long_enough(one, elapsed_s, bars * bar_s) for one in _return_figures(levels, elapsed_s, bar_s, risk_free)),
         *_drawdown_figures(levels, bar_s),
-        *_trade_figures([trade.pnl for trade in round_trips]),
+        *_trade_figures(round_trips),
         Statistic("exposure_time", exposure, "fraction", f"share of {bars} bars that end with an open position"),
+        *_market_figures(close),
     ]
 
 
@@ -158,7 +196,17 @@ def _long_enough(one: Statistic, elapsed_s: float, traded_s: float) -> Statistic
     least, found = LEAST_S.get(one.name, 0.0), elapsed_s if one.name == "annualised_return" else traded_s
     if found >= least:
         return one
-    return one._replace(value=None, held=f"held back: {found / DAY_S:.3g} of the {least / DAY_S:g} days that it needs")
+    held = f"held back: {found / DAY_S:.3g} of the {least / DAY_S:g} days that it needs"
+    return Statistic(one.name, None, one.unit, one.definition, held)
+
+
+def _market_figures(close: Sequence[float] | NDArray[np.float64]) -> list[Statistic]:
+    """Return what holding the market over the same bars would have brought; nothing without closes."""
+    if len(close) == 0:
+        return []
+    held = float(close[-1]) / float(close[0]) - 1.0 if close[0] else None
+    about = f"last close / first close - 1 over the same {len(close)} bars, without costs"
+    return [Statistic("buy_and_hold", _finite(held), "fraction", about)]
 
 
 def _return_figures(levels: NDArray[np.float64], elapsed_s: float, bar_s: float, risk_free: float) -> list[Statistic]:
@@ -240,8 +288,10 @@ def _drawdown_figures(levels: NDArray[np.float64], bar_s: float) -> list[Statist
     ]
 
 
-def _trade_figures(pnls: list[float]) -> list[Statistic]:
+def _trade_figures(round_trips: Sequence[Trade]) -> list[Statistic]:
     """Return what is measured on trades."""
+    pnls = [trade.pnl for trade in round_trips]
+    lasted = [(trade.exit_ts - trade.entry_ts).total_seconds() for trade in round_trips]
     n = len(pnls)
     wins, losses = [x for x in pnls if x > 0.0], [x for x in pnls if x < 0.0]
     gained, lost = math.fsum(wins), -math.fsum(losses)
@@ -258,6 +308,9 @@ def _trade_figures(pnls: list[float]) -> list[Statistic]:
             f"(win rate x average gain - loss rate x average loss) / average loss of {basis}",
         ),
         Statistic("average_trade", math.fsum(pnls) / n if n else None, "quote ccy", f"mean PnL of {basis}"),
+        Statistic(
+            "average_duration", math.fsum(lasted) / n if n else None, "s", f"mean time from entry to exit of {n} trades"
+        ),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from peaktrade_core.trading.events import Fill
 from peaktrade_core.trading.ledger import Ledger
-from peaktrade_core.trading.statistics import LEAST_S, statistics, trades
+from peaktrade_core.trading.statistics import LEAST_S, round_trips, statistics, trades
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR_S = 3600.0
@@ -73,6 +74,57 @@ def test_trades_are_counted_as_by_the_exact_ledger_and_add_up_to_its_profit(done
     found = trades(fills(*done_flat, fee=0.5))
     assert len(found) == ledger.trades
     assert sum(trade.pnl for trade in found) == pytest.approx(float(ledger.realized_pnl), abs=1e-6)
+
+
+lots = st.integers(-500, 500).filter(bool).map(lambda n: n / 1000)
+cents = st.integers(100, 10_000_000).map(lambda n: n / 100)
+costs = st.integers(0, 5000).map(lambda n: n / 1000)
+
+
+@given(st.lists(st.tuples(lots, cents, costs), max_size=40), cents)
+def test_all_round_trips_together_are_the_exact_ledger_to_the_cent(done, close):
+    """The last one may be open, partly left, or entered again: what it realized so far counts as well."""
+    ledger = Ledger(1000.0)
+    executed = []
+    for n, (qty, price, fee) in enumerate(done):
+        ledger.apply(qty, price, fee)
+        executed.append(Fill(n, at(n), f"o{n}", "open", qty, price, fee, price))
+    trips = round_trips(executed)
+    assert sum(trip.realized for trip in trips) == pytest.approx(float(ledger.realized_pnl), abs=0.004)
+    assert sum(trip.unrealized(close) for trip in trips) == pytest.approx(
+        float(ledger.unrealized_pnl(close)), abs=0.004
+    )
+    assert sum(trip.fees for trip in trips) == pytest.approx(float(ledger.fees))
+    assert sum(trip.side * trip.held for trip in trips) == pytest.approx(float(ledger.qty), abs=1e-9)
+    assert [trip.held == 0.0 for trip in trips].count(True) == ledger.trades
+    assert all(trip.held == 0.0 for trip in trips[:-1])
+
+
+@given(lots, lots, cents, cents, costs)
+def test_a_fill_that_turns_the_position_is_split_at_flat(held, more, entry, turn, fee):
+    qty = -held - math.copysign(abs(more), held)
+    first, second = round_trips(
+        [Fill(0, at(0), "o0", "open", held, entry, 0.0, entry), Fill(1, at(1), "o1", "open", qty, turn, fee, turn)]
+    )
+    assert (first.left, first.held, second.side) == (abs(held), 0.0, -first.side)
+    assert second.entered == pytest.approx(abs(more))
+    assert first.fees + second.fees == pytest.approx(fee)
+    assert first.fees == pytest.approx(fee * abs(held) / abs(qty))
+    assert second.first is first.last
+
+
+def test_what_is_open_is_counted_at_average_cost():
+    """Bought 1 at 100 and 1 at 200, sold 1 at 180, bought 1 at 130: 30 realized, 2 held at 140 each."""
+    (trip,) = round_trips(fills((1, 100), (1, 200), (-1, 180), (1, 130), fee=2.0))
+    assert (trip.gross, trip.fees, trip.realized, trip.held, trip.basis) == (30.0, 8.0, 22.0, 2.0, 280.0)
+    assert trip.unrealized(150.0) == 20.0
+
+
+def test_holding_the_market_stands_beside_and_the_mean_time_in_a_trade():
+    ours = figures([1000.0, 1010.0], done=[(1, 100), (-1, 130), (1, 100), (-1, 90)], close=[50.0, 75.0])
+    assert (ours["buy_and_hold"], ours["average_duration"]) == (0.5, HOUR_S)
+    assert "buy_and_hold" not in figures([1000.0])
+    assert figures([1000.0])["average_duration"] is None
 
 
 def figures(equity, position=None, done=(), ts=None, **given) -> dict[str, float | None]:

@@ -22,6 +22,7 @@ from peaktrade_core.runbooks.notebook_tables import (
     session_checks,
     session_files,
     session_summary,
+    trades_table,
 )
 from peaktrade_core.runbooks.runbook import Prompt
 from peaktrade_core.runs.columns import RUNS, SESSIONS
@@ -85,6 +86,10 @@ class SessionExplorerRunbook(DashboardRunbook):
     def summary(self) -> Table:
         """Return the session's figures, as report and dashboard show them."""
         return session_summary(self.session)
+
+    def trades(self) -> Table:
+        """Return the session's newest trades: entry, exit, PnL, duration and why, and what all of them come to."""
+        return trades_table(self.session)
 
     def settings(self) -> Table:
         """Return the session's configuration as it was recorded, and the command that repeats it."""
