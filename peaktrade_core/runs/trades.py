@@ -212,7 +212,7 @@ def figure_text(figure: Statistic, currency: str) -> str:
     if figure.unit == "quote ccy":
         return wording.money(figure.value, currency)
     if figure.unit in ("trades", "bars"):
-        return wording.count(figure.value)
+        return wording.count(figure.value) + (" bars" if figure.unit == "bars" else "")
     return f"{figure.value:,.2f}".replace("-", wording.MINUS) + ("" if figure.unit == "ratio" else f" {figure.unit}")
 
 
