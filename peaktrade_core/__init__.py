@@ -16,7 +16,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 _HOMES = {
     "control.tables": """
         audit_answers evidence_index_table gate_answers layer_answers layer_table lock_answers
-        open_control_center operator_text routine_answers status_answers status_at_a_glance workspace_state""",
+        open_control_center operator_text routine_answers status_answers status_at_a_glance todo_table workspace_state""",
     "dashboard.watching.live_track_watch": "tile_table",
     "dashboard.watching.pages": "agreement_checks page_checks",
     "dashboard.watching.probe": "look_at_dashboard",

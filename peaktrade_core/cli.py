@@ -55,6 +55,7 @@ COMMANDS = {
     "alerts": ("alerts.cli:alerts", "Ask the alert rules, take alerts on, silence, test channels and rules."),
     "incident": ("incidents.cli:incident", "Diagnose a session; open, carry, close and review incidents."),
     "watch": ("alerts.cli:watch", "Look after everything: recover, alert, stop, deliver, restart, jobs."),
+    "todo": ("control.cli:todo", "List what waits for a person now, each with its next step and runbook."),
     "control": ("control.cli:control", "Print the operator output: layers L0 to L6, gates, routine, new evidence."),
     "gates": ("control.cli:gates", "Show the seven required gates, or run them."),
     "evidence": (

@@ -25,7 +25,7 @@ from peaktrade_core.alerts.rules.facts import RuleFinding
 from peaktrade_core.alerts.rules.kinds import AnyRule
 from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.base.resources import share_dir
+from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.run import Run
 from peaktrade_core.show import wording
@@ -236,10 +236,7 @@ def runbook_link(number: str) -> Cell:
     """Return the runbook that the handbook has under a number, as a link where it is a notebook."""
     chapter = handbook().chapter.get(number)
     name = chapter.notebook if chapter else ""
-    for kind in ("runbooks", "reports"):
-        if name and (share_dir() / "notebooks" / kind / f"{name}.ipynb").is_file():
-            return Cell(f"{number} {name}", href=f"../{kind}/{name}.ipynb")
-    return Cell(f"{number} {name}".strip() or wording.NOTHING)
+    return Cell(f"{number} {name}", href=notebook_link(name)) if name else Cell(number or wording.NOTHING)
 
 
 def _state(row: AlertRow) -> str:

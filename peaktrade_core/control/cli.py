@@ -37,6 +37,21 @@ def control(workspace: Workspace) -> CommandResult:
     return CommandResult(document(found), lambda: operator_output(found), code=int(found.whole.status == FAIL))
 
 
+@click.command()
+@command
+def todo(workspace: Workspace) -> CommandResult:
+    """List what waits for a person: halts, alerts, runs, incidents, runbooks, sessions, duties; exit 1 if one cannot wait.
+
+    Each with how long it waits, the next step, and the command that opens its runbook filled in.
+    """
+    from peaktrade_core.control.todo import NOTHING_WAITS, TODO, what_needs_doing
+
+    recover(workspace)
+    found = what_needs_doing(workspace)
+    shown = TODO.table("", found, "status kind age what next") if found else NOTHING_WAITS
+    return CommandResult(found, shown, code=int(any(one.status == FAIL for one in found)))
+
+
 @click.group(invoke_without_command=True)
 @click.pass_context
 @workspace_options

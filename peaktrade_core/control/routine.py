@@ -64,10 +64,11 @@ def evidence_today(workspace: Workspace) -> list[EvidenceRow]:
     Raises:
         ArtefactError: the chain of the evidence is broken; EnvironmentFault: it cannot be read.
     """
-    return [row for row in evidence_rows(EvidenceBook.of(workspace), days=1) if _counts(workspace, row)]
+    return [row for row in evidence_rows(EvidenceBook.of(workspace), days=1) if counts(workspace, row)]
 
 
-def _counts(workspace: Workspace, row: EvidenceRow) -> bool:
+def counts(workspace: Workspace, row: EvidenceRow) -> bool:
+    """Return whether a record says something of this workspace: rehearsals do only where everything is one."""
     return not row.rehearsal or workspace.rehearsal
 
 
@@ -200,9 +201,7 @@ def status_kept(day: RoutineDay) -> Found:
 def drilled(day: RoutineDay) -> Found:
     """Look for a drill."""
     rows = evidence_rows(EvidenceBook.of(day.workspace), runbook="drill", days=DRILL_DAYS)
-    found = [
-        row for row in rows if row.state == SEALED and row.outcome != ev.INCOMPLETE and _counts(day.workspace, row)
-    ]
+    found = [row for row in rows if row.state == SEALED and row.outcome != ev.INCOMPLETE and counts(day.workspace, row)]
     return bool(found), f"{wording.minute(found[0].began_at)} UTC, {found[0].evidence_id}" if found else "none"
 
 

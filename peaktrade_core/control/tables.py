@@ -15,12 +15,14 @@ from peaktrade_core.control.layers import FIX, MONITOR
 from peaktrade_core.control.live_lock import lock_checks
 from peaktrade_core.control.status import SIGNS, whole
 from peaktrade_core.control.status_report import status_cover
+from peaktrade_core.control.todo import NOTHING_WAITS, TODO, what_needs_doing
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import EVIDENCE, evidence_rows
 from peaktrade_core.runs.run import verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.cover import Cover
+from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.workspace import Workspace
@@ -196,6 +198,13 @@ def workspace_state(workspace: Workspace) -> Table:
         ("Default session", f"{session.strategy} on {session.symbol} {session.timeframe}, feed {session.feed}"),
     ]
     return Table("This workspace", ("", ""), rows)
+
+
+def todo_table(workspace: Workspace) -> Table:
+    """Return what waits for a person now, the worst first, each with a link that opens its runbook filled in."""
+    found = what_needs_doing(workspace)
+    note = f"As of {wording.moment(workspace.clock.now())} UTC. Run this cell again to look again." if found else ""
+    return TODO.table("What needs doing", found, "status kind age what runbook step", note=note, empty=NOTHING_WAITS)
 
 
 def _version(workspace: Workspace) -> list[tuple[str, str]]:

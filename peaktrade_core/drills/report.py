@@ -8,6 +8,7 @@ from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.drills.coverage import EXERCISED, UNKNOWN, coverage
 from peaktrade_core.drills.drill import DRILLS, SCORED, Drill, Noted
 from peaktrade_core.drills.log import DrillBook
+from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
@@ -48,7 +49,7 @@ class DrillNotebook(Notebook):
             ("Diagnosis", f"{' or '.join(expect.diagnosis)}, {expect.severity}"),
             ("Mitigation", " or ".join(expect.mitigation)),
             ("Does harm", ", ".join(expect.wrong) or "nothing named"),
-            ("Runbook", Cell(expect.runbook, href=f"../runbooks/{expect.runbook}.ipynb")),
+            ("Runbook", Cell(expect.runbook, href=notebook_link(expect.runbook))),
         ]
         return Table("What was expected", ("", ""), rows)
 

@@ -19,6 +19,7 @@ from peaktrade_core.drills.report import DrillNotebook
 from peaktrade_core.drills.scenarios import find_scenario, scenarios
 from peaktrade_core.drills.staging.operator import SCRIPTS
 from peaktrade_core.drills.staging.run import run_drill
+from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runbooks.pickers import Suggestion
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.recovery import recover
@@ -83,7 +84,7 @@ class DrillRunbook(DrillNotebook, Runbook):
             (
                 one.name,
                 one.title,
-                Cell(one.expect.runbook, href=f"{one.expect.runbook}.ipynb"),
+                Cell(one.expect.runbook, href=notebook_link(one.expect.runbook)),
                 wording.moment(last[one.name].began_at) if one.name in last else "never",
                 points_of(last.get(one.name)),
             )

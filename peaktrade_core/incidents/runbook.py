@@ -20,6 +20,7 @@ from peaktrade_core.incidents.incident import Incident
 from peaktrade_core.incidents.report import SEVERITY
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.notebook_tables import links, session_files
+from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
@@ -170,7 +171,7 @@ class IncidentRunbook(Runbook):
                 SEVERITY[finding.severity],
                 finding.title,
                 finding.symptom,
-                Cell(finding.runbook, href=f"{finding.runbook}.ipynb"),
+                Cell(finding.runbook, href=notebook_link(finding.runbook, {"session_id": self.case.id})),
                 Cell(f"`peaktrade runbook run {finding.runbook} -p session_id={self.case.id}`", code=True),
             )
             for finding in self.case.diagnosis.happened

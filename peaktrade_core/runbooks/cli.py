@@ -97,12 +97,14 @@ def lab(
 ) -> CommandResult:
     """Open a notebook in JupyterLab: a clean copy in runbooks/ of the workspace, its parameters as a form.
 
-    Without RUNBOOK it is the start page. A JupyterLab that already runs for this workspace is used. What follows `--`
-    goes to JupyterLab, as in `peaktrade lab kill_switch -- --port=9999`.
+    Without RUNBOOK it is the start page, which says what needs doing now. A JupyterLab that already runs for this
+    workspace is used. What follows `--` goes to JupyterLab, as in `peaktrade lab kill_switch -- --port=9999`.
     """
-    from peaktrade_core.runbooks.notebooks.lab import copy_of, open_lab
+    from peaktrade_core.runbooks.notebooks.lab import START, copy_of, fill_in, open_lab
 
     path = copy_of(name, dict(texts_of(params)), workspace)
+    if name == START:
+        fill_in(path, workspace)
     if no_open:
         return CommandResult({"path": path}, str(path))
     tell(str(path))

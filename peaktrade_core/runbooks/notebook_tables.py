@@ -15,6 +15,7 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.runbooks.notebook import NO_BARS, Session
+from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runs.columns import RUNS, figures_of, state_cell
 from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.run import name_of
@@ -38,7 +39,7 @@ def runbook_index() -> Table:
 
     rows = [
         (
-            Cell(info.title, href=f"{info.kind}/{info.name}.ipynb"),
+            Cell(info.title, href=notebook_link(info.name, root="")),
             info.kind,
             info.purpose,
             Cell("changes things", TONE_OF["warn"]) if info.side_effects else "reads",
@@ -235,7 +236,8 @@ def links(*names: str, session: Session | None = None) -> Table:
     rows = []
     for info in map(find_runbook, names):
         takes = any(parameter.name == "session_id" for parameter in info.parameters)
-        given = f" -p session_id={session.id}" if session and takes else ""
-        link = Cell(info.title, href=f"../{info.kind}/{info.name}.ipynb")
-        rows.append((link, info.purpose, Cell(f"`peaktrade runbook run {info.name}{given}`", code=True)))
+        given = {"session_id": session.id} if session and takes else {}
+        told = "".join(f" -p {name}={value}" for name, value in given.items())
+        link = Cell(info.title, href=notebook_link(info.name, given))
+        rows.append((link, info.purpose, Cell(f"`peaktrade runbook run {info.name}{told}`", code=True)))
     return Table("Go on with", ("Notebook", "What for", "Without a person"), rows)

@@ -1,4 +1,4 @@
-"""A runbook's forms in JupyterLab: parameters, the red button, a question answered without a mouse."""
+"""Runbooks in JupyterLab: parameters, the red button, a question answered without a mouse, links of the start page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.notebooks.lab import copy_of, lab_command, lab_environment
+from peaktrade_core.runbooks.notebooks.lab import START, copy_of, fill_in, lab_command, lab_environment
 from peaktrade_core.workspace.workspace import Workspace
 
 CELLS = (
@@ -121,3 +121,28 @@ def test_a_copy_has_a_red_button_a_form_and_runs_to_the_next_question(watched: W
             page.wait_for_timeout(100)
         assert 'action: str = "release"' in nbformat.read(path, as_version=4).cells[1].source
     assert [url for url in watched.requests if not url.startswith((address, "data:", "blob:"))] == []
+
+
+@pytest.mark.browser
+def test_the_start_page_opens_a_runbook_filled_in(watched: Watched, home: Path) -> None:
+    workspace, page = Workspace(home), watched.page
+    waiting = EvidenceBook.of(workspace).begin("monitoring_round", "Monitoring round", operator="Ada")
+    path = copy_of(START, {}, workspace)
+    fill_in(path, workspace)
+    with served(path, workspace) as address:
+        reach(page, address)
+        row = page.locator("tr", has_text="Monitoring round, begun by Ada")  # without running a cell
+        expect(row).to_contain_text("▲ due")
+        with page.expect_popup() as opened:
+            row.get_by_role("link").click()
+        copy = opened.value
+        expect(copy.get_by_role("button", name="| Idle")).to_be_visible(timeout=60_000)
+        assert f"/tree/runbooks/{workspace.clock.now():%Y-%m-%d}_monitoring_round" in copy.url
+        stored = home / "runbooks" / copy.url.rpartition("/")[2]
+        assert f'resume: str = "{waiting.id}"' in nbformat.read(stored, as_version=4).cells[1].source
+        refused = page.request.get(
+            f"{address}peaktrade/open/monitoring_round", headers={"Sec-Fetch-Site": "cross-site"}
+        )
+        assert refused.status == 403
+        wrong = page.request.get(f"{address}peaktrade/open/monitoring_round?resum=1")
+        assert (wrong.status, "unknown parameter" in wrong.text()) == (404, True)

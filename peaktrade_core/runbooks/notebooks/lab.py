@@ -7,14 +7,17 @@ without outputs, ``runbooks/<date>_<name>.ipynb`` of the workspace, so that no a
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from peaktrade_core.base.errors import EnvironmentFault, NotebookError, why
+from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.notebooks.parameters import with_values
 from peaktrade_core.runbooks.runbooks import find_runbook
@@ -22,7 +25,12 @@ from peaktrade_core.workspace.workspace import HOME, Workspace
 
 START = "00_start_here"
 FOLDER = "runbooks"
+IN_LAB = "PEAKTRADE_LAB"  # set in a JupyterLab that `peaktrade lab` started, and so in its kernels
+OPEN = "peaktrade/open"  # below the address of that JupyterLab: makes a copy and opens it (:mod:`opener`)
+OPENER = "peaktrade_core.runbooks.notebooks.opener"
 _TAG = "parameters"
+_LINK = re.compile(r"\]\((?:\.\./)?(?:[a-z]+/)?(\w+)\.ipynb\)")  # of a text to another notebook
+START_S = 60.0  # the start page's copy may take so long to be filled in [s]
 
 
 def copy_of(name: str, values: Mapping[str, object], workspace: Workspace) -> Path:
@@ -50,6 +58,8 @@ def copy_of(name: str, values: Mapping[str, object], workspace: Workspace) -> Pa
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
             cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
+        else:
+            cell.source = _LINK.sub(rf"](/{OPEN}/\1)", cell.source)
     at = next((i for i, cell in enumerate(notebook.cells) if _TAG in cell.metadata.get("tags", ())), None)
     if at is not None:
         notebook.cells[at].source = with_values(notebook.cells[at].source, values, path.name)
@@ -57,6 +67,46 @@ def copy_of(name: str, values: Mapping[str, object], workspace: Workspace) -> Pa
         shown.metadata["jupyter"] = {"source_hidden": True}
         notebook.cells.insert(at + 1, shown)
     return _write(notebook, workspace.home / FOLDER, f"{workspace.clock.now():%Y-%m-%d}_{name}")
+
+
+def fill_in(path: Path, workspace: Workspace) -> None:
+    """Run the start page's copy once, so that it says how things stand as soon as it is opened.
+
+    A cell that fails leaves the copy as it was: run by hand it says what is wrong.
+
+    Raises:
+        EnvironmentFault: the copy cannot be written.
+    """
+    import nbformat
+    from nbformat.sign import NotebookNotary
+
+    from peaktrade_core.base.environment import environment
+    from peaktrade_core.runbooks.notebooks.execute import execute
+
+    with environment({IN_LAB: "1"}):
+        done = execute(path, {}, home=workspace.home, timeout_s=START_S)
+    if done.fault:
+        return
+    notebook = nbformat.read(path, as_version=4)
+    for cell, ran in zip(notebook.cells, done.notebook.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
+    write_atomic(path, (nbformat.writes(notebook) + "\n").encode())
+    NotebookNotary().sign(notebook)
+
+
+def notebook_link(name: str, given: Mapping[str, str] | None = None, *, root: str = "../") -> str:
+    """Return the address of a notebook as an output links it.
+
+    In a JupyterLab that ``peaktrade lab`` started it opens a clean copy, filled in; elsewhere the committed notebook.
+
+    Args:
+        name: of the notebook; given: for some of its parameters.
+        root: the way from where the link stands to the folder of all notebooks.
+    """
+    if os.environ.get(IN_LAB):
+        return f"/{OPEN}/{name}" + (f"?{urlencode(given)}" if given else "")
+    return f"{root}{find_runbook(name).kind}/{name}.ipynb"
 
 
 def _write(notebook: Any, folder: Path, stem: str) -> Path:
@@ -103,6 +153,7 @@ def lab_command(path: Path, workspace: Workspace, options: Sequence[str] = ()) -
         sys.executable, "-m", "jupyterlab", str(path), f"--ServerApp.root_dir={workspace.home}",
         f"--LabApp.default_url=/doc/tree/{path.relative_to(workspace.home).as_posix()}",
         "--LabApp.expose_app_in_browser=True",  # so that the form can keep its values in the parameters cell
+        f"--ServerApp.jpserver_extensions={OPENER}=True",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
         *options,
@@ -113,7 +164,7 @@ def lab_environment(workspace: Workspace) -> dict[str, str]:
     """Return the environment of a JupyterLab: the workspace, and our defaults for settings that a user has not made."""
     ours, theirs = str(share_dir() / "templates" / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")
     path = os.pathsep.join(filter(None, (ours, theirs)))
-    return {**os.environ, HOME: str(workspace.home), "JUPYTER_CONFIG_PATH": path}
+    return {**os.environ, HOME: str(workspace.home), IN_LAB: "1", "JUPYTER_CONFIG_PATH": path}
 
 
 def running_labs(home: Path) -> Iterator[dict[str, Any]]:
