@@ -17,7 +17,7 @@ import msgspec
 from peaktrade_core.alerts.alerts import CRITICAL, RAISED, AlertRow
 from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.alerts.questions import watcher
-from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
+from peaktrade_core.base.errors import PeaktradeError, UnknownNameError, why
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Status
 from peaktrade_core.control.routine import RoutineDay, counts, evidence_today, routine
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -89,7 +89,7 @@ def _found(workspace: Workspace, kind: Kind, find: Callable[[Workspace], Iterabl
     try:
         return list(find(workspace))
     except (PeaktradeError, OSError) as error:
-        what = f"{kind.capitalize()}s cannot be looked at: {error}"
+        what = f"Cannot look whether any {kind} waits: {why(error)}"
         return [Todo(kind=kind, status=FAIL, what=what, about=kind, next_step="Mend that first.")]
 
 

@@ -145,4 +145,4 @@ def test_the_start_page_opens_a_runbook_filled_in(watched: Watched, home: Path) 
         )
         assert refused.status == 403
         wrong = page.request.get(f"{address}peaktrade/open/monitoring_round?resum=1")
-        assert (wrong.status, "unknown parameter" in wrong.text()) == (404, True)
+        assert (wrong.status, "unknown parameter" in wrong.text()) == (400, True)

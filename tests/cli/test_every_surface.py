@@ -29,6 +29,7 @@ ASKED = {  # every command with what it needs to say something
     "audit snapshot": ("--stdout",),
     "audit verify": (),
     "backtest": ("--steps", "50", "--warmup-candles", "60"),
+    "todo": (),
     "control": (),
     "data check": (),
     "data import": ("nothing.csv",),

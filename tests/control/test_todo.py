@@ -130,7 +130,7 @@ def test_what_cannot_be_read_is_an_item_and_hides_nothing(workspace: Workspace) 
     EvidenceBook.of(workspace).chain.path.write_text("scribble\n")
     found = {one.kind: one.what for one in what_needs_doing(workspace)}
     assert "Everything is NO_ORDERS" in found["halt"]
-    assert found["runbook"].startswith("Runbooks cannot be looked at: ")
+    assert found["runbook"].startswith("Cannot look whether any runbook waits: ")
 
 
 @pytest.mark.parametrize("engaged", [False, True])

@@ -13,7 +13,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado.web import HTTPError, authenticated
 
-from peaktrade_core.base.errors import ConfigError, PeaktradeError
+from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.runbooks.notebooks.lab import OPEN, copy_of
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -34,10 +34,8 @@ class OpenNotebook(JupyterHandler):  # type: ignore[misc]
         try:
             workspace = Workspace()
             path = copy_of(name, given, workspace)
-        except ConfigError as error:
-            raise HTTPError(404, str(error)) from None
         except PeaktradeError as error:
-            raise HTTPError(500, str(error)) from None
+            raise HTTPError(400, str(error).replace("%", "%%")) from None
         where = path.relative_to(workspace.home).as_posix()
         self.redirect(url_path_join(self.base_url, "doc/tree", quote(where)))
 
