@@ -18,6 +18,7 @@ from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.warm.confine import missing
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
 
 if TYPE_CHECKING:
@@ -62,6 +63,16 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(STATE_HOME, str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session")
+def confined_kernels() -> None:
+    """Need a system that confines the kernels of labs; without one a developer's run skips and CI fails."""
+    if why := missing():
+        said = f"kernels cannot be confined here: {why}"
+        if os.environ.get("CI"):
+            pytest.fail(said)
+        pytest.skip(said)
 
 
 @pytest.fixture(scope="session")

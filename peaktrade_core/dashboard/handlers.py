@@ -153,10 +153,11 @@ class Answer(Plain):
             super().log_exception(*exc_info)
 
 
-class _Worded:
-    """Errors of a page: in words, on a page of ours."""
+class Worded:
+    """Errors in words: on a page of ours for a person, as JSON for a program."""
 
     def write_error(self: Any, status_code: int, **kwargs: Any) -> None:
+        """Say what was wrong."""
         error = kwargs.get("exc_info", (None, None))[1]
         ours = status_of(error)
         status = 403 if isinstance(error, ArtefactError) else ours or status_code
@@ -185,7 +186,7 @@ _MESSAGES = {
 }
 
 
-class Missing(_Worded, Plain):
+class Missing(Worded, Plain):
     """Answers what does not exist."""
 
     def get(self) -> None:
@@ -209,7 +210,7 @@ class Woven(NamedTuple):
         return False
 
 
-class ViewPage(_Worded, TornadoVoilaHandler):  # type: ignore[misc]
+class ViewPage(Worded, TornadoVoilaHandler):  # type: ignore[misc]
     """Shows a page. Its panels come at once; what else its notebook holds runs in a kernel and is streamed after.
 
     The kernel ends with the request unless the page is interactive.

@@ -141,7 +141,6 @@ class Dashboard(Voila):  # type: ignore[misc]
             "headers": HEADERS,
             "allow_remote_access": True,  # the gate decides
             "websocket_max_message_size": 1 << 20,
-            "ws_ping_timeout": 30_000,
             "log_function": site.meter,
         }
         self.initialize([])

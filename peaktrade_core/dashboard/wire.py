@@ -18,21 +18,32 @@ from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from peaktrade_core.dashboard.access import of_our_pages
-from peaktrade_core.dashboard.handlers import Desk, Plain
+from peaktrade_core.dashboard.handlers import Desk, Plain, Worded
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 SPOKEN = ("comm_msg", "comm_open", "comm_info_request", "kernel_info_request")
+PING_S = 30.0  # how often a browser is asked whether it is there, and how long it may take to answer [s]
 CONTROL = "jupyter.widget.control"  # asks for the state of all widgets at once; makes none
 
 
-class KernelModel(KernelHandler):  # type: ignore[misc]
+class KernelModel(Worded, KernelHandler):  # type: ignore[misc]
     """Tells an interactive page about its kernel; nothing more."""
 
     SUPPORTED_METHODS = ("GET",)
 
 
-class KernelSocket(VoilaKernelWebsocketHandler):  # type: ignore[misc]
-    """The websocket to a page's kernel: our own origin, the framed protocol, and only frames that are what they say."""
+class KernelSocket(Worded, VoilaKernelWebsocketHandler):  # type: ignore[misc]
+    """The websocket to a page's kernel: our own origin, the framed protocol, and only frames that are what they say.
+
+    Tornado asks whether the browser is there. Jupyter's own way of asking would close a connection before its first
+    question where interval and patience are the same, and a kernel ends soon after its connection.
+    """
+
+    ping_interval = ping_timeout = property(lambda _: PING_S)  # tornado's, of which Jupyter makes milliseconds
+
+    def send_ping(self) -> None:
+        """Leave it to tornado."""
+        self.ping_callback.stop()
 
     def check_origin(self, origin: str | None = None) -> bool:  # noqa: ARG002  (tornado's signature)
         """Let only our own pages connect."""
@@ -100,7 +111,7 @@ def _parts(message: bytes) -> list[bytes]:
     return [message[begin:end] for begin, end in pairwise(offsets)]
 
 
-class Farewell(VoilaShutdownKernelHandler):  # type: ignore[misc]
+class Farewell(Worded, VoilaShutdownKernelHandler):  # type: ignore[misc]
     """Takes the beacon that an interactive page sends when it is closed, and ends its kernel."""
 
     SUPPORTED_METHODS = ("POST",)

@@ -12,13 +12,9 @@ from serving import Dashboard
 
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.views import Views
-from peaktrade_core.warm.confine import missing
 from peaktrade_core.workspace.workspace import Workspace
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(bool(missing()), reason=f"kernels cannot be confined here: {missing()}"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("confined_kernels")]
 LINE = ".scatterlayer .trace path.js-line"
 WAIT_MS = 90_000  # the first time ever a strategy is compiled
 
@@ -42,14 +38,7 @@ def waited_for(number: int, page: Page, dashboard: Dashboard) -> list[psutil.Pro
 
 def complaints(watched: Watched) -> list[str]:
     """Return what went wrong; that Voila brings older libraries than its extensions know is said, and does no harm."""
-    # A page whose widgets were not there yet looks once more (lab.js).
-    harmless = (
-        "model not found",
-        "nsatisfied version",
-        "No satisfying version",
-        "Available versions",
-        "debug: Starting WebSocket",
-    )
+    harmless = ("nsatisfied version", "No satisfying version", "Available versions", "debug: Starting WebSocket")
     return [text for text in watched.complaints if not any(word in text for word in harmless)]
 
 

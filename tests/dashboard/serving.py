@@ -29,12 +29,13 @@ CODE = """
 import json, sys
 from pathlib import Path
 from peaktrade_core.workspace.workspace import Workspace
-from peaktrade_core.dashboard import kernels
+from peaktrade_core.dashboard import kernels, wire
 from peaktrade_core.dashboard.server import serve
 kernels.MOST_KERNELS = 8
 home, refresh, pages, options = sys.argv[1:]
 pages, options = Path(pages) if pages else None, json.loads(options)
 kernels.ARRIVE_S = options.pop("arrive_s", kernels.ARRIVE_S)
+wire.PING_S = options.pop("ping_s", wire.PING_S)
 serve(Workspace(home), port=0, auto_refresh_seconds=int(refresh), pages=pages, **options)
 """
 

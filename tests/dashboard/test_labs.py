@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import re
 import socket
@@ -11,15 +13,14 @@ from pathlib import Path
 
 import pytest
 from serving import Dashboard, make_history, make_page, new_workspace
-from test_attacks import fingerprint, message
+from test_attacks import connect, fingerprint, message, refusal
 
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.dashboard.labs.shelf import Shelf, read_lab, told_of
-from peaktrade_core.dashboard.wire import for_widgets
-from peaktrade_core.warm.confine import missing
+from peaktrade_core.dashboard.wire import PROTOCOL, for_widgets
 from peaktrade_core.workspace.workspace import Workspace
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=f"kernels cannot be confined here: {missing()}")
+pytestmark = pytest.mark.usefixtures("confined_kernels")
 ATTEMPTS = r"""
 import ctypes, os, pathlib, signal, socket, subprocess, sys
 home, outside, port = pathlib.Path(os.environ["PEAKTRADE_HOME"]), pathlib.Path({outside!r}), {port}
@@ -81,7 +82,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def labs(home: Workspace) -> Iterator[Dashboard]:
-    running = Dashboard(home.home, env={"KRAKEN_API_SECRET": "canary-7f3a"}, kernels=4, arrive_s=5.0)
+    running = Dashboard(home.home, env={"KRAKEN_API_SECRET": "canary-7f3a"}, kernels=4, arrive_s=5.0, ping_s=0.2)
     yield running
     running.stop()
 
@@ -145,6 +146,41 @@ def test_a_kernel_ends_with_its_viewer_and_leaves_no_folder(labs: Dashboard) -> 
     assert labs.get(f"/voila/api/shutdown/{found[1]}", "POST", Origin=own).status == 204
     assert ended(labs, 5.0)
     assert labs.get(f"/api/kernels/{found[1]}").status == 404
+
+
+def opened(labs: Dashboard, name: str) -> tuple[str, str]:
+    """Open a lab; return its kernel's id and the address of its websocket."""
+    found = re.search(r'"kernelId": "([^"]+)"', labs.get(f"/lab/{name}").body)
+    assert found
+    return found[1], f"{labs.url.replace('http', 'ws')}api/kernels/{found[1]}/channels?session_id=test"
+
+
+def test_a_viewer_who_answers_keeps_the_connection_and_the_kernel(labs: Dashboard) -> None:
+    assert ended(labs)
+    kernel, url = opened(labs, "slider")
+
+    async def watch() -> str:
+        wire = await connect(url, labs.url.rstrip("/"), [PROTOCOL])
+        until = asyncio.get_running_loop().time() + 2.0  # ten times the interval in which it is asked
+        while (left := until - asyncio.get_running_loop().time()) > 0.0:
+            with contextlib.suppress(TimeoutError):
+                assert await asyncio.wait_for(wire.read_message(), left) is not None
+        await wire.write_message(message("comm_info_request", {}), binary=True)
+        said = str(await asyncio.wait_for(wire.read_message(), 10))
+        wire.close()
+        return said
+
+    async def sleep() -> None:
+        wire = await connect(url, labs.url.rstrip("/"), [PROTOCOL])
+        wire.protocol.write_ping = wire.protocol._write_frame = lambda *_, **__: None  # answers nothing any more
+        while await asyncio.wait_for(wire.read_message(), 10) is not None:
+            pass
+
+    assert "comm_info" in asyncio.run(watch())
+    asyncio.run(sleep())
+    labs.get(f"/voila/api/shutdown/{kernel}", "POST", Origin=labs.url.rstrip("/"))
+    assert refusal(url, labs.url.rstrip("/"), [PROTOCOL]) == 404
+    assert json.loads(labs.get(f"/api/kernels/{kernel}").body)["message"]
 
 
 def test_a_kernel_that_dies_is_not_started_again_and_frees_its_place(labs: Dashboard) -> None:

@@ -23,14 +23,3 @@ async function look() {
   document.body.classList.add("ended");
 }
 const looking = setInterval(() => look().catch(() => {}), 3000); // a server that is gone is told by the page itself
-
-// Where the browser's cache is cold and the machine busy, Voila's widget manager has been seen to draw before it had read the
-// kernel's widgets, and to stay at "model not found". A second look finds the scripts at hand; it is taken once.
-const LOST = "model not found", AGAIN = "pt-lab-again";
-new MutationObserver((_, observer) => {
-  if (!content.textContent.includes(LOST)) return;
-  observer.disconnect();
-  if (sessionStorage.getItem(AGAIN) === location.href) return;
-  sessionStorage.setItem(AGAIN, location.href);
-  location.reload();
-}).observe(content, { childList: true, subtree: true });

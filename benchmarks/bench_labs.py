@@ -1,0 +1,258 @@
+"""The labs in Chromium, cold browser and warm server, beside plain Voila: first figure, a slider's move, memory of a viewer.
+
+    python benchmarks/bench_labs.py              # goals: 1.5 s, 150 ms (p95) over 525,600 bars, 60 MB a viewer
+
+Needs the extra ``dev`` and Chrome or Chromium. The year of minutes, two sessions and a sweep are made up in a temporary
+workspace; ``--home`` keeps it for another run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from bench_dashboard import REPOSITORY, Server, free_port, listening
+from bench_pages import CHROMES, FLAGS, until_seen
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from peaktrade_core.candles.store import CandleStore, Series
+from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.session import run_session
+from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.trading.strategies import all_strategies
+from peaktrade_core.workspace.workspace import Workspace
+
+YEAR = 525_600  # minutes
+FIRST = ".scatterlayer .trace path.js-line"
+STORED = Series("kraken", "BTC/EUR", "1m")
+SESSION_BARS = 2000
+LABS = {
+    "parameters": f"?market={STORED}".replace(" ", "%20"), "limits": "", "compare": "", "candles": "",
+}  # fmt: skip
+# plain Voila has no /static/figure.js: there the widget brings its script itself
+PLAIN = """
+from plotly.graph_objects import FigureWidget
+from peaktrade_core.dashboard.labs import open_lab, picture
+picture.Figure._esm = FigureWidget._esm
+"""
+# Notes when a key went down, and when the first curve that differs was painted after it.
+MOVES = """() => {
+  window.moves = []; let pressed = 0;
+  const curve = () => document.querySelector(".scatterlayer .trace path.js-line")?.getAttribute("d");
+  let seen = curve();
+  addEventListener("keydown", () => { pressed = performance.now(); }, true);
+  new MutationObserver(() => {
+    const now = curve();
+    if (!pressed || !now || now === seen) return;
+    seen = now; const began = pressed; pressed = 0;
+    requestAnimationFrame(() => setTimeout(() => moves.push(performance.now() - began)));
+  }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ["d"] });
+}"""
+
+
+class Seen(NamedTuple):
+    """When the page's frame and its first figure were painted, the latter again after a reload [s], and what travelled [MB]."""
+
+    frame: float
+    figure: float
+    reload: float
+    megabytes: float
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--bars", type=int, default=YEAR, help="that a backtest of the lab of parameters runs over")
+    options.add_argument("--viewers", type=int, default=20)
+    options.add_argument("--moves", type=int, default=100)
+    options.add_argument("--repeat", type=int, default=5)
+    options.add_argument("--home", type=Path, help="keep the workspace here")
+    options.add_argument("--no-voila", action="store_true", help="leave plain Voila out")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        home = given.home or Path(folder)
+        if not (home / "config").exists():
+            fill(home, given.bars)
+        now = Views.of(Workspace(home)).now()
+        found = next(filter(None, map(shutil.which, CHROMES)), None)
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        print(f"{given.bars:,} bars, sessions of {SESSION_BARS:,}, {os.cpu_count()} cores, medians of {given.repeat}\n")
+        server = Server(home, now)
+        try:
+            warm(server, home)
+            print(f"{'lab':<20} {'frame s':>8} {'figure s':>9} {'reload s':>9} {'MB':>7}")
+            ours = {lab: row(lab, browser, address(server, lab), given.repeat) for lab in LABS}
+            moves(browser, address(server, "parameters"), given.moves, "ours")
+            viewers(browser, server, given.viewers, given.moves)
+        finally:
+            server.stop()
+        if not given.no_voila:
+            beside_voila(browser, home, ours, given)
+
+
+def fill(home: Path, bars: int) -> None:
+    """Make a workspace: candles of which research may read so many, two sessions."""
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
+    workspace = Workspace(home)
+    stored = int(bars / (1.0 - workspace.config.research.holdout)) + 1
+    CandleStore.of_workspace(home).put(STORED, list(SyntheticFeed(1, 60, bars=stored)))
+    for seed in (1, 2):
+        run_session(plan_session(workspace, strategy="ma_crossover", seed=seed, steps=SESSION_BARS), Desk.of(workspace))
+
+
+def address(server: Server, lab: str) -> str:
+    """Return where a lab of ours is."""
+    return f"http://127.0.0.1:{server.port}/lab/{lab}{LABS[lab]}"
+
+
+def warm(server: Server, home: Path) -> None:
+    """Have the strategies compiled and each lab opened once, as on a server that is in use."""
+    server.get("/lab")
+    until = time.monotonic() + 180.0
+    while len(list((home / ".cache" / "numba").glob("*"))) < len(all_strategies()) and time.monotonic() < until:
+        server.get("/api/health")
+        time.sleep(1.0)
+    for lab in LABS:
+        server.get(f"/lab/{lab}{LABS[lab]}")
+
+
+def row(name: str, browser: Browser, url: str, repeat: int) -> Seen:
+    """Print and return the medians of a lab."""
+    looks = [look(browser, url) for _ in range(repeat)]
+    found = Seen(*(statistics.median(column) for column in zip(*looks, strict=True)))
+    print(f"{name:<20} {found.frame:8.2f} {found.figure:9.2f} {found.reload:9.2f} {found.megabytes:7.1f}", flush=True)
+    return found
+
+
+@contextmanager
+def opened(browser: Browser) -> Iterator[Page]:
+    """Yield a page of a browser that knows nothing."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+def look(browser: Browser, url: str) -> Seen:
+    """Open a lab, reload it, and leave."""
+    with opened(browser) as page:
+        sizes: list[float] = []
+        wire = page.context.new_cdp_session(page)
+        wire.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+        wire.on("Network.webSocketFrameReceived", lambda event: sizes.append(len(event["response"]["payloadData"])))
+        wire.send("Network.enable")
+        began = time.perf_counter()
+        page.goto(url, wait_until="commit")
+        page.locator("h1, .jp-RenderedHTMLCommon").first.wait_for(state="attached", timeout=60_000)
+        frame = time.perf_counter() - began
+        figure = frame + until_seen(page, lambda: None, FIRST)
+        page.wait_for_timeout(500)
+        size = sum(sizes)
+        again = until_seen(page, lambda: page.reload(wait_until="commit"), FIRST)
+        return Seen(frame, figure, again, size / 1e6)
+
+
+def moves(browser: Browser, url: str, count: int, whose: str) -> float:
+    """Print and return how long it takes from a key on a slider to the curve redrawn, p95 [s]."""
+    with opened(browser) as page:
+        until_seen(page, lambda: page.goto(url, wait_until="commit"), FIRST)
+        return moved(page, count, whose)
+
+
+def moved(page: Page, count: int, whose: str) -> float:
+    """Move the first slider of an open lab, each move once the one before is drawn."""
+    page.wait_for_timeout(1000)
+    page.evaluate(MOVES)
+    slider = page.get_by_role("slider").first
+    slider.focus()
+    for number in range(count):
+        slider.press("ArrowRight" if number % 20 < 10 else "ArrowLeft")
+        page.wait_for_function(f"window.moves.length > {number}", polling=10, timeout=30_000)
+    took = sorted(page.evaluate("window.moves"))
+    p95 = float(took[int(0.95 * len(took))])
+    print(
+        f"\nslider to curve, {whose}: p50 {statistics.median(took):.0f} ms, p95 {p95:.0f} ms, {count} moves", flush=True
+    )
+    return p95 / 1000.0
+
+
+def viewers(browser: Browser, server: Server, count: int, moves: int) -> None:
+    """Print what viewers cost who look at the lab of parameters, and how it answers one of them meanwhile."""
+    process = psutil.Process(server.process.pid)
+    before, context = process.memory_full_info().uss, browser.new_context(viewport={"width": 1280, "height": 900})
+    try:
+        pages, took = [], []
+        for _ in range(count):
+            page = context.new_page()
+            took.append(
+                until_seen(page, lambda page=page: page.goto(address(server, "parameters"), wait_until="commit"), FIRST)
+            )
+            pages.append(page)
+        kernels = [
+            child for child in process.children(recursive=True) if "nursery" in " ".join(child.parent().cmdline())
+        ]
+        own = [kernel.memory_full_info().uss / 1e6 for kernel in kernels]
+        each = (process.memory_full_info().uss - before) / count / 1e6
+        print(f"\n{count} viewers ({len(kernels)} kernels): first figure {statistics.median(took):.2f} s, ", end="")
+        print(f"{statistics.median(own):.0f} MB private a kernel (at most {max(own):.0f}), {each:.1f} MB in the server")
+        moved(pages[0], moves, f"one of {count}")
+        own = [kernel.memory_full_info().uss / 1e6 for kernel in kernels]
+        print(f"the one that moved its slider: {max(own):.0f} MB private", flush=True)
+    finally:
+        context.close()
+
+
+def beside_voila(browser: Browser, home: Path, ours: dict[str, Seen], given: argparse.Namespace) -> None:
+    """Print the same of plain Voila, from which each lab's notebook differs by the widget's script only."""
+    print(f"\n{'plain Voila':<20} {'frame s':>8} {'figure s':>9} {'reload s':>9} {'MB':>7}")
+    for lab, query in LABS.items():
+        with plain_voila(home, lab) as (url, process):
+            theirs = row(lab, browser, f"{url}{query}", min(2, given.repeat))
+            ratios = [b / a for a, b in zip(ours[lab], theirs, strict=True)]
+            print(f"{'ratio':<20} {ratios[0]:8.1f} {ratios[1]:9.1f} {ratios[2]:9.1f} {ratios[3]:7.1f}")
+            if lab == "parameters":
+                moves(browser, f"{url}{query}", given.moves, "plain Voila")
+                own = [child.memory_full_info().uss / 1e6 for child in process.children(recursive=True)]
+                print(f"{max(own, default=0.0):.0f} MB private a kernel", flush=True)
+
+
+@contextmanager
+def plain_voila(home: Path, lab: str) -> Iterator[tuple[str, psutil.Process]]:
+    """Serve a lab's notebook as Voila is shipped."""
+    import nbformat
+
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = nbformat.read(REPOSITORY / "notebooks" / "dashboards" / f"{lab}.ipynb", as_version=4)
+        first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        first.source = PLAIN
+        path, port = Path(folder) / f"{lab}.ipynb", free_port()
+        nbformat.write(notebook, path)
+        command = [sys.executable, "-m", "voila", str(path), "--no-browser", f"--port={port}"]
+        null = subprocess.DEVNULL
+        plain = subprocess.Popen(command, env={**os.environ, "PEAKTRADE_HOME": str(home)}, stdout=null, stderr=null)
+        try:
+            until = time.monotonic() + 60
+            while not listening(port) and time.monotonic() < until:
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}/", psutil.Process(plain.pid)
+        finally:
+            plain.terminate()
+            plain.wait(20)
+
+
+if __name__ == "__main__":
+    main()
