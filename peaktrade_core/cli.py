@@ -25,7 +25,7 @@ COMMANDS = {
     "session": ("cli:session", "Run sessions, list them, show one, report on them, compare them."),
     "fleet": ("fleet.cli:fleet", "Start, stop and replace many runs, one process each."),
     "monitor": ("fleet.cli_monitor:monitor", "Watch runs: overview, one run, live."),
-    "strategies": ("session.cli:strategies", "List the strategies and their parameters."),
+    "strategies": ("cli:strategies", "List the strategies, show one, promote one."),
     "backtest": (
         "research.cli:backtest",
         "Run a strategy over candles with the session's own decision code, compiled.",
@@ -85,6 +85,11 @@ SESSION = {
         "Say where a session first differs from its backtest or from OTHER, and what each cause cost.",
     ),
 }
+STRATEGIES = {
+    "list": ("session.cli:strategies", "List the strategies, their tiers and parameters."),
+    "show": ("desk.cli_strategies:show", "Show one strategy, its tier, and what the next one needs."),
+    "promote": ("desk.cli_strategies:promote_", "Raise the tier of a strategy that has all that takes."),
+}
 RISK = {
     "status": ("halts.cli:status", "Show what may be traded, who halted what and why, and the limits."),
     "halt": ("halts.cli:halt", "Halt trading: running sessions obey within a second, later ones start halted."),
@@ -136,6 +141,21 @@ def cli() -> None:
 @click.group(cls=LazyGroup, homes=RISK)
 def risk() -> None:
     """Show limits and what is used of them, halt and resume trading, replay a session under other limits."""
+
+
+class ListFirst(LazyGroup):
+    """A group whose name alone is its command ``list``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``list`` before options that no command stands before."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=ListFirst, homes=STRATEGIES)
+def strategies() -> None:
+    """List the strategies (also without a command), show one, promote one."""
 
 
 @click.group(cls=LazyGroup, homes=SESSION)

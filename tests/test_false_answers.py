@@ -150,7 +150,7 @@ def failing(desk: Desk) -> None:
     from peaktrade_core.trading.strategies import register, scratch_registry
 
     with scratch_registry():
-        register("breaks", Fragile, slots=lambda _: 1, warmup=lambda _: 0)(fragile)
+        register("breaks", Fragile, slots=lambda _: 1, warmup=lambda _: 0, tier="core")(fragile)
         desk.run(strategy="breaks", steps=1000, seed=3)
 
 

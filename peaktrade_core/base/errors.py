@@ -4,7 +4,8 @@
 
     PeaktradeError
     ├── ConfigError               a setting, parameter or option is wrong
-    │   └── UnknownNameError      a strategy, symbol, runbook ... that does not exist
+    │   ├── UnknownNameError      a strategy, symbol, runbook ... that does not exist
+    │   └── TierNotAllowedError   a strategy that has not come through research, where only core and aux may run
     ├── DataError                 candles that cannot be true, or cannot be read
     ├── ArtefactError             a record, journal or report that cannot be read or written
     ├── SessionNotFoundError      no record with that id
@@ -61,6 +62,17 @@ class UnknownNameError(ConfigError):
         where = f"; `{hint}` lists them" if hint else ""
         super().__init__(f"unknown {kind} {name!r}; known: {', '.join(known) or 'none'}{where}")
         self.kind, self.name, self.known = kind, name, tuple(known)
+
+
+class TierNotAllowedError(ConfigError):
+    """A strategy of tier ``r_and_d`` or ``legacy`` where only ``core`` and ``aux`` may run."""
+
+    def __init__(self, strategy: str, tier: str) -> None:
+        super().__init__(
+            f"strategy {strategy!r} is {tier}: it may be researched (backtest, sweep), drilled and rehearsed "
+            f"(`peaktrade session run --rehearsal`), and nothing of it counts; sessions, fleet and forward signals take core "
+            f"and aux. `peaktrade strategies promote {strategy} --to aux` says what is missing"
+        )
 
 
 class DataError(PeaktradeError):

@@ -24,15 +24,15 @@ from peaktrade_core.runs.questions import drawdowns, failed, recent, registry, r
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
+from peaktrade_core.session.tiers import Promotions
 from peaktrade_core.show.wording import many
-from peaktrade_core.trading.strategies import all_strategies
+from peaktrade_core.trading.strategies import CORE, MAY_RUN, all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
 REPORT_AGE = timedelta(days=2)
 MONITOR, FIX, ESCALATE = "monitor", "fix required", "escalate to the owner"
 GOVERNANCE = "L4"  # a failure there is no matter of the shift alone
 GATES_S = 5.0
-BARRED = ("r_and_d", "legacy")  # tiers that have not come through research
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +62,10 @@ def data_errors(workspace: Workspace) -> Found:
 @question("barred", "Sessions in 24 h of a strategy that is r_and_d or legacy", "Run core or aux.", otherwise=WARN)
 def barred(workspace: Workspace) -> Found:
     """Look for strategies that have not come through research."""
-    tiers = {one.name: one.tier for one in all_strategies()}
-    rows = [row for row in recent(workspace) if tiers.get(row.strategy or "", "core") in BARRED]
+    log = Promotions(workspace)
+    tiers = {one.name: log.tier(one) for one in all_strategies()}
+    ours = [row for row in recent(workspace) if not row.rehearsal]
+    rows = [row for row in ours if tiers.get(row.strategy or "", CORE) not in MAY_RUN]
     return not rows, _named(rows)
 
 

@@ -22,6 +22,7 @@ from peaktrade_core.runs.run import verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.session.tiers import Promotions
 from peaktrade_core.show.cover import Cover
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.trading.strategies import all_strategies
@@ -209,9 +210,9 @@ def todo_table(workspace: Workspace) -> Table:
 
 def _version(workspace: Workspace) -> list[tuple[str, str]]:
     """Return version and tag, how the gates stand, and which strategies are of which tier."""
-    tiers: dict[str, list[str]] = {}
+    tiers, log = dict[str, list[str]](), Promotions(workspace)
     for one in all_strategies():
-        tiers.setdefault(one.tier, []).append(one.name)
+        tiers.setdefault(log.tier(one), []).append(one.name)
     told = "; ".join(f"{tier}: {', '.join(sorted(names))}" for tier, names in sorted(tiers.items()))
     version, ci = metadata.version("peaktrade"), "not looked at: this is a rehearsal"
     if not workspace.rehearsal:  # in a rehearsal the same on every machine and commit

@@ -36,11 +36,12 @@ from peaktrade_core.runs.questions import LOOK_BACK, aborted, failed, registry, 
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.questions import VENUE, Traded, live, stale, venue_checks
+from peaktrade_core.session.tiers import Promotions
 from peaktrade_core.show import wording
 from peaktrade_core.show.wording import many
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.risk import Limits
-from peaktrade_core.trading.strategies import get_strategy
+from peaktrade_core.trading.strategies import MAY_RUN, get_strategy
 from peaktrade_core.workspace.operations import logged, notes
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from peaktrade_core.session.plan import Plan
 
 STAGES = ("shadow", "testnet", "live")
-TESTED = ("core", "aux")  # tiers of strategies
 _REACH = {
     "shadow": "orders are filled by simulation, none leaves this machine",
     "testnet": "fills are simulated; the venue only validates each order, or is its demo",
@@ -93,8 +93,8 @@ def _tier(chosen: str) -> Question[Workspace]:
     )
     def tier(workspace: Workspace) -> Found:
         name = chosen or workspace.config.session.strategy
-        found = get_strategy(name).tier
-        return found in TESTED, f"{name} is {found}"
+        found = Promotions(workspace).tier(get_strategy(name))
+        return found in MAY_RUN, f"{name} is {found}"
 
     return tier
 

@@ -175,7 +175,7 @@ def portfolio(runs: Iterable[Run]) -> list[Position]:
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         if run.active:
-            groups.setdefault((run.mode, run.symbol or ""), []).append(run)
+            groups.setdefault((run.kind, run.symbol or ""), []).append(run)
     return [_position(mode, symbol, rows) for (mode, symbol), rows in sorted(groups.items())]
 
 

@@ -12,6 +12,7 @@ import msgspec
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.fleet.launches import LaunchOrder
 from peaktrade_core.session.planning import feed_of, plan_session
+from peaktrade_core.session.tiers import refuse_tier
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
 from peaktrade_core.workspace.settings import Profile
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
@@ -39,7 +40,7 @@ def order_of(
 
     Raises:
         ConfigError: a setting is wrong, or the profile does not exist.
-        LiveModeNotAllowedError: mode ``live``.
+        LiveModeNotAllowedError: mode ``live``; TierNotAllowedError: a strategy that may not run.
         ExchangeAuthenticationError: a testnet run without credentials.
     """
     settings = workspace.config.fleet
@@ -52,6 +53,7 @@ def order_of(
     _resolve(wanted, given, workspace)
     pace = wanted.pop("pace")
     plan = plan_session(workspace, params=parsed or {}, pace=None if pace in (None, MAX) else float(pace), **wanted)
+    refuse_tier(plan.config.strategy_name, plan.tier)
     chosen = {**wanted, "mode": plan.mode, "strategy": plan.config.strategy_name, "symbol": plan.config.symbol}
     chosen |= {"timeframe": plan.config.timeframe, "pace": pace or None, "strategy_module": _absolute(strategy_module)}
     dialect = chosen.pop("dialect", ())

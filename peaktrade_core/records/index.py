@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.records.rows import DaySum, RegistryLine, sortable
-from peaktrade_core.trading.records import RUNNING, STARTED
+from peaktrade_core.records.rows import DaySum, FileState, RegistryLine, sortable
+from peaktrade_core.trading.records import REHEARSAL, RUNNING, STARTED
 
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 SORTS = ("sorts_at", "total_pnl", "realized_pnl", "max_drawdown", "num_orders")
 MOST = 1 << 60  # rows; sqlite counts no further
 TIMEOUT_S = 5.0  # how long to wait for another process that writes the index [s]
@@ -26,8 +26,9 @@ GROUP = ("mode", "status", "run_type", "symbol", "strategy")
 _STATE = ("inode", "mtime_ns", "size")
 _STARTED = RegistryLine._fields.index("started_at")  # and after it ``finished_at``
 _COLUMNS = (*RegistryLine._fields, *_STATE)
-_SUMS = """count(*) AS n, count(realized_pnl) AS pnls, total(realized_pnl) AS pnl, total(total_pnl) AS whole,
-    count(max_drawdown) AS depths, total(max_drawdown) AS depth"""
+_COUNTED = f"FILTER (WHERE run_type IS NOT '{REHEARSAL}')"  # practice earns nothing
+_SUMS = f"""count(*) AS n, count(realized_pnl) {_COUNTED} AS pnls, total(realized_pnl) {_COUNTED} AS pnl,
+    total(total_pnl) {_COUNTED} AS whole, count(max_drawdown) {_COUNTED} AS depths, total(max_drawdown) {_COUNTED} AS depth"""
 _SCHEMA = (
     *(f"DROP TABLE IF EXISTS {table}" for table in ("files", "totals", "look")),
     """CREATE TABLE files (
@@ -35,10 +36,11 @@ _SCHEMA = (
         strategy TEXT, timeframe TEXT, environment TEXT, feed TEXT, data TEXT, started_at TEXT, finished_at TEXT,
         realized_pnl REAL, unrealized_pnl REAL, total_pnl REAL, max_drawdown REAL, num_orders INTEGER,
         orders_blocked INTEGER, steps INTEGER, equity_end REAL, start_balance REAL, risk_status TEXT, halted TEXT,
-        notes TEXT, fault TEXT, inode INTEGER, mtime_ns INTEGER, size INTEGER
+        decision_id TEXT, notes TEXT, fault TEXT, inode INTEGER, mtime_ns INTEGER, size INTEGER
     )""",
     "CREATE INDEX by_start ON files (sorts_at, symbol, status, realized_pnl, total_pnl, max_drawdown, fault)",
     "CREATE INDEX by_end ON files (finished_at DESC)",
+    "CREATE INDEX by_decision ON files (decision_id, sorts_at DESC)",
     "CREATE INDEX by_session ON files (session_id, sorts_at DESC)",
     "CREATE INDEX by_mode_status ON files (mode, status, sorts_at DESC)",
     *(f"CREATE INDEX by_{column} ON files ({column}, sorts_at DESC)" for column in GROUP[1:]),
@@ -47,14 +49,6 @@ _SCHEMA = (
     f"CREATE INDEX by_total ON totals ({', '.join(GROUP)})",
     "CREATE TABLE look (folder_ns INTEGER, full_at REAL, full_s REAL, generation INTEGER, token TEXT)",
 )
-
-
-class FileState(NamedTuple):
-    """By what a changed file is told: its inode, time [ns since epoch] and size [bytes]."""
-
-    inode: int
-    mtime_ns: int
-    size: int
 
 
 class LastLook(NamedTuple):
@@ -85,6 +79,7 @@ class Query(NamedTuple):
 
     Attributes:
         limit: at most so many; None for all.
+        decision_id: only those that decided alike.
         since, until: only those that began then or later, or earlier (with ``by_end``: ended).
         by_end: the newest end first; only sessions that ended.
         sort: one of :data:`SORTS` instead, the largest first, those without the figure last; rising: the smallest first.
@@ -99,13 +94,14 @@ class Query(NamedTuple):
     strategy: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    decision_id: str | None = None
     by_end: bool = False
     sort: str | None = None
     rising: bool = False
     offset: int = 0
 
     def wanted(self, column: str) -> str | None:
-        """Return what a column of :data:`GROUP` must be, None for anything; ``running`` is recorded as ``started``."""
+        """Return what a column must be, None for anything; ``running`` is recorded as ``started``."""
         asked: str | None = getattr(self, column)
         return STARTED if column == "status" and asked == RUNNING else asked
 
@@ -287,7 +283,7 @@ def selection(query: Query, columns: str) -> tuple[str, tuple[str | int, ...]]:
 def _where(query: Query, order: str) -> tuple[str, list[str | int]]:
     """Return the condition that a query's rows meet, and its values."""
     tests, values = ["finished_at IS NOT NULL"] if query.by_end else [], list[str | int]()
-    for column in GROUP:
+    for column in (*GROUP, "decision_id"):
         if (wanted := query.wanted(column)) is not None:
             tests.append(f"{column} = ?")
             values.append(wanted)
@@ -327,7 +323,7 @@ def sums_by(db: sqlite3.Connection, query: Query, columns: Sequence[str]) -> lis
     """Return the columns and the figures of :class:`SymbolSum` for each combination of columns."""
     shown = ", ".join(columns)
     by = f" GROUP BY {shown} ORDER BY {shown}"
-    dated = query.since is not None or query.until is not None
+    dated = (query.since, query.until, query.decision_id) != (None, None, None)
     if query.limit is None and not dated and not query.by_end and not query.offset:
         wanted = [column for column in GROUP if query.wanted(column) is not None]
         where = f" WHERE {' AND '.join(f'{column} = ?' for column in wanted)}" if wanted else ""
@@ -343,7 +339,8 @@ def sums_by(db: sqlite3.Connection, query: Query, columns: Sequence[str]) -> lis
 
 def sums_by_day(db: sqlite3.Connection, since: datetime | None) -> list[DaySum]:
     """Return the sums of each day and symbol, oldest first."""
-    sql = """SELECT substr(sorts_at, 1, 10), symbol, count(*), total(status = 'started'), total(realized_pnl),
-        total(total_pnl), max(max_drawdown) FROM files WHERE fault IS NULL AND sorts_at >= ? GROUP BY 1, 2 ORDER BY 1, 2"""
+    sql = f"""SELECT substr(sorts_at, 1, 10), symbol, count(*), total(status = 'started'), total(realized_pnl) {_COUNTED},
+        total(total_pnl) {_COUNTED}, max(max_drawdown) {_COUNTED}
+        FROM files WHERE fault IS NULL AND sorts_at >= ? GROUP BY 1, 2 ORDER BY 1, 2"""
     rows = db.execute(sql, ("" if since is None else _first(since),))
     return [DaySum(day, symbol, n, int(open_), *rest) for day, symbol, n, open_, *rest in rows]

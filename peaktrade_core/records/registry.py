@@ -19,8 +19,8 @@ from peaktrade_core.base.errors import ArtefactError, PeaktradeError, why
 from peaktrade_core.base.files import SETTLED_NS, write_atomic
 from peaktrade_core.records import index
 from peaktrade_core.records.chain import RegistryChain
-from peaktrade_core.records.index import FileState, LastLook, Query
-from peaktrade_core.records.rows import DaySum, RegistryLine, SymbolSum, line_of
+from peaktrade_core.records.index import LastLook, Query
+from peaktrade_core.records.rows import DaySum, FileState, RegistryLine, SymbolSum, line_of
 from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line, state_of
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record, read_record
 from peaktrade_core.workspace.workspace import Workspace

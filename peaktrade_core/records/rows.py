@@ -23,6 +23,7 @@ class RegistryLine(NamedTuple):
         feed, data: where the bars came from: the feed's name and, of a replay, the file's.
         total_pnl: equity at the end less the start balance [quote ccy].
         halted: the code by which the session was denied orders because trading was halted.
+        decision_id: of what decided, as backtests and trials have it; null in older records.
         notes: the error if there is one, else the operator's notes, at most 2,000 characters.
         risk_status: worst severity of the session, green, yellow or red.
     """
@@ -52,6 +53,7 @@ class RegistryLine(NamedTuple):
     start_balance: float | None
     risk_status: str
     halted: str | None
+    decision_id: str | None
     notes: str
     fault: str | None
 
@@ -84,6 +86,14 @@ class DaySum(NamedTuple):
     realized_pnl: float
     total_pnl: float
     max_drawdown: float | None
+
+
+class FileState(NamedTuple):
+    """By what a changed file is told: its inode, time [ns since epoch] and size [bytes]."""
+
+    inode: int
+    mtime_ns: int
+    size: int
 
 
 def line_of(name: str, record: SessionRecord) -> RegistryLine:
@@ -121,6 +131,7 @@ def line_of(name: str, record: SessionRecord) -> RegistryLine:
         start_balance=_real(finite(record.setting("start_balance"))),
         risk_status=_risk_status(record),
         halted=_halted(record),
+        decision_id=record.decision_id,
         notes=_note(record.error or str(record.setting("notes") or "")),
         fault=None,
     )

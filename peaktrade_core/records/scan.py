@@ -11,8 +11,7 @@ from stat import S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG
 from typing import NamedTuple
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
-from peaktrade_core.records.index import FileState
-from peaktrade_core.records.rows import RegistryLine, fault_of, line_of
+from peaktrade_core.records.rows import FileState, RegistryLine, fault_of, line_of
 from peaktrade_core.trading.records import SessionRecord, read_record
 
 SLICE = 400  # files looked at between two pauses

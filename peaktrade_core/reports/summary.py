@@ -102,7 +102,8 @@ def summarize(place: Workspace, span: Span) -> Summary:
     """
     views = Views.of(place)
     now = views.now()
-    rows = [row for row in views.rows(Query(since=span.since - LOOK_BACK)) if row.status != UNREADABLE]
+    every = views.rows(Query(since=span.since - LOOK_BACK))
+    rows = [row for row in every if row.status != UNREADABLE and not row.rehearsal]  # practice is no result
     rows.reverse()
     sessions = [row for row in rows if _within(row.started_at, span)]
     carried = [row for row in rows if row.started_at and row.started_at < span.since and _within(row.ended_at, span)]

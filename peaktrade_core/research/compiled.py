@@ -114,7 +114,7 @@ def _prepare(strategy: Strategy, numbers: Numbers) -> _Entry:
         code = _Sources(strategy.name)
         code.add(engine.step)
         trusted = len(code.functions) + 1
-        run = code.add(engine.runner(code.plain(strategy.update)))
+        run = code.add(engine.runner(code.plain(strategy.update), strategy.clock))
         known = _prepared[strategy, text] = _Entry(code, text, names, run, trusted, code.digest(text, names))
     return known
 

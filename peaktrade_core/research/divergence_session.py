@@ -139,11 +139,13 @@ def _signals(config: SessionConfig, warmup: Sequence[Bar] | None) -> tuple[Signa
     except ConfigError as error:
         return None, (f"The strategy could not be run again: {error}",)
 
+    bar_s = timeframe_seconds(config.timeframe)
+
     def run(bars: Sequence[Bar]) -> list[float]:
         state = [0.0] * strategy.slots(params)
         for bar in warmup:
-            strategy.update(params, state, *bar[1:])
-        return [float(strategy.update(params, state, *bar[1:])) for bar in bars]
+            strategy.signal(params, state, bar, bar_s)
+        return [strategy.signal(params, state, bar, bar_s) for bar in bars]
 
     return run, ()
 

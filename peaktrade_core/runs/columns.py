@@ -8,7 +8,7 @@ from typing import Any
 from peaktrade_core.base.question import Check
 from peaktrade_core.runs.run import Run, feed_of, verdict_of
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import BAD, TONE_OF, Cell, Column, Columns
+from peaktrade_core.show.table import BAD, MID, TONE_OF, Cell, Column, Columns
 from peaktrade_core.trading.records import SessionRecord, finite, total_pnl
 
 SESSIONS = "run mode state started duration symbol strategy feed total realized drawdown orders denied risk"
@@ -33,6 +33,8 @@ def remarks(runs: Iterable[Run]) -> list[str]:
 
 
 def _mode(run: Run) -> Cell:
+    if run.rehearsal:
+        return Cell("rehearsal", MID)
     return Cell(f"⚠ {run.mode}", BAD) if run.mode == "live" else Cell(run.mode)
 
 

@@ -15,7 +15,7 @@ import msgspec
 from peaktrade_core.base.question import FAIL, Check
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF
-from peaktrade_core.trading.records import UNREADABLE
+from peaktrade_core.trading.records import REHEARSAL, UNREADABLE
 
 RUNNING, SILENT, DIED = "running", "silent", "died"
 ENDED = ("completed", "failed", "aborted")
@@ -42,6 +42,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         num_orders, orders_blocked: executed, and denied by our own checks.
         trading_state: of a running one, as its heartbeat says; halted: the code that denied its orders in a halt.
         risk_status: worst severity, ``green``, ``yellow`` or ``red``; ``unknown`` without a record.
+        rehearsal: it is practice, which no sum over sessions counts.
         notes: what is odd about it, its error, or else the operator's notes.
     """
 
@@ -76,12 +77,18 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     trading_state: str | None = None
     halted: str | None = None
     risk_status: str = "unknown"
+    rehearsal: bool = False
     notes: str = ""
 
     @property
     def currency(self) -> str:
         """The currency that its money is counted in, empty where its symbol names none."""
         return wording.quote_currency(self.symbol)
+
+    @property
+    def kind(self) -> str:
+        """What it is told apart by in lists: its mode, or that it is practice."""
+        return REHEARSAL if self.rehearsal else self.mode
 
     @property
     def active(self) -> bool:
@@ -152,7 +159,8 @@ def timeless(item: ItemT) -> ItemT:
 def name_of(run: Run) -> str:
     """Return what a run is, with its feed: ``ma_crossover on BTC/EUR 1m, replay march.parquet``."""
     market = " ".join(filter(None, (run.symbol or "unknown market", run.timeframe)))
-    return ", ".join(filter(None, (f"{run.strategy or 'unknown strategy'} on {market}", feed_of(run))))
+    practice = "rehearsal" if run.rehearsal else ""
+    return ", ".join(filter(None, (f"{run.strategy or 'unknown strategy'} on {market}", feed_of(run), practice)))
 
 
 def feed_of(run: Run) -> str:

@@ -20,7 +20,7 @@ from peaktrade_core.records.rows import RegistryLine, line_of
 from peaktrade_core.runs.run import ACTIVE, DIED, ENDED, RUNNING, SILENT, Run
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.market import timeframe_seconds
-from peaktrade_core.trading.records import UNREADABLE, SessionRecord, finite, total_pnl
+from peaktrade_core.trading.records import REHEARSAL, UNREADABLE, SessionRecord, finite, total_pnl
 
 HEARTBEAT_S = 15.0  # a process whose heartbeat is older hangs [s]
 PATIENCE_S = 60.0  # how much later than two bars an event may come [s]
@@ -140,6 +140,7 @@ def _named(line: RegistryLine) -> dict[str, Any]:
         "started_at": line.started_at,
         "start_balance": line.start_balance,
         "risk_status": line.risk_status,
+        "rehearsal": line.run_type == REHEARSAL,
     }
 
 

@@ -28,11 +28,12 @@ from peaktrade_core.session.options import decision_options, planned
 from peaktrade_core.session.plan import Desk, refuse_halted
 from peaktrade_core.session.progress import show_progress
 from peaktrade_core.session.recovery import recover
+from peaktrade_core.session.tiers import Promotions, refuse_tier
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.show.terminal import say
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
-from peaktrade_core.trading.records import ASKED_STATUSES, SessionRecord
+from peaktrade_core.trading.records import ASKED_STATUSES, REHEARSAL, SessionRecord
 from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.command import CommandResult, Part, command, quiet
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
@@ -55,6 +56,9 @@ ABORTED = 130  # exit code
 @click.option("--tag", "tags", multiple=True, help="A word to find the session by; repeatable.")
 @click.option(
     "--although-halted", is_flag=True, help="Also where a halt forbids orders, to observe; it then ends with 1."
+)
+@click.option(
+    "--rehearsal", is_flag=True, help="Practice: a strategy of any tier, in shadow; no sum over sessions counts it."
 )
 @click.option("--dry-run", is_flag=True, help="Check everything and show what would run; write nothing.")
 @click.option("--list-strategies", is_flag=True, help="The same as `peaktrade strategies`.")
@@ -82,6 +86,7 @@ def run(
             duration, options["steps"], options["timeframe"] or workspace.config.session.timeframe
         )
     plan = planned(workspace, pace=_pace(pace), cli_args=_command_line(), **options)
+    refuse_tier(plan.config.strategy_name, plan.tier, rehearsal=plan.rehearsal)
     if not although_halted:
         refuse_halted(TradingStates.of(workspace), plan)
     if dry_run:
@@ -152,8 +157,9 @@ def summary(workspace: Workspace, record: SessionRecord) -> list[Part]:
     def known(name: str) -> str:
         return str(record.setting(name) or wording.NOTHING)
 
+    mode = "rehearsal, never counted" if record.run_type == REHEARSAL else record.mode
     pairs = {
-        "Mode": f"{record.mode} · {record.env_name or wording.NOTHING}",
+        "Mode": f"{mode} · {record.env_name or wording.NOTHING}",
         "Strategy": f"{known('strategy_name')} on {record.symbol or wording.NOTHING} {known('timeframe')}",
         "Duration": wording.duration(record.duration_seconds),
         **({"Error": record.error} if record.error else {}),
@@ -246,11 +252,11 @@ def strategies(workspace: Workspace) -> CommandResult:
 
 def _strategies(workspace: Workspace) -> CommandResult:
     """Return every registered strategy with its configured parameters."""
-    configured = workspace.config.strategy
+    configured, log = workspace.config.strategy, Promotions(workspace)
     found = [
         {
             "name": s.name,
-            "tier": s.tier,
+            "tier": log.tier(s),
             "parameters": s.parameters(configured.get(s.name, {}))._asdict(),
             "summary": s.summary,
         }

@@ -50,7 +50,7 @@ class Loop:
         self.book = bk.new_book(plan.config.start_balance)
         self.out = engine.new_out()
         self.gate = HaltGate(desk.states, plan.scope, run_id, desk.clock)
-        self.seat = Seat(desk.account, run_id, plan.mode, plan.config.symbol, plan.decision.limits)
+        self.seat = Seat(desk.account, run_id, plan.account, plan.config.symbol, plan.decision.limits)
         self.now = from_seconds(0.0)
         self.step = self.before = self.blocked = 0
         self.price: float | None = None

@@ -25,7 +25,7 @@ from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.market import Instrument
 from peaktrade_core.trading.ports import Broker, Feed
-from peaktrade_core.trading.records import SessionConfig
+from peaktrade_core.trading.records import REHEARSAL, SessionConfig
 from peaktrade_core.workspace.settings import GroupCommit
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -170,6 +170,7 @@ class Plan(NamedTuple):
     Attributes:
         mode: ``shadow`` or ``testnet``; env_name: the venue that is asked, or the feed where none is.
         session_id: given by whoever started it, or None for one of its own.
+        tier: of the strategy, as it holds in the workspace; rehearsal: it is practice, and never counted.
         remarks: what a person should know of it before.
     """
 
@@ -183,6 +184,17 @@ class Plan(NamedTuple):
     tier: str = "core"
     session_id: str | None = None
     remarks: tuple[str, ...] = ()
+    rehearsal: bool = False
+
+    @property
+    def account(self) -> str:
+        """Whose money it shares, beside the currency: its mode's; practice has an account of its own."""
+        return REHEARSAL if self.rehearsal else self.mode
+
+    @property
+    def run_type(self) -> str:
+        """What its record calls it."""
+        return REHEARSAL if self.rehearsal else f"live_session_{self.mode}"
 
     @property
     def scope(self) -> Scope:

@@ -13,6 +13,7 @@ from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError, Unk
 from peaktrade_core.base.text import said
 from peaktrade_core.records.folder import is_id
 from peaktrade_core.session.plan import Plan
+from peaktrade_core.session.tiers import Promotions
 from peaktrade_core.trading.costs import market_of
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import DAY_S, Instrument, candle_steps, timeframe_seconds
@@ -48,6 +49,7 @@ class Wishes(NamedTuple):
         env: the venue that is asked, where one is: ``kraken`` or ``krakenfutures``, also under a name of ``ENVIRONMENTS``.
         pace: seconds of the market per second of the wall clock, None for as fast as possible.
         session_id: given by whoever starts the run, so that both know it; None for one of its own.
+        rehearsal: practice, in shadow alone: any tier may, and it is never counted.
     """
 
     mode: str = "shadow"
@@ -69,6 +71,7 @@ class Wishes(NamedTuple):
     tags: tuple[str, ...] = ()
     cli_args: tuple[str, ...] = ()
     session_id: str | None = None
+    rehearsal: bool = False
 
 
 def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
@@ -90,6 +93,8 @@ def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
     config = workspace.config
     if wishes.mode == "testnet" and config.environment.mode != "testnet":
         raise ConfigError(TESTNET_OFF)
+    if wishes.rehearsal and wishes.mode != "shadow":
+        raise ConfigError(f"a rehearsal asks no venue: --rehearsal goes with --mode shadow, not {wishes.mode}")
     chosen = _settings(config.session, wishes)
     venue = venue_of(config, wishes.env)
     if wishes.pace is not None and not 0.0 < wishes.pace < 1e9:
@@ -118,9 +123,10 @@ def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
         _paced(feed, wishes.pace, chosen),
         venue_broker(workspace, instrument, chosen.symbol, venue) if testnet else SimulatedBroker(),
         wishes.cli_args,
-        strategy.tier,
+        Promotions(workspace).tier(strategy),
         _given_id(wishes.session_id, wishes.mode),
         remarks,
+        wishes.rehearsal,
     )
 
 

@@ -16,10 +16,12 @@ from peaktrade_core.base.errors import ConfigError, ExchangeError, ExchangeOrder
 from peaktrade_core.base.processes import this_host, this_process
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import Journal
+from peaktrade_core.session.identity import decision_id
 from peaktrade_core.session.loop import Loop
 from peaktrade_core.session.plan import Desk, Plan, Progress, Stop
 from peaktrade_core.session.pulse import Pulse
 from peaktrade_core.session.recovery import Reckoning, close_run
+from peaktrade_core.session.tiers import refuse_tier
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord
 from peaktrade_core.trading.risk import HALTED
@@ -42,8 +44,10 @@ def run_session(
 
     Raises:
         ConfigError: the id that was given exists already.
+        TierNotAllowedError: its strategy has not come through research, and it is no rehearsal.
         EnvironmentFault: nothing could be written at all, so that there is no session.
     """
+    refuse_tier(plan.config.strategy_name, plan.tier, rehearsal=plan.rehearsal)
     stop = stop or Stop()
     folder, record = _begin(plan, desk)
     try:
@@ -65,7 +69,7 @@ def _begin(plan: Plan, desk: Desk) -> tuple[RunFolder, SessionRecord]:
         record = SessionRecord(
             session_id=session_id,
             run_id=session_id,
-            run_type=f"live_session_{plan.mode}",
+            run_type=plan.run_type,
             mode=plan.mode,
             env_name=plan.env_name,
             symbol=plan.config.symbol,
@@ -80,6 +84,7 @@ def _begin(plan: Plan, desk: Desk) -> tuple[RunFolder, SessionRecord]:
             strategy_tier=plan.tier,
             schema_version=SCHEMA_VERSION,
             host=this_host(),
+            decision_id=decision_id(plan.decision),
         )
         folder = desk.runs(session_id)
         try:

@@ -49,7 +49,7 @@ class Decision(NamedTuple):
             StrategyError: it raised, or returned something that is no number.
         """
         try:
-            return float(self.strategy.update(self.params, state, *bar[1:]))
+            return self.strategy.signal(self.params, state, bar, self.bar_s)
         except Exception as fault:  # a strategy is a stranger's code, and raises what it likes
             raise StrategyError(
                 f"strategy {self.strategy.name!r} failed on the bar at {iso(from_seconds(bar.ts))}: "

@@ -276,8 +276,12 @@ def _pursue(
     return n
 
 
-def runner(update: Update) -> Callable[..., int]:
-    """Return the loop of the backtest for one strategy, as a plain function that can be compiled."""
+def runner(update: Update, clock: bool) -> Callable[..., int]:
+    """Return the loop of the backtest for one strategy, as a plain function that can be compiled.
+
+    Args:
+        update: the strategy; clock: whether slot 0 of its memory is the end of the bar.
+    """
 
     def run(
         params: Any,
@@ -315,6 +319,8 @@ def runner(update: Update) -> Callable[..., int]:
         used = 0
         for i in range(len(ts)):
             o, h, l, c, v = ohlcv[i, 0], ohlcv[i, 1], ohlcv[i, 2], ohlcv[i, 3], ohlcv[i, 4]
+            if clock:
+                state[0] = ts[i] + bar_s
             signal = float(update(params, state, o, h, l, c, v))
             if i < trade_from:
                 continue

@@ -20,6 +20,7 @@ MODES = ("shadow", "testnet", "paper", "live")
 STARTED = "started"
 STATUSES = (STARTED, "completed", "failed", "aborted")
 LARGEST = 1e300  # no figure is larger; what is (or is NaN) is not taken for one
+REHEARSAL = "rehearsal"  # run type of practice, which no sum over sessions counts
 UNREADABLE = "unreadable"  # status of the row that stands for a file that cannot be read
 RUNNING = "running"  # how people ask for what is recorded as started
 ASKED_STATUSES = (*STATUSES, RUNNING, UNREADABLE)
@@ -96,7 +97,12 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionRecord(msgspec.Struct, kw_only=True, omit_defaults=False):
-    """One session in the registry. ``extra`` holds what a foreign writer added; it is not written as a field."""
+    """One session in the registry.
+
+    Attributes:
+        decision_id: of what decided, by its content, as backtests and trials have it; null in older records.
+        extra: what a foreign writer added; it is not written as a field.
+    """
 
     session_id: str
     run_id: str
@@ -115,6 +121,7 @@ class SessionRecord(msgspec.Struct, kw_only=True, omit_defaults=False):
     strategy_tier: str | None
     schema_version: int
     host: str | None = None
+    decision_id: str | None = None
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
 
     def metric(self, name: str) -> float | None:

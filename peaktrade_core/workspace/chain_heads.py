@@ -8,7 +8,12 @@ from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 
 HALTS = "halts.jsonl"  # the log of halts and of the kill switch, in reports/live
-PLAIN = ("holdout", "trials")  # folders of reports/ whose chained log seals no files: what it says is all there is
+PLAIN = (
+    "forward",
+    "holdout",
+    "promotions",
+    "trials",
+)  # folders of reports/ whose log seals no files
 
 
 def chain_heads(home: Path) -> dict[str, str]:

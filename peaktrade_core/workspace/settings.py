@@ -82,9 +82,15 @@ class Retention(Checked, frozen=True):
 
 
 class Research(Checked, frozen=True):
-    """What research may see: ``holdout`` is the share of a market's bars that is held back [fraction]."""
+    """What research may see, and what it must bring.
+
+    Attributes:
+        holdout: share of a market's bars that is held back [fraction].
+        promotion_sessions: shadow sessions that agree with their backtests before an ``aux`` strategy can be ``core``.
+    """
 
     holdout: Annotated[float, Meta(ge=0.0, le=0.9)] = 0.2
+    promotion_sessions: Annotated[int, Meta(ge=1, le=1000)] = 5
 
 
 class Restart(Checked, frozen=True):

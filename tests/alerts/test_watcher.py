@@ -59,7 +59,7 @@ from peaktrade_core.trading.strategies import register
 class Nothing(NamedTuple):
     pass
 
-@register("buggy", Nothing, slots=lambda _: 1, warmup=lambda _: 0)
+@register("buggy", Nothing, slots=lambda _: 1, warmup=lambda _: 0, tier="core")
 def buggy(p, s, o, h, l, c, v):
     s[0] += 1.0
     return 1.0 / (250.0 - s[0])

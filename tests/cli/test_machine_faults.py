@@ -25,7 +25,7 @@ from peaktrade_core.trading.strategies import register
 print("loaded"); os.write(1, b"raw"); os.system("echo from below"); atexit.register(print, "at the end")
 class Noisy(NamedTuple):
     bars: int = 1
-@register("noisy", Noisy, slots=lambda p: 0, warmup=lambda p: 0)
+@register("noisy", Noisy, slots=lambda p: 0, warmup=lambda p: 0, tier="core")
 def noisy(p, s, o, h, l, c, v):
     print("a bar")
     return 0.0

@@ -265,7 +265,7 @@ def test_a_strategy_of_ones_own_runs_from_a_file(peaktrade: Command, home: Path)
         "from peaktrade_core.trading.strategies import register\n"
         "class Always(NamedTuple):\n"
         "    side: float = 1.0\n"
-        "@register('always', Always, slots=lambda p: 0, warmup=lambda p: 0)\n"
+        "@register('always', Always, slots=lambda p: 0, warmup=lambda p: 0, tier='core')\n"
         "def always(p, s, o, h, l, c, v):\n"
         "    '''Hold, whatever comes.'''\n"
         "    return p.side\n"
@@ -293,7 +293,7 @@ def test_a_strategy_that_fails_ends_its_session_and_says_why(
         "from peaktrade_core.trading.strategies import register\n"
         "class Odd(NamedTuple):\n"
         "    bars: int = 1\n"
-        "@register('odd', Odd, slots=lambda p: 0, warmup=lambda p: 0)\n"
+        "@register('odd', Odd, slots=lambda p: 0, warmup=lambda p: 0, tier='core')\n"
         "def odd(p, s, o, h, l, c, v):\n"
         f"    return {returns}\n"
     )

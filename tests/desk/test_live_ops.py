@@ -148,7 +148,7 @@ def test_the_preview_of_a_strategy_that_fails_names_it(workspace: Workspace) -> 
     from peaktrade_core.trading.strategies import register, scratch_registry
 
     with scratch_registry():
-        register("fragile", Fragile, slots=lambda _: 1, warmup=lambda _: 0)(fragile)
+        register("fragile", Fragile, slots=lambda _: 1, warmup=lambda _: 0, tier="core")(fragile)
         plan = plan_session(workspace, strategy="fragile", params={"bars": 50})
     with pytest.raises(StrategyError, match="fragile"):
         preview(plan, ACTIVE, Account.of(workspace).check)

@@ -39,7 +39,7 @@ def broken(run_shadow: Callable[..., SessionRecord], home: Path) -> SessionRecor
     module.write_text(
         "from typing import NamedTuple\nfrom peaktrade_core.trading.strategies import register\n"
         "class P(NamedTuple):\n    n: int = 1\n"
-        "@register('falls_over', P, slots=lambda p: 1, warmup=lambda p: 1)\n"
+        "@register('falls_over', P, slots=lambda p: 1, warmup=lambda p: 1, tier='core')\n"
         "def falls_over(p, s, o, h, l, c, v):\n    raise ValueError('no')\n"
     )
     from peaktrade_core.trading import strategies

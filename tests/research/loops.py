@@ -23,7 +23,7 @@ from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bar, Bars
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.risk import Limits
-from peaktrade_core.trading.strategies import get_strategy
+from peaktrade_core.trading.strategies import MAY_RUN, get_strategy
 from peaktrade_core.trading.tally import figures, fold
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -68,7 +68,7 @@ def interpreted(decided: Decision, bars: Bars, warmup: int) -> tuple[list[tuple[
     book, out, state = bk.new_book(decided.start_balance), engine.new_out(), decided.new_state()
     account, rows = [], []
     for n, bar in enumerate(MemoryFeed(bars)):
-        signal = float(decided.strategy.update(decided.params, state, *bar[1:]))
+        signal = decided.strategy.signal(decided.params, state, bar, decided.bar_s)
         if n >= warmup:
             close_ts = bar.ts + decided.bar_s
             used = engine.step(
@@ -85,7 +85,7 @@ def session(home: Path, decided: Decision, bars: Bars, warmup: int) -> tuple[Ses
     (home / "config").mkdir(parents=True)
     (home / "config" / "config.toml").write_text("[journal]\nfsync = false\n[instruments.'BTC/EUR']\n")
     workspace = Workspace(home)
-    plan = plan_session(workspace, warmup_candles=warmup)
+    plan = plan_session(workspace, warmup_candles=warmup, rehearsal=decided.strategy.tier not in MAY_RUN)
     config = msgspec.structs.replace(plan.config, steps=None, start_balance=decided.start_balance)
     record = run_session(plan._replace(config=config, decision=decided, feed=MemoryFeed(bars)), Desk.of(workspace))
     return record, list(read_journal(RunFolder(workspace.runs, record.session_id).journal))

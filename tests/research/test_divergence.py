@@ -129,7 +129,7 @@ def test_a_strategy_that_was_changed_is_logic(workspace: Workspace, run_shadow: 
         """Be long below a price."""
         return 1.0 if c < p.price else 0.0
 
-    how: dict[str, Any] = {"slots": lambda _: 0, "warmup": lambda _: 0}
+    how: dict[str, Any] = {"slots": lambda _: 0, "warmup": lambda _: 0, "tier": "core"}
     with scratch_registry():
         register("level", Level, **how)(above)
         record = run_shadow(seed=4, steps=300, strategy="level", params={"price": 50_000.0})

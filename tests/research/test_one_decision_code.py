@@ -26,6 +26,10 @@ from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import register, scratch_registry
 
 CORE = ("ma_crossover", "rsi_reversion", "trend_following", "donchian_breakout")
+R_AND_D = {
+    "armstrong_cycle": {"reference": 15_000.0, "length": 0.25, "enter": 0.2, "leave": 0.7},  # six hours a cycle
+    "el_karoui_vol_model": {"window": 5, "lookback": 40, "high": 0.5},
+}
 SHORT = {
     "ma_crossover": {"fast": 2, "slow": 5},
     "rsi_reversion": {"period": 3, "trend": 4},
@@ -132,6 +136,26 @@ def test_a_strategy_from_a_module_and_one_from_a_notebook_cell(tmp_path, cache, 
     assert result.metrics.num_trades > 20
     assert {1.0, -1.0} <= set(result.signal.tolist())
     assert_all_agree(tmp_path / "home", decided, bars, 100, result)
+
+
+@pytest.mark.parametrize("strategy", R_AND_D)
+def test_examples_of_research(tmp_path, candles, cache, strategy):
+    bars = sound(candles("coinbase_BTC-USD_1m_20180404-20180406"))
+    decided = decision(strategy, PERP, Limits(max_price_age_s=180.0), 60.0, **R_AND_D[strategy])
+    result = run_backtest(decided, bars, 60, cache)
+    assert {0.0, 1.0} == set(result.signal.tolist())
+    assert_all_agree(tmp_path / "home", decided, bars, 60, result)
+
+
+def test_a_clock_is_the_end_of_the_bar_and_its_phase_is_by_the_calendar(cache):
+    ts = np.arange(4000) * 86_400.0 + 1_262_304_000.0  # 2010-01-01
+    bars = Bars(ts, np.full((4000, 5), 100.0))
+    result = run_backtest(decision("armstrong_cycle", PERP, Limits(), 86_400.0), bars, 0, cache)
+    days = (ts + 86_400.0) / 86_400.0
+    expected = ((days - 16_709.0) % 3_141.0) / 3_141.0 >= 0.5
+    assert result.signal.tolist() == expected.astype(float).tolist()
+    turned = np.flatnonzero(np.diff(result.signal))
+    assert [str(np.datetime64(int(days[at + 1]), "D")) for at in turned] == ["2011-06-14", "2015-10-01", "2020-01-19"]
 
 
 moves = st.tuples(

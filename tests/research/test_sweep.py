@@ -18,7 +18,6 @@ from peaktrade_core.base.question import FAIL, PASS
 from peaktrade_core.research.backtest import run_backtest
 from peaktrade_core.research.trials import sweep as sweeping
 from peaktrade_core.research.trials.holdout import HoldOut
-from peaktrade_core.research.trials.identity import decision_id
 from peaktrade_core.research.trials.ledger import TrialLedger
 from peaktrade_core.research.trials.spec import (
     Judge,
@@ -34,6 +33,7 @@ from peaktrade_core.research.trials.spec import (
 from peaktrade_core.research.trials.sweep import SweepStore, prepare, run_sweep
 from peaktrade_core.research.trials.trial import day_marks, decided
 from peaktrade_core.research.trials.verdict import shuffled, told, windows
+from peaktrade_core.session.identity import decision_id
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.workspace import Workspace

@@ -129,7 +129,7 @@ def test_a_reversal_whose_close_is_refused_does_not_open(workspace: Workspace, t
         return order.purpose == "open" or not next(refusals, False)
 
     with scratch_registry():
-        register("flip", Flip, slots=lambda _: 1, warmup=lambda _: 0)(flip)
+        register("flip", Flip, slots=lambda _: 1, warmup=lambda _: 0, tier="core")(flip)
         record, venue = trade(answer, strategy="flip", params={}, symbol="BTC/EUR-PERP")
     unsent = [a for a in events(workspace, record, VenueAnswer) if a.message.startswith("not sent")]
     assert len(unsent) >= 1

@@ -206,7 +206,7 @@ def after(p: After, s: Slots, o: float, h: float, l: float, c: float, v: float) 
 def long_after() -> Any:
     """Let ``after`` be a strategy."""
     with scratch_registry():
-        register("after", After, slots=lambda _: 1, warmup=lambda _: 0)(after)
+        register("after", After, slots=lambda _: 1, warmup=lambda _: 0, tier="core")(after)
         yield
 
 

@@ -62,7 +62,7 @@ def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
     rows = views.rows(Query(since=views.now().replace(hour=0, minute=0, second=0, microsecond=0)))
     earned: dict[str, float] = {}
     for row in rows:
-        if row.total_pnl is not None and row.status in ENDED:
+        if row.total_pnl is not None and row.status in ENDED and not row.rehearsal:
             earned[row.currency] = earned.get(row.currency, 0.0) + row.total_pnl
     return {
         "whole": whole(workspace),

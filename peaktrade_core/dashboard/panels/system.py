@@ -17,6 +17,7 @@ from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.tiers import Promotions
 from peaktrade_core.show import wording
 from peaktrade_core.trading.strategies import TIERS, all_strategies
 from peaktrade_core.workspace.workspace import Workspace
@@ -44,8 +45,8 @@ def _account(workspace: Workspace, _: Asked) -> dict[str, Any]:
 def _tiers(workspace: Workspace, _: Asked) -> dict[str, Any]:
     """Answer: which strategies are there, and which may run?"""
     used = Registry.of(workspace).counts("strategy")
-    found = all_strategies()
-    tiers = [(tier, [(one, used.get(one.name, 0)) for one in found if one.tier == tier]) for tier in TIERS]
+    found, log = all_strategies(), Promotions(workspace)
+    tiers = [(tier, [(one, used.get(one.name, 0)) for one in found if log.tier(one) == tier]) for tier in TIERS]
     return {"tiers": tiers, "default": workspace.config.session.strategy}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -278,14 +277,11 @@ def status(workspace: Workspace) -> CommandResult:
 @command
 def open_(workspace: Workspace, trial: str, by: str, reason: str) -> CommandResult:
     """Run one trial on the bars that were held back. It is written down before, and cannot be taken back."""
-    match = re.fullmatch(r"(\w+)#(\d+)", trial)
-    if match is None:
-        raise ConfigError(f"{trial!r} must be SWEEP#TRIAL, as sw_0123456789ab#37")
     store = SweepStore(workspace)
-    record = store.load(match[1])
-    picked = next((one for one in store.trials(record.sweep_id) if one.number == int(match[2])), None)
-    if picked is None or picked.error:
-        raise ConfigError(f"{trial}: {picked.error if picked else f'the sweep has {record.trials} trials, from #0'}")
+    picked = store.trial(trial)
+    record = store.load(trial.partition("#")[0])
+    if picked.error:
+        raise ConfigError(f"{trial}: {picked.error}")
     held, found = look(workspace, record, picked, by=by, reason=reason)
     n = len(held.openings)
     warning = (

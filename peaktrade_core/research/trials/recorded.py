@@ -10,8 +10,8 @@ from peaktrade_core.base.environment import login
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.candles.replay import ReplayFeed, bars_of
 from peaktrade_core.research.trials.holdout import HoldOut
-from peaktrade_core.research.trials.identity import bars_digest, content_id, decision_id
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
+from peaktrade_core.session.identity import bars_digest, content_id, decision_id
 from peaktrade_core.show import wording
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.workspace.workspace import Workspace

@@ -16,15 +16,15 @@ import msgspec
 import numpy as np
 
 from peaktrade_core.base.environment import login
-from peaktrade_core.base.errors import ArtefactError, UnknownNameError, why
+from peaktrade_core.base.errors import ArtefactError, ConfigError, UnknownNameError, why
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import Check
 from peaktrade_core.candles.replay import bars_of
 from peaktrade_core.research.trials.holdout import HoldOut
-from peaktrade_core.research.trials.identity import bars_digest, code_digest, content_id, described
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.spec import Sweep, points
 from peaktrade_core.research.trials.trial import DailyEquity, Trial, try_out
+from peaktrade_core.session.identity import bars_digest, code_digest, content_id, described
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bars
@@ -166,6 +166,22 @@ class SweepStore:
                 )
             except (OSError, msgspec.DecodeError) as error:
                 raise ArtefactError(f"{path}: not the trials of a sweep: {why(error)}") from None
+
+    def trial(self, name: str) -> Trial:
+        """Return the trial called ``SWEEP#NUMBER``.
+
+        Raises:
+            ConfigError: it is not written like that, or the sweep has no such trial.
+            UnknownNameError: there is no such sweep; ArtefactError: its part cannot be read.
+        """
+        sweep_id, sign, number = name.partition("#")
+        if not (sign and sweep_id and number.isdecimal()):
+            raise ConfigError(f"{name!r} must be SWEEP#TRIAL, as sw_0123456789ab#37")
+        record = self.load(sweep_id)
+        found = next((one for one in self.trials(record.sweep_id) if one.number == int(number)), None)
+        if found is None:
+            raise ConfigError(f"{name}: the sweep has {record.trials} trials, from #0")
+        return found
 
     def returns(self, sweep_id: str, start_balance: float) -> NDArray[np.float64]:
         """Return the return of each UTC day of each trial that ran: (days, trials) float64 [fraction].

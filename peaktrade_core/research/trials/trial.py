@@ -12,8 +12,8 @@ import numpy as np
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ConfigError, StrategyError
 from peaktrade_core.research.backtest import BacktestResult, run_backtest
-from peaktrade_core.research.trials.identity import decision_id
 from peaktrade_core.research.trials.selection import sharpe
+from peaktrade_core.session.identity import decision_id
 from peaktrade_core.trading import engine
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bars

@@ -33,7 +33,7 @@ def run_failing(run_shadow: Callable[..., SessionRecord]) -> Callable[[], Sessio
 
     def run() -> SessionRecord:
         with scratch_registry():
-            register("fragile_for_watch", Fragile, slots=lambda _: 1, warmup=lambda _: 0)(fragile)
+            register("fragile_for_watch", Fragile, slots=lambda _: 1, warmup=lambda _: 0, tier="core")(fragile)
             return run_shadow(strategy="fragile_for_watch", steps=600, warmup_candles=200, seed=3)
 
     return run

@@ -57,7 +57,7 @@ def code_digest(strategy: Strategy) -> str:
 def _trading_digest() -> str:
     """Return the digest of the room that says DECISION CODE."""
     digest = hashlib.sha256()
-    for path in sorted(Path(str(trading.__file__)).parent.glob("*.py")):
+    for path in sorted(Path(str(trading.__file__)).parent.rglob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

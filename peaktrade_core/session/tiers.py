@@ -1,0 +1,92 @@
+"""What a strategy's tier lets it do, and promotions, which raise the tier of one version of its code.
+
+Research, drills and rehearsals take every tier; whatever counts - sessions, fleet, forward signals - takes only ``core``
+and ``aux``. A promotion belongs to the code that was judged: a strategy whose source changed has its registered tier again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from peaktrade_core.base.chain import Chain
+from peaktrade_core.base.errors import ArtefactError, TierNotAllowedError, why
+from peaktrade_core.session.identity import code_digest
+from peaktrade_core.trading.strategies import MAY_RUN, Strategy
+from peaktrade_core.workspace.workspace import Workspace
+
+PROMOTED = "promoted"  # kind of a line of the chain
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy was promoted.
+
+    Attributes:
+        strategy, before, to: which, from which tier to which; code: SHA-256 of the code that was judged.
+        trial: ``SWEEP#TRIAL`` whose verdict was taken; evidence: id of the go/no-go record; by, second: two people.
+        sessions: shadow sessions that agreed with their backtests; at: when, aware UTC.
+    """
+
+    strategy: str
+    before: str
+    to: str
+    code: str
+    trial: str
+    evidence: str
+    by: str
+    second: str
+    at: datetime
+    sessions: tuple[str, ...] = ()
+
+
+class Promotions:
+    """The promotions of a workspace, a chained log in ``reports/promotions/chain.jsonl``."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.chain = Chain(workspace.home / "reports" / "promotions" / "chain.jsonl")
+
+    def add(self, promotion: Promotion) -> None:
+        """Write a promotion down.
+
+        Raises:
+            ArtefactError, EnvironmentFault: the log is broken or cannot be written.
+        """
+        data = msgspec.to_builtins(promotion)
+        data.pop("at")
+        self.chain.append((PROMOTED, data), at=promotion.at)
+
+    def all(self) -> list[Promotion]:
+        """Return all of them, oldest first.
+
+        Raises:
+            ArtefactError: the log is broken, so no promotion can be trusted.
+        """
+        links = [link for link, _ in self.chain.links() if link.kind == PROMOTED]
+        try:
+            return [msgspec.convert({**link.data, "at": link.at}, Promotion) for link in links]
+        except msgspec.ValidationError as error:
+            raise ArtefactError(f"{self.chain.path}: not a promotion: {why(error)}") from None
+
+    def tier(self, strategy: Strategy) -> str:
+        """Return the tier that holds for a strategy: the last promotion of this code, else the registered one.
+
+        Raises:
+            ArtefactError: the log is broken.
+        """
+        if strategy.tier in MAY_RUN[:1] or not self.chain.path.exists():
+            return strategy.tier
+        digest = code_digest(strategy)
+        held = [one.to for one in self.all() if (one.strategy, one.code) == (strategy.name, digest)]
+        return held[-1] if held else strategy.tier
+
+
+def refuse_tier(strategy: str, tier: str, *, rehearsal: bool = False) -> None:
+    """Refuse a strategy whose tier may not do what counts.
+
+    Raises:
+        TierNotAllowedError: it may not; a rehearsal may always.
+    """
+    if tier not in MAY_RUN and not rehearsal:
+        raise TierNotAllowedError(strategy, tier)
