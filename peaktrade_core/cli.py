@@ -87,8 +87,8 @@ SESSION = {
 }
 STRATEGIES = {
     "list": ("session.cli:strategies", "List the strategies, their tiers and parameters."),
-    "show": ("desk.cli_strategies:show", "Show one strategy, its tier, and what the next one needs."),
-    "promote": ("desk.cli_strategies:promote_", "Raise the tier of a strategy that has all that takes."),
+    "show": ("control.cli_strategies:show", "Show one strategy, its tier, and what the next one needs."),
+    "promote": ("control.cli_strategies:promote_", "Raise the tier of a strategy that has all that takes."),
 }
 RISK = {
     "status": ("halts.cli:status", "Show what may be traded, who halted what and why, and the limits."),

@@ -15,7 +15,7 @@ from peaktrade_core.session.session import Desk, Plan, Progress, run_session
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.risk import Limits
-from peaktrade_core.trading.strategies import register, scratch_registry
+from peaktrade_core.trading.strategies import AUX, register, scratch_registry
 
 TIGHT = 100.0  # max_order_notional of the blocked session [quote ccy]
 
@@ -62,7 +62,7 @@ def run_demo(
         max_order_notional=TIGHT,
     )
     with scratch_registry():
-        register("demo_fragile", Fragile, slots=lambda _: 1, warmup=lambda _: 0)(fragile)
+        register("demo_fragile", Fragile, slots=lambda _: 1, warmup=lambda _: 0, tier=AUX)(fragile)
         failing = plan(
             strategy="demo_fragile", steps=1000, seed=3, notes="Demo: a strategy with a bug.", tags=("demo",)
         )

@@ -103,6 +103,7 @@ queries = st.builds(
     mode=st.sampled_from([None, "shadow", "live"]),
     status=st.sampled_from([None, "completed", "failed"]),
     run_type=st.none(),
+    decision_id=st.none(),
     symbol=st.sampled_from([None, "ETH/EUR"]),
     strategy=st.sampled_from([None, "moon"]),
     since=st.sampled_from([None, NOON + timedelta(minutes=4), datetime(2026, 1, 5, 12, 2)]),

@@ -141,7 +141,9 @@ def test_wrong_parameters_are_refused_by_name(given, said):
 
 
 def test_an_unknown_strategy_is_refused_with_those_that_exist():
-    with pytest.raises(UnknownNameError, match="unknown strategy 'ma_cross'; known: armstrong_cycle, donchian_breakout"):
+    with pytest.raises(
+        UnknownNameError, match="unknown strategy 'ma_cross'; known: armstrong_cycle, donchian_breakout"
+    ):
         get_strategy("ma_cross")
 
 

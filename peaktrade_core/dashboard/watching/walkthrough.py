@@ -28,7 +28,7 @@ from peaktrade_core.session.plan import Plan
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Cell, Table
-from peaktrade_core.trading.strategies import all_strategies, register, scratch_registry
+from peaktrade_core.trading.strategies import AUX, all_strategies, register, scratch_registry
 from peaktrade_core.workspace.config import CONFIG
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -120,7 +120,7 @@ def walk_session(runbook: Runbook, practice: Practice, plan: Plan) -> Session:
 def walk_failure(runbook: Runbook, practice: Practice) -> Session:
     """Run a session whose strategy has a bug, once, and return it: a real failure, from a real error."""
     with scratch_registry():
-        register("walkthrough_fragile", Fragile, slots=lambda _: 1, warmup=lambda _: 0)(fragile)
+        register("walkthrough_fragile", Fragile, slots=lambda _: 1, warmup=lambda _: 0, tier=AUX)(fragile)
         return _walked(
             runbook,
             practice,

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from peaktrade_core.base.question import PASS, Check
-from peaktrade_core.desk.promotion import promotion_checks
+from peaktrade_core.control.promotion import promotion_checks
 from peaktrade_core.research.trials.spec import Judge, Null, Sweep, WalkForward
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore, prepare, run_sweep
 from peaktrade_core.session.plan import Desk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from peaktrade_core.desk.promotion import NEEDED, next_tier, promote, promotion_checks
+from peaktrade_core.control.promotion import NEEDED, next_tier, promote, promotion_checks
 from peaktrade_core.session.tiers import Promotions
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
