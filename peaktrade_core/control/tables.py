@@ -21,8 +21,8 @@ from peaktrade_core.runbooks.index import EVIDENCE, evidence_rows
 from peaktrade_core.runs.run import verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show import wording
 from peaktrade_core.session.tiers import Promotions
+from peaktrade_core.show import wording
 from peaktrade_core.show.cover import Cover
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.trading.strategies import all_strategies
