@@ -105,7 +105,9 @@ ASKED = {  # every command with what it needs to say something
     "session report": ("--stdout",),
     "session run": ("--dry-run",),
     "session show": (),
-    "strategies": (),
+    "strategies list": (),
+    "strategies promote": ("armstrong_cycle", "--to=aux", "--by=ada"),
+    "strategies show": ("armstrong_cycle",),
     "watch": ("--status",),
 }
 ELSEWHERE = {  # serve, start processes, ask a venue or take seconds: each has tests of its own
