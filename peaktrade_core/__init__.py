@@ -29,6 +29,7 @@ _HOMES = {
     "runbooks.form": "form",
     "candles.tables": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",
+    "runbooks.figures": "course_figure",
     "runbooks.notebook": "drawdown_figure equity_figure open_session open_workspace price_figure",
     "runbooks.notebook_tables": """
         check_session deny_table evidence_table links plan_table risk_use_table runbook_index session_checks

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from peaktrade_core.alerts.alerts import CRITICAL, RAISED, AlertRow
 from peaktrade_core.alerts.desk import ALERTS, OPEN, Alerts, runbook_link
 from peaktrade_core.alerts.engine import alert_settings
+from peaktrade_core.alerts.figures import alerts_figure
 from peaktrade_core.alerts.rules.kinds import FailedInRow
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError
@@ -20,6 +21,7 @@ from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -175,6 +177,10 @@ class AlertHandlingRunbook(Runbook):
         """
         names = "alert severity rule about message raised owner taken notebook"
         return ALERTS.table("Open alerts", self._rows(), names, empty="No alert is open.")
+
+    def figure(self) -> Chart | Table:
+        """Return the alerts over time: open, taken on by no one, raised."""
+        return alerts_figure(Alerts.of(self.workspace).rows(), Views.of(self.workspace).now())
 
     def meanings(self) -> Table:
         """Return what the rules of these alerts say and the first thing to do; of all rules when nothing is open.

@@ -9,7 +9,9 @@ Source: workflow overview (kill switch), operational runbooks 3.2 (tested), 3.5 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from peaktrade_core.base.environment import login
@@ -19,20 +21,24 @@ from peaktrade_core.desk.contacts import contacts_table
 from peaktrade_core.desk.readiness import BEFORE_RELEASE
 from peaktrade_core.desk.safe_stop import running_table
 from peaktrade_core.fleet.stopping import fleet_to_stop
+from peaktrade_core.halts.entries import HaltEntry
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.questions import kill_switch, switch_tested
-from peaktrade_core.halts.scope import GLOBAL, STATES
+from peaktrade_core.halts.scope import GLOBAL, REFUSAL, REQUEST, STATES
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runbooks.shelf import Urgent
 from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Sign, Tone
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 STATUS, ENGAGE, RELEASE = "status", "engage", "release"
 OBEY_S = 5.0  # every session looks at the switch once a second; later than this it does not obey [s]
 _LOOK_S = 0.2
+_HALTS = "Halts over time"
+_SCOPE_TONES: tuple[Tone, ...] = ("red", "amber", "purple", "ink")  # of as many scopes as a figure tells apart
 _MEANING = (
     ("ACTIVE", "released: orders pass the risk checks as usual"),
     ("REDUCING", "only orders that make a position smaller pass"),
@@ -119,6 +125,10 @@ class KillSwitchRunbook(Runbook):
         empty = "It was never used. Engage and release it once, as a test, before you need it."
         return Table("Audit", ("At (UTC)", "What", "By", "State after", "Reason"), rows, empty=empty)
 
+    def timeline(self) -> Chart | Table:
+        """Return what was halted and released over time, scope by scope."""
+        return halts_figure(self.workspace)
+
     def trusted(self) -> Table:
         """Record whether the switch can be trusted, is released, and was tried lately."""
         return self.check("switch", "Can the switch be trusted?", switch_checks(self.workspace))
@@ -181,6 +191,49 @@ def switch_table(workspace: Workspace) -> Table:
     if now.fault:
         rows.append(("Fault", Cell(now.fault, BAD)))
     return Table("The kill switch", ("", ""), rows)
+
+
+def halts_figure(workspace: Workspace) -> Chart | Table:
+    """Return the trading states of every scope that was ever named, over time, with who set them and why."""
+    known, now = TradingStates.of(workspace).log.look(), workspace.clock.now()
+    entries = [*known.entries, *known.waiting]
+    if known.fault or not entries:
+        return Table(_HALTS, (), [], empty=known.fault or "Nothing was ever halted.")
+    first = min(one.at for one in entries)
+    begin = first - max((now - first) / 20, timedelta(minutes=1))
+    scopes = list(dict.fromkeys((GLOBAL.text, *(one.scope for one in reversed(entries)))))[: len(_SCOPE_TONES)]
+    lines = [
+        _states_of(scope, [one for one in entries if one.scope == scope], begin, now)._replace(tone=tone)
+        for scope, tone in zip(scopes, _SCOPE_TONES, strict=False)
+    ]
+    kinds: tuple[tuple[str, Sign, Tone, tuple[str, ...]], ...] = (
+        ("halted", "square", "red", (ENGAGE, "halt")),
+        ("release asked for or refused", "diamond", "amber", (REQUEST, REFUSAL)),
+        ("let go", "up", "green", ("release", "resume")),
+    )
+    marks = [
+        Marks(name, sign, tone, [_done(one) for one in entries if one.kind in its]) for name, sign, tone, its in kinds
+    ]
+    return Chart(
+        name="halts",
+        title=_HALTS,
+        label=f"{len(entries)} entries since {wording.minute(first)} UTC; now "
+        + ", ".join(f"{line.name} {STATES[int(line.values[-1])]}" for line in lines),
+        lines=lines,
+        marks=[kind for kind in marks if kind.marks],
+        lanes=STATES,
+        ends=(begin, now),
+    )
+
+
+def _states_of(scope: str, entries: Sequence[HaltEntry], begin: datetime, now: datetime) -> Line:
+    """Return the states of a scope as steps."""
+    values = [0.0, *(float(STATES.index(one.state)) for one in entries)]
+    return Line(scope, [begin, *(one.at for one in entries), now], [*values, values[-1]], "ink", 2.0, stepped=True)
+
+
+def _done(one: HaltEntry) -> Mark:
+    return Mark(one.at, float(STATES.index(one.state)), f"{one.scope} {one.kind} by {one.by}: {one.reason}")
 
 
 def switch_checks(workspace: Workspace) -> list[Check]:

@@ -27,12 +27,14 @@ from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.launches import LaunchOrder
 from peaktrade_core.fleet.monitor import line_of
 from peaktrade_core.fleet.orders import order_of
+from peaktrade_core.runbooks.figures import runs_figure
 from peaktrade_core.runbooks.pickers import Suggestion
 from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
 from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -57,6 +59,11 @@ class OrchestratorRunbook(Runbook):
 
         rows = Views.of(self.workspace).runs(NEWEST)
         return watched_table([Watched(row, JournalDetail()) for row in rows])
+
+    def figure(self) -> Chart | Table:
+        """Return the PnL of these runs, over each other."""
+        views = Views.of(self.workspace)
+        return runs_figure(views, views.runs(NEWEST), "Total PnL of the newest runs")
 
     def ready(self) -> Table:
         """Record whether a run of the profile could start now."""

@@ -15,6 +15,7 @@ from typing import Any
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check, worst
 from peaktrade_core.desk.readiness import desk_checks, ready_checks, session_ready
 from peaktrade_core.runbooks.evidence import Option
+from peaktrade_core.runbooks.figures import course_figure
 from peaktrade_core.runbooks.notebook import Session, open_session, run_planned_session
 from peaktrade_core.runbooks.notebook_tables import (
     answers_table,
@@ -29,6 +30,7 @@ from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.questions import smoke_checks
+from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as jn
 from peaktrade_core.trading.records import finite
@@ -69,6 +71,10 @@ class OneSession(Runbook):
     def summary(self) -> Table:
         """Return the session's figures."""
         return session_summary(self.session) if self.session else _nothing("What came out")
+
+    def figure(self) -> Chart | Table:
+        """Return equity over time with fills, denied orders and halts."""
+        return course_figure(self.session) if self.session else _nothing("Equity and fills")
 
     def order(self) -> Table:
         """Record the post-session checklist."""

@@ -7,10 +7,12 @@ from functools import cached_property
 from peaktrade_core.base.question import FAIL, WARN, Check, check
 from peaktrade_core.drills.coverage import EXERCISED, UNKNOWN, coverage
 from peaktrade_core.drills.drill import DRILLS, SCORED, Drill, Noted
+from peaktrade_core.drills.figures import drill_figure
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.cover import Cover, Entries, course, needing, utc
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
@@ -81,6 +83,11 @@ class DrillNotebook(Notebook):
         columns = ("At (UTC)", "After the fault", "", "What", "By", "Detail")
         clock = f"The venue's clock, which was moved: {found[0][0]:%Y-%m-%d}." if drill.script and found else ""
         return Table("What happened", columns, rows, numbers=(1,), note=clock, empty="Nothing happened.")
+
+    def figure(self) -> Chart | Table:
+        """Return what happened over time, with the time until it was detected and until the last action shaded."""
+        drill = self.drill
+        return Table("Detection and reaction", (), [], empty=NO_DRILL) if drill is None else drill_figure(drill)
 
     def phases(self) -> Table:
         """Return how each phase of the reaction went, and the sum."""

@@ -19,6 +19,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.case import Case
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
 from peaktrade_core.incidents.diagnosis.findings import Branch, Occurrence, Support, branches
+from peaktrade_core.incidents.figures import causes_figure
 from peaktrade_core.incidents.runbook import IncidentRunbook
 from peaktrade_core.records.registry import Query
 from peaktrade_core.research.divergence import (
@@ -183,6 +184,10 @@ class DivergenceRunbook(IncidentRunbook):
     def figure(self) -> Chart:
         """Return the PnL of both over time."""
         return self.case.curves
+
+    def difference(self) -> Chart | Table:
+        """Return the difference over time by cause."""
+        return causes_figure(self.case.found.pairs, self.case.session.currency)
 
     def trades(self) -> Table:
         """Return the trades that differ most, session beside expectation."""

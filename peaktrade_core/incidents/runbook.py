@@ -15,10 +15,13 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.case import NOTHING, Case, meant, open_case
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
+from peaktrade_core.incidents.diagnosis.facts import SessionFacts
 from peaktrade_core.incidents.diagnosis.findings import Branch, Occurrence
+from peaktrade_core.incidents.figures import calls_figure, gap_figure
 from peaktrade_core.incidents.incident import Incident
 from peaktrade_core.incidents.report import SEVERITY
 from peaktrade_core.runbooks.evidence import Option
+from peaktrade_core.runbooks.figures import course_figure, limit_use_figure
 from peaktrade_core.runbooks.notebook_tables import links, session_files
 from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
@@ -26,6 +29,7 @@ from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import venue_checks
 from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import BAD, GOOD, MID, TONE_OF, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -91,6 +95,22 @@ class IncidentRunbook(Runbook):
         rows = [(finding.title, sentence) for finding in self.case.happened for sentence in finding.evidence]
         empty = f"{NOTHING} " + " ".join(self.case.diagnosis.finding(kind).evidence[0] for kind in self.case.kinds[:1])
         return Table("What shows it", ("What", "Evidence"), rows, empty=empty)
+
+    def course(self) -> Chart | Table:
+        """Return equity over time with fills, denied orders and halts."""
+        return course_figure(self.case.session)
+
+    def limits_over_time(self) -> Chart | Table:
+        """Return how much of the limits was used over time, with what was denied and halted."""
+        return limit_use_figure(self.case.session)
+
+    def gaps(self) -> Chart | Table:
+        """Return the close over time, shaded where bars are missing."""
+        return gap_figure(self.case.session)
+
+    def calls(self) -> Chart | Table:
+        """Return how many calls failed each minute, beside what came."""
+        return calls_figure(self.case.session, SessionFacts(self.workspace, self.case.id).troubles)
 
     def tree(self) -> Table:
         """Return the handbook's decision tree of everything that happened, with the ways that the evidence supports."""

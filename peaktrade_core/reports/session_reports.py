@@ -16,6 +16,7 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.desk.session_run import OneSession
 from peaktrade_core.records.registry import ALL, Query
 from peaktrade_core.runbooks.book import Round
+from peaktrade_core.runbooks.figures import limit_use_figure
 from peaktrade_core.runbooks.notebook import Session, equity_figure, open_session
 from peaktrade_core.runbooks.notebook_tables import risk_use_table, session_checks, sessions_table
 from peaktrade_core.runbooks.runbook import Prompt
@@ -154,6 +155,10 @@ class PostSessionRunbook(OneSession):
     def limits(self) -> Table:
         """Return how close it came to its limits."""
         return risk_use_table(self.session)
+
+    def limits_over_time(self) -> Chart | Table:
+        """Return how much of the limits was used over time."""
+        return limit_use_figure(self.session)
 
     def before(self) -> Table:
         """Return the newest sessions, to compare it with."""

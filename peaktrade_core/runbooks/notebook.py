@@ -5,7 +5,7 @@ Notebooks import these from :mod:`peaktrade_core`; the tables are in :mod:`noteb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate, islice
 from pathlib import Path
@@ -104,32 +104,16 @@ def open_session(workspace: Workspace, session_id: str = "latest") -> Session:
 
 def run_planned_session(workspace: Workspace, plan: Plan) -> Session:
     """Run a planned session, show how far it is, and return it; the stop button ends it as ``aborted``."""
+    from peaktrade_core.runbooks.figures import watch_in_cell
     from peaktrade_core.session.session import run_session
 
     fixed = isinstance(workspace.clock, FixedClock)  # what is shown must then be the same every time
-    watch = _say_nothing if fixed else _progress_line(wording.quote_currency(plan.config.symbol))
+    watch = _say_nothing if fixed else watch_in_cell(workspace, plan)
     return Session(workspace, run_session(plan, Desk.of(workspace), watch=watch))
 
 
 def _say_nothing(_: Progress) -> None:
     """Watch in silence."""
-
-
-def _progress_line(currency: str) -> Callable[[Progress], None]:
-    """Return a watcher that keeps one line up to date below the cell, or says nothing outside a notebook."""
-    from IPython import get_ipython
-    from IPython.display import display
-
-    if get_ipython() is None:
-        return _say_nothing
-    line = display(Table("Starting …", ("",), [("warm-up",)]), display_id=True)
-
-    def watch(now: Progress) -> None:
-        of = f" of {now.total:,}" if now.total else ""
-        text = f"{now.step:,}{of} bars · equity {wording.money(now.equity, currency)} · position {now.position:g}"
-        line.update(Table(now.phase.capitalize(), ("",), [(text,)]))
-
-    return watch
 
 
 def equity_figure(session: Session) -> Chart | Table:

@@ -340,4 +340,4 @@ class Loop:
         total = self.plan.config.steps or max(0, len(self.plan.feed) - self.plan.config.warmup_candles) or None
         phase = "warm-up" if phase == "running" and self.price is None else phase
         told = self.step, total, self.now, self.price, self.blocked, self.journal.next_seq, self.last_error
-        return progress_of(self.book, phase, *told)
+        return progress_of(self.book, phase, *told)._replace(run_id=self.run_id)

@@ -38,7 +38,7 @@ class Progress(NamedTuple):
         at: the session's time; price: last close, None before the first bar.
         equity, realized_pnl, unrealized_pnl: [quote ccy]; position: signed [base units]; max_drawdown: [fraction].
         orders_blocked: denied so far; rejects: refused by the venue in a row; events: in the journal.
-        last_error: the last fault, or the last thing that the feed had to tell.
+        last_error: the last fault, or the last thing that the feed had to tell; run_id: of the run.
     """
 
     phase: str
@@ -56,6 +56,7 @@ class Progress(NamedTuple):
     trading_state: str = "ACTIVE"
     events: int = 0
     last_error: str | None = None
+    run_id: str = ""
 
 
 def progress_of(

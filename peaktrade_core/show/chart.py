@@ -101,6 +101,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
         label: the chart in a sentence, for those who cannot see it; digits: decimals of a value.
         zero: whether zero stays in sight; an area always shows it.
         counted: the axis counts bars, so that runs of different times lie over each other; bar n is n seconds after 1970.
+        lanes: names in the place of the values 0, 1, 2 …: a timeline of kinds of events, or of states.
+        ends: times that are in sight whatever the lines say.
     """
 
     name: str
@@ -114,6 +116,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     spans: Sequence[Span] = ()
     zero: bool = False
     counted: bool = False
+    lanes: Sequence[str] = ()
+    ends: Sequence[datetime] = ()
 
     def __repr__(self) -> str:
         return f"{self.heading}: {self.label}"
@@ -160,13 +164,16 @@ class Frame:
 
     def __init__(self, chart: Chart) -> None:
         times = [at.timestamp() for line in chart.lines for at in (*line.ts[:1], *line.ts[-1:])]
+        times += [at.timestamp() for at in chart.ends]
         values = [value for line in chart.lines for value in line.values if math.isfinite(value)] + chart.kept
         self.counted = chart.counted
         self.first, self.last = min(times, default=0.0), max(times, default=0.0)
         values += [mark.value for kind in chart.marks for mark in kind.marks if self.shows(mark.ts)]
         low, high = min(values, default=0.0), max(values, default=0.0)
         room = (abs(low) * 0.001 or _FLAT) if low == high else 0.0
-        self.bottom, self.top = low - room, high + room
+        self.bottom, self.top, self.lanes, self.whole = low - room, high + room, chart.lanes, chart.digits == 0
+        if chart.lanes:
+            self.bottom, self.top = -0.5, len(chart.lanes) - 0.5
 
     def shows(self, at: datetime) -> bool:
         """Return whether a time is on the axis."""
@@ -185,7 +192,8 @@ class Frame:
 
     def value_ticks(self) -> list[tuple[float, str]]:
         """Return the labels of the values: place [percent of the box] and text."""
-        return [(self.y(value) / HEIGHT * 100, text) for value, text in nice_ticks(self.bottom, self.top)]
+        ticks = enumerate(self.lanes) if self.lanes else nice_ticks(self.bottom, self.top, self.whole)
+        return [(self.y(value) / HEIGHT * 100, text) for value, text in ticks]
 
     def time_ticks(self) -> list[Tick]:
         """Return the labels of the times, about six."""
@@ -203,15 +211,15 @@ class Frame:
         return found
 
 
-def nice_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return round values between two, two to five, each with its text."""
+def nice_ticks(low: float, high: float, whole: bool = False) -> list[tuple[float, str]]:
+    """Return round values between two, two to five, each with its text; ``whole``: whole numbers, of which there may be fewer."""
     rough = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     sizes = [n * power for n in (1, 2, 5, 10)]
     place = next(i for i, size in enumerate(sizes) if size >= rough)
     if math.floor(high / sizes[place] + 1e-9) <= math.ceil(low / sizes[place] - 1e-9) and place:
         place -= 1  # a single label says no distance
-    step = sizes[place]
+    step = max(sizes[place], 1.0) if whole else sizes[place]
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [(n * step, f"{n * step:,.{digits}f}".replace("-", "\N{MINUS SIGN}")) for n in range(first, last + 1)]

@@ -24,6 +24,7 @@ GRID, CLEAR = "rgba(128,140,155,0.25)", "rgba(0,0,0,0)"
 FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif'
 CONFIG = {"displaylogo": False, "showSendToCloud": False, "responsive": True}  # nothing is uploaded
 _READING = '<output class="reading" data-own=""></output>'
+_FEW = 6  # whole numbers up to here are all labelled
 _DASH = '<path d="M-7 0H7" stroke="currentColor" stroke-width="2.5"/>'
 _DOT = "M-2.5 0A2.5 2.5 0 1 0 2.5 0A2.5 2.5 0 1 0 -2.5 0"
 
@@ -133,7 +134,7 @@ def _span(frame: Frame, span: Span) -> str:
 def _value_labels(frame: Frame) -> Iterator[str]:
     for place, text in frame.value_ticks():
         yield f'<line x1="0" x2="100%" y1="{place:.2f}%" y2="{place:.2f}%" stroke="{GRID}"/>'
-        yield f'<text x="2" y="{place:.2f}%" dy="{_beside(place)}">{text}</text>'
+        yield f'<text x="2" y="{place:.2f}%" dy="{_beside(place)}">{escape(text)}</text>'
 
 
 def _beside(place: float) -> int:
@@ -229,7 +230,7 @@ def for_plotly(chart: Chart) -> dict[str, Any]:
             "remove": ["select2d", "lasso2d"],
         },
         "xaxis": {**axis, "nticks": 7, "tickangle": 0, **_plotly_times(chart)},
-        "yaxis": {**axis, "tickformat": ",", **({"rangemode": "tozero"} if chart.grounded else {})},
+        "yaxis": {**axis, **_plotly_values(chart)},
         "shapes": [_plotly_level(level.value, level.tone) for level in chart.levels]
         + [_plotly_span(span, chart) for span in chart.spans],
         "annotations": [_plotly_name(level.value, level.name) for level in chart.levels],
@@ -243,7 +244,18 @@ def _plotly_times(chart: Chart) -> dict[str, Any]:
     """Return what the axis below says."""
     if chart.counted:
         return {"title": {"text": "bars since the start"}, "type": "linear", "tickformat": ",", "rangemode": "tozero"}
-    return {"title": {"text": "UTC"}, "type": "date"}
+    whole = {"range": [_moment(min(chart.ends)), _moment(max(chart.ends))]} if chart.ends else {}
+    return {"title": {"text": "UTC"}, "type": "date", **whole}
+
+
+def _plotly_values(chart: Chart) -> dict[str, Any]:
+    """Return what the axis beside says."""
+    if chart.lanes:
+        n = len(chart.lanes)
+        return {"tickvals": [*range(n)], "ticktext": list(chart.lanes), "range": [-0.5, n - 0.5], "fixedrange": True}
+    few = chart.digits == 0 and max((abs(value) for line in chart.lines for value in line.values), default=0) <= _FEW
+    step = {"dtick": 1} if few else {}
+    return {"tickformat": ",", **step, **({"rangemode": "tozero"} if chart.grounded else {})}
 
 
 def _moment(at: datetime, counted: bool = False) -> str | float:

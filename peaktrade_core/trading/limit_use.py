@@ -39,10 +39,11 @@ class LimitUse(NamedTuple):
 
 
 class _Peaks:
-    """The largest figures seen so far."""
+    """The largest figures seen so far, and the newest."""
 
     def __init__(self) -> None:
         self.most: dict[str, float] = {}
+        self.now: dict[str, float] = {}
         self.entries: dict[date, int] = {}
         self._day: date | None = None
         self._day_equity = self._peak = self._equity = 0.0
@@ -81,6 +82,7 @@ class _Peaks:
         self._raise("max_drawdown_halt_pct", 100.0 * (1.0 - bar.equity / self._peak))
 
     def _raise(self, name: str, value: float) -> None:
+        self.now[name] = max(0.0, value)
         self.most[name] = max(self.most.get(name, 0.0), value)
 
 
@@ -95,6 +97,34 @@ _SHOWN = (
     ("max_consecutive_rejects", "refused by the venue in a row, when it halted", "orders", _LOSS),
     ("max_entries_per_day", "most opening orders in a UTC day", "orders", _CHECK),
 )
+
+
+COURSES = {  # what of a limit is used from bar to bar, in words
+    "max_total_exposure_notional": "exposure",
+    "max_daily_loss_abs": "loss since 00:00 UTC",
+    "max_drawdown_halt_pct": "drawdown",
+}
+
+
+def courses_of(events: Iterable[AnyEvent], limits: Mapping[str, float]) -> dict[str, list[float]]:
+    """Return how much of exposure, daily loss and drawdown was used at each bar, by name of the limit [fraction].
+
+    Args:
+        events, limits: as for :func:`limits_used`.
+    """
+    peaks = _Peaks()
+    found: dict[str, list[float]] = {name: [] for name in COURSES if limits.get(name, 0.0) > 0.0}
+    for event in events:
+        peaks.add(event)
+        if type(event) is BarDone:
+            for name, shares in found.items():
+                shares.append(peaks.now.get(name, 0.0) / limits[name])
+    return found
+
+
+def share_of(event: Denial | Halt) -> float:
+    """Return how much of its limit a denied order, or what halted the session, would have used [fraction]; 1 where untold."""
+    return event.value / event.limit if event.value is not None and event.limit else 1.0
 
 
 def limits_used(events: Iterable[AnyEvent], limits: Mapping[str, float]) -> list[LimitUse]:

@@ -15,6 +15,7 @@ from peaktrade_core.dashboard.panels.filters import Filters, read_filters
 from peaktrade_core.dashboard.watching.pages import agreement_checks
 from peaktrade_core.dashboard.watching.watch import DashboardRunbook
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runbooks.figures import course_figure
 from peaktrade_core.runbooks.notebook import Session, open_session
 from peaktrade_core.runbooks.notebook_tables import (
     evidence_table,
@@ -30,6 +31,7 @@ from peaktrade_core.runs.repeat import repeat_command
 from peaktrade_core.runs.sums import Stats
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -86,6 +88,10 @@ class SessionExplorerRunbook(DashboardRunbook):
     def summary(self) -> Table:
         """Return the session's figures, as report and dashboard show them."""
         return session_summary(self.session)
+
+    def course(self) -> Chart | Table:
+        """Return the session's equity over time with fills, denied orders and halts."""
+        return course_figure(self.session)
 
     def trades(self) -> Table:
         """Return the session's newest trades: entry, exit, PnL, duration and why, and what all of them come to."""

@@ -26,8 +26,10 @@ from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.scope import STATES
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.evidence import Option
+from peaktrade_core.runbooks.figures import runs_figure
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -121,6 +123,10 @@ class MonitoringRunbook(Runbook):
             SessionNotFoundError: there is no run of that id.
         """
         return watched_table(self.watched)
+
+    def figure(self) -> Chart | Table:
+        """Return the PnL of the runs that are looked at, over each other."""
+        return runs_figure(Views.of(self.workspace), [one.row for one in self.watched])
 
     def desk(self) -> Table:
         """Record whether the desk is watched between two rounds, and whether the last one was at most half an hour ago."""

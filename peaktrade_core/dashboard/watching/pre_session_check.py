@@ -15,8 +15,9 @@ from urllib.request import ProxyHandler, build_opener
 
 import msgspec
 
-from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.base.question import WARN, Check, Found, answers, question
+from peaktrade_core.candles.tables import candles_figure, open_candles
 from peaktrade_core.control.tables import workspace_state
 from peaktrade_core.desk.installation import changes_table
 from peaktrade_core.desk.readiness import desk_checks, ready_checks, settings_checks
@@ -26,6 +27,7 @@ from peaktrade_core.runbooks.notebook_tables import sessions_table
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.logs import bad_lines_table, log_checks
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -86,6 +88,15 @@ class PreSessionRunbook(BeforeStart):
     def sessions(self) -> Table:
         """Return the last sessions."""
         return sessions_table(self.workspace, limit=5)
+
+    def candles(self) -> Chart | Table:
+        """Return the stored candles of the configured market: close, gaps shaded, outliers."""
+        session = self.workspace.config.session
+        try:
+            return candles_figure(open_candles(self.workspace, session.symbol, session.timeframe))
+        except PeaktradeError as error:
+            needed = "" if session.feed == "replay" else f". The configured feed, {session.feed}, needs none."
+            return Table("Stored candles", (), [], empty=f"{error}{needed}")
 
     def desk(self) -> Table:
         """Record whether the desk is in order."""

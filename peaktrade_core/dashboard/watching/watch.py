@@ -16,10 +16,12 @@ from peaktrade_core.dashboard.watching.probe import ADDRESSES, PageReply, Seen, 
 from peaktrade_core.halts.questions import account, halts, kill_switch
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
+from peaktrade_core.runbooks.figures import sessions_figure
 from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.questions import runs
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
+from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import BAD, GOOD, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -73,6 +75,10 @@ SOURCES = (sessions, run_folders, readable)  # is there anything to watch, and c
 
 class DashboardRunbook(Runbook):
     """A runbook that looks at the dashboard from outside, over HTTP, as its viewers do."""
+
+    def figure(self) -> Chart | Table:
+        """Return the PnL of the newest sessions, over each other."""
+        return sessions_figure(Views.of(self.workspace))
 
     @cached_property
     def seen(self) -> Seen:

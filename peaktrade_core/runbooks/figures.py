@@ -1,0 +1,229 @@
+"""Figures of sessions that runbooks show: the course with its fills, the use of the limits, several runs over each other.
+
+Each is a :class:`~peaktrade_core.show.chart.Chart`, or a table that says why there is nothing to draw. Figures of one
+runbook alone stand beside what they are about: alerts, halts, incidents, drills.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from peaktrade_core.base.clock import from_seconds
+from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.records.registry import ALL, Query
+from peaktrade_core.runbooks.notebook import NO_BARS, Session, equity_figure
+from peaktrade_core.runs.run import Run
+from peaktrade_core.runs.views import Views
+from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart, Level, Line, Mark, Marks, Tone
+from peaktrade_core.show.drawing import draw
+from peaktrade_core.show.table import Table
+from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.limit_use import COURSES, courses_of, share_of
+from peaktrade_core.trading.market import timeframe_seconds
+from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from peaktrade_core.session.plan import Plan, Progress
+
+MOST_RUNS = 8  # more lines cannot be told apart
+_POINTS = 400  # of a run's line among others
+_TAIL = 2000  # events of a running session in which its newest fills are looked for
+_LIVE_S = 0.5  # between two drawings of a running session [s]
+_MOST = 1.5  # of a limit [fraction]; a mark above it stands there and says what it was
+_TONES: tuple[Tone, ...] = ("accent", "amber", "green", "purple", "red", "ink")
+
+
+def course_figure(session: Session) -> Chart | Table:
+    """Return equity over time with the fills and the denied orders on its line."""
+    drawn = equity_figure(session)
+    if isinstance(drawn, Table):
+        return drawn
+    kinds = _course_marks(session)
+    counted = ", ".join(f"{len(kind.marks)} {kind.name}" for kind in kinds) or "no fill"
+    return msgspec.structs.replace(
+        drawn, title="Equity and fills", label=f"{drawn.label}; {counted}", marks=kinds, name="course"
+    )
+
+
+def _course_marks(session: Session) -> list[Marks]:
+    """Return fills, denials and halts on the line of the equity."""
+    ts, equity = [bar.ts for bar in session.bars], [bar.equity for bar in session.bars]
+
+    def at(moment: datetime) -> float:
+        return equity[max(0, bisect_right(ts, moment) - 1)]
+
+    halts = [event for event in session.events if isinstance(event, ev.Halt)]
+    kinds = (
+        *_fills(session.fills, at),
+        Marks("denied", "cross", "amber", [Mark(d.ts, at(d.ts), f"denied: {d.code}") for d in session.denials]),
+        Marks("halted", "square", "red", [Mark(h.ts, at(h.ts), f"halted: {h.code}") for h in halts]),
+    )
+    return [kind for kind in kinds if kind.marks]
+
+
+def limit_use_figure(session: Session) -> Chart | Table:
+    """Return how much of exposure, daily loss and drawdown was used over time [% of the limit], denials and halts on it."""
+    limits, title = session.record.setting("risk_limits"), "Use of the limits"
+    if not isinstance(limits, dict):
+        return Table(title, (), [], empty="The record names no limits: an older writer made it.")
+    if not session.bars:
+        return Table(title, (), [], empty=session.fault or NO_BARS)
+    courses = courses_of(session.events, limits)
+    lines = [
+        session.line(COURSES[name], [100.0 * share for share in shares], tone, 1.5)
+        for (name, shares), tone in zip(courses.items(), _TONES, strict=False)
+    ]
+    warn = 100.0 * float(limits.get("warning_threshold_factor", 0.8))
+    halts = [event for event in session.events if isinstance(event, ev.Halt)]
+    above = f", above {100 * _MOST:g} % at the edge" if any(share_of(one) > _MOST for one in session.denials) else ""
+    marks = (
+        Marks(f"denied{above}", "cross", "amber", [_against(one) for one in session.denials]),
+        Marks("halted", "square", "red", [_against(one) for one in halts]),
+    )
+    most = ", ".join(f"{line.name} {max(line.values):.0f} %" for line in lines)
+    return Chart(
+        name="limits",
+        title=title,
+        unit="% of the limit",
+        digits=1,
+        label=f"Use of the limits over {len(session.bars)} bars, at most: {most}; {len(session.denials)} orders denied, "
+        f"{len(halts)} halts",
+        lines=lines,
+        marks=[kind for kind in marks if kind.marks],
+        levels=[Level(100.0, "limit", "red"), Level(warn, "warning", "amber")],
+        zero=True,
+    )
+
+
+def _against(event: ev.Denial | ev.Halt) -> Mark:
+    """Return a denial or a halt where it stood against its limit."""
+    share = share_of(event)
+    figures = f", {wording.money(event.value)} of {wording.money(event.limit)}" if event.value is not None else ""
+    return Mark(event.ts, 100.0 * min(max(share, 0.0), _MOST), f"{event.code}{figures}")
+
+
+def runs_figure(views: Views, runs: Sequence[Run], title: str = "Total PnL of what runs") -> Chart | Table:
+    """Return the PnL of runs over each other, counted in bars since the start of each [% of the start balance]."""
+    lines, left = list[Line](), 0
+    for run, tone in zip(runs, cycle(_TONES), strict=False):
+        if len(lines) == MOST_RUNS:
+            left += 1
+        elif line := _of_run(views, run, tone):
+            lines.append(line)
+    if not lines:
+        return Table(title, (), [], empty="No run has a bar yet, so there is nothing to draw.")
+    ends = ", ".join(f"{line.name} {line.values[-1]:+.2f} %" for line in lines)
+    return Chart(
+        name="runs",
+        title=title + (f": {len(lines)} of {len(lines) + left}" if left else ""),
+        unit="% of the start balance",
+        digits=4,
+        label=f"{title}, at the end: {ends}",
+        lines=lines,
+        counted=True,
+        zero=True,
+    )
+
+
+def sessions_figure(views: Views, query: Query = ALL, limit: int = MOST_RUNS) -> Chart | Table:
+    """Return the PnL of the newest sessions over each other."""
+    return runs_figure(views, views.rows(query._replace(limit=limit)), "Total PnL of the newest sessions")
+
+
+def _of_run(views: Views, run: Run, tone: Tone) -> Line | None:
+    """Return a run's PnL by bars; None for one without bars or start balance."""
+    try:
+        curves, bar_s = views.curves(run.run_id, _POINTS), timeframe_seconds(run.timeframe or "")
+    except PeaktradeError:  # its row says so
+        return None
+    if not curves.ts or not run.start_balance:
+        return None
+    counted = [from_seconds((at - curves.ts[0]).total_seconds() / bar_s) for at in curves.ts]
+    values = [100.0 * (equity / run.start_balance - 1.0) for equity in curves.equity]
+    return Line(f"{run.strategy} {run.symbol} …{run.run_id[-6:]}", counted, values, tone, 1.5)
+
+
+class Running:
+    """A running session below a notebook's cell: how far it is, and its equity so far, from the journal."""
+
+    def __init__(self, table: Table, chart: Chart | None) -> None:
+        self.table, self.chart = table, chart
+
+    def __repr__(self) -> str:
+        return repr(self.table)
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_() + (draw(self.chart) if self.chart else "")
+
+
+def watch_in_cell(workspace: Workspace, plan: Plan) -> Callable[[Progress], None]:
+    """Return a watcher that keeps a running session up to date below the cell; outside a notebook it says nothing.
+
+    The curve is read from the journal as a page reads it. It is drawn again at most twice a second, and rarely enough that
+    reading a long journal takes a tenth of the time at most.
+    """
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        return lambda _: None
+    views, currency = Views.of(workspace), wording.quote_currency(plan.config.symbol)
+    shown = display(Running(Table("Starting …", ("",), [("warm-up",)]), None), display_id=True)
+    due = 0.0
+
+    def watch(now: Progress) -> None:
+        nonlocal due
+        began, over = time.monotonic(), now.phase == "ended"
+        if began < due and not over:
+            return
+        of = f" of {now.total:,}" if now.total else ""
+        text = f"{now.step:,}{of} bars · equity {wording.money(now.equity, currency)} · position {now.position:g}"
+        chart = None if over else running_figure(views, now.run_id, plan.config.start_balance, currency)
+        shown.update(Running(Table(now.phase.capitalize(), ("",), [(text,)]), chart))
+        due = time.monotonic() + max(_LIVE_S, 10.0 * (time.monotonic() - began))
+
+    return watch
+
+
+def running_figure(views: Views, run_id: str, start_balance: float, currency: str) -> Chart | None:
+    """Return the equity of a running session with its fills, as far as its journal goes; None before the second bar."""
+    try:
+        curves, tail = views.curves(run_id, _POINTS), views.tail_events(run_id, _TAIL)
+    except PeaktradeError:  # not begun yet, or it cannot be read: the session says so
+        return None
+    if len(curves.ts) < 2:
+        return None
+    fills = [event for event in tail if isinstance(event, ev.Fill) and event.ts >= curves.ts[0]]
+
+    def at(moment: datetime) -> float:
+        return curves.equity[max(0, bisect_right(curves.ts, moment) - 1)]
+
+    return Chart(
+        name="course",
+        title="Equity and fills, while it runs",
+        unit=currency,
+        digits=wording.money_places(start_balance, currency),
+        label=f"Equity after {curves.all_bars} bars: {wording.money(curves.equity[-1], currency)}",
+        lines=[Line("equity", curves.ts, curves.equity, "accent")],
+        marks=_fills(fills, at),
+        levels=[Level(start_balance, "start balance")],
+    )
+
+
+def _fills(fills: Iterable[ev.Fill], at: Callable[[datetime], float]) -> list[Marks]:
+    """Return buys and sells as marks on a line."""
+    sides: dict[bool, list[Mark]] = {True: [], False: []}
+    for fill in fills:
+        said = f"{'buy' if fill.qty > 0 else 'sell'} {abs(fill.qty):g} at {wording.price(fill.price)}"
+        sides[fill.qty > 0].append(Mark(fill.ts, at(fill.ts), said))
+    kinds = (Marks("buy", "up", "green", sides[True]), Marks("sell", "down", "red", sides[False]))
+    return [kind for kind in kinds if kind.marks]
