@@ -35,6 +35,10 @@ COMMANDS = {
         "Try many parameters over the same candles, every try counted, with a verdict.",
     ),
     "experiments": ("research.trials.cli:experiments", "List what was tried, show one sweep, export its trials."),
+    "portfolio": (
+        "research.portfolio.cli:portfolio",
+        "Run several decisions on one account; presets, and a builder from trials.",
+    ),
     "holdout": ("research.trials.cli:holdout", "Show what research cannot read, and open it for one trial."),
     "exchange": ("candles.cli:exchange", "Ask the venue how it is and what it trades, and download candles."),
     "data": ("candles.cli:data", "List the stored candles and check candles for gaps and errors."),

@@ -105,6 +105,21 @@ class CandleStore:
         found = {_series_of(path.parent) for path in self.root.glob("venue=*/symbol=*/timeframe=*/*.parquet")}
         return sorted((one for one in found if one), key=lambda one: (one.venue, one.symbol, one.bar_s))
 
+    def find(self, symbol: str, timeframe: str) -> Series:
+        """Return the stored series of a symbol and timeframe; of several venues the first by name.
+
+        Raises:
+            DataError: nothing like it is stored; says what is and how to get it.
+        """
+        every = self.series()
+        for one in every:
+            if (one.symbol, one.timeframe) == (symbol, timeframe):
+                return one
+        raise DataError(
+            f"no candles of {symbol} {timeframe} are stored, but {', '.join(map(str, every)) or 'nothing'}; "
+            f"`peaktrade exchange fetch {symbol} --timeframe {timeframe}` downloads some"
+        )
+
     def folder(self, series: Series) -> Path:
         """Return the folder of a series, which ``--candles`` takes, too."""
         return self.root / series.folder

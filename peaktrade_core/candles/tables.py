@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles import checks as candle_checks
 from peaktrade_core.candles import fetch as market_data
 from peaktrade_core.candles.store import CandleStore, Series
@@ -46,14 +45,7 @@ def open_candles(workspace: Workspace, symbol: str, timeframe: str, outlier_devi
         DataError: nothing like it is stored; says what is and how to get it.
     """
     store = CandleStore.of_workspace(workspace.home)
-    found = [one for one in store.series() if (one.symbol, one.timeframe) == (symbol, timeframe)]
-    if not found:
-        stored = ", ".join(map(str, store.series())) or "nothing"
-        raise DataError(
-            f"no candles of {symbol} {timeframe} are stored, but {stored}; "
-            f"`peaktrade exchange fetch {symbol} --timeframe {timeframe}` downloads some"
-        )
-    series = found[0]
+    series = store.find(symbol, timeframe)
     now = workspace.clock.now().timestamp()
     return CandleSeries(workspace, series, candle_checks.check_store(store, [series], now, outlier_deviations)[0])
 

@@ -169,7 +169,7 @@ def run_backtest(decision: Decision, bars: Bars, warmup: int, cache: Path | None
         raise DataError("there are no bars to run over")
     if len(bars) < warmup:
         raise DataError(f"there are {len(bars)} bars, the warm-up needs {warmup}; use --warmup-candles")
-    gaps = _gaps(bars.ts, decision.bar_s)
+    gaps = missing_bars(bars.ts, decision.bar_s)
     columns = np.empty((engine.TAPE, len(bars) - warmup))
     rows = _run(decision, bars, warmup, columns, cache)
     ts, close = bars.ts[warmup:], bars.ohlcv[warmup:, 3]
@@ -184,26 +184,59 @@ def _run(
     """Fill ``columns`` chunk by chunk and return the rows, their bars counted from the end of the warm-up."""
     import numpy as np
 
-    state = np.array(decision.new_state(), dtype=np.float64)
-    book, out = np.array(bk.new_book(decision.start_balance)), np.array(engine.new_out())
-    size = min(CHUNK, len(bars))
-    tape = np.zeros((size, engine.TAPE))
-    rows = np.zeros((engine.ROWS * size, 1 + engine.WIDTH))
-    kinds = [type(value) for value in Limits()]
-    limits = tuple(kind(value) for kind, value in zip(kinds, decision.limits, strict=True))
-    run = compile_run(decision.strategy, (tuple(decision.params), tuple(map(float, decision.market)), limits), cache)
+    loop = CompiledLoop(decision, bars, warmup, cache, min(CHUNK, len(bars)))
     found = []
     for at in range(0, len(bars), CHUNK):
         to = min(at + CHUNK, len(bars))
-        trade_from = max(0, warmup - at)
-        before = state.tolist()
-        used = run(state, book, out, decision.bar_s, bars.ts[at:to], bars.ohlcv[at:to], trade_from, tape, rows)
-        if used is None:
-            raise _failed(decision, bars, at, before)
-        columns[:, max(at, warmup) - warmup : max(to, warmup) - warmup] = tape[trade_from : to - at].T
-        rows[:used, 0] += at - warmup
-        found.append(rows[:used].copy())
+        tape, rows = loop.run(at, to)
+        columns[:, max(at, warmup) - warmup : max(to, warmup) - warmup] = tape.T
+        found.append(rows.copy())
     return np.concatenate(found)
+
+
+class CompiledLoop:
+    """The decision code of one run as machine code, with the strategy's memory, the book and room for what comes out.
+
+    Attributes:
+        state, book: as they are after the bars that ran last; out: the rows of the last bar.
+    """
+
+    def __init__(self, decision: Decision, bars: Bars, warmup: int, cache: Path | None, most: int) -> None:
+        """Make ready to run ``bars``, at most ``most`` of them at once.
+
+        Raises:
+            StrategyError: the strategy cannot be compiled.
+        """
+        import numpy as np
+
+        self._decision, self._bars, self._warmup = decision, bars, warmup
+        self.state = np.array(decision.new_state(), dtype=np.float64)
+        self.book, self.out = np.array(bk.new_book(decision.start_balance)), np.array(engine.new_out())
+        self._tape = np.zeros((most, engine.TAPE))
+        self._rows = np.zeros((engine.ROWS * most, 1 + engine.WIDTH))
+        kinds = [type(value) for value in Limits()]
+        limits = tuple(kind(value) for kind, value in zip(kinds, decision.limits, strict=True))
+        numbers = (tuple(decision.params), tuple(map(float, decision.market)), limits)
+        self._compiled = compile_run(decision.strategy, numbers, cache)
+
+    def run(self, at: int, to: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Run the bars from ``at`` to before ``to``, which follow those that ran last.
+
+        Returns:
+            The account after each bar that trades, (n, engine.TAPE), and the rows, (m, 1 + engine.WIDTH), their bars
+            counted from the end of the warm-up. Both are overwritten by the next call.
+
+        Raises:
+            StrategyError: the strategy raised.
+        """
+        trade_from, before = max(0, self._warmup - at), self.state.tolist()
+        ts, ohlcv = self._bars.ts[at:to], self._bars.ohlcv[at:to]
+        rows, bar_s = self._rows, self._decision.bar_s
+        used = self._compiled(self.state, self.book, self.out, bar_s, ts, ohlcv, trade_from, self._tape, rows)
+        if used is None:
+            raise _failed(self._decision, self._bars, at, before)
+        rows[:used, 0] += at - self._warmup
+        return self._tape[trade_from : to - at], rows[:used]
 
 
 def _failed(decision: Decision, bars: Bars, at: int, state: list[float]) -> StrategyError:
@@ -219,7 +252,7 @@ def _failed(decision: Decision, bars: Bars, at: int, state: list[float]) -> Stra
     )
 
 
-def _gaps(ts: NDArray[np.float64], bar_s: float) -> NDArray[np.float64]:
+def missing_bars(ts: NDArray[np.float64], bar_s: float) -> NDArray[np.float64]:
     """Return where bars are missing: the open after, the first missing open and the count.
 
     Raises:

@@ -82,18 +82,19 @@ def account_of(mode: str, symbol: str) -> str:
 
 
 def totals(shares: Iterable[Share]) -> Totals:
-    """Return the sums over some sessions of one account."""
-    count = positions = 0
-    exposure = day_equity = equity = 0.0
-    by_symbol: dict[str, float] = {}
-    for share in shares:
-        count += 1
-        positions += share.exposure > 0.0 or share.position != 0.0
-        exposure += share.exposure
-        day_equity += share.day_equity
-        equity += share.equity
-        by_symbol[share.symbol] = by_symbol.get(share.symbol, 0.0) + share.exposure
-    return Totals(count, positions, exposure, day_equity, equity, by_symbol)
+    """Return the sums over some sessions of one account; the same to the last bit in whatever order they come."""
+    found = list(shares)
+    by_symbol: dict[str, list[float]] = {}
+    for share in found:
+        by_symbol.setdefault(share.symbol, []).append(share.exposure)
+    return Totals(
+        len(found),
+        sum(share.exposure > 0.0 or share.position != 0.0 for share in found),
+        math.fsum(share.exposure for share in found),
+        math.fsum(share.day_equity for share in found),
+        math.fsum(share.equity for share in found),
+        {symbol: math.fsum(exposures) for symbol, exposures in by_symbol.items()},
+    )
 
 
 def check_account(others: Totals, limits: Limits, own: Share, notional: float) -> RiskVerdict:

@@ -183,24 +183,37 @@ class SweepStore:
             raise ConfigError(f"{name}: the sweep has {record.trials} trials, from #0")
         return found
 
+    def marks(self, sweep_id: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the marks of a sweep.
+
+        Returns:
+            (days,) int64, days since 1970, and (days, trials) float64, the equity at the end of each [quote ccy], a column
+            for each trial that ran, in their order.
+
+        Raises:
+            ArtefactError: a part cannot be read.
+        """
+        columns, days = [], np.empty(0, dtype=np.int64)
+        for part in sorted(self.parts(sweep_id)):
+            path = self.folder / sweep_id / "parts" / f"{part:05d}.marks"
+            try:
+                raw, table = msgspec.msgpack.decode(path.read_bytes(), type=tuple[bytes, bytes])
+                if not raw:  # a part of trials that could not run
+                    continue
+                days = np.frombuffer(raw, dtype=np.int64)
+                equity = np.frombuffer(table).reshape(len(days), -1)
+            except (OSError, ValueError, msgspec.DecodeError) as error:
+                raise ArtefactError(f"{path}: not the marks of a sweep: {why(error)}") from None
+            columns.append(equity[:, ~np.isnan(equity).any(axis=0)])
+        return days, np.concatenate(columns, axis=1) if columns else np.empty((0, 0))
+
     def returns(self, sweep_id: str, start_balance: float) -> NDArray[np.float64]:
         """Return the return of each UTC day of each trial that ran: (days, trials) float64 [fraction].
 
         Raises:
             ArtefactError: a part cannot be read.
         """
-        columns = []
-        for part in sorted(self.parts(sweep_id)):
-            path = self.folder / sweep_id / "parts" / f"{part:05d}.marks"
-            try:
-                days, table = msgspec.msgpack.decode(path.read_bytes(), type=tuple[bytes, bytes])
-                if not days:  # a part of trials that could not run
-                    continue
-                equity = np.frombuffer(table).reshape(len(days) // 8, -1)
-            except (OSError, ValueError, msgspec.DecodeError) as error:
-                raise ArtefactError(f"{path}: not the marks of a sweep: {why(error)}") from None
-            columns.append(equity[:, ~np.isnan(equity).any(axis=0)])
-        equity = np.concatenate(columns, axis=1) if columns else np.empty((0, 0))
+        _, equity = self.marks(sweep_id)
         before = np.concatenate([np.full((1, equity.shape[1]), start_balance), equity[:-1]])
         returns: NDArray[np.float64] = equity / before - 1.0
         return returns

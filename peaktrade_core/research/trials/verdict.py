@@ -39,11 +39,11 @@ def judged(
     best = best_of(trials, judge)
     if best is None:
         least = f"round trips: at least {judge.least_trades}, UTC days: at least {LEAST_DAYS}"
-        return None, [_answer("enough", "Is there enough to judge?", False, f"no trial has enough ({least})")]
+        return None, [answer("enough", "Is there enough to judge?", False, f"no trial has enough ({least})")]
     returns = store.returns(ready.sweep_id, ready.base.start_balance)
     own = day_marks(_run(ready, best.params)).returns(ready.base.start_balance)
     found = [
-        _enough(best, own, judge),
+        enough(best.trades, own, judge),
         _deflated(trials, own, returns, counted, judge),
         _overfitted(returns, judge),
         _null(ready, best, pool, watch),
@@ -51,7 +51,7 @@ def judged(
         _costs(ready, best),
         _plateau(ready, trials, best),
         _warm(ready, best),
-        _answer("halted", "Did its own limits leave it running?", best.halted_at is None, _halted(best)),
+        answer("halted", "Did its own limits leave it running?", best.halted_at is None, _halted(best)),
     ]
     return best.number, found
 
@@ -79,7 +79,8 @@ def told(checks: Sequence[Check]) -> str:
     return f"Nothing speaks against it{rest}." if checks else "Not judged yet."
 
 
-def _answer(id: str, question: str, ok: bool | None, evidence: str, next_step: str = "") -> Check:
+def answer(id: str, question: str, ok: bool | None, evidence: str, next_step: str = "") -> Check:
+    """Return an answered question; None is one that cannot be answered."""
     status: Status = UNKNOWN if ok is None else PASS if ok else FAIL
     return Check(id=id, question=question, status=status, evidence=evidence, next_step=next_step if ok is False else "")
 
@@ -88,23 +89,40 @@ def _run(ready: Prepared, params: dict[str, Any]) -> BacktestResult:
     return run_backtest(decided(ready.base, params), ready.bars, ready.warmup, ready.cache)
 
 
-def _enough(best: Trial, own: NDArray[np.float64], judge: Judge) -> Check:
+def enough(trades: int, own: NDArray[np.float64], judge: Judge) -> Check:
     """Answer whether the track record is long enough for its Sharpe ratio to be above zero at all."""
     least = selection.least_track_record(own)
     needed = "no number of days is enough" if math.isinf(least) else f"{least:,.0f} days are needed"
-    ok = best.trades >= judge.least_trades and len(own) >= max(LEAST_DAYS, least)
-    said = f"{len(own)} days and {best.trades} round trips; {needed} for a Sharpe ratio above 0 at 95 %"
-    return _answer("enough", "Is the track record long enough?", ok, said, "Try it over more candles.")
+    ok = trades >= judge.least_trades and len(own) >= max(LEAST_DAYS, least)
+    said = f"{len(own)} days and {trades} round trips; {needed} for a Sharpe ratio above 0 at 95 %"
+    return answer("enough", "Is the track record long enough?", ok, said, "Try it over more candles.")
 
 
 def _deflated(
     trials: Sequence[Trial], own: NDArray[np.float64], returns: NDArray[np.float64], counted: int, judge: Judge
 ) -> Check:
     """Answer whether the best is better than the best of so many tries without skill."""
+    return deflated(own, max(counted, len(trials)), *chance(trials, returns), judge)
+
+
+def chance(trials: Sequence[Trial], returns: NDArray[np.float64]) -> tuple[float, float]:
+    """Return how much of a sweep's tries counts as independent [fraction], and the variance of their Sharpe ratios.
+
+    Args:
+        returns: (days, trials that ran) float64.
+    """
     ratios = np.array([trial.sharpe for trial in trials if trial.sharpe is not None])
     variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
-    raw, effective = max(counted, len(trials)), selection.effective_trials(returns)
-    share = effective / max(1, returns.shape[1])
+    return selection.effective_trials(returns) / max(1, returns.shape[1]), variance
+
+
+def deflated(own: NDArray[np.float64], raw: int, share: float, variance: float, judge: Judge) -> Check:
+    """Answer whether returns of days are better than the best of so many tries without skill.
+
+    Args:
+        own: (days,) float64; raw: tries; share: how much of them counts as independent [fraction].
+        variance: of the tries' Sharpe ratios.
+    """
     value = selection.deflated_sharpe(own, max(1.0, raw * share), variance)
     strict = selection.deflated_sharpe(own, raw, variance)
     said = (
@@ -112,7 +130,7 @@ def _deflated(
         f"({strict:.2f} for all of them); at least {judge.deflated_sharpe:g}"
     )
     ok = None if math.isnan(value) else value >= judge.deflated_sharpe
-    return _answer("deflated", "Is it better than the best of so many tries by chance?", ok, said, "Do not use it.")
+    return answer("deflated", "Is it better than the best of so many tries by chance?", ok, said, "Do not use it.")
 
 
 def _overfitted(returns: NDArray[np.float64], judge: Judge) -> Check:
@@ -120,9 +138,9 @@ def _overfitted(returns: NDArray[np.float64], judge: Judge) -> Check:
     value = selection.overfitting_probability(returns, judge.blocks)
     question = "Does the best of one half stay good in the other?"
     if math.isnan(value):
-        return _answer("overfitting", question, None, f"too few days or trials for {judge.blocks} blocks")
+        return answer("overfitting", question, None, f"too few days or trials for {judge.blocks} blocks")
     said = f"probability of overfitting {value:.2f}; at most {judge.overfitting:g}"
-    return _answer("overfitting", question, value <= judge.overfitting, said, "Fewer parameters, or more candles.")
+    return answer("overfitting", question, value <= judge.overfitting, said, "Fewer parameters, or more candles.")
 
 
 def _every(ready: Prepared, bars: Bars, pool: ThreadPoolExecutor) -> Iterator[tuple[Trial, DailyEquity]]:
@@ -139,7 +157,7 @@ def _null(ready: Prepared, best: Trial, pool: ThreadPoolExecutor, watch: Watch) 
     question, null, limit = "Does chance do as well?", ready.sweep.null, ready.sweep.judge.null_p
     own = metric(best, ready.sweep.judge)
     if not null.shuffles or own is None:
-        return _answer("null", question, None, "no shuffled markets were asked for ([null] shuffles)")
+        return answer("null", question, None, "no shuffled markets were asked for ([null] shuffles)")
     as_good = 0
     for number in range(null.shuffles):
         bars = shuffled(ready.bars, ready.base.bar_s, null.block_days, null.seed + number)
@@ -148,7 +166,7 @@ def _null(ready: Prepared, best: Trial, pool: ThreadPoolExecutor, watch: Watch) 
         watch("shuffled markets", number + 1, null.shuffles)
     p = (1 + as_good) / (1 + null.shuffles)
     said = f"{as_good} of {null.shuffles} shuffled markets had a best trial as good: p = {p:.3f}; at most {limit:g}"
-    return _answer("null", question, p <= limit, said, "Do not use it: the order of the bars makes no difference.")
+    return answer("null", question, p <= limit, said, "Do not use it: the order of the bars makes no difference.")
 
 
 def shuffled(bars: Bars, bar_s: float, block_days: float, seed: int) -> Bars:
@@ -192,7 +210,7 @@ def _part(bars: Bars, begin: int, end: int) -> Bars:
 
 def _walked(ready: Prepared, pool: ThreadPoolExecutor, watch: Watch) -> Check:
     """Answer whether what was best in a window stays so in the bars after it, with a fresh account."""
-    question, least = "Does what was picked go on working?", ready.sweep.judge.efficiency
+    least = ready.sweep.judge.efficiency
     inside: list[float] = []
     outside: list[float] = []
     every = list(windows(ready))
@@ -206,14 +224,24 @@ def _walked(ready: Prepared, pool: ThreadPoolExecutor, watch: Watch) -> Check:
         _, marks = try_out(picked.number, ready.base, picked.params, test, ready.warmup, ready.cache)
         inside.append(value)
         outside.append(_daily(marks, ready))
+    return carried_on(inside, outside, least)
+
+
+def carried_on(inside: Sequence[float], outside: Sequence[float], least: float) -> Check:
+    """Answer whether what was picked in windows gained after them, too.
+
+    Args:
+        inside, outside: mean daily gain in each window and after it [fraction]; least: ratio of their sums.
+    """
+    question = "Does what was picked go on working?"
     if not inside:
-        return _answer("walk_forward", question, None, "no windows were asked for, or none has a trade")
+        return answer("walk_forward", question, None, "no windows were asked for, or none has a trade")
     if sum(inside) <= 0.0:
-        return _answer("walk_forward", question, False, "not even the best of the windows gained", "Do not use it.")
+        return answer("walk_forward", question, False, "not even the best of the windows gained", "Do not use it.")
     efficiency = sum(outside) / sum(inside)
     gained = f"{sum(value > 0.0 for value in outside)} of {len(outside)} windows gained"
     said = f"{gained}; efficiency {efficiency:.2f}, at least {least:g}"
-    return _answer("walk_forward", question, efficiency >= least, said, "It fits the past: do not use it.")
+    return answer("walk_forward", question, efficiency >= least, said, "It fits the past: do not use it.")
 
 
 def _daily(marks: DailyEquity, ready: Prepared) -> float:
@@ -232,11 +260,20 @@ def _costs(ready: Prepared, best: Trial) -> Check:
         result = run_backtest(decision, ready.bars, ready.warmup, ready.cache)
         return float(result.equity[-1]) > ready.base.start_balance
 
+    return stands_costs(gains, least)
+
+
+def stands_costs(gains: Callable[[float], bool], least: float) -> Check:
+    """Answer at how many times the configured costs nothing is left.
+
+    Args:
+        gains: whether it gains at so many times the costs; least: how many times it must stand.
+    """
     times = _largest(gains)
     said = f"nothing is left at {times:.2f} times the configured costs; at least {least:g}"
     if times >= MOST_COST:
         said = f"it gains at {MOST_COST:g} times the configured costs"
-    return _answer(
+    return answer(
         "costs", "Does it stand higher costs?", times >= least, said, "Its edge is smaller than its costs may be."
     )
 
@@ -261,7 +298,7 @@ def _plateau(ready: Prepared, trials: Sequence[Trial], best: Trial) -> Check:
     question, least, judge = "Do its neighbours do as well?", ready.sweep.judge.plateau, ready.sweep.judge
     known, own = axes(ready.sweep), metric(best, ready.sweep.judge)
     if ready.sweep.search.sampler != GRID or own is None:
-        return _answer("plateau", question, None, "only a grid has neighbours")
+        return answer("plateau", question, None, "only a grid has neighbours")
     at = {name: values.index(best.params[name]) for name, values in known.items()}
     near = [
         trial for trial in trials
@@ -270,22 +307,22 @@ def _plateau(ready: Prepared, trials: Sequence[Trial], best: Trial) -> Check:
     ]  # fmt: skip
     values = [value for trial in near if not trial.error and (value := metric(trial, judge)) is not None]
     if not values:
-        return _answer("plateau", question, None, "no neighbour ran with enough round trips")
+        return answer("plateau", question, None, "no neighbour ran with enough round trips")
     middle = float(np.median(values))
     said = f"median of {len(values)} neighbours {middle:.3f} beside {own:.3f}; at least {least:.0%} of it"
-    return _answer("plateau", question, middle >= least * own and own > 0.0, said, "It is a lone point.")
+    return answer("plateau", question, middle >= least * own and own > 0.0, said, "It is a lone point.")
 
 
 def _warm(ready: Prepared, best: Trial) -> Check:
     """Answer whether twice the warm-up gives the same signals."""
     question, longer = "Is the warm-up long enough?", 2 * ready.warmup
     if longer >= len(ready.bars):
-        return _answer("warm_up", question, None, "too few bars for twice the warm-up")
+        return answer("warm_up", question, None, "too few bars for twice the warm-up")
     bars = _part(ready.bars, ready.warmup, len(ready.bars))
     later = run_backtest(decided(ready.base, best.params), bars, ready.warmup, ready.cache)
     same = np.array_equal(_run(ready, best.params).signal[ready.warmup :], later.signal)
     said = f"after {ready.warmup} and after {longer} bars the signals are {'the same' if same else 'not the same'}"
-    return _answer("warm_up", question, same, said, "Raise warmup_candles until they are the same.")
+    return answer("warm_up", question, same, said, "Raise warmup_candles until they are the same.")
 
 
 def _halted(best: Trial) -> str:
