@@ -11,6 +11,7 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.research.portfolio.builder import Candidate, Draft, Wanted, build, keep
 from peaktrade_core.research.portfolio.prepare import prepare
 from peaktrade_core.research.portfolio.preset import (
+    FOLDER,
     Portfolio,
     Rebalance,
     Risk,
@@ -133,7 +134,7 @@ def build_(workspace: Workspace, name: str, dry_run: bool, **wanted: Any) -> Com
         ],
     }  # fmt: skip
     shares = (f"{one.strategy} {one.symbol} {100.0 * (one.weight or 0.0):.1f} %" for one in draft.portfolio.component)
-    next_step = f"Written: {path}; next: `peaktrade portfolio backtest --preset {name}`"
+    next_step = f"Written to {FOLDER / name}.toml; next: `peaktrade portfolio backtest --preset {name}`"
     told: list[Part] = [
         f"Walk-forward of the builder: {answer_told(walked)}",
         "",

@@ -45,6 +45,7 @@ class SleeveFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name, strategy, symbol, timeframe, params, trial: what it was; verdict: what its sweep said of it.
+        stands: whether nothing speaks against its trial; None where it comes from no sweep.
         weight, last_weight: share of the account at the beginning and the end [fraction].
         start, moved, equity: balance, cash that came, and what there was at the end [quote ccy].
         contribution: equity - start - moved, what it earned; over all sleeves the gain of the account [quote ccy].
@@ -59,6 +60,7 @@ class SleeveFigures(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any]
     trial: str = ""
     verdict: str = ""
+    stands: bool | None = None
     weight: float
     last_weight: float
     start: float
@@ -201,6 +203,7 @@ def _sleeve(ready: Ready, ran: Ran, seen: Curves, number: int, whole: float) -> 
         params=result.decision.params._asdict(),
         trial=own.trial or "",
         verdict=component.trial.verdict if component.trial else "",
+        stands=component.trial.stands if component.trial else None,
         weight=ready.first[number],
         last_weight=equity / whole if whole > 0.0 else 0.0,
         start=start,

@@ -11,6 +11,7 @@ import msgspec
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError, DataError
+from peaktrade_core.base.question import FAIL
 from peaktrade_core.candles.replay import bars_of
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.research.portfolio.account import split
@@ -36,6 +37,12 @@ class Found(NamedTuple):
 
     record: SweepRecord
     trial: Trial
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is the best trial of its sweep, was judged, and nothing speaks against it."""
+        verdict = self.record.verdict
+        return self.trial.number == self.record.best and bool(verdict) and all(one.status != FAIL for one in verdict)
 
     @property
     def verdict(self) -> str:

@@ -44,21 +44,15 @@ def judged(ready: Ready, figures: Figures, seen: Curves, counted: int) -> list[C
 
 def _components(figures: Figures) -> Check:
     """Answer what the components' own sweeps said."""
-    question, said = "Did its components stand alone?", [one.verdict for one in figures.sleeves if one.trial]
-    against = [
-        f"{one.trial}: {one.verdict}" for one in figures.sleeves if one.trial and not one.verdict.startswith("Noth")
-    ]
+    question, every = "Did its components stand alone?", figures.sleeves
+    against = [f"{one.trial}: {one.verdict}" for one in every if one.stands is False]
     if against:
         return answer("components", question, False, "; ".join(against), "Leave them out.")
-    if len(said) < len(figures.sleeves):
-        typed = len(figures.sleeves) - len(said)
+    if typed := sum(one.stands is None for one in every):
         return answer(
-            "components",
-            question,
-            None,
-            f"{typed} of {len(figures.sleeves)} come from no sweep, so nothing judged them",
+            "components", question, None, f"{typed} of {len(every)} come from no sweep, so nothing judged them"
         )
-    return answer("components", question, True, "nothing spoke against any of their trials")
+    return answer("components", question, True, "nothing speaks against any of their trials")
 
 
 def _different(figures: Figures) -> Check:
