@@ -25,14 +25,16 @@ from peaktrade_core.research.portfolio.prepare import common_period, part_of, po
 from peaktrade_core.research.portfolio.preset import FOLDER, Built, Component, Portfolio, Rebalance, Risk, Weights
 from peaktrade_core.research.portfolio.sleeve import Part
 from peaktrade_core.research.portfolio.weights import Method, require_room, weigh
-from peaktrade_core.session.identity import content_id
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.selection import deflated_sharpe
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore
 from peaktrade_core.research.trials.trial import LEAST_DAYS, Trial
 from peaktrade_core.research.trials.verdict import chance, told
+from peaktrade_core.session.identity import content_id
+from peaktrade_core.session.tiers import Promotions
 from peaktrade_core.show.wording import quote_currency
 from peaktrade_core.trading.risk import DAY_S
+from peaktrade_core.trading.strategies import MAY_RUN, all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -209,12 +211,12 @@ def _common(candidates: Sequence[Candidate]) -> tuple[NDArray[np.int64], NDArray
 
 
 def _tried(workspace: Workspace) -> list[Tried]:
-    """Return all finished sweeps with the returns of their trials."""
+    """Return all finished sweeps of strategies that a fleet would run, with the returns of their trials."""
     store, ledger, found = SweepStore(workspace), TrialLedger(workspace), []
-    session = workspace.config.session
+    session, promotions = workspace.config.session, Promotions(workspace)
     for sweep_id in sorted(store.ids()):
         record = store.load(sweep_id)
-        if record.ended_at is None:
+        if record.ended_at is None or not _may_run(promotions, record.sweep.strategy):
             continue
         sweep = record.sweep
         market = TrialMarket(sweep.strategy, sweep.symbol or session.symbol, sweep.timeframe or session.timeframe)
@@ -223,6 +225,12 @@ def _tried(workspace: Workspace) -> list[Tried]:
         returns = store.returns(sweep_id, session.start_balance)
         found.append(Tried(record, market, trials, days, returns, ledger.count(market)))
     return found
+
+
+def _may_run(promotions: Promotions, strategy: str) -> bool:
+    """Return whether a fleet would run a strategy: it is known here, and its tier may."""
+    known = {one.name: one for one in all_strategies()}
+    return strategy in known and promotions.tier(known[strategy]) in MAY_RUN
 
 
 def _candidates(tried: Sequence[Tried], objections: int) -> tuple[list[Candidate], list[tuple[str, str]]]:

@@ -19,13 +19,14 @@ from peaktrade_core.research.portfolio.curve import CENTS
 from peaktrade_core.research.portfolio.preset import Component, Portfolio, refuse_overlap
 from peaktrade_core.research.portfolio.sleeve import Part
 from peaktrade_core.research.trials.holdout import HoldOut
-from peaktrade_core.session.identity import bars_digest, code_digest, content_id, decision_id, described
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore
 from peaktrade_core.research.trials.trial import Trial
 from peaktrade_core.research.trials.verdict import told
+from peaktrade_core.session.identity import bars_digest, code_digest, content_id, decision_id, described
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.synthetic import START_TS
+from peaktrade_core.session.tiers import refuse_tier
 from peaktrade_core.show.wording import quote_currency
 from peaktrade_core.trading.market import Bars, timeframe_seconds
 from peaktrade_core.trading.risk import DAY_S, above
@@ -113,8 +114,9 @@ def resolve(workspace: Workspace, component: Component) -> Resolved:
             None,
         )
     store = SweepStore(workspace)
-    found = Found(store.load(component.trial.partition("#")[0]), store.trial(component.trial))
-    if found.trial.error:
+    trial = store.trial(component.trial)
+    found = Found(store.load(component.trial.partition("#")[0]), trial)
+    if trial.error:
         raise ConfigError(f"{component.trial}: {found.trial.error}")
     sweep = found.record.sweep
     own: dict[str, Any] = {
@@ -138,7 +140,8 @@ def prepare(workspace: Workspace, portfolio: Portfolio, *, days: float | None = 
         days: length of the embedded market [UTC days]; None for candles.
 
     Raises:
-        ConfigError, UnknownNameError: a setting is wrong; DataError: candles are missing, or have no common period.
+        ConfigError, UnknownNameError: a setting is wrong; TierNotAllowedError: a fleet would not run a component.
+        DataError: candles are missing, or have no common period.
     """
     components = [resolve(workspace, one) for one in portfolio.component]
     refuse_overlap([(str(one.component.strategy), str(one.component.symbol)) for one in components])
@@ -202,6 +205,7 @@ def part_of(
         warmup_candles=component.warmup_candles, position_fraction=portfolio.position_fraction, start_balance=balance,
         **source,
     )  # fmt: skip
+    refuse_tier(plan.config.strategy_name, plan.tier)  # what a fleet would refuse
     warmup, held = plan.config.warmup_candles, 0
     bars = bars_of(plan.feed, None if market is None else warmup + int(plan.config.steps or 0))
     if market is None:

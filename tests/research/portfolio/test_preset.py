@@ -13,7 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, EnvironmentFault, UnknownNameError
+from peaktrade_core.base.errors import (
+    ArtefactError,
+    ConfigError,
+    DataError,
+    EnvironmentFault,
+    TierNotAllowedError,
+    UnknownNameError,
+)
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.research.portfolio.prepare import Ready, prepare
 from peaktrade_core.research.portfolio.preset import (
@@ -135,6 +142,8 @@ def test_what_a_fleet_would_refuse_is_refused(workspace: Workspace, two: Callabl
         prepare(workspace, two(component=(first, msgspec.structs.replace(second, symbol="ETH/USD"))))
     with pytest.raises(UnknownNameError, match="unknown strategy 'luck'"):
         prepare(workspace, two(component=(msgspec.structs.replace(first, strategy="luck"),)))
+    with pytest.raises(TierNotAllowedError, match="strategy 'armstrong_cycle' is r_and_d"):
+        prepare(workspace, two(component=(msgspec.structs.replace(first, strategy="armstrong_cycle", params={}),)))
 
 
 def test_candles_that_are_missing_or_have_no_common_period(
