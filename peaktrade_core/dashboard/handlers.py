@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import msgspec
 import nbformat
@@ -261,7 +262,7 @@ class ViewPage(Worded, TornadoVoilaHandler):  # type: ignore[misc]
             raise HTTPError(503, refusal)
         kernels: list[str] = []
         started.set(kernels)
-        about.set(About(address.subject or "", self.desk.site.notebook_of(address).parent))
+        about.set(About(address.subject or "", self.desk.site.notebook_of(address).parent, str(uuid4())))
         self.streaming = asyncio.current_task()
         try:
             async with asyncio.timeout(PAGE_LIMIT_S):

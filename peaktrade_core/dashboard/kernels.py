@@ -63,10 +63,12 @@ class About(NamedTuple):
 
     Attributes:
         subject: the id in the page's address; folder: that of its notebook, which may lie anywhere.
+        kernel_id: what the kernel will be called, so that the page can name it before it runs.
     """
 
     subject: str = ""
     folder: Path | None = None
+    kernel_id: str | None = None
 
 
 def kernel_environment(server: Mapping[str, str], request: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -235,7 +237,8 @@ class PageKernels(AsyncMappingKernelManager):  # type: ignore[misc]
             subject = about.get(About()).subject
             own = {**self.page_env, SUBJECT: subject} if subject else self.page_env
             scrubbed = kernel_environment(os.environ, env or {}, own)
-            kernel_id: str = await super().start_kernel(*args, env=scrubbed, **kwargs)
+            chosen = about.get(About()).kernel_id
+            kernel_id: str = await super().start_kernel(*args, env=scrubbed, kernel_id=chosen, **kwargs)
         finally:
             self._starting -= 1
         started.get([]).append(kernel_id)

@@ -33,7 +33,7 @@ from peaktrade_core.dashboard import handlers as own
 from peaktrade_core.dashboard import wire
 from peaktrade_core.dashboard.access import HEADERS, Gate, GatedApplication, check_access, own_names
 from peaktrade_core.dashboard.api import ROUTES
-from peaktrade_core.dashboard.kernels import OwnKernel, PageKernels, Watchdog
+from peaktrade_core.dashboard.kernels import OwnKernel, PageKernels, Watchdog, about
 from peaktrade_core.dashboard.pages import PAGES
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.records.registry import Registry
@@ -166,7 +166,8 @@ class Dashboard(Voila):  # type: ignore[misc]
             "config": self.config,
             "voila_configuration": self.voila_configuration,
         }
-        shipped = [rule for rule in super().init_handlers() if rule[0].startswith(("/voila/static", "/voila/labext"))]
+        theirs = [rule for rule in super().init_handlers() if rule[0].startswith(("/voila/static", "/voila/labext"))]
+        shipped = [(path, wire.PACKED[handler], *options) for path, handler, *options in theirs]
         return [
             *(
                 (_pattern(path), own.Answer, {"route": route, "desk": self._desk})
@@ -244,6 +245,7 @@ def _voila_config(site: Site) -> Config:
         strip_sources=True,
         http_keep_alive_timeout=int(own.PAGE_LIMIT_S) * 2,  # Voila's heartbeat is a script in the page's middle
         extension_allowlist=list(EXTENSIONS),
+        page_config_hook=lambda page_config, **_: {**page_config, "kernelId": about.get().kernel_id},
         kernel_spec_manager_class=OwnKernel,
         multi_kernel_manager_class=PageKernels,
     )

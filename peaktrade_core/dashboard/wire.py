@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import gzip
 import json
-from functools import cache
+from functools import lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+from jupyter_server.base.handlers import FileFindHandler
 from jupyter_server.services.kernels.handlers import KernelHandler
 from tornado.web import HTTPError, authenticated
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.static_file_handler import MultiStaticFileHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from peaktrade_core.dashboard.access import of_our_pages
@@ -135,6 +138,42 @@ class Farewell(Worded, VoilaShutdownKernelHandler):  # type: ignore[misc]
         self.finish()
 
 
+class Packed:
+    """Scripts of libraries: packed once, where the server would pack some seventy files for each browser anew."""
+
+    def set_extra_headers(self: Any, path: str) -> None:
+        """Say that a script is packed, as every browser takes it."""
+        super().set_extra_headers(path)  # type: ignore[misc]
+        if path.endswith(".js"):
+            self.set_header("Content-Encoding", "gzip")
+
+    def get_content_size(self: Any) -> int:
+        """Return how much is sent [bytes]."""
+        return len(_packed(self.absolute_path)) if self.absolute_path.endswith(".js") else super().get_content_size()  # type: ignore[misc]
+
+    @classmethod
+    def get_content(cls, abspath: str, start: int | None = None, end: int | None = None) -> Any:
+        """Return what is sent."""
+        return _packed(abspath)[start:end] if abspath.endswith(".js") else super().get_content(abspath, start, end)  # type: ignore[misc]
+
+
+class VoilaScripts(Packed, MultiStaticFileHandler):  # type: ignore[misc]
+    """Voila's own."""
+
+
+class ExtensionScripts(Packed, FileFindHandler):  # type: ignore[misc]
+    """Those of the widget libraries."""
+
+
+PACKED = {MultiStaticFileHandler: VoilaScripts, FileFindHandler: ExtensionScripts}
+
+
+@lru_cache(maxsize=256)
+def _packed(path: str) -> bytes:
+    """Return a file, packed; it changes with its library only, and then the server is started anew."""
+    return gzip.compress(Path(path).read_bytes(), 6)
+
+
 class FigureScript(Plain):
     """The script of plotly's widget: once for all figures of all labs, and kept by the browser."""
 
@@ -155,10 +194,9 @@ class FigureScript(Plain):
     head = get
 
 
-@cache
 def figure_script() -> bytes:
     """Return the script of plotly's widget, packed."""
     found = find_spec("plotly")
     assert found is not None
     assert found.origin is not None
-    return gzip.compress((Path(found.origin).parent / "package_data" / "widgetbundle.js").read_bytes(), 6)
+    return _packed(str(Path(found.origin).parent / "package_data" / "widgetbundle.js"))

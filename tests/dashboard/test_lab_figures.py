@@ -130,9 +130,9 @@ def test_what_research_holds_back_is_never_run_in_the_lab_nor_written(workspace:
     assert before.since.timestamp() == since  # as the first use sets it
     lab = ParametersLab(Workspace(workspace.home), f"market={text}")
     assert lab.trial is not None
-    assert since - stored.bar_s == lab.trial.result.ts[-1]
+    assert since == lab.trial.closes[-1]
     lab.period.value = (0.2, 1.0)
-    assert since - stored.bar_s == lab.trial.result.ts[-1]
+    assert since == lab.trial.closes[-1]
     told = lab.held_back.children[1].value
     assert f"{study.market_data(lab.workspace, stored).held:,} bars" in told
     assert "opened before, 2 times" in told
@@ -157,13 +157,14 @@ def test_a_broken_log_of_the_hold_out_shows_nothing_of_the_market(workspace: Wor
 
 def test_figures_of_a_trial_are_those_of_its_metrics(workspace: Workspace) -> None:
     data, cache = study.market_data(workspace, None), workspace.home / ".cache" / "numba"
-    trial = study.try_out(workspace, data, study.Choice("ma_crossover", {"fast": 5}, (0.0, 0.2)), cache=cache)
-    found, metrics = study.outcome(trial), trial.result.metrics
+    choice = study.Choice("ma_crossover", {"fast": 5}, (0.0, 0.2))
+    trial, result = (run(workspace, data, choice, cache=cache) for run in (study.try_out, study.backtest))
+    found, metrics = study.outcome(trial), result.metrics
     assert found.drawdown == pytest.approx(metrics.max_drawdown)
     assert found.fees == pytest.approx(metrics.fees)
-    assert trial.result.ts[-1] == data.bars.ts[int(0.2 * len(data.bars)) - 1]
-    assert found.fills == len(trial.result.fills)
-    assert found.pnl == pytest.approx(trial.result.equity[-1] / 10_000.0 - 1.0)
+    assert trial.closes[-1] == data.bars.ts[int(0.2 * len(data.bars))]
+    assert found.fills == len(result.fills)
+    assert found.pnl == pytest.approx(result.equity[-1] / 10_000.0 - 1.0)
     assert not data.real
 
 
@@ -188,7 +189,7 @@ def test_a_move_in_the_lab_of_parameters_draws_anew(workspace: Workspace) -> Non
     before, told = list(lab.equity.widget.data[0].y), lab.figures.children[0].value
     fast.value = 7
     assert lab.trial is not None
-    assert lab.trial.result.decision.params.fast == 7
+    assert lab.trial.decision.params.fast == 7
     assert list(lab.equity.widget.data[0].y) != before
     assert lab.figures.children[0].value != told
     assert "made up" in lab.held_back.children[1].value

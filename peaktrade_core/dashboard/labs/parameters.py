@@ -103,9 +103,8 @@ class ParametersLab(Bench):
 
     def _draw(self, trial: Trial, symbol: str) -> None:
         """Show a trial."""
-        result, currency = trial.result, wording.quote_currency(symbol)
-        closes = result.ts + result.decision.bar_s
-        about = self.told("equity_about", end=wording.money(float(result.equity[-1]), currency))
+        closes, currency = trial.closes, wording.quote_currency(symbol)
+        about = self.told("equity_about", end=wording.money(float(trial.equity[-1]), currency))
         equity = Chart(name="equity", title=self.words["plot_equity"], unit=currency, label=about, lines=())
         drawdown = Chart(
             name="drawdown", title=self.words["plot_drawdown"], unit="%", label=self.told("drawdown_about"), lines=(),
@@ -114,16 +113,16 @@ class ParametersLab(Bench):
 
         def marks(window: Window | None) -> list[Marks]:
             first, last = window or (float(closes[0]), float(closes[-1]))
-            return study.fill_marks(trial, first, last, closes, result.equity)
+            return study.fill_marks(trial, first, last, closes, trial.equity)
 
-        self.equity.show(equity, [Series(self.words["plot_equity"], closes, result.equity)], marks)
+        self.equity.show(equity, [Series(self.words["plot_equity"], closes, trial.equity)], marks)
         lowest = Series(self.words["plot_drawdown"], closes, -100.0 * trial.drawdown, "red", filled=True)
         self.drawdown.show(drawdown, [lowest])
         self._told.value = self._figures(study.outcome(trial), trial, currency)
 
     def _figures(self, found: Outcome, trial: Trial, currency: str) -> str:
         """Return the figures of what was run."""
-        at = self.told("in_sample_about", bars=wording.count(len(trial.result)), denied=wording.count(trial.denied))
+        at = self.told("in_sample_about", bars=wording.count(len(trial.closes)), denied=wording.count(trial.denied))
         return figures_html(self._pairs(found, currency)) + f'<p class="sub">{at}</p>'
 
     def _pairs(self, found: Outcome, currency: str) -> list[tuple[str, str, str]]:

@@ -17,6 +17,7 @@ import msgspec
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import DataError, UnknownNameError
+from peaktrade_core.candles.kept import kept
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.research.backtest import BacktestResult, run_backtest
 from peaktrade_core.research.trials.holdout import HoldOut
@@ -73,12 +74,17 @@ class Trial(NamedTuple):
     """What a choice gave.
 
     Attributes:
-        result: columns of the bars that were traded; drawdown: 1 - equity / peak so far [fraction].
+        decision: what decided; closes: (bars,) float64, the ends of the bars that were traded [s since epoch].
+        equity: at them [quote ccy]; drawdown: 1 - equity / peak so far [fraction].
+        held: what holding the market would have given [fraction].
         fills: (n, 4) float64, time [s], signed quantity, price, fee of each execution; denied: orders that risk denied.
     """
 
-    result: BacktestResult
+    decision: Decision
+    closes: NDArray[Any]
+    equity: NDArray[Any]
     drawdown: NDArray[Any]
+    held: float
     fills: NDArray[Any]
     denied: int
 
@@ -112,7 +118,8 @@ def market_data(workspace: Workspace, series: Series | None) -> MarketData:
         bar_s = timeframe_seconds("1m")
         return MarketData(defaults.symbol, bar_s, embedded(defaults.seed, bar_s, market.price, market.volatility))
     hold, of = HoldOut(workspace), (series.symbol, series.timeframe)
-    split = hold.preview(CandleStore.of_workspace(workspace.home).read(series), *of)
+    bars = kept(workspace.home, series) or CandleStore.of_workspace(workspace.home).read(series)
+    split = hold.preview(bars, *of)
     held = hold.of(*of)
     openings = len(held.openings) if held else 0
     return MarketData(series.symbol, series.bar_s, split.readable, True, split.held, split.since, openings)
@@ -130,6 +137,23 @@ def embedded(seed: int, bar_s: int, price: float, volatility: float) -> Bars:
 
 
 def try_out(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Path | None) -> Trial:
+    """Run what is chosen, and return what a page needs of it: a year of minutes has some fifty megabytes more.
+
+    Raises as :func:`backtest`.
+    """
+    import numpy as np
+
+    result = backtest(workspace, data, choice, cache=cache)
+    equity, rows = result.equity.copy(), result.rows
+    peak = np.maximum(np.maximum.accumulate(equity), result.decision.start_balance)
+    filled = rows[rows[:, 1] == engine.FILL]
+    fills = np.column_stack([result.ts[filled[:, 0].astype(np.int64)], filled[:, 3], filled[:, 4], filled[:, 5]])
+    denied = int(np.count_nonzero(rows[:, 1] == engine.DENIAL))
+    held = float(result.close[-1] / result.close[0]) - 1.0
+    return Trial(result.decision, result.ts + data.bar_s, equity, 1.0 - equity / peak, held, fills, denied)
+
+
+def backtest(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Path | None) -> BacktestResult:
     """Run the chosen strategy over the chosen period of the bars that may be read.
 
     Raises:
@@ -137,8 +161,6 @@ def try_out(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Pa
         DataError: the period is too short for the warm-up.
         StrategyError: the strategy fails.
     """
-    import numpy as np
-
     strategy = get_strategy(choice.strategy)
     params = strategy.parameters(choice.params)
     costs = {name: getattr(choice, name) for name in ("fee_bps", "slippage_bps", "position_fraction")}
@@ -151,13 +173,7 @@ def try_out(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Pa
         raise DataError(
             f"the period has {last - first:,} bars, the warm-up alone needs {warmup:,}; choose a longer one"
         )
-    result = run_backtest(decision, data.bars.part(first, last), warmup, cache)
-    peak = np.maximum(np.maximum.accumulate(result.equity), decision.start_balance)
-    rows = result.rows
-    filled = rows[rows[:, 1] == engine.FILL]
-    fills = np.column_stack([result.ts[filled[:, 0].astype(np.int64)], filled[:, 3], filled[:, 4], filled[:, 5]])
-    denied = int(np.count_nonzero(rows[:, 1] == engine.DENIAL))
-    return Trial(result, 1.0 - result.equity / peak, fills, denied)
+    return run_backtest(decision, data.bars.part(first, last), warmup, cache)
 
 
 def range_of(strategy: Strategy, name: str) -> tuple[float, float, float]:
@@ -197,10 +213,9 @@ def period_of(bars: int, period: tuple[float, float]) -> tuple[int, int]:
 
 def outcome(trial: Trial) -> Outcome:
     """Return the figures of a trial."""
-    result, balance = trial.result, trial.result.decision.start_balance
     return Outcome(
-        float(result.equity[-1]) / balance - 1.0,
-        float(result.close[-1] / result.close[0]) - 1.0,
+        float(trial.equity[-1]) / trial.decision.start_balance - 1.0,
+        trial.held,
         float(trial.drawdown.max()),
         len(trial.fills),
         float(trial.fills[:, 3].sum()),

@@ -1,7 +1,7 @@
-"""What is done once so that no viewer waits for it: libraries used, labs opened, strategies compiled.
+"""What is done once so that no viewer waits for it: libraries used, labs opened, strategies compiled, long series copied.
 
 The process that kernels are forked from calls :func:`warm`, which only takes what is at hand. Compiling takes seconds a
-strategy and needs to write, which kernels may not: a process of its own does it, ``python -m`` this module, and ends.
+strategy and needs to write, as copies do, which kernels may not: a process of its own does both, ``python -m`` this module.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import suppress
 from ipywidgets import Widget
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.candles.kept import keep
 from peaktrade_core.dashboard.labs import LABS, open_lab, study
 from peaktrade_core.dashboard.panels import CONFIG_PATH
 from peaktrade_core.research.compiled import code_digest
@@ -59,4 +60,6 @@ def run_strategies(workspace: Workspace, *, missing: bool) -> list[str]:
 if __name__ == "__main__":
     os.nice(10)
     with suppress(PeaktradeError):
-        run_strategies(Workspace(config=os.environ.get(CONFIG_PATH)), missing=True)
+        workspace = Workspace(config=os.environ.get(CONFIG_PATH))
+        keep(workspace.home)
+        run_strategies(workspace, missing=True)

@@ -1,6 +1,7 @@
 // A lab: puts Voila's shell where the page's content is, and says so when its kernel has ended.
 const words = JSON.parse(document.body.dataset.words);
 const content = document.getElementById("content");
+import(document.querySelector("link[rel=modulepreload]").href); // run while the kernel works, not when the first figure comes
 
 new MutationObserver((_, observer) => {
   const shell = document.querySelector("body > #main");
