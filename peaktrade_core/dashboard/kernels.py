@@ -239,6 +239,9 @@ class PageKernels(AsyncMappingKernelManager):  # type: ignore[misc]
             scrubbed = kernel_environment(os.environ, env or {}, own)
             chosen = about.get(About()).kernel_id
             kernel_id: str = await super().start_kernel(*args, env=scrubbed, kernel_id=chosen, **kwargs)
+        except BaseException:
+            self._pending_kernels.pop(chosen, None)  # Jupyter would look for it at the end
+            raise
         finally:
             self._starting -= 1
         started.get([]).append(kernel_id)

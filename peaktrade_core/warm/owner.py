@@ -27,6 +27,7 @@ from peaktrade_core.warm.process import WarmProcess
 from peaktrade_core.warm.spare import Spare
 
 WAIT_S = 15.0  # a nursery that has not answered by then is stuck; it imports for a few seconds after its start [s]
+CONFINED_S = 45.0  # the same for a kernel that is confined, which cannot be had in another way [s]
 REVIVE_S = 60.0  # a nursery that ended is started again, but not more often than this [s]
 END_S = 3.0  # how long a nursery may take to kill its kernels and end [s]
 # What a process reads only as it starts: a kernel that is to have other values cannot be forked.
@@ -126,7 +127,8 @@ class Nursery:
         try:
             with theirs, self._lock:
                 socket.send_fds(self._ready(revive=revive), [b"k"], [theirs.fileno(), 1, 2])
-            ours.settimeout(WAIT_S)
+            patience = WAIT_S if request.bounds is None else CONFINED_S
+            ours.settimeout(patience)
             ours.sendall(msgspec.json.encode(request) + b"\n")
             said = ours.recv(4096)
             if not said:
@@ -137,7 +139,7 @@ class Nursery:
         except TimeoutError:
             ours.close()
             self.close()
-            raise EnvironmentFault(f"no kernel could be forked within {WAIT_S:.0f} s") from None
+            raise EnvironmentFault(f"no kernel could be forked within {patience:.0f} s") from None
         except OSError as error:
             ours.close()
             raise EnvironmentFault(f"no kernel can be forked: {error.strerror or error}") from error

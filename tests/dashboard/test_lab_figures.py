@@ -279,3 +279,25 @@ def test_labs_of_an_empty_workspace_say_what_is_missing(tmp_path: Path) -> None:
     assert ParametersLab(empty, "strategy=nope&market=nope").said.value == ""
     with pytest.raises(ConfigError, match="compare"):
         open_lab("nope")
+
+
+def test_an_address_presets_the_lab_and_a_session_brings_all_its_settings(workspace: Workspace) -> None:
+    lab = ParametersLab(workspace, "strategy=ma_crossover&symbol=BTC/EUR&timeframe=1m&p_fast=7&p_slow=nope&p_other=1")
+    assert lab.choice.params == {"fast": 7, "slow": lab.choice.params["slow"]}
+    assert lab.market.label == "kraken BTC/EUR 1m"
+    session = next(run for run in Views.of(workspace).rows() if run.strategy == "rsi_reversion" and run.final)
+    lab = ParametersLab(workspace, f"session={session.run_id}")
+    config = Views.of(workspace).record(session.run_id).config
+    assert lab.choice.strategy == "rsi_reversion"
+    assert lab.choice.params == config["params"]
+    assert (lab.choice.fee_bps, lab.choice.position_fraction) == (config["fee_bps"], config["position_fraction"])
+    assert lab.said.value == ""
+    assert "nope" in ParametersLab(workspace, "session=nope").said.value
+
+
+def test_each_combination_that_was_tried_on_the_page_is_told_once(workspace: Workspace) -> None:
+    lab = ParametersLab(workspace, "strategy=ma_crossover")
+    (fast, _) = lab.params.children
+    for value in (7, 9, 7, 9):
+        fast.value = value
+    assert "tried on this page: 3." in lab.held_back.children[1].value

@@ -97,7 +97,16 @@ def ended(labs: Dashboard, within: float = 60.0) -> bool:
 
 def test_labs_of_both_folders_are_listed_and_a_damaged_one_says_so(labs: Dashboard) -> None:
     listed = labs.json("/api/labs")
-    assert [lab["name"] for lab in listed] == ["compare", "limits", "parameters", "candles", "dies", "slider", "torn"]
+    assert [lab["name"] for lab in listed] == [
+        "compare",
+        "limits",
+        "parameters",
+        "sweep",
+        "candles",
+        "dies",
+        "slider",
+        "torn",
+    ]
     assert {lab["name"]: bool(lab["fault"]) for lab in listed}["torn"]
     page = labs.get("/lab").body
     assert 'href="/lab/slider"' in page

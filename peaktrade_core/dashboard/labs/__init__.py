@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 LABS = {
-    "parameters": "ParametersLab", "limits": "LimitsLab", "compare": "CompareLab", "candles": "CandlesLab",
+    "parameters": "ParametersLab", "limits": "LimitsLab", "compare": "CompareLab", "sweep": "SweepLab", "candles": "CandlesLab",
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
 FULL = {"width": "100%"}
+LONGEST = 300  # characters of an error that nobody foresaw; a library may write pages
 QUIET_S = 1.0  # without a move after which a lab tidies up [s]
 
 
@@ -51,7 +52,8 @@ class Bench:
         except PeaktradeError as error:
             self.say(str(error))
         except Exception as error:  # whatever it is, the page says it and goes on
-            self.say(f"{type(error).__name__}: {error}")
+            said = " ".join(str(error).split())
+            self.say(f"{type(error).__name__}: {said[:LONGEST]}{'…' * (len(said) > LONGEST)}")
         else:
             self.say("")
         with suppress(RuntimeError):  # without a loop this is no kernel, and ends soon

@@ -37,8 +37,8 @@ class CandlesLab(Bench):
         self.store = CandleStore.of_workspace(self.workspace.home)
         self._read = lru_cache(maxsize=2)(self.store.read)
         stored = [(str(series), series) for series in self.store.series()]
-        wanted = self.asked.get("series") or self.asked.get("symbol")
-        chosen = next((series for text, series in stored if wanted and wanted in text), None)
+        wanted = [self.asked[name] for name in ("series", "symbol", "timeframe") if self.asked.get(name)]
+        chosen = next((series for text, series in stored if wanted and all(word in text for word in wanted)), None)
         self.series = self.pick("series", stored, chosen)
         self.other = self.pick("other", [(self.told("none"), None)])
         self.deviations = self.slide("deviations", int(OUTLIER_DEVIATIONS), 3, 100, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import ipywidgets as w
@@ -27,19 +29,21 @@ class ParametersLab(Bench):
     def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
         super().__init__(workspace, query)
         self.trial: Trial | None = None
-        config = self.workspace.config
+        self._tried = set[str]()
+        self.preset = study.preset(self.workspace, {})
+        self.try_(lambda: setattr(self, "preset", study.preset(self.workspace, self.asked)))
         names = [(f"{strategy.name} ({strategy.tier})", strategy.name) for strategy in all_strategies()]
         self.market = self.pick("market", study.markets(self.workspace))
-        wanted = self.asked.get("market") or self.asked.get("symbol")
-        matching = (text for text, _ in self.market.options if wanted and wanted in text)
+        wanted = self.preset.market
+        matching = (text for text, _ in self.market.options if wanted and all(word in text for word in wanted))
         self.market.label = next(matching, self.market.options[0][0])
-        self.strategy = self.pick("strategy", names, self.asked.get("strategy", config.session.strategy))
+        self.strategy = self.pick("strategy", names, self.preset.strategy)
         self.period = w.FloatRangeSlider(
             value=(0.0, 1.0), min=0.0, max=1.0, step=0.01, readout_format=".0%", **self._named("period")
         )
-        self.fee = self.slide("fee", float(config.session.fee_bps), 0.0, 100.0, 0.5)
-        self.slippage = self.slide("slippage", float(config.session.slippage_bps), 0.0, 50.0, 0.5)
-        self.size = self.slide("size", float(config.session.position_fraction), 0.01, 1.0, 0.01)
+        self.fee = self.slide("fee", self.preset.fee_bps, 0.0, 100.0, 0.5)
+        self.slippage = self.slide("slippage", self.preset.slippage_bps, 0.0, 50.0, 0.5)
+        self.size = self.slide("size", self.preset.position_fraction, 0.01, 1.0, 0.01)
         self.params = w.VBox(layout=w.Layout(**FULL))
         self.about = w.HTML(layout=w.Layout(**FULL))
         self.controls = card(
@@ -56,7 +60,9 @@ class ParametersLab(Bench):
         self._offer(get_strategy(self.strategy.value))
         self.strategy.observe(lambda change: self.try_(lambda: self._switch(change["new"])), "value")
         self.when_changed((self.market, self.period, self.fee, self.slippage, self.size), self.run)
+        fault = self.said.value  # of the address, which is said beside what is run instead
         self.try_(self.run)
+        self.said.value = fault + self.said.value
 
     @property
     def choice(self) -> Choice:
@@ -74,6 +80,7 @@ class ParametersLab(Bench):
         """
         data = study.market_data(self.workspace, self.market.value)
         cache = self.workspace.home / ".cache" / "numba"
+        self._tried.add(repr((self.market.value, self.choice)))
         self._rest.value = self._kept(data)
         self.trial = study.try_out(self.workspace, data, self.choice, cache=cache)
         self._draw(self.trial, data.symbol)
@@ -86,6 +93,8 @@ class ParametersLab(Bench):
     def _offer(self, strategy: Strategy) -> None:
         """Make a control for each parameter that a strategy declares."""
         values = {**strategy.params()._asdict(), **self.workspace.config.strategy.get(strategy.name, {})}
+        if strategy.name == self.preset.strategy:
+            values |= taken(self.preset.params, values)
         sliders = [self._slider(strategy, name, value) for name, value in values.items()]
         self.when_changed(sliders, self.run)
         self.params.children = sliders
@@ -144,5 +153,16 @@ class ParametersLab(Bench):
         else:
             told = [self.told("covered", bars=wording.count(data.held), since=wording.moment(data.since))]
             told += [self.told("openings", n=data.openings)] if data.openings else []
-        told.append(self.told("uncounted"))
+        told += [self.told("tries", n=wording.count(len(self._tried))), self.told("uncounted")]
         return "".join(f"<p>{as_code(text)}</p>" for text in told)
+
+
+def taken(asked: Mapping[str, object], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those parameters that a strategy has, as values of its kinds; what is none of them is left at its default."""
+    found: dict[str, Any] = {}
+    for name, value in asked.items():
+        if name in known:
+            with suppress(TypeError, ValueError):
+                kind = type(known[name])
+                found[name] = str(value) == "True" if kind is bool else kind(float(str(value)))
+    return found

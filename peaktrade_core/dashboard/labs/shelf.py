@@ -17,7 +17,7 @@ from peaktrade_core.dashboard.pages import parsed
 from peaktrade_core.workspace.workspace import Workspace
 
 OWN = "dashboards"  # the folder of a workspace in which its own labs lie
-SHIPPED = ("compare", "limits", "parameters", "candles")  # in the order in which they are listed
+SHIPPED = ("compare", "limits", "parameters", "sweep", "candles")  # in the order in which they are listed
 
 
 class LabEntry(msgspec.Struct, frozen=True, kw_only=True):

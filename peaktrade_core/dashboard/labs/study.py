@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.base.errors import DataError, UnknownNameError
+from peaktrade_core.base.errors import ArtefactError, DataError, UnknownNameError
 from peaktrade_core.candles.kept import kept
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.research.backtest import BacktestResult, run_backtest
 from peaktrade_core.research.trials.holdout import HoldOut
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show.chart import Mark, Marks
 from peaktrade_core.trading import engine
 from peaktrade_core.trading.costs import market_of
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bars, Instrument, timeframe_seconds
+from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.trading.strategies import Strategy, get_strategy
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -97,6 +99,43 @@ class Outcome(NamedTuple):
     drawdown: float
     fills: int
     fees: float
+
+
+class Preset(NamedTuple):
+    """What the lab begins with.
+
+    Attributes:
+        market: words that name a market, all of which its name must have; the others as in :class:`Choice`.
+    """
+
+    strategy: str
+    market: tuple[str, ...]
+    params: Mapping[str, object]
+    fee_bps: float
+    slippage_bps: float
+    position_fraction: float
+
+
+def preset(workspace: Workspace, asked: Mapping[str, str]) -> Preset:
+    """Return what an address asks for: the settings of ``session``, or ``strategy, market, symbol, timeframe, p_NAME``.
+
+    Raises:
+        SessionNotFoundError, ArtefactError: there is no such session, or its record cannot be read.
+    """
+    defaults = workspace.config.session
+    costs = (defaults.fee_bps, defaults.slippage_bps, defaults.position_fraction)
+    if "session" in asked:
+        record = Views.of(workspace).record(asked["session"])
+        try:
+            config = msgspec.convert(record.config, SessionConfig)
+        except msgspec.ValidationError as error:
+            raise ArtefactError(f"the record of {record.session_id} has no usable settings: {error}") from None
+        costs = (config.fee_bps, config.slippage_bps, config.position_fraction)
+        return Preset(config.strategy_name, (config.symbol, config.timeframe), config.params, *costs)
+    strategy = asked.get("strategy", defaults.strategy)
+    names = (asked[name] for name in ("market", "symbol", "timeframe") if asked.get(name))
+    params = {name.removeprefix("p_"): value for name, value in asked.items() if name.startswith("p_")}
+    return Preset(strategy, tuple(names), params, *costs)
 
 
 def markets(workspace: Workspace) -> list[tuple[str, Series | None]]:
