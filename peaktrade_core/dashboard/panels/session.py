@@ -114,18 +114,7 @@ def _record(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what was asked for, and what is written down?"""
     look = asked.look(workspace)
     record = look.record
-    shown = (
-        "run_id",
-        "run_type",
-        "mode",
-        "env_name",
-        "symbol",
-        "strategy_tier",
-        "decision_id",
-        "status",
-        "host",
-        "schema_version",
-    )
+    shown = ("run_id", "run_type", "mode", "env_name", "symbol", "strategy_tier", "status", "host", "schema_version")
     times = [(name, iso(at)) for name in ("created_at", "started_at", "finished_at") if (at := getattr(record, name))]
     extra = [(name, str(value)) for name, value in record.extra.items()]
     return {
