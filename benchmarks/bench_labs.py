@@ -27,6 +27,8 @@ from bench_pages import CHROMES, FLAGS, until_seen
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from peaktrade_core.candles.store import CandleStore, Series
+from peaktrade_core.research.trials.spec import Sweep
+from peaktrade_core.research.trials.sweep import prepare, run_sweep
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
@@ -36,11 +38,11 @@ from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
 YEAR = 525_600  # minutes
-FIRST = ".scatterlayer .trace path.js-line"
+FIRST = ".scatterlayer .trace path.js-line, .heatmaplayer image"
 STORED = Series("kraken", "BTC/EUR", "1m")
 SESSION_BARS = 2000
 LABS = {
-    "parameters": f"?market={STORED}".replace(" ", "%20"), "limits": "", "compare": "", "candles": "",
+    "parameters": f"?market={STORED}".replace(" ", "%20"), "limits": "", "compare": "", "sweep": "", "candles": "",
 }  # fmt: skip
 # plain Voila has no /static/figure.js: there the widget brings its script itself
 PLAIN = """
@@ -109,6 +111,12 @@ def fill(home: Path, bars: int) -> None:
     workspace = Workspace(home)
     stored = int(bars / (1.0 - workspace.config.research.holdout)) + 1
     CandleStore.of_workspace(home).put(STORED, list(SyntheticFeed(1, 60, bars=stored)))
+    days = Series("kraken", "BTC/EUR", "1d")
+    CandleStore.of_workspace(home).put(days, list(SyntheticFeed(1, 86_400, bars=800)))
+    grid = {"fast": {"from": 2, "to": 20, "step": 2}, "slow": {"from": 20, "to": 100, "step": 10}}
+    asked = {"symbol": "BTC/EUR", "timeframe": "1d", "candles": str(CandleStore.of_workspace(home).folder(days))}
+    sweep = Sweep(name="days", question="For the benchmark", strategy="ma_crossover", parameters=grid, **asked)
+    run_sweep(workspace, prepare(workspace, sweep))
     for seed in (1, 2):
         run_session(plan_session(workspace, strategy="ma_crossover", seed=seed, steps=SESSION_BARS), Desk.of(workspace))
 
@@ -209,6 +217,7 @@ def viewers(browser: Browser, server: Server, count: int, moves: int) -> None:
         each = (process.memory_full_info().uss - before) / count / 1e6
         print(f"\n{count} viewers ({len(kernels)} kernels): first figure {statistics.median(took):.2f} s, ", end="")
         print(f"{statistics.median(own):.0f} MB private a kernel (at most {max(own):.0f}), {each:.1f} MB in the server")
+        pages[0].bring_to_front()  # a hidden page draws once a second
         moved(pages[0], moves, f"one of {count}")
         own = [kernel.memory_full_info().uss / 1e6 for kernel in kernels]
         print(f"the one that moved its slider: {max(own):.0f} MB private", flush=True)
