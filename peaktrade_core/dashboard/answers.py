@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from peaktrade_core.base.clock import iso
+from peaktrade_core.dashboard.panels.telling import kind_of, text_of
 from peaktrade_core.runs.run import Run, RunItem, item_of
-from peaktrade_core.trading.events import BarDone
+from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord
 
 
@@ -104,8 +109,67 @@ class TailBar(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**given, ts_event=ts_event, price=bar.close, orders_count=bar.orders_generated)
 
 
+class EventItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of a journal: its number, time and kind, what it says in words, and its own fields."""
+
+    seq: int
+    ts: datetime
+    kind: str
+    text: str
+    fields: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: AnyEvent) -> EventItem:
+        """Return an event as programs get it."""
+        fields = {
+            name: value for name, value in msgspec.to_builtins(event).items() if name not in ("seq", "ts", "type")
+        }
+        return cls(seq=event.seq, ts=event.ts, kind=kind_of(event), text=text_of(event), fields=fields)
+
+
+class EventsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in a session.
+
+    Attributes:
+        total: how many there are of the kind that was asked for; offset: how many of them come before these.
+        kinds: how many there are of each kind; events: newest first.
+    """
+
+    total: int
+    offset: int
+    kinds: dict[str, int]
+    events: list[EventItem]
+
+
 class PanelsAnswer(msgspec.Struct, frozen=True):
     """Panels of a page, as HTML by name, and the time that they show."""
 
     as_of: str
     panels: dict[str, str]
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+
+
+def csv_text(items: Iterable[Any], fields: Sequence[str]) -> str:
+    """Return structs as lines of CSV below a line with the names of their fields; what is not known is empty.
+
+    A text that a spreadsheet would run as a formula begins with an apostrophe.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(fields)
+    writer.writerows([_field(getattr(item, name)) for name in fields] for item in items)
+    return out.getvalue()
+
+
+def _field(value: object) -> object:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        value = " ".join(map(str, value))
+    elif isinstance(value, dict):
+        value = msgspec.json.encode(value).decode()
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -5,6 +5,7 @@ Ids are matched against the registry and the run folders, never joined to a path
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +14,21 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import SessionNotFoundError
 from peaktrade_core.dashboard import documents, snapshot
-from peaktrade_core.dashboard.answers import Health, PanelsAnswer, RunSnapshot, SessionAnswer, TailBar
+from peaktrade_core.dashboard.answers import (
+    EventItem,
+    EventsAnswer,
+    Health,
+    PanelsAnswer,
+    RunSnapshot,
+    SessionAnswer,
+    TailBar,
+    csv_text,
+)
 from peaktrade_core.dashboard.labs.shelf import LabEntry
 from peaktrade_core.dashboard.panels import PANELS, Page
+from peaktrade_core.dashboard.panels.telling import EVENT_KINDS, kind_of
+from peaktrade_core.dashboard.papers import KINDS as KINDS_OF_PAPER
+from peaktrade_core.dashboard.papers import Paper, PaperKind, Papers
 from peaktrade_core.dashboard.routes import STRETCH, Param, Route
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.records.registry import Query
@@ -24,7 +37,7 @@ from peaktrade_core.runs.curves import Curves, Stretch
 from peaktrade_core.runs.run import RunItem, item_of
 from peaktrade_core.runs.standing import RunAlert
 from peaktrade_core.runs.sums import Stats
-from peaktrade_core.runs.trades import TradeList
+from peaktrade_core.runs.trades import TradeList, TradeRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import ASKED_STATUSES, MODES
 
@@ -101,6 +114,36 @@ def alerts(site: Site, state: str | None, run_id: str | None, limit: int) -> lis
     return Alerts.of(site.workspace).rows(state=state, run_id=run_id, limit=limit)
 
 
+def session_events(site: Site, session_id: str, kind: str | None, limit: int, offset: int) -> EventsAnswer:
+    """List what happened in a session, newest first, with how much there is of each kind; the bars' events are not among it."""
+    found, counts = _events_of(site, session_id, kind)
+    rows = found[offset : offset + limit]
+    return EventsAnswer(total=len(found), offset=offset, kinds=counts, events=rows)
+
+
+def session_events_csv(site: Site, session_id: str, kind: str | None) -> str:
+    """List all that happened in a session, newest first, as CSV."""
+    return csv_text(_events_of(site, session_id, kind)[0], EventItem.__struct_fields__)
+
+
+def _events_of(site: Site, session_id: str, kind: str | None) -> tuple[list[EventItem], dict[str, int]]:
+    views = Views.of(site.workspace)
+    views.check_recorded(session_id)
+    happened = views.look(session_id).journal.happened
+    counts = Counter(map(kind_of, happened))
+    return [EventItem.of(event) for event in reversed(happened) if kind in (None, kind_of(event))], dict(counts)
+
+
+def session_trades_csv(site: Site, session_id: str) -> str:
+    """List the trades of a session, oldest first, as CSV."""
+    return csv_text(session_trades(site, session_id).trades, TradeRow.__struct_fields__)
+
+
+def papers(site: Site, kind: PaperKind | None, about: str | None, limit: int) -> list[Paper]:
+    """List reports, evidence, incidents and drills, newest first; each is opened at /papers/KIND/NAME."""
+    return Papers.of(site.workspace).listed(kind, about or "")[:limit]
+
+
 def labs(site: Site) -> list[LabEntry]:
     """List the labs: notebooks with widgets, opened at /lab/NAME."""
     return site.shelf.labs()
@@ -140,7 +183,8 @@ def openapi(site: Site) -> dict[str, Any]:  # noqa: ARG001
 
 _MODE = Param("mode", "Only sessions of this mode.", choices=MODES)
 _STATUS = Param("status", "Only sessions with this status.", choices=ASKED_STATUSES)
-_HTML, _TEXT = "text/html", "text/plain"
+_KIND = Param("kind", "Only events of this kind.", choices=EVENT_KINDS)
+_HTML, _TEXT, _CSV = "text/html", "text/plain", "text/csv"
 
 
 def _limit(default: int, most: int) -> Param:
@@ -159,6 +203,13 @@ ROUTES = (
         (*STRETCH, Param("points", "About so many bars; a range with fewer comes whole.", 2000, 10, 20_000)),
     ),
     Route("/api/live_sessions/{session_id}/trades", session_trades),
+    Route("/api/live_sessions/{session_id}/trades.csv", session_trades_csv, media=_CSV),
+    Route(
+        "/api/live_sessions/{session_id}/events",
+        session_events,
+        (_KIND, _limit(100, 1000), Param("offset", "How many newer ones are passed over.", 0, 0, 99_999_999)),
+    ),
+    Route("/api/live_sessions/{session_id}/events.csv", session_events_csv, (_KIND,), media=_CSV),
     Route("/runs", runs, (_limit(200, 1000),)),
     Route("/runs/{run_id}/snapshot", run_snapshot),
     Route("/runs/{run_id}/tail", run_tail, (_limit(50, 500),)),
@@ -179,6 +230,15 @@ ROUTES = (
             Param("state", "Only alerts in this state.", choices=("raised", "cleared")),
             Param("run_id", "Only alerts about this run."),
             _limit(100, 500),
+        ),
+    ),
+    Route(
+        "/api/papers",
+        papers,
+        (
+            Param("kind", "Only this kind.", choices=KINDS_OF_PAPER),
+            Param("about", "Only what is about this session, alert or other, or names it."),
+            _limit(100, 1000),
         ),
     ),
     Route("/api/labs", labs),

@@ -19,11 +19,19 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler, authenticated
 from voila.tornado.handler import TornadoVoilaHandler
 
-from peaktrade_core.base.errors import ArtefactError, ConfigError, PeaktradeError, SessionNotFoundError
+from peaktrade_core.base.errors import (
+    ArtefactError,
+    ConfigError,
+    PeaktradeError,
+    SessionNotFoundError,
+    UnknownNameError,
+)
 from peaktrade_core.dashboard import documents, pages, panels
 from peaktrade_core.dashboard.access import HEADERS, Gate, Verdict, content_policy
 from peaktrade_core.dashboard.kernels import About, Watchdog, about, started
 from peaktrade_core.dashboard.pages import PageAddress, PageSpec, needs_kernel
+from peaktrade_core.dashboard.papers import POLICY as PAPER_POLICY
+from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import JSON, Route
 from peaktrade_core.dashboard.site import Site
 
@@ -193,6 +201,29 @@ class Missing(Worded, Plain):
     def get(self) -> None:
         """Answer 404."""
         raise HTTPError(404)
+
+    head = get
+
+
+class PaperPage(_Worded, Plain):
+    """Shows a report, evidence, an incident or a drill as it was written; no script in it runs."""
+
+    route_name = "/papers/{kind}/{name}"
+
+    def initialize(self, desk: Desk) -> None:
+        """Remember whom to ask."""
+        self.desk = desk
+
+    async def get(self, kind: str, name: str) -> None:
+        """Answer the paper."""
+        try:
+            page = await self.desk.ask(Papers.of(self.desk.site.workspace).open, kind, name)
+        except UnknownNameError as error:
+            raise HTTPError(404, str(error)) from None
+        self.set_header("Content-Security-Policy", PAPER_POLICY)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(page)
 
     head = get
 

@@ -62,6 +62,7 @@ PAGES = (
     PageSpec("/system", "system", "System"),
     PageSpec("/control-center", "control_center", "Control center"),
     PageSpec("/wall", "wall", "Wall"),
+    PageSpec("/papers", "papers", "Papers", "/api/papers", ("kind", "about")),
     PageSpec("/lab", "labs", "Labs", "/api/labs"),
     PageSpec("/lab/{lab}", "lab", twin="/api/labs"),
 )

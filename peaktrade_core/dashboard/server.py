@@ -175,6 +175,7 @@ class Dashboard(Voila):  # type: ignore[misc]
                 for path in (route.path, *route.aliases)
             ),
             *((spec.pattern, own.ViewPage, {"spec": spec, **view}) for spec in PAGES),
+            (r"/papers/([a-z]+)/([^/]{1,300})", own.PaperPage, {"desk": self._desk}),
             (r"/static/figure\.js", wire.FigureScript, {"desk": self._desk}),
             (r"/static/(.*)", own.Static, {"path": str(self._site.assets / "static")}),
             (rf"/api/kernels/{_KERNEL_ID}", wire.KernelModel),

@@ -46,8 +46,12 @@ def write_pages(folder: Path, incident: Incident) -> None:
     """
     write_atomic(folder / "incident.md", report_text(incident, folder).encode())
     if incident.postmortem is not None:
-        text = template("post_mortem.md.j2").render(i=incident, p=incident.postmortem, local=local)
-        write_atomic(folder / "post_mortem.md", text.encode())
+        write_atomic(folder / "post_mortem.md", post_mortem_text(incident).encode())
+
+
+def post_mortem_text(incident: Incident) -> str:
+    """Return the post-mortem as markdown of an incident that has one."""
+    return template("post_mortem.md.j2").render(i=incident, p=incident.postmortem, local=local)
 
 
 def report_text(incident: Incident, folder: Path) -> str:

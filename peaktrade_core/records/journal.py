@@ -17,7 +17,7 @@ import msgspec
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import open_plain
 from peaktrade_core.base.log import newest_lines
-from peaktrade_core.trading.events import SCHEMA, AnyEvent, Start
+from peaktrade_core.trading.events import SCHEMA, AnyEvent, BarDone, Start
 from peaktrade_core.trading.records import finite
 from peaktrade_core.workspace.settings import GroupCommit
 
@@ -25,6 +25,7 @@ JOURNAL = "events.jsonl"
 MOST = 16 << 20  # of a long journal, a follower reads only the end at its first look [bytes]
 _CHUNK = 4 << 20  # bytes read at once
 LONGEST_LINE = 64 << 20  # bytes; an event has some hundred
+_BAR = b'{"type":"bar",'  # how our line of a bar begins
 _FAULTS = 20  # broken lines that are told of, at most
 
 
@@ -221,6 +222,32 @@ def read_tail(path: Path, limit: int, kind: type[AnyEvent] | None = None) -> Tai
             if kind is None or type(event) is kind:
                 found.append(event)
     return Tail(found[::-1], tuple(faults))
+
+
+def read_beside_bars(path: Path) -> Tail:
+    """Return all events of a journal but the bars' own, which of a long one are nearly all of it and are not decoded.
+
+    Lines that are broken are passed over and said; a last line that is still being written is not a fault.
+
+    Raises:
+        ArtefactError: the file is missing or cannot be read.
+    """
+    decode = msgspec.json.Decoder(AnyEvent).decode
+    found: list[AnyEvent] = []
+    faults: list[str] = []
+    for block, torn in _blocks(path):
+        for line in block.split(b"\n"):
+            if not line or line.startswith(_BAR):
+                continue
+            try:
+                event = decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                if not torn and len(faults) < _FAULTS:
+                    faults.append(f"{path.name}: a broken line was passed over: {why(error)}")
+            else:
+                if type(event) is not BarDone:
+                    found.append(event)
+    return Tail(found, tuple(faults))
 
 
 def whole_events(path: Path) -> Iterator[AnyEvent]:

@@ -18,8 +18,11 @@ def write_page(book: EvidenceBook, record: Evidence) -> Path:
         EnvironmentFault: the folder cannot be written.
     """
     path = book.folder / f"{record.evidence_id}.html"
-    text = template("evidence.html.j2").render(
-        e=record, head=book.chain.head(), css=css(), marks={**wording.MARKS, "open": "? open"}
-    )
-    write_atomic(path, text.encode())
+    write_atomic(path, page_of(book, record).encode())
     return path
+
+
+def page_of(book: EvidenceBook, record: Evidence) -> str:
+    """Return a record's page as HTML that needs nothing else."""
+    marks = {**wording.MARKS, "open": "? open"}
+    return template("evidence.html.j2").render(e=record, head=book.chain.head(), css=css(), marks=marks)

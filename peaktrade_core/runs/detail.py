@@ -1,6 +1,7 @@
 """One session from its journal: fills, denials, use of limits, halts, and what happened last.
 
-Of a journal too large to be read for a page only the end is shown, and that is said.
+Of a journal too large to be read whole for a page, the bars' own events are passed over: fills, denials, halts and trades are
+all there, the use of limits is not computed, and that is said.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.question import Check
 from peaktrade_core.records.index import Query
-from peaktrade_core.records.journal import read_journal, read_tail, whole_events
+from peaktrade_core.records.journal import read_beside_bars, read_journal, whole_events
 from peaktrade_core.records.rows import RegistryLine
 from peaktrade_core.runs.curves import WHOLE, Columns, Curves, Stretch, read_columns, source_of
 from peaktrade_core.runs.run import Run
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from peaktrade_core.runs.views import Views
 
 LARGEST_JOURNAL = 64 << 20  # bytes; some 150,000 bars
-TAIL_EVENTS, RECENT = 20_000, 50
 Incident = Halt | State | Notice | Failure
 
 
@@ -42,7 +42,6 @@ class JournalDetail(msgspec.Struct, frozen=True, kw_only=True):
         happened: all events but the bars' own, oldest first.
         denials: how often each code denied an order, most frequent first.
         limits: use of each limit, empty where the journal does not hold the whole session.
-        recent: the last events, oldest first.
         tally: their fold, of a session that ended and a journal that was read whole.
         faults: what could not be read, in sentences.
     """
@@ -50,7 +49,6 @@ class JournalDetail(msgspec.Struct, frozen=True, kw_only=True):
     happened: tuple[AnyEvent, ...] = ()
     denials: dict[str, int] = msgspec.field(default_factory=dict)
     limits: tuple[LimitUse, ...] = ()
-    recent: tuple[AnyEvent, ...] = ()
     tally: Tally | None = None
     faults: tuple[str, ...] = ()
 
@@ -75,11 +73,12 @@ def read_detail(journal: Path, record: SessionRecord) -> JournalDetail:
     limits = {k: v for k, v in given.items() if finite(v)} if isinstance(given, dict) else {}
     if journal.stat().st_size > LARGEST_JOURNAL:
         try:
-            tail = read_tail(journal, TAIL_EVENTS)
+            beside = read_beside_bars(journal)
         except ArtefactError as error:
             return JournalDetail(faults=(str(error),))
-        said = f"the journal is too large for a page: only its last {len(tail.events):,} events are shown"
-        return _digest(tail.events, {}, [said, *tail.faults])
+        size = journal.stat().st_size
+        said = f"the journal has {size >> 20:,} MB: the use of limits, for which each bar is looked at, is not computed"
+        return _digest(beside.events, {}, [said, *beside.faults])
     events: list[AnyEvent] = []
     faults: list[str] = []
     try:
@@ -121,7 +120,6 @@ def _digest(events: list[AnyEvent], limits: dict[str, float], faults: list[str])
         happened=tuple(event for event in events if type(event) is not BarDone),
         denials=dict(denials.most_common()),
         limits=tuple(used),
-        recent=tuple(events[-RECENT:]),
         faults=tuple(faults),
     )
 

@@ -343,7 +343,7 @@ def test_record_shows_the_command_line_as_it_can_be_typed(workspace: Workspace, 
     Registry.of(workspace).path_of(record).write_text(json.dumps(changed))
     said = shown(workspace, "session_record", record.session_id)
     assert "session run --notes &#39;a b; rm&#39;" in said
-    assert '<th scope="row">odd</th><td>field</td>' in said
+    assert '<th scope="row" title="odd">odd</th><td>field</td>' in said
 
 
 def test_backticks_become_code_and_markup_stays_text() -> None:

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.journal import read_beside_bars
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.runs import detail as detail_module
 from peaktrade_core.runs.curves import Stretch, read_columns
 from peaktrade_core.runs.views import Views
-from peaktrade_core.trading.events import BarDone
+from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord, encode_record
 from peaktrade_core.trading.tally import figures
 from peaktrade_core.workspace.workspace import Workspace
@@ -130,7 +132,7 @@ def test_a_detail_tells_what_the_journal_holds(workspace: Workspace, run_shadow:
     assert figures(detail.tally.metrics()) == done.metrics
     assert len(detail.journal.fills) == done.metrics["num_orders"] > 0
     assert detail.journal.denials == done.metrics["deny_codes"]
-    assert detail.journal.recent[-1] == Views.of(workspace).events(done.session_id)[-1]
+    assert detail.journal.happened[-1] == Views.of(workspace).events(done.session_id)[-1]
     assert {use.level for use in detail.journal.limits} <= {"green", "yellow", "red"}
     assert len(detail.journal.limits) > 3
     assert detail.journal.faults == ()
@@ -146,7 +148,8 @@ def test_a_detail_of_a_broken_journal_or_foreign_record_says_so(
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:10], b"rubbish\n", *lines[10:]]))
     detail = Views.of(workspace).look(done.session_id)
-    assert len(detail.journal.recent) == 10
+    beside = [event for event in map(msgspec.json.Decoder(AnyEvent).decode, lines[:10]) if type(event) is not BarDone]
+    assert list(detail.journal.happened) == beside
     assert "line 11" in detail.journal.faults[0]
     assert Views.of(workspace).curves(done.session_id).bars == 20
     journal.unlink()
@@ -166,7 +169,30 @@ def test_a_start_without_balance_does_not_break_the_detail(
     assert told.limits == ()
     assert "the start names no start_balance" in told.faults[0]
     assert "use of limits cannot be computed" in told.faults[1]
-    assert any(type(event) is BarDone for event in told.recent)
+    assert told.happened[-1].__struct_config__.tag == "end"
+
+
+def test_of_a_long_journal_all_but_the_bars_is_told(
+    workspace: Workspace, run_shadow: Callable[..., SessionRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bars are not decoded, so that every fill is marked and every trade is listed, whatever its size."""
+    done = run_shadow(strategy="rsi_reversion", seed=3, steps=2000)
+    whole = Views.of(workspace).look(done.session_id)
+    monkeypatch.setattr(detail_module, "LARGEST_JOURNAL", 1000)
+    long = Views(*(getattr(Views.of(workspace), name) for name in ("registry", "folder", "archive", "_clock"))).look(
+        done.session_id
+    )
+    assert long.journal.happened == whole.journal.happened
+    assert long.trades.trades == whole.trades.trades
+    assert long.journal.limits == ()
+    assert "use of limits" in long.journal.faults[0]
+    journal = RunFolder(workspace.runs, done.session_id).journal
+    first, *rest = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([first, b"rubbish\n", *rest, b'{"torn']))
+    found = read_beside_bars(journal)
+    assert len(found.faults) == 1
+    assert "a broken line was passed over" in found.faults[0]
+    assert found.events == list(whole.journal.happened)
 
 
 def test_a_range_comes_at_full_detail_with_the_drawdown_of_the_whole(tmp_path: Path) -> None:

@@ -30,7 +30,10 @@ from peaktrade_core.trading.risk import reached
 from peaktrade_core.workspace.workspace import Workspace
 
 AT = datetime(2026, 1, 5, tzinfo=UTC)
-SESSION_PAGE = ("session", "session_curves", "session_limits", "session_checks", "session_record", "session_events")
+SESSION_PAGE = (
+    *("session", "session_curves", "session_trades", "session_limits"),
+    *("session_checks", "session_events", "session_record"),
+)
 
 
 _COUNTS: list[Counter[tuple[str, str]]] = []  # an audit hook cannot be removed, only be told to rest

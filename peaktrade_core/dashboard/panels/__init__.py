@@ -10,8 +10,10 @@ from peaktrade_core.dashboard.panels import (  # noqa: F401
     control,
     labs,
     live_track,
+    papers,
     runs,
     session,
+    session_lists,
     system,
     wall,
 )

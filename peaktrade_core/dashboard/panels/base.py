@@ -20,6 +20,7 @@ from peaktrade_core.dashboard.words import words
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.run import name_of, verdict_of
+from peaktrade_core.runs.trades import bps
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.drawing import times_of
@@ -185,6 +186,21 @@ def coded(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped before)
 
 
+_IDS = re.compile(r"\b(?:(?P<session>(?:shadow|testnet)_\d{8}_\d{6}_[0-9a-f]{6})|(?P<evidence>EV-\d{8}-[A-Z0-9-]+\d)|"
+                  r"(?P<incident>INC-\d{8}-\d{2,4})|(?P<drill>DRILL-\d{8}-\d{2,4}))\b")  # fmt: skip
+
+
+def linked(text: object) -> Markup:
+    """Return a text, escaped, in which every id of a session, evidence, incident or drill is a link to it."""
+
+    def link(found: re.Match[str]) -> str:
+        kind, name = found.lastgroup or "", found[0]
+        path = f"/session/{name}" if kind == "session" else f"/papers/{kind}/{name}"
+        return f'<a class="mono" href="{path}">{name}</a>'
+
+    return Markup(_IDS.sub(link, str(escape(text))))  # noqa: S704  (escaped before)
+
+
 @cache
 def _templates() -> jinja2.Environment:
     """Return the panels' templates: escaping always on, a missing value is an error."""
@@ -205,6 +221,7 @@ def _templates() -> jinja2.Environment:
         "moment",
         "sign_class",
         "signed",
+        "price",
         "quote_currency",
         "short_id",
     ):
@@ -212,6 +229,7 @@ def _templates() -> jinja2.Environment:
     env.filters["iso"] = iso
     env.filters["written"] = written
     env.filters["coded"] = coded
+    env.filters["linked"] = linked
     env.filters["figures"] = figures
     env.filters["times"] = times_of
     env.filters["drawn"] = drawn
@@ -219,6 +237,7 @@ def _templates() -> jinja2.Environment:
     env.filters["next_step"] = next_step
     env.filters["run_name"] = name_of
     env.filters["verdict"] = verdict_of
+    env.filters["bps"] = bps
     return env
 
 

@@ -5,25 +5,26 @@ All panels of a page share one look at the session, so that each of its files is
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from peaktrade_core.base.clock import iso
 from peaktrade_core.base.question import Check, worst
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw, event_marks
 from peaktrade_core.dashboard.panels.telling import tell
+from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import STRETCH, read_query
-from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.runs.columns import figures_of
 from peaktrade_core.runs.curves import WHOLE, Stretch
 from peaktrade_core.runs.detail import Look
-from peaktrade_core.runs.handbook import denial_help
+from peaktrade_core.runs.handbook import denial_help, runbook_of
 from peaktrade_core.runs.repeat import repeat_command
 from peaktrade_core.runs.run import ENDED, verdict_of
 from peaktrade_core.show import wording
+from peaktrade_core.trading.records import finite
 from peaktrade_core.workspace.workspace import Workspace
 
-POINTS, EVENTS, INCIDENTS = 2000, 20, 20
+POINTS, INCIDENTS, PAPERS = 2000, 20, 10
 
 
 @panel("session")
@@ -94,9 +95,17 @@ def _limits(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         "currency": look.run.currency,
         "faults": look.journal.faults,
         "limits": look.journal.limits,
+        "warn": _warning(look),
         "denials": [(code, n, denial_help(code)) for code, n in look.journal.denials.items()],
         "incidents": tell(look.journal.incidents)[:INCIDENTS],
     }
+
+
+def _warning(look: Look) -> float:
+    """Return from which share of a limit its use is a warning."""
+    limits = look.record.setting("risk_limits")
+    given = finite(limits.get("warning_threshold_factor")) if isinstance(limits, dict) else None
+    return given if given is not None and 0.0 < given <= 1.0 else 0.8
 
 
 @panel("session_checks")
@@ -104,9 +113,24 @@ def _checks(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: is everything about this session in order?"""
     look = asked.look(workspace)
     checks = look.checks if _final(look) else []
-    incidents = IncidentBook.of(workspace).rows(subject=look.run_id)
-    shown = {"session_id": look.run_id, "final": _final(look), "checks": checks}
-    return {**shown, "worst": worst(checks), "incidents": incidents}
+    return {"session_id": look.run_id, "final": _final(look), "checks": checks, "worst": worst(checks)}
+
+
+@panel("session_papers")
+def _papers(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+    """Answer: what was written about this session, and which commands go on with it?"""
+    look = asked.look(workspace)
+    session_id, record = look.run_id, look.record
+    found = Papers.of(workspace).listed(about=session_id)
+    runbook = runbook_of(record.error) if record.status == "failed" and record.error else ""
+    commands = [
+        ("check", f"peaktrade lab post_session_check -p session_id={session_id}"),
+        *([("incident", f"peaktrade lab {runbook} -p session_id={session_id}")] if runbook else []),
+        ("report", f"peaktrade runbook run session_report -p session_id={session_id}"),
+        ("decision", f"peaktrade session diff {session_id}"),
+        ("trades", f"peaktrade session show {session_id} --trades"),
+    ]
+    return {"session_id": session_id, "rows": found[:PAPERS], "n": len(found), "commands": commands, "final": False}
 
 
 @panel("session_record")
@@ -115,32 +139,32 @@ def _record(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     look = asked.look(workspace)
     record = look.record
     shown = ("run_id", "run_type", "mode", "env_name", "symbol", "strategy_tier", "status", "host", "schema_version")
-    times = [(name, iso(at)) for name in ("created_at", "started_at", "finished_at") if (at := getattr(record, name))]
-    extra = [(name, str(value)) for name, value in record.extra.items()]
+    times = [(name, at) for name in ("created_at", "started_at", "finished_at") if (at := getattr(record, name))]
+    parts = {name: value for name, value in record.config.items() if isinstance(value, dict) and value}
+    whole = [(name, value) for name, value in record.config.items() if name not in parts]
+    metadata = [*((name, getattr(record, name)) for name in shown), *times, *record.extra.items()]
+    tables = [("config", whole), *((name, list(part.items())) for name, part in parts.items()), ("metadata", metadata)]
     return {
         "session_id": look.run_id,
         "final": _final(look),
         "command": repeat_command(record),
         "metrics": figures_of(record),
-        "config": [(name, _plain(value)) for name, value in record.config.items()],
-        "metadata": [*((name, _plain(getattr(record, name))) for name in shown), *times, *extra],
+        "tables": [(name, [(field, *_plain(value)) for field, value in rows]) for name, rows in tables],
     }
 
 
-def _plain(value: object) -> str:
-    """Return a value of a record as people read it."""
-    if value is None or value == "":
-        return wording.NOTHING
+def _plain(value: object) -> tuple[str, str]:
+    """Return a value of a record as people read it, and its form: ``number``, ``none`` or ``text``."""
+    if value is None or value in ("", [], {}):
+        return wording.NOTHING, "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no", "text"
+    if isinstance(value, (int, float)):
+        return f"{value:,.10g}".replace("-", wording.MINUS) if abs(value) < 1e15 else str(value), "number"
+    if isinstance(value, datetime):
+        return f"{wording.moment(value)} UTC", "text"
     if isinstance(value, dict):
-        return "\n".join(f"{name} = {item}" for name, item in value.items()) or wording.NOTHING
+        return ", ".join(f"{name} {_plain(item)[0]}" for name, item in value.items()), "text"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value)) or wording.NOTHING
-    return str(value)
-
-
-@panel("session_events")
-def _last_events(workspace: Workspace, asked: Asked) -> dict[str, Any]:
-    """Answer: what happened last?"""
-    look = asked.look(workspace)
-    events = tell(look.journal.recent[-EVENTS:])
-    return {"panel": "session_events", "final": _final(look), "faults": look.journal.faults, "events": events}
+        return ", ".join(_plain(item)[0] for item in value), "text"
+    return str(value), "text"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -12,6 +12,7 @@ from peaktrade_core.show.wording import money, price
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, End, Failure, Fill, Halt, Notice, Order, State
 
 LONGEST = 300  # characters of a line
+EVENT_KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyEvent) if kind is not BarDone)
 
 
 class Told(NamedTuple):
@@ -23,9 +24,14 @@ class Told(NamedTuple):
     text: str
 
 
+def kind_of(event: AnyEvent) -> str:
+    """Return the kind of an event, as the journal names it."""
+    return str(event.__struct_config__.tag)
+
+
 def tell(events: Iterable[AnyEvent]) -> list[Told]:
     """Return events in words, newest first."""
-    told = [Told(event.seq, event.ts, str(event.__struct_config__.tag), text_of(event)[:LONGEST]) for event in events]
+    told = [Told(event.seq, event.ts, kind_of(event), text_of(event)[:LONGEST]) for event in events]
     return told[::-1]
 
 
