@@ -26,9 +26,9 @@ from peaktrade_core.dashboard.answers import (
 )
 from peaktrade_core.dashboard.labs.shelf import LabEntry
 from peaktrade_core.dashboard.panels import PANELS, Page
+from peaktrade_core.dashboard.panels.papers import KINDS as KINDS_OF_PAPER
+from peaktrade_core.dashboard.panels.papers import Paper, PaperKind, Papers
 from peaktrade_core.dashboard.panels.telling import EVENT_KINDS, kind_of
-from peaktrade_core.dashboard.papers import KINDS as KINDS_OF_PAPER
-from peaktrade_core.dashboard.papers import Paper, PaperKind, Papers
 from peaktrade_core.dashboard.routes import STRETCH, Param, Route
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.records.registry import Query

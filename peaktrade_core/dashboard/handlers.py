@@ -30,8 +30,8 @@ from peaktrade_core.dashboard import documents, pages, panels
 from peaktrade_core.dashboard.access import HEADERS, Gate, Verdict, content_policy
 from peaktrade_core.dashboard.kernels import About, Watchdog, about, started
 from peaktrade_core.dashboard.pages import PageAddress, PageSpec, needs_kernel
-from peaktrade_core.dashboard.papers import POLICY as PAPER_POLICY
-from peaktrade_core.dashboard.papers import Papers
+from peaktrade_core.dashboard.panels.papers import POLICY as PAPER_POLICY
+from peaktrade_core.dashboard.panels.papers import Papers
 from peaktrade_core.dashboard.routes import JSON, Route
 from peaktrade_core.dashboard.site import Site
 
@@ -205,7 +205,7 @@ class Missing(Worded, Plain):
     head = get
 
 
-class PaperPage(_Worded, Plain):
+class PaperPage(Worded, Plain):
     """Shows a report, evidence, an incident or a drill as it was written; no script in it runs."""
 
     route_name = "/papers/{kind}/{name}"

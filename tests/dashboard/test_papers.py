@@ -12,7 +12,7 @@ import pytest
 from serving import HOSTILE, Dashboard, make_history, new_workspace
 
 from peaktrade_core.dashboard.panels import Page
-from peaktrade_core.dashboard.papers import KINDS, Papers
+from peaktrade_core.dashboard.panels.papers import KINDS, Papers
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.book import EvidenceBook
