@@ -186,15 +186,17 @@ def coded(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped before)
 
 
-_IDS = re.compile(r"\b(?:(?P<session>(?:shadow|testnet)_\d{8}_\d{6}_[0-9a-f]{6})|(?P<evidence>EV-\d{8}-[A-Z0-9-]+\d)|"
+_IDS = re.compile(r"<[^>]*>|\b(?:(?P<session>(?:shadow|testnet)_\d{8}_\d{6}_[0-9a-f]{6})|(?P<evidence>EV-\d{8}-[A-Z0-9-]+\d)|"
                   r"(?P<incident>INC-\d{8}-\d{2,4})|(?P<drill>DRILL-\d{8}-\d{2,4}))\b")  # fmt: skip
 
 
 def linked(text: object) -> Markup:
-    """Return a text, escaped, in which every id of a session, evidence, incident or drill is a link to it."""
+    """Return a text, escaped unless it is markup of ours, in which each id of a session or paper is a link to it."""
 
     def link(found: re.Match[str]) -> str:
-        kind, name = found.lastgroup or "", found[0]
+        kind, name = found.lastgroup, found[0]
+        if kind is None:  # a tag
+            return name
         path = f"/session/{name}" if kind == "session" else f"/papers/{kind}/{name}"
         return f'<a class="mono" href="{path}">{name}</a>'
 

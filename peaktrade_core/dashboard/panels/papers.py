@@ -22,7 +22,7 @@ from markupsafe import Markup
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ArtefactError, PeaktradeError, UnknownNameError, why
 from peaktrade_core.base.files import Kept, read_plain
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Asked, linked, panel
 from peaktrade_core.dashboard.routes import Param, read_query
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.page import drill_page
@@ -43,6 +43,7 @@ _ELSEWHERE = ("evidence", "archive")  # folders whose pages are not reports
 _SESSION = re.compile(r"\b(?:shadow|testnet)_\d{8}_\d{6}_\w+")
 _STAMP = re.compile(r"_\d{8}T\d{6}\w*$")
 _KEPT = 10_000
+_ANCHOR = re.compile(r'<a class="anchor-link"[^>]*>[^<]*</a>')
 ROWS = 50  # of a page
 _KIND = Param("kind", "Only this kind.", choices=KINDS)
 _ABOUT = Param("about", "Only what is about this, or names it.")
@@ -218,7 +219,8 @@ def _page(title: str, markdown: str) -> str:
     """Return markdown of ours as a page of HTML."""
     from nbconvert.filters.markdown import markdown2html
 
-    body = Markup(markdown2html(markdown))  # noqa: S704  (its writers make every text of others nothing but text)
+    html = _ANCHOR.sub("", markdown2html(markdown))
+    body = linked(Markup(html))  # noqa: S704  (its writers make every text of others nothing but text)
     return template("paper.html.j2").render(title=title, body=body, css=css())
 
 
