@@ -137,7 +137,7 @@ class ParametersForm(anywidget.AnyWidget):
 def form(name: str) -> ParametersForm | None:
     """Return the form of a notebook's parameters, for a person; None where there is none, as under papermill."""
     from peaktrade_core.runbooks.notebook import open_workspace
-    from peaktrade_core.runbooks.runbook import person_is_there
+    from peaktrade_core.runbooks.notebooks.cells import person_is_there
 
     return ParametersForm(name, open_workspace(), namespace()) if person_is_there() else None
 

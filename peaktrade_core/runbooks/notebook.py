@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.runbooks.notebooks.cells import watch_cells
+from peaktrade_core.runbooks.notebooks.cells import person_is_there, watch_cells
+from peaktrade_core.runbooks.notebooks.long_tables import show_long_tables
 from peaktrade_core.runs.questions import DRAWDOWN_REVIEW
 from peaktrade_core.runs.run import verdict_of
 from peaktrade_core.runs.standing import run_of
@@ -88,6 +89,8 @@ class Session(ev.Sorted):
 def open_workspace(home: str | Path | None = None) -> Workspace:
     """Return the workspace that the notebook is in (or ``PEAKTRADE_HOME``, or ``home``), dead sessions ended first."""
     watch_cells()
+    if person_is_there():
+        show_long_tables()
     workspace = Workspace(home)
     recover(workspace)
     return workspace

@@ -27,6 +27,7 @@ from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook, Round
 from peaktrade_core.runbooks.filled import filled_checklist
 from peaktrade_core.runbooks.notebook import open_workspace
+from peaktrade_core.runbooks.notebooks.cells import person_is_there
 from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
 from peaktrade_core.runbooks.shelf import Notebook, given_to, kind_of
 from peaktrade_core.show import wording
@@ -300,14 +301,6 @@ def _end_with_a_failed_cell(runbook: Runbook) -> None:
 
     if shell := get_ipython():
         shell.events.register("post_run_cell", after)
-
-
-def person_is_there() -> bool:
-    """Return whether this cell was run by a frontend that can ask a person; papermill and nbval cannot."""
-    from IPython import get_ipython
-
-    kernel = getattr(get_ipython(), "kernel", None)
-    return bool(getattr(kernel, "_allow_stdin", False))
 
 
 def _support(supported: bool | None) -> Cell:

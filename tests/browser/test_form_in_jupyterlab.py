@@ -146,3 +146,40 @@ def test_the_start_page_opens_a_runbook_filled_in(watched: Watched, home: Path) 
         assert refused.status == 403
         wrong = page.request.get(f"{address}peaktrade/open/monitoring_round?resum=1")
         assert (wrong.status, "unknown parameter" in wrong.text()) == (400, True)
+
+
+TABLE = (
+    "from peaktrade_core import open_workspace",
+    "open_workspace()\nfrom peaktrade_core.show.table import Table\n"
+    "pnl = [f'{n % 7 - 3:+,d},000.50 EUR'.replace('-', '−') for n in range(14)]\n"
+    "rows = [(f'run {n}', one, f'{n} m {n} s' if n else '–') for n, one in enumerate(pnl)]\n"
+    "Table('Many', ('Run', 'PnL', 'Waits'), rows, numbers=(1, 2))",
+)
+
+
+@pytest.mark.browser
+def test_a_long_table_sorts_and_filters(watched: Watched, home: Path) -> None:
+    page = watched.page
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in TABLE])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, home / "table.ipynb")
+    with served(home / "table.ipynb", Workspace(home)) as address:
+        reach(page, address)
+        for _ in TABLE:
+            page.keyboard.press("Shift+Enter")
+        find = page.get_by_label("Filter the rows")
+        expect(find).to_be_visible(timeout=60_000)
+        column = page.locator(".pt-long tbody tr td:nth-child(2)")
+        page.get_by_role("button", name="PnL").click()
+        assert column.all_text_contents()[:2] == ["−3,000.50 EUR"] * 2
+        page.get_by_role("button", name="PnL").press("Enter")
+        assert column.first.text_content() == "+3,000.50 EUR"
+        page.get_by_role("button", name="Waits").click()
+        waits = page.locator(".pt-long tbody tr td:nth-child(3)").all_text_contents()
+        assert (waits[0], waits[-2:]) == ("1 m 1 s", ["13 m 13 s", "–"])
+        find.fill("run 1")
+        find.press("d")  # a letter that JupyterLab would take for a command elsewhere
+        expect(page.locator(".pt-long output")).to_have_text("0 of 14")
+        find.fill("−3,000 run")
+        expect(page.locator(".pt-long output")).to_have_text("2 of 14")
+        expect(page.locator(".pt-long tbody tr:visible")).to_have_count(2)

@@ -57,6 +57,14 @@ def assigned(source: str) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
+def person_is_there() -> bool:
+    """Return whether this cell was run by a frontend that can ask a person; papermill and nbval cannot."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    return bool(getattr(kernel, "_allow_stdin", False))
+
+
 def watch_cells() -> None:
     """Have this kernel's cells say what stopped them, from now on; nothing outside a notebook."""
     from IPython import get_ipython
