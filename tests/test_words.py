@@ -213,3 +213,18 @@ def test_a_word_that_leads_nowhere_is_noticed() -> None:
         "`peaktrade gates run tests`",
     ):
         assert not lost_in(text), text
+
+
+NEGATIVE = re.compile(
+    r'"(?:Is|Are|Was|Were|Do|Does|Did|Has|Have) (?:there )?(?:no|not|none|nothing|nobody|no one)\b[^"]*\?"'
+)
+
+
+def test_no_question_is_answered_with_yes_when_there_is_nothing() -> None:
+    """A person under stress reads `Failed sessions: none` once, and `Did no session fail? yes` twice."""
+    found = [
+        f"{path.name}: {asked}"
+        for path in sorted((REPO / "peaktrade_core").rglob("*.py"))
+        for asked in NEGATIVE.findall(path.read_text())
+    ]
+    assert found == []

@@ -154,9 +154,9 @@ class AlertHandlingRunbook(Runbook):
             ),
             check(
                 "silences",
-                "Does no silence last for more than a day?",
+                "Silences that last for more than a day",
                 not long,
-                f"{len(silences)} silences" + (f", longer: {', '.join(long)}" if long else ""),
+                f"{len(long)} of {len(silences)}: {', '.join(long)}" if long else f"none of {len(silences)}",
                 "`peaktrade alerts unsilence ID`: who is silenced for long is forgotten.",
                 otherwise=WARN,
             ),

@@ -134,7 +134,7 @@ class DrillNotebook(Notebook):
         )
         told = "; ".join(found.wrong) or "nothing"
         step = "Talk it through: what would have helped to know it?"
-        checks.append(check("wrong", "Was nothing done that does harm?", not found.wrong, told, step))
+        checks.append(check("wrong", "Done that does harm", not found.wrong, told, step))
         text = f"{found.points:g} of 100 points"
         checks.append(check("passed", "Was it passed?", found.passed, text, "Repeat it within the week."))
         return checks

@@ -109,7 +109,7 @@ class Fleet:
             ),
             check(
                 "duplicate",
-                "Does nobody else run the same?",
+                "Runs of the same strategy, symbol and mode",
                 not same or allow_duplicate,
                 f"{', '.join(same) or 'no run'} trades {order.strategy} on {order.symbol} in {order.mode}",
                 "stop it first, or start a second one with --allow-duplicate",

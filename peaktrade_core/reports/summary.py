@@ -199,7 +199,7 @@ def _escalation(sessions: Sequence[Run]) -> list[Check]:
     return [
         check(
             "failed",
-            "Did no session fail?",
+            "Failed sessions",
             not failed,
             _named(failed),
             "Investigate each and document it.",
@@ -207,7 +207,7 @@ def _escalation(sessions: Sequence[Run]) -> list[Check]:
         ),
         check(
             "in_a_row",
-            "Did no two sessions fail in a row?",
+            "Sessions that failed in a row",
             in_a_row < 2,
             f"at most {in_a_row} in a row",
             "Pause, and find the root cause before the next session.",

@@ -17,6 +17,7 @@ from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import click
 import nbformat
@@ -45,6 +46,7 @@ from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
 from tests.notebooks.drill_sessions import DRILL_SCENES
 from tests.notebooks.incident_sessions import INCIDENT_SCENES
 
+MACHINE = "machine"
 BEFORE = "2026-01-05T06:00:00+00:00"  # when the prepared sessions ran
 NOW = "2026-01-05T08:00:00+00:00"  # when the notebooks run
 KEPT_TAGS = ("parameters",)
@@ -136,9 +138,10 @@ def prepared(home: Path, name: str = "") -> Iterator[None]:
     Args:
         home: where; name: of the notebook that is to see it.
     """
-    prepare(home)
-    if name in SCENES:
-        SCENES[name](home)
+    with patch("socket.gethostname", return_value=MACHINE):  # a record names its machine, and reports show its digest
+        prepare(home)
+        if name in SCENES:
+            SCENES[name](home)
     clock = VenueClock(datetime.fromisoformat(NOW).timestamp())
     market = MarketSource.synthetic(seed=1, bar_s=60, symbol="BTC/EUR").aligned(clock.now().timestamp())
     with LoopbackVenue(market, clock=clock) as venue:

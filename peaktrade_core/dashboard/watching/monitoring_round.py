@@ -145,7 +145,7 @@ class MonitoringRunbook(Runbook):
         found = escalation(self.workspace, self.watched)
         label, meaning, _ = _LABELS[found.level]
         well, why, step = found.level == GO_ON, "; ".join(found.why), f"{label}: {meaning}."
-        asked = check("path", "Does nothing call for an escalation?", well, why, step, otherwise=WARN)
+        asked = check("path", "What the escalation path asks for", well, why, step, otherwise=WARN)
         return self.check("path", "The escalation path", [asked])
 
     def decision(self) -> Prompt | Table:

@@ -145,7 +145,7 @@ def walk_agreement_checks(session: Session, seen: Seen) -> list[Check]:
         checks.append(check(id, question, len(set(three)) == 1 and text in page, evidence, same))
     return [
         *checks,
-        check("no_error", "Is there no error in it?", not record.error, record.error or "none", "Read it, then go on."),
+        check("no_error", "Error in its record", not record.error, record.error or "none", "Read it, then go on."),
     ]
 
 
