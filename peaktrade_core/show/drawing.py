@@ -237,7 +237,8 @@ def for_plotly(chart: Chart) -> dict[str, Any]:
     }
     data = [_plotly_line(line, chart) for line in chart.lines]
     data += [_plotly_marks(kind, chart) for kind in chart.marks]
-    return {"data": data, "layout": layout, "config": dict(CONFIG)}
+    # JupyterLab fits a figure to its window itself; plotly would take the height from what is around it, which has none
+    return {"data": data, "layout": layout, "config": {**CONFIG, "responsive": False}}
 
 
 def _plotly_times(chart: Chart) -> dict[str, Any]:

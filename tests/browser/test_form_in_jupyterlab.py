@@ -183,3 +183,29 @@ def test_a_long_table_sorts_and_filters(watched: Watched, home: Path) -> None:
         find.fill("−3,000 run")
         expect(page.locator(".pt-long output")).to_have_text("2 of 14")
         expect(page.locator(".pt-long tbody tr:visible")).to_have_count(2)
+
+
+FIGURE = """from datetime import datetime
+from peaktrade_core.show.chart import Chart, Line
+
+Chart(name="one", lines=[Line("one", [datetime(2026, 1, 5), datetime(2026, 1, 6)], [1.0, 2.0])])"""
+
+
+@pytest.mark.browser
+def test_a_figure_keeps_its_height_when_the_window_changes(watched: Watched, home: Path) -> None:
+    page = watched.page
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FIGURE)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, home / "figure.ipynb")
+    with served(home / "figure.ipynb", Workspace(home)) as address:
+        reach(page, address)
+        page.keyboard.press("Shift+Enter")
+        drawn = page.locator(".js-plotly-plot .main-svg").first
+        expect(drawn).to_be_visible(timeout=60_000)
+        before = drawn.bounding_box()
+        page.set_viewport_size({"width": 1000, "height": 900})
+        page.wait_for_function("document.querySelector('.main-svg').getBoundingClientRect().width < 900")
+        after = drawn.bounding_box()
+        assert before is not None
+        assert after is not None
+        assert (after["height"], before["height"]) == (320, 320)
