@@ -318,7 +318,11 @@ def watch(workspace: Workspace, once: bool, interval: str, no_jobs: bool, status
     if not once:
         say(f"watching {workspace.home} every {seconds:g} s; Ctrl+C ends it", err=True)
     watcher.run(once=once)
-    return None
+    state = watch_of(workspace).state if once else None
+    if state is None:
+        return None
+    told = f"One turn: {wording.many(state.open_alerts, 'open alert')}, {wording.many(state.due, 'message')} due"
+    return CommandResult(state, f"{told}; `peaktrade alerts list` shows them." if state.open_alerts else f"{told}.")
 
 
 def _status(workspace: Workspace) -> CommandResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 2_000  # characters of what one person says at once
+LONGEST = 4_000  # characters of what one person says at once
 _KEPT = LONGEST - 60  # of a longer text; the end says that it was cut off
 _ACTIVE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 _BYTE = re.compile("[\udc80-\udcff]")  # how Python passes on a byte that is not in the terminal's encoding
@@ -31,13 +31,18 @@ def decoded(text: str) -> str:
         return _BYTE.sub(lambda byte: chr(ord(byte[0]) - 0xDC00), text)
 
 
+def one_line(text: str) -> str:
+    """Return text as one line: line breaks are spaces, what would act on a terminal is written out."""
+    return inert(" ".join(decoded(text).split()))
+
+
 def said(text: str) -> str:
     """Return what a person said (a reason, a note, a name) as one line that every log, terminal and channel can hold.
 
-    Whatever was typed, it becomes text: line breaks are spaces, what would act on a terminal is written out, and what is
-    longer than :data:`LONGEST` characters is cut off with a word about it. Blank text stays empty.
+    Nothing is refused, as a halt must not fail over its reason: what is longer than :data:`LONGEST` characters is cut
+    off with a word about it. Blank text stays empty.
     """
-    line = inert(" ".join(decoded(text).split()))
+    line = one_line(text)
     if len(line) <= LONGEST:
         return line
     return f"{line[:_KEPT]} … [{len(line) - _KEPT:,} more characters were cut off]"

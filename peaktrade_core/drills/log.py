@@ -16,10 +16,11 @@ import msgspec
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError, why
 from peaktrade_core.base.files import read_plain, write_atomic
-from peaktrade_core.base.log import append_line
+from peaktrade_core.base.log import append_line, locked
 from peaktrade_core.base.processes import Presence
 from peaktrade_core.base.question import Check
 from peaktrade_core.base.sealed import SealedRecords, as_file
+from peaktrade_core.base.text import one_line
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.drill import Drill, Scenario
@@ -93,20 +94,22 @@ class DrillBook:
         return done
 
     def note(self, drill_id: str, lessons: str) -> Drill:
-        """Write down what was learned from a drill, and seal it again.
+        """Write down what was learned from a drill, after what was noted before, and seal it again.
 
         Raises:
             UnknownNameError: there is no such drill; ConfigError: nothing was said, or it is still running.
+            EnvironmentFault: it cannot be written, or others write to it for long.
         """
-        self.load(drill_id)
-        self.settle(drill_id)
-        drill = self.load(drill_id)
-        if not lessons.strip():
+        drill_id = self.load(drill_id).drill_id
+        if not (learned := one_line(lessons)):
             raise ConfigError("say in a sentence what was learned")
-        if drill.status == dr.RUNNING:
-            raise ConfigError(f"{drill_id} is still running")
-        changed = msgspec.structs.replace(drill, lessons=" ".join(lessons.split()))
-        self._seal(changed, self.clock.now(), lessons=changed.lessons)
+        with locked(self.path(drill_id)):
+            self.settle(drill_id)
+            drill = self.load(drill_id)
+            if drill.status == dr.RUNNING:
+                raise ConfigError(f"{drill_id} is still running")
+            changed = msgspec.structs.replace(drill, lessons=" · ".join(filter(None, (drill.lessons, learned))))
+            self._seal(changed, self.clock.now(), lessons=changed.lessons)
         return changed
 
     def _seal(self, drill: Drill, at: datetime, **more: object) -> None:

@@ -126,7 +126,9 @@ class IncidentBook:
             opened_local=local(now),
             opened_by=who,
             role=inc.known("role", role, ROLES),
-            evidence=tuple(filter(None, (evidence,) if isinstance(evidence, str) else evidence)),
+            evidence=tuple(
+                inc.said("evidence", one) for one in ((evidence,) if isinstance(evidence, str) else evidence) if one
+            ),
             artefacts=tuple(artefact_of(self.home, path) for path in named),
             duties={"commander": who},
             drill=drill,
@@ -135,7 +137,7 @@ class IncidentBook:
         )
         with self._locked():
             if join and (known_one := self._same(draft)):
-                noted = inc.noted(known_one, now, who, f"seen again: {text}")
+                noted = inc.seen_again(known_one, now, who, text)
                 self._save(noted, now)
                 return noted
             incident = self._enter(draft, named)

@@ -18,6 +18,7 @@ import msgspec
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.people import person_key
+from peaktrade_core.base.text import LONGEST, one_line
 from peaktrade_core.runbooks.evidence import Artefact, Role
 from peaktrade_core.runs.handbook import KINDS as TREATED
 from peaktrade_core.runs.handbook import SEVERITIES, Kind, Severity
@@ -28,7 +29,6 @@ Duty = Literal["commander", "scribe", "investigator", "communications"]
 STATES: tuple[State, ...] = get_args(State)
 DUTIES: tuple[Duty, ...] = get_args(Duty)
 KINDS: tuple[Kind | Literal["other"], ...] = (*TREATED, "other")
-LONGEST = 4000  # characters of anything that is typed
 _Choice = TypeVar("_Choice", bound=str)
 
 
@@ -141,7 +141,7 @@ def said(what: str, text: str) -> str:
     Raises:
         ConfigError: it is empty, or too long to be read.
     """
-    flat = " ".join(text.split())
+    flat = one_line(text)
     if not flat:
         raise ConfigError(f"{what} is empty: say it in a sentence")
     if len(flat) > LONGEST:
@@ -165,6 +165,11 @@ def noted(incident: Incident, at: datetime, by: str, text: str, *, owner_told: b
     return _with(incident, at, by, "owner_told" if owner_told else "noted", said("note", text), owner_told_at=told)
 
 
+def seen_again(incident: Incident, at: datetime, by: str, title: str) -> Incident:
+    """Add that what it is about happened once more."""
+    return _with(incident, at, by, "noted", f"seen again: {title}")
+
+
 def described(incident: Incident, at: datetime, by: str, **sentences: str) -> Incident:
     """Write down or correct symptom, suspected, next_step or system; what is empty stays as it is.
 
@@ -174,7 +179,7 @@ def described(incident: Incident, at: datetime, by: str, **sentences: str) -> In
     _require_unclosed(incident, "describing it anew")
     fields = {name: said(name, text) for name, text in sentences.items() if text.strip()}
     told = "; ".join(f"{name.replace('_', ' ')}: {text}" for name, text in fields.items())
-    return _with(incident, at, by, "described", said("description", told), **fields)
+    return _with(incident, at, by, "described", told or said("description", told), **fields)
 
 
 def assigned(incident: Incident, at: datetime, by: str, duty: str, who: str) -> Incident:

@@ -24,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Part = Table | str
 Shown = Part | Iterable[Part]
 _AS_JSON = "peaktrade.as_json"
-_FREE = ("by", "operator", "reason", "note", "notes", "tags", "title", "evidence")  # options that take any text
+_FREE = ("by", "operator", "reason", "note", "notes", "tags")  # options that take any text, too long or not
 
 
 class Figure(click.FloatRange):

@@ -15,11 +15,11 @@ from peaktrade_core.base.clock import as_utc, iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.base.log import append_line, newest_lines
 from peaktrade_core.base.people import person_key
+from peaktrade_core.base.text import LONGEST, one_line
 from peaktrade_core.workspace.workspace import Workspace
 
 NOTE = "note"
 DESK = "desk"  # what a note is about that is about no one thing
-LONGEST = 2000  # characters; what is longer is a document, and belongs into a file that is named
 _LINE = re.compile(rf"(\S+) {NOTE} (\S+) by ([^:]+): (.*)")
 
 
@@ -36,14 +36,14 @@ def note(workspace: Workspace, text: str, by: str, about: str = "") -> Note:
     """Write a note into the operations log and return it.
 
     Args:
-        workspace: whose; text: at most :data:`LONGEST` characters; line breaks become spaces.
+        workspace: whose; text: at most ``LONGEST`` characters; what is longer is a document.
         by: who writes it; about: id of a session, alert or incident, empty for none.
 
     Raises:
         ConfigError: no text, a text that is too long, or no name.
         EnvironmentFault: the log cannot be written.
     """
-    said = " ".join(text.split())
+    said = one_line(text)
     if not said:
         raise ConfigError("a note needs a text: say in a sentence what happened")
     if len(said) > LONGEST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,10 @@ def test_a_drill_is_logged_chained_and_can_be_judged_again(workspace: Workspace)
     )
     noted = book.note(done.drill_id, "look at the console\nfirst")
     assert noted.lessons == "look at the console first"
+    with ThreadPoolExecutor(4) as pool:  # two people in two terminals
+        list(pool.map(lambda n: book_of(workspace).note(done.drill_id, f"lesson {n}"), range(4)))
+    lessons = book.load(done.drill_id).lessons.split(" · ")
+    assert (lessons[0], sorted(lessons[1:])) == ("look at the console first", [f"lesson {n}" for n in range(4)])
     assert book.verify().status == "pass"
     site = open_site(workspace.home / done.workspace)
     Alerts.of(site).silence(by="somebody later", reason="cheating", seconds=60.0, rule_id="error-spike")

@@ -14,6 +14,7 @@ import pytest
 
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
+from peaktrade_core.base.text import LONGEST
 from peaktrade_core.cli import main
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
 from peaktrade_core.incidents.incident import Incident
@@ -162,6 +163,23 @@ def test_joining_notes_the_open_incident_of_that_kind_and_subject_and_opens_one_
     assert "seen again" in book.load(one).timeline[-1].text
     book.close(one, "Ada", "maintenance", "waited")
     assert opened(book, join=True).incident_id != one
+
+
+def test_what_was_typed_is_kept_whole_or_refused_and_nothing_is_cut_off(
+    book: IncidentBook, home: Path, peaktrade: Callable[..., Ended]
+) -> None:
+    text = "x" * LONGEST
+    for command in (["--title", text, "--evidence", "seen"], ["--title", "late", "--evidence", text]):
+        given = ["--kind", "other", "--severity", "low", "--by", "Ada", *command]
+        assert peaktrade("incident", "open", *given).code == 0
+        refused = peaktrade("incident", "open", *(one.replace(text, f"{text}x") for one in given))
+        assert (refused.code, "attach a file instead" in refused.stderr) == (2, True)
+    second, first = (book.load(one) for one in book.ids())
+    assert (first.title, second.evidence) == (text, (text,))
+    book.describe(first.incident_id, "Ada", symptom=text, next_step=text)  # each fits, however many there are
+    again = book.open("other", text, subject="s", severity="low", by="Ada", role="operator", join=True)
+    joined = book.open("other", text, subject="s", severity="low", by="Ada", role="operator", join=True)
+    assert (joined.incident_id, joined.timeline[-1].text) == (again.incident_id, f"seen again: {text}")
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"incident_id": "INC', b"[]", b"\xff\xfe"])
