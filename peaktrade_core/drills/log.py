@@ -103,7 +103,7 @@ class DrillBook:
         drill_id = self.load(drill_id).drill_id
         if not (learned := one_line(lessons)):
             raise ConfigError("say in a sentence what was learned")
-        with locked(self.path(drill_id)):
+        with locked(self.folder / "notes"):
             self.settle(drill_id)
             drill = self.load(drill_id)
             if drill.status == dr.RUNNING:

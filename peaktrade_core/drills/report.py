@@ -14,7 +14,7 @@ from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.checklist import check_table
-from peaktrade_core.show.cover import Cover, Entries, course, needing, utc
+from peaktrade_core.show.cover import Cover, needing, utc
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 
 NO_DRILL = "No drill was done yet. The notebook drill runs one, or peaktrade drill run."
@@ -192,11 +192,7 @@ class DrillReport(DrillNotebook):
         if drill is None:
             step = (("", Cell("`peaktrade drill run` runs one.")),)
             return Cover(subject="No drill", whose="nobody's", when="never", verdict=Cell("– none"), links=step)
-        score, kinds = drill.score, (
-            Entries("fault", "cross", "red", [(one.at, f"{one.what}: {one.detail}") for one in drill.faults]),
-            Entries("alert", "down", "amber", [(one.at, f"{one.what}: {one.detail}") for one in drill.alerts]),
-            Entries("action", "up", "green", [(one.at, f"{one.what} by {one.by}: {one.detail}") for one in drill.actions]),
-        )  # fmt: skip
+        score, happened = drill.score, (drill.faults, drill.alerts, drill.actions)
         phases = score.phases if score else ()
         detected = next((phase.took_s for phase in phases), None)
         return Cover(
@@ -209,9 +205,9 @@ class DrillReport(DrillNotebook):
             figures=(
                 ("Score", Cell(f"{score.points:g} of 100" if score else wording.NOTHING)),
                 (f"Until {phases[0].name}" if phases else "Until noticed", Cell(wording.duration(detected))),
-                ("Faults, alerts, actions", Cell(" · ".join(str(len(found)) for *_, found in kinds))),
+                ("Faults, alerts, actions", Cell(" · ".join(str(len(one)) for one in happened))),
             ),
-            chart=course("What happened", *kinds),
+            chart=drill_figure(drill),
             needs=needing(self.answers()),
             links=(
                 ("Again:", Cell(f"`peaktrade drill run {drill.scenario.name}`")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from peaktrade_core.runbooks.pickers import NEWEST, Suggestion
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.handbook import SEVERITIES
 from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart, Span
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.cover import Cover, Entries, course, needing, utc
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
@@ -35,6 +37,7 @@ INCIDENTS = Columns[IncidentRow](
     about=Column("About", lambda row: Cell(row.subject), priority=3),
     what=Column("What", lambda row: row.fault or (f"drill {row.drill}: " if row.drill else "") + row.title, "words"),
 )
+NEAR = timedelta(days=1)  # of its opening, to be drawn on one axis
 NO_INCIDENT = "No incident was ever opened here. The incident runbooks open one, or `peaktrade incident open`."
 
 
@@ -74,29 +77,34 @@ def response_checks(incident: Incident, lost: Sequence[str] = ()) -> list[Check]
     commander = incident.duties.get("commander", "")
     three = [name for name in ("symptom", "suspected", "next_step") if not getattr(incident, name)]
     words = "symptom, suspected cause, next step"
-    cli = f"`peaktrade incident {{}} {incident.incident_id}`".format
+    cli = f"`peaktrade incident {{}} {incident.incident_id} {{}} --by NAME`".format
     return [
-        check("severity", "Is the severity judged?", incident.severity in SEVERITIES, incident.severity, cli("severity")),
+        check("severity", "Is the severity judged?", incident.severity in SEVERITIES, incident.severity,
+              cli("severity", 'high --reason "…"')),
         check("system", "Is the affected system named?", bool(incident.system or incident.subject),
-              incident.system or incident.subject or "nothing named", cli("note"), otherwise=WARN),
+              incident.system or incident.subject or "nothing named", cli("describe", '--system "…"'),
+              otherwise=WARN),
         check("ids", "Is the session, run or alert documented?", bool(incident.subject or incident.alerts),
-              incident.subject or ", ".join(incident.alerts) or "none named", cli("note"), otherwise=WARN),
+              incident.subject or ", ".join(incident.alerts) or "none named", cli("note", '"…"'), otherwise=WARN),
         check("time", "Is the time written down in UTC and Berlin?", bool(incident.opened_local),
               incident.opened_local, "The record was written by hand: add the local time."),
         check("three", f"Are the three sentences there: {words}?", not three,
-              "all three" if not three else f"missing: {', '.join(three)}", cli("note"), otherwise=WARN),
+              "all three" if not three else f"missing: {', '.join(three).replace('_', ' ')}",
+              cli("describe", " ".join(f'--{name.replace("_", "-")} "…"' for name in three)), otherwise=WARN),
         check("artefacts", "Are the artefacts secured: a copy of each file kept as it was?",
               bool(incident.artefacts) and not lost,
               f"no copy of {', '.join(lost)}" if lost else f"{len(incident.artefacts)} files, each with its hash and a copy",
-              cli("attach"), otherwise=WARN),
-        check("commander", "Is a commander named?", bool(commander), commander or "none named", cli("assign"), otherwise=WARN),
+              cli("attach", "FILE"), otherwise=WARN),
+        check("commander", "Is a commander named?", bool(commander), commander or "none named", cli("assign", "commander NAME"),
+              otherwise=WARN),
         check("owner", "Is the owner informed?", not high or incident.owner_told_at is not None,
               "not needed below high" if not high else "told" if incident.owner_told_at else "not told",
-              cli("note") + " --owner-told, now"),
-        check("closed", "Is it closed, with cause and resolution?", over, incident.status, cli("close"), otherwise=WARN),
+              "Now, then: " + cli("note", '"…" --owner-told')),
+        check("closed", "Is it closed, with cause and resolution?", over, incident.status,
+              cli("close", '--cause "…" --resolution "…"'), otherwise=WARN),
         check("postmortem", "Is there a post-mortem?", not high or incident.postmortem is not None,
               "not needed below high" if not high else "written" if incident.postmortem else "none",
-              cli("postmortem"), otherwise=later),
+              cli("postmortem", '--root-cause "…" --went-well "…" --went-badly "…"'), otherwise=later),
     ]  # fmt: skip
 
 
@@ -114,11 +122,8 @@ def incident_cover(i: Incident | None, checks: Sequence[Check]) -> Cover:
     figures = [
         (what, Cell(wording.duration((b - a).total_seconds()) if a and b else wording.NOTHING)) for what, a, b in spans
     ]
-    told = f"severity {SEVERITY[i.severity]}" + (f"; drill {i.drill}, an exercise" if i.drill else "")
-    alerts = [(e.at, f"{e.by}: {e.text}") for e in i.timeline]
-    evidence = [(at, what) for at, what in ((i.since, "first sign"), (i.until, "last sign")) if at]
-    kinds = (Entries("sign", "cross", "red", evidence), Entries("entry", "up", "accent", alerts))
-    command = "postmortem" if i.status == "closed" and i.postmortem is None else "show"
+    told = f"severity {i.severity}" + (f"; drill {i.drill}, an exercise" if i.drill else "")
+    chart, command = _course(i), "postmortem" if i.status == "closed" and i.postmortem is None else "show"
     return Cover(
         subject=i.title,
         subject_id=i.incident_id,
@@ -127,13 +132,25 @@ def incident_cover(i: Incident | None, checks: Sequence[Check]) -> Cover:
         verdict=STATUS[i.status],
         why=told,
         figures=(("Severity", SEVERITY[i.severity]), *figures),
-        chart=course("What was noted", *kinds),
+        chart=chart,
         needs=needing(checks),
         links=(
             ("About:", Cell(i.subject or "nothing named")),
             ("Next:", Cell(f"`peaktrade incident {command} {i.incident_id}`")),
         ),
     )
+
+
+def _course(i: Incident) -> Chart | None:
+    """Return signs and notes over time, behind them until it was noticed and until it was held."""
+    seen = [(at, what) for at, what in ((i.since, "the first sign"), (i.until, "the last sign")) if at]
+    signs = [(at, what) for at, what in seen if abs(at - i.opened_at) < NEAR]  # a replayed market has its own years
+    notes = [(e.at, f"{e.by}: {e.text}") for e in i.timeline]
+    held = i.mitigated_at or i.closed_at
+    spans = [Span(at, i.opened_at, "red", 0.15) for at, _ in signs[:1]]
+    spans += [Span(i.opened_at, held, "amber", 0.15)] if held else []
+    kinds = (Entries("signs", "cross", "red", signs), Entries("notes", "up", "accent", notes))
+    return course("What happened", *(kind for kind in kinds if kind.found), spans=spans)
 
 
 class IncidentNotebook(Notebook):

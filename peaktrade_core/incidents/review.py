@@ -136,12 +136,14 @@ def _checks(
     unlearned = [one.incident_id for one in high if one.status == "closed" and one.postmortem is None]
     often = [f"{kind} x {n}" for kind, n in kinds.items() if n >= OFTEN]
     late = [f"{row.incident_id} #{row.number} ({row.action.owner})" for row in actions if row.overdue]
+    tell = f'Now, then: `peaktrade incident note {next(iter(untold), "")} "…" --owner-told --by NAME`'
+    learn = f"While people remember: `peaktrade incident postmortem {next(iter(unlearned), '')}`"
     return [
         _none("old", "Was every incident closed within a week?", old, "Close it, or say in a note what it waits for."),
         _none("owner", "Is the owner informed of every high one?", untold,
-              "`peaktrade incident note INC --owner-told`, now.", otherwise="fail"),
+              tell, otherwise="fail"),
         _none("postmortem", "Has every high one that is closed its post-mortem?", unlearned,
-              "`peaktrade incident postmortem INC`, while people remember.", otherwise="fail"),
+              learn, otherwise="fail"),
         _none("patterns", "Did each kind come up at most once?", often, "Treat the cause: one action for the kind."),
         _none("actions", "Is every agreed action done in time?", late, "Do it, or agree on another day in the next post-mortem."),
     ]  # fmt: skip

@@ -27,6 +27,7 @@ from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart
+from peaktrade_core.show.checklist import answers_told
 from peaktrade_core.show.cover import Cover, needing, utc
 from peaktrade_core.show.table import BAD, GOOD, Cell, Table
 from peaktrade_core.show.templates import css, template
@@ -117,16 +118,18 @@ class SessionReport(Notebook):
         session, record = self.session, self.session.record
         run, checks = run_of(record), session_checks(session)
         chart, risk = equity_figure(session), "" if run.risk_status == "green" else f"risk {run.risk_status}"
-        stands = verdict_of(run, checks)
+        stands, told = verdict_of(run, checks), answers_told(checks)
+        first, last = (chart.lines[0].ts[0], chart.lines[0].ts[-1]) if isinstance(chart, Chart) else (None, None)
+        market = f", of {wording.minute(first)} to {wording.minute(last)} UTC" if first and last else ""
         orders = f"{wording.count(run.num_orders)} filled, {wording.count(run.orders_blocked)} denied"
         total = Cell(wording.signed(run.total_pnl, run.currency), _EARNED[wording.sign_class(run.total_pnl)])
         return Cover(
             subject=name_of(run),
             subject_id=run.run_id,
             whose=f"{run.mode} session" + (f", notes: {wording.cut(run.notes, 80)}" if run.notes and run.final else ""),
-            when=f"{utc(run.started_at)}, {wording.count(run.step)} bars in {wording.duration(run.duration_seconds)}",
+            when=f"run {utc(run.started_at)} in {wording.duration(run.duration_seconds)}, {wording.count(run.step)} bars{market}",
             verdict=state_cell(run, checks),
-            why=stands.why or risk,
+            why=stands.why or risk or told,
             figures=(
                 (wording.TOTAL, total),
                 ("Max drawdown", Cell(wording.percent(run.max_drawdown))),
@@ -134,7 +137,10 @@ class SessionReport(Notebook):
             ),
             chart=chart if isinstance(chart, Chart) else None,
             needs=needing(checks),
-            links=(("Check it:", Cell(f"`peaktrade runbook run post_session_check -p session_id={run.run_id}`")),),
+            links=(
+                ("Check it:", Cell(f"`peaktrade runbook run post_session_check -p session_id={run.run_id}`")),
+                ("Beside its backtest:", Cell(f"`peaktrade session diff {run.run_id}`")),
+            ),
         )
 
 

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from peaktrade_core.base.question import PASS, Check, worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import HEIGHT, Chart, Frame, Line, Mark, Marks, Sign, Tone, pieces
+from peaktrade_core.show.chart import HEIGHT, Chart, Frame, Line, Mark, Marks, Sign, Span, Tone, pieces
 from peaktrade_core.show.checklist import CHECKS, answers_told
 from peaktrade_core.show.drawing import draw
 from peaktrade_core.show.table import TONE_OF, Cell
@@ -85,7 +85,7 @@ def needing(*lists: Iterable[Check]) -> list[Check]:
 
 
 class Entries(NamedTuple):
-    """What happened of one kind: its name, sign and tone, and the times with their texts."""
+    """What happened of one kind: its name in the plural, sign and tone, and the times with their texts."""
 
     name: str
     sign: Sign
@@ -93,31 +93,27 @@ class Entries(NamedTuple):
     found: Sequence[tuple[datetime, str]]
 
 
-def course(title: str, *kinds: Entries) -> Chart | None:
-    """Return what happened as a chart: how many entries there were so far, and each as a mark; None without two times.
+def course(title: str, *kinds: Entries, spans: Sequence[Span] = ()) -> Chart | None:
+    """Return what happened as a chart: a lane for each kind, each entry a mark; None without two times.
 
     Args:
-        title: of the chart; kinds: the entries.
+        title: of the chart; kinds: the entries, the upper lane first; spans: stretches that lie behind them.
     """
-    entries = sorted((at, n, text) for n, kind in enumerate(kinds) for at, text in kind.found)
-    if len({at for at, *_ in entries}) < 2:
+    times = sorted({at for kind in kinds for at, _ in kind.found})
+    if len(times) < 2:
         return None
-    placed = [(n, Mark(at, float(so_far), text)) for so_far, (at, n, text) in enumerate(entries, 1)]
-    marks = [Marks(*kind[:3], [mark for of, mark in placed if of == n]) for n, kind in enumerate(kinds)]
-    ends = [entries[0][0], entries[-1][0]]
-    last = wording.duration((ends[1] - ends[0]) / timedelta(seconds=1))
-    line = Line(
-        "entries so far", [at for at, *_ in entries], [mark.value for _, mark in placed], "ink", 1.2, stepped=True
-    )
+    lasted = times[-1] - times[0]
+    lanes = list(enumerate(reversed(kinds)))
+    told = ", ".join(f"{len(kind.found)} {kind.name}" for kind in kinds if kind.found)
     return Chart(
         name="course",
         title=title,
-        unit="entries so far",
-        digits=0,
-        zero=True,
-        label=f"{title}: {', '.join(f'{len(kind.marks)} {kind.name}' for kind in marks if kind.marks)} in {last}",
-        lines=[line],
-        marks=[kind for kind in marks if kind.marks],
+        label=f"{title}: {told} in {wording.duration(lasted / timedelta(seconds=1))}",
+        lines=(),
+        marks=[Marks(*kind[:3], [Mark(at, n, text) for at, text in sorted(kind.found)]) for n, kind in lanes],
+        spans=spans,
+        lanes=[kind.name for _, kind in lanes],
+        ends=(times[0] - lasted / 10, times[-1] + lasted / 40),  # no mark stands on the edge or on a lane's name
     )
 
 
@@ -125,7 +121,7 @@ def _drawn(chart: Chart) -> str:
     """Return a chart with the values that the script of a page reads out where the pointer is."""
     thin = chart.thinned
     frame = Frame(thin)
-    lines = [_read(line, frame) for line in thin.lines]
+    lines = [_read(line, frame) for line in thin.lines] or [_told(kind, frame) for kind in thin.marks]
     said = {"unit": thin.unit, "digits": thin.digits, "first": frame.first, "last": frame.last, "lines": lines}
     data = Markup.escape(msgspec.json.encode(said).decode())
     return f'<div class="pt-read" tabindex="0" role="group" data-read="{data}">{draw(thin)}<output class="pt-at"></output></div>'
@@ -139,6 +135,17 @@ def _read(line: Line, frame: Frame) -> dict[str, Any]:
         "t": [round(at.timestamp(), 3) for at, _ in points],
         "y": [float(f"{value:.9g}") for _, value in points],
         "p": [round(frame.y(value) / HEIGHT * 100, 2) for _, value in points],
+    }
+
+
+def _told(kind: Marks, frame: Frame) -> dict[str, Any]:
+    """Return what the marks of a lane say: times, texts, and places as of the points of a line."""
+    place = [round(frame.y(mark.value) / HEIGHT * 100, 2) for mark in kind.marks]
+    return {
+        "name": kind.name,
+        "t": [round(mark.ts.timestamp(), 3) for mark in kind.marks],
+        "says": [mark.text for mark in kind.marks],
+        "p": place,
     }
 
 

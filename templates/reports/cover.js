@@ -32,14 +32,16 @@ for (const box of document.querySelectorAll(".pt-read[data-read]")) {
     across.setAttribute("x2", x);
     const told = chart.lines.map((line, n) => {
       const point = last(line, t);
-      dots[n].style.display = point < 0 ? "none" : "";
-      if (point < 0) return "";
+      const silent = point < 0 || (line.says && line.t[point] !== t);
+      dots[n].style.display = silent ? "none" : "";
+      if (silent) return "";
       dots[n].setAttribute("cx", x);
       dots[n].setAttribute("cy", `${line.p[point]}%`);
+      if (line.says) return `${line.name}: ${line.says[point]}`;
       return `${chart.lines.length > 1 ? `${line.name} ` : ""}${write(line.y[point])}`;
     });
     hair.style.display = "";
-    says.textContent = `${new Date(t * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC · ${told.filter(Boolean).join(" · ")} ${chart.unit}`;
+    says.textContent = `${new Date(t * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC · ${told.filter(Boolean).join(" · ")} ${chart.unit}`.trim();
   };
   box.addEventListener("pointermove", (event) => {
     const place = plane.getBoundingClientRect();

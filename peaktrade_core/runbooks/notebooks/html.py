@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from peaktrade_core.show.templates import style
 
 TEMPLATE = "peaktrade"
 ABOVE = "## At a glance"  # above the cover in a notebook
+_SAID = re.compile(r'<p class="pt-(?:subject|verdict)[^>]*><b>(.*?)</b>')
 _SCRIPTS = "<!--scripts-->"  # nbconvert parses and writes the page again: megabytes of script go in after that
 _NOTEBOOK_LINK = re.compile(r'<a [^>]*href="(?![a-z]+:)[^"]*\.ipynb[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
 
@@ -48,7 +50,7 @@ def to_html(notebook: Any) -> str:
     page = {
         "css": (base / TEMPLATE / "report.css").read_text(encoding="utf-8") + style("cover") * covered,
         "policy": policy(scripts),
-        "title": title,
+        "title": f"{_verdict(notebook)}{title}",
         "covered": covered,
         "run": notebook.metadata.get("peaktrade", {}).get("run"),
     }
@@ -62,7 +64,7 @@ def _drawn(notebook: Any) -> Any:
     copied = copy.deepcopy(notebook)
     for cell in copied.cells:
         for output in cell.get("outputs", ()):
-            if "".join(output.get("data", {}).get("text/html", "")).startswith(DRAWN):
+            if _html(output).startswith(DRAWN):
                 output["data"].pop(PLOTLY, None)
     return copied
 
@@ -89,7 +91,18 @@ def _cover_first(notebook: Any) -> tuple[Any, bool]:
 
 
 def _is_cover(output: Any) -> bool:
-    return "".join(output.get("data", {}).get("text/html", "")).startswith(COVERED)
+    return _html(output).startswith(COVERED)
+
+
+def _html(output: Any) -> str:
+    return "".join(output.get("data", {}).get("text/html", ""))
+
+
+def _verdict(notebook: Any) -> str:
+    """Return what stands on the cover, to be read in the title of a tab: verdict and subject; empty without a cover."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    cover = next((_html(output) for output in outputs if _is_cover(output)), "")
+    return "".join(f"{html.unescape(said)} · " for said in reversed(_SAID.findall(cover)))
 
 
 def _scripts(template: Path, notebook: Any) -> list[str]:
