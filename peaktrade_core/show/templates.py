@@ -60,6 +60,7 @@ def _environment(*, markdown: bool = False) -> jinja2.Environment:
         "badge": wording.badge,
         "cell": lambda value: Markup(markdown_cell(value)),  # noqa: S704  (escaped)
         "code": lambda text: Markup(markdown_text("`" + text.replace("`", "'") + "`", code=True)),  # noqa: S704
+        "told": lambda text: Markup(markdown_text(text, code=True)),  # noqa: S704  (escaped)
         "commands": lambda text: Markup(cell_html(Cell(inert(text), code=True))),  # noqa: S704  (escaped)
         "duration": wording.duration,
         "mark": lambda status: wording.MARKS.get(status, status),

@@ -122,6 +122,7 @@ def test_an_incident_stands_on_its_cover_as_in_every_list(status: str) -> None:
     cover = incident_cover(one, response_checks(one))
     assert cover.verdict == STATUS[status]
     assert "severity high" in cover.why
+    assert "\n\nNext: `peaktrade incident " in cover.markdown()
     assert cover.needs[0].status == FAIL
     page = cover._repr_html_()
     assert "<b>x</b>" not in page
