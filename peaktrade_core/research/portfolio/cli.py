@@ -12,20 +12,18 @@ from peaktrade_core.research.portfolio.builder import Candidate, Draft, Wanted, 
 from peaktrade_core.research.portfolio.prepare import prepare
 from peaktrade_core.research.portfolio.preset import (
     FOLDER,
-    Portfolio,
     Rebalance,
     Risk,
     find_preset,
-    preset_files,
-    read_portfolio,
+    presets_of,
 )
 from peaktrade_core.research.portfolio.record import PortfolioRecord, PortfolioStore, backtest_portfolio
-from peaktrade_core.research.portfolio.tables import portfolio_parts
+from peaktrade_core.research.portfolio.tables import portfolio_parts, preset_table
 from peaktrade_core.research.portfolio.verdict import speaks_against
 from peaktrade_core.research.portfolio.weights import Method
 from peaktrade_core.research.trials.verdict import carried_on
 from peaktrade_core.show.checklist import answer_told
-from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
+from peaktrade_core.show.table import GOOD, Cell, Column, Columns
 from peaktrade_core.workspace.command import CommandResult, Figure, Part, command
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -60,37 +58,14 @@ def _result(record: PortfolioRecord, remarks: tuple[str, ...] = ()) -> CommandRe
     return CommandResult(record, lambda: [*remarks, *portfolio_parts(record)], code=int(told))
 
 
-PRESETS = Columns[tuple[str, "Portfolio | str"]](
-    name=Column("Preset", lambda one: one[0]),
-    risk=Column("Risk", lambda one: one[1].risk if isinstance(one[1], Portfolio) else None),
-    components=Column(
-        "Components", lambda one: len(one[1].component) if isinstance(one[1], Portfolio) else None, "number"
-    ),
-    weights=Column("Weights", lambda one: _weights(one[1]) if isinstance(one[1], Portfolio) else None),
-    summary=Column(
-        "What it is", lambda one: one[1].summary if isinstance(one[1], Portfolio) else Cell(one[1], BAD), "words"
-    ),
-)
-
-
-def _weights(one: Portfolio) -> str:
-    again = "" if one.weights.rebalance == "never" else f", {one.weights.rebalance}"
-    return f"{one.weights.method}{again}"
-
-
 @portfolio.command()
 @command
 def presets(workspace: Workspace) -> CommandResult:
     """List the presets: those that come with it, and those in config/portfolios of the workspace."""
-    found: list[tuple[str, Portfolio | str]] = []
-    for name, path in sorted(preset_files(workspace).items()):
-        try:
-            found.append((name, read_portfolio(path)))
-        except ConfigError as error:
-            found.append((name, str(error)))
+    found = presets_of(workspace)
     value = [{"name": name, "portfolio": None, "error": one} if isinstance(one, str) else
              {"name": name, "portfolio": one, "error": ""} for name, one in found]  # fmt: skip
-    return CommandResult(value, PRESETS.table("", found, empty="No preset is there."))
+    return CommandResult(value, preset_table(found))
 
 
 CANDIDATES = Columns[Candidate](

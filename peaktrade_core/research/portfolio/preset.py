@@ -189,6 +189,17 @@ def preset_files(workspace: Workspace) -> dict[str, Path]:
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
 
 
+def presets_of(workspace: Workspace) -> list[tuple[str, Portfolio | str]]:
+    """Return all presets by name; in the place of one whose file is wrong, what is wrong with it."""
+    found: list[tuple[str, Portfolio | str]] = []
+    for name, path in sorted(preset_files(workspace).items()):
+        try:
+            found.append((name, read_portfolio(path)))
+        except ConfigError as error:
+            found.append((name, str(error)))
+    return found
+
+
 def find_preset(workspace: Workspace, name: str) -> Preset:
     """Return the preset called ``name``, or the one of a file.
 

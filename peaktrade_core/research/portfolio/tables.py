@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from peaktrade_core.base.clock import from_seconds
+from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.research.portfolio.figures import Figures, SleeveFigures
-from peaktrade_core.research.portfolio.record import PortfolioRecord
+from peaktrade_core.research.portfolio.prepare import prepare
+from peaktrade_core.research.portfolio.preset import Portfolio, find_preset, presets_of
+from peaktrade_core.research.portfolio.record import PortfolioRecord, backtest_portfolio
 from peaktrade_core.research.portfolio.verdict import speaks_against
 from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
@@ -13,7 +16,9 @@ from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns, Table
 from peaktrade_core.trading.risk import DAY_S
 from peaktrade_core.workspace.command import Part
+from peaktrade_core.workspace.workspace import Workspace
 
+FEEDS = ("stored", "synthetic")
 MADE_UP = "The market is made up: nothing was counted or kept, and no figure says anything about a real one."
 
 
@@ -27,6 +32,28 @@ def portfolio_parts(record: PortfolioRecord) -> list[Part]:
         portfolio_account(record),
         *([portfolio_correlations(record)] if len(record.figures.sleeves) > 1 else []),
     ]
+
+
+def portfolio_presets(workspace: Workspace) -> Table:
+    """Return the presets, shipped ones and those of the workspace; of a file that cannot be read, why."""
+    return preset_table(presets_of(workspace))
+
+
+def preset_table(found: list[tuple[str, Portfolio | str]]) -> Table:
+    """Return presets by name, a row each."""
+    return PRESETS.table("Presets", found, empty="No preset is there.")
+
+
+def run_preset(workspace: Workspace, preset: str, feed: str = "stored", days: float = 365.0) -> PortfolioRecord:
+    """Run a preset over stored candles, or over so many days of a market made up (``feed`` = ``synthetic``).
+
+    Raises:
+        ConfigError: the preset or the feed is unknown or wrong; DataError: candles are missing, or have no common period.
+    """
+    if feed not in FEEDS:
+        raise UnknownNameError("feed", feed, FEEDS)
+    ready = prepare(workspace, find_preset(workspace, preset).portfolio, days=days if feed == "synthetic" else None)
+    return backtest_portfolio(workspace, ready)
 
 
 def portfolio_title(record: PortfolioRecord) -> list[str]:
@@ -148,6 +175,24 @@ SLEEVES = Columns[SleeveFigures](
     exposure=Column("In position", lambda one: wording.percent(one.exposure, 0), "number", priority=3),
     remark=Column("Remark", _remark, "words"),
 )
+PRESETS = Columns[tuple[str, "Portfolio | str"]](
+    name=Column("Preset", lambda one: one[0]),
+    risk=Column("Risk", lambda one: one[1].risk if isinstance(one[1], Portfolio) else None),
+    components=Column(
+        "Components", lambda one: len(one[1].component) if isinstance(one[1], Portfolio) else None, "number"
+    ),
+    weights=Column("Weights", lambda one: _weights(one[1]) if isinstance(one[1], Portfolio) else None),
+    summary=Column(
+        "What it is", lambda one: one[1].summary if isinstance(one[1], Portfolio) else Cell(one[1], BAD), "words"
+    ),
+)
+
+
+def _weights(one: Portfolio) -> str:
+    again = "" if one.weights.rebalance == "never" else f", {one.weights.rebalance}"
+    return f"{one.weights.method}{again}"
+
+
 PORTFOLIOS = Columns[PortfolioRecord](
     id=Column("Id", lambda one: one.portfolio_id),
     at=Column("At (UTC)", lambda one: wording.minute(one.at), priority=1),
