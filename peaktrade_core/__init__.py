@@ -26,6 +26,9 @@ _HOMES = {
     "dashboard.watching.walkthrough_checks": """
         walk_agreement_checks walk_failure_checks walk_pre_checks walk_report_checks walk_setup_checks
         walk_start_checks""",
+    "research.portfolio.tables": """
+        portfolio_account portfolio_correlations portfolio_figure portfolio_presets portfolio_sleeves
+        portfolio_verdict run_preset""",
     "runbooks.form": "form",
     "candles.tables": """
         candles_figure check_candles missing_candles odd_candles open_candles still_candles stored_candles""",

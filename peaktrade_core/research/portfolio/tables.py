@@ -8,12 +8,11 @@ from peaktrade_core.research.portfolio.figures import Figures, SleeveFigures
 from peaktrade_core.research.portfolio.prepare import prepare
 from peaktrade_core.research.portfolio.preset import Portfolio, find_preset, presets_of
 from peaktrade_core.research.portfolio.record import PortfolioRecord, backtest_portfolio
-from peaktrade_core.research.portfolio.verdict import speaks_against
 from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import TONES, Chart, Line
 from peaktrade_core.show.checklist import check_table
-from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns, Table
+from peaktrade_core.show.table import BAD, Cell, Column, Columns, Table
 from peaktrade_core.trading.risk import DAY_S
 from peaktrade_core.workspace.command import Part
 from peaktrade_core.workspace.workspace import Workspace
@@ -191,14 +190,3 @@ PRESETS = Columns[tuple[str, "Portfolio | str"]](
 def _weights(one: Portfolio) -> str:
     again = "" if one.weights.rebalance == "never" else f", {one.weights.rebalance}"
     return f"{one.weights.method}{again}"
-
-
-PORTFOLIOS = Columns[PortfolioRecord](
-    id=Column("Id", lambda one: one.portfolio_id),
-    at=Column("At (UTC)", lambda one: wording.minute(one.at), priority=1),
-    name=Column("Name", lambda one: one.portfolio.name),
-    sleeves=Column("Sleeves", lambda one: f"{len(one.figures.sleeves)}", "number"),
-    verdict=Column(
-        "Verdict", lambda one: Cell(told(one.verdict), BAD if speaks_against(one.verdict) else GOOD), "words"
-    ),
-)
