@@ -29,9 +29,9 @@ from peaktrade_core.workspace.workspace import Workspace
 
 CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-PAGES = ("/", "/session/{id}", "/run/{id}", "/dashboard", "/alerts", "/activity", "/system", "/control-center", "/wall")
+PAGES = ("/", "/session/{id}", "/run/{id}", "/sessions", "/alerts", "/activity", "/system", "/control-center", "/wall")
 SEEN = {
-    "/": "[data-panel=sessions] tr[data-session]",
+    "/": "[data-panel=history] tr[data-session]",
     "/session/{id}": "[data-panel=session_curves] .plot-equity .line",
 }
 VOILA = {"/": "live_track.ipynb", "/session/{id}": "session.ipynb"}
@@ -171,7 +171,9 @@ class Viewer(threading.Thread):
         self._port, self._late, self._took, self._over = port, number / 10, took, over  # not all in the same moment
         self._page = "/" if number % 2 else f"/session/{session_id}"
         self._panels = (
-            "/api/panels?panel=status&panel=snapshot&panel=trend&panel=sessions" if number % 2 else "/api/health"
+            "/api/panels?panel=status&panel=snapshot&panel=now&panel=today&panel=trend&panel=history"
+            if number % 2
+            else "/api/health"
         )
         self.start()
 

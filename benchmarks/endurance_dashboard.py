@@ -131,7 +131,7 @@ def held(pid: int) -> Held:
 
 def one_minute(port: int, session_id: str, minute: int) -> int:
     """Do what happens in a minute and return how many pages with a kernel were opened."""
-    for path in ("/?mode=shadow", f"/session/{session_id}", "/api/panels?panel=status&panel=sessions", "/runs"):
+    for path in ("/?mode=shadow", f"/session/{session_id}", "/api/panels?panel=status&panel=history", "/runs"):
         ask(port, path)
     drop(port, "/", 300)
     if minute % 10 == 0:

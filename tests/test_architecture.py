@@ -27,7 +27,7 @@ ROOMS = (  # a room may use those before it
 )  # fmt: skip
 PURE = {  # values and rules: no disk, no clock, no environment
     "base": ("clock", "errors", "people", "question"),
-    "show": ("chart", "checklist", "drawing", "table", "wording"),
+    "show": ("chart", "checklist", "drawing", "sparkline", "table", "wording"),
     "trading": ("*",),
     "workspace": ("settings",),
     "halts": ("scope",),

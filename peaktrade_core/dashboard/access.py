@@ -199,7 +199,7 @@ def content_policy(*, interactive: bool = False, form: bool = False, style: str 
 
     Args:
         interactive: widgets also need eval, inline styles, and scripts that the page itself holds (anywidget's).
-        form: the page asks for the token.
+        form: the page has a form, which only asks: for the token, or what a list is to show.
         style: an inline style that may pass.
     """
     parts = {**_POLICY, **(_WIDGETS if interactive else {})}

@@ -148,6 +148,23 @@ class PanelsAnswer(msgspec.Struct, frozen=True):
     panels: dict[str, str]
 
 
+class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a list.
+
+    Attributes:
+        total: how many match in all; offset: how many of them are before these rows.
+        rows: the things; facets: by name, each value with how many there are of it under everything else that is asked.
+        next: address of the following page, null for the last one; csv: of all that match.
+    """
+
+    total: int
+    offset: int
+    rows: list[Any]
+    facets: dict[str, dict[str, int]]
+    next: str | None
+    csv: str
+
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
 
 

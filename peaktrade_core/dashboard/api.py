@@ -6,18 +6,21 @@ Ids are matched against the registry and the run folders, never joined to a path
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, get_type_hints
+from urllib.parse import urlencode
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import iso
-from peaktrade_core.base.errors import SessionNotFoundError
+from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
 from peaktrade_core.dashboard import documents, snapshot
 from peaktrade_core.dashboard.answers import (
     EventItem,
     EventsAnswer,
     Health,
+    ListAnswer,
     PanelsAnswer,
     RunSnapshot,
     SessionAnswer,
@@ -26,6 +29,7 @@ from peaktrade_core.dashboard.answers import (
 )
 from peaktrade_core.dashboard.labs.shelf import LabEntry
 from peaktrade_core.dashboard.panels import PANELS, Page
+from peaktrade_core.dashboard.panels.listing import LISTINGS
 from peaktrade_core.dashboard.panels.papers import KINDS as KINDS_OF_PAPER
 from peaktrade_core.dashboard.panels.papers import Paper, PaperKind, Papers
 from peaktrade_core.dashboard.panels.telling import EVENT_KINDS, kind_of
@@ -39,6 +43,7 @@ from peaktrade_core.runs.standing import RunAlert
 from peaktrade_core.runs.sums import Stats
 from peaktrade_core.runs.trades import TradeList, TradeRow
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show.listing import DEEPEST, LONGEST_AGE, MOST_ROWS, PAGE_ROWS, Listing
 from peaktrade_core.trading.records import ASKED_STATUSES, MODES
 
 
@@ -181,6 +186,58 @@ def openapi(site: Site) -> dict[str, Any]:  # noqa: ARG001
     return documents.openapi(ROUTES)
 
 
+MOST_LINES = 100_000  # of a file of CSV
+
+
+def _list_routes(listing: Listing[Any]) -> tuple[Route, Route]:
+    """Return the two routes of a listing, which take what its page takes: JSON a page at a time, and CSV whole."""
+    path = f"/api/{listing.name}"
+
+    def page(site: Site, **asked: Any) -> ListAnswer:
+        chosen = listing.read(_query(asked))
+        found = listing.ask(site.workspace, chosen)
+        after = chosen.offset + len(found.rows)
+        return ListAnswer(
+            total=found.total,
+            offset=chosen.offset,
+            rows=[listing.item(thing) for thing in found.rows],
+            facets={name: dict(values) for name, values in found.facets.items()},
+            next=listing.address(chosen, path, offset=after) if found.rows and after < found.total else None,
+            csv=listing.address(chosen, f"{path}.csv"),
+        )
+
+    def lines(site: Site, **asked: Any) -> str:
+        chosen = listing.read(_query(asked))._replace(limit=MOST_LINES, offset=0)
+        found = listing.ask(site.workspace, chosen)
+        if found.total > MOST_LINES:
+            raise ConfigError(f"{found.total:,} match, a file takes {MOST_LINES:,}; narrow it with since and until")
+        return csv_text(map(listing.item, found.rows), get_type_hints(listing.item)["return"].__struct_fields__)
+
+    page.__doc__ = f"List {listing.name} as their page does: searched, narrowed down, sorted, a page at a time."
+    lines.__doc__ = f"List all {listing.name} that match, as CSV."
+    params = _list_params(listing)
+    return Route(path, page, params), Route(f"{path}.csv", lines, params, media="text/csv")
+
+
+def _list_params(listing: Listing[Any]) -> tuple[Param, ...]:
+    """Return what a listing's routes take."""
+    return (
+        Param("q", "Words that must all stand in it: id, strategy, symbol, notes, tags …"),
+        *(Param(one.name, f"Only this {one.name}.", choices=one.choices) for one in listing.facets),
+        Param("since", "From this day or time on, UTC.", moment=True, as_written=True),
+        Param("until", "Until this day or time, UTC; a day as a whole.", moment=True, as_written=True),
+        Param("days", "Only of the last so many days, without since.", low=1, high=LONGEST_AGE),
+        Param("sort", "By this column instead of the newest first.", choices=listing.sorts),
+        Param("order", "The largest first, or the smallest.", choices=("asc", "desc")),
+        Param("limit", "Rows of a page; a file of CSV has them all.", PAGE_ROWS, 1, MOST_ROWS),
+        Param("offset", "How many to pass over.", 0, 0, DEEPEST),
+    )
+
+
+def _query(asked: Mapping[str, Any]) -> str:
+    return urlencode({name: value for name, value in asked.items() if value is not None})
+
+
 _MODE = Param("mode", "Only sessions of this mode.", choices=MODES)
 _STATUS = Param("status", "Only sessions with this status.", choices=ASKED_STATUSES)
 _KIND = Param("kind", "Only events of this kind.", choices=EVENT_KINDS)
@@ -210,6 +267,7 @@ ROUTES = (
         (_KIND, _limit(100, 1000), Param("offset", "How many newer ones are passed over.", 0, 0, 99_999_999)),
     ),
     Route("/api/live_sessions/{session_id}/events.csv", session_events_csv, (_KIND,), media=_CSV),
+    *(route for listing in LISTINGS for route in _list_routes(listing)),
     Route("/runs", runs, (_limit(200, 1000),)),
     Route("/runs/{run_id}/snapshot", run_snapshot),
     Route("/runs/{run_id}/tail", run_tail, (_limit(50, 500),)),

@@ -266,7 +266,7 @@ class ViewPage(Worded, TornadoVoilaHandler):  # type: ignore[misc]
         except FileNotFoundError:
             raise HTTPError(404) from None
         interactive = pages.is_interactive(self.woven)
-        self.set_header("Content-Security-Policy", content_policy(interactive=interactive))
+        self.set_header("Content-Security-Policy", content_policy(interactive=interactive, form=True))
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         if self.spec.name in ("labs", "lab"):

@@ -19,6 +19,7 @@ import jinja2
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.runs.listing import SESSION_LIST
 
 PANEL_CALL = re.compile(r"""page\.panel\(["']([a-z][a-z0-9_]*)["']\)""")
 SETUP = ("from peaktrade_core.dashboard.panels import open_page", "page = open_page()")
@@ -31,6 +32,7 @@ class PageSpec(NamedTuple):
         path: its address; may hold one part in braces, ``{session_id}``, ``{run_id}`` or ``{lab}``, the page's subject.
         name: of the view notebook, without its ending.
         title: in the navigation; empty for a page that is not listed there.
+        aliases: further addresses of the same.
         twin: the JSON of the same, linked from the page; shared: the query parameters that both take.
     """
 
@@ -39,6 +41,7 @@ class PageSpec(NamedTuple):
     title: str = ""
     twin: str = "/api/live/status/snapshot.json"
     shared: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
     @property
     def part(self) -> str | None:
@@ -48,14 +51,15 @@ class PageSpec(NamedTuple):
 
     @property
     def pattern(self) -> str:
-        """The path as a regular expression; an id has no slash and is not long."""
-        return re.sub(r"\\\{(\w+)\\\}", r"(?P<subject>[^/]{1,200})", re.escape(self.path))
+        """Its addresses as a regular expression; an id has no slash and is not long."""
+        paths = "|".join(map(re.escape, (self.path, *self.aliases)))
+        return re.sub(r"\\\{(\w+)\\\}", r"(?P<subject>[^/]{1,200})", f"(?:{paths})")
 
 
 PAGES = (
     PageSpec("/", "live_track", "Live-Track", "/api/live_sessions", ("mode", "status", "limit")),
+    PageSpec("/sessions", "sessions", "Sessions", "/api/sessions", SESSION_LIST.fields, ("/dashboard",)),
     PageSpec("/session/{session_id}", "session", twin="/api/live_sessions/{session_id}"),
-    PageSpec("/dashboard", "runs", "Runs", "/runs"),
     PageSpec("/run/{run_id}", "run", twin="/runs/{run_id}/snapshot"),
     PageSpec("/activity", "activity", "Activity", "/api/activity", ("kind", "limit")),
     PageSpec("/alerts", "alerts", "Alerts", "/api/alerts", ("state", "run_id", "limit")),

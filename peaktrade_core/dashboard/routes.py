@@ -28,7 +28,7 @@ class Param(NamedTuple):
         default: where it is not given; None then means any.
         low, high: range of a whole number; both None for a text.
         choices: what a text may be; empty for any.
-        moment: the text is a time, ISO 8601.
+        moment: the text is a time, ISO 8601; as_written: the answer gets the text itself.
         many: it may be given more than once, and is a list.
     """
 
@@ -40,6 +40,7 @@ class Param(NamedTuple):
     choices: tuple[str, ...] = ()
     moment: bool = False
     many: bool = False
+    as_written: bool = False
 
     def read(self, given: list[str]) -> Any:
         """Return the value of what stands in a URL.
@@ -62,7 +63,8 @@ class Param(NamedTuple):
             raise UnknownNameError(self.name, text, self.choices)
         if len(text) > LONGEST_TEXT:
             raise ConfigError(f"{self.name} is longer than {LONGEST_TEXT} characters")
-        return self._moment(text) if self.moment else text
+        at = self._moment(text) if self.moment else text
+        return text if self.as_written else at
 
     def _moment(self, text: str) -> datetime:
         try:

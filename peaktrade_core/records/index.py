@@ -7,28 +7,21 @@ combination of what people filter by, and computed anew (never added to) for tho
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.records.rows import DaySum, FileState, RegistryLine, sortable
-from peaktrade_core.trading.records import REHEARSAL, RUNNING, STARTED
+from peaktrade_core.records.lookups import GROUP, SUMS
+from peaktrade_core.records.rows import FileState, RegistryLine, sortable
 
-INDEX_VERSION = 6
-SORTS = ("sorts_at", "total_pnl", "realized_pnl", "max_drawdown", "num_orders")
-MOST = 1 << 60  # rows; sqlite counts no further
+INDEX_VERSION = 7
 TIMEOUT_S = 5.0  # how long to wait for another process that writes the index [s]
-GROUP = ("mode", "status", "run_type", "symbol", "strategy")
 _STATE = ("inode", "mtime_ns", "size")
 _STARTED = RegistryLine._fields.index("started_at")  # and after it ``finished_at``
-_COLUMNS = (*RegistryLine._fields, *_STATE)
-_COUNTED = f"FILTER (WHERE run_type IS NOT '{REHEARSAL}')"  # practice earns nothing
-_SUMS = f"""count(*) AS n, count(realized_pnl) {_COUNTED} AS pnls, total(realized_pnl) {_COUNTED} AS pnl,
-    total(total_pnl) {_COUNTED} AS whole, count(max_drawdown) {_COUNTED} AS depths, total(max_drawdown) {_COUNTED} AS depth"""
+_COLUMNS = (*RegistryLine._fields, "searched", *_STATE)
 _SCHEMA = (
     *(f"DROP TABLE IF EXISTS {table}" for table in ("files", "totals", "look")),
     """CREATE TABLE files (
@@ -36,7 +29,7 @@ _SCHEMA = (
         strategy TEXT, timeframe TEXT, environment TEXT, feed TEXT, data TEXT, started_at TEXT, finished_at TEXT,
         realized_pnl REAL, unrealized_pnl REAL, total_pnl REAL, max_drawdown REAL, num_orders INTEGER,
         orders_blocked INTEGER, steps INTEGER, equity_end REAL, start_balance REAL, risk_status TEXT, halted TEXT,
-        decision_id TEXT, notes TEXT, fault TEXT, inode INTEGER, mtime_ns INTEGER, size INTEGER
+        decision_id TEXT, notes TEXT, fault TEXT, tags TEXT, searched TEXT, inode INTEGER, mtime_ns INTEGER, size INTEGER
     )""",
     "CREATE INDEX by_start ON files (sorts_at, symbol, status, realized_pnl, total_pnl, max_drawdown, fault)",
     "CREATE INDEX by_end ON files (finished_at DESC)",
@@ -72,38 +65,6 @@ class FolderChange(NamedTuple):
 
     before: int
     after: int
-
-
-class Query(NamedTuple):
-    """Which records to return, newest first; None means any.
-
-    Attributes:
-        limit: at most so many; None for all.
-        decision_id: only those that decided alike.
-        since, until: only those that began then or later, or earlier (with ``by_end``: ended).
-        by_end: the newest end first; only sessions that ended.
-        sort: one of :data:`SORTS` instead, the largest first, those without the figure last; rising: the smallest first.
-        offset: how many to pass over.
-    """
-
-    limit: int | None = None
-    mode: str | None = None
-    status: str | None = None
-    run_type: str | None = None
-    symbol: str | None = None
-    strategy: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    decision_id: str | None = None
-    by_end: bool = False
-    sort: str | None = None
-    rising: bool = False
-    offset: int = 0
-
-    def wanted(self, column: str) -> str | None:
-        """Return what a column must be, None for anything; ``running`` is recorded as ``started``."""
-        asked: str | None = getattr(self, column)
-        return STARTED if column == "status" and asked == RUNNING else asked
 
 
 def open_index(path: Path | None) -> sqlite3.Connection:
@@ -214,7 +175,7 @@ def apply(
             db.execute(f"DELETE FROM files WHERE name IN ({marks})", some)
         db.executemany(
             f"INSERT INTO files ({', '.join(_COLUMNS)}) VALUES ({','.join('?' * len(_COLUMNS))})",
-            ((*_stored(line), *state) for line, state in changed),
+            ((*_stored(line), line.searched, *state) for line, state in changed),
         )
         _add_up(db, groups)
         db.execute("UPDATE look SET generation = generation + ?", (bool(names),))
@@ -234,113 +195,11 @@ def _add_up(db: sqlite3.Connection, groups: Iterable[tuple[str | None, ...]]) ->
     for group in groups:
         db.execute(f"DELETE FROM totals WHERE {same}", group)
         db.execute(
-            f"INSERT INTO totals SELECT {', '.join(GROUP)}, {_SUMS} FROM files WHERE {same} GROUP BY {', '.join(GROUP)}",
+            f"INSERT INTO totals SELECT {', '.join(GROUP)}, {SUMS} FROM files WHERE {same} GROUP BY {', '.join(GROUP)}",
             group,
         )
 
 
 def _stored(line: RegistryLine) -> tuple[object, ...]:
     started = line.started_at and line.sorts_at  # which is that time as text
-    return *line[:_STARTED], started, sortable(line.finished_at), *line[_STARTED + 2 :]
-
-
-def select_lines(db: sqlite3.Connection, query: Query) -> list[RegistryLine]:
-    """Return the lines that match a query."""
-    source, values = selection(query, ", ".join(RegistryLine._fields))
-    return [_line(row) for row in db.execute(source, values).fetchall()]
-
-
-def lines_of(db: sqlite3.Connection, session_ids: Sequence[str]) -> dict[str, RegistryLine]:
-    """Return the newest line of each of some sessions."""
-    found: dict[str, RegistryLine] = {}
-    for at in range(0, len(session_ids), 500):
-        some = session_ids[at : at + 500]
-        sql = f"SELECT {', '.join(RegistryLine._fields)} FROM files WHERE session_id IN ({','.join('?' * len(some))})"
-        for row in db.execute(f"{sql} ORDER BY sorts_at, name", some):
-            found[row[2]] = _line(row)
-    return found
-
-
-def _line(row: Sequence[object]) -> RegistryLine:
-    return RegistryLine(*row[:_STARTED], *map(_moment, row[_STARTED : _STARTED + 2]), *row[_STARTED + 2 :])  # type: ignore[arg-type]
-
-
-def _moment(text: object) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(str(text))
-
-
-def selection(query: Query, columns: str) -> tuple[str, tuple[str | int, ...]]:
-    """Return the statement that selects columns of a query's rows in their order, and its values."""
-    order = "finished_at" if query.by_end else "sorts_at"
-    where, values = _where(query, order)
-    limit = -1 if query.limit is None else min(max(0, query.limit), MOST)
-    way = "ASC" if query.rising else "DESC"
-    by = f"{query.sort} IS NULL, {query.sort}" if query.sort in SORTS[1:] else order
-    sql = f"SELECT {columns} FROM files{where} ORDER BY {by} {way}, name {way} LIMIT ? OFFSET ?"
-    return sql, (*values, limit, min(max(0, query.offset), MOST))
-
-
-def _where(query: Query, order: str) -> tuple[str, list[str | int]]:
-    """Return the condition that a query's rows meet, and its values."""
-    tests, values = ["finished_at IS NOT NULL"] if query.by_end else [], list[str | int]()
-    for column in (*GROUP, "decision_id"):
-        if (wanted := query.wanted(column)) is not None:
-            tests.append(f"{column} = ?")
-            values.append(wanted)
-    for sign, moment in ((">=", query.since), ("<=", query.until)):
-        if moment is not None:
-            tests.append(f"{order} {sign} ?")
-            values.append(_first(moment))
-    return f" WHERE {' AND '.join(tests)}" if tests else "", values
-
-
-def neighbours(db: sqlite3.Connection, session_id: str) -> tuple[str | None, str | None]:
-    """Return the sessions that began next after a session and last before it."""
-    found: list[str | None] = []
-    for sign, way in ((">", "ASC"), ("<", "DESC")):
-        row = db.execute(
-            f"""SELECT session_id FROM files WHERE session_id IS NOT NULL AND (sorts_at, name) {sign} (SELECT sorts_at, name
-            FROM files WHERE session_id = ? ORDER BY sorts_at DESC LIMIT 1) ORDER BY sorts_at {way}, name {way} LIMIT 1""",
-            (session_id,),
-        ).fetchone()
-        found.append(row[0] if row else None)
-    return found[0], found[1]
-
-
-def _first(since: datetime) -> str:
-    """Return a time as the index compares it.
-
-    Raises:
-        ConfigError: it lies outside of the years 1 to 9999 in UTC.
-    """
-    try:
-        return sortable(since) or ""
-    except OverflowError:
-        raise ConfigError(f"since = {since.isoformat()} lies outside of the years 1 to 9999 in UTC") from None
-
-
-def sums_by(db: sqlite3.Connection, query: Query, columns: Sequence[str]) -> list[Any]:
-    """Return the columns and the figures of :class:`SymbolSum` for each combination of columns."""
-    shown = ", ".join(columns)
-    by = f" GROUP BY {shown} ORDER BY {shown}"
-    dated = (query.since, query.until, query.decision_id) != (None, None, None)
-    if query.limit is None and not dated and not query.by_end and not query.offset:
-        wanted = [column for column in GROUP if query.wanted(column) is not None]
-        where = f" WHERE {' AND '.join(f'{column} = ?' for column in wanted)}" if wanted else ""
-        kept = ", ".join(f"total({name})" for name in ("n", "pnls", "pnl", "whole", "depths", "depth"))
-        sql = f"SELECT {shown}, {kept} FROM totals{where}{by}"
-        return db.execute(sql, [query.wanted(column) for column in wanted]).fetchall()
-    if query.limit is None and not query.by_end and not query.offset:
-        where, given = _where(query, "sorts_at")
-        return db.execute(f"SELECT {shown}, {_SUMS} FROM files{where}{by}", given).fetchall()
-    source, values = selection(query, "*")
-    return db.execute(f"SELECT {shown}, {_SUMS} FROM ({source}){by}", values).fetchall()
-
-
-def sums_by_day(db: sqlite3.Connection, since: datetime | None) -> list[DaySum]:
-    """Return the sums of each day and symbol, oldest first."""
-    sql = f"""SELECT substr(sorts_at, 1, 10), symbol, count(*), total(status = 'started'), total(realized_pnl) {_COUNTED},
-        total(total_pnl) {_COUNTED}, max(max_drawdown) {_COUNTED}
-        FROM files WHERE fault IS NULL AND sorts_at >= ? GROUP BY 1, 2 ORDER BY 1, 2"""
-    rows = db.execute(sql, ("" if since is None else _first(since),))
-    return [DaySum(day, symbol, n, int(open_), *rest) for day, symbol, n, open_, *rest in rows]
+    return *line[:_STARTED], started, sortable(line.finished_at), *line[_STARTED + 2 : -1], json.dumps(line.tags)

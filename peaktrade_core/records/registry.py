@@ -17,9 +17,10 @@ from typing import NamedTuple, TypeVar
 
 from peaktrade_core.base.errors import ArtefactError, PeaktradeError, why
 from peaktrade_core.base.files import SETTLED_NS, write_atomic
-from peaktrade_core.records import index
+from peaktrade_core.records import index, lookups
 from peaktrade_core.records.chain import RegistryChain
-from peaktrade_core.records.index import LastLook, Query
+from peaktrade_core.records.index import LastLook
+from peaktrade_core.records.lookups import FACETS, Query
 from peaktrade_core.records.rows import DaySum, FileState, RegistryLine, SymbolSum, line_of
 from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line, state_of
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record, read_record
@@ -108,15 +109,15 @@ class Registry:
 
     def lines(self, query: Query = ALL) -> list[RegistryLine]:
         """Return what lists show of the files that match, newest first; filters apply before the limit."""
-        return self._ask(lambda db: index.select_lines(db, query))
+        return self._ask(lambda db: lookups.select_lines(db, query))
 
     def lines_of(self, session_ids: Sequence[str]) -> dict[str, RegistryLine]:
         """Return the newest line of each of some sessions; those without a record are left out."""
-        return self._ask(lambda db: index.lines_of(db, session_ids))
+        return self._ask(lambda db: lookups.lines_of(db, session_ids))
 
     def neighbours(self, session_id: str) -> tuple[str | None, str | None]:
         """Return the ids of the sessions that began next after a session and last before it."""
-        return self._ask(lambda db: index.neighbours(db, session_id))
+        return self._ask(lambda db: lookups.neighbours(db, session_id))
 
     def entries(self, query: Query = ALL) -> list[RegistryEntry]:
         """Return the files that match with all they hold, newest first; filters apply before the limit."""
@@ -131,13 +132,21 @@ class Registry:
         """Return how many entries there are for each value of ``mode``, ``status``, ``symbol`` or ``strategy``."""
         if column not in ("mode", "status", "symbol", "strategy"):
             raise ValueError(f"cannot count by {column!r}")
-        rows = self._ask(lambda db: index.sums_by(db, query, (column,)))
+        rows = self._ask(lambda db: lookups.sums_by(db, query, (column,)))
         return {name: int(n) for name, n, *_ in rows if name is not None}
+
+    def facets(
+        self, columns: Sequence[str], query: Query = ALL, most: int = 30
+    ) -> tuple[int, dict[str, list[tuple[str, int]]]]:
+        """Return how many match, and the ``most`` commonest values of some :data:`lookups.FACETS`, as :func:`lookups.facets`."""
+        if unknown := set(columns) - set(FACETS):
+            raise ValueError(f"cannot count by {sorted(unknown)[0]!r}")
+        return self._ask(lambda db: lookups.facets(db, query, columns, most))
 
     def combinations(self, query: Query = ALL) -> list[tuple[str | None, str | None, str | None, str | None, int]]:
         """Return each combination of mode, status, strategy and symbol that occurs, with how often."""
-        rows = self._ask(lambda db: index.sums_by(db, query, ("mode", "status", "strategy", "symbol")))
-        return [(mode, status, strategy, symbol, int(n)) for mode, status, strategy, symbol, n, *_ in rows]
+        rows = self._ask(lambda db: lookups.sums_by(db, query, ("mode", "status", "strategy", "symbol")))
+        return [(*row[:4], int(row[4])) for row in rows]
 
     def count(self, query: Query = ALL) -> int:
         """Return how many entries match."""
@@ -145,7 +154,7 @@ class Registry:
 
     def sums(self, query: Query = ALL) -> list[SymbolSum]:
         """Return figures over the matching entries by symbol; records without a figure do not count towards it."""
-        rows = self._ask(lambda db: index.sums_by(db, query, ("symbol",)))
+        rows = self._ask(lambda db: lookups.sums_by(db, query, ("symbol",)))
         return [
             SymbolSum(symbol, int(n), int(pnls), pnl, whole, int(depths), depth)
             for symbol, n, pnls, pnl, whole, depths, depth in rows
@@ -153,7 +162,7 @@ class Registry:
 
     def days(self, since: datetime | None = None) -> list[DaySum]:
         """Return figures over the readable records by the UTC day on which they began and by symbol, oldest first."""
-        return self._ask(lambda db: index.sums_by_day(db, since))
+        return self._ask(lambda db: lookups.sums_by_day(db, since))
 
     def refresh(self) -> None:
         """Bring the index up to date with the folder.

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, finite, total_pnl
 
+MOST_TAGS = 50  # of a session that a list knows
 LONGEST_NOTE = 2000  # characters of an error or note that a list shows
 STOPPED = ("REDUCING", "HALTED", "NO_ORDERS")  # trading states in which nothing is opened
 HALTS = ("MAX_DRAWDOWN_HALT", "CONSECUTIVE_REJECTS", "HALTED")  # deny codes of a halted session, the cause first
@@ -26,6 +27,7 @@ class RegistryLine(NamedTuple):
         decision_id: of what decided, as backtests and trials have it; null in older records.
         notes: the error if there is one, else the operator's notes, at most 2,000 characters.
         risk_status: worst severity of the session, green, yellow or red.
+        tags: the words that it was given, in their order.
     """
 
     name: str
@@ -56,6 +58,14 @@ class RegistryLine(NamedTuple):
     decision_id: str | None
     notes: str
     fault: str | None
+    tags: tuple[str, ...]
+
+    @property
+    def searched(self) -> str:
+        """Everything about it that a person may search for, regardless of case."""
+        told = (self.name, self.session_id, self.mode, self.status, self.symbol, self.strategy, self.timeframe)
+        rest = (self.environment, self.feed, self.data, self.risk_status, self.halted, *self.tags, self.notes)
+        return "\n".join(filter(None, (*told, *rest))).casefold()
 
 
 class SymbolSum(NamedTuple):
@@ -134,13 +144,20 @@ def line_of(name: str, record: SessionRecord) -> RegistryLine:
         decision_id=record.decision_id,
         notes=_note(record.error or str(record.setting("notes") or "")),
         fault=None,
+        tags=_tags(record.setting("tags")),
     )
 
 
 def fault_of(name: str, fault: str) -> RegistryLine:
     """Return the line of a file that nobody can read."""
     nothing: dict[str, Any] = dict.fromkeys(RegistryLine._fields)
-    told: dict[str, Any] = {"name": name, "sorts_at": stamp_of(name), "status": UNREADABLE, "risk_status": "red"}
+    told: dict[str, Any] = {
+        "name": name,
+        "sorts_at": stamp_of(name),
+        "status": UNREADABLE,
+        "risk_status": "red",
+        "tags": (),
+    }
     return RegistryLine(**nothing | told | {"notes": _note(f"{name}: {fault}"), "fault": fault})
 
 
@@ -161,6 +178,12 @@ def stamp_of(name: str) -> str:
 def _text(value: object) -> str | None:
     """Return a value if it is text."""
     return value if isinstance(value, str) else None
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    """Return the tags of a record, each once, of those that are text."""
+    found = value if isinstance(value, (list, tuple)) else ()
+    return tuple(dict.fromkeys(_note(one) for one in found if isinstance(one, str) and one))[:MOST_TAGS]
 
 
 def _file(value: object) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from peaktrade_core.base.question import Check
-from peaktrade_core.runs.run import Run, feed_of, verdict_of
+from peaktrade_core.runs.run import Run, feed_of, name_of, verdict_of
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, MID, TONE_OF, Cell, Column, Columns
 from peaktrade_core.trading.records import SessionRecord, finite, total_pnl
@@ -40,10 +40,11 @@ def _mode(run: Run) -> Cell:
 
 RUNS = Columns[Run](
     run=Column("Session", lambda run: run.run_id),
+    name=Column("Session", name_of, "words"),
     mode=Column("Mode", _mode, priority=3),
     state=Column("Status", state_cell),
-    started=Column("Started (UTC)", lambda run: wording.moment(run.started_at), priority=2),
-    ended=Column("Ended (UTC)", lambda run: wording.moment(run.ended_at), priority=4),
+    started=Column("Started (UTC)", lambda run: run.started_at, priority=2),
+    ended=Column("Ended (UTC)", lambda run: run.ended_at, priority=4),
     duration=Column("Duration", lambda run: wording.duration(run.duration_seconds), "number", 5),
     heard=Column("Last event", heard_of, "number", 1),
     symbol=Column("Symbol", lambda run: run.symbol or wording.NOTHING, priority=1),
@@ -62,6 +63,7 @@ RUNS = Columns[Run](
     denied=Column("Denied", lambda run: wording.count(run.orders_blocked), "number", 3),
     risk=Column("Risk", lambda run: Cell(run.risk_status, TONE_OF.get(run.risk_status, "")), priority=3),
     notes=Column("Notes", lambda run: run.notes or wording.NOTHING, "words"),
+    tags=Column("Tags", lambda run: run.tags, "words", 5),
 )
 
 

@@ -17,15 +17,15 @@ import msgspec
 
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.question import Check
-from peaktrade_core.records.index import Query
 from peaktrade_core.records.journal import read_beside_bars, read_journal, whole_events
+from peaktrade_core.records.lookups import Query
 from peaktrade_core.records.rows import RegistryLine
 from peaktrade_core.runs.curves import WHOLE, Columns, Curves, Stretch, read_columns, source_of
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.trades import TradeList, trade_list
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Fill, Halt, Notice, State
 from peaktrade_core.trading.limit_use import LimitUse, limits_used
-from peaktrade_core.trading.records import SessionRecord, finite
+from peaktrade_core.trading.records import SessionRecord, limits_of
 from peaktrade_core.trading.tally import Tally, fold, start_balance_of
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def read_detail(journal: Path, record: SessionRecord) -> JournalDetail:
     Raises:
         OSError: there is none.
     """
-    given = record.setting("risk_limits")
-    limits = {k: v for k, v in given.items() if finite(v)} if isinstance(given, dict) else {}
+    limits = limits_of(record)
     if journal.stat().st_size > LARGEST_JOURNAL:
         try:
             beside = read_beside_bars(journal)

@@ -44,6 +44,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         risk_status: worst severity, ``green``, ``yellow`` or ``red``; ``unknown`` without a record.
         rehearsal: it is practice, which no sum over sessions counts.
         notes: what is odd about it, its error, or else the operator's notes.
+        tags: the words that it was given to be found by.
     """
 
     run_id: str
@@ -79,6 +80,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     risk_status: str = "unknown"
     rehearsal: bool = False
     notes: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def currency(self) -> str:

@@ -141,6 +141,7 @@ def _named(line: RegistryLine) -> dict[str, Any]:
         "start_balance": line.start_balance,
         "risk_status": line.risk_status,
         "rehearsal": line.run_type == REHEARSAL,
+        "tags": line.tags,
     }
 
 

@@ -78,6 +78,11 @@ class Views:
         now = self.now()
         return [self.standing(line.session_id or "", line, (line.session_id or "") in there, now) for line in lines]
 
+    def recorded_runs(self, run_ids: Sequence[str]) -> list[Run]:
+        """Return some recorded runs in the order in which they are asked for; those without a record are left out."""
+        lines, now = self.registry.lines_of(run_ids), self.now()
+        return [self.standing(one, lines[one], self._exists(one), now) for one in run_ids if one in lines]
+
     def runs(self, limit: int | None = None) -> list[Run]:
         """Return the newest runs, those with a live process first; folders without a record are among them.
 

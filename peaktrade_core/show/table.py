@@ -86,6 +86,25 @@ class Columns(Generic[T]):
     def __init__(self, **columns: Column[T]) -> None:
         self._columns = columns
 
+    def __getitem__(self, name: str) -> Column[T]:
+        """Return a column by its name, with how its value is found."""
+        column = self._columns[name]
+        return column if column.value else column._replace(value=attrgetter(name))
+
+    def texts(self, thing: T) -> list[str]:
+        """Return what stands in all columns for one thing, to be searched."""
+        return [self.cell(thing, name).text for name in self._columns]
+
+    def value(self, thing: T, name: str) -> object:
+        """Return what a column says of a thing, before it is written."""
+        value = self[name].value
+        assert value is not None
+        return value(thing)
+
+    def cell(self, thing: T, name: str) -> Cell:
+        """Return what stands in a column for one thing."""
+        return _cell(_written(self.value(thing, name)))
+
     def table(
         self,
         title: str,
@@ -103,10 +122,9 @@ class Columns(Generic[T]):
             more: rows that are no such thing, below the others.
             titles: other headings than the declared ones, by name of the column.
         """
-        picked = [(name, self._columns[name]) for name in names.split() or self._columns]
-        columns = [column._replace(title=titles.get(name, column.title)) for name, column in picked]
-        values = [column.value or attrgetter(name) for name, column in picked]
-        rows = ([_written(value(thing)) for value in values] for thing in things)
+        picked = names.split() or list(self._columns)
+        columns = [self[name]._replace(title=titles.get(name, self[name].title)) for name in picked]
+        rows = ([self.cell(thing, name) for name in picked] for thing in things)
         return Table(title, columns, chain(rows, more), note=note, empty=empty)
 
 

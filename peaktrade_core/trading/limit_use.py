@@ -138,11 +138,31 @@ def limits_used(events: Iterable[AnyEvent], limits: Mapping[str, float]) -> list
     for event in events:
         peaks.add(event)
     peaks.most["max_entries_per_day"] = float(max(peaks.entries.values(), default=0))
+    return _against(limits, {name: peaks.most.get(name, 0.0) for name, *_ in _SHOWN})
+
+
+def limits_of_now(exposure: float | None, drawdown: float | None, limits: Mapping[str, float]) -> list[LimitUse]:
+    """Return how much of its limits a session uses just now, as far as its heartbeat tells.
+
+    Args:
+        exposure: [quote ccy]; drawdown: the largest so far [fraction]; None where it is not known, and is left out.
+        limits: as the session's configuration has them.
+    """
+    used: dict[str, float] = {}
+    if exposure is not None:
+        used |= {"max_symbol_exposure_notional": exposure, "max_total_exposure_notional": exposure}
+    if drawdown is not None:
+        used["max_drawdown_halt_pct"] = 100.0 * drawdown
+    return _against(limits, used)
+
+
+def _against(limits: Mapping[str, float], most: Mapping[str, float]) -> list[LimitUse]:
+    """Return figures against their limits, as far as both are known."""
     warn = limits.get("warning_threshold_factor", 0.8)
     found = []
     for name, what, unit, kind in _SHOWN:
-        if name in limits:
-            used, limit = peaks.most.get(name, 0.0), limits[name]
+        if name in limits and name in most:
+            used, limit = most[name], limits[name]
             red = reached(used, limit) if kind == _LOSS else above(used, limit)
             level = "red" if red else "yellow" if kind != _CHECK and reached(used, warn * limit) else "green"
             found.append(LimitUse(name, what, used, limit, unit, used / limit, level))

@@ -147,6 +147,12 @@ def finite(value: object) -> float | None:
     return value
 
 
+def limits_of(record: SessionRecord) -> dict[str, float]:
+    """Return the risk limits of a record, as far as they are figures that limit."""
+    given = record.setting("risk_limits")
+    return {name: value for name, value in given.items() if finite(value)} if isinstance(given, dict) else {}
+
+
 def total_pnl(
     equity: float | None, start_balance: float | None, realized_pnl: float | None, unrealized_pnl: float | None
 ) -> float | None:

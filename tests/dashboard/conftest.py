@@ -41,7 +41,7 @@ def odd(history: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     no_views: dict[str, dict[str, object]] = {
         "alerts": {},
         "wall": {"kind": "runbook"},
-        "runs": {"kind": "view", "side_effects": True},
+        "sessions": {"kind": "view", "side_effects": True},
     }
     for number, (page, metadata) in enumerate(no_views.items()):
         make_page(pages, f"open({str(pages / 'ran')!r} + '{number}', 'w').close()", page=page, **metadata)

@@ -189,16 +189,17 @@ def test_unknown_or_escaping_ids_are_said_in_words(workspace: Workspace, run_sha
 
 def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_shadow: Shadow) -> None:
     done = run_shadow(seed=1, steps=20)
-    assert "Nothing runs." in text(shown(workspace, "runs"))
+    assert "Nothing runs." in text(shown(workspace, "now"))
     code = "from peaktrade_core.cli import main; main()"
     command = [sys.executable, "-c", code, "session", "run", "--home", str(workspace.home), "--pace", "600"]
     process = subprocess.Popen([*command, "--steps", "5000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         row = _wait(workspace, "running")
-        live = shown(workspace, "runs")
+        live = shown(workspace, "now")
         assert f'data-run="{row}"' in live
         assert "● RUN" in live
-        assert "● running 1" in text(live)
+        assert 'class="spark' in live
+        assert "largest exposure in the symbol" in text(live)
         assert "● RUN" in shown(workspace, "sessions")
         assert "Running 1" in text(shown(workspace, "status"))
         assert "data-final" not in shown(workspace, "run", row)
@@ -210,18 +211,18 @@ def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_s
         beat = RunFolder(workspace.runs, row).path / "heartbeat.json"
         raw = json.loads(beat.read_text())
         beat.write_text(json.dumps({**raw, "at": (datetime.now(UTC) - timedelta(seconds=900)).isoformat()}))
-        assert "◔ SILENT" in shown(workspace, "runs")
+        assert "◔ SILENT" in shown(workspace, "now")
         assert "look at feed and venue (runbook 7)" in text(shown(workspace, "run", row))
     finally:
         process.kill()
         process.wait()
-    html = shown(workspace, "runs")
+    html = shown(workspace, "now")
     assert "✕ DIED" in html
     assert "session list</code> recovers it" in html
     assert "✕ DIED" in shown(workspace, "sessions")
     assert "its process is gone" in shown(workspace, "sessions")
     assert "Running 0 ✕ 1 died" in text(shown(workspace, "status"))
-    assert f'data-run="{done.session_id}"' in html
+    assert f'data-run="{done.session_id}"' not in html
 
 
 def _wait(workspace: Workspace, state: str) -> str:

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import time
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,8 @@ def test_unknown_filter_is_said_in_words_and_other_panels_stay(dashboard: Dashbo
 
 def test_panels_are_those_of_the_page(dashboard: Dashboard) -> None:
     page = dashboard.get("/?status=completed").body
-    brought = dashboard.json("/api/panels?panel=snapshot&panel=sessions&query=status%3Dcompleted")
-    assert sorted(brought["panels"]) == ["sessions", "snapshot"]
+    brought = dashboard.json("/api/panels?panel=snapshot&panel=history&query=status%3Dcompleted")
+    assert sorted(brought["panels"]) == ["history", "snapshot"]
     for html in brought["panels"].values():
         assert html.strip() in page
 
@@ -71,12 +72,17 @@ def test_id_that_does_not_exist_is_a_page_that_says_so(dashboard: Dashboard, pag
 
 @pytest.mark.parametrize(
     ("path", "twin"),
-    [("/", "/api/live_sessions"), ("/?status=failed&zone=local", "/api/live_sessions?status=failed")],
+    [
+        ("/", "/api/live_sessions"),
+        ("/?status=failed&zone=local", "/api/live_sessions?status=failed"),
+        ("/sessions?q=x&status=failed&columns=total&zone=local", "/api/sessions?q=x&status=failed"),
+        ("/dashboard", "/api/sessions"),
+    ],
 )
 def test_each_page_links_its_json(dashboard: Dashboard, path: str, twin: str) -> None:
     found = re.search(r'<link rel="alternate" type="application/json" href="([^"]+)"', dashboard.get(path).body)
     assert found
-    assert found[1] == twin
+    assert unescape(found[1]) == twin
     assert dashboard.get(twin).status == 200
 
 

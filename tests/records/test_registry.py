@@ -94,6 +94,8 @@ made_up = st.lists(
         strategy=st.sampled_from(["ma_crossover", "moon", None, 7, {"a": 1}]),
         pnl=figures,
         drawdown=figures,
+        feed=st.sampled_from(["synthetic", "replay"]),
+        tags=st.lists(st.sampled_from(["Demo", "keep", "Übung"]), unique=True),
     ),
     max_size=12,
 )
@@ -106,6 +108,11 @@ queries = st.builds(
     decision_id=st.none(),
     symbol=st.sampled_from([None, "ETH/EUR"]),
     strategy=st.sampled_from([None, "moon"]),
+    feed=st.sampled_from([None, None, "replay"]),
+    timeframe=st.none(),
+    risk_status=st.sampled_from([None, None, "red"]),
+    tag=st.sampled_from([None, None, "Demo"]),
+    words=st.sampled_from([(), (), ("übung",), ("eur", "demo"), ("%",)]),
     since=st.sampled_from([None, NOON + timedelta(minutes=4), datetime(2026, 1, 5, 12, 2)]),
     by_end=st.booleans(),
     sort=st.sampled_from([None, "realized_pnl", "max_drawdown"]),
@@ -123,6 +130,10 @@ def plainly(records: list[SessionRecord], query: Query) -> list[SessionRecord]:
         and query.status in (None, r.status)
         and query.symbol in (None, r.symbol)
         and query.strategy in (None, r.setting("strategy_name"))
+        and query.feed in (None, r.setting("feed"))
+        and query.risk_status in (None, "red" if r.status == "failed" else "green")
+        and (query.tag is None or query.tag in r.setting("tags"))
+        and all(word in "\n".join([r.symbol or "", *r.setting("tags")]).casefold() for word in query.words)
         and (query.since is None or (r.finished_at if query.by_end else r.started_at) >= as_utc(query.since))
         and (query.until is None or (r.finished_at if query.by_end else r.started_at) <= as_utc(query.until))
     ]
@@ -134,6 +145,10 @@ def plainly(records: list[SessionRecord], query: Query) -> list[SessionRecord]:
     return found[query.offset :][: query.limit]
 
 
+def _value(record: SessionRecord, facet: str) -> Any:
+    return record.status if facet == "status" else record.setting(facet)
+
+
 @settings(max_examples=60)
 @given(rows=made_up, query=queries)
 def test_every_answer_equals_a_plain_computation(rows: list[dict[str, Any]], query: Query) -> None:
@@ -143,7 +158,7 @@ def test_every_answer_equals_a_plain_computation(rows: list[dict[str, Any]], que
             mode=row["mode"],
             status=row["status"],
             symbol=row["symbol"],
-            config={"strategy_name": row["strategy"]},
+            config={"strategy_name": row["strategy"], "feed": row["feed"], "tags": row["tags"]},
             metrics={"realized_pnl": row["pnl"], "max_drawdown": row["drawdown"]},
         )
         for number, row in enumerate(rows)
@@ -157,6 +172,13 @@ def test_every_answer_equals_a_plain_computation(rows: list[dict[str, Any]], que
         assert ids(registry.entries(query)) == [r.session_id for r in wanted]
         for column in ("mode", "status"):
             assert registry.counts(column, query) == dict(sorted(Counter(getattr(r, column) for r in wanted).items()))
+        total, facets = registry.facets(("status", "feed", "tag"), query)
+        assert total == len(plainly(records, query._replace(limit=None, offset=0))) or query.by_end
+        for facet, values in facets.items():
+            free = plainly(records, query._replace(**{facet: None, "limit": None, "offset": 0, "by_end": False}))
+            told = Counter(v for r in free for v in (r.setting("tags") if facet == "tag" else [_value(r, facet)]))
+            if query.since is None or not query.by_end:
+                assert dict(values) == dict(told)
         sums = registry.sums(query)
         pnl, depth = sum(one.realized_pnl for one in sums), sum(one.drawdown for one in sums)
         known = [float(x) for r in wanted if (x := r.metric("realized_pnl")) is not None]

@@ -30,14 +30,16 @@ class Bench:
     """The part that labs share.
 
     Attributes:
-        workspace: what is looked at; words: of its language; asked: the fields of the address.
+        workspace: what is looked at; words: of its language; asked: the fields of the address; sessions: all that it names.
         said: what went wrong, in words; empty while all goes well.
     """
 
     def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
         self.workspace = workspace or Workspace(config=os.environ.get(CONFIG_PATH))
         self.words = words(self.workspace.config.ui.language)
-        self.asked = dict(parse_qsl(os.environ.get("QUERY_STRING", "") if query is None else query))
+        fields = parse_qsl(os.environ.get("QUERY_STRING", "") if query is None else query)
+        self.asked = dict(fields)
+        self.sessions = [value for name, value in fields if name == "session"]
         self.said = w.HTML(layout=w.Layout(**FULL))
         self._tidying: asyncio.TimerHandle | None = None
 

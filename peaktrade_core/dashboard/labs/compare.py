@@ -36,14 +36,16 @@ class CompareLab(Bench):
         super().__init__(workspace, query)
         self.found: Divergence | None = None
         self._load = lru_cache(maxsize=8)(lambda session_id: load_recorded(self.workspace, session_id))
-        known = recorded.sessions(self.workspace)
+        known = recorded.sessions(self.workspace, self.sessions)
+        first, second, *more = [*self.sessions, None, None]  # of a list, or of the address that it leads to
         others = [(self.told("backtest"), BACKTEST), *known]
-        second = known[1][1] if len(known) > 1 else BACKTEST
-        self.left = self.pick("left", known, self.asked.get("session"))
-        self.right = self.pick("right", others, self.asked.get("with", second))
+        next_ = known[1][1] if len(known) > 1 else BACKTEST
+        self.left = self.pick("left", known, first)
+        self.right = self.pick("right", others, self.asked.get("with", second or next_))
         if self.right.value == self.left.value:
             self.right.value = BACKTEST
         self.more = w.SelectMultiple(options=known, rows=min(6, max(1, len(known))), **self._named("more"))
+        self.more.value = [value for _, value in known if value in more]
         axis = [(self.told("by_bars"), True), (self.told("by_time"), False)]
         self.axis = self.pick("axis", axis, self.asked.get("axis") != "time")
         self.controls = card(self.left, self.right, self.more, self.axis, title=self.told("choose"), name="controls")

@@ -66,10 +66,17 @@ class Tried(NamedTuple):
     now: Sequence[Mark]
 
 
-def sessions(workspace: Workspace) -> list[tuple[str, str]]:
-    """Return the newest recorded sessions that ended, what a drop-down says of each and its id."""
+def sessions(workspace: Workspace, asked: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return the newest recorded sessions that ended, what a drop-down says of each and its id.
+
+    Args:
+        asked: ids of sessions that are among them however old they are.
+    """
     views = Views.of(workspace)
-    ended = [run for run in views.rows(Query(limit=MOST_SESSIONS)) if run.final and is_id(run.run_id)]
+    newest = views.rows(Query(limit=MOST_SESSIONS))
+    older = set(asked) - {run.run_id for run in newest}
+    found = [*newest, *views.recorded_runs([run_id for run_id in asked if run_id in older])]
+    ended = [run for run in found if run.final and is_id(run.run_id)]
     return [(_said(run), run.run_id) for run in ended if _journalled(views, run.run_id)]
 
 

@@ -8,7 +8,9 @@ from peaktrade_core.dashboard.panels import (  # noqa: F401
     activity,
     alerts,
     control,
+    home,
     labs,
+    listing,
     live_track,
     papers,
     runs,
@@ -28,18 +30,15 @@ from peaktrade_core.dashboard.panels.base import (
     open_page,
     panel,
 )
-from peaktrade_core.dashboard.panels.filters import Filters, read_filters
 
 __all__ = [
     "CONFIG_PATH",
     "PANELS",
     "SUBJECT",
     "Asked",
-    "Filters",
     "Html",
     "Page",
     "fill",
     "open_page",
     "panel",
-    "read_filters",
 ]

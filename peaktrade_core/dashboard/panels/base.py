@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -23,7 +23,9 @@ from peaktrade_core.runs.run import name_of, verdict_of
 from peaktrade_core.runs.trades import bps
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Tone
 from peaktrade_core.show.drawing import times_of
+from peaktrade_core.show.sparkline import sparkline
 from peaktrade_core.show.templates import inert_value
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -203,6 +205,11 @@ def linked(text: object) -> Markup:
     return Markup(_IDS.sub(link, str(escape(text))))  # noqa: S704  (escaped before)
 
 
+def spark(values: Sequence[float], label: str, base: float | None, tone: Tone) -> Markup:
+    """Return a sparkline."""
+    return Markup(sparkline(values, label, base=base, tone=tone))  # noqa: S704  (the drawing escapes what it is given)
+
+
 @cache
 def _templates() -> jinja2.Environment:
     """Return the panels' templates: escaping always on, a missing value is an error."""
@@ -238,6 +245,7 @@ def _templates() -> jinja2.Environment:
     env.filters["sign"] = sign
     env.filters["next_step"] = next_step
     env.filters["run_name"] = name_of
+    env.filters["spark"] = spark
     env.filters["verdict"] = verdict_of
     env.filters["bps"] = bps
     return env

@@ -1,8 +1,7 @@
-"""Runs: which live, which fell silent, which died; and one of them as it goes."""
+"""One run as it goes."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from peaktrade_core.base.errors import ArtefactError
@@ -12,21 +11,7 @@ from peaktrade_core.dashboard.panels.telling import tell
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
-MOST_RUNS, MOST_ENDED, CHART_BARS, TABLE_BARS, EVENTS, ALERTS = 200, 30, 500, 15, 20, 20
-
-
-@panel("runs")
-def _runs(workspace: Workspace, _: Asked) -> dict[str, Any]:
-    """Answer: which runs are there, the active ones first?"""
-    runs = Views.of(workspace).runs(limit=MOST_RUNS)
-    ended = [run for run in runs if run.final]
-    return {
-        "active": [run for run in runs if run.active],
-        "died": [run for run in runs if not run.active and not run.final],
-        "ended": ended[:MOST_ENDED],
-        "states": Counter(run.state for run in runs),
-        "capped": len(ended) > MOST_ENDED,
-    }
+CHART_BARS, TABLE_BARS, EVENTS, ALERTS = 500, 15, 20, 20
 
 
 @panel("run")

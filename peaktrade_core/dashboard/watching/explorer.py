@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 from peaktrade_core.base.question import WARN, Check, check
-from peaktrade_core.dashboard.panels.filters import Filters, read_filters
 from peaktrade_core.dashboard.watching.pages import agreement_checks
 from peaktrade_core.dashboard.watching.watch import DashboardRunbook
 from peaktrade_core.records.registry import Query
@@ -27,11 +27,13 @@ from peaktrade_core.runbooks.notebook_tables import (
 )
 from peaktrade_core.runbooks.runbook import Prompt
 from peaktrade_core.runs.columns import RUNS, SESSIONS
+from peaktrade_core.runs.listing import SESSION_LIST
 from peaktrade_core.runs.repeat import repeat_command
 from peaktrade_core.runs.sums import Stats
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart
+from peaktrade_core.show.listing import Chosen
 from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -60,20 +62,22 @@ class SessionExplorerRunbook(DashboardRunbook):
         Raises:
             UnknownNameError: no such mode or status.
         """
-        views, chosen, limit = Views.of(self.workspace), self._filters(), self.given.limit
-        flags = "".join(f" --{k} {v}" for k, v in (("mode", chosen.mode), ("status", chosen.status)) if v)
-        rows = views.rows(chosen._replace(limit=limit).query(views.now()))
-        total = views.count(Query(mode=chosen.mode, status=chosen.status))
-        note = f"{len(rows)} of {total}. On the dashboard: {chosen._replace(limit=50).link()} In a terminal: " + (
-            f"peaktrade session list{flags} --limit {limit}"
+        chosen, limit = self._filters(), self.given.limit
+        flags = "".join(f" --{name} {chosen.facets[name]}" for name in ("mode", "status") if name in chosen.facets)
+        found = SESSION_LIST.ask(self.workspace, chosen._replace(limit=limit))
+        note = (
+            f"{len(found.rows)} of {found.total}. On the dashboard: {SESSION_LIST.address(chosen)} In a terminal: "
+            + (f"peaktrade session list{flags} --limit {limit}")
         )
         empty = "No session passes the filters. Take them off: mode and status any."
-        return RUNS.table("Sessions", rows, SESSIONS, note=note, empty=empty)
+        return RUNS.table("Sessions", found.rows, SESSIONS, note=note, empty=empty)
 
     def figures(self) -> Table:
         """Return figures over all sessions that pass the filters, as ``/api/live_sessions/stats`` tells them."""
         chosen = self._filters()
-        stats = Views.of(self.workspace).stats(Query(mode=chosen.mode, status=chosen.status))
+        stats = Views.of(self.workspace).stats(
+            Query(mode=chosen.facets.get("mode"), status=chosen.facets.get("status"))
+        )
         rows = [
             ("Sessions", wording.count(stats.total_sessions)),
             ("By mode", _counted(stats.by_mode)),
@@ -82,7 +86,7 @@ class SessionExplorerRunbook(DashboardRunbook):
             (wording.REALIZED, _each(stats, "realized_pnl")),
             ("Average drawdown", wording.percent(stats.avg_drawdown)),
         ]
-        link = chosen.link().removeprefix("/")
+        link = SESSION_LIST.address(chosen, path="")
         return Table("Figures", ("", ""), rows, note=f"The same for programs: /api/live_sessions/stats{link}")
 
     def summary(self) -> Table:
@@ -177,10 +181,10 @@ class SessionExplorerRunbook(DashboardRunbook):
         """Return where to go on with the session."""
         return links(*names, session=self.session)
 
-    def _filters(self) -> Filters:
-        """Return the dashboard's filters for what was chosen."""
-        chosen = (("mode", self.given.mode), ("status", self.given.status))
-        return read_filters("&".join(f"{name}={value}" for name, value in chosen if value not in ("", ANY)))
+    def _filters(self) -> Chosen:
+        """Return what the address of the dashboard's list would ask for what was chosen."""
+        chosen = {"mode": self.given.mode, "status": self.given.status}
+        return SESSION_LIST.read(urlencode({name: value for name, value in chosen.items() if value not in ("", ANY)}))
 
 
 def can_be_repeated(record: SessionRecord) -> Check:

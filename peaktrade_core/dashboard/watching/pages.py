@@ -58,7 +58,7 @@ def health(seen: Seen) -> Found:
 def panels(compared: Compared) -> Found:
     """Look for the panels on the first page."""
     page, empty = compared.seen.answers["/"], not Views.of(compared.workspace).stats().total_sessions
-    missing = [name for name in ("snapshot", "sessions") if f'data-panel="{name}"' not in page.body]
+    missing = [name for name in ("snapshot", "history") if f'data-panel="{name}"' not in page.body]
     there = "no session yet, and the page says so" if empty else "tile and table are there"
     told = f"missing: {', '.join(missing)}" if missing else there
     return page.status == 200 and not missing, told
@@ -229,7 +229,7 @@ def filters(compared: Compared) -> Found:
     rows = Views.of(compared.workspace).rows(Query(mode="shadow", status="completed", limit=50))
     found = compared.seen.json(f"/api/live_sessions?limit=50&{FILTERED}")
     told = [one.get("session_id") for one in found if isinstance(one, dict)] if isinstance(found, list) else None
-    page = compared.seen.answers.get(f"/?{FILTERED}", PageReply(0, "")).body
+    page = compared.seen.answers.get(f"/sessions?{FILTERED}", PageReply(0, "")).body
     shown, ours = re.findall(r'data-session="([^"]*)"', page), [row.run_id for row in rows]
     same = told == ours == shown
     return same, f"{len(ours)} sessions" if same else f"API {len(told or ())}, page {len(shown)} of {len(ours)}"

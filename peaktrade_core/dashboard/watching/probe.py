@@ -27,8 +27,8 @@ WRITES = ("POST", "PUT", "PATCH", "DELETE")
 FILTERED = "mode=shadow&status=completed"
 ADDRESSES = (
     ("/", "the Live-Track page"),
-    (f"/?{FILTERED}", "the same under filters"),
-    ("/dashboard", "the page of the runs"),
+    ("/sessions", "the page of the sessions"),
+    (f"/sessions?{FILTERED}", "the same under filters"),
     ("/docs", "the API's description"),
     ("/openapi.json", "the same for programs"),
     ("/api/health", "whether it is there"),

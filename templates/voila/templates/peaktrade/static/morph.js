@@ -1,5 +1,5 @@
 // Turns one tree into another by changing only what differs, so that focus, selection, scroll and open details stay.
-const KEPT = new Set(["open", "data-as-of"]); // what the reader or the page did, not the server
+const KEPT = new Set(["open", "data-as-of", "data-done"]); // what the reader or the page did, not the server
 const isOwn = (node) => node.dataset?.own !== undefined; // made by a script of the page
 const keyOf = (node) => (node.nodeType === 1 ? node.dataset.key || node.id : "");
 

@@ -3,6 +3,7 @@ import { enhance } from "./chart.js";
 import { listen } from "./keys.js";
 import { remember } from "./memory.js";
 import { morph } from "./morph.js";
+import { choose, count } from "./choose.js";
 import { localize, switchZone, write, zone } from "./times.js";
 
 const words = JSON.parse(document.body.dataset.words);
@@ -84,6 +85,7 @@ async function bring(shown) {
     panel.dataset.asOf = body.as_of;
     stamp(panel);
   }
+  count();
   calm();
 }
 
@@ -163,6 +165,7 @@ document.body.classList.add("scripted");
 document.addEventListener("range", (event) => { range = event; bringRange(); });
 document.addEventListener("visibilitychange", () => { showAge(); tick(); });
 listen(does);
+choose();
 showZone();
 tick();
 setInterval(showAge, 1000);
