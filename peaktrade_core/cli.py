@@ -38,6 +38,9 @@ COMMANDS = {
     "portfolio": (
         "research.portfolio.cli:portfolio",
         "Run several decisions on one account; presets, and a builder from trials.",
+    "experiments": (
+        "research.experiments.cli:experiments",
+        "Everything that was tried: list, rank, compare, sum up, note, export.",
     ),
     "holdout": ("research.trials.cli:holdout", "Show what research cannot read, and open it for one trial."),
     "exchange": ("candles.cli:exchange", "Ask the venue how it is and what it trades, and download candles."),

@@ -111,11 +111,14 @@ def show(workspace: Workspace, session_id: str, trades: bool, limit: int) -> Com
 
 def _shown(workspace: Workspace, record: SessionRecord) -> list[Part]:
     """Return everything that is known of a session."""
+    from peaktrade_core.research.experiments.rows import Experiments
     from peaktrade_core.runs.questions import post_session_checks
 
     settings = {name: value for name, value in record.config.items() if value not in (None, "", [])}
     told: list[Part] = ["", *summary(workspace, record), "", Table.pairs(settings, "Configuration")]
     told += [f"Command  {repeat_command(record)}", ""]
+    if record.decision_id and (tried := Experiments(workspace).of_decision(record.decision_id)):
+        told += [f"Research {', '.join(tried)}: the same decision (`peaktrade experiments details {tried[-1]}`)", ""]
     for one in notes(workspace, record.session_id):
         told += [f"Note     {wording.moment(one.at)} UTC, {one.by}: {one.text}", ""]
     for incident in IncidentBook.of(workspace).rows(subject=record.session_id):

@@ -12,7 +12,7 @@ import msgspec
 from peaktrade_core.base.errors import ArtefactError, ConfigError, why
 from peaktrade_core.base.files import read_toml
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.options import decision_options, planned
+from peaktrade_core.session.options import decision_options, moment_given, planned
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.trading.records import SessionConfig
@@ -31,20 +31,28 @@ MOST_PAIRS = 10  # trades that differ
 
 @click.command()
 @decision_options
+@click.option("--from", "begin", metavar="DATE", help="The first bar that trades is of this UTC day or time.")
+@click.option("--to", "end", metavar="DATE", help="Only bars before this UTC day or time.")
+@click.option("--tag", "tags", multiple=True, help="A word to find it by; repeatable.")
+@click.option("--note", default="", help="Why, or what came out; kept with it.")
 @command
-def backtest(workspace: Workspace, **options: Any) -> CommandResult:
+def backtest(
+    workspace: Workspace, begin: str | None, end: str | None, tags: tuple[str, ...], note: str, **options: Any
+) -> CommandResult:
     """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity.
 
-    Over candles it is research: what is held back of their market is left out, and the try is counted.
+    Over candles it is research: what is held back of their market is left out, and the try is counted. It is kept, and
+    `peaktrade experiments` finds it.
     """
     from peaktrade_core.research.backtest import run_backtest
-    from peaktrade_core.research.trials.recorded import begin_backtest, keep_backtest
+    from peaktrade_core.research.experiments.notes import ExperimentNotes
+    from peaktrade_core.research.trials.recorded import BacktestStore, begin_backtest
 
-    plan = planned(workspace, **options)
-    bars, counted = begin_backtest(workspace, plan)
-    begin = time.perf_counter()
+    plan = planned(workspace, notes=note, tags=tags, **options)
+    bars, counted = begin_backtest(workspace, plan, begin=moment_given("--from", begin), end=moment_given("--to", end))
+    started = time.perf_counter()
     result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
-    took = time.perf_counter() - begin
+    took = time.perf_counter() - started
     statistics = result.statistics()
     value = {
         "config": plan.config,
@@ -54,8 +62,9 @@ def backtest(workspace: Workspace, **options: Any) -> CommandResult:
         "backtest_id": counted.backtest_id,
         "decision_id": counted.decision_id,
     }
-    if counted.backtest_id:
-        keep_backtest(workspace, counted, value)
+    BacktestStore(workspace).keep(plan, bars, counted, result)
+    if note or tags:
+        ExperimentNotes(workspace).add(counted.backtest_id, note, tags)
     told = (
         f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up"
     )
@@ -99,15 +108,18 @@ def diff(
     Exit code 1 when anything differs.
     """
     from peaktrade_core.research.divergence_session import compare_session
+    from peaktrade_core.research.experiments.rows import Experiments
 
     if other and backtest:
         raise ConfigError("give another session or --backtest, not both")
     if strategy_module:
         load_strategy_module(Path(strategy_module))
     found = compare_session(workspace, session_id, other, candles=candles, fee_bps=fee_bps, slippage_bps=slippage_bps)
-    currency = wording.quote_currency(Views.of(workspace).record(found.session_id).symbol)
+    record = Views.of(workspace).record(found.session_id)
+    currency, tried = wording.quote_currency(record.symbol), Experiments(workspace).of_decision(record.decision_id)
+    known = [f"The same decision in research: {', '.join(tried)}"] if tried else []
     return CommandResult(
-        found, lambda: _diverged(found, currency), code=int(found.first is not None or bool(found.whole))
+        found, lambda: [*known, *_diverged(found, currency)], code=int(found.first is not None or bool(found.whole))
     )
 
 

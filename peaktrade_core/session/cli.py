@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from peaktrade_core.base.clock import as_utc, moved
+from peaktrade_core.base.clock import moved
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.text import decoded
 from peaktrade_core.halts.states import TradingStates
@@ -24,7 +24,7 @@ from peaktrade_core.runs.repeat import repeatable
 from peaktrade_core.runs.run import HALTED, item_of, verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.options import decision_options, planned
+from peaktrade_core.session.options import decision_options, moment_given, planned
 from peaktrade_core.session.plan import Desk, refuse_halted
 from peaktrade_core.session.progress import show_progress
 from peaktrade_core.session.recovery import recover
@@ -204,7 +204,7 @@ def query_of(*, week: str | None = None, since: str | None = None, until: str | 
         ConfigError: something is not a week, day or time, or a week is given beside the others.
     """
     if week is None:
-        return Query(since=_day("--since", since), until=_before(_day("--until", until)), **filters)
+        return Query(since=moment_given("--since", since), until=_before(moment_given("--until", until)), **filters)
     if since or until:
         raise ConfigError("give --week, or --since and --until, not both")
     try:
@@ -218,14 +218,6 @@ def query_of(*, week: str | None = None, since: str | None = None, until: str | 
 def _before(at: datetime | None) -> datetime | None:
     """Return the last moment before a time: a query's end belongs to it."""
     return None if at is None else moved(at, microseconds=-1)
-
-
-def _day(option: str, text: str | None) -> datetime | None:
-    """Return the beginning of a UTC day, or a time."""
-    try:
-        return None if text is None else as_utc(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
-        raise ConfigError(f"{option} {text!r} is not a day or a time; write it like 2026-01-31") from None
 
 
 @click.command("list")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.text import decoded
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
@@ -89,3 +91,15 @@ def _literal(text: str) -> object:
         except ValueError:
             continue
     return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def moment_given(option: str, text: str | None) -> datetime | None:
+    """Return the beginning of a UTC day, or a time, that an option was given; None where it was not.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    try:
+        return None if text is None else as_utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{option} {text!r} is not a day or a time; write it like 2026-01-31") from None

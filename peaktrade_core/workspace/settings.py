@@ -81,6 +81,20 @@ class Retention(Checked, frozen=True):
     action: Literal["archive", "delete"] = ARCHIVE
 
 
+class Analysis(Checked, frozen=True):
+    """``[research.analysis]``: when the runs of a strategy together warn or block.
+
+    Attributes:
+        least_runs: below it there is a warning; block_median_return: median over the runs [fraction].
+        warn_drawdown, block_drawdown: of the worst run [fraction].
+    """
+
+    least_runs: Annotated[int, Meta(ge=1)] = 5
+    warn_drawdown: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.15
+    block_drawdown: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.25
+    block_median_return: Annotated[float, Meta(ge=-1.0, le=10.0)] = 0.0
+
+
 class Research(Checked, frozen=True):
     """What research may see, and what it must bring.
 
@@ -91,6 +105,7 @@ class Research(Checked, frozen=True):
 
     holdout: Annotated[float, Meta(ge=0.0, le=0.9)] = 0.2
     promotion_sessions: Annotated[int, Meta(ge=1, le=1000)] = 5
+    analysis: Analysis = Analysis()
 
 
 class Restart(Checked, frozen=True):

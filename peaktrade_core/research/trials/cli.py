@@ -1,4 +1,4 @@
-"""``peaktrade sweep``, ``experiments`` and ``holdout``: try many parameters, see what was tried, look at what is held back."""
+"""``peaktrade sweep`` and ``holdout``: try many parameters, look at what is held back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.research.trials.holdout import HeldBack, HoldOut
@@ -74,7 +73,7 @@ def run(workspace: Workspace, file: Path | None, threads: int | None, dry_run: b
     with _progress() as watch:
         record = run_sweep(workspace, ready, threads=threads or 0, watch=watch)
     found = list(SweepStore(workspace).trials(record.sweep_id))
-    return CommandResult(record, lambda: _shown(record, found), code=_code(record))
+    return CommandResult(record, lambda: sweep_told(record, found), code=exit_code(record))
 
 
 @contextmanager
@@ -145,7 +144,7 @@ def _foretold(ready: Prepared, threads: int) -> CommandResult:
     return CommandResult(value, said)
 
 
-def _shown(record: SweepRecord, trials: list[Trial]) -> list[Part]:
+def sweep_told(record: SweepRecord, trials: list[Trial]) -> list[Part]:
     """Return a sweep: the verdict first, then the best trials."""
     judge = record.sweep.judge
     ranked = sorted(trials, key=lambda one: (-_rank(one, record), one.number))[:TOP]
@@ -168,80 +167,13 @@ def _rank(trial: Trial, record: SweepRecord) -> float:
     return -1e9 if value is None else value
 
 
-def _code(record: SweepRecord) -> int:
+def exit_code(record: SweepRecord) -> int:
+    """Return 1 where something speaks against the best trial of a sweep, else 0."""
     return int(any(one.status == "fail" for one in record.verdict))
 
 
 def _percent(value: float | None) -> str | None:
     return None if value is None else f"{100.0 * value:+.2f} %"
-
-
-@click.group()
-def experiments() -> None:
-    """List what was tried, show one sweep, export its trials."""
-
-
-def _verdict(record: SweepRecord) -> Cell:
-    if record.ended_at is None:
-        return Cell("not finished")
-    return Cell(told(record.verdict), BAD if _code(record) else GOOD)
-
-
-SWEEPS = Columns[SweepRecord](
-    id=Column("Id", lambda one: one.sweep_id),
-    began=Column("Began (UTC)", lambda one: wording.minute(one.began_at), priority=1),
-    name=Column("Name", lambda one: one.sweep.name),
-    trials=Column("Trials", lambda one: f"{one.trials:,}", "number"),
-    verdict=Column("Verdict", _verdict, "words"),
-    question=Column("Question", lambda one: one.sweep.question, "words", priority=2),
-)
-
-
-@experiments.command("list")
-@click.option("--strategy", metavar="NAME", help="Only of this strategy.")
-@click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True, help="At most so many.")
-@command
-def list_sweeps(workspace: Workspace, strategy: str | None, limit: int) -> CommandResult:
-    """List the sweeps, newest first, each with its verdict."""
-    store = SweepStore(workspace)
-    found = (store.load(one) for one in store.ids())
-    kept = [one for one in found if strategy in (None, one.sweep.strategy)][:limit]
-    return CommandResult(kept, SWEEPS.table("", kept, empty="No sweep was run yet: `peaktrade sweep run --help`."))
-
-
-@experiments.command("show")
-@click.argument("sweep_id", default="latest")
-@command
-def show(workspace: Workspace, sweep_id: str) -> CommandResult:
-    """Show a sweep (the newest by default): what speaks against its best trial, then its best trials."""
-    store = SweepStore(workspace)
-    record = store.load(sweep_id)
-    return CommandResult(record, lambda: _shown(record, list(store.trials(record.sweep_id))), code=_code(record))
-
-
-@experiments.command("export")
-@click.argument("sweep_id")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A .csv or .parquet file.")
-@command
-def export(workspace: Workspace, sweep_id: str, out: Path) -> CommandResult:
-    """Write the trials of a sweep as a table, one row a trial."""
-    import pandas as pd
-
-    store = SweepStore(workspace)
-    record = store.load(sweep_id)
-    rows = [_row(one) for one in store.trials(record.sweep_id)]
-    if out.suffix not in (".csv", ".parquet"):
-        raise ConfigError(f"--out {out}: the name must end in .csv or .parquet")
-    table = pd.DataFrame(rows)
-    table.to_csv(out, index=False) if out.suffix == ".csv" else table.to_parquet(out, index=False)
-    return CommandResult({"rows": len(rows), "file": out}, f"{len(rows):,} trials: {out}")
-
-
-def _row(trial: Trial) -> dict[str, Any]:
-    """Return a trial as a flat row: parameters as ``p_NAME``, denials as ``denied_CODE``."""
-    plain: dict[str, Any] = msgspec.to_builtins(trial)
-    params, denied = plain.pop("params"), plain.pop("denied")
-    return plain | {f"p_{k}": v for k, v in params.items()} | {f"denied_{k}": v for k, v in denied.items()}
 
 
 @click.group()

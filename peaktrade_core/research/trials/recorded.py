@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 
+from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import login
+from peaktrade_core.base.errors import ArtefactError, DataError, UnknownNameError, why
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.candles.replay import ReplayFeed, bars_of
+from peaktrade_core.research.backtest import BacktestResult
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
+from peaktrade_core.research.trials.trial import DailyEquity, Trial, day_marks, figures_of
 from peaktrade_core.session.identity import bars_digest, content_id, decision_id
 from peaktrade_core.show import wording
 from peaktrade_core.trading.market import Bars
+from peaktrade_core.trading.records import Metrics, SessionConfig
+from peaktrade_core.trading.statistics import Statistic
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,17 +33,55 @@ class Counted(NamedTuple):
     """A backtest that may begin.
 
     Attributes:
-        backtest_id, decision_id: of its content; empty over a market that is made up, which is no research.
+        backtest_id, decision_id: of its content.
+        data_sha256: of its bars; held: bars of the market that are held back; since: the first of those, None for none.
+        counted: tries of the strategy on the market so far; 0 over a made-up market, which is no research.
         remarks: what a person should know of the bars and the count.
     """
 
-    backtest_id: str = ""
-    decision_id: str = ""
+    backtest_id: str
+    decision_id: str
+    data_sha256: str
+    held: int = 0
+    since: datetime | None = None
+    counted: int = 0
     remarks: tuple[str, ...] = ()
 
 
-def begin_backtest(workspace: Workspace, plan: Plan) -> tuple[Bars, Counted]:
+class BacktestRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a backtest; its equity at each day's end is in a file beside it.
+
+    Attributes:
+        backtest_id, decision_id: of its content; by, at: who ran it last and when, aware UTC.
+        config: as of a session; bars: with the warm-up; begin, end: of the first and last bar, aware UTC.
+        data_sha256, held, since, counted: as of :class:`Counted`.
+        figures: as of a trial; metrics: as of a session; statistics: with their definitions.
+    """
+
+    backtest_id: str
+    decision_id: str
+    by: str
+    at: datetime
+    config: SessionConfig
+    bars: int
+    begin: datetime
+    end: datetime
+    data_sha256: str
+    held: int
+    since: datetime | None
+    counted: int
+    figures: Trial
+    metrics: Metrics
+    statistics: list[Statistic]
+
+
+def begin_backtest(
+    workspace: Workspace, plan: Plan, *, begin: datetime | None = None, end: datetime | None = None
+) -> tuple[Bars, Counted]:
     """Return the bars of a backtest, and count it before it runs.
+
+    Args:
+        workspace, plan: what to run; begin, end: first bar that trades, and up to where (not included), aware UTC.
 
     Raises:
         DataError: there are no bars, or all of them are held back.
@@ -42,12 +89,18 @@ def begin_backtest(workspace: Workspace, plan: Plan) -> tuple[Bars, Counted]:
     """
     config = plan.config
     wanted = None if config.steps is None else config.warmup_candles + config.steps
-    if not isinstance(plan.feed, ReplayFeed):
-        return bars_of(plan.feed, wanted), Counted()
-    split = HoldOut(workspace).readable(bars_of(plan.feed), config.symbol, config.timeframe)
-    bars = split.readable if wanted is None else Bars(split.readable.ts[:wanted], split.readable.ohlcv[:wanted], "bars")
     decided = decision_id(plan.decision)
-    backtest_id = content_id("bt", decided, bars_digest(bars), config.warmup_candles)
+    if not isinstance(plan.feed, ReplayFeed):
+        bars = _between(bars_of(plan.feed, wanted), config.warmup_candles, begin, end, None)
+        digest = bars_digest(bars)
+        backtest_id = content_id("bt", decided, digest, config.warmup_candles)
+        return bars, Counted(
+            backtest_id, decided, digest, remarks=(f"{backtest_id}; not counted: a made-up market is no research",)
+        )
+    split = HoldOut(workspace).readable(bars_of(plan.feed), config.symbol, config.timeframe)
+    bars = _between(split.readable, config.warmup_candles, begin, end, wanted)
+    digest = bars_digest(bars)
+    backtest_id = content_id("bt", decided, digest, config.warmup_candles)
     market, ledger = TrialMarket(config.strategy_name, config.symbol, config.timeframe), TrialLedger(workspace)
     ledger.begin(backtest_id, market, 1, by=login(), question=config.notes)
     counted = ledger.count(market)
@@ -58,14 +111,79 @@ def begin_backtest(workspace: Workspace, plan: Plan) -> tuple[Bars, Counted]:
         said.append(
             f"{split.held:,} bars since {wording.moment(split.since)} UTC are held back (peaktrade holdout status)"
         )
-    return bars, Counted(backtest_id, decided, tuple(said))
+    return bars, Counted(backtest_id, decided, digest, split.held, split.since, counted, tuple(said))
 
 
-def keep_backtest(workspace: Workspace, counted: Counted, value: dict[str, Any]) -> None:
-    """Keep what a backtest gave, under its id.
+def _between(bars: Bars, warmup: int, begin: datetime | None, end: datetime | None, most: int | None) -> Bars:
+    """Return the bars from the warm-up before ``begin`` to before ``end``, at most so many.
 
     Raises:
-        EnvironmentFault: it cannot be written.
+        DataError: none of them trades.
     """
-    folder = workspace.home / "reports" / "experiments" / "backtests"
-    write_atomic(folder / f"{counted.backtest_id}.json", msgspec.json.encode(value, order="deterministic"))
+    first = 0 if begin is None else max(0, int(np.searchsorted(bars.ts, begin.timestamp())) - warmup)
+    last = len(bars) if end is None else int(np.searchsorted(bars.ts, end.timestamp()))
+    last = min(last, len(bars) if most is None else first + most)
+    if (begin or end) and last - first <= warmup:
+        raise DataError(
+            f"between --from and --to there are {max(0, last - first):,} bars that may be read, the warm-up takes {warmup}"
+        )
+    return Bars(bars.ts[first:last], bars.ohlcv[first:last], "bars")
+
+
+class BacktestStore:
+    """The backtests of a workspace: ``reports/experiments/backtests/<id>.json`` and their equity by day."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self.folder = workspace.home / "reports" / "experiments" / "backtests"
+
+    def ids(self) -> list[str]:
+        """Return the ids of all backtests, newest first."""
+        found = sorted(self.folder.glob("bt_*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return [path.stem for path in found]
+
+    def keep(self, plan: Plan, bars: Bars, counted: Counted, result: BacktestResult) -> BacktestRecord:
+        """Keep what a backtest gave, under its id, and return it.
+
+        Raises:
+            EnvironmentFault: it cannot be written.
+        """
+        marks, params = day_marks(result), result.decision.params._asdict()
+        record = BacktestRecord(
+            backtest_id=counted.backtest_id, decision_id=counted.decision_id, by=login(),
+            at=self._workspace.clock.now(), config=plan.config, bars=len(bars), begin=from_seconds(float(bars.ts[0])),
+            end=from_seconds(float(bars.ts[-1])), data_sha256=counted.data_sha256, held=counted.held,
+            since=counted.since, counted=counted.counted, figures=figures_of(0, params, result.decision, result, marks),
+            metrics=result.metrics, statistics=result.statistics(),
+        )  # fmt: skip
+        pair = (marks.day.tobytes(), marks.equity.tobytes())
+        write_atomic(self.folder / f"{record.backtest_id}.marks", msgspec.msgpack.encode(pair))
+        write_atomic(self.folder / f"{record.backtest_id}.json", msgspec.json.format(msgspec.json.encode(record)))
+        return record
+
+    def load(self, backtest_id: str) -> BacktestRecord:
+        """Return a backtest.
+
+        Raises:
+            UnknownNameError: there is none; ArtefactError: it cannot be read.
+        """
+        path = self._path(backtest_id, "json")
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=BacktestRecord)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ArtefactError(f"{path}: not a backtest: {why(error)}") from None
+
+    def marks(self, backtest_id: str) -> DailyEquity:
+        """Return the equity of a backtest at each day's end; raises as :meth:`load`."""
+        path = self._path(backtest_id, "marks")
+        try:
+            day, equity = msgspec.msgpack.decode(path.read_bytes(), type=tuple[bytes, bytes])
+            return DailyEquity(np.frombuffer(day, np.int64), np.frombuffer(equity))
+        except (OSError, ValueError, msgspec.DecodeError) as error:
+            raise ArtefactError(f"{path}: not the equity of a backtest: {why(error)}") from None
+
+    def _path(self, backtest_id: str, ending: str) -> Path:
+        known = self.ids()
+        if backtest_id not in known:
+            raise UnknownNameError("backtest", backtest_id, known[:10], "peaktrade experiments list")
+        return self.folder / f"{backtest_id}.{ending}"

@@ -23,6 +23,7 @@ from peaktrade_core.candles.replay import bars_of
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.spec import Sweep, points
+from peaktrade_core.research.trials.table import write_table
 from peaktrade_core.research.trials.trial import DailyEquity, Trial, try_out
 from peaktrade_core.session.identity import bars_digest, code_digest, content_id, described
 from peaktrade_core.session.planning import plan_session
@@ -45,6 +46,7 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
         trials: how many it means; counted: how many were ever begun on its strategy and market, these included.
         bars: readable ones; held: held back; since: the first of those. data_sha256: of the readable bars.
         verdict: answers to what may speak against the best trial; best: its number, None where none qualifies.
+        symbol, timeframe: of the market, empty in older records.
     """
 
     sweep_id: str
@@ -60,6 +62,8 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
     counted: int = 0
     best: int | None = None
     verdict: tuple[Check, ...] = ()
+    symbol: str = ""
+    timeframe: str = ""
 
 
 class Prepared(NamedTuple):
@@ -242,6 +246,7 @@ def run_sweep(
         SweepRecord(
             sweep_id=ready.sweep_id, sweep=ready.sweep, by=login(), began_at=workspace.clock.now(),
             trials=len(ready.points), bars=len(ready.bars), held=ready.held, since=ready.since, data_sha256=ready.digest,
+            symbol=ready.market.symbol, timeframe=ready.market.timeframe,
         )
     )  # fmt: skip
     there = store.parts(ready.sweep_id)
@@ -252,6 +257,7 @@ def run_sweep(
             store.keep(ready.sweep_id, at // PART, found)
             done += len(found)
             watch("trials", done, len(ready.points))
+        write_table(store.folder / ready.sweep_id)
         best, verdict = judged(ready, store, ledger.count(ready.market), pool, watch)
     counted, now = ledger.count(ready.market), workspace.clock.now()
     return store.save(msgspec.structs.replace(record, ended_at=now, counted=counted, best=best, verdict=tuple(verdict)))

@@ -95,7 +95,7 @@ def try_out(
     except (ConfigError, StrategyError) as error:
         return Trial(number=number, params=params, error=str(error)), NO_MARKS
     marks = day_marks(result)
-    return _figures(number, params, decision, result, marks), marks
+    return figures_of(number, params, decision, result, marks), marks
 
 
 def day_marks(result: BacktestResult) -> DailyEquity:
@@ -107,10 +107,10 @@ def day_marks(result: BacktestResult) -> DailyEquity:
     return DailyEquity(day[last], result.equity[last])
 
 
-def _figures(
+def figures_of(
     number: int, params: dict[str, Any], decision: Decision, result: BacktestResult, marks: DailyEquity
 ) -> Trial:
-    """Return the figures of a trial that ran."""
+    """Return the figures of a trial that ran, or of a single backtest."""
     kind, code = result.rows[:, 1], result.rows[:, 2]
     fills, denials = kind == engine.FILL, code[kind == engine.DENIAL].astype(int)
     halts = result.rows[kind == engine.HALT, 0].astype(int)

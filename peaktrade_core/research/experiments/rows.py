@@ -1,0 +1,219 @@
+"""One row for every experiment, of whatever kind: what was asked, of which strategy and market, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from peaktrade_core.base.errors import ArtefactError, UnknownNameError
+from peaktrade_core.base.question import FAIL, Check, worst
+from peaktrade_core.research.experiments.notes import ExperimentNotes
+from peaktrade_core.research.trials.recorded import BacktestStore
+from peaktrade_core.research.trials.sweep import SweepStore
+from peaktrade_core.research.trials.table import best_trials, trials_of
+from peaktrade_core.research.trials.trial import Trial
+from peaktrade_core.research.trials.verdict import told
+from peaktrade_core.workspace.workspace import Workspace
+
+BACKTEST, SWEEP, PORTFOLIO = "backtest", "sweep", "portfolio"
+RUN_TYPES = (BACKTEST, SWEEP, PORTFOLIO)
+
+
+class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment as lists show it.
+
+    Attributes:
+        id: of its content; run_type: one of :data:`RUN_TYPES`; at: when it began, or ran last, aware UTC; by: who.
+        strategy, symbol, timeframe, name, question: what was asked; empty where it has none.
+        trials: how many tries it made; best: number of the best one, null where there is none.
+        verdict: what speaks against it, in a sentence, empty where it is not judged; against: whether anything does.
+        sharpe: daily, total_return, max_drawdown: [fraction], trades: of the best trial or of the only one.
+        decision_id: of that; tags, notes: what people wrote.
+        fault: why its file cannot be read, empty where it can.
+    """
+
+    id: str
+    run_type: str
+    at: datetime | None = None
+    by: str = ""
+    strategy: str = ""
+    symbol: str = ""
+    timeframe: str = ""
+    name: str = ""
+    question: str = ""
+    trials: int = 1
+    best: int | None = None
+    verdict: str = ""
+    against: bool | None = None
+    sharpe: float | None = None
+    total_return: float | None = None
+    max_drawdown: float | None = None
+    trades: int | None = None
+    decision_id: str = ""
+    tags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    fault: str = ""
+
+
+class ExperimentQuery(NamedTuple):
+    """Which experiments to return, newest first; None means any, and filters apply before the limit.
+
+    Attributes:
+        sweep_name: of sweeps alone; limit: at most so many.
+    """
+
+    run_type: str | None = None
+    strategy: str | None = None
+    symbol: str | None = None
+    tag: str | None = None
+    sweep_name: str | None = None
+    limit: int | None = None
+
+
+EVERYTHING = ExperimentQuery()
+
+
+class RankedTrial(NamedTuple):
+    """A trial or a backtest in a ranking: its name (``SWEEP#NUMBER``, or the backtest's id), the experiment, the figures."""
+
+    name: str
+    row: ExperimentRow
+    trial: Trial
+
+
+class Experiments:
+    """The experiments of a workspace; nothing is written, and what cannot be read is a row that says so."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.sweeps, self.backtests = SweepStore(workspace), BacktestStore(workspace)
+
+    def rows(self, query: ExperimentQuery = EVERYTHING) -> list[ExperimentRow]:
+        """Return the experiments that match, newest first.
+
+        Raises:
+            UnknownNameError: no such run type.
+        """
+        if query.run_type not in (None, *RUN_TYPES):
+            raise UnknownNameError("run type", str(query.run_type), RUN_TYPES)
+        notes = ExperimentNotes(self.workspace).by_id()
+        found = []
+        for row in self._all(query.run_type):
+            own = notes.get(row.id, [])
+            tags = tuple(dict.fromkeys(tag for note in own for tag in note.tags))
+            texts = tuple(note.text for note in own if note.text)
+            found.append(msgspec.structs.replace(row, tags=tags, notes=texts))
+        kept = [row for row in found if _matches(row, query)]
+        kept.sort(key=lambda row: (row.at is None, row.at.timestamp() if row.at else 0.0, row.id), reverse=True)
+        return kept[: query.limit]
+
+    def row(self, experiment_id: str) -> ExperimentRow:
+        """Return one experiment; ``latest`` is the newest, the beginning of an id is enough where it is one's only.
+
+        Raises:
+            UnknownNameError: there is none, or several begin so.
+        """
+        rows = self.rows()
+        found = rows[:1] if experiment_id == "latest" else [row for row in rows if row.id.startswith(experiment_id)]
+        if len(found) != 1:
+            raise UnknownNameError(
+                "experiment", experiment_id, [row.id for row in rows[:10]], "peaktrade experiments list"
+            )
+        return found[0]
+
+    def top(self, query: ExperimentQuery, metric: str, limit: int, *, least_trades: int = 0) -> list[RankedTrial]:
+        """Return the best trials and backtests of the experiments that match; those over held-back bars never count.
+
+        Args:
+            query: which experiments; metric: ``sharpe``, ``return`` or ``drawdown``; limit: at most so many.
+            least_trades: round trips that one must have.
+
+        Raises:
+            UnknownNameError: no such metric; ArtefactError: the trials of a sweep cannot be read.
+        """
+        rows = {row.id: row for row in self.rows(query._replace(limit=None)) if not row.fault}
+        folders = [self.sweeps.folder / row.id for row in rows.values() if row.run_type == SWEEP]
+        ranked = [
+            RankedTrial(f"{sweep_id}#{trial.number}", rows[sweep_id], trial)
+            for sweep_id, trial in best_trials(folders, metric, limit, least_trades=least_trades)
+        ]
+        for row in rows.values():
+            if row.run_type == BACKTEST and (row.trades or 0) >= least_trades and _value(row, metric) is not None:
+                ranked.append(RankedTrial(row.id, row, self.backtests.load(row.id).figures))
+        ranked.sort(key=lambda one: (-(_value(one.trial, metric) or 0.0), one.name))
+        return ranked[:limit]
+
+    def of_decision(self, decision_id: str | None) -> list[str]:
+        """Return the names of backtests and trials that decided like this: ids, and ``SWEEP#NUMBER``; none for None.
+
+        Raises:
+            ArtefactError: the trials of a sweep cannot be read.
+        """
+        if not decision_id:
+            return []
+        backtests = [row.id for row in self._all(BACKTEST) if row.decision_id == decision_id]
+        return backtests + trials_of([self.sweeps.folder / one for one in self.sweeps.ids()], decision_id)
+
+    def _all(self, run_type: str | None) -> Iterator[ExperimentRow]:
+        kinds: dict[str, tuple[list[str], Callable[[str], ExperimentRow]]] = {
+            BACKTEST: (self.backtests.ids(), self._backtest),
+            SWEEP: (self.sweeps.ids(), self._sweep),
+        }
+        for kind, (ids, read) in kinds.items():
+            for one in ids if run_type in (None, kind) else []:
+                try:
+                    yield read(one)
+                except ArtefactError as error:
+                    yield ExperimentRow(id=one, run_type=kind, fault=str(error))
+
+    def _backtest(self, backtest_id: str) -> ExperimentRow:
+        record = self.backtests.load(backtest_id)
+        config, figures = record.config, record.figures
+        return ExperimentRow(
+            id=record.backtest_id, run_type=BACKTEST, at=record.at, by=record.by, strategy=config.strategy_name,
+            symbol=config.symbol, timeframe=config.timeframe, name=f"{config.strategy_name} {_params(config.params)}",
+            question=config.notes, sharpe=figures.sharpe, total_return=figures.total_return,
+            max_drawdown=figures.max_drawdown, trades=figures.trades, decision_id=record.decision_id,
+        )  # fmt: skip
+
+    def _sweep(self, sweep_id: str) -> ExperimentRow:
+        record = self.sweeps.load(sweep_id)
+        best = None if record.best is None else self.sweeps.trial(f"{sweep_id}#{record.best}")
+        row = ExperimentRow(
+            id=sweep_id, run_type=SWEEP, at=record.began_at, by=record.by, strategy=record.sweep.strategy,
+            symbol=record.symbol or record.sweep.symbol or "", timeframe=record.timeframe or record.sweep.timeframe or "",
+            name=record.sweep.name, question=record.sweep.question, trials=record.trials, best=record.best,
+            verdict=told(record.verdict) if record.ended_at else "not finished", against=_against(record.verdict),
+        )  # fmt: skip
+        if best is None:
+            return row
+        return msgspec.structs.replace(
+            row, sharpe=best.sharpe, total_return=best.total_return, max_drawdown=best.max_drawdown,
+            trades=best.trades, decision_id=best.decision_id,
+        )  # fmt: skip
+
+
+def _matches(row: ExperimentRow, query: ExperimentQuery) -> bool:
+    return (
+        query.strategy in (None, row.strategy)
+        and query.symbol in (None, row.symbol)
+        and (query.tag is None or query.tag in row.tags)
+        and (query.sweep_name is None or (row.run_type == SWEEP and row.name == query.sweep_name))
+    )
+
+
+def _value(one: Trial | ExperimentRow, metric: str) -> float | None:
+    if metric == "drawdown":
+        return None if one.max_drawdown is None else -one.max_drawdown
+    return one.sharpe if metric == "sharpe" else one.total_return
+
+
+def _against(verdict: tuple[Check, ...]) -> bool | None:
+    return worst(verdict) == FAIL if verdict else None
+
+
+def _params(params: dict[str, object]) -> str:
+    return " ".join(f"{name}={value}" for name, value in params.items())
