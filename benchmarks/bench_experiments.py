@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +63,10 @@ def main() -> None:
             workspace = Workspace(home)
             make(workspace, given.bars, each, given.seed)
             begin = time.perf_counter()
-            Experiments(workspace).top(ExperimentQuery(), "sharpe", 10)
+            ask = partial(Experiments(workspace).top, ExperimentQuery(), "sharpe", 10)
+            ask()
             first = time.perf_counter() - begin
-            seconds, _ = best(given.runs, lambda: Experiments(workspace).top(ExperimentQuery(), "sharpe", 10))
+            seconds, _ = best(given.runs, ask)
             rows.append((f"{given.bars // each:,} sweeps", f"{given.bars:,}", f"{first:.3f} s", f"{seconds:.3f} s"))
     print("sweeps, trials, first call, best of the next")
     for row in rows:
