@@ -34,10 +34,10 @@ COMMANDS = {
         "research.trials.cli:sweep",
         "Try many parameters over the same candles, every try counted, with a verdict.",
     ),
-    "experiments": ("research.trials.cli:experiments", "List what was tried, show one sweep, export its trials."),
     "portfolio": (
         "research.portfolio.cli:portfolio",
         "Run several decisions on one account; presets, and a builder from trials.",
+    ),
     "experiments": (
         "research.experiments.cli:experiments",
         "Everything that was tried: list, rank, compare, sum up, note, export.",

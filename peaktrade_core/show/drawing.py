@@ -194,11 +194,16 @@ def _dots(frame: Frame, line: Line) -> str:
     )
 
 
+def _named(chart: Chart) -> bool:
+    """Return whether its lanes already say what each mark stands for."""
+    return bool(chart.lanes) and not chart.lines
+
+
 def _legend(chart: Chart) -> str:
     """Return what each colour and sign stands for, where there is more than one."""
     entries = [(_DASH, line.tone, line.name) for line in chart.lines]
     entries += [(sign_path(kind.sign), kind.tone, kind.name) for kind in chart.marks]
-    if len(entries) < 2 or chart.lanes:
+    if len(entries) < 2 or _named(chart):
         return ""
     return "".join(
         f' <span class="entry"><svg {_tone(tone)} width="12" height="12" viewBox="-8 -8 16 16" aria-hidden="true">{path}'
@@ -221,7 +226,7 @@ def for_plotly(chart: Chart) -> dict[str, Any]:
         "margin": {"l": 64, "r": 16, "t": 44, "b": 44},
         "hovermode": "x unified",
         "hoverlabel": {"align": "left"},
-        "showlegend": len(chart.lines) + len(chart.marks) > 1 and not chart.lanes,
+        "showlegend": len(chart.lines) + len(chart.marks) > 1 and not _named(chart),
         "legend": {"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.02, "yanchor": "bottom"},
         "modebar": {
             "bgcolor": CLEAR,
