@@ -138,7 +138,18 @@ def _record(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what was asked for, and what is written down?"""
     look = asked.look(workspace)
     record = look.record
-    shown = "run_id run_type mode env_name symbol strategy_tier decision_id status host schema_version".split()
+    shown = [
+        "run_id",
+        "run_type",
+        "mode",
+        "env_name",
+        "symbol",
+        "strategy_tier",
+        "decision_id",
+        "status",
+        "host",
+        "schema_version",
+    ]
     times = [(name, at) for name in ("created_at", "started_at", "finished_at") if (at := getattr(record, name))]
     parts = {name: value for name, value in record.config.items() if isinstance(value, dict) and value}
     whole = [(name, value) for name, value in record.config.items() if name not in parts]
