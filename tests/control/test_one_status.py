@@ -31,7 +31,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
-from peaktrade_core.trading import strategies
+from peaktrade_core.trading.strategies.registry import scratch_registry
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 from tests.conftest import REPO, command
 
@@ -86,11 +86,9 @@ def _fail(workspace: Workspace, home: Path) -> None:
         "@register('falls_over', P, slots=lambda p: 1, warmup=lambda p: 1, tier='core')\n"
         "def falls_over(p, s, o, h, l, c, v):\n    raise ValueError('no')\n"
     )
-    load_strategy_module(module)
-    try:
+    with scratch_registry():
+        load_strategy_module(module)
         run_session(plan_session(workspace, strategy="falls_over", steps=50), Desk.of(workspace))
-    finally:
-        strategies._REGISTRY.pop("falls_over", None)
 
 
 def _until(happened: Callable[[], bool]) -> None:

@@ -42,14 +42,12 @@ def broken(run_shadow: Callable[..., SessionRecord], home: Path) -> SessionRecor
         "@register('falls_over', P, slots=lambda p: 1, warmup=lambda p: 1, tier='core')\n"
         "def falls_over(p, s, o, h, l, c, v):\n    raise ValueError('no')\n"
     )
-    from peaktrade_core.trading import strategies
+    from peaktrade_core.trading.strategies.registry import scratch_registry
     from peaktrade_core.workspace.workspace import load_strategy_module
 
-    load_strategy_module(module)
-    try:
+    with scratch_registry():
+        load_strategy_module(module)
         return run_shadow(strategy="falls_over", steps=50)
-    finally:
-        strategies._REGISTRY.pop("falls_over", None)
 
 
 @pytest.fixture
