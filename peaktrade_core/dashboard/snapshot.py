@@ -119,7 +119,7 @@ def _runs(workspace: Workspace, found: Whole) -> SnapshotPanel:
 
 def _item(run: Run) -> dict[str, Any]:
     """Return a run's figures without those that depend on the time of asking."""
-    return dict(msgspec.to_builtins(timeless(item_of(run))))
+    return dict(msgspec.json.decode(msgspec.json.encode(timeless(item_of(run)))))  # as it is read again
 
 
 def _alerts(workspace: Workspace, found: Whole) -> SnapshotPanel:

@@ -18,7 +18,7 @@ from tests.cli.surface import faults, ran
 Command = Callable[..., Any]
 
 OPTIONS = {
-    "unknown strategy": (["--strategy", "moon"], "unknown strategy 'moon'; known: donchian_breakout, ma_crossover"),
+    "unknown strategy": (["--strategy", "moon"], "unknown strategy 'moon'; known: armstrong_cycle, donchian_breakout"),
     "unknown symbol": (["--symbol", "DOGE/EUR"], "unknown symbol 'DOGE/EUR'; known: BTC/EUR"),
     "unknown timeframe": (["--timeframe", "7m"], "unknown timeframe '7m'; known: 1s, 10s, 1m"),
     "unknown mode": (["--mode", "yolo"], "unknown mode 'yolo'; known: shadow, testnet"),

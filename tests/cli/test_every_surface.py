@@ -94,6 +94,9 @@ ASKED = {  # every command with what it needs to say something
     "ops retention": (),
     "orders open": (),
     "orders preview": (),
+    "portfolio build": (),
+    "portfolio presets": (),
+    "portfolio show": ("nothing",),
     "readiness": (),
     "report status": ("--stdout",),
     "risk check": (),
@@ -119,8 +122,8 @@ ASKED = {  # every command with what it needs to say something
 }
 ELSEWHERE = {  # serve, start processes, ask a venue or take seconds: each has tests of its own
     "dashboard", "demo", "drill run", "exchange inspect", "exchange markets", "fleet start", "fleet start-shadow",
-    "fleet start-testnet", "gates run", "holdout open", "lab", "monitor follow", "report daily", "report weekly",
-    "runbook run", "schedule run", "schedule work", "smoke", "sweep run",
+    "fleet start-testnet", "gates run", "holdout open", "lab", "monitor follow", "portfolio backtest", "report daily",
+    "report weekly", "runbook run", "schedule run", "schedule work", "smoke", "sweep run",
 }  # fmt: skip
 ENCODINGS = ("utf-8", "latin-1", "ascii", "cp1252")
 WIDTHS = (80, 140)

@@ -78,7 +78,6 @@ def test_head_says_what_get_says_without_the_body(dashboard: Dashboard) -> None:
         "/api/kernels",
         "/api/kernelspecs",
         "/api/terminals",
-        "/api/sessions",
         "/terminals/1",
         "/login",
         "/logout",

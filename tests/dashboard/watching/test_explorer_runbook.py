@@ -38,7 +38,7 @@ def test_filters_list_what_they_say_and_name_address_and_command(
     shown = repr(explorer(workspace, mode="shadow", status="failed").listed())
     assert failed.session_id in shown
     assert good.session_id not in shown
-    assert "/?mode=shadow&status=failed" in shown
+    assert "/sessions?status=failed&mode=shadow" in shown
     assert "peaktrade session list --mode shadow --status failed" in shown
     none = explorer(workspace, mode="testnet").listed()
     assert "No session passes" in none.empty
