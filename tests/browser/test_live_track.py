@@ -30,10 +30,12 @@ def test_tile_and_table_show_the_figures_of_the_views(
     expect(tile.locator("[data-figure=max_drawdown]")).to_have_text(wording.percent(latest.max_drawdown))
     expect(tile.locator("[data-figure=num_orders]")).to_have_text(str(latest.num_orders))
     assert page.locator("tr[data-session]").count() == len(rows)
+    page.goto(f"{dashboard.url}sessions")
     for row in (row for row in rows if row.status in ("completed", "aborted")):
         line = page.locator(f"tr[data-session='{row.run_id}']")
-        expect(line.locator("[data-figure=realized_pnl]")).to_have_text(wording.signed(row.realized_pnl, "EUR"))
-        expect(line.locator("[data-figure=num_orders]")).to_have_text(str(row.num_orders))
+        expect(line.locator("[data-figure=total]")).to_have_text(wording.signed(row.total_pnl, "EUR"))
+        expect(line.locator("[data-figure=realized]")).to_have_text(wording.signed(row.realized_pnl, "EUR"))
+        expect(line.locator("[data-figure=orders]")).to_have_text(str(row.num_orders))
 
 
 def test_page_has_title_landmarks_and_age(watched: Watched, dashboard: Dashboard) -> None:
@@ -49,22 +51,22 @@ def test_page_has_title_landmarks_and_age(watched: Watched, dashboard: Dashboard
 
 
 def test_filter_link_works_and_is_marked(watched: Watched, dashboard: Dashboard, history: Workspace) -> None:
-    page = watched.open(dashboard.url)
-    page.get_by_role("link", name="Completed 4").click()
-    page.wait_for_url("**/?status=completed")
+    page = watched.open(f"{dashboard.url}sessions")
+    page.get_by_role("link", name="completed 4").click()
+    page.wait_for_url("**/sessions?status=completed")
     expect(page.locator("tr[data-session]")).to_have_count(
         Views.of(history).stats(Query(status="completed")).total_sessions
     )
-    expect(page.get_by_role("link", name="Completed 4")).to_have_attribute("aria-current", "true")
-    page.get_by_role("link", name="Testnet").click()
-    expect(page.get_by_text("No session matches this filter.")).to_be_visible()
-    page.get_by_role("link", name="Show all sessions").click()
+    expect(page.get_by_role("link", name="completed 4")).to_have_attribute("aria-current", "true")
+    page.goto(f"{dashboard.url}sessions?status=completed&mode=testnet")
+    expect(page.get_by_text("No session matches")).to_be_visible()
+    page.get_by_role("link", name="Show all").first.click()
     expect(page.locator("tr[data-session]").first).to_be_visible()
 
 
 def test_nothing_leaves_the_machine_and_nothing_complains(watched: Watched, dashboard: Dashboard) -> None:
-    page = watched.open(dashboard.url)
-    page.get_by_role("link", name="Failed").click()
+    page = watched.open(f"{dashboard.url}sessions")
+    page.get_by_role("link", name="failed 1").click()
     expect(page.locator("tr[data-session]")).to_have_count(1)
     page.wait_for_timeout(2500)
     assert any("/api/panels" in url for url in watched.requests)
@@ -85,7 +87,7 @@ def test_narrow_screens_do_not_scroll_sideways(browser: Browser, dashboard: Dash
     watched = Watched(browser, viewport={"width": width, "height": height})
     page = watched.open(dashboard.url)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    figure = page.locator("tr[data-session] [data-figure=total_pnl]").first.bounding_box()
+    figure = page.locator("tr[data-session] [data-figure=total]").first.bounding_box()
     assert figure is not None
     assert figure["x"] + figure["width"] <= width
     watched.context.close()
@@ -144,13 +146,13 @@ CONTRAST = """selector => {
 
 
 def test_new_session_appears_by_itself(watched: Watched, dashboard: Dashboard, history: Workspace) -> None:
-    page = watched.open(f"{dashboard.url}?status=completed")
+    page = watched.open(f"{dashboard.url}sessions?status=completed")
     page.evaluate("window.same = true")
-    page.get_by_role("link", name="Shadow").focus()
+    page.get_by_role("link", name="shadow 4").focus()
     record = run_session(plan_session(history, seed=99, steps=100, strategy="rsi_reversion"), Desk.of(history))
     expect(page.locator(f"tr[data-session='{record.session_id}']")).to_be_visible(timeout=5000)
     assert page.evaluate("window.same") is True
-    expect(page.get_by_role("link", name="Shadow")).to_be_focused()
+    expect(page.get_by_role("link", name="shadow 5")).to_be_focused()
 
 
 def test_hidden_page_pauses(watched: Watched, dashboard: Dashboard) -> None:

@@ -112,22 +112,24 @@ def test_local_time_is_everywhere_and_remembered(browser: Browser, dashboard: Da
 
 
 def test_keys_open_pages_filters_rows_and_their_own_list(watched: Watched, dashboard: Dashboard) -> None:
-    page = watched.open(dashboard.url)
+    page = watched.open(f"{dashboard.url}sessions")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
     page.keyboard.press("/")
-    expect(page.get_by_role("link", name="All modes")).to_be_focused()
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
     page.keyboard.press("j")
     page.keyboard.press("j")
     expect(page.locator(".row-link").nth(1)).to_be_focused()
-    page.keyboard.press("2")
-    page.wait_for_url("**/dashboard")
-    expect(page.get_by_role("link", name="Runs")).to_have_attribute("aria-current", "page")
+    page.keyboard.press("3")
+    page.wait_for_url("**/alerts")
+    expect(page.get_by_role("navigation").get_by_role("link", name="Alerts")).to_have_attribute("aria-current", "page")
     page.keyboard.press("Control+1")
     page.wait_for_timeout(100)
-    assert page.url.endswith("/dashboard")
+    assert page.url.endswith("/alerts")
 
 
 def test_chart_reads_values_and_zooms_by_mouse_and_keys(
@@ -257,15 +259,15 @@ def test_running_session_refreshes_and_keeps_zoom_scroll_details_and_selection(
 
 
 def test_open_filter_stays_open_through_refreshes(watched: Watched, dashboard: Dashboard) -> None:
-    page = watched.open(dashboard.url)
+    page = watched.open(f"{dashboard.url}sessions")
     page.locator(".pick summary").first.click()
     for _ in range(2):
         with page.expect_response(lambda answer: "/api/panels" in answer.url):
             pass
     page.wait_for_timeout(100)
     expect(page.locator(".pick").first).to_have_attribute("open", "")
-    page.get_by_role("link", name="rsi_reversion").click()
-    page.wait_for_url("**/?strategy=rsi_reversion")
+    page.locator(".facets").get_by_role("link", name="rsi_reversion").click()
+    page.wait_for_url("**/sessions?strategy=rsi_reversion")
 
 
 def test_wall_has_no_navigation_and_does_not_grow(watched: Watched, dashboard: Dashboard) -> None:

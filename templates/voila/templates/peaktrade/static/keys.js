@@ -13,7 +13,7 @@ export function listen(does) {
     t: does.theme,
     z: does.zone,
     "?": does.help,
-    "/": () => document.querySelector(".filters a, .filters summary")?.focus(),
+    "/": () => document.querySelector("main input[type=search], .filters a, .filters summary")?.focus(),
     j: () => step(1),
     k: () => step(-1),
   };
