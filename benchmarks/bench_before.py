@@ -23,6 +23,7 @@ from bench_cli import fill
 from common import synthetic_bars
 
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.workspace.ledger import REGISTRY, Ledger
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PEAKTRADE = str(Path(sys.executable).with_name("peaktrade"))
@@ -58,7 +59,7 @@ def main() -> None:
         for what, command in commands.items():
             compare(what, sides, homes, command, given.runs)
         for side, path in homes.items():
-            fill(Registry(path / "many", path / "unused"), given.records)
+            fill(Registry(path / "many", path / "unused", Ledger(path).section(REGISTRY)), given.records)
             (path / "many").rename(path / "reports" / "experiments" / f"{side}")
             records = path / "reports" / "experiments" / "live_sessions"
             records.rename(records.with_name("few"))

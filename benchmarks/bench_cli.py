@@ -17,6 +17,7 @@ from pathlib import Path
 
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord, encode_record
+from peaktrade_core.workspace.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NAIVE = """
@@ -38,7 +39,7 @@ def main() -> None:
         home = Path(folder)
         (home / "config").mkdir()
         (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
-        registry = Registry(home / "reports" / "experiments" / "live_sessions", home / ".cache" / "registry.sqlite")
+        registry = Registry.of(Workspace(home))
         fill(registry, given.records)
         listing = [str(peaktrade), "session", "list", "--home", str(home)]
         first = seconds(listing, 1)

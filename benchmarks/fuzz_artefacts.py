@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.drills.staging.run import run_drill
-from peaktrade_core.halts.memory import STATE_HOME
+from peaktrade_core.workspace.memory import STATE_HOME
 from peaktrade_core.workspace.workspace import HOME, Workspace
 from tests.cli.surface import BY, NASTY, faults, ran, used_workspace
 

@@ -27,7 +27,7 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from peaktrade_core.cli import as_text, cli
-from peaktrade_core.halts.memory import STATE_HOME
+from peaktrade_core.workspace.memory import STATE_HOME
 from peaktrade_core.workspace.workspace import HOME
 from tests.cli.surface import NASTY, faults, paths, ran, used_workspace, workspace_in
 from tests.cli.test_every_surface import ELSEWHERE

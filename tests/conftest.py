@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from hypothesis import settings
 
-from peaktrade_core.halts.memory import STATE_HOME
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.warm.confine import missing
+from peaktrade_core.workspace.memory import STATE_HOME
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
 
 if TYPE_CHECKING:

@@ -174,7 +174,7 @@ def live_record(desk: Desk) -> None:
 
 
 def broken_chain(desk: Desk) -> None:
-    path = desk.place.reports / "experiments" / "live_sessions.chain.jsonl"
+    path = desk.place.reports / "ledger.jsonl"
     path.write_bytes(b"scribble\n" + path.read_bytes())
 
 

@@ -203,7 +203,7 @@ class AlertEngine:
         told, failed = [], False
         for scope in (GLOBAL.text,) if rule.wide else finding.scopes:
             try:
-                before, doubted = self._states.read(scope), bool(self._states.log.look().fault)
+                before, doubted = self._states.read(scope), bool(self._states.look().doubt)
                 if not rule.wide and not doubted and before.level >= STATES.index(wanted):
                     told.append(f"{scope} was {before.state} already")
                     continue

@@ -7,19 +7,22 @@ printed in reports, which leave the machine.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, why
+from peaktrade_core.base.files import open_plain
 from peaktrade_core.base.log import Ending, append, ending, whole_lines
 
 Entry = tuple[str, dict[str, Any]]  # kind and data of a line
 BEGINNING = "0" * 64
 HEALED = "healed"  # the line that keeps what a dead writer left unfinished
+BEGUN = "begun"  # a line that says that something began; what it is follows
 _KEPT = 400  # characters of what is cut off
 
 
@@ -38,6 +41,62 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     prev: str
 
 
+class Place(NamedTuple):
+    """How far a chain was read.
+
+    Attributes:
+        inode: which file; size: of its whole lines, last: where the last of them begins [bytes].
+        seq, head: number and hash of that line.
+    """
+
+    inode: int = 0
+    size: int = 0
+    last: int = 0
+    seq: int = -1
+    head: str = BEGINNING
+
+
+class News(NamedTuple):
+    """What stands in a chain behind a place.
+
+    Attributes:
+        lines: whole, without newlines; torn: what stands after them.
+        begin: the place that they follow, its beginning when the file is not the one that was read; end: the new place.
+    """
+
+    lines: list[bytes]
+    torn: bytes
+    begin: Place
+    end: Place
+
+
+def news(path: Path, before: Place) -> News:
+    """Return what was added to a chain since it was read; all of it when it is not known to be the same file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open_plain(path) as file:
+        about = os.fstat(file.fileno())
+        if before.size and about.st_ino == before.inode and about.st_size > before.size:
+            file.seek(before.last)
+            last, *lines = (file.read() or b"").split(b"\n")
+            if lines and digest_of(last) == before.head:
+                *lines, torn = lines
+                return News(lines, torn, before, _end(before, lines, about.st_ino))
+            file.seek(0)
+        *lines, torn = (file.read() or b"").split(b"\n")
+    return News(lines, torn, Place(), _end(Place(), lines, about.st_ino))
+
+
+def _end(begin: Place, lines: Sequence[bytes], inode: int) -> Place:
+    """Return the place behind some lines."""
+    if not lines:
+        return begin._replace(inode=inode)
+    size = begin.size + sum(len(line) + 1 for line in lines)
+    return Place(inode, size, size - len(lines[-1]) - 1, begin.seq + len(lines), digest_of(lines[-1]))
+
+
 class Chain:
     """A chained log in a file that several processes may append to."""
 
@@ -48,7 +107,6 @@ class Chain:
         self,
         *entries: Entry,
         at: datetime,
-        beginning: Callable[[], Entry] | None = None,
         first: Callable[[], object] = lambda: None,
         then: Callable[[], object] = lambda: None,
     ) -> str:
@@ -59,7 +117,6 @@ class Chain:
 
         Args:
             entries: kind and data of each line; at: aware UTC.
-            beginning: returns what the first line of a new chain says, before the entries; None for nothing.
             first, then: called before and after the lines are written, while nobody else may write.
 
         Raises:
@@ -71,8 +128,7 @@ class Chain:
         def lines(end: Ending) -> list[bytes]:
             nonlocal head
             last = self._link(end.last)
-            begun = [beginning()] if last is None and beginning is not None else []
-            told = [(at, *entry) for entry in (*begun, *healing(end), *entries)]
+            told = [(at, *entry) for entry in (*healing(end), *entries)]
             seq, head = (last[0].seq + 1, last[1]) if last else (0, BEGINNING)
             found, head = linked(told, seq, head)
             first()
@@ -114,7 +170,7 @@ class Chain:
         """
         found = {}
         for link, _ in self.links():
-            if link.kind == HEALED:
+            if link.kind in (HEALED, BEGUN):
                 continue
             name, digest = link.data.get("id"), link.data.get("sha256")
             if not isinstance(name, str) or not isinstance(digest, str):

@@ -1,36 +1,38 @@
-"""The audit: are the registry, the evidence, the kill switch's log and the other chained logs as they were written?
+"""The audit: is the workspace as its ledger says it was written?
 
-It reads files and changes none, but :func:`adopt`, with which a named person answers for records that the chain does
-not know in their present form.
+It reads files and changes none, but :func:`adopt`, with which a named person answers for what the ledger does not know
+in its present form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.base.chain import BEGINNING, Chain, Link
+from peaktrade_core.base.chain import BEGINNING, Link
 from peaktrade_core.base.clock import as_utc, iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError, UnknownNameError
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.people import person_key
-from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, check, question
-from peaktrade_core.base.sealed import HALF, SealedRecords, with_ending
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, question
+from peaktrade_core.base.sealed import HALF, SealedRecords
+from peaktrade_core.control.proof import journal_faults, log_faults
 from peaktrade_core.halts.questions import kill_switch
-from peaktrade_core.records.chain import ADOPTED, BEGUN, RECORD
+from peaktrade_core.records.chain import ADOPTED, BEGUN, RECORD, STARTED, Adopted
+from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.records.rows import RegistryLine
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.trading.records import UNREADABLE
-from peaktrade_core.workspace.chain_heads import PLAIN, other_chains
+from peaktrade_core.workspace.ledger import GO_ON, LEDGER, LOGS, REGISTRY, SEALED, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
-STARTED = "started"
+RUNNING = "running"
 _STATES = ("matching", "changed", "torn", "missing", "pending", "twice")
 _SHOWN = 5  # names in a sentence
 _RESTORE = (
@@ -71,28 +73,32 @@ class RegistryAudit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def audit_registry(registry: Registry) -> RegistryAudit:
-    """Compare every record with the chain, reading all of them.
+    """Compare every record with the ledger, reading all of them.
 
     Raises:
-        EnvironmentFault: the folder or the chain cannot be read.
+        EnvironmentFault: the folder or the ledger cannot be read.
     """
-    chain = registry.chain.chain
-    links, head, fault = _links(chain)
+    links, head, fault = _links(registry)
     entered, began = _entered(links)
     lines = {line.name: line for line in registry.lines()}
     found: dict[str, list[str]] = {name: [] for name in _STATES}
+    running = set()
     for name, entries in entered.items():
-        last = entries[-1]
-        state = _state(registry.folder / name, last.data["sha256"], lines.get(name))
-        rewritten = len({link.data["sha256"] for link in entries}) > 1 and last.kind != ADOPTED
-        found["twice" if state == "matching" and rewritten else state].append(name)
+        state = _state(registry.folder / name, entries, lines.get(name))
+        rewritten = len({link.data["sha256"] for link in entries if link.kind == RECORD}) > 1
+        if state == RUNNING:
+            running.add(name)
+        elif state == "matching" and rewritten and entries[-1].kind != ADOPTED:
+            found["twice"].append(name)
+        else:
+            found[state].append(name)
     rest = [line for name, line in lines.items() if name not in entered and line.status != STARTED]
     before = {line.name for line in rest if began is None or _ended(line) < began}
     return RegistryAudit(
         links=len(links),
         head=head,
         fault=fault,
-        half_line=chain.torn(),
+        half_line=registry.chain.chain.torn(),
         matching=len(found.pop("matching")),
         unknown=tuple(sorted(line.name for line in rest if line.name not in before)),
         before=tuple(sorted(before)),
@@ -100,41 +106,51 @@ def audit_registry(registry: Registry) -> RegistryAudit:
     )
 
 
-def _links(chain: Chain) -> tuple[list[tuple[Link, str]], str, str]:
-    """Return the lines that can be trusted, the hash of the last of them, and why the rest cannot."""
+def _links(registry: Registry) -> tuple[list[tuple[Link, str]], str, str]:
+    """Return the entries that can be trusted, the hash of the last of them, and why the rest cannot."""
     links, fault = list[tuple[Link, str]](), ""
     try:
-        links.extend(chain.links())  # keeps what came before the fault
+        links.extend(registry.chain.chain.links())  # keeps what came before the fault
     except ArtefactError as error:
         fault = str(error)
     return links, links[-1][1] if links else BEGINNING, fault
 
 
 def _entered(links: Sequence[tuple[Link, str]]) -> tuple[dict[str, list[Link]], datetime | None]:
-    """Return the entries of each file, oldest first, and when the chain began."""
+    """Return the entries of each file, oldest first, and when the ledger began."""
     entered: dict[str, list[Link]] = {}
     for link, _ in links:
-        if link.kind in (RECORD, ADOPTED) and isinstance(link.data.get("file"), str) and "sha256" in link.data:
+        if link.kind in (STARTED, RECORD, ADOPTED) and isinstance(link.data.get("file"), str) and "sha256" in link.data:
             entered.setdefault(link.data["file"], []).append(link)
     began = next((link.at for link, _ in links if link.kind == BEGUN), links[0][0].at if links else None)
     return entered, began
 
 
-def _state(path: Path, digest: object, line: RegistryLine | None) -> str:
+def _state(path: Path, entries: Sequence[Link], line: RegistryLine | None) -> str:
     """Return how a file stands against what was entered last."""
-    found = sha256_of(path)
-    if found == digest:
-        return "matching"
+    found, last = sha256_of(path), entries[-1]
+    if found == last.data["sha256"]:
+        return RUNNING if last.kind == STARTED else "matching"
     if found == "missing":
         return "missing"
     if line is None or line.status == UNREADABLE:
         return "torn"
-    return "pending" if line.status == STARTED else "changed"
+    begun = any(link.kind == STARTED for link in entries)
+    as_begun = any(link.kind == STARTED and link.data["sha256"] == found for link in entries)
+    return "pending" if line.status == STARTED and last.kind == RECORD and (as_begun or not begun) else "changed"
 
 
 def _ended(line: RegistryLine) -> datetime:
     """Return when the session of a line ended, as well as that is known."""
     return as_utc(line.finished_at or datetime.fromisoformat(line.sorts_at))
+
+
+@question("ledger", "Is the ledger whole, and the one that was there before?", GO_ON)
+def ledger(place: Workspace) -> Found:
+    """Verify every entry of the ledger, and that it holds what is remembered of it."""
+    found = Ledger(place.home)
+    entries = sum(1 for _ in found.links())
+    return not (fault := found.fault()), fault or f"{entries:,} entries, each with the hash of the one before"
 
 
 @question("registry_chain", "Is every finished session's record as it was written?", _RESTORE)
@@ -156,7 +172,7 @@ def registry(place: Workspace) -> Found:
         _told(audit.pending, "its process died while it wrote the record; the next command that looks ends it"),
         f"the last line of the chain {HALF}" if audit.half_line else "",
     ]
-    old = f"; {len(audit.before)} from before the chain" if audit.before else ""
+    old = f"; {len(audit.before)} from before the ledger" if audit.before else ""
     good = f"{audit.matching:,} records as they were entered{old}"
     told = "; ".join(filter(None, [audit.fault, *bad, *odd])) or good
     if audit.fault or bad:
@@ -171,67 +187,85 @@ def _told(names: Sequence[str], what: str) -> str:
 
 
 def audit_checks(place: Workspace) -> list[Check]:
-    """Return one answer for each chained log of a workspace; none raises."""
-    return [
-        *place.ask((registry, evidence_check.about(EvidenceBook.of), kill_switch)),
-        *(_kept(chain.path.parent.name)(chain) for chain in other_chains(place.home)),
-    ]
+    """Return one answer for each part of the ledger, without the long files of sessions; none raises."""
+    return place.ask((ledger, registry, evidence_check.about(EvidenceBook.of), *map(_sealed, SEALED[1:]), kill_switch))
 
 
 def adopt(place: Workspace, names: Sequence[str], by: str, reason: str) -> list[str]:
-    """Let a person answer for records that the chain does not know as they are, and return their names.
+    """Let a person answer for what the ledger does not know as it is, and return its names.
 
     Args:
         place: where.
-        names: session ids or names of files; none for everything that :func:`audit_registry` finds, old records too.
-        by, reason: who answers and why; kept in the chain and the operations log.
+        names: session ids, ids of evidence, incidents and drills, plain logs, or parts of their names; none for
+            everything, the ledger itself and records from before it too.
+        by, reason: who answers and why; kept in the ledger and the operations log.
 
     Raises:
         ConfigError: no name or no reason.
         UnknownNameError: nothing is the matter with such a record.
-        ArtefactError: the chain itself cannot be trusted; EnvironmentFault: it cannot be written.
+        ArtefactError: the ledger cannot be trusted, and only some names are to be adopted.
+        EnvironmentFault: it cannot be written.
     """
-    if not reason.strip():
+    by, reason = by.strip(), reason.strip()
+    if not reason:
         raise ConfigError("adopting a record needs a reason (--reason)")
     person_key(by)
-    found = audit_registry(Registry.of(place))
-    if found.fault:
-        raise ArtefactError(f"{found.fault}. Move the chain aside, keep it for the risk officer, and adopt again")
-    open_ = sorted({*found.bad, *found.twice, *found.before})
-    unknown = [name for name in names if not any(name in known for known in open_)]
+    now, book = place.clock.now(), Ledger.of(place)
+    if names and (fault := book.fault()):
+        raise ArtefactError(f"{fault}, with no record named")
+    chosen = [] if names or not book.begin_anew(by, reason, now) else [LEDGER]
+    records = _to_adopt(place)
+    unknown = [name for name in names if not any(name in known for known in records)]
     if unknown:
-        raise UnknownNameError("record to adopt", unknown[0], open_[:_SHOWN], "peaktrade audit verify")
-    chosen = [known for known in open_ if not names or any(name in known for name in names)]
-    if chosen:
-        now, registry = place.clock.now(), Registry.of(place)
-        digests = [(name, sha256_of(registry.folder / name)) for name in chosen]
-        registry.chain.adopt(digests, by.strip(), reason.strip(), now)
-        line = f"audit adopted {len(chosen)} records by {by.strip()}: {reason.strip()}"
-        append_line(place.home / "logs" / "operations.log", f"{iso(now)} {line}")
+        raise UnknownNameError("record to adopt", unknown[0], list(records)[:_SHOWN], "peaktrade audit verify")
+    wanted = [known for known in records if not names or any(name in known for name in names)]
+    _enter_adopted(place, {name: records[name] for name in wanted}, by, reason)
+    if chosen := [*chosen, *wanted]:
+        append_line(place.operations_log, f"{iso(now)} audit adopted {len(chosen)} records by {by}: {reason}")
     return chosen
 
 
-def _kept(name: str) -> Question[Chain]:
-    """Declare the question about a chained log of a folder."""
-    return _whole(name) if name in PLAIN else _sealed(name)
+def _to_adopt(place: Workspace) -> dict[str, str]:
+    """Return the name of everything that the ledger does not know as it is, with the section that it belongs to."""
+    found = audit_registry(Registry.of(place))
+    runs = {name for name, _ in journal_faults(place)}
+    names = dict.fromkeys(sorted({*found.bad, *found.twice, *found.before, *runs}), REGISTRY)
+    for section in SEALED:
+        folder = SealedRecords(place.reports / section, Ledger.of(place).section(section))
+        names |= dict.fromkeys(sorted({name.partition("/")[0] for name in folder.wrong()}), section)
+    return names | dict.fromkeys(sorted(name for name, _ in log_faults(place)), LOGS)
 
 
-def _whole(name: str) -> Question[Chain]:
-    """Declare whether a chained log that seals no files is as it was written."""
+def _enter_adopted(place: Workspace, names: Mapping[str, str], by: str, reason: str) -> None:
+    """Enter what was chosen as it is now.
 
-    @question(f"{name}_chain", f"Is the log of reports/{name} as it was written?", _RESTORE)
-    def whole(chain: Chain) -> Found:
-        entries = sum(1 for _ in chain.links())
-        return with_ending(check(whole.id, whole.text, True, f"{entries} entries", _RESTORE), chain)
+    Raises:
+        EnvironmentFault: the ledger cannot be written.
+    """
+    now, registry, book = place.clock.now(), Registry.of(place), Ledger.of(place)
+    of_registry = [name for name, section in names.items() if section == REGISTRY]
+    if of_registry:
+        ids = {line.name: line.session_id or "" for line in registry.lines()}
+        registry.chain.adopt((_as_it_is(place, name, ids.get(name, "")) for name in of_registry), by, reason, now)
+    for section in SEALED:
+        chosen = [name for name, found in names.items() if found == section]
+        SealedRecords(place.reports / section, book.section(section)).adopt(chosen, by, reason, now)
+    if logs := [name for name, section in names.items() if section == LOGS]:
+        book.answer_for(logs, by, reason, now)
 
-    return whole
+
+def _as_it_is(place: Workspace, name: str, session_id: str) -> Adopted:
+    """Return a record of the registry as it is now."""
+    folder = RunFolder(place.runs, session_id) if is_id(session_id) else None
+    return Adopted(name, session_id, sha256_of(Registry.of(place).folder / name), folder.hashes() if folder else {})
 
 
-def _sealed(name: str) -> Question[Chain]:
-    """Declare whether what a chained log of a folder sealed, one file for each id, is as it was."""
+def _sealed(name: str) -> Question[Workspace]:
+    """Declare whether everything in a folder of sealed records is as it was."""
 
     @question(f"{name}_chain", f"Is everything in reports/{name} as it was sealed?", _RESTORE)
-    def sealed(chain: Chain) -> Found:
-        return SealedRecords(chain.path.parent).check(sealed.id, sealed.text, _RESTORE)
+    def sealed(place: Workspace) -> Found:
+        folder = SealedRecords(place.reports / name, Ledger.of(place).section(name))
+        return folder.check(sealed.id, sealed.text, _RESTORE)
 
     return sealed

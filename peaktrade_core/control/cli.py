@@ -115,31 +115,36 @@ def snapshot(
 
 
 @audit.command()
+@click.option("--against", "given", metavar="HEAD|FILE", help="A head that was kept, or a file that names one.")
 @command
-def verify(workspace: Workspace) -> CommandResult:
-    """Compare the registry, the evidence, the kill switch and incidents with their chains; exit 1 when one was changed.
+def verify(workspace: Workspace, given: str | None) -> CommandResult:
+    """Compare everything in the workspace with its ledger; exit 1 when something was changed. It writes nothing.
 
-    As JSON: the checks, the heads of the chains, every record that is wrong.
+    With --against it also says whether something before a head was changed that was kept elsewhere: in a report, an
+    evidence page, a notification. As JSON: the checks, the heads, every record that is wrong.
     """
     from peaktrade_core.control.audit import audit_checks, audit_registry
+    from peaktrade_core.control.proof import PROOFS, against
     from peaktrade_core.workspace.chain_heads import chain_heads
 
-    recover(workspace)
-    checks, heads = audit_checks(workspace), chain_heads(workspace.home)
-    value = {"checks": checks, "heads": heads, "registry": audit_registry(Registry.of(workspace))}
-    shown: list[Part] = [CHECKS.table("", checks), *(f"head of {name}: {head}" for name, head in heads.items())]
+    proved = against(workspace, given) if given else ""
+    checks, heads = [*audit_checks(workspace), *workspace.ask(PROOFS)], chain_heads(workspace.home)
+    value = {"checks": checks, "heads": heads, "against": proved, "registry": audit_registry(Registry.of(workspace))}
+    told = (f"head of {name}: {head}" for name, head in heads.items())
+    shown: list[Part] = [CHECKS.table("", checks), *filter(None, (proved,)), *told]
     return CommandResult(value, shown, code=int(worst(checks) == FAIL))
 
 
 @audit.command()
 @click.argument("records", nargs=-1)
 @click.option("--by", required=True, help="Who answers for them.")
-@click.option("--reason", required=True, help="Why they are right as they are; kept in the chain.")
+@click.option("--reason", required=True, help="Why they are right as they are; kept in the ledger.")
 @command
 def adopt(workspace: Workspace, records: tuple[str, ...], by: str, reason: str) -> CommandResult:
-    """Answer with your name for RECORDS (session ids; none for all) that the chain does not know as they are.
+    """Answer with your name for RECORDS (ids or logs; none for all) that the ledger does not know as they are.
 
-    For records from before the chain, restored or removed on purpose. What the chain said before stays in it.
+    For records from before the ledger, restored or removed on purpose, and for a ledger that is not what it was. What it
+    said before stays in it.
     """
     from peaktrade_core.control.audit import adopt as take_on
 

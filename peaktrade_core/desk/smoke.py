@@ -28,6 +28,7 @@ from peaktrade_core.session.session import run_session
 from peaktrade_core.show import wording
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 STRATEGY, SEED, STEPS, WARMUP = "donchian_breakout", 7, 400, 60
@@ -219,5 +220,6 @@ def _apart(workspace: Workspace) -> Iterator[Workspace]:
     with tempfile.TemporaryDirectory(prefix="peaktrade-smoke-") as folder:
         apart = Workspace(folder, workspace.config_path, Path(folder) / "live_runs")
         apart.config = workspace.config  # read already; its strategy modules are found from the workspace's folder
+        apart.once(Ledger, lambda: Ledger(apart.home, remembered=False))
         apart.once(TradingStates, lambda: TradingStates(apart.reports / "live", apart.operations_log))  # soon forgotten
         yield apart

@@ -25,6 +25,7 @@ from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.drill import Drill, Scenario
 from peaktrade_core.runbooks.evidence import ROLES
+from peaktrade_core.workspace.ledger import DRILLS, Ledger
 
 _ID = re.compile(r"DRILL-\d{8}-\d{2,3}")
 
@@ -39,7 +40,7 @@ class DrillBook:
     def __init__(self, home: Path, clock: Clock) -> None:
         self.home, self.clock = home, clock
         self.folder = home / "reports" / "drills"
-        self.sealed = SealedRecords(self.folder)
+        self.sealed = SealedRecords(self.folder, Ledger(home).section(DRILLS))
         self.chain = self.sealed.chain
         self._present: dict[str, Presence] = {}
 
@@ -113,14 +114,15 @@ class DrillBook:
         return changed
 
     def _seal(self, drill: Drill, at: datetime, **more: object) -> None:
-        """Write and seal a record, and write its page."""
-        self.sealed.seal("drill", self.path(drill.drill_id), drill, at, **more)
-        self._write_page(drill)
+        """Write and seal a record with its page."""
+        from peaktrade_core.drills.page import drill_page
+
+        pages = {"drill.md": drill_page(drill).encode()}
+        self.sealed.seal("drill", self.path(drill.drill_id), drill, at, pages, **more)
 
     def settle(self, drill_id: str) -> None:
         """Put a record in its place whose process died when it was sealed already."""
-        if self.sealed.settle(self.path(drill_id)):
-            self._write_page(self.load(drill_id))
+        self.sealed.settle(self.path(drill_id))
 
     def _write_page(self, drill: Drill) -> None:
         """Write the page of a drill, for people."""

@@ -20,6 +20,7 @@ from peaktrade_core.base.log import append
 from peaktrade_core.fleet.ending import EndedRun
 from peaktrade_core.halts.scope import STATES, Scope
 from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.records.chain import Adopted
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
 from peaktrade_core.records.registry import Registry, RegistryEntry
@@ -126,7 +127,8 @@ def _record(
     error = "; ".join(filter(None, (record.error, told)))
     close_run(folder, record, registry, reckoning, status=record.status, error=error, now=record.finished_at or now)
     if before in sealed:
-        registry.chain.adopt([(entry.path.name, sha256_of(entry.path))], by, f"emergency closing: {told}", now)
+        found = Adopted(entry.path.name, record.session_id, sha256_of(entry.path), folder.hashes())
+        registry.chain.adopt([found], by, f"emergency closing: {told}", now)
 
 
 class _Desk(NamedTuple):

@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.chain import BEGINNING, HEALED, Link, verified
+from peaktrade_core.base.chain import BEGINNING, HEALED, Link, News, Place, verified
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import ArtefactError, why
-from peaktrade_core.halts.memory import Remembered
 from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, REQUEST, STATES, TradingState
+from peaktrade_core.workspace.memory import Remembered
 
 PROGRAM = "peaktrade"
 GO_ON = (
@@ -56,52 +56,49 @@ class Known(NamedTuple):
     Attributes:
         entries: its whole lines; waiting: what counts and is none of them yet: an unfinished line, engagements beside it.
         states: of every scope that is named; fault: why nothing of it counts, empty as a rule.
-        size: of the whole lines [bytes]; last: where the last of them begins; inode: which file it was.
-        torn: whether a line is unfinished.
+        ledger: why nothing may be sent, whatever the log says: the ledger of the workspace is not what it was.
+        place: how far it was read; torn: whether a line is unfinished.
     """
 
     entries: tuple[HaltEntry, ...] = ()
     waiting: tuple[HaltEntry, ...] = ()
     states: Mapping[str, TradingState] = {}
     fault: str = ""
-    size: int = 0
-    last: int = 0
-    inode: int = 0
+    ledger: str = ""
+    place: Place = Place()
     torn: bool = False
+
+    @property
+    def doubt(self) -> str:
+        """Why nothing may be sent, whatever the entries say; empty as a rule."""
+        return self.fault or self.ledger
 
     def of_switch(self) -> tuple[HaltEntry, ...]:
         """Return what happened to the kill switch, oldest first."""
         return tuple(entry for entry in (*self.entries, *self.waiting) if entry.scope == GLOBAL.text)
 
     def state(self, scope: str) -> TradingState:
-        """Return the state of a scope: ACTIVE when nothing was ever said, NO_ORDERS when the log cannot be trusted."""
-        if self.fault:
-            return TradingState(
-                scope=scope, state="NO_ORDERS", by=PROGRAM, reason=f"{self.fault}; failing closed. {GO_ON}"
-            )
+        """Return the state of a scope: ACTIVE when nothing was ever said, NO_ORDERS when log or ledger cannot be trusted."""
+        told = f"{self.fault}; failing closed. {GO_ON}" if self.fault else self.ledger
+        if told:
+            return TradingState(scope=scope, state="NO_ORDERS", by=PROGRAM, reason=told)
         return self.states.get(scope) or TradingState(scope=scope)
 
 
-def read_on(before: Known, path: Path, lines: list[bytes], torn: bytes, inode: int) -> Known:
-    """Return the log with more lines, verified.
+def read_on(before: Known, path: Path, found: News) -> Known:
+    """Return the log with what was added to it, verified.
 
     Raises:
         ArtefactError: one of them breaks the chain or makes no sense.
     """
     last = last_of(before)
-    links = verified(path, lines, last.seq + 1, last.head)
+    links = verified(path, found.lines, last.seq + 1, last.head)
     try:
         news = [_entry(link, digest) for link, digest in links]
     except (msgspec.ValidationError, RecursionError) as error:
         raise ArtefactError(f"{path}: a line makes no sense: {why(error)}") from None
-    size = before.size + sum(len(line) + 1 for line in lines)
     return Known(
-        entries=(*before.entries, *news),
-        states=_fold(before.states, news),
-        size=size,
-        last=size - len(lines[-1]) - 1 if lines else before.last,
-        inode=inode,
-        torn=bool(torn),
+        entries=(*before.entries, *news), states=_fold(before.states, news), place=found.end, torn=bool(found.torn)
     )
 
 

@@ -71,7 +71,7 @@ class KillSwitch:
 
     def status(self) -> KillSwitchStatus:
         """Return how it stands; it never raises."""
-        known = self._states.log.look()
+        known = self._states.look()
         state = known.state(GLOBAL.text)
         request = None if known.fault else self._request(known, self._clock.now())
         within = timedelta(seconds=self._releasing().confirm_within_s) if request else timedelta()
@@ -84,7 +84,7 @@ class KillSwitch:
             requested_by=request.by if request else None,
             confirm_until=request.at + within if request else None,
             entries=len(known.of_switch()),
-            fault=known.fault,
+            fault=known.doubt,
         )
 
     def engage(self, by: str, reason: str, state: str = "NO_ORDERS") -> KillSwitchStatus:
@@ -115,6 +115,7 @@ class KillSwitch:
         """
         by, reason = _who(by, reason)
         now = self._clock.now()
+        self._trusted()
         self._states.log.decide(
             lambda known: [_entry(REQUEST, by, reason, state=_engaged(known).state)],
             now,
@@ -139,6 +140,7 @@ class KillSwitch:
             EnvironmentFault: something cannot be written, or another process holds the lock for long; it then stays engaged.
         """
         by, reason = _who(by, reason)
+        self._trusted()
         request = self._confirmed_by(by, reason)
         checks = health()
         answers: dict[str, str] = {check.id: check.status for check in checks}
@@ -152,6 +154,15 @@ class KillSwitch:
             between = between or "it was engaged in the meantime"
             raise ConfigError(f"not released: {between}; `peaktrade killswitch status` shows how it stands")
         return found
+
+    def _trusted(self) -> None:
+        """Refuse to let anything go while the ledger is not what it was.
+
+        Raises:
+            ArtefactError: says why, and how to go on.
+        """
+        if told := self._states.look().ledger:
+            raise ArtefactError(told)
 
     def _confirmed_by(self, by: str, reason: str) -> HaltEntry:
         """Return the request that a second person confirms."""

@@ -20,15 +20,15 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.chain import BEGINNING, Chain, Entry, digest_of, healing, linked
+from peaktrade_core.base.chain import BEGINNING, Chain, Entry, News, Place, healing, linked, news
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
-from peaktrade_core.base.files import open_plain, read_plain, sha256_of, write_atomic
+from peaktrade_core.base.files import read_plain, sha256_of, write_atomic
 from peaktrade_core.base.log import Ending, extend, locked
 from peaktrade_core.halts.earlier import Earlier
 from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known, closing, last_of, read_on, with_waiting
-from peaktrade_core.halts.memory import Memory, Remembered
 from peaktrade_core.halts.scope import ENGAGE, GLOBAL, STATES
 from peaktrade_core.workspace.chain_heads import HALTS
+from peaktrade_core.workspace.memory import Memory, Remembered
 
 DECIDE_S = 5.0  # how long a change waits for the lock
 ENGAGE_S = 2.0  # an engagement waits no longer, and does without
@@ -167,7 +167,7 @@ class HaltLog:
             if not fault or os.path.lexists(self.path):
                 return self._current()
         links, _ = linked(self._earlier.entries(), 0, BEGINNING)
-        told = read_on(Known(), self.path, links, b"", 0)
+        told = read_on(Known(), self.path, News(links, b"", Place(), Place()))
         return with_waiting(told, self._beside(), "")
 
     def _current(self) -> Known:
@@ -212,23 +212,13 @@ class HaltLog:
 
     def _lines(self) -> Known:
         """Return the whole lines; those that were verified before are not read again, but for the last of them."""
-        before = self._good
         try:
-            with open_plain(self.path) as file:
-                found = os.fstat(file.fileno())
-                if before.entries and found.st_ino == before.inode and found.st_size > before.size:
-                    file.seek(before.last)
-                    last, *lines = (file.read() or b"").split(b"\n")
-                    if lines and digest_of(last) == before.entries[-1].digest:
-                        *lines, torn = lines
-                        return read_on(before, self.path, lines, torn, found.st_ino)
-                    file.seek(0)
-                *lines, torn = (file.read() or b"").split(b"\n")
+            found = news(self.path, self._good.place)
         except FileNotFoundError:
             return Known()
         except OSError as error:
             raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
-        return read_on(Known(), self.path, lines, torn, found.st_ino)
+        return read_on(self._good if found.begin.size else Known(), self.path, found)
 
     def _beside(self) -> list[HaltEntry]:
         """Return the engagements that lie beside the log; one that cannot be read counts as well."""

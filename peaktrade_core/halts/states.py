@@ -21,8 +21,9 @@ from peaktrade_core.base.log import append_line
 from peaktrade_core.base.text import said
 from peaktrade_core.halts.entries import Known
 from peaktrade_core.halts.log import HaltLog
-from peaktrade_core.halts.memory import outside_of
 from peaktrade_core.halts.scope import GLOBAL, HALT, RESUME, STATES, Scope, TradingState
+from peaktrade_core.workspace.ledger import Ledger
+from peaktrade_core.workspace.memory import outside_of
 from peaktrade_core.workspace.workspace import Workspace
 
 OUTCRY = "desk.outcry:outcry"  # who is told when a stop cannot be written; that room is built on this one
@@ -35,6 +36,7 @@ class TradingStates:
         folder: ``reports/live``; operations: the log of operations, one line a change.
         outside: the file outside the workspace that remembers the log, None for none.
         outcry: what tells processes and people of a stop that cannot be written, and returns whom it told.
+        distrust: returns why the ledger of the workspace cannot be trusted, empty when it can.
 
     Attributes:
         log: the log of halts, of which the states are the fold.
@@ -46,16 +48,22 @@ class TradingStates:
         operations: Path,
         outside: Path | None = None,
         outcry: Callable[[TradingState, str], str] | None = None,
+        distrust: Callable[[], str] = lambda: "",
     ) -> None:
         self.log = HaltLog(folder, outside)
-        self._operations, self._outcry = operations, outcry
+        self._operations, self._outcry, self._distrust = operations, outcry, distrust
         self._told = set[tuple[str, str]]()
 
     @classmethod
     def of(cls, workspace: Workspace) -> TradingStates:
         """Return the trading states of a workspace, opened once."""
         live, log, outside = workspace.reports / "live", workspace.operations_log, outside_of(workspace.home)
-        return workspace.once(cls, lambda: cls(live, log, outside, partial(_outcry, workspace)))
+        distrust = Ledger.of(workspace).fault
+        return workspace.once(cls, lambda: cls(live, log, outside, partial(_outcry, workspace), distrust))
+
+    def look(self) -> Known:
+        """Return what the log says, and whether the ledger can be trusted. It never raises."""
+        return self.log.look()._replace(ledger=self._distrust())
 
     def read(self, scope: Scope | str) -> TradingState:
         """Return the state of a scope: ACTIVE when nothing was ever said, NO_ORDERS when the log cannot be trusted.
@@ -63,7 +71,7 @@ class TradingStates:
         Raises:
             ConfigError: the text is not a scope.
         """
-        return self.log.look().state(_scope(scope).text)
+        return self.look().state(_scope(scope).text)
 
     def in_force(self, scope: Scope | str) -> TradingState:
         """Return what a session of this scope obeys: the stricter of its own state and the global one; else the newer.
@@ -71,13 +79,13 @@ class TradingStates:
         Raises:
             ConfigError: the text is not a scope.
         """
-        known = self.log.look()
+        known = self.look()
         return max(known.state(GLOBAL.text), known.state(_scope(scope).text), key=_strictness)
 
     def everything(self) -> list[TradingState]:
         """Return the state of each scope that the log names, and the global one; only that where nothing can be trusted."""
-        known = self.log.look()
-        named = set() if known.fault else set(known.states)
+        known = self.look()
+        named = set() if known.doubt else set(known.states)
         return [known.state(scope) for scope in sorted({*named, GLOBAL.text})]
 
     def stopped(self) -> list[TradingState]:

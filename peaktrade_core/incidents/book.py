@@ -1,8 +1,8 @@
 """The incidents of a workspace: one folder each, with the record and the report that people read.
 
 ``reports/incidents/INC-YYYYMMDD-NN/incident.json`` is the truth, replaced as a whole and under a lock, so that two
-people who write at once lose nothing; ``incident.md`` and ``post_mortem.md`` follow from it. A closed incident is
-sealed: its hash goes into a chained log, once more after every later change. Retention never touches the folder.
+people who write at once lose nothing; ``incident.md`` and ``post_mortem.md`` follow from it. The hashes of all of them go
+into the ledger, once more after every change. Retention never touches the folder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import Clock, iso, local
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, UnknownNameError, why
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, PeaktradeError, UnknownNameError, why
 from peaktrade_core.base.files import Kept, read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.question import Check
@@ -29,6 +29,7 @@ from peaktrade_core.incidents.incident import Incident, State, TimelineEntry
 from peaktrade_core.runbooks.artefacts import artefact_of, secure
 from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runs.handbook import SEVERITIES, Severity
+from peaktrade_core.workspace.ledger import INCIDENTS, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 _ID = re.compile(r"INC-\d{8}-\d{2,4}")
@@ -75,7 +76,7 @@ class IncidentBook:
     def __init__(self, home: Path, clock: Clock) -> None:
         self.home, self.clock = home, clock
         self.folder = home / "reports" / "incidents"
-        self.sealed = SealedRecords(self.folder)
+        self.sealed = SealedRecords(self.folder, Ledger(home).section(INCIDENTS))
         self.chain = self.sealed.chain
         self._rows = Kept[IncidentRow](ROWS_KEPT)
 
@@ -269,9 +270,9 @@ class IncidentBook:
         return self.folder / incident_id / "incident.md"
 
     def verify(self) -> Check:
-        """Return whether every closed incident is as it was when it was sealed last."""
-        question = "Is every closed incident as it was sealed?"
-        step = "Compare with a backup and open an incident about it: a sealed incident was changed."
+        """Return whether every incident is as it was written last."""
+        question = "Is every incident as it was written?"
+        step = "Compare with a backup and open an incident about it: an incident was changed."
         closed = [row.incident_id for row in self.rows(status="closed")]
         return self.sealed.check("incidents", question, step, closed)
 
@@ -296,16 +297,22 @@ class IncidentBook:
         return None
 
     def _save(self, incident: Incident, now: datetime, named: Sequence[Path] = ()) -> None:
-        """Write the record, sealed when it is closed, copies of files that it names, and what follows from it."""
-        from peaktrade_core.incidents.report import write_pages
+        """Write the record, sealed with its pages, copies of files that it names, and the pages.
+
+        What goes on is written where it cannot be sealed, too: the ledger may be what the incident is about.
+        """
+        from peaktrade_core.incidents.report import pages_of
 
         path = self.path(incident.incident_id)
-        if incident.status == "closed":
-            self.sealed.seal("incident", path, incident, now, status=incident.status)
-        else:
-            write_atomic(path, as_file(incident))
-        secure(self.folder / incident.incident_id, self.home, named)
-        write_pages(self.folder / incident.incident_id, incident)
+        secure(path.parent, self.home, named)
+        pages = pages_of(path.parent, incident)
+        try:
+            self.sealed.seal("incident", path, incident, now, pages, status=incident.status)
+        except PeaktradeError:
+            if incident.status == "closed":
+                raise
+            for name, data in {path.name: as_file(incident), **pages}.items():
+                write_atomic(path.parent / name, data)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.clock import local
-from peaktrade_core.base.files import sha256_of, write_atomic
+from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.question import FAIL, WARN, Check, Status, check
 from peaktrade_core.incidents.book import IncidentBook, IncidentRow
 from peaktrade_core.incidents.incident import Incident
@@ -41,15 +41,12 @@ NEAR = timedelta(days=1)  # of its opening, to be drawn on one axis
 NO_INCIDENT = "No incident was ever opened here. The incident runbooks open one, or `peaktrade incident open`."
 
 
-def write_pages(folder: Path, incident: Incident) -> None:
-    """Write an incident's report, and its post-mortem if there is one.
-
-    Raises:
-        EnvironmentFault: the folder cannot be written.
-    """
-    write_atomic(folder / "incident.md", report_text(incident, folder).encode())
+def pages_of(folder: Path, incident: Incident) -> dict[str, bytes]:
+    """Return an incident's report, and its post-mortem if there is one, by the names of their files."""
+    pages = {"incident.md": report_text(incident, folder)}
     if incident.postmortem is not None:
-        write_atomic(folder / "post_mortem.md", post_mortem_text(incident).encode())
+        pages["post_mortem.md"] = post_mortem_text(incident)
+    return {name: text.encode() for name, text in pages.items()}
 
 
 def post_mortem_text(incident: Incident) -> str:

@@ -1,59 +1,84 @@
-"""The chain over the registry: each finished record's hash, entered before the record is written.
+"""The registry in the ledger: the hash of each record, entered before the record is written.
 
-So a process that dies between the two leaves a chain that is ahead of the records, which recovery catches up with, and
-never a record that the chain does not know. It lies beside the folder of the records.
+So a process that dies between the two leaves a ledger that is ahead of the records, which recovery catches up with, and
+never a record that the ledger does not know.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
+from typing import NamedTuple
 
-from peaktrade_core.base.chain import Chain, Entry
+from peaktrade_core.base.chain import Chain, Link
+from peaktrade_core.base.clock import EPOCH
+from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.trading.records import SessionRecord
 
-BEGUN, RECORD, ADOPTED = "begun", "record", "adopted"
+BEGUN, STARTED, RECORD, ADOPTED, RETIRED = "begun", "started", "record", "adopted", "retired"
+
+
+class Adopted(NamedTuple):
+    """A record as it is: its file, the session, the file's SHA-256, and those of journal and table by name."""
+
+    file: str
+    id: str
+    sha256: str
+    run: dict[str, str]
 
 
 class RegistryChain:
-    """The chained log over one folder of records; several processes may enter theirs.
+    """What the ledger holds of the records.
 
     Args (of the constructor):
-        folder: of the records.
+        chain: the section of the registry.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.chain = Chain(folder.with_name(f"{folder.name}.chain.jsonl"))
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
 
-    def enter(self, name: str, data: bytes, status: str, at: datetime) -> str:
-        """Enter a finished record that is about to be written, and return the new head.
+    def enter(self, name: str, data: bytes, record: SessionRecord, files: Mapping[str, str]) -> None:
+        """Enter a record that begins, or is about to be written at its end.
+
+        A ledger that cannot be written keeps no record back: the audit names what it lacks.
 
         Args:
-            name: of its file; data: what will be in it; status: how the session ended; at: when it ended, aware UTC.
-
-        Raises:
-            EnvironmentFault: the chain cannot be written, or somebody holds it for long.
-            ArtefactError: its end cannot be trusted.
+            name: of its file; data: what will be in it.
+            files: SHA-256 of each file of its run folder that does not change any more, by its name.
         """
-        entry = {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "status": status}
-        return self.chain.append((RECORD, entry), at=at, beginning=self._beginning)
+        digest, at = hashlib.sha256(data).hexdigest(), record.finished_at or record.started_at or EPOCH
+        entry = {"file": name, "id": record.session_id, "sha256": digest, "status": record.status, "run": dict(files)}
+        with suppress(PeaktradeError):
+            self.chain.append((STARTED if record.status == STARTED else RECORD, entry), at=at)
 
-    def adopt(self, found: Sequence[tuple[str, str]], by: str, reason: str, at: datetime) -> str:
+    def adopt(self, found: Iterable[Adopted], by: str, reason: str, at: datetime) -> str:
         """Enter records as they are now, on the word of a person, and return the new head.
 
         Args:
-            found: name and SHA-256 of each file; by, reason: who answers for it and why; at: aware UTC.
+            found: which; by, reason: who answers for them and why; at: aware UTC.
         """
-        entries = [(ADOPTED, {"file": name, "sha256": digest, "by": by, "reason": reason}) for name, digest in found]
-        return self.chain.append(*entries, at=at, beginning=self._beginning)
+        entries = [(ADOPTED, {**one._asdict(), "by": by, "reason": reason}) for one in found]
+        return self.chain.append(*entries, at=at)
 
-    def _beginning(self) -> Entry:
-        """Return the first line of a new chain: how many records there are from before it."""
-        try:
-            before = sum(name.endswith(".json") and not name.startswith(".") for name in os.listdir(self.folder))
-        except OSError:
-            before = 0
-        return BEGUN, {"files": before}
+    def retire(self, run_id: str, where: str, digest: str, by: str, at: datetime) -> str:
+        """Enter that retention took a run folder away, and return the new head.
+
+        Args:
+            run_id: which; where: the archive below the workspace, empty when it was deleted; digest: its SHA-256.
+        """
+        said = {"id": run_id, "archive": where, "archive_sha256": digest, "by": by}
+        return self.chain.append((RETIRED, said), at=at)
+
+    def ended(self, name: str) -> Link | None:
+        """Return the entry of the end of a session, None where the ledger holds none.
+
+        Args:
+            name: of its record's file.
+
+        Raises:
+            ArtefactError: the ledger is broken; EnvironmentFault: it cannot be read.
+        """
+        found = [link for link, _ in self.chain.links() if link.kind == RECORD and link.data.get("file") == name]
+        return found[-1] if found else None

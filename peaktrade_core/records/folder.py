@@ -21,7 +21,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
-from peaktrade_core.base.files import read_plain, write_atomic
+from peaktrade_core.base.files import read_plain, sha256_of, write_atomic
 from peaktrade_core.base.processes import Identity, exists, this_host
 from peaktrade_core.base.text import said
 from peaktrade_core.records.bar_table import TABLE
@@ -167,6 +167,10 @@ class RunFolder:
     def write_meta(self, meta: dict[str, Any]) -> None:
         """Replace ``meta.json``."""
         write_atomic(self.meta, _encode(meta))
+
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of journal and table, by name; a file that is missing is left out."""
+        return {path.name: sha256_of(path) for path in (self.journal, self.table) if path.exists()}
 
     def tidy(self) -> None:
         """Remove what the process of a run that is over left half done."""

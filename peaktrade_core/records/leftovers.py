@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.sealed import SealedRecords
 from peaktrade_core.records.folder import STARTING
+from peaktrade_core.workspace.ledger import LEDGER, SEALED, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 LEFT_S = 3600.0  # no write takes that long [s]
@@ -32,9 +33,10 @@ def tidy(workspace: Workspace) -> list[Path]:
     What cannot be put right or removed now is left for the next time.
     """
     done: list[Path] = []
-    for chain in workspace.reports.rglob("chain.jsonl"):  # also of the workspaces of drills
-        with suppress(PeaktradeError):
-            done += SealedRecords(chain.parent).settle()
+    for home in {path.parent.parent for path in workspace.reports.rglob(LEDGER)}:  # also the workspaces of drills
+        for name in SEALED:
+            with suppress(PeaktradeError):
+                done += SealedRecords(home / "reports" / name, Ledger(home).section(name)).settle()
     places = dict.fromkeys([workspace.runs, *(workspace.home / name for name in _PLACES)])
     for path in [found for place in places for found in _left(place)]:
         with suppress(OSError):
@@ -49,7 +51,7 @@ def _left(place: Path) -> Iterator[Path]:
         for name in (*folders, *files):
             if name.startswith(".") and name.endswith((_TEMPORARY, STARTING)) and _alone(Path(folder) / name):
                 yield Path(folder) / name
-        if "chain.jsonl" in files:  # records in folders of their own: one that got none is nothing
+        if Path(folder).name in SEALED:  # records in folders of their own: one that got none is nothing
             yield from (path for path in (Path(folder) / name for name in folders) if _never_was(path) and _alone(path))
         folders[:] = [name for name in folders if not name.startswith(".")]
 

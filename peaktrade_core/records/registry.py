@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import NamedTuple, TypeVar
 
+from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, PeaktradeError, why
 from peaktrade_core.base.files import SETTLED_NS, write_atomic
 from peaktrade_core.records import index, lookups
-from peaktrade_core.records.chain import RegistryChain
+from peaktrade_core.records.chain import STARTED, RegistryChain
 from peaktrade_core.records.index import LastLook
 from peaktrade_core.records.lookups import FACETS, Query
 from peaktrade_core.records.rows import DaySum, FileState, RegistryLine, SymbolSum, line_of
 from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line, state_of
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record, read_record
+from peaktrade_core.workspace.ledger import REGISTRY, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 __all__ = ["ALL", "Query", "Registry", "RegistryEntry"]
@@ -55,14 +57,14 @@ class Registry:
     Every question looks first whether the folder changed, unless :meth:`kept_fresh` does that beside it.
 
     Args (of the constructor):
-        folder: where the files are.
+        folder: where the files are; chain: the log that holds their hashes.
         index: file of the index; kept in memory when it cannot be written.
         trust_s: how far an answer may lie behind the files [s].
     """
 
-    def __init__(self, folder: Path, index: Path, *, trust_s: float = 0.0) -> None:
+    def __init__(self, folder: Path, index: Path, chain: Chain, *, trust_s: float = 0.0) -> None:
         self.folder = folder
-        self.chain = RegistryChain(folder)
+        self.chain = RegistryChain(chain)
         self.trust_s = trust_s
         self._index = index
         self._memory: sqlite3.Connection | None = None  # stands in for an index that cannot be used
@@ -79,7 +81,7 @@ class Registry:
             workspace.reports / "experiments" / "live_sessions",
             workspace.home / ".cache" / "registry.sqlite",
         )
-        return workspace.once(cls, lambda: cls(folder, index))
+        return workspace.once(cls, lambda: cls(folder, index, Ledger.of(workspace).section(REGISTRY)))
 
     def path_of(self, record: SessionRecord) -> Path:
         """Return the file of a record: ``<YYYYMMDDTHHMMSS>_<run_type>_<session_id>.json``."""
@@ -87,24 +89,30 @@ class Registry:
         stamp = started.strftime("%Y%m%dT%H%M%S") if started else "00000000T000000"
         return self.folder / f"{stamp}_{record.run_type}_{record.session_id}.json"
 
-    def write(self, record: SessionRecord) -> Path:
+    def write(self, record: SessionRecord, files: Mapping[str, str] | None = None) -> Path:
         """Write or replace a record and return its path.
 
-        First comes the hash of a finished record into the chain, then the record, then its line into the index. A chain
-        that cannot be written keeps no record from being written (``peaktrade audit verify`` tells which it lacks), nor
-        does the index, which finds the file at its next look.
+        First comes the hash of a finished record into the ledger, then the record, then its line into the index. A ledger that
+        cannot be written keeps no record from being written (``peaktrade audit verify`` tells which it lacks), nor does
+        the index, which finds the file at its next look.
+
+        Args:
+            record: of a session that begins or ended.
+            files: SHA-256 of the files in its run folder that do not change any more, by name.
 
         Raises:
             EnvironmentFault: the folder cannot be written or the disk is full; an older record is untouched.
         """
         path, data = self.path_of(record), encode_record(record)
-        if record.finished_at is not None:
-            with suppress(PeaktradeError):
-                self.chain.enter(path.name, data, record.status, record.finished_at)
+        begins = record.status == STARTED  # entered after it is written: nothing of it was acknowledged before
+        if not begins:
+            self.chain.enter(path.name, data, record, files or {})
         before = folder_ns(self.folder)
         write_atomic(path, data)
         with suppress(OSError, sqlite3.Error, UnicodeDecodeError, ArtefactError):
             self._feed(path, data, before)
+        if begins:
+            self.chain.enter(path.name, data, record, files or {})
         return path
 
     def lines(self, query: Query = ALL) -> list[RegistryLine]:

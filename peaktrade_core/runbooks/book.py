@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from peaktrade_core.base.chain import BEGUN
 from peaktrade_core.base.clock import Clock, FixedClock, iso, local
 from peaktrade_core.base.errors import (
     ArtefactError,
     ConfigError,
     EnvironmentFault,
+    PeaktradeError,
     StepOpenError,
     UnknownNameError,
     why,
@@ -30,6 +33,7 @@ from peaktrade_core.base.sealed import SealedRecords, as_file
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.artefacts import artefact_of
+from peaktrade_core.workspace.ledger import EVIDENCE, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 MOST_A_SECOND = 1000
@@ -51,7 +55,7 @@ class EvidenceBook:
     def __init__(self, home: Path, clock: Clock, *, rehearsal: bool = False) -> None:
         self.home, self.clock, self.rehearsal = home, clock, rehearsal
         self.folder = home / "reports" / "evidence"
-        self.sealed = SealedRecords(self.folder)
+        self.sealed = SealedRecords(self.folder, Ledger(home).section(EVIDENCE))
         self.chain = self.sealed.chain
 
     @classmethod
@@ -178,10 +182,12 @@ class EvidenceBook:
             EnvironmentFault: it cannot be written.
         """
         wanted = wanted or f"EV-{record.began_at:%Y%m%d}-{tag_of(record.runbook)}-{record.began_at:%H%M%S}"
-        with locked(self.chain.path):
+        with locked(self.folder / "records"):
             for number in range(1, MOST_A_SECOND):
                 name = wanted + (f"-{number}" if number > 1 else "")
                 if not self._path(name).exists():
+                    with suppress(PeaktradeError):  # a runbook can be stepped through whatever became of the ledger
+                        self.chain.append((BEGUN, {"id": name, "by": record.operator}), at=record.began_at)
                     return self.save(msgspec.structs.replace(record, evidence_id=name))
         raise EnvironmentFault(f"{self.folder} holds a thousand records named {wanted}; clear it")
 

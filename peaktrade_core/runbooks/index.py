@@ -129,6 +129,8 @@ def evidence_check(book: EvidenceBook) -> Found:
     rows = evidence_rows(book)
     bad = [f"{row.evidence_id}: {TOLD[row.state]}" for row in rows if row.state in _BAD]
     hanging = [row.evidence_id for row in rows if row.state == UNFINISHED]
+    begun = {link.data.get("id") for link, _ in book.chain.links()}
+    bad += [f"{name}: says that it runs, and was never begun" for name in hanging if name not in begun]
     told = "; ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
     if not bad:
         told = f"{len(rows) - len(hanging)} records sealed" + (f", {len(hanging)} not finished" if hanging else "")

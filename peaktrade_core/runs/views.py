@@ -64,7 +64,7 @@ class Views:
         return self._clock.now()
 
     def chain_head(self) -> str:
-        """Return the head of the registry's chain, empty before the first record, ``broken`` where it cannot be read."""
+        """Return the head of the ledger, empty before its first entry, ``broken`` where it cannot be read."""
         try:
             last = self.registry.chain.chain.last()
         except (ArtefactError, EnvironmentFault):

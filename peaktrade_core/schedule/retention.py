@@ -13,23 +13,25 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds, iso
-from peaktrade_core.base.errors import EnvironmentFault, why
+from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError, why
 from peaktrade_core.base.files import read_plain, sha256_of
 from peaktrade_core.base.log import append_line
 from peaktrade_core.records.archive import RunArchive
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.artefacts import COPIES
+from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.settings import ARCHIVE, DELETE, Retention
 from peaktrade_core.workspace.workspace import Workspace
 
-KEEP = "keep"
+KEEP, DELETED = "keep", "deleted"
 KEEP_TAG = "keep"
 TRASH = ".trash"
 _WORD = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -75,7 +77,12 @@ def sweep(place: Workspace, settings: Retention, by: str) -> list[Item]:
     for item in survey(place, settings):
         if item.action == KEEP:
             continue
-        where = _sweep_run(place, item) if item.kind == "run" else _sweep_report(place, item)
+        where = _sweep_run(place, item, by) if item.kind == "run" else _sweep_report(place, item)
+        if where == DELETED and item.name.startswith("schedule/"):
+            with suppress(PeaktradeError):
+                Ledger.of(place).answer_for(
+                    [f"reports/{item.name}"], by, f"retention: {item.reason}", place.clock.now()
+                )
         if where:
             done.append(item)
             words = f"{iso(place.clock.now())} retention {item.action} {item.kind} {item.name} by {by}: {item.reason}, {where}"
@@ -193,16 +200,19 @@ def _files(folder: Path, form: str) -> list[Path]:
     return sorted(p for p in folder.glob(form) if p.is_file() and not p.is_symlink() and not p.name.startswith("."))
 
 
-def _sweep_run(place: Workspace, item: Item) -> str:
+def _sweep_run(place: Workspace, item: Item, by: str) -> str:
     """Archive or delete a run folder and return where it is now; empty when somebody holds it after all."""
     folder = RunFolder(place.runs, item.name)
     if not folder.acquire():
         return ""
     try:
-        where = "deleted"
+        where, archive, digest = DELETED, "", ""
         if item.action == ARCHIVE:
             packed = _pack(folder.path, RunArchive.of(place).path(item.name))
-            where = f"{packed.relative_to(place.home).as_posix()} sha256 {sha256_of(packed)}"
+            archive, digest = packed.relative_to(place.home).as_posix(), sha256_of(packed)
+            where = f"{archive} sha256 {digest}"
+        with suppress(PeaktradeError):
+            Registry.of(place).chain.retire(item.name, archive, digest, by, place.clock.now())
         _discard(folder.path, place.runs / TRASH)
         return where
     finally:
@@ -214,7 +224,7 @@ def _sweep_report(place: Workspace, item: Item) -> str:
     path = place.reports / item.name
     if item.action == DELETE:
         _discard(path, place.reports / TRASH)
-        return "deleted"
+        return DELETED
     target = place.reports / ARCHIVE / item.name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

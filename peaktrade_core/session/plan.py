@@ -208,9 +208,9 @@ def refuse_halted(states: TradingStates, plan: Plan) -> None:
 
     Raises:
         ConfigError: a halt or the kill switch forbids its orders.
-        ArtefactError: the log of halts cannot be trusted or read, which forbids every order.
+        ArtefactError: the log of halts or the ledger cannot be trusted, which forbids every order.
     """
     state = states.in_force(plan.scope)
     if state.level:
-        kind = ArtefactError if states.log.look().fault else ConfigError
+        kind = ArtefactError if states.look().doubt else ConfigError
         raise kind(f"not started: {state.told} - {RELEASE_IT}. To observe without trading: --although-halted")

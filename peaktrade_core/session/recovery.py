@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.processes import this_host
 from peaktrade_core.records.bar_table import BarTable
 from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
@@ -85,7 +85,7 @@ def close_run(
     final = msgspec.structs.replace(record, status=status, error=error, finished_at=now, metrics=metrics)
     folder.tidy()
     folder.write_meta({**folder.read_meta(), "ended_at": now, "status": status, "error": error})
-    registry.write(final)
+    registry.write(final, folder.hashes())
     return final
 
 
@@ -123,12 +123,24 @@ def recover_sessions(registry: Registry, runs: Callable[[str], RunFolder]) -> li
         if not folder.path.is_dir() or not folder.acquire():
             continue
         try:
-            recovered.append(_recover_one(folder, entry.record, registry))
-        except EnvironmentFault:
+            if _may_end(folder, entry.path.name, registry):
+                recovered.append(_recover_one(folder, entry.record, registry))
+        except (ArtefactError, EnvironmentFault):
             continue
         finally:
             folder.release()
     return recovered
+
+
+def _may_end(folder: RunFolder, name: str, registry: Registry) -> bool:
+    """Return whether a run has not ended yet, or with the journal that it still has.
+
+    A record that was set back to ``started`` over another journal is not made good: the audit names it.
+    """
+    ended = registry.chain.ended(name)
+    return ended is None or folder.hashes().get(folder.journal.name) == ended.data.get("run", {}).get(
+        folder.journal.name
+    )
 
 
 def _recover_one(folder: RunFolder, record: SessionRecord, registry: Registry) -> SessionRecord:

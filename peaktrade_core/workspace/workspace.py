@@ -1,6 +1,6 @@
 """A workspace: a folder with ``config/config.toml``; everything that peaktrade reads or writes lies below it.
 
-One small file lies outside: what is remembered of its log of halts (``halts/memory.py``). A workspace knows where it is,
+One small file lies outside: what is remembered of its log of halts (``memory.py``). A workspace knows where it is,
 what is configured and what time it is. Each room opens itself with it.
 """
 

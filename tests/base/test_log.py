@@ -31,11 +31,11 @@ from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.log import HaltLog
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
-from peaktrade_core.records.chain import RegistryChain
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.schedule.job_log import RunLog
 from peaktrade_core.schedule.jobs import JobStarted
+from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import command, environment
 
@@ -104,10 +104,10 @@ KINDS = {
         ),
         lambda path: [entry.reason for entry in HaltLog(path.parent).look().entries if entry.by != "peaktrade"],
     ),
-    "registry": Kind(
-        "live_sessions.chain.jsonl",
-        lambda path, text: RegistryChain(path.with_name("live_sessions")).enter(text, b"x", "completed", NOW),
-        lambda path: [link.data["file"] for link, _ in Chain(path).links() if link.kind == "record"],
+    "ledger": Kind(
+        "reports/ledger.jsonl",
+        lambda path, text: Ledger(path.parent.parent).section("x").append(("x", {"text": text}), at=NOW),
+        lambda path: _texts(Ledger(path.parent.parent).section("x")),
     ),
     "jobs": Kind(
         "runs-2026-01.jsonl",
@@ -209,7 +209,7 @@ def test_what_a_killed_process_left_of_a_line_is_passed_over_and_healed(tmp_path
 def test_a_line_that_lacks_only_its_newline_was_never_acknowledged(tmp_path: Path, kind: Kind) -> None:
     path = tmp_path / kind.file
     kind.write(path, "one")
-    beside = {other: other.read_bytes() for other in tmp_path.iterdir() if other != path}
+    beside = {other: other.read_bytes() for other in tmp_path.rglob("*") if other.is_file() and other != path}
     kind.write(path, "lost at the end")
     path.write_bytes(path.read_bytes()[:-1])
     for other, content in beside.items():  # its writer died before it wrote anything else
@@ -276,11 +276,12 @@ def test_eight_processes_append_at_once_and_no_line_is_lost_or_mixed(tmp_path: P
 
 
 def test_a_new_chain_has_one_beginning_whoever_is_first(tmp_path: Path) -> None:
-    kind = KINDS["registry"]
+    kind = KINDS["ledger"]
     path = tmp_path / kind.file
+    path.parent.mkdir()
     path.touch()  # as a writer leaves it that found no room for the first line
     kind.write(path, "one")
-    assert [link.kind for link, _ in Chain(path).links()] == ["begun", "record"]
+    assert [link.kind for link, _ in Chain(path).links()] == ["ledger/begun", "x/x"]
 
 
 @each_kind
@@ -309,7 +310,7 @@ def test_what_cannot_be_taken_back_is_said(tmp_path: Path, monkeypatch: pytest.M
         append_line(log, "one")
 
 
-@pytest.mark.parametrize("name", ["chain", "registry", "kill switch"])
+@pytest.mark.parametrize("name", ["chain", "ledger", "kill switch"])
 def test_nothing_is_added_to_a_chain_whose_last_line_is_no_link(tmp_path: Path, name: str) -> None:
     kind = KINDS[name]
     path = tmp_path / kind.file
@@ -362,7 +363,7 @@ def test_half_a_line_at_the_end_is_no_tampering_and_stops_nobody(workspace: Work
     )
     seal()
     assert verify().status == "pass"
-    assert [link.kind for link, _ in chain.links()][1] == "healed"
+    assert [link.kind for link, _ in Chain(chain.path).links() if link.kind == "healed"] == ["healed"]
 
 
 def test_a_job_whose_entry_was_torn_is_told_as_if_it_had_not_begun(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from peaktrade_core.base.chain import BEGINNING, Chain, linked
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -206,10 +207,10 @@ def test_a_folder_that_cannot_be_entered_is_a_sentence(
 @pytest.mark.parametrize("wrong", [5, None, ["a"], {"a": 1}, True])
 def test_an_id_in_a_chain_that_is_no_text_is_a_broken_chain(home: Path, wrong: object) -> None:
     assert ran(["evidence", "add", "--tag", "t", "--text", "t", "--by", "Ada", "--home", str(home)]).code == 0
-    chain = home / "reports" / "evidence" / "chain.jsonl"
-    line = json.loads(chain.read_text())
-    line["data"]["id"] = wrong
-    chain.write_text(json.dumps(line) + "\n")
+    ledger = Chain(home / "reports" / "ledger.jsonl")
+    entries = [(link.at, link.kind, link.data) for link, _ in ledger.links()]
+    told = [(at, kind, data | ({"id": wrong} if kind == "evidence/evidence" else {})) for at, kind, data in entries]
+    ledger.path.write_bytes(b"".join(line + b"\n" for line in linked(told, 0, BEGINNING)[0]))
     for command in (
         "evidence list",
         "evidence verify",
@@ -219,7 +220,7 @@ def test_an_id_in_a_chain_that_is_no_text_is_a_broken_chain(home: Path, wrong: o
         ended = ran([*command.split(), "--home", str(home)])
         assert not faults(ended), (command, faults(ended))
         assert ended.code != 0 or command in ("evidence list", "evidence add --tag u --text u --by Ada"), ended
-    assert "chain" in ran(["audit", "verify", "--home", str(home)]).out
+    assert "names no id with its sha256" in " ".join(ran(["audit", "verify", "--home", str(home)]).out.split())
 
 
 @pytest.mark.parametrize("kind", ["[]", "{ a = 1 }", "7", "true", "nan", "0001-01-01", '"\\u001b[31m"'])

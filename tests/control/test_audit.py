@@ -16,13 +16,15 @@ import pytest
 
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
-from peaktrade_core.control.audit import adopt, audit_checks, audit_registry, registry
-from peaktrade_core.records.chain import RegistryChain
+from peaktrade_core.control.audit import adopt, audit_checks, audit_registry, ledger, registry
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.records import SessionRecord, encode_record
 from peaktrade_core.workspace.chain_heads import chain_heads
+from peaktrade_core.workspace.ledger import Ledger
+from peaktrade_core.workspace.memory import outside_of
 from peaktrade_core.workspace.workspace import Workspace
 
 Shadow = Callable[..., SessionRecord]
@@ -35,6 +37,17 @@ def status_of(workspace: Workspace) -> tuple[str, str]:
 
 def chain_of(workspace: Workspace) -> Path:
     return Registry.of(workspace).chain.chain.path
+
+
+def forget(workspace: Workspace) -> None:
+    """Take the ledger away, as on a machine that never had one."""
+    for path in (
+        chain_of(workspace),
+        chain_of(workspace).with_suffix(".last.json"),
+        outside_of(workspace.home, "-ledger"),
+    ):
+        assert path is not None
+        path.unlink()
 
 
 @pytest.fixture
@@ -102,14 +115,15 @@ def test_a_line_taken_out_of_the_chain_is_noticed(workspace: Workspace, three: l
     assert status_of(workspace)[0] == "fail"
 
 
-def test_cutting_record_and_line_off_the_end_shows_in_the_head(workspace: Workspace, three: list[Path]) -> None:
-    """Nothing inside can show this; the head that left the machine does."""
-    printed = chain_heads(workspace.home)["registry"]
+def test_cutting_record_and_line_off_the_end_is_remembered(workspace: Workspace, three: list[Path]) -> None:
+    """Nothing inside can show this; what is remembered of the ledger does, and the head that left the machine."""
+    printed = chain_heads(workspace.home)["ledger"]
     chain = chain_of(workspace)
-    chain.write_bytes(b"".join(chain.read_bytes().splitlines(keepends=True)[:-1]))
+    chain.write_bytes(b"".join(chain.read_bytes().splitlines(keepends=True)[:-2]))
     three[2].unlink()
     assert status_of(workspace)[0] == "pass"
-    assert chain_heads(workspace.home)["registry"] != printed
+    assert "shorter than it was" in ledger(workspace).evidence
+    assert chain_heads(workspace.home)["ledger"] != printed
 
 
 def test_a_half_written_line_warns_and_the_next_session_heals_it(
@@ -122,7 +136,7 @@ def test_a_half_written_line_warns_and_the_next_session_heals_it(
     assert (status, "half written" in evidence) == ("warn", True)
     run_shadow(seed=4, steps=20)
     assert status_of(workspace) == ("pass", "4 records as they were entered")
-    healed = [link.data["cut_off"] for link, _ in Registry.of(workspace).chain.chain.links() if link.kind == "healed"]
+    healed = [link.data["cut_off"] for link, _ in Chain(chain).links() if link.kind == "healed"]
     assert healed == ['{"seq":4,"at":"2026']
 
 
@@ -157,12 +171,12 @@ def test_a_process_that_dies_between_line_and_record_is_recovered(workspace: Wor
     assert status_of(workspace)[0] == "pass"
 
 
-def test_records_from_before_the_chain_are_counted_until_somebody_answers_for_them(
+def test_records_from_before_the_ledger_are_counted_until_a_person_answers_for_them(
     workspace: Workspace, three: list[Path], run_shadow: Shadow
 ) -> None:
-    chain_of(workspace).unlink()
+    forget(workspace)
     run_shadow(seed=4, steps=20)
-    assert status_of(workspace) == ("pass", "1 records as they were entered; 3 from before the chain")
+    assert status_of(workspace) == ("pass", "1 records as they were entered; 3 from before the ledger")
     names = adopt(workspace, (), "Ada", "compared with the backup")
     assert names == sorted(path.name for path in three)
     assert status_of(workspace) == ("pass", "4 records as they were entered")
@@ -194,10 +208,11 @@ def test_a_record_replaced_with_a_new_line_in_the_chain_warns(workspace: Workspa
 
 def test_a_chain_that_cannot_be_written_keeps_no_record_back(workspace: Workspace, run_shadow: Shadow) -> None:
     chain_of(workspace).mkdir(parents=True)
+    assert TradingStates.of(workspace).read("global").state == "ACTIVE"  # nothing is known of a ledger that never was
     record = run_shadow(seed=1, steps=20)
     assert Views.of(workspace).record(record.session_id).status == "completed"
-    found = audit_checks(workspace)[0]
-    assert (found.id, found.status) == ("registry_chain", "fail")
+    answers = {found.id: found.status for found in audit_checks(workspace)}
+    assert (answers["ledger"], answers["registry_chain"]) == ("fail", "fail")
     chain_of(workspace).rmdir()
     run_shadow(seed=2, steps=20)
     assert Registry.of(workspace).path_of(record).name in audit_registry(Registry.of(workspace)).before
@@ -209,28 +224,28 @@ def test_many_processes_enter_at_once_and_no_line_is_lost(tmp_path: Path) -> Non
         import sys
         from datetime import UTC, datetime
         from pathlib import Path
-        from peaktrade_core.records.chain import RegistryChain
-        chain = RegistryChain(Path(sys.argv[1]))
+        from peaktrade_core.workspace.ledger import Ledger
+        chain = Ledger(Path(sys.argv[1])).section("trials")
         for number in range(25):
-            chain.enter(f"{sys.argv[2]}_{number}.json", b"x", "completed", datetime.now(UTC))
+            chain.append(("begun", {"id": f"{sys.argv[2]}_{number}"}), at=datetime.now(UTC))
         """
     )
-    folder = tmp_path / "live_sessions"
-    started = [subprocess.Popen([sys.executable, "-c", script, str(folder), str(number)]) for number in range(3)]
+    started = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path), str(number)]) for number in range(3)]
     assert [process.wait(60) for process in started] == [0, 0, 0]
-    files = [link.data["file"] for link, _ in RegistryChain(folder).chain.links() if link.kind == "record"]
-    assert len(files) == len(set(files)) == 75
+    ids = [link.data["id"] for link, _ in Ledger(tmp_path).section("trials").links()]
+    assert len(ids) == len(set(ids)) == 75
+    assert Ledger(tmp_path).fault() == ""
 
 
 def test_a_chain_whose_end_is_no_link_takes_no_more(tmp_path: Path, workspace: Workspace) -> None:
-    chain = RegistryChain(tmp_path / "live_sessions")
+    chain = Ledger(tmp_path).section("trials")
     now = workspace.clock.now()
-    chain.enter("one.json", b"1", "completed", now)
-    with chain.chain.path.open("ab") as file:
+    chain.append(("begun", {"id": "one"}), at=now)
+    with chain.path.open("ab") as file:
         file.write(b"scribble\n")
     with pytest.raises(ArtefactError, match="last line is no link"):
-        chain.enter("two.json", b"2", "completed", now)
-    assert chain.chain.path.read_bytes().endswith(b"scribble\n")
+        chain.append(("begun", {"id": "two"}), at=now)
+    assert chain.path.read_bytes().endswith(b"scribble\n")
 
 
 def test_a_folder_in_the_way_of_a_chain_is_said(tmp_path: Path, workspace: Workspace) -> None:
@@ -239,20 +254,19 @@ def test_a_folder_in_the_way_of_a_chain_is_said(tmp_path: Path, workspace: Works
         Chain(tmp_path / "chain.jsonl").append(("x", {}), at=workspace.clock.now())
 
 
-def test_other_chained_logs_are_verified_with_what_they_seal(workspace: Workspace) -> None:
-    """Incidents keep ``<id>/incident.json`` beside their chain, evidence of other kinds ``<id>.json``."""
+def test_other_sealed_records_are_verified_with_what_was_entered(workspace: Workspace) -> None:
     folder = workspace.reports / "incidents"
     record = folder / "INC-1" / "incident.json"
     record.parent.mkdir(parents=True)
     record.write_text('{"status": "closed"}')
     from peaktrade_core.base.files import sha256_of
 
-    Chain(folder / "chain.jsonl").append(
+    Ledger.of(workspace).section("incidents").append(
         ("incident", {"id": "INC-1", "sha256": sha256_of(record)}), at=workspace.clock.now()
     )
     answers = {found.id: found for found in audit_checks(workspace)}
     assert answers["incidents_chain"].status == "pass"
-    assert set(chain_heads(workspace.home)) == {"incidents"}
+    assert set(chain_heads(workspace.home)) == {"ledger"}
     record.write_text('{"status": "open"}')
     found = {one.id: one for one in audit_checks(workspace)}["incidents_chain"]
     assert (found.status, found.evidence) == ("fail", "changed or missing: INC-1")
@@ -267,14 +281,14 @@ def test_verify_on_the_command_line_names_the_record_and_fails(
     told = json.loads(ended.stdout)
     assert ended.code == 1
     assert told["registry"]["missing"] == [three[1].name]
-    assert told["heads"]["registry"] == chain_heads(workspace.home)["registry"]
+    assert told["heads"]["ledger"] == chain_heads(workspace.home)["ledger"]
     assert three[1].name in peaktrade("audit", "verify").stdout
     assert peaktrade("audit", "adopt", "--by", "Ada", "--reason", "removed on purpose").code == 0
     assert peaktrade("audit", "verify").code == 0
 
 
-def test_verify_changes_nothing(workspace: Workspace, three: list[Path]) -> None:
+def test_verify_changes_nothing(workspace: Workspace, three: list[Path], peaktrade) -> None:
     three[0].unlink()
     before = {path: path.read_bytes() for path in workspace.reports.rglob("*") if path.is_file()}
-    audit_checks(workspace)
+    assert peaktrade("audit", "verify").code == 1
     assert {path: path.read_bytes() for path in workspace.reports.rglob("*") if path.is_file()} == before

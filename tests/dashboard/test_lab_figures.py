@@ -152,7 +152,7 @@ def test_a_broken_log_of_the_hold_out_shows_nothing_of_the_market(workspace: Wor
     HoldOut(other).chain.path.write_text("torn\n")
     lab = ParametersLab(other, f"market={stored}")
     assert lab.trial is None
-    assert "chain.jsonl" in lab.said.value
+    assert "ledger.jsonl" in lab.said.value
 
 
 def test_figures_of_a_trial_are_those_of_its_metrics(workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from peaktrade_core.halts.memory import STATE_HOME
+from peaktrade_core.workspace.memory import STATE_HOME
 from peaktrade_core.workspace.workspace import HOME
 from tests.cli.surface import faults, ran, workspace_in
 

@@ -10,10 +10,10 @@ import pytest
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.halts import entries
 from peaktrade_core.halts.cli import known_scope
-from peaktrade_core.halts.memory import outside_of
 from peaktrade_core.halts.scope import GLOBAL, Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.memory import outside_of
 from peaktrade_core.workspace.workspace import Workspace
 
 SCOPE = Scope.of("shadow", "ma_crossover", "BTC/EUR")

@@ -32,7 +32,6 @@ from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.desk.installation import accept
 from peaktrade_core.desk.readiness import BEFORE_RELEASE
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.memory import STATE_HOME
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
@@ -42,6 +41,7 @@ from peaktrade_core.trading.market import Bar
 from peaktrade_core.venue.credentials import variables_of
 from peaktrade_core.warm.owner import warm_kernels
 from peaktrade_core.workspace.config import CONFIG
+from peaktrade_core.workspace.memory import STATE_HOME
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, Workspace
 from tests.notebooks.drill_sessions import DRILL_SCENES
 from tests.notebooks.incident_sessions import INCIDENT_SCENES

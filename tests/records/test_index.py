@@ -21,6 +21,7 @@ from peaktrade_core.records import scan as registry_scan
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import encode_record, read_record
+from peaktrade_core.workspace.ledger import REGISTRY, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 from tests.records.test_registry import NOON, make, record
 
@@ -188,7 +189,9 @@ def test_beside_a_keeper_no_question_lists_the_folder(tmp_path: Path, monkeypatc
 
 
 def test_an_answer_may_lie_behind_as_far_as_it_is_trusted(tmp_path: Path) -> None:
-    registry = Registry(tmp_path / "records", tmp_path / "index.sqlite", trust_s=60.0)
+    registry = Registry(
+        tmp_path / "records", tmp_path / "index.sqlite", Ledger(tmp_path).section(REGISTRY), trust_s=60.0
+    )
     put(registry, 1)
     assert registry.count() == 1
     put(registry, 2)

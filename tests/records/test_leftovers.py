@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from filelock import FileLock
 
+from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.sealed import SealedRecords
@@ -29,6 +30,7 @@ from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
 from tests.conftest import Ended
 
@@ -195,6 +197,7 @@ def test_a_dead_run_whose_start_names_no_balance_is_recovered_with_the_record_s(
     start = json.loads(first)
     del start["config"]["start_balance"]
     journal.write_bytes(b"".join(line + b"\n" for line in [msgspec.json.encode(start), *others[:-1]]))
+    Ledger.of(workspace).path.unlink()  # it knows that the session ended, with another journal
     Registry.of(workspace).write(msgspec.structs.replace(done, status="started", finished_at=None, metrics={}))
     (record,) = recover(workspace)
     assert (record.status, record.metrics["equity_end"]) == ("aborted", done.metrics["equity_end"])
@@ -236,7 +239,7 @@ def test_a_run_that_is_just_beginning_is_left_alone(workspace: Workspace) -> Non
 
 
 def test_a_sealed_record_is_whole_before_after_and_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    records, path = SealedRecords(tmp_path), tmp_path / "A.json"
+    records, path = SealedRecords(tmp_path, Chain(tmp_path / "chain.jsonl")), tmp_path / "A.json"
     records.seal("x", path, {"is": 1}, NOW)
 
     def dies(*_: object) -> None:
@@ -249,7 +252,7 @@ def test_a_sealed_record_is_whole_before_after_and_between(tmp_path: Path, monke
     with monkeypatch.context() as patch:
         patch.setattr("peaktrade_core.base.chain.append", dies)
         with pytest.raises(KeyboardInterrupt):
-            SealedRecords(tmp_path).seal("x", tmp_path / "B.json", {"is": 3}, NOW)
+            SealedRecords(tmp_path, records.chain).seal("x", tmp_path / "B.json", {"is": 3}, NOW)
     assert json.loads(path.read_bytes()) == {"is": 1}
     assert records.check("x", "?", "").status == "pass"
     assert records.settle() == [path]

@@ -27,6 +27,7 @@ from peaktrade_core.base.log import append_line
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord, encode_record
+from peaktrade_core.workspace.ledger import REGISTRY, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -58,7 +59,7 @@ def record(number: int, **changes: Any) -> SessionRecord:
 
 def make(folder: Path) -> Registry:
     """Return a registry as another process would open it."""
-    return Registry(folder / "records", folder / "cache" / "index.sqlite")
+    return Registry(folder / "records", folder / "cache" / "index.sqlite", Ledger(folder).section(REGISTRY))
 
 
 @pytest.fixture

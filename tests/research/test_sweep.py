@@ -164,7 +164,7 @@ def test_without_a_ledger_nothing_is_tried(
     def full(*_: Any, **__: Any) -> str:
         raise EnvironmentFault("disk full")
 
-    monkeypatch.setattr("peaktrade_core.base.chain.Chain.append", full)
+    monkeypatch.setattr("peaktrade_core.workspace.ledger.Ledger.append", full)
     with pytest.raises(EnvironmentFault, match="disk full"):
         run_sweep(workspace, ready)
     assert SweepStore(workspace).ids() == []
@@ -211,7 +211,7 @@ def test_what_is_held_back_cannot_be_read_and_an_opening_stays(
     with pytest.raises(ArtefactError):
         prepare(workspace, asked())
     answers = {one["id"]: one["status"] for one in json.loads(peaktrade("audit", "verify", "--json").stdout)["checks"]}
-    assert (answers["trials_chain"], answers["holdout_chain"]) == ("pass", "fail")
+    assert answers["ledger"] == "fail"
 
 
 def test_a_backtest_over_candles_is_counted_and_kept(wavy: Path, home: Path, peaktrade: Callable[..., Any]) -> None:
@@ -292,7 +292,7 @@ def test_a_file_and_options_say_the_same(home: Path, wavy: Path, peaktrade: Call
     assert read_sweep(path).parameters == grid_of("fast=5,20 slow=40:80:40")
     plan = json.loads(peaktrade("sweep", "run", path, "--dry-run", "--json").stdout)
     assert (plan["trials"], plan["held"]) == (4, 720)
-    assert not (home / "reports/trials/chain.jsonl").exists()
+    assert list(TrialLedger(Workspace(home)).chain.links()) == []
     ran = peaktrade("sweep", "run", path)
     assert ran.code in (0, 1), ran.stderr
     assert ran.stdout.index("Verdict:") < ran.stdout.index("DAILY SHARPE")

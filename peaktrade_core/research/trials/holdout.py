@@ -13,10 +13,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError
 from peaktrade_core.trading.market import Bars
+from peaktrade_core.workspace.ledger import HOLDOUT, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 SET, OPENED = "set", "opened"
@@ -62,11 +62,11 @@ class Split(NamedTuple):
 
 
 class HoldOut:
-    """The hold-out of a workspace, a chained log in ``reports/holdout/chain.jsonl``."""
+    """The hold-out of a workspace, a section of its ledger."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.chain = Chain(workspace.home / "reports" / "holdout" / "chain.jsonl")
+        self.chain = Ledger.of(workspace).section(HOLDOUT)
 
     def status(self) -> list[HeldBack]:
         """Return what is held back, by market, in the order of first use.

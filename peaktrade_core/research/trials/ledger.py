@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from peaktrade_core.base.chain import Chain
+from peaktrade_core.workspace.ledger import TRIALS, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 BEGUN = "begun"
@@ -22,11 +22,11 @@ class TrialMarket(NamedTuple):
 
 
 class TrialLedger:
-    """The ledger of a workspace, a chained log in ``reports/trials/chain.jsonl``."""
+    """The trials of a workspace, a section of its ledger."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.chain = Chain(workspace.home / "reports" / "trials" / "chain.jsonl")
+        self.chain = Ledger.of(workspace).section(TRIALS)
 
     def begin(self, trial_id: str, market: TrialMarket, trials: int, *, by: str, question: str = "") -> bool:
         """Count trials that are about to begin; return False when the same ones were counted before.

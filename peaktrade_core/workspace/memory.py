@@ -1,7 +1,8 @@
-"""What is remembered of the log of halts beside it and outside its workspace, so that it cannot go missing unseen.
+"""What is remembered of a chained log beside it and outside its workspace, so that it cannot go missing unseen.
 
 Both hold the number and the hash of the last line. A log that lacks that line is shorter than it was, or another one.
-The outside one is in the user's state folder, by the path of the workspace; on a new machine there is none.
+The outside one is in the user's state folder, by the path of the workspace; on a new machine there is none. The log of
+halts and the ledger are remembered so.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ class Remembered(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         seq, head: its number and its hash; at: when it was written, aware UTC.
+        size: of the log up to its end [bytes], 0 where that is not kept.
         log: the file.
     """
 
     seq: int
     head: str
     at: datetime
+    size: int = 0
     log: str = ""
 
 
@@ -59,7 +62,7 @@ class Memory:
             except OSError:
                 continue
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise ArtefactError(f"{path}, which remembers the log of halts, makes no sense: {why(error)}") from None
+                raise ArtefactError(f"{path}, which remembers {self._log.name}, makes no sense: {why(error)}") from None
         return found
 
     def keep(self, last: Remembered, *, outside: bool = False) -> None:
@@ -78,11 +81,11 @@ class Memory:
         return self._outside is not None and not os.path.lexists(self._outside)
 
 
-def outside_of(home: Path) -> Path | None:
-    """Return the file outside a workspace that remembers its log; None for practice, which another workspace holds.
+def outside_of(home: Path, kind: str = "") -> Path | None:
+    """Return the file outside a workspace that remembers a log; None for practice, which another workspace holds.
 
     Args:
-        home: the workspace.
+        home: the workspace; kind: which log, empty for that of halts.
     """
     for folder in home.parents:
         if home.relative_to(folder).parts[0] in ("out", "reports") and (folder / CONFIG).is_file():
@@ -91,7 +94,7 @@ def outside_of(home: Path) -> Path | None:
         state = Path(os.environ.get(STATE_HOME) or _user_state())
     except RuntimeError:  # a user without a home
         return None
-    return state / f"{hashlib.sha256(str(home).encode()).hexdigest()[:16]}.json"
+    return state / f"{hashlib.sha256(str(home).encode()).hexdigest()[:16]}{kind}.json"
 
 
 def _user_state() -> Path:

@@ -1,0 +1,337 @@
+"""The ledger: one chained log of a workspace, which everything enters that must not change unseen.
+
+In it are the hash of each session's record and journal, of each evidence, incident and drill, every count of trials,
+every opening of the hold-out, and how the plain logs grew. Its last line is remembered beside it and outside the
+workspace. A ledger that is shorter than remembered, another one or gone means no orders, until a person answers for it
+(``peaktrade audit adopt``).
+
+Each room writes into a section of its own. A workspace from before the ledger had a chain for each of these; their lines
+are entered first, and their files stay as they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from peaktrade_core.base.chain import BEGINNING, Chain, Entry, Link, Place, digest_of, healing, linked, news, verified
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.files import open_plain, sha256_of
+from peaktrade_core.base.log import BLOCK, MOST, Ending, extend, locked, newest_lines, whole_lines
+from peaktrade_core.workspace.grown import Growth, growth
+from peaktrade_core.workspace.memory import Memory, Remembered, outside_of
+from peaktrade_core.workspace.workspace import Workspace
+
+LEDGER = "ledger.jsonl"
+REGISTRY, EVIDENCE, INCIDENTS, DRILLS, TRIALS, HOLDOUT = (
+    "registry",
+    "evidence",
+    "incidents",
+    "drills",
+    "trials",
+    "holdout",
+)
+SEALED = (EVIDENCE, INCIDENTS, DRILLS)  # sections that hold the hashes of the records in the folder of their name
+OWN, BEGUN, ADOPTED, LOGS, GROWN = "ledger", "begun", "adopted", "logs", "grown"
+GO_ON = (
+    "No orders are sent. Compare with a backup and with the heads printed in reports; then a person who answers for it "
+    "lets it go on: `peaktrade audit adopt --by NAME --reason TEXT`"
+)
+_LOOK_BACK = 200  # lines in which the newest growth of the plain logs stands
+Timed = tuple[datetime, str, dict[str, Any]]
+
+
+class Ledger:
+    """The ledger of a workspace.
+
+    Args (of the constructor):
+        home: the workspace; remembered: whether outside of it, too, which one that is soon gone is not.
+
+    Attributes:
+        path: the file, ``reports/ledger.jsonl``.
+    """
+
+    def __init__(self, home: Path, *, remembered: bool = True) -> None:
+        self.home, self.path = home, home / "reports" / LEDGER
+        outside = outside_of(home, "-ledger") if remembered else None
+        self._memory = Memory(self.path, self.path.with_suffix(".last.json"), outside)
+        self._looked: tuple[object, str] = (None, "")
+        self._read = Place()
+        self._kept: dict[str, list[tuple[Link, str]]] = {}
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Ledger:
+        """Return the ledger of a workspace, opened once."""
+        return workspace.once(cls, lambda: cls(workspace.home))
+
+    def section(self, name: str) -> Section:
+        """Return what one room writes, to be used as a chain of its own."""
+        return Section(self, name)
+
+    def append(
+        self,
+        *entries: Entry,
+        at: datetime,
+        first: Callable[[], object] = lambda: None,
+        then: Callable[[], object] = lambda: None,
+    ) -> str:
+        """Add entries, and how the plain logs grew, and return the new head; raises and calls as :meth:`Chain.append`.
+
+        Args:
+            entries: ``section/kind`` and data of each; none, to enter only what the plain logs grew by.
+        """
+        with locked(self.path):
+            fault = self.fault()  # what is remembered stays then, so that a later entry hides nothing
+            last = self._write(
+                lambda new: [*(self._earlier(at) if new else ()), *((at, *one) for one in entries)], at, first
+            )
+            if last and not fault:
+                self._memory.keep(last)
+            then()
+        return last.head if last else Chain(self.path).head()
+
+    def fault(self) -> str:
+        """Return why the ledger is not what is remembered of it, empty when it is. Only one of its lines is read."""
+        key = tuple(map(_stamp, (self.path, *self._memory.files)))
+        if self._looked[0] == key:
+            return self._looked[1]
+        try:
+            remembered = self._memory.read()  # before the ledger, which is written first
+            fault = next(filter(None, map(self._lacks, remembered)), "")
+        except ArtefactError as error:
+            fault = str(error)
+        if not fault and self._memory.outside_is_new() and remembered:
+            self._memory.keep(remembered[0], outside=True)
+        self._looked = (key, f"{fault}. {GO_ON}" if fault else "")
+        return self._looked[1]
+
+    def links(self) -> Iterator[tuple[Link, str]]:
+        """Yield each entry with its hash, verified; of a workspace without a ledger, what would be entered first.
+
+        Raises:
+            ArtefactError: an entry does not follow from the one before; EnvironmentFault: the file cannot be read.
+        """
+        lines = whole_lines(self.path)
+        if not lines and not os.path.lexists(self.path):
+            lines, _ = linked(self._earlier(None), 0, BEGINNING)
+        return verified(self.path, lines)
+
+    def of_section(self, name: str) -> Iterator[tuple[Link, str]]:
+        """Yield the entries of a section, its name taken off their kinds; raises as :meth:`links`.
+
+        All but the registry's, which are as many as there are sessions, are kept and read on from where they ended.
+        """
+        found = self.links() if name == REGISTRY or not os.path.lexists(self.path) else self._read_on(name)
+        for link, digest in found:
+            section, _, kind = link.kind.partition("/")
+            if section == name:
+                yield msgspec.structs.replace(link, kind=kind), digest
+
+    def begin_anew(self, by: str, reason: str, at: datetime) -> str:
+        """Let a person answer for a ledger that is not what it was, and return what was wrong with it; empty for nothing.
+
+        One that holds together goes on after an entry that says so. One that does not is set aside and kept; what can
+        be read of it is entered into a new one.
+
+        Raises:
+            EnvironmentFault: it cannot be written.
+        """
+        with locked(self.path):
+            kept, broken = self._readable()
+            fault = broken or self.fault().removesuffix(f". {GO_ON}")
+            if not fault:
+                return ""
+            said: dict[str, Any] = {"fault": fault, "by": by, "reason": reason, "lacks": self._heads()}
+            if broken:
+                said["set_aside"] = self._set_aside(at)
+            told: list[Timed] = [*(kept if broken else ()), (at, f"{OWN}/{ADOPTED}", said)]
+            if last := self._write(lambda _: told, at):
+                self._memory.keep(last)
+        return fault
+
+    def answer_for(self, logs: Sequence[str], by: str, reason: str, at: datetime) -> None:
+        """Let a person, or retention, answer for plain logs as they are now, or for that they are gone.
+
+        Args:
+            logs: below the workspace; by, reason: who, and why; at: aware UTC.
+
+        Raises:
+            EnvironmentFault: it cannot be written.
+        """
+        with locked(self.path):
+            rest = {name: end for name, end in self._covered().items() if name not in logs}
+            found = growth(self.home, rest) or Growth((), rest)
+            told = _told(msgspec.structs.replace(found, anew=tuple(logs), by=by, reason=reason), at)
+            if last := self._write(lambda _: [told], at, logs_too=False):
+                self._memory.keep(last)
+
+    def _write(
+        self,
+        told: Callable[[bool], Sequence[Timed]],
+        at: datetime,
+        first: Callable[[], object] = lambda: None,
+        *,
+        logs_too: bool = True,
+    ) -> Remembered | None:
+        """Write entries, told for whether the ledger is new, and return the last of them; the lock is held."""
+        last: Remembered | None = None
+
+        def lines(end: Ending) -> list[bytes]:
+            nonlocal last
+            before = Chain(self.path).last()
+            news = [*((at, *entry) for entry in healing(end)), *told(before is None)]
+            grown = growth(self.home, self._covered()) if logs_too else None
+            news += [_told(grown, at)] if grown else []
+            seq, head = (before[0].seq + 1, before[1]) if before else (0, BEGINNING)
+            found, head = linked(news, seq, head)
+            first()
+            size = end.size + sum(len(line) + 1 for line in found)
+            last = Remembered(seq=seq + len(found) - 1, head=head, at=at, size=size)
+            return found
+
+        return last if extend(self.path, lines) else None
+
+    def _readable(self) -> tuple[list[Timed], str]:
+        """Return the entries that can be trusted, and why the rest cannot."""
+        kept: list[Timed] = []
+        try:
+            kept.extend((link.at, link.kind, link.data) for link, _ in self.links())
+        except (ArtefactError, EnvironmentFault) as error:
+            return kept, str(error)
+        return kept, ""
+
+    def _heads(self) -> list[str]:
+        try:
+            return sorted({one.head for one in self._memory.read()})
+        except ArtefactError:
+            return []
+
+    def _set_aside(self, at: datetime) -> str:
+        """Move the ledger aside, and return its new name with its hash."""
+        aside = self.path.with_name(f"ledger.broken-{at:%Y%m%dT%H%M%S%f}.jsonl")
+        try:
+            os.rename(self.path, aside)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot move {self.path} aside: {error.strerror or error}") from error
+        return f"{aside.name} sha256={sha256_of(aside)}"
+
+    def _lacks(self, one: Remembered) -> str:
+        """Return what the ledger lacks of what is remembered, empty for nothing."""
+        had = f"it held {one.seq + 1} entries, the last with the hash {one.head[:16]}…"
+        try:
+            with open_plain(self.path) as file:
+                if os.fstat(file.fileno()).st_size < one.size:
+                    return f"{self.path} is shorter than it was; {had}"
+                if digest_of(_line_before(file, one.size)) != one.head:
+                    return f"{self.path} is not what it was; {had}"
+        except FileNotFoundError:
+            return f"{self.path} is gone; {had}"
+        except OSError as error:
+            return f"cannot read {self.path}: {error.strerror or error}"
+        return ""
+
+    def _read_on(self, name: str) -> list[tuple[Link, str]]:
+        """Return the kept entries of a section, after those that came since the last look are among them."""
+        try:
+            found = news(self.path, self._read)
+        except OSError as error:
+            raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
+        kept = self._kept if found.begin.size else {}
+        for link, digest in verified(self.path, found.lines, found.begin.seq + 1, found.begin.head):
+            section = link.kind.partition("/")[0]
+            if section != REGISTRY:
+                kept.setdefault(section, []).append((link, digest))
+        self._read, self._kept = found.end, kept
+        return kept.get(name, [])
+
+    def _earlier(self, at: datetime | None) -> list[Timed]:
+        """Return the first entries: that it begins, and what the chains from before it say.
+
+        Raises:
+            ArtefactError: one of those chains is broken.
+        """
+        chains = {
+            name: chain for name, path in _EARLIER.items() if (chain := Chain(self.home / "reports" / path)).last()
+        }
+        found = [
+            (link.at, f"{name}/{link.kind}", link.data) for name, chain in chains.items() for link, _ in chain.links()
+        ]
+        heads = {name: chain.head() for name, chain in chains.items()}
+        return [(at, f"{OWN}/{BEGUN}", {"earlier": heads}), *found] if at else found
+
+    def _covered(self) -> dict[str, int]:
+        """Return how far each plain log is entered [bytes]."""
+        mark = f'"kind":"{LOGS}/{GROWN}"'.encode()
+        if not os.path.lexists(self.path):
+            return {}
+        newest = list(islice((line.text for line in newest_lines(self.path) if line.whole), _LOOK_BACK))
+        found = next((line for line in newest if mark in line), None)
+        if found is None and len(newest) == _LOOK_BACK:
+            found = next((line for line in reversed(whole_lines(self.path)) if mark in line), None)
+        return {} if found is None else msgspec.convert(msgspec.json.decode(found)["data"], Growth).ends
+
+
+class Section(Chain):
+    """The entries of one room in the ledger.
+
+    Args (of the constructor):
+        ledger: whose; name: of the section.
+    """
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        super().__init__(ledger.path)
+        self._ledger, self.name = ledger, name
+
+    def append(
+        self,
+        *entries: Entry,
+        at: datetime,
+        first: Callable[[], object] = lambda: None,
+        then: Callable[[], object] = lambda: None,
+    ) -> str:
+        """Add entries to the ledger and return its new head; as :meth:`Chain.append`."""
+        named = [(f"{self.name}/{kind}", data) for kind, data in entries]
+        return self._ledger.append(*named, at=at, first=first, then=then)
+
+    def links(self) -> Iterator[tuple[Link, str]]:
+        """Yield each entry of this section with its hash; raises as :meth:`Chain.links`."""
+        return self._ledger.of_section(self.name)
+
+
+_EARLIER = {
+    REGISTRY: "experiments/live_sessions.chain.jsonl",
+    **{name: f"{name}/chain.jsonl" for name in (*SEALED, TRIALS, HOLDOUT)},
+}
+
+
+def _told(grown: Growth, at: datetime) -> Timed:
+    """Return what the plain logs grew by as an entry."""
+    return at, f"{LOGS}/{GROWN}", msgspec.to_builtins(grown)
+
+
+def _line_before(file: Any, end: int) -> bytes:
+    """Return the line of an open file that ends, with its newline, at an offset."""
+    size = BLOCK
+    while True:
+        begin = max(0, end - size)
+        file.seek(begin)
+        data = file.read(end - begin) or b""
+        head, newline, line = data[:-1].rpartition(b"\n")
+        if newline or begin == 0 or size >= MOST:
+            return line if newline else head + line
+        size *= 4
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes with a file, None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
