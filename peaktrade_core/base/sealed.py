@@ -65,7 +65,8 @@ class SealedRecords:
         """
         files = {path: as_file(record)} | {path.with_name(name): page for name, page in (pages or {}).items()}
         hashes = {place.name: hashlib.sha256(data).hexdigest() for place, data in files.items()}
-        entry = {"id": self._id(path), "sha256": hashes.pop(path.name), **more} | ({PAGES: hashes} if hashes else {})
+        entry = {"id": self._id(path), "file": path.name, "sha256": hashes.pop(path.name), **more}
+        entry |= {PAGES: hashes} if hashes else {}
 
         def stage() -> None:
             for place, data in files.items():
@@ -127,7 +128,8 @@ class SealedRecords:
         """
         found = []
         for name, said in self._sealed().items():
-            places = [self.folder / f"{name}.json", *sorted((self.folder / name).glob("*.json"))]
+            named = str(said.get("file", "*.json"))
+            places = [self.folder / f"{name}.json", *sorted((self.folder / name).glob(named))]
             if not any(_is(path, said["sha256"]) for path in places):
                 found.append(name)
             pages = said.get(PAGES, {})
