@@ -33,6 +33,7 @@ from peaktrade_core.schedule.schedule import WATCH, Done
 from peaktrade_core.schedule.scheduler import Scheduler, start_job
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.terminal import say
+from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 STATE, LOCK = "watcher.json", "watcher.lock"
@@ -305,7 +306,10 @@ def open_watcher(workspace: Workspace, interval_s: float = 2.0, *, once: bool = 
     aside, apart = workspace.again(), workspace.again()  # chores and jobs have a thread and a registry of their own
     return Watcher(
         {"recover": partial(recover, workspace), "evaluate": engine.evaluate},
-        {"fleet": lambda: Fleet.of(aside).tend()},
+        {
+            "fleet": lambda: Fleet.of(aside).tend(),
+            "ledger": lambda: Ledger.of(aside).append(at=aside.clock.now()),
+        },
         Deliveries(engine, workspace.home / "logs" / "alerts.log", workspace.clock),
         workspace.reports / "live",
         workspace.operations_log,

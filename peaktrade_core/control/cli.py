@@ -135,6 +135,22 @@ def verify(workspace: Workspace, given: str | None) -> CommandResult:
     return CommandResult(value, shown, code=int(worst(checks) == FAIL))
 
 
+@audit.command("bundle")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--without-journals", is_flag=True, help="Leave out journals and tables of sessions, which are large.")
+@command
+def bundle_(workspace: Workspace, path: Path, without_journals: bool) -> CommandResult:
+    """Write the ledger and everything that it holds into PATH, a zip that is verified elsewhere.
+
+    In it is verify.py, a page of Python that needs nothing else: `python verify.py [HEAD]`.
+    """
+    from peaktrade_core.control.bundle import bundle
+
+    made = bundle(workspace, path, journals=not without_journals)
+    told = f"{made.path}: {made.files} files, {made.size / 1e6:,.1f} MB; unpack it and run `python verify.py`"
+    return CommandResult({"path": str(made.path), "files": made.files, "bytes": made.size}, [told])
+
+
 @audit.command()
 @click.argument("records", nargs=-1)
 @click.option("--by", required=True, help="Who answers for them.")

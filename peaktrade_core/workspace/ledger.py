@@ -94,7 +94,10 @@ class Ledger:
             if last and not fault:
                 self._memory.keep(last)
             then()
-        return last.head if last else Chain(self.path).head()
+        if last:
+            return last.head
+        end = Chain(self.path).last()
+        return end[1] if end else BEGINNING
 
     def fault(self) -> str:
         """Return why the ledger is not what is remembered of it, empty when it is. Only one of its lines is read."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from peaktrade_core.alerts.watcher import open_watcher
 from peaktrade_core.base.chain import BEGINNING, Chain, linked
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError, ConfigError
@@ -288,6 +292,41 @@ def test_a_head_that_was_kept_elsewhere_proves_what_came_before(used: Used, tmp_
     for odd in ("nothing", str(tmp_path)):
         with pytest.raises(ConfigError, match="neither a head nor a file"):
             against(used.place, odd)
+
+
+def test_a_bundle_is_verified_elsewhere_with_the_standard_library_alone(used: Used, tmp_path: Path, peaktrade) -> None:
+    made = tmp_path / "out" / "bundle.zip"
+    assert peaktrade("audit", "bundle", made).code == 0
+    again = peaktrade("audit", "bundle", made)
+    assert (again.code, "exists already" in again.stderr) == (2, True)
+    elsewhere = tmp_path / "elsewhere"
+    shutil.unpack_archive(made, elsewhere)
+
+    def verified(*head: str) -> tuple[int, str]:
+        script = [sys.executable, "-I", "-S", str(elsewhere / "verify.py"), *head]
+        done = subprocess.run(script, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    head = chain_heads(used.place.home)["ledger"]
+    code, told = verified(head)
+    assert (code, "0 not in this bundle" in told, f"hash {head}" in told) == (0, True, True), told
+    assert verified("0123456789abcdef")[0] == 1
+    journal = next(elsewhere.glob("live_runs/*/events.jsonl"))
+    edit(journal, b'"equity":', b'"equity":1')
+    assert f"FAIL  {journal.relative_to(elsewhere)} is not as it was entered" in verified()[1]
+    ledger = elsewhere / "reports" / "ledger.jsonl"
+    edit(ledger, b'"by":"Ada"', b'"by":"Eve"')
+    assert "does not follow from the one before" in verified()[1]
+    assert (
+        json.loads(peaktrade("audit", "bundle", tmp_path / "b.zip", "--without-journals", "--json").stdout)["files"] > 5
+    )
+
+
+def test_the_watcher_enters_what_the_logs_grew_by(workspace: Workspace) -> None:
+    note(workspace, "the shift begins", "Ada")
+    open_watcher(workspace, once=True).run(once=True)
+    edit(workspace.operations_log, b"the shift begins", b"the shift ended.")
+    assert "plain_logs" in asked(workspace)[1]
 
 
 def test_a_workspace_from_before_the_ledger_is_carried_over(workspace: Workspace) -> None:
