@@ -10,10 +10,10 @@ from datetime import datetime
 
 import msgspec
 
-from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, TierNotAllowedError, why
 from peaktrade_core.session.identity import code_digest
 from peaktrade_core.trading.strategies import MAY_RUN, Strategy
+from peaktrade_core.workspace.ledger import PROMOTIONS, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 PROMOTED = "promoted"  # kind of a line of the chain
@@ -41,11 +41,11 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Promotions:
-    """The promotions of a workspace, a chained log in ``reports/promotions/chain.jsonl``."""
+    """The promotions of a workspace, a section of its ledger."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.chain = Chain(workspace.home / "reports" / "promotions" / "chain.jsonl")
+        self.chain = Ledger.of(workspace).section(PROMOTIONS)
 
     def add(self, promotion: Promotion) -> None:
         """Write a promotion down.

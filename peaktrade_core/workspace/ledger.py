@@ -29,14 +29,8 @@ from peaktrade_core.workspace.memory import Memory, Remembered, outside_of
 from peaktrade_core.workspace.workspace import Workspace
 
 LEDGER = "ledger.jsonl"
-REGISTRY, EVIDENCE, INCIDENTS, DRILLS, TRIALS, HOLDOUT = (
-    "registry",
-    "evidence",
-    "incidents",
-    "drills",
-    "trials",
-    "holdout",
-)
+REGISTRY, EVIDENCE, INCIDENTS, DRILLS = "registry", "evidence", "incidents", "drills"
+TRIALS, HOLDOUT, FORWARD, PROMOTIONS = "trials", "holdout", "forward", "promotions"
 SEALED = (EVIDENCE, INCIDENTS, DRILLS)  # sections that hold the hashes of the records in the folder of their name
 OWN, BEGUN, ADOPTED, LOGS, GROWN = "ledger", "begun", "adopted", "logs", "grown"
 GO_ON = (
@@ -309,7 +303,7 @@ class Section(Chain):
 
 _EARLIER = {
     REGISTRY: "experiments/live_sessions.chain.jsonl",
-    **{name: f"{name}/chain.jsonl" for name in (*SEALED, TRIALS, HOLDOUT)},
+    **{name: f"{name}/chain.jsonl" for name in (*SEALED, TRIALS, HOLDOUT, FORWARD, PROMOTIONS)},
 }
 
 

@@ -107,7 +107,7 @@ def test_the_list_shows_the_tier_that_holds(peaktrade: Callable[..., Any], works
     assert listed == {one.name: one.tier for one in all_strategies()} | {"armstrong_cycle": "aux"}
     assert json.loads(peaktrade("strategies", "list", "--json").stdout)[0]["tier"] == "aux"
     answers = {one["id"]: one["status"] for one in json.loads(peaktrade("audit", "verify", "--json").stdout)["checks"]}
-    assert answers["promotions_chain"] == "pass"
+    assert answers["ledger"] == "pass"
 
 
 def test_a_record_names_its_decision_and_an_older_one_reads_fine(
