@@ -128,8 +128,9 @@ class SealedRecords:
         """
         found = []
         for name, said in self._sealed().items():
-            named = str(said.get("file", "*.json"))
-            places = [self.folder / f"{name}.json", *sorted((self.folder / name).glob(named))]
+            beside = self.folder / name
+            inside = [beside / said["file"]] if "file" in said else sorted(beside.glob("*.json"))
+            places = [self.folder / f"{name}.json", *inside]
             if not any(_is(path, said["sha256"]) for path in places):
                 found.append(name)
             pages = said.get(PAGES, {})

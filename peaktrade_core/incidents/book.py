@@ -297,10 +297,7 @@ class IncidentBook:
         return None
 
     def _save(self, incident: Incident, now: datetime, named: Sequence[Path] = ()) -> None:
-        """Write the record, sealed with its pages, copies of files that it names, and the pages.
-
-        What goes on is written where it cannot be sealed, too: the ledger may be what the incident is about.
-        """
+        """Write the record, sealed with its pages, and copies of files that it names."""
         from peaktrade_core.incidents.report import pages_of
 
         path = self.path(incident.incident_id)
@@ -309,7 +306,7 @@ class IncidentBook:
         try:
             self.sealed.seal("incident", path, incident, now, pages, status=incident.status)
         except PeaktradeError:
-            if incident.status == "closed":
+            if incident.status == "closed":  # any other is written all the same: it may be about the ledger
                 raise
             for name, data in {path.name: as_file(incident), **pages}.items():
                 write_atomic(path.parent / name, data)

@@ -77,11 +77,10 @@ class Registry:
     @classmethod
     def of(cls, workspace: Workspace) -> Registry:
         """Return the registry of a workspace, opened once."""
-        folder, index = (
-            workspace.reports / "experiments" / "live_sessions",
-            workspace.home / ".cache" / "registry.sqlite",
+        records, cache = workspace.reports / "experiments" / "live_sessions", workspace.home / ".cache"
+        return workspace.once(
+            cls, lambda: cls(records, cache / "registry.sqlite", Ledger.of(workspace).section(REGISTRY))
         )
-        return workspace.once(cls, lambda: cls(folder, index, Ledger.of(workspace).section(REGISTRY)))
 
     def path_of(self, record: SessionRecord) -> Path:
         """Return the file of a record: ``<YYYYMMDDTHHMMSS>_<run_type>_<session_id>.json``."""
@@ -90,22 +89,18 @@ class Registry:
         return self.folder / f"{stamp}_{record.run_type}_{record.session_id}.json"
 
     def write(self, record: SessionRecord, files: Mapping[str, str] | None = None) -> Path:
-        """Write or replace a record and return its path.
+        """Write or replace a record and return its path: a finished one's hash first, its line in the index last.
 
-        First comes the hash of a finished record into the ledger, then the record, then its line into the index. A ledger that
-        cannot be written keeps no record from being written (``peaktrade audit verify`` tells which it lacks), nor does
-        the index, which finds the file at its next look.
+        A ledger that cannot be written keeps no record back, which `peaktrade audit verify` then names; nor does the index.
 
         Args:
-            record: of a session that begins or ended.
-            files: SHA-256 of the files in its run folder that do not change any more, by name.
+            record: of a session that begins or ended; files: SHA-256 of what in its run folder does not change any more.
 
         Raises:
             EnvironmentFault: the folder cannot be written or the disk is full; an older record is untouched.
         """
         path, data = self.path_of(record), encode_record(record)
-        begins = record.status == STARTED  # entered after it is written: nothing of it was acknowledged before
-        if not begins:
+        if not (begins := record.status == STARTED):  # else nothing of it is acknowledged before it is written
             self.chain.enter(path.name, data, record, files or {})
         before = folder_ns(self.folder)
         write_atomic(path, data)

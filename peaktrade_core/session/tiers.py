@@ -45,7 +45,7 @@ class Promotions:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self.chain = Ledger.of(workspace).section(PROMOTIONS)
+        self.chain = Ledger(workspace.home).section(PROMOTIONS)  # read anew, all of it, whenever it decides
 
     def add(self, promotion: Promotion) -> None:
         """Write a promotion down.

@@ -164,7 +164,7 @@ def test_the_snapshot_is_the_same_but_for_its_time(workspace: Workspace, run_sha
     timeless = [{k: v for k, v in told.items() if not k.startswith("as_of")} for told in (first, second)]
     assert timeless[0] == timeless[1]
     assert first["sessions"]["by_mode"] == {"shadow": 1}
-    assert len(first["heads"]["registry"]) == 64
+    assert len(first["heads"]["ledger"]) == 64
 
 
 def test_the_snapshot_goes_where_it_is_told_and_an_unsound_configuration_proves_nothing(

@@ -67,7 +67,7 @@ def test_each_missing_part_is_said(peaktrade: Callable[..., Any], workspace: Wor
     refused = peaktrade("strategies", "promote", NAME, "--to", "aux", "--by", "Ada")
     assert refused.code == 1
     assert f"{NAME} stays what it is." in refused.stdout
-    assert not Promotions(workspace).chain.path.exists()
+    assert Promotions(workspace).all() == []
     assert statuses(promotion_checks(workspace, NAME, "core"))["step"] == "fail"
     assert statuses(promotion_checks(workspace, "ma_crossover", "aux"))["step"] == "fail"
 

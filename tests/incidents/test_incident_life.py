@@ -222,16 +222,18 @@ def test_a_disk_that_is_full_leaves_no_half_of_an_incident(book: IncidentBook, m
     assert opened(book, subject="other").incident_id == "INC-20260105-02"
 
 
-def test_a_process_that_dies_before_the_report_is_written_leaves_the_incident(
+def test_a_process_that_dies_before_record_and_report_are_in_place_leaves_the_incident(
     book: IncidentBook, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ended]
 ) -> None:
     def dies(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("peaktrade_core.incidents.report.write_pages", dies)
+        patch.setattr("peaktrade_core.base.sealed._put", dies)
         with pytest.raises(KeyboardInterrupt):
             opened(book, title="Cut off")
+    assert book.verify().status == "pass"
+    book.sealed.settle()  # as `peaktrade doctor` does
     (row,) = book.rows()
     assert (row.title, row.status) == ("Cut off", "open")
     assert "Cut off" in command("show", row.incident_id).stdout
@@ -264,7 +266,7 @@ def test_a_closed_incident_that_is_changed_behind_our_back_is_noticed(book: Inci
     assert book.verify().status == "pass"
     raw = json.loads(book.path(two).read_bytes()) | {"status": "closed"}  # closed without anybody's name
     book.path(two).write_text(json.dumps(raw))
-    assert book.verify().evidence == f"changed or missing: {two} (never sealed)"
+    assert book.verify().evidence == f"changed or missing: {two}"
 
 
 def test_the_week_counts_what_is_real_and_asks_for_what_is_missing(book: IncidentBook) -> None:

@@ -229,9 +229,7 @@ def test_research_that_cannot_be_read_is_told_and_breaks_nothing(workspace: Work
     workspace.clock = FixedClock(NOW, timedelta(0))
     one = sweep(workspace, 1, ())
     (SweepStore(workspace).folder / one.sweep_id / "sweep.json").write_text("{")
-    chain = workspace.home / "reports" / "holdout" / "chain.jsonl"
-    chain.parent.mkdir(parents=True)
-    chain.write_text("not a chain\n")
+    (workspace.home / "reports" / "ledger.jsonl").write_text("not a chain\n")
     report = read("daily_report", workspace, date="2026-01-05")
     assert "2 unreadable" in repr(report.overview())
     assert "not a sweep" in report.research().markdown()

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -169,10 +169,10 @@ def test_a_disk_that_fails_at_the_end_leaves_the_session_to_be_recovered(
     plan, desk = plan_session(workspace, steps=100), Desk.of(workspace)
     real = Registry.of(workspace).write
 
-    def refuse(record: SessionRecord) -> Path:
+    def refuse(record: SessionRecord, files: Mapping[str, str] | None = None) -> Path:
         if record.status != "started":
             raise EnvironmentFault("cannot write it: No space left on device")
-        return real(record)
+        return real(record, files)
 
     with monkeypatch.context() as patch:
         patch.setattr(Registry.of(workspace), "write", refuse)

@@ -173,7 +173,9 @@ def test_whoever_comes_second_leaves_the_first_ones_record_as_it_is(home: Path, 
             inodes.append(registry.path_of(first[0]).stat().st_ino)
             return found
 
-    second = recover_sessions(Overtaken(registry.folder, home / "other.sqlite"), partial(RunFolder, workspace.runs))
+    second = recover_sessions(
+        Overtaken(registry.folder, home / "other.sqlite", registry.chain.chain), partial(RunFolder, workspace.runs)
+    )
     assert second == first
     assert registry.path_of(first[0]).stat().st_ino == inodes[0], "the record was written again"
 

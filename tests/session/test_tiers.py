@@ -97,7 +97,7 @@ def test_a_promotion_belongs_to_the_code_that_was_judged(workspace: Workspace) -
     assert (record.status, record.strategy_tier) == ("completed", "aux")
     log.chain.path.write_bytes(log.chain.path.read_bytes().replace(b"aux", b"aix", 1))
     with pytest.raises(ArtefactError):
-        log.tier(get_strategy("armstrong_cycle"))
+        Promotions(workspace).tier(get_strategy("armstrong_cycle"))
     assert log.tier(get_strategy("ma_crossover")) == "core"
 
 
