@@ -34,7 +34,7 @@ from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, check
 from peaktrade_core.cli import main as peaktrade
-from peaktrade_core.control.audit import audit_checks
+from peaktrade_core.control.audit.checks import audit_checks
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.drills.staging.run import run_drill

@@ -95,7 +95,7 @@ def snapshot(
 
     Without a file named, both go to out/operator_dashboard/live_audit_snapshot.json and .md.
     """
-    from peaktrade_core.control.audit_page import snapshot_json, snapshot_markdown
+    from peaktrade_core.control.audit.page import snapshot_json, snapshot_markdown
     from peaktrade_core.control.live_lock import audit_snapshot
 
     recover(workspace)
@@ -123,8 +123,8 @@ def verify(workspace: Workspace, given: str | None) -> CommandResult:
     With --against it also says whether something before a head was changed that was kept elsewhere: in a report, an
     evidence page, a notification. As JSON: the checks, the heads, every record that is wrong.
     """
-    from peaktrade_core.control.audit import audit_checks, audit_registry
-    from peaktrade_core.control.proof import PROOFS, against
+    from peaktrade_core.control.audit.checks import audit_checks, audit_registry
+    from peaktrade_core.control.audit.proof import PROOFS, against
     from peaktrade_core.workspace.chain_heads import chain_heads
 
     proved = against(workspace, given) if given else ""
@@ -144,7 +144,7 @@ def bundle_(workspace: Workspace, path: Path, without_journals: bool) -> Command
 
     In it is verify.py, a page of Python that needs nothing else: `python verify.py [HEAD]`.
     """
-    from peaktrade_core.control.bundle import bundle
+    from peaktrade_core.control.audit.bundle import bundle
 
     made = bundle(workspace, path, journals=not without_journals)
     told = f"{made.path}: {made.files} files, {made.size / 1e6:,.1f} MB; unpack it and run `python verify.py`"
@@ -162,7 +162,7 @@ def adopt(workspace: Workspace, records: tuple[str, ...], by: str, reason: str) 
     For records from before the ledger, restored or removed on purpose, and for a ledger that is not what it was. What it
     said before stays in it.
     """
-    from peaktrade_core.control.audit import adopt as take_on
+    from peaktrade_core.control.audit.checks import adopt as take_on
 
     recover(workspace)
     names = take_on(workspace, records, by, reason)

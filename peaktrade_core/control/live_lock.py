@@ -17,7 +17,7 @@ from peaktrade_core.base.errors import ConfigError, ForbiddenRequestError
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.question import FAIL, Check, Found, question, worst
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.control.audit import audit_checks
+from peaktrade_core.control.audit.checks import audit_checks
 from peaktrade_core.desk.live_stage import keys
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import TradingStates

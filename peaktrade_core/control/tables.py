@@ -8,7 +8,7 @@ from importlib import metadata
 from peaktrade_core.base.checkout import git_commit, git_tag
 from peaktrade_core.base.question import FAIL, PASS, WARN, WORDS, Check, Status, check, worst
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.control.audit import audit_checks
+from peaktrade_core.control.audit.checks import audit_checks
 from peaktrade_core.control.control import ControlCenter, control_center, operator_output
 from peaktrade_core.control.gates import GATE_WORDS, commits, gate_results
 from peaktrade_core.control.layers import FIX, MONITOR

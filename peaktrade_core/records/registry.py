@@ -58,8 +58,7 @@ class Registry:
 
     Args (of the constructor):
         folder: where the files are; chain: the log that holds their hashes.
-        index: file of the index; kept in memory when it cannot be written.
-        trust_s: how far an answer may lie behind the files [s].
+        index: its file, in memory when that cannot be written; trust_s: how far an answer may lie behind the files [s].
     """
 
     def __init__(self, folder: Path, index: Path, chain: Chain, *, trust_s: float = 0.0) -> None:
@@ -92,9 +91,7 @@ class Registry:
         """Write or replace a record and return its path: a finished one's hash first, its line in the index last.
 
         A ledger that cannot be written keeps no record back, which `peaktrade audit verify` then names; nor does the index.
-
-        Args:
-            record: of a session that begins or ended; files: SHA-256 of what in its run folder does not change any more.
+        ``files``: SHA-256 of what does not change any more in its run folder, by name.
 
         Raises:
             EnvironmentFault: the folder cannot be written or the disk is full; an older record is untouched.

@@ -16,7 +16,7 @@ import pytest
 
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
-from peaktrade_core.control.audit import adopt, audit_checks, audit_registry, ledger, registry
+from peaktrade_core.control.audit.checks import adopt, audit_checks, audit_registry, ledger, registry
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.views import Views

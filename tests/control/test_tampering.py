@@ -19,8 +19,8 @@ from peaktrade_core.base.chain import BEGINNING, Chain, linked
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN, worst
-from peaktrade_core.control.audit import adopt, audit_checks
-from peaktrade_core.control.proof import PROOFS, against
+from peaktrade_core.control.audit.checks import adopt, audit_checks
+from peaktrade_core.control.audit.proof import PROOFS, against
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.halts.kill_switch import KillSwitch

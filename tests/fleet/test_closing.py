@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from peaktrade_core.base.errors import EnvironmentFault, OrderOutcomeUnknownError
-from peaktrade_core.control.audit import registry
+from peaktrade_core.control.audit.checks import registry
 from peaktrade_core.fleet import closing
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.records.folder import RunFolder

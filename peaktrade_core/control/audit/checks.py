@@ -20,7 +20,7 @@ from peaktrade_core.base.log import append_line
 from peaktrade_core.base.people import person_key
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, question
 from peaktrade_core.base.sealed import HALF, SealedRecords
-from peaktrade_core.control.proof import journal_faults, log_faults
+from peaktrade_core.control.audit.proof import journal_faults, log_faults
 from peaktrade_core.halts.questions import kill_switch
 from peaktrade_core.records.chain import ADOPTED, BEGUN, RECORD, STARTED, Adopted
 from peaktrade_core.records.folder import RunFolder, is_id
