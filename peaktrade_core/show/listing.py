@@ -180,8 +180,6 @@ class Listing(NamedTuple, Generic[T]):
         for name in columns:
             _one_of("column", name, self.known)
         since, until = _moment("since", last.get("since", "")), _moment("until", last.get("until", ""))
-        if since and until and until < since:
-            raise ConfigError(f"until = {last['until']!r} is before since = {last['since']!r}; swap them")
         sort = _one_of("sort", last.get("sort", ""), ("", *self.sorts))
         return Chosen(
             text=_text(last.get("q", "")),

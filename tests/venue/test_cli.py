@@ -49,7 +49,7 @@ def test_a_venue_that_refuses_connections_fails_the_session_with_a_clear_error(
     assert ended.code == 1
     assert "ExchangeNetworkError: kraken GET http://127.0.0.1:" in ended.stdout
     assert "Traceback" not in ended.stderr
-    (record,) = [json.loads(path.read_text()) for path in (home / "reports").rglob("*.json")]
+    (record,) = [json.loads(path.read_text()) for path in (home / "reports" / "experiments").rglob("*.json")]
     assert (record["status"], record["metrics"]["steps"]) == ("failed", 0)
 
 
