@@ -30,8 +30,6 @@ from peaktrade_core.dashboard.answers import (
 from peaktrade_core.dashboard.labs.shelf import LabEntry
 from peaktrade_core.dashboard.panels import PANELS, Page
 from peaktrade_core.dashboard.panels.listing import LISTINGS
-from peaktrade_core.dashboard.panels.papers import KINDS as KINDS_OF_PAPER
-from peaktrade_core.dashboard.panels.papers import Paper, PaperKind, Papers
 from peaktrade_core.dashboard.panels.telling import EVENT_KINDS, kind_of
 from peaktrade_core.dashboard.routes import STRETCH, Param, Route
 from peaktrade_core.dashboard.site import Site
@@ -142,11 +140,6 @@ def _events_of(site: Site, session_id: str, kind: str | None) -> tuple[list[Even
 def session_trades_csv(site: Site, session_id: str) -> str:
     """List the trades of a session, oldest first, as CSV."""
     return csv_text(session_trades(site, session_id).trades, TradeRow.__struct_fields__)
-
-
-def papers(site: Site, kind: PaperKind | None, about: str | None, limit: int) -> list[Paper]:
-    """List reports, evidence, incidents and drills, newest first; each is opened at /papers/KIND/NAME."""
-    return Papers.of(site.workspace).listed(kind, about or "")[:limit]
 
 
 def labs(site: Site) -> list[LabEntry]:
@@ -288,15 +281,6 @@ ROUTES = (
             Param("state", "Only alerts in this state.", choices=("raised", "cleared")),
             Param("run_id", "Only alerts about this run."),
             _limit(100, 500),
-        ),
-    ),
-    Route(
-        "/api/papers",
-        papers,
-        (
-            Param("kind", "Only this kind.", choices=KINDS_OF_PAPER),
-            Param("about", "Only what is about this session, alert or other, or names it."),
-            _limit(100, 1000),
         ),
     ),
     Route("/api/labs", labs),

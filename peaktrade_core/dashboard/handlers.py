@@ -30,8 +30,8 @@ from peaktrade_core.dashboard import documents, pages, panels
 from peaktrade_core.dashboard.access import HEADERS, Gate, Verdict, content_policy
 from peaktrade_core.dashboard.kernels import About, Watchdog, about, started
 from peaktrade_core.dashboard.pages import PageAddress, PageSpec, needs_kernel
-from peaktrade_core.dashboard.panels.papers import POLICY as PAPER_POLICY
-from peaktrade_core.dashboard.panels.papers import Papers
+from peaktrade_core.dashboard.papers import POLICY as PAPER_POLICY
+from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import JSON, Route
 from peaktrade_core.dashboard.site import Site
 

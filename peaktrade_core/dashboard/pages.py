@@ -19,6 +19,7 @@ import jinja2
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.dashboard.papers import PAPER_LIST
 from peaktrade_core.runs.listing import SESSION_LIST
 
 PANEL_CALL = re.compile(r"""page\.panel\(["']([a-z][a-z0-9_]*)["']\)""")
@@ -66,7 +67,7 @@ PAGES = (
     PageSpec("/system", "system", "System"),
     PageSpec("/control-center", "control_center", "Control center"),
     PageSpec("/wall", "wall", "Wall"),
-    PageSpec("/papers", "papers", "Papers", "/api/papers", ("kind", "about")),
+    PageSpec("/papers", "papers", "Papers", "/api/papers", PAPER_LIST.fields),
     PageSpec("/lab", "labs", "Labs", "/api/labs"),
     PageSpec("/lab/{lab}", "lab", twin="/api/labs"),
 )

@@ -20,8 +20,8 @@ from peaktrade_core.dashboard.labs.shelf import Shelf, read_lab
 from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.pages import PAGES, PageAddress, PageSpec
 from peaktrade_core.dashboard.panels import Page
-from peaktrade_core.dashboard.words import words
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show.words import words
 from peaktrade_core.workspace.workspace import Workspace
 
 SPOKEN = ("as_of", "paused", "ago_s", "ago_m", "ago_h", "down", "down_next", "faulty", "lab_ended", "lab_ended_next")

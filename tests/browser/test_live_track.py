@@ -59,8 +59,8 @@ def test_filter_link_works_and_is_marked(watched: Watched, dashboard: Dashboard,
     )
     expect(page.get_by_role("link", name="completed 4")).to_have_attribute("aria-current", "true")
     page.goto(f"{dashboard.url}sessions?status=completed&mode=testnet")
-    expect(page.get_by_text("No session matches")).to_be_visible()
-    page.get_by_role("link", name="Show all").first.click()
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    page.get_by_role("link", name="Show everything").first.click()
     expect(page.locator("tr[data-session]").first).to_be_visible()
 
 

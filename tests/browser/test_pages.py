@@ -319,5 +319,5 @@ def test_panel_that_fails_says_so_and_the_others_go_on(watched: Watched, dashboa
     page: Page = watched.open(f"{dashboard.url}?mode=nonsense")
     expect(page.locator(".card.failed")).to_contain_text("unknown mode")
     expect(page.locator("[data-panel=snapshot]")).to_contain_text("EUR")
-    page.get_by_role("link", name="Show all sessions").click()
+    page.get_by_role("link", name="Show everything").click()
     expect(page.locator("tr[data-session]").first).to_be_visible()

@@ -85,13 +85,13 @@ def test_papers_open_without_running_anything_and_lead_back(
     watched: Watched, shown: Dashboard, session_id: str
 ) -> None:
     page = watched.open(f"{shown.url}papers?about={session_id}")
-    page.get_by_role("link", name="session report").click()
+    page.get_by_role("link", name="session report", exact=True).click()
     expect(page.get_by_role("heading", name=session_id)).to_be_visible()
     page.wait_for_timeout(300)
     assert page.title() == ""
     assert page.evaluate("document.querySelectorAll('script').length") == 1  # it is there, and it did not run
     assert page.evaluate("window.stolen") is None
     page.goto(f"{shown.url}papers?kind=incident")
-    page.locator(".papers a").first.click()
+    page.locator(".row-link").first.click()
     page.get_by_role("link", name=session_id).first.click()
     expect(page.locator("[data-panel=session]")).to_be_visible()

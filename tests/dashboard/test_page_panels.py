@@ -25,7 +25,6 @@ from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.dashboard.panels.base import coded, figures
 from peaktrade_core.dashboard.panels.charts import event_marks
-from peaktrade_core.dashboard.words import words
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.scope import GLOBAL
@@ -36,6 +35,7 @@ from peaktrade_core.runs.curves import Curves
 from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.words import words
 from peaktrade_core.trading.events import Denial, Fill, Gap, Halt, State
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace

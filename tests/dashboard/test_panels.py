@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import msgspec
 import pytest
@@ -12,18 +13,24 @@ from serving import HOSTILE, make_history
 
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.control.routine import ROUTINE
+from peaktrade_core.control.todo import what_needs_doing
 from peaktrade_core.dashboard.panels import PANELS, Asked, Page
-from peaktrade_core.dashboard.words import words
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.words import words
 from peaktrade_core.workspace.workspace import Workspace
 
 
 def shown(workspace: Workspace, name: str, query: str = "", subject: str | None = None) -> str:
     return Page(lambda: workspace, query, subject).panel(name)
+
+
+def offered(value: str, address: str, n: int) -> str:
+    """Return what a list offers to narrow it down by."""
+    return f'href="{address}"><span class="value" title="{value}">{value}</span> <span class="n">{n}<'
 
 
 def text(html: str) -> str:
@@ -173,9 +180,9 @@ def test_filters_combine_and_link_to_each_other(workspace: Workspace) -> None:
     make_history(workspace)
     html = shown(workspace, "sessions", "mode=shadow&status=aborted")
     assert re.findall(r'data-session="([^"]+)"', html) == ["shadow_20260101_070000_bbbbbb"]
-    assert 'href="/sessions?status=completed&amp;mode=shadow"><span>completed</span> <span class="n">4<' in html
+    assert offered("completed", "/sessions?status=completed&amp;mode=shadow", 4) in html
     assert html.count('aria-current="true"') == 4  # all days, one status, one mode, 50 rows
-    assert "No session matches" in shown(workspace, "sessions", "mode=paper")
+    assert "Nothing matches" in shown(workspace, "sessions", "mode=paper")
 
 
 def test_limit_comes_after_the_filter(workspace: Workspace) -> None:
@@ -220,11 +227,12 @@ def test_strategy_symbol_and_age_narrow_the_list(workspace: Workspace) -> None:
     html = shown(workspace, "sessions", "strategy=rsi_reversion&days=1")
     assert html.count("data-session=") == 1
     assert re.search(
-        r'href="/sessions\?strategy=ma_crossover&amp;days=1"><span>ma_crossover</span> <span class="n">1<', html
+        r'href="/sessions\?strategy=ma_crossover&amp;days=1"><span class="value" title="ma_crossover">ma_crossover</span> <span class="n">1<',
+        html,
     )
     assert re.findall(r'data-session="([^"]+)"', shown(workspace, "sessions", "symbol=ETH%2FEUR")) == ["shadow_eth"]
     assert shown(workspace, "sessions", "days=1").count("data-session=") == 5
-    assert "No session matches this filter." in shown(workspace, "sessions", "strategy=nobody")
+    assert "Nothing matches this filter." in shown(workspace, "sessions", "strategy=nobody")
 
 
 def test_broken_configuration_fails_in_words_in_each_panel(workspace: Workspace) -> None:
@@ -274,3 +282,11 @@ def test_money(value: float | None, expected: str) -> None:
 )
 def test_duration(seconds: float | None, expected: str) -> None:
     assert wording.duration(seconds) == expected
+
+
+def test_the_first_page_shows_what_waits_for_a_person_and_the_next_step(workspace: Workspace) -> None:
+    make_history(workspace)
+    html, waits = shown(workspace, "todo"), what_needs_doing(workspace)
+    assert [one.about for one in waits[:6]] == re.findall(r'<li data-key="[a-z]+-([^"]+)"', html)
+    assert waits[0].next_step.split("`")[0] in unescape(html)
+    assert f"{len(waits) - 6} more:" in html

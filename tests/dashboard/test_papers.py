@@ -12,7 +12,7 @@ import pytest
 from serving import HOSTILE, Dashboard, make_history, new_workspace
 
 from peaktrade_core.dashboard.panels import Page
-from peaktrade_core.dashboard.panels.papers import KINDS, Papers
+from peaktrade_core.dashboard.papers import KINDS, Papers
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.book import EvidenceBook
@@ -66,7 +66,8 @@ def test_what_is_about_a_session_is_listed_on_its_page_and_opens(written: Worksp
         assert session_id in answer.body
     assert f"peaktrade lab post_session_check -p session_id={session_id}" in html
     told = served.json(f"/api/papers?about={session_id}&kind=incident")
-    assert [one["name"] for one in told] == [paper.name for paper in listed if paper.kind == "incident"]
+    assert told["total"] == 1
+    assert [one["name"] for one in told["rows"]] == [paper.name for paper in listed if paper.kind == "incident"]
 
 
 def test_no_script_of_a_paper_runs_and_it_loads_nothing(written: Workspace, served: Dashboard) -> None:
@@ -95,10 +96,15 @@ def test_nothing_but_what_is_listed_is_reached(served: Dashboard, name: str) -> 
 
 def test_the_list_is_narrowed_by_kind_and_subject_and_says_when_it_is_empty(written: Workspace) -> None:
     html = Page(lambda: written, "kind=incident").panel("papers")
-    assert re.findall(r'data-key="(\w+)-', html) == ["incident"]
+    assert re.findall(r'<tbody data-key="(\w+)-', html) == ["INC"]
     assert "&lt;script&gt;" in html
-    assert "Nothing was written down yet." in Page(lambda: written, "about=nobody").panel("papers")
+    assert "Nothing matches this filter." in Page(lambda: written, "about=nobody").panel("papers")
     assert "unknown kind" in Page(lambda: written, "kind=poem").panel("papers")
+
+
+def test_nothing_written_says_what_writes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    workspace = new_workspace(tmp_path_factory.mktemp("none") / "home")
+    assert "Nothing was written down yet." in Page(lambda: workspace).panel("papers")
 
 
 def test_a_record_that_cannot_be_read_is_a_line_that_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:

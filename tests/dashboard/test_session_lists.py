@@ -17,10 +17,10 @@ from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.dashboard.panels.base import linked
 from peaktrade_core.dashboard.panels.session_lists import EVENTS, TRADES
 from peaktrade_core.dashboard.panels.telling import EVENT_KINDS, kind_of
-from peaktrade_core.dashboard.words import words
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.words import words
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 

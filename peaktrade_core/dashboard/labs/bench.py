@@ -17,8 +17,8 @@ import ipywidgets as w
 
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.dashboard.panels import CONFIG_PATH
-from peaktrade_core.dashboard.words import words
 from peaktrade_core.show.table import Table
+from peaktrade_core.show.words import words
 from peaktrade_core.workspace.workspace import Workspace
 
 FULL = {"width": "100%"}

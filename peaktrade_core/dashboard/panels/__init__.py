@@ -12,7 +12,6 @@ from peaktrade_core.dashboard.panels import (  # noqa: F401
     labs,
     listing,
     live_track,
-    papers,
     runs,
     session,
     session_lists,

@@ -16,7 +16,7 @@ from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.panels.charts import drawn, sign
-from peaktrade_core.dashboard.words import words
+from peaktrade_core.dashboard.papers import linked
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.runs.run import name_of, verdict_of
@@ -27,6 +27,7 @@ from peaktrade_core.show.chart import Tone
 from peaktrade_core.show.drawing import times_of
 from peaktrade_core.show.sparkline import sparkline
 from peaktrade_core.show.templates import inert_value
+from peaktrade_core.show.words import words
 from peaktrade_core.workspace.workspace import Workspace
 
 CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configuration that the server was given
@@ -186,23 +187,6 @@ def figures(value: float | None, digits: int | None = None) -> str:
 def coded(text: str) -> Markup:
     """Return a text, escaped, with what stands in backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped before)
-
-
-_IDS = re.compile(r"<[^>]*>|\b(?:(?P<session>(?:shadow|testnet)_\d{8}_\d{6}_[0-9a-f]{6})|(?P<evidence>EV-\d{8}-[A-Z0-9-]+\d)|"
-                  r"(?P<incident>INC-\d{8}-\d{2,4})|(?P<drill>DRILL-\d{8}-\d{2,4}))\b")  # fmt: skip
-
-
-def linked(text: object) -> Markup:
-    """Return a text, escaped unless it is markup of ours, in which each id of a session or paper is a link to it."""
-
-    def link(found: re.Match[str]) -> str:
-        kind, name = found.lastgroup, found[0]
-        if kind is None:  # a tag
-            return name
-        path = f"/session/{name}" if kind == "session" else f"/papers/{kind}/{name}"
-        return f'<a class="mono" href="{path}">{name}</a>'
-
-    return Markup(_IDS.sub(link, str(escape(text))))  # noqa: S704  (escaped before)
 
 
 def spark(values: Sequence[float], label: str, base: float | None, tone: Tone) -> Markup:

@@ -1,4 +1,4 @@
-"""The first page: what runs now and how close it is to its limits, and what today brought."""
+"""The first page: what runs now and how close it is to its limits, what waits for a person, and what today brought."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.control.todo import what_needs_doing
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.live_track import earning_today
@@ -16,7 +17,7 @@ from peaktrade_core.trading.limit_use import LimitUse, limits_of_now
 from peaktrade_core.trading.records import limits_of
 from peaktrade_core.workspace.workspace import Workspace
 
-CARDS, SPARK_BARS = 12, 120
+CARDS, SPARK_BARS, TODOS = 12, 120, 6
 
 
 class RunCard(NamedTuple):
@@ -47,6 +48,13 @@ def _card(views: Views, run: Run) -> RunCard:
     except PeaktradeError:
         pass
     return RunCard(run, equity, nearest)
+
+
+@panel("todo")
+def _todo(workspace: Workspace, _: Asked) -> dict[str, Any]:
+    """Answer: what waits for a person now, the worst first, and what is the next step?"""
+    found = what_needs_doing(workspace)
+    return {"rows": found[:TODOS], "more": max(0, len(found) - TODOS)}
 
 
 @panel("today")

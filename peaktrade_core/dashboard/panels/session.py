@@ -11,8 +11,8 @@ from typing import Any
 from peaktrade_core.base.question import Check, worst
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw, event_marks
-from peaktrade_core.dashboard.panels.papers import Papers
 from peaktrade_core.dashboard.panels.telling import tell
+from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import STRETCH, read_query
 from peaktrade_core.runs.columns import figures_of
 from peaktrade_core.runs.curves import WHOLE, Stretch

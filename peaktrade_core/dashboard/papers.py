@@ -8,28 +8,28 @@ anew from their records, so that what is shown is the record; a report is the fi
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote, urlencode
+from typing import Literal
+from urllib.parse import quote
 
 import msgspec
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ArtefactError, PeaktradeError, UnknownNameError, why
 from peaktrade_core.base.files import Kept, read_plain
-from peaktrade_core.dashboard.panels.base import Asked, linked, panel
-from peaktrade_core.dashboard.routes import Param, read_query
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.page import drill_page
 from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.incidents.report import post_mortem_text, report_text
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.page import page_of
+from peaktrade_core.show import wording
+from peaktrade_core.show.listing import Chosen, Facet, Found, Listing, among
+from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.show.templates import css, template
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -43,11 +43,9 @@ _ELSEWHERE = ("evidence", "archive")  # folders whose pages are not reports
 _SESSION = re.compile(r"\b(?:shadow|testnet)_\d{8}_\d{6}_\w+")
 _STAMP = re.compile(r"_\d{8}T\d{6}\w*$")
 _KEPT = 10_000
+_IDS = re.compile(r"<[^>]*>|\b(?:(?P<session>(?:shadow|testnet)_\d{8}_\d{6}_[0-9a-f]{6})|(?P<evidence>EV-\d{8}-[A-Z0-9-]+\d)|"
+                  r"(?P<incident>INC-\d{8}-\d{2,4})|(?P<drill>DRILL-\d{8}-\d{2,4}))\b")  # fmt: skip
 _ANCHOR = re.compile(r'<a class="anchor-link"[^>]*>[^<]*</a>')
-ROWS = 50  # of a page
-_KIND = Param("kind", "Only this kind.", choices=KINDS)
-_ABOUT = Param("about", "Only what is about this, or names it.")
-_FROM = Param("from", "How many newer ones are passed over.", 0, 0, 99_999_999)
 
 
 class Paper(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +72,11 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
         return f"/papers/{self.kind}/{quote(self.name, safe='')}"
 
 
+def paper_item(paper: Paper) -> Paper:
+    """Return a paper as programs get it."""
+    return paper
+
+
 class Papers:
     """The papers of a workspace; each is read again only when it has changed."""
 
@@ -86,13 +89,13 @@ class Papers:
         """Return the papers of a workspace, opened once."""
         return workspace.once(cls, lambda: cls(workspace))
 
-    def listed(self, kind: PaperKind | None = None, about: str = "") -> list[Paper]:
+    def listed(self, about: str = "") -> list[Paper]:
         """Return the papers, newest first.
 
         Args:
-            kind: only these; about: only those that are about this session, alert or other, or name it.
+            about: only those that are about this session, alert or other, or name it.
         """
-        found = [paper for one in KINDS if kind in (None, one) for paper in self._of(one)]
+        found = [paper for kind in KINDS for paper in self._of(kind)]
         wanted = [paper for paper in found if not about or about in paper.about]
         return sorted(wanted, key=lambda paper: (paper.at.timestamp() if paper.at else 0.0, paper.name), reverse=True)
 
@@ -124,7 +127,9 @@ class Papers:
     def _report(self, name: str) -> str:
         path = {_named(path): path for path in self._reports()}.get(name)
         if path is None:
-            raise UnknownNameError("report", name, [paper.name for paper in self.listed("report")[:3]])
+            raise UnknownNameError(
+                "report", name, [paper.name for paper in self.listed() if paper.kind == "report"][:3]
+            )
         try:
             return read_plain(path).decode(errors="replace")
         except OSError as error:
@@ -215,6 +220,19 @@ def _of_drill(book: DrillBook, name: str) -> Paper:
     )
 
 
+def linked(text: object) -> Markup:
+    """Return a text, escaped unless it is markup of ours, in which each id of a session or paper is a link to it."""
+
+    def link(found: re.Match[str]) -> str:
+        kind, name = found.lastgroup, found[0]
+        if kind is None:  # a tag
+            return name
+        path = f"/session/{name}" if kind == "session" else f"/papers/{kind}/{name}"
+        return f'<a class="mono" href="{path}">{name}</a>'
+
+    return Markup(_IDS.sub(link, str(escape(text))))  # noqa: S704  (escaped before)
+
+
 def _page(title: str, markdown: str) -> str:
     """Return markdown of ours as a page of HTML."""
     from nbconvert.filters.markdown import markdown2html
@@ -224,32 +242,31 @@ def _page(title: str, markdown: str) -> str:
     return template("paper.html.j2").render(title=title, body=body, css=css())
 
 
-@panel("papers")
-def _papers(workspace: Workspace, asked: Asked) -> dict[str, Any]:
-    """Answer: what was written down, newest first?"""
-    given = read_query(asked.query)
-    kind, about, offset = (param.read(given.get(param.name, [])) for param in (_KIND, _ABOUT, _FROM))
-    every = Papers.of(workspace).listed(about=about or "")
-    found = [paper for paper in every if kind in (None, paper.kind)]
+def _ask(workspace: Workspace, chosen: Chosen) -> Found[Paper]:
+    return among(PAPER_LIST, Papers.of(workspace).listed(), chosen, workspace.clock.now(), when="at")
 
-    def link(**changed: object) -> str:
-        fields = {name: value for name, value in ({"kind": kind, "about": about} | changed).items() if value}
-        return f"/papers?{urlencode(fields)}" if fields else "/papers"
 
-    counts = Counter(paper.kind for paper in every)
-    after = offset + ROWS
-    return {
-        "rows": found[offset:after],
-        "kind": kind,
-        "about": about,
-        "kinds": [(name, counts[name], link(kind=name)) for name in KINDS],
-        "all": (len(every), link(kind=None)),
-        "whole": link(about=None),
-        "pager": {
-            "first": min(offset + 1, len(found)),
-            "last": min(after, len(found)),
-            "n": len(found),
-            "before": link(**{"from": max(0, offset - ROWS)}) if offset else "",
-            "after": link(**{"from": after}) if after < len(found) else "",
-        },
-    }
+PAPERS = Columns[Paper](
+    title=Column("Paper", lambda paper: paper.title or paper.name, "words"),
+    kind=Column("Kind", lambda paper: paper.kind, priority=1),
+    state=Column("Status", lambda paper: paper.state or wording.NOTHING),
+    at=Column("Written (UTC)", lambda paper: paper.at, priority=1),
+    by=Column("By", lambda paper: paper.by or wording.NOTHING, priority=2),
+    about=Column("About", lambda paper: ", ".join(paper.about) or wording.NOTHING, "words", 3),
+)
+PAPER_LIST = Listing[Paper](
+    name="papers",
+    path="/papers",
+    columns=PAPERS,
+    lead="title",
+    shown="kind state at by about",
+    more="",
+    facets=(Facet("kind", KINDS), Facet("state"), Facet("by"), Facet("about")),
+    sorts=("at", "title", "kind", "state", "by"),
+    latest="at",
+    key=lambda paper: paper.name,
+    link=lambda paper: paper.address,
+    item=paper_item,
+    ask=_ask,
+    command="peaktrade runbook list",
+)
