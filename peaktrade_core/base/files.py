@@ -244,3 +244,12 @@ class Kept(Generic[Answer]):
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return kept[1]
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes with a file (time of change in ns, bytes, inode), None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

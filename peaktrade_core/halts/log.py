@@ -22,7 +22,7 @@ import msgspec
 
 from peaktrade_core.base.chain import BEGINNING, Chain, Entry, News, Place, healing, linked, news
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
-from peaktrade_core.base.files import read_plain, sha256_of, write_atomic
+from peaktrade_core.base.files import read_plain, sha256_of, stamp, write_atomic
 from peaktrade_core.base.log import Ending, extend, locked
 from peaktrade_core.halts.earlier import Earlier
 from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known, closing, last_of, read_on, with_waiting
@@ -195,7 +195,7 @@ class HaltLog:
     def _key(self) -> object:
         """Return what tells whether anything changed on the disk."""
         watched = (self.path, *self._memory.files, *self._earlier.files)
-        return tuple(map(_stamp, watched)), tuple(_names(self._waiting))
+        return tuple(map(stamp, watched)), tuple(_names(self._waiting))
 
     def _read(self) -> Known:
         """Return what the log says now, its new lines verified and compared with what is remembered."""
@@ -270,12 +270,3 @@ def _names(folder: Path) -> list[str]:
         return []
     except OSError:
         return [_UNLISTED]
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes with a file, None where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

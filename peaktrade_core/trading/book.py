@@ -2,7 +2,7 @@
 
 A *book* is a small array of floats with named slots, so that the same arithmetic runs interpreted on a list and
 compiled on a float64 array. It knows nothing of bars, strategies, limits or files. The exact twin in decimals is
-:mod:`peaktrade_core.trading.ledger`.
+:mod:`peaktrade_core.trading.exact`.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ def round_trips(fills: Iterable[Fill]) -> list[RoundTrip]:
     """Return the round trips that fills make up; the last one may still be open.
 
     A fill that turns the position around ends one and begins the next, its fee divided by quantity. What all of them
-    realized adds up to the realized PnL of :class:`~peaktrade_core.trading.ledger.Ledger`.
+    realized adds up to the realized PnL of :class:`~peaktrade_core.trading.exact.ExactAccount`.
     """
     found: list[RoundTrip] = []
     trip: RoundTrip | None = None

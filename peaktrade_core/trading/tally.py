@@ -23,7 +23,7 @@ from peaktrade_core.trading.events import (
     VenueAnswer,
     WarmedUp,
 )
-from peaktrade_core.trading.ledger import Ledger
+from peaktrade_core.trading.exact import ExactAccount
 from peaktrade_core.trading.records import Metrics, SessionRecord, finite
 
 LEVELS = ("green", "yellow", "red")
@@ -48,7 +48,7 @@ class Tally:
         self.end: End | None = None
         self.last_bar: BarDone | None = None
         self.last_seq = -1
-        self.ledger = Ledger(start_balance)
+        self.ledger = ExactAccount(start_balance)
         self._counts: Counter[str] = Counter()
         self._denied: Counter[str] = Counter()
         self._peak = start_balance
@@ -100,7 +100,7 @@ class Tally:
         self.start = event
         balance = finite(event.config.get("start_balance"))
         if balance is not None:
-            self.ledger, self._peak = Ledger(balance), balance
+            self.ledger, self._peak = ExactAccount(balance), balance
 
     def metrics(self) -> Metrics:
         """Return the figures of everything folded so far."""

@@ -22,7 +22,7 @@ import msgspec
 
 from peaktrade_core.base.chain import BEGINNING, Chain, Entry, Link, Place, digest_of, healing, linked, news, verified
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.base.files import open_plain, sha256_of
+from peaktrade_core.base.files import open_plain, sha256_of, stamp
 from peaktrade_core.base.log import BLOCK, MOST, Ending, extend, locked, newest_lines, whole_lines
 from peaktrade_core.workspace.grown import Growth, growth
 from peaktrade_core.workspace.memory import Memory, Remembered, outside_of
@@ -95,7 +95,7 @@ class Ledger:
 
     def fault(self) -> str:
         """Return why the ledger is not what is remembered of it, empty when it is. Only one of its lines is read."""
-        key = tuple(map(_stamp, (self.path, *self._memory.files)))
+        key = tuple(map(stamp, (self.path, *self._memory.files)))
         if self._looked[0] == key:
             return self._looked[1]
         try:
@@ -323,12 +323,3 @@ def _line_before(file: Any, end: int) -> bytes:
         if newline or begin == 0 or size >= MOST:
             return line if newline else head + line
         size *= 4
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes with a file, None where there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -227,7 +227,8 @@ def test_strategy_symbol_and_age_narrow_the_list(workspace: Workspace) -> None:
     html = shown(workspace, "sessions", "strategy=rsi_reversion&days=1")
     assert html.count("data-session=") == 1
     assert re.search(
-        r'href="/sessions\?strategy=ma_crossover&amp;days=1"><span class="value" title="ma_crossover">ma_crossover</span> <span class="n">1<',
+        r'href="/sessions\?strategy=ma_crossover&amp;days=1"><span class="value" title="ma_crossover">ma_crossover</span>'
+        r' <span class="n">1<',
         html,
     )
     assert re.findall(r'data-session="([^"]+)"', shown(workspace, "sessions", "symbol=ETH%2FEUR")) == ["shadow_eth"]

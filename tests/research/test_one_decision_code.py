@@ -19,8 +19,8 @@ from peaktrade_core.research import backtest
 from peaktrade_core.research.backtest import run_backtest
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.exact import ExactAccount
 from peaktrade_core.trading.indicators import Slots, mean_slots, rolling_mean
-from peaktrade_core.trading.ledger import Ledger
 from peaktrade_core.trading.market import Bars, timeframe_seconds
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import register, scratch_registry
@@ -201,7 +201,7 @@ def test_any_bars(tmp_path, cache, strategy, market, limits, price, warmup, step
     decided = decision(strategy, market, limits, **SHORT[strategy])
     result = run_backtest(decided, bars, warmup, cache)
     events = assert_all_agree(tmp_path / str(next(fresh)), decided, bars, warmup, result)
-    ledger = Ledger(10_000.0)
+    ledger = ExactAccount(10_000.0)
     for event in events:
         if isinstance(event, ev.Fill):
             ledger.apply(event.qty, event.price, event.fee)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peaktrade_core.trading import book as bk
-from peaktrade_core.trading.ledger import Ledger
+from peaktrade_core.trading.exact import ExactAccount
 
 
 def after(*fills: tuple[float, float], fee: float = 0.0, mark: float | None = None) -> list[float]:
@@ -69,7 +69,7 @@ prices = st.integers(1, 10_000_000).map(lambda ticks: ticks / 100)
 
 @given(st.lists(st.tuples(quantities, prices, prices, st.integers(0, 100)), min_size=1, max_size=40))
 def test_the_exact_ledger_agrees_and_equity_is_the_sum_of_its_parts(steps):
-    book, ledger = bk.new_book(1e6), Ledger(1e6)
+    book, ledger = bk.new_book(1e6), ExactAccount(1e6)
     turnover = 1e6
     for qty, price, close, fee_bps in steps:
         fee = abs(qty * price) * fee_bps / 1e4

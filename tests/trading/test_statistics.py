@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peaktrade_core.trading.events import Fill
-from peaktrade_core.trading.ledger import Ledger
+from peaktrade_core.trading.exact import ExactAccount
 from peaktrade_core.trading.statistics import LEAST_S, round_trips, statistics, trades
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
@@ -64,7 +64,7 @@ def test_the_fee_of_a_reversal_is_shared_by_quantity():
 
 @given(st.lists(st.tuples(st.integers(-5, 5).filter(bool), st.integers(1, 500)), max_size=40))
 def test_trades_are_counted_as_by_the_exact_ledger_and_add_up_to_its_profit(done):
-    ledger, held = Ledger(1000.0), 0
+    ledger, held = ExactAccount(1000.0), 0
     for qty, price in done:
         ledger.apply(float(qty), float(price), 0.5)
         held += qty
@@ -84,7 +84,7 @@ costs = st.integers(0, 5000).map(lambda n: n / 1000)
 @given(st.lists(st.tuples(lots, cents, costs), max_size=40), cents)
 def test_all_round_trips_together_are_the_exact_ledger_to_the_cent(done, close):
     """The last one may be open, partly left, or entered again: what it realized so far counts as well."""
-    ledger = Ledger(1000.0)
+    ledger = ExactAccount(1000.0)
     executed = []
     for n, (qty, price, fee) in enumerate(done):
         ledger.apply(qty, price, fee)

@@ -19,7 +19,7 @@ from peaktrade_core.research.portfolio.sleeve import Part
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.costs import Market
 from peaktrade_core.trading.decision import Decision
-from peaktrade_core.trading.ledger import Ledger
+from peaktrade_core.trading.exact import ExactAccount
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import get_strategy
@@ -83,7 +83,7 @@ def exact(ran: Ran, closes: list[float]) -> Decimal:
     """Return what one account with all fills of all sleeves is worth, in decimals."""
     worth = Decimal(0)
     for one, close in zip(ran.sleeves, closes, strict=True):
-        ledger = Ledger(one.decision.start_balance)
+        ledger = ExactAccount(one.decision.start_balance)
         for fill in one.fills:
             ledger.apply(fill.qty, fill.price, fill.fee)
         worth += ledger.equity(close)

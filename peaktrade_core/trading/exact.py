@@ -1,4 +1,4 @@
-"""The second, exact ledger: positions and PnL in decimals, folded from the fills of a journal.
+"""The second, exact account: positions and PnL in decimals, folded from the fills of a journal.
 
 It shares no arithmetic with :mod:`peaktrade_core.trading.book`; that both agree is a check, not an assumption.
 """
@@ -10,7 +10,7 @@ from decimal import Decimal, localcontext
 PRECISION = 50  # digits
 
 
-class Ledger:
+class ExactAccount:
     """Average-cost accounting in decimals.
 
     Attributes:

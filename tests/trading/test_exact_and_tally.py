@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.trading import events as ev
-from peaktrade_core.trading.ledger import Ledger
+from peaktrade_core.trading.exact import ExactAccount
 from peaktrade_core.trading.tally import fold
 
 START = 10_000.0
@@ -30,7 +30,7 @@ def exact(value: float) -> Fraction:
 def test_cash_and_equity_are_what_was_paid_and_what_is_held(
     trades: list[tuple[float, float, float]], close: float
 ) -> None:
-    ledger = Ledger(START)
+    ledger = ExactAccount(START)
     cash, held = exact(START), Fraction(0)
     for qty, price, fee in trades:
         ledger.apply(qty, price, fee)
@@ -58,13 +58,13 @@ def test_cash_and_equity_are_what_was_paid_and_what_is_held(
 def test_realized_pnl_and_round_trips(
     trades: list[tuple[float, float, float]], realized: int | str, trips: int
 ) -> None:
-    ledger = Ledger(START)
+    ledger = ExactAccount(START)
     for trade in trades:
         ledger.apply(*trade)
     assert (ledger.realized_pnl, ledger.trades) == (Decimal(realized), trips)
 
 
-def bar(seq: int, step: int, close: float, ledger: Ledger) -> ev.BarDone:
+def bar(seq: int, step: int, close: float, ledger: ExactAccount) -> ev.BarDone:
     """Return a bar that shows the account as the ledger has it."""
     realized, unrealized = float(ledger.realized_pnl), float(ledger.unrealized_pnl(close))
     account = (float(ledger.qty), float(ledger.cash), START + realized + unrealized, realized, unrealized)
@@ -74,7 +74,7 @@ def bar(seq: int, step: int, close: float, ledger: Ledger) -> ev.BarDone:
 
 def journal(trades: list[tuple[float, float, float]]) -> Iterator[ev.AnyEvent]:
     """Yield a journal in which each bar fills an order of the bar before."""
-    ledger, seq = Ledger(START), 1
+    ledger, seq = ExactAccount(START), 1
     yield ev.Start(0, EPOCH, ev.SCHEMA, {"start_balance": START})
     for step, (qty, price, fee) in enumerate(trades):
         yield ev.Order(seq, EPOCH, f"o{step}", "open", qty, price, abs(qty) * price)
@@ -107,7 +107,7 @@ def test_a_fill_after_the_last_whole_bar_counts() -> None:
 
 
 def test_drawdown_is_the_deepest_from_any_peak_including_the_start() -> None:
-    ledger = Ledger(START)
+    ledger = ExactAccount(START)
     ledger.apply(100.0, 100.0, 0.0)
     closes = [95.0, 120.0, 108.0, 130.0, 97.5, 140.0]
     events = [
