@@ -38,6 +38,7 @@ COMMANDS = {
         "research.portfolio.cli:portfolio",
         "Run several decisions on one account; presets, and a builder from trials.",
     ),
+    "scan": ("research.forward.cli:scan", "Ask one strategy on many markets: what it wants now, or a short backtest."),
     "experiments": (
         "research.experiments.cli:experiments",
         "Everything that was tried: list, rank, compare, sum up, note, export.",

@@ -106,6 +106,7 @@ ASKED = {  # every command with what it needs to say something
     "risk show": (),
     "risk status": (),
     "runbook list": (),
+    "scan": ("--strategy", "ma_crossover", "--symbols", "BTC/EUR,ETH/EUR", "--feed", "synthetic"),
     "schedule list": (),
     "schedule next": (),
     "schedule run-now": ("retention",),

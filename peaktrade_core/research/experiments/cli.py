@@ -16,6 +16,7 @@ from peaktrade_core.research.experiments.notes import ExperimentNotes
 from peaktrade_core.research.experiments.rows import (
     BACKTEST,
     RUN_TYPES,
+    SCAN,
     SWEEP,
     ExperimentQuery,
     ExperimentRow,
@@ -32,6 +33,7 @@ from peaktrade_core.research.experiments.tables import (
     ratio,
     verdict_cell,
 )
+from peaktrade_core.research.forward.tables import scan_table
 from peaktrade_core.research.trials.cli import exit_code, sweep_told
 from peaktrade_core.research.trials.table import METRICS
 from peaktrade_core.research.trials.trial import Trial
@@ -117,6 +119,9 @@ def details(workspace: Workspace, experiment: str) -> CommandResult:
         return CommandResult(
             record, lambda: [*sweep_told(record, list(store.sweeps.trials(row.id))), *said], code=exit_code(record)
         )
+    if row.run_type == SCAN:
+        scan = store.scans.load(row.id)
+        return CommandResult(scan, lambda: [scan_table(scan), *said])
     backtest = store.backtests.load(row.id)
     pairs = {
         "Verdict": verdict_cell(row),

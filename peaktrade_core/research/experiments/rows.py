@@ -11,6 +11,7 @@ import msgspec
 from peaktrade_core.base.errors import ArtefactError, UnknownNameError
 from peaktrade_core.base.question import FAIL, Check, worst
 from peaktrade_core.research.experiments.notes import ExperimentNotes
+from peaktrade_core.research.forward.scan import ScanStore
 from peaktrade_core.research.trials.recorded import BacktestStore
 from peaktrade_core.research.trials.sweep import SweepStore
 from peaktrade_core.research.trials.table import best_trials, trials_of
@@ -18,8 +19,8 @@ from peaktrade_core.research.trials.trial import Trial
 from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.workspace.workspace import Workspace
 
-BACKTEST, SWEEP, PORTFOLIO = "backtest", "sweep", "portfolio"
-RUN_TYPES = (BACKTEST, SWEEP, PORTFOLIO)
+BACKTEST, SWEEP, PORTFOLIO, SCAN = "backtest", "sweep", "portfolio", "scan"
+RUN_TYPES = (BACKTEST, SWEEP, PORTFOLIO, SCAN)
 
 
 class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +91,7 @@ class Experiments:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.sweeps, self.backtests = SweepStore(workspace), BacktestStore(workspace)
+        self.scans = ScanStore(workspace)
 
     def rows(self, query: ExperimentQuery = EVERYTHING) -> list[ExperimentRow]:
         """Return the experiments that match, newest first.
@@ -161,6 +163,7 @@ class Experiments:
         kinds: dict[str, tuple[list[str], Callable[[str], ExperimentRow]]] = {
             BACKTEST: (self.backtests.ids(), self._backtest),
             SWEEP: (self.sweeps.ids(), self._sweep),
+            SCAN: (self.scans.ids(), self._scan),
         }
         for kind, (ids, read) in kinds.items():
             for one in ids if run_type in (None, kind) else []:
@@ -195,11 +198,22 @@ class Experiments:
             trades=best.trades, decision_id=best.decision_id,
         )  # fmt: skip
 
+    def _scan(self, scan_id: str) -> ExperimentRow:
+        record = self.scans.load(scan_id)
+        judged = [row.verdict for row in record.rows if row.verdict]
+        stand = sum(not _against(verdict) for verdict in judged)
+        return ExperimentRow(
+            id=scan_id, run_type=SCAN, at=record.at, by=record.by, strategy=record.strategy, timeframe=record.timeframe,
+            symbol=", ".join(row.symbol for row in record.rows), name=f"{record.mode} {_params(record.params)}",
+            trials=len(record.rows), against=not stand if judged else None,
+            verdict=f"nothing speaks against {stand} of {len(record.rows)}" if judged else "signals only",
+        )  # fmt: skip
+
 
 def _matches(row: ExperimentRow, query: ExperimentQuery) -> bool:
     return (
         query.strategy in (None, row.strategy)
-        and query.symbol in (None, row.symbol)
+        and (query.symbol is None or query.symbol in row.symbol.split(", "))
         and (query.tag is None or query.tag in row.tags)
         and (query.sweep_name is None or (row.run_type == SWEEP and row.name == query.sweep_name))
     )
