@@ -50,11 +50,8 @@ def scan_table(record: ScanRecord) -> Table:
     params = " ".join(f"{name}={value}" for name, value in record.params.items())
     title = f"{record.scan_id or 'not kept'}: {record.strategy} {params} on {wording.many(len(record.rows), 'market')}"
     if record.mode == FORWARD:
-        note = "What it wants is no outcome: nothing was read of what it would have gained. " + (
-            "`peaktrade forward signals` writes it down."
-            if record.scan_id
-            else "A made-up market: not counted, not kept."
-        )
+        made_up = "" if record.scan_id else " A made-up market: not counted, not kept."
+        note = f"What it wants is no outcome: nothing was read of what it would have gained.{made_up}"
         return SCANNED.table(title, record.rows, "symbol signal since bar close counted", note=note)
     rows = sorted(record.rows, key=lambda row: (_rank(row), row.symbol))
     note = "The first of many is lucky: the verdict counts every market of the scan as a try."
