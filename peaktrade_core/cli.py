@@ -39,6 +39,10 @@ COMMANDS = {
         "Run several decisions on one account; presets, and a builder from trials.",
     ),
     "scan": ("research.forward.cli:scan", "Ask one strategy on many markets: what it wants now, or a short backtest."),
+    "forward": (
+        "research.forward.cli:forward",
+        "Write signals down before their outcome, and see later what became of them.",
+    ),
     "experiments": (
         "research.experiments.cli:experiments",
         "Everything that was tried: list, rank, compare, sum up, note, export.",

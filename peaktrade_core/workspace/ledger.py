@@ -1,9 +1,9 @@
 """The ledger: one chained log of a workspace, which everything enters that must not change unseen.
 
-In it are the hash of each session's record and journal, of each evidence, incident and drill, every count of trials,
-every opening of the hold-out, and how the plain logs grew. Its last line is remembered beside it and outside the
-workspace. A ledger that is shorter than remembered, another one or gone means no orders, until a person answers for it
-(``peaktrade audit adopt``).
+In it are the hash of each session's record and journal, of each evidence, incident, drill and forward signal, every
+count of trials, every opening of the hold-out, and how the plain logs grew. Its last line is remembered beside it and
+outside the workspace. A ledger that is shorter than remembered, another one or gone means no orders, until a person
+answers for it (``peaktrade audit adopt``).
 
 Each room writes into a section of its own. A workspace from before the ledger had a chain for each of these; their lines
 are entered first, and their files stay as they are.
@@ -31,7 +31,12 @@ from peaktrade_core.workspace.workspace import Workspace
 LEDGER = "ledger.jsonl"
 REGISTRY, EVIDENCE, INCIDENTS, DRILLS = "registry", "evidence", "incidents", "drills"
 TRIALS, HOLDOUT, FORWARD, PROMOTIONS = "trials", "holdout", "forward", "promotions"
-SEALED = (EVIDENCE, INCIDENTS, DRILLS)  # sections that hold the hashes of the records in the folder of their name
+SEALED = (
+    EVIDENCE,
+    INCIDENTS,
+    DRILLS,
+    FORWARD,
+)  # sections that hold the hashes of the records in the folder of their name
 OWN, BEGUN, ADOPTED, LOGS, GROWN = "ledger", "begun", "adopted", "logs", "grown"
 GO_ON = (
     "No orders are sent. Compare with a backup and with the heads printed in reports; then a person who answers for it "
@@ -303,7 +308,7 @@ class Section(Chain):
 
 _EARLIER = {
     REGISTRY: "experiments/live_sessions.chain.jsonl",
-    **{name: f"{name}/chain.jsonl" for name in (*SEALED, TRIALS, HOLDOUT, FORWARD, PROMOTIONS)},
+    **{name: f"{name}/chain.jsonl" for name in (*SEALED, TRIALS, HOLDOUT, PROMOTIONS)},
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LEDGER = HERE / "reports" / "ledger.jsonl"
-FOLDERS = {"evidence", "incidents", "drills"}
+FOLDERS = {"evidence", "incidents", "drills", "forward"}
 
 
 def sha256(data):

@@ -62,6 +62,8 @@ ASKED = {  # every command with what it needs to say something
     "fleet status": (),
     "fleet stop": ("--all",),
     "fleet tail": ("latest",),
+    "forward evaluate": (),
+    "forward signals": ("--strategy", "ma_crossover", "--symbol", "BTC/EUR"),
     "gates": (),
     "holdout status": (),
     "incident assign": ("INCIDENT", "fixer", "Bo", *BY),

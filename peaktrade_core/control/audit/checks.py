@@ -26,10 +26,11 @@ from peaktrade_core.records.chain import ADOPTED, BEGUN, RECORD, STARTED, Adopte
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.records.rows import RegistryLine
+from peaktrade_core.research.forward.book import forward_check
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.trading.records import UNREADABLE
-from peaktrade_core.workspace.ledger import GO_ON, LEDGER, LOGS, REGISTRY, SEALED, Ledger
+from peaktrade_core.workspace.ledger import DRILLS, GO_ON, INCIDENTS, LEDGER, LOGS, REGISTRY, SEALED, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 RUNNING = "running"
@@ -188,7 +189,16 @@ def _told(names: Sequence[str], what: str) -> str:
 
 def audit_checks(place: Workspace) -> list[Check]:
     """Return one answer for each part of the ledger, without the long files of sessions; none raises."""
-    return place.ask((ledger, registry, evidence_check.about(EvidenceBook.of), *map(_sealed, SEALED[1:]), kill_switch))
+    return place.ask(
+        (
+            ledger,
+            registry,
+            evidence_check.about(EvidenceBook.of),
+            *map(_sealed, (INCIDENTS, DRILLS)),
+            forward_check,
+            kill_switch,
+        )
+    )
 
 
 def adopt(place: Workspace, names: Sequence[str], by: str, reason: str) -> list[str]:

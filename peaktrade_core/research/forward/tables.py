@@ -5,7 +5,9 @@ from __future__ import annotations
 from peaktrade_core.base.question import FAIL, UNKNOWN
 from peaktrade_core.research.experiments.tables import gain, ratio
 from peaktrade_core.research.forward.now import direction
+from peaktrade_core.research.forward.outcome import VOID, Evaluation, Outcome, SeriesOutcome
 from peaktrade_core.research.forward.scan import FORWARD, ScanRecord, ScanRow
+from peaktrade_core.research.forward.signals import Asked
 from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
@@ -50,7 +52,9 @@ def scan_table(record: ScanRecord) -> Table:
     params = " ".join(f"{name}={value}" for name, value in record.params.items())
     title = f"{record.scan_id or 'not kept'}: {record.strategy} {params} on {wording.many(len(record.rows), 'market')}"
     if record.mode == FORWARD:
-        made_up = "" if record.scan_id else " A made-up market: not counted, not kept."
+        made_up = " `peaktrade forward signals` writes it down."
+        if not record.scan_id:
+            made_up = " A made-up market: not counted, not kept."
         note = f"What it wants is no outcome: nothing was read of what it would have gained.{made_up}"
         return SCANNED.table(title, record.rows, "symbol signal since bar close counted", note=note)
     rows = sorted(record.rows, key=lambda row: (_rank(row), row.symbol))
@@ -61,3 +65,60 @@ def scan_table(record: ScanRecord) -> Table:
 def _rank(row: ScanRow) -> float:
     ratio_of = row.trial.sharpe if row.trial else None
     return 1e9 if ratio_of is None else -ratio_of
+
+
+def _stands(one: Asked) -> Cell:
+    if one.signal is None:
+        return Cell(one.error, BAD)
+    written = wording.moment(one.signal.written_at)
+    return Cell(f"written at {written} UTC", GOOD) if one.new else Cell(f"stands since {written} UTC", "")
+
+
+ASKED = Columns[Asked](
+    market=Column("Market", lambda one: f"{one.component.strategy} {one.component.symbol} {one.component.timeframe}"),
+    signal=Column("Wants", lambda one: direction(one.signal.signal if one.signal else None)),
+    stands=Column("Forward signal", _stands, "words"),
+    bar=Column(
+        "Bar closed (UTC)", lambda one: wording.minute(one.signal.closed_at) if one.signal else None, priority=1
+    ),
+    id=Column("Id", lambda one: one.signal.signal_id if one.signal else None, priority=2),
+)
+
+
+def _gained(value: float | None) -> Cell:
+    return Cell(gain(value) or "", "" if not value else GOOD if value > 0.0 else BAD)
+
+
+OUTCOMES = Columns[Outcome](
+    written=Column("Written (UTC)", lambda one: wording.minute(one.signal.written_at) if one.signal else None),
+    market=Column("Market", lambda one: f"{one.signal.strategy} {one.signal.symbol}" if one.signal else one.signal_id),
+    signal=Column("Wanted", lambda one: direction(one.signal.signal if one.signal else None)),
+    state=Column("State", lambda one: Cell(one.state, BAD if one.state == VOID else "")),
+    net=Column("Gained", lambda one: _gained(one.net), "number"),
+    moved=Column("Market moved", lambda one: gain(one.market), "number", 2),
+    until=Column("Until (UTC)", lambda one: wording.minute(one.until), priority=3),
+    note=Column("Note", lambda one: one.note, "words", 1),
+)
+
+SERIES = Columns[SeriesOutcome](
+    market=Column("Market", lambda one: f"{one.strategy} {one.symbol} {one.timeframe}"),
+    says=Column("What can be said", lambda one: one.says, "words"),
+    signals=Column("Signals", lambda one: f"{one.signals:,}", "number"),
+    done=Column("Done", lambda one: f"{one.done:,}", "number"),
+    hits=Column("Right", lambda one: f"{one.hits} of {one.positions}", "number"),
+    net=Column("Gained", lambda one: _gained(one.net), "number"),
+    moved=Column("Market moved", lambda one: gain(one.market), "number", 2),
+)
+
+
+def evaluation_tables(found: Evaluation, most: int = 20) -> list[Table]:
+    """Return what forward signals came to: by decision and market first, then the newest ones."""
+    none = "No forward signal was written in this time: `peaktrade forward signals --preset NAME`."
+    note = "Gained: less fee and slippage, of those that are done; sums, not compounded."
+    more = f"{len(found.outcomes) - most:,} more: --json has all." if len(found.outcomes) > most else ""
+    if not found.outcomes:
+        return [SERIES.table("", [], empty=none)]
+    return [
+        SERIES.table("Forward signals by decision", found.series, note=note),
+        OUTCOMES.table("The newest", found.outcomes[:most], note=more),
+    ]
