@@ -1,8 +1,7 @@
 """A backtest: the decision code of a session, compiled, over columns of bars.
 
 It gives what a session over the same bars journals - the same orders, fills, denials, account and metrics, to the last
-bit - because it runs the same functions (:mod:`peaktrade_core.trading.engine`) and folds the same events
-(:mod:`peaktrade_core.trading.tally`).
+bit - because it runs the same functions (:mod:`peaktrade_core.trading.engine`).
 """
 
 from __future__ import annotations
@@ -14,24 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peaktrade_core.base.clock import from_seconds, iso
-from peaktrade_core.base.errors import DataError, StrategyError
-from peaktrade_core.research.compiled import compile_run
+from peaktrade_core.base.errors import DataError
+from peaktrade_core.research.loops import TAPE
+from peaktrade_core.research.running import CHUNK, Run, Totals
 from peaktrade_core.runs.trades import TradeRow, trade_rows
-from peaktrade_core.trading import book as bk
-from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.decision import Decision, Teller
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.records import Metrics
-from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.statistics import Statistic, Trade, statistics, trades
-from peaktrade_core.trading.tally import Tally, fold
+from peaktrade_core.trading.tally import LEVELS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-CHUNK = 32_768  # bars worked off at once, so that memory for the rows stays bounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +40,7 @@ class BacktestResult(ev.Sorted):
         position: signed quantity after the bar [base units].
         cash, realized, unrealized, equity: at its close [quote ccy].
         gaps: bars missing before a bar that trades: (n, 3) float64, its open and those of the first missing bar and the count.
+        totals: what the run counted.
         rows: (m, 1 + engine.WIDTH) float64, what the decision code said, by bar; :attr:`events` reads it.
     """
 
@@ -59,6 +55,7 @@ class BacktestResult(ev.Sorted):
     unrealized: NDArray[np.float64]
     equity: NDArray[np.float64]
     gaps: NDArray[np.float64]
+    totals: Totals
     rows: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -75,7 +72,29 @@ class BacktestResult(ev.Sorted):
     @cached_property
     def metrics(self) -> Metrics:
         """The figures that the record of a session over the same bars shows."""
-        return self._fold().metrics()
+        n, bars = self.totals, len(self)
+        realized, unrealized = (float(self.realized[-1]), float(self.unrealized[-1])) if bars else (0.0, 0.0)
+        return Metrics(
+            realized_pnl=realized,
+            unrealized_pnl=unrealized,
+            fees=n.fees,
+            max_drawdown=n.max_drawdown,
+            num_orders=n.fills,
+            num_trades=n.trades,
+            steps=bars,
+            fill_rate=n.fills / n.generated if n.generated else None,
+            orders_generated=n.generated,
+            orders_executed=n.fills,
+            orders_blocked_risk=n.blocked,
+            orders_rejected=0,
+            orders_open=n.generated - n.fills - n.blocked,
+            equity_end=self.decision.start_balance + realized + unrealized,
+            gaps=len(self.gaps),
+            bars_missing=int(self.gaps[:, 2].sum()),
+            risk_status=LEVELS[n.worst],
+            deny_codes=n.denied,
+            trading_state="ACTIVE" if n.halted_at is None else "HALTED",
+        )
 
     @cached_property
     def trades(self) -> list[Trade]:
@@ -113,42 +132,6 @@ class BacktestResult(ev.Sorted):
             close=self.close,
         )
 
-    def _fold(self) -> Tally:
-        """Fold the events with the session's own tally.
-
-        Of the bars it needs those that set a figure: the peak before the largest drawdown, its trough, and the last.
-        """
-        start = ev.Start(0, from_seconds(0.0), ev.SCHEMA, {"start_balance": self.decision.start_balance})
-        gaps = [
-            ev.Gap(0, from_seconds(ts), from_seconds(first), from_seconds(ts - self.decision.bar_s), int(missing))
-            for ts, first, missing in self.gaps.tolist()
-        ]
-        return fold([start, *gaps, *self.events, *map(self._bar, self._telling_bars())])
-
-    def _telling_bars(self) -> list[int]:
-        """Return the bars that set maximum drawdown and final figures, in order."""
-        import numpy as np
-
-        if not len(self):
-            return []
-        peak = np.maximum(np.maximum.accumulate(self.equity), self.decision.start_balance)
-        trough = int(np.argmax(1.0 - self.equity / peak))
-        top = int(np.argmax(self.equity[: trough + 1]))
-        return sorted({top, trough, len(self) - 1})
-
-    def _bar(self, at: int) -> ev.BarDone:
-        """Return the event of one bar as far as metrics look at it."""
-        opened, close = float(self.ts[at]), float(self.close[at])
-        position, cash, equity, realized, unrealized = (
-            float(column[at]) for column in (self.position, self.cash, self.equity, self.realized, self.unrealized)
-        )
-        now = from_seconds(opened + self.decision.bar_s)
-        prices = (close, close, close, close, 0.0)
-        account = (position, cash, equity, realized, unrealized)
-        return ev.BarDone(
-            0, now, at, from_seconds(opened), *prices, *account, int(self.signal[at]), False, 0, 0, 0, 0, True, ()
-        )
-
 
 def run_backtest(decision: Decision, bars: Bars, warmup: int, cache: Path | None = None) -> BacktestResult:
     """Run a strategy over bars, as a session would, only faster.
@@ -170,86 +153,30 @@ def run_backtest(decision: Decision, bars: Bars, warmup: int, cache: Path | None
     if len(bars) < warmup:
         raise DataError(f"there are {len(bars)} bars, the warm-up needs {warmup}; use --warmup-candles")
     gaps = missing_bars(bars.ts, decision.bar_s)
-    columns = np.empty((engine.TAPE, len(bars) - warmup))
-    rows = _run(decision, bars, warmup, columns, cache)
+    columns = np.empty((TAPE, len(bars) - warmup))
+    totals, rows = _run(decision, bars, warmup, columns, cache)
     ts, close = bars.ts[warmup:], bars.ohlcv[warmup:, 3]
     signal, position, cash, realized, unrealized, equity = columns
     gaps = gaps[gaps[:, 0] >= ts.min(initial=np.inf)]  # like the steps, they count from the end of the warm-up
-    return BacktestResult(decision, warmup, ts, close, signal, position, cash, realized, unrealized, equity, gaps, rows)
+    return BacktestResult(
+        decision, warmup, ts, close, signal, position, cash, realized, unrealized, equity, gaps, totals, rows
+    )
 
 
 def _run(
     decision: Decision, bars: Bars, warmup: int, columns: NDArray[np.float64], cache: Path | None
-) -> NDArray[np.float64]:
-    """Fill ``columns`` chunk by chunk and return the rows, their bars counted from the end of the warm-up."""
+) -> tuple[Totals, NDArray[np.float64]]:
+    """Fill ``columns`` chunk by chunk; return totals and rows, their bars counted from the end of the warm-up."""
     import numpy as np
 
-    loop = CompiledLoop(decision, bars, warmup, cache, min(CHUNK, len(bars)))
+    run = Run(decision, bars, warmup, cache, min(CHUNK, len(bars)))
     found = []
     for at in range(0, len(bars), CHUNK):
         to = min(at + CHUNK, len(bars))
-        tape, rows = loop.run(at, to)
+        tape, rows = run.over(at, to)
         columns[:, max(at, warmup) - warmup : max(to, warmup) - warmup] = tape.T
         found.append(rows.copy())
-    return np.concatenate(found)
-
-
-class CompiledLoop:
-    """The decision code of one run as machine code, with the strategy's memory, the book and room for what comes out.
-
-    Attributes:
-        state, book: as they are after the bars that ran last; out: the rows of the last bar.
-    """
-
-    def __init__(self, decision: Decision, bars: Bars, warmup: int, cache: Path | None, most: int) -> None:
-        """Make ready to run ``bars``, at most ``most`` of them at once.
-
-        Raises:
-            StrategyError: the strategy cannot be compiled.
-        """
-        import numpy as np
-
-        self._decision, self._bars, self._warmup = decision, bars, warmup
-        self.state = np.array(decision.new_state(), dtype=np.float64)
-        self.book, self.out = np.array(bk.new_book(decision.start_balance)), np.array(engine.new_out())
-        self._tape = np.zeros((most, engine.TAPE))
-        self._rows = np.zeros((engine.ROWS * most, 1 + engine.WIDTH))
-        kinds = [type(value) for value in Limits()]
-        limits = tuple(kind(value) for kind, value in zip(kinds, decision.limits, strict=True))
-        numbers = (tuple(decision.params), tuple(map(float, decision.market)), limits)
-        self._compiled = compile_run(decision.strategy, numbers, cache)
-
-    def run(self, at: int, to: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Run the bars from ``at`` to before ``to``, which follow those that ran last.
-
-        Returns:
-            The account after each bar that trades, (n, engine.TAPE), and the rows, (m, 1 + engine.WIDTH), their bars
-            counted from the end of the warm-up. Both are overwritten by the next call.
-
-        Raises:
-            StrategyError: the strategy raised.
-        """
-        trade_from, before = max(0, self._warmup - at), self.state.tolist()
-        ts, ohlcv = self._bars.ts[at:to], self._bars.ohlcv[at:to]
-        rows, bar_s = self._rows, self._decision.bar_s
-        used = self._compiled(self.state, self.book, self.out, bar_s, ts, ohlcv, trade_from, self._tape, rows)
-        if used is None:
-            raise _failed(self._decision, self._bars, at, before)
-        rows[:used, 0] += at - self._warmup
-        return self._tape[trade_from : to - at], rows[:used]
-
-
-def _failed(decision: Decision, bars: Bars, at: int, state: list[float]) -> StrategyError:
-    """Return the error of a strategy that raised while compiled: the same code in Python says what, and on which bar."""
-    for row in range(at, len(bars)):
-        try:
-            decision.signal(bars[row], state)
-        except StrategyError as fault:
-            return fault
-    name = decision.strategy.name
-    return StrategyError(
-        f"strategy {name!r} fails when it is compiled, and does not as Python; simplify what it computes"
-    )
+    return run.totals, np.concatenate(found)
 
 
 def missing_bars(ts: NDArray[np.float64], bar_s: float) -> NDArray[np.float64]:

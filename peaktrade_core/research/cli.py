@@ -11,7 +11,6 @@ import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError, why
 from peaktrade_core.base.files import read_toml
-from peaktrade_core.runs.views import Views
 from peaktrade_core.session.options import decision_options, moment_given, planned
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
@@ -109,6 +108,7 @@ def diff(
     """
     from peaktrade_core.research.divergence_session import compare_session
     from peaktrade_core.research.experiments.rows import Experiments
+    from peaktrade_core.runs.views import Views
 
     if other and backtest:
         raise ConfigError("give another session or --backtest, not both")
@@ -172,6 +172,7 @@ def _money(value: object) -> str | None:
 def replay(workspace: Workspace, session: str, file: str | None, given: tuple[str, ...]) -> CommandResult:
     """Run a recorded session once more under other limits: what would have been blocked, and what it would have cost."""
     from peaktrade_core.research.replay_limits import recorded_limits, replay_limits
+    from peaktrade_core.runs.views import Views
 
     record = Views.of(workspace).record(Views.of(workspace).resolve(session))
     try:

@@ -10,7 +10,9 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,17 +69,22 @@ class Machine:
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(machine.code))
         self._engine.finalize_object()
         self._address = self._engine.get_function_address(machine.symbol)
+        self._functions: dict[int, Callable[..., int]] = {}  # by how many arrays they take
 
     def __call__(self, *arrays: NDArray[np.float64] | NDArray[np.int64]) -> int | None:
         """Return the whole number that the function returns for contiguous arrays, None when it raised."""
-        pointer = ctypes.c_void_p
-        function = ctypes.CFUNCTYPE(ctypes.c_int32, *[pointer] * (2 + len(arrays)))(self._address)
+        pointer, count = ctypes.c_void_p, len(arrays)
+        function = self._functions.get(count)
+        if function is None:
+            kinds = [pointer] * (2 + count)
+            function = self._functions[count] = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(self._address)
         result, fault = ctypes.c_int64(), pointer()
         given = [pointer(array.ctypes.data) for array in arrays]
         status: int = function(ctypes.byref(result), ctypes.byref(fault), *given)
         return None if status else result.value
 
 
+@lru_cache(maxsize=1)
 def processor() -> tuple[str, str]:
     """Return the name of this machine's processor and what it can do, on which machine code depends."""
     import llvmlite.binding as llvm

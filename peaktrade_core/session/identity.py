@@ -6,6 +6,7 @@ import hashlib
 import inspect
 from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import msgspec
@@ -65,8 +66,13 @@ def _trading_digest() -> str:
 def _text_of(update: Update) -> str:
     """Return the source of a strategy; where it has none, as one typed into a prompt, its bytecode."""
     plain = inspect.unwrap(getattr(update, "py_func", update))
+    return _source(plain, plain.__code__)
+
+
+@lru_cache(maxsize=256)
+def _source(plain: Update, code: CodeType) -> str:
+    """Return the source of a function, looked up once while its code is the same."""
     try:
         return inspect.getsource(plain)
     except (OSError, TypeError):
-        code = plain.__code__
         return f"{code.co_code.hex()} {code.co_consts!r} {code.co_names!r}"

@@ -1,4 +1,4 @@
-"""The decision code of one bar, and the loop over many. Session and backtest run this source and no other.
+"""The decision code of one bar. Session, backtest and sweep run this source and no other.
 
 One bar: fill the orders decided earlier at this bar's open, mark the position at its close, ask the strategy, size,
 check the risk, and leave the orders that passed for the next bar. What happened comes back as rows in ``out``, a flat
@@ -8,9 +8,6 @@ What is decided at the close of bar *i* fills at the open of bar *i + 1*; nothin
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from peaktrade_core.trading.book import (
     BACKOFF,
@@ -27,13 +24,11 @@ from peaktrade_core.trading.book import (
     ORDER_REF,
     ORDER_TS,
     QTY,
-    REALIZED,
     RETRY_AT,
     SEVERITY,
     SIGNAL,
     STATE,
     TOKENS,
-    UNREALIZED,
     apply_fill,
     mark,
 )
@@ -56,11 +51,6 @@ from peaktrade_core.trading.risk import (
     severity,
     start_day,
 )
-from peaktrade_core.trading.strategies import Update
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 WIDTH = 6  # columns of a row: kind, code, quantity, price, value, limit
 ROWS = 8  # rows one bar can produce at most
@@ -70,7 +60,6 @@ DENIAL = 3.0  # code (risk.DENY_CODES), quantity, reference, value, limit
 HALT = 4.0  # code (risk.DENY_CODES), -, -, value, limit
 LEVEL = 5.0  # code (risk.SEVERITIES)
 
-TAPE = 6  # columns of the account that the loop records for each bar
 MAX_BACKOFF = 64.0  # bars
 
 
@@ -274,68 +263,3 @@ def _pursue(
         if want != 0.0 and book[BARS] >= book[RETRY_AT]:
             n = _open(book, out, n, market, limits, want, close, ts, age_s)
     return n
-
-
-def runner(update: Update, clock: bool) -> Callable[..., int]:
-    """Return the loop of the backtest for one strategy, as a plain function that can be compiled.
-
-    Args:
-        update: the strategy; clock: whether slot 0 of its memory is the end of the bar.
-    """
-
-    def run(
-        params: Any,
-        state: Slots,
-        book: Slots,
-        out: Slots,
-        market: Market,
-        limits: Limits,
-        bar_s: float,
-        ts: NDArray[np.float64],
-        ohlcv: NDArray[np.float64],
-        trade_from: int,
-        tape: NDArray[np.float64],
-        rows: NDArray[np.float64],
-    ) -> int:
-        """Run the strategy over an array of bars.
-
-        Args:
-            params: the strategy's parameters.
-            state: its memory.
-            book: as in :func:`step`, like the next three.
-            out: row buffer.
-            market: instrument and costs.
-            limits: risk limits.
-            bar_s: length of a bar [s].
-            ts: (n,) float64, opens of the bars [s since epoch].
-            ohlcv: (n, 5) float64, prices [quote ccy] and volume [base units].
-            trade_from: first bar that may trade; earlier ones only warm the strategy up.
-            tape: (n, TAPE) float64, filled with signal, position, cash, realized, unrealized, equity.
-            rows: (capacity, 1 + WIDTH) float64, filled with the bar's index and the columns of ``out``.
-
-        Returns:
-            Number of rows used. The capacity must be ``ROWS * n`` for the worst case.
-        """
-        used = 0
-        for i in range(len(ts)):
-            o, h, l, c, v = ohlcv[i, 0], ohlcv[i, 1], ohlcv[i, 2], ohlcv[i, 3], ohlcv[i, 4]
-            if clock:
-                state[0] = ts[i] + bar_s
-            signal = float(update(params, state, o, h, l, c, v))
-            if i < trade_from:
-                continue
-            n = step(book, out, market, limits, signal, ts[i], ts[i] + bar_s, o, c, 0.0)
-            for k in range(n):
-                rows[used, 0] = i
-                for j in range(WIDTH):
-                    rows[used, 1 + j] = out[k * WIDTH + j]
-                used += 1
-            tape[i, 0] = book[SIGNAL]
-            tape[i, 1] = book[QTY]
-            tape[i, 2] = book[CASH]
-            tape[i, 3] = book[REALIZED]
-            tape[i, 4] = book[UNREALIZED]
-            tape[i, 5] = book[EQUITY]
-        return used
-
-    return run

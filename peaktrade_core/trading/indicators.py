@@ -41,18 +41,19 @@ def rolling_mean(s: Slots, at: int, window: int, x: float) -> float:
     Returns:
         The mean, nan until ``window`` values were seen.
     """
-    seen = int(s[at])
+    seen = int(s[at])  # up to twice the window, so that the place in the ring needs no division
     ring = at + 2
-    k = ring + seen % window
+    k = ring + (seen if seen < window else seen - window)
     total = s[at + 1] + x - s[k]
     s[k] = x
-    s[at] = seen + 1.0
+    seen = seen + 1 if seen + 1 < 2 * window else window
+    s[at] = float(seen)
     if k == ring + window - 1:
         total = 0.0
         for j in range(ring, ring + window):
             total += s[j]
     s[at + 1] = total
-    return total / window if seen + 1 >= window else NAN
+    return total / window if seen >= window else NAN
 
 
 def wilder(s: Slots, at: int, window: int, x: float) -> float:
@@ -92,7 +93,7 @@ def rolling_max(s: Slots, at: int, window: int, x: float) -> float:
     For the smallest value push ``-x`` and negate the result.
 
     Args:
-        s: state; ``extreme_slots(window)`` slots from ``at`` are used, zeros at the start: count, head, tail, then
+        s: state; ``extreme_slots(window)`` slots from ``at`` are used, zeros at the start: count, head, size, then
             (value, index) pairs in a ring.
         at: first slot.
         window: number of values [bars], at least 1.
@@ -101,18 +102,21 @@ def rolling_max(s: Slots, at: int, window: int, x: float) -> float:
     Returns:
         The maximum, nan until ``window`` values were seen.
     """
-    seen = int(s[at])
+    seen = s[at]
     head = int(s[at + 1])
-    tail = int(s[at + 2])
+    size = int(s[at + 2])
     ring = at + 3
-    while tail > head and s[ring + 2 * ((tail - 1) % window)] <= x:
-        tail -= 1
-    if tail > head and s[ring + 2 * (head % window) + 1] <= seen - window:
-        head += 1
-    k = ring + 2 * (tail % window)
-    s[k] = x
-    s[k + 1] = seen
+    last = head + size - 1 if head + size - 1 < window else head + size - 1 - window
+    while size > 0 and s[ring + 2 * last] <= x:
+        size -= 1
+        last = last - 1 if last > 0 else window - 1
+    if size > 0 and s[ring + 2 * head + 1] <= seen - window:
+        size -= 1
+        head = head + 1 if head + 1 < window else 0
+    k = head + size if head + size < window else head + size - window
+    s[ring + 2 * k] = x
+    s[ring + 2 * k + 1] = seen
     s[at] = seen + 1.0
-    s[at + 1] = head
-    s[at + 2] = tail + 1.0
-    return s[ring + 2 * (head % window)] if seen + 1 >= window else NAN
+    s[at + 1] = float(head)
+    s[at + 2] = size + 1.0
+    return s[ring + 2 * head] if seen + 1.0 >= window else NAN

@@ -18,8 +18,8 @@ from loops import PERP, decision, of_backtest
 from peaktrade_core.base.errors import StrategyError
 from peaktrade_core.research import compiled
 from peaktrade_core.research.backtest import run_backtest
-from peaktrade_core.research.compiled import code_digest
 from peaktrade_core.research.machine_code import UNUSED_S, load
+from peaktrade_core.research.running import code_files
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.risk import Limits
@@ -89,34 +89,34 @@ mine(make(2.0))
     ],
 )
 def test_a_change_anywhere_is_another_code(name, old, new):
-    before = code_digest(defined(PLAIN))
+    before = code_files(defined(PLAIN))
     assert old in PLAIN
-    assert code_digest(defined(PLAIN.replace(old, new))) != before
-    assert code_digest(defined(PLAIN)) == before
+    assert code_files(defined(PLAIN.replace(old, new))) != before
+    assert code_files(defined(PLAIN)) == before
 
 
 def test_the_order_of_parameters_is_part_of_the_code():
     swapped = PLAIN.replace(
         "mine(make(2.0))", "class Q(NamedTuple):\n    b: float = 2.0\n    a: float = 1.0\nmine(make(2.0), Q)"
     )
-    assert code_digest(defined(swapped)) != code_digest(defined(PLAIN))
+    assert code_files(defined(swapped)) != code_files(defined(PLAIN))
 
 
 def test_a_constant_array_is_part_of_the_code():
     text = "def update(p, s, o, h, l, c, v):\n    return 1.0 if c > TABLE[0] else 0.0\nmine(update)"
-    one, two, again = (code_digest(defined(text, TABLE=np.array([x, 2.0]))) for x in (1.0, 1.5, 1.0))
+    one, two, again = (code_files(defined(text, TABLE=np.array([x, 2.0]))) for x in (1.0, 1.5, 1.0))
     assert one == again != two
 
 
 def test_a_comment_or_an_empty_line_changes_nothing():
     moved = PLAIN.replace("def inner(x):", "# why\n\n\ndef inner(x):")
-    assert code_digest(defined(moved)) == code_digest(defined(PLAIN))
+    assert code_files(defined(moved)) == code_files(defined(PLAIN))
 
 
 def test_the_decision_code_itself_is_part_of_the_code(monkeypatch):
-    before = code_digest(get_strategy("ma_crossover"))
+    before = code_files(get_strategy("ma_crossover"))
     monkeypatch.setattr("peaktrade_core.trading.risk.DAY_S", 3600.0)
-    assert code_digest(get_strategy("ma_crossover")) != before
+    assert code_files(get_strategy("ma_crossover")) != before
 
 
 def test_an_edited_cell_runs_as_edited(bars, cache):
@@ -200,13 +200,13 @@ def test_damaged_code_is_never_run_but_made_again(bars, cache, tmp_path, monkeyp
     decided = decision("donchian_breakout", PERP, Limits())
     monkeypatch.setattr(compiled, "_ready", {})
     expected = of_backtest(run_backtest(decided, bars, 30, cache))
-    (digest,) = compiled._ready
-    whole = (cache / digest).read_bytes()
-    (tmp_path / digest).write_bytes(whole)
-    damage(tmp_path / digest)
+    digests = list(compiled._ready)
+    for digest in digests:
+        (tmp_path / digest).write_bytes((cache / digest).read_bytes())
+        damage(tmp_path / digest)
     compiled._ready.clear()
     assert of_backtest(run_backtest(decided, bars, 30, tmp_path)) == expected
-    assert load(tmp_path, digest) is not None
+    assert all(load(tmp_path, digest) is not None for digest in digests)
 
 
 def test_code_that_cannot_be_kept_costs_time_only(bars, cache, tmp_path, monkeypatch):
@@ -222,7 +222,7 @@ def test_code_that_nobody_used_for_long_is_removed_when_new_code_comes(bars, cac
     monkeypatch.setattr(compiled, "_ready", {})
     decided = decision("donchian_breakout", PERP, Limits())
     run_backtest(decided, bars, 30, cache)
-    (digest,) = compiled._ready
+    digests = list(compiled._ready)
     old = time.time() - UNUSED_S - 60
     (tmp_path / "used_yesterday").touch()
     (tmp_path / "forgotten").touch()
@@ -231,11 +231,12 @@ def test_code_that_nobody_used_for_long_is_removed_when_new_code_comes(bars, cac
         os.utime(tmp_path / name, (old, old))
     compiled._ready.clear()
     run_backtest(decided, bars, 30, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([digest, "used_yesterday"])
-    os.utime(tmp_path / digest, (old, old))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*digests, "used_yesterday"])
+    for digest in digests:
+        os.utime(tmp_path / digest, (old, old))
     compiled._ready.clear()
     run_backtest(decided, bars, 30, tmp_path)
-    assert (tmp_path / digest).stat().st_mtime > old + 1  # using it counts
+    assert all((tmp_path / digest).stat().st_mtime > old + 1 for digest in digests)  # using it counts
 
 
 @pytest.mark.parametrize("change", ["constant", "helper", "array"])
@@ -251,15 +252,15 @@ def test_code_that_changed_since_the_last_run_of_this_process_is_looked_through_
     table = np.array([1.0])
     strategy = defined(text, TABLE=table)
     space = strategy.update.__globals__
-    before = code_digest(strategy)
-    assert code_digest(strategy) == before
+    before = code_files(strategy)
+    assert code_files(strategy) == before
     if change == "constant":
         space["LEVEL"] = 4.0
     elif change == "helper":
         space["helper"] = lambda x: x * 3.0
     else:
         table[0] = 2.0
-    assert code_digest(strategy) != before
+    assert code_files(strategy) != before
 
 
 class Odd(NamedTuple):

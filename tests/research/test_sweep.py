@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ import pytest
 from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, EnvironmentFault, UnknownNameError
 from peaktrade_core.base.question import FAIL, PASS
 from peaktrade_core.research.backtest import run_backtest
-from peaktrade_core.research.trials import sweep as sweeping
+from peaktrade_core.research.trials import search as searching
+from peaktrade_core.research.trials.crew import Threads
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger
 from peaktrade_core.research.trials.spec import (
@@ -26,13 +29,14 @@ from peaktrade_core.research.trials.spec import (
     Sweep,
     WalkForward,
     axes,
+    axes_of,
     grid_of,
     points,
     read_sweep,
 )
 from peaktrade_core.research.trials.sweep import SweepStore, prepare, run_sweep
-from peaktrade_core.research.trials.trial import day_marks, decided
-from peaktrade_core.research.trials.verdict import shuffled, told, windows
+from peaktrade_core.research.trials.trial import Tries, day_marks, decided
+from peaktrade_core.research.trials.verdict import metric, shuffled, told, windows
 from peaktrade_core.session.identity import decision_id
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.strategies import get_strategy
@@ -132,7 +136,7 @@ def test_the_same_question_is_the_same_sweep_and_counts_once(
 def test_a_killed_sweep_counts_whole_and_goes_on(
     workspace: Workspace, asked: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeping, "PART", 2)
+    monkeypatch.setattr(searching, "PART", 2)
     keep, kept = SweepStore.keep, []
 
     def killed(self: SweepStore, sweep_id: str, part: int, found: Any) -> None:
@@ -253,14 +257,16 @@ def test_a_shuffled_market_has_the_same_bars_in_another_order(
 
 
 def test_points_are_all_of_the_grid_or_some_at_random(asked: Callable[..., Sweep]) -> None:
-    strategy = get_strategy("ma_crossover")
+    def points_of(sweep: Sweep) -> list[dict[str, Any]]:
+        return points(sweep, axes_of(sweep, get_strategy("ma_crossover")))
+
     assert axes(asked())["slow"] == [40, 80, 120]
-    every = points(asked(), strategy)
+    every = points_of(asked())
     assert len(every) == 9
-    some = points(asked(search=Search(sampler="random", trials=4, seed=1)), strategy)
+    some = points_of(asked(search=Search(sampler="random", trials=4, seed=1)))
     assert len(some) == 4
     assert all(one in every for one in some)
-    assert some == points(asked(search=Search(sampler="random", trials=4, seed=1)), strategy)
+    assert some == points_of(asked(search=Search(sampler="random", trials=4, seed=1)))
     assert axes(asked(parameters={"fast": {"from": 0.1, "to": 0.5, "step": 0.1}}))["fast"] == [0.1, 0.2, 0.3, 0.4, 0.5]
 
 
@@ -328,3 +334,70 @@ def test_marks_are_the_equity_at_each_days_end(workspace: Workspace, asked: Call
         last = np.flatnonzero((closes > day * 86_400) & (closes <= (day + 1) * 86_400))[-1]
         assert equity == result.equity[last]
     assert msgspec.json.encode(len(marks.day))
+
+
+def test_costs_sizes_and_limits_vary_like_parameters_and_share_signals(
+    workspace: Workspace, asked: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    varied = {"fee_bps": [0, 26], "fast": [5, 20], "max_order_notional": [400, 1000.0], "position_fraction": [0.05]}
+    ready = prepare(workspace, asked(parameters=varied, fixed={"slow": 80}, walk_forward=WalkForward(windows=0)))
+    made: list[Any] = []
+    signals = Tries.signals
+    monkeypatch.setattr(Tries, "signals", lambda self, one: (made.append(one.params), signals(self, one))[1])
+    record = run_sweep(workspace, ready, threads=1)
+    trials = list(SweepStore(workspace).trials(record.sweep_id))
+    assert len(trials) == 8
+    assert len(made) - 1 == 2  # one is for the costs of the verdict
+    for one in trials:
+        decision = decided(ready.base, one.params)
+        assert decision.market.fee_rate == one.params["fee_bps"] / 1e4
+        assert decision.limits.max_order_notional == one.params["max_order_notional"]
+        result = run_backtest(decision, ready.bars, ready.warmup)
+        assert (one.equity, one.fees, one.denied) == (
+            float(result.equity[-1]), result.metrics.fees, result.metrics.deny_codes,
+        )  # fmt: skip
+    assert {one.decision_id for one in trials if one.params["max_order_notional"] == 400 and one.denied}
+    refused = prepare(workspace, asked(parameters={"fee_bps": [-1, 2000]}))
+    record = run_sweep(workspace, refused)
+    assert [one.error for one in SweepStore(workspace).trials(record.sweep_id)] == [
+        "parameters.fee_bps = -1 must be a number from 0 to 1,000",
+        "parameters.fee_bps = 2000 must be a number from 0 to 1,000",
+    ]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
+def test_a_search_asks_the_same_on_any_number_of_threads_and_after_a_kill(
+    workspace: Workspace, asked: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sampler: str
+) -> None:
+    monkeypatch.setattr(searching, "PART", 8)
+    monkeypatch.setattr(searching, "ROUND", 4)
+    wide = {"fast": {"from": 2, "to": 60, "step": 1}, "slow": {"from": 40, "to": 120, "step": 5}}
+    more = {
+        "parameters": wide,
+        "search": Search(sampler=sampler, trials=30, seed=3),
+        "walk_forward": WalkForward(windows=0),
+    }
+    ready = prepare(workspace, asked(**more))
+    assert ready.plan.trials == 30
+    with Threads(2) as crew:  # killed after its first part
+        parts = ready.plan.explored(crew, ready.over(ready.bars), lambda one: metric(one, ready.sweep.judge))
+        SweepStore(workspace).keep(ready.sweep_id, *next(parts))
+    record = run_sweep(workspace, ready, threads=2)
+    first = list(SweepStore(workspace).trials(record.sweep_id))
+    assert [one.number for one in first] == list(range(30))
+    shutil.copytree(workspace.home / "config", tmp_path / "other" / "config")
+    other = Workspace(tmp_path / "other")
+    again = run_sweep(other, prepare(other, asked(**more)), threads=1)
+    assert [one.params for one in SweepStore(other).trials(again.sweep_id)] == [one.params for one in first]
+    assert record.counted == 30
+    half = [one.sharpe or -1.0 for one in first]
+    assert max(half[15:]) >= max(half[:15]) or sampler == "cmaes"
+
+
+def test_without_optuna_the_answer_is_what_to_install(
+    workspace: Workspace, asked: Callable[..., Sweep], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(EnvironmentFault, match=r"needs Optuna: pip install 'peaktrade\[search\]', or use random"):
+        run_sweep(workspace, prepare(workspace, asked(search=Search(sampler="tpe", trials=5))))
+    assert not TrialLedger(workspace).chain.path.exists()

@@ -15,7 +15,7 @@ from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.candles.kept import keep
 from peaktrade_core.dashboard.labs import LABS, open_lab, study
 from peaktrade_core.dashboard.panels import CONFIG_PATH
-from peaktrade_core.research.compiled import code_digest
+from peaktrade_core.research.running import code_files
 from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -51,7 +51,7 @@ def run_strategies(workspace: Workspace, *, missing: bool) -> list[str]:
     few, ran = data._replace(bars=data.bars.part(0, FEW)), []
     for strategy in all_strategies():
         with suppress(PeaktradeError):
-            if missing is not (cache / code_digest(strategy)).is_file():
+            if missing is not all((cache / name).is_file() for name in code_files(strategy)):
                 study.try_out(workspace, few, study.Choice(strategy.name, {}), cache=cache)
                 ran.append(strategy.name)
     return ran

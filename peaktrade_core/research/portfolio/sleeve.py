@@ -12,7 +12,9 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from peaktrade_core.research.backtest import CHUNK, BacktestResult, CompiledLoop, missing_bars
+from peaktrade_core.research.backtest import BacktestResult, missing_bars
+from peaktrade_core.research.loops import TAPE
+from peaktrade_core.research.running import CHUNK, Run, Totals
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading.account import Share, account_of
@@ -82,15 +84,15 @@ class Sleeve:
         days = self.opens // DAY_S
         self._day_begin = np.searchsorted(days, days)
         self._gaps = missing_bars(part.bars.ts, decision.bar_s)
-        self._loop = CompiledLoop(decision, part.bars, part.warmup, cache, min(CHUNK, len(part.bars)))
-        self._tape = np.empty((n, engine.TAPE))
+        self._loop = Run(decision, part.bars, part.warmup, cache, min(CHUNK, len(part.bars)))
+        self._tape = np.empty((n, TAPE))
         self._sent, self.moved = np.zeros(n), np.zeros(n + 1)
         self._share = Share(part.name, account_of("shadow", part.symbol), part.symbol)
         self._certain: list[NDArray[np.float64]] = []
         self._rows: NDArray[np.float64] = np.empty((0, 1 + engine.WIDTH))  # since the last certain bar
         self._waiting: deque[int] = deque()  # rows of orders that nobody answered yet
         for at in range(0, part.warmup, CHUNK):
-            self._loop.run(at, min(at + CHUNK, part.warmup))
+            self._loop.over(at, min(at + CHUNK, part.warmup))
         self._base = self._to = 0  # bars that are certain, and that were run
         self._ahead = CHUNK
         self._keep()
@@ -181,9 +183,11 @@ class Sleeve:
         signal, position, cash, realized, unrealized, equity = np.ascontiguousarray(self._tape.T)
         gaps = self._gaps[self._gaps[:, 0] >= self.opens.min(initial=np.inf)]
         rows = np.concatenate([*self._certain, np.empty((0, 1 + engine.WIDTH))])
+        held, deepest = int(np.count_nonzero(position)), float(self._loop.book[bk.MAX_DRAWDOWN])
+        counted = Totals.of_rows(rows, self.closes, held, deepest)
         return BacktestResult(
             self.part.decision, self.part.warmup, self.opens, self.close, signal, position, cash, realized,
-            unrealized, equity, gaps, rows,
+            unrealized, equity, gaps, counted, rows,
         )  # fmt: skip
 
     def _settle(self) -> None:
@@ -195,16 +199,16 @@ class Sleeve:
         self._keep()
 
     def _keep(self) -> None:
-        self._state, self._book = self._loop.state.copy(), self._loop.book.copy()
+        self._book = self._loop.book.copy()
 
     def _back(self) -> None:
         """Go back to the last certain bar."""
-        self._loop.state[:], self._loop.book[:] = self._state, self._book
+        self._loop.book[:] = self._book
 
     def _run(self, to: int) -> None:
         """Run from the last certain bar to before bar ``to``."""
         warmup = self.part.warmup
-        tape, rows = self._loop.run(warmup + self._base, warmup + to)
+        tape, rows = self._loop.over(warmup + self._base, warmup + to)
         self._tape[self._base : to] = tape
         self._rows, self._to = rows, to
         self._waiting.extend(((rows[:, 1] == engine.ORDER) & (rows[:, 2] == 1.0)).nonzero()[0].tolist())

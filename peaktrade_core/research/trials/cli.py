@@ -12,23 +12,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.research.trials.crew import Threads
 from peaktrade_core.research.trials.holdout import HeldBack, HoldOut
 from peaktrade_core.research.trials.opening import look
 from peaktrade_core.research.trials.spec import Null, Search, Sweep, WalkForward, grid_of, read_sweep
 from peaktrade_core.research.trials.sweep import Prepared, SweepRecord, SweepStore, Watch, prepare, run_sweep
-from peaktrade_core.research.trials.trial import Trial, try_out
+from peaktrade_core.research.trials.trial import Trial, Tries
 from peaktrade_core.research.trials.verdict import metric, told
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
 from peaktrade_core.show.terminal import console
 from peaktrade_core.workspace.command import CommandResult, Part, command, quiet
-from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from peaktrade_core.research.trials.cluster import Cluster
+
 TOP = 10
+OPTUNA = ("tpe", "cmaes")
+ASKED_S = 0.02  # that Optuna takes for a point [s]
 TRIALS = Columns[Trial](
     trial=Column("Trial", lambda one: f"#{one.number}"),
     parameters=Column("Parameters", lambda one: " ".join(f"{k}={v}" for k, v in one.params.items())),
@@ -60,20 +65,43 @@ def sweep() -> None:
 @click.option("--windows", type=click.IntRange(0, 100), help="Of the walk-forward; 0 for none.")
 @click.option("--shuffles", type=click.IntRange(0, 1000), help="Shuffled markets; 0 for none.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Trials at a time; one a core by default.")
+@click.option("--dask", metavar="ADDRESS", help="Workers of the dask cluster with this scheduler, instead of threads.")
+@click.option("--strategy-module", type=click.Path(path_type=Path), metavar="FILE", help="Python file with strategies.")
 @click.option("--dry-run", is_flag=True, help="Say how many trials it means and how long it may take; count nothing.")
 @command
-def run(workspace: Workspace, file: Path | None, threads: int | None, dry_run: bool, **options: Any) -> CommandResult:
+def run(
+    workspace: Workspace,
+    file: Path | None,
+    threads: int | None,
+    dask: str | None,
+    strategy_module: Path | None,
+    dry_run: bool,
+    **options: Any,
+) -> CommandResult:
     """Run a sweep, or go on with a killed one; the verdict comes first.
 
     Exit code 1 when something speaks against the best trial.
     """
+    if dask and threads:
+        raise ConfigError("give --threads or --dask, not both: a cluster has its own")
+    if strategy_module:
+        load_strategy_module(strategy_module)
     ready = prepare(workspace, _asked(file, options))
     if dry_run:
         return _foretold(ready, threads or 0)
-    with _progress() as watch:
-        record = run_sweep(workspace, ready, threads=threads or 0, watch=watch)
+    with _progress() as watch, _crew(threads or 0, dask) as crew:
+        record = run_sweep(workspace, ready, crew=crew, watch=watch)
     found = list(SweepStore(workspace).trials(record.sweep_id))
     return CommandResult(record, lambda: sweep_told(record, found), code=exit_code(record))
+
+
+def _crew(threads: int, dask: str | None) -> Threads | Cluster:
+    """Return who runs the trials."""
+    if dask is None:
+        return Threads(threads)
+    from peaktrade_core.research.trials.cluster import Cluster
+
+    return Cluster(dask)
 
 
 @contextmanager
@@ -128,17 +156,20 @@ def _asked(file: Path | None, options: dict[str, Any]) -> Sweep:
 
 def _foretold(ready: Prepared, threads: int) -> CommandResult:
     """Return what a sweep would take, from one trial that is run and not kept."""
-    try_out(0, ready.base, ready.points[0], ready.bars, ready.warmup, ready.cache)  # compiled now
+    tries, sample = Tries(*ready.over(ready.bars)), [(0, ready.plan.sample())]
+    tries.some(sample)  # compiled now
     begin = time.perf_counter()
-    try_out(0, ready.base, ready.points[0], ready.bars, ready.warmup, ready.cache)
+    tries.some(sample)
     one = time.perf_counter() - begin
-    runs = len(ready.points) * (1 + ready.sweep.null.shuffles + bool(ready.sweep.walk_forward.windows))
+    trials, bars = ready.plan.trials, len(ready.bars)
+    runs = trials * (1 + ready.sweep.null.shuffles + bool(ready.sweep.walk_forward.windows))
     workers = threads or os.cpu_count() or 1
+    seconds = runs * (one / workers + (ASKED_S if ready.sweep.search.sampler in OPTUNA else 0.0))
     value = {
-        "sweep_id": ready.sweep_id, "trials": len(ready.points), "bars": len(ready.bars), "held": ready.held,
-        "seconds": round(runs * one / workers, 1), "megabytes": round(workers * len(ready.bars) * 8 * 8 / 1e6, 1),
+        "sweep_id": ready.sweep_id, "trials": trials, "bars": bars, "held": ready.held,
+        "seconds": round(seconds, 1), "megabytes": round((workers * 8 + 2 * 56) * bars / 1e6 + trials * 0.01, 1),
     }  # fmt: skip
-    size = f"{len(ready.points):,} trials over {len(ready.bars):,} bars ({ready.held:,} are held back)"
+    size = f"{trials:,} trials over {bars:,} bars ({ready.held:,} are held back)"
     cost = f"{runs:,} runs with shuffled markets and windows: about {value['seconds']:,} s, {value['megabytes']:,} MB"
     said = f"{ready.sweep_id}: {size}, {cost}. Nothing was counted."
     return CommandResult(value, said)

@@ -149,11 +149,12 @@ class BacktestStore:
             EnvironmentFault: it cannot be written.
         """
         marks, params = day_marks(result), result.decision.params._asdict()
+        figures = figures_of(0, params, result.decision, result.totals, marks, len(result))
         record = BacktestRecord(
             backtest_id=counted.backtest_id, decision_id=counted.decision_id, by=login(),
             at=self._workspace.clock.now(), config=plan.config, bars=len(bars), begin=from_seconds(float(bars.ts[0])),
             end=from_seconds(float(bars.ts[-1])), data_sha256=counted.data_sha256, held=counted.held,
-            since=counted.since, counted=counted.counted, figures=figures_of(0, params, result.decision, result, marks),
+            since=counted.since, counted=counted.counted, figures=figures,
             metrics=result.metrics, statistics=result.statistics(),
         )  # fmt: skip
         pair = (marks.day.tobytes(), marks.equity.tobytes())

@@ -7,7 +7,7 @@ defined is nan.
 from __future__ import annotations
 
 import math
-from itertools import combinations
+from itertools import combinations, islice
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _NORMAL = NormalDist()
 _EULER = 0.5772156649015329
 NAN = math.nan
+_AT_ONCE = 256  # choices of blocks, so that memory does not grow with them times the trials
 
 
 def sharpe(returns: NDArray[np.float64]) -> float:
@@ -118,13 +119,15 @@ def overfitting_probability(returns: NDArray[np.float64], blocks: int = 16) -> f
     used = periods // blocks * blocks
     parts = returns[:used].reshape(blocks, -1, trials)
     sums, squares = parts.sum(axis=1), (parts**2).sum(axis=1)
-    chosen = np.zeros((math.comb(blocks, blocks // 2), blocks))
-    np.put_along_axis(chosen, np.array(list(combinations(range(blocks), blocks // 2))), 1.0, axis=1)
-    inside, outside = _ratios(chosen, sums, squares, used // 2), _ratios(1.0 - chosen, sums, squares, used // 2)
-    best = inside.argmax(axis=1)
-    rows = np.arange(len(chosen))
-    rank = (outside < outside[rows, best][:, None]).sum(axis=1) + 1.0
-    return float((rank / (trials + 1) <= 0.5).mean())
+    halves, below = combinations(range(blocks), blocks // 2), 0
+    while some := list(islice(halves, _AT_ONCE)):
+        chosen = np.zeros((len(some), blocks))
+        np.put_along_axis(chosen, np.array(some), 1.0, axis=1)
+        inside, outside = _ratios(chosen, sums, squares, used // 2), _ratios(1.0 - chosen, sums, squares, used // 2)
+        best = inside.argmax(axis=1)
+        rank = (outside < outside[np.arange(len(some)), best][:, None]).sum(axis=1) + 1.0
+        below += int((rank / (trials + 1) <= 0.5).sum())
+    return below / math.comb(blocks, blocks // 2)
 
 
 def _ratios(

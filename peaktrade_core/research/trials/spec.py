@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +15,23 @@ from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.files import read_toml
 from peaktrade_core.base.typed import Checked, read
 from peaktrade_core.trading.market import Timeframe
+from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import Strategy
 
 MOST_TRIALS = 1_000_000
 GRID, RANDOM = "grid", "random"
+SETTINGS = ("fee_bps", "slippage_bps", "position_fraction", *Limits._fields)  # what may vary beside parameters
 
 
 class Search(Checked, frozen=True):
-    """How points are picked: all of the grid, or so many of them at random (without repetition)."""
+    """How points are picked: all of the grid, so many of them at random (without repetition), or by what was found so far.
 
-    sampler: Literal["grid", "random"] = "grid"
+    Attributes:
+        sampler: ``grid``, ``random``, or one of Optuna's, ``tpe`` or ``cmaes`` (the extra ``search``).
+        trials: how many, but for the grid; seed: of chance.
+    """
+
+    sampler: Literal["grid", "random", "tpe", "cmaes"] = "grid"
     trials: Annotated[int, Meta(ge=1, le=MOST_TRIALS)] = 100
     seed: Annotated[int, Meta(ge=0)] = 0
 
@@ -82,7 +90,8 @@ class Sweep(Checked, frozen=True, kw_only=True):
     Attributes:
         name: of it; question: what it is to answer, which is kept with every trial.
         strategy, symbol, timeframe: what decides, on which market; candles: file or folder, as for a session.
-        parameters: by name, a list of values or ``{from, to, step}``, both ends included.
+        parameters: by name, a list of values or ``{from, to, step}``, both ends included; costs, size and limits by
+            their names in the configuration may stand among them.
         fixed: parameters that stay as they are.
     """
 
@@ -179,29 +188,46 @@ def _values(name: str, given: Any) -> list[Any]:
     return [first + i * step if whole else round(first + i * step, 12) for i in range(count)]
 
 
-def points(sweep: Sweep, strategy: Strategy) -> list[dict[str, Any]]:
-    """Return the parameters of each trial, in an order that is always the same; combinations that a strategy refuses are kept.
+def axes_of(sweep: Sweep, strategy: Strategy) -> dict[str, list[Any]]:
+    """Return the values of each parameter, those of the strategy first, so that trials in a row share signals.
 
     Raises:
-        ConfigError: too many, or an unknown parameter.
+        ConfigError: a range that is none, or too many trials.
+        UnknownNameError: neither a parameter of the strategy nor a cost, size or limit.
     """
-    known = axes(sweep)
-    takes = strategy.params._field_defaults
-    if unknown := sorted((known.keys() | sweep.fixed.keys()) - takes.keys()):
-        raise UnknownNameError(f"parameter of {strategy.name}", unknown[0], list(takes))
-    size = 1
-    for values in known.values():
-        size *= len(values)
-    wanted = size if sweep.search.sampler == GRID else min(size, sweep.search.trials)
-    if wanted > MOST_TRIALS:
+    known, own = axes(sweep), list(strategy.params._fields)
+    if unknown := sorted((known.keys() | sweep.fixed.keys()) - {*own, *SETTINGS}):
+        raise UnknownNameError(f"parameter of {strategy.name}", unknown[0], [*own, *SETTINGS])
+    if size_of(known, sweep.search) > MOST_TRIALS:
         raise ConfigError(
-            f"the sweep means {wanted:,} trials; at most {MOST_TRIALS:,} are made: a coarser grid, or random"
+            f"the sweep means {size_of(known, sweep.search):,} trials; at most {MOST_TRIALS:,} are made: a coarser grid, "
+            "or random"
         )
+    return dict(sorted(known.items(), key=lambda one: one[0] not in own))
+
+
+def size_of(known: dict[str, list[Any]], search: Search) -> int:
+    """Return how many trials a search over axes makes."""
+    size = math.prod(len(values) for values in known.values())
+    if search.sampler == GRID:
+        return size
+    return min(size, search.trials) if search.sampler == RANDOM else search.trials
+
+
+def points(sweep: Sweep, known: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return the parameters of each trial, in an order that is always the same; combinations that a strategy refuses are kept.
+
+    Empty for a search that goes by what it found: its points are not known before.
+    """
     if sweep.search.sampler == GRID:
         chosen: Iterator[tuple[Any, ...]] = itertools.product(*known.values())
-    else:
+    elif sweep.search.sampler == RANDOM:
+        size = math.prod(len(values) for values in known.values())
+        wanted = size_of(known, sweep.search)
         picked = sorted(random.Random(sweep.search.seed).sample(range(size), wanted))  # noqa: S311  (no secret)
         chosen = (_point(at, list(known.values())) for at in picked)
+    else:
+        return []
     return [dict(zip(known, values, strict=True)) | sweep.fixed for values in chosen]
 
 

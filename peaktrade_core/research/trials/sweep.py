@@ -1,16 +1,14 @@
-"""Running a sweep: count its trials, try them on all cores, keep them in parts as they finish, judge the best.
+"""Running a sweep: count its trials, try them on all cores or a cluster, keep them in parts as they finish, judge the best.
 
 A sweep's id is its content. The same sweep asked for again goes on where a killed one stopped, or gives what is there.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,11 +18,13 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, UnknownNameEr
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import Check
 from peaktrade_core.candles.replay import bars_of
+from peaktrade_core.research.trials.crew import Crew, Threads, Work
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
-from peaktrade_core.research.trials.spec import Sweep, points
+from peaktrade_core.research.trials.search import Plan, require
+from peaktrade_core.research.trials.spec import Sweep, axes_of, points, size_of
 from peaktrade_core.research.trials.table import write_table
-from peaktrade_core.research.trials.trial import DailyEquity, Trial, try_out
+from peaktrade_core.research.trials.trial import DailyEquity, Trial
 from peaktrade_core.session.identity import bars_digest, code_digest, content_id, described
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.trading.decision import Decision
@@ -34,7 +34,6 @@ from peaktrade_core.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PART = 64  # trials kept together, so that a killed sweep loses at most so many
 Watch = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
 
@@ -70,14 +69,15 @@ class Prepared(NamedTuple):
     """A sweep that is ready to run: nothing is counted and nothing is written yet, but for the hold-out's beginning.
 
     Attributes:
-        base: the decision whose parameters vary; points: those of each trial; bars: what research may read of the candles.
+        base: the decision whose parameters vary; plan: the trials; bars: what research may read of the candles.
+        warmup: first bars, which only warm up; cache: folder for compiled code.
     """
 
     sweep: Sweep
     sweep_id: str
     market: TrialMarket
     base: Decision
-    points: list[dict[str, Any]]
+    plan: Plan
     bars: Bars
     held: int
     since: datetime | None
@@ -85,15 +85,22 @@ class Prepared(NamedTuple):
     warmup: int
     cache: Path
 
+    def over(self, bars: Bars) -> Work:
+        """Return the work of running trials of it over bars."""
+        return Work(self.base, bars, self.warmup, self.cache)
+
 
 def prepare(workspace: Workspace, sweep: Sweep) -> Prepared:
     """Check everything that a sweep needs.
 
     Raises:
-        ConfigError, UnknownNameError: a setting is wrong; DataError: the candles cannot be used, or are all held back.
+        ConfigError, UnknownNameError: a setting is wrong; EnvironmentFault: the search is not installed.
+        DataError: the candles cannot be used, or are all held back.
     """
+    require(sweep.search)
     plan = plan_session(workspace, strategy=sweep.strategy, candles=sweep.candles, **sweep.market())
-    tried, config = points(sweep, plan.decision.strategy), plan.config
+    known, config = axes_of(sweep, plan.decision.strategy), plan.config
+    tried = Plan(sweep.search, known, sweep.fixed, points(sweep, known), size_of(known, sweep.search))
     split = HoldOut(workspace).readable(bars_of(plan.feed), config.symbol, config.timeframe)
     digest = bars_digest(split.readable)
     asked = msgspec.to_builtins(sweep)
@@ -163,13 +170,19 @@ class SweepStore:
             ArtefactError: a part cannot be read.
         """
         for part in sorted(self.parts(sweep_id)):
-            path = self.folder / sweep_id / "parts" / f"{part:05d}.jsonl"
-            try:
-                yield from msgspec.json.decode(
-                    b"[" + b",".join(path.read_bytes().splitlines()) + b"]", type=list[Trial]
-                )
-            except (OSError, msgspec.DecodeError) as error:
-                raise ArtefactError(f"{path}: not the trials of a sweep: {why(error)}") from None
+            yield from self.part(sweep_id, part)
+
+    def part(self, sweep_id: str, part: int) -> list[Trial]:
+        """Return the trials of a part.
+
+        Raises:
+            ArtefactError: it cannot be read.
+        """
+        path = self.folder / sweep_id / "parts" / f"{part:05d}.jsonl"
+        try:
+            return msgspec.json.decode(b"[" + b",".join(path.read_bytes().splitlines()) + b"]", type=list[Trial])
+        except (OSError, msgspec.DecodeError) as error:
+            raise ArtefactError(f"{path}: not the trials of a sweep: {why(error)}") from None
 
     def trial(self, name: str) -> Trial:
         """Return the trial called ``SWEEP#NUMBER``.
@@ -224,41 +237,49 @@ class SweepStore:
 
 
 def run_sweep(
-    workspace: Workspace, ready: Prepared, *, threads: int = 0, watch: Watch = lambda *_: None
+    workspace: Workspace, ready: Prepared, *, threads: int = 0, crew: Crew | None = None, watch: Watch = lambda *_: None
 ) -> SweepRecord:
     """Count the trials of a sweep, run those that are not there yet, judge it, and return its record.
 
     Args:
-        threads: how many at a time, 0 for one a core; watch: is told how far it is.
+        threads: how many at a time, 0 for one a core; crew: who runs the trials instead; watch: is told how far it is.
 
     Raises:
-        EnvironmentFault: the ledger cannot be written: nothing is tried.
+        EnvironmentFault: the ledger or a part cannot be written: what is on disk stays, and asked again it goes on.
         ArtefactError: ledger, hold-out or a part is damaged.
     """
-    from peaktrade_core.research.trials.verdict import judged
+    if crew is None:
+        with Threads(threads) as own:
+            return run_sweep(workspace, ready, crew=own, watch=watch)
+    from peaktrade_core.research.trials.verdict import judged, metric
 
-    ledger, store = TrialLedger(workspace), SweepStore(workspace)
-    new = ledger.begin(ready.sweep_id, ready.market, len(ready.points), by=login(), question=ready.sweep.question)
+    ledger, store, trials = TrialLedger(workspace), SweepStore(workspace), ready.plan.trials
+    new = ledger.begin(ready.sweep_id, ready.market, trials, by=login(), question=ready.sweep.question)
     known = None if new else _known(store, ready.sweep_id)
     if known is not None and known.ended_at is not None:
         return known
     record = known or store.save(
         SweepRecord(
             sweep_id=ready.sweep_id, sweep=ready.sweep, by=login(), began_at=workspace.clock.now(),
-            trials=len(ready.points), bars=len(ready.bars), held=ready.held, since=ready.since, data_sha256=ready.digest,
+            trials=trials, bars=len(ready.bars), held=ready.held, since=ready.since, data_sha256=ready.digest,
             symbol=ready.market.symbol, timeframe=ready.market.timeframe,
         )
     )  # fmt: skip
     there = store.parts(ready.sweep_id)
-    starts = [at for at in range(0, len(ready.points), PART) if at // PART not in there]
-    done = len(ready.points) - sum(min(PART, len(ready.points) - at) for at in starts)
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-        for at, found in _in_parts(pool, ready, starts):
-            store.keep(ready.sweep_id, at // PART, found)
-            done += len(found)
-            watch("trials", done, len(ready.points))
-        write_table(store.folder / ready.sweep_id)
-        best, verdict = judged(ready, store, ledger.count(ready.market), pool, watch)
+    done = sum(len(store.part(ready.sweep_id, part)) for part in there)
+    watch("trials", done, trials)
+    parts = ready.plan.explored(
+        crew,
+        ready.over(ready.bars),
+        lambda one: metric(one, ready.sweep.judge),
+        lambda part: store.part(ready.sweep_id, part) if part in there else [],
+    )
+    for part, found in parts:
+        store.keep(ready.sweep_id, part, found)
+        done += len(found)
+        watch("trials", done, trials)
+    write_table(store.folder / ready.sweep_id)
+    best, verdict = judged(ready, store, ledger.count(ready.market), crew, watch)
     counted, now = ledger.count(ready.market), workspace.clock.now()
     return store.save(msgspec.structs.replace(record, ended_at=now, counted=counted, best=best, verdict=tuple(verdict)))
 
@@ -266,21 +287,3 @@ def run_sweep(
 def _known(store: SweepStore, sweep_id: str) -> SweepRecord | None:
     """Return the record of a sweep that was begun before; None where it was killed before it wrote one."""
     return store.load(sweep_id) if (store.folder / sweep_id / "sweep.json").is_file() else None
-
-
-def _in_parts(
-    pool: ThreadPoolExecutor, ready: Prepared, starts: Sequence[int]
-) -> Iterator[tuple[int, list[tuple[Trial, DailyEquity]]]]:
-    """Yield the parts that begin at ``starts``, each once all its trials ran; one part ahead keeps the cores busy."""
-
-    def one(number: int) -> tuple[Trial, DailyEquity]:
-        return try_out(number, ready.base, ready.points[number], ready.bars, ready.warmup, ready.cache)
-
-    waiting = []
-    for at in starts:
-        waiting.append((at, [pool.submit(one, n) for n in range(at, min(at + PART, len(ready.points)))]))
-        if len(waiting) == 2:
-            first, futures = waiting.pop(0)
-            yield first, [future.result() for future in futures]
-    for at, futures in waiting:
-        yield at, [future.result() for future in futures]

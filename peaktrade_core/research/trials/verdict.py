@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +12,13 @@ from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, Check, Status
 from peaktrade_core.research.backtest import BacktestResult, run_backtest
 from peaktrade_core.research.trials import selection
 from peaktrade_core.research.trials.spec import GRID, Judge, axes
-from peaktrade_core.research.trials.trial import LEAST_DAYS, DailyEquity, Trial, day_marks, decided, try_out
+from peaktrade_core.research.trials.trial import LEAST_DAYS, DailyEquity, Trial, Tries, day_marks, decided, try_out
 from peaktrade_core.trading.market import Bars
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from peaktrade_core.research.trials.crew import Crew
     from peaktrade_core.research.trials.sweep import Prepared, SweepStore, Watch
 
 MOST_COST = 64.0  # times the configured costs, beyond which nobody needs to look
@@ -26,14 +26,14 @@ _HALVINGS = 12
 
 
 def judged(
-    ready: Prepared, store: SweepStore, counted: int, pool: ThreadPoolExecutor, watch: Watch
+    ready: Prepared, store: SweepStore, counted: int, crew: Crew, watch: Watch
 ) -> tuple[int | None, list[Check]]:
     """Return the best trial of a sweep and what speaks against it.
 
     Args:
         ready, store: the sweep, all of whose trials are there.
         counted: how many trials were ever begun on its strategy and market.
-        pool: where the shuffled markets and the windows are run; watch: is told how far it is.
+        crew: who runs the shuffled markets and the windows; watch: is told how far it is.
     """
     trials, judge = list(store.trials(ready.sweep_id)), ready.sweep.judge
     best = best_of(trials, judge)
@@ -46,8 +46,8 @@ def judged(
         enough(best.trades, own, judge),
         _deflated(trials, own, returns, counted, judge),
         _overfitted(returns, judge),
-        _null(ready, best, pool, watch),
-        _walked(ready, pool, watch),
+        _null(ready, best, crew, watch),
+        _walked(ready, crew, watch),
         _costs(ready, best),
         _plateau(ready, trials, best),
         _warm(ready, best),
@@ -143,16 +143,13 @@ def _overfitted(returns: NDArray[np.float64], judge: Judge) -> Check:
     return answer("overfitting", question, value <= judge.overfitting, said, "Fewer parameters, or more candles.")
 
 
-def _every(ready: Prepared, bars: Bars, pool: ThreadPoolExecutor) -> Iterator[tuple[Trial, DailyEquity]]:
+def _every(ready: Prepared, bars: Bars, crew: Crew, judge: Judge) -> Iterator[tuple[Trial, DailyEquity]]:
     """Yield every trial of a sweep over other bars; nothing of it is kept."""
-
-    def one(at: int) -> tuple[Trial, DailyEquity]:
-        return try_out(at, ready.base, ready.points[at], bars, ready.warmup, ready.cache)
-
-    return pool.map(one, range(len(ready.points)))
+    for _, found in ready.plan.explored(crew, ready.over(bars), lambda one: metric(one, judge)):
+        yield from found
 
 
-def _null(ready: Prepared, best: Trial, pool: ThreadPoolExecutor, watch: Watch) -> Check:
+def _null(ready: Prepared, best: Trial, crew: Crew, watch: Watch) -> Check:
     """Answer how often the whole sweep does as well on markets whose blocks are shuffled."""
     question, null, limit = "Does chance do as well?", ready.sweep.null, ready.sweep.judge.null_p
     own = metric(best, ready.sweep.judge)
@@ -161,7 +158,7 @@ def _null(ready: Prepared, best: Trial, pool: ThreadPoolExecutor, watch: Watch) 
     as_good = 0
     for number in range(null.shuffles):
         bars = shuffled(ready.bars, ready.base.bar_s, null.block_days, null.seed + number)
-        values = (metric(trial, ready.sweep.judge) for trial, _ in _every(ready, bars, pool))
+        values = (metric(trial, ready.sweep.judge) for trial, _ in _every(ready, bars, crew, ready.sweep.judge))
         as_good += max((value for value in values if value is not None), default=-math.inf) >= own
         watch("shuffled markets", number + 1, null.shuffles)
     p = (1 + as_good) / (1 + null.shuffles)
@@ -208,14 +205,15 @@ def _part(bars: Bars, begin: int, end: int) -> Bars:
     return Bars(bars.ts[begin:end], bars.ohlcv[begin:end], "window")
 
 
-def _walked(ready: Prepared, pool: ThreadPoolExecutor, watch: Watch) -> Check:
+def _walked(ready: Prepared, crew: Crew, watch: Watch) -> Check:
     """Answer whether what was best in a window stays so in the bars after it, with a fresh account."""
     least = ready.sweep.judge.efficiency
     inside: list[float] = []
     outside: list[float] = []
     every = list(windows(ready))
     for train, test, number in every:
-        tried = ((trial, marks) for trial, marks in _every(ready, train, pool) if not trial.error and trial.trades)
+        every_one = _every(ready, train, crew, Judge(metric="return", least_trades=1))  # a window is too short for more
+        tried = ((trial, marks) for trial, marks in every_one if not trial.error and trial.trades)
         ranked = [(_daily(marks, ready), trial) for trial, marks in tried]
         watch("windows", number + 1, len(every))
         if not ranked:
@@ -253,12 +251,13 @@ def _costs(ready: Prepared, best: Trial) -> Check:
     """Answer at how many times the configured costs nothing is left."""
     least = ready.sweep.judge.break_even
 
+    tries, decision = Tries(*ready.over(ready.bars)), decided(ready.base, best.params)
+    signal, own = tries.signals(decision), decision.market
+
     def gains(times: float) -> bool:
-        own = ready.base.market
         market = own._replace(fee_rate=own.fee_rate * times, slippage=own.slippage * times)
-        decision = decided(ready.base._replace(market=market), best.params)
-        result = run_backtest(decision, ready.bars, ready.warmup, ready.cache)
-        return float(result.equity[-1]) > ready.base.start_balance
+        _, marks = tries.run(decision._replace(market=market), signal)
+        return float(marks.equity[-1]) > decision.start_balance
 
     return stands_costs(gains, least)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from peaktrade_core.research.backtest import CHUNK, run_backtest
+from peaktrade_core.research.backtest import CHUNK, BacktestResult, run_backtest
 from peaktrade_core.research.portfolio import sleeve as sleeves
 from peaktrade_core.research.portfolio.account import Ran, run_portfolio
 from peaktrade_core.research.portfolio.curve import cash_moved
@@ -49,9 +49,10 @@ def several(limits: Limits = WIDE) -> list[Part]:
     ]
 
 
-def assert_same(one: object, other: object) -> None:
+def assert_same(one: BacktestResult, other: BacktestResult) -> None:
     for name in ("ts", "close", "signal", "position", "cash", "realized", "unrealized", "equity", "gaps", "rows"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    assert (one.totals, one.metrics) == (other.totals, other.metrics)
 
 
 @pytest.mark.parametrize("strategy", ["ma_crossover", "rsi_reversion", "donchian_breakout", "trend_following"])

@@ -25,6 +25,7 @@ from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.market import Bar, Bars, timeframe_seconds
 from peaktrade_core.trading.ports import Pause
+from peaktrade_core.trading.tally import fold
 from peaktrade_core.workspace.workspace import Workspace
 
 DECIDED = (ev.Fill, ev.Order, ev.Denial, ev.Halt, ev.Severity)
@@ -158,6 +159,6 @@ def test_a_portfolio_is_a_fleet_event_by_event(
         done = [one for one in journal if isinstance(one, ev.BarDone)]
         assert [one.equity for one in done] == sleeve.equity.tolist()
         assert [one.cash for one in done] == sleeve.cash.tolist()
-        assert sleeve.metrics.gaps == sum(isinstance(one, ev.Gap) for one in journal)
+        assert sleeve.metrics == fold(journal).metrics()
     codes = {one.verdict.code for one in ran.refusals}
     assert (limits == "wide") == (not codes), codes
