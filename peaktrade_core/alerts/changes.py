@@ -220,9 +220,17 @@ def _news(rule: AnyRule, row: AlertRow, now: datetime) -> str:
         return "cleared" if row.state == CLEARED else "better"
     if row.severity != CRITICAL or row.acknowledged_by:
         return ""
-    if rule.escalate_after_s and not row.escalated and elapsed(row.severity_at, now) >= rule.escalate_after_s:
+    if escalates_in(rule, row, now) == 0.0:
         return "escalated"
     return "reminder" if rule.repeat_s and since_told >= rule.repeat_s else ""
+
+
+def escalates_in(rule: AnyRule, row: AlertRow, now: datetime) -> float | None:
+    """Return in how long an alert escalates unless somebody takes it on [s], 0 when it is time; None where it will not."""
+    waits = row.state == RAISED and row.severity == CRITICAL and not (row.acknowledged_by or row.silenced_by)
+    if not waits or row.escalated or not rule.escalate_after_s:
+        return None
+    return max(0.0, rule.escalate_after_s - elapsed(row.severity_at, now))
 
 
 _WORDS = {

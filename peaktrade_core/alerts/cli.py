@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from peaktrade_core.alerts.causes import causes, parts_of
 from peaktrade_core.alerts.desk import ALERTS, OPEN, Alerts, runbook_link, severity_cell
 from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.watcher import open_watcher, watch_of
@@ -113,18 +114,21 @@ def _record(workspace: Workspace) -> str:
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @command
 def list_(workspace: Workspace, only_open: bool, run_id: str | None, limit: int) -> CommandResult:
-    """List alerts, newest first, and the silences that hold."""
+    """List alerts and the silences that hold: the open ones by cause with age and countdown, or all, newest first."""
     rows = Alerts.of(workspace).rows(OPEN if only_open else None, run_id, limit)
     silences = Alerts.of(workspace).silences()
     watch = watch_of(workspace).status
+    groups = causes(workspace, rows) if only_open else []
     shown: list[Part] = ["No open alerts." if only_open else "No alerts yet."]
-    if rows:
-        table = ALERTS.table("", rows, "alert severity state rule raised owner what told")
-        shown = [table, "take one on: peaktrade alerts ack ALERT --by NAME"]
+    if groups:
+        shown = parts_of(groups)
+    elif rows:
+        shown = [ALERTS.table("", rows, "alert severity state rule raised owner what told")]
     for s in silences:
         until = wording.moment(s.until)
         shown.append(f"silenced until {until} UTC by {s.by}: {_target(s)} ({s.reason}) [{s.silence_id}]")
-    value = {"alerts": rows, "silences": silences, "watcher": watch}
+    value: dict[str, Any] = {"alerts": rows, "silences": silences, "watcher": watch}
+    value |= {"causes": [one.item for one in groups]} if only_open else {}
     notes = [] if watch == "running" else [f"note: the watcher is {watch}; start it: peaktrade watch"]
     return CommandResult(value, shown, notes=notes)
 

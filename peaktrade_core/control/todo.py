@@ -6,18 +6,17 @@ next step, and which runbook treats it, with the parameters that open it filled 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Literal, get_args
 
 import msgspec
 
 from peaktrade_core.alerts.alerts import CRITICAL, RAISED, AlertRow
+from peaktrade_core.alerts.causes import treatment
 from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.alerts.questions import watcher
-from peaktrade_core.base.errors import PeaktradeError, UnknownNameError, why
+from peaktrade_core.base.errors import PeaktradeError, why
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Status
 from peaktrade_core.control.routine import RoutineDay, counts, evidence_today, routine
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -28,7 +27,7 @@ from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import SEALED, UNFINISHED, EvidenceRow, evidence_rows
-from peaktrade_core.runbooks.notebooks.lab import notebook_link
+from peaktrade_core.runbooks.notebooks.lab import notebook_link, open_command, takes
 from peaktrade_core.runbooks.runbooks import find_runbook
 from peaktrade_core.runs.handbook import handbook, runbook_of
 from peaktrade_core.runs.run import DIED, SILENT, Run
@@ -71,17 +70,15 @@ def what_needs_doing(workspace: Workspace) -> list[Todo]:
     """Return what waits for a person, the worst first, then the oldest; what cannot be looked at is an item that says so."""
     found = [one for kind, find in _FINDERS for one in _found(workspace, kind, find)]
     now = workspace.clock.now()
-    whole = [msgspec.structs.replace(one, age_s=_age(one, now), command=_command(one)) for one in found]
+    whole = [
+        msgspec.structs.replace(one, age_s=_age(one, now), command=open_command(one.runbook, one.given))
+        for one in found
+    ]
     return sorted(whole, key=lambda one: (one.status != FAIL, KINDS.index(one.kind), -(one.age_s or 0.0)))
 
 
 def _age(one: Todo, now: datetime) -> float | None:
     return None if one.since is None else max(0.0, (now - one.since).total_seconds())
-
-
-def _command(one: Todo) -> str:
-    given = [f"-p {shlex.quote(f'{name}={value}')}" for name, value in one.given.items()]
-    return " ".join(["peaktrade lab", one.runbook, *given]) if one.runbook else ""
 
 
 def _found(workspace: Workspace, kind: Kind, find: Callable[[Workspace], Iterable[Todo]]) -> list[Todo]:
@@ -126,12 +123,7 @@ def _alerts(workspace: Workspace) -> Iterator[Todo]:
 
 
 def _alert(row: AlertRow) -> Todo:
-    chapter = handbook().chapter.get(row.runbook)
-    runbook, given = chapter.notebook if chapter else "", {}
-    if row.run_id and "alert_id" in _takes(runbook):
-        given = {"alert_id": row.alert_id}
-    else:
-        runbook, given = "alert_handling", {"action": "ack", "alert_id": row.alert_id}
+    runbook, given = treatment(row)
     untold = f"; not told on {', '.join(row.refusals)}" if row.untold else ""
     return Todo(
         kind="alert",
@@ -173,7 +165,7 @@ def _incident(row: IncidentRow) -> Todo:
     step = f"`peaktrade incident show {row.incident_id}`"
     if row.status == "mitigated":
         step = f"Say what it was: `peaktrade incident close {row.incident_id}`"
-    treats = bool(row.subject) and row.status == "open" and "session_id" in _takes(runbook)
+    treats = bool(row.subject) and row.status == "open" and "session_id" in takes(runbook)
     return Todo(
         kind="incident",
         status=FAIL if row.severity == "high" and row.status != "mitigated" else WARN,
@@ -204,7 +196,7 @@ def _runbook(row: EvidenceRow, record: ev.Evidence) -> Todo:
         about=row.evidence_id,
         since=row.began_at,
         next_step="Take it up again where it stopped.",
-        runbook=row.runbook if "resume" in _takes(row.runbook) else "",
+        runbook=row.runbook if "resume" in takes(row.runbook) else "",
         given={"resume": row.evidence_id},
     )
 
@@ -242,7 +234,7 @@ def _duties(workspace: Workspace) -> Iterator[Todo]:
 
 
 def _duty(one: Check, since: datetime | None) -> Todo:
-    runbook = one.id if _takes(one.id) else ""
+    runbook = one.id if takes(one.id) else ""
     return Todo(
         kind="duty",
         status=FAIL if one.status == FAIL else WARN,
@@ -252,16 +244,6 @@ def _duty(one: Check, since: datetime | None) -> Todo:
         next_step=one.next_step,
         runbook=runbook,
     )
-
-
-@cache
-def _takes(runbook: str) -> frozenset[str]:
-    """Return the names of a runbook's parameters; none where there is no such runbook."""
-    try:
-        found = find_runbook(runbook)
-    except UnknownNameError:
-        return frozenset()
-    return frozenset(one.name for one in found.parameters if found.kind == "runbooks")
 
 
 _FINDERS: tuple[tuple[Kind, Callable[[Workspace], Iterable[Todo]]], ...] = (

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.clock import iso
+from peaktrade_core.base.question import Status
 from peaktrade_core.dashboard.panels.telling import kind_of, text_of
 from peaktrade_core.runs.run import Run, RunItem, item_of
 from peaktrade_core.trading.events import AnyEvent, BarDone
@@ -142,10 +143,12 @@ class EventsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PanelsAnswer(msgspec.Struct, frozen=True):
-    """Panels of a page, as HTML by name, and the time that they show."""
+    """Panels of a page, as HTML by name, the time that they show, and how everything stands, for the title of its tab."""
 
     as_of: str
     panels: dict[str, str]
+    status: Status
+    why: str
 
 
 class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):

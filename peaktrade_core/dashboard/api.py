@@ -15,6 +15,7 @@ from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
+from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard import documents, snapshot
 from peaktrade_core.dashboard.answers import (
     EventItem,
@@ -161,7 +162,8 @@ def panels(site: Site, panel: list[str], query: str, subject: str | None) -> Pan
     """Bring the panels of an open page anew, as HTML."""
     page = Page(lambda: site.workspace, query, subject or None)
     made = {name: str(page.panel(name)) for name in dict.fromkeys(panel)}
-    return PanelsAnswer(iso(Views.of(site.workspace).now()), made)
+    stands = whole(site.workspace)
+    return PanelsAnswer(iso(Views.of(site.workspace).now()), made, stands.status, stands.why)
 
 
 def metrics(site: Site) -> str:

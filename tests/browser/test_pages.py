@@ -7,12 +7,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from browsing import Watched
 from playwright.sync_api import Browser, Page, expect
 from serving import HOSTILE, Dashboard, new_workspace
 
+from peaktrade_core.alerts.alerts import Cleared, Raised
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
@@ -288,6 +292,41 @@ def test_wall_has_no_navigation_and_does_not_grow(watched: Watched, dashboard: D
         )
     )
     assert smallest >= 18
+
+
+@pytest.fixture
+def crowded(history: Workspace) -> Iterator[None]:
+    """Let there be more halts and more causes of alerts than fit the wall."""
+    now, halted = datetime.now(UTC), [f"shadow.{name}.BTC/EUR" for name in ("ma_crossover", "rsi_reversion", "trend_following")]
+    long = "the feed says nothing, and what it said last is older than anybody would like it to be, by far " * 2
+    for scope in halted:
+        TradingStates.of(history).set(scope, "HALTED", by="ada", reason=f"drill {long}", now=now)
+    raised = [
+        Raised(at=now, alert_id=f"W-{n}", rule_id=f"rule-{n}", key="", severity="critical", message=long, runbook="10")
+        for n in range(7)
+    ]
+    Alerts.of(history).log.append(lambda _: list(raised))
+    yield
+    Alerts.of(history).log.append(lambda _: [Cleared(at=now, alert_id=one.alert_id, message="over") for one in raised])
+    for scope in halted:
+        TradingStates.of(history).set(scope, "ACTIVE", by="ada", reason="over", now=now)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1280, 720), (3840, 2160)])
+def test_wall_fits_its_screen_and_shows_everything_in_turn(
+    browser: Browser, dashboard: Dashboard, crowded: None, width: int, height: int
+) -> None:
+    watched = Watched(browser, viewport={"width": width, "height": height})
+    page = watched.open(f"{dashboard.url}wall")
+    assert page.evaluate("document.documentElement.scrollHeight") <= height
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    causes = page.locator(".sides li")
+    first = causes.first.get_attribute("data-key")
+    expect(causes.first).not_to_have_attribute("data-key", str(first), timeout=15_000)
+    assert page.evaluate("document.documentElement.scrollHeight") <= height
+    expect(page).to_have_title(re.compile("^◆ "))
+    expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/static/favicon_fail.svg")
+    watched.context.close()
 
 
 def test_pages_are_whole_without_scripts(browser: Browser, dashboard: Dashboard, session_id: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs
 
-from peaktrade_core.alerts.alerts import AlertRow
+from peaktrade_core.alerts.causes import causes
 from peaktrade_core.alerts.desk import OPEN, Alerts
+from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
@@ -14,6 +15,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 SEVERITIES = ("critical", "warning", "info")
 HISTORY = 100
+SHOWN = 4  # alerts of a cause that are not folded away
 
 
 def _severity(query: str) -> str | None:
@@ -30,22 +32,23 @@ def _severity(query: str) -> str | None:
 
 @panel("alerts_open")
 def _open(workspace: Workspace, asked: Asked) -> dict[str, Any]:
-    """Answer: what is wrong now, the worst first, and who takes care of it?"""
+    """Answer: what is wrong now, by cause and the worst first, and who takes care of it?"""
     severity = _severity(asked.query)
     every = Alerts.of(workspace).rows(state=OPEN)
-    rows = sorted((row for row in every if severity in (None, row.severity)), key=urgency)
     counts = {name: sum(row.severity == name for row in every) for name in SEVERITIES}
     unowned = sum(row.acknowledged_by is None and row.silenced_by is None for row in every)
     incidents = IncidentBook.of(workspace).rows(status=UNCLOSED, drills=False)
-    of_alert = {alert: row.incident_id for row in incidents for alert in row.alerts}
-    shown = {"incidents": incidents, "of_alert": of_alert}
-    return {"rows": rows, "counts": counts, "severity": severity, "n": len(every), "unowned": unowned, **shown}
-
-
-def urgency(row: AlertRow) -> tuple[bool, int, float]:
-    """Return what alerts are sorted by: those nobody has taken first, then the worst, then the newest."""
-    taken = row.acknowledged_by is not None or row.silenced_by is not None
-    return taken, -row.rank, -row.raised_at.timestamp()
+    return {
+        "causes": causes(workspace, [row for row in every if severity in (None, row.severity)]),
+        "counts": counts,
+        "severity": severity,
+        "n": len(every),
+        "unowned": unowned,
+        "watcher": watch_of(workspace).status,
+        "incidents": incidents,
+        "incident_of": {about: row.incident_id for row in incidents for about in (row.subject, *row.alerts) if about},
+        "shown": SHOWN,
+    }
 
 
 @panel("alerts_history")

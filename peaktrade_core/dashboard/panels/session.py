@@ -14,6 +14,7 @@ from peaktrade_core.dashboard.panels.charts import Curve, draw, event_marks
 from peaktrade_core.dashboard.panels.telling import tell
 from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import STRETCH, read_query
+from peaktrade_core.runbooks.notebooks.lab import open_command
 from peaktrade_core.runs.columns import figures_of
 from peaktrade_core.runs.curves import WHOLE, Stretch
 from peaktrade_core.runs.detail import Look
@@ -124,8 +125,8 @@ def _papers(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     found = Papers.of(workspace).listed(about=session_id)
     runbook = runbook_of(record.error) if record.status == "failed" and record.error else ""
     commands = [
-        ("check", f"peaktrade lab post_session_check -p session_id={session_id}"),
-        *([("incident", f"peaktrade lab {runbook} -p session_id={session_id}")] if runbook else []),
+        ("check", open_command("post_session_check", {"session_id": session_id})),
+        *([("incident", open_command(runbook, {"session_id": session_id}))] if runbook else []),
         ("report", f"peaktrade runbook run session_report -p session_id={session_id}"),
         ("decision", f"peaktrade session diff {session_id}"),
         ("trades", f"peaktrade session show {session_id} --trades"),

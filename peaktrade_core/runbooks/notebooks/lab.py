@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from peaktrade_core.base.errors import EnvironmentFault, NotebookError, why
+from peaktrade_core.base.errors import EnvironmentFault, NotebookError, UnknownNameError, why
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.notebooks.parameters import with_values
@@ -107,6 +109,22 @@ def notebook_link(name: str, given: Mapping[str, str] | None = None, *, root: st
     if os.environ.get(IN_LAB):
         return f"/{OPEN}/{name}" + (f"?{urlencode(given)}" if given else "")
     return f"{root}{find_runbook(name).kind}/{name}.ipynb"
+
+
+def open_command(name: str, given: Mapping[str, str] | None = None) -> str:
+    """Return the command that opens a clean copy of a notebook, with values for some of its parameters; none without a name."""
+    pairs = [f"-p {shlex.quote(f'{key}={value}')}" for key, value in (given or {}).items()]
+    return " ".join(["peaktrade lab", name, *pairs]) if name else ""
+
+
+@cache
+def takes(runbook: str) -> frozenset[str]:
+    """Return the names of a runbook's parameters; none where there is no such runbook."""
+    try:
+        found = find_runbook(runbook)
+    except UnknownNameError:
+        return frozenset()
+    return frozenset(one.name for one in found.parameters if found.kind == "runbooks")
 
 
 def _write(notebook: Any, folder: Path, stem: str) -> Path:

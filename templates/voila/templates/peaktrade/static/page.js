@@ -17,6 +17,16 @@ const moving = () => panels().filter((panel) => panel.dataset.final === undefine
 let asOf = new Date(); // the server's time of what is shown
 let at = Date.now(); // when it came, by this machine's clock
 let busy = false;
+const title = document.title;
+const icon = document.querySelector('link[rel="icon"]');
+
+// The worst that there is, for who has the page in another tab: sign and word in its title, shape and colour in its icon.
+function tellTab(status) {
+  const sign = { fail: "◆ ", warn: "▲ ", unknown: "? " }[status] ?? "";
+  document.title = sign + title;
+  const href = `/static/favicon${sign ? `_${status}` : ""}.svg`;
+  if (icon.getAttribute("href") !== href) icon.setAttribute("href", href);
+}
 
 function ago(seconds) {
   if (seconds < 60) return say(words.ago_s, { n: seconds });
@@ -76,6 +86,7 @@ async function bring(shown) {
   if (document.body.dataset.subject) query.set("subject", document.body.dataset.subject);
   const { ok, body, sent } = await ask(shown.length ? `/api/panels?${query}` : "/api/health");
   if (!ok) return warn(say(words.faulty, { message: body.message }));
+  if (body.panels) tellTab(body.status);
   asOf = body.as_of ? new Date(body.as_of) : sent;
   at = Date.now();
   for (const panel of shown) {
@@ -127,6 +138,7 @@ async function tick() {
     await refresh();
   } catch {
     warn(words.down, words.down_next);
+    tellTab("unknown");
   } finally {
     busy = false;
     showAge();
