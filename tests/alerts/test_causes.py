@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from conftest import T0, at, write_rules
-
 from peaktrade_core.alerts.alerts import Acknowledged, Escalated, Raised, Silenced
 from peaktrade_core.alerts.causes import causes
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.workspace.workspace import Workspace
+from tests.alerts.conftest import T0, at, write_rules
 
 RULES = """
 [channels.log]

@@ -297,7 +297,10 @@ def test_wall_has_no_navigation_and_does_not_grow(watched: Watched, dashboard: D
 @pytest.fixture
 def crowded(history: Workspace) -> Iterator[None]:
     """Let there be more halts and more causes of alerts than fit the wall."""
-    now, halted = datetime.now(UTC), [f"shadow.{name}.BTC/EUR" for name in ("ma_crossover", "rsi_reversion", "trend_following")]
+    now, halted = (
+        datetime.now(UTC),
+        [f"shadow.{name}.BTC/EUR" for name in ("ma_crossover", "rsi_reversion", "trend_following")],
+    )
     long = "the feed says nothing, and what it said last is older than anybody would like it to be, by far " * 2
     for scope in halted:
         TradingStates.of(history).set(scope, "HALTED", by="ada", reason=f"drill {long}", now=now)
