@@ -43,6 +43,10 @@ COMMANDS = {
         "research.forward.cli:forward",
         "Write signals down before their outcome, and see later what became of them.",
     ),
+    "findings": (
+        "research.findings.cli:findings",
+        "Ask whether what follows a state of a market differs from what follows at all times.",
+    ),
     "experiments": (
         "research.experiments.cli:experiments",
         "Everything that was tried: list, rank, compare, sum up, note, export.",

@@ -58,6 +58,8 @@ ASKED = {  # every command with what it needs to say something
     "experiments top": (),
     "export dashboard": (),
     "export page": ("nothing",),
+    "findings list": (),
+    "findings run": ("armstrong_phases", "--feed", "synthetic"),
     "fleet restart": ("nothing",),
     "fleet status": (),
     "fleet stop": ("--all",),

@@ -15,6 +15,7 @@ from peaktrade_core.research.experiments.analysis import BLOCK, analyse
 from peaktrade_core.research.experiments.notes import ExperimentNotes
 from peaktrade_core.research.experiments.rows import (
     BACKTEST,
+    FINDING,
     RUN_TYPES,
     SCAN,
     SWEEP,
@@ -33,6 +34,7 @@ from peaktrade_core.research.experiments.tables import (
     ratio,
     verdict_cell,
 )
+from peaktrade_core.research.findings.tables import finding_parts
 from peaktrade_core.research.forward.tables import scan_table
 from peaktrade_core.research.trials.cli import exit_code, sweep_told
 from peaktrade_core.research.trials.table import METRICS
@@ -122,6 +124,9 @@ def details(workspace: Workspace, experiment: str) -> CommandResult:
     if row.run_type == SCAN:
         scan = store.scans.load(row.id)
         return CommandResult(scan, lambda: [scan_table(scan), *said])
+    if row.run_type == FINDING:
+        finding = store.findings.load(row.id)
+        return CommandResult(finding, lambda: [*finding_parts(finding), *said])
     backtest = store.backtests.load(row.id)
     pairs = {
         "Verdict": verdict_cell(row),

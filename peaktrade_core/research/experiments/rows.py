@@ -11,6 +11,7 @@ import msgspec
 from peaktrade_core.base.errors import ArtefactError, UnknownNameError
 from peaktrade_core.base.question import FAIL, Check, worst
 from peaktrade_core.research.experiments.notes import ExperimentNotes
+from peaktrade_core.research.findings.run import FindingStore
 from peaktrade_core.research.forward.scan import ScanStore
 from peaktrade_core.research.trials.recorded import BacktestStore
 from peaktrade_core.research.trials.sweep import SweepStore
@@ -19,8 +20,8 @@ from peaktrade_core.research.trials.trial import Trial
 from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.workspace.workspace import Workspace
 
-BACKTEST, SWEEP, PORTFOLIO, SCAN = "backtest", "sweep", "portfolio", "scan"
-RUN_TYPES = (BACKTEST, SWEEP, PORTFOLIO, SCAN)
+BACKTEST, SWEEP, PORTFOLIO, SCAN, FINDING = "backtest", "sweep", "portfolio", "scan", "finding"
+RUN_TYPES = (BACKTEST, SWEEP, PORTFOLIO, SCAN, FINDING)
 
 
 class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +92,7 @@ class Experiments:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.sweeps, self.backtests = SweepStore(workspace), BacktestStore(workspace)
-        self.scans = ScanStore(workspace)
+        self.scans, self.findings = ScanStore(workspace), FindingStore(workspace)
 
     def rows(self, query: ExperimentQuery = EVERYTHING) -> list[ExperimentRow]:
         """Return the experiments that match, newest first.
@@ -164,6 +165,7 @@ class Experiments:
             BACKTEST: (self.backtests.ids(), self._backtest),
             SWEEP: (self.sweeps.ids(), self._sweep),
             SCAN: (self.scans.ids(), self._scan),
+            FINDING: (self.findings.ids(), self._finding),
         }
         for kind, (ids, read) in kinds.items():
             for one in ids if run_type in (None, kind) else []:
@@ -207,6 +209,16 @@ class Experiments:
             symbol=", ".join(row.symbol for row in record.rows), name=f"{record.mode} {_params(record.params)}",
             trials=len(record.rows), against=not stand if judged else None,
             verdict=f"nothing speaks against {stand} of {len(record.rows)}" if judged else "signals only",
+        )  # fmt: skip
+
+    def _finding(self, finding_id: str) -> ExperimentRow:
+        record = self.findings.load(finding_id)
+        markets = record.finding.market
+        return ExperimentRow(
+            id=finding_id, run_type=FINDING, at=record.at, by=record.by, name=record.finding.name,
+            strategy=record.finding.states.strategy, symbol=", ".join(one.symbol for one in markets),
+            timeframe=", ".join(dict.fromkeys(one.timeframe for one in markets)), question=record.finding.question,
+            trials=len(record.rows), verdict=told(record.verdict), against=_against(record.verdict),
         )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from peaktrade_core.research.trials.ledger import TrialMarket
 from peaktrade_core.session.identity import content_id, decision_id
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.session.planning import plan_session
-from peaktrade_core.trading.market import Bars
+from peaktrade_core.trading.market import DAY_S, Bars, timeframe_seconds
 from peaktrade_core.workspace.workspace import Workspace
 
 Source = Literal["stored", "synthetic"]
@@ -72,18 +72,22 @@ class Standing(NamedTuple):
     bars: int
 
 
-def on_market(workspace: Workspace, component: Component, source: Source = "stored", place: int = 0) -> OnMarket:
+def on_market(
+    workspace: Workspace, component: Component, source: Source = "stored", place: int = 0, days: float | None = None
+) -> OnMarket:
     """Check a decision and read the candles of its market.
 
     Args:
         component: strategy and symbol at least. source: ``stored`` candles (or the component's own), or ``synthetic``.
-        place: of several made-up markets; each has another seed.
+        place: of several made-up markets; each has another seed. days: their length; None for the configured steps.
 
     Raises:
         ConfigError, UnknownNameError: a setting is wrong; DataError: there are no candles, or they cannot be used.
     """
     symbol, timeframe = str(component.symbol), component.timeframe or workspace.config.session.timeframe
     given: dict[str, Any] = {"feed": "synthetic", "seed": workspace.config.session.seed + place}
+    if days is not None:
+        given["steps"] = round(days * DAY_S / timeframe_seconds(timeframe))
     if source == STORED:
         store = CandleStore.of_workspace(workspace.home)
         given = {"candles": component.candles or store.folder(store.find(symbol, timeframe))}
