@@ -118,13 +118,33 @@ def exchange() -> None:
     """Ask the venue how it is and what it trades, and download candles."""
 
 
+_of_venue = click.option("--venue", metavar="NAME", help="Another one than that of [exchange], by ccxt's name.")
+
+
 @exchange.command()
+@click.argument("names", nargs=-1)
+@click.option("--sandbox", is_flag=True, help="Only venues that take orders in a sandbox.")
 @command
-def inspect(workspace: Workspace) -> CommandResult:
+def venues(_: Workspace, names: tuple[str, ...], sandbox: bool) -> CommandResult:
+    """List the venues that can be configured: candles, websocket, sandbox, what was tried. Asks nobody."""
+    from peaktrade_core.venue.offers import OFFERS, venue_offers
+    from peaktrade_core.workspace.venues import require_venue
+
+    wanted = {require_venue(name) for name in names}
+    found = [one for one in venue_offers() if (not wanted or one.venue in wanted) and (one.sandbox or not sandbox)]
+    told = [f"{one.venue}: {reason}" for one in found for reason in (one.why_not, one.no_sandbox) if reason and wanted]
+    told += [f"{one.venue}: orders go to {' and '.join(one.sandbox)}" for one in found if one.sandbox and wanted]
+    return CommandResult(found, [OFFERS.table("", found), *told])
+
+
+@exchange.command()
+@_of_venue
+@command
+def inspect(workspace: Workspace, venue: str | None) -> CommandResult:
     """Show the venue's state, clock, fees, limits and what it can be asked."""
     from peaktrade_core.venue.facts import inspect_venue
 
-    with _client(workspace) as client:
+    with _client(workspace, venue) as client:
         facts = inspect_venue(client, workspace.clock)
     return CommandResult(facts, lambda: _described(facts))
 
@@ -155,12 +175,13 @@ def _described(facts: VenueFacts) -> Table:
 @exchange.command()
 @click.option("--quote", metavar="CURRENCY", help="Only markets quoted in it, for example EUR.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many rows.")
+@_of_venue
 @command
-def markets(workspace: Workspace, quote: str | None, limit: int) -> CommandResult:
+def markets(workspace: Workspace, quote: str | None, limit: int, venue: str | None) -> CommandResult:
     """List the venue's markets with tick, lot, smallest order and fees."""
     from peaktrade_core.venue.facts import MARKETS, list_markets
 
-    with _client(workspace) as client:
+    with _client(workspace, venue) as client:
         found = list_markets(client, quote)
     if not found:
         return CommandResult([], f"No market is quoted in {quote}.")
@@ -173,14 +194,17 @@ def markets(workspace: Workspace, quote: str | None, limit: int) -> CommandResul
 @click.option("--timeframe", metavar="TF", default="1m", show_default=True, help="Length of a bar.")
 @click.option("--since", metavar="TIME", help="From then on (UTC); else after the last stored bar.")
 @click.option("--until", metavar="TIME", help="Up to then (UTC, exclusive); else the last closed bar.")
+@_of_venue
 @command
-def fetch(workspace: Workspace, symbol: str, timeframe: str, since: str | None, until: str | None) -> CommandResult:
+def fetch(
+    workspace: Workspace, symbol: str, timeframe: str, since: str | None, until: str | None, venue: str | None
+) -> CommandResult:
     """Download the closed candles of SYMBOL that the store lacks; a run that was stopped goes on where it was."""
     from peaktrade_core.candles.fetch import fetch as fetch_candles
     from peaktrade_core.candles.store import Series
 
     known = workspace.config.instruments.get(symbol)
-    with _client(workspace) as client, _progress(client) as watch:
+    with _client(workspace, venue) as client, _progress(client) as watch:
         outcome = fetch_candles(
             client,
             _store(workspace),
@@ -230,9 +254,9 @@ def _stretch(first: float, last: float) -> str:
 
 
 @contextmanager
-def _client(workspace: Workspace) -> Iterator[VenueClient]:
+def _client(workspace: Workspace, venue: str | None = None) -> Iterator[VenueClient]:
     """Give the venue's client and close it."""
-    client = open_venue(workspace)
+    client = open_venue(workspace, venue=venue)
     try:
         yield client
     finally:

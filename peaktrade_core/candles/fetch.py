@@ -20,14 +20,12 @@ from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.show.wording import minute
 from peaktrade_core.trading.market import DAY_S, Bar, bar_fault
-from peaktrade_core.venue.facts import PAGE
 
 if TYPE_CHECKING:
     from peaktrade_core.candles.store import CandleStore, Series
     from peaktrade_core.venue.client import VenueClient
 
 DOUBT_S = 300.0  # by so much our clock may be ahead of a venue that tells no time: younger bars may still be open [s]
-NO_HISTORY = ("kraken",)  # venues that give their last page only, whatever one asks for
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -175,7 +173,7 @@ def fetch(
     _require_offered(client, venue_symbol, series.timeframe)
     told = client.now()
     now = told.timestamp() if told else clock.now().timestamp() - DOUBT_S
-    page, bar_s = PAGE[client.name], series.bar_s
+    page, bar_s = client.page, series.bar_s
     end = min(_grid(until, bar_s) if until is not None else now, now) // bar_s * bar_s
     if since is None:
         since = _resume(store, series, end - (page - 1) * bar_s)
@@ -269,8 +267,8 @@ class _Download:
         """Return what to do about missing bars."""
         if not missing:
             return ""
-        page = PAGE[self.client.name]
-        if self.client.name in NO_HISTORY and (self.oldest is None or missing[0].first < self.oldest):
+        page = self.client.page
+        if self.client.dialect.last_page_only and (self.oldest is None or missing[0].first < self.oldest):
             came = (
                 f"the oldest that came opens at {minute(from_seconds(self.oldest))} UTC" if self.oldest else "none came"
             )
@@ -287,7 +285,7 @@ def _require_offered(client: VenueClient, symbol: str, timeframe: str) -> None:
     Raises:
         ConfigError: it does not; says what comes near.
     """
-    timeframes = client.ask("describe")["timeframes"]
+    timeframes = client.ask("describe")["timeframes"] or {}
     if timeframe not in timeframes:
         raise UnknownNameError(f"timeframe of {client.name}", timeframe, list(timeframes))
     known = list(client.ask("load_markets"))

@@ -61,7 +61,7 @@ def _start_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--duration", metavar="TIME", help="Instead of steps: 30 (minutes), 90s, 1h of market time."),
             click.option("--pace", metavar="X", help="Market seconds per second: 1 = real time (default), 60, max."),
             click.option(
-                "--env", metavar="NAME", help="The venue to ask: kraken or krakenfutures; else the configured one."
+                "--env", metavar="NAME", help="The venue to ask, for example binance; else the configured one."
             ),
             click.option("--notes", help="Free text, kept in the record."),
             click.option("--restart", type=click.Choice(("never", "on-failure")), help="If it fails or dies."),

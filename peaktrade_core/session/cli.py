@@ -48,7 +48,7 @@ ABORTED = 130  # exit code
 @click.option("--mode", default="shadow", show_default=True, help="shadow, or testnet; live is refused, always.")
 @decision_options
 @click.option("--duration", metavar="TIME", help="Instead of steps: 30 (minutes), 90s, 1h - of market time.")
-@click.option("--env", metavar="NAME", help="The venue to ask: kraken or krakenfutures; else the configured one.")
+@click.option("--env", metavar="NAME", help="The venue to ask, for example binance; else the configured one.")
 @click.option(
     "--pace", default="max", show_default=True, metavar="X", help="Market seconds per second: 1 = real time, 60, max."
 )

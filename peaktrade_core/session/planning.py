@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,14 +21,13 @@ from peaktrade_core.trading.market import DAY_S, Instrument, candle_steps, timef
 from peaktrade_core.trading.ports import Broker, Feed, SimulatedBroker
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.trading.strategies import get_strategy
-from peaktrade_core.workspace.config import FEEDS, Config, SessionDefaults, Venue
+from peaktrade_core.workspace.config import FEEDS, Config, SessionDefaults
+from peaktrade_core.workspace.venues import VENUES
 from peaktrade_core.workspace.workspace import Workspace
 
 MODES = ("shadow", "testnet")
-ENVIRONMENTS: dict[str, Venue] = {  # names of a venue; none of them is live
-    "kraken": "kraken",
+ENVIRONMENTS = {  # other names of a venue; none of them is live
     "kraken_testnet": "kraken",
-    "krakenfutures": "krakenfutures",
     "kraken_futures_demo": "krakenfutures",
     "kraken_futures_testnet": "krakenfutures",
 }
@@ -46,7 +46,7 @@ class Wishes(NamedTuple):
         params: parameters over the configuration's and the strategy's own.
         candles: file of candles; implies the replay feed; dialect: what is told of it, ``PART=VALUE``.
         steps: bars after the warm-up; None means all of a file, or the configured number.
-        env: the venue that is asked, where one is: ``kraken`` or ``krakenfutures``, also under a name of ``ENVIRONMENTS``.
+        env: the venue that is asked, where one is, by ccxt's name or one of ``ENVIRONMENTS``.
         pace: seconds of the market per second of the wall clock, None for as fast as possible.
         session_id: given by whoever starts the run, so that both know it; None for one of its own.
         rehearsal: practice, in shadow alone: any tier may, and it is never counted.
@@ -107,7 +107,7 @@ def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
     _check_length(feed, chosen.warmup_candles, steps)
     testnet = wishes.mode == "testnet"
     asked = venue if testnet or feed.name == "exchange" else None
-    instrument, remarks = _instrument(workspace, chosen.symbol, feed, asked)
+    instrument, remarks = _instrument(workspace, chosen.symbol, feed, asked, testnet)
     market = market_of(
         instrument,
         fee_bps=chosen.fee_bps,
@@ -130,7 +130,7 @@ def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
     )
 
 
-def venue_of(config: Config, env: str | None) -> Venue:
+def venue_of(config: Config, env: str | None) -> str:
     """Return the venue that is asked: the one that ``env`` names, or the configured one.
 
     Raises:
@@ -138,13 +138,15 @@ def venue_of(config: Config, env: str | None) -> Venue:
     """
     if env is None:
         return config.exchange.venue
-    if env not in ENVIRONMENTS:
-        raise UnknownNameError("environment", env, list(ENVIRONMENTS))
-    return ENVIRONMENTS[env]
+    name = ENVIRONMENTS.get(env, env)
+    if name not in VENUES:
+        near = get_close_matches(env, VENUES, 5, 0.6) or ["kraken", "krakenfutures", *ENVIRONMENTS]
+        raise UnknownNameError("environment", env, near, "peaktrade exchange venues")
+    return name
 
 
 def _instrument(
-    workspace: Workspace, symbol: str, feed: Feed, venue: Venue | None
+    workspace: Workspace, symbol: str, feed: Feed, venue: str | None, testnet: bool
 ) -> tuple[Instrument, tuple[str, ...]]:
     """Return the instrument with all its steps, and what a person should know of them.
 
@@ -154,13 +156,13 @@ def _instrument(
         ConfigError: the symbol is not configured, its tick does not fit the candles, or the venue does not trade it.
         ExchangeError: the venue does not answer.
     """
-    instrument = workspace.config.instrument(symbol)
+    instrument = _configured(workspace.config, symbol, venue)
     known, source, bars = instrument, "", None
     if not instrument.complete and venue:
         from peaktrade_core.venue.client import open_venue
         from peaktrade_core.venue.facts import at_venue
 
-        known, source = at_venue(open_venue(workspace, venue=venue), symbol, instrument), venue
+        known, source = at_venue(open_venue(workspace, venue=venue, sandbox=testnet), symbol, instrument), venue
     elif feed.name == "replay" or not instrument.complete:
         from peaktrade_core.candles.replay import bars_of
 
@@ -172,6 +174,18 @@ def _instrument(
     lowest = float(bars.ohlcv[:, 2].min()) if bars else workspace.config.synthetic.price
     odd = known.fit(symbol, lowest) if feed.name != "exchange" else ""  # there it is asked at the first bar
     return known, tuple(filter(None, (told, odd)))
+
+
+def _configured(config: Config, symbol: str, venue: str | None) -> Instrument:
+    """Return what the configuration says of a market: its steps are those of the configured venue, another one has its own.
+
+    Raises:
+        UnknownNameError: the symbol is not configured.
+    """
+    known = config.instrument(symbol)
+    if venue in (None, config.exchange.venue):
+        return known
+    return msgspec.structs.replace(known, tick="", lot="", min_qty=0.0, min_notional=0.0)
 
 
 def _described(
@@ -242,7 +256,7 @@ def feed_of(defaults: SessionDefaults, mode: str, feed: str | None, candles: obj
     return feed or ("replay" if candles else "exchange" if mode == "testnet" else defaults.feed)
 
 
-def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: int, venue: Venue) -> Feed:
+def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: int, venue: str) -> Feed:
     """Return the feed that was chosen."""
     candles = wishes.candles
     if wishes.dialect and not candles:
@@ -260,8 +274,8 @@ def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: 
         from peaktrade_core.venue.client import open_venue
         from peaktrade_core.venue.feed import ExchangeFeed, PastFeed
 
-        client = open_venue(workspace, venue=venue)
-        symbol = workspace.config.instrument(chosen.symbol).venue_symbol or chosen.symbol
+        client = open_venue(workspace, venue=venue, sandbox=wishes.mode == "testnet")
+        symbol = _configured(workspace.config, chosen.symbol, venue).venue_symbol or chosen.symbol
         if workspace.rehearsal:
             return PastFeed(client, symbol, chosen.timeframe, chosen.warmup_candles + chosen.steps)
         return ExchangeFeed(
@@ -292,8 +306,8 @@ def _paced(feed: Feed, pace: float | None, chosen: SessionDefaults) -> Feed:
     return PacedFeed(feed, pace, chosen.warmup_candles)
 
 
-def venue_broker(workspace: Workspace, instrument: Instrument, symbol: str, venue: Venue | None = None) -> Broker:
-    """Return the broker of a venue, the configured one by default, which only validates orders or knows only a demo.
+def venue_broker(workspace: Workspace, instrument: Instrument, symbol: str, venue: str | None = None) -> Broker:
+    """Return the broker of a venue, the configured one by default, which only validates orders or knows only a sandbox.
 
     Raises:
         ExchangeAuthenticationError: there are no credentials.

@@ -15,10 +15,11 @@ from peaktrade_core.session.planning import plan_session, venue_broker
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.events import Order
 from peaktrade_core.trading.market import Instrument
-from peaktrade_core.venue.client import open_venue
+from peaktrade_core.venue.client import VenueClient, open_venue
 from peaktrade_core.venue.credentials import find_credentials, variables_of
 from peaktrade_core.venue.facts import at_venue, inspect_venue, list_markets
-from peaktrade_core.venue.hosts import DEMO_HOSTS, LOOPBACK
+from peaktrade_core.venue.hosts import LOOPBACK
+from peaktrade_core.venue.places import SANDBOXES
 from peaktrade_core.workspace.workspace import Workspace
 
 MOST_SKEW_S = 5.0
@@ -96,11 +97,17 @@ def credentials(traded: Traded) -> Found:
 )
 def locked(traded: Traded) -> Found:
     """Look where orders go, and with what."""
-    client = open_venue(traded.workspace)
-    validated = client.name == "kraken"
-    foreign = client.hosts - set(DEMO_HOSTS) - set(LOOPBACK)
-    told = "every order carries validate=true" if validated else "orders go to the demo venue only"
-    return validated or not foreign, told
+    client = _opened(traded)
+    if client.name == "kraken":
+        return True, "every order carries validate=true"
+    foreign = client.order_hosts - set(SANDBOXES.get(client.name, ())) - set(LOOPBACK)
+    demo = "demo venue" if client.dialect.always_demo else "sandbox"
+    return bool(client.order_hosts) and not foreign, f"orders go to the {demo} only"
+
+
+def _opened(traded: Traded) -> VenueClient:
+    """Return a client of the place that a testnet session asks, without a key."""
+    return open_venue(traded.workspace, sandbox=True)
 
 
 @question(
@@ -112,7 +119,7 @@ def locked(traded: Traded) -> Found:
 )
 def venue(traded: Traded) -> Found:
     """Ask the venue for its status and markets."""
-    facts = inspect_venue(open_venue(traded.workspace), traded.workspace.clock)
+    facts = inspect_venue(_opened(traded), traded.workspace.clock)
     told = f"{facts.venue}: {facts.status or 'answers'}, {facts.active} of {facts.markets} markets open"
     return facts.status in (None, "ok"), told
 
@@ -126,7 +133,7 @@ def venue(traded: Traded) -> Found:
 )
 def skew(traded: Traded) -> Found:
     """Compare its clock with ours."""
-    before, theirs = traded.workspace.clock.now(), open_venue(traded.workspace).now()
+    before, theirs = traded.workspace.clock.now(), _opened(traded).now()
     if theirs is None:
         return True, "the venue tells no time"
     off = (theirs - before).total_seconds()
@@ -145,9 +152,9 @@ def market(traded: Traded) -> Found:
     instrument = traded.instrument
     wanted = instrument.venue_symbol or traded.name
     if not instrument.complete:
-        known = at_venue(open_venue(traded.workspace), traded.name, instrument)
+        known = at_venue(_opened(traded), traded.name, instrument)
         return True, f"{wanted}: tick {known.tick}, lot {known.lot}, the venue's own"
-    found = next((one for one in list_markets(open_venue(traded.workspace)) if one.symbol == wanted), None)
+    found = next((one for one in list_markets(_opened(traded)) if one.symbol == wanted), None)
     if found is None or found.active is False:
         step = "`peaktrade exchange markets` lists what is traded; set venue_symbol in [instruments]."
         return FAIL, f"{wanted} is {'closed' if found else 'unknown'} at the venue", step
@@ -169,7 +176,7 @@ def smallest_order(traded: Traded) -> Found:
     """Let the venue validate the smallest order, or place it in the demo and close it."""
     instrument = traded.instrument
     if not instrument.complete:
-        instrument = at_venue(open_venue(traded.workspace), traded.name, instrument)
+        instrument = at_venue(_opened(traded), traded.name, instrument)
     broker = venue_broker(traded.workspace, instrument, traded.name)
     qty = max(instrument.min_qty, float(instrument.lot))
     said = []

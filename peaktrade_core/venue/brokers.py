@@ -1,12 +1,13 @@
-"""Brokers that talk to a venue and cannot trade live: one only validates, the other only knows a demo venue.
+"""Brokers that talk to a venue and cannot trade live: one only validates, the other only knows a sandbox.
 
 That is a property of each class, not of a setting: :class:`ValidatingBroker` puts ``validate`` into every order at the
-only place that sends one, :class:`DemoBroker` refuses to be built for any host but the demo's or this machine. The guard
+only place that sends one, :class:`DemoBroker` refuses to be built for any host but a sandbox's or this machine. The guard
 of :mod:`.hosts` asks the same of each request once more, where it leaves.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from peaktrade_core.base.errors import (
@@ -14,6 +15,7 @@ from peaktrade_core.base.errors import (
     ExchangeAuthenticationError,
     ExchangeError,
     ExchangeNetworkError,
+    ExchangeOrderError,
     ExchangeRateLimitError,
     ForbiddenRequestError,
     OrderOutcomeUnknownError,
@@ -21,7 +23,8 @@ from peaktrade_core.base.errors import (
 from peaktrade_core.trading.events import Order
 from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.venue.client import VenueClient
-from peaktrade_core.venue.hosts import DEMO_HOSTS, LOOPBACK
+from peaktrade_core.venue.hosts import LOOPBACK
+from peaktrade_core.venue.places import SANDBOXES
 
 RECONCILE_ATTEMPTS = 3
 _ENDS = (ExchangeAuthenticationError, ForbiddenRequestError)  # no refusal of one order: the session ends
@@ -75,25 +78,27 @@ class ValidatingBroker:
 
 
 class DemoBroker:
-    """krakenfutures' demo venue: orders are placed there with play money."""
+    """A venue's sandbox: orders are placed there with play money."""
 
     asks_venue = True
 
     def __init__(self, client: VenueClient, symbol: str, prefix: str) -> None:
-        """Take a client of the demo venue.
+        """Take a client of the sandbox.
 
         Args:
-            client: krakenfutures, demo.
+            client: of a venue with a sandbox, or on this machine.
             symbol: the venue's symbol.
             prefix: begins the client order ids, by which an order is found again; another one for each session.
 
         Raises:
             ConfigError: the client can reach any other host.
         """
-        foreign = sorted(client.hosts - set(DEMO_HOSTS) - set(LOOPBACK))
-        if client.name != "krakenfutures" or foreign:
+        sandbox = SANDBOXES.get(client.name, ())
+        foreign = client.order_hosts - set(sandbox) - set(LOOPBACK)
+        if client.name == "kraken" or not client.order_hosts or foreign:
             raise ConfigError(
-                f"orders go to krakenfutures' demo only; this client of {client.name} reaches {', '.join(foreign) or 'no demo'}"
+                f"orders go to a sandbox only, {', '.join(sandbox) or 'which this venue has not'}; this client of "
+                f"{client.name} reaches {', '.join(sorted(foreign or client.hosts))}"
             )
         self._client, self._symbol, self._prefix = client, symbol, prefix
 
@@ -107,9 +112,13 @@ class DemoBroker:
         """
         client_id = f"{self._prefix}-{order.order_id}"
         side = "buy" if order.qty > 0.0 else "sell"
-        params = {"cliOrdId": client_id, "reduceOnly": order.purpose == "close"}
         try:
-            raw = self._client.order("create_order", self._symbol, "market", side, abs(order.qty), None, params)
+            amount, derivative = self._amount(abs(order.qty))
+            params: dict[str, Any] = {self._client.dialect.client_id: client_id}
+            if derivative:
+                params["reduceOnly"] = order.purpose == "close"
+            price = None if derivative else order.price  # some spot venues want to know what a market order may cost
+            raw = self._client.order("create_order", self._symbol, "market", side, amount, price, params)
         except _ENDS:
             raise
         except OrderOutcomeUnknownError as fault:
@@ -121,21 +130,37 @@ class DemoBroker:
             return self._reconcile(client_id, OrderOutcomeUnknownError("the answer names no order"))
         return OrderAnswer(accepted=True, message=f"placed {placed}", raw=_kept(raw))
 
+    def _amount(self, qty: float) -> tuple[float, bool]:
+        """Return a quantity [base units] in what the venue counts, and whether those are contracts.
+
+        Raises:
+            ExchangeOrderError: it is no whole number of its steps, or the contract is not counted in its base.
+            ExchangeError: the venue did not say what it trades.
+        """
+        market = self._client.ask("load_markets").get(self._symbol)
+        if market is None:
+            raise ExchangeOrderError(f"{self._client.name} does not trade {self._symbol}")
+        if not market.get("contract"):
+            return qty, False
+        size = market.get("contractSize")
+        if not market.get("linear") or not size:
+            raise ExchangeOrderError(f"{self._symbol} is an inverse or quanto contract; only linear ones are traded")
+        return float(Decimal(str(qty)) / Decimal(str(size))), True
+
     def _reconcile(self, client_id: str, fault: OrderOutcomeUnknownError) -> OrderAnswer:
         """Find out what became of an order whose acknowledgement was lost.
 
         It can still be on its way, so it never arrived only when all looks but one, which may have failed, miss it.
         """
         last: ExchangeError = fault
-        missed = 0
+        missed, has = 0, self._client.has
+        known = self._client.name == "krakenfutures"
+        asks = ("fetch_open_orders", "fetch_my_trades") if known else _lists_of_orders(has)
         for attempt in range(RECONCILE_ATTEMPTS):
             if attempt:
                 self._client.sleep(self._client.policy.backoff_s)
             try:
-                found = [
-                    *self._client.ask("fetch_open_orders", self._symbol),
-                    *self._client.ask("fetch_my_trades", self._symbol),
-                ]
+                found = [item for ask in asks for item in self._client.ask(ask, self._symbol)]
             except _ENDS:
                 raise
             except ExchangeError as error:
@@ -147,12 +172,20 @@ class DemoBroker:
                         accepted=True, message=f"acknowledgement lost, found again by {client_id}", raw=_kept(item)
                     )
             missed += 1
-        if missed >= RECONCILE_ATTEMPTS - 1:
+        if asks and missed >= RECONCILE_ATTEMPTS - 1:
             return OrderAnswer(accepted=False, message=f"never arrived: {fault}")
         raise OrderOutcomeUnknownError(
             f"order {client_id}: the outcome is unknown ({fault}) and could not be reconciled ({last}); "
             "look at the venue before the next session"
         )
+
+
+def _lists_of_orders(has: dict[str, Any]) -> tuple[str, ...]:
+    """Return the calls that together list every order of ours, filled ones too; none where a venue has no such list."""
+    if has.get("fetchOrders") is True:
+        return ("fetch_orders",)
+    both = has.get("fetchOpenOrders") is True and has.get("fetchClosedOrders") is True
+    return ("fetch_open_orders", "fetch_closed_orders") if both else ()
 
 
 def _refused(fault: ExchangeError) -> OrderAnswer:

@@ -7,12 +7,10 @@ send an order again, or a key to another host. Each request passes the guard of 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, get_args
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
@@ -22,23 +20,17 @@ from peaktrade_core.base.errors import (
     ExchangeError,
     ExchangeNetworkError,
     ExchangeRateLimitError,
+    ForbiddenRequestError,
     OrderOutcomeUnknownError,
 )
-from peaktrade_core.venue.calls import Call, given_up
+from peaktrade_core.venue.calls import Call
 from peaktrade_core.venue.credentials import Credentials, find_credentials
+from peaktrade_core.venue.dialects import Dialect, dialect_of
 from peaktrade_core.venue.faults import redacted_in, translate
 from peaktrade_core.venue.hosts import Guard
-from peaktrade_core.workspace.config import Venue
+from peaktrade_core.venue.strict import page_of, redirected, strict
+from peaktrade_core.workspace.venues import require_venue
 from peaktrade_core.workspace.workspace import Workspace
-
-VENUES: tuple[Venue, ...] = get_args(Venue)
-_ANSWERS = {  # a good answer of each venue has one of these
-    "kraken": ("result",),
-    "krakenfutures": ("result", "candles", "elements", "serverTime"),
-}
-# ccxt logs the headers of each request, the key among them. A logger outside logging's tree is reached by no
-# configuration: dictConfig, which Jupyter calls, would enable a disabled one again.
-_SILENT = logging.Logger("ccxt, silent", logging.CRITICAL + 1)
 
 
 class CallPolicy(NamedTuple):
@@ -69,8 +61,9 @@ class VenueClient:
     """Calls to one venue. Not for several threads at once: ccxt's throttle is not made for it.
 
     Attributes:
-        name: ``kraken`` or ``krakenfutures``.
+        name: of the venue, ccxt's.
         loopback: whether it talks to this machine only.
+        dialect: what is the venue's own.
         policy: how patient it is; sleep: how it waits.
         on_retry: told of each failed attempt that is made again.
     """
@@ -88,49 +81,68 @@ class VenueClient:
         """Describe the client; nothing is asked yet.
 
         Args:
-            name: ``kraken`` or ``krakenfutures``.
-            credentials: for private calls.
+            name: of the venue, ccxt's.
+            credentials: for private calls; production venues but Kraken spot are never given any.
             base_url: a venue on this machine instead of the real one.
-            demo: krakenfutures' demo venue.
+            demo: the venue's sandbox.
             policy: patience.
             sleep: how to wait between attempts.
 
         Raises:
-            ConfigError: the venue is unknown, or ``base_url`` leaves this machine or can be read in two ways.
+            ConfigError: the venue is unknown or has no sandbox, a key would go to production, or ``base_url`` leaves this
+                machine or can be read in two ways.
         """
-        if name not in VENUES:
-            raise ConfigError(f"venue {name!r} is unknown; known: {', '.join(VENUES)}")
+        require_venue(name)
+        if credentials and not (demo or base_url or name == "kraken"):
+            raise ConfigError(f"{name} is asked for public data without a key; private calls go to its sandbox only")
+        self.dialect: Dialect = dialect_of(name)
         self._guard = Guard(name, base_url=base_url, demo=demo)
         self.name, self.loopback, self.policy, self.sleep = name, base_url is not None, policy, sleep
         self.on_retry: Callable[[ExchangeError], None] = lambda _: None
-        self._hidden = (credentials.key, credentials.secret) if credentials else ()
+        self._hidden = credentials.hidden if credentials else ()
         self._failures = 0
         self._open_until = 0.0  # of the breaker
         self._last_order = -policy.order_pace_s
-        self._ccxt = _strict(name)(
+        self._ccxt = strict(name)(
             {
-                "apiKey": credentials.key if credentials else "",
-                "secret": credentials.secret if credentials else "",
+                **(credentials.fields if credentials else {}),
                 "timeout": int(policy.timeout_s * 1000),
                 "enableRateLimit": base_url is None,
                 "session": self._guard.session(),
             }
         )
         self._ccxt.options["maxRetriesOnFailure"] = 0
-        if demo:
+        if demo and base_url is None:
             self._ccxt.set_sandbox_mode(True)
         if base_url is not None:
-            self._ccxt.urls["api"] = _redirected(name, base_url)
+            self._ccxt.urls["api"] = redirected(self._ccxt.urls["api"], base_url.rstrip("/"))
 
     @property
     def hosts(self) -> set[str]:
         """The hosts that this client can reach: its guard lets nothing through to another one."""
-        return {self._guard.origin.host}
+        return {origin.host for origin in self._guard.places.all}
+
+    @property
+    def order_hosts(self) -> set[str]:
+        """Those of them that take orders: a sandbox's, or this machine; Kraken spot's only validates and is none."""
+        return {origin.host for origin in self._guard.places.orders}
 
     @property
     def has(self) -> dict[str, Any]:
         """What the venue offers, in ccxt's words (``fetchTime`` and the like)."""
         return dict(self._ccxt.has)
+
+    @property
+    def page(self) -> int:
+        """Bars in an answer at most, for any of the venue's kinds of market."""
+        return self.dialect.page or page_of(self._ccxt.features)
+
+    @property
+    def whole_steps(self) -> bool:
+        """Whether the steps of its markets are steps, and not numbers of digits."""
+        import ccxt
+
+        return bool(self._ccxt.precisionMode == ccxt.TICK_SIZE)
 
     def ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Make a call that changes nothing, again where that can help.
@@ -159,7 +171,12 @@ class VenueClient:
         """Begin a call that changes nothing, once and whatever the breaker says, and do not wait for it.
 
         For somebody with a patience of its own; :meth:`finish` returns the answer.
+
+        Raises:
+            ConfigError: the venue has no candles for us.
         """
+        if method == "fetch_ohlcv" and self.dialect.no_candles:
+            raise ConfigError(f"no candles of {self.name}: {self.dialect.no_candles}; choose another --venue")
         return Call(
             f"{self.name} {method}", lambda: getattr(self._ccxt, method)(*args, **kwargs), self.policy.deadline_s
         )
@@ -176,7 +193,7 @@ class VenueClient:
             self._renew_session()
             raise ExchangeNetworkError(str(late)) from None
         if fault is not None:
-            raise translate(fault, self._hidden)
+            raise translate(fault, self._hidden, self.name)
         return answer
 
     def order(self, method: str, *args: Any, **kwargs: Any) -> Any:
@@ -185,8 +202,13 @@ class VenueClient:
         Raises:
             OrderOutcomeUnknownError: it was sent, and no clear answer came; reconcile by client order id, never send
                 it again blindly.
+            ForbiddenRequestError: this client reads only.
             ExchangeError: it was not sent, or the venue refused.
         """
+        if not self.order_hosts and self.name != "kraken":
+            raise ForbiddenRequestError(
+                f"not sent: this client reads the public data of {self.name}; it sends no order"
+            )
         self._check_breaker()
         if not self._ccxt.markets:  # else ccxt would load them inside the call
             self.ask("load_markets")
@@ -248,37 +270,6 @@ class VenueClient:
             )
 
 
-def _strict(name: str) -> Any:
-    """Return ccxt's class for a venue, made to refuse answers that hold nothing."""
-    import ccxt
-
-    base: Any = getattr(ccxt, name)
-
-    class Strict(base):  # type: ignore[misc]
-        """The venue's client; an empty or mutilated answer is an error, and a call that was given up sends nothing."""
-
-        logger = _SILENT
-
-        def fetch(self, *args: Any, **kwargs: Any) -> Any:
-            if given_up():
-                raise ccxt.RequestTimeout(f"{name}: the call was given up before it was sent")
-            return super().fetch(*args, **kwargs)
-
-        def handle_errors(
-            self, code: int, reason: str, url: str, method: str, headers: Any, body: str, response: Any, *more: Any
-        ) -> Any:
-            handled = super().handle_errors(code, reason, url, method, headers, body, response, *more) if body else None
-            good = isinstance(response, dict) and any(response.get(key) is not None for key in _ANSWERS[name])
-            if 200 <= code < 300 and not good:
-                raise ccxt.BadResponse(
-                    f"{name} {method} {urlsplit(url).path}: an answer without content: {body[:80]!r}"
-                )
-            return handled
-
-    Strict.__name__ = base.__name__
-    return Strict
-
-
 def _leaves_open(fault: ExchangeError) -> bool:
     """Return whether an order may have been taken in spite of this error: the line, or an answer nobody can read."""
     import ccxt
@@ -286,20 +277,6 @@ def _leaves_open(fault: ExchangeError) -> bool:
     if isinstance(fault, ExchangeNetworkError):
         return True
     return isinstance(fault, ExchangeAPIError) and not isinstance(fault.__cause__, ccxt.BaseError)
-
-
-def _redirected(name: str, base_url: str) -> dict[str, str]:
-    """Return ccxt's addresses of a venue, moved to ``base_url``."""
-    base = base_url.rstrip("/")
-    if name == "kraken":
-        return {"public": base, "private": base, "zendesk": base}
-    return {
-        "public": f"{base}/derivatives/api/",
-        "private": f"{base}/derivatives/api/",
-        "charts": f"{base}/api/charts/",
-        "history": f"{base}/api/history/",
-        "feeds": f"{base}/api/feeds/",
-    }
 
 
 def require_rows(rows: Any, what: str) -> list[Any]:
@@ -313,20 +290,29 @@ def require_rows(rows: Any, what: str) -> list[Any]:
     return rows
 
 
-def open_venue(workspace: Workspace, *, credentials: bool = False, venue: Venue | None = None) -> VenueClient:
-    """Return a client of a venue, the configured one by default; with ``credentials`` one that can make private calls.
+def open_venue(
+    workspace: Workspace, *, credentials: bool = False, venue: str | None = None, sandbox: bool = False
+) -> VenueClient:
+    """Return a client of a venue, the configured one by default.
+
+    Args:
+        workspace: which says how patient the client is.
+        credentials: it can make private calls, to Kraken spot or the sandbox.
+        venue: its name; None for the configured one.
+        sandbox: the venue's sandbox, as in a testnet session; always so for krakenfutures, never for Kraken spot.
 
     Raises:
-        ConfigError: ``base_url`` leaves this machine.
+        ConfigError: ``base_url`` leaves this machine, or the venue has no sandbox.
         ExchangeAuthenticationError: there are no credentials.
     """
     given = workspace.config.exchange
     name = venue or given.venue
+    demo = dialect_of(name).always_demo or ((sandbox or credentials) and name != "kraken")
     return VenueClient(
         name,
         credentials=find_credentials(name) if credentials else None,
         base_url=given.base_url or None,
-        demo=name == "krakenfutures",
+        demo=demo,
         policy=CallPolicy(
             timeout_s=given.timeout_s,
             deadline_s=given.deadline_s,

@@ -11,20 +11,29 @@ from dataclasses import dataclass, field
 
 from peaktrade_core.base.errors import ExchangeAuthenticationError
 
-_VARIABLES = {
-    "kraken": ("KRAKEN_TESTNET_API_KEY", "KRAKEN_TESTNET_API_SECRET"),
-    "krakenfutures": ("KRAKEN_FUTURES_DEMO_API_KEY", "KRAKEN_FUTURES_DEMO_API_SECRET"),
-}
+_PREFIXES = {"kraken": "KRAKEN_TESTNET", "krakenfutures": "KRAKEN_FUTURES_DEMO"}
+_SUFFIXES = {"apiKey": "API_KEY", "secret": "API_SECRET"}
 
 _PRINTABLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A key and its secret; printing it shows neither."""
+    """A key and its secret, and what else a venue wants, by ccxt's names; printing it shows nothing."""
 
     key: str = field(repr=False)
     secret: str = field(repr=False)
+    more: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What ccxt is given."""
+        return {"apiKey": self.key, "secret": self.secret, **dict(self.more)}
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """What no message may show."""
+        return tuple(filter(None, self.fields.values()))
 
 
 def find_credentials(venue: str) -> Credentials:
@@ -46,12 +55,31 @@ def find_credentials(venue: str) -> Credentials:
             raise ExchangeAuthenticationError(
                 f"{name} holds a space, a line break or a character that no key of {venue} has; copy it once more"
             )
-    return Credentials(*values)
+    told = dict(zip(_wanted(venue), values, strict=True))
+    return Credentials(told.pop("apiKey", ""), told.pop("secret", ""), tuple(told.items()))
 
 
-def variables_of(venue: str) -> tuple[str, str]:
-    """Return the names under which a venue's key and secret are looked for."""
-    return _VARIABLES[venue]
+def variables_of(venue: str) -> tuple[str, ...]:
+    """Return the names under which a venue's key, its secret and what else it wants are looked for.
+
+    Of binance they are ``BINANCE_TESTNET_API_KEY`` and ``BINANCE_TESTNET_API_SECRET``; a passphrase ends in ``_PASSWORD``.
+    """
+    prefix = _PREFIXES.get(venue, f"{venue.upper()}_TESTNET")
+    return tuple(f"{prefix}_{_SUFFIXES.get(name) or _upper(name)}" for name in _wanted(venue))
+
+
+def _wanted(venue: str) -> tuple[str, ...]:
+    """Return what a venue wants of whoever makes private calls, by ccxt's names."""
+    if venue in _PREFIXES:
+        return tuple(_SUFFIXES)
+    import ccxt
+
+    return tuple(name for name, needed in getattr(ccxt, venue)().requiredCredentials.items() if needed)
+
+
+def _upper(name: str) -> str:
+    """Return ``walletAddress`` as ``WALLET_ADDRESS``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
 
 
 def from_keyring(name: str) -> str | None:

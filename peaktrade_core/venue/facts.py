@@ -30,8 +30,6 @@ OFFERS = {  # ccxt's word: ours
     "sandbox": "demo",
 }
 
-PAGE = {"kraken": 720, "krakenfutures": 2000}  # bars of an answer at most
-
 
 class VenueFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One venue at one moment.
@@ -69,6 +67,8 @@ class MarketFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: ``spot``, ``swap``, ``future`` ...; active: whether it is open.
+        contract: ``linear`` (counted in its base), ``inverse`` (in its quote), ``quanto``, null of what is no contract;
+            contract_size: of one [base units; of an inverse one quote ccy].
         tick, lot: steps of price and quantity, as decimals; min_qty [base units], min_notional [quote ccy].
         maker, taker: fees [fraction].
     """
@@ -82,11 +82,13 @@ class MarketFacts(msgspec.Struct, frozen=True, kw_only=True):
     min_notional: float | None
     maker: float | None
     taker: float | None
+    contract: str | None = None
+    contract_size: float | None = None
 
 
 MARKETS = Columns[MarketFacts](
     symbol=Column("Symbol"),
-    kind=Column("Kind"),
+    kind=Column("Kind", lambda m: f"{m.kind}, {m.contract}" if m.contract else m.kind),
     open=Column("Open", lambda m: m.active),
     tick=Column("Tick", form="number"),
     lot=Column("Lot", form="number"),
@@ -121,7 +123,7 @@ def inspect_venue(client: VenueClient, clock: Clock) -> VenueFacts:
         maker=fees.get("maker"),
         taker=fees.get("taker"),
         pace_s=float(described["rateLimit"]) / 1000.0,
-        page=PAGE[client.name],
+        page=client.page,
         timeframes=list(described["timeframes"]),
         markets=len(markets),
         active=sum(bool(market.active) for market in markets),
@@ -137,7 +139,7 @@ def list_markets(client: VenueClient, quote: str | None = None) -> list[MarketFa
     """
     found = client.ask("load_markets").values()
     wanted = [one for one in found if quote is None or str(one.get("quote")).upper() == quote.upper()]
-    return sorted((_market(one) for one in wanted), key=lambda market: market.symbol)
+    return sorted((_market(one, client.whole_steps) for one in wanted), key=lambda market: market.symbol)
 
 
 def at_venue(client: VenueClient, symbol: str, instrument: Instrument) -> Instrument:
@@ -149,6 +151,11 @@ def at_venue(client: VenueClient, symbol: str, instrument: Instrument) -> Instru
     """
     wanted = instrument.venue_symbol or symbol
     found = next((one for one in list_markets(client) if one.symbol == wanted), None)
+    if found is not None and found.contract not in (None, "linear"):
+        raise ConfigError(
+            f"{wanted} at {client.name} is a contract of another kind ({found.contract}): "
+            "its profit is not in its quote currency; take a linear one"
+        )
     if found is None or found.tick is None or found.lot is None:
         raise ConfigError(
             f"{client.name} {'states no tick and lot for' if found else 'does not trade'} {wanted}; "
@@ -159,22 +166,35 @@ def at_venue(client: VenueClient, symbol: str, instrument: Instrument) -> Instru
     )
 
 
-def _market(raw: dict[str, Any]) -> MarketFacts:
-    """Return ccxt's description of a market as ours."""
-    precision, limits = raw.get("precision") or {}, raw.get("limits") or {}
+def _market(raw: dict[str, Any], whole_steps: bool) -> MarketFacts:
+    """Return ccxt's description of a market as ours; contracts are counted in base units where they can be.
+
+    A venue that states digits instead of steps states none.
+    """
+    precision, limits = (raw.get("precision") or {}) if whole_steps else {}, raw.get("limits") or {}
+    contract, size = None, None
+    if raw.get("contract"):
+        contract = "linear" if raw.get("linear") else "inverse" if raw.get("inverse") else "quanto"
+        size = raw.get("contractSize")
+    scale = size if contract == "linear" and size else 1.0
+    smallest = (limits.get("amount") or {}).get("min")
     return MarketFacts(
         symbol=raw["symbol"],
         kind=raw.get("type") or "spot",
         active=raw.get("active"),
         tick=_decimal(precision.get("price")),
-        lot=_decimal(precision.get("amount")),
-        min_qty=(limits.get("amount") or {}).get("min"),
+        lot=_decimal(precision.get("amount"), scale),
+        min_qty=smallest if smallest is None else float(Decimal(str(smallest)) * Decimal(str(scale))),
         min_notional=(limits.get("cost") or {}).get("min"),
         maker=raw.get("maker"),
         taker=raw.get("taker"),
+        contract=contract,
+        contract_size=size,
     )
 
 
-def _decimal(step: float | None) -> str | None:
-    """Return a step as a decimal without an exponent."""
-    return None if step is None else f"{Decimal(str(step)):f}"
+def _decimal(step: float | None, scale: float = 1.0) -> str | None:
+    """Return a step of ``scale`` units as a decimal without an exponent; None for one that is no step."""
+    if not step or not step > 0.0:
+        return None
+    return f"{(Decimal(str(step)) * Decimal(str(scale))).normalize():f}"

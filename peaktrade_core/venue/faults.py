@@ -1,4 +1,4 @@
-"""From ccxt's errors, and what hides behind them, to ours. The first match wins; Kraken's text counts before the class."""
+"""From ccxt's errors, and what hides behind them, to ours. The first match wins; a venue's text counts before the class."""
 
 from __future__ import annotations
 
@@ -20,34 +20,24 @@ from peaktrade_core.base.errors import (
     ExchangeRateLimitError,
     InsufficientFunds,
 )
+from peaktrade_core.venue.dialects import dialect_of
 
-# Kraken's own words, before the class that ccxt chose for them.
-_TEXTS: tuple[tuple[str, type[ExchangeError]], ...] = (
-    (r"Rate limit exceeded|apiLimitExceeded|Temporary lockout", ExchangeRateLimitError),
-    (
-        r"Invalid (key|signature|nonce)|Feature disabled|Permission denied|authenticationError",
-        ExchangeAuthenticationError,
-    ),
-    (r"EOrder:Insufficient|insufficientAvailableFunds|insufficientFunds", InsufficientFunds),
-    (r"EOrder:|EService:Market in", ExchangeOrderError),
-    (r"EService:(Timeout|Unavailable|Busy)|Deadline elapsed|Server Error|unknownError", ExchangeNetworkError),
-)
 _HEAD, _TAIL = re.compile(r"[\w%+/\\-]+\Z"), re.compile(r"\A[\w%+/\\=-]+")  # the rest of a word
 _PART = 8  # letters and digits in a row that give a secret away
 _SECRET = re.compile(r"(?i)(api-?key|api-?sign|authent|nonce|secret)(['\"]?\s*[:=]\s*['\"]?)[^\s,&'\"}]+")
 
 
-def translate(fault: BaseException, hidden: Sequence[str] = ()) -> ExchangeError:
-    """Return our error for whatever a call into ccxt raised.
+def translate(fault: BaseException, hidden: Sequence[str] = (), venue: str = "kraken") -> ExchangeError:
+    """Return our error for whatever a call to a venue through ccxt raised.
 
     An error of ours passes through. The original is kept as the cause, unless it shows one of the ``hidden`` texts:
     HTTP libraries quote a header that they cannot send.
 
-    Source: ccxt's exception tree (ccxt.base.errors) and Kraken's error texts.
+    Source: ccxt's exception tree (ccxt.base.errors) and the venues' error texts (:mod:`.dialects`).
     """
     if isinstance(fault, ExchangeError):
         return fault
-    error = _kind(fault)(describe(fault, hidden))
+    error = _kind(fault, venue)(describe(fault, hidden))
     shown = f"{fault} {fault.__cause__} {fault.__context__}"
     if redacted(shown, hidden) == shown:
         error.__cause__ = fault
@@ -129,7 +119,7 @@ def _forms(secret: str) -> frozenset[str]:
     return frozenset(form for form in plain if len(form) >= min(_PART, 4))
 
 
-def _kind(fault: BaseException) -> type[ExchangeError]:
+def _kind(fault: BaseException, venue: str) -> type[ExchangeError]:
     """Return the class of ours."""
     import ccxt
     import requests
@@ -137,7 +127,7 @@ def _kind(fault: BaseException) -> type[ExchangeError]:
     text = str(fault)
     if isinstance(fault, (ccxt.DDoSProtection, ccxt.RateLimitExceeded)):
         return ExchangeRateLimitError
-    for pattern, kind in _TEXTS:
+    for pattern, kind in dialect_of(venue).texts:
         if re.search(pattern, text):
             return kind
     if isinstance(fault, (ccxt.AuthenticationError, ccxt.InvalidNonce, binascii.Error)):

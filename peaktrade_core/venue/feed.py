@@ -17,7 +17,8 @@ from peaktrade_core.trading.market import Bar, bar_fault
 from peaktrade_core.trading.ports import FeedNotice, Item, Pause
 from peaktrade_core.venue.client import VenueClient, require_rows
 
-MOST_HISTORY = 720  # bars that Kraken gives at most
+MOST_HISTORY = 720  # bars that are asked for the warm-up, where one answer shall do
+MOST_PAGES = 50  # that are asked for it elsewhere
 SKEW_NOTICE_S = 2.0  # a clock further off than this is told
 SETTLE_S = 1.0  # a bar is asked for so long after its close
 POLL_S = 2.0  # and again every so often, until it is there
@@ -25,7 +26,6 @@ LATE_S = 10.0  # a hole may still be filled so long after a later bar came
 LOOK_S = 0.2  # a call that takes longer lets the session look for a stop or a halt every so often [s of wall clock]
 SKEW_EVERY_S = 3600.0  # our clock is compared with the venue's so often
 SILENT_BARS = 5  # so many bars late is worth a word
-SHOWS_OPEN_BAR = ("kraken",)  # the last row of an answer of theirs is always the bar that is still open
 BACKOFF_S, LONGEST_S = 1.0, 60.0  # first and longest pause after a failed call
 
 
@@ -67,9 +67,10 @@ class ExchangeFeed:
         Raises:
             ConfigError: more history than the venue gives.
         """
-        if history >= MOST_HISTORY:
+        most = MOST_HISTORY if client.dialect.page else client.page * MOST_PAGES // 2
+        if history >= most:
             raise ConfigError(
-                f"warmup_candles = {history}: {client.name} gives {MOST_HISTORY - 1} closed bars at most; lower it"
+                f"warmup_candles = {history}: {client.name} gives {most - 1} closed bars at most; lower it"
             )
         self.client, self.symbol, self.timeframe, self.bar_s = client, symbol, timeframe, bar_s
         self.history, self.patience_s, self.speed = history, patience_s, speed
@@ -157,7 +158,8 @@ class ExchangeFeed:
         Raises:
             ExchangeError: it gives none, or fewer than the warm-up needs.
         """
-        first = self._now() // self.bar_s * self.bar_s - MOST_HISTORY * self.bar_s
+        span = MOST_HISTORY if self.client.dialect.page else max(2 * self.history, self.client.page - 1)
+        first = self._now() // self.bar_s * self.bar_s - span * self.bar_s
         bars = yield from self._closed(first)
         what = f"{self.symbol} {self.timeframe}"
         require_rows(bars, what)
@@ -170,8 +172,8 @@ class ExchangeFeed:
 
     def _closed(self, first: float) -> Generator[Item, None, list[Bar]]:
         """Return the closed bars from ``first`` on, sorted, each once."""
-        rows = yield from self._ask("fetch_ohlcv", self.symbol, self.timeframe, int(first * 1000))
-        found = {row[0]: _bar_of(row) for row in rows or () if row and row[0] is not None}
+        rows = yield from self._rows(first)
+        found = {row[0]: _bar_of(row) for row in rows}
         bars = [found[ts] for ts in sorted(found)]
         if not bars:
             self._newest = None
@@ -179,6 +181,20 @@ class ExchangeFeed:
             bars.pop()
         now = self._now()
         return [bar for bar in bars if first <= bar.ts <= now - self.bar_s and not bar.ts % self.bar_s]
+
+    def _rows(self, since: float) -> Generator[Item, None, list[list[Any]]]:
+        """Return the rows of the venue's answers from ``since`` on, page by page up to now."""
+        rows: list[list[Any]] = []
+        page = self.client.page
+        for _ in range(MOST_PAGES):
+            answer = yield from self._ask("fetch_ohlcv", self.symbol, self.timeframe, int(since * 1000), page)
+            some = [row for row in answer or () if row and row[0] is not None]
+            rows += some
+            until = since + page * self.bar_s
+            if self.client.dialect.last_page_only or until > self._now():
+                break
+            since = max(row[0] for row in some) / 1000.0 + self.bar_s if some else until
+        return rows
 
     def _settled(self, newest: Bar) -> bool:
         """Return whether the last row of an answer can be taken although nothing came after it.
@@ -189,7 +205,7 @@ class ExchangeFeed:
         now = self._now()
         if self._newest is None or self._newest[0] != newest:
             self._newest = newest, now
-        return self.client.name not in SHOWS_OPEN_BAR and now - max(self._newest[1], newest.ts + self.bar_s) >= LATE_S
+        return not self.client.dialect.shows_open_bar and now - max(self._newest[1], newest.ts + self.bar_s) >= LATE_S
 
     def _begin(self, bars: list[Bar]) -> tuple[float, list[Bar]]:
         """Return which bar comes first, and those of the history that the warm-up wants."""

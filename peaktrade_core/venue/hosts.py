@@ -3,29 +3,43 @@
 Both ask urllib3's parser, which is the one that connects. An address that it reads in another way than it is written
 means two places at once and is refused. The guard sits in the session itself: it sees redirects, proxies and whatever
 ccxt made of the address, then the host that the connection is opened to, then what that name resolves to.
+
+A production host of any venue is asked for public data only: without a key, a body or a path that changes something.
+Kraken spot alone is also asked to validate orders. Everything else goes to a sandbox (:mod:`.places`) or this machine.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from peaktrade_core.base.errors import ConfigError, ForbiddenRequestError
+from peaktrade_core.base.errors import ForbiddenRequestError
+from peaktrade_core.venue.dialects import dialect_of
+from peaktrade_core.venue.origins import LOOPBACK, PORTS, Origin, loopback_addresses, loopback_origin, origin_of
+from peaktrade_core.venue.places import DEMO_HOSTS, Places, places_of
 
 if TYPE_CHECKING:
     from requests import Session
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPConnection
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-DEMO_HOSTS = ("demo-futures.kraken.com",)
-_PRODUCTION = {"kraken": "api.kraken.com", "krakenfutures": "futures.kraken.com"}
-_PORTS = {"http": 80, "https": 443}
-_KEY_HEADERS = {"api-key", "api-sign", "apikey", "authent", "authorization"}
+__all__ = ["DEMO_HOSTS", "LOOPBACK", "Guard"]
+
+# headers of a public request of any venue that ccxt knows; a key travels in none of them
+_PLAIN_HEADERS = frozenset(
+    {
+        *("user-agent", "accept", "accept-encoding", "connection", "content-type", "content-length", "referrer"),
+        *("partner-id", "open-api-partner", "x-bitopro-api", "x-fb-client", "x-fb-client-version"),
+        *("x-gate-size-decimal", "x-gate-channel-id", "hibachi-client", "cb-version"),
+    }
+)
+_KEYED = re.compile(
+    r"(?i)api.?key|access.?key|secret|sign|nonce|auth|token|passphrase|recvwindow|^key$|^tx|^hash$|^user|^account"
+)
+_ACTS = re.compile(r"(?i)(^|/)(private|auth|broadcast_tx\w*|send_?tx\w*|withdraw\w*|transfer\w*)(/|$)")
 _SPOT_PUBLIC = re.compile(r"/0/public/[A-Za-z0-9]+")
 _SPOT_READING = frozenset(
     f"/0/private/{name}"
@@ -37,98 +51,24 @@ _SPOT_READING = frozenset(
 _SPOT_ORDER = "/0/private/AddOrder"
 
 
-class Origin(NamedTuple):
-    """One place to connect to; an IPv6 host is without its brackets."""
-
-    scheme: str
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
-
-
-def origin_of(url: str) -> Origin:
-    """Return where urllib3 connects to for an address.
-
-    Raises:
-        ValueError: the address is not written as it is read; says how.
-    """
-    from urllib3.util import parse_url
-
-    if not url.isascii() or any(char <= " " or char in "\\\x7f" for char in url):
-        raise ValueError("it holds a backslash, white space, a control character or one that is not ASCII")
-    try:
-        parsed = parse_url(url)
-    except ValueError:
-        raise ValueError("it is not an address") from None
-    if parsed.scheme not in _PORTS or not parsed.host:
-        raise ValueError("it must begin with http:// or https:// and a host")
-    if parsed.auth is not None:
-        raise ValueError("it holds a user before an @")
-    read = f"{parsed.scheme}://{parsed.netloc}"
-    if not url.startswith(read) or url[len(read) :][:1] not in ("", "/") or parsed.fragment is not None:
-        raise ValueError(f"write it as {read}")
-    return Origin(parsed.scheme, parsed.host.strip("[]"), _PORTS[parsed.scheme] if parsed.port is None else parsed.port)
-
-
-def loopback_origin(base_url: str) -> Origin:
-    """Return where a base URL leads to, which is a place on this machine.
-
-    Raises:
-        ConfigError: it does not, or can be read in two ways.
-    """
-    from urllib3.util import parse_url
-
-    try:
-        origin = origin_of(base_url)
-        if origin.host not in LOOPBACK:
-            raise ValueError("its host must be 127.0.0.1, localhost or [::1]")
-        if parse_url(base_url).url != base_url or not re.fullmatch(r"[a-z]+://[^/]+(/[A-Za-z0-9_.~-]+)*/?", base_url):
-            raise ValueError("its path can be read in two ways; leave the path out")
-    except ValueError as wrong:
-        raise ConfigError(
-            f"base_url = {base_url!r} must be on this machine, for example http://127.0.0.1:8080: {wrong}"
-        ) from None
-    return origin
-
-
-def loopback_addresses(host: str, port: int) -> list[str]:
-    """Return the addresses that a name has just now, all of them on this machine.
-
-    Raises:
-        ForbiddenRequestError: one of them is elsewhere.
-        OSError: it has none.
-    """
-    found = list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-    foreign = [address for address in found if not ipaddress.ip_address(address.partition("%")[0]).is_loopback]
-    if foreign:
-        raise ForbiddenRequestError(
-            f"not sent: {host} means {', '.join(foreign)} here, which is not this machine; mend /etc/hosts or the "
-            "name server, or write 127.0.0.1 as base_url"
-        )
-    return found
-
-
 class Guard:
     """What one client may send, and where to.
 
     Attributes:
-        origin: the only place that it connects to.
-        loopback: whether that is on this machine; production: whether it is the venue's real one.
+        places: the only ones that it connects to, and what each is for.
+        loopback: whether that is on this machine.
     """
 
     def __init__(self, venue: str, *, base_url: str | None = None, demo: bool = False) -> None:
-        """Describe it for a venue on this machine, a demo, or the real one (``kraken`` or ``krakenfutures``).
+        """Describe it for a venue on this machine, a sandbox, or the real one.
 
         Raises:
-            ConfigError: ``base_url`` leaves this machine, or can be read in two ways.
+            ConfigError: ``base_url`` leaves this machine, or can be read in two ways; or the venue has no sandbox.
         """
         self.venue, self.loopback = venue, base_url is not None
-        self.production = base_url is None and not demo
-        real = DEMO_HOSTS[0] if demo else _PRODUCTION[venue]
-        self.origin = Origin("https", real, 443) if base_url is None else loopback_origin(base_url)
+        self.places = (
+            places_of(venue, demo) if base_url is None else Places(orders=frozenset([loopback_origin(base_url)]))
+        )
 
     def session(self) -> Session:
         """Return a session that sends through this guard only: no redirects, no proxies of the environment."""
@@ -151,28 +91,28 @@ class Guard:
         """Let a request pass; what is refused was not sent.
 
         Raises:
-            ForbiddenRequestError: another place, a proxy, or an order that is not one to validate.
+            ForbiddenRequestError: another place, a proxy, or to a production host more than reading public data (Kraken
+                spot: or an order that is not one to validate).
         """
         if any((proxies or {}).values()):
             raise ForbiddenRequestError(f"not sent: {self.venue} is asked without a proxy, and one is set")
         try:
-            self._require(origin_of(url))
+            origin = origin_of(url)
         except ValueError as wrong:
             raise ForbiddenRequestError(f"not sent: the address of a {method} to {self.venue}: {wrong}") from None
-        if not self.production:
+        self._require(origin)
+        if origin in self.places.orders:
             return
         path, _, query = f"/{'/'.join(url.split('/')[3:])}".partition("?")
-        keyed = not _KEY_HEADERS.isdisjoint(name.lower() for name in headers)
-        reads = method == "GET" and not keyed and not body
         if self.venue == "kraken":
-            private = method == "POST" and not query
-            reads = (reads and _SPOT_PUBLIC.fullmatch(path) is not None) or (private and path in _SPOT_READING)
-            reads = reads or (private and path == _SPOT_ORDER and _validates(headers, body))
-        if not reads:
-            allowed = "what only reads, and AddOrder with validate=true" if self.venue == "kraken" else "public data"
-            raise ForbiddenRequestError(
-                f"not sent: {method} {path} to {self.origin.host}, which is asked for {allowed}"
+            allowed, reads = (
+                "what only reads, and AddOrder with validate=true",
+                _spot_reads(method, path, query, headers, body),
             )
+        else:
+            allowed, reads = "public data", _reads(self.venue, method, path, query, headers, body)
+        if not reads:
+            raise ForbiddenRequestError(f"not sent: {method} {path} to {origin.host}, which is asked for {allowed}")
 
     def connect(self, scheme: str, connection: HTTPConnection, opened: Callable[[], socket.socket]) -> socket.socket:
         """Open a connection to where urllib3 really goes, on this machine by an address that was looked at before.
@@ -183,11 +123,11 @@ class Guard:
         from urllib3.exceptions import NameResolutionError, NewConnectionError
 
         name, port = connection._dns_host, connection.port
-        self._require(Origin(scheme, name.strip("[]"), port or _PORTS[scheme]))
+        origin = self._require(Origin(scheme, name.strip("[]"), port or PORTS[scheme]))
         if not self.loopback:
             return opened()
         try:
-            addresses = loopback_addresses(self.origin.host, self.origin.port)
+            addresses = loopback_addresses(origin.host, origin.port)
         except OSError as unknown:
             raise NameResolutionError(name, connection, unknown) from unknown  # type: ignore[arg-type]
         try:
@@ -202,9 +142,38 @@ class Guard:
         finally:
             connection._dns_host = name
 
-    def _require(self, origin: Origin) -> None:
-        if origin != self.origin:
-            raise ForbiddenRequestError(f"not sent: it would have gone to {origin}; {self.venue} is at {self.origin}")
+    def _require(self, origin: Origin) -> Origin:
+        if origin not in self.places.all:
+            known = ", ".join(sorted(map(str, self.places.all)))
+            raise ForbiddenRequestError(f"not sent: it would have gone to {origin}; {self.venue} is at {known}")
+        return origin
+
+
+def _reads(venue: str, method: str, path: str, query: str, headers: Mapping[str, Any], body: Any) -> bool:
+    """Return whether a request to production can only be one for public data: nothing of a key, nothing that acts."""
+    if not {name.lower() for name in headers} <= _PLAIN_HEADERS or _ACTS.search(path):
+        return False
+    if any(_KEYED.search(name) for name, _ in parse_qsl(query, keep_blank_values=True)):
+        return False
+    if method == "GET":
+        return not body
+    asks = dialect_of(venue).reading_posts
+    text = body.decode("latin-1") if isinstance(body, bytes) else body or ""
+    named = re.findall(r'"(\w+)"\s*:', text)
+    return (
+        method == "POST" and re.fullmatch(asks, path) is not None and not any(map(_KEYED.search, named))
+        if asks
+        else False
+    )
+
+
+def _spot_reads(method: str, path: str, query: str, headers: Mapping[str, Any], body: Any) -> bool:
+    """Return whether a request to Kraken spot reads, or has an order validated."""
+    plain = {name.lower() for name in headers} <= _PLAIN_HEADERS
+    private = method == "POST" and not query
+    reads = method == "GET" and plain and not body and _SPOT_PUBLIC.fullmatch(path) is not None
+    reads = reads or (private and path in _SPOT_READING)
+    return reads or (private and path == _SPOT_ORDER and _validates(headers, body))
 
 
 def _validates(headers: Mapping[str, Any], body: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.base.errors import ExchangeAuthenticationError, ExchangeError
+from peaktrade_core.base.errors import ConfigError, ExchangeAuthenticationError, ExchangeError
 from peaktrade_core.venue.client import open_venue
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -39,7 +39,7 @@ def venue_orders(workspace: Workspace) -> VenueOrders:
     name = workspace.config.exchange.venue
     try:
         client = open_venue(workspace, credentials=True)
-    except ExchangeAuthenticationError as fault:
+    except (ConfigError, ExchangeAuthenticationError) as fault:
         return VenueOrders(venue=name, told=f"not asked: {fault}")
     try:
         orders = [_order(raw) for raw in client.ask("fetch_open_orders")]

@@ -26,9 +26,9 @@ from peaktrade_core.workspace.settings import (
     RiskLimits,
     Triggers,
 )
+from peaktrade_core.workspace.venues import VENUES, require_venue
 
 Feed = Literal["synthetic", "replay", "exchange"]
-Venue = Literal["kraken", "krakenfutures"]
 FEEDS: tuple[Feed, ...] = get_args(Feed)
 CONFIG = Path("config") / "config.toml"
 
@@ -88,20 +88,25 @@ class Exchange(Checked, frozen=True):
     """The venue of ``--feed exchange`` and of testnet sessions, and how patient we are with it.
 
     Attributes:
-        venue: ``kraken`` (orders are validated only) or ``krakenfutures`` (its demo).
+        venue: a venue with candles, by ccxt's name. ``kraken`` only validates orders, ``krakenfutures`` is its demo; every
+            other one gives candles, and takes orders in its sandbox if it has one (``peaktrade exchange venues``).
         base_url: a venue on this machine instead, for drills; empty for the real one.
         timeout_s: for each read [s]; deadline_s: for a whole call [s]; attempts: for a call that changes nothing.
         patience_s: how long the feed may fail before the session does [s].
         order_pace_s: shortest time between two orders [s].
     """
 
-    venue: Venue = "kraken"
+    venue: Annotated[str, Meta(extra_json_schema={"enum": list(VENUES)})] = "kraken"
     base_url: str = ""
     timeout_s: Annotated[float, Meta(ge=0.1, le=300.0)] = 10.0
     deadline_s: Annotated[float, Meta(ge=0.1, le=600.0)] = 30.0
     attempts: Annotated[int, Meta(ge=1, le=20)] = 4
     patience_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 900.0
     order_pace_s: Annotated[float, Meta(ge=0.0, le=60.0)] = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_venue(self.venue)
 
 
 class Interface(Checked, frozen=True):

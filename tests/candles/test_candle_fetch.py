@@ -15,12 +15,12 @@ import pytest
 from candle_files import SERIES, files
 
 from peaktrade_core.base.errors import ConfigError, ExchangeError, UnknownNameError
-from peaktrade_core.candles import fetch as market_data
 from peaktrade_core.candles.fetch import Fetched, FetchProgress, fetch
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueFault
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.venue.client import VenueClient
+from peaktrade_core.venue.dialects import DIALECTS
 from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME
 
 FIRST = 1767225600.0  # 2026-01-01, the market's first bar
@@ -38,6 +38,11 @@ def download(venue: LoopbackVenue, store: CandleStore, client: Callable[..., Ven
         return fetch(client(name), into or store, series, series.symbol, clock=venue.clock, **options)
 
     return run
+
+
+def small_pages(monkeypatch: pytest.MonkeyPatch, bars: int) -> None:
+    """Let the futures venue give so many bars in an answer."""
+    monkeypatch.setitem(DIALECTS, "krakenfutures", DIALECTS["krakenfutures"]._replace(page=bars))
 
 
 def expected(first: float, last: float, seed: int = 7) -> list[Bar]:
@@ -99,7 +104,7 @@ def test_a_gap_in_the_middle_is_filled_without_asking_for_the_rest(
 def test_pages_come_in_order_and_each_is_on_the_disk_before_it_is_told(
     venue: LoopbackVenue, store: CandleStore, download: Download, monkeypatch
 ) -> None:
-    monkeypatch.setitem(market_data.PAGE, "krakenfutures", 250)
+    small_pages(monkeypatch, 250)
     venue.clock.advance(300.0)
     seen: list[tuple[float, int, int]] = []
 
@@ -141,7 +146,7 @@ def test_faults_on_the_way_leave_the_same_bytes(
 def test_a_venue_that_never_recovers_is_an_error_and_what_came_stays(
     venue: LoopbackVenue, store: CandleStore, download: Download, monkeypatch
 ) -> None:
-    monkeypatch.setitem(market_data.PAGE, "krakenfutures", 250)
+    small_pages(monkeypatch, 250)
     venue.clock.advance(300.0)
     venue.faults.add(VenueFault.status(503), path="charts", skip=2)
     with pytest.raises(ExchangeError):
@@ -186,7 +191,7 @@ def test_wrong_wishes_are_refused_before_anything_is_written(store: CandleStore,
 
 
 SMALL_PAGES = (
-    "from peaktrade_core.venue import facts; facts.PAGE['krakenfutures'] = 300; "
+    "from peaktrade_core.venue.dialects import DIALECTS as d; d['krakenfutures'] = d['krakenfutures']._replace(page=300); "
     "from peaktrade_core.cli import main; main()"
 )
 

@@ -10,7 +10,7 @@ import pytest
 
 from peaktrade_core.testing import LoopbackVenue, VenueFault
 from peaktrade_core.venue.client import VenueClient
-from peaktrade_core.venue.facts import inspect_venue, list_markets
+from peaktrade_core.venue.facts import _market, inspect_venue, list_markets
 
 
 def test_the_venue_is_described(venue: LoopbackVenue, client: Callable[..., VenueClient]) -> None:
@@ -62,3 +62,27 @@ def test_a_venue_that_is_down_ends_with_eight_and_a_sentence(venue: LoopbackVenu
     assert (ended.code, ended.stdout) == (8, "")
     assert "an answer without content" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "tick", "lot", "min_qty", "contract"),
+    [
+        ({}, "0.01", "0.001", 0.005, None),
+        ({"contract": True, "linear": True, "contractSize": 0.01}, "0.01", "0.00001", 0.00005, "linear"),
+        ({"contract": True, "inverse": True, "contractSize": 100.0}, "0.01", "0.001", 0.005, "inverse"),
+        ({"contract": True, "contractSize": 1.0}, "0.01", "0.001", 0.005, "quanto"),
+        ({"precision": {"price": None, "amount": 0.0}}, None, None, 0.005, None),
+    ],
+)
+def test_contracts_are_counted_in_base_units(
+    changed: dict[str, Any], tick: str | None, lot: str | None, min_qty: float, contract: str | None
+) -> None:
+    raw = {
+        "symbol": "X/Y",
+        "precision": {"price": 0.01, "amount": 0.001},
+        "limits": {"amount": {"min": 0.005}},
+    } | changed
+    found = _market(raw, whole_steps=True)
+    assert (found.tick, found.lot, found.min_qty, found.contract) == (tick, lot, min_qty, contract)
+    digits = _market(raw, whole_steps=False)
+    assert (digits.tick, digits.lot) == (None, None)

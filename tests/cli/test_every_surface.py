@@ -46,6 +46,7 @@ ASKED = {  # every command with what it needs to say something
     "evidence show": ("EVIDENCE",),
     "evidence verify": (),
     "exchange fetch": ("BTC/EUR", "--since", "yesterday"),
+    "exchange venues": ("kraken", "okx"),
     "experiments analyze": (),
     "experiments compare": ("nothing", "nowhere"),
     "experiments details": ("nothing",),

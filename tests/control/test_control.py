@@ -17,6 +17,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.venue import brokers
+from peaktrade_core.venue.client import VenueClient
 from peaktrade_core.workspace.workspace import Workspace
 
 Shadow = Callable[..., SessionRecord]
@@ -134,7 +135,8 @@ def test_live_is_locked_and_each_way_was_tried(workspace: Workspace) -> None:
 
 def test_a_broker_that_would_place_orders_is_found_out(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proof can fail: each lock that is taken away shows."""
-    monkeypatch.setattr(brokers, "DEMO_HOSTS", ("demo-futures.kraken.com", "futures.kraken.com"))
+    monkeypatch.setitem(brokers.SANDBOXES, "krakenfutures", ("demo-futures.kraken.com", "futures.kraken.com"))
+    monkeypatch.setattr(VenueClient, "order_hosts", property(lambda client: client.hosts))
     found = {one.id: one.status for one in lock_checks(workspace)}
     assert found["demo_only"] == "fail"
 

@@ -105,10 +105,11 @@ def test_the_environment_is_the_venue_that_is_asked_and_no_label(
         assert plan["env_name"] == "krakenfutures (loopback)"
         assert planned()["env_name"] == "synthetic"
         assert planned("--env", "kraken_futures_testnet")["env_name"] == "synthetic"  # nobody is asked
-        assert planned("--feed", "exchange", "--env", "krakenfutures")["env_name"] == "krakenfutures (loopback)"
-        ended = peaktrade("session", "run", "--mode", "testnet", "--env", "binance")
+        perpetual = ("--feed", "exchange", "--env", "krakenfutures", "--symbol", "BTC/USD-PERP")
+        assert planned(*perpetual)["env_name"] == "krakenfutures (loopback)"
+        ended = peaktrade("session", "run", "--mode", "testnet", "--env", "krakan")
     assert ended.code == 2
-    assert "unknown environment 'binance'; known: kraken, " in ended.stderr
+    assert "unknown environment 'krakan'; known: kraken" in ended.stderr
 
 
 def test_a_dry_run_on_the_exchange_feed_asks_nobody(

@@ -240,7 +240,7 @@ def test_a_base_url_that_leaves_this_machine_is_refused(url: str) -> None:
 
 
 def test_an_unknown_venue_is_refused() -> None:
-    with pytest.raises(ConfigError, match="known: kraken, krakenfutures"):
+    with pytest.raises(ConfigError, match="unknown venue 'krakan'; known: kraken"):
         VenueClient("krakan")
 
 

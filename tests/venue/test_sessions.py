@@ -348,3 +348,14 @@ def test_in_accelerated_real_time_too(
     assert (len(bars), record.metrics["bars_missing"]) == (25, 0)
     market = MarketSource.synthetic(seed=7, volatility=1.5)
     assert [bar.close for bar in bars] == [bar.close for bar in source_bars(market, bars[0].ts_bar.timestamp(), 25)]
+
+
+def test_the_steps_of_the_configuration_are_those_of_the_configured_venue(desk: VenueDesk) -> None:
+    """Another venue than the configured one is asked for its own."""
+    from peaktrade_core.session.planning import _configured
+
+    config = desk.workspace.config
+    assert _configured(config, "BTC/USDT", None).tick == "0.1"
+    assert _configured(config, "BTC/USDT", "kraken").tick == "0.1"
+    other = _configured(config, "BTC/USDT", "binance")
+    assert (other.tick, other.lot, other.min_qty, other.complete) == ("", "", 0.0, False)

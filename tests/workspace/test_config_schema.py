@@ -14,6 +14,7 @@ from peaktrade_core.trading.market import Timeframe
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.workspace.config import Config, config_schema, load_config, read_limits
 from peaktrade_core.workspace.settings import RiskLimits
+from peaktrade_core.workspace.venues import VENUES
 
 SHIPPED = Path(__file__).parents[2] / "config" / "config.toml"
 SCHEMA = config_schema()
@@ -35,7 +36,7 @@ def rule_of(dotted: str) -> dict[str, Any]:
         ("session.steps", {"type": "integer", "minimum": 1, "maximum": 100_000_000, "default": 1000}),
         ("session.fee_bps", {"type": "number", "minimum": 0.0, "maximum": 1000.0, "default": 26.0}),
         ("session.timeframe", {"enum": sorted(get_args(Timeframe)), "default": "1m"}),
-        ("exchange.venue", {"enum": ["kraken", "krakenfutures"], "default": "kraken"}),
+        ("exchange.venue", {"type": "string", "enum": list(VENUES), "default": "kraken"}),
         ("live_risk.max_daily_loss_pct", {"type": "number", "exclusiveMinimum": 0.0, "maximum": 1e15, "default": 5.0}),
         ("retention.action", {"enum": ["archive", "delete"], "default": "archive"}),
     ],

@@ -1,0 +1,109 @@
+"""What is a venue's own in its answers, errors and ways, as data; a venue without a line here gets what is safe for all.
+
+Unknown answers fail closed: an error that nobody knows ends a session (:mod:`.faults`), an answer without content is one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from peaktrade_core.base.errors import (
+    ExchangeAuthenticationError,
+    ExchangeError,
+    ExchangeNetworkError,
+    ExchangeOrderError,
+    ExchangeRateLimitError,
+    InsufficientFunds,
+)
+
+Texts = tuple[tuple[str, type[ExchangeError]], ...]
+
+
+class Dialect(NamedTuple):
+    """How one venue speaks.
+
+    Attributes:
+        answers: a good answer that is a table has one of these keys; empty: any table with something in it is good.
+        lists: whether an answer can be a list.
+        texts: its own words for errors, before the class that ccxt chose for them.
+        page: bars of an answer at most; None: what ccxt's ``features`` say.
+        last_page_only: it gives its last page only, whatever one asks for.
+        shows_open_bar: the last row of an answer is always the bar that is still open.
+        always_demo: it is its demo that is asked, for candles too.
+        client_id: parameter of an order by which it is found again.
+        hosts: of those that ccxt has, the ones that are asked in production; empty for all.
+        no_candles: why shadow sessions cannot have its candles; empty where they can.
+        reading_posts: paths that are asked with POST for public data, as a pattern.
+        spoken: whether the loopback venue speaks it, so that tests drive it end to end.
+    """
+
+    answers: tuple[str, ...] = ()
+    lists: bool = True
+    texts: Texts = ()
+    page: int | None = None
+    last_page_only: bool = False
+    shows_open_bar: bool = False
+    always_demo: bool = False
+    client_id: str = "clientOrderId"
+    hosts: tuple[str, ...] = ()
+    no_candles: str = ""
+    reading_posts: str = ""
+    spoken: bool = False
+
+
+_KRAKEN_TEXTS: Texts = (
+    (r"Rate limit exceeded|apiLimitExceeded|Temporary lockout", ExchangeRateLimitError),
+    (
+        r"Invalid (key|signature|nonce)|Feature disabled|Permission denied|authenticationError",
+        ExchangeAuthenticationError,
+    ),
+    (r"EOrder:Insufficient|insufficientAvailableFunds|insufficientFunds", InsufficientFunds),
+    (r"EOrder:|EService:Market in", ExchangeOrderError),
+    (r"EService:(Timeout|Unavailable|Busy)|Deadline elapsed|Server Error|unknownError", ExchangeNetworkError),
+)
+
+_KEY = "it gives candles to holders of a key only, and production is never given one"
+
+DIALECTS: dict[str, Dialect] = {
+    "kraken": Dialect(
+        answers=("result",),
+        lists=False,
+        texts=_KRAKEN_TEXTS,
+        page=720,
+        last_page_only=True,
+        shows_open_bar=True,
+        hosts=("api.kraken.com",),
+        spoken=True,
+    ),
+    "krakenfutures": Dialect(
+        answers=("result", "candles", "elements", "serverTime"),
+        lists=False,
+        texts=_KRAKEN_TEXTS,
+        page=2000,
+        always_demo=True,
+        client_id="cliOrdId",
+        spoken=True,
+    ),
+    "alpaca": Dialect(no_candles=_KEY),
+    "cex": Dialect(
+        no_candles="it gives bids or asks, and no trades",
+        reading_posts=r"/api/spot/rest-public/get_(server_time|pairs_info|currencies_info|candles)",
+    ),
+    "derive": Dialect(
+        reading_posts=r"/v3/public/get_(tradingview_chart_data|all_instruments|all_currencies|time|ticker)"
+    ),
+    "dydx": Dialect(hosts=("indexer.dydx.trade",)),
+    "grvt": Dialect(reading_posts=r"/full/v1/(kline|all_instruments)"),
+    "hyperliquid": Dialect(reading_posts=r"/info"),
+    "luno": Dialect(no_candles=_KEY),
+    "modetrade": Dialect(no_candles=_KEY),
+    "mudrex": Dialect(no_candles=_KEY),
+    "woofipro": Dialect(no_candles=_KEY),
+    "zebpay": Dialect(reading_posts=r"/api/v1/market/klines"),
+}
+_ANY = Dialect()
+
+
+def dialect_of(venue: str) -> Dialect:
+    """Return how a venue speaks."""
+    return DIALECTS.get(venue, _ANY)
