@@ -59,6 +59,10 @@ COMMANDS = {
         "Show limits and what is used of them, halt and resume, replay under other limits.",
     ),
     "killswitch": ("desk.cli_killswitch:killswitch", "Stop every session at once; two people release it."),
+    "people": ("people.cli:people", "Show who decides what, check that it can be signed, change people or keys."),
+    "requests": ("people.cli:requests", "List what waits for signatures, or show one request."),
+    "approve": ("people.cli:approve", "Sign a request with your own SSH key."),
+    "reject": ("people.cli:reject", "Say no to a request, which ends it."),
     "readiness": (
         "desk.cli:readiness",
         "Answer the checklist of a stage: shadow, testnet or (always locked) live.",

@@ -22,14 +22,16 @@ from peaktrade_core.workspace.config import Config, load_config
 REPO = Path(__file__).resolve().parent.parent
 PACKAGE = REPO / "peaktrade_core"
 ROOMS = (  # a room may use those before it
-    "base", "show", "trading", "workspace", "warm", "records", "halts", "runs", "venue", "candles", "session", "testing",
-    "research", "runbooks", "fleet", "schedule", "alerts", "incidents", "desk", "reports", "control", "drills", "dashboard",
+    "base", "show", "trading", "workspace", "people", "warm", "records", "halts", "runs", "venue", "candles", "session",
+    "testing", "research", "runbooks", "fleet", "schedule", "alerts", "incidents", "desk", "reports", "control", "drills",
+    "dashboard",
 )  # fmt: skip
 PURE = {  # values and rules: no disk, no clock, no environment
     "base": ("clock", "errors", "people", "question"),
     "show": ("chart", "checklist", "drawing", "sparkline", "table", "wording"),
     "trading": ("*",),
     "workspace": ("settings",),
+    "people": ("approval", "matrix", "request"),
     "halts": ("scope",),
     "schedule": ("jobs", "periods"),
     "alerts": ("alerts", "book", "changes", "settings"),

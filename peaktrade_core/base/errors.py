@@ -8,6 +8,8 @@
     │   └── TierNotAllowedError   a strategy that has not come through research, where only core and aux may run
     ├── DataError                 candles that cannot be true, or cannot be read
     ├── ArtefactError             a record, journal or report that cannot be read or written
+    ├── ApprovalError             somebody may not approve this, or it was refused, has expired, was used
+    │   └── WaitsForApproval      somebody must still sign
     ├── SessionNotFoundError      no record with that id
     ├── LiveModeNotAllowedError   somebody asked for live trading
     ├── StrategyError             a strategy raised or returned something that is no signal
@@ -85,6 +87,24 @@ class ArtefactError(PeaktradeError):
     """A record, journal or report that cannot be read or written."""
 
     exit_code = 4
+
+
+class ApprovalError(PeaktradeError):
+    """Somebody may not approve this, or the request for it was refused, has expired, or was used."""
+
+    exit_code = 9
+
+
+class WaitsForApproval(ApprovalError):
+    """Nothing was done yet: somebody must still sign.
+
+    Attributes:
+        request: the id of the request that waits.
+    """
+
+    def __init__(self, told: str, request: str) -> None:
+        super().__init__(told)
+        self.request = request
 
 
 class SessionNotFoundError(PeaktradeError):

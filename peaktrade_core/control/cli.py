@@ -40,7 +40,7 @@ def control(workspace: Workspace) -> CommandResult:
 @click.command()
 @command
 def todo(workspace: Workspace) -> CommandResult:
-    """List what waits for a person: halts, alerts, runs, incidents, runbooks, sessions, duties; exit 1 if one cannot wait.
+    """List what waits for a person: halts, requests, alerts, runs, incidents, runbooks, duties; exit 1 if one cannot wait.
 
     Each with how long it waits, the next step, and the command that opens its runbook filled in.
     """

@@ -32,8 +32,7 @@ def show(workspace: Workspace, name: str) -> CommandResult:
         "Tier": tier if tier == strategy.tier else f"{tier} (registered as {strategy.tier})",
         "Parameters": ", ".join(f"{key} {given:g}" for key, given in params.items()) or "none",
         "Promoted": "; ".join(
-            f"{one.before} to {one.to} on {wording.minute(one.at)} UTC by {one.by} and {one.second} ({one.trial})"
-            for one in made
+            f"{one.before} to {one.to} on {wording.minute(one.at)} UTC by {one.people} ({one.trial})" for one in made
         )
         or "never",
     }
@@ -44,13 +43,14 @@ def show(workspace: Workspace, name: str) -> CommandResult:
 @click.command("promote")
 @click.argument("name")
 @click.option("--to", type=click.Choice(list(NEEDED)), required=True, help="The tier after the one it has.")
-@click.option("--by", required=True, help="Who does it: one of the two who signed the go/no-go document.")
+@click.option("--by", required=True, help="Who does it; without keys one of the two of the go/no-go document.")
 @command
 def promote_(workspace: Workspace, name: str, to: str, by: str) -> CommandResult:
     """Raise the tier of a strategy, where it has all that takes; exit code 1 where something is missing.
 
     A verdict with nothing against it, a hold-out opened once, a go/no-go document of two people; for core also shadow
-    sessions that did what their backtests say. It holds for the code as it is now.
+    sessions that did what their backtests say. It holds for the code as it is now. Where people have keys, two sign it
+    (`peaktrade approve`) in the place of the countersignature; then call it again.
     """
     checks, made = promote(workspace, name, to, by=by)
     said = f"{name} is {to} now." if made else f"{name} stays what it is."

@@ -21,7 +21,7 @@ from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.filled import ticked
+from peaktrade_core.runbooks.page import ticked
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
@@ -187,6 +187,8 @@ def document(record: ev.Evidence, second_person: str) -> str:
 def _verdict(record: ev.Evidence) -> str:
     """Return in a sentence how it stands; it is locked in every case."""
     step = record.step(_DECISION)
-    chosen = step.answer.key if step and step.answer else ""
-    said = {"go": "Two people said go", "no_go": "Decided: no-go"}.get(chosen, "Not decided")
+    answer = step.answer if step else None
+    chosen = answer.key if answer else ""
+    go = f"Two people said go: {answer.by} with {answer.agreed}" if answer else ""
+    said = {"go": markdown_cell(go), "no_go": "Decided: no-go"}.get(chosen, "Not decided")
     return f"LOCKED. {said}; no live session can be started with this program."

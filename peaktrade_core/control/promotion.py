@@ -6,11 +6,15 @@ Nothing here changes a strategy: a promotion is a line in a chained log, and bel
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.people import same_person
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, Status, answers, question
+from peaktrade_core.people.approval import Approval
+from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.records.registry import Query
 from peaktrade_core.research.divergence import REST
 from peaktrade_core.research.divergence_session import compare_session
@@ -143,10 +147,13 @@ def documented(one: Candidate) -> Found:
 
 @question("two_people", "Did a second person confirm it?", "`peaktrade evidence countersign EV-… --by …`.")
 def two_people(one: Candidate) -> Found:
-    """Look for a countersignature."""
+    """Look for a countersignature; where people have keys, two sign the promotion itself."""
     found = one.document()
+    if Approvals.of(one.workspace).keyed():
+        return True, "two people sign the promotion itself"
     second = _second(one, found) if found else ""
-    return bool(second), f"{found.operator} and {second}" if found and second else "nobody countersigned it"
+    told = Approval(people=(found.operator, second)).told if found and second else "nobody countersigned it"
+    return bool(second), told
 
 
 @question(
@@ -182,9 +189,10 @@ def promote(workspace: Workspace, name: str, to: str, *, by: str) -> tuple[list[
     """Promote a strategy where nothing is missing; return the answers, and the promotion where there is one.
 
     Args:
-        workspace, name, to: which strategy to which tier; by: who does it, one of the two people of the document.
+        workspace, name, to: which strategy to which tier; by: who does it, without keys one of the two of the document.
 
     Raises:
+        WaitsForApproval: nothing is missing, and two people must sign it; it was asked for.
         ConfigError: no name, or one that is not of those two; UnknownNameError: as :func:`promotion_checks`.
         ArtefactError, EnvironmentFault: the log is broken or cannot be written.
     """
@@ -193,18 +201,40 @@ def promote(workspace: Workspace, name: str, to: str, *, by: str) -> tuple[list[
     opened, document = one.opened(), one.document()
     if any(check.status == FAIL for check in found) or opened is None or document is None:
         return found, None
+    if Approvals.of(workspace).keyed():
+        made = _signed(one, opened, document, by)
+        return found, made
     second = _second(one, document)
     if not any(same_person(by, known) for known in (document.operator, second)):
         raise ConfigError(
             f"{by} is neither of the two who signed {document.evidence_id}: {document.operator}, {second}"
         )
+    return found, _promoted(one, opened, document, (document.operator, second))
+
+
+def _signed(one: Candidate, opened: Opened, document: Evidence, by: str) -> Promotion:
+    """Promote a strategy once two people have signed that, with this code and this document."""
+    sealed = EvidenceBook.of(one.workspace).chain.sealed()[document.evidence_id]
+    told = (one.strategy.name, one.to, code_digest(one.strategy), opened.name, sealed)
+    binds = hashlib.sha256("\0".join(told).encode()).hexdigest()
+    about = f"{one.strategy.name} to {one.to}, {opened.name}, {document.evidence_id}"
+    reason = document.title or document.evidence_id
+    made = Approvals.of(one.workspace).require("promotion", about, binds, by=by, reason=reason)
+    return _promoted(one, opened, document, made.people, made.request)
+
+
+def _promoted(
+    one: Candidate, opened: Opened, document: Evidence, people: Sequence[str], request: str = ""
+) -> Promotion:
+    """Write a promotion down and return it."""
     made = Promotion(
-        strategy=name, before=Promotions(workspace).tier(one.strategy), to=to, code=code_digest(one.strategy),
-        trial=opened.name, evidence=document.evidence_id, by=document.operator, second=second,
-        at=workspace.clock.now(), sessions=tuple(one.agreeing()[0]) if to == CORE else (),
+        strategy=one.strategy.name, before=Promotions(one.workspace).tier(one.strategy), to=one.to,
+        code=code_digest(one.strategy), trial=opened.name, evidence=document.evidence_id, by=people[0],
+        second=" and ".join(people[1:]), at=one.workspace.clock.now(), request=request,
+        sessions=tuple(one.agreeing()[0]) if one.to == CORE else (),
     )  # fmt: skip
-    Promotions(workspace).add(made)
-    return found, made
+    Promotions(one.workspace).add(made)
+    return made
 
 
 def _wanted(to: str) -> str:

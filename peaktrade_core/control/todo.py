@@ -1,4 +1,4 @@
-"""What needs doing now: halts, alerts, runs, incidents, runbooks, sessions and duties that wait for a person, in one list.
+"""What needs doing now: halts, requests, alerts, runs, incidents, runbooks, sessions and duties that wait for a person, in one list.
 
 The start page, ``peaktrade todo`` and the home page show this list. Each item says how bad it is, since when it waits, the
 next step, and which runbook treats it, with the parameters that open it filled in.
@@ -23,6 +23,7 @@ from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.scope import TradingState
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook, IncidentRow
+from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook
@@ -36,7 +37,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns
 from peaktrade_core.workspace.workspace import Workspace
 
-Kind = Literal["halt", "alert", "run", "incident", "runbook", "session", "duty"]
+Kind = Literal["halt", "request", "alert", "run", "incident", "runbook", "session", "duty"]
 KINDS: tuple[Kind, ...] = get_args(Kind)  # of items that are equally bad, in this order
 DAYS = 7  # how far back runbooks that were never ended and failed sessions are looked for
 LISTED = ("unfinished", "unacknowledged")  # duties whose cases stand in the list one by one
@@ -113,6 +114,22 @@ def _halt(one: TradingState, asked: str | None) -> Todo:
         runbook="kill_switch" if one.everywhere else "",
         given={"action": "release"} if one.everywhere else {},
     )
+
+
+def _requests(workspace: Workspace) -> Iterator[Todo]:
+    """Yield the requests that wait for a signature, and those that were signed and not carried out."""
+    for one in Approvals.of(workspace).all():
+        if one.state in ("waits", "approved"):
+            sign = f"It still needs {one.lacks}: read it, then `peaktrade approve {one.id}`, before"
+            step = sign if one.lacks else "Both have signed: carry it out before"
+            yield Todo(
+                kind="request",
+                status=WARN,
+                what=f"{one.asked.by} asks for: {one.asked.authority.situation}, {one.asked.subject}",
+                about=one.id,
+                since=one.asked.at,
+                next_step=f"{step} {wording.minute(one.asked.until)} UTC.",
+            )
 
 
 def _alerts(workspace: Workspace) -> Iterator[Todo]:
@@ -248,6 +265,7 @@ def _duty(one: Check, since: datetime | None) -> Todo:
 
 _FINDERS: tuple[tuple[Kind, Callable[[Workspace], Iterable[Todo]]], ...] = (
     ("halt", _halts),
+    ("request", _requests),
     ("alert", _alerts),
     ("run", _runs),
     ("incident", _incidents),

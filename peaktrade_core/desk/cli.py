@@ -36,12 +36,13 @@ def init(folder: Path) -> CommandResult:
     from peaktrade_core.alerts.engine import ALERTS
     from peaktrade_core.base.files import write_atomic
     from peaktrade_core.base.resources import share_dir
+    from peaktrade_core.people.roster import PEOPLE
     from peaktrade_core.schedule.schedule import JOBS_FILE
 
     target = folder / CONFIG
     if target.exists():
         raise ConfigError(f"{target} exists already; nothing was changed")
-    for other in (ALERTS, JOBS_FILE):
+    for other in (ALERTS, JOBS_FILE, PEOPLE):
         if not (folder / other).exists():
             write_atomic(folder / other, (share_dir() / other).read_bytes())
     write_atomic(target, (share_dir() / CONFIG).read_bytes())
@@ -217,9 +218,9 @@ def read_notes(workspace: Workspace, about: str, limit: int) -> CommandResult:
 @command
 def people(workspace: Workspace) -> CommandResult:
     """Show who is called in an emergency, from [contacts] of the configuration."""
-    from peaktrade_core.desk.contacts import contacts_table
+    from peaktrade_core.desk.contacts import contacts_table, emergency_contacts
 
-    return CommandResult(workspace.config.contacts, lambda: contacts_table(workspace))
+    return CommandResult(emergency_contacts(workspace), lambda: contacts_table(workspace))
 
 
 @ops.command()

@@ -12,12 +12,14 @@ from peaktrade_core.base.errors import LiveModeNotAllowedError, PeaktradeError
 from peaktrade_core.base.question import FAIL, WARN, Found, Question, question
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.evidence import Answer
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.workspace.workspace import Workspace
 
 ENOUGH_TESTNET, PRACTICE_DAYS = 5, timedelta(days=30)
+_SIGN = "Give people keys in config/people.toml, so that both sign; then go through live_start again."
 LIVE_KEYS = ("KRAKEN_API_KEY", "KRAKEN_API_SECRET")
 
 
@@ -59,21 +61,26 @@ def conservative(workspace: Workspace) -> Found:
 )
 def two_people(workspace: Workspace) -> Found:
     """Look for a live-start runbook in which two people said go; it, too, ended at the gate."""
-    found = next((name for name in EvidenceBook.of(workspace).ids() if _says_go(workspace, name)), None)
-    return found is not None, found or "no evidence of the runbook live_start with a go of two people"
+    said = {name: answer for name in EvidenceBook.of(workspace).ids() if (answer := _go(workspace, name))}
+    if found := next((name for name, answer in said.items() if answer.request), ""):
+        return True, f"{found}: {said[found].by} with {said[found].agreed}"
+    if typed := next(iter(said), ""):
+        return False, f"{typed}: {said[typed].by} with {said[typed].agreed}, which counts as no-go", _SIGN
+    return False, "no evidence of the runbook live_start with a go of two people"
 
 
-def _says_go(workspace: Workspace, name: str) -> bool:
-    """Return whether an evidence record is a live start, in earnest, in which two people said go."""
+def _go(workspace: Workspace, name: str) -> Answer | None:
+    """Return the answer of an evidence record that is a live start, in earnest, in which two people said go."""
     if "-LIVE-START-" not in name:
-        return False
+        return None
     try:
         record = EvidenceBook.of(workspace).load(name)
     except PeaktradeError:
-        return False
+        return None
     step = record.step("go_no_go")
     answer = step.answer if step else None
-    return not record.rehearsal and answer is not None and answer.key == "go" and bool(answer.second)
+    goes = not record.rehearsal and answer is not None and answer.key == "go" and bool(answer.second)
+    return answer if goes else None
 
 
 @question(

@@ -24,7 +24,7 @@ from peaktrade_core.base.text import one_line
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.drill import Drill, Scenario
-from peaktrade_core.runbooks.evidence import ROLES
+from peaktrade_core.people.matrix import ROLES
 from peaktrade_core.workspace.ledger import DRILLS, Ledger
 
 _ID = re.compile(r"DRILL-\d{8}-\d{2,3}")

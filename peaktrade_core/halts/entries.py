@@ -34,6 +34,7 @@ class HaltEntry(msgspec.Struct, frozen=True, kw_only=True):
         set_aside: in the first line of a new log, what became of the one before; replaces: the hashes of the last lines
             that were remembered of that.
         waited: the file in which an engagement waited for the log.
+        request: under which what is let go was signed; empty where names were typed, which ``by`` says.
     """
 
     seq: int
@@ -48,6 +49,7 @@ class HaltEntry(msgspec.Struct, frozen=True, kw_only=True):
     set_aside: str = ""
     replaces: tuple[str, ...] = ()
     waited: str = ""
+    request: str = ""
 
 
 class Known(NamedTuple):

@@ -1,5 +1,8 @@
 """The kill switch: one person stops every session at once, two different people let them go again.
 
+Stopping asks nobody. Letting go takes the signatures of two where people have keys (:mod:`peaktrade_core.people`); else two
+names that were typed, which is said to be not verified.
+
 It is the trading state of the scope ``global``: it stands in the log of halts, is obeyed by every session within a second,
 and counts as engaged when the log cannot be trusted. Each change is decided under the log's lock, on what the log says
 then; whatever else happens at the same moment, an engagement wins.
@@ -21,9 +24,13 @@ from peaktrade_core.base.sealed import with_ending
 from peaktrade_core.base.text import said
 from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known
 from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, RELEASE, REQUEST, STATES, TradingState
-from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.halts.states import TradingStates, bound
+from peaktrade_core.people.approval import Approval
+from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.workspace.settings import Releasing
 from peaktrade_core.workspace.workspace import Workspace
+
+KILL_SWITCH = "kill_switch"  # the authority
 
 
 class KillSwitchStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +40,7 @@ class KillSwitchStatus(msgspec.Struct, frozen=True, kw_only=True):
         state: in force for every session; engaged: whether it is anything but ACTIVE.
         by, reason, since: who set it, why and when.
         requested_by, confirm_until: who asked for the release, and until when a second person may confirm.
+        request: the id of what both sign, empty where nobody has a key.
         fault: what is wrong with its files, empty when nothing is; it is then engaged.
     """
 
@@ -43,6 +51,7 @@ class KillSwitchStatus(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None
     requested_by: str | None
     confirm_until: datetime | None
+    request: str
     entries: int
     fault: str
 
@@ -53,6 +62,7 @@ class KillSwitch:
     Args (of the constructor):
         states: the trading states, whose log it is in.
         clock: when; releasing: the rules of a release.
+        approvals: what two people signed; None where nobody has a key.
     """
 
     def __init__(
@@ -60,14 +70,18 @@ class KillSwitch:
         states: TradingStates,
         clock: Clock,
         releasing: Callable[[], Releasing],
+        approvals: Approvals | None = None,
     ) -> None:
-        self._states, self._clock, self._releasing = states, clock, releasing
+        self._states, self._clock, self._releasing, self._approvals = states, clock, releasing, approvals
 
     @classmethod
     def of(cls, workspace: Workspace) -> KillSwitch:
         """Return the kill switch of a workspace, opened once."""
         states = TradingStates.of(workspace)
-        return workspace.once(cls, lambda: cls(states, workspace.clock, lambda: workspace.config.kill_switch))
+        approvals = Approvals.of(workspace)
+        return workspace.once(
+            cls, lambda: cls(states, workspace.clock, lambda: workspace.config.kill_switch, approvals)
+        )
 
     def status(self) -> KillSwitchStatus:
         """Return how it stands; it never raises."""
@@ -83,6 +97,7 @@ class KillSwitch:
             since=state.since,
             requested_by=request.by if request else None,
             confirm_until=request.at + within if request else None,
+            request=request.request if request else "",
             entries=len(known.of_switch()),
             fault=known.doubt,
         )
@@ -106,25 +121,27 @@ class KillSwitch:
         return self.status()
 
     def request_release(self, by: str, reason: str) -> KillSwitchStatus:
-        """Ask for the release, as the first of two people.
+        """Ask for the release, as the first of two people; where people have keys, both then sign that.
 
         Raises:
-            ConfigError: no name, no reason, or nothing to release.
+            ConfigError: no name, no reason, or nothing to release; people.toml is not sound.
             ArtefactError: the log is broken; says what to do.
             EnvironmentFault: the log cannot be written, or another process holds its lock for long.
         """
         by, reason = _who(by, reason)
         now = self._clock.now()
         self._trusted()
+        state = _engaged(self._states.log.look())
+        signed = self._ask(state, by, reason)
         self._states.log.decide(
-            lambda known: [_entry(REQUEST, by, reason, state=_engaged(known).state)],
+            lambda known: [_entry(REQUEST, by, reason, state=_engaged(known).state, **signed)],
             now,
         )
         self._states.note(f"kill-switch release requested by {by}: {reason}", now)
         return self.status()
 
     def release(self, by: str, reason: str, health: Callable[[], list[Check]]) -> KillSwitchStatus:
-        """Release it, as the second of two people, after a health check.
+        """Release it, as the second of two people or once both have signed, after a health check.
 
         What was asked for is looked at again after the health check, which takes its time: what came between, an
         engagement, a release or another request, forbids the release.
@@ -136,12 +153,15 @@ class KillSwitch:
         Raises:
             ConfigError: no name, no reason, nothing to release, nobody asked in time, the same person did, or something
                 came between.
+            ApprovalError: not everybody has signed, or the request was refused or has expired.
             ArtefactError: the log is broken, or a health check failed; says what to do.
             EnvironmentFault: something cannot be written, or another process holds the lock for long; it then stays engaged.
         """
         by, reason = _who(by, reason)
         self._trusted()
         request = self._confirmed_by(by, reason)
+        if request.request and self._approvals:
+            self._approvals.require_signed(request.request)
         checks = health()
         answers: dict[str, str] = {check.id: check.status for check in checks}
         failed = [f"{check.id}: {check.evidence}" for check in checks if check.status == FAIL]
@@ -176,6 +196,10 @@ class KillSwitch:
                 "nobody has asked for the release, or too long ago: a first person calls `peaktrade killswitch release`, "
                 "a second one confirms"
             )
+        if request.request:
+            return request  # who signed is looked at, not who carries it out
+        if self._approvals and self._approvals.keyed():
+            raise ConfigError("people have keys now: ask for the release anew, so that two can sign it")
         if same_person(request.by, by):
             self._refuse(by, reason, f"same person as {request.by}", {})
             raise ConfigError(
@@ -193,15 +217,31 @@ class KillSwitch:
             before = known.state(GLOBAL.text)
             if between:
                 return [_refusal(by, reason, between, before.state, checks)]
-            people, why = f"{request.by} and {by}", f"{request.reason}; {reason}"
+            people, why = self._agreed(request, by, before), f"{request.reason}; {reason}"
             after = TradingState(scope=GLOBAL.text, by=people, reason=why, since=now)
             self._states.note_change(before, after, now)  # first: nothing is let loose that cannot be noted
-            return [_entry(RELEASE, people, why, state=after.state, checks=checks)]
+            return [_entry(RELEASE, people, why, state=after.state, checks=checks, request=request.request)]
 
         self._states.log.decide(think, now)
         if between:
             self._note_refusal(by, between, now)
         return between
+
+    def _ask(self, state: TradingState, by: str, reason: str) -> dict[str, str]:
+        """Ask for the signatures of two where people have keys, and return what the log says of it."""
+        if not self._approvals or not self._approvals.keyed():
+            return {}
+        about = f"{state.state} since {state.since:%Y-%m-%d %H:%M:%S} UTC by {state.by}: {state.reason}"
+        within = self._releasing().confirm_within_s
+        made = self._approvals.ask(KILL_SWITCH, about, bound(state), by=by, reason=reason, within_s=within)
+        return {"request": made.id}
+
+    def _agreed(self, request: HaltEntry, by: str, state: TradingState) -> str:
+        """Return who agreed to the release and how that is known; what was signed is used up."""
+        if not request.request:
+            return Approval(people=(request.by, by)).told
+        assert self._approvals is not None  # who can read the request can read the signatures
+        return self._approvals.use(request.request, KILL_SWITCH, bound(state), by=by).told
 
     def audit(self, limit: int | None = None) -> list[HaltEntry]:
         """Return the last entries of the log about the kill switch, newest first; the chain is verified.

@@ -6,6 +6,7 @@ The scope ``global`` is everything. To restrict it is to engage the kill switch,
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -22,10 +23,13 @@ from peaktrade_core.base.text import said
 from peaktrade_core.halts.entries import Known
 from peaktrade_core.halts.log import HaltLog
 from peaktrade_core.halts.scope import GLOBAL, HALT, RESUME, STATES, Scope, TradingState
+from peaktrade_core.people.approval import Approval
+from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.memory import outside_of
 from peaktrade_core.workspace.workspace import Workspace
 
+DRAWDOWN = "drawdown"  # in the reason of what sessions and alert rules halted for one
 OUTCRY = "desk.outcry:outcry"  # who is told when a stop cannot be written; that room is built on this one
 
 
@@ -37,6 +41,7 @@ class TradingStates:
         outside: the file outside the workspace that remembers the log, None for none.
         outcry: what tells processes and people of a stop that cannot be written, and returns whom it told.
         distrust: returns why the ledger of the workspace cannot be trusted, empty when it can.
+        approvals: what two people signed; None where nobody has a key.
 
     Attributes:
         log: the log of halts, of which the states are the fold.
@@ -49,8 +54,9 @@ class TradingStates:
         outside: Path | None = None,
         outcry: Callable[[TradingState, str], str] | None = None,
         distrust: Callable[[], str] = lambda: "",
+        approvals: Approvals | None = None,
     ) -> None:
-        self.log = HaltLog(folder, outside)
+        self.log, self._approvals = HaltLog(folder, outside), approvals
         self._operations, self._outcry, self._distrust = operations, outcry, distrust
         self._told = set[tuple[str, str]]()
 
@@ -59,7 +65,8 @@ class TradingStates:
         """Return the trading states of a workspace, opened once."""
         live, log, outside = workspace.reports / "live", workspace.operations_log, outside_of(workspace.home)
         distrust = Ledger.of(workspace).fault
-        return workspace.once(cls, lambda: cls(live, log, outside, partial(_outcry, workspace), distrust))
+        outcry, approvals = partial(_outcry, workspace), Approvals.of(workspace)
+        return workspace.once(cls, lambda: cls(live, log, outside, outcry, distrust, approvals))
 
     def look(self) -> Known:
         """Return what the log says, and whether the ledger can be trusted. It never raises."""
@@ -100,10 +107,12 @@ class TradingStates:
     def set(self, scope: Scope | str, state: str, *, by: str, reason: str, now: datetime) -> TradingState:
         """Change the state of a scope and return what is in force there; what is stricter already is let go by ACTIVE alone.
 
-        For the global scope this engages the kill switch.
+        For the global scope this engages the kill switch. What a drawdown halted is let go by two people: where they have
+        keys, both sign it before.
 
         Raises:
             ConfigError: no name or no reason was given, there is no such state or scope, or it would release the kill switch.
+            WaitsForApproval: two people must sign it; it was asked for.
             ArtefactError: the log cannot be trusted; everything is stopped then.
             EnvironmentFault: the log cannot be written.
         """
@@ -183,7 +192,9 @@ class TradingStates:
 
     def _change(self, wanted: TradingState, now: datetime) -> TradingState:
         """Change the state of one scope; nothing is let go that the log of operations cannot hold."""
-        noted = list[TradingState]()
+        noted, signed = list[TradingState](), self._signed(wanted)
+        if signed:
+            wanted = msgspec.structs.replace(wanted, by=signed.told)
 
         def think(known: Known) -> Sequence[Entry]:
             before = known.state(wanted.scope)
@@ -193,12 +204,38 @@ class TradingStates:
             if wanted.level < before.level:
                 self.note_change(before, wanted, now)
             data = {"scope": wanted.scope, "state": wanted.state, "by": wanted.by, "reason": wanted.reason}
+            data |= {"request": signed.request} if signed and signed.request else {}
             return [(HALT if wanted.level else RESUME, data)]
 
         after = self.log.decide(think, now).state(wanted.scope)
         if noted and wanted.level >= noted[0].level:
             self.note_change(noted[0], wanted, now)
         return after
+
+    def _signed(self, wanted: TradingState) -> Approval | None:
+        """Return who agreed that a scope goes on that a drawdown halted; None where it takes one person."""
+        known = self.log.look()
+        if wanted.level or self._approvals is None or not after_drawdown(known, wanted.scope):
+            return None
+        before = known.state(wanted.scope)
+        about = f"{before.scope}, {before.state} by {before.by}: {before.reason}"
+        return self._approvals.require("drawdown", about, bound(before), by=wanted.by, reason=wanted.reason)
+
+
+def after_drawdown(known: Known, scope: str) -> bool:
+    """Return whether a drawdown is among the reasons for which a scope was halted since it was let go last."""
+    for entry in reversed((*known.entries, *known.waiting)):
+        if entry.scope == scope and entry.state == "ACTIVE":
+            return False
+        if entry.scope == scope and DRAWDOWN in entry.reason.lower():
+            return True
+    return False
+
+
+def bound(state: TradingState) -> str:
+    """Return the SHA-256 of a trading state: what two people sign when they let exactly this go."""
+    told = (state.scope, state.state, state.by, state.reason, iso(state.since) if state.since else "")
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()
 
 
 def _outcry(workspace: Workspace, wanted: TradingState, why: str) -> str:

@@ -26,8 +26,8 @@ from peaktrade_core.base.sealed import SealedRecords, as_file
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.incident import Incident, State, TimelineEntry
+from peaktrade_core.people.matrix import ROLES
 from peaktrade_core.runbooks.artefacts import artefact_of, secure
-from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runs.handbook import SEVERITIES, Severity
 from peaktrade_core.workspace.ledger import INCIDENTS, Ledger
 from peaktrade_core.workspace.workspace import Workspace

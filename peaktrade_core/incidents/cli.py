@@ -10,8 +10,8 @@ import click
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
+from peaktrade_core.people.matrix import ROLES
 from peaktrade_core.runbooks.artefacts import named_files
-from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runs.handbook import SEVERITIES, handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover

@@ -19,7 +19,8 @@ from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.people import person_key
 from peaktrade_core.base.text import LONGEST, one_line
-from peaktrade_core.runbooks.evidence import Artefact, Role
+from peaktrade_core.people.matrix import Role
+from peaktrade_core.runbooks.evidence import Artefact
 from peaktrade_core.runs.handbook import KINDS as TREATED
 from peaktrade_core.runs.handbook import SEVERITIES, Kind, Severity
 

@@ -15,10 +15,10 @@ from peaktrade_core.base.files import write_new
 from peaktrade_core.base.question import Check
 from peaktrade_core.desk.session_run import OneSession
 from peaktrade_core.records.registry import ALL, Query
-from peaktrade_core.runbooks.book import Round
 from peaktrade_core.runbooks.figures import limit_use_figure
 from peaktrade_core.runbooks.notebook import Session, equity_figure, open_session
 from peaktrade_core.runbooks.notebook_tables import risk_use_table, session_checks, sessions_table
+from peaktrade_core.runbooks.round import Round
 from peaktrade_core.runbooks.runbook import Prompt
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.columns import figures_of, state_cell

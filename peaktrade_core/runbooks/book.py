@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,18 @@ from peaktrade_core.base.errors import (
     ConfigError,
     EnvironmentFault,
     PeaktradeError,
-    StepOpenError,
     UnknownNameError,
     why,
 )
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line, locked
-from peaktrade_core.base.question import Check, worst
 from peaktrade_core.base.sealed import SealedRecords, as_file
 from peaktrade_core.base.wall_clock import by_day
+from peaktrade_core.people.approvals import Approvals
+from peaktrade_core.people.matrix import ROLES
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.artefacts import artefact_of
+from peaktrade_core.runbooks.round import Round
 from peaktrade_core.workspace.ledger import EVIDENCE, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -50,10 +51,13 @@ class EvidenceBook:
 
     Args (of the constructor):
         home: the workspace; clock: its clock; rehearsal: whether records are examples (see :class:`ev.Evidence`).
+        approvals: what two people sign; None where nobody has a key.
     """
 
-    def __init__(self, home: Path, clock: Clock, *, rehearsal: bool = False) -> None:
-        self.home, self.clock, self.rehearsal = home, clock, rehearsal
+    def __init__(
+        self, home: Path, clock: Clock, *, rehearsal: bool = False, approvals: Approvals | None = None
+    ) -> None:
+        self.home, self.clock, self.rehearsal, self.approvals = home, clock, rehearsal, approvals
         self.folder = home / "reports" / "evidence"
         self.sealed = SealedRecords(self.folder, Ledger(home).section(EVIDENCE))
         self.chain = self.sealed.chain
@@ -62,7 +66,10 @@ class EvidenceBook:
     def of(cls, workspace: Workspace) -> EvidenceBook:
         """Return the evidence of a workspace, opened once; on a fixed clock it is a rehearsal."""
         rehearsal = isinstance(workspace.clock, FixedClock)
-        return workspace.once(cls, lambda: cls(workspace.home, workspace.clock, rehearsal=rehearsal))
+        approvals = Approvals.of(workspace)
+        return workspace.once(
+            cls, lambda: cls(workspace.home, workspace.clock, rehearsal=rehearsal, approvals=approvals)
+        )
 
     @property
     def host(self) -> str:
@@ -85,7 +92,7 @@ class EvidenceBook:
 
         Args:
             runbook, title: which.
-            operator, role: who; the role is one of :data:`ev.ROLES`.
+            operator, role: who; the role is one of :data:`ROLES`.
             subject: the session, alert or incident that it is about.
             parameters: all of the notebook's; notebook_sha256: of its sources.
             waits: as for :class:`Round`.
@@ -97,8 +104,8 @@ class EvidenceBook:
         """
         if not operator.strip():
             raise ConfigError("evidence needs a name: set operator in the notebook's parameters")
-        if role not in ev.ROLES:
-            raise UnknownNameError("role", role, ev.ROLES)
+        if role not in ROLES:
+            raise UnknownNameError("role", role, ROLES)
         now = self.clock.now()
         record = ev.Evidence(
             evidence_id="",
@@ -190,157 +197,3 @@ class EvidenceBook:
                         self.chain.append((BEGUN, {"id": name, "by": record.operator}), at=record.began_at)
                     return self.save(msgspec.structs.replace(record, evidence_id=name))
         raise EnvironmentFault(f"{self.folder} holds a thousand records named {wanted}; clear it")
-
-
-class Round:
-    """One execution of a runbook by a named person. Every method leaves its step on the disk before it returns."""
-
-    def __init__(self, book: EvidenceBook, record: ev.Evidence, *, waits: bool = False) -> None:
-        """Take an execution up.
-
-        Args:
-            book: where its record is; record: as far as it is.
-            waits: whether a person steps through; then an open question holds the steps after it.
-        """
-        self._book, self.record, self._waits = book, record, waits
-
-    @property
-    def id(self) -> str:
-        """The id of the evidence."""
-        return self.record.evidence_id
-
-    def check(self, step_id: str, title: str, checks: Iterable[Check], *artefacts: Path) -> ev.Step:
-        """Record a step whose checks answered themselves; asked again, it takes the place of the earlier answer."""
-        self.require_answers(step_id)
-        found = tuple(checks)
-        now = self._book.clock.now()
-        return self._keep(
-            ev.Step(
-                id=step_id,
-                title=title,
-                status=worst(found),
-                by=self.record.operator,
-                began_at=now,
-                ended_at=now,
-                checks=found,
-                artefacts=tuple(self._book.artefact(path) for path in artefacts),
-            )
-        )
-
-    def act(self, step_id: str, title: str, action: Callable[[], str]) -> ev.Step:
-        """Do something once: a step that was done is not done again, also after the runbook was resumed.
-
-        Args:
-            step_id, title: as in :meth:`check`.
-            action: does it and returns what came of it, in a sentence; what it raises is recorded and raised on.
-        """
-        self.require_answers(step_id)
-        done = self.record.step(step_id)
-        if done is not None and done.ended_at is not None and done.status != "fail":
-            return done
-        began = self._book.clock.now()
-        step = ev.Step(id=step_id, title=title, status=ev.OPEN, by=self.record.operator, began_at=began)
-        self._keep(step)
-        try:
-            result, status = action(), "pass"
-        except BaseException as error:
-            self._keep(
-                msgspec.structs.replace(
-                    step, status="fail", result=f"{type(error).__name__}: {error}", ended_at=self._book.clock.now()
-                )
-            )
-            raise
-        return self._keep(msgspec.structs.replace(step, status=status, result=result, ended_at=self._book.clock.now()))
-
-    def ask(self, step_id: str, question: ev.PersonQuestion) -> ev.Step:
-        """Put a question to the person; the step is open until :meth:`answer`. An answer that was given stays."""
-        self.require_answers(step_id)
-        known = self.record.step(step_id)
-        if known is not None and known.answer is not None and known.question == question:
-            return known
-        now = self._book.clock.now()
-        step = ev.Step(
-            id=step_id, title=question.text, status=ev.OPEN, by=self.record.operator, began_at=now, question=question
-        )
-        return self._keep(step)
-
-    def answer(self, step_id: str, key: str, reason: str = "", *, second: str = "") -> ev.Step:
-        """Answer a question in the name of this execution's operator.
-
-        Raises:
-            UnknownNameError: no such option, or a question that was not asked.
-            ConfigError: the answer needs a reason, another role or a second person.
-        """
-        step = self.record.step(step_id)
-        if step is None or step.question is None:
-            raise UnknownNameError("question", step_id, [s.id for s in self.record.steps if s.question is not None])
-        given = ev.Answer(
-            key=key,
-            by=self.record.operator,
-            role=self.record.role,
-            at=self._book.clock.now(),
-            reason=reason.strip(),
-            second=second.strip(),
-        )
-        return self._keep(ev.answered(step, given))
-
-    def chose(self, step_id: str, key: str) -> bool:
-        """Return whether the question was answered so."""
-        step = self.record.step(step_id)
-        return step is not None and step.answer is not None and step.answer.key == key
-
-    def finish(self, *artefacts: Path) -> ev.Evidence:
-        """End the execution, seal its record and return it; open questions make it ``incomplete``, which stays so."""
-        if self.record.ended_at is not None:
-            return self.record
-        now = self._book.clock.now()
-        self.record = msgspec.structs.replace(
-            self.record,
-            ended_at=now,
-            ended_local=local(now),
-            outcome=ev.outcome_of(self.record.steps),
-            artefacts=tuple(self._book.artefact(path) for path in artefacts),
-        )
-        self._book.seal(self.record)
-        return self.record
-
-    def break_off(self, why: str) -> ev.Evidence:
-        """End the execution as failed because it cannot go on, seal its record and return it."""
-        now = self._book.clock.now()
-        self._keep(
-            ev.Step(
-                id="broken_off",
-                title="The runbook broke off",
-                status="fail",
-                by=self.record.operator,
-                began_at=now,
-                ended_at=now,
-                result=why,
-            )
-        )
-        return self.finish()
-
-    def require_answers(self, before: str = "") -> None:
-        """Refuse to go on while a question before the step is open, if a person is there to answer it.
-
-        Raises:
-            StepOpenError: names the question.
-        """
-        for step in self.record.steps:
-            if step.id == before:
-                return
-            if step.status == ev.OPEN and step.question is not None and self._waits:
-                raise StepOpenError(f"answer {step.title!r} above first, then run this cell again")
-
-    def _keep(self, step: ev.Step) -> ev.Step:
-        """Put a step into the record, in the place of an earlier attempt, and save it."""
-        if self.record.ended_at is not None:
-            raise ConfigError(f"{self.id} is finished; run the notebook from its first cell to begin anew")
-        known = self.record.step(step.id)
-        if known is None:
-            steps = (*self.record.steps, step)
-        else:
-            step = msgspec.structs.replace(step, attempts=known.attempts + (known.ended_at is not None))
-            steps = tuple(step if s.id == step.id else s for s in self.record.steps)
-        self.record = self._book.save(msgspec.structs.replace(self.record, steps=steps))
-        return step

@@ -18,6 +18,7 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFa
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.people import person_key, same_person
 from peaktrade_core.base.question import PASS
+from peaktrade_core.people.matrix import ROLES
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.artefacts import named_files
 from peaktrade_core.runbooks.book import EvidenceBook, tag_of
@@ -60,8 +61,8 @@ def add_evidence(
     name = tag_of(tag)
     if not name or not text.strip():
         raise ConfigError("evidence needs a tag and a text: --tag CI-HARDENING --text 'what it shows'")
-    if role not in ev.ROLES:
-        raise UnknownNameError("role", role, ev.ROLES)
+    if role not in ROLES:
+        raise UnknownNameError("role", role, ROLES)
     person_key(by)
     files = named_files(files)
     if len({file.name for file in files}) < len(files):
@@ -105,8 +106,8 @@ def countersign(book: EvidenceBook, evidence_id: str, *, by: str, role: str, not
         ArtefactError: the record is not as it was sealed.
     """
     record = book.load(evidence_id)
-    if role not in ev.ROLES:
-        raise UnknownNameError("role", role, ev.ROLES)
+    if role not in ROLES:
+        raise UnknownNameError("role", role, ROLES)
     if record.ended_at is None:
         raise ConfigError(f"{evidence_id} is not finished, so there is nothing to countersign yet")
     if same_person(by, record.operator):

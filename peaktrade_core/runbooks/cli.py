@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from peaktrade_core.base.question import FAIL
+from peaktrade_core.people.matrix import ROLES
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.evidence import ROLES
 from peaktrade_core.runbooks.index import EVIDENCE, evidence_check, evidence_rows, record_told
 from peaktrade_core.session.options import texts_of
 from peaktrade_core.session.recovery import recover

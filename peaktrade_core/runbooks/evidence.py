@@ -8,53 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any
 
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.people import same_person
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check
+from peaktrade_core.people.approval import Approval
+from peaktrade_core.people.matrix import AUTHORITIES, ROLES, Authority
 
 SCHEMA = 1
-Role = Literal["operator", "risk_officer", "owner"]
-ROLES: tuple[Role, ...] = get_args(Role)
 OPEN = "open"
 PASSED, WARNED, FAILED, STOPPED, INCOMPLETE, RUNNING = "passed", "warned", "failed", "stopped", "incomplete", "running"
 GOOD = (PASSED, WARNED)  # outcomes with which a duty is done
 _OUTCOME = {PASS: PASSED, UNKNOWN: WARNED, WARN: WARNED, FAIL: FAILED}
-
-
-class Authority(NamedTuple):
-    """Who may decide in a situation, and how it is documented.
-
-    Attributes:
-        roles: any of them; second: whether another person must agree; document: where it is written down.
-    """
-
-    situation: str
-    roles: tuple[str, ...]
-    second: bool
-    document: str
-
-
-AUTHORITIES = {
-    "routine": Authority("normal start or stop", ROLES, False, "operations.log"),
-    "pause": Authority("pause because of an anomaly; the owner is told", ROLES, False, "incident report"),
-    "resume": Authority("resume after a halt", ROLES, False, "operations.log"),
-    "limits": Authority(
-        "change of a risk limit", ("risk_officer", "owner"), True, "configuration commit with a reason"
-    ),
-    "alerts": Authority(
-        "change of an alert rule, channel or escalation",
-        ("risk_officer", "owner"),
-        True,
-        "go/no-go in the filled checklist",
-    ),
-    "live": Authority("live activation", ("owner",), True, "approval document"),
-    "emergency": Authority("emergency stop; the owner is told", ROLES, False, "incident report"),
-}
-"""Source: operational runbooks 11.1 and 11.2 (roles, decision matrix)."""
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +69,12 @@ class PersonQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """Who answered what, when and why; ``second`` is the person who agreed."""
+    """Who answered what, when and why.
+
+    Attributes:
+        second: the person who agreed, or several who signed; request: under which it was signed, empty for a typed name.
+        given: ``parameter`` where no person was there to answer, in no rehearsal.
+    """
 
     key: str
     by: str
@@ -109,6 +82,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     reason: str = ""
     second: str = ""
+    request: str = ""
+    given: str = ""
+
+    @property
+    def agreed(self) -> str:
+        """Who agreed and how that is known, empty where nobody did: ``Ben (signed, REQ-…)``, ``Ben (not verified)``."""
+        return Approval(people=(self.second,), request=self.request).told if self.second else ""
 
 
 class Artefact(msgspec.Struct, frozen=True):

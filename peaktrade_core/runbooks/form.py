@@ -15,10 +15,11 @@ import anywidget
 import traitlets
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.people.matrix import AUTHORITIES
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.book import Round
 from peaktrade_core.runbooks.notebooks.parameters import Parameter, convert, with_values
 from peaktrade_core.runbooks.pickers import Suggestion, suggested
+from peaktrade_core.runbooks.round import Round
 from peaktrade_core.runbooks.runbooks import find_runbook, parameters_cell
 from peaktrade_core.runbooks.shelf import namespace, urgent_of
 from peaktrade_core.workspace.workspace import Workspace
@@ -51,7 +52,7 @@ class AnswerForm(anywidget.AnyWidget):
                 "text": question.text,
                 "options": [{"key": option.key, "label": _label(option)} for option in question.options],
                 "reason": "Reason, in a sentence" if question.reason else "Note (optional)",
-                "two": any(ev.AUTHORITIES[option.authority].second for option in question.options),
+                "two": any(AUTHORITIES[option.authority].second for option in question.options),
                 "second": second,
             }
         )

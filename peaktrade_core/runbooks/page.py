@@ -1,13 +1,21 @@
-"""An evidence record as a page that can be read on a phone and printed, beside the record."""
+"""An evidence record for people: as a page that can be read on a phone and printed, and as a filled checklist.
+
+Source: operational runbooks 11.3 (filled checklists).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.question import FAIL
+from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Evidence
 from peaktrade_core.show import wording
+from peaktrade_core.show.table import markdown_cell
 from peaktrade_core.show.templates import css, template
 
 
@@ -26,3 +34,44 @@ def page_of(book: EvidenceBook, record: Evidence) -> str:
     """Return a record's page as HTML that needs nothing else."""
     marks = {**wording.MARKS, "open": "? open"}
     return template("evidence.html.j2").render(e=record, head=book.chain.head(), css=css(), marks=marks)
+
+
+def filled_checklist(record: ev.Evidence, second_person: str = "") -> str:
+    """Return the filled checklist of a runbook: who, when, how it came out, and every line."""
+    by = f"{record.operator} ({record.role})" + (f" with {second_person}" if second_person else "")
+    lines = [
+        f"# {markdown_cell(record.title)} ({record.evidence_id})",
+        "",
+        f"**{ev.outcome_of(record.steps)}**",
+        "",
+        f"- By: {markdown_cell(by)}",
+        f"- About: {markdown_cell(record.subject or 'the whole desk')}",
+        f"- Begun: {iso(record.began_at)} UTC, {local(record.began_at)} Europe/Berlin",
+        f"- Kind: {'rehearsal on a fixed clock' if record.rehearsal else 'operations'}",
+    ]
+    return "\n".join([*lines, *ticked(record)]) + "\n"
+
+
+def ticked(record: ev.Evidence, without: str = "") -> Iterator[str]:
+    """Yield every step of a record, but one, as a heading and lines that are ticked where they are good."""
+    for step in record.steps:
+        if step.id != without:
+            yield from ("", f"## {markdown_cell(step.title)}", *_lines(step))
+
+
+def _lines(step: ev.Step) -> list[str]:
+    """Return a step as a markdown checklist: ticked where it is good."""
+    if step.question is not None:
+        answer = step.answer
+        if answer is None:
+            return ["- [ ] not answered"]
+        with_ = f" with {answer.agreed}" if answer.second else ""
+        with_ += f", by {answer.given}" if answer.given else ""
+        tick = "x" if step.status != FAIL else " "
+        told = f"{answer.key} by {answer.by} ({answer.role}){with_}: {answer.reason or 'no reason given'}"
+        return [f"- [{tick}] {markdown_cell(told)}"]
+    found = [
+        f"- [{'x' if c.status == 'pass' else ' '}] {markdown_cell(c.question)} {markdown_cell(c.evidence)}"
+        for c in step.checks
+    ]
+    return found or [f"- {markdown_cell(step.result)}"]

@@ -23,11 +23,13 @@ from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import PASS, Check
+from peaktrade_core.people.matrix import AUTHORITIES
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.book import EvidenceBook, Round
-from peaktrade_core.runbooks.filled import filled_checklist
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.notebook import open_workspace
 from peaktrade_core.runbooks.notebooks.cells import person_is_there
+from peaktrade_core.runbooks.page import filled_checklist
+from peaktrade_core.runbooks.round import Round
 from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
 from peaktrade_core.runbooks.shelf import Notebook, given_to, kind_of
 from peaktrade_core.show import wording
@@ -126,7 +128,7 @@ class Runbook(Notebook):
         """
         step = self.round.ask(step_id, ev.PersonQuestion(text=text, options=tuple(options), reason=reason))
         if step.answer is None and (given := self._given(step)):
-            step = self.round.answer(step_id, given[0], given[1], second=self._second)
+            step = self.round.answer(step_id, given[0], given[1], second=self._second, by_parameter=True)
         return Prompt(self.round, step, self._second, waits=self._waits)
 
     def chose(self, step_id: str, key: str) -> bool:
@@ -171,7 +173,7 @@ class Runbook(Notebook):
             return self._answers[step.id]
         if not self.round.record.rehearsal or step.question is None:
             return None
-        allowed = [o for o in step.question.options if not ev.AUTHORITIES[o.authority].second or self._second]
+        allowed = [o for o in step.question.options if not AUTHORITIES[o.authority].second or self._second]
         best = next((o for o in allowed if o.supported), allowed[0] if allowed else None)
         return None if best is None else (best.key, "rehearsal" if step.question.reason else "")
 
@@ -315,10 +317,11 @@ def _said(step: ev.Step) -> Cell:
     answer = step.answer
     if answer is None:
         return Cell(f'? Not answered: give it with answers = "{step.id} = …"', MID)
-    with_ = f" with {answer.second}" if answer.second else ""
+    with_ = f" with {answer.agreed}" if answer.second else ""
+    how = f", by {answer.given}" if answer.given else ""
     reason = f": {answer.reason}" if answer.reason else ""
     return Cell(
-        f"Answered {answer.key} by {answer.by} ({answer.role}){with_} at {iso(answer.at)}, {local(answer.at)}{reason}",
+        f"Answered {answer.key} by {answer.by} ({answer.role}){with_} at {iso(answer.at)}, {local(answer.at)}{how}{reason}",
         _TONE[step.status],
     )
 

@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, TierNotAllowedError, why
+from peaktrade_core.people.approval import Approval
 from peaktrade_core.session.identity import code_digest
 from peaktrade_core.trading.strategies import MAY_RUN, Strategy
 from peaktrade_core.workspace.ledger import PROMOTIONS, Ledger
@@ -25,6 +26,7 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         strategy, before, to: which, from which tier to which; code: SHA-256 of the code that was judged.
         trial: ``SWEEP#TRIAL`` whose verdict was taken; evidence: id of the go/no-go record; by, second: two people.
+        request: under which they signed, empty where nobody has a key.
         sessions: shadow sessions that agreed with their backtests; at: when, aware UTC.
     """
 
@@ -38,6 +40,12 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     second: str
     at: datetime
     sessions: tuple[str, ...] = ()
+    request: str = ""
+
+    @property
+    def people(self) -> str:
+        """Who they were and how that is known."""
+        return Approval(people=(self.by, self.second), request=self.request).told
 
 
 class Promotions:

@@ -31,12 +31,8 @@ from peaktrade_core.workspace.workspace import Workspace
 LEDGER = "ledger.jsonl"
 REGISTRY, EVIDENCE, INCIDENTS, DRILLS = "registry", "evidence", "incidents", "drills"
 TRIALS, HOLDOUT, FORWARD, PROMOTIONS = "trials", "holdout", "forward", "promotions"
-SEALED = (
-    EVIDENCE,
-    INCIDENTS,
-    DRILLS,
-    FORWARD,
-)  # sections that hold the hashes of the records in the folder of their name
+REQUESTS, PEOPLE_SECTION = "requests", "people"
+SEALED = (EVIDENCE, INCIDENTS, DRILLS, FORWARD)  # sections with the hashes of the records in the folder of their name
 OWN, BEGUN, ADOPTED, LOGS, GROWN = "ledger", "begun", "adopted", "logs", "grown"
 GO_ON = (
     "No orders are sent. Compare with a backup and with the heads printed in reports; then a person who answers for it "

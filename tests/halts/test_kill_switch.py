@@ -73,7 +73,7 @@ def test_one_person_engages_and_two_release(rig: Rig) -> None:
     asked = rig.switch.request_release("Ada", "found it")
     assert (asked.state, asked.requested_by) == ("NO_ORDERS", "Ada")
     released = rig.release("Grace", "agreed")
-    assert (released.state, released.by, released.requested_by) == ("ACTIVE", "Ada and Grace", None)
+    assert (released.state, released.by, released.requested_by) == ("ACTIVE", "Ada and Grace (not verified)", None)
     assert rig.state() == "ACTIVE"
     assert [entry.kind for entry in rig.switch.audit()] == ["release", "request", "engage"]
     assert rig.switch.verify().status == "pass"

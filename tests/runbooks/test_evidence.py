@@ -13,9 +13,10 @@ from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, StepOpenError, UnknownNameError
 from peaktrade_core.base.question import check
 from peaktrade_core.runbooks import evidence as ev
-from peaktrade_core.runbooks.book import EvidenceBook, Round
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.runbooks.page import write_page
+from peaktrade_core.runbooks.round import Round
 
 GOOD = check("disk", "Is there room?", True, "40 GB free", "")
 BAD = check("state", "May everything be traded?", False, "global HALTED", "Find the cause.")

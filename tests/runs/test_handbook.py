@@ -15,7 +15,7 @@ from peaktrade_core.alerts.rules.kinds import AnyRule
 from peaktrade_core.alerts.rules.rule import of_error
 from peaktrade_core.base.errors import ExchangeError
 from peaktrade_core.cli import cli
-from peaktrade_core.runbooks.evidence import AUTHORITIES
+from peaktrade_core.people.matrix import AUTHORITIES
 from peaktrade_core.runs.handbook import KINDS, OTHER, handbook, names_of_errors, next_step
 from peaktrade_core.workspace.workspace import Workspace
 

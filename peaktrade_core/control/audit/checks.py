@@ -22,6 +22,7 @@ from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Questio
 from peaktrade_core.base.sealed import HALF, SealedRecords
 from peaktrade_core.control.audit.proof import journal_faults, log_faults
 from peaktrade_core.halts.questions import kill_switch
+from peaktrade_core.people.questions import signatures
 from peaktrade_core.records.chain import ADOPTED, BEGUN, RECORD, STARTED, Adopted
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Registry
@@ -189,16 +190,8 @@ def _told(names: Sequence[str], what: str) -> str:
 
 def audit_checks(place: Workspace) -> list[Check]:
     """Return one answer for each part of the ledger, without the long files of sessions; none raises."""
-    return place.ask(
-        (
-            ledger,
-            registry,
-            evidence_check.about(EvidenceBook.of),
-            *map(_sealed, (INCIDENTS, DRILLS)),
-            forward_check,
-            kill_switch,
-        )
-    )
+    sealed = (evidence_check.about(EvidenceBook.of), *map(_sealed, (INCIDENTS, DRILLS)), forward_check)
+    return place.ask((ledger, registry, *sealed, kill_switch, signatures))
 
 
 def adopt(place: Workspace, names: Sequence[str], by: str, reason: str) -> list[str]:

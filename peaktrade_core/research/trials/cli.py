@@ -239,7 +239,10 @@ def status(workspace: Workspace) -> CommandResult:
 @click.option("--reason", required=True, help="Why; kept for ever.")
 @command
 def open_(workspace: Workspace, trial: str, by: str, reason: str) -> CommandResult:
-    """Run one trial on the bars that were held back. It is written down before, and cannot be taken back."""
+    """Run one trial on the bars that were held back. It is written down before, and cannot be taken back.
+
+    Where people have keys, two of them sign it first (`peaktrade approve`); then call it again.
+    """
     store = SweepStore(workspace)
     picked = store.trial(trial)
     record = store.load(trial.partition("#")[0])

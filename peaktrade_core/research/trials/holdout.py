@@ -7,6 +7,7 @@ at its first use and stays: candles that come later are held back, too.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError
+from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.workspace.ledger import HOLDOUT, Ledger
 from peaktrade_core.workspace.workspace import Workspace
@@ -26,13 +28,15 @@ class Opening(msgspec.Struct, frozen=True):
     """One look at what was held back.
 
     Attributes:
-        trial: whose; by, reason: who wanted it and why; at: when, aware UTC.
+        trial: whose; by, reason: who wanted it, whether they signed it, and why; at: when, aware UTC.
+        request: under which it was signed, empty where nobody has a key.
     """
 
     trial: str
     by: str
     reason: str
     at: datetime
+    request: str = ""
 
 
 class HeldBack(msgspec.Struct, frozen=True):
@@ -82,7 +86,8 @@ class HoldOut:
                 if link.kind == SET:
                     begins.setdefault(market, datetime.fromisoformat(link.data["since"]))
                 elif link.kind == OPENED:
-                    one = Opening(link.data["trial"], link.data["by"], link.data["reason"], link.at)
+                    told = link.data
+                    one = Opening(told["trial"], told["by"], told["reason"], link.at, told.get("request", ""))
                     openings.setdefault(market, []).append(one)
             except (KeyError, TypeError, ValueError) as error:
                 raise ArtefactError(f"{self.chain.path}, line {link.seq + 1}: not an entry of a hold-out") from error
@@ -126,7 +131,10 @@ class HoldOut:
     def open(self, trial: str, symbol: str, timeframe: str, *, by: str, reason: str) -> HeldBack:
         """Write down that somebody looks at the hold-out of a market, before it is looked at, and return it.
 
+        Where people have keys, two of them sign that before.
+
         Raises:
+            WaitsForApproval: two people must sign it; it was asked for, and nothing is opened.
             ConfigError: no name or no reason, or nothing is held back there.
             ArtefactError, EnvironmentFault: the log is broken or cannot be written: nothing is opened.
         """
@@ -135,10 +143,19 @@ class HoldOut:
         held = self.of(symbol, timeframe)
         if held is None:
             raise ConfigError(f"nothing of {symbol} {timeframe} is held back: no research has used it yet")
+        about = f"{trial} on {symbol} {timeframe}, opened {len(held.openings)} times before"
+        made = Approvals.of(self._workspace).require("holdout", about, _binds(trial, held), by=by, reason=reason)
         now = self._workspace.clock.now()
-        said = {"symbol": symbol, "timeframe": timeframe, "trial": trial, "by": by.strip(), "reason": reason.strip()}
-        self.chain.append((OPENED, said), at=now)
-        return msgspec.structs.replace(held, openings=(*held.openings, Opening(trial, said["by"], said["reason"], now)))
+        one = Opening(trial, made.told, reason.strip(), now, made.request)
+        said = {"symbol": symbol, "timeframe": timeframe, "trial": trial, "by": one.by, "reason": one.reason}
+        self.chain.append((OPENED, {**said, "request": one.request} if one.request else said), at=now)
+        return msgspec.structs.replace(held, openings=(*held.openings, one))
+
+
+def _binds(trial: str, held: HeldBack) -> str:
+    """Return the SHA-256 of a look at the hold-out: which trial, which market, after which other looks."""
+    told = (trial, held.symbol, held.timeframe, iso(held.since), str(len(held.openings)))
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()
 
 
 def _cut(n: int, share: float) -> int:

@@ -18,6 +18,7 @@ def look(workspace: Workspace, record: SweepRecord, trial: Trial, *, by: str, re
     """Run a trial of a sweep over what is held back of its market, warmed up by the bars before, with a fresh account.
 
     Raises:
+        WaitsForApproval: two people must sign it first.
         ConfigError: no name or reason; DataError: nothing is held back, or too few bars come before it.
         ArtefactError, EnvironmentFault: the opening cannot be written down: nothing is looked at.
     """
