@@ -1,4 +1,4 @@
-"""What needs doing now: halts, requests, alerts, runs, incidents, runbooks, sessions and duties that wait for a person, in one list.
+"""What needs doing now: halts, requests, alerts, runs, incidents, runbooks, sessions, duties that wait for a person.
 
 The start page, ``peaktrade todo`` and the home page show this list. Each item says how bad it is, since when it waits, the
 next step, and which runbook treats it, with the parameters that open it filled in.

@@ -51,13 +51,18 @@ def engage(workspace: Workspace, by: str, reason: str, mode: str) -> CommandResu
 @click.option("--reason", required=True, help="Why it is safe again; kept in the audit.")
 @command
 def release(workspace: Workspace, by: str, reason: str) -> CommandResult:
-    """Ask for the release, or, as a second person, confirm it after a health check."""
+    """Ask for the release, or, as a second person, confirm it after a health check.
+
+    Where people have keys, the first call asks, two of them sign (`peaktrade approve ID`), and the second call releases.
+    """
     switch = KillSwitch.of(workspace)
     if switch.status().requested_by is not None:
         found = switch.release(by, reason, lambda: workspace.ask(BEFORE_RELEASE))
         return CommandResult(found, _shown(found))
     asked = switch.request_release(by, reason)
     second = "Nothing is released yet: a second person calls `peaktrade killswitch release` to confirm."
+    if asked.request:
+        second = f"Nothing is released yet: two people sign it, each from the own login: `peaktrade approve {asked.request}`."
     return CommandResult(asked, [_shown(asked), second])
 
 
@@ -90,7 +95,8 @@ def _shown(found: KillSwitchStatus) -> Table:
     """Return how the switch stands."""
     pairs = {"by": found.by, "reason": found.reason, "since (UTC)": wording.moment(found.since) if found.since else ""}
     if found.requested_by and found.confirm_until:
-        pairs["release asked"] = f"by {found.requested_by}; confirm until {wording.moment(found.confirm_until)} UTC"
+        what = f"sign {found.request}" if found.request else "confirm"
+        pairs["release asked"] = f"by {found.requested_by}; {what} until {wording.moment(found.confirm_until)} UTC"
     if found.fault:
         pairs["fault"] = found.fault
     title = f"kill switch: {f'ENGAGED, {found.state}' if found.engaged else 'released, ACTIVE'}"

@@ -1,4 +1,4 @@
-"""Who is called in an emergency: the people of people.toml and of ``[contacts]``, and whether an alert reaches one of them by itself.
+"""Who is called in an emergency, by people.toml and ``[contacts]``, and whether an alert reaches one of them by itself.
 
 Source: operational runbooks 3.2 (emergency contacts up to date), 5.3 and 11.2 (the owner is told).
 """

@@ -1,7 +1,8 @@
 """The kill switch from a runbook: how it stands, engage it, and let go of it again - by two people in two executions.
 
 The first person's execution asks for the release, the second person's, under an own name, confirms it. One execution
-never does both: a second name in a parameter is no second person.
+never does both: a second name in a parameter is no second person. Where people have keys, one execution asks, both sign
+from their own logins, and it goes on when the second signature is there.
 
 Source: workflow overview (kill switch), operational runbooks 3.2 (tested), 3.5 (at once) and 11.2 (who decides).
 """
@@ -13,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from peaktrade_core.base.environment import login
-from peaktrade_core.base.errors import ConfigError, PeaktradeError
+from peaktrade_core.base.errors import ConfigError, PeaktradeError, WaitsForApproval
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, check, question
 from peaktrade_core.desk.contacts import contacts_table
 from peaktrade_core.desk.readiness import BEFORE_RELEASE
@@ -26,6 +28,7 @@ from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.questions import kill_switch, switch_tested
 from peaktrade_core.halts.scope import GLOBAL, REFUSAL, REQUEST, STATES
 from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runbooks.shelf import Urgent
@@ -33,6 +36,9 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Sign, Tone
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from peaktrade_core.runbooks.form import Waiting
 
 STATUS, ENGAGE, RELEASE = "status", "engage", "release"
 OBEY_S = 5.0  # every session looks at the switch once a second; later than this it does not obey [s]
@@ -83,7 +89,7 @@ class KillSwitchRunbook(Runbook):
         no = ev.Option(key="no", label="No", meaning="it stays engaged", stops=True, supported=not fit)
         return self.ask("cause", text, (yes, no) if fit else (no,), reason=True)
 
-    def use(self) -> Table:
+    def use(self) -> Table | Waiting:
         """Do what the action says, once, in the name of the operator; ``status`` touches nothing.
 
         Raises:
@@ -107,7 +113,45 @@ class KillSwitchRunbook(Runbook):
         self.round.require_answers("release")
         if not self.chose("cause", "yes"):
             return Table(title, (), [], empty="Not released: it is not confirmed that the cause is found and gone.")
+        if Approvals.of(self.workspace).keyed():
+            return self._release_signed(title)
         return self.act("release", title, self._release)
+
+    def _release_signed(self, title: str) -> Table | Waiting:
+        """Release it once two people have signed that; ask them first, and wait where a person looks on."""
+        self.act("asked", "Ask for two signatures", self._asked)
+
+        def go_on() -> Table:
+            Approvals.of(self.workspace).require_signed(self._request())
+            return self.act("release", title, self._release)
+
+        try:
+            return go_on()
+        except WaitsForApproval as waits:
+            if not self._waits:
+                return Table(title, (), [], empty=f"Not released yet: {waits}")
+            from peaktrade_core.runbooks.form import Waiting
+
+            return Waiting(waits, lambda: go_on()._repr_html_())
+
+    def _request(self) -> str:
+        """Return the id of the request that waits; the one that this execution made where it has ended.
+
+        Raises:
+            ConfigError: there is none any more.
+        """
+        if found := KillSwitch.of(self.workspace).status().request:
+            return found
+        raise ConfigError(
+            "no release is asked for any more: it was engaged again, or nobody signed in time; begin anew"
+        )
+
+    def _asked(self) -> str:
+        switch = KillSwitch.of(self.workspace)
+        found = switch.status()
+        if not found.request:
+            found = switch.request_release(self.round.record.operator, self.given.reason)
+        return f"{found.request} asks for two signatures: `peaktrade approve {found.request}`, each from the own login"
 
     def obeyed(self) -> Table:
         """Record whether every running session obeys what was done."""
@@ -187,7 +231,8 @@ def switch_table(workspace: Workspace) -> Table:
     ]
     if now.requested_by and now.confirm_until:
         until = wording.moment(now.confirm_until)
-        rows.append(("Release", Cell(f"▲ {now.requested_by} asked; a second person confirms until {until} UTC", MID)))
+        how = f"both sign {now.request}" if now.request else "a second person confirms"
+        rows.append(("Release", Cell(f"▲ {now.requested_by} asked; {how} until {until} UTC", MID)))
     if now.fault:
         rows.append(("Fault", Cell(now.fault, BAD)))
     return Table("The kill switch", ("", ""), rows)

@@ -29,14 +29,18 @@ function ask(model, el) {
   const button = node("button", { type: "button", textContent: "Record the answer", className: "jupyter-button mod-primary" });
   const said = node("p", { className: "pt-said" });
   said.setAttribute("role", "alert");
-  button.onclick = () => {
+  const record = () => {
     const key = choices.find(radio => radio.checked)?.value ?? "";
     button.disabled = true;
     model.send({ key, reason: reason.value, second: second.value });
   };
+  button.onclick = record;
   model.on("msg:custom", message => {
     said.textContent = message.said;
-    button.disabled = false;
+    said.classList.toggle("pt-waits", Boolean(message.waits));
+    el.querySelectorAll("input").forEach(one => (one.disabled = Boolean(message.waits)));
+    button.disabled = Boolean(message.waits);
+    if (message.waits) whileShown(el, record); // it is recorded as soon as both have signed
   });
   const title = node("p", { className: "pt-question", textContent: question.text });
   el.replaceChildren(title, group, reason, ...(question.two ? [second] : []), button, said);
@@ -47,6 +51,26 @@ function ask(model, el) {
 function whenShown(el, act, tries = 100) {
   if (el.isConnected) act();
   else if (tries) setTimeout(whenShown, 50, el, act, tries - 1);
+}
+
+// Asks again in a while, as long as somebody could see the answer.
+function whileShown(el, act) {
+  el.dataset.waited = "yes";
+  setTimeout(() => el.isConnected && act(), 1000);
+}
+
+// What waits for signatures: it asks every second whether they are there, and then is what came of it.
+function wait(model, el) {
+  const said = node("p", { className: "pt-said pt-waits", textContent: model.get("waits") });
+  said.setAttribute("role", "status");
+  el.replaceChildren(said);
+  model.on("change:waits", () => (said.textContent = model.get("waits")));
+  const look = () => {
+    if (model.get("answered")) return;
+    model.send({ look: true });
+    whileShown(el, look);
+  };
+  whenShown(el, () => whileShown(el, look));
 }
 
 function show(model, el) {
@@ -175,7 +199,7 @@ async function runOn(panel, from) {
     if (cell.model.type !== "code") continue;
     await window.jupyterapp.commands.execute("notebook:run-cell");
     await new Promise(done => setTimeout(done, 50)); // its outputs are drawn
-    if (cell.node.querySelector(".pt-choices, .jp-mod-error, [data-mime-type='application/vnd.jupyter.stderr']")) {
+    if (cell.node.querySelector(".pt-choices, .pt-waits, .jp-mod-error, [data-mime-type='application/vnd.jupyter.stderr']")) {
       cell.node.scrollIntoView({ block: "nearest" });
       return;
     }
@@ -191,10 +215,12 @@ function render({ model, el }) {
   });
   if (model.get("fields")) return fill(model, el);
   if (model.get("answered")) show(model, el);
+  else if (model.get("waits")) wait(model, el);
   else ask(model, el);
   model.on("change:answered", () => {
     show(model, el);
     if (window.jupyterapp) el.append(runButton());
+    if (window.jupyterapp && el.dataset.waited) return runOn(panelOf(el), el.closest(".jp-Cell"));
     const cell = el.closest(".jp-Cell");
     (cell?.nextElementSibling ?? cell)?.focus();
   });

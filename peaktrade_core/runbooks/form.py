@@ -14,7 +14,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.errors import PeaktradeError, WaitsForApproval
 from peaktrade_core.people.matrix import AUTHORITIES
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.notebooks.parameters import Parameter, convert, with_values
@@ -22,6 +22,7 @@ from peaktrade_core.runbooks.pickers import Suggestion, suggested
 from peaktrade_core.runbooks.round import Round
 from peaktrade_core.runbooks.runbooks import find_runbook, parameters_cell
 from peaktrade_core.runbooks.shelf import namespace, urgent_of
+from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
 _SUPPORT = {None: "", True: "  (✓ the evidence speaks for it)", False: "  (the evidence speaks against it)"}
@@ -29,7 +30,7 @@ _HERE = Path(__file__).parent
 
 
 class AnswerForm(anywidget.AnyWidget):
-    """A question that waits for a person."""
+    """A question that waits for a person; one that two people answer then waits for their signatures, and goes on by itself."""
 
     _esm = (_HERE / "form.js").read_text()
     _css = (_HERE / "form.css").read_text()
@@ -67,10 +68,45 @@ class AnswerForm(anywidget.AnyWidget):
             return
         try:
             done = self._round.answer(self._step.id, message["key"], message["reason"], second=message["second"])
+        except WaitsForApproval as waits:
+            self.send({"said": f"? {waits}", "waits": waits.request})
+            return
         except PeaktradeError as error:
             self.send({"said": f"✕ {error}"})
             return
         self.answered = self._after(done)
+
+
+class Waiting(anywidget.AnyWidget):
+    """Something that is done as soon as two people have signed it.
+
+    Traits: ``waits`` (what it waits for, in a sentence) and ``answered``, as of a question.
+    """
+
+    _esm = (_HERE / "form.js").read_text()
+    _css = (_HERE / "form.css").read_text()
+    waits = traitlets.Unicode().tag(sync=True)
+    answered = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, waits: WaitsForApproval, go_on: Callable[[], str]) -> None:
+        """Wait for signatures.
+
+        Args:
+            waits: what for; go_on: does it and returns the HTML that takes this one's place; raises as long as it waits.
+        """
+        super().__init__(waits=f"? {waits}")
+        self._go_on = go_on
+        self.on_msg(self._look)
+
+    def _look(self, *_: object) -> None:
+        if self.answered:
+            return
+        try:
+            self.answered = self._go_on()
+        except WaitsForApproval as waits:
+            self.waits = f"? {waits}"
+        except PeaktradeError as error:
+            self.answered = Table("Not done", (), [], empty=f"✕ {error}")._repr_html_()
 
 
 def _label(option: ev.Option) -> str:

@@ -168,20 +168,23 @@ def test_changed_alert_rules_take_the_go_of_two_people(begin, workspace, home) -
     rules.write_text('[channels.log]\nkind = "log"\n')
     accept(workspace, "Bob", "EV-20260101-X")
     rules.write_text('[channels.console]\nkind = "console"\n')
-    with pytest.raises(ConfigError, match="not by operator"):
-        begin("restart_after_maintenance", answers="alerts_go = go: tried it").alerts_go()
-    alone = {"role": "owner", "answers": "tests_green = yes; alerts_go = go: tried it"}
-    with pytest.raises(ConfigError, match="second person"):
-        begin("restart_after_maintenance", **alone).alerts_go()
+    with pytest.raises(ConfigError, match="not by a parameter"):
+        begin("restart_after_maintenance", role="owner", answers="alerts_go = go: tried it").alerts_go()
+    for role, says in (("operator", "not by operator"), ("owner", "second person")):
+        runbook = begin("restart_after_maintenance", role=role)
+        runbook.alerts_go()
+        with pytest.raises(ConfigError, match=says):
+            runbook.round.answer("alerts_go", "go", "tried it")
     runbook = begin(
         "restart_after_maintenance", role="owner", answers="tests_green = yes; alerts_go = no_go: not tried"
     )
     runbook.tests_green()
     runbook.alerts_go()
     assert "two people have not said go" in repr(runbook.accept())
-    runbook = begin("restart_after_maintenance", **alone, second_person="Carol")
+    runbook = begin("restart_after_maintenance", role="owner", answers="tests_green = yes")
     runbook.tests_green()
     runbook.alerts_go()
+    runbook.round.answer("alerts_go", "go", "tried it", second="Carol")
     runbook.accept()
     assert changes(workspace).status == PASS
     assert "alert rules changed" in runbook.filled()[0].read_text()

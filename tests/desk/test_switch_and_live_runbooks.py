@@ -8,20 +8,18 @@ import pytest
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN
-from peaktrade_core.control.live_start import document
+from peaktrade_core.control.live_start import LiveStartRunbook, document
 from peaktrade_core.desk.kill_switch import KillSwitchRunbook, obeyed_checks, switch_checks, switch_table
 from peaktrade_core.desk.readiness import ready_checks
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 CAUSE = "cause = yes: the feed was mended"
-BOTH = (
-    "both_present = yes; tests_green = yes; keys_stored = yes; contacts = yes; limits_reviewed = yes; "
-    "preview_sensible = yes; go_no_go = go: <b>we</b> *want* to"
-)
+SINGLE = ("tests_green", "keys_stored", "contacts", "limits_reviewed", "preview_sensible")
 
 
 def use(runbook: KillSwitchRunbook) -> str:
@@ -114,10 +112,26 @@ def test_the_notebook_engages_and_leaves_audit_and_state_as_evidence(headless, w
     assert [artefact.path.rpartition("/")[2] for artefact in evidence.artefacts] == ["halts.jsonl"]
 
 
+def go_through(runbook: LiveStartRunbook, second: str) -> None:
+    """Answer everything as a person does who steps through, up to the document."""
+    runbook.both()
+    runbook.round.answer("both_present", "yes", second=second)
+    runbook.checklist()
+    for step in SINGLE:
+        getattr(runbook, step)()
+        runbook.round.answer(step, "yes")
+    runbook.go()
+    runbook.round.answer("go_no_go", "go", "<b>we</b> *want* to", second=second)
+    runbook.gate()
+    runbook.document()
+
+
 @pytest.mark.usefixtures("no_venue")
-def test_a_live_start_is_locked_even_when_two_people_say_go(headless, workspace: Workspace) -> None:
-    outcome, evidence = headless("live_start", role="owner", second_person="Bob", answers=BOTH)
-    assert (outcome.status, outcome.outcome) == ("completed", "failed")
+def test_a_live_start_is_locked_even_when_two_people_say_go(begin, workspace: Workspace) -> None:
+    runbook = begin("live_start", role="owner", second_person="Bob")
+    go_through(runbook, "Bob")
+    evidence = runbook.finish().record
+    assert evidence.outcome == "failed"
     assert evidence.step("gate").status == FAIL
     assert "live mode is locked by design" in evidence.step("gate").checks[0].evidence
     assert evidence.step("go_no_go").answer.second == "Bob"
@@ -129,7 +143,18 @@ def test_a_live_start_is_locked_even_when_two_people_say_go(headless, workspace:
     assert "- Second person: Bob" in text
     assert Views.of(workspace).stats().total_sessions == 0
     released = next(one for one in ready_checks(workspace, "live") if one.id == "two_people")
-    assert (released.status, released.evidence) == (PASS, evidence.evidence_id)
+    typed = f"{evidence.evidence_id}: Ada with Bob (not verified), which counts as no-go"
+    assert (released.status, released.evidence) == (FAIL, typed)
+
+
+def test_no_parameter_says_go_for_two_people(headless, workspace: Workspace) -> None:
+    outcome, _ = headless("live_start", role="owner", second_person="Bob", answers="both_present = yes")
+    evidence = EvidenceBook.of(workspace).load(EvidenceBook.of(workspace).ids()[0])
+    assert (outcome.status, evidence.outcome) == ("failed", "incomplete")
+    assert "decided by two people who are there, not by a parameter" in evidence.step("broken_off").result
+    _, other = headless("kill_switch", action="release", reason="because", answers="cause = no: not yet")
+    assert other.step("cause").answer.given == "parameter"
+    assert "by parameter" in (workspace.reports / "evidence" / f"{other.evidence_id}.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -141,10 +166,14 @@ def test_a_live_start_is_locked_even_when_two_people_say_go(headless, workspace:
     ],
 )
 def test_who_may_not_say_go(begin, who, says) -> None:
+    runbook = begin("live_start", **who)
+    second = who.get("second_person", "")
+    runbook.both()
     with pytest.raises(ConfigError, match=says):
-        begin("live_start", answers="both_present = yes", **who).both()
+        runbook.round.answer("both_present", "yes", second=second)
+    runbook.go()
     with pytest.raises(ConfigError, match=says):
-        begin("live_start", answers="go_no_go = go: now", **who).go()
+        runbook.round.answer("go_no_go", "go", "now", second=second)
 
 
 @pytest.mark.usefixtures("no_venue")
