@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.testing.venue import Venue
+from peaktrade_core.venue.strict import redirected
 
 
 def connect(exchange: Any, venue: Venue | str) -> Any:
-    """Send all requests of a ccxt ``kraken`` or ``krakenfutures`` instance to a loopback venue, and return it.
+    """Send all requests of a ccxt ``kraken``, ``krakenfutures`` or ``binance`` instance to a loopback venue, and return it.
 
     A venue's credentials are given to an instance that has none; nothing else of the instance changes. Works before
     and after ``set_sandbox_mode``.
@@ -36,8 +37,10 @@ def connect(exchange: Any, venue: Venue | str) -> Any:
             "history": f"{url}/api/history/",
         }
         exchange.urls["api"], exchange.urls["test"] = dict(urls), dict(urls)
+    elif exchange.id == "binance":
+        exchange.urls["api"] = redirected(exchange.urls["api"], url)
     else:
-        raise UnknownNameError("exchange", exchange.id, ("kraken", "krakenfutures"))
+        raise UnknownNameError("exchange", exchange.id, ("kraken", "krakenfutures", "binance"))
     if isinstance(venue, Venue) and not exchange.apiKey:
         exchange.apiKey, exchange.secret = venue.credentials
     return exchange

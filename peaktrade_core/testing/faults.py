@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.testing.binance import refusals as binance
 from peaktrade_core.testing.wire import Reply, VenueRequest, Wire, html_reply, json_reply
 from peaktrade_core.trading.market import Bar
 
@@ -174,11 +175,13 @@ class VenueFault(msgspec.Struct, frozen=True):
 
     @classmethod
     def error(cls, text: str, futures_text: str = "", name: str = "") -> VenueFault:
-        """Answer with an error text of Kraken's, for example ``EService:Busy``; futures have texts of their own."""
+        """Answer with an error text of Kraken's, for example ``EService:Busy``; futures and Binance have their own for it."""
 
         def replace(request: VenueRequest) -> Reply:
             if request.path.startswith("/0/"):
                 return json_reply({"error": [text]})
+            if binance.speaks(request.path):
+                return binance.refusal_of(text)
             return json_reply({"result": "error", "error": futures_text or text})
 
         return cls(name or text, replace=replace)

@@ -1,4 +1,4 @@
-"""The loopback venue: a port, a clock, a market and faults, speaking Kraken's spot and futures interfaces."""
+"""The loopback venue: a port, a clock, a market and faults, speaking Kraken's spot and futures interfaces and Binance's spot."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from email.utils import formatdate
 from typing import Any, Self
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.testing.binance.refusals import speaks
+from peaktrade_core.testing.binance.spot import BinanceSpot
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.faults import LOOP, VenueFault, redirect
 from peaktrade_core.testing.kraken.futures import API, CHARTS, Futures, FuturesRefusalError, by_futures_id
@@ -113,10 +115,10 @@ class Venue(ABC):
 
 
 class LoopbackVenue(Venue):
-    """Kraken spot below ``/0`` and Kraken's futures demo, over candles that follow the venue's clock.
+    """Kraken spot below ``/0``, Kraken's futures demo and Binance spot below ``/api/v3``, over candles that follow the clock.
 
     Attributes:
-        spot: the spot account: balances and orders.
+        spot: the spot account: balances and orders, of both spot dialects.
         futures: the futures account: collateral, positions, orders and fills.
         state: ``online``, ``maintenance``, ``cancel_only``, ``post_only`` or ``limit_only``.
     """
@@ -160,6 +162,7 @@ class LoopbackVenue(Venue):
         self.futures = FuturesAccount(perpetuals, collateral)
         self._public = SpotPublic(markets)
         self._private = SpotPrivate(markets, self.spot, doorkeeper)
+        self._binance = BinanceSpot(markets, self.spot, credentials)
         self._futures = Futures(perpetuals, self.futures, doorkeeper)
 
     @property
@@ -173,6 +176,8 @@ class LoopbackVenue(Venue):
         moment = Moment(self.clock.seconds(), self.clock.stated(), self.state, fault)
         if request.path.startswith("/0/"):
             return json_reply(self._spot_answer(request, moment))
+        if speaks(request.path):
+            return self._binance.answer(request, moment)
         if request.path.startswith((API, CHARTS)):
             return json_reply(self._futures_answer(request, moment))
         return html_reply(404, "404 Not Found")

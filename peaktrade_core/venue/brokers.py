@@ -117,7 +117,7 @@ class DemoBroker:
             params: dict[str, Any] = {self._client.dialect.client_id: client_id}
             if derivative:
                 params["reduceOnly"] = order.purpose == "close"
-            price = None if derivative else order.price  # some spot venues want to know what a market order may cost
+            price = order.price if self._client.wants_price and not derivative else None
             raw = self._client.order("create_order", self._symbol, "market", side, amount, price, params)
         except _ENDS:
             raise

@@ -28,6 +28,7 @@ from peaktrade_core.venue.credentials import Credentials, find_credentials
 from peaktrade_core.venue.dialects import Dialect, dialect_of
 from peaktrade_core.venue.faults import redacted_in, translate
 from peaktrade_core.venue.hosts import Guard
+from peaktrade_core.venue.places import no_sandbox
 from peaktrade_core.venue.strict import page_of, redirected, strict
 from peaktrade_core.workspace.venues import require_venue
 from peaktrade_core.workspace.workspace import Workspace
@@ -95,6 +96,8 @@ class VenueClient:
         require_venue(name)
         if credentials and not (demo or base_url or name == "kraken"):
             raise ConfigError(f"{name} is asked for public data without a key; private calls go to its sandbox only")
+        if demo and (reason := no_sandbox(name)):
+            raise ConfigError(f"{name}: {reason}; testnet goes to a venue of `peaktrade exchange venues --sandbox`")
         self.dialect: Dialect = dialect_of(name)
         self._guard = Guard(name, base_url=base_url, demo=demo)
         self.name, self.loopback, self.policy, self.sleep = name, base_url is not None, policy, sleep
@@ -112,7 +115,7 @@ class VenueClient:
             }
         )
         self._ccxt.options["maxRetriesOnFailure"] = 0
-        if demo and base_url is None:
+        if demo:
             self._ccxt.set_sandbox_mode(True)
         if base_url is not None:
             self._ccxt.urls["api"] = redirected(self._ccxt.urls["api"], base_url.rstrip("/"))
@@ -136,6 +139,11 @@ class VenueClient:
     def page(self) -> int:
         """Bars in an answer at most, for any of the venue's kinds of market."""
         return self.dialect.page or page_of(self._ccxt.features)
+
+    @property
+    def wants_price(self) -> bool:
+        """Whether a market order to buy says what it may cost; elsewhere a price would turn a quantity into a cost."""
+        return bool(self._ccxt.options.get("createMarketBuyOrderRequiresPrice"))
 
     @property
     def whole_steps(self) -> bool:

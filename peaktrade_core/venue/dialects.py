@@ -62,6 +62,13 @@ _KRAKEN_TEXTS: Texts = (
     (r"EService:(Timeout|Unavailable|Busy)|Deadline elapsed|Server Error|unknownError", ExchangeNetworkError),
 )
 
+_BINANCE_TEXTS: Texts = (  # by the code of Binance's documentation; what is unknown of an order is a matter of the line
+    (r'"code":\s*-(1003|1015)\b', ExchangeRateLimitError),
+    (r'"code":\s*-(1002|1021|1022|2014|2015)\b', ExchangeAuthenticationError),
+    (r'"code":\s*-(2018|2019)\b|insufficient balance', InsufficientFunds),
+    (r'"code":\s*-(1013|1111|2010|2011|2013|2020|2021|2022)\b', ExchangeOrderError),
+    (r'"code":\s*-(1000|1001|1006|1007|1008|1016)\b', ExchangeNetworkError),
+)
 _KEY = "it gives candles to holders of a key only, and production is never given one"
 
 DIALECTS: dict[str, Dialect] = {
@@ -85,6 +92,12 @@ DIALECTS: dict[str, Dialect] = {
         spoken=True,
     ),
     "alpaca": Dialect(no_candles=_KEY),
+    "binance": Dialect(
+        answers=("serverTime", "symbols", "symbol", "balances", "orderId", "status", "assets"),
+        texts=_BINANCE_TEXTS,
+        client_id="newClientOrderId",
+        spoken=True,
+    ),
     "cex": Dialect(
         no_candles="it gives bids or asks, and no trades",
         reading_posts=r"/api/spot/rest-public/get_(server_time|pairs_info|currencies_info|candles)",

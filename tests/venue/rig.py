@@ -170,8 +170,9 @@ def give_keys(monkeypatch: pytest.MonkeyPatch, name: str, credentials: Any) -> N
 
 def client_of(venue: LoopbackVenue, name: str = "kraken", policy: CallPolicy = QUICK, **more: Any) -> VenueClient:
     """Return a quick client of a loopback venue, with its keys."""
-    settings = {"credentials": Credentials(*venue.credentials), "sleep": no_wait, **more}
-    return VenueClient(name, base_url=venue.url, demo=name == "krakenfutures", policy=policy, **settings)
+    keys = Credentials(*venue.credentials)
+    settings = {"credentials": keys, "sleep": no_wait, "demo": name == "krakenfutures", **more}
+    return VenueClient(name, base_url=venue.url, policy=policy, **settings)
 
 
 def write_candles(path: Path, bars: list[Bar]) -> Path:
