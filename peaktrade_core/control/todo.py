@@ -93,17 +93,19 @@ def _found(workspace: Workspace, kind: Kind, find: Callable[[Workspace], Iterabl
 
 def _halts(workspace: Workspace) -> Iterator[Todo]:
     """Yield every scope that is not ACTIVE."""
-    asked = KillSwitch.of(workspace).status().requested_by
+    now = KillSwitch.of(workspace).status()
+    how = f"two people sign {now.request}." if now.request else "a second person confirms it."
+    asked = f"{now.requested_by} asked for the release; {how}" if now.requested_by else ""
     for one in TradingStates.of(workspace).stopped():
-        yield _halt(one, asked if one.everywhere else None)
+        yield _halt(one, asked if one.everywhere else "")
 
 
-def _halt(one: TradingState, asked: str | None) -> Todo:
+def _halt(one: TradingState, asked: str) -> Todo:
     step = f"Find the cause, then `peaktrade risk resume --scope {one.scope}`."
     if one.everywhere:
         step = "Find the cause; then two people release it."
     if asked:
-        step = f"{asked} asked for the release; a second person confirms it."
+        step = asked
     return Todo(
         kind="halt",
         status=FAIL if one.everywhere or one.state == "NO_ORDERS" else WARN,

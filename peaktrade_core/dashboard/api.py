@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import iso
-from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, SessionNotFoundError, UnknownNameError
 from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard import documents, snapshot
 from peaktrade_core.dashboard.answers import (
@@ -34,6 +34,9 @@ from peaktrade_core.dashboard.panels.listing import LISTINGS
 from peaktrade_core.dashboard.panels.telling import EVENT_KINDS, kind_of
 from peaktrade_core.dashboard.routes import STRETCH, Param, Route
 from peaktrade_core.dashboard.site import Site
+from peaktrade_core.dashboard.trust.ledger import ENTRIES, MOST, LedgerAnswer, ledger_answer
+from peaktrade_core.people.approvals import Approvals
+from peaktrade_core.people.request import RequestItem, request_item
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import KINDS, Activity, ActivityFeed
 from peaktrade_core.runs.curves import Curves, Stretch
@@ -141,6 +144,19 @@ def _events_of(site: Site, session_id: str, kind: str | None) -> tuple[list[Even
 def session_trades_csv(site: Site, session_id: str) -> str:
     """List the trades of a session, oldest first, as CSV."""
     return csv_text(session_trades(site, session_id).trades, TradeRow.__struct_fields__)
+
+
+def ledger(site: Site, limit: int) -> LedgerAnswer:
+    """Show the ledger: whether it is the one it was, its heads, its newest entries, the requests that wait."""
+    return ledger_answer(site.workspace, limit)
+
+
+def request(site: Site, request_id: str) -> RequestItem:
+    """Show one request: the text that is signed, who signed, who still must."""
+    try:
+        return request_item(Approvals.of(site.workspace).find(request_id))
+    except UnknownNameError as error:  # an address of nothing, no wrong parameter
+        raise ArtefactError(str(error)) from None
 
 
 def labs(site: Site) -> list[LabEntry]:
@@ -285,6 +301,8 @@ ROUTES = (
             _limit(100, 500),
         ),
     ),
+    Route("/api/ledger", ledger, (_limit(ENTRIES, MOST),)),
+    Route("/api/requests/{request_id}", request),
     Route("/api/labs", labs),
     Route("/api/live/status/snapshot.json", status_json),
     Route("/api/live/status/snapshot.html", status_html, media=_HTML),

@@ -68,6 +68,8 @@ PAGES = (
     PageSpec("/control-center", "control_center", "Control center"),
     PageSpec("/wall", "wall", "Wall"),
     PageSpec("/papers", "papers", "Papers", "/api/papers", PAPER_LIST.fields),
+    PageSpec("/ledger", "ledger", "Ledger", "/api/ledger", ("limit",)),
+    PageSpec("/requests/{request_id}", "request", twin="/api/requests/{request_id}"),
     PageSpec("/lab", "labs", "Labs", "/api/labs"),
     PageSpec("/lab/{lab}", "lab", twin="/api/labs"),
 )

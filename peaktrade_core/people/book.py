@@ -106,7 +106,7 @@ class PeopleBook:
 def entry_of(roster: Roster, told: str) -> Entry:
     """Return the entry of the ledger with people and keys as they count from there on; ``told`` says by whom."""
     people = [{"name": one.name, "roles": one.roles, "keys": one.keys} for one in roster.signers]
-    return ENTERED, {"people": people, "by": told}
+    return ENTERED, {"people": people, "approved": told}
 
 
 def roster_of(link: Link) -> Roster:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -13,7 +12,7 @@ from peaktrade_core.people.approval import NOT_VERIFIED
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.matrix import AUTHORITIES, needed
 from peaktrade_core.people.questions import PEOPLE_CHECKS
-from peaktrade_core.people.request import Request, Signature
+from peaktrade_core.people.request import Request, Signature, request_item
 from peaktrade_core.people.roster import PEOPLE, Person, fingerprint, read_people
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS
@@ -137,15 +136,6 @@ def reject(workspace: Workspace, request: str, reason: str, by: str, key: Path |
     found = Approvals.of(workspace).reject(request, reason, by=by, key=key)
     assert found.rejected is not None
     return CommandResult(request_item(found), f"{found.id} is refused by {found.rejected.by}: {found.rejected.reason}")
-
-
-def request_item(found: Request) -> dict[str, Any]:
-    """Return a request for programs: what it asks for, its text, how it stands."""
-    told: dict[str, Any] = msgspec.to_builtins(found)
-    return {
-        "id": found.id, "kind": found.asked.kind, "situation": found.asked.authority.situation, "text": found.asked.text,
-        "needed": needed(found.asked.authority), **told,
-    }  # fmt: skip
 
 
 def request_parts(found: Request) -> list[Part]:

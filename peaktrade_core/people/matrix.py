@@ -89,7 +89,7 @@ def lacking(authority: Authority, roles: Sequence[Sequence[str]]) -> str:
         key=lambda filled: -len(filled),
         default=(),
     )
-    return " and ".join(in_words(seat) for seat in best)
+    return told(best)
 
 
 def _filled(seats: Sequence[tuple[Role, ...]], roles: Sequence[Sequence[str]]) -> tuple[tuple[Role, ...], ...]:
@@ -109,6 +109,11 @@ def in_words(roles: Sequence[str]) -> str:
 
 def needed(authority: Authority) -> str:
     """Return in words who signs: ``risk officer and owner``, ``two people``."""
-    if all(set(seat) == set(ROLES) for seat in authority.seats):
+    return told(authority.seats)
+
+
+def told(seats: Sequence[Sequence[str]]) -> str:
+    """Return seats in words: ``two people``, ``risk officer and owner``."""
+    if len(seats) > 1 and all(set(seat) == set(ROLES) for seat in seats):
         return "two people"
-    return " and ".join(in_words(seat) for seat in authority.seats)
+    return " and ".join(map(in_words, seats))

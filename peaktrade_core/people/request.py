@@ -116,6 +116,43 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(one.by for one in self.signatures if not one.fault)
 
 
+class RequestItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for programs: what it asks for, the text that is signed, how it stands; see :class:`Asked`, :class:`Request`.
+
+    Attributes:
+        situation, needed: of the decision matrix, in words.
+    """
+
+    id: str
+    state: State
+    kind: str
+    situation: str
+    needed: str
+    subject: str
+    binds: str
+    by: str
+    reason: str
+    at: datetime
+    until: datetime
+    text: str
+    signatures: tuple[Signature, ...]
+    lacks: str
+    rejected: Signature | None
+    used_by: str
+    used_at: datetime | None
+
+
+def request_item(one: Request) -> RequestItem:
+    """Return a request as programs get it."""
+    asked = one.asked
+    return RequestItem(
+        id=one.id, state=one.state, kind=asked.kind, situation=asked.authority.situation, needed=needed(asked.authority),
+        subject=asked.subject, binds=asked.binds, by=asked.by, reason=asked.reason, at=asked.at, until=asked.until,
+        text=asked.text, signatures=one.signatures, lacks=one.lacks, rejected=one.rejected, used_by=one.used_by,
+        used_at=one.used_at,
+    )  # fmt: skip
+
+
 def request_id(kind: str, binds: str, by: str, at: datetime, after: str) -> str:
     """Return the id of a new request: its day and the begin of a hash of what it is."""
     digest = hashlib.sha256("\0".join((kind, binds, by, at.isoformat(), after)).encode()).hexdigest()

@@ -16,6 +16,7 @@ from peaktrade_core.dashboard.panels import (  # noqa: F401
     session,
     session_lists,
     system,
+    trust,
     wall,
 )
 from peaktrade_core.dashboard.panels.base import (

@@ -1,0 +1,1 @@
+"""What the ledger says, for pages and programs: newest entries, heads, requests that wait. It only reads."""
