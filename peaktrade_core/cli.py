@@ -104,6 +104,7 @@ SESSION = {
         "research.cli:diff",
         "Say where a session first differs from its backtest or from OTHER, and what each cause cost.",
     ),
+    "replay": ("research.replay.cli:replay", "Run a recorded session once more and compare it byte by byte."),
 }
 STRATEGIES = {
     "list": ("session.cli:strategies", "List the strategies, their tiers and parameters."),

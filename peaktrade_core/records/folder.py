@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from peaktrade_core.base.processes import Identity, exists, this_host
 from peaktrade_core.base.text import said
 from peaktrade_core.records.bar_table import TABLE
 from peaktrade_core.records.journal import JOURNAL
+from peaktrade_core.records.kept import CODE, WARMUP
 
 QUIET_S = 60.0  # a run that goes on has replaced its heartbeat since then [s]
 ENDED = "ended"  # the phase of a run that is over
@@ -91,7 +93,7 @@ class RunFolder:
 
     Attributes:
         run_id: the session's id, which names the folder.
-        path, journal, table, meta, console: the folder and its files.
+        path, journal, table, meta, console: the folder and its files; warmup, code: what a replay needs beside the journal.
         staged: the folder before it has its name.
     """
 
@@ -110,6 +112,7 @@ class RunFolder:
         self.table = self.path / TABLE
         self.meta = self.path / "meta.json"
         self.console = self.path / CONSOLE
+        self.warmup, self.code = self.path / WARMUP, self.path / CODE
         self._beat = self.path / "heartbeat.json"
         self._stop = self.path / "stop.json"
         self._lock = FileLock(self.path / "lock")
@@ -130,8 +133,8 @@ class RunFolder:
         """Remove what a run that never began has left."""
         shutil.rmtree(self.staged, ignore_errors=True)
 
-    def create(self, meta: dict[str, Any]) -> None:
-        """Make the folder, locked by this process and with its ``meta.json``.
+    def create(self, meta: dict[str, Any], more: Mapping[str, bytes] | None = None) -> None:
+        """Make the folder, locked by this process, with its ``meta.json`` and ``more`` files by name.
 
         Raises:
             FileExistsError: a run of that id exists, or is just being made.
@@ -145,6 +148,8 @@ class RunFolder:
         except OSError as error:
             raise EnvironmentFault(f"cannot create {self.path}: {error.strerror or error}") from error
         try:
+            for name, data in (more or {}).items():
+                (self.staged / name).write_bytes(data)
             write_atomic(self.staged / self.meta.name, _encode(meta))
             if self.path.exists():
                 raise FileExistsError(f"run {self.run_id} exists")
@@ -169,8 +174,9 @@ class RunFolder:
         write_atomic(self.meta, _encode(meta))
 
     def hashes(self) -> dict[str, str]:
-        """Return the SHA-256 of journal and table, by name; a file that is missing is left out."""
-        return {path.name: sha256_of(path) for path in (self.journal, self.table) if path.exists()}
+        """Return the SHA-256 of journal, table and what was kept for a replay, by name; a missing file is left out."""
+        files = (self.journal, self.table, self.warmup, self.code)
+        return {path.name: sha256_of(path) for path in files if path.exists()}
 
     def tidy(self) -> None:
         """Remove what the process of a run that is over left half done."""

@@ -106,14 +106,14 @@ def _backtest(
         fee_bps=_cost("fee_bps", fee_bps, defaults.fee_bps),
         slippage_bps=_cost("slippage_bps", slippage_bps, defaults.slippage_bps),
     )
-    source = _source(workspace, session, candles)
+    source = source_of(workspace, session, candles)
     signals, notes = _signals(session.config, source.warmup)
     return Expectation("the backtest of its bars", config, source.bars, signals, notes=(*source.notes, *notes))
 
 
 def _session(workspace: Workspace, other: Recorded) -> Expectation:
     """Return what another session did, its logic run again where its warm-up can be had."""
-    source = _source(workspace, other, "")
+    source = source_of(workspace, other, "")
     signals, notes = _signals(other.config, source.warmup)
     if signals is not None and signals(other.candles) != [bar.signal for bar in other.bars]:
         signals, notes = None, (f"{other.session_id} cannot be repeated: its strategy or bars are others today",)
@@ -150,31 +150,43 @@ def _signals(config: SessionConfig, warmup: Sequence[Bar] | None) -> tuple[Signa
     return run, ()
 
 
-def _source(workspace: Workspace, session: Recorded, candles: str) -> Source:
+def source_of(workspace: Workspace, session: Recorded, candles: str) -> Source:
     """Return the bars of a session from where it had them, or from a file that somebody says is right."""
     config, notes = session.config, []
     bar_s = timeframe_seconds(config.timeframe)
-    feed: Feed
+    feed: Feed | None
     if candles:
         path = Path(candles).expanduser()
         feed = ReplayFeed(path if path.is_absolute() else workspace.home / path, bar_s, config.symbol)
-    elif config.feed == "synthetic" and config.seed is not None:
-        market = workspace.config.synthetic
-        feed = SyntheticFeed(config.seed, bar_s, price=market.price, volatility=market.volatility)
-    elif config.feed == "replay" and config.candles:
-        path = Path(config.candles).expanduser()
+    else:
         try:
-            whole = path if path.is_absolute() else workspace.home / path
-            feed = ReplayFeed(whole, bar_s, config.symbol, Dialect.of(config.dialect))
+            feed = feed_again(workspace, config)
         except (DataError, UndecidedError) as error:
             return Source(None, None, (f"Its candles cannot be had again: {error}",))
-    else:
-        return _stored(workspace, session, bar_s)
+        if feed is None:
+            return _stored(workspace, session, bar_s)
     if not candles and config.data_sha256 not in (None, feed.data_sha256):
         notes.append("Its candles are not what they were when it ran: the digest is another.")
     first, last = session.candles[0].ts, session.candles[-1].ts
     most = None if len(feed) else config.warmup_candles + round((last - first) / bar_s) + 1
     return _cut([bar for bar in islice(iter(feed), most) if isinstance(bar, Bar)], session, notes)
+
+
+def feed_again(workspace: Workspace, config: SessionConfig) -> Feed | None:
+    """Return the feed of a session as it would be made today; None for a venue's, which gives its bars once.
+
+    Raises:
+        DataError: its candles are gone or cannot be read; UndecidedError: they can be read in two ways.
+    """
+    bar_s = timeframe_seconds(config.timeframe)
+    if config.feed == "synthetic" and config.seed is not None:
+        market = workspace.config.synthetic
+        return SyntheticFeed(config.seed, bar_s, price=market.price, volatility=market.volatility)
+    if config.feed == "replay" and config.candles:
+        path = Path(config.candles).expanduser()
+        whole = path if path.is_absolute() else workspace.home / path
+        return ReplayFeed(whole, bar_s, config.symbol, Dialect.of(config.dialect))
+    return None
 
 
 def _stored(workspace: Workspace, session: Recorded, bar_s: int) -> Source:

@@ -51,7 +51,7 @@ def bars_digest(bars: Bars) -> str:
 
 def code_digest(strategy: Strategy) -> str:
     """Return the SHA-256 of the decision code's sources and of the strategy's own."""
-    return hashlib.sha256(f"{_trading_digest()} {_text_of(strategy.update)}".encode()).hexdigest()
+    return hashlib.sha256(f"{_trading_digest()} {text_of(strategy.update)}".encode()).hexdigest()
 
 
 @lru_cache(maxsize=1)
@@ -63,7 +63,7 @@ def _trading_digest() -> str:
     return digest.hexdigest()
 
 
-def _text_of(update: Update) -> str:
+def text_of(update: Update) -> str:
     """Return the source of a strategy; where it has none, as one typed into a prompt, its bytecode."""
     plain = inspect.unwrap(getattr(update, "py_func", update))
     return _source(plain, plain.__code__)

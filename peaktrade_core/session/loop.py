@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds, iso
-from peaktrade_core.base.errors import DataError
+from peaktrade_core.base.errors import DataError, EnvironmentFault
 from peaktrade_core.halts.account import Seat
 from peaktrade_core.halts.gate import HaltGate
 from peaktrade_core.records.journal import Journal
-from peaktrade_core.session.plan import Desk, Plan, Progress, Stop, coarse_tick, progress_of
+from peaktrade_core.records.kept import UNFINISHED_BAR, WARMUP_KEPT, keep_bars
+from peaktrade_core.session.plan import Desk, Outside, Plan, Progress, Stop, coarse_tick, progress_of
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
@@ -42,15 +44,20 @@ class Loop:
         stop: Stop,
         watch: Callable[[Progress], None],
         pulse: Callable[[Progress], None] = lambda _: None,
+        outside: Outside | None = None,
     ) -> None:
+        """Describe the loop; ``outside`` stands in for the disk's gate and account where a record is run again."""
         self.plan, self.desk, self.journal, self.stop, self.watch = plan, desk, journal, stop, watch
         self.pulse = pulse
         self.run_id = run_id
         self.decision = plan.decision
         self.book = bk.new_book(plan.config.start_balance)
         self.out = engine.new_out()
-        self.gate = HaltGate(desk.states, plan.scope, run_id, desk.clock)
-        self.seat = Seat(desk.account, run_id, plan.account, plan.config.symbol, plan.decision.limits)
+        self.gate, self.seat = outside or Outside(
+            HaltGate(desk.states, plan.scope, run_id, desk.clock),
+            Seat(desk.account, run_id, plan.account, plan.config.symbol, plan.decision.limits),
+        )
+        self._look_s = 0.0 if outside else GATE_S
         self.now = from_seconds(0.0)
         self.step = self.before = self.blocked = 0
         self.price: float | None = None
@@ -61,6 +68,9 @@ class Loop:
         self._bar_length = timedelta(seconds=plan.decision.bar_s)
         self._aligned = False
         self._next_look = 0.0
+        self.unfinished: Bar | None = None  # the bar that is being worked off
+        self._history: list[Bar] = []  # the bars of the warm-up
+        self._warm = False
         self._account_fault = ""
 
     def run(self) -> None:
@@ -73,8 +83,7 @@ class Loop:
         """
         config = self.plan.config
         state = self.decision.new_state()
-        history: list[Bar] = []
-        warm, live = False, not self.plan.feed.simulated  # a call of a live feed may have taken long
+        live = not self.plan.feed.simulated  # a call of a live feed may have taken long
         for item in self.plan.feed:
             if self.journal.next_seq == 0:
                 self.now = from_seconds(item.ts) if isinstance(item, Bar) else self.desk.clock.now()
@@ -83,9 +92,9 @@ class Loop:
                 if self._between(item):
                     return
                 continue
-            if not warm:
-                warm = self._warm_up(item, history, state)
-                if not warm:
+            if not self._warm:
+                self._warm = self._warm_up(item, state)
+                if not self._warm:
                     continue
             if (live or not self.step % LOOK_EVERY) and self._look(force=live):
                 return
@@ -93,9 +102,9 @@ class Loop:
             self.journal.settle()
             if self.step == config.steps:
                 return
-        if not warm:
+        if not self._warm:
             raise DataError(
-                f"the feed has {len(history)} bars, the warm-up needs {config.warmup_candles} and a session at least one "
+                f"the feed has {len(self._history)} bars, the warm-up needs {config.warmup_candles} and a session at least one "
                 "more; use --warmup-candles"
             )
 
@@ -110,6 +119,20 @@ class Loop:
             while not self._look() and (left := until - time.monotonic()) > 0:
                 self.stop.wait(min(left, GATE_S))
         return self.stop.requested
+
+    def _keep(self) -> str | None:
+        """Keep the warm-up of a venue, which nobody could have again, and return its digest; None where it was not kept."""
+        wanted = self.plan.feed.name == "exchange" and self._history
+        return keep_bars(self.desk.runs(self.run_id).warmup, self._history) if wanted else None
+
+    def keep_unfinished(self) -> None:
+        """Journal what came of a venue and is in no event yet: the bar that was being worked off, or the warm-up."""
+        if self.unfinished is not None and self.plan.feed.name == "exchange":
+            self._append(ev.Notice, UNFINISHED_BAR, msgspec.json.encode(self.unfinished).decode())
+        elif not self._warm:
+            with suppress(EnvironmentFault):
+                if digest := self._keep():
+                    self._append(ev.Notice, WARMUP_KEPT, digest)
 
     def halt(self, code: str, reason: str) -> None:
         """Journal that the session halts, and keep its scope halted until a named person resumes it."""
@@ -126,8 +149,9 @@ class Loop:
         self.seat.leave()
         self._show("ended")
 
-    def _warm_up(self, bar: Bar, history: list[Bar], state: list[float]) -> bool:
+    def _warm_up(self, bar: Bar, state: list[float]) -> bool:
         """Show the strategy one more bar of its history; return whether ``bar`` is the first to trade instead."""
+        history = self._history
         if not self._aligned:
             self._expected = bar.ts
         if len(history) < self.plan.config.warmup_candles:
@@ -136,7 +160,8 @@ class Loop:
             history.append(bar)
             return False
         first, last = (from_seconds(history[0].ts), from_seconds(history[-1].ts)) if history else (None, None)
-        self._append(ev.WarmedUp, len(history), first, last)
+        self.unfinished = bar
+        self._append(ev.WarmedUp, len(history), first, last, self._keep())
         if not self.plan.feed.simulated and (odd := coarse_tick(self.plan.config, bar.low)):
             self._append(ev.Notice, "COARSE_TICK", odd)
         self._look(force=True)
@@ -145,6 +170,7 @@ class Loop:
 
     def _bar(self, bar: Bar, state: list[float]) -> None:
         """Work off one bar: decide, journal what was decided, then act on it."""
+        self.unfinished = bar
         ts, open_price, high, low, close, volume = bar
         opened = self._advance(ts)
         decision, book = self.decision, self.book
@@ -166,32 +192,12 @@ class Loop:
         if rows:
             generated, filled, rejected, blocked, reasons = self._report(rows, close)
             self.blocked += blocked
-        journal.append(
-            ev.BarDone(
-                journal.next_seq,
-                now,
-                self.step,
-                opened,
-                open_price,
-                high,
-                low,
-                close,
-                volume,
-                book[bk.QTY],
-                book[bk.CASH],
-                book[bk.EQUITY],
-                book[bk.REALIZED],
-                book[bk.UNREALIZED],
-                wanted,
-                changed,
-                generated,
-                filled,
-                rejected,
-                blocked,
-                not reasons,
-                reasons,
-            )
-        )
+        journal.append(ev.BarDone(
+            journal.next_seq, now, self.step, opened, open_price, high, low, close, volume,
+            book[bk.QTY], book[bk.CASH], book[bk.EQUITY], book[bk.REALIZED], book[bk.UNREALIZED],
+            wanted, changed, generated, filled, rejected, blocked, not reasons, reasons,
+        ))  # fmt: skip
+        self.unfinished = None
         self.price = close
         self.step += 1
 
@@ -308,7 +314,7 @@ class Loop:
         """A few times a second: obey the trading state, tell the account, show the progress; return whether to stop."""
         now = time.monotonic()
         if force or now >= self._next_look:
-            self._next_look = now + GATE_S
+            self._next_look = now + self._look_s
             state = self.gate.obey(self.book)
             if state is not None:
                 source = f"{state.scope} by {state.by}" if state.by else state.scope

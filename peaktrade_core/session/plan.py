@@ -15,6 +15,8 @@ import msgspec
 
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.halts.account import Seat
+from peaktrade_core.halts.gate import HaltGate
 from peaktrade_core.halts.scope import STATES, Scope
 from peaktrade_core.halts.shares import AccountFile
 from peaktrade_core.halts.states import TradingStates
@@ -160,6 +162,13 @@ class Desk(NamedTuple):
         )
         shares, clock, suffix = AccountFile.of(workspace), workspace.clock, workspace.suffix
         return cls(folder, registry, states, shares, clock, suffix, workspace.config.journal)
+
+
+class Outside(NamedTuple):
+    """What a session asks beside its feed and its broker: the gate of its trading state, its seat at the account."""
+
+    gate: HaltGate
+    seat: Seat
 
 
 RELEASE_IT = "find the cause, then release it: `peaktrade risk status` names what is halted"

@@ -16,6 +16,8 @@ from peaktrade_core.base.errors import ConfigError, ExchangeError, ExchangeOrder
 from peaktrade_core.base.processes import this_host, this_process
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import Journal
+from peaktrade_core.records.kept import CODE
+from peaktrade_core.session.code import code_text
 from peaktrade_core.session.identity import decision_id
 from peaktrade_core.session.loop import Loop
 from peaktrade_core.session.plan import Desk, Plan, Progress, Stop
@@ -27,6 +29,9 @@ from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord
 from peaktrade_core.trading.risk import HALTED
 
 __all__ = ["Desk", "Plan", "Progress", "Stop", "run_session"]
+
+STOPPED = "Stopped: "  # how the error of a session begins that somebody ended
+IN_A_ROW = "orders in a row were refused"  # why it is a failure to end halted for what the venue refused
 
 
 def run_session(
@@ -88,7 +93,7 @@ def _begin(plan: Plan, desk: Desk) -> tuple[RunFolder, SessionRecord]:
         )
         folder = desk.runs(session_id)
         try:
-            folder.create(_meta(record))
+            folder.create(_meta(record), {CODE: code_text(plan.decision.strategy)})
         except FileExistsError as error:
             if plan.session_id:
                 raise ConfigError(f"{error}; give another --session-id") from None
@@ -129,29 +134,36 @@ def _drive(
     watch: Callable[[Progress], None],
 ) -> tuple[str, str | None]:
     """Run the loop with a journal and return how it ended."""
-    status, error = "completed", None
     try:
         journal = Journal(folder.journal, desk.commit, reckoning.add)
     except PeaktradeError as fault:
         return "failed", _describe(fault)
-    pulse = Pulse(folder, stop)
-    loop = Loop(plan, desk, folder.run_id, journal, stop, watch, pulse)
+    loop = Loop(plan, desk, folder.run_id, journal, stop, watch, Pulse(folder, stop))
+    return drive(loop)
+
+
+def drive(loop: Loop) -> tuple[str, str | None]:
+    """Run a loop to its end and return how it ended: its status and its error, which is journalled and not raised."""
+    status, error, stop = "completed", None, loop.stop
     try:
-        pulse(loop.progress("starting"))
+        loop.pulse(loop.progress("starting"))
         loop.run()
         if stop.requested:
-            status, error = "aborted", f"Stopped: {stop.reason}"
+            status, error = "aborted", f"{STOPPED}{stop.reason}"
         else:
             _require_accepted(loop)
     except BaseException as fault:  # whatever it is, the record must say so
         status, error = ("aborted" if isinstance(fault, KeyboardInterrupt) else "failed"), _describe(fault)
+        loop.keep_unfinished()
         if isinstance(fault, ExchangeError) and fault.latches:
             loop.halt(type(fault).__name__, error)
     try:
         try:
+            if status != "completed":
+                loop.keep_unfinished()
             loop.finish(status, error)
         finally:
-            journal.close()
+            loop.journal.close()
     except (PeaktradeError, OSError) as fault:
         status, error = "failed", error or _describe(fault)
     return status, error
@@ -165,9 +177,7 @@ def _require_accepted(loop: Loop) -> None:
     """
     if loop.refused and loop.book[bk.STATE] >= HALTED:
         orders = int(loop.decision.limits.max_consecutive_rejects)
-        raise ExchangeOrderError(
-            f"{orders} orders in a row were refused, so the session halted; the last: {loop.refusal}"
-        )
+        raise ExchangeOrderError(f"{orders} {IN_A_ROW}, so the session halted; the last: {loop.refusal}")
 
 
 def _describe(fault: BaseException) -> str:

@@ -27,12 +27,13 @@ class Start(Event, tag="start"):
     config: dict[str, Any]
 
 
-class WarmedUp(Event, tag="warmup"):
-    """The strategy has seen its history; from here on bars trade."""
+class WarmedUp(Event, tag="warmup", omit_defaults=True):
+    """The strategy has seen its history; from here on bars trade. ``sha256``: of those bars, where they were kept."""
 
     bars: int
     first: datetime | None
     last: datetime | None
+    sha256: str | None = None
 
 
 class BarDone(Event, tag="bar"):

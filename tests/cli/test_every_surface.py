@@ -125,6 +125,7 @@ ASKED = {  # every command with what it needs to say something
     "schedule status": (),
     "session diff": ("latest", "--backtest"),
     "session list": (),
+    "session replay": ("latest",),
     "session report": ("--stdout",),
     "session run": ("--dry-run",),
     "session show": (),

@@ -17,7 +17,7 @@ from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import Plan, Stop, run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
-from peaktrade_core.trading.events import AnyEvent, Notice, Start
+from peaktrade_core.trading.events import AnyEvent, Notice, Start, WarmedUp
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.ports import Item, Pause
 from peaktrade_core.trading.records import SessionRecord
@@ -110,12 +110,10 @@ class Ran(NamedTuple):
         return [notice.code for notice in self.of(Notice)]
 
     def story(self) -> list[bytes]:
-        """Return every event but start and notices, byte for byte apart from its number."""
-        return [
-            msgspec.json.encode(msgspec.structs.replace(event, seq=0))
-            for event in self.events
-            if type(event) not in (Start, Notice)
-        ]
+        """Return every event but start and notices, byte for byte apart from its number and that a warm-up was kept."""
+        told = (event for event in self.events if type(event) not in (Start, Notice))
+        same = (msgspec.structs.replace(e, sha256=None) if type(e) is WarmedUp else e for e in told)
+        return [msgspec.json.encode(msgspec.structs.replace(event, seq=0)) for event in same]
 
 
 class VenueDesk:

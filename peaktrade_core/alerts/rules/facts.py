@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.scope import TradingState
+from peaktrade_core.records.kept import UNFINISHED_BAR, WARMUP_KEPT
 from peaktrade_core.schedule.jobs import MOMENT
 from peaktrade_core.trading.account import account_of
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Notice, Severity, VenueAnswer
@@ -22,7 +23,7 @@ from peaktrade_core.trading.records import finite
 
 RUNNING, SILENT, DIED, UNKNOWN = "running", "silent", "died", "unknown"
 ALIVE = (RUNNING, SILENT)
-BENIGN_NOTICES = ("RECOVERED",)  # what a feed tells that is no error
+BENIGN_NOTICES = ("RECOVERED", UNFINISHED_BAR, WARMUP_KEPT)  # what a feed tells that is no error
 
 
 class RunMeter:
