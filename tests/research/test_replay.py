@@ -96,7 +96,7 @@ def test_a_session_over_csv_comes_out_again_and_not_without_its_warm_up(
 @pytest.mark.parametrize("script", ["good", "bad"])
 @pytest.mark.parametrize("name", DRILLS)
 def test_each_drill_at_a_venue_with_its_faults_comes_out_again(workspace: Workspace, name: str, script: str) -> None:
-    """Feeds over REST, brokers of a test venue, refused keys and orders, outages, clocks, halts by people, a crash, a full disk."""
+    """Feeds over REST, brokers of a test venue, refused keys and orders, outages, halts by people, a crash, a full disk."""
     done = run_drill(workspace, find_scenario(workspace.home, name), operator="Anna Example", script=script)
     site = open_site(workspace.home / done.workspace)
     found = replay_session(site, done.session_id)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.records.kept import CODE, WARMUP
 from peaktrade_core.workspace.grown import PLAIN_LOGS
 from peaktrade_core.workspace.ledger import LEDGER, SEALED
 from peaktrade_core.workspace.workspace import Workspace
@@ -66,7 +67,8 @@ def _files(place: Workspace, *, journals: bool) -> Iterator[tuple[str, Path]]:
         for file in sorted(folder.glob(form)):
             if file.is_file() and not file.is_symlink() and not file.name.startswith("."):
                 yield file.relative_to(place.home).as_posix(), file
-    for file in sorted(place.runs.glob("*/events.*")) if journals else ():
+    runs = (file for form in ("events.*", WARMUP, CODE) for file in place.runs.glob(f"*/{form}"))
+    for file in sorted(runs) if journals else ():
         if file.is_file() and not file.is_symlink():
             yield f"live_runs/{file.parent.name}/{file.name}", file
 
