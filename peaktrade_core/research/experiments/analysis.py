@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from peaktrade_core.base.question import FAIL, PASS, WARN, Status
-from peaktrade_core.research.experiments.rows import ExperimentRow
+from peaktrade_core.research.experiments.rows import PORTFOLIO, ExperimentRow
 from peaktrade_core.workspace.settings import Analysis
 
 ALLOW, WATCH, BLOCK = "allow", "warn", "block"
@@ -52,7 +52,7 @@ class StrategyAnalysis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def analyse(rows: Sequence[ExperimentRow], limits: Analysis) -> list[StrategyAnalysis]:
-    """Return the spread over the runs of each strategy, by name; experiments that cannot be read or ranked are left out.
+    """Return the spread over the runs of each strategy and portfolio, by name; what cannot be read or ranked is left out.
 
     Args:
         rows: experiments; limits: thresholds of the judgement.
@@ -60,7 +60,8 @@ def analyse(rows: Sequence[ExperimentRow], limits: Analysis) -> list[StrategyAna
     groups: dict[str, list[ExperimentRow]] = {}
     for row in rows:
         if not row.fault and row.total_return is not None:
-            groups.setdefault(row.strategy or row.name, []).append(row)
+            own = row.run_type == PORTFOLIO or not row.strategy
+            groups.setdefault(row.name if own else row.strategy, []).append(row)
     return [_analysis(name, groups[name], limits) for name in sorted(groups)]
 
 

@@ -9,15 +9,16 @@ from typing import Any
 import click
 import msgspec
 
-from peaktrade_core.base.errors import ConfigError, UnknownNameError
+from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.records.registry import Query
 from peaktrade_core.research.experiments.analysis import BLOCK, analyse
 from peaktrade_core.research.experiments.notes import ExperimentNotes
 from peaktrade_core.research.experiments.rows import (
-    BACKTEST,
     FINDING,
+    PORTFOLIO,
     RUN_TYPES,
     SCAN,
+    SINGLE,
     SWEEP,
     ExperimentQuery,
     ExperimentRow,
@@ -36,6 +37,8 @@ from peaktrade_core.research.experiments.tables import (
 )
 from peaktrade_core.research.findings.tables import finding_parts
 from peaktrade_core.research.forward.tables import scan_table
+from peaktrade_core.research.portfolio.tables import portfolio_parts
+from peaktrade_core.research.portfolio.verdict import speaks_against
 from peaktrade_core.research.trials.cli import exit_code, sweep_told
 from peaktrade_core.research.trials.table import METRICS
 from peaktrade_core.research.trials.trial import Trial
@@ -100,7 +103,7 @@ def sweeps(workspace: Workspace, **filters: Any) -> CommandResult:
 @_limit(10)
 @command
 def top(workspace: Workspace, metric: str, least_trades: int, limit: int, **filters: Any) -> CommandResult:
-    """Rank all trials and backtests. The best of many is lucky: look at the verdict before the figure."""
+    """Rank all trials, backtests and portfolios. The best of many is lucky: look at the verdict before the figure."""
     found = Experiments(workspace).top(ExperimentQuery(**filters), metric, limit, least_trades=least_trades)
     value = [{"name": one.name, "experiment": one.row, "trial": one.trial} for one in found]
     return CommandResult(value, RANKED.table("", found, empty=_empty(filters)))
@@ -120,6 +123,11 @@ def details(workspace: Workspace, experiment: str) -> CommandResult:
         record = store.sweeps.load(row.id)
         return CommandResult(
             record, lambda: [*sweep_told(record, list(store.sweeps.trials(row.id))), *said], code=exit_code(record)
+        )
+    if row.run_type == PORTFOLIO:
+        portfolio = store.portfolios.load(row.id)
+        return CommandResult(
+            portfolio, lambda: [*portfolio_parts(portfolio), *said], code=int(speaks_against(portfolio.verdict))
         )
     if row.run_type == SCAN:
         scan = store.scans.load(row.id)
@@ -202,7 +210,7 @@ def _figure(value: float | None, metric: str) -> str | None:
 @click.argument("ids", nargs=-1, required=True, metavar="ID ID...")
 @command
 def compare(workspace: Workspace, ids: tuple[str, ...]) -> CommandResult:
-    """Put experiments beside each other: backtests, sweeps (their best trial), or trials as SWEEP#NUMBER."""
+    """Put experiments beside each other: backtests, portfolios, sweeps (their best trial), or trials as SWEEP#NUMBER."""
     if len(ids) < 2:
         raise ConfigError("give at least two experiments to compare")
     store = Experiments(workspace)
@@ -212,16 +220,20 @@ def compare(workspace: Workspace, ids: tuple[str, ...]) -> CommandResult:
 
 
 def named(store: Experiments, name: str) -> RankedTrial:
-    """Return a backtest, a trial ``SWEEP#NUMBER``, or the best trial of a sweep, by its name.
+    """Return a backtest, a portfolio, a trial ``SWEEP#NUMBER``, or the best trial of a sweep, by its name.
 
     Raises:
         UnknownNameError: there is none; ConfigError: the sweep has no such trial, or none that qualifies.
     """
     row = store.row(name.partition("#")[0])
-    if row.run_type == BACKTEST:
-        return RankedTrial(row.id, row, store.backtests.load(row.id).figures)
+    if row.fault:
+        raise ArtefactError(row.fault)
+    if row.run_type in SINGLE:
+        return store.single(row)
     if row.run_type != SWEEP:
-        raise UnknownNameError("backtest or sweep", name, [])
+        raise ConfigError(
+            f"{row.id} is a {row.run_type}: it has no trial with figures; name a backtest, portfolio or sweep"
+        )
     if "#" not in name and row.best is None:
         raise ConfigError(f"{row.id} has no best trial: name one, as {row.id}#0")
     full = f"{row.id}#{name.partition('#')[2] or row.best}"
@@ -248,15 +260,14 @@ def analyze(workspace: Workspace, **filters: Any) -> CommandResult:
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A .csv or .parquet file.")
 @command
 def export(workspace: Workspace, experiment: str, out: Path) -> CommandResult:
-    """Write the trials of a sweep, or a backtest's figures, as a table, one row a trial."""
+    """Write the trials of a sweep, or the figures of a backtest or portfolio, as a table, one row a trial."""
     import pandas as pd
 
     if out.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"--out {out}: the name must end in .csv or .parquet")
     store = Experiments(workspace)
     row = store.row(experiment)
-    one = named(store, row.id) if row.run_type == BACKTEST else None
-    trials = [one.trial] if one else list(store.sweeps.trials(row.id))
+    trials = list(store.sweeps.trials(row.id)) if row.run_type == SWEEP else [named(store, row.id).trial]
     table = pd.DataFrame([_row(trial) for trial in trials])
     table.to_csv(out, index=False) if out.suffix == ".csv" else table.to_parquet(out, index=False)
     return CommandResult({"rows": len(trials), "file": out}, f"{len(trials):,} trials: {out}")

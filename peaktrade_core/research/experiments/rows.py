@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from peaktrade_core.base.question import FAIL, Check, worst
 from peaktrade_core.research.experiments.notes import ExperimentNotes
 from peaktrade_core.research.findings.run import FindingStore
 from peaktrade_core.research.forward.scan import ScanStore
+from peaktrade_core.research.portfolio.record import PortfolioRecord, PortfolioStore
 from peaktrade_core.research.trials.recorded import BacktestStore
 from peaktrade_core.research.trials.sweep import SweepStore
 from peaktrade_core.research.trials.table import best_trials, trials_of
@@ -22,6 +23,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 BACKTEST, SWEEP, PORTFOLIO, SCAN, FINDING = "backtest", "sweep", "portfolio", "scan", "finding"
 RUN_TYPES = (BACKTEST, SWEEP, PORTFOLIO, SCAN, FINDING)
+SINGLE = (BACKTEST, PORTFOLIO)  # they are one try each, with figures of their own
 
 
 class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +81,7 @@ EVERYTHING = ExperimentQuery()
 
 
 class RankedTrial(NamedTuple):
-    """A trial or a backtest in a ranking: its name (``SWEEP#NUMBER``, or the backtest's id), the experiment, the figures."""
+    """A trial, backtest or portfolio in a ranking: its name (``SWEEP#NUMBER``, or its id), the experiment, the figures."""
 
     name: str
     row: ExperimentRow
@@ -92,6 +94,7 @@ class Experiments:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.sweeps, self.backtests = SweepStore(workspace), BacktestStore(workspace)
+        self.portfolios = PortfolioStore(workspace)
         self.scans, self.findings = ScanStore(workspace), FindingStore(workspace)
 
     def rows(self, query: ExperimentQuery = EVERYTHING) -> list[ExperimentRow]:
@@ -128,7 +131,7 @@ class Experiments:
         return found[0]
 
     def top(self, query: ExperimentQuery, metric: str, limit: int, *, least_trades: int = 0) -> list[RankedTrial]:
-        """Return the best trials and backtests of the experiments that match; those over held-back bars never count.
+        """Return the best trials, backtests and portfolios of the experiments that match; those over held-back bars never count.
 
         Args:
             query: which experiments; metric: ``sharpe``, ``return`` or ``drawdown``; limit: at most so many.
@@ -144,10 +147,20 @@ class Experiments:
             for sweep_id, trial in best_trials(folders, metric, limit, least_trades=least_trades)
         ]
         for row in rows.values():
-            if row.run_type == BACKTEST and (row.trades or 0) >= least_trades and _value(row, metric) is not None:
-                ranked.append(RankedTrial(row.id, row, self.backtests.load(row.id).figures))
+            if row.run_type in SINGLE and (row.trades or 0) >= least_trades and _value(row, metric) is not None:
+                ranked.append(self.single(row))
         ranked.sort(key=lambda one: (-(_value(one.trial, metric) or 0.0), one.name))
         return ranked[:limit]
+
+    def single(self, row: ExperimentRow) -> RankedTrial:
+        """Return the figures of a backtest or a portfolio.
+
+        Raises:
+            ArtefactError: it cannot be read.
+        """
+        if row.run_type == BACKTEST:
+            return RankedTrial(row.id, row, self.backtests.load(row.id).figures)
+        return RankedTrial(row.id, row, _as_trial(self.portfolios.load(row.id)))
 
     def of_decision(self, decision_id: str | None) -> list[str]:
         """Return the names of backtests and trials that decided like this: ids, and ``SWEEP#NUMBER``; none for None.
@@ -164,6 +177,7 @@ class Experiments:
         kinds: dict[str, tuple[list[str], Callable[[str], ExperimentRow]]] = {
             BACKTEST: (self.backtests.ids(), self._backtest),
             SWEEP: (self.sweeps.ids(), self._sweep),
+            PORTFOLIO: (self.portfolios.ids(), self._portfolio),
             SCAN: (self.scans.ids(), self._scan),
             FINDING: (self.findings.ids(), self._finding),
         }
@@ -186,7 +200,7 @@ class Experiments:
 
     def _sweep(self, sweep_id: str) -> ExperimentRow:
         record = self.sweeps.load(sweep_id)
-        best = None if record.best is None else self.sweeps.trial(f"{sweep_id}#{record.best}")
+        best = record.figures
         row = ExperimentRow(
             id=sweep_id, run_type=SWEEP, at=record.began_at, by=record.by, strategy=record.sweep.strategy,
             symbol=record.symbol or record.sweep.symbol or "", timeframe=record.timeframe or record.sweep.timeframe or "",
@@ -200,13 +214,24 @@ class Experiments:
             trades=best.trades, decision_id=best.decision_id,
         )  # fmt: skip
 
+    def _portfolio(self, portfolio_id: str) -> ExperimentRow:
+        record = self.portfolios.load(portfolio_id)
+        sleeves, figures = record.figures.sleeves, record.figures
+        return ExperimentRow(
+            id=portfolio_id, run_type=PORTFOLIO, at=record.at, by=record.by, name=record.portfolio.name,
+            strategy=_each(one.strategy for one in sleeves), symbol=_each(one.symbol for one in sleeves),
+            timeframe=_each(one.timeframe for one in sleeves), question=record.portfolio.summary,
+            verdict=told(record.verdict), against=_against(record.verdict), sharpe=figures.sharpe,
+            total_return=figures.total_return, max_drawdown=figures.max_drawdown, trades=figures.trades,
+        )  # fmt: skip
+
     def _scan(self, scan_id: str) -> ExperimentRow:
         record = self.scans.load(scan_id)
         judged = [row.verdict for row in record.rows if row.verdict]
         stand = sum(not _against(verdict) for verdict in judged)
         return ExperimentRow(
             id=scan_id, run_type=SCAN, at=record.at, by=record.by, strategy=record.strategy, timeframe=record.timeframe,
-            symbol=", ".join(row.symbol for row in record.rows), name=f"{record.mode} {_params(record.params)}",
+            symbol=_each(row.symbol for row in record.rows), name=f"{record.mode} {_params(record.params)}",
             trials=len(record.rows), against=not stand if judged else None,
             verdict=f"nothing speaks against {stand} of {len(record.rows)}" if judged else "signals only",
         )  # fmt: skip
@@ -216,19 +241,34 @@ class Experiments:
         markets = record.finding.market
         return ExperimentRow(
             id=finding_id, run_type=FINDING, at=record.at, by=record.by, name=record.finding.name,
-            strategy=record.finding.states.strategy, symbol=", ".join(one.symbol for one in markets),
-            timeframe=", ".join(dict.fromkeys(one.timeframe for one in markets)), question=record.finding.question,
+            strategy=record.finding.states.strategy, symbol=_each(one.symbol for one in markets),
+            timeframe=_each(one.timeframe for one in markets), question=record.finding.question,
             trials=len(record.rows), verdict=told(record.verdict), against=_against(record.verdict),
         )  # fmt: skip
 
 
 def _matches(row: ExperimentRow, query: ExperimentQuery) -> bool:
     return (
-        query.strategy in (None, row.strategy)
+        (query.strategy is None or query.strategy in row.strategy.split(", "))
         and (query.symbol is None or query.symbol in row.symbol.split(", "))
         and (query.tag is None or query.tag in row.tags)
         and (query.sweep_name is None or (row.run_type == SWEEP and row.name == query.sweep_name))
     )
+
+
+def _as_trial(record: PortfolioRecord) -> Trial:
+    """Return the figures of a portfolio in the terms of a trial."""
+    own = record.figures
+    return Trial(
+        number=0, params={"risk": record.portfolio.risk, "sleeves": len(own.sleeves)}, equity=own.equity,
+        total_return=own.total_return, sharpe=own.sharpe, max_drawdown=own.max_drawdown, days=own.days,
+        trades=own.trades, fills=own.fills, fees=own.fees, exposure=own.exposure, denied=own.refused,
+    )  # fmt: skip
+
+
+def _each(names: Iterable[str]) -> str:
+    """Return names once each, in their order."""
+    return ", ".join(dict.fromkeys(names))
 
 
 def _value(one: Trial | ExperimentRow, metric: str) -> float | None:

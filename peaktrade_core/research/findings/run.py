@@ -12,14 +12,14 @@ import numpy as np
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import login
-from peaktrade_core.base.errors import ArtefactError, DataError, UnknownNameError, why
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.errors import DataError
 from peaktrade_core.base.question import Check
 from peaktrade_core.research.findings.chance import block_length, bootstrap_interval, holm, shuffled_p, stretches
 from peaktrade_core.research.findings.spec import Finding, MarketAsked
 from peaktrade_core.research.findings.states import Labels, after, labels
 from peaktrade_core.research.forward.now import OnMarket, Source, on_market
 from peaktrade_core.research.portfolio.preset import Component
+from peaktrade_core.research.store import Kind, Store
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.verdict import answer
@@ -89,31 +89,11 @@ class FindingRecord(msgspec.Struct, frozen=True, kw_only=True):
     verdict: tuple[Check, ...]
 
 
-class FindingStore:
+class FindingStore(Store[FindingRecord]):
     """The findings of a workspace: a file each, ``reports/experiments/findings/<id>.json``."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self.folder = workspace.home / "reports" / "experiments" / "findings"
-
-    def ids(self) -> list[str]:
-        """Return the ids of all findings, newest first."""
-        found = sorted(self.folder.glob("fd_*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        return [path.stem for path in found]
-
-    def load(self, finding_id: str) -> FindingRecord:
-        """Return what came of a finding.
-
-        Raises:
-            UnknownNameError: there is none; ArtefactError: it cannot be read.
-        """
-        known = self.ids()
-        if finding_id not in known:
-            raise UnknownNameError("finding", finding_id, known[:10], "peaktrade experiments list --run-type finding")
-        path = self.folder / f"{finding_id}.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=FindingRecord)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArtefactError(f"{path}: not a finding: {why(error)}") from None
+        super().__init__(workspace, Kind("finding", "fd"), FindingRecord)
 
     def save(self, record: FindingRecord) -> None:
         """Write what came of a finding.
@@ -121,7 +101,7 @@ class FindingStore:
         Raises:
             EnvironmentFault: it cannot be written.
         """
-        write_atomic(self.folder / f"{record.finding_id}.json", msgspec.json.format(msgspec.json.encode(record)))
+        self.put(record.finding_id, record)
 
 
 class Ready(NamedTuple):

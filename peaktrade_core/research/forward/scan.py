@@ -15,11 +15,11 @@ import numpy as np
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import login
-from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, StrategyError, UnknownNameError, why
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.errors import ConfigError, DataError, StrategyError
 from peaktrade_core.base.question import Check
 from peaktrade_core.research.forward.now import OnMarket, Source, closed, on_market, standing
 from peaktrade_core.research.portfolio.preset import Component
+from peaktrade_core.research.store import Kind, Store
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger
 from peaktrade_core.research.trials.spec import Judge
@@ -97,31 +97,11 @@ class ScanWish(NamedTuple):
     source: Source = "stored"
 
 
-class ScanStore:
+class ScanStore(Store[ScanRecord]):
     """The scans of a workspace: a file each, ``reports/experiments/scans/<id>.json``."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self.folder = workspace.home / "reports" / "experiments" / "scans"
-
-    def ids(self) -> list[str]:
-        """Return the ids of all scans, newest first."""
-        found = sorted(self.folder.glob("sc_*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        return [path.stem for path in found]
-
-    def load(self, scan_id: str) -> ScanRecord:
-        """Return a scan.
-
-        Raises:
-            UnknownNameError: there is none; ArtefactError: it cannot be read.
-        """
-        known = self.ids()
-        if scan_id not in known:
-            raise UnknownNameError("scan", scan_id, known[:10], "peaktrade experiments list --run-type scan")
-        path = self.folder / f"{scan_id}.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=ScanRecord)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArtefactError(f"{path}: not a scan: {why(error)}") from None
+        super().__init__(workspace, Kind("scan", "sc"), ScanRecord)
 
     def save(self, record: ScanRecord) -> None:
         """Write a scan.
@@ -129,7 +109,7 @@ class ScanStore:
         Raises:
             EnvironmentFault: it cannot be written.
         """
-        write_atomic(self.folder / f"{record.scan_id}.json", msgspec.json.format(msgspec.json.encode(record)))
+        self.put(record.scan_id, record)
 
 
 def run_scan(workspace: Workspace, wish: ScanWish) -> ScanRecord:

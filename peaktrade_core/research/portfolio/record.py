@@ -8,14 +8,13 @@ import msgspec
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import login
-from peaktrade_core.base.errors import ArtefactError, UnknownNameError, why
-from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import Check
 from peaktrade_core.research.portfolio.account import run_portfolio
 from peaktrade_core.research.portfolio.figures import Figures, curves, figures_of
 from peaktrade_core.research.portfolio.prepare import Ready, count
 from peaktrade_core.research.portfolio.preset import Portfolio
 from peaktrade_core.research.portfolio.verdict import judged
+from peaktrade_core.research.store import Kind, Store
 from peaktrade_core.show.wording import quote_currency
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -44,32 +43,11 @@ class PortfolioRecord(msgspec.Struct, frozen=True, kw_only=True):
     verdict: tuple[Check, ...]
 
 
-class PortfolioStore:
+class PortfolioStore(Store[PortfolioRecord]):
     """The portfolios of a workspace: a file each, ``reports/experiments/portfolios/<id>.json``."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self.folder = workspace.home / "reports" / "experiments" / "portfolios"
-
-    def ids(self) -> list[str]:
-        """Return the ids of all portfolios, newest first."""
-        found = sorted(self.folder.glob("pf_*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        return [path.stem for path in found]
-
-    def load(self, portfolio_id: str) -> PortfolioRecord:
-        """Return a portfolio; ``latest`` is the newest, and the beginning of an id is enough where it is one's only.
-
-        Raises:
-            UnknownNameError: there is none; ArtefactError: it cannot be read.
-        """
-        known = self.ids()
-        found = known[:1] if portfolio_id == "latest" else [one for one in known if one.startswith(portfolio_id)]
-        if len(found) != 1:
-            raise UnknownNameError("portfolio", portfolio_id, known[:10])
-        path = self.folder / f"{found[0]}.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=PortfolioRecord)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArtefactError(f"{path}: not a portfolio: {why(error)}") from None
+        super().__init__(workspace, Kind("portfolio", "pf"), PortfolioRecord)
 
     def save(self, record: PortfolioRecord) -> None:
         """Write the record of a portfolio.
@@ -77,7 +55,7 @@ class PortfolioStore:
         Raises:
             EnvironmentFault: it cannot be written.
         """
-        write_atomic(self.folder / f"{record.portfolio_id}.json", msgspec.json.format(msgspec.json.encode(record)))
+        self.put(record.portfolio_id, record)
 
 
 def backtest_portfolio(workspace: Workspace, ready: Ready) -> PortfolioRecord:
@@ -92,7 +70,7 @@ def backtest_portfolio(workspace: Workspace, ready: Ready) -> PortfolioRecord:
     store, counted = PortfolioStore(workspace), 0
     if ready.portfolio_id:
         counted = count(workspace, ready)
-        if ready.portfolio_id in store.ids():
+        if store.has(ready.portfolio_id):
             return store.load(ready.portfolio_id)
     ran = run_portfolio(ready.parts, ready.portfolio.weights, ready.first, ready.cache)
     seen = curves(ran)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -11,10 +10,11 @@ import numpy as np
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import login
-from peaktrade_core.base.errors import ArtefactError, DataError, UnknownNameError, why
+from peaktrade_core.base.errors import ArtefactError, DataError, why
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.candles.replay import ReplayFeed, bars_of
 from peaktrade_core.research.backtest import BacktestResult
+from peaktrade_core.research.store import Kind, Store
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.trial import DailyEquity, Trial, day_marks, figures_of
@@ -130,17 +130,12 @@ def _between(bars: Bars, warmup: int, begin: datetime | None, end: datetime | No
     return Bars(bars.ts[first:last], bars.ohlcv[first:last], "bars")
 
 
-class BacktestStore:
+class BacktestStore(Store[BacktestRecord]):
     """The backtests of a workspace: ``reports/experiments/backtests/<id>.json`` and their equity by day."""
 
     def __init__(self, workspace: Workspace) -> None:
+        super().__init__(workspace, Kind("backtest", "bt"), BacktestRecord)
         self._workspace = workspace
-        self.folder = workspace.home / "reports" / "experiments" / "backtests"
-
-    def ids(self) -> list[str]:
-        """Return the ids of all backtests, newest first."""
-        found = sorted(self.folder.glob("bt_*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        return [path.stem for path in found]
 
     def keep(self, plan: Plan, bars: Bars, counted: Counted, result: BacktestResult) -> BacktestRecord:
         """Keep what a backtest gave, under its id, and return it.
@@ -159,32 +154,13 @@ class BacktestStore:
         )  # fmt: skip
         pair = (marks.day.tobytes(), marks.equity.tobytes())
         write_atomic(self.folder / f"{record.backtest_id}.marks", msgspec.msgpack.encode(pair))
-        write_atomic(self.folder / f"{record.backtest_id}.json", msgspec.json.format(msgspec.json.encode(record)))
-        return record
-
-    def load(self, backtest_id: str) -> BacktestRecord:
-        """Return a backtest.
-
-        Raises:
-            UnknownNameError: there is none; ArtefactError: it cannot be read.
-        """
-        path = self._path(backtest_id, "json")
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=BacktestRecord)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArtefactError(f"{path}: not a backtest: {why(error)}") from None
+        return self.put(record.backtest_id, record)
 
     def marks(self, backtest_id: str) -> DailyEquity:
         """Return the equity of a backtest at each day's end; raises as :meth:`load`."""
-        path = self._path(backtest_id, "marks")
+        path = self.path(self.find(backtest_id)).with_suffix(".marks")
         try:
             day, equity = msgspec.msgpack.decode(path.read_bytes(), type=tuple[bytes, bytes])
             return DailyEquity(np.frombuffer(day, np.int64), np.frombuffer(equity))
         except (OSError, ValueError, msgspec.DecodeError) as error:
             raise ArtefactError(f"{path}: not the equity of a backtest: {why(error)}") from None
-
-    def _path(self, backtest_id: str, ending: str) -> Path:
-        known = self.ids()
-        if backtest_id not in known:
-            raise UnknownNameError("backtest", backtest_id, known[:10], "peaktrade experiments list")
-        return self.folder / f"{backtest_id}.{ending}"

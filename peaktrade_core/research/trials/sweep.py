@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 
 from peaktrade_core.base.environment import login
-from peaktrade_core.base.errors import ArtefactError, ConfigError, UnknownNameError, why
+from peaktrade_core.base.errors import ArtefactError, ConfigError, why
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import Check
 from peaktrade_core.candles.replay import bars_of
+from peaktrade_core.research.store import Kind, Store
 from peaktrade_core.research.trials.crew import Crew, Threads, Work
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
@@ -44,7 +45,8 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
         sweep_id: of its content; by: who asked first; began_at, ended_at: aware UTC, the latter None while it runs.
         trials: how many it means; counted: how many were ever begun on its strategy and market, these included.
         bars: readable ones; held: held back; since: the first of those. data_sha256: of the readable bars.
-        verdict: answers to what may speak against the best trial; best: its number, None where none qualifies.
+        verdict: answers to what may speak against the best trial; best, figures: its number and what it brought, None where
+            no trial qualifies.
         symbol, timeframe: of the market, empty in older records.
     """
 
@@ -60,6 +62,7 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     counted: int = 0
     best: int | None = None
+    figures: Trial | None = None
     verdict: tuple[Check, ...] = ()
     symbol: str = ""
     timeframe: str = ""
@@ -115,38 +118,19 @@ def prepare(workspace: Workspace, sweep: Sweep) -> Prepared:
     )  # fmt: skip
 
 
-class SweepStore:
+class SweepStore(Store[SweepRecord]):
     """The sweeps of a workspace: a folder each, ``reports/experiments/sweeps/<id>``."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self.folder = workspace.home / "reports" / "experiments" / "sweeps"
-
-    def ids(self) -> list[str]:
-        """Return the ids of all sweeps, newest first."""
-        found = sorted(self.folder.glob("sw_*/sweep.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        return [path.parent.name for path in found]
-
-    def load(self, sweep_id: str) -> SweepRecord:
-        """Return a sweep; ``latest`` is the newest, and the beginning of an id is enough where it is one's only.
-
-        Raises:
-            UnknownNameError: there is none; ArtefactError: it cannot be read.
-        """
-        known = self.ids()
-        found = known[:1] if sweep_id == "latest" else [one for one in known if one.startswith(sweep_id)]
-        if len(found) != 1:
-            raise UnknownNameError("sweep", sweep_id, known[:10], "peaktrade experiments list")
-        path = self.folder / found[0] / "sweep.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=SweepRecord)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ArtefactError(f"{path}: not a sweep: {why(error)}") from None
+        super().__init__(workspace, Kind("sweep", "sw", "sweep.json"), SweepRecord)
 
     def save(self, record: SweepRecord) -> SweepRecord:
-        """Write the record of a sweep and return it."""
-        folder = self.folder / record.sweep_id
-        write_atomic(folder / "sweep.json", msgspec.json.format(msgspec.json.encode(record)))
-        return record
+        """Write the record of a sweep and return it.
+
+        Raises:
+            EnvironmentFault: it cannot be written.
+        """
+        return self.put(record.sweep_id, record)
 
     def keep(self, sweep_id: str, part: int, found: Sequence[tuple[Trial, DailyEquity]]) -> None:
         """Write a part: its trials, a line each, and their marks, a column each."""
@@ -255,7 +239,7 @@ def run_sweep(
 
     ledger, store, trials = TrialLedger(workspace), SweepStore(workspace), ready.plan.trials
     new = ledger.begin(ready.sweep_id, ready.market, trials, by=login(), question=ready.sweep.question)
-    known = None if new else _known(store, ready.sweep_id)
+    known = None if new or not store.has(ready.sweep_id) else store.load(ready.sweep_id)
     if known is not None and known.ended_at is not None:
         return known
     record = known or store.save(
@@ -281,9 +265,9 @@ def run_sweep(
     write_table(store.folder / ready.sweep_id)
     best, verdict = judged(ready, store, ledger.count(ready.market), crew, watch)
     counted, now = ledger.count(ready.market), workspace.clock.now()
-    return store.save(msgspec.structs.replace(record, ended_at=now, counted=counted, best=best, verdict=tuple(verdict)))
-
-
-def _known(store: SweepStore, sweep_id: str) -> SweepRecord | None:
-    """Return the record of a sweep that was begun before; None where it was killed before it wrote one."""
-    return store.load(sweep_id) if (store.folder / sweep_id / "sweep.json").is_file() else None
+    return store.save(
+        msgspec.structs.replace(
+            record, ended_at=now, counted=counted, best=None if best is None else best.number, figures=best,
+            verdict=tuple(verdict),
+        )
+    )  # fmt: skip

@@ -78,7 +78,12 @@ def _trial(values: list[Any]) -> Trial:
 def _every(folders: Sequence[Path]) -> str:
     """Return a query over the trials of all sweeps: parquet where it is whole, parts where it is not yet."""
     whole = [folder for folder in folders if (folder / TABLE).is_file()]
-    rest = [folder for folder in folders if folder not in set(whole) and any(folder.glob("parts/*.jsonl"))]
+    whole, rest = [], []
+    for folder in folders:
+        if (folder / TABLE).is_file():
+            whole.append(folder)
+        elif any(folder.glob("parts/*.jsonl")):
+            rest.append(folder)
     names = ", ".join(_quoted(folder / TABLE) for folder in whole)
     columns = ", ".join(_TYPES)
     asked = [f"SELECT parse_path(filename)[-2] AS sweep_id, {columns} FROM read_parquet([{names}], filename = true)"]

@@ -27,7 +27,7 @@ _HALVINGS = 12
 
 def judged(
     ready: Prepared, store: SweepStore, counted: int, crew: Crew, watch: Watch
-) -> tuple[int | None, list[Check]]:
+) -> tuple[Trial | None, list[Check]]:
     """Return the best trial of a sweep and what speaks against it.
 
     Args:
@@ -53,7 +53,7 @@ def judged(
         _warm(ready, best),
         answer("halted", "Did its own limits leave it running?", best.halted_at is None, _halted(best)),
     ]
-    return best.number, found
+    return best, found
 
 
 def best_of(trials: Sequence[Trial], judge: Judge) -> Trial | None:

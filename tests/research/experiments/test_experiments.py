@@ -7,11 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.errors import ArtefactError, UnknownNameError
 from peaktrade_core.research.experiments.analysis import analyse, spread
 from peaktrade_core.research.experiments.rows import ExperimentQuery, ExperimentRow, Experiments
+from peaktrade_core.research.portfolio.prepare import prepare as prepare_portfolio
+from peaktrade_core.research.portfolio.preset import read_portfolio
+from peaktrade_core.research.portfolio.record import PortfolioRecord, PortfolioStore, backtest_portfolio
 from peaktrade_core.research.trials.recorded import BacktestStore
 from peaktrade_core.research.trials.spec import Judge, Null, Sweep, WalkForward
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore, prepare, run_sweep
@@ -181,6 +185,59 @@ def test_damaged_experiments_are_rows_that_say_so(
     assert peaktrade("experiments", "top").code == 4
     store.backtests.folder.joinpath("notes").mkdir()
     assert peaktrade("experiments", "list", "--run-type", "moon").code == 2
+
+
+@pytest.fixture
+def together(home: Path, workspace: Workspace, file: Path) -> PortfolioRecord:
+    components = "".join(
+        f'[[component]]\nstrategy = "{name}"\nsymbol = "BTC/EUR"\ntimeframe = "1d"\ncandles = "{file}"\nwarmup_candles = 60\n'
+        for name in ("ma_crossover", "donchian_breakout")
+    )
+    (home / "two.toml").write_text(f'name = "two"\nsummary = "Is it calmer?"\n{components}')
+    return backtest_portfolio(workspace, prepare_portfolio(workspace, read_portfolio(home / "two.toml")))
+
+
+def test_a_portfolio_is_an_experiment_like_the_others(
+    peaktrade: Callable[..., Any], workspace: Workspace, swept: SweepRecord, together: PortfolioRecord, home: Path
+) -> None:
+    name, figures = together.portfolio_id, together.figures
+    (row,) = asked(peaktrade, "list", "--run-type", "portfolio")
+    assert (row["id"], row["strategy"], row["symbol"]) == (name, "ma_crossover, donchian_breakout", "BTC/EUR")
+    assert (row["total_return"], row["sharpe"], row["trades"]) == (figures.total_return, figures.sharpe, figures.trades)
+    for strategy in ("ma_crossover", "donchian_breakout"):
+        assert name in [one["id"] for one in asked(peaktrade, "list", "--strategy", strategy)]
+    ranked = {one.name: one.trial for one in Experiments(workspace).top(ExperimentQuery(), "return", 10)}
+    assert (ranked[name].total_return, ranked[name].fees) == (figures.total_return, figures.fees)
+    assert len(ranked) == 1 + sum(not one.error for one in SweepStore(workspace).trials(swept.sweep_id))
+    assert asked(peaktrade, "details", name[:8])["portfolio_id"] == name
+    said = peaktrade("experiments", "details", name)
+    assert said.stdout.index("Verdict") < said.stdout.index("Sleeves")
+    assert said.code == int(row["against"])
+    assert asked(peaktrade, "compare", name, swept.sweep_id)[0]["name"] == name
+    assert {one["name"] for one in asked(peaktrade, "analyze")} == {"two", "ma_crossover"}
+    assert peaktrade("experiments", "export", name, "--out", home / "p.csv").code == 0
+    assert "p_sleeves" in (home / "p.csv").read_text()
+    (PortfolioStore(workspace).folder / f"{name}.json").write_text("{}")
+    assert "unreadable" in peaktrade("experiments", "list").stdout
+    assert peaktrade("experiments", "compare", name, swept.sweep_id).code == 4
+
+
+def test_a_record_is_named_by_its_id_its_beginning_or_as_the_newest(
+    workspace: Workspace, swept: SweepRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SweepStore(workspace)
+    assert store.load("latest") == store.load(swept.sweep_id[:6]) == swept
+    best = None if swept.best is None else store.trial(f"{swept.sweep_id}#{swept.best}")
+    assert swept.figures == best is not None
+    for name in ("", "sw_", "bt_1", "../sweeps", f"{swept.sweep_id}x", f"../sweeps/{swept.sweep_id}"):
+        if name != "sw_":  # the beginning of the only one
+            with pytest.raises(UnknownNameError, match="unknown sweep"):
+                store.load(name)
+    store.save(msgspec.structs.replace(swept, sweep_id=f"{swept.sweep_id}0"))
+    with pytest.raises(UnknownNameError, match="unknown sweep"):
+        store.load(swept.sweep_id[:-1])
+    monkeypatch.setattr(SweepStore, "ids", lambda _: [])  # a whole id is not looked for among all the others
+    assert store.load(swept.sweep_id) == swept
 
 
 def test_nothing_yet_is_said_with_the_next_step(peaktrade: Callable[..., Any]) -> None:
