@@ -36,7 +36,7 @@ _HOMES = {
     "runbooks.notebook": "drawdown_figure equity_figure open_session open_workspace price_figure",
     "runbooks.notebook_tables": """
         check_session deny_table evidence_table links plan_table risk_use_table runbook_index session_checks
-        session_summary sessions_table statistics_table""",
+        session_summary sessions_table statistics_table trades_table""",
     "runbooks.runbook": "begin",
     "runbooks.shelf": "read",
     "session.planning": "plan_session",

@@ -24,6 +24,7 @@ from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.columns import figures_of, state_cell
 from peaktrade_core.runs.run import Run, Verdict, name_of, verdict_of
 from peaktrade_core.runs.standing import run_of
+from peaktrade_core.runs.trades import told
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart
@@ -48,6 +49,7 @@ class Section(NamedTuple):
     params: str
     figures: list[tuple[str, str]]
     checks: list[Check]
+    trades: str = ""  # what they come to, beside holding the market; empty without one
 
 
 def session_report(views: Views, query: Query = ALL, *, summary_only: bool = False, form: str = "markdown") -> str:
@@ -98,7 +100,10 @@ def _section(views: Views, row: Run) -> Section:
     params = record.setting("params")
     text = ", ".join(f"{k} {v}" for k, v in params.items()) if isinstance(params, Mapping) else ""
     stands = verdict_of(row, look.checks)
-    return Section(row, name_of(row), stands, record, f"({text})" if text else "", figures_of(record), look.checks)
+    traded = told(look.trades) if look.trades.trades else ""
+    return Section(
+        row, name_of(row), stands, record, f"({text})" if text else "", figures_of(record), look.checks, traded
+    )
 
 
 class SessionReport(Notebook):

@@ -17,6 +17,7 @@ import pytest
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.reports.session_reports import figures_of
 from peaktrade_core.runs.run import item_of
+from peaktrade_core.runs.trades import told
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.trading.records import SessionRecord
@@ -98,6 +99,11 @@ def test_the_same_figure_in_list_show_report_and_views(
         assert re.search(rf"{re.escape(name)} +{re.escape(value)}", shown), name
         assert f"| {name} | {value} |" in markdown
         assert f"<dt>{name}</dt><dd>{value}</dd>" in html
+    traded = told(Views.of(workspace).look(record.session_id).trades)
+    assert "net of fees" in traded
+    assert "holding it would have brought" in traded
+    assert traded in markdown
+    assert traded in html
     stats = Views.of(workspace).stats()
     assert stats.realized_pnl == pytest.approx(sum(one.metrics["realized_pnl"] for one in three))
     assert stats.total_pnl == pytest.approx(sum(one.metrics["equity_end"] - 10_000.0 for one in three))

@@ -141,6 +141,9 @@ class Picture:
         told = drawing.for_plotly(self.drawn)
         told["layout"] |= {"height": self._height}
         told["layout"]["yaxis"] |= {"fixedrange": True}
+        if told["layout"].get("showlegend"):  # beside it the title has no place on a phone: the legend carries it
+            heading = {"text": told["layout"].pop("title")["text"], "font": {"size": 13}, "side": "top left"}
+            told["layout"]["legend"] |= {"x": 0, "xanchor": "left", "title": heading, "font": {"size": 11}}
         data, widget = told["data"], self.widget
         self._busy = True
         try:

@@ -1,0 +1,130 @@
+"""Every page at each width, in light and dark, in English and German: nothing cut, no id broken, no error, nobody else asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from browsing import Watched
+from playwright.sync_api import Browser, Page, expect
+from serving import Dashboard, make_history
+
+from peaktrade_core.alerts.alerts import Raised
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.views import Views
+from peaktrade_core.workspace.workspace import Workspace
+
+pytestmark = pytest.mark.browser
+REPO = Path(__file__).resolve().parents[2]
+WIDTHS = (390, 1280, 1920)
+PAGES = (
+    "", "sessions", "alerts", "activity", "control-center", "system", "papers", "lab", "wall", "session/{id}", "run/{id}"
+)  # fmt: skip
+LABS = ("compare", "limits", "parameters", "candles", "sweep")
+LINE = "main .lab-card"
+WAIT_MS = 90_000  # the first time ever a strategy is compiled
+# Text that is cut: its box hides what does not fit, and nothing says so (dots, a bar to scroll, a title, a clamp).
+CUT = """() => [...document.querySelectorAll('main *, header *')].filter(e => {
+  const s = getComputedStyle(e);
+  if (!e.innerText?.trim() || e.closest('.unseen, .skip, svg, .js-plotly-plot, dialog, thead') || !e.offsetParent) return false;
+  if (s.clipPath !== 'none') return false; // for who hears the page
+  if (s.overflowX === 'visible' || ['auto', 'scroll'].includes(s.overflowX)) return false;
+  if (e.tagName === 'SELECT' || s.textOverflow === 'ellipsis' || s.webkitLineClamp !== 'none') return false;
+  return e.scrollWidth > e.clientWidth + 1;
+}).map(e => e.outerHTML.slice(0, 200))"""
+# Text of two neighbours on top of each other, among what a form has side by side or below one another.
+OVERLAP = """() => { const boxes = [...document.querySelectorAll('main .widget-label, main .widget-readout, main dt, main dd')]
+  .filter(e => e.offsetParent && e.innerText.trim()).map(e => { const r = document.createRange(); r.selectNodeContents(e);
+    return [e, r.getBoundingClientRect()]; });
+  const found = [];
+  for (const [i, [a, p]] of boxes.entries()) for (const [b, q] of boxes.slice(i + 1)) {
+    if (a.contains(b) || b.contains(a)) continue;
+    if (Math.min(p.right, q.right) - Math.max(p.left, q.left) > 2 && Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 3)
+      found.push(a.innerText + ' | ' + b.innerText);
+  } return found; }"""
+# An id that stands on more than one line, where its line had the room for it.
+SPLIT = """() => { const id = /(?:shadow|testnet)_\\d{8}_\\d{6}_[0-9a-f]{6}|(?:INC|DRILL|EV)-\\d{8}-[A-Z0-9-]+/g, found = [];
+  const walk = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  for (let node; (node = walk.nextNode());) for (const match of node.data.matchAll(id)) {
+    const r = document.createRange(); r.setStart(node, match.index); r.setEnd(node, match.index + match[0].length);
+    const lines = new Set([...r.getClientRects()].filter(box => box.width > 1).map(box => Math.round(box.top)));
+    const width = [...r.getClientRects()].reduce((sum, box) => sum + box.width, 0);
+    if (lines.size > 1 && node.parentElement.closest('p, li, td, th, dd, div').clientWidth > width + 8)
+      found.push(match[0] + ' in ' + node.parentElement.parentElement.outerHTML.slice(0, 300));
+  } return found; }"""
+
+
+@pytest.fixture(scope="module", params=["en", "de"])
+def spoken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dashboard, str]]:
+    """Return a dashboard that speaks a language, over sessions of every kind and open alerts, and its newest session."""
+    home = tmp_path_factory.mktemp(f"every_{request.param}") / "home"
+    (home / "config").mkdir(parents=True)
+    text = (REPO / "config" / "config.toml").read_text()
+    said = text.replace('language = "en"', f'language = "{request.param}"')
+    assert f'language = "{request.param}"' in said
+    (home / "config" / "config.toml").write_text(said)
+    workspace = Workspace(home)
+    make_history(workspace)
+    session_id = Views.of(workspace).rows(Query(status="completed", limit=1))[0].run_id
+    now = datetime.now(UTC)
+    raised = [
+        Raised(at=now, alert_id=f"A{n}0000000000{n}", rule_id=rule, key=str(n), severity=severity, run_id=session_id,
+               message=f"{session_id} did what nobody wants it to do again", owner="operator on shift", runbook="8")
+        for n, (rule, severity) in enumerate([("drawdown", "critical"), *[("stale-feed", "warning")] * 6])
+    ]  # fmt: skip
+    Alerts.of(workspace).log.append(lambda _: list(raised))
+    running = Dashboard(home, refresh=1)
+    yield running, session_id
+    running.stop()
+
+
+def faults(page: Page, width: int) -> list[str]:
+    """Return what a person would see wrong on a page as it stands."""
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    found = [f"{wide} px wide"] if wide > width else []
+    for name, look in (("cut", CUT), ("overlap", OVERLAP), ("split", SPLIT)):
+        found += [f"{name}: {one}" for one in page.evaluate(look)[:3]]
+    return found
+
+
+def wrong(watched: Watched, url: str) -> list[str]:
+    """Return complaints of the console, and addresses of others; Voila's words about its libraries' versions are passed over."""
+    harmless = ("nsatisfied version", "No satisfying version", "Available versions", "debug: Starting WebSocket")
+    foreign = [one for one in watched.requests if not one.startswith((url, "blob:", "data:"))]
+    return foreign + [text for text in watched.complaints if not any(word in text for word in harmless)]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_at_every_width_in_light_and_dark(browser: Browser, spoken: tuple[Dashboard, str], path: str) -> None:
+    dashboard, session_id = spoken
+    for scheme in ("light", "dark"):
+        watched = Watched(browser, color_scheme=scheme)
+        page = watched.open(dashboard.url + path.format(id=session_id))
+        found = []
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 1080})
+            page.wait_for_timeout(50)
+            found += [f"{width} px, {scheme}: {one}" for one in faults(page, width)]
+        assert found + wrong(watched, dashboard.url) == []
+        watched.context.close()
+
+
+@pytest.mark.usefixtures("confined_kernels")
+@pytest.mark.parametrize("lab", LABS)
+def test_a_lab_at_every_width_in_light_and_dark(browser: Browser, spoken: tuple[Dashboard, str], lab: str) -> None:
+    dashboard, session_id = spoken
+    for scheme, widths in (("light", WIDTHS), ("dark", (1280,))):
+        watched = Watched(browser, color_scheme=scheme)
+        page = watched.page
+        page.goto(f"{dashboard.url}lab/{lab}?session={session_id}", wait_until="commit", timeout=WAIT_MS)
+        expect(page.locator(LINE).first).to_be_visible(timeout=WAIT_MS)
+        found = []
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 1080})
+            page.wait_for_timeout(400)
+            found += [f"{width} px, {scheme}: {one}" for one in faults(page, width)]
+        assert found + wrong(watched, dashboard.url) == []
+        watched.context.close()
