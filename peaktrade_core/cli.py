@@ -71,6 +71,10 @@ COMMANDS = {
     "ops": ("desk.cli:ops", "Orders, positions and health over all sessions; notes, emergency contacts, retention."),
     "orders": ("desk.cli:orders", "Show open orders, here and at the venue; preview what would be ordered."),
     "report": ("control.cli:report", "Make the daily and the weekly report, and one of how everything stands."),
+    "service": (
+        "schedule.cli_service:service",
+        "Units of systemd for watcher and dashboard: write them, see how they stand.",
+    ),
     "schedule": ("schedule.cli:schedule", "Run daily reports, alert checks and retention by the clock."),
     "alerts": ("alerts.cli:alerts", "Ask the alert rules, take alerts on, silence, test channels and rules."),
     "incident": ("incidents.cli:incident", "Diagnose a session; open, carry, close and review incidents."),

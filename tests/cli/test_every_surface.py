@@ -123,6 +123,8 @@ ASKED = {  # every command with what it needs to say something
     "schedule next": (),
     "schedule run-now": ("retention",),
     "schedule status": (),
+    "service install": ("--dry-run",),
+    "service status": ("--to", "units"),
     "session diff": ("latest", "--backtest"),
     "session list": (),
     "session replay": ("latest",),
