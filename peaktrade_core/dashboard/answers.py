@@ -10,9 +10,12 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.clock import iso
-from peaktrade_core.base.question import Status
+from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.question import Check, Status
 from peaktrade_core.dashboard.panels.telling import kind_of, text_of
+from peaktrade_core.research.experiments.page import HeatMap, Held, Shown
+from peaktrade_core.research.experiments.rows import ExperimentRow
+from peaktrade_core.research.trials.trial import DAY_S, Trial
 from peaktrade_core.runs.run import Run, RunItem, item_of
 from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord
@@ -166,6 +169,36 @@ class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
     facets: dict[str, dict[str, int]]
     next: str | None
     csv: str
+
+
+class ExperimentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One experiment as its page shows it.
+
+    Attributes:
+        experiment: as in the list; verdict: what was asked of it and answered; counted: tries ever begun on its market.
+        days, equity: ends of UTC days as dates, and the equity there, of the best trial or the only one [quote ccy].
+        held: what is held back behind them; map: of a sweep; trials: the best of a sweep; sessions: of the same decision.
+    """
+
+    experiment: ExperimentRow
+    verdict: tuple[Check, ...]
+    counted: int
+    days: list[str]
+    equity: list[float]
+    held: Held | None
+    map: HeatMap | None
+    trials: tuple[Trial, ...]
+    sessions: list[RunItem]
+
+    @classmethod
+    def of(cls, found: Shown) -> ExperimentAnswer:
+        """Return the answer about an experiment."""
+        days = [f"{from_seconds(float(day) * DAY_S):%Y-%m-%d}" for day in found.marks.day]
+        return cls(
+            experiment=found.row, verdict=found.checks, counted=found.counted, days=days,
+            equity=[float(one) for one in found.marks.equity], held=found.held, map=found.heat, trials=found.trials,
+            sessions=[item_of(one) for one in found.sessions],
+        )  # fmt: skip
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run

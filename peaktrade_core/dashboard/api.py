@@ -20,6 +20,7 @@ from peaktrade_core.dashboard import documents, snapshot
 from peaktrade_core.dashboard.answers import (
     EventItem,
     EventsAnswer,
+    ExperimentAnswer,
     Health,
     ListAnswer,
     PanelsAnswer,
@@ -39,6 +40,7 @@ from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.request import RequestItem, request_item
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import KINDS, Activity, ActivityFeed
+from peaktrade_core.research.experiments.page import shown
 from peaktrade_core.runs.curves import Curves, Stretch
 from peaktrade_core.runs.run import RunItem, item_of
 from peaktrade_core.runs.standing import RunAlert
@@ -156,6 +158,14 @@ def request(site: Site, request_id: str) -> RequestItem:
     try:
         return request_item(Approvals.of(site.workspace).find(request_id))
     except UnknownNameError as error:  # an address of nothing, no wrong parameter
+        raise ArtefactError(str(error)) from None
+
+
+def experiment(site: Site, experiment_id: str) -> ExperimentAnswer:
+    """Show one experiment: its verdict, equity, what is held back, the map of a sweep, and the sessions that decide so."""
+    try:
+        return ExperimentAnswer.of(shown(site.workspace, experiment_id))
+    except UnknownNameError as error:  # an id in the path, as of a session: there is no such thing
         raise ArtefactError(str(error)) from None
 
 
@@ -279,6 +289,7 @@ ROUTES = (
     ),
     Route("/api/live_sessions/{session_id}/events.csv", session_events_csv, (_KIND,), media=_CSV),
     *(route for listing in LISTINGS for route in _list_routes(listing)),
+    Route("/api/experiments/{experiment_id}", experiment),
     Route("/runs", runs, (_limit(200, 1000),)),
     Route("/runs/{run_id}/snapshot", run_snapshot),
     Route("/runs/{run_id}/tail", run_tail, (_limit(50, 500),)),

@@ -20,6 +20,7 @@ from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.papers import PAPER_LIST
+from peaktrade_core.research.experiments.listing import EXPERIMENT_LIST
 from peaktrade_core.runs.listing import SESSION_LIST
 
 PANEL_CALL = re.compile(r"""page\.panel\(["']([a-z][a-z0-9_]*)["']\)""")
@@ -70,6 +71,8 @@ PAGES = (
     PageSpec("/papers", "papers", "Papers", "/api/papers", PAPER_LIST.fields),
     PageSpec("/ledger", "ledger", "Ledger", "/api/ledger", ("limit",)),
     PageSpec("/requests/{request_id}", "request", twin="/api/requests/{request_id}"),
+    PageSpec("/research", "research", "Research", "/api/experiments", EXPERIMENT_LIST.fields),
+    PageSpec("/research/{experiment_id}", "experiment", twin="/api/experiments/{experiment_id}"),
     PageSpec("/lab", "labs", "Labs", "/api/labs"),
     PageSpec("/lab/{lab}", "lab", twin="/api/labs"),
 )

@@ -27,7 +27,18 @@ from peaktrade_core.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("", "dashboard", "alerts", "activity", "control-center", "system", "wall", "session/{id}", "run/{id}")
+PAGES = (
+    "",
+    "dashboard",
+    "alerts",
+    "activity",
+    "control-center",
+    "system",
+    "wall",
+    "research",
+    "session/{id}",
+    "run/{id}",
+)
 CLI = (sys.executable, "-c", "from peaktrade_core.cli import main; main()")
 
 

@@ -12,8 +12,8 @@ from ipywidgets import Widget
 from serving import new_workspace
 
 from peaktrade_core.candles.store import CandleStore, Series
-from peaktrade_core.dashboard.labs.surface import Surface
 from peaktrade_core.dashboard.labs.sweep import SweepLab
+from peaktrade_core.research.experiments.surface import Surface
 from peaktrade_core.research.trials.spec import Judge, Null, Sweep, WalkForward
 from peaktrade_core.research.trials.sweep import SweepStore, prepare, run_sweep
 from peaktrade_core.research.trials.trial import Trial

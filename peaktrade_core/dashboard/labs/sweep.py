@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, figures_html, table_html
 from peaktrade_core.dashboard.labs.heat import Heat, Profile
-from peaktrade_core.dashboard.labs.surface import FIGURES, Surface
+from peaktrade_core.research.experiments.surface import FIGURES, Surface
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore
 from peaktrade_core.research.trials.trial import Trial
 from peaktrade_core.research.trials.verdict import told

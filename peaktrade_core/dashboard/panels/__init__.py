@@ -12,6 +12,7 @@ from peaktrade_core.dashboard.panels import (  # noqa: F401
     labs,
     listing,
     live_track,
+    research,
     runs,
     session,
     session_lists,

@@ -40,10 +40,12 @@ class Asked:
     Attributes:
         query: the URL's query string.
         subject: the id in the page's path, None for a page that is about no single thing.
+        seen: what one panel found and the others of the page need, too, by name.
     """
 
     def __init__(self, query: str = "", subject: str | None = None) -> None:
         self.query, self.subject = query, subject
+        self.seen: dict[str, Any] = {}
         self._look: Look | None = None
 
     def look(self, workspace: Workspace) -> Look:

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.papers import PAPER_LIST
+from peaktrade_core.research.experiments.listing import EXPERIMENT_LIST
 from peaktrade_core.runs.listing import SESSION_LIST
 from peaktrade_core.show.listing import MOST_ROWS, Chosen, Found, Listing, query_of
 from peaktrade_core.show.table import Cell
 from peaktrade_core.workspace.workspace import Workspace
 
-LISTINGS: tuple[Listing[Any], ...] = (SESSION_LIST, PAPER_LIST)
+LISTINGS: tuple[Listing[Any], ...] = (SESSION_LIST, PAPER_LIST, EXPERIMENT_LIST)
 DAYS, SIZES = (1, 7, 30, 90), (50, 200, MOST_ROWS)
 BRIEF_ROWS = 10
 

@@ -10,7 +10,7 @@ import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, UnknownNameError
 from peaktrade_core.base.question import FAIL, Check, worst
-from peaktrade_core.research.experiments.notes import ExperimentNotes
+from peaktrade_core.research.experiments.notes import ExperimentNote, ExperimentNotes
 from peaktrade_core.research.findings.run import FindingStore
 from peaktrade_core.research.forward.scan import ScanStore
 from peaktrade_core.research.portfolio.record import PortfolioRecord, PortfolioStore
@@ -105,13 +105,7 @@ class Experiments:
         """
         if query.run_type not in (None, *RUN_TYPES):
             raise UnknownNameError("run type", str(query.run_type), RUN_TYPES)
-        notes = ExperimentNotes(self.workspace).by_id()
-        found = []
-        for row in self._all(query.run_type):
-            own = notes.get(row.id, [])
-            tags = tuple(dict.fromkeys(tag for note in own for tag in note.tags))
-            texts = tuple(note.text for note in own if note.text)
-            found.append(msgspec.structs.replace(row, tags=tags, notes=texts))
+        found = self._noted(self._all(query.run_type), ExperimentNotes(self.workspace).by_id())
         kept = [row for row in found if _matches(row, query)]
         kept.sort(key=lambda row: (row.at is None, row.at.timestamp() if row.at else 0.0, row.id), reverse=True)
         return kept[: query.limit]
@@ -129,6 +123,14 @@ class Experiments:
                 "experiment", experiment_id, [row.id for row in rows[:10]], "peaktrade experiments list"
             )
         return found[0]
+
+    def known(self, experiment_id: str) -> ExperimentRow:
+        """Return one experiment by its whole id, reading no other; raises as :meth:`row`, whose short forms it takes, too."""
+        kind = next((kind for kind, (ids, _) in self._kinds().items() if experiment_id in ids()), None)
+        if kind is None:
+            return self.row(experiment_id)
+        found = self._read(kind, experiment_id)
+        return self._noted([found], ExperimentNotes(self.workspace).by_id())[0]
 
     def top(self, query: ExperimentQuery, metric: str, limit: int, *, least_trades: int = 0) -> list[RankedTrial]:
         """Return the best trials, backtests and portfolios of the experiments that match; those over held-back bars never count.
@@ -173,20 +175,36 @@ class Experiments:
         backtests = [row.id for row in self._all(BACKTEST) if row.decision_id == decision_id]
         return backtests + trials_of([self.sweeps.folder / one for one in self.sweeps.ids()], decision_id)
 
-    def _all(self, run_type: str | None) -> Iterator[ExperimentRow]:
-        kinds: dict[str, tuple[list[str], Callable[[str], ExperimentRow]]] = {
-            BACKTEST: (self.backtests.ids(), self._backtest),
-            SWEEP: (self.sweeps.ids(), self._sweep),
-            PORTFOLIO: (self.portfolios.ids(), self._portfolio),
-            SCAN: (self.scans.ids(), self._scan),
-            FINDING: (self.findings.ids(), self._finding),
+    def _kinds(self) -> dict[str, tuple[Callable[[], list[str]], Callable[[str], ExperimentRow]]]:
+        """Return who tells the ids of each kind, and who reads one."""
+        return {
+            BACKTEST: (self.backtests.ids, self._backtest),
+            SWEEP: (self.sweeps.ids, self._sweep),
+            PORTFOLIO: (self.portfolios.ids, self._portfolio),
+            SCAN: (self.scans.ids, self._scan),
+            FINDING: (self.findings.ids, self._finding),
         }
-        for kind, (ids, read) in kinds.items():
-            for one in ids if run_type in (None, kind) else []:
-                try:
-                    yield read(one)
-                except ArtefactError as error:
-                    yield ExperimentRow(id=one, run_type=kind, fault=str(error))
+
+    def _all(self, run_type: str | None) -> Iterator[ExperimentRow]:
+        for kind, (ids, _) in self._kinds().items():
+            for one in ids() if run_type in (None, kind) else []:
+                yield self._read(kind, one)
+
+    def _read(self, kind: str, experiment_id: str) -> ExperimentRow:
+        try:
+            return self._kinds()[kind][1](experiment_id)
+        except ArtefactError as error:
+            return ExperimentRow(id=experiment_id, run_type=kind, fault=str(error))
+
+    def _noted(self, rows: Iterable[ExperimentRow], notes: dict[str, list[ExperimentNote]]) -> list[ExperimentRow]:
+        """Return experiments with what people wrote about them."""
+        found = []
+        for row in rows:
+            own = notes.get(row.id, [])
+            tags = tuple(dict.fromkeys(tag for note in own for tag in note.tags))
+            texts = tuple(note.text for note in own if note.text)
+            found.append(msgspec.structs.replace(row, tags=tags, notes=texts))
+        return found
 
     def _backtest(self, backtest_id: str) -> ExperimentRow:
         record = self.backtests.load(backtest_id)
@@ -233,7 +251,7 @@ class Experiments:
             id=scan_id, run_type=SCAN, at=record.at, by=record.by, strategy=record.strategy, timeframe=record.timeframe,
             symbol=_each(row.symbol for row in record.rows), name=f"{record.mode} {_params(record.params)}",
             trials=len(record.rows), against=not stand if judged else None,
-            verdict=f"nothing speaks against {stand} of {len(record.rows)}" if judged else "signals only",
+            verdict=_of_scan(len(judged) - stand, len(judged)) if judged else "signals only",
         )  # fmt: skip
 
     def _finding(self, finding_id: str) -> ExperimentRow:
@@ -245,6 +263,10 @@ class Experiments:
             timeframe=_each(one.timeframe for one in markets), question=record.finding.question,
             trials=len(record.rows), verdict=told(record.verdict), against=_against(record.verdict),
         )  # fmt: skip
+
+
+def _of_scan(against: int, judged: int) -> str:
+    return f"Something speaks against {against} of {judged}" if against else f"Nothing speaks against any of {judged}"
 
 
 def _matches(row: ExperimentRow, query: ExperimentQuery) -> bool:

@@ -32,8 +32,15 @@ def gain(value: float | None) -> str | None:
     return None if value is None else f"{100.0 * value:+.2f} %"
 
 
+def asked(row: ExperimentRow) -> str:
+    """Return what an experiment asks in a few words: strategy with parameters, name of a sweep, portfolio or finding."""
+    return row.name if not row.strategy or row.strategy in row.name else f"{row.strategy}: {row.name}"
+
+
 EXPERIMENTS = Columns[ExperimentRow](
     id=Column("Id", lambda row: row.id),
+    asked=Column("Experiment", asked, "words"),
+    ran=Column("Ran (UTC)", lambda row: row.at, priority=3),
     type=Column("Type", lambda row: row.run_type, priority=2),
     began=Column("Ran (UTC)", lambda row: wording.minute(row.at), priority=4),
     strategy=Column("Strategy", lambda row: row.strategy or row.name, priority=1),
@@ -43,6 +50,10 @@ EXPERIMENTS = Columns[ExperimentRow](
     verdict=Column("Verdict", verdict_cell, "words"),
     sharpe=Column("Sharpe", lambda row: ratio(row.sharpe), "number"),
     total=Column("Return", lambda row: gain(row.total_return), "number"),
+    gained=Column("Return", lambda row: gain(row.total_return), "number"),
+    drawdown=Column("Max DD", lambda row: wording.percent(row.max_drawdown), "number", 4),
+    trades=Column("Trades", lambda row: f"{row.trades:,}" if row.trades is not None else None, "number", 4),
+    by=Column("By", lambda row: row.by, priority=5),
     tags=Column("Tags", lambda row: ", ".join(row.tags), "words", 5),
     question=Column("Question", lambda row: row.question, "words", 6),
 )

@@ -1,0 +1,152 @@
+"""One experiment: what speaks against it, its curve with what is held back, the map of a sweep, the sessions that decide so."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from markupsafe import Markup
+
+from peaktrade_core.base.clock import from_seconds
+from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.research.experiments.page import HeatMap, Shown, shown
+from peaktrade_core.research.experiments.rows import BACKTEST, FINDING, PORTFOLIO, SCAN, SWEEP
+from peaktrade_core.research.experiments.tables import asked as asked_for
+from peaktrade_core.research.experiments.tables import gain, ratio
+from peaktrade_core.research.trials.cli import TRIALS
+from peaktrade_core.research.trials.trial import DAY_S
+from peaktrade_core.show import drawing, wording
+from peaktrade_core.show.chart import Chart, Line, Span
+from peaktrade_core.show.table import Table
+from peaktrade_core.show.words import words
+from peaktrade_core.workspace.workspace import Workspace
+
+SHADES = 5  # of a map, on each side of zero
+
+
+def _look(workspace: Workspace, asked: Asked) -> Shown:
+    """Return the experiment that the page is about, read when its first panel asks.
+
+    Raises:
+        UnknownNameError: its address names none, or none that there is.
+    """
+    if not asked.subject:
+        raise UnknownNameError("experiment", "", [], "peaktrade experiments list")
+    if "experiment" not in asked.seen:
+        asked.seen["experiment"] = shown(workspace, asked.subject)
+    found: Shown = asked.seen["experiment"]
+    return found
+
+
+@panel("experiment")
+def _experiment(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+    """Answer: what was asked, and what speaks against it?"""
+    found = _look(workspace, asked)
+    row = found.row
+    return {
+        "row": row,
+        "asked": asked_for(row),
+        "checks": found.checks,
+        "counted": found.counted,
+        "bars": found.bars,
+        "held": found.held,
+        "figures": [
+            ("sharpe", ratio(row.sharpe)), ("gained", gain(row.total_return)), ("max_drawdown", _percent(row.max_drawdown)),
+            ("trades", None if row.trades is None else wording.count(row.trades)),
+        ],
+        "lab": f"/lab/sweep?sweep={quote(row.id, safe='')}" if row.run_type == SWEEP and not row.fault else "",
+        "commands": _commands(found),
+    }  # fmt: skip
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else wording.percent(value)
+
+
+def _commands(found: Shown) -> list[tuple[str, str]]:
+    """Return which commands go on with an experiment."""
+    row = found.row
+    said = [("details", f"peaktrade experiments details {row.id}")]
+    if row.run_type in (BACKTEST, SWEEP) and not row.fault:
+        said.append(("export", f"peaktrade experiments export {row.id} --out {row.id}.csv"))
+    if row.run_type == SWEEP and row.best is not None and row.against is False:
+        said.append(("holdout", f'peaktrade holdout open {row.id}#{row.best} --by NAME --reason "go or not"'))
+    if row.run_type == FINDING:
+        said.append(("again", f"peaktrade findings run {row.name}"))
+    return said
+
+
+@panel("experiment_curve")
+def _curve(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+    """Answer: how did its equity go, and which part was never read?"""
+    found = _look(workspace, asked)
+    row, marks = found.row, found.marks
+    text = words(workspace.config.ui.language)
+    kind = "none" if row.run_type in (SCAN, FINDING) else "curve"
+    picture = ""
+    if len(marks.day):
+        ends = [from_seconds(float(day + 1) * DAY_S) for day in marks.day]
+        currency = wording.quote_currency(row.symbol.partition(",")[0]) or ""
+        low, high = float(np.min(marks.equity)), float(np.max(marks.equity))
+        label = text["plot_about"].format(
+            name=text["plot_equity"], first=f"{marks.equity[0]:,.2f}", last=f"{marks.equity[-1]:,.2f}",
+            low=f"{low:,.2f}", high=f"{high:,.2f}", unit=currency,
+        )  # fmt: skip
+        spans = [Span(found.held.since, found.held.until, "purple", 0.18)] if found.held else []
+        line = Line(text["plot_equity"], ends, [float(one) for one in marks.equity])
+        chart = Chart(
+            name="research", title=text["plot_equity"], unit=currency, label=label, lines=[line], spans=spans,
+            ends=[found.held.until] if found.held else (),
+        )  # fmt: skip
+        picture = Markup(drawing.draw(chart.thinned))  # noqa: S704  (the drawing escapes what it is given)
+    return {
+        "kind": kind, "picture": picture, "held": found.held, "days": len(marks.day), "row": row,
+        "portfolio": row.run_type == PORTFOLIO, "best": row.best,
+    }  # fmt: skip
+
+
+@panel("experiment_map")
+def _map(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+    """Answer: a plateau, or one lucky point?"""
+    found = _look(workspace, asked)
+    heat = found.heat
+    lines = [] if heat is None else _shaded(heat)
+    return {"sweep": found.row.run_type == SWEEP, "heat": heat, "lines": lines, "id": found.row.id}
+
+
+def _shaded(heat: HeatMap) -> list[tuple[Any, list[tuple[str, str, bool]]]]:
+    """Return the rows of a map, the largest value of ``up`` on top: text, shade and whether it is the best, for each cell."""
+    known = [abs(value) for line in heat.cells for value in line if value is not None]
+    most = max(known, default=0.0) or 1.0
+    lines = []
+    for at in reversed(range(len(heat.rows))):
+        cells = []
+        for column, value in enumerate(heat.cells[at]):
+            if value is None:
+                cells.append(("", "none", False))
+                continue
+            shade = min(SHADES, max(1, round(abs(value) / most * SHADES))) if value else 0
+            said = f"{100.0 * value:+.1f}" if heat.figure == "total_return" else f"{value:+.3f}"
+            side = "up" if value > 0.0 else "down"
+            cells.append((said.replace("-", wording.MINUS), f"{side}{shade}", heat.best == (at, column)))
+        lines.append((heat.rows[at], cells))
+    return lines
+
+
+@panel("experiment_parts")
+def _parts(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+    """Answer: what is in it: the best trials of a sweep, sleeves, markets, states?"""
+    found = _look(workspace, asked)
+    tables: list[Table] = list(found.tables)
+    if found.trials:
+        tables.append(TRIALS.table("", found.trials))
+    return {"tables": tables, "sweep": bool(found.trials), "n": found.row.trials}
+
+
+@panel("experiment_sessions")
+def _sessions(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+    """Answer: was this very decision run, and what came of it?"""
+    found = _look(workspace, asked)
+    return {"rows": found.sessions, "decision": found.row.decision_id, "row": found.row}
