@@ -12,7 +12,6 @@ from peaktrade_core.dashboard.panels import (  # noqa: F401
     labs,
     listing,
     live_track,
-    research,
     runs,
     session,
     session_lists,
@@ -31,6 +30,7 @@ from peaktrade_core.dashboard.panels.base import (
     open_page,
     panel,
 )
+from peaktrade_core.dashboard.research import panels as _research  # noqa: F401
 
 __all__ = [
     "CONFIG_PATH",
