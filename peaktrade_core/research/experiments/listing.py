@@ -29,7 +29,7 @@ def _value(row: ExperimentRow, name: str) -> Any:
     """Return what a row says by the name of a facet or column."""
     if name == "judged":
         return judged(row)
-    if name in ("symbol", "timeframe"):
+    if name in ("strategy", "symbol", "timeframe"):
         return tuple(filter(None, getattr(row, name).split(", ")))
     return getattr(row, _VALUES.get(name, name))
 

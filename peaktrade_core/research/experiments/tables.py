@@ -34,7 +34,8 @@ def gain(value: float | None) -> str | None:
 
 def asked(row: ExperimentRow) -> str:
     """Return what an experiment asks in a few words: strategy with parameters, name of a sweep, portfolio or finding."""
-    return row.name if not row.strategy or row.strategy in row.name else f"{row.strategy}: {row.name}"
+    own = not row.strategy or row.strategy in row.name or ", " in row.strategy
+    return row.name if own else f"{row.strategy}: {row.name}"
 
 
 EXPERIMENTS = Columns[ExperimentRow](
