@@ -109,6 +109,10 @@ SESSION = {
         "Say where a session first differs from its backtest or from OTHER, and what each cause cost.",
     ),
     "replay": ("research.replay.cli:replay", "Run a recorded session once more and compare it byte by byte."),
+    "costs": (
+        "research.over_sessions.cli:costs",
+        "Measure what executions cost over many sessions, beside what is configured.",
+    ),
 }
 STRATEGIES = {
     "list": ("session.cli:strategies", "List the strategies, their tiers and parameters."),
@@ -122,6 +126,7 @@ RISK = {
     "show": ("halts.cli:show", "Show how much of each limit the account and each running session use."),
     "check": ("halts.cli:check", "Check the account, or one opening order of a new session."),
     "replay": ("research.cli:replay", "Run a recorded session once more under other limits."),
+    "sweep": ("research.over_sessions.cli:sweep", "Run many sessions under many sets of limits."),
 }
 
 

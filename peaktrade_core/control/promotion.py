@@ -16,7 +16,6 @@ from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Questio
 from peaktrade_core.people.approval import Approval
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.records.registry import Query
-from peaktrade_core.research.divergence import REST
 from peaktrade_core.research.divergence_session import compare_session
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore
@@ -87,9 +86,8 @@ class Candidate:
         bad: list[str] = []
         for row in rows:
             if not row.rehearsal and row.feed != "synthetic":
-                found = compare_session(self.workspace, row.run_id)
-                agrees = not found.part(REST).amount and (found.first is None or found.first.cause != REST)
-                (good if agrees else bad).append(row.run_id)
+                explained = compare_session(self.workspace, row.run_id).explained
+                (good if explained else bad).append(row.run_id)
         return good, bad
 
 

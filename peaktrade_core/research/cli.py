@@ -11,6 +11,7 @@ import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError, why
 from peaktrade_core.base.files import read_toml
+from peaktrade_core.research.over_sessions.cli import diff_all
 from peaktrade_core.session.options import decision_options, moment_given, planned
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
@@ -84,9 +85,11 @@ def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[P
 
 
 @click.command("diff")
-@click.argument("session_id")
+@click.argument("session_id", required=False)
 @click.argument("other", required=False)
 @click.option("--backtest", is_flag=True, help="Compare with the backtest of its bars; so it is without OTHER.")
+@click.option("--all", "everything", is_flag=True, help="Every session of the last --days, a line a day.")
+@click.option("--days", type=float, default=7.0, show_default=True, help="How far --all looks back.")
 @click.option("--candles", default="", metavar="FILE", help="Candles that are right, instead of the session's source.")
 @click.option("--fee-bps", type=float, help="Of the backtest; the configuration's by default.")
 @click.option("--slippage-bps", type=float, help="Of the backtest; the configuration's by default.")
@@ -94,9 +97,11 @@ def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[P
 @command
 def diff(
     workspace: Workspace,
-    session_id: str,
+    session_id: str | None,
     other: str | None,
     backtest: bool,
+    everything: bool,
+    days: float,
     candles: str,
     fee_bps: float | None,
     slippage_bps: float | None,
@@ -104,7 +109,7 @@ def diff(
 ) -> CommandResult:
     """Say where a session first differs from its backtest or from OTHER, and what each cause cost.
 
-    Exit code 1 when anything differs.
+    Exit code 1 when anything differs; with --all, when a session has a rest that no cause explains.
     """
     from peaktrade_core.research.divergence_session import compare_session
     from peaktrade_core.research.experiments.rows import Experiments
@@ -114,6 +119,12 @@ def diff(
         raise ConfigError("give another session or --backtest, not both")
     if strategy_module:
         load_strategy_module(Path(strategy_module))
+    if everything:
+        if session_id or candles or fee_bps is not None or slippage_bps is not None:
+            raise ConfigError("--all compares every session with its own backtest; give no session, candles or costs")
+        return diff_all(workspace, days)
+    if session_id is None:
+        raise ConfigError("give a session, `latest` or --all")
     found = compare_session(workspace, session_id, other, candles=candles, fee_bps=fee_bps, slippage_bps=slippage_bps)
     record = Views.of(workspace).record(found.session_id)
     currency, tried = wording.quote_currency(record.symbol), Experiments(workspace).of_decision(record.decision_id)

@@ -85,6 +85,11 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
         return next(part for part in self.parts if part.cause == cause)
 
     @property
+    def explained(self) -> bool:
+        """Whether causes explain it wholly: there is no rest."""
+        return not self.part(REST).amount and (self.first is None or self.first.cause != REST)
+
+    @property
     def main(self) -> str:
         """The cause with the largest share, an empty string where nothing differs."""
         largest = max(self.parts, key=lambda part: abs(part.amount))

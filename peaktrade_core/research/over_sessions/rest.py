@@ -1,0 +1,115 @@
+"""Every session beside its backtest, day by day: how many without a rest, and what each cause cost in basis points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.research.divergence import CAUSES, Divergence
+from peaktrade_core.research.divergence_session import compare_session
+from peaktrade_core.research.over_sessions.chosen import ended_sessions
+from peaktrade_core.runs.run import Run
+from peaktrade_core.workspace.workspace import Workspace
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One session beside its backtest.
+
+    Attributes:
+        day: UTC day on which it began; bps: of the start balance, by cause; unknown: causes that cannot be told apart.
+        rest: whether something is left that no cause explains, None where it could not be compared.
+        first: where it first differs, empty where it does not; fault: why it could not be compared.
+    """
+
+    session_id: str
+    day: str
+    strategy: str
+    start_balance: float = 0.0
+    bps: dict[str, float] = {}
+    unknown: tuple[str, ...] = ()
+    rest: bool | None = None
+    first: str = ""
+    fault: str = ""
+
+
+class Day(msgspec.Struct, frozen=True, kw_only=True):
+    """One day's sessions together.
+
+    Attributes:
+        compared: sessions that could be; without_rest: those that causes explain wholly.
+        share: without_rest of compared [fraction], None without any.
+        bps: of the start balances together, by cause.
+    """
+
+    day: str
+    sessions: int
+    compared: int
+    without_rest: int
+    share: float | None
+    bps: dict[str, float]
+
+
+class Rests(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them: by day, oldest first, and one by one."""
+
+    days: tuple[Day, ...]
+    sessions: tuple[Compared, ...]
+
+    @property
+    def with_rest(self) -> list[Compared]:
+        """The sessions that no cause explains wholly."""
+        return [one for one in self.sessions if one.rest]
+
+
+def rests(workspace: Workspace, days: float, **filters: str | None) -> Rests:
+    """Compare each session of the last ``days`` with the backtest of its bars.
+
+    Raises:
+        ConfigError: the days are not a time.
+    """
+    found = [_compared(workspace, row) for row in ended_sessions(workspace, days, **filters)]
+    names = list(dict.fromkeys(one.day for one in found))
+    return Rests(
+        days=tuple(_day(name, [one for one in found if one.day == name]) for name in names), sessions=tuple(found)
+    )
+
+
+def _compared(workspace: Workspace, row: Run) -> Compared:
+    """Return one session beside its backtest; what keeps it from being compared is said, not raised."""
+    day, strategy = f"{row.started_at:%Y-%m-%d}" if row.started_at else "", row.strategy or ""
+    try:
+        found = compare_session(workspace, row.run_id)
+    except PeaktradeError as error:
+        return Compared(session_id=row.run_id, day=day, strategy=strategy, fault=str(error))
+    return Compared(
+        session_id=row.run_id,
+        day=day,
+        strategy=strategy,
+        start_balance=found.start_balance,
+        bps={part.cause: part.bps for part in found.parts},
+        unknown=tuple(part.cause for part in found.parts if not part.known),
+        rest=not found.explained,
+        first=_first(found),
+    )
+
+
+def _first(found: Divergence) -> str:
+    return f"{found.first.cause}: {found.first.why}" if found.first else ""
+
+
+def _day(name: str, found: Sequence[Compared]) -> Day:
+    """Return the sums of one day."""
+    good = [one for one in found if one.rest is not None]
+    whole, clean = sum(one.start_balance for one in good), sum(not one.rest for one in good)
+    return Day(
+        day=name,
+        sessions=len(found),
+        compared=len(good),
+        without_rest=clean,
+        share=clean / len(good) if good else None,
+        bps={
+            cause: sum(one.bps[cause] * one.start_balance for one in good) / whole if whole else 0.0 for cause in CAUSES
+        },
+    )
