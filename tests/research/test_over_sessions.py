@@ -119,7 +119,8 @@ def test_a_sweep_of_limits_is_each_replay_of_them(workspace: Workspace, three: l
     assert tight.blocked == sum(one.blocked for one in tight.each) > 30
     assert (tight.pnl_with, tight.drawdown_with) == (0.0, 0.0)
     assert tight.pnl == pytest.approx(sum(r.metrics["equity_end"] - 10_000.0 for r in three))
-    assert tight.first.startswith(f"{three[0].session_id}: under these limits denied: MAX_ORDER_NOTIONAL")
+    first = min((one.first_at, one.session_id) for one in tight.each if one.first_at)[1]
+    assert tight.first.startswith(f"{first}: under these limits denied: MAX_ORDER_NOTIONAL")
     (one,) = sweep_limits(workspace, {"max_order_notional": [400.0]}, 1.0, ["latest"]).rows
     assert [each.session_id for each in one.each] == [three[-1].session_id]
 
