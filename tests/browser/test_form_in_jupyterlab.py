@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -14,9 +15,12 @@ from browsing import Watched
 from playwright.sync_api import Page, expect
 
 from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.notebooks.lab import START, copy_of, fill_in, lab_command, lab_environment
 from peaktrade_core.workspace.workspace import Workspace
+from tests.people.conftest import key_of as key_of
+from tests.people.conftest import names as names
 
 CELLS = (
     "from peaktrade_core import begin",
@@ -100,6 +104,41 @@ def test_a_question_is_answered_by_keyboard_alone(watched: Watched, lab: str, ho
     assert step is not None
     assert step.answer is not None
     assert (step.answer.key, step.answer.reason) == ("no", "seen by Ada")
+
+
+@pytest.mark.browser
+def test_a_decision_of_two_goes_on_when_the_second_signature_is_there(
+    watched: Watched, home: Path, names: Any, key_of: Any
+) -> None:
+    names(Ada="owner", Ben="operator")
+    workspace, page = Workspace(home), watched.page
+    cells = (
+        "from peaktrade_core import begin",
+        "runbook = begin('live_start', operator='Ada', role='owner')\nrunbook.both()",
+        "print('went on with', runbook.round.record.step('both_present').answer.agreed)",
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, home / "question.ipynb")
+    with served(home / "question.ipynb", workspace) as address:
+        reach(page, address)
+        for _ in range(2):
+            page.keyboard.press("Shift+Enter")
+        radios = page.get_by_role("radiogroup").get_by_role("radio")
+        expect(radios.first).to_be_focused(timeout=60_000)
+        radios.first.check()
+        page.get_by_role("button", name="Record the answer").click()
+        expect(page.locator(".pt-waits")).to_contain_text(
+            "waits for the signature of owner and another person", timeout=30_000
+        )
+        approvals = Approvals.of(workspace)
+        (asked,) = approvals.all()
+        approvals.sign(asked.id, key_of("Ada").path)
+        expect(page.locator(".pt-waits")).to_contain_text("waits for the signature of another person", timeout=30_000)
+        approvals.sign(asked.id, key_of("Ben").path)
+        expect(page.locator(".pt-form")).to_contain_text("Answered yes by Ada", timeout=30_000)
+        went_on = f"went on with Ben (signed, {asked.id})"  # the next cell ran by itself
+        expect(page.locator(".jp-OutputArea")).to_contain_text([went_on], timeout=30_000)
 
 
 @pytest.mark.browser

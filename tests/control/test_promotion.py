@@ -12,6 +12,7 @@ import pytest
 
 from peaktrade_core.base.question import PASS, Check
 from peaktrade_core.control.promotion import promotion_checks
+from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.research.trials.spec import Judge, Null, Sweep, WalkForward
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore, prepare, run_sweep
 from peaktrade_core.session.plan import Desk
@@ -20,6 +21,8 @@ from peaktrade_core.session.session import run_session
 from peaktrade_core.session.tiers import Promotions
 from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.workspace import Workspace
+from tests.people.conftest import key_of as key_of
+from tests.people.conftest import names as names
 
 NAME = "el_karoui_vol_model"
 
@@ -89,6 +92,7 @@ def test_all_of_it_makes_it_aux_and_agreeing_sessions_core(
     assert made.code == 0, made.stdout
     (promotion,) = Promotions(workspace).all()
     assert (promotion.trial, promotion.evidence, promotion.by, promotion.second) == (trial, evidence_id, "Ada", "Ben")
+    assert promotion.people == "Ada and Ben (not verified)"
     assert Promotions(workspace).tier(get_strategy(NAME)) == "aux"
     assert f"r_and_d to aux on {promotion.at:%Y-%m-%d}" in peaktrade("strategies", "show", NAME).stdout
     assert peaktrade("strategies", "promote", NAME, "--to", "core", "--by", "Ada").code == 1
@@ -104,6 +108,27 @@ def test_all_of_it_makes_it_aux_and_agreeing_sessions_core(
     assert set(statuses(promotion_checks(again, NAME, "core")).values()) == {"pass"}
     assert peaktrade("strategies", "promote", NAME, "--to", "core", "--by", "Ada").code == 0
     assert Promotions(again).all()[-1].sessions == (record.session_id,)
+
+
+def test_with_keys_two_people_sign_the_promotion_itself(
+    peaktrade: Callable[..., Any], workspace: Workspace, swept: SweepRecord, home: Path, names: Any, key_of: Any
+) -> None:
+    peaktrade("holdout", "open", f"{swept.sweep_id}#1", "--by", "Ada", "--reason", "go or not")
+    evidence_id = signed(peaktrade, home)
+    names(Ada="owner", Ben="operator", Cleo="operator")
+    promote = ("strategies", "promote", NAME, "--to", "aux", "--by", "Ben")
+    waits = peaktrade(*promote)
+    assert (waits.code, "promotion of a strategy" in waits.stderr) == (9, True)
+    assert Promotions(workspace).all() == []  # the countersignature, a typed name, is not enough
+    (asked,) = Approvals.of(workspace).all()
+    assert evidence_id in asked.asked.subject
+    for person in ("Cleo", "Ada"):
+        assert peaktrade("approve", asked.id, "--key", str(key_of(person).path)).code == 0
+    made = peaktrade(*promote)
+    assert made.code == 0, made.stderr
+    (promotion,) = Promotions(workspace).all()
+    assert (promotion.people, promotion.request) == (f"Cleo and Ada (signed, {asked.id})", asked.id)
+    assert f'"request": "{asked.id}"' in peaktrade("strategies", "show", NAME, "--json").stdout
 
 
 def test_what_was_seen_twice_is_not_unseen(
