@@ -31,7 +31,7 @@ PURE = {  # values and rules: no disk, no clock, no environment
     "show": ("chart", "checklist", "drawing", "sparkline", "table", "wording"),
     "trading": ("*",),
     "workspace": ("settings",),
-    "people": ("approval", "matrix", "request"),
+    "people": ("approval", "fold", "matrix", "request"),
     "halts": ("scope",),
     "schedule": ("jobs", "periods"),
     "alerts": ("alerts", "book", "changes", "settings"),

@@ -9,15 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
 from peaktrade_core.base.chain import Entry, Link
-from peaktrade_core.base.errors import ArtefactError, ConfigError, why
+from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.people import signing
+from peaktrade_core.people.fold import CHANGE, ENTERED, Standing
 from peaktrade_core.people.roster import PEOPLE, Person, Roster, read_people
-from peaktrade_core.workspace.ledger import PEOPLE_SECTION, Ledger
-
-ENTERED = f"{PEOPLE_SECTION}/entered"  # kind of the entry that holds people and keys as they count from there on
+from peaktrade_core.workspace.ledger import PEOPLE_SECTION, REQUESTS, Ledger
 
 
 class PeopleBook:
@@ -32,16 +29,33 @@ class PeopleBook:
 
     def __init__(self, ledger: Ledger, home: Path) -> None:
         self._ledger, self.path = ledger, home / PEOPLE
-        self._section = ledger.section(PEOPLE_SECTION)
+        self._people, self._requests = ledger.section(PEOPLE_SECTION), ledger.section(REQUESTS)
 
     def entered(self) -> Roster:
         """Return the people as they were entered last, nobody where they never were.
 
+        Who was put in somebody's place without the signatures of those who counted before is none of them.
+
         Raises:
             ArtefactError: the ledger is broken, or an entry makes no sense.
+            EnvironmentFault: people changed, and there is no ``ssh-keygen`` to verify that.
         """
-        found = [link for link, _ in self._section.links() if f"{PEOPLE_SECTION}/{link.kind}" == ENTERED]
-        return roster_of(found[-1]) if found else Roster()
+        entered = [link for link, _ in self._people.links()]
+        if not entered:
+            return Roster()
+        found = Standing(signing.verifies)
+        told = [(PEOPLE_SECTION, link) for link in entered]
+        if len(entered) > 1:
+            told += self._changes()
+        for section, link in sorted(told, key=lambda one: one[1].seq):
+            found.feed(section, link)
+        return found.roster
+
+    def _changes(self) -> list[tuple[str, Link]]:
+        """Return the entries about requests to change people."""
+        links = [link for link, _ in self._requests.links()]
+        ids = {link.data.get("id") for link in links if link.data.get("kind") == CHANGE}
+        return [(REQUESTS, link) for link in links if link.data.get("id") in ids]
 
     def roster(self) -> Roster:
         """Return who may sign now.
@@ -106,16 +120,4 @@ class PeopleBook:
 def entry_of(roster: Roster, told: str) -> Entry:
     """Return the entry of the ledger with people and keys as they count from there on; ``told`` says by whom."""
     people = [{"name": one.name, "roles": one.roles, "keys": one.keys} for one in roster.signers]
-    return ENTERED, {"people": people, "approved": told}
-
-
-def roster_of(link: Link) -> Roster:
-    """Return the people of an entry of the ledger.
-
-    Raises:
-        ArtefactError: it makes no sense.
-    """
-    try:
-        return Roster(msgspec.convert(link.data.get("people"), tuple[Person, ...]))
-    except (msgspec.ValidationError, ConfigError) as error:
-        raise ArtefactError(f"entry {link.seq + 1} of the ledger names no people: {why(error)}") from None
+    return f"{PEOPLE_SECTION}/{ENTERED}", {"people": people, "approved": told}

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Found, Question, question
 from peaktrade_core.people import signing
 from peaktrade_core.people.approval import NOT_VERIFIED
 from peaktrade_core.people.approvals import Approvals
-from peaktrade_core.people.book import ENTERED, roster_of
-from peaktrade_core.people.matrix import lacking, needed
-from peaktrade_core.people.request import (
-    ASKED,
-    REJECTED,
-    SIGNED,
-    USED,
-    Asked,
-    Signature,
-    as_asked,
-    as_signature,
-    refused,
-)
-from peaktrade_core.people.roster import PEOPLE, Roster, undecidable
+from peaktrade_core.people.fold import Standing
+from peaktrade_core.people.request import SIGNED
+from peaktrade_core.people.roster import PEOPLE, undecidable
 from peaktrade_core.workspace.ledger import REQUESTS, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -33,35 +24,11 @@ def signature_faults(ledger: Ledger) -> list[str]:
     Raises:
         ArtefactError: the ledger is broken, or an entry makes no sense; EnvironmentFault: there is no ``ssh-keygen``.
     """
-    asked: dict[str, Asked] = {}
-    good: dict[str, list[Signature]] = {}
-    found, roster = list[str](), Roster()
+    found = Standing(signing.verifies)
     for link, _ in ledger.links():
-        if link.kind == ENTERED:
-            roster = roster_of(link)
-            good = {name: [one for one in made if roster.of_key(one.key)] for name, made in good.items()}
         section, _, kind = link.kind.partition("/")
-        if section != REQUESTS:
-            continue
-        if kind == ASKED:
-            one = as_asked(link)
-            asked[one.id] = one
-            continue
-        name = str(link.data.get("id"))
-        if name not in asked:
-            found.append(f"entry {link.seq + 1}: {name} was never asked for")
-        elif kind == SIGNED:
-            made = as_signature(link)
-            if fault := refused(asked[name], made, good.get(name, []), roster, signing.verifies):
-                found.append(f"entry {link.seq + 1}, {name}: {fault}")
-            else:
-                good.setdefault(name, []).append(made)
-        elif kind == REJECTED and (made := as_signature(link)).signature:
-            if not signing.verifies(asked[name].refusal, made.signature, made.key):
-                found.append(f"entry {link.seq + 1}: {made.by} did not sign that {name} is refused")
-        elif kind == USED and lacking(asked[name].authority, [one.roles for one in good.get(name, [])]):
-            found.append(f"entry {link.seq + 1}: {name} was used and not signed by {needed(asked[name].authority)}")
-    return found
+        found.feed(section, msgspec.structs.replace(link, kind=kind))
+    return found.faults
 
 
 @question(

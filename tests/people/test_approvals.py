@@ -12,8 +12,10 @@ from peaktrade_core.base.errors import ApprovalError, ArtefactError, ConfigError
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN
 from peaktrade_core.people import signing
 from peaktrade_core.people.approvals import Approvals
+from peaktrade_core.people.book import entry_of
 from peaktrade_core.people.questions import signatures
 from peaktrade_core.people.request import SIGNED
+from peaktrade_core.people.roster import read_people
 from peaktrade_core.workspace.ledger import REQUESTS, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -212,6 +214,24 @@ def test_people_change_is_done_once_the_ledger_has_it(approvals, team, names, ke
     roster, _ = approvals.change_people(file, by="Ada", reason="they left")
     assert [one.name for one in roster.people] == ["Ada", "Ben"]
     assert approvals.people.roster().digest == roster.digest
+
+
+def test_whoever_writes_into_the_ledger_is_no_second_person(approvals, team, names, key_of, tmp_path) -> None:
+    """Other people entered behind the suite's back, with the file to match, change nobody and are found."""
+    name = ask(approvals)
+    names(Ada=("owner", "Eve"), Ben=("risk_officer", "Eve2"))
+    forged_people = entry_of(read_people(team.home / "config" / "people.toml"), "me")
+    Ledger(team.home).append(forged_people, at=approvals._clock.now())
+    with pytest.raises(ConfigError, match="nobody's"):
+        approvals.sign(name, key_of("Eve").path)
+    with pytest.raises(ArtefactError, match="not as it was approved last"):
+        approvals.use(name, "live", HASH, by="Ada")
+    told = signatures(team)
+    assert (told.status, "nobody whose key counted signed that" in told.evidence) == (FAIL, True)
+    assert approvals.sign(name, key_of("Ada").path)[1].name == "Ada"  # who counted before goes on
+    (team.home / "config" / "people.toml").write_text("")
+    with pytest.raises(ArtefactError, match="not as it was approved last"):
+        ask(approvals)
 
 
 def test_saying_no_ends_it_with_or_without_a_key(approvals, team, key_of) -> None:
