@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-NOT_VERIFIED = "not verified"
+NOT_VERIFIED, SIGNED_BY_KEY = "not verified", "signed"
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):

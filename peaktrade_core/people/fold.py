@@ -13,6 +13,7 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, why
 from peaktrade_core.people.matrix import lacking, needed
 from peaktrade_core.people.request import (
     ASKED,
+    COUNTERSIGNED,
     REJECTED,
     SIGNED,
     USED,
@@ -21,10 +22,11 @@ from peaktrade_core.people.request import (
     Verify,
     as_asked,
     as_signature,
+    countersignature_fault,
     refused,
 )
 from peaktrade_core.people.roster import Person, Roster
-from peaktrade_core.workspace.ledger import PEOPLE_SECTION, REQUESTS
+from peaktrade_core.workspace.ledger import EVIDENCE, PEOPLE_SECTION, REQUESTS
 
 ENTERED = "entered"  # kind of the entry that holds people and keys as they count from there on
 CHANGE = "people"  # the authority by which people change
@@ -59,6 +61,9 @@ class Standing:
             self._asked.setdefault(one.id, one)
         elif section == REQUESTS and link.kind in (SIGNED, REJECTED, USED):
             self._about(link)
+        elif section == EVIDENCE and link.kind == COUNTERSIGNED and link.data.get("signature"):
+            fault = countersignature_fault(link, self.roster, self._verify)
+            self.faults += [f"entry {link.seq + 1}: {fault}"] if fault else []
 
     def _enter(self, link: Link) -> None:
         new = roster_of(link)

@@ -6,7 +6,7 @@ Pure values and rules. How a signature is verified is handed in; nothing of a re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -20,6 +20,7 @@ from peaktrade_core.people.matrix import AUTHORITIES, Authority, lacking, needed
 from peaktrade_core.people.roster import Roster
 
 ASKED, SIGNED, REJECTED, USED = "asked", "signed", "rejected", "used"  # kinds of an entry
+COUNTERSIGNED = "countersigned"  # kind of an entry about evidence
 State = Literal["waits", "approved", "rejected", "expired", "used"]
 STATES: tuple[State, ...] = get_args(State)
 Verify = Callable[[str, str, str], bool]  # text, signature, public key
@@ -240,6 +241,26 @@ def _stands(asked: Asked, links: list[Link], roster: Roster, now: datetime, veri
         used_by=str(used.data.get("by", "")) if used else "",
         used_at=used.at if used else None,
     )
+
+
+def countersigned_text(data: Mapping[str, Any]) -> str:
+    """Return the text that is signed under a record of evidence: which record, by whom, as what, what was looked at."""
+    lines = {"evidence": "id", "sha256": "sha256", "by": "by", "as": "role", "note": "note"}
+    return "\n".join(
+        ["peaktrade countersignature", *(f"{name}: {data.get(key, '')}" for name, key in lines.items()), ""]
+    )
+
+
+def countersignature_fault(link: Link, roster: Roster, verify: Verify) -> str:
+    """Return in a sentence why a countersignature is none of the person whom it names, empty when it is."""
+    by, key = str(link.data.get("by")), str(link.data.get("key"))
+    person = roster.of_key(key)
+    if person is None or not same_person(person.name, by):
+        return f"the key under {link.data.get('id')} is not {by}'s"
+    if link.data.get("role") not in person.roles:
+        return f"{person.name} is not {link.data.get('role')}"
+    signed = verify(countersigned_text(link.data), str(link.data.get("signature")), key)
+    return "" if signed else f"{by} did not countersign {link.data.get('id')} so"
 
 
 def refused(asked: Asked, one: Signature, before: list[Signature], roster: Roster, verify: Verify) -> str:

@@ -13,27 +13,36 @@ from pathlib import Path
 
 import msgspec
 
+from peaktrade_core.base.chain import Link
 from peaktrade_core.base.clock import local
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.people import person_key, same_person
 from peaktrade_core.base.question import PASS
+from peaktrade_core.people import signing
+from peaktrade_core.people.approval import NOT_VERIFIED, SIGNED_BY_KEY
 from peaktrade_core.people.matrix import ROLES
+from peaktrade_core.people.request import COUNTERSIGNED, countersignature_fault, countersigned_text
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.artefacts import named_files
 from peaktrade_core.runbooks.book import EvidenceBook, tag_of
 
 BY_HAND = "by_hand"  # stands in the place of a runbook's name
-COUNTERSIGNED = "countersigned"  # kind of a line of the chain
 
 
 class Countersignature(msgspec.Struct, frozen=True, kw_only=True):
-    """A second person confirms a record as it was sealed: who, when, and what was looked at."""
+    """A second person confirms a record as it was sealed: who, when, what was looked at, and whether they signed that."""
 
     by: str
     role: str
     at: datetime
     note: str = ""
+    verified: bool = False
+
+    @property
+    def told(self) -> str:
+        """Who it was, and how that is known."""
+        return f"{self.by} ({self.role}, {SIGNED_BY_KEY if self.verified else NOT_VERIFIED})"
 
 
 def add_evidence(
@@ -97,34 +106,72 @@ def _keep(file: Path, folder: Path) -> Path:
         raise EnvironmentFault(f"cannot copy {file} to {folder}: {error.strerror or error}") from error
 
 
-def countersign(book: EvidenceBook, evidence_id: str, *, by: str, role: str, note: str = "") -> Countersignature:
+def countersign(
+    book: EvidenceBook, evidence_id: str, *, by: str, role: str, note: str = "", key: Path | None = None
+) -> Countersignature:
     """Confirm a sealed record as another person than the one who made it; the chain keeps it.
+
+    Args:
+        book, evidence_id: which record; by: who, where nobody has a key; else it is whose key it is.
+        role: as whom; note: what was looked at; key: a key file, None for the one of this login.
 
     Raises:
         UnknownNameError: there is no such record, or no such role.
-        ConfigError: no name, the same person, or the record is not finished.
-        ArtefactError: the record is not as it was sealed.
+        ConfigError: no name, the same person, not that person's role or key, or the record is not finished.
+        ArtefactError: the record is not as it was sealed, or people.toml not as it was approved last.
+        EnvironmentFault: there is no ``ssh-keygen``.
     """
     record = book.load(evidence_id)
     if role not in ROLES:
         raise UnknownNameError("role", role, ROLES)
     if record.ended_at is None:
         raise ConfigError(f"{evidence_id} is not finished, so there is nothing to countersign yet")
+    person, path = _signer(book, role, key)
+    by = person or by
     if same_person(by, record.operator):
         raise ConfigError(f"{evidence_id} was made by {record.operator}: another person countersigns it")
     digest = sha256_of(book.folder / f"{evidence_id}.json")
     if book.chain.sealed().get(evidence_id) != digest:
         raise ArtefactError(f"{evidence_id} is not as it was sealed: `peaktrade evidence verify` says what is wrong")
-    made = Countersignature(by=by.strip(), role=role, at=book.clock.now(), note=" ".join(note.split()))
+    made = Countersignature(
+        by=by.strip(), role=role, at=book.clock.now(), note=" ".join(note.split()), verified=bool(path)
+    )
     data = {"id": evidence_id, "sha256": digest, "by": made.by, "role": role, "note": made.note}
+    if path is not None:
+        signature = signing.sign(countersigned_text(data), path)
+        data |= {"key": signing.signed_with(signature), "signature": signature}
     book.chain.append((COUNTERSIGNED, data), at=made.at)
     return made
+
+
+def _signer(book: EvidenceBook, role: str, key: Path | None) -> tuple[str, Path | None]:
+    """Return who signs, and with which key; nobody where no key counts."""
+    if book.approvals is None or not book.approvals.keyed():
+        return "", None
+    book.approvals.people.enter_first(book.clock.now())
+    person, path = book.approvals.people.who(key)
+    if role not in person.roles:
+        raise ConfigError(
+            f"{person.name} is {' and '.join(person.roles)} in people.toml, not {role}; say which (--role)"
+        )
+    return person.name, path
 
 
 def countersignatures(book: EvidenceBook, evidence_id: str) -> list[Countersignature]:
     """Return who confirmed a record, oldest first; raises as :meth:`Chain.links`."""
     links = [link for link, _ in book.chain.links() if link.kind == COUNTERSIGNED and link.data["id"] == evidence_id]
     return [
-        Countersignature(at=link.at, **{name: str(link.data.get(name, "")) for name in ("by", "role", "note")})
+        Countersignature(
+            at=link.at,
+            verified=_verified(book, link),
+            **{name: str(link.data.get(name, "")) for name in ("by", "role", "note")},
+        )
         for link in links
     ]
+
+
+def _verified(book: EvidenceBook, link: Link) -> bool:
+    """Return whether a countersignature is one of the person whom it names, with a key that counts."""
+    if book.approvals is None or not link.data.get("signature"):
+        return False
+    return not countersignature_fault(link, book.approvals.people.counting(), signing.verifies)

@@ -158,7 +158,7 @@ def show_evidence(workspace: Workspace, evidence_id: str) -> CommandResult:
     }
     signed = countersignatures(book, evidence_id)
     pairs["countersigned"] = "; ".join(
-        f"{one.by} ({one.role}), {wording.moment(one.at)} UTC{': ' if one.note else ''}{one.note}" for one in signed
+        f"{one.told}, {wording.moment(one.at)} UTC{': ' if one.note else ''}{one.note}" for one in signed
     )
     known = {name: text for name, text in pairs.items() if text}
     columns = (Column[str]("Step"), Column[str]("Result"), Column[str]("What it says", form="words"))
@@ -189,16 +189,19 @@ def add(
 
 @evidence.command("countersign")
 @click.argument("evidence_id")
-@click.option("--by", required=True, help="Who you are; another person than the one who made the record.")
+@click.option("--by", default="", help="Who you are, where nobody has a key; another person than who made the record.")
+@click.option("--key", type=click.Path(path_type=Path), help="Your key; else the one in ~/.ssh that people.toml names.")
 @click.option("--role", type=click.Choice(ROLES), default="risk_officer", show_default=True, help="In which role.")
 @click.option("--note", default="", help="What you looked at.")
 @command
-def second_look(workspace: Workspace, evidence_id: str, by: str, role: str, note: str) -> CommandResult:
-    """Confirm a finished record as its reviewer; the chain keeps who did."""
+def second_look(
+    workspace: Workspace, evidence_id: str, by: str, key: Path | None, role: str, note: str
+) -> CommandResult:
+    """Confirm a finished record as its reviewer; the chain keeps who did. Where people have keys, it is signed."""
     from peaktrade_core.runbooks.by_hand import countersign
 
-    made = countersign(EvidenceBook.of(workspace), evidence_id, by=by, role=role, note=note)
-    return CommandResult(made, f"{evidence_id} is countersigned by {made.by} ({made.role})")
+    made = countersign(EvidenceBook.of(workspace), evidence_id, by=by, role=role, note=note, key=key)
+    return CommandResult(made, f"{evidence_id} is countersigned by {made.told}")
 
 
 @evidence.command()

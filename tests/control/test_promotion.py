@@ -118,7 +118,7 @@ def test_with_keys_two_people_sign_the_promotion_itself(
     names(Ada="owner", Ben="operator", Cleo="operator")
     promote = ("strategies", "promote", NAME, "--to", "aux", "--by", "Ben")
     waits = peaktrade(*promote)
-    assert (waits.code, "promotion of a strategy" in waits.stderr) == (9, True)
+    assert (waits.code, "promotion of a strategy" in waits.stderr) == (9, True), waits.stdout + waits.stderr
     assert Promotions(workspace).all() == []  # the countersignature, a typed name, is not enough
     (asked,) = Approvals.of(workspace).all()
     assert evidence_id in asked.asked.subject

@@ -16,8 +16,11 @@ from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.people.approvals import Approvals
+from peaktrade_core.people.questions import signatures
 from peaktrade_core.research.trials.holdout import OPENED, SET, HoldOut
 from peaktrade_core.runbooks import runbook as rb
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.by_hand import add_evidence, countersign, countersignatures
 from peaktrade_core.runbooks.form import AnswerForm, Waiting
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -234,3 +237,37 @@ def test_signatures_expire_with_the_time_to_confirm(keyed: Workspace, signed, cl
         switch.release("Ada", "go", list)
     with pytest.raises(ApprovalError, match="expired"):
         Approvals.of(keyed).require_signed(found.request)
+
+
+def test_a_countersignature_is_signed_and_verified(keyed: Workspace, key_of) -> None:
+    book = EvidenceBook.of(keyed)
+    made = add_evidence(book, "CI", "it holds", by="Ada").evidence_id
+    for key, role, says in (
+        ("Ada", "owner", "another person countersigns it"),
+        ("Ben", "owner", "Ben is risk_officer in people.toml, not owner"),
+        ("Eve", "operator", "nobody's"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            countersign(book, made, by="Cleo", role=role, key=key_of(key).path)
+    done = countersign(book, made, by="somebody else", role="risk_officer", note="read it", key=key_of("Ben").path)
+    assert done.told == "Ben (risk_officer, signed)"
+    (found,) = countersignatures(book, made)
+    assert (found.told, signatures(keyed).status) == ("Ben (risk_officer, signed)", PASS)
+    link = [link for link, _ in book.chain.links() if link.kind == "countersigned"][-1]
+    book.chain.append(("countersigned", {**link.data, "note": "never read"}), at=link.at)
+    book.chain.append(("countersigned", {**link.data, "by": "Cleo", "role": "operator"}), at=link.at)
+    assert [one.verified for one in countersignatures(book, made)] == [True, False, False]
+    told = signatures(keyed)
+    assert (told.status, "Ben did not countersign" in told.evidence, "is not Cleo's" in told.evidence) == (
+        FAIL,
+        True,
+        True,
+    )
+
+
+def test_without_keys_a_countersignature_is_not_verified(workspace: Workspace) -> None:
+    book = EvidenceBook.of(workspace)
+    made = add_evidence(book, "CI", "it holds", by="Ada").evidence_id
+    assert countersign(book, made, by="Ben", role="operator").told == "Ben (operator, not verified)"
+    with pytest.raises(ConfigError, match="is no name"):
+        countersign(book, made, by="", role="operator")
