@@ -21,7 +21,8 @@ pytestmark = pytest.mark.browser
 REPO = Path(__file__).resolve().parents[2]
 WIDTHS = (390, 1280, 1920)
 PAGES = (
-    "", "sessions", "alerts", "activity", "control-center", "system", "papers", "ledger", "lab", "wall", "session/{id}", "run/{id}"
+    "", "sessions", "alerts", "activity", "control-center", "system", "papers", "ledger",
+    "lab", "wall", "session/{id}", "run/{id}"
 )  # fmt: skip
 LABS = ("compare", "limits", "parameters", "candles", "sweep")
 LINE = "main .lab-card"
