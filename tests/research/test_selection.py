@@ -77,3 +77,25 @@ def test_copies_of_one_trial_count_once_and_strangers_in_full() -> None:
     assert effective_trials(np.repeat(one, 30, axis=1)) == pytest.approx(1.0)
     assert effective_trials(rng.normal(size=(500, 30))) == pytest.approx(30.0, rel=0.05)
     assert effective_trials(np.zeros((500, 4))) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seed", "edge", "deflated", "overfitted"),
+    [
+        (1, 0.0, 0.30658953502025793, (0.4857142857142857, 0.6165501165501166)),
+        (2, 0.0008, 0.6330909566696636, (0.45714285714285713, 0.29285159285159285)),
+        (3, 0.0015, 0.8839297316457926, (0.12857142857142856, 0.18414918414918416)),
+        (4, 0.003, 0.7090408023625354, (0.21428571428571427, 0.15097125097125097)),
+    ],
+)
+def test_another_library_says_the_same(
+    seed: int, edge: float, deflated: float, overfitted: tuple[float, float]
+) -> None:
+    """The figures of ffn 1.4.1: ``calc_deflated_sharpe_ratio(best, ratios, nperiods=1, annualized_trials=False)`` and
+    ``calc_prob_backtest_overfitting(trials, blocks)``. It corrects skewness and kurtosis for bias, hence 1e-4."""
+    trials = np.random.default_rng(seed).standard_t(5, (640, 40)) * 0.01
+    trials[:, 17] += edge
+    ratios = np.array([sharpe(one) for one in trials.T])
+    ours = deflated_sharpe(trials[:, ratios.argmax()], 40, float(ratios.var(ddof=1)))
+    assert ours == pytest.approx(deflated, abs=1e-4)
+    assert tuple(overfitting_probability(trials, blocks) for blocks in (8, 16)) == overfitted

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from peaktrade_core.base.environment import login
-from peaktrade_core.base.errors import ArtefactError, ConfigError, why
+from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, why
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import Check
 from peaktrade_core.candles.replay import bars_of
@@ -98,13 +98,18 @@ def prepare(workspace: Workspace, sweep: Sweep) -> Prepared:
 
     Raises:
         ConfigError, UnknownNameError: a setting is wrong; EnvironmentFault: the search is not installed.
-        DataError: the candles cannot be used, or are all held back.
+        DataError: the candles cannot be used, are all held back, or are too few for the warm-up.
     """
     require(sweep.search)
     plan = plan_session(workspace, strategy=sweep.strategy, candles=sweep.candles, **sweep.market())
     known, config = axes_of(sweep, plan.decision.strategy), plan.config
     tried = Plan(sweep.search, known, sweep.fixed, points(sweep, known), size_of(known, sweep.search))
     split = HoldOut(workspace).readable(bars_of(plan.feed), config.symbol, config.timeframe)
+    if len(split.readable) <= config.warmup_candles:
+        raise DataError(
+            f"{len(split.readable):,} bars of {config.symbol} {config.timeframe} may be read and {split.held:,} are held back; "
+            f"the warm-up takes {config.warmup_candles:,}: give more candles, or lower warmup_candles"
+        )
     digest = bars_digest(split.readable)
     asked = msgspec.to_builtins(sweep)
     asked.pop("candles")  # where they lie changes nothing
