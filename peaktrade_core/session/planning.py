@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,10 @@ from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.config import FEEDS, Config, SessionDefaults
 from peaktrade_core.workspace.venues import VENUES
 from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from peaktrade_core.venue.client import VenueClient
+    from peaktrade_core.venue.stream import CandleStream
 
 MODES = ("shadow", "testnet")
 ENVIRONMENTS = {  # other names of a venue; none of them is live
@@ -286,6 +290,7 @@ def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: 
             history=chosen.warmup_candles,
             clock=workspace.clock,
             patience_s=workspace.config.exchange.patience_s,
+            stream=_stream(workspace, client, symbol, chosen.timeframe, bar_s),
         )
     if candles is None:
         raise ConfigError("--feed replay needs --candles FILE, a parquet or CSV file")
@@ -293,6 +298,15 @@ def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: 
     from peaktrade_core.candles.replay import ReplayFeed
 
     return ReplayFeed(Path(candles).expanduser(), bar_s, chosen.symbol, Dialect.of(wishes.dialect))
+
+
+def _stream(workspace: Workspace, client: VenueClient, symbol: str, timeframe: str, bar_s: int) -> CandleStream | None:
+    """Return the venue's websocket of candles, None where it is not wanted."""
+    if not workspace.config.exchange.websocket:
+        return None
+    from peaktrade_core.venue.stream import CandleStream
+
+    return CandleStream(client, symbol, timeframe, bar_s)
 
 
 def _paced(feed: Feed, pace: float | None, chosen: SessionDefaults) -> Feed:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.testing.binance.refusals import speaks
 from peaktrade_core.testing.binance.spot import BinanceSpot
+from peaktrade_core.testing.binance.streams import KlineStreams
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.faults import LOOP, VenueFault, redirect
 from peaktrade_core.testing.kraken.futures import API, CHARTS, Futures, FuturesRefusalError, by_futures_id
@@ -24,6 +25,7 @@ from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import RestingOrder
 from peaktrade_core.testing.rules import Faults
 from peaktrade_core.testing.server import HOST, Port
+from peaktrade_core.testing.websocket import wants_websocket
 from peaktrade_core.testing.wire import Reply, VenueRequest, Wire, html_reply, json_reply
 
 BALANCE = 10_000.0  # of each quote currency, unless told otherwise
@@ -95,8 +97,16 @@ class Venue(ABC):
             fault: what it meets, where that changes candles, clock or state.
         """
 
+    def stream(self, request: VenueRequest, wire: Wire) -> None:
+        """Serve the websocket that ``request`` opens until it ends; a venue that has none says so."""
+        del request
+        wire.send(_complete(html_reply(404, "404 Not Found")))
+
     def _respond(self, request: VenueRequest, wire: Wire) -> None:
         """Log a request, work it off and deliver the answer, each as its fault wants."""
+        if wants_websocket(request):
+            self.stream(request, wire)
+            return
         if request.path.startswith(LOOP):
             wire.send(_complete(redirect()))
             return
@@ -162,6 +172,7 @@ class LoopbackVenue(Venue):
         self.futures = FuturesAccount(perpetuals, collateral)
         self._public = SpotPublic(markets)
         self._private = SpotPrivate(markets, self.spot, doorkeeper)
+        self._streams = KlineStreams(markets)
         self._binance = BinanceSpot(markets, self.spot, credentials)
         self._futures = Futures(perpetuals, self.futures, doorkeeper)
 
@@ -170,6 +181,18 @@ class LoopbackVenue(Venue):
         """Return every order that the venue really took, on both sides; validated ones are none."""
         with self._lock:
             return (*self.spot.orders.values(), *self.futures.orders.values())
+
+    def stream(self, request: VenueRequest, wire: Wire) -> None:
+        """Serve Binance's websocket of candles; a fault at a path like ``/ws/btceur@kline_1m`` spoils or breaks it."""
+
+        def glance(asked: VenueRequest) -> tuple[Moment, bool]:
+            fault = self.faults.pick(asked)
+            moment = Moment(self.clock.seconds(), self.clock.stated(), self.state, fault)
+            return moment, fault is not None and (fault.replace is not None or fault.deliver is not None)
+
+        with self._lock:
+            self._requests.append(request._replace(ts=self.clock.seconds()))
+        self._streams.serve(request, wire, glance)
 
     def answer(self, request: VenueRequest, fault: VenueFault | None) -> Reply:
         """Work a request off."""

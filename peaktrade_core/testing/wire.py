@@ -127,6 +127,21 @@ class Wire:
                 return False
         return True
 
+    def receive(self, seconds: float) -> bytes | None:
+        """Return what comes within ``seconds``, nothing if nothing does; None once the client left or the venue stops."""
+        if self._stopping.is_set():
+            self.keep_alive = False
+            return None
+        try:
+            readable, _, _ = select.select([self._connection], [], [], seconds)
+            data = self._connection.recv(65_536) if readable else b""
+        except (OSError, ValueError):
+            data, readable = b"", [self._connection]
+        if readable and not data:
+            self.keep_alive = False
+            return None
+        return data
+
     def close(self) -> None:
         """End the connection after what was sent."""
         self.keep_alive = False

@@ -64,7 +64,7 @@ class VenueClient:
     Attributes:
         name: of the venue, ccxt's.
         loopback: whether it talks to this machine only.
-        dialect: what is the venue's own.
+        dialect: what is the venue's own; demo: whether it is a sandbox; base_url: of a venue on this machine, or empty.
         policy: how patient it is; sleep: how it waits.
         on_retry: told of each failed attempt that is made again.
     """
@@ -101,6 +101,7 @@ class VenueClient:
         self.dialect: Dialect = dialect_of(name)
         self._guard = Guard(name, base_url=base_url, demo=demo)
         self.name, self.loopback, self.policy, self.sleep = name, base_url is not None, policy, sleep
+        self.demo, self.base_url = demo, base_url.rstrip("/") if base_url else ""
         self.on_retry: Callable[[ExchangeError], None] = lambda _: None
         self._hidden = credentials.hidden if credentials else ()
         self._failures = 0

@@ -16,6 +16,7 @@ from peaktrade_core.base.errors import ConfigError, ExchangeAPIError, ExchangeEr
 from peaktrade_core.trading.market import Bar, bar_fault
 from peaktrade_core.trading.ports import FeedNotice, Item, Pause
 from peaktrade_core.venue.client import VenueClient, require_rows
+from peaktrade_core.venue.stream import CandleStream
 
 MOST_HISTORY = 720  # bars that are asked for the warm-up, where one answer shall do
 MOST_PAGES = 50  # that are asked for it elsewhere
@@ -52,6 +53,7 @@ class ExchangeFeed:
         clock: Clock,
         patience_s: float = 900.0,
         speed: float = 1.0,
+        stream: CandleStream | None = None,
     ) -> None:
         """Describe the feed; nothing is asked yet.
 
@@ -62,6 +64,7 @@ class ExchangeFeed:
             history: bars from before the start, for the warm-up.
             clock: our own clock.
             patience_s: how long calls may fail before the session does [s of the clock].
+            stream: the venue's websocket, taken where it has what is wanted; REST is asked for everything else.
             speed: seconds of the clock per second that really passes; more than 1 only against an accelerated venue.
 
         Raises:
@@ -74,7 +77,7 @@ class ExchangeFeed:
             )
         self.client, self.symbol, self.timeframe, self.bar_s = client, symbol, timeframe, bar_s
         self.history, self.patience_s, self.speed = history, patience_s, speed
-        self._clock = clock
+        self._clock, self.stream = clock, stream
         self.skew_s = 0.0
         self._told_skew_s = 0.0
         self._measure_at = 0.0
@@ -86,6 +89,16 @@ class ExchangeFeed:
         return 0
 
     def __iter__(self) -> Iterator[Item]:
+        if self.stream is None:
+            yield from self._bars()
+            return
+        self.stream.start()
+        try:
+            yield from self._bars()
+        finally:
+            self.stream.close()
+
+    def _bars(self) -> Iterator[Item]:
         expected: float | None = None
         failing_since: float | None = None
         failures = 0
@@ -184,6 +197,8 @@ class ExchangeFeed:
 
     def _rows(self, since: float) -> Generator[Item, None, list[list[Any]]]:
         """Return the rows of the venue's answers from ``since`` on, page by page up to now."""
+        if self.stream is not None and (told := self.stream.rows(since)):
+            return told
         rows: list[list[Any]] = []
         page = self.client.page
         for _ in range(MOST_PAGES):

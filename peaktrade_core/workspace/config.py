@@ -91,6 +91,7 @@ class Exchange(Checked, frozen=True):
         venue: a venue with candles, by ccxt's name. ``kraken`` only validates orders, ``krakenfutures`` is its demo; every
             other one gives candles, and takes orders in its sandbox if it has one (``peaktrade exchange venues``).
         base_url: a venue on this machine instead, for drills; empty for the real one.
+        websocket: take candles from the venue's websocket where it has them; REST answers for what it lacks.
         timeout_s: for each read [s]; deadline_s: for a whole call [s]; attempts: for a call that changes nothing.
         patience_s: how long the feed may fail before the session does [s].
         order_pace_s: shortest time between two orders [s].
@@ -98,6 +99,7 @@ class Exchange(Checked, frozen=True):
 
     venue: Annotated[str, Meta(extra_json_schema={"enum": list(VENUES)})] = "kraken"
     base_url: str = ""
+    websocket: bool = False
     timeout_s: Annotated[float, Meta(ge=0.1, le=300.0)] = 10.0
     deadline_s: Annotated[float, Meta(ge=0.1, le=600.0)] = 30.0
     attempts: Annotated[int, Meta(ge=1, le=20)] = 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,14 @@ import msgspec
 import pytest
 from rig import Ran, client_of, on_venue
 
-from peaktrade_core.base.errors import ConfigError, OrderOutcomeUnknownError
+from peaktrade_core.base.errors import ConfigError, ForbiddenRequestError, OrderOutcomeUnknownError
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock, VenueFault
 from peaktrade_core.trading.events import BarDone, Gap, Notice, Order, Start
 from peaktrade_core.venue.brokers import DemoBroker
 from peaktrade_core.venue.client import VenueClient
 from peaktrade_core.venue.feed import ExchangeFeed
+from peaktrade_core.venue.places import addresses
+from peaktrade_core.venue.stream import CandleStream, judge_stream, stream_places
 from peaktrade_core.workspace.workspace import Workspace
 
 SYMBOL = "BTC/USDT"
@@ -165,3 +168,69 @@ def test_a_long_warmup_is_asked_for_page_by_page(
     assert int(pages[1]) - int(pages[0]) == 500 * 60_000
     with pytest.raises(ConfigError, match="kraken gives 719 closed bars at most"):
         ExchangeFeed(VenueClient("kraken"), SYMBOL, "1m", 60, history=1300, clock=desk.workspace.clock)
+
+
+def caught_up(plan: Any, tries: int, bar_s: float = 60.0) -> Callable[[float], None]:
+    """Return a step that lets the websocket tell the bar that is open now, as it would have long before in real time."""
+
+    def each(now: float) -> None:
+        for _ in range(tries):
+            if plan.feed.stream.rows(now // bar_s * bar_s - bar_s):
+                return
+            time.sleep(0.01)
+
+    return each
+
+
+@pytest.mark.parametrize(
+    "spoil", [no_fault, a_bad_line, a_hole, "broken"], ids=lambda one: getattr(one, "__name__", one)
+)
+def test_the_websocket_gives_the_same_events_as_rest_and_asks_far_less(
+    spoil: Any, fresh: Callable[[], tuple[Path, Configure]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, sessions = {}, {}
+    for websocket in ("false", "true"):
+        with LoopbackVenue(MarketSource.synthetic(seed=11, symbol=SYMBOL, volatility=1.5)) as venue:
+            home, configure = fresh()
+            desk = on_venue(Workspace(home), venue, configure, monkeypatch, "binance")
+            configure("websocket = false", f"websocket = {websocket}")
+            if callable(spoil):
+                spoil(venue)
+                if spoil is a_hole:
+                    hole = venue.clock.seconds() // 60 * 60 + 600.0
+                    venue.faults.add(VenueFault.hole(hole, hole + 240.0), path="^/ws/")
+            else:
+                venue.faults.add(VenueFault.named("reset"), path="^/ws/", skip=40, times=2)
+            plan = desk.plan(symbol=SYMBOL, mode="shadow")
+            sessions[websocket] = desk.run(
+                plan, caught_up(plan, 3 if spoil is a_hole else 300) if plan.feed.stream else lambda _: None
+            )
+            asked[websocket] = len(venue.requests_to("klines"))
+    assert {one.record.status for one in sessions.values()} == {"completed"}
+    assert decided(sessions["true"]) == decided(sessions["false"])
+    assert asked["false"] > 60
+    if spoil is no_fault:
+        assert asked["true"] < 10
+
+
+def test_a_stream_opens_websockets_of_its_venue_and_nothing_else() -> None:
+    import ccxt.pro
+    from yarl import URL
+
+    upgrade = {"Upgrade": "websocket"}
+    for name in ("binance", "kraken", "bybit", "okx", "coinbaseexchange"):
+        places = stream_places(getattr(ccxt.pro, name)())
+        assert places
+        for url in (*addresses(getattr(ccxt.pro, name)()), "wss://elsewhere.test/ws", "ws://127.0.0.1:1/ws"):
+            for method, headers in (("POST", {}), ("POST", upgrade), ("GET", {})):
+                with pytest.raises(ForbiddenRequestError, match="not sent"):
+                    judge_stream(places, method, URL(url), headers)
+        for url in addresses(getattr(ccxt.pro, name)(), "ws"):
+            judge_stream(places, "GET", URL(url), upgrade)
+            with pytest.raises(ForbiddenRequestError):
+                judge_stream(places, "GET", URL(url), upgrade, proxy="http://127.0.0.1:3128")
+
+
+def test_a_venue_without_candles_by_websocket_says_so(venue: LoopbackVenue) -> None:
+    with pytest.raises(ConfigError, match="krakenfutures has no candles there"):
+        CandleStream(client_of(venue, "krakenfutures"), "BTC/USD:USD", "1m", 60)
