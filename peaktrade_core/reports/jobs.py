@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from peaktrade_core.schedule.jobs import Period
+from peaktrade_core.schedule.periods import DAY, span_named
 from peaktrade_core.schedule.schedule import Done
 from peaktrade_core.workspace.workspace import Workspace
+
+_NAMED = 5  # sessions that are named in a message
 
 
 def daily(workspace: Workspace, period: Period) -> Done:
@@ -27,6 +30,25 @@ def status(workspace: Workspace, _: Period) -> Done:
 def incident_review(workspace: Workspace, period: Period) -> Done:
     """Review the incidents of an ISO week."""
     return _notebook(workspace, "weekly_incident_review", {"week": period.label})
+
+
+def differences(workspace: Workspace, period: Period) -> Done:
+    """Compare the sessions of a UTC day with their backtests; failed where a rest is left that no cause explains."""
+    from peaktrade_core.research.over_sessions.rest import rests_between
+
+    span = span_named(DAY, period.label, workspace.clock.now())
+    found = rests_between(workspace, span.since, span.until)
+    if not found.sessions:
+        return Done(True, "no session of this day has ended")
+    (day,) = found.days
+    causes = ", ".join(f"{name} {bps:+.2f} bps" for name, bps in day.bps.items() if bps)
+    told = f"{day.without_rest} of {day.compared} sessions without a rest" + (f"; {causes}" if causes else "")
+    if day.compared < day.sessions:
+        told += f"; {day.sessions - day.compared} could not be compared"
+    if not found.with_rest:
+        return Done(True, told)
+    named = ", ".join(one.session_id for one in found.with_rest[:_NAMED])
+    return Done(False, f"{told}. A rest has {named}: `peaktrade session diff ID`, then `peaktrade session replay ID`")
 
 
 def _report(workspace: Workspace, kind: str, label: str) -> Done:

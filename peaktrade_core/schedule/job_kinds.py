@@ -65,6 +65,12 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     "recovery": ("Ends the sessions whose process is gone.", TIME, "schedule.job_kinds:recovery"),
     "alerts_check": ("Evaluates the alert rules and delivers what is due.", TIME, "alerts.watcher:check_job"),
     "daily_report": ("Makes the report of the UTC day before.", DAY, "reports.jobs:daily"),
+    "session_diff": (
+        "Compares the sessions of the UTC day before with their backtests.",
+        DAY,
+        "reports.jobs:differences",
+    ),
+    "audit_verify": ("Compares everything with the whole ledger.", TIME, "control.audit.daily:verify_job"),
     "weekly_report": ("Makes the report of the ISO week before.", WEEK, "reports.jobs:weekly"),
     "weekly_incident_review": ("Reviews the incidents of the ISO week before.", WEEK, "reports.jobs:incident_review"),
     "control_center_daily": ("Keeps the status of the control center as it is now.", TIME, "reports.jobs:status"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from peaktrade_core.base.clock import moved
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.registry import Query
@@ -21,6 +23,13 @@ def ended_sessions(workspace: Workspace, days: float, **filters: str | None) -> 
     """
     if not 0.0 < days < 100_000.0:
         raise ConfigError(f"--days {days:g} must be a positive number of days")
-    since = moved(workspace.clock.now(), seconds=-86_400.0 * days)
-    rows = Views.of(workspace).rows(Query(since=since, **filters))  # type: ignore[arg-type] # the names are Query's
+    return sessions_between(workspace, moved(workspace.clock.now(), seconds=-86_400.0 * days), None, **filters)
+
+
+def sessions_between(
+    workspace: Workspace, since: datetime, until: datetime | None = None, **filters: str | None
+) -> list[Run]:
+    """Return the sessions that began from one time to before another and have ended, oldest first, without practice."""
+    last = None if until is None else moved(until, microseconds=-1)  # a query's end belongs to it
+    rows = Views.of(workspace).rows(Query(since=since, until=last, **filters))  # type: ignore[arg-type] # Query's names
     return [row for row in reversed(rows) if row.final and not row.rehearsal]

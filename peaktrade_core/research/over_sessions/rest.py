@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.research.divergence import CAUSES, Divergence
 from peaktrade_core.research.divergence_session import compare_session
-from peaktrade_core.research.over_sessions.chosen import ended_sessions
+from peaktrade_core.research.over_sessions.chosen import ended_sessions, sessions_between
 from peaktrade_core.runs.run import Run
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -69,7 +70,16 @@ def rests(workspace: Workspace, days: float, **filters: str | None) -> Rests:
     Raises:
         ConfigError: the days are not a time.
     """
-    found = [_compared(workspace, row) for row in ended_sessions(workspace, days, **filters)]
+    return _rests(workspace, ended_sessions(workspace, days, **filters))
+
+
+def rests_between(workspace: Workspace, since: datetime, until: datetime) -> Rests:
+    """Compare each session that began from one time to before another with the backtest of its bars."""
+    return _rests(workspace, sessions_between(workspace, since, until))
+
+
+def _rests(workspace: Workspace, rows: Sequence[Run]) -> Rests:
+    found = [_compared(workspace, row) for row in rows]
     names = list(dict.fromkeys(one.day for one in found))
     return Rests(
         days=tuple(_day(name, [one for one in found if one.day == name]) for name in names), sessions=tuple(found)
