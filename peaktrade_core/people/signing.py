@@ -141,7 +141,7 @@ def _run(arguments: list[str], given: bytes = b"") -> subprocess.CompletedProces
     """Run ``ssh-keygen``; it may ask the terminal, and nothing else: no window is opened."""
     environment = {**os.environ, "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
     try:
-        return subprocess.run(  # noqa: S603  (a fixed program, its arguments are paths of ours)
+        done = subprocess.run(  # noqa: S603  (a fixed program, its arguments are paths of ours)
             [shutil.which(PROGRAM) or PROGRAM, *arguments],
             input=given,
             capture_output=True,
@@ -151,3 +151,6 @@ def _run(arguments: list[str], given: bytes = b"") -> subprocess.CompletedProces
         )
     except subprocess.TimeoutExpired:
         raise EnvironmentFault(f"{PROGRAM} did not answer within {_WAIT_S:g} s; nothing was signed") from None
+    if done.returncode < 0:  # it says nothing about a signature, and must not be remembered as an answer
+        raise EnvironmentFault(f"{PROGRAM} was ended by signal {-done.returncode}; try again")
+    return done

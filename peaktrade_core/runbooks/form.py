@@ -53,7 +53,7 @@ class AnswerForm(anywidget.AnyWidget):
                 "text": question.text,
                 "options": [{"key": option.key, "label": _label(option)} for option in question.options],
                 "reason": "Reason, in a sentence" if question.reason else "Note (optional)",
-                "two": any(AUTHORITIES[option.authority].second for option in question.options),
+                "two": any(AUTHORITIES[one.authority].second for one in question.options) and not round_.signs,
                 "second": second,
             }
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from peaktrade_core.base.clock import local
-from peaktrade_core.base.errors import ConfigError, StepOpenError, UnknownNameError
+from peaktrade_core.base.errors import ConfigError, PeaktradeError, StepOpenError, UnknownNameError
 from peaktrade_core.base.people import same_person
 from peaktrade_core.base.question import Check, worst
 from peaktrade_core.people.matrix import AUTHORITIES
@@ -38,6 +38,14 @@ class Round:
     def id(self) -> str:
         """The id of the evidence."""
         return self.record.evidence_id
+
+    @property
+    def signs(self) -> bool:
+        """Whether a second person signs, so that no name is asked for; also where that cannot be told, which the answer says."""
+        try:
+            return self._book.approvals is not None and self._book.approvals.keyed()
+        except PeaktradeError:
+            return True
 
     def check(self, step_id: str, title: str, checks: Iterable[Check], *artefacts: Path) -> ev.Step:
         """Record a step whose checks answered themselves; asked again, it takes the place of the earlier answer."""

@@ -310,3 +310,16 @@ def test_without_keys_it_is_the_one_who_asks_not_verified(workspace: Workspace, 
     assert not Ledger.of(workspace).path.exists()
     with pytest.raises(ConfigError, match="nothing can be signed; names are typed, and not verified"):
         Approvals.of(workspace).people.who(None)
+
+
+def test_a_program_that_was_killed_is_no_answer(approvals, team, key_of, tmp_path, monkeypatch) -> None:
+    name = ask(approvals)
+    approvals.sign(name, key_of("Ada").path)
+    signing._verified.cache_clear()
+    (tmp_path / "ssh-keygen").write_text("#!/bin/sh\nkill -9 $$\n")
+    (tmp_path / "ssh-keygen").chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+        with pytest.raises(EnvironmentFault, match="was ended by signal 9"):
+            approvals.find(name)
+    assert approvals.find(name).signers == ("Ada",)

@@ -160,6 +160,7 @@ def test_go_waits_in_the_form_until_both_have_signed(keyed: Workspace, signed, m
     def click() -> None:
         form._handle_custom_msg({"key": "yes", "reason": "", "second": "Eve"}, [])  # a typed name is not enough
 
+    assert form.question["two"] is False  # and none is asked for
     click()
     name = told[-1]["waits"]
     assert "waits for the signature of owner and another person" in told[-1]["said"]
