@@ -44,7 +44,8 @@ _SESSION = re.compile(r"\b(?:shadow|testnet)_\d{8}_\d{6}_\w+")
 _STAMP = re.compile(r"_\d{8}T\d{6}\w*$")
 _KEPT = 10_000
 _IDS = re.compile(r"<[^>]*>|\b(?:(?P<session>(?:shadow|testnet)_\d{8}_\d{6}_[0-9a-f]{6})|(?P<evidence>EV-\d{8}-[A-Z0-9-]+\d)|"
-                  r"(?P<incident>INC-\d{8}-\d{2,4})|(?P<drill>DRILL-\d{8}-\d{2,4}))\b")  # fmt: skip
+                  r"(?P<incident>INC-\d{8}-\d{2,4})|(?P<drill>DRILL-\d{8}-\d{2,4})|"
+                  r"(?P<request>REQ-\d{8}-[0-9A-F]{8}))\b")  # fmt: skip
 _ANCHOR = re.compile(r'<a class="anchor-link"[^>]*>[^<]*</a>')
 
 
@@ -221,13 +222,14 @@ def _of_drill(book: DrillBook, name: str) -> Paper:
 
 
 def linked(text: object) -> Markup:
-    """Return a text, escaped unless it is markup of ours, in which each id of a session or paper is a link to it."""
+    """Return a text, escaped unless it is markup of ours, in which each id of a session, paper or request is a link to it."""
 
     def link(found: re.Match[str]) -> str:
         kind, name = found.lastgroup, found[0]
         if kind is None:  # a tag
             return name
-        path = f"/session/{name}" if kind == "session" else f"/papers/{kind}/{name}"
+        place = {"session": "session", "request": "requests"}.get(kind, f"papers/{kind}")
+        path = f"/{place}/{name}"
         return f'<a class="mono" href="{path}">{name}</a>'
 
     return Markup(_IDS.sub(link, str(escape(text))))  # noqa: S704  (escaped before)

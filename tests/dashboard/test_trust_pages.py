@@ -11,6 +11,7 @@ import pytest
 from serving import HOSTILE, Dashboard, new_workspace
 
 from peaktrade_core.dashboard.panels import Page
+from peaktrade_core.dashboard.papers import linked
 from peaktrade_core.dashboard.trust.ledger import ledger_answer
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.workspace.chain_heads import chain_heads
@@ -58,6 +59,10 @@ def test_pages_and_their_twins_say_the_same(asked: tuple[Workspace, str], served
     for body in (page.body, own.body):
         assert "<script>alert" not in body
         assert "onerror=alert" not in body.replace("&lt;img src=x onerror=alert", "")
+
+
+def test_the_id_of_a_request_is_a_link_wherever_it_is_told() -> None:
+    assert 'href="/requests/REQ-20260105-0123ABCD"' in linked("ACTIVE by Ada and Ben (signed, REQ-20260105-0123ABCD)")
 
 
 def test_what_is_not_there_is_said(asked: tuple[Workspace, str], served: Dashboard) -> None:
