@@ -161,7 +161,7 @@ def test_a_limit_is_changed_by_two_who_may_and_by_nobody_else(desk: VenueDesk, v
     given = {"operator": "Ada", "answers": "decision = other_limits; restored = na"}
     refused = run_runbook("incident_risk_limit", given, desk.workspace)
     assert refused.status == "failed"
-    assert "is decided by risk_officer or owner" in str(refused.error)
+    assert "is decided by two people who are there, not by a parameter" in str(refused.error)
     assert IncidentBook.of(desk.workspace).rows() == []
 
 

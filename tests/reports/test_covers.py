@@ -218,7 +218,7 @@ def test_a_day_tells_its_sweeps_with_their_verdict_and_every_opening_of_the_hold
     assert told(against) in text
     assert "Not over" in text
     assert "sw_000000000003" not in text
-    assert re.search(r"hold-out opened +BTC/EUR 1m.+Ben +decided", text)
+    assert re.search(r"hold-out opened +BTC/EUR 1m.+Ben \(not verified\) +decided", text)
     assert "2 sweeps, 1 opening" in repr(report.overview())
     week = read("weekly_report", workspace, week="2026-W02")
     assert "2 sweeps, 1 opening" in repr(week.overview())
