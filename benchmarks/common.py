@@ -58,7 +58,7 @@ def baseline(python: str, name: str, bars: Bars, **settings: float) -> dict[str,
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         why = done.stderr.strip().rpartition("\n")[2]
-        raise SystemExit(f"{name}: {why}; install the extra `bench`, or name an interpreter with --baseline-python")
+        raise SystemExit(f"{name}: {why}; name an interpreter that has it with --baseline-python")
     return json.loads(done.stdout.splitlines()[-1])
 
 
