@@ -26,6 +26,10 @@ _HOMES = {
     "dashboard.watching.walkthrough_checks": """
         walk_agreement_checks walk_failure_checks walk_pre_checks walk_report_checks walk_setup_checks
         walk_start_checks""",
+    "research.cells": """
+        ask_finding evaluate_forward experiments_ranked experiments_table experiments_together finding_states
+        finding_verdict forward_outcomes forward_sums forward_table scan_markets scanned_table sweep_counts sweep_map
+        sweep_trials sweep_verdict try_grid write_forward""",
     "research.portfolio.tables": """
         portfolio_account portfolio_correlations portfolio_figure portfolio_presets portfolio_sleeves
         portfolio_verdict run_preset""",

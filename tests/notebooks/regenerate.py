@@ -32,6 +32,7 @@ from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.desk.installation import accept
 from peaktrade_core.desk.readiness import BEFORE_RELEASE
 from peaktrade_core.halts.kill_switch import KillSwitch
+from peaktrade_core.research.cells import scan_markets, try_grid
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
@@ -128,7 +129,23 @@ channels = ["log"]
 owner = "operator on shift"
 runbook = "8"
 """
-SCENES = {"alert_handling": raise_alerts, **INCIDENT_SCENES, **DRILL_SCENES}  # what a notebook needs to see besides
+
+
+def try_something(home: Path) -> None:
+    """Leave experiments: a sweep over the stored minutes, and a scan of their market."""
+    with environment({FIXED_CLOCK: BEFORE, HOME: str(home)}):
+        workspace = Workspace(home)
+        grid = "fast 5,10,20; slow 30,60"
+        try_grid(workspace, "ma_crossover", "BTC/EUR", "1m", grid, "Does a crossover of minutes carry over?", 10)
+        scan_markets(workspace, "donchian_breakout", "BTC/EUR", "backtest-lite", "1m", "stored")
+
+
+SCENES = {
+    "alert_handling": raise_alerts,
+    "experiments": try_something,
+    **INCIDENT_SCENES,
+    **DRILL_SCENES,
+}  # what a notebook needs to see besides
 
 
 @contextmanager

@@ -47,6 +47,13 @@ SCANNED = Columns[ScanRow](
 )
 
 
+def scan_columns(mode: str) -> str:
+    """Return the columns of a scan."""
+    if mode == FORWARD:
+        return "symbol signal since bar close counted"
+    return "symbol verdict sharpe total drawdown trades bars held counted"
+
+
 def scan_table(record: ScanRecord) -> Table:
     """Return a scan: what is wanted now in the order asked for, or backtests, the best Sharpe ratio first."""
     params = " ".join(f"{name}={value}" for name, value in record.params.items())
@@ -56,10 +63,10 @@ def scan_table(record: ScanRecord) -> Table:
         if not record.scan_id:
             made_up = " A made-up market: not counted, not kept."
         note = f"What it wants is no outcome: nothing was read of what it would have gained.{made_up}"
-        return SCANNED.table(title, record.rows, "symbol signal since bar close counted", note=note)
+        return SCANNED.table(title, record.rows, scan_columns(record.mode), note=note)
     rows = sorted(record.rows, key=lambda row: (_rank(row), row.symbol))
     note = "The first of many is lucky: the verdict counts every market of the scan as a try."
-    return SCANNED.table(title, rows, "symbol verdict sharpe total drawdown trades bars held counted", note=note)
+    return SCANNED.table(title, rows, scan_columns(record.mode), note=note)
 
 
 def _rank(row: ScanRow) -> float:
