@@ -26,21 +26,32 @@ def runbook() -> None:
 
 
 @runbook.command("list")
+@click.argument("name", required=False)
 @answers
-def list_all() -> CommandResult:
-    """List the notebooks that can be run, with their parameters."""
-    from peaktrade_core.runbooks.runbooks import RunbookInfo, list_runbooks
+def list_all(name: str | None) -> CommandResult:
+    """List the notebooks that can be run, a line each; or one with its purpose and its parameters."""
+    from peaktrade_core.runbooks.notebooks.parameters import Parameter
+    from peaktrade_core.runbooks.runbooks import RunbookInfo, find_runbook, list_runbooks
 
-    def parameters(info: RunbookInfo) -> str:
-        return "\n".join(f"{p.name}: {p.type} = {p.default!r}" for p in info.parameters)
-
+    if name is not None:
+        one = find_runbook(name)
+        parameters = Columns[Parameter](
+            parameter=Column("Parameter", lambda p: p.name),
+            type=Column("Type", priority=1),
+            default=Column("Default", lambda p: repr(p.default), "words"),
+            meaning=Column("Meaning", lambda p: p.comment, "words"),
+        )
+        head = f"{one.title}: {one.purpose}"
+        return CommandResult(one, lambda: [head, parameters.table("", one.parameters, empty="It takes no parameters.")])
     columns = Columns[RunbookInfo](
         name=Column("Name"),
-        purpose=Column("Purpose", form="words"),
-        parameters=Column("Parameters", parameters, "words"),
+        title=Column("Title"),
+        kind=Column("Kind", priority=2),
+        changes=Column("Changes", lambda info: "more than its report" if info.side_effects else "nothing", priority=3),
+        parameters=Column("Parameters", lambda info: ", ".join(p.name for p in info.parameters), priority=4),
     )
     found = list_runbooks()
-    return CommandResult(found, lambda: columns.table("", found))
+    return CommandResult(found, lambda: [columns.table("", found), "`peaktrade runbook list NAME` tells more of one."])
 
 
 @runbook.command()

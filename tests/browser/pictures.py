@@ -38,7 +38,7 @@ REPO = Path(__file__).resolve().parents[2]
 IMAGES = REPO / "docs" / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 STRATEGIES = ("ma_crossover", "rsi_reversion", "trend_following", "donchian_breakout")
-COLOURS = 240  # of a picture: text stays sharp, rare ones keep their tone, and the file is a third
+COLOURS, RARE = 240, 80  # of a picture: text stays sharp, and the file is a third
 WAIT_MS = 90_000
 
 
@@ -160,8 +160,17 @@ def keep(page: Page, name: str) -> None:
     """Write what a page shows as a small picture."""
     picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
     path = IMAGES / f"{name}.png"
-    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(palette=palette(picture), dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"docs/images/{path.name} {path.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+def palette(picture: Image.Image) -> Image.Image:
+    """Return a palette in which the commonest colours are exact, and rare ones keep their tone."""
+    common = sorted(picture.getcolors(picture.width * picture.height) or (), reverse=True)[: COLOURS - RARE]
+    rare = (picture.quantize(RARE, Image.Quantize.MAXCOVERAGE).getpalette() or [])[: 3 * RARE]
+    found = Image.new("P", (1, 1))
+    found.putpalette([part for _, colour in common for part in colour] + rare)
+    return found
 
 
 def take(browser: Browser, address: str, shot: Shot, sessions: dict[str, str]) -> None:
