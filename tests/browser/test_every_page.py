@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 REPO = Path(__file__).resolve().parents[2]
 WIDTHS = (390, 1280, 1920)
 PAGES = (
-    "", "sessions", "alerts", "activity", "control-center", "system", "papers", "ledger",
+    "", "sessions", "alerts", "activity", "control-center", "system", "papers", "ledger", "research",
     "lab", "wall", "session/{id}", "run/{id}"
 )  # fmt: skip
 LABS = ("compare", "limits", "parameters", "candles", "sweep")
