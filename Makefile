@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Where PYTHONDONTWRITEBYTECODE is set, imports take several times as long; set-up compiles, so nothing else need.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test lint notebooks pictures browser bench lab clean
+.PHONY: help setup demo test lint notebooks words pictures browser bench lab clean
 
 help:
 	@echo "make demo       set up, run three sessions, check and report them, serve the dashboard"
@@ -14,6 +14,7 @@ help:
 	@echo "make setup      only the environment, in $(VENV)"
 	@echo "make lab        JupyterLab with the runbooks"
 	@echo "make notebooks  run the committed notebooks again and keep their outputs"
+	@echo "make words      gather what the package says into the catalogue of German"
 	@echo "make pictures   make the pictures of README and docs again, from the pages as they are"
 	@echo "make bench      benchmarks, beside their baselines (installs those into $(VENV)-bench)"
 	@echo "make lint       ruff and mypy;  make clean  remove what can be made again"
@@ -43,6 +44,9 @@ test: lint browser
 
 notebooks: setup
 	$(BIN)/python tests/notebooks/regenerate.py
+
+words: setup
+	$(BIN)/python tests/language/gather.py
 
 pictures: setup browser
 	$(BIN)/python tests/browser/pictures.py

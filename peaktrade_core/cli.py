@@ -244,6 +244,9 @@ def main(args: list[str] | None = None) -> None:
 def _told(error: Exception) -> int:
     """Say what went wrong in a sentence and return the exit code."""
     if isinstance(error, click.ClickException):
+        from peaktrade_core.workspace.workspace import speak_here  # no command opened one
+
+        speak_here()
         about = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "peaktrade"
         say(
             f"error: {' '.join(error.format_message().split()).rstrip('.')}; `{about} --help` says what it takes",

@@ -16,6 +16,7 @@ from hypothesis import settings
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
+from peaktrade_core.show.language import speak
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.warm.confine import missing
 from peaktrade_core.workspace.memory import STATE_HOME
@@ -63,6 +64,14 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(STATE_HOME, str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """Begin each test in English, whatever language another one was in."""
+    speak("en")
+    yield
+    speak("en")
 
 
 @pytest.fixture(scope="session")

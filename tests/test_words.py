@@ -22,6 +22,7 @@ from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.runbooks import list_runbooks
 from peaktrade_core.runs.handbook import handbook, runbooks_in
+from peaktrade_core.show.language import tongue
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.misread import misread
 from peaktrade_core.workspace.workspace import Workspace
@@ -146,10 +147,12 @@ def test_the_handbook_names_what_is_there() -> None:
 
 
 def test_every_error_has_a_next_step_that_names_its_runbook() -> None:
+    german = tongue("de")
+    assert german is not None
     for name, entry in handbook().error.items():
         named = runbooks_in(entry.step)
         assert named, f"{name}: {entry.step!r} names no runbook"
-        assert runbooks_in(entry.step_de) == named, name
+        assert runbooks_in(german.turned(entry.step)) == named, name
         wanted = handbook().kind[entry.kind].runbook if entry.kind else entry.then
         assert not wanted or wanted in named, f"{name} leads to {named}, not to {wanted}"
 

@@ -62,7 +62,7 @@ class UnknownNameError(ConfigError):
 
     def __init__(self, kind: str, name: str, known: Sequence[str], hint: str = "") -> None:
         where = f"; `{hint}` lists them" if hint else ""
-        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(known) or 'none'}{where}")
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(known) or 'none'}" + where)
         self.kind, self.name, self.known = kind, name, tuple(known)
 
 

@@ -28,6 +28,7 @@ from peaktrade_core.incidents.report import post_mortem_text, report_text
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.page import page_of
 from peaktrade_core.show import wording
+from peaktrade_core.show.language import spoken
 from peaktrade_core.show.listing import Chosen, Facet, Found, Listing, among
 from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.show.templates import css, template
@@ -232,7 +233,7 @@ def linked(text: object) -> Markup:
         path = f"/{place}/{name}"
         return f'<a class="mono" href="{path}">{name}</a>'
 
-    return Markup(_IDS.sub(link, str(escape(text))))  # noqa: S704  (escaped before)
+    return Markup(_IDS.sub(link, str(escape(text if isinstance(text, Markup) else spoken(str(text))))))  # noqa: S704  (escaped before)
 
 
 def _page(title: str, markdown: str) -> str:

@@ -21,7 +21,7 @@ from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.pages import PAGES, PageAddress, PageSpec
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.words import words
+from peaktrade_core.show.language import words
 from peaktrade_core.workspace.workspace import Workspace
 
 SPOKEN = ("as_of", "paused", "ago_s", "ago_m", "ago_h", "down", "down_next", "faulty", "lab_ended", "lab_ended_next")

@@ -16,6 +16,11 @@ function field(label, value = "") {
   return made;
 }
 
+// A text of this script in the language of the workspace.
+function word(model, text) {
+  return model.get("words")?.[text] ?? text;
+}
+
 function ask(model, el) {
   const question = model.get("question");
   const name = `answer-${Math.random()}`;
@@ -25,8 +30,8 @@ function ask(model, el) {
   group.setAttribute("role", "radiogroup");
   group.setAttribute("aria-label", question.text);
   const reason = field(question.reason);
-  const second = field("Name of the second person", question.second);
-  const button = node("button", { type: "button", textContent: "Record the answer", className: "jupyter-button mod-primary" });
+  const second = field(word(model, "Name of the second person"), question.second);
+  const button = node("button", { type: "button", textContent: word(model, "Record the answer"), className: "jupyter-button mod-primary" });
   const said = node("p", { className: "pt-said" });
   said.setAttribute("role", "alert");
   const record = () => {
@@ -120,7 +125,7 @@ function rowOf(model, given, errors) {
 function urgentPart(model) {
   const urgent = model.get("urgent");
   if (!urgent.label) return [];
-  const reason = field("Why, in a word or two");
+  const reason = field(word(model, "Why, in a word or two"));
   const button = node("button", { type: "button", className: "pt-red", textContent: urgent.label });
   const said = node("p", { className: "pt-said", textContent: "" });
   said.setAttribute("role", "alert");
@@ -132,7 +137,7 @@ function urgentPart(model) {
   };
   button.onclick = () => {
     if (!armed) {
-      button.textContent = `${urgent.label}: click again to confirm`;
+      button.textContent = `${urgent.label}: ${word(model, "click again to confirm")}`;
       armed = setTimeout(disarm, 8000);
       return;
     }
@@ -156,8 +161,8 @@ function fill(model, el) {
   const often = rows.filter(([given]) => !given.rare).map(([, row]) => row);
   model.on("msg:custom", message => "name" in message && errors[message.name](message.said));
   const parts = [...urgentPart(model), node("div", { className: "pt-fields" }, ...often)];
-  if (rare.length) parts.push(node("details", {}, node("summary", { textContent: "Rarely needed" }), node("div", { className: "pt-fields" }, ...rare)));
-  if (window.jupyterapp) parts.push(runButton());
+  if (rare.length) parts.push(node("details", {}, node("summary", { textContent: word(model, "Rarely needed") }), node("div", { className: "pt-fields" }, ...rare)));
+  if (window.jupyterapp) parts.push(runButton(model));
   el.replaceChildren(...parts);
   el.querySelectorAll("input, button, select, summary").forEach(one => one.setAttribute("data-lm-suppress-shortcuts", "true"));
   model.on("change:source", () => keepInCell(el, model.get("source")));
@@ -175,8 +180,8 @@ function keepInCell(el, source) {
   panelOf(el)?.content.widgets.find(tagged)?.model.sharedModel.setSource(source);
 }
 
-function runButton() {
-  const button = node("button", { type: "button", className: "jupyter-button mod-primary", textContent: "Run to the next question" });
+function runButton(model) {
+  const button = node("button", { type: "button", className: "jupyter-button mod-primary", textContent: word(model, "Run to the next question") });
   button.onclick = async () => {
     button.disabled = true;
     try {
@@ -219,7 +224,7 @@ function render({ model, el }) {
   else ask(model, el);
   model.on("change:answered", () => {
     show(model, el);
-    if (window.jupyterapp) el.append(runButton());
+    if (window.jupyterapp) el.append(runButton(model));
     if (window.jupyterapp && el.dataset.waited) return runOn(panelOf(el), el.closest(".jp-Cell"));
     const cell = el.closest(".jp-Cell");
     (cell?.nextElementSibling ?? cell)?.focus();

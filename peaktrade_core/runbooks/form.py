@@ -22,10 +22,19 @@ from peaktrade_core.runbooks.pickers import Suggestion, suggested
 from peaktrade_core.runbooks.round import Round
 from peaktrade_core.runbooks.runbooks import find_runbook, parameters_cell
 from peaktrade_core.runbooks.shelf import namespace, urgent_of
+from peaktrade_core.show.language import spoken
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
 _SUPPORT = {None: "", True: "  (✓ the evidence speaks for it)", False: "  (the evidence speaks against it)"}
+_SCRIPT = (
+    "Name of the second person",
+    "Record the answer",
+    "Why, in a word or two",
+    "click again to confirm",
+    "Rarely needed",
+    "Run to the next question",
+)
 _HERE = Path(__file__).parent
 
 
@@ -35,6 +44,7 @@ class AnswerForm(anywidget.AnyWidget):
     _esm = (_HERE / "form.js").read_text()
     _css = (_HERE / "form.css").read_text()
     question = traitlets.Dict().tag(sync=True)
+    words = traitlets.Dict().tag(sync=True)  # of the script, by their English
     answered = traitlets.Unicode().tag(sync=True)  # HTML that takes the form's place when the answer is recorded
 
     def __init__(self, round_: Round, step: ev.Step, second: str, after: Callable[[ev.Step], str]) -> None:
@@ -50,12 +60,13 @@ class AnswerForm(anywidget.AnyWidget):
         assert question is not None
         super().__init__(
             question={
-                "text": question.text,
+                "text": spoken(question.text),
                 "options": [{"key": option.key, "label": _label(option)} for option in question.options],
-                "reason": "Reason, in a sentence" if question.reason else "Note (optional)",
+                "reason": spoken("Reason, in a sentence" if question.reason else "Note (optional)"),
                 "two": any(AUTHORITIES[one.authority].second for one in question.options) and not round_.signs,
                 "second": second,
-            }
+            },
+            words=_words(),
         )
         self._round, self._step, self._after = round_, step, after
         self.on_msg(self._record)
@@ -64,15 +75,15 @@ class AnswerForm(anywidget.AnyWidget):
         if self.answered:
             return
         if not message["key"]:
-            self.send({"said": "Choose an answer first."})
+            self.send({"said": spoken("Choose an answer first.")})
             return
         try:
             done = self._round.answer(self._step.id, message["key"], message["reason"], second=message["second"])
         except WaitsForApproval as waits:
-            self.send({"said": f"? {waits}", "waits": waits.request})
+            self.send({"said": spoken(f"? {waits}"), "waits": waits.request})
             return
         except PeaktradeError as error:
-            self.send({"said": f"✕ {error}"})
+            self.send({"said": spoken(f"✕ {error}")})
             return
         self.answered = self._after(done)
 
@@ -85,6 +96,7 @@ class Waiting(anywidget.AnyWidget):
 
     _esm = (_HERE / "form.js").read_text()
     _css = (_HERE / "form.css").read_text()
+    words = traitlets.Dict().tag(sync=True)
     waits = traitlets.Unicode().tag(sync=True)
     answered = traitlets.Unicode().tag(sync=True)
 
@@ -94,7 +106,7 @@ class Waiting(anywidget.AnyWidget):
         Args:
             waits: what for; go_on: does it and returns the HTML that takes this one's place; raises as long as it waits.
         """
-        super().__init__(waits=f"? {waits}")
+        super().__init__(waits=spoken(f"? {waits}"), words=_words())
         self._go_on = go_on
         self.on_msg(self._look)
 
@@ -104,14 +116,23 @@ class Waiting(anywidget.AnyWidget):
         try:
             self.answered = self._go_on()
         except WaitsForApproval as waits:
-            self.waits = f"? {waits}"
+            self.waits = spoken(f"? {waits}")
         except PeaktradeError as error:
             self.answered = Table("Not done", (), [], empty=f"✕ {error}")._repr_html_()
 
 
 def _label(option: ev.Option) -> str:
     """Return an option as its radio button says it."""
-    return option.label + (f": {option.meaning}" if option.meaning else "") + _SUPPORT[option.supported]
+    return (
+        spoken(option.label)
+        + (f": {spoken(option.meaning)}" if option.meaning else "")
+        + spoken(_SUPPORT[option.supported])
+    )
+
+
+def _words() -> dict[str, str]:
+    """Return what the forms' script says by itself, in the language that people read here."""
+    return {text: spoken(text) for text in _SCRIPT}
 
 
 class ParametersForm(anywidget.AnyWidget):
@@ -125,6 +146,7 @@ class ParametersForm(anywidget.AnyWidget):
     _css = (_HERE / "form.css").read_text()
     fields = traitlets.List().tag(sync=True)
     source = traitlets.Unicode().tag(sync=True)
+    words = traitlets.Dict().tag(sync=True)
     urgent = traitlets.Dict().tag(sync=True)
 
     def __init__(self, name: str, workspace: Workspace, space: dict[str, Any]) -> None:
@@ -143,7 +165,8 @@ class ParametersForm(anywidget.AnyWidget):
         super().__init__(
             fields=[_field(one, now[one.name], suggested(one.name, workspace, name)) for one in info.parameters],
             source=with_values(parameters_cell(info.path), now, info.name),
-            urgent={"label": self._do.label, "meaning": self._do.meaning} if self._do else {},
+            urgent={"label": spoken(self._do.label), "meaning": spoken(self._do.meaning)} if self._do else {},
+            words=_words(),
         )
         self.on_msg(self._take)
 
@@ -155,7 +178,7 @@ class ParametersForm(anywidget.AnyWidget):
         try:
             taken = convert(self._parameters[name], value)
         except PeaktradeError as error:
-            self.send({"name": name, "said": f"✕ {error}; {self._space.get(name)!r} stays"})
+            self.send({"name": name, "said": spoken(f"✕ {error}; {self._space.get(name)!r} stays")})
             return
         self._space[name] = taken
         self.source = with_values(self.source, {name: taken}, self._name)
@@ -166,9 +189,9 @@ class ParametersForm(anywidget.AnyWidget):
         assert self._do is not None
         try:
             operator = self._space.get("operator", "")
-            self.send({"urgent": True, "said": "✓ " + self._do.act(self._workspace, operator, reason)})
+            self.send({"urgent": True, "said": spoken("✓ " + self._do.act(self._workspace, operator, reason))})
         except PeaktradeError as error:
-            self.send({"urgent": False, "said": f"✕ {error}"})
+            self.send({"urgent": False, "said": spoken(f"✕ {error}")})
 
 
 def form(name: str) -> ParametersForm | None:
@@ -186,11 +209,11 @@ def _field(one: Parameter, value: Any, choices: list[Suggestion]) -> dict[str, A
         "name": one.name,
         "type": one.type,
         "value": ", ".join(map(str, value)) if isinstance(value, list) else value,
-        "comment": one.comment,
+        "comment": spoken(one.comment),
         "low": one.low,
         "high": one.high,
         "closed": bool(one.choices),
-        "choices": [{"value": choice.value, "label": choice.label} for choice in listed],
+        "choices": [{"value": choice.value, "label": spoken(choice.label)} for choice in listed],
         "rare": one.name in RARE,
     }
 

@@ -26,7 +26,7 @@ from peaktrade_core.show.chart import Chart, Level, Line, Mark, Marks, Tone
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import SessionRecord
-from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.workspace.workspace import Workspace, speak_as_set
 
 if TYPE_CHECKING:
     from peaktrade_core.session.session import Plan, Progress
@@ -92,6 +92,7 @@ def open_workspace(home: str | Path | None = None) -> Workspace:
     if person_is_there():
         show_long_tables()
     workspace = Workspace(home)
+    speak_as_set(workspace)
     recover(workspace)
     return workspace
 

@@ -115,7 +115,7 @@ class ErrorHelp(_Entry, frozen=True, kw_only=True):
     Attributes:
         also: names in records of older writers; kind: of incident that it is a sign of; severity: of the alert.
         chapter: that treats it; then: a notebook that helps where no incident runbook does.
-        step, step_de: the next step, in English and German.
+        step: the next step.
     """
 
     also: tuple[str, ...] = ()
@@ -124,7 +124,6 @@ class ErrorHelp(_Entry, frozen=True, kw_only=True):
     chapter: str
     then: str = ""
     step: str
-    step_de: str
 
 
 class DenialHelp(_Entry, frozen=True, kw_only=True):
@@ -203,10 +202,9 @@ def runbook_of(error: str | None) -> str:
     return handbook().chapter[error_help(error or "").chapter].notebook
 
 
-def next_step(error: str, language: str = "en") -> str:
-    """Return the next step after ``error`` (``Type: message``) in ``en`` or ``de``."""
-    found = error_help(error)
-    return found.step_de if language == "de" else found.step
+def next_step(error: str) -> str:
+    """Return the next step after ``error`` (``Type: message``)."""
+    return error_help(error).step
 
 
 def runbooks_in(text: str) -> list[str]:

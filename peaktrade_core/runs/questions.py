@@ -249,7 +249,8 @@ def duration(look: Look) -> Found:
     told = f"{steps:.0f} bars" if steps is not None else "unknown"
     if steps is not None and isinstance(timeframe, str):
         with suppress(ConfigError, OverflowError):  # a foreign record may name a timeframe that we do not have
-            told += f" of {timeframe} = {timedelta(seconds=steps * timeframe_seconds(timeframe))} of market time"
+            lasted = timedelta(seconds=steps * timeframe_seconds(timeframe))
+            told = f"{steps:.0f} bars of {timeframe} = {lasted} of market time"
     well = steps is not None and (wanted is None or steps == wanted)
     return well, told + (f", planned {wanted}" if wanted else "")
 

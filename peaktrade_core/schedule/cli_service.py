@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from peaktrade_core.schedule.service import ABSENT, DIFFERS, UNITS, install, status, unit_folder, unit_texts
+from peaktrade_core.show.terminal import Document
 from peaktrade_core.workspace.command import CommandResult, command
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -34,7 +35,7 @@ def install_(workspace: Workspace, port: int, folder: Path | None, dry_run: bool
     """Write the units of this workspace, hardened: it is the only place that they write to."""
     if dry_run:
         texts = unit_texts(workspace.home.resolve(), port)
-        return CommandResult(texts, [f"# {name}\n{text}" for name, text in texts.items()])
+        return CommandResult(texts, [Document(f"# {name}\n{text}") for name, text in texts.items()])
     found = install(workspace.home.resolve(), folder or unit_folder(), port)
     return CommandResult(found, [UNITS.table("", found), f"next: {START}", f"and: {LINGER}"])
 

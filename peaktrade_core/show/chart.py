@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
+from peaktrade_core.show.language import is_english, spoken
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -147,12 +149,31 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
         """The chart with at most about ``POINTS`` points a line, of each stretch the lowest and the highest."""
         return msgspec.structs.replace(self, lines=[_thin(line) for line in self.lines])
 
+    @property
+    def spoken(self) -> Chart:
+        """The chart in the language that people read here."""
+        if is_english():
+            return self
+        return msgspec.structs.replace(
+            self,
+            title=spoken(self.title),
+            label=spoken(self.label),
+            lines=[line._replace(name=spoken(line.name)) for line in self.lines],
+            marks=[_spoken_marks(kind) for kind in self.marks],
+            levels=[level._replace(name=spoken(level.name)) for level in self.levels],
+            lanes=[spoken(lane) for lane in self.lanes],
+        )
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show it in a notebook: plotly's to work with, and the drawing that reports and plain viewers show."""
         from peaktrade_core.show import drawing
 
         chart = self.thinned
         return {drawing.PLOTLY: drawing.for_plotly(chart), "text/html": drawing.draw(chart)}
+
+
+def _spoken_marks(kind: Marks) -> Marks:
+    return kind._replace(name=spoken(kind.name), marks=[mark._replace(text=spoken(mark.text)) for mark in kind.marks])
 
 
 class Frame:

@@ -53,6 +53,7 @@ def draw(chart: Chart, *, answers: bool = False, axis: bool = True) -> str:
         chart: what it says; axis: whether the times stand below.
         answers: whether the page's script reads it out and zooms it; it then carries the values of its one line.
     """
+    chart = chart.spoken
     frame, clipped = Frame(chart), "" if answers else ' overflow="visible"'  # the script zooms
     ink = [_span(frame, span) for span in chart.spans]
     ink += [_level(frame, level.value, level.tone) for level in chart.levels]
@@ -214,6 +215,7 @@ def _legend(chart: Chart) -> str:
 
 def for_plotly(chart: Chart) -> dict[str, Any]:
     """Return a chart as plotly's JSON: what a notebook keeps, and its figures are made of."""
+    chart = chart.spoken
     axis = {"automargin": True, "gridcolor": GRID, "linecolor": GRID, "zeroline": False}
     ink = COLOURS["ink"]
     layout = {

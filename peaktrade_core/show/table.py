@@ -11,6 +11,7 @@ import html
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
@@ -18,6 +19,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from peaktrade_core.base.text import inert
 from peaktrade_core.show import wording
+from peaktrade_core.show.language import is_english, spoken
 
 T = TypeVar("T")
 Form = Literal["whole", "number", "words"]
@@ -161,8 +163,21 @@ class Table:
         """Return names and values below each other."""
         return cls(title, (Column(""), Column("", form="words")), pairs.items(), **options)
 
+    def spoken(self) -> Table:
+        """Return the table in the language that people read here."""
+        if is_english():
+            return self
+        new = copy(self)
+        new.title, new.empty, new.note = spoken(self.title), spoken(self.empty), _spoken(self.note)
+        new.columns = tuple(map(spoken, self.columns))
+        new.rows = [tuple(map(_spoken, row)) for row in self.rows]
+        return new
+
     def _repr_html_(self) -> str:
         """Return the table for a notebook or page; every text is escaped."""
+        return self.spoken()._html()
+
+    def _html(self) -> str:
         caption = f'<caption style="text-align:left;font-weight:600">{_line(self.title)}</caption>'
         if not self.rows:
             empty = f'<td style="text-align:left">{_line(self.empty)}</td>'
@@ -177,6 +192,9 @@ class Table:
         return f'<table class="{kind}">{caption}{heads}<tbody>\n{body}</tbody></table>{note}'
 
     def __repr__(self) -> str:
+        return self.spoken()._plain()
+
+    def _plain(self) -> str:
         if not self.rows:
             return f"{self.title}\n{self.empty}"
         lines = [tuple(_flat(cell.text) for cell in row) for row in self.rows]
@@ -190,6 +208,9 @@ class Table:
 
     def markdown(self) -> str:
         """Return the rows as a markdown table, or what is said where there are none; without the title."""
+        return self.spoken()._markdown()
+
+    def _markdown(self) -> str:
         if not self.rows:
             return markdown_cell(self.empty)
         rule = ["---:" if form == "number" else "---" for form in self.forms]
@@ -227,6 +248,10 @@ def _line(text: str) -> str:
 def _cell(value: object) -> Cell:
     """Return what stands in a cell, with nothing in it that acts on who shows it."""
     return value._replace(text=inert(value.text)) if isinstance(value, Cell) else Cell(inert(str(value)))
+
+
+def _spoken(cell: Cell) -> Cell:
+    return cell._replace(text=spoken(cell.text))
 
 
 def cell_html(cell: Cell) -> str:

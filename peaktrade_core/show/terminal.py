@@ -19,6 +19,7 @@ import click
 import msgspec
 
 from peaktrade_core.base.text import inert
+from peaktrade_core.show.language import spoken
 from peaktrade_core.show.streams import is_unicode, plain, put
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.show.wording import shortened
@@ -59,7 +60,7 @@ def say(text: str, *, err: bool = False) -> None:
         put(plain(inert(text), stream.encoding or "ascii"), err=err)
         return
     width = screen_width(stream)
-    lines = (plain(shortened(inert(line), _LONGEST), stream.encoding or "ascii") for line in text.split("\n"))
+    lines = (plain(shortened(inert(line), _LONGEST), stream.encoding or "ascii") for line in spoken(text).split("\n"))
     put("\n".join(part for line in lines for part in _hanging(line, width)), err=err)
 
 
@@ -101,6 +102,7 @@ def lines_of(table: Table, width: int | None, encoding: str = "utf-8") -> list[s
         width: of the screen; None where it is endless.
         encoding: of the terminal, whose signs are used.
     """
+    table = table.spoken()
     title = [click.style(line, bold=True) for line in _folded(plain(table.title, encoding), width) if line]
     if not table.rows:
         return [*title, *(_folded(plain(table.empty, encoding), width) if table.empty else [])]
@@ -145,7 +147,7 @@ def _laid_out(table: Table, rows: list[list[_Text]], width: int | None, encoding
             lines += [_coloured(line, row[n].colour) for line in _folded(said, width, _BELOW)] if text else []
     hidden = [titles[n] for n in layout.gone if any(row[n].words for row in rows)]
     if hidden:
-        lines += _folded(f"(too narrow for {', '.join(hidden)}: a wider window or --json shows them)", width)
+        lines += _folded(spoken(f"(too narrow for {', '.join(hidden)}: a wider window or --json shows them)"), width)
     return lines
 
 

@@ -18,12 +18,12 @@ from peaktrade_core.base.text import said
 from peaktrade_core.show.streams import ReaderGone, results_only
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.terminal import print_json, print_table, say
-from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.workspace.workspace import Workspace, speak_as_set, speak_here
 
 F = TypeVar("F", bound=Callable[..., Any])
 Part = Table | str
 Shown = Part | Iterable[Part]
-_AS_JSON = "peaktrade.as_json"
+_AS_JSON, _OPENED = "peaktrade.as_json", "peaktrade.opened"
 _FREE = ("by", "operator", "reason", "note", "notes", "tags")  # options that take any text, too long or not
 
 
@@ -102,7 +102,10 @@ def with_workspace(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def opened(*args: Any, home: str | None, config: str | None, **options: Any) -> Any:
-        return function(Workspace(home, config), *args, **options)
+        workspace = Workspace(home, config)
+        speak_as_set(workspace)
+        click.get_current_context().meta[_OPENED] = True
+        return function(workspace, *args, **options)
 
     return workspace_options(opened)
 
@@ -112,7 +115,10 @@ def answers(function: Callable[..., CommandResult | None]) -> Callable[..., int]
 
     @wraps(function)
     def answered(*args: Any, as_json: bool, **options: Any) -> int:
-        click.get_current_context().meta[_AS_JSON] = as_json
+        meta = click.get_current_context().meta
+        meta[_AS_JSON] = as_json
+        if not as_json and _OPENED not in meta:
+            speak_here()
         given = {name: _said(name, value) for name, value in options.items()}
         with results_only() if as_json else nullcontext():
             found = function(*args, **given)

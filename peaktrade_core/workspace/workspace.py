@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +20,10 @@ from typing import TypeVar, cast
 import msgspec
 
 from peaktrade_core.base.clock import Clock, FixedClock
-from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.base.question import Check, Question, answers
 from peaktrade_core.base.wall_clock import SystemClock, random_suffix
+from peaktrade_core.show.language import speak
 from peaktrade_core.trading.strategies import Strategy, get_strategy
 from peaktrade_core.workspace.config import CONFIG, Config, load_config
 
@@ -185,3 +187,19 @@ def load_strategy_module(path: Path) -> list[Strategy]:
     except (Exception, SystemExit) as error:  # somebody else's code
         raise ConfigError(f"{path}: {type(error).__name__}: {error}") from error
     return [strategy for strategy in all_strategies() if strategy.name not in before]
+
+
+def speak_as_set(workspace: Workspace) -> str:
+    """Show everything from now on in the workspace's language and return it; English where the configuration cannot be read."""
+    try:
+        language = workspace.config.ui.language
+    except PeaktradeError:
+        language = "en"
+    speak(language)
+    return language
+
+
+def speak_here() -> None:
+    """Speak as the workspace around this place is set to, if there is one."""
+    with suppress(PeaktradeError):
+        speak_as_set(Workspace())

@@ -35,7 +35,7 @@ from peaktrade_core.runs.curves import Curves
 from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.words import words
+from peaktrade_core.show.language import tongue
 from peaktrade_core.trading.events import Denial, Fill, Gap, Halt, State
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -325,15 +325,14 @@ def test_wall_and_session_speak_german(workspace: Workspace, run_shadow: Shadow)
 def test_questions_of_checks_are_asked_in_the_language_of_the_page(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=1, steps=20)
     after, before = post_session_checks(Views.of(workspace).look(record.session_id)), workspace.ask(PRE_SESSION)
-    german = words("de")
-    asked = {f"ask_{check.id}" for check in (*after, *before)}
-    assert asked == {key for key in german if key.startswith("ask_")}
+    german = tongue("de")
+    assert german is not None
     workspace.config_path.write_text(workspace.config_path.read_text().replace('language = "en"', 'language = "de"'))
     there = Workspace(workspace.home)
     for panel, subject, checks in (("session_checks", record.session_id, after), ("system_lights", None, before)):
         said = unescape(text(shown(there, panel, subject)))
         for check in checks:
-            assert german[f"ask_{check.id}"] in said
+            assert german.turned(check.question) in said
             assert check.question not in said
 
 

@@ -28,7 +28,7 @@ from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.session.synthetic import SyntheticFeed
-from peaktrade_core.show.words import words
+from peaktrade_core.show.language import words
 from peaktrade_core.trading.market import Bar
 
 HOUR, N = 3600, 3000

@@ -57,7 +57,7 @@ def test_every_error_of_the_venue_and_every_kind_of_rule_has_an_entry() -> None:
     assert {kind.__name__ for kind in exchange_errors()} <= set(BOOK.error)
     assert {str(kind.__struct_config__.tag) for kind in get_args(AnyRule)} == set(BOOK.alert)
     assert names_of_errors("incident_exchange_error")["AuthenticationError"] == "authentication"  # of an older writer
-    assert next_step("NewError: of a later version", "de") == BOOK.error[OTHER].step_de
+    assert next_step("NewError: of a later version") == BOOK.error[OTHER].step
 
 
 def test_alerts_of_failed_sessions_lead_to_a_runbook_that_treats_them(workspace: Workspace) -> None:

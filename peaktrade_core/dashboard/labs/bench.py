@@ -17,9 +17,9 @@ import ipywidgets as w
 
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.dashboard.panels import CONFIG_PATH
+from peaktrade_core.show.language import words
 from peaktrade_core.show.table import Table
-from peaktrade_core.show.words import words
-from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.workspace.workspace import Workspace, speak_as_set
 
 FULL = {"width": "100%"}
 LONGEST = 300  # characters of an error that nobody foresaw; a library may write pages
@@ -36,7 +36,7 @@ class Bench:
 
     def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
         self.workspace = workspace or Workspace(config=os.environ.get(CONFIG_PATH))
-        self.words = words(self.workspace.config.ui.language)
+        self.words = words(speak_as_set(self.workspace))
         fields = parse_qsl(os.environ.get("QUERY_STRING", "") if query is None else query)
         self.asked = dict(fields)
         self.sessions = [value for name, value in fields if name == "session"]

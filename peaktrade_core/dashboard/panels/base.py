@@ -25,9 +25,9 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Tone
 from peaktrade_core.show.drawing import times_of
+from peaktrade_core.show.language import speak, spoken, words
 from peaktrade_core.show.sparkline import sparkline
 from peaktrade_core.show.templates import inert_value
-from peaktrade_core.show.words import words
 from peaktrade_core.workspace.workspace import Workspace
 
 CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configuration that the server was given
@@ -130,6 +130,7 @@ class Page:
         try:
             workspace = self._open()
             language = workspace.config.ui.language
+            speak(language)
             return fill(name, language, PANELS[name](workspace, self._asked))
         except PeaktradeError as error:
             message = str(error)
@@ -188,7 +189,7 @@ def figures(value: float | None, digits: int | None = None) -> str:
 
 def coded(text: str) -> Markup:
     """Return a text, escaped, with what stands in backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped before)
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(spoken(text)))))  # noqa: S704  (escaped before)
 
 
 def spark(values: Sequence[float], label: str, base: float | None, tone: Tone) -> Markup:

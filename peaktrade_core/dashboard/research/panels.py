@@ -19,8 +19,8 @@ from peaktrade_core.research.trials.cli import TRIALS
 from peaktrade_core.research.trials.trial import DAY_S
 from peaktrade_core.show import drawing, wording
 from peaktrade_core.show.chart import Chart, Line, Span
+from peaktrade_core.show.language import words
 from peaktrade_core.show.table import Table
-from peaktrade_core.show.words import words
 from peaktrade_core.workspace.workspace import Workspace
 
 SHADES = 5  # of a map, on each side of zero

@@ -75,7 +75,7 @@ def told(checks: Sequence[Check]) -> str:
     open_ = sum(one.status == UNKNOWN for one in checks)
     rest = f"; {open_} could not be answered" if open_ else ""
     if against:
-        return f"{len(against)} of {len(checks)} speak{'s' * (len(against) == 1)} against it{rest}"
+        return f"{len(against)} of {len(checks)} {'speaks' if len(against) == 1 else 'speak'} against it{rest}"
     return f"Nothing speaks against it{rest}." if checks else "Not judged yet."
 
 

@@ -36,6 +36,7 @@ from papermill.parameterize import parameterize_notebook
 
 from peaktrade_core.base.errors import NotebookError
 from peaktrade_core.runbooks.notebooks.parameters import check_injected
+from peaktrade_core.show.language import spoken, spoken_paragraphs
 from peaktrade_core.warm.owner import present_nursery
 from peaktrade_core.warm.provisioner import WarmClient, kernel_spec
 
@@ -113,6 +114,9 @@ class _Engine(Engine):  # type: ignore[misc]
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, limits: _Limits, **_: Any) -> None:
         """Execute the notebook and note a fault in its metadata."""
         nb_man.save = partial(_save, nb_man, limits.autosave)
+        for cell in nb_man.nb.cells:
+            if cell.cell_type == "markdown":
+                cell.source = spoken_paragraphs(cell.source)
         folder = tempfile.mkdtemp(prefix="pt")  # short: the path of a Unix socket has little room
         client = _Client(
             nb_man,
@@ -264,5 +268,6 @@ def _unrun(notebook: Any) -> str | None:
 
 def mark_failed(notebook: Any, fault: str) -> None:
     """Put what went wrong above the first cell, as text that cannot become markup."""
-    text = f"<pre><strong>✕ This run failed</strong>\n{html.escape(fault)}\nThe cells after it did not run.</pre>"
+    head, after = spoken("✕ This run failed"), spoken("The cells after it did not run.")
+    text = f"<pre><strong>{head}</strong>\n{html.escape(fault)}\n{after}</pre>"
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell(text, metadata={"tags": ["failure"]}))

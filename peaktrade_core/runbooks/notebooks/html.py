@@ -20,6 +20,7 @@ from typing import Any
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.show.cover import COVERED, cover_script
 from peaktrade_core.show.drawing import DRAWN, PLOTLY
+from peaktrade_core.show.language import spoken
 from peaktrade_core.show.templates import style
 
 TEMPLATE = "peaktrade"
@@ -79,12 +80,14 @@ def _cover_first(notebook: Any) -> tuple[Any, bool]:
     failures = [cell for cell in cells if "failure" in cell.metadata.get("tags", ())]
     shown = [cell for cell in cells if cell.cell_type != "code" or cell.outputs]
     given = [cell for cell in cells if cell not in shown]  # parameters, imports
-    above = [cell for cell in cells[: cells.index(cover)] if cell.source == ABOVE]  # the cover needs no heading
+    above = [
+        cell for cell in cells[: cells.index(cover)] if cell.source in (ABOVE, spoken(ABOVE))
+    ]  # the cover needs no heading
     moved = {id(cell) for cell in (cover, about, *above, *failures, *given)}
     title, _, rest = about.source.partition("\n")
     first, about = copy.deepcopy(about), copy.deepcopy(about)
     first.id = f"{about.id}-title"
-    first.source, about.source = title, f"## About this report\n\n{rest.strip()}"
+    first.source, about.source = title, f"{spoken('## About this report')}\n\n{rest.strip()}"
     cover.metadata["tags"] = [*cover.metadata.get("tags", ()), "cover"]
     notebook.cells = [*failures, first, cover, *(cell for cell in cells if id(cell) not in moved), about, *given]
     return notebook, True

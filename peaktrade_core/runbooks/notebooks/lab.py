@@ -23,6 +23,7 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.notebooks.parameters import with_values
 from peaktrade_core.runbooks.runbooks import find_runbook
+from peaktrade_core.show.language import spoken_paragraphs
 from peaktrade_core.workspace.workspace import HOME, Workspace
 
 START = "00_start_here"
@@ -61,7 +62,7 @@ def copy_of(name: str, values: Mapping[str, object], workspace: Workspace) -> Pa
             cell.outputs, cell.execution_count = [], None
             cell.metadata.setdefault("jupyter", {})["source_hidden"] = True
         else:
-            cell.source = _LINK.sub(rf"](/{OPEN}/\1)", cell.source)
+            cell.source = _LINK.sub(rf"](/{OPEN}/\1)", spoken_paragraphs(cell.source))
     at = next((i for i, cell in enumerate(notebook.cells) if _TAG in cell.metadata.get("tags", ())), None)
     if at is not None:
         notebook.cells[at].source = with_values(notebook.cells[at].source, values, path.name)

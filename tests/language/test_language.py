@@ -1,0 +1,164 @@
+"""German whole: everything that is said has its German, and a German workspace shows no English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from peaktrade_core.dashboard.panels.base import PANELS, Page
+from peaktrade_core.show.language import (
+    Tongue,
+    language,
+    speak,
+    spoken,
+    spoken_markup,
+    spoken_paragraphs,
+    tongue,
+    words,
+)
+from peaktrade_core.show.table import Cell, Table
+from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.workspace import Workspace
+from tests.cli.surface import Place, ran, used_workspace
+from tests.cli.test_every_surface import ASKED
+from tests.language.english import english_in, english_in_page
+from tests.language.gather import gathered, renewed
+
+HOLE = re.compile(r"\{(\w*)\}")
+SMALL = Tongue(
+    {
+        "no order was filled": "keine Order wurde ausgeführt",
+        "{0} orders denied": "{0} Orders abgelehnt",
+        "{0} failed: {1}": "{0} schlug fehl: {1}",
+        "{0} of {1}": "{0} von {1}",
+        "{0} of {1} bars": "{0} von {1} Bars",
+        "failed": "fehlgeschlagen",
+        "Look first.": "Erst nachsehen.",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "german"),
+    [
+        ("no order was filled", "keine Order wurde ausgeführt"),
+        ("No order was filled.", "Keine Order wurde ausgeführt."),
+        ("↳ no order was filled, 12 orders denied", "↳ keine Order wurde ausgeführt, 12 Orders abgelehnt"),
+        ("3 of 7 bars", "3 von 7 Bars"),  # of two sentences that fit, the one that says more
+        ("shadow_1 failed: no order was filled", "shadow_1 schlug fehl: keine Order wurde ausgeführt"),
+        ("Look first. Whatever a person typed.", "Erst nachsehen. Whatever a person typed."),
+        ("Whatever else, no order was filled", "Whatever else, no order was filled"),  # no half sentences
+        ("Look first.\n\nLook first.", "Erst nachsehen.\n\nErst nachsehen."),
+        ("MAX_ORDER_NOTIONAL", "MAX_ORDER_NOTIONAL"),
+        ("1,234.56 EUR", "1,234.56 EUR"),
+        ("", ""),
+    ],
+)
+def test_what_was_put_together_is_turned_as_it_was(said: str, german: str) -> None:
+    assert SMALL.turned(said) == german
+
+
+def test_everything_that_is_said_has_its_german() -> None:
+    """And nothing else: `make words` gathers the texts anew."""
+    known = {str(one.id): str(one.string) for one in renewed() if one.id}
+    assert set(known) == set(gathered())
+    missing = [text for text, german in known.items() if not german]
+    assert not missing, f"{len(missing)} texts without German, such as {missing[:20]}"
+
+
+def test_german_has_the_holes_of_the_english() -> None:
+    german = tongue("de")
+    assert german is not None
+    wrong = {
+        text: there
+        for text, there in german.entries.items()
+        if not set(HOLE.findall(there.replace("!s}", "}"))) <= set(HOLE.findall(text))
+    }
+    assert not wrong
+
+
+def test_commands_and_codes_in_german_are_those_of_the_english() -> None:
+    german = tongue("de")
+    assert german is not None
+    quoted = re.compile(r"`([^`]+)`")
+    wrong = {
+        text: there
+        for text, there in german.entries.items()
+        if sorted(quoted.findall(text)) != sorted(quoted.findall(there))
+    }
+    assert not wrong
+
+
+def test_an_unknown_language_is_refused() -> None:
+    with pytest.raises(Exception, match="language"):
+        speak("fr")
+    assert language() == "en"
+
+
+def test_a_table_is_turned_where_it_is_shown_and_stays_english_itself() -> None:
+    table = Table("Evidence", ("Question", "Answer"), [("Is the session completed?", Cell("✓ pass", "good"))])
+    english = table._repr_html_()
+    speak("de")
+    german = table._repr_html_()
+    assert "Frage" in german
+    assert "✓ pass" not in german
+    assert table.title == "Evidence"
+    speak("en")
+    assert table._repr_html_() == english
+
+
+def test_marks_of_a_document_stay_where_they_are() -> None:
+    speak("de")
+    assert (
+        spoken_markup('<h2 class="x">What it rests on</h2>\n') == f'<h2 class="x">{spoken("What it rests on")}</h2>\n'
+    )
+    assert spoken_markup("<p>{{ ") == "<p>{{ "
+    assert spoken_paragraphs("1\n\n2") == "1\n\n2"
+
+
+@pytest.fixture(scope="module")
+def german(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = used_workspace(tmp_path_factory.mktemp("german") / "home")
+    config = place.home / "config" / "config.toml"
+    config.write_text(config.read_text().replace('language = "en"', 'language = "de"'))
+    return place
+
+
+APART = {  # what people typed into the workspace of this test, and files for other programs
+    "init", "data import", "service install",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in ASKED if name not in APART])
+def test_a_command_speaks_german(name: str, german: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEAKTRADE_HOME", str(german.home))
+    monkeypatch.chdir(german.home)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    ended = ran([*name.split(), *(german.words.get(word, word) for word in ASKED[name])])
+    found = english_in(ended.out + ended.err)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("name", sorted(PANELS))
+def test_a_page_speaks_german(name: str, german: Place) -> None:
+    there = Workspace(german.home)
+    html = Page(lambda: there, "", "latest").panel(name)
+    found = english_in_page(html)
+    assert not found, "\n".join(found)
+
+
+def test_the_words_of_pages_are_turned() -> None:
+    assert words("de")["theme"] == "Zwischen hell und dunkel wechseln"
+    assert words("de")["language"] == "de"
+
+
+def test_records_stay_english(run_shadow: Callable[..., SessionRecord], workspace: Workspace, tmp_path: Path) -> None:
+    speak("de")
+    record = run_shadow(seed=1, steps=30)
+    files = [path for path in (workspace.home / "live_runs").rglob("*") if path.is_file() and path.suffix == ".jsonl"]
+    assert record.status == "completed"
+    assert files
+    assert not any(re.search("[äöüß]", path.read_text()) for path in files)
