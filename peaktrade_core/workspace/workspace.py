@@ -193,7 +193,7 @@ def speak_as_set(workspace: Workspace) -> str:
     """Show everything from now on in the workspace's language and return it; English where the configuration cannot be read."""
     try:
         language = workspace.config.ui.language
-    except PeaktradeError:
+    except (PeaktradeError, OSError):
         language = "en"
     speak(language)
     return language
@@ -201,5 +201,5 @@ def speak_as_set(workspace: Workspace) -> str:
 
 def speak_here() -> None:
     """Speak as the workspace around this place is set to, if there is one."""
-    with suppress(PeaktradeError):
+    with suppress(PeaktradeError, OSError):
         speak_as_set(Workspace())

@@ -64,7 +64,7 @@ def test_what_is_about_a_session_is_listed_on_its_page_and_opens(written: Worksp
         answer = served.get(paper.address)
         assert answer.status == 200, paper
         assert session_id in answer.body
-    assert f"peaktrade lab post_session_check -p session_id={session_id}" in html
+    assert f"peaktrade lab post_session_check -p session_id={session_id}" in html.replace("<wbr>", "")
     told = served.json(f"/api/papers?about={session_id}&kind=incident")
     assert told["total"] == 1
     assert [one["name"] for one in told["rows"]] == [paper.name for paper in listed if paper.kind == "incident"]
