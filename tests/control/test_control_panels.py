@@ -83,5 +83,5 @@ def test_the_page_speaks_german(workspace: Workspace) -> None:
     german = Workspace(workspace.home)
     assert "Beobachten" in text(shown(german, "control_status"))
     assert "Ist der Live-Handel gesperrt?" in text(shown(german, "gates"))
-    assert "Zustand des Systems geprüft?" in text(shown(german, "routine"))
+    assert "Wurde die Gesundheit des Systems geprüft?" in text(shown(german, "routine"))
     assert "Noch kein Runbook hat einen Nachweis hinterlassen." in text(shown(german, "evidence"))
