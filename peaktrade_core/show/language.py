@@ -37,7 +37,10 @@ _TIGHT = re.compile(r"\S*|\d[^;]*|\S+(?:, \S+)+")
 _CODED = re.compile(r"(?s)(\S{0,80}[\d._/]\S{0,80} +)(\S.*)")  # an id or a figure, and what is said of it
 _NAMED = re.compile(r"(?s)([A-Za-z][\w.-]*: )(\S.*)")  # a name of ours, of a rule or a part, and what is said of it
 _MUCH = 25  # characters of its own by which a sentence is known, whatever stands in it
-_LONGEST = 4000  # characters of a text that is looked for
+_LONGEST, _MOST = (
+    4000,
+    150,
+)  # characters and words of a text that is looked for piece by piece; a longer one only as a whole
 
 
 class _Pattern(NamedTuple):
@@ -95,10 +98,17 @@ class Tongue:
         self._found: Callable[[str], str | None] = lru_cache(maxsize=50_000)(self._possibly)
 
     def _turned(self, text: str) -> str:
-        """Return a text in this language; as it is where nothing is known of it."""
-        if len(text) > _LONGEST or not _WORD.search(text):
-            return text
-        return self._found(text) or text
+        """Return a text in this language; as it is where nothing is known of it.
+
+        What is typed or comes from a venue may be long or repeat itself: its lines are then looked for one by one, and of
+        those the short ones only, so that nothing takes longer than a page may.
+        """
+        known = self._whole.get(text)
+        if known is not None or not _WORD.search(text):
+            return text if known is None else known
+        if len(text) <= _LONGEST and text.count(" ") <= _MOST:
+            return self._found(text) or text
+        return "\n".join(map(self._turned, text.split("\n"))) if "\n" in text else text
 
     def _surely(self, text: str) -> str | None:
         """Return a text in this language, None where anything of it is unknown: as one sentence, or as pieces."""

@@ -92,6 +92,18 @@ def test_commands_and_codes_in_german_are_those_of_the_english() -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize(
+    "text", ["failed: ", "1 of ", "a: b, c and d; e. f by g: h ", "no ", "`'", "x is y; ", "failed "]
+)
+@pytest.mark.parametrize("times", [3, 40, 149, 150, 1000, 100_000])
+def test_a_text_that_repeats_itself_breaks_nothing(text: str, times: int) -> None:
+    """A note or a venue's answer may be anything."""
+    for tongue_ in (SMALL, tongue("de")):
+        assert tongue_ is not None
+        assert tongue_.turned(text * times)
+        assert tongue_.turned(f"Look first.\n{text * times}").count("\n") == 1
+
+
 def test_an_unknown_language_is_refused() -> None:
     with pytest.raises(Exception, match="language"):
         speak("fr")
