@@ -13,6 +13,8 @@ from pathlib import Path
 _SOURCES = ("peaktrade_core", "tests", "notebooks", "templates", "config", "docs", "benchmarks")
 _FILES = ("README.md", "Makefile", "pyproject.toml", "constraints.txt", "environment.yml")
 _SKIPPED = {"__pycache__", ".ipynb_checkpoints"}
+_USED = re.compile(r"\[([^\[\]]+)\]\[([^\[\]]*)\]")  # a link by reference: text, and name where it is not the text
+_NAMED = re.compile(r"^ {0,3}\[([^\[\]]+)\]:\s*<?([^\s>]+)", re.MULTILINE)  # a reference and where it leads
 
 
 def is_checkout(folder: Path) -> bool:
@@ -93,14 +95,25 @@ def _source_files(checkout: Path) -> Iterator[Path]:
 
 def documents(checkout: Path) -> list[Path]:
     """Return the documents whose links must lead somewhere."""
-    return [checkout / "README.md", *sorted((checkout / "docs").rglob("*.md"))]
+    changes = checkout / "CHANGELOG.md"
+    return [
+        checkout / "README.md",
+        *([changes] if changes.exists() else []),
+        *sorted((checkout / "docs").rglob("*.md")),
+    ]
 
 
 def broken_links(document: Path) -> list[str]:
-    """Return the targets in a document that lead nowhere: files that are not there, headings that do not exist."""
+    """Return the targets in a document that lead nowhere: files that are not there, headings that do not exist.
+
+    Links are followed as they stand (``[text](target)``) and by reference (``[text][name]`` with a line ``[name]: target``);
+    a name without such a line leads nowhere, too.
+    """
     text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
-    found = []
-    for target in re.findall(r"\]\(([^)\s]+)", text):
+    named = {_name(name): target for name, target in _NAMED.findall(text)}
+    used = [name or said for said, name in _USED.findall(re.sub(r"`[^`\n]*`", "", text))]
+    found = [f"[{name}]" for name in used if _name(name) not in named]
+    for target in (*re.findall(r"\]\(<?([^)\s>]+)", text), *named.values()):
         if re.match(r"[a-z]+:", target):
             continue
         file, _, anchor = target.partition("#")
@@ -108,6 +121,11 @@ def broken_links(document: Path) -> list[str]:
         if not aim.exists() or (anchor and aim.suffix == ".md" and anchor not in _anchors(aim)):
             found.append(target)
     return found
+
+
+def _name(text: str) -> str:
+    """Return the name of a reference as names are compared."""
+    return " ".join(text.casefold().split())
 
 
 def _anchors(document: Path) -> set[str]:

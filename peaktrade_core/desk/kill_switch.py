@@ -135,13 +135,15 @@ class KillSwitchRunbook(Runbook):
             return Waiting(waits, lambda: go_on()._repr_html_())
 
     def _request(self) -> str:
-        """Return the id of the request that waits; the one that this execution made where it has ended.
+        """Return the id of the request that waits.
 
         Raises:
-            ConfigError: there is none any more.
+            ApprovalError: the one that this execution made was refused, or has expired; ConfigError: it is void.
         """
         if found := KillSwitch.of(self.workspace).status().request:
             return found
+        asked = self.round.record.step("asked")
+        Approvals.of(self.workspace).require_signed(asked.result.partition(" ")[0] if asked else "")
         raise ConfigError(
             "no release is asked for any more: it was engaged again, or nobody signed in time; begin anew"
         )

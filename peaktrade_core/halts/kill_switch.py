@@ -17,7 +17,7 @@ import msgspec
 
 from peaktrade_core.base.chain import Entry
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, PeaktradeError
 from peaktrade_core.base.people import person_key, same_person
 from peaktrade_core.base.question import FAIL, PASS, Check
 from peaktrade_core.base.sealed import with_ending
@@ -273,8 +273,17 @@ class KillSwitch:
                 return None
             if entry.kind == REQUEST:
                 within = timedelta(seconds=self._releasing().confirm_within_s)
-                return entry if timedelta() <= now - entry.at <= within else None
+                return entry if timedelta() <= now - entry.at <= within and not self._refused(entry) else None
         return None
+
+    def _refused(self, entry: HaltEntry) -> bool:
+        """Return whether somebody said no to a request that is signed; where that cannot be read, nothing is let go anyway."""
+        if not entry.request or not self._approvals:
+            return False
+        try:
+            return self._approvals.find(entry.request).state == "rejected"
+        except (PeaktradeError, OSError):
+            return False
 
     def _refuse(self, by: str, reason: str, why: str, checks: dict[str, str]) -> None:
         """Note a release that was refused."""

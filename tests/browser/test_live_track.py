@@ -40,7 +40,9 @@ def test_tile_and_table_show_the_figures_of_the_views(
 
 def test_page_has_title_landmarks_and_age(watched: Watched, dashboard: Dashboard) -> None:
     page = watched.open(dashboard.url)
-    expect(page).to_have_title("▲ Live-Track · peaktrade")  # the sign of the unreadable record, once the page's script ran
+    expect(page).to_have_title(
+        "▲ Live-Track · peaktrade"
+    )  # the sign of the unreadable record, once the page's script ran
     expect(page.get_by_role("banner")).to_be_visible()
     expect(page.get_by_role("navigation", name="Pages").get_by_role("link", name="Live-Track")).to_be_visible()
     expect(page.get_by_role("main").get_by_role("heading", level=1)).to_have_text("Live-Track")

@@ -97,6 +97,19 @@ def test_a_link_that_leads_nowhere_fails_the_documents(workspace: Workspace, che
     assert (found.status, "one.md: two.md" in found.text) == ("fail", True)
 
 
+def test_links_by_reference_and_the_changelog_are_followed(workspace: Workspace, checkout: Path) -> None:
+    page = checkout / "docs" / "one.md"
+    page.write_text(
+        "# A heading\n[here][Good  One] [good one][] [![i](img.png)][far] [lost][none] `rows[a][b]`\n\n"
+        "[good one]: #a-heading\n[far]: https://example.invalid\n[gone]: <two.md>\n"
+    )
+    assert broken_links(page) == ["[none]", "img.png", "two.md"]
+    page.write_text("# A heading\n")
+    (checkout / "CHANGELOG.md").write_text("[more](docs/none.md)\n")
+    found = next(result for result in gate_results(workspace) if result.gate == "docs-reference-targets")
+    assert (found.status, "CHANGELOG.md: docs/none.md" in found.text) == ("fail", True)
+
+
 def test_an_installed_package_knows_no_gate_of_the_sources(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
