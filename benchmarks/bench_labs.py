@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +39,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 YEAR = 525_600  # minutes
 FIRST = ".scatterlayer .trace path.js-line, .heatmaplayer image"
+STILL = ".still-figure .plane"  # drawn by the server, in place of a widget that is not there yet
 STORED = Series("kraken", "BTC/EUR", "1m")
 SESSION_BARS = 2000
 LABS = {
@@ -50,6 +51,19 @@ from plotly.graph_objects import FigureWidget
 from peaktrade_core.dashboard.labs import open_lab, picture
 picture.Figure._esm = FigureWidget._esm
 """
+# Notes when the page's frame, its first figure of either kind, and the first that answers were painted [ms since epoch].
+PAINTS = """([still, first]) => {
+  window.painted = {};
+  const wanted = { frame: "h1, .jp-RenderedHTMLCommon", seen: `${still}, ${first}`, answers: first };
+  new MutationObserver((_, observer) => {
+    for (const [name, where] of Object.entries(wanted)) {
+      if (name in painted || !document.querySelector(where)) continue;
+      painted[name] = 0;
+      requestAnimationFrame(() => setTimeout(() => { painted[name] = performance.timeOrigin + performance.now(); }));
+    }
+    if (painted.answers) observer.disconnect();
+  }).observe(document, { subtree: true, childList: true });
+}"""
 # Notes when a key went down, and when the first curve that differs was painted after it.
 MOVES = """() => {
   window.moves = []; let pressed = 0;
@@ -65,12 +79,24 @@ MOVES = """() => {
 }"""
 
 
+HEAD = f"{{:<20}} {'frame s':>8} {'figure s':>9} {'answers s':>10} {'reload s':>9} {'answers s':>10} {'MB':>7}"
+
+ROW = "{:<20} {:8.2f} {:9.2f} {:10.2f} {:9.2f} {:10.2f} {:7.1f}"
+
+
 class Seen(NamedTuple):
-    """When the page's frame and its first figure were painted, the latter again after a reload [s], and what travelled [MB]."""
+    """When a lab was painted [s], and what travelled [MB].
+
+    Attributes:
+        frame: of the page; seen: its first figure, drawn by the server or a widget; answers: the first one of a widget;
+        reload, again: the last two after a reload.
+    """
 
     frame: float
-    figure: float
+    seen: float
+    answers: float
     reload: float
+    again: float
     megabytes: float
 
 
@@ -94,7 +120,7 @@ def main() -> None:
         server = Server(home, now)
         try:
             warm(server, home)
-            print(f"{'lab':<20} {'frame s':>8} {'figure s':>9} {'reload s':>9} {'MB':>7}")
+            print(HEAD.format("lab"))
             ours = {lab: row(lab, browser, address(server, lab), given.repeat) for lab in LABS}
             moves(browser, address(server, "parameters"), given.moves, "ours")
             viewers(browser, server, given.viewers, given.moves)
@@ -141,7 +167,7 @@ def row(name: str, browser: Browser, url: str, repeat: int) -> Seen:
     """Print and return the medians of a lab."""
     looks = [look(browser, url) for _ in range(repeat)]
     found = Seen(*(statistics.median(column) for column in zip(*looks, strict=True)))
-    print(f"{name:<20} {found.frame:8.2f} {found.figure:9.2f} {found.reload:9.2f} {found.megabytes:7.1f}", flush=True)
+    print(ROW.format(name, *found), flush=True)
     return found
 
 
@@ -163,15 +189,21 @@ def look(browser: Browser, url: str) -> Seen:
         wire.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
         wire.on("Network.webSocketFrameReceived", lambda event: sizes.append(len(event["response"]["payloadData"])))
         wire.send("Network.enable")
-        began = time.perf_counter()
-        page.goto(url, wait_until="commit")
-        page.locator("h1, .jp-RenderedHTMLCommon").first.wait_for(state="attached", timeout=60_000)
-        frame = time.perf_counter() - began
-        figure = frame + until_seen(page, lambda: None, FIRST)
+        page.add_init_script(f"({PAINTS})({[STILL, FIRST]})")
+        first = painted(page, lambda: page.goto(url, wait_until="commit"))
         page.wait_for_timeout(500)
         size = sum(sizes)
-        again = until_seen(page, lambda: page.reload(wait_until="commit"), FIRST)
-        return Seen(frame, figure, again, size / 1e6)
+        _, reload, again = painted(page, lambda: page.reload(wait_until="commit"))
+        return Seen(*first, reload, again, size / 1e6)
+
+
+def painted(page: Page, go: Callable[[], object]) -> tuple[float, float, float]:
+    """Return how long after going there the frame, the first figure and the first that answers were painted [s]."""
+    began = time.time()
+    go()
+    page.wait_for_function("window.painted?.frame && painted.seen && painted.answers", timeout=60_000)
+    found = page.evaluate("painted")
+    return found["frame"] / 1e3 - began, found["seen"] / 1e3 - began, found["answers"] / 1e3 - began
 
 
 def moves(browser: Browser, url: str, count: int, whose: str) -> float:
@@ -227,12 +259,12 @@ def viewers(browser: Browser, server: Server, count: int, moves: int) -> None:
 
 def beside_voila(browser: Browser, home: Path, ours: dict[str, Seen], given: argparse.Namespace) -> None:
     """Print the same of plain Voila, from which each lab's notebook differs by the widget's script only."""
-    print(f"\n{'plain Voila':<20} {'frame s':>8} {'figure s':>9} {'reload s':>9} {'MB':>7}")
+    print(f"\n{HEAD.format('plain Voila')}")
     for lab, query in LABS.items():
         with plain_voila(home, lab) as (url, process):
             theirs = row(lab, browser, f"{url}{query}", min(2, given.repeat))
             ratios = [b / a for a, b in zip(ours[lab], theirs, strict=True)]
-            print(f"{'ratio':<20} {ratios[0]:8.1f} {ratios[1]:9.1f} {ratios[2]:9.1f} {ratios[3]:7.1f}")
+            print(ROW.format("ratio", *ratios))
             if lab == "parameters":
                 moves(browser, f"{url}{query}", given.moves, "plain Voila")
                 own = [child.memory_full_info().uss / 1e6 for child in process.children(recursive=True)]

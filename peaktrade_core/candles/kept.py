@@ -29,8 +29,8 @@ def kept(home: Path, series: Series) -> Bars | None:
     return None
 
 
-def keep(home: Path) -> None:
-    """Make the copies that are missing, and remove those that are of no use any more.
+def keep(home: Path) -> int:
+    """Make the copies that are missing, and remove those that are of no use any more; return how many were made.
 
     Raises:
         EnvironmentFault: one cannot be written.
@@ -39,7 +39,7 @@ def keep(home: Path) -> None:
 
     import numpy as np
 
-    store, wanted = CandleStore.of_workspace(home), set()
+    store, wanted, made = CandleStore.of_workspace(home), set(), 0
     for series in store.series():
         path = _path(home, series)
         wanted.add(path)
@@ -51,9 +51,11 @@ def keep(home: Path) -> None:
                 out = io.BytesIO()
                 np.save(out, np.concatenate([bars.ts, bars.ohlcv.ravel()]))
                 write_atomic(path, out.getvalue())
+                made += 1
     for path in _folder(home).glob("*.npy"):
         if path not in wanted:
             path.unlink(missing_ok=True)
+    return made
 
 
 def _folder(home: Path) -> Path:

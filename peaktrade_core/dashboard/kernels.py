@@ -12,6 +12,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -29,6 +30,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Dict, Int, Type, default
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.dashboard.labs import MADE_SOMETHING
 from peaktrade_core.dashboard.panels import CONFIG_PATH, SUBJECT
 from peaktrade_core.warm.confine import Bounds
 from peaktrade_core.warm.owner import Nursery
@@ -180,7 +182,10 @@ class PageKernels(AsyncMappingKernelManager):  # type: ignore[misc]
         self.kernel_spec_manager.nursery = self.nursery
 
     def prepare(self) -> None:
-        """Have the process started that kernels are forked from, and what is not compiled yet compiled beside it."""
+        """Have the process started that kernels are forked from, and what is not compiled yet compiled beside it.
+
+        What was compiled that process loads, too: a kernel that did it for itself would take two seconds and hold 50 MB.
+        """
         self.nursery.start()
         if self._compiling is None:
             env = kernel_environment(os.environ, {}, self.page_env)
@@ -189,6 +194,12 @@ class PageKernels(AsyncMappingKernelManager):  # type: ignore[misc]
             self._compiling = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
                 command, env=env, start_new_session=True, stdin=null, stdout=null, stderr=null
             )
+            threading.Thread(target=self._share, args=(self._compiling,), name="compiling", daemon=True).start()
+
+    def _share(self, compiling: subprocess.Popen[bytes]) -> None:
+        """Wait for what is compiled, and have it loaded where kernels are forked from."""
+        if compiling.wait() == MADE_SOMETHING:
+            self.nursery.warm_again()
 
     @default("places")  # type: ignore[untyped-decorator]
     def _places_default(self) -> int:

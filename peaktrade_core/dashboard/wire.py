@@ -48,6 +48,12 @@ class KernelSocket(Worded, VoilaKernelWebsocketHandler):  # type: ignore[misc]
         """Leave it to tornado."""
         self.ping_callback.stop()
 
+    def write_message(self, message: str | bytes, binary: bool = False) -> Any:
+        """Send a message; that the viewer has gone meanwhile is told by the closing, not once more in the log."""
+        sending = super().write_message(message, binary=binary)
+        sending.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
+        return sending
+
     def check_origin(self, origin: str | None = None) -> bool:  # noqa: ARG002  (tornado's signature)
         """Let only our own pages connect."""
         return of_our_pages(self.request)

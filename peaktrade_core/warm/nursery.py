@@ -1,7 +1,8 @@
 """The process that kernels are forked from: it imports what notebooks need once, and then forks on request.
 
 It is started by :class:`peaktrade_core.warm.owner.Nursery` and talks to nobody else: its socket has no name.
-A request is one byte on it, with three file descriptors: the new kernel's link, its stdout and its stderr. The kernel
+A byte alone asks it to warm up once more, when there is more to load. A request for a kernel is
+a byte with three file descriptors: the new kernel's link, its stdout and its stderr. The kernel
 reads from the link what it is to be and says when it is about to start, and that it ends; the nursery says there how
 it ended when it could not say so itself.
 The other end of the link is the kernel's lifeline: when it closes, or the owner dies, the kernel and what it started
@@ -53,10 +54,8 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     gc.disable()
-    warm_up(sys.argv[2:])
-    gc.collect()
-    gc.freeze()
-    nursery = _Nursery(control)
+    nursery = _Nursery(control, sys.argv[2:])
+    nursery.warm()
     link = nursery.serve()
     if link is not None:
         from peaktrade_core.warm.kernel import become_kernel
@@ -136,13 +135,19 @@ def _show_one_of_each() -> None:
 class _Nursery:
     """Waits for requests and for the ends of kernels."""
 
-    def __init__(self, control: socket.socket) -> None:
-        self._control = control
+    def __init__(self, control: socket.socket, preload: Sequence[str]) -> None:
+        self._control, self._preload = control, preload
         self._ear, self._mouth = socket.socketpair()  # a signal's arrival, as something that can be waited for
         for end in (self._ear, self._mouth):
             end.setblocking(False)
         self._kernels: dict[int, Kernel] = {}  # by the link's file descriptor
         self._told: set[int] = set()  # process ids of those whose end was told
+
+    def warm(self) -> None:
+        """Load what kernels need; all that is there by then they share with this process."""
+        warm_up(self._preload)
+        gc.collect()
+        gc.freeze()
 
     def serve(self) -> socket.socket | None:
         """Return None when the owner is gone, and in a new kernel's process its link."""
@@ -154,7 +159,11 @@ class _Nursery:
         while True:
             for descriptor, _ in poll.poll():
                 if descriptor == self._control.fileno():
-                    kernel = self._asked()
+                    byte, descriptors = self._heard()
+                    if byte and not descriptors:
+                        self.warm()
+                        continue
+                    kernel = self._fork(descriptors) if len(descriptors) == 3 else None
                     if kernel is None:
                         self._end_all()
                         return None
@@ -169,14 +178,16 @@ class _Nursery:
                     poll.unregister(descriptor)
                     self._end(self._kernels.pop(descriptor))
 
-    def _asked(self) -> Kernel | None:
-        """Fork for one request; return the kernel, its pid 0 in the kernel itself; None when the owner is gone."""
+    def _heard(self) -> tuple[bytes, list[int]]:
+        """Return the next byte of the owner, nothing when it is gone, and what came with it."""
         try:
             byte, descriptors, _, _ = socket.recv_fds(self._control, 1, 3)
         except OSError:
-            return None
-        if not byte or len(descriptors) != 3:
-            return None
+            return b"", []
+        return byte, descriptors
+
+    def _fork(self, descriptors: Sequence[int]) -> Kernel:
+        """Fork for one request; return the kernel, its pid 0 in the kernel itself."""
         link, out, err = descriptors
         os.set_inheritable(link, False)
         pid = os.fork()

@@ -95,6 +95,12 @@ class Nursery:
         with self._lock, suppress(EnvironmentFault):
             self._ready()
 
+    def warm_again(self) -> None:
+        """Have it load what has come to be there since it started; kernels that are asked for meanwhile wait."""
+        with self._lock, suppress(OSError):
+            if self.pid is not None and self._control is not None:
+                self._control.sendall(b"w")
+
     def launch(self, request: KernelRequest, *, anywhere: bool) -> tuple[WarmProcess, dict[str, Any] | None]:
         """Return a new kernel's process, and how to connect to it if that is not as its connection file says.
 

@@ -25,7 +25,7 @@ PAGES = (
     "lab", "wall", "session/{id}", "run/{id}"
 )  # fmt: skip
 LABS = ("compare", "limits", "parameters", "candles", "sweep")
-LINE = "main .lab-card"
+LINE = "main .lab-card:not(.still)"
 WAIT_MS = 90_000  # the first time ever a strategy is compiled
 # Text that is cut: its box hides what does not fit, and nothing says so (dots, a bar to scroll, a title, a clamp).
 CUT = """() => [...document.querySelectorAll('main *, header *')].filter(e => {

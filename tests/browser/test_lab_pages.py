@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 from browsing import Watched
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from serving import Dashboard
 
 from peaktrade_core.records.registry import Query
@@ -54,12 +54,25 @@ def test_a_sliders_move_draws_the_backtest_anew(watched: Watched, dashboard: Das
     expect(told).not_to_have_text(said, timeout=WAIT_MS)
     expect(page.locator(".lab-held-back")).to_contain_text("peaktrade holdout open")
     expect(page.get_by_role("heading", level=1)).to_have_text("Parameters")
+    assert page.locator(".still").count() == 0  # the widgets took the place of what the server drew
     assert page.locator("main .lab-card").count() == 4  # what Voila draws is inside the page's main part
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     foreign = [url for url in watched.requests if not url.startswith((dashboard.url, "blob:", "data:"))]
     assert foreign == []
     assert complaints(watched) == []
+
+
+def test_a_lab_is_seen_where_no_script_runs(browser: Browser, dashboard: Dashboard) -> None:
+    watched = Watched(browser, java_script_enabled=False)
+    page = watched.page
+    page.goto(f"{dashboard.url}lab/parameters", timeout=WAIT_MS)
+    expect(page.locator(".still-figure .line").first).to_be_visible()
+    expect(page.locator(".still.lab-controls")).to_contain_text("ma_crossover")
+    boxes = [figure.bounding_box() for figure in page.locator(".still-figure .plane").all()]
+    assert len(boxes) == 2
+    assert all(box is not None and box["width"] > 300 and box["height"] > 100 for box in boxes)
+    watched.context.close()
 
 
 @pytest.mark.parametrize("link", ["Try other limits", "Compare"])

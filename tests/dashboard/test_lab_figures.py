@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import ipywidgets as w
 import numpy as np
 import pytest
 from ipywidgets import Widget
@@ -16,6 +18,7 @@ from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.candles.store import Series as StoredSeries
 from peaktrade_core.dashboard.labs import open_lab, recorded, study
+from peaktrade_core.dashboard.labs.bench import card
 from peaktrade_core.dashboard.labs.candles import CandlesLab
 from peaktrade_core.dashboard.labs.compare import CompareLab
 from peaktrade_core.dashboard.labs.limits import LimitsLab
@@ -259,6 +262,9 @@ def test_settings_and_figures_beside_each_other(workspace: Workspace) -> None:
 
 def test_gaps_outliers_and_verdict_of_stored_candles(workspace: Workspace) -> None:
     lab = CandlesLab(workspace, "symbol=BTC/EUR")
+    assert lab.verdict is None
+    assert lab.price.drawn.lines[0].values  # the curve does not wait for the verdict
+    lab.judge()
     assert lab.verdict is not None
     assert lab.verdict.missing == 50
     (gap,) = lab.price.drawn.spans
@@ -269,6 +275,38 @@ def test_gaps_outliers_and_verdict_of_stored_candles(workspace: Workspace) -> No
     assert None in lab.price.widget.data[0].y  # the line does not cross the gap
     lab.deviations.value = 100
     assert lab.said.value == ""
+
+
+def test_a_verdict_comes_beside_what_a_kernel_does(workspace: Workspace) -> None:
+    async def in_a_kernel() -> CandlesLab:
+        lab = CandlesLab(workspace, "symbol=BTC/EUR")
+        lab.judge()
+        assert lab.verdict is None
+        assert "Checking every bar" in lab.figures._repr_mimebundle_()["text/html"]
+        await asyncio.wait_for(lab._judging, 60)
+        return lab
+
+    lab = asyncio.run(in_a_kernel())
+    assert lab.verdict is not None
+    assert len(lab.price.drawn.spans) == 1
+    assert lab.said.value == ""
+
+
+def test_a_card_is_also_html_with_its_figures_drawn_and_what_its_controls_say(workspace: Workspace) -> None:
+    lab = ParametersLab(workspace, "strategy=ma_crossover&p_fast=7")
+    shown = lab.controls._repr_mimebundle_()
+    assert shown["application/vnd.jupyter.widget-view+json"]["model_id"] == lab.controls.model_id
+    html = shown["text/html"]
+    assert '<div class="still-control"><span>fast</span><span>7</span></div>' in html
+    assert "<span>0% – 100%</span>" in html  # the period, as its slider writes it
+    drawn = lab.curves._repr_mimebundle_()["text/html"]
+    assert drawn.count('<path class="line" d="M') == 2
+    assert 'style="height:340px"' in drawn
+    box = card(w.HTML("<i>kept</i>"), w.Text("<b>", description="<i>"), w.Checkbox(True, description="on"), w.Button())
+    text = box._repr_mimebundle_()["text/html"]
+    assert "<i>kept</i>" in text
+    assert "<span>&lt;i&gt;</span><span>&lt;b&gt;</span>" in text
+    assert "<span>on</span><span>☑</span>" in text
 
 
 def test_labs_of_an_empty_workspace_say_what_is_missing(tmp_path: Path) -> None:

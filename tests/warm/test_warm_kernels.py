@@ -331,6 +331,26 @@ def test_closing_ends_every_kernel_and_may_be_done_twice():
     one.end()
 
 
+def test_a_nursery_that_warms_up_again_hands_on_what_came_later(tmp_path):
+    (tmp_path / "grows.py").write_text(
+        f"import pathlib\nseen = []\ndef look():\n    seen.append(pathlib.Path({str(tmp_path / 'now')!r}).read_text())\n"
+    )
+    (tmp_path / "now").write_text("before")
+    env = environment(PYTHONPATH=str(tmp_path))
+    with Nursery(("grows:look",), env) as nursery:
+        first = Kernel(nursery, env=env)
+        (tmp_path / "now").write_text("after")
+        nursery.warm_again()
+        second = Kernel(nursery, env=env)
+        assert second.forked
+        assert second.run("import grows; print(grows.seen)") == "['before', 'after']"
+        assert first.run("import grows; print(grows.seen)") == "['before']"  # the one that was there goes on
+        for one in (first, second):
+            one.end()
+    nursery.warm_again()  # of one that has ended it asks nothing
+    assert nursery.pid is None
+
+
 @pytest.mark.parametrize("broken", ["import raises", "hangs", "another python environment", "no fork"])
 def test_without_a_nursery_a_kernel_starts_in_the_ordinary_way(broken, monkeypatch, tmp_path, caplog):
     env, wanted = dict(os.environ), dict(os.environ)

@@ -10,6 +10,7 @@ from typing import Any
 LABS = {
     "parameters": "ParametersLab", "limits": "LimitsLab", "compare": "CompareLab", "sweep": "SweepLab", "candles": "CandlesLab",
 }  # fmt: skip
+MADE_SOMETHING = 10  # the exit code of the process that compiles, when something was missing
 
 
 def open_lab(name: str) -> Any:

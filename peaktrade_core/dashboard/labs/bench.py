@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 import ipywidgets as w
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.dashboard.labs.still import Card
 from peaktrade_core.dashboard.panels import CONFIG_PATH
 from peaktrade_core.show.language import words
 from peaktrade_core.show.table import Table
@@ -100,10 +101,10 @@ def give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def card(*children: w.Widget, title: str = "", name: str = "") -> w.VBox:
+def card(*children: w.Widget, title: str = "", name: str = "") -> Card:
     """Return widgets as one card of the page."""
     head = [w.HTML(f"<h2>{escape(title)}</h2>")] if title else []
-    box = w.VBox([*head, *children], layout=w.Layout(**FULL))
+    box = Card([*head, *children], layout=w.Layout(**FULL))
     box.add_class("lab-card")
     if name:
         box.add_class(f"lab-{name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.candles.checks import OUTLIER_DEVIATIONS, SeriesVerdict, check_store
+from peaktrade_core.candles.kept import kept
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.candles.store import Series as StoredSeries
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
@@ -27,15 +29,17 @@ MOST_SPANS, MOST_MARKS = 200, 250  # drawn one by one
 class CandlesLab(Bench):
     """A stored series, another beside it, and from where on a move is odd.
 
+    It opens with the curve; the verdict, which reads every bar several times, comes with :meth:`judge`.
+
     Attributes:
-        controls, figures, curves: the cards of the page; verdict: the last one on the series.
+        controls, figures, curves: the cards of the page; verdict: the last one on the series, None before :meth:`judge`.
     """
 
     def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
         super().__init__(workspace, query)
         self.verdict: SeriesVerdict | None = None
         self.store = CandleStore.of_workspace(self.workspace.home)
-        self._read = lru_cache(maxsize=2)(self.store.read)
+        self._read = lru_cache(maxsize=2)(lambda one: kept(self.workspace.home, one) or self.store.read(one))
         stored = [(str(series), series) for series in self.store.series()]
         wanted = [self.asked[name] for name in ("series", "symbol", "timeframe") if self.asked.get(name)]
         chosen = next((series for text, series in stored if wanted and all(word in text for word in wanted)), None)
@@ -49,12 +53,32 @@ class CandlesLab(Bench):
         self.price, self.volume = Picture(360), Picture(200)
         together(self.price, self.volume)
         self.curves = card(self.price.widget, self.volume.widget, name="curves")
-        self.series.observe(lambda _: self.try_(self._switch), "value")
-        self.when_changed((self.other, self.deviations), self.run)
         if self.series.value is None:
             self.say(self.told("nothing_stored"))
         else:
-            self.try_(self._switch)
+            self.try_(lambda: self._draw(self.series.value, self._read(self.series.value), None))
+            self.try_(self._offer)
+        self.series.observe(lambda _: self.try_(self._switch), "value")
+        self.when_changed((self.other, self.deviations), self.run)
+
+    def judge(self) -> None:
+        """Add the verdict to what the lab opened with; in a kernel beside its work, so that the page answers meanwhile."""
+        if self.series.value is None:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.try_(self.run)
+        else:
+            self._told.value = f"<p>{self.told('judging')}</p>"
+            self._judging = loop.create_task(self._judge_beside(self.series.value))
+
+    async def _judge_beside(self, series: StoredSeries) -> None:
+        """Judge a series in a thread, and show the verdict unless another was chosen meanwhile."""
+        judging = asyncio.get_running_loop().run_in_executor(None, self._verdict_on, series)
+        await asyncio.wait([judging])
+        if self.verdict is None and series == self.series.value:
+            self.try_(lambda: self._show(judging.result()))
 
     def run(self) -> None:
         """Judge the series that is chosen, and draw it.
@@ -62,27 +86,45 @@ class CandlesLab(Bench):
         Raises:
             DataError: a stored file cannot be read.
         """
-        series: StoredSeries = self.series.value
+        self._show(self._verdict_on(self.series.value))
+
+    def _verdict_on(self, series: StoredSeries) -> SeriesVerdict:
+        """Return what is wrong with a series; raises as :meth:`run`."""
         now = self.workspace.clock.now().timestamp()
-        (self.verdict,) = check_store(self.store, [series], now, float(self.deviations.value))
-        self._told.value = f"<p>{self.verdict.title}</p>" + table_html(check_table(self.verdict.checks, ""))
-        self._draw(series, self._read(series), self.verdict)
+        (verdict,) = check_store(self.store, [series], now, float(self.deviations.value))
+        return verdict
+
+    def _show(self, verdict: SeriesVerdict) -> None:
+        """Show a verdict on the series that is chosen."""
+        self.verdict = verdict
+        self._told.value = f"<p>{verdict.title}</p>" + table_html(check_table(verdict.checks, ""))
+        self._draw(self.series.value, self._read(self.series.value), verdict)
 
     def _switch(self) -> None:
-        """Offer what can stand beside another series: the other timeframes of its symbol."""
+        """Go on to another series."""
+        self._offer()
+        self.run()
+
+    def _offer(self) -> None:
+        """Offer what can stand beside the series: the other timeframes of its symbol."""
         chosen: StoredSeries = self.series.value
         beside = [one for one in self.store.series() if one[:2] == chosen[:2] and one != chosen]
         self.other.options = [(self.told("none"), None), *((one.timeframe, one) for one in beside)]
         self.other.index = 0
-        self.run()
 
-    def _draw(self, series: StoredSeries, bars: Bars, verdict: SeriesVerdict) -> None:
-        """Draw closes and volume, gaps as shaded stretches, odd bars as marks."""
+    def _draw(self, series: StoredSeries, bars: Bars, verdict: SeriesVerdict | None) -> None:
+        """Draw closes and volume; of a verdict gaps as shaded stretches, odd bars as marks."""
         closes, close = bars.ts + series.bar_s, bars.ohlcv[:, 3]
-        spans = gaps_of(verdict, series.bar_s)
+        spans = gaps_of(verdict, series.bar_s) if verdict else ()
         currency = wording.quote_currency(series.symbol)
         price = Chart(
-            name="close", title=self.told("price"), unit=currency, label=verdict.title, lines=(), spans=spans, digits=8
+            name="close",
+            title=self.told("price"),
+            unit=currency,
+            label=verdict.title if verdict else str(series),
+            lines=(),
+            spans=spans,
+            digits=8,
         )
         breaks = closes[1:][np.diff(bars.ts) > series.bar_s]
         lines = [Series(series.timeframe, closes, close, breaks=breaks)]
@@ -91,13 +133,13 @@ class CandlesLab(Bench):
             lines.append(Series(other.timeframe, beside.ts + other.bar_s, beside.ohlcv[:, 3], "amber", stepped=True))
 
         def marks(window: Window | None) -> list[Marks]:
+            def found(kind: str) -> list[Mark]:
+                return odd(verdict, kind, window, closes, close, series.bar_s) if verdict else []
+
             return [
-                Marks(self.told("outliers"), "cross", "red", odd(verdict, "outliers", window, closes, close, series.bar_s)),
-                Marks(
-                    self.told("disagreeing"), "down", "purple",
-                    odd(verdict, "contradictions", window, closes, close, series.bar_s),
-                ),
-            ]  # fmt: skip
+                Marks(self.told("outliers"), "cross", "red", found("outliers")),
+                Marks(self.told("disagreeing"), "down", "purple", found("contradictions")),
+            ]
 
         self.price.show(price, lines, marks)
         base = series.symbol.partition("/")[0]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +36,7 @@ class Heat:
     def __init__(self) -> None:
         self.widget = Figure(layout=_layout("", 420))
         self.widget._config = {**self.widget._config, **drawing.CONFIG}
+        self.widget.drawn_still = self._drawn
         cells = {
             "type": "heatmap",
             "xgap": 2,
@@ -78,6 +81,22 @@ class Heat:
             axes = {"xaxis": {"title": {"text": x_name}}, "yaxis": {"title": {"text": y_name}}}
             self.widget.layout.update({**_layout(title, 420), **axes, "annotations": best})
 
+    def _drawn(self) -> str:
+        """Return the cells as SVG, without names of values: the widget brings them."""
+        cells, title = self.widget.data[0], self.widget.layout.title.text or ""
+        rows, low, high = cells.z or (), cells.zmin, cells.zmax
+        squares = "".join(
+            f'<rect x="{x}" y="{len(rows) - 1 - y}" width=".94" height=".94" fill="{_between(cells.colorscale, share)}"/>'
+            for y, row in enumerate(rows)
+            for x, value in enumerate(row)
+            if value is not None and (share := (value - low) / ((high - low) or 1.0)) is not None
+        )
+        return (
+            f'<figure class="plot"><figcaption><b>{escape(title)}</b></figcaption><svg class="plane" role="img" '
+            f'aria-label="{escape(title)}" viewBox="0 0 {len(rows[0]) if rows else 1} {len(rows) or 1}" '
+            f'preserveAspectRatio="none">{squares}</svg></figure>'
+        )
+
     def when_clicked(self, work: Callable[[str, str], None]) -> None:
         """Do something with the two values of a cell that is clicked."""
         self._clicked = work
@@ -90,12 +109,22 @@ class Heat:
         self.widget.data[0].on_click(clicked)
 
 
+def _between(scale: Sequence[tuple[float, str]], share: float) -> str:
+    """Return the colour at a share of a scale."""
+    at = min(max(share, 0.0), 1.0)
+    (low, first), (high, last) = next((a, b) for a, b in pairwise(scale) if at <= b[0])
+    part = (at - low) / (high - low)
+    mixed = [round((1.0 - part) * int(first[n : n + 2], 16) + part * int(last[n : n + 2], 16)) for n in (1, 3, 5)]
+    return "#" + "".join(f"{value:02x}" for value in mixed)
+
+
 class Profile:
     """A line along one parameter, with a ring where the slider points."""
 
     def __init__(self) -> None:
         self.widget = Figure(layout=_layout("", 230))
         self.widget._config = {**self.widget._config, **drawing.CONFIG}
+        self.widget.drawn_still = lambda: ""  # its room; the map above it is what is looked at first
         line = {"type": "scatter", "mode": "lines+markers", "line": {"color": drawing.COLOURS["accent"], "width": 1.5}}
         ring = {"symbol": "circle-open", "size": 16, "color": drawing.COLOURS["amber"], "line": {"width": 3}}
         self.widget.add_traces([line, {"type": "scatter", "mode": "markers", "hoverinfo": "skip", "marker": ring}])

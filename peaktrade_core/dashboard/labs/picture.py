@@ -79,6 +79,7 @@ class Figure(go.FigureWidget):  # type: ignore[misc]
     """
 
     _esm = _SCRIPT
+    drawn_still: Callable[[], str] | None = None  # returns the figure as SVG, shown until the widget is drawn
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """Return the state that is sent to a page: with all traces and the layout as they are now."""
@@ -100,6 +101,7 @@ class Picture:
     def __init__(self, height: int = 320) -> None:
         self.widget = Figure(layout={"height": height, "autosize": True})
         self.widget._config = {**self.widget._config, **drawing.CONFIG}
+        self.widget.drawn_still = lambda: drawing.draw(self.drawn)
         self.window: Window | None = None
         self.followers: Sequence[Picture] = ()
         self._height, self._chart, self._series = height, Chart(name="", lines=()), tuple[Series, ...]()

@@ -13,7 +13,7 @@ from ipywidgets import Widget
 
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.candles.kept import keep
-from peaktrade_core.dashboard.labs import LABS, open_lab, study
+from peaktrade_core.dashboard.labs import LABS, MADE_SOMETHING, open_lab, study
 from peaktrade_core.dashboard.panels import CONFIG_PATH
 from peaktrade_core.research.running import code_files
 from peaktrade_core.trading.strategies import all_strategies
@@ -59,7 +59,9 @@ def run_strategies(workspace: Workspace, *, missing: bool) -> list[str]:
 
 if __name__ == "__main__":
     os.nice(10)
+    made = 0
     with suppress(PeaktradeError):
         workspace = Workspace(config=os.environ.get(CONFIG_PATH))
-        keep(workspace.home)
-        run_strategies(workspace, missing=True)
+        made += keep(workspace.home)
+        made += len(run_strategies(workspace, missing=True))
+    raise SystemExit(MADE_SOMETHING if made else 0)

@@ -1,7 +1,8 @@
 // A lab: puts Voila's shell where the page's content is, and says so when its kernel has ended.
 const words = JSON.parse(document.body.dataset.words);
 const content = document.getElementById("content");
-import(document.querySelector("link[rel=modulepreload]").href); // run while the kernel works, not when the first figure comes
+// Plotly's script keeps the browser busy for a while: it runs once what the server drew is on the screen.
+requestAnimationFrame(() => setTimeout(() => import(document.querySelector("link[rel=modulepreload]").href)));
 
 new MutationObserver((_, observer) => {
   const shell = document.querySelector("body > #main");
@@ -11,6 +12,16 @@ new MutationObserver((_, observer) => {
   content.append(shell);
   new ResizeObserver(() => dispatchEvent(new Event("resize"))).observe(shell); // figures fit into their cards
 }).observe(document.body, { childList: true });
+
+// What the server drew of a card stands until its widget is there with all its figures.
+new MutationObserver((_, observer) => {
+  const stills = document.querySelectorAll(".cell > .still"); // Voila takes the cells out of the content for a moment
+  for (const still of stills) {
+    const card = still.parentElement.querySelector(".lab-card:not(.still)");
+    if (card && card.querySelectorAll(".js-plotly-plot .subplot").length >= still.querySelectorAll(".still-figure").length) still.remove();
+  }
+  if (!stills.length && document.readyState === "complete") observer.disconnect();
+}).observe(document.body, { childList: true, subtree: true });
 
 async function look() {
   const config = document.getElementById("jupyter-config-data");
