@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
@@ -275,14 +275,20 @@ def note_in_runs(changes: Iterable[AnyChange], book: AlertBook, folder: Callable
         book: the fold that knows their alerts.
         folder: finds the folder of a run, None where there is none.
     """
+    for line in run_lines(changes, book):
+        if (where := folder(line.run_id)) is not None:
+            _append_once(where / LOG, line)
+
+
+def run_lines(changes: Iterable[AnyChange], book: AlertBook) -> Iterator[RunLine]:
+    """Yield the lines that belong into ``alerts.jsonl`` of runs, as for :func:`note_in_runs`."""
     for change in changes:
         if not isinstance(change, (Raised, Changed, Cleared)):
             continue
         row = book.alerts.get(change.alert_id)
-        where = folder(row.run_id) if row and row.run_id else None
-        if row is None or where is None or row.run_id is None:
+        if row is None or not row.run_id:
             continue
-        line = RunLine(
+        yield RunLine(
             rule_id=row.rule_id,
             severity=row.severity if isinstance(change, Cleared) else change.severity,
             message=change.message,
@@ -293,7 +299,6 @@ def note_in_runs(changes: Iterable[AnyChange], book: AlertBook, folder: Callable
             seq=change.seq,
             runbook=row.runbook,
         )
-        _append_once(where / LOG, line)
 
 
 def _append_once(path: Path, line: RunLine) -> None:

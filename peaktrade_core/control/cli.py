@@ -95,7 +95,7 @@ def snapshot(
 
     Without a file named, both go to out/operator_dashboard/live_audit_snapshot.json and .md.
     """
-    from peaktrade_core.control.audit.page import snapshot_json, snapshot_markdown
+    from peaktrade_core.control.audit.page import contrary, snapshot_json, snapshot_markdown
     from peaktrade_core.control.live_lock import audit_snapshot
 
     recover(workspace)
@@ -111,7 +111,7 @@ def snapshot(
         if path is not None:
             write_atomic(path, text(found).encode())
             written.append(str(path))
-    return CommandResult(None, [*written, f"live: {found.verdict}"], code=code)
+    return CommandResult(None, [*written, f"live: {found.verdict}", contrary(found)], code=code)
 
 
 @audit.command()
@@ -123,12 +123,13 @@ def verify(workspace: Workspace, given: str | None) -> CommandResult:
     With --against it also says whether something before a head was changed that was kept elsewhere: in a report, an
     evidence page, a notification. As JSON: the checks, the heads, every record that is wrong.
     """
-    from peaktrade_core.control.audit.checks import audit_checks, audit_registry
-    from peaktrade_core.control.audit.proof import PROOFS, against
+    from peaktrade_core.control.audit.checks import audit_registry
+    from peaktrade_core.control.audit.daily import everything
+    from peaktrade_core.control.audit.proof import against
     from peaktrade_core.workspace.chain_heads import chain_heads
 
     proved = against(workspace, given) if given else ""
-    checks, heads = [*audit_checks(workspace), *workspace.ask(PROOFS)], chain_heads(workspace.home)
+    checks, heads = everything(workspace), chain_heads(workspace.home)
     value = {"checks": checks, "heads": heads, "against": proved, "registry": audit_registry(Registry.of(workspace))}
     told = (f"head of {name}: {head}" for name, head in heads.items())
     shown: list[Part] = [CHECKS.table("", checks), *filter(None, (proved,)), *told]

@@ -5,8 +5,10 @@ Nothing here asks a venue. The same workspace and version give the same snapshot
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import metadata
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -15,9 +17,9 @@ from peaktrade_core.base.checkout import git_commit
 from peaktrade_core.base.clock import EPOCH, iso, local
 from peaktrade_core.base.errors import ConfigError, ForbiddenRequestError
 from peaktrade_core.base.files import sha256_of
-from peaktrade_core.base.question import FAIL, Check, Found, question, worst
+from peaktrade_core.base.question import FAIL, ORDER, PASS, Check, Found, question, worst
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.control.audit.checks import audit_checks
+from peaktrade_core.control.audit.daily import everything
 from peaktrade_core.desk.live_stage import keys
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.states import TradingStates
@@ -28,6 +30,7 @@ from peaktrade_core.session.questions import live
 from peaktrade_core.trading.events import Order
 from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.workspace.chain_heads import chain_heads
+from peaktrade_core.workspace.venues import VENUES
 from peaktrade_core.workspace.workspace import Workspace
 
 _CONFUSING = (  # each leads somewhere else, or could: one parser says so, another does not
@@ -70,6 +73,17 @@ _ORDERS = (
     "https://futures.kraken.com/derivatives/api/v3/batchorder",
     "https://futures.kraken.com/derivatives/api/v3/editorder",
 )
+_PATHS = (
+    "/",
+    "/order",
+    "/orders",
+    "/api/v3/order",
+    "/v5/order/create",
+    "/api/v1/withdraw",
+    "/private/order",
+    "/0/private/AddOrder",
+)
+_HEADERS = {"API-Key": "none", "APIKey": "none", "Content-Type": "application/x-www-form-urlencoded"}
 _OTHER_VERSION = "Stop everything, tell the owner, and use another version: this one lacks the lock."
 
 
@@ -81,7 +95,8 @@ class AuditSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         verdict: ``LOCKED``, or ``NOT PROVEN`` when a way was not refused, a record says that it was live, or a chained log
             was changed, so that what it says of the past proves nothing.
         version, commit, environment, config_sha256: what was looked at.
-        lock: the ways to a live order, each tried; audit: the chained logs, each verified.
+        contrary: what speaks against the verdict, or could not be shown, in a sentence each, the worst first.
+        lock: the ways to a live order, each tried; audit: everything that the ledger holds, verified.
         heads: the last hash of each chained log.
         sessions: how many by mode and by status; states: trading states that are not ACTIVE.
         kill_switch: its state; limits: the risk limits in force.
@@ -90,6 +105,7 @@ class AuditSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str
     as_of_local: str
     verdict: str
+    contrary: list[str]
     version: str
     commit: str
     environment: str
@@ -110,11 +126,12 @@ def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
         ConfigError: the configuration is not sound, so that nothing can be proven.
     """
     now, stats = workspace.clock.now(), Views.of(workspace).stats()
-    lock, audit = lock_checks(workspace), audit_checks(workspace)
+    lock, audit = lock_checks(workspace), everything(workspace)
     return AuditSnapshot(
         as_of=iso(now),
         as_of_local=local(now),
         verdict="NOT PROVEN" if worst((*lock, *audit)) == FAIL else "LOCKED",
+        contrary=contrary_of((*lock, *audit)),
         version=metadata.version("peaktrade"),
         commit=git_commit(share_dir()) or "no checkout",
         environment=workspace.config.environment.name,
@@ -127,6 +144,12 @@ def audit_snapshot(workspace: Workspace) -> AuditSnapshot:
         states=[str(state) for state in TradingStates.of(workspace).stopped()],
         limits=workspace.config.limits._asdict(),
     )
+
+
+def contrary_of(checks: Sequence[Check]) -> list[str]:
+    """Return what is not good among answers, the worst first: the headline of a proof names it, or says that there is none."""
+    odd = sorted((one for one in checks if one.status != PASS), key=lambda one: -ORDER.index(one.status))
+    return [f"{one.id}: {one.evidence}" for one in odd]
 
 
 @question("modes", "Are shadow and testnet the only modes?", _OTHER_VERSION)
@@ -189,25 +212,36 @@ def base_url(_: Workspace) -> Found:
 
 
 @question("wire", "Is every order to a production venue stopped where it would leave?", _OTHER_VERSION)
-def wire(_: Workspace) -> Found:
-    """Ask the guard of each client about orders that may never leave; nothing is sent."""
+def wire(workspace: Workspace) -> Found:
+    """Ask the guard of each client of each venue about orders that may never leave; nothing is sent."""
     from peaktrade_core.venue.hosts import Guard
+    from peaktrade_core.venue.places import no_sandbox, places_of
 
-    local = "http://127.0.0.1:8080"
-    guards = [Guard("kraken"), Guard("krakenfutures"), Guard("krakenfutures", demo=True)]
-    guards += [Guard(name, base_url=local) for name in ("kraken", "krakenfutures")]
-    headers = {"API-Key": "none", "APIKey": "none", "Content-Type": "application/x-www-form-urlencoded"}
-    tried = [(guard, url, "nonce=1") for guard in guards for url in (*_CONFUSING, *_ORDERS)]
-    tried += [(guards[0], _ORDERS[0], f"nonce=1&validate={value}") for value in ("", "false", "1", "true&validate=")]
-    passed = []
-    for guard, url, body in tried:
-        with suppress(ForbiddenRequestError):
-            guard.judge("POST", url, headers, body)
-            passed.append(url)
+    venues, tried, passed = venues_asked(workspace), 0, list[str]()
+    for venue in venues:
+        guards = [Guard(venue), Guard(venue, base_url="http://127.0.0.1:8080")]
+        guards += [] if no_sandbox(venue) else [Guard(venue, demo=True)]
+        hosts = {str(origin) for origin in places_of(venue, demo=False).reading}
+        bodies = [("nonce=1", url) for url in (*_CONFUSING, *_ORDERS)]
+        bodies += [("nonce=1", f"{host}{path}") for host in sorted(hosts) for path in _PATHS]
+        bodies += [(f"nonce=1&validate={value}", _ORDERS[0]) for value in ("", "false", "1", "true&validate=")]
+        for guard, (body, url) in product(guards, bodies):
+            tried += 1
+            with suppress(ForbiddenRequestError):
+                guard.judge("POST", url, _HEADERS, body)
+                passed.append(url)
+    of = f"to {', '.join(venues)}"
     return (
         not passed,
-        f"{len(passed)} of {len(tried)} would leave: {passed[:3]}" if passed else f"{len(tried)} orders refused",
+        f"{len(passed)} of {tried} would leave: {passed[:3]}" if passed else f"{tried} orders refused {of}",
     )
+
+
+def venues_asked(workspace: Workspace) -> list[str]:
+    """Return the venues that this workspace can ask or has asked: Kraken's two, the configured one, those of its records."""
+    recorded = (row.environment for row in Views.of(workspace).rows())
+    found = {workspace.config.exchange.venue, *filter(None, recorded)} & set(VENUES)
+    return ["kraken", "krakenfutures", *sorted(found - {"kraken", "krakenfutures"})]
 
 
 @question(

@@ -27,6 +27,7 @@ from peaktrade_core.session.planning import plan_session
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import MID, Cell, Table, markdown_cell
 from peaktrade_core.trading.risk import Limits
+from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
 GATE = "gate"
@@ -123,6 +124,7 @@ class LiveStartRunbook(Runbook):
         def write() -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, document(self.round.record, self.second_person).encode())
+            enter_papers(self.workspace, path)
             return f"{path.relative_to(home).as_posix()}: {_verdict(self.round.record)}"
 
         return self.act(_DOCUMENT, "Write the go/no-go document", write)

@@ -24,6 +24,7 @@ from peaktrade_core.show.cover import Cover, cover_script, needing, utc
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.show.templates import css, template
 from peaktrade_core.workspace.chain_heads import chain_heads
+from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
 NEWEST = 10
@@ -42,7 +43,9 @@ def write_status_report(workspace: Workspace, folder: Path, forms: Iterable[str]
         EnvironmentFault: the folder cannot be written.
     """
     stem, tables = f"status_{workspace.clock.now():%Y%m%dT%H%M%S}", status_tables(workspace)
-    return write_new(folder, stem, {SUFFIX[form]: _rendered(workspace, tables, form).encode() for form in forms})
+    made = write_new(folder, stem, {SUFFIX[form]: _rendered(workspace, tables, form).encode() for form in forms})
+    enter_papers(workspace, *made)
+    return made
 
 
 def status_cover(workspace: Workspace, found: Whole) -> Cover:

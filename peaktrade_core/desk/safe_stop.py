@@ -33,6 +33,7 @@ from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
+from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
 SHOW, STOP, EMERGENCY = "show", "stop", "emergency"
@@ -204,6 +205,7 @@ def save_traces(runbook: Runbook, chosen: Iterable[str]) -> str:
                 archive.add(file, _name(workspace, file))
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, packed.getvalue())
+        enter_papers(workspace, path)
     except OSError as error:
         raise EnvironmentFault(f"cannot save to {path}: {error.strerror or error}; copy logs/ by hand") from error
     return f"{len(files)} files in {path.relative_to(workspace.home).as_posix()}, sha256 {sha256_of(path)[:12]}"

@@ -8,13 +8,21 @@ gone is closed as ``aborted`` by whoever looks next (:mod:`peaktrade_core.drills
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from peaktrade_core.base.clock import Clock, iso, local
-from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError, why
+from peaktrade_core.base.errors import (
+    ArtefactError,
+    ConfigError,
+    EnvironmentFault,
+    PeaktradeError,
+    UnknownNameError,
+    why,
+)
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.log import append_line, locked
 from peaktrade_core.base.processes import Presence
@@ -26,6 +34,7 @@ from peaktrade_core.drills import drill as dr
 from peaktrade_core.drills.drill import Drill, Scenario
 from peaktrade_core.people.matrix import ROLES
 from peaktrade_core.workspace.ledger import DRILLS, Ledger
+from peaktrade_core.workspace.papers import enter_files
 
 _ID = re.compile(r"DRILL-\d{8}-\d{2,3}")
 
@@ -83,6 +92,7 @@ class DrillBook:
         """End a drill: write it, enter its hash and its points into the chain, note it, and return it."""
         now = self.clock.now()
         done = msgspec.structs.replace(drill, status=status, ended_at=now)
+        self._keep_site(done, now)
         points = done.score.points if done.score else None
         self._seal(done, now, scenario=done.scenario.name, points=points)
         told = f"{points:g} points" if points is not None else status
@@ -112,6 +122,14 @@ class DrillBook:
             changed = msgspec.structs.replace(drill, lessons=" · ".join(filter(None, (drill.lessons, learned))))
             self._seal(changed, self.clock.now(), lessons=changed.lessons)
         return changed
+
+    def _keep_site(self, drill: Drill, at: datetime) -> None:
+        """Enter what the logs of the drill's workspace grew by into its own ledger, and its configuration into ours."""
+        site = self.home / drill.workspace
+        if site.is_dir():
+            with suppress(PeaktradeError):
+                Ledger(site).append(at=at)
+            enter_files(Ledger(self.home), at, sorted((site / "config").glob("*.toml")))
 
     def _seal(self, drill: Drill, at: datetime, **more: object) -> None:
         """Write and seal a record with its page."""

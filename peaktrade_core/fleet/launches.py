@@ -9,10 +9,8 @@ import msgspec
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.files import read_plain, write_atomic
-from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.folder import LAUNCH, RunFolder
 from peaktrade_core.workspace.settings import Restart
-
-LAUNCH = "launch.json"
 
 
 class LaunchOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -181,7 +181,7 @@ class IncidentBook:
 
     def attach(self, incident_id: str, by: str, *paths: Path) -> Incident:
         """Name files with the hashes they have now, and keep a copy of each beside the record."""
-        secure(self.path(self.load(incident_id).incident_id).parent, self.home, paths)
+        secure(self.path(self.load(incident_id).incident_id).parent, self.home, paths, self.clock.now())
         files = tuple(artefact_of(self.home, path) for path in paths)
         return self._change(incident_id, lambda i, at: inc.attached(i, at, by, files))
 
@@ -301,7 +301,7 @@ class IncidentBook:
         from peaktrade_core.incidents.report import pages_of
 
         path = self.path(incident.incident_id)
-        secure(path.parent, self.home, named)
+        secure(path.parent, self.home, named, now)
         pages = pages_of(path.parent, incident)
         try:
             self.sealed.seal("incident", path, incident, now, pages, status=incident.status)

@@ -32,6 +32,7 @@ from peaktrade_core.records.kept import CODE, WARMUP
 QUIET_S = 60.0  # a run that goes on has replaced its heartbeat since then [s]
 ENDED = "ended"  # the phase of a run that is over
 STARTING = ".starting"  # ends the hidden name of a folder that has no name yet
+LAUNCH = "launch.json"  # how the fleet started it
 CONSOLE = "console.log"  # what the process of a fleet run prints
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _LOCK_TRIES = 20  # whoever looks at a lock lets go of it within microseconds
@@ -174,8 +175,8 @@ class RunFolder:
         write_atomic(self.meta, _encode(meta))
 
     def hashes(self) -> dict[str, str]:
-        """Return the SHA-256 of journal, table and what was kept for a replay, by name; a missing file is left out."""
-        files = (self.journal, self.table, self.warmup, self.code)
+        """Return the SHA-256 of each file that does not change any more once it has ended, by name; a missing one is left out."""
+        files = (self.journal, self.table, self.warmup, self.code, self.meta, self.path / LAUNCH)
         return {path.name: sha256_of(path) for path in files if path.exists()}
 
     def tidy(self) -> None:

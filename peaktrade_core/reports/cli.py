@@ -89,7 +89,7 @@ def session_report(
         text = report_of(views, query, summary_only=summary_only, form=output_format)
         return CommandResult({"report": text}, Document(text))
     folder = Path(output_dir) if output_dir else workspace.reports / "daily"
-    written = write_session_report(views, folder, query, summary_only=summary_only, form=output_format)
+    written = write_session_report(workspace, folder, query, summary_only=summary_only, form=output_format)
     return written_files([relative_path(path) for path in written])
 
 

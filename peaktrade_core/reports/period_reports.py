@@ -15,6 +15,7 @@ from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.schedule import periods
 from peaktrade_core.show.templates import template
 from peaktrade_core.workspace.chain_heads import chain_heads
+from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -57,30 +58,33 @@ def make_report(kind: str, label: str, workspace: Workspace) -> MadeReport:
     """
     chosen = KINDS[kind]
     span = periods.span_named(chosen.period, label, workspace.clock.now())
+    heads = chain_heads(workspace.home)  # the same as in the HTML
     outcome = run_runbook(chosen.notebook, {chosen.parameter: span.label}, workspace)
     folder = workspace.reports / kind
     name = span.label if outcome.error is None else f"{span.label}_failed"
     made = MadeReport(
         span.label, folder / f"{name}.html", folder / f"{name}.ipynb", folder / f"{name}.md", outcome.error
     )
+    papers, gone = (made.notebook, made.html, made.markdown), [outcome.notebook, outcome.html]
     try:
         os.replace(outcome.notebook, made.notebook)
         os.replace(outcome.html, made.html)
-        write_atomic(made.markdown, _markdown(kind, span.label, workspace, outcome.error).encode())
+        write_atomic(made.markdown, _markdown(kind, span.label, workspace, outcome.error, heads).encode())
         if outcome.error is None:
-            for suffix in ("html", "ipynb", "md"):
-                (folder / f"{span.label}_failed.{suffix}").unlink(missing_ok=True)
+            gone += [old for old in folder.glob(f"{span.label}_failed.*") if old.is_file()]
+            for old in gone:
+                old.unlink(missing_ok=True)
     except OSError as error:
         raise EnvironmentFault(f"cannot write {made.html}: {error.strerror or error}") from error
+    enter_papers(workspace, *papers, gone=gone)
     return made
 
 
-def _markdown(kind: str, label: str, workspace: Workspace, error: str | None) -> str:
+def _markdown(kind: str, label: str, workspace: Workspace, error: str | None, heads: dict[str, str]) -> str:
     """Return a report as markdown: its tables, or only what went wrong."""
     chosen = KINDS[kind]
     report = None if error else read(chosen.notebook, workspace, **{chosen.parameter: label})
     tables, cover = (report.tables(), report.cover()) if report else ([], None)
     title = f"{kind.capitalize()} report {label}"
-    heads = chain_heads(workspace.home)
     page = template("tables.md.j2")
     return page.render(title=title, as_of="", cover=cover, error=error, tables=tables, heads=heads)

@@ -33,6 +33,7 @@ from peaktrade_core.show.cover import Cover, needing, utc
 from peaktrade_core.show.table import BAD, GOOD, Cell, Table
 from peaktrade_core.show.templates import css, template
 from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
 _EARNED = {"pos": GOOD, "neg": BAD, "zero": ""}
@@ -76,19 +77,22 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
 
 
 def write_session_report(
-    views: Views, folder: Path, query: Query = ALL, *, summary_only: bool, form: str
+    workspace: Workspace, folder: Path, query: Query = ALL, *, summary_only: bool, form: str
 ) -> list[Path]:
     """Write the report as ``markdown``, ``html`` or ``both`` into ``folder`` and return the files.
 
     Raises:
         EnvironmentFault: the folder cannot be written.
     """
+    views = Views.of(workspace)
     files = {
         suffix: session_report(views, query, summary_only=summary_only, form=kind).encode()
         for kind, suffix in (("markdown", "md"), ("html", "html"))
         if form in (kind, "both")
     }
-    return write_new(folder, f"live_sessions_{views.now():%Y%m%dT%H%M%S}", files)
+    made = write_new(folder, f"live_sessions_{views.now():%Y%m%dT%H%M%S}", files)
+    enter_papers(workspace, *made)
+    return made
 
 
 def _section(views: Views, row: Run) -> Section:
@@ -183,7 +187,7 @@ class PostSessionRunbook(OneSession):
         views, record = Views.of(self.workspace), self.session.record
         query = Query(since=record.started_at, limit=REPORTED)
         folder = self.workspace.reports / "daily"
-        made = write_session_report(views, folder, query, summary_only=False, form="both")
+        made = write_session_report(self.workspace, folder, query, summary_only=False, form="both")
         names = [row.run_id for row in views.rows(query)]
         told = (
             f"names {record.session_id}" if record.session_id in names else f"lacks {record.session_id}: too old for it"

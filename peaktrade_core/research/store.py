@@ -10,6 +10,7 @@ import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, UnknownNameError, why
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
 LATEST = "latest"
@@ -38,7 +39,7 @@ class Store(Generic[R]):
 
     def __init__(self, workspace: Workspace, kind: Kind, record: type[R]) -> None:
         self.folder = workspace.home / "reports" / "experiments" / f"{kind.name}s"
-        self._kind, self._record = kind, record
+        self._workspace, self._kind, self._record = workspace, kind, record
 
     def ids(self) -> list[str]:
         """Return the ids of all records, newest first."""
@@ -84,7 +85,10 @@ class Store(Generic[R]):
         Raises:
             EnvironmentFault: it cannot be written.
         """
-        write_atomic(self.path(record_id), msgspec.json.format(msgspec.json.encode(record)))
+        path = self.path(record_id)
+        write_atomic(path, msgspec.json.format(msgspec.json.encode(record)))
+        beside = path.parent.rglob("*") if self._kind.within else self.folder.glob(f"{record_id}.*")
+        enter_papers(self._workspace, *(file for file in sorted(beside) if file.is_file()))
         return record
 
     def path(self, record_id: str) -> Path:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.runbooks.evidence import Artefact
+from peaktrade_core.workspace.ledger import Ledger
+from peaktrade_core.workspace.papers import enter_files
 
 COPIES = "artefacts"  # folder of the copies, beside the record that names the files
 LARGEST_COPY = 256 << 20  # bytes of a file that a person may name
@@ -44,14 +47,17 @@ def copy_of(folder: Path, artefact: Artefact) -> Path:
     return folder / COPIES / f"{artefact.sha256[:12]}-{Path(artefact.path).name}"
 
 
-def secure(folder: Path, home: Path, paths: Iterable[Path]) -> None:
+def secure(folder: Path, home: Path, paths: Iterable[Path], at: datetime) -> None:
     """Keep a copy of each file beside a record; what cannot be copied is found by :func:`unsecured`, and loses nothing."""
+    kept = []
     for path in paths:
         copy = copy_of(folder, artefact_of(home, path))
         with suppress(OSError):
             if path.is_file() and not copy.is_file():
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(path, copy)
+                kept.append(copy)
+    enter_files(Ledger(home), at, kept)
 
 
 def unsecured(folder: Path, artefacts: Iterable[Artefact]) -> list[str]:

@@ -59,7 +59,8 @@ class EvidenceBook:
     ) -> None:
         self.home, self.clock, self.rehearsal, self.approvals = home, clock, rehearsal, approvals
         self.folder = home / "reports" / "evidence"
-        self.sealed = SealedRecords(self.folder, Ledger(home).section(EVIDENCE))
+        self.ledger = Ledger(home)
+        self.sealed = SealedRecords(self.folder, self.ledger.section(EVIDENCE))
         self.chain = self.sealed.chain
 
     @classmethod

@@ -26,6 +26,7 @@ from peaktrade_core.people.request import COUNTERSIGNED, countersignature_fault,
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.artefacts import named_files
 from peaktrade_core.runbooks.book import EvidenceBook, tag_of
+from peaktrade_core.workspace.papers import enter_files
 
 BY_HAND = "by_hand"  # stands in the place of a runbook's name
 
@@ -94,6 +95,7 @@ def add_evidence(
         begun, ended_at=now, ended_local=local(now), steps=(step,), artefacts=kept, outcome=ev.PASSED
     )
     book.seal(made)
+    enter_files(book.ledger, now, (book.home / one.path for one in kept))
     return made
 
 

@@ -17,6 +17,7 @@ from peaktrade_core.runbooks.evidence import Evidence
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import markdown_cell
 from peaktrade_core.show.templates import css, template
+from peaktrade_core.workspace.papers import enter_files
 
 
 def write_page(book: EvidenceBook, record: Evidence) -> Path:
@@ -27,6 +28,7 @@ def write_page(book: EvidenceBook, record: Evidence) -> Path:
     """
     path = book.folder / f"{record.evidence_id}.html"
     write_atomic(path, page_of(book, record).encode())
+    enter_files(book.ledger, book.clock.now(), (path,))
     return path
 
 

@@ -35,6 +35,7 @@ from peaktrade_core.runbooks.shelf import Notebook, given_to, kind_of
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
 REHEARSAL = "demo operator"
@@ -152,6 +153,7 @@ class Runbook(Notebook):
         path = self.workspace.reports / "checklists" / f"{self.round.id}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, filled_checklist(self.round.record, self.second_person).encode())
+        enter_papers(self.workspace, path)
         return (path,)
 
     def finish(self, *artefacts: Path) -> Finished:

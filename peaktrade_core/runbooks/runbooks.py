@@ -27,6 +27,7 @@ from peaktrade_core.base.log import append_line
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.notebooks.parameters import Parameter, declared, resolve
 from peaktrade_core.workspace.chain_heads import chain_heads
+from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
 COMPLETED, FAILED = "completed", "failed"
@@ -173,6 +174,7 @@ def run_runbook(
         if fault:
             mark_failed(notebook, fault)
         files = _keep(notebook, reports / (f"{stem}_failed" if fault else stem))
+        enter_papers(workspace, *files)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     operation = f"{iso(began)} runbook {info.name} {status} by {login()}: {files[0].name}"

@@ -28,6 +28,7 @@ from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.artefacts import COPIES
 from peaktrade_core.workspace.ledger import Ledger
+from peaktrade_core.workspace.papers import take_paper
 from peaktrade_core.workspace.settings import ARCHIVE, DELETE, Retention
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -78,6 +79,9 @@ def sweep(place: Workspace, settings: Retention, by: str) -> list[Item]:
         if item.action == KEEP:
             continue
         where = _sweep_run(place, item, by) if item.kind == "run" else _sweep_report(place, item)
+        if where and item.kind == "report":
+            target = "" if where == DELETED else where
+            take_paper(place, f"reports/{item.name}", target, by, f"retention: {item.reason}")
         if where == DELETED and item.name.startswith("schedule/"):
             with suppress(PeaktradeError):
                 Ledger.of(place).answer_for(

@@ -12,7 +12,10 @@ from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import open_plain
 from peaktrade_core.base.log import ending
 
-PLAIN_LOGS = ("logs/operations.log", "reports/alerts/*.jsonl", "reports/schedule/runs-*.jsonl")
+PLAIN_LOGS = (
+    "logs/operations.log", "reports/alerts/*.jsonl", "reports/schedule/runs-*.jsonl", "reports/experiments/notes.jsonl",
+    "reports/drills/*/workspace/reports/ledger.jsonl", "reports/drills/*/workspace/reports/live/halts.jsonl",
+)  # fmt: skip
 _CHUNK = 1 << 20
 
 

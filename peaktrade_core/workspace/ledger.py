@@ -26,12 +26,13 @@ from peaktrade_core.base.files import open_plain, sha256_of, stamp
 from peaktrade_core.base.log import BLOCK, MOST, Ending, extend, locked, newest_lines, whole_lines
 from peaktrade_core.workspace.grown import Growth, growth
 from peaktrade_core.workspace.memory import Memory, Remembered, outside_of
+from peaktrade_core.workspace.unremembered import found_entry, unanswered
 from peaktrade_core.workspace.workspace import Workspace
 
 LEDGER = "ledger.jsonl"
 REGISTRY, EVIDENCE, INCIDENTS, DRILLS = "registry", "evidence", "incidents", "drills"
 TRIALS, HOLDOUT, FORWARD, PROMOTIONS = "trials", "holdout", "forward", "promotions"
-REQUESTS, PEOPLE_SECTION = "requests", "people"
+REQUESTS, PEOPLE_SECTION, PAPERS = "requests", "people", "papers"
 SEALED = (EVIDENCE, INCIDENTS, DRILLS, FORWARD)  # sections with the hashes of the records in the folder of their name
 OWN, BEGUN, ADOPTED, LOGS, GROWN = "ledger", "begun", "adopted", "logs", "grown"
 GO_ON = (
@@ -109,6 +110,13 @@ class Ledger:
         self._looked = (key, f"{fault}. {GO_ON}" if fault else "")
         return self._looked[1]
 
+    def remembered(self) -> list[Remembered]:
+        """Return what is remembered of it; nothing where that makes no sense, which :meth:`fault` says."""
+        try:
+            return self._memory.read()
+        except ArtefactError:
+            return []
+
     def links(self) -> Iterator[tuple[Link, str]]:
         """Yield each entry with its hash, verified; of a workspace without a ledger, what would be entered first.
 
@@ -143,6 +151,8 @@ class Ledger:
         with locked(self.path):
             kept, broken = self._readable()
             fault = broken or self.fault().removesuffix(f". {GO_ON}")
+            odd, _ = unanswered((link for link, _ in self.links()), self.remembered()) if not fault else ([], False)
+            fault = fault or ("it holds entries that nobody remembered" if odd else "")
             if not fault:
                 return ""
             said: dict[str, Any] = {"fault": fault, "by": by, "reason": reason, "lacks": self._heads()}
@@ -183,15 +193,16 @@ class Ledger:
         def lines(end: Ending) -> list[bytes]:
             nonlocal last
             before = Chain(self.path).last()
-            news = [*((at, *entry) for entry in healing(end)), *told(before is None)]
+            found = found_entry(self.remembered(), before[0] if before else None)
+            news = [*((at, *entry) for entry in (*healing(end), *found)), *told(before is None)]
             grown = growth(self.home, self._covered()) if logs_too else None
             news += [_told(grown, at)] if grown else []
             seq, head = (before[0].seq + 1, before[1]) if before else (0, BEGINNING)
-            found, head = linked(news, seq, head)
+            new, head = linked(news, seq, head)
             first()
-            size = end.size + sum(len(line) + 1 for line in found)
-            last = Remembered(seq=seq + len(found) - 1, head=head, at=at, size=size)
-            return found
+            size = end.size + sum(len(line) + 1 for line in new)
+            last = Remembered(seq=seq + len(new) - 1, head=head, at=at, size=size)
+            return new
 
         return last if extend(self.path, lines) else None
 
@@ -205,10 +216,7 @@ class Ledger:
         return kept, ""
 
     def _heads(self) -> list[str]:
-        try:
-            return sorted({one.head for one in self._memory.read()})
-        except ArtefactError:
-            return []
+        return sorted({one.head for one in self.remembered()})
 
     def _set_aside(self, at: datetime) -> str:
         """Move the ledger aside, and return its new name with its hash."""

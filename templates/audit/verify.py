@@ -44,6 +44,9 @@ def files_of(entry):
         yield (section, data["id"]), f"reports/{section}/{name}", 0, None, data["sha256"]
         for page, digest in data.get("pages", {}).items():
             yield (section, data["id"], page), f"reports/{section}/{data['id']}/{page}", 0, None, digest
+    elif section == "papers":
+        for path, digest in data["files"].items():
+            yield ("paper", path), path, 0, None, digest or "missing"
     elif section == "logs":
         for part in data.get("parts", ()):
             yield ("log", part["log"], part["begin"]), part["log"], part["begin"], part["end"], part["sha256"]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from peaktrade_core.base.question import check
+from peaktrade_core.control.audit.page import snapshot_markdown
 from peaktrade_core.control.control import control_center, operator_output
 from peaktrade_core.control.live_lock import audit_snapshot, lock_checks
 from peaktrade_core.control.routine import routine
@@ -146,7 +147,22 @@ def test_a_broker_that_would_place_orders_is_found_out(workspace: Workspace, mon
 
     monkeypatch.setattr(brokers.ValidatingBroker, "submit", submit)
     assert {one.id: one.status for one in lock_checks(workspace)}["validate_only"] == "fail"
-    assert audit_snapshot(workspace).verdict == "NOT PROVEN"
+    snapshot = audit_snapshot(workspace)
+    assert snapshot.verdict == "NOT PROVEN"
+    assert [told.split(":")[0] for told in snapshot.contrary] == ["validate_only", "demo_only"]
+    headline = snapshot_markdown(snapshot).splitlines()[2]
+    assert headline.startswith(
+        "**Live: NOT PROVEN.** 2 against it or not shown: validate_only: an order goes out with {}"
+    )
+
+
+def test_a_snapshot_that_is_locked_still_names_what_speaks_against_it(workspace: Workspace, run_shadow: Shadow) -> None:
+    done = run_shadow(seed=1, steps=20)
+    assert "Nothing speaks against it" in snapshot_markdown(audit_snapshot(workspace))
+    folder = workspace.runs / done.session_id
+    (folder / "events.jsonl").write_bytes((folder / "events.jsonl").read_bytes()[:-40])
+    told = snapshot_markdown(audit_snapshot(Workspace(workspace.home))).splitlines()[2]
+    assert told.startswith("**Live: NOT PROVEN.** 1 against it or not shown: journals:")
 
 
 def test_keys_of_production_and_live_records_warn(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +177,8 @@ def test_the_snapshot_is_the_same_but_for_its_time(workspace: Workspace, run_sha
     assert (ended.code, "live: LOCKED" in ended.stdout) == (0, True)
     path = workspace.home / "out" / "operator_dashboard" / "live_audit_snapshot.json"
     first = json.loads(path.read_text())
-    assert "**Live: LOCKED.**" in path.with_suffix(".md").read_text()
+    assert "Nothing speaks against it: 8 ways tried" in ended.stdout
+    assert "**Live: LOCKED.** Nothing speaks against it" in path.with_suffix(".md").read_text()
     second = json.loads(peaktrade("audit", "snapshot", "--json").stdout)
     timeless = [{k: v for k, v in told.items() if not k.startswith("as_of")} for told in (first, second)]
     assert timeless[0] == timeless[1]

@@ -61,8 +61,8 @@ def test_a_report_prints_the_heads_of_the_chains_at_its_foot(
     for suffix in ("html", "md"):
         (report,) = (home / "reports" / "daily").glob(f"*.{suffix}")
         assert head in report.read_text()
-    assert head in peaktrade("session", "report", "--stdout").stdout
-    assert head in peaktrade("report", "status", "--stdout").stdout
+    assert Views.of(workspace).chain_head() in peaktrade("session", "report", "--stdout").stdout
+    assert Views.of(workspace).chain_head() in peaktrade("report", "status", "--stdout").stdout
 
 
 def test_the_daily_status_leaves_evidence_that_answers_its_checklist_lines(workspace: Workspace, peaktrade) -> None:

@@ -19,8 +19,9 @@ from peaktrade_core.base.chain import BEGINNING, Chain, linked
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.base.question import FAIL, PASS, WARN, worst
-from peaktrade_core.control.audit.checks import adopt, audit_checks
-from peaktrade_core.control.audit.proof import PROOFS, against
+from peaktrade_core.control.audit.checks import adopt
+from peaktrade_core.control.audit.daily import everything
+from peaktrade_core.control.audit.proof import against
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -91,7 +92,7 @@ def used(workspace: Workspace, run_shadow: Shadow) -> Used:
 def asked(place: Workspace) -> tuple[str, list[str]]:
     """Return the answer of the whole audit, by a process that knows nothing yet, and the questions that are not fine."""
     fresh = Workspace(place.home)
-    checks = [*audit_checks(fresh), *fresh.ask(PROOFS)]
+    checks = everything(fresh)
     return worst(checks), [one.id for one in checks if one.status != PASS]
 
 
@@ -190,13 +191,29 @@ def test_what_was_done_behind_the_suites_back_is_noticed(used: Used, name: str) 
     assert {path for path in after if before.get(path) != after[path] and ".cache" not in path.parts} == set()
 
 
-def test_an_adopted_line_that_was_appended_by_hand_shows_in_its_head(used: Used) -> None:
-    """It holds together and is longer than what is remembered, as after a crash; the next writer's memory tells of it."""
+def test_an_adopted_line_that_was_appended_by_hand_stays_told_whatever_is_entered_later(used: Used) -> None:
+    """It holds together, but nobody remembers it; the next writer enters that it found it, and a person answers."""
     printed = chain_heads(used.place.home)["ledger"]
     adopt_by_hand(used)
-    assert "artefacts" in asked(used.place)[1]
+    assert (asked(used.place)[0], "ledger" in asked(used.place)[1]) == (FAIL, True)
     assert "nothing was changed up to entry" in against(used.place, printed)
     assert chain_heads(used.place.home)["ledger"] != printed
+    for number in range(3):
+        Ledger(used.place.home).section("trials").append(("begun", {"id": str(number)}), at=datetime.now(UTC))
+        assert asked(used.place)[0] == FAIL
+    assert [link.kind for link, _ in Ledger(used.place.home).links()].count("ledger/found") == 1
+    fresh = Workspace(used.place.home)
+    assert TradingStates.of(fresh).in_force("shadow.ma_crossover.BTC/EUR").state == "ACTIVE"
+    assert adopt(fresh, (), "Ada", "looked at; the record is right as it is") == ["ledger.jsonl"]
+    assert "ledger" not in asked(used.place)[1]
+
+
+def test_an_entry_whose_writer_died_before_it_was_remembered_warns_until_a_person_answers(used: Used) -> None:
+    Chain(used.ledger).append(("trials/begun", {"id": "x"}), at=datetime.now(UTC))
+    fresh = Workspace(used.place.home)
+    assert asked(fresh) == (WARN, ["ledger"])
+    assert adopt(fresh, (), "Ada", "the machine was cut off") == ["ledger.jsonl"]
+    assert asked(fresh) == (PASS, [])
 
 
 @pytest.mark.parametrize("name", [name for name, (_, _, question) in HARMS.items() if question == "ledger"])

@@ -152,7 +152,7 @@ def test_a_failure_names_its_runbook_and_cannot_break_the_markdown(
 
     error = "ExchangeNetworkError: <b>a | b</b>"
     put(workspace, template, 1, begins=DAY, status="failed", error=error)
-    told = _markdown("daily", "2026-01-05", workspace, None)
+    told = _markdown("daily", "2026-01-05", workspace, None, {})
     assert "runbook 7" in told
     assert "&lt;b>a \\| b" in told
 

@@ -13,15 +13,13 @@ from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import write_new
 from peaktrade_core.control.status_report import write_status_report
 from peaktrade_core.reports.session_reports import write_session_report
-from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
 
 def test_reports_of_one_second_do_not_replace_each_other(workspace: Workspace, tmp_path: Path) -> None:
     workspace.clock = FixedClock(datetime(2026, 1, 5, tzinfo=UTC), timedelta(0))
-    views = Views.of(workspace)
     for write in (
-        lambda form: write_session_report(views, tmp_path, summary_only=True, form=form),
+        lambda form: write_session_report(workspace, tmp_path, summary_only=True, form=form),
         lambda form: write_status_report(workspace, tmp_path, ("markdown", "html") if form == "both" else (form,)),
     ):
         first, second, third = write("markdown"), write("both"), write("html")

@@ -467,11 +467,17 @@ def test_the_connection_is_judged_though_the_request_was_not(elsewhere: Elsewher
     assert (elsewhere.connections, venue.requests) == (0, ())
 
 
-def test_the_snapshot_asks_the_guard_and_names_how_many_were_tried(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+def test_the_snapshot_asks_the_guards_of_every_configured_venue_and_names_how_many_were_tried(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, configure: Callable[[str, str], None]
 ) -> None:
     found = {one.id: one for one in lock_checks(workspace)}
     assert (found["base_url"].status, found["wire"].status) == ("pass", "pass")
-    assert (found["base_url"].evidence, found["wire"].evidence) == ("27 refused", "184 orders refused")
+    assert found["base_url"].evidence == "27 refused"
+    counted, told = found["wire"].evidence.split(" orders ")
+    assert (int(counted) > 200, told) == (True, "refused to kraken, krakenfutures")
+    configure('venue = "kraken" ', 'venue = "binance" ')
+    more = {one.id: one for one in lock_checks(Workspace(workspace.home))}["wire"]
+    assert (more.status, more.evidence.endswith("to kraken, krakenfutures, binance")) == ("pass", True)
+    assert int(more.evidence.split()[0]) > int(counted)
     monkeypatch.setattr(Guard, "judge", lambda *_: None)
     assert next(one.status for one in lock_checks(workspace) if one.id == "wire") == "fail"

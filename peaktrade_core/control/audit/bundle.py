@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.records.folder import LAUNCH
 from peaktrade_core.records.kept import CODE, WARMUP
 from peaktrade_core.workspace.grown import PLAIN_LOGS
-from peaktrade_core.workspace.ledger import LEDGER, SEALED
+from peaktrade_core.workspace.ledger import LEDGER, SEALED, Ledger
+from peaktrade_core.workspace.papers import papers
 from peaktrade_core.workspace.workspace import Workspace
 
 VERIFY = "verify.py"
@@ -67,7 +69,10 @@ def _files(place: Workspace, *, journals: bool) -> Iterator[tuple[str, Path]]:
         for file in sorted(folder.glob(form)):
             if file.is_file() and not file.is_symlink() and not file.name.startswith("."):
                 yield file.relative_to(place.home).as_posix(), file
-    runs = (file for form in ("events.*", WARMUP, CODE) for file in place.runs.glob(f"*/{form}"))
+    for name in sorted(papers(Ledger(place.home))):
+        if (file := place.home / name).is_file() and not file.is_symlink():
+            yield name, file
+    runs = (file for form in ("events.*", WARMUP, CODE, LAUNCH, "meta.json") for file in place.runs.glob(f"*/{form}"))
     for file in sorted(runs) if journals else ():
         if file.is_file() and not file.is_symlink():
             yield f"live_runs/{file.parent.name}/{file.name}", file

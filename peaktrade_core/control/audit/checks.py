@@ -20,6 +20,7 @@ from peaktrade_core.base.log import append_line
 from peaktrade_core.base.people import person_key
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, question
 from peaktrade_core.base.sealed import HALF, SealedRecords
+from peaktrade_core.control.audit.papers import paper_faults
 from peaktrade_core.control.audit.proof import journal_faults, log_faults
 from peaktrade_core.halts.questions import kill_switch
 from peaktrade_core.people.questions import signatures
@@ -31,7 +32,9 @@ from peaktrade_core.research.forward.book import forward_check
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
 from peaktrade_core.trading.records import UNREADABLE
-from peaktrade_core.workspace.ledger import DRILLS, GO_ON, INCIDENTS, LEDGER, LOGS, REGISTRY, SEALED, Ledger
+from peaktrade_core.workspace.ledger import DRILLS, GO_ON, INCIDENTS, LEDGER, LOGS, PAPERS, REGISTRY, SEALED, Ledger
+from peaktrade_core.workspace.papers import adopt_papers
+from peaktrade_core.workspace.unremembered import unanswered
 from peaktrade_core.workspace.workspace import Workspace
 
 RUNNING = "running"
@@ -151,8 +154,16 @@ def _ended(line: RegistryLine) -> datetime:
 def ledger(place: Workspace) -> Found:
     """Verify every entry of the ledger, and that it holds what is remembered of it."""
     found = Ledger(place.home)
-    entries = sum(1 for _ in found.links())
-    return not (fault := found.fault()), fault or f"{entries:,} entries, each with the hash of the one before"
+    known, links = found.remembered(), [link for link, _ in found.links()]  # what is remembered before the ledger
+    if fault := found.fault():
+        return False, fault
+    odd, grave = unanswered(links, known)
+    told = f"{len(links):,} entries, each with the hash of the one before"
+    if not odd:
+        return True, told
+    named = ", ".join(f"{link.seq + 1:,} ({link.kind})" for link in odd[:_SHOWN])
+    told += f"; nobody remembered {named}: the writer died, or somebody appended it by hand"
+    return FAIL if grave else WARN, told, "Look at it; `peaktrade audit adopt --by NAME --reason TEXT` answers for it."
 
 
 @question("registry_chain", "Is every finished session's record as it was written?", _RESTORE)
@@ -236,6 +247,7 @@ def _to_adopt(place: Workspace) -> dict[str, str]:
     for section in SEALED:
         folder = SealedRecords(place.reports / section, Ledger.of(place).section(section))
         names |= dict.fromkeys(sorted({name.partition("/")[0] for name in folder.wrong()}), section)
+    names |= dict.fromkeys(sorted(name for name, _ in paper_faults(place)), PAPERS)
     return names | dict.fromkeys(sorted(name for name, _ in log_faults(place)), LOGS)
 
 
@@ -253,6 +265,8 @@ def _enter_adopted(place: Workspace, names: Mapping[str, str], by: str, reason: 
     for section in SEALED:
         chosen = [name for name, found in names.items() if found == section]
         SealedRecords(place.reports / section, book.section(section)).adopt(chosen, by, reason, now)
+    if chosen := [name for name, section in names.items() if section == PAPERS]:
+        adopt_papers(book, chosen, by, reason, now)
     if logs := [name for name, section in names.items() if section == LOGS]:
         book.answer_for(logs, by, reason, now)
 

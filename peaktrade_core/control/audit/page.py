@@ -31,14 +31,21 @@ def snapshot_markdown(found: AuditSnapshot) -> str:
     ]
     tables = [
         _checks("Each way to a live order, tried", found.lock),
-        _checks("The chained logs, verified", found.audit),
+        _checks("Everything that the ledger holds, verified", found.audit),
         Table(
             "Heads of the chains", ("Log", "SHA-256 of the last line"), found.heads.items(), empty="No log began yet."
         ),
         Table("What was looked at", ("What", "Value"), facts),
     ]
-    as_of = f"**Live: {found.verdict}.** As of {found.as_of} ({found.as_of_local} in Berlin)"
+    as_of = f"**Live: {found.verdict}.** {contrary(found)}\n\nAs of {found.as_of} ({found.as_of_local} in Berlin)"
     return template("tables.md.j2").render(title="Live audit", as_of=as_of, error=None, tables=tables)
+
+
+def contrary(found: AuditSnapshot) -> str:
+    """Return in a sentence what speaks against a verdict, or that nothing does."""
+    if not found.contrary:
+        return f"Nothing speaks against it: {len(found.lock)} ways tried, {len(found.audit)} answers of the ledger are good."
+    return f"{len(found.contrary)} against it or not shown: {'; '.join(found.contrary)}."
 
 
 def _checks(title: str, checks: list[Check]) -> Table:
