@@ -39,7 +39,9 @@ class Group {
     this.view = null; // [from, to] in seconds; null is all
     this.drag = null;
     this.at = null; // the point that is read
+    this.moment = 0; // when that is [s]
     this.waits = false; // for the range that was chosen
+    this.later = []; // steps of keys that wait for it, too
     const on = (name, does) => box.addEventListener(name, does);
     on("pointermove", (event) => this.moved(event));
     on("pointerleave", () => this.point(null));
@@ -52,8 +54,8 @@ class Group {
   }
 
   take(again) {
-    const raw = this.box.dataset.ts;
-    if (raw !== this.raw) {
+    const raw = this.box.dataset.ts, fresh = raw !== this.raw;
+    if (fresh) {
       this.raw = raw;
       let sum = 0;
       this.ts = numbers(raw).map((n) => (sum += n));
@@ -74,6 +76,8 @@ class Group {
     this.box.classList.toggle("zoomed", this.view !== null); // a refresh takes both away
     this.box.classList.toggle("read", this.at !== null);
     if (this.view || again) this.draw();
+    if (fresh && this.at !== null && !this.drag) this.point(this.nearest(this.moment)); // the same time, not the same place
+    if (!this.waits) this.later.splice(0).forEach((step) => step());
   }
 
   get loaded() { return [this.ts[0], this.ts[this.ts.length - 1]]; }
@@ -177,10 +181,14 @@ class Group {
       return;
     }
     if (!this.drag && !event.target.closest(".plane")) return this.point(null);
-    let near = this.ts.findIndex((moment) => moment >= t);
-    if (near < 0) near = this.ts.length - 1;
-    if (near > 0 && t - this.ts[near - 1] < this.ts[near] - t) near--;
-    this.point(near, this.drag ? [this.drag.t, t].sort((a, b) => a - b) : null);
+    this.point(this.nearest(t), this.drag ? [this.drag.t, t].sort((a, b) => a - b) : null);
+    this.moment = t;
+  }
+
+  nearest(t) {
+    const after = this.ts.findIndex((moment) => moment >= t);
+    if (after <= 0) return after < 0 ? this.ts.length - 1 : 0;
+    return t - this.ts[after - 1] < this.ts[after] - t ? after - 1 : after;
   }
 
   pressed(event) {
@@ -204,8 +212,9 @@ class Group {
     if (!event.target.closest(".plot")) return;
     const [from, to] = this.view ?? this.whole;
     const middle = this.at === null ? (from + to) / 2 : this.ts[this.at];
-    const edge = (by) => (by > 0 ? this.ts.findIndex((t) => t >= from) : this.ts.findLastIndex((t) => t <= to));
-    const move = (by) => this.point(this.at === null ? edge(by) : Math.min(this.ts.length - 1, Math.max(0, this.at + by)));
+    const edge = (by) => (by > 0 ? this.ts.findIndex((t) => t >= (this.view ?? this.whole)[0]) : this.ts.findLastIndex((t) => t <= (this.view ?? this.whole)[1]));
+    const step = (by) => this.point(this.at === null ? edge(by) : Math.min(this.ts.length - 1, Math.max(0, this.at + by)));
+    const move = (by) => (this.waits ? this.later.push(() => step(by)) : step(by)); // else of the range that goes
     const scale = (by) => this.show([middle - (middle - from) * by, middle + (to - middle) * by]);
     const shift = (by) => this.view && this.show([from + by * (to - from), to + by * (to - from)]);
     const acts = {
@@ -221,6 +230,7 @@ class Group {
   point(index, chosen = null) {
     if (!this.x) this.draw();
     this.at = index;
+    if (index !== null) this.moment = this.ts[index];
     this.box.classList.toggle("read", index !== null);
     for (const plot of this.plots) {
       const [area, line, dot] = plot.plane.querySelector(".cross").children;

@@ -81,6 +81,7 @@ async function ask(url) {
 }
 
 async function bring(shown) {
+  const asked = location.search; // an answer that another choice has overtaken is not shown
   const query = new URLSearchParams(shown.map((panel) => ["panel", panel.dataset.panel]));
   query.set("query", location.search.slice(1));
   if (document.body.dataset.subject) query.set("subject", document.body.dataset.subject);
@@ -89,7 +90,7 @@ async function bring(shown) {
   if (body.panels) tellTab(body.status);
   asOf = body.as_of ? new Date(body.as_of) : sent;
   at = Date.now();
-  for (const panel of shown) {
+  for (const panel of location.search === asked ? shown : []) {
     const html = body.panels[panel.dataset.panel];
     if (!html) continue;
     swap(panel, html);
