@@ -143,10 +143,8 @@ def _why(status: Status, parts: Sequence[Part], layers: Sequence[Layer]) -> str:
     """Return in a sentence what makes the whole as bad as it is."""
     if status == PASS:
         return "everything is well"
-    bad = [f"{part.name}: {part.why}" for part in parts if part.status == status]
-    rest = [
-        f"{its.code} {its.name.lower()}: {one.told}" for its in layers for one in its.findings if one.status == status
-    ]
+    bad = [f"{part.name.capitalize()}: {part.why}" for part in parts if part.status == status]
+    rest = [f"{its.code} {its.name}: {one.told}" for its in layers for one in its.findings if one.status == status]
     return "; ".join(bad or rest[:3])
 
 

@@ -242,7 +242,7 @@ def _page(title: str, markdown: str) -> str:
 
     html = _ANCHOR.sub("", markdown2html(markdown))
     body = linked(Markup(html))  # noqa: S704  (its writers make every text of others nothing but text)
-    return template("paper.html.j2").render(title=title, body=body, css=css())
+    return wording.tied(template("paper.html.j2").render(title=title, body=body, css=css()))
 
 
 def _ask(workspace: Workspace, chosen: Chosen) -> Found[Paper]:

@@ -118,7 +118,7 @@ def _backtested(chosen: str) -> Question[Workspace]:
             result.metrics.equity_end - plan.config.start_balance, wording.quote_currency(plan.config.symbol)
         )
         told = f"{plan.config.strategy_name}: {len(result):,} bars {source}, {many(len(result.trades), 'round trip')}"
-        return bool(result.fills), f"{told}, PnL {pnl}, drawdown {wording.percent(result.metrics.max_drawdown)}"
+        return bool(result.fills), f"{told}, PnL {pnl}, drawdown {wording.drawdown(result.metrics.max_drawdown)}"
 
     return backtested
 

@@ -113,7 +113,7 @@ def _facts(run: Run) -> dict[str, Any]:
         wording.TOTAL: wording.signed(run.total_pnl, currency),
         wording.REALIZED: wording.signed(run.realized_pnl, currency),
         wording.UNREALIZED: wording.signed(run.unrealized_pnl, currency),
-        "Drawdown": wording.percent(run.max_drawdown),
+        "Drawdown": wording.drawdown(run.max_drawdown),
         "Orders denied": wording.count(run.orders_blocked),
         "Notes": run.notes or wording.NOTHING,
     }

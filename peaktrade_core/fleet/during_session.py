@@ -167,7 +167,7 @@ def drawdown(watched: Sequence[Watched]) -> Found:
     def as_bad_as(*levels: Status) -> Judge:
         def judge(one: Watched) -> str | None:
             worst = one.row.max_drawdown or 0.0
-            return wording.percent(worst) if of_drawdown(worst) in levels else None
+            return wording.drawdown(worst) if of_drawdown(worst) in levels else None
 
         return judge
 

@@ -69,7 +69,7 @@ class PeriodReport(Notebook):
             figures=(
                 (wording.TOTAL, Cell(_money(summary.by_currency, "total_pnl"))),
                 ("Sessions", Cell(_outcomes(summary.by_currency))),
-                ("Largest drawdown", Cell(wording.percent(_worst(summary.by_currency)))),
+                ("Largest drawdown", Cell(wording.drawdown(_worst(summary.by_currency)))),
             ),
             chart=chart if isinstance(chart, Chart) else None,
             needs=needing(summary.attention),
@@ -84,7 +84,11 @@ class PeriodReport(Notebook):
             ("Sessions", _outcomes(summary.by_currency), _outcomes(summary.before)),
             (wording.TOTAL, _money(summary.by_currency, "total_pnl"), _money(summary.before, "total_pnl")),
             (wording.REALIZED, _money(summary.by_currency, "realized_pnl"), _money(summary.before, "realized_pnl")),
-            ("Largest drawdown", wording.percent(_worst(summary.by_currency)), wording.percent(_worst(summary.before))),
+            (
+                "Largest drawdown",
+                wording.drawdown(_worst(summary.by_currency)),
+                wording.drawdown(_worst(summary.before)),
+            ),
             ("Orders executed", wording.count(now.get("orders", 0)), wording.count(before.get("orders", 0))),
             ("Orders denied", wording.count(now.get("blocked", 0)), wording.count(before.get("blocked", 0))),
             ("Alerts raised", _alerts(summary), ""),
@@ -118,7 +122,7 @@ class PeriodReport(Notebook):
                 wording.count(result.blocked),
                 wording.signed(result.total_pnl, result.currency, code=False),
                 wording.signed(result.realized_pnl, result.currency, code=False),
-                wording.percent(result.max_drawdown),
+                wording.drawdown(result.max_drawdown),
             )
             for result in (*self.summary.by_strategy, *self.summary.by_symbol)
         ]

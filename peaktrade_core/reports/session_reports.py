@@ -66,7 +66,7 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
     sections = [] if summary_only else [_section(views, row) for row in rows]
     page = template("sessions.html.j2" if form == "html" else "sessions.md.j2")
     given = [f"{k} = {v}" for k, v in query._asdict().items() if v != getattr(ALL, k)]
-    return page.render(
+    text = page.render(
         as_of=views.now(),
         stats=views.stats(query),
         sections=sections,
@@ -74,6 +74,7 @@ def session_report(views: Views, query: Query = ALL, *, summary_only: bool = Fal
         css=css(),
         head=views.chain_head(),
     )
+    return wording.tied(text) if form == "html" else text
 
 
 def write_session_report(
@@ -141,7 +142,7 @@ class SessionReport(Notebook):
             why=stands.why or risk or told,
             figures=(
                 (wording.TOTAL, total),
-                ("Max drawdown", Cell(wording.percent(run.max_drawdown))),
+                ("Max drawdown", Cell(wording.drawdown(run.max_drawdown))),
                 ("Orders", Cell(orders)),
             ),
             chart=chart if isinstance(chart, Chart) else None,

@@ -35,7 +35,7 @@ def write_page(book: EvidenceBook, record: Evidence) -> Path:
 def page_of(book: EvidenceBook, record: Evidence) -> str:
     """Return a record's page as HTML that needs nothing else."""
     marks = {**wording.MARKS, "open": "? open"}
-    return template("evidence.html.j2").render(e=record, head=book.chain.head(), css=css(), marks=marks)
+    return wording.tied(template("evidence.html.j2").render(e=record, head=book.chain.head(), css=css(), marks=marks))
 
 
 def filled_checklist(record: ev.Evidence, second_person: str = "") -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -26,9 +26,11 @@ WIDTH, HEIGHT, PAD = 1000.0, 200.0, 8.0  # of the box
 POINTS = 2000  # of a line; more are not seen
 DAY = 86_400
 TIME_STEPS = (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200,
-              DAY, 2 * DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY)  # fmt: skip
+              DAY, 2 * DAY, 7 * DAY, 30 * DAY)  # fmt: skip
+MONTH_STEPS = (3, 6, 12, 24, 60, 120)  # of longer charts, which say the year
+_MONTH_S = 365.25 * DAY / 12
 _FLAT = 0.9  # what a chart of zeros shows above and below: three labels, none at its edge
-_FORMS = {"day": "%m-%d", "clock": "%H:%M:%S", "short": "%H:%M"}
+_FORMS = {"month": "%Y-%m", "day": "%m-%d", "clock": "%H:%M:%S", "short": "%H:%M"}
 
 
 class Line(NamedTuple):
@@ -222,14 +224,31 @@ class Frame:
         if self.counted and span:
             ticks = nice_ticks(self.first, self.last)
             return [Tick(self._x(n) / WIDTH * 100, text, datetime.fromtimestamp(n, UTC), "count") for n, text in ticks]
-        step = next((step for step in TIME_STEPS if span / step <= 6), TIME_STEPS[-1])
+        step = next((step for step in TIME_STEPS if span / step <= 6), None)
+        if step is None:
+            return [self._tick(at, "month") for at in self._months(span)]
         found, t = [], math.ceil(self.first / step) * step
         while t <= self.last:
             form = "day" if step >= DAY or t % DAY == 0 else "clock" if step < 60 else "short"
-            at = datetime.fromtimestamp(t, UTC)
-            found.append(Tick(self._x(t) / WIDTH * 100, at.strftime(_FORMS[form]), at, form))
+            found.append(self._tick(datetime.fromtimestamp(t, UTC), form))
             t += step
         return found
+
+    def _tick(self, at: datetime, form: str) -> Tick:
+        return Tick(self.x(at) / WIDTH * 100, at.strftime(_FORMS[form]), at, form)
+
+    def _months(self, span: float) -> Iterator[datetime]:
+        """Yield first days of months, about six in a span [s]; from there on a label without its year says little."""
+        step = next((step for step in MONTH_STEPS if span / (step * _MONTH_S) <= 6), MONTH_STEPS[-1])
+        begin = datetime.fromtimestamp(self.first, UTC)
+        month = (begin.year * 12 + begin.month - 1) // step * step
+        while (
+            month // 12 <= MAXYEAR
+            and (at := datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)).timestamp() <= self.last
+        ):
+            if at.timestamp() >= self.first:
+                yield at
+            month += step
 
 
 def nice_ticks(low: float, high: float, whole: bool = False) -> list[tuple[float, str]]:

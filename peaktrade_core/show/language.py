@@ -138,7 +138,10 @@ class Tongue:
         """Return a name and what is said of it, in this language."""
         named = _NAMED.fullmatch(text)
         known = self._found(named[2]) if named else None
-        return named[1] + known if named and known else None
+        if not named or not known:
+            return None
+        name = named[1].rstrip(": ")
+        return named[1].replace(name, self._whole.get(name, name) if name.istitle() else name) + known
 
     def _pieces(self, text: str, cuts: Sequence[re.Pattern[str]], *, loose: bool = False) -> str | None:
         """Return a text that was put together, in this language; each piece must be known unless ``loose``."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jinja2
@@ -54,6 +55,20 @@ def template(name: str) -> jinja2.Template:
     return _environment(language(), markdown=name.endswith(".md.j2")).get_template(name)
 
 
+class PlainAttributes(Extension):
+    """Leaves what a template fills into attributes that nobody reads as it is: names of styles, ids, addresses, values."""
+
+    _attribute = re.compile(
+        r'\b(?:class|id|href|for|name|value|datetime|data-(?!label)[\w-]+)="[^"]*?(?:\{\{.*?\}\}[^"]*?)+"'
+    )
+    _filled = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002  (jinja's own)
+        """Return a template in which such values are escaped, and so not turned into another language."""
+        escaped = partial(self._filled.sub, r"{{ (\1) | e }}")
+        return self._attribute.sub(lambda found: escaped(found[0]), source)
+
+
 class _OwnWords(Extension):
     """Turns what stands in a template itself into the language that people read, when it is compiled."""
 
@@ -66,7 +81,7 @@ class _OwnWords(Extension):
 @cache
 def _environment(spoken_here: str, *, markdown: bool = False) -> jinja2.Environment:
     env = jinja2.Environment(
-        extensions=[] if spoken_here == "en" else [_OwnWords],
+        extensions=[] if spoken_here == "en" else [_OwnWords] if markdown else [PlainAttributes, _OwnWords],
         loader=jinja2.FileSystemLoader(share_dir() / "templates" / "reports"),
         autoescape=jinja2.select_autoescape(["html.j2", "html"]),
         undefined=jinja2.StrictUndefined,
@@ -85,6 +100,7 @@ def _environment(spoken_here: str, *, markdown: bool = False) -> jinja2.Environm
         "mark": lambda status: wording.MARKS.get(status, status),
         "moment": wording.moment,
         "pairs": lambda counts: ", ".join(f"{name}: {n}" for name, n in counts.items()) or wording.NOTHING,
+        "drawdown": wording.drawdown,
         "percent": wording.percent,
         "signed": wording.signed,
         "tone": wording.sign_class,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from math import floor, isfinite, log10
 
@@ -65,6 +66,12 @@ WHOLE = frozenset(("JPY", "KRW", "HUF", "CLP", "VND"))  # counted in whole units
 COIN_DECIMALS, PRICE_DIGITS = 8, 7
 _LONGEST_CODE = 10  # characters of a currency
 MINUS = "\N{MINUS SIGN}"  # as wide as the plus, unlike the hyphen
+TIED = "\N{NO-BREAK SPACE}"
+_FIGURE = re.compile(  # a mark or a command, or a figure: a time span of two parts, a number and its unit
+    r"<(?:code|pre|script|style|text|textarea|title)\b.*?</|<[^>]*>|"
+    r"(?P<figure>\d (?:[dhm] \d+ [hms]|ms|[smhd%]|bps|bars?|[A-Z]{2,10})(?![\w/-]))",
+    re.DOTALL,
+)
 
 
 def shortened(text: str, most: int) -> str:
@@ -78,6 +85,11 @@ def shortened(text: str, most: int) -> str:
 def cut(text: str, most: int) -> str:
     """Return the beginning of a text, no longer than ``most`` characters; the last one is a mark where something is left out."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def tied(markup: str) -> str:
+    """Return HTML of ours in which no line ends between a figure and its unit; what is code stays as it is, to be copied."""
+    return _FIGURE.sub(lambda found: found[0].replace(" ", TIED) if found["figure"] else found[0], markup)
 
 
 def badge(status: str) -> str:
@@ -144,6 +156,17 @@ def percent(fraction: float | None, digits: int = 2) -> str:
         return NOTHING
     rounded = round(100 * fraction, digits)
     return f"{MINUS if rounded < 0 else ''}{abs(rounded):.{digits}f} %"
+
+
+def gained(fraction: float | None) -> str:
+    """Return a return as percent with its sign: ``+1.25 %``; a dash where there is none."""
+    told = percent(fraction)
+    return f"+{told}" if fraction is not None and round(100 * fraction, 2) > 0 else told
+
+
+def drawdown(fraction: float | None) -> str:
+    """Return a fall from the best so far as percent, without a sign; a dash where there is none."""
+    return percent(None if fraction is None else abs(fraction))
 
 
 def count(value: float | None) -> str:

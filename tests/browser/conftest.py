@@ -14,16 +14,13 @@ from peaktrade_core.workspace.workspace import Workspace
 REPO = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPO / "tests" / "dashboard"))
 from browsing import Watched  # noqa: E402
-from serving import Dashboard, make_history  # noqa: E402  (shared with the HTTP tests)
+from serving import Dashboard, make_history, new_workspace  # noqa: E402  (shared with the HTTP tests)
 
 
 @pytest.fixture(scope="session")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Return a workspace with sessions of every kind."""
-    home = tmp_path_factory.mktemp("browser") / "home"
-    (home / "config").mkdir(parents=True)
-    (home / "config" / "config.toml").write_bytes((REPO / "config" / "config.toml").read_bytes())
-    workspace = Workspace(home)
+    workspace = new_workspace(tmp_path_factory.mktemp("browser") / "home")
     make_history(workspace)
     return workspace
 

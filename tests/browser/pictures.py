@@ -107,12 +107,17 @@ def fill(home: Path, sessions: dict[str, str]) -> None:
     ]  # fmt: skip
     Alerts.of(workspace).log.append(lambda _: list(raised))
     EvidenceBook.of(workspace).begin("monitoring_round", "Monitoring round", operator="Ada")
-    store, days = CandleStore.of_workspace(home), Series("kraken", "BTC/EUR", "1d")
+    try_days(workspace)
+
+
+def try_days(workspace: Workspace) -> str:
+    """Keep 800 days of candles and run a sweep over them; return its id."""
+    store, days = CandleStore.of_workspace(workspace.home), Series("kraken", "BTC/EUR", "1d")
     store.put(days, list(SyntheticFeed(1, 86_400, bars=800)))
     grid = {"fast": {"from": 2, "to": 20, "step": 2}, "slow": {"from": 20, "to": 100, "step": 10}}
     asked = {"symbol": "BTC/EUR", "timeframe": "1d", "candles": str(store.folder(days))}
     sweep = Sweep(name="days", question="Do averages of days pay?", strategy="ma_crossover", parameters=grid, **asked)
-    run_sweep(workspace, prepare(workspace, sweep))
+    return run_sweep(workspace, prepare(workspace, sweep)).sweep_id
 
 
 @contextmanager

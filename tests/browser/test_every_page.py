@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from browsing import Watched
+from pictures import try_days
 from playwright.sync_api import Browser, Page, expect
-from serving import Dashboard, make_history
+from serving import Dashboard, make_history, new_workspace
 
 from peaktrade_core.alerts.alerts import Raised
 from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.views import Views
-from peaktrade_core.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.browser
-REPO = Path(__file__).resolve().parents[2]
 WIDTHS = (390, 1280, 1920)
 PAGES = (
     "", "sessions", "alerts", "activity", "control-center", "system", "papers", "ledger", "research",
-    "lab", "wall", "session/{id}", "run/{id}"
+    "lab", "wall", "session/{id}", "run/{id}", "requests/{request}", "research/{sweep}",
 )  # fmt: skip
 LABS = ("compare", "limits", "parameters", "candles", "sweep")
 LINE = "main .lab-card:not(.still)"
@@ -58,16 +58,31 @@ SPLIT = """() => { const id = /(?:shadow|testnet)_\\d{8}_\\d{6}_[0-9a-f]{6}|(?:I
   } return found; }"""
 
 
+# A figure whose unit stands on the next line.
+TORN = """() => { const figure = /\\d[ \\u00a0](?:[dhm][ \\u00a0]\\d+[ \\u00a0][hms]|ms|[smhd%]|bps|[A-Z]{3,5})(?![\\w/-])/g;
+  const found = [];
+  const walk = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  for (let node; (node = walk.nextNode());) for (const match of node.data.matchAll(figure)) {
+    if (node.parentElement.closest('code, pre, option, script, .js-plotly-plot')) continue;
+    const r = document.createRange(); r.setStart(node, match.index); r.setEnd(node, match.index + match[0].length);
+    if (new Set([...r.getClientRects()].filter(box => box.width > 1).map(box => Math.round(box.top))).size > 1)
+      found.push(match[0] + ' in ' + node.data.slice(0, 200));
+  } return found; }"""
+
+
+class Spoken(NamedTuple):
+    """A dashboard that speaks a language, over sessions of every kind, open alerts, a request and a sweep, and their ids."""
+
+    dashboard: Dashboard
+    ids: dict[str, str]
+
+
 @pytest.fixture(scope="module", params=["en", "de"])
-def spoken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dashboard, str]]:
-    """Return a dashboard that speaks a language, over sessions of every kind and open alerts, and its newest session."""
-    home = tmp_path_factory.mktemp(f"every_{request.param}") / "home"
-    (home / "config").mkdir(parents=True)
-    text = (REPO / "config" / "config.toml").read_text()
-    said = text.replace('language = "en"', f'language = "{request.param}"')
+def spoken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spoken]:
+    workspace = new_workspace(tmp_path_factory.mktemp(f"every_{request.param}") / "home")
+    said = workspace.config_path.read_text().replace('language = "en"', f'language = "{request.param}"')
     assert f'language = "{request.param}"' in said
-    (home / "config" / "config.toml").write_text(said)
-    workspace = Workspace(home)
+    workspace.config_path.write_text(said)
     make_history(workspace)
     session_id = Views.of(workspace).rows(Query(status="completed", limit=1))[0].run_id
     now = datetime.now(UTC)
@@ -77,8 +92,11 @@ def spoken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for n, (rule, severity) in enumerate([("drawdown", "critical"), *[("stale-feed", "warning")] * 6])
     ]  # fmt: skip
     Alerts.of(workspace).log.append(lambda _: list(raised))
-    running = Dashboard(home, refresh=1)
-    yield running, session_id
+    asked = Approvals.of(workspace).ask(
+        "live", "live trading", "a" * 64, by="Ada", reason="10.3 % of 1,000.00 EUR in 6 m 28 s"
+    )
+    running = Dashboard(workspace.home, refresh=1)
+    yield Spoken(running, {"id": session_id, "request": asked.id, "sweep": try_days(workspace)})
     running.stop()
 
 
@@ -86,7 +104,7 @@ def faults(page: Page, width: int) -> list[str]:
     """Return what a person would see wrong on a page as it stands."""
     wide = page.evaluate("document.documentElement.scrollWidth")
     found = [f"{wide} px wide"] if wide > width else []
-    for name, look in (("cut", CUT), ("overlap", OVERLAP), ("split", SPLIT)):
+    for name, look in (("cut", CUT), ("overlap", OVERLAP), ("split", SPLIT), ("torn", TORN)):
         found += [f"{name}: {one}" for one in page.evaluate(look)[:3]]
     return found
 
@@ -99,11 +117,11 @@ def wrong(watched: Watched, url: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_at_every_width_in_light_and_dark(browser: Browser, spoken: tuple[Dashboard, str], path: str) -> None:
-    dashboard, session_id = spoken
+def test_a_page_at_every_width_in_light_and_dark(browser: Browser, spoken: Spoken, path: str) -> None:
+    dashboard, ids = spoken
     for scheme in ("light", "dark"):
         watched = Watched(browser, color_scheme=scheme)
-        page = watched.open(dashboard.url + path.format(id=session_id))
+        page = watched.open(dashboard.url + path.format(**ids))
         found = []
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 1080})
@@ -115,12 +133,12 @@ def test_a_page_at_every_width_in_light_and_dark(browser: Browser, spoken: tuple
 
 @pytest.mark.usefixtures("confined_kernels")
 @pytest.mark.parametrize("lab", LABS)
-def test_a_lab_at_every_width_in_light_and_dark(browser: Browser, spoken: tuple[Dashboard, str], lab: str) -> None:
-    dashboard, session_id = spoken
+def test_a_lab_at_every_width_in_light_and_dark(browser: Browser, spoken: Spoken, lab: str) -> None:
+    dashboard, ids = spoken
     for scheme, widths in (("light", WIDTHS), ("dark", (1280,))):
         watched = Watched(browser, color_scheme=scheme)
         page = watched.page
-        page.goto(f"{dashboard.url}lab/{lab}?session={session_id}", wait_until="commit", timeout=WAIT_MS)
+        page.goto(f"{dashboard.url}lab/{lab}?session={ids['id']}", wait_until="commit", timeout=WAIT_MS)
         expect(page.locator(LINE).first).to_be_visible(timeout=WAIT_MS)
         found = []
         for width in widths:

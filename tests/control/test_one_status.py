@@ -111,7 +111,7 @@ def peaktrade(workspace: Workspace, *args: str) -> str:
 def test_the_whole_is_as_bad_as_its_worst_part_and_says_why(troubled: Workspace) -> None:
     found = whole(troubled)
     assert (found.status, found.word) == ("fail", "FAIL")
-    assert found.why == f"trading: {'; '.join(HALTS)}; alerts: 1 critical of 2: {ALERT}"
+    assert found.why == f"Trading: {'; '.join(HALTS)}; Alerts: 1 critical of 2: {ALERT}"
     assert [halt.scope for halt in found.trading.halts] == [halt.split()[0] for halt in HALTS]
     assert (found.trading.word, found.risk.word, found.alerts.word, found.runs.word) == (
         "HALTED",

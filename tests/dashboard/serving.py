@@ -17,10 +17,12 @@ from typing import Any, NamedTuple
 
 import psutil  # type: ignore[import-untyped]
 
+from peaktrade_core.dashboard.panels.base import Page
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
+from peaktrade_core.show.wording import TIED
 from peaktrade_core.workspace.workspace import Workspace
 
 REPO = Path(__file__).resolve().parents[2]
@@ -135,6 +137,16 @@ def _is_kernel(process: psutil.Process) -> bool:
         )
     except psutil.NoSuchProcess:  # it ended while it was looked at; a zombie is one, too
         return False
+
+
+def shown(workspace: Workspace, name: str, query: str = "", subject: str | None = None) -> str:
+    """Return a panel, with plain blanks between figures and their units."""
+    return Page(lambda: workspace, query, subject).panel(name).replace(TIED, " ")
+
+
+def text(html: str) -> str:
+    """Return what a person reads."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).replace("&nbsp;", " ").split())
 
 
 def make_history(workspace: Workspace) -> None:

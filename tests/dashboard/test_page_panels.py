@@ -16,13 +16,13 @@ from html import unescape
 import msgspec
 import numpy as np
 import pytest
-from serving import HOSTILE
+from serving import HOSTILE, shown, text
 
 from peaktrade_core.alerts.alerts import Cleared, Raised
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.checkout import git_commit
 from peaktrade_core.control.status import whole
-from peaktrade_core.dashboard.panels import Page
+from peaktrade_core.dashboard.panels import PANELS
 from peaktrade_core.dashboard.panels.base import coded, figures
 from peaktrade_core.dashboard.panels.charts import event_marks
 from peaktrade_core.desk.readiness import PRE_SESSION
@@ -43,29 +43,20 @@ from peaktrade_core.workspace.workspace import Workspace
 Shadow = Callable[..., SessionRecord]
 
 
-def shown(workspace: Workspace, name: str, subject: str | None = None, query: str = "") -> str:
-    return Page(lambda: workspace, query, subject).panel(name)
-
-
-def text(html: str) -> str:
-    """Return what a person reads."""
-    return " ".join(re.sub(r"<[^>]+>", " ", html).replace("&nbsp;", " ").split())
-
-
 def test_session_shows_the_figures_of_its_record(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=3, steps=300, notes="late shift")
-    said = text(shown(workspace, "session", record.session_id))
+    said = text(shown(workspace, "session", subject=record.session_id))
     for name in ("realized_pnl", "unrealized_pnl"):
         assert wording.signed(record.metric(name), "EUR") in said
     assert f"Equity {wording.money(record.metric('equity_end'), 'EUR')}" in said
     assert f"Orders {record.metric('num_orders'):.0f}" in said
     assert "late shift" in said
-    assert "data-final" in shown(workspace, "session", record.session_id)
+    assert "data-final" in shown(workspace, "session", subject=record.session_id)
 
 
 def test_session_charts_hold_every_bar_and_every_fill(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=3, steps=300)
-    html = shown(workspace, "session_curves", record.session_id)
+    html = shown(workspace, "session_curves", subject=record.session_id)
     fills = [event for event in Views.of(workspace).events(record.session_id) if isinstance(event, Fill)]
     assert fills
     assert html.count("<title>buy ") == sum(fill.qty > 0 for fill in fills)
@@ -90,7 +81,7 @@ def test_many_fills_are_marks_that_say_how_many_and_lie_on_the_drawn_line(
     look = Views.of(workspace).look(record.session_id)
     curves, fills = look.curves(2000), look.journal.fills
     assert len(curves.ts) < curves.bars
-    marks = MARK.findall(shown(workspace, "session_curves", record.session_id))
+    marks = MARK.findall(shown(workspace, "session_curves", subject=record.session_id))
     assert sum(int(n or 1) for *_, n in marks) == len(fills)
     assert max(int(n or 1) for *_, n in marks) > 1
     times = [at.timestamp() for at in curves.ts]
@@ -106,7 +97,7 @@ def test_a_range_in_the_address_is_drawn_alone_and_bad_ones_are_said(workspace: 
     since, until = f"{curves.ts[100]:%Y-%m-%dT%H:%M:%S}Z", f"{curves.ts[149]:%Y-%m-%dT%H:%M:%S}Z"
 
     def page(query: str) -> str:
-        return unescape(text(shown(workspace, "session_curves", record.session_id, query)))
+        return unescape(text(shown(workspace, "session_curves", query, record.session_id)))
 
     assert "50 of 300 bars, 50 points drawn" in page(f"since={since}&until={until}")
     assert "300 bars, 300 points drawn" in page("")
@@ -118,7 +109,7 @@ def test_a_range_in_the_address_is_drawn_alone_and_bad_ones_are_said(workspace: 
 def test_denials_halts_and_gaps_are_marks_with_their_words(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(steps=900, seed=8, position_fraction=0.2)
     journal = Views.of(workspace).look(record.session_id).journal
-    said = shown(workspace, "session_curves", record.session_id)
+    said = shown(workspace, "session_curves", subject=record.session_id)
     assert sum(int(n or 1) for *_, n in MARK.findall(said)) == sum(journal.denials.values()) > 0
     assert "MAX_ORDER_NOTIONAL" in said
     curves = Views.of(workspace).curves(record.session_id)
@@ -142,30 +133,32 @@ def test_denials_halts_and_gaps_are_marks_with_their_words(workspace: Workspace,
 
 def test_session_links_to_those_beside_it(workspace: Workspace, run_shadow: Shadow) -> None:
     ids = [run_shadow(seed=seed, steps=20).session_id for seed in (1, 2, 3)]
-    middle = shown(workspace, "session", ids[1])
+    middle = shown(workspace, "session", subject=ids[1])
     assert f'href="/session/{ids[2]}" rel="prev"' in middle
     assert f'href="/session/{ids[0]}" rel="next"' in middle
-    assert 'rel="prev"' not in shown(workspace, "session", ids[2])
-    assert 'rel="next"' not in shown(workspace, "session", ids[0])
+    assert 'rel="prev"' not in shown(workspace, "session", subject=ids[2])
+    assert 'rel="next"' not in shown(workspace, "session", subject=ids[0])
 
 
 def test_denials_are_counted_and_explained(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=3, steps=300, position_fraction=0.5)
     n = record.metrics["deny_codes"]["MAX_ORDER_NOTIONAL"]
-    said = text(shown(workspace, "session_limits", record.session_id))
+    said = text(shown(workspace, "session_limits", subject=record.session_id))
     assert f"MAX_ORDER_NOTIONAL {n} one opening order is too large." in said
     assert "◆ 500 %" in said
-    assert "▲ warn" in text(shown(workspace, "session_checks", record.session_id))
+    assert "▲ warn" in text(shown(workspace, "session_checks", subject=record.session_id))
 
 
 def test_session_without_a_journal_says_so_and_keeps_the_rest(workspace: Workspace, run_shadow: Shadow) -> None:
     record = run_shadow(seed=3, steps=50)
     for path in RunFolder(workspace.runs, record.session_id).path.iterdir():
         path.unlink()
-    assert "Not everything could be read." in shown(workspace, "session_events", record.session_id)
-    assert "cannot read" in shown(workspace, "session_curves", record.session_id)
-    assert wording.signed(record.metric("realized_pnl"), "EUR") in shown(workspace, "session", record.session_id)
-    assert record.metrics["risk_status"] in text(shown(workspace, "session_record", record.session_id))
+    assert "Not everything could be read." in shown(workspace, "session_events", subject=record.session_id)
+    assert "cannot read" in shown(workspace, "session_curves", subject=record.session_id)
+    assert wording.signed(record.metric("realized_pnl"), "EUR") in shown(
+        workspace, "session", subject=record.session_id
+    )
+    assert record.metrics["risk_status"] in text(shown(workspace, "session_record", subject=record.session_id))
 
 
 def test_journal_that_is_torn_or_garbage_never_breaks_a_panel(workspace: Workspace, run_shadow: Shadow) -> None:
@@ -175,14 +168,17 @@ def test_journal_that_is_torn_or_garbage_never_breaks_a_panel(workspace: Workspa
     for data in (whole[: len(whole) // 2], b"", b"\x00\xff" * 500, b'{"type":"bar"}\n' * 3, whole + b"{]\n"):
         journal.write_bytes(data)
         for name in ("session_curves", "session_limits", "session_checks", "session_events", "run", "run_tail"):
-            assert "This panel could not be made" not in shown(workspace, name, record.session_id), (name, data[:20])
+            assert "This panel could not be made" not in shown(workspace, name, subject=record.session_id), (
+                name,
+                data[:20],
+            )
 
 
 def test_unknown_or_escaping_ids_are_said_in_words(workspace: Workspace, run_shadow: Shadow) -> None:
     run_shadow(seed=3, steps=20)
     for subject in ("nobody", "../../etc/passwd", "", HOSTILE, "x" * 200):
         for name in ("session", "session_curves", "session_record", "run", "run_tail", "run_alerts"):
-            html = shown(workspace, name, subject)
+            html = shown(workspace, name, subject=subject)
             assert "This panel could not be made" in html
             assert "<script" not in html
 
@@ -202,7 +198,7 @@ def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_s
         assert "largest exposure in the symbol" in text(live)
         assert "● RUN" in shown(workspace, "sessions")
         assert "Running 1" in text(shown(workspace, "status"))
-        assert "data-final" not in shown(workspace, "run", row)
+        assert "data-final" not in shown(workspace, "run", subject=row)
         os.kill(process.pid, signal.SIGSTOP)
         path = RunFolder(workspace.runs, row).journal
         _wait(workspace, "running")
@@ -212,7 +208,7 @@ def test_running_silent_and_died_runs_are_told_apart(workspace: Workspace, run_s
         raw = json.loads(beat.read_text())
         beat.write_text(json.dumps({**raw, "at": (datetime.now(UTC) - timedelta(seconds=900)).isoformat()}))
         assert "◔ SILENT" in shown(workspace, "now")
-        assert "look at feed and venue (runbook 7)" in text(shown(workspace, "run", row))
+        assert "look at feed and venue (runbook 7)" in text(shown(workspace, "run", subject=row))
     finally:
         process.kill()
         process.wait()
@@ -319,7 +315,7 @@ def test_wall_and_session_speak_german(workspace: Workspace, run_shadow: Shadow)
     path.write_text(path.read_text().replace('language = "en"', 'language = "de"'))
     german = Workspace(workspace.home)
     assert "Nichts läuft." in shown(german, "wall")
-    assert "Nutzung der Risikogrenzen" in shown(german, "session_limits", record.session_id)
+    assert "Nutzung der Risikogrenzen" in shown(german, "session_limits", subject=record.session_id)
 
 
 def test_questions_of_checks_are_asked_in_the_language_of_the_page(workspace: Workspace, run_shadow: Shadow) -> None:
@@ -330,10 +326,28 @@ def test_questions_of_checks_are_asked_in_the_language_of_the_page(workspace: Wo
     workspace.config_path.write_text(workspace.config_path.read_text().replace('language = "en"', 'language = "de"'))
     there = Workspace(workspace.home)
     for panel, subject, checks in (("session_checks", record.session_id, after), ("system_lights", None, before)):
-        said = unescape(text(shown(there, panel, subject)))
+        said = unescape(text(shown(there, panel, subject=subject)))
         for check in checks:
             assert german.turned(check.question) in said
             assert check.question not in said
+
+
+def test_names_of_styles_ids_and_addresses_are_the_same_in_both_languages(
+    workspace: Workspace, run_shadow: Shadow
+) -> None:
+    record = run_shadow(seed=1, steps=300)
+    TradingStates.of(workspace).set(GLOBAL, "HALTED", by="ada", reason="drill", now=datetime.now(UTC))
+    raised = Raised(
+        at=datetime.now(UTC), alert_id="A-1", rule_id="drawdown", key="a", severity="critical", run_id=record.run_id,
+        message="words of somebody", runbook="8", owner="risk officer",
+    )  # fmt: skip
+    Alerts.of(workspace).log.append(lambda _: [raised])
+    unread = re.compile(r'\b(?:class|id|href|data-(?!as-of|label|ts)[\w-]+)="[^"]*"')
+    english = {name: unread.findall(shown(workspace, name, subject=record.session_id)) for name in PANELS}
+    workspace.config_path.write_text(workspace.config_path.read_text().replace('language = "en"', 'language = "de"'))
+    there = Workspace(workspace.home)
+    for name, told in english.items():
+        assert unread.findall(shown(there, name, subject=record.session_id)) == told, name
 
 
 def test_record_shows_the_command_line_as_it_can_be_typed(workspace: Workspace, run_shadow: Shadow) -> None:
@@ -341,7 +355,7 @@ def test_record_shows_the_command_line_as_it_can_be_typed(workspace: Workspace, 
     changed = {**msgspec.to_builtins(record), "cli_args": ["session", "run", "--notes", "a b; rm"], "odd": "field"}
     changed.pop("extra")
     Registry.of(workspace).path_of(record).write_text(json.dumps(changed))
-    said = shown(workspace, "session_record", record.session_id)
+    said = shown(workspace, "session_record", subject=record.session_id)
     assert "session run --notes &#39;a b; rm&#39;" in said
     assert '<th scope="row" title="odd">odd</th><td>field</td>' in said
 

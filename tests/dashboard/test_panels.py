@@ -9,11 +9,11 @@ from html import unescape
 
 import msgspec
 import pytest
-from serving import HOSTILE, make_history
+from serving import HOSTILE, make_history, shown, text
 
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.control.todo import what_needs_doing
-from peaktrade_core.dashboard.panels import PANELS, Asked, Page
+from peaktrade_core.dashboard.panels import PANELS, Asked
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query, Registry
@@ -23,18 +23,9 @@ from peaktrade_core.show.language import words
 from peaktrade_core.workspace.workspace import Workspace
 
 
-def shown(workspace: Workspace, name: str, query: str = "", subject: str | None = None) -> str:
-    return Page(lambda: workspace, query, subject).panel(name)
-
-
 def offered(value: str, address: str, n: int) -> str:
     """Return what a list offers to narrow it down by."""
     return f'href="{address}"><span class="value" title="{value}">{value}</span> <span class="n">{n}<'
-
-
-def text(html: str) -> str:
-    """Return what a person reads."""
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 def add(workspace: Workspace, session_id: str, **changes: object) -> None:

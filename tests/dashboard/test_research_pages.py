@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from serving import HOSTILE, Dashboard, new_workspace
+from serving import shown as panel_of
 
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.dashboard.panels import Page
@@ -83,7 +84,7 @@ def served(tried: Tried) -> Iterator[Dashboard]:
 
 
 def page(tried: Tried, name: str, subject: str | None = None, query: str = "") -> str:
-    return unescape(Page(lambda: tried.place, query, subject).panel(name))
+    return unescape(panel_of(tried.place, name, query, subject))
 
 
 def test_the_list_is_narrowed_down_in_the_address_and_is_the_same_as_json(tried: Tried, served: Dashboard) -> None:

@@ -12,8 +12,8 @@ from html import unescape
 import msgspec
 import pytest
 from serving import HOSTILE, Dashboard
+from serving import shown as panel_of
 
-from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.dashboard.panels.base import linked
 from peaktrade_core.dashboard.panels.session_lists import EVENTS, TRADES
 from peaktrade_core.dashboard.panels.telling import EVENT_KINDS, kind_of
@@ -34,7 +34,7 @@ def traded(run_shadow: Shadow) -> SessionRecord:
 
 
 def shown(workspace: Workspace, name: str, subject: str, query: str = "") -> str:
-    return unescape(Page(lambda: workspace, query, subject).panel(name))
+    return unescape(panel_of(workspace, name, query, subject))
 
 
 def keys(html: str, kind: str) -> list[int]:

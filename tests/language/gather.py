@@ -65,8 +65,8 @@ msgstr ""
 
 """
 SMALL = (  # what stands for a value, alone
-    "{0} bar", "{0} bars", "raised", "nothing", "none", "unknown", "nobody", "never", "yes", "no", "owner", "operator",
-    "duty", "off", "daily", "weekly",
+    "{0} bar", "{0} bars", "{0} step", "{0} steps", "raised", "nothing", "none", "unknown", "nobody", "never", "yes", "no",
+    "owner", "operator", "duty", "off", "daily", "weekly",
 )  # fmt: skip
 OF_CLICK = (  # what the library of the command line says
     "Missing option {0}", "Missing argument {0}", "No such option: {0}", "No such command {0}", "Invalid value for {0}: {1}",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peaktrade_core.show.wording import money, price, sign_class, signed
+from peaktrade_core.show.chart import Chart, Frame, Line
+from peaktrade_core.show.wording import MINUS, NOTHING, TIED, drawdown, gained, money, price, sign_class, signed, tied
 
 
 @pytest.mark.parametrize(
@@ -61,3 +63,36 @@ def test_a_price_is_never_told_as_nothing_and_is_right_to_six_digits(value: floa
     told = float(price(value).replace(",", ""))
     assert math.isclose(told, value, rel_tol=1e-6) or abs(told - value) <= 0.005
     assert told > 0.0
+
+
+@pytest.mark.parametrize(
+    ("html", "told"),
+    [
+        ("<p>limit 10 %)</p>", "<p>limit 10_%)</p>"),
+        ("waits 6 m 28 s, 1 h", "waits 6_m_28_s, 1_h"),
+        ("\N{MINUS SIGN}4.84 EUR in 3 sessions", "\N{MINUS SIGN}4.84_EUR in 3 sessions"),
+        ('<i title="5 s">at 08:00 UTC</i>', '<i title="5 s">at 08:00_UTC</i>'),
+        ("<code>--pace 5 s</code> 5 s", "<code>--pace 5 s</code> 5_s"),
+        ("10 BTC/EUR, 5 BTC-PERP", "10 BTC/EUR, 5 BTC-PERP"),
+    ],
+)
+def test_a_figure_is_not_torn_from_its_unit_and_code_stays_as_it_is(html: str, told: str) -> None:
+    assert tied(html).replace(TIED, "_") == told
+
+
+@given(st.none() | st.floats(-1.0, 1.0))
+def test_a_drawdown_has_no_sign_and_a_return_has_one(value: float | None) -> None:
+    assert drawdown(value) == (NOTHING if value is None else f"{abs(value) * 100:.2f} %")
+    assert gained(value)[0] in f"+{MINUS}" or value is None or abs(value) < 0.00005 + 1e-12
+
+
+@pytest.mark.parametrize(("days", "labels"), [(170, None), (400, "2017-04"), (900, "2018-01"), (9000, "2020-01")])
+def test_a_long_chart_says_its_years_at_first_days_of_months(days: int, labels: str | None) -> None:
+    begin = datetime(2017, 2, 5, tzinfo=UTC)
+    ticks = Frame(Chart(name="", lines=[Line("", [begin, begin + timedelta(days=days)], [1.0, 2.0])])).time_ticks()
+    if labels is None:
+        assert all(tick.form == "day" for tick in ticks)
+    else:
+        assert labels in [tick.text for tick in ticks]
+        assert 3 <= len(ticks) <= 7
+        assert {(tick.at.day, tick.at.hour, tick.form) for tick in ticks} == {(1, 0, "month")}

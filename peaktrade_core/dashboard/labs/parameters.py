@@ -139,7 +139,7 @@ class ParametersLab(Bench):
         return [
             (self.words["total_pnl"], wording.percent(found.pnl), wording.sign_class(found.pnl)),
             (self.told("held"), wording.percent(found.held), ""),
-            (self.words["max_drawdown"], wording.percent(found.drawdown), ""),
+            (self.words["max_drawdown"], wording.drawdown(found.drawdown), ""),
             (self.told("fills"), wording.count(found.fills), ""),
             (self.told("fees"), wording.money(found.fees, currency), ""),
         ]

@@ -168,7 +168,7 @@ class SweepLab(Bench):
             (self.told("trial"), f"#{trial.number}", ""),
             (self.told("by_sharpe"), sharpe, ""),
             (self.told("by_total_return"), wording.percent(total), wording.sign_class(total)),
-            (self.told("by_max_drawdown"), wording.percent(trial.max_drawdown or 0.0), ""),
+            (self.told("by_max_drawdown"), wording.drawdown(trial.max_drawdown or 0.0), ""),
             (self.told("by_trades"), wording.count(trial.trades), ""),
         ]
         share = f"{surface.sweep.judge.plateau:.0%}"

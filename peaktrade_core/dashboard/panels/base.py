@@ -27,7 +27,7 @@ from peaktrade_core.show.chart import Tone
 from peaktrade_core.show.drawing import times_of
 from peaktrade_core.show.language import speak, spoken, words
 from peaktrade_core.show.sparkline import sparkline
-from peaktrade_core.show.templates import inert_value
+from peaktrade_core.show.templates import PlainAttributes, inert_value
 from peaktrade_core.workspace.workspace import Workspace
 
 CONFIG_PATH = "PEAKTRADE_CONFIG_PATH"  # where a page's kernel finds the configuration that the server was given
@@ -205,12 +205,14 @@ def _templates() -> jinja2.Environment:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=inert_value,
+        extensions=[PlainAttributes],
         trim_blocks=True,
         lstrip_blocks=True,
     )
     for name in (
         "money",
         "percent",
+        "drawdown",
         "count",
         "duration",
         "minute",
@@ -240,4 +242,4 @@ def _templates() -> jinja2.Environment:
 
 def fill(name: str, language: str, context: dict[str, Any]) -> Html:
     """Return a filled template."""
-    return Html(_templates().get_template(f"{name}.html.j2").render(w=words(language), **context))
+    return Html(wording.tied(_templates().get_template(f"{name}.html.j2").render(w=words(language), **context)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.research.experiments.page import HeatMap, Shown, shown
 from peaktrade_core.research.experiments.rows import BACKTEST, FINDING, PORTFOLIO, SCAN, SWEEP
 from peaktrade_core.research.experiments.tables import asked as asked_for
-from peaktrade_core.research.experiments.tables import gain, ratio
+from peaktrade_core.research.experiments.tables import ratio
 from peaktrade_core.research.trials.cli import TRIALS
 from peaktrade_core.research.trials.trial import DAY_S
 from peaktrade_core.show import drawing, wording
@@ -45,6 +46,12 @@ def _experiment(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what was asked, and what speaks against it?"""
     found = _look(workspace, asked)
     row = found.row
+    known: list[tuple[str, float | None, Callable[[float], str | None]]] = [
+        ("sharpe", row.sharpe, ratio),
+        ("gained", row.total_return, wording.gained),
+        ("max_drawdown", row.max_drawdown, wording.drawdown),
+        ("trades", row.trades, wording.count),
+    ]
     return {
         "row": row,
         "asked": asked_for(row),
@@ -52,17 +59,10 @@ def _experiment(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         "counted": found.counted,
         "bars": found.bars,
         "held": found.held,
-        "figures": [
-            ("sharpe", ratio(row.sharpe)), ("gained", gain(row.total_return)), ("max_drawdown", _percent(row.max_drawdown)),
-            ("trades", None if row.trades is None else wording.count(row.trades)),
-        ],
+        "figures": [(name, say(value)) for name, value, say in known if value is not None],
         "lab": f"/lab/sweep?sweep={quote(row.id, safe='')}" if row.run_type == SWEEP and not row.fault else "",
         "commands": _commands(found),
-    }  # fmt: skip
-
-
-def _percent(value: float | None) -> str | None:
-    return None if value is None else wording.percent(value)
+    }
 
 
 def _commands(found: Shown) -> list[tuple[str, str]]:

@@ -84,7 +84,7 @@ class SessionExplorerRunbook(DashboardRunbook):
             ("By status", _counted(stats.by_status)),
             (wording.TOTAL, _each(stats, "total_pnl")),
             (wording.REALIZED, _each(stats, "realized_pnl")),
-            ("Average drawdown", wording.percent(stats.avg_drawdown)),
+            ("Average drawdown", wording.drawdown(stats.avg_drawdown)),
         ]
         link = SESSION_LIST.address(chosen, path="")
         return Table("Figures", ("", ""), rows, note=f"The same for programs: /api/live_sessions/stats{link}")

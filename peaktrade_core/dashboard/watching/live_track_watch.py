@@ -132,7 +132,7 @@ def tile_table(workspace: Workspace) -> Table:
         ),
         (
             "Max drawdown",
-            wording.percent(row.max_drawdown),
+            wording.drawdown(row.max_drawdown),
             "5 % or more" if deep else "below 5 %",
             "risk review; above 10 % pause at once" if deep else "",
         ),

@@ -8,7 +8,6 @@ Source: web dashboard 10d, live-track monitoring 12a, session explorer 12b, watc
 from __future__ import annotations
 
 import re
-from html import unescape
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -260,9 +259,9 @@ def detail(compared: Compared) -> Found:
     page = compared.seen.answers.get(f"/session/{quoted}", PageReply(0, ""))
     figures = [
         wording.money(record.metric("equity_end"), wording.quote_currency(record.symbol), code=False),
-        wording.percent(record.metric("max_drawdown")),
+        wording.drawdown(record.metric("max_drawdown")),
     ]
-    absent = [text for text in figures if text != wording.NOTHING and text not in unescape(page.body)]
+    absent = [text for text in figures if text != wording.NOTHING and text not in page.said]
     absent += [name for name in ("config", "metrics", "cli_args", "error") if name not in told]
     well = page.status == 200 and not absent and told.get("status") == row.status
     return well, f"missing: {', '.join(absent)}" if absent else "complete"

@@ -15,12 +15,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from html import unescape
 from threading import Timer
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
 from peaktrade_core.dashboard.access import is_local
+from peaktrade_core.show.wording import TIED
 from peaktrade_core.workspace.workspace import Workspace
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -52,6 +54,11 @@ class PageReply(NamedTuple):
     status: int
     body: str
     seconds: float = 0.0
+
+    @property
+    def said(self) -> str:
+        """The text as a person reads it: signs instead of their escapes, plain blanks."""
+        return unescape(self.body).replace(TIED, " ")
 
     def json(self) -> Any:
         """Return the answer as JSON, None where it is none."""

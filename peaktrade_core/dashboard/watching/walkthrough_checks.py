@@ -103,7 +103,7 @@ def _figures(session: Session) -> tuple[str, str]:
     record = session.record
     return (
         wording.signed(record.metric("realized_pnl"), wording.quote_currency(record.symbol)),
-        wording.percent(record.metric("max_drawdown")),
+        wording.drawdown(record.metric("max_drawdown")),
     )
 
 
@@ -112,7 +112,7 @@ def walk_agreement_checks(session: Session, seen: Seen) -> list[Check]:
 
     Source: demo walkthrough 7.1 and 7.2.
     """
-    record, page = session.record, seen.answers.get("/", PageReply(0, "")).body
+    record, page = session.record, seen.answers.get("/", PageReply(0, "")).said
     told = seen.mapping(f"/api/live_sessions/{session.id}")
     tally = Views.of(session.workspace).look(session.id).tally.metrics()
     pnl, drawdown = _figures(session)

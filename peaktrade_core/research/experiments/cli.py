@@ -31,7 +31,6 @@ from peaktrade_core.research.experiments.tables import (
     LISTED,
     RANKED,
     compared,
-    gain,
     ratio,
     verdict_cell,
 )
@@ -142,8 +141,8 @@ def details(workspace: Workspace, experiment: str) -> CommandResult:
         "Strategy": row.name,
         "Market": f"{row.symbol} {row.timeframe}, {backtest.bars:,} bars to {wording.moment(backtest.end)} UTC",
         "Daily Sharpe": ratio(row.sharpe) or "not told under 60 days",
-        "Return": gain(row.total_return),
-        "Max drawdown": wording.percent(row.max_drawdown),
+        "Return": wording.gained(row.total_return),
+        "Max drawdown": wording.drawdown(row.max_drawdown),
         "Round trips": f"{row.trades or 0:,}",
         "Decision": row.decision_id,
         "Sessions that decide so": _sessions(workspace, row.decision_id),
@@ -203,7 +202,7 @@ def _spread(name: str, value: str, trials: list[Trial], metric: str) -> dict[str
 
 
 def _figure(value: float | None, metric: str) -> str | None:
-    return ratio(value) if metric == "sharpe" else gain(value)
+    return ratio(value) if metric == "sharpe" else wording.gained(value)
 
 
 @experiments.command()

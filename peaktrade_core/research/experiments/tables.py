@@ -27,11 +27,6 @@ def ratio(value: float | None) -> str | None:
     return None if value is None else f"{value:.3f}"
 
 
-def gain(value: float | None) -> str | None:
-    """Return a return [fraction] in percent with its sign."""
-    return None if value is None else f"{100.0 * value:+.2f} %"
-
-
 def asked(row: ExperimentRow) -> str:
     """Return what an experiment asks in a few words: strategy with parameters, name of a sweep, portfolio or finding."""
     own = not row.strategy or row.strategy in row.name or ", " in row.strategy
@@ -50,9 +45,9 @@ EXPERIMENTS = Columns[ExperimentRow](
     trials=Column("Trials", lambda row: f"{row.trials:,}", "number", 3),
     verdict=Column("Verdict", verdict_cell, "words"),
     sharpe=Column("Sharpe", lambda row: ratio(row.sharpe), "number"),
-    total=Column("Return", lambda row: gain(row.total_return), "number"),
-    gained=Column("Return", lambda row: gain(row.total_return), "number"),
-    drawdown=Column("Max DD", lambda row: wording.percent(row.max_drawdown), "number", 4),
+    total=Column("Return", lambda row: wording.gained(row.total_return), "number"),
+    gained=Column("Return", lambda row: wording.gained(row.total_return), "number"),
+    drawdown=Column("Max DD", lambda row: wording.drawdown(row.max_drawdown), "number", 4),
     trades=Column("Trades", lambda row: f"{row.trades:,}" if row.trades is not None else None, "number", 4),
     by=Column("By", lambda row: row.by, priority=5),
     tags=Column("Tags", lambda row: ", ".join(row.tags), "words", 5),
@@ -66,8 +61,8 @@ RANKED = Columns[RankedTrial](
     market=Column("Market", lambda one: f"{one.row.symbol} {one.row.timeframe}".strip(), priority=3),
     parameters=Column("Parameters", lambda one: " ".join(f"{k}={v}" for k, v in one.trial.params.items()), priority=2),
     sharpe=Column("Sharpe", lambda one: ratio(one.trial.sharpe), "number"),
-    total=Column("Return", lambda one: gain(one.trial.total_return), "number"),
-    drawdown=Column("Max DD", lambda one: wording.percent(one.trial.max_drawdown), "number", 4),
+    total=Column("Return", lambda one: wording.gained(one.trial.total_return), "number"),
+    drawdown=Column("Max DD", lambda one: wording.drawdown(one.trial.max_drawdown), "number", 4),
     trades=Column("Trades", lambda one: f"{one.trial.trades:,}", "number", 4),
 )
 
@@ -85,8 +80,8 @@ def compared(ranked: Sequence[RankedTrial]) -> Table:
         ("Verdict", [verdict_cell(one.row) for one in ranked]),
         ("Tries in it", [f"{one.row.trials:,}" for one in ranked]),
         ("Daily Sharpe", [ratio(one.trial.sharpe) for one in ranked]),
-        ("Return", [gain(one.trial.total_return) for one in ranked]),
-        ("Max drawdown", [wording.percent(one.trial.max_drawdown) for one in ranked]),
+        ("Return", [wording.gained(one.trial.total_return) for one in ranked]),
+        ("Max drawdown", [wording.drawdown(one.trial.max_drawdown) for one in ranked]),
         ("Round trips", [f"{one.trial.trades:,}" for one in ranked]),
         ("Fees", [f"{one.trial.fees:,.2f}" for one in ranked]),
     ]
@@ -116,5 +111,5 @@ ANALYSES = Columns[StrategyAnalysis](
     trials=Column("Tries", lambda one: f"{one.trials:,}", "number", 3),
     gained=Column("Gained", lambda one: wording.percent(one.gained), "number", 2),
     total=Column("Return: median (10 % to 90 %)", lambda one: _spread(one.total_return), "words"),
-    drawdown=Column("Worst DD", lambda one: wording.percent(one.max_drawdown.worst), "number", 1),
+    drawdown=Column("Worst DD", lambda one: wording.drawdown(one.max_drawdown.worst), "number", 1),
 )

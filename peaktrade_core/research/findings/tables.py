@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from peaktrade_core.research.experiments.tables import gain
 from peaktrade_core.research.findings.run import HOLDS, NOTHING, TOO_FEW, FindingRecord, StateFound
 from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
@@ -17,7 +16,7 @@ def _word(row: StateFound) -> Cell:
 
 
 def _interval(row: StateFound) -> str | None:
-    return None if row.low is None or row.high is None else f"{gain(row.low)} to {gain(row.high)}"
+    return None if row.low is None or row.high is None else f"{wording.gained(row.low)} to {wording.gained(row.high)}"
 
 
 def _p(value: float | None) -> str | None:
@@ -31,12 +30,12 @@ FOUND = Columns[StateFound](
     days=Column("Days", lambda row: f"{row.days:,}", "number"),
     stretches=Column("Stretches", lambda row: f"{row.stretches:,}", "number", 3),
     count=Column("Bars", lambda row: f"{row.count:,}", "number", 4),
-    mean=Column("Mean after it", lambda row: gain(row.mean), "number"),
+    mean=Column("Mean after it", lambda row: wording.gained(row.mean), "number"),
     interval=Column("95 %", _interval, "number", 2),
-    all=Column("After all", lambda row: gain(row.market), "number", 2),
+    all=Column("After all", lambda row: wording.gained(row.market), "number", 2),
     p=Column("p", lambda row: _p(row.p), "number", 3),
     holm=Column("p, Holm", lambda row: _p(row.p_holm), "number", 1),
-    unseen=Column("Unseen mean", lambda row: gain(row.unseen_mean), "number", 1),
+    unseen=Column("Unseen mean", lambda row: wording.gained(row.unseen_mean), "number", 1),
     unseen_p=Column("Unseen p", lambda row: _p(row.unseen_p), "number", 2),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peaktrade_core.base.question import FAIL, UNKNOWN
-from peaktrade_core.research.experiments.tables import gain, ratio
+from peaktrade_core.research.experiments.tables import ratio
 from peaktrade_core.research.forward.now import direction
 from peaktrade_core.research.forward.outcome import VOID, Evaluation, Outcome, SeriesOutcome
 from peaktrade_core.research.forward.scan import FORWARD, ScanRecord, ScanRow
@@ -36,9 +36,9 @@ SCANNED = Columns[ScanRow](
     close=Column("Close", lambda row: wording.price(row.close, wording.quote_currency(row.symbol)), "number"),
     verdict=Column("Verdict", _verdict, "words"),
     sharpe=Column("Sharpe", lambda row: ratio(row.trial.sharpe) if row.trial else None, "number"),
-    total=Column("Return", lambda row: gain(row.trial.total_return) if row.trial else None, "number"),
+    total=Column("Return", lambda row: wording.gained(row.trial.total_return) if row.trial else None, "number"),
     drawdown=Column(
-        "Max DD", lambda row: wording.percent(row.trial.max_drawdown) if row.trial else None, "number", priority=3
+        "Max DD", lambda row: wording.drawdown(row.trial.max_drawdown) if row.trial else None, "number", priority=3
     ),
     trades=Column("Trades", lambda row: f"{row.trial.trades:,}" if row.trial else None, "number", priority=2),
     bars=Column("Bars", lambda row: f"{row.bars:,}", "number", priority=5),
@@ -93,7 +93,7 @@ ASKED = Columns[Asked](
 
 
 def _gained(value: float | None) -> Cell:
-    return Cell(gain(value) or "", "" if not value else GOOD if value > 0.0 else BAD)
+    return Cell(wording.gained(value) if value is not None else "", "" if not value else GOOD if value > 0.0 else BAD)
 
 
 OUTCOMES = Columns[Outcome](
@@ -102,7 +102,7 @@ OUTCOMES = Columns[Outcome](
     signal=Column("Wanted", lambda one: direction(one.signal.signal if one.signal else None)),
     state=Column("State", lambda one: Cell(one.state, BAD if one.state == VOID else "")),
     net=Column("Gained", lambda one: _gained(one.net), "number"),
-    moved=Column("Market moved", lambda one: gain(one.market), "number", 2),
+    moved=Column("Market moved", lambda one: wording.gained(one.market), "number", 2),
     until=Column("Until (UTC)", lambda one: wording.minute(one.until), priority=3),
     note=Column("Note", lambda one: one.note, "words", 1),
 )
@@ -114,7 +114,7 @@ SERIES = Columns[SeriesOutcome](
     done=Column("Done", lambda one: f"{one.done:,}", "number"),
     hits=Column("Right", lambda one: f"{one.hits} of {one.positions}", "number"),
     net=Column("Gained", lambda one: _gained(one.net), "number"),
-    moved=Column("Market moved", lambda one: gain(one.market), "number", 2),
+    moved=Column("Market moved", lambda one: wording.gained(one.market), "number", 2),
 )
 
 

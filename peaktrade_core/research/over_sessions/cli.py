@@ -133,7 +133,7 @@ SWEPT = Columns[Any](
     allowed=Column("Allowed", lambda row: wording.count(row.allowed), "number", priority=2),
     pnl=Column("PnL", lambda row: wording.signed(row.pnl, row.currency), "number"),
     pnl_with=Column("With them", lambda row: wording.signed(row.pnl_with, row.currency), "number"),
-    drawdown=Column("Max DD", lambda row: wording.percent(row.drawdown), "number"),
-    drawdown_with=Column("With", lambda row: wording.percent(row.drawdown_with), "number"),
+    drawdown=Column("Max DD", lambda row: wording.drawdown(row.drawdown), "number"),
+    drawdown_with=Column("With", lambda row: wording.drawdown(row.drawdown_with), "number"),
     first=Column("First difference", lambda row: row.first or "none", "words", priority=1),
 )

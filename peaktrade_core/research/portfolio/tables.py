@@ -99,7 +99,7 @@ def portfolio_account(record: PortfolioRecord) -> Table:
     figures = {
         "Equity at the end": f"{wording.money(one.equity, currency)} ({wording.percent(one.total_return)})",
         "Daily Sharpe": f"{one.sharpe:.3f} over {one.days:,} UTC days" if one.sharpe is not None else _few(one),
-        "Largest drawdown": wording.percent(one.max_drawdown),
+        "Largest drawdown": wording.drawdown(one.max_drawdown),
         "Positions over equity": f"{wording.percent(one.exposure)} on average, {wording.percent(one.most_exposure)} at most",
         "Fees": wording.money(one.fees, currency),
         "Rebalances that moved cash": f"{one.transfers:,}",
@@ -169,7 +169,7 @@ SLEEVES = Columns[SleeveFigures](
     sharpe=Column(
         "Daily Sharpe", lambda one: None if one.sharpe is None else f"{one.sharpe:.3f}", "number", priority=2
     ),
-    drawdown=Column("Drawdown", lambda one: wording.percent(one.max_drawdown), "number", priority=2),
+    drawdown=Column("Drawdown", lambda one: wording.drawdown(one.max_drawdown), "number", priority=2),
     trades=Column("Trades", lambda one: f"{one.trades:,}", "number"),
     exposure=Column("In position", lambda one: wording.percent(one.exposure, 0), "number", priority=3),
     remark=Column("Remark", _remark, "words"),

@@ -38,8 +38,8 @@ TRIALS = Columns[Trial](
     trial=Column("Trial", lambda one: f"#{one.number}"),
     parameters=Column("Parameters", lambda one: " ".join(f"{k}={v}" for k, v in one.params.items())),
     sharpe=Column("Daily Sharpe", lambda one: None if one.sharpe is None else f"{one.sharpe:.3f}", "number"),
-    total=Column("Return", lambda one: _percent(one.total_return), "number"),
-    drawdown=Column("Drawdown", lambda one: _percent(one.max_drawdown), "number"),
+    total=Column("Return", lambda one: wording.gained(one.total_return), "number"),
+    drawdown=Column("Drawdown", lambda one: wording.drawdown(one.max_drawdown), "number"),
     trades=Column("Trades", lambda one: f"{one.trades:,}", "number"),
     fees=Column("Fees", lambda one: f"{one.fees:,.2f}", "number", priority=1),
     remark=Column(
@@ -201,10 +201,6 @@ def _rank(trial: Trial, record: SweepRecord) -> float:
 def exit_code(record: SweepRecord) -> int:
     """Return 1 where something speaks against the best trial of a sweep, else 0."""
     return int(any(one.status == "fail" for one in record.verdict))
-
-
-def _percent(value: float | None) -> str | None:
-    return None if value is None else f"{100.0 * value:+.2f} %"
 
 
 @click.group()

@@ -22,6 +22,7 @@ from peaktrade_core.show.cover import COVERED, cover_script
 from peaktrade_core.show.drawing import DRAWN, PLOTLY
 from peaktrade_core.show.language import spoken
 from peaktrade_core.show.templates import style
+from peaktrade_core.show.wording import tied
 
 TEMPLATE = "peaktrade"
 ABOVE = "## At a glance"  # above the cover in a notebook
@@ -57,7 +58,7 @@ def to_html(notebook: Any) -> str:
     }
     body, _ = exporter.from_notebook_node(notebook, resources={"page": page})
     before, after = _NOTEBOOK_LINK.sub(r"<b>\1</b>", str(body)).rsplit(_SCRIPTS, 1)
-    return before + "".join(f"<script>{script}</script>\n" for script in scripts) + after
+    return tied(before) + "".join(f"<script>{script}</script>\n" for script in scripts) + after
 
 
 def _drawn(notebook: Any) -> Any:

@@ -4,7 +4,8 @@
 import { write, zone } from "./times.js";
 
 const WIDTH = 1000, HEIGHT = 200, PAD = 8; // as the server draws
-const STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 172800, 604800, 2592000, 7776000, 31536000];
+const STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 172800, 604800, 2592000];
+const MONTHS = [3, 6, 12, 24, 60, 120], MONTH = 2629800; // of longer charts, which say the year
 const groups = new WeakMap();
 const svg = (name, attributes) => {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -31,6 +32,20 @@ function ticks(low, high) {
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const values = Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
   return values.map((value) => [value, value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−")]);
+}
+
+function moments(from, to) { // where the labels below are [s], and how each is written
+  const span = to - from || 1, size = STEPS.find((step) => span / step <= 6), found = [];
+  if (size) {
+    for (let t = Math.ceil(from / size) * size; t <= to; t += size) found.push([t, size >= 86400 || t % 86400 === 0 ? "day" : size < 60 ? "clock" : "short"]);
+    return found;
+  }
+  const step = MONTHS.find((n) => span / (n * MONTH) <= 6) ?? MONTHS[MONTHS.length - 1], begin = new Date(from * 1000);
+  for (let month = Math.floor((begin.getUTCFullYear() * 12 + begin.getUTCMonth()) / step) * step; ; month += step) {
+    const t = Date.UTC(1970, month - 23640) / 1000;
+    if (t > to) return found;
+    if (t >= from) found.push([t, "month"]);
+  }
 }
 
 class Group {
@@ -116,10 +131,8 @@ class Group {
     this.x = (t) => ((t - from) / span) * WIDTH;
     for (const plot of this.plots) this.drawPlot(plot, begin, end);
     for (const group of this.box.querySelectorAll(".x-axis")) {
-      const size = STEPS.find((step) => span / step <= 6) ?? STEPS[STEPS.length - 1];
       const labels = [];
-      for (let t = Math.ceil(from / size) * size; t <= to; t += size) {
-        const form = size >= 86400 || t % 86400 === 0 ? "day" : size < 60 ? "clock" : "short";
+      for (const [t, form] of moments(from, to)) {
         const x = this.x(t) / 10;
         const text = svg("text", { x: `${x.toFixed(2)}%`, y: "100%", dy: 13, "text-anchor": x < 4 ? "start" : x > 96 ? "end" : "middle" });
         text.textContent = write(new Date(t * 1000), form);

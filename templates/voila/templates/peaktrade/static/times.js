@@ -10,13 +10,13 @@ export function zone() {
   return local ? words.js_local : "UTC";
 }
 
-// form: "minute", "second", "clock", "short" (hours and minutes), "day" (month and day)
+// form: "minute", "second", "clock", "short" (hours and minutes), "day" (month and day), "month" (with the year)
 export function write(moment, form = "minute") {
   const at = local ? new Date(moment.getTime() - moment.getTimezoneOffset() * 60000) : moment;
   const date = `${at.getUTCFullYear()}-${two(at.getUTCMonth() + 1)}-${two(at.getUTCDate())}`;
   const short = `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
   const clock = `${short}:${two(at.getUTCSeconds())}`;
-  return { minute: `${date} ${short}`, second: `${date} ${clock}`, clock, short, day: date.slice(5) }[form];
+  return { minute: `${date} ${short}`, second: `${date} ${clock}`, clock, short, day: date.slice(5), month: moment.toISOString().slice(0, 7) }[form];
 }
 
 export function localize(root) {
