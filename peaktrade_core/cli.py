@@ -101,6 +101,7 @@ SESSION = {
         "session.cli:run",
         "Run one session: strategy, signal, risk, order, fill - journalled, recorded, summed up.",
     ),
+    "import": ("session.imported.cli:import_", "Import what ran elsewhere: a freqtrade dry run, or a CSV of fills."),
     "list": ("session.cli:list_sessions", "List sessions, newest first."),
     "show": ("reports.cli:show", "Show one session (`latest` or its id): status, figures, configuration, checks."),
     "report": ("reports.cli:session_report", "Report on sessions as markdown, HTML or both."),

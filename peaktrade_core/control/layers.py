@@ -64,7 +64,7 @@ def barred(workspace: Workspace) -> Found:
     """Look for strategies that have not come through research."""
     log = Promotions(workspace)
     tiers = {one.name: log.tier(one) for one in all_strategies()}
-    ours = [row for row in recent(workspace) if not row.rehearsal]
+    ours = [row for row in recent(workspace) if row.counted]
     rows = [row for row in ours if tiers.get(row.strategy or "", CORE) not in MAY_RUN]
     return not rows, _named(rows)
 

@@ -85,7 +85,7 @@ class Candidate:
         good: list[str] = []
         bad: list[str] = []
         for row in rows:
-            if not row.rehearsal and row.feed != "synthetic":
+            if row.counted and row.feed != "synthetic":
                 explained = compare_session(self.workspace, row.run_id).explained
                 (good if explained else bad).append(row.run_id)
         return good, bad

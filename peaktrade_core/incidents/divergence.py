@@ -221,8 +221,8 @@ class DivergenceRunbook(IncidentRunbook):
         rows = [
             (name, wording.signed(cost), _bps(costs.bps(cost)) if cost is not None else wording.NOTHING, says)
             for name, cost, says in (
-                ("delay", costs.delay, "from the close of the decision to the next open"),
-                ("slippage", costs.slippage, "from that open to the fill"),
+                ("delay", costs.delay if costs.told else None, "from the close of the decision to the next open"),
+                ("slippage", costs.slippage if costs.told else None, "from that open to the fill"),
                 ("fee", costs.fee, "of the fill"),
                 ("at the venue", costs.venue_extra, f"worse than recorded there: {known}"),
             )

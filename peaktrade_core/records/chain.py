@@ -15,7 +15,7 @@ from typing import NamedTuple
 from peaktrade_core.base.chain import Chain, Link
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.trading.records import SessionRecord
+from peaktrade_core.trading.records import IMPORTED, SessionRecord
 
 BEGUN, STARTED, RECORD, ADOPTED, RETIRED = "begun", "started", "record", "adopted", "retired"
 
@@ -50,6 +50,9 @@ class RegistryChain:
         """
         digest, at = hashlib.sha256(data).hexdigest(), record.finished_at or record.started_at or EPOCH
         entry = {"file": name, "id": record.session_id, "sha256": digest, "status": record.status, "run": dict(files)}
+        if record.mode == IMPORTED:  # it ended long before it came
+            at = record.created_at or at
+            entry["source"] = {"file": record.setting("candles"), "sha256": record.setting("data_sha256")}
         with suppress(PeaktradeError):
             self.chain.append((STARTED if record.status == STARTED else RECORD, entry), at=at)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.rows import DaySum, RegistryLine, sortable
-from peaktrade_core.trading.records import REHEARSAL, RUNNING, STARTED
+from peaktrade_core.trading.records import IMPORTED, REHEARSAL, RUNNING, STARTED
 
 SORTS = (
     "sorts_at", "finished_at", "duration", "total_pnl", "realized_pnl", "max_drawdown", "num_orders", "orders_blocked", "steps",
@@ -23,9 +23,16 @@ FACETS = (*GROUP, "feed", "timeframe", "risk_status", "decision_id", "tag")
 _STARTED = RegistryLine._fields.index("started_at")  # and after it ``finished_at``
 _ORDERS = {"duration": "julianday(finished_at) - julianday(started_at)"}
 _HAS_TAG = "EXISTS (SELECT 1 FROM json_each(tags) AS one WHERE one.value = ?)"
-_COUNTED = f"FILTER (WHERE run_type IS NOT '{REHEARSAL}')"  # practice earns nothing
-SUMS = f"""count(*) AS n, count(realized_pnl) {_COUNTED} AS pnls, total(realized_pnl) {_COUNTED} AS pnl,
-    total(total_pnl) {_COUNTED} AS whole, count(max_drawdown) {_COUNTED} AS depths, total(max_drawdown) {_COUNTED} AS depth"""
+_NO_PRACTICE = f"FILTER (WHERE run_type IS NOT '{REHEARSAL}')"  # practice earns nothing
+_OURS = f"FILTER (WHERE coalesce(run_type, '') NOT IN ('{REHEARSAL}', '{IMPORTED}'))"  # nor does what ran elsewhere
+
+
+def _sums(counted: str) -> str:
+    return f"""count(*) AS n, count(realized_pnl) {counted} AS pnls, total(realized_pnl) {counted} AS pnl,
+    total(total_pnl) {counted} AS whole, count(max_drawdown) {counted} AS depths, total(max_drawdown) {counted} AS depth"""
+
+
+SUMS = _sums(_NO_PRACTICE)  # that are kept, by run type among others
 
 
 class Query(NamedTuple):
@@ -156,17 +163,20 @@ def sums_by(db: sqlite3.Connection, query: Query, columns: Sequence[str]) -> lis
     """Return the columns and the figures of :class:`SymbolSum` for each combination of columns."""
     shown = ", ".join(columns)
     by = f" GROUP BY {shown} ORDER BY {shown}"
+    asked = IMPORTED in (query.mode, query.run_type)
+    own = "" if asked else f" FILTER (WHERE run_type IS NOT '{IMPORTED}')"
+    sums = _sums(_NO_PRACTICE if asked else _OURS)
     if query.summed:
         wanted = [column for column in GROUP if query.wanted(column) is not None]
         where = f" WHERE {' AND '.join(f'{column} = ?' for column in wanted)}" if wanted else ""
-        kept = ", ".join(f"total({name})" for name in ("n", "pnls", "pnl", "whole", "depths", "depth"))
+        kept = ", ".join(["total(n)", *(f"total({name}){own}" for name in ("pnls", "pnl", "whole", "depths", "depth"))])
         sql = f"SELECT {shown}, {kept} FROM totals{where}{by}"
         return db.execute(sql, [query.wanted(column) for column in wanted]).fetchall()
     if query.limit is None and not query.by_end and not query.offset:
         where, given = _where(query, "sorts_at")
-        return db.execute(f"SELECT {shown}, {SUMS} FROM files{where}{by}", given).fetchall()
+        return db.execute(f"SELECT {shown}, {sums} FROM files{where}{by}", given).fetchall()
     source, values = selection(query, "*")
-    return db.execute(f"SELECT {shown}, {SUMS} FROM ({source}){by}", values).fetchall()
+    return db.execute(f"SELECT {shown}, {sums} FROM ({source}){by}", values).fetchall()
 
 
 def facets(
@@ -198,8 +208,8 @@ def _several(column: str, value: Any) -> tuple[str, ...]:
 
 def sums_by_day(db: sqlite3.Connection, since: datetime | None) -> list[DaySum]:
     """Return the sums of each day and symbol, oldest first."""
-    sql = f"""SELECT substr(sorts_at, 1, 10), symbol, count(*), total(status = 'started'), total(realized_pnl) {_COUNTED},
-        total(total_pnl) {_COUNTED}, max(max_drawdown) {_COUNTED}
+    sql = f"""SELECT substr(sorts_at, 1, 10), symbol, count(*), total(status = 'started'), total(realized_pnl) {_OURS},
+        total(total_pnl) {_OURS}, max(max_drawdown) {_OURS}
         FROM files WHERE fault IS NULL AND sorts_at >= ? GROUP BY 1, 2 ORDER BY 1, 2"""
     rows = db.execute(sql, ("" if since is None else _first(since),))
     return [DaySum(day, symbol, n, int(open_), *rest) for day, symbol, n, open_, *rest in rows]

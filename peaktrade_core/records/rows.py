@@ -26,7 +26,7 @@ class RegistryLine(NamedTuple):
         halted: the code by which the session was denied orders because trading was halted.
         decision_id: of what decided, as backtests and trials have it; null in older records.
         notes: the error if there is one, else the operator's notes, at most 2,000 characters.
-        risk_status: worst severity of the session, green, yellow or red.
+        risk_status: worst severity of the session, green, yellow or red; unknown of one that was imported.
         tags: the words that it was given, in their order.
     """
 
@@ -216,6 +216,6 @@ def _note(text: str) -> str:
 def _risk_status(record: SessionRecord) -> str:
     """Return the worst severity of a session; without one, a failed session is red and others green."""
     known = record.metrics.get("risk_status")
-    if known in ("green", "yellow", "red"):
+    if known in ("green", "yellow", "red", "unknown"):
         return str(known)
     return "red" if record.status == "failed" else "green"

@@ -103,7 +103,7 @@ def summarize(place: Workspace, span: Span) -> Summary:
     views = Views.of(place)
     now = views.now()
     every = views.rows(Query(since=span.since - LOOK_BACK))
-    rows = [row for row in every if row.status != UNREADABLE and not row.rehearsal]  # practice is no result
+    rows = [row for row in every if row.status != UNREADABLE and row.counted]
     rows.reverse()
     sessions = [row for row in rows if _within(row.started_at, span)]
     carried = [row for row in rows if row.started_at and row.started_at < span.since and _within(row.ended_at, span)]

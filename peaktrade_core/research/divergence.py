@@ -26,12 +26,18 @@ from peaktrade_core.runs.execution import Costs, costs_of, executions
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.market import Bar, timeframe_seconds
 from peaktrade_core.trading.records import SessionConfig
+from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.statistics import trades
 from peaktrade_core.trading.tally import Tally
 
 DATA, LOGIC, CONTROLS, SLIPPAGE, FEE, REST = "data", "logic", "controls", "slippage", "fee", "rest"
 CAUSES = (DATA, LOGIC, CONTROLS, SLIPPAGE, FEE, REST)
 _PLACES = Decimal("1e-8")
+UNLIMITED = {name: 1e15 for name in Limits._field_defaults if name.startswith("max_") or name == "price_collar_pct"}
+FROM_POSITIONS = (
+    "It was imported: its signals and limits are not known. The signals are those that its positions imply, limits were "
+    "not asked, and what its own fills made of them elsewhere is the rest."
+)
 
 Signals = Callable[[Sequence[Bar]], list[float]]
 Controls = Mapping[float, RecordedBar]
@@ -162,6 +168,17 @@ def read_recorded(session_id: str, config: SessionConfig, events: Iterable[ev.An
     if not bars:
         raise ArtefactError(f"the journal of {session_id} holds no bar; there is nothing to compare")
     return Recorded(session_id, config, bars, listed, _exact(bars[-1].done.equity) - _exact(config.start_balance))
+
+
+def from_positions(session: Recorded) -> Recorded:
+    """Return an imported session with the signals that its positions imply, one bar ahead, and without limits.
+
+    Its fills stand at the end of their bar, as those of the decision code do.
+    """
+    held = [bar.done.position_size for bar in session.bars]
+    wanted = [float((qty > 0.0) - (qty < 0.0)) for qty in (*held[1:], *held[-1:])]
+    bars = [bar.as_if(signal) for bar, signal in zip(session.bars, wanted, strict=True)]
+    return session._replace(bars=bars, config=msgspec.structs.replace(session.config, risk_limits=UNLIMITED))
 
 
 def bar_of(done: ev.BarDone) -> Bar:

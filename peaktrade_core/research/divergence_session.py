@@ -14,18 +14,20 @@ from peaktrade_core.candles.files.dialect import Dialect, UndecidedError
 from peaktrade_core.candles.replay import ReplayFeed
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.research.divergence import (
+    FROM_POSITIONS,
     Divergence,
     Expectation,
     Recorded,
     Signals,
     diverge,
+    from_positions,
     read_recorded,
 )
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.market import Bar, timeframe_seconds
 from peaktrade_core.trading.ports import Feed
-from peaktrade_core.trading.records import SessionConfig
+from peaktrade_core.trading.records import IMPORTED, SessionConfig
 from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -79,6 +81,18 @@ def expectation(
     slippage_bps: float | None = None,
 ) -> Expectation:
     """Return what a session is compared with; arguments and errors are those of :func:`compare_session`."""
+    found = _expectation(workspace, session, other, candles, fee_bps, slippage_bps)
+    return found._replace(notes=(FROM_POSITIONS, *found.notes)) if session.config.feed == IMPORTED else found
+
+
+def _expectation(
+    workspace: Workspace,
+    session: Recorded,
+    other: str | None,
+    candles: str,
+    fee_bps: float | None,
+    slippage_bps: float | None,
+) -> Expectation:
     if other is None:
         return _backtest(workspace, session, candles, fee_bps, slippage_bps)
     if candles or fee_bps is not None or slippage_bps is not None:
@@ -93,7 +107,8 @@ def load_recorded(workspace: Workspace, session_id: str) -> Recorded:
         config = msgspec.convert(record.config, SessionConfig)
     except msgspec.ValidationError as error:
         raise ArtefactError(f"the configuration of {record.session_id} cannot be compared: {why(error)}") from None
-    return read_recorded(record.session_id, config, Views.of(workspace).events(record.session_id))
+    session = read_recorded(record.session_id, config, Views.of(workspace).events(record.session_id))
+    return from_positions(session) if config.feed == IMPORTED else session
 
 
 def _backtest(

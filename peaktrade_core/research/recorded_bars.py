@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from copy import copy
 
+from msgspec import structs
+
+from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.records import IMPORTED, SessionConfig
 from peaktrade_core.trading.risk import DENY_CODES, OK, STALE_PRICE, Limits, RiskVerdict
 
 _ACCOUNT_LIMITS = {
@@ -41,6 +45,14 @@ class RecordedBar:
         other.done, other._signal = done, signal
         return other
 
+    def as_if(self, signal: float) -> RecordedBar:
+        """Return it as if that signal had been given, and its fills had come at its end."""
+        other = self.instead(self.done, signal)
+        other.decided = [
+            structs.replace(event, ts=self.done.ts) if isinstance(event, ev.Fill) else event for event in self.decided
+        ]
+        return other
+
     @property
     def signal(self) -> float:
         """What the strategy said, also where that was no signal."""
@@ -74,3 +86,16 @@ class RecordedBar:
             if value > limit or ("LOSS" in denial.code and value >= limit):
                 return RiskVerdict(code, value, limit)
         return RiskVerdict(OK, 0.0, 0.0)
+
+
+def refuse_imported(session_id: str, config: SessionConfig) -> None:
+    """Refuse to run a session again that ran elsewhere.
+
+    Raises:
+        ArtefactError: it did.
+    """
+    if config.feed == IMPORTED:
+        raise ArtefactError(
+            f"{session_id} was imported: its signals and limits are not known, so that it cannot be run again. "
+            f"`peaktrade session diff {session_id}` holds its fills against the decision code"
+        )

@@ -19,7 +19,7 @@ from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.halts.gate import rearm
 from peaktrade_core.halts.scope import STATES
-from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar
+from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar, refuse_imported
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
@@ -189,8 +189,9 @@ def replay_limits(
         tell: is told each recorded bar, the events that replaying it gave, and its replayed end.
 
     Raises:
-        ArtefactError: the journal holds no bar.
+        ArtefactError: the journal holds no bar, or it was imported.
     """
+    refuse_imported(session_id, config)
     own = recorded_limits(config)
     limits = limits or own
     replay = Replay(config, recorded_market(config), limits)

@@ -9,7 +9,7 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.runs.run import Run, feed_of, name_of, verdict_of
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, MID, TONE_OF, Cell, Column, Columns
-from peaktrade_core.trading.records import SessionRecord, finite, total_pnl
+from peaktrade_core.trading.records import IMPORTED, SessionRecord, finite, total_pnl
 
 SESSIONS = "run mode state started duration symbol strategy feed total realized drawdown orders denied risk"
 RUNNING = "run mode state strategy symbol timeframe feed heard step equity total realized drawdown denied"
@@ -35,6 +35,8 @@ def remarks(runs: Iterable[Run]) -> list[str]:
 def _mode(run: Run) -> Cell:
     if run.rehearsal:
         return Cell("rehearsal", MID)
+    if run.mode == IMPORTED:
+        return Cell(IMPORTED, MID)
     return Cell(f"⚠ {run.mode}", BAD) if run.mode == "live" else Cell(run.mode)
 
 
@@ -83,6 +85,7 @@ def metric_figures(
         metrics: as a record holds them; currency: of its money; start_balance: [quote ccy].
     """
     codes = metrics.get("deny_codes")
+    known = isinstance(codes, Mapping) and metrics.get("risk_status") != "unknown"  # else it ran elsewhere
     codes = codes if isinstance(codes, Mapping) else {}
 
     def figure(name: str) -> float | None:
@@ -99,12 +102,15 @@ def metric_figures(
         ("Steps (bars)", wording.count(figure("steps"))),
         ("Orders generated", wording.count(figure("orders_generated"))),
         ("Orders executed", wording.count(figure("num_orders"))),
-        ("Orders blocked by risk", wording.count(figure("orders_blocked_risk"))),
+        ("Orders blocked by risk", wording.count(figure("orders_blocked_risk") if known else None)),
         ("Orders rejected by the venue", wording.count(figure("orders_rejected"))),
         ("Orders still open", wording.count(figure("orders_open"))),
         ("Fill rate", wording.percent(figure("fill_rate"), 1)),
         ("Round trips", wording.count(figure("num_trades"))),
         ("Bars missing", wording.count(figure("bars_missing"))),
         ("Risk", str(metrics.get("risk_status") or wording.NOTHING)),
-        ("Deny codes", ", ".join(f"{code} × {n}" for code, n in codes.items()) or "none"),
+        (
+            "Deny codes",
+            ", ".join(f"{code} × {n}" for code, n in codes.items()) or ("none" if known else wording.NOTHING),
+        ),
     ]

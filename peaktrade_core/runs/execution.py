@@ -26,6 +26,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
         decision: close at which it was decided; arrival: open at which it filled, before slippage [quote ccy].
         fill: price of the fill; fee: of it [quote ccy].
         venue: price at which the venue filled the order, None where it filled none or did not say [quote ccy].
+        told: whether the price at the decision is known; else it is taken for that of the fill, as if it cost nothing.
     """
 
     at: datetime
@@ -37,6 +38,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     fill: float
     fee: float
     venue: float | None = None
+    told: bool = True
 
     @property
     def notional(self) -> float:
@@ -60,7 +62,10 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """What all executions cost together [quote ccy]; ``venue_extra`` is None where the venue told no fill."""
+    """What all executions cost together [quote ccy]; ``venue_extra`` is None where the venue told no fill.
+
+    ``told``: of how many the price at the decision is known; delay and slippage are of those.
+    """
 
     fills: int
     notional: float
@@ -69,6 +74,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     fee: float
     venue_fills: int
     venue_extra: float | None
+    told: int
 
     def bps(self, cost: float | None) -> float | None:
         """Return a cost in basis points of the traded notional, None where there is neither."""
@@ -98,6 +104,7 @@ def executions(events: Iterable[ev.AnyEvent]) -> list[Execution]:
                     fill=event.price,
                     fee=event.fee,
                     venue=venue.get(event.order_id),
+                    told=order is not None,
                 )
             )
     return found
@@ -115,6 +122,7 @@ def costs_of(found: Iterable[Execution]) -> Costs:
         fee=sum(one.fee for one in listed),
         venue_fills=len(extras),
         venue_extra=sum(extras) if extras else None,
+        told=sum(one.told for one in listed),
     )
 
 

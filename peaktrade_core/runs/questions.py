@@ -11,7 +11,19 @@ from datetime import timedelta
 
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, Status, answers, known, question
+from peaktrade_core.base.question import (
+    FAIL,
+    PASS,
+    UNKNOWN,
+    WARN,
+    Check,
+    Found,
+    Question,
+    Status,
+    answers,
+    known,
+    question,
+)
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step, runbook_of
@@ -19,7 +31,7 @@ from peaktrade_core.runs.run import ACTIVE, DIED, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import money, quote_currency, signed
 from peaktrade_core.trading.market import timeframe_seconds
-from peaktrade_core.trading.records import UNREADABLE
+from peaktrade_core.trading.records import IMPORTED, NO_CANDLES, UNREADABLE
 from peaktrade_core.trading.risk import reached
 from peaktrade_core.trading.tally import figures
 from peaktrade_core.workspace.workspace import Workspace
@@ -28,6 +40,7 @@ LOOK_BACK = timedelta(hours=24)
 DRAWDOWN_REVIEW, DRAWDOWN_PAUSE = 0.05, 0.10  # fractions; escalation path of the operator workflow, 6.3
 LOSS_REVIEW = 0.02  # fraction of the start balance
 AGREEMENT = 1e-6  # two ledgers may differ by this [quote ccy]
+ELSEWHERE: Found = UNKNOWN, "not known: it ran elsewhere and was imported", "Ask whoever ran it."
 NO_FIGURE = "the record has no such figure"
 
 
@@ -279,6 +292,8 @@ def orders(look: Look) -> Found:
 )
 def denials(look: Look) -> Found:
     """Count what was denied, by code."""
+    if look.record.mode == IMPORTED:
+        return ELSEWHERE
     blocked = look.record.metric("orders_blocked_risk") or 0.0
     codes = look.record.metrics.get("deny_codes") or {}
     named = ", ".join(f"{code} x {n}" for code, n in codes.items()) if isinstance(codes, dict) else ""
@@ -293,6 +308,9 @@ def denials(look: Look) -> Found:
 )
 def gaps(look: Look) -> Found:
     """Count the bars that are missing."""
+    if NO_CANDLES in (look.record.setting("tags") or ()):
+        step = "`peaktrade exchange fetch` or `data import` stores candles; then import it in another workspace."
+        return UNKNOWN, "it was imported without candles: its bars are made of its own fills", step
     missing = look.record.metric("bars_missing") or 0.0
     return missing == 0, f"{missing:.0f} bars missing in {look.record.metric('gaps') or 0:.0f} gaps"
 
@@ -306,6 +324,8 @@ def gaps(look: Look) -> Found:
 def risk(look: Look) -> Found:
     """Look at its worst severity."""
     level = look.record.metrics.get("risk_status")
+    if look.record.mode == IMPORTED:
+        return ELSEWHERE
     return level == "green", str(level or "unknown")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from peaktrade_core.base.text import decoded
 from peaktrade_core.trading.records import SessionRecord
 
 ONCE = "--session-id"  # the fleet's, for the one run that it starts: an id cannot be had twice
@@ -30,6 +32,11 @@ def repeat_command(record: SessionRecord) -> str:
     for key, value in params.items() if isinstance(params, Mapping) else ():
         given += ["--param", f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"]
     return shlex.join(given)
+
+
+def command_line() -> tuple[str, ...]:
+    """Return how this process was called, to be found again in a record."""
+    return ("peaktrade", *repeatable(map(decoded, sys.argv[1:])))
 
 
 def repeatable(words: Iterable[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ import msgspec
 from peaktrade_core.base.question import FAIL, Check
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF
-from peaktrade_core.trading.records import REHEARSAL, UNREADABLE
+from peaktrade_core.trading.records import IMPORTED, REHEARSAL, UNREADABLE
 
 RUNNING, SILENT, DIED = "running", "silent", "died"
 ENDED = ("completed", "failed", "aborted")
@@ -91,6 +91,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def kind(self) -> str:
         """What it is told apart by in lists: its mode, or that it is practice."""
         return REHEARSAL if self.rehearsal else self.mode
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is a result of ours: no practice, and nothing that ran elsewhere."""
+        return not self.rehearsal and self.mode != IMPORTED
 
     @property
     def active(self) -> bool:
@@ -173,6 +178,8 @@ def feed_of(run: Run) -> str:
         return f"replay {run.data or 'of a file'}"
     if run.feed == "exchange":
         return f"exchange {run.environment or 'unknown'}"
+    if run.feed == IMPORTED:
+        return f"imported from {run.data or 'a file'}"
     return run.feed or ""
 
 

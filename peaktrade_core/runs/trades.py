@@ -17,8 +17,9 @@ from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.runs.curves import Columns as Bars
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns, Table
-from peaktrade_core.trading.events import AnyEvent, Fill, Order, Signal
+from peaktrade_core.trading.events import AnyEvent, Fill, Order, Signal, Start
 from peaktrade_core.trading.market import timeframe_seconds
+from peaktrade_core.trading.records import IMPORTED
 from peaktrade_core.trading.statistics import RoundTrip, Statistic, round_trips, statistics, trades
 
 Why = Literal["signal", "reversal", "retry", "emergency", "unknown"]
@@ -143,13 +144,18 @@ class _Reasons:
 
     def __init__(self) -> None:
         self._why: dict[str, Why] = {}
+        self._told = True  # of what ran elsewhere nobody knows why
         self._signalled: datetime | None = None
         self._placed: Order | None = None  # the last one
         self._at: dict[str, datetime] = {}
 
     def add(self, event: AnyEvent) -> None:
         """Take one event into account."""
-        if type(event) is Signal:
+        if type(event) is Start:
+            self._told = event.config.get("feed") != IMPORTED
+        elif not self._told:
+            return
+        elif type(event) is Signal:
             self._signalled = event.ts
         elif type(event) is Order:
             before = self._placed

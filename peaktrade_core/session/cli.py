@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +14,11 @@ import msgspec
 
 from peaktrade_core.base.clock import moved
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.base.text import decoded
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.columns import RUNS, SESSIONS, figures_of, remarks
-from peaktrade_core.runs.repeat import repeatable
+from peaktrade_core.runs.repeat import command_line
 from peaktrade_core.runs.run import HALTED, item_of, verdict_of
 from peaktrade_core.runs.standing import run_of
 from peaktrade_core.runs.views import Views
@@ -85,7 +83,7 @@ def run(
         options["steps"] = _steps_of(
             duration, options["steps"], options["timeframe"] or workspace.config.session.timeframe
         )
-    plan = planned(workspace, pace=_pace(pace), cli_args=_command_line(), **options)
+    plan = planned(workspace, pace=_pace(pace), cli_args=command_line(), **options)
     refuse_tier(plan.config.strategy_name, plan.tier, rehearsal=plan.rehearsal)
     if not although_halted:
         refuse_halted(TradingStates.of(workspace), plan)
@@ -125,11 +123,6 @@ def _pace(text: str) -> float | None:
         return float(text)
     except ValueError:
         raise ConfigError(f"pace {text!r} must be a positive number (1 = real time) or max") from None
-
-
-def _command_line() -> tuple[str, ...]:
-    """Return how this process was called, to be found again in the record."""
-    return ("peaktrade", *repeatable(map(decoded, sys.argv[1:])))
 
 
 def _plan(plan: Plan) -> Table:

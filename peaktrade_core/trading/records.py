@@ -20,6 +20,8 @@ MODES = ("shadow", "testnet", "paper", "live")
 STARTED = "started"
 STATUSES = (STARTED, "completed", "failed", "aborted")
 LARGEST = 1e300  # no figure is larger; what is (or is NaN) is not taken for one
+IMPORTED = "imported"  # mode, run type and feed of what people ran elsewhere; sums count it only where it is asked for
+NO_CANDLES = "without candles"  # tag of an imported session whose bars are made of its own fills
 REHEARSAL = "rehearsal"  # run type of practice, which no sum over sessions counts
 UNREADABLE = "unreadable"  # status of the row that stands for a file that cannot be read
 RUNNING = "running"  # how people ask for what is recorded as started
@@ -70,7 +72,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
         max_drawdown: largest 1 - equity / peak [fraction].
         num_orders: orders executed; num_trades: round trips, flat to flat.
         steps: bars after the warm-up.
-        risk_status: worst severity of the session, green, yellow or red.
+        risk_status: worst severity of the session, green, yellow or red; unknown of one that was imported.
         deny_codes: how often each code denied an order.
         trading_state: under which the session ended.
     """

@@ -24,9 +24,10 @@ from peaktrade_core.trading.events import (
     WarmedUp,
 )
 from peaktrade_core.trading.exact import ExactAccount
-from peaktrade_core.trading.records import Metrics, SessionRecord, finite
+from peaktrade_core.trading.records import IMPORTED, Metrics, SessionRecord, finite
 
 LEVELS = ("green", "yellow", "red")
+UNKNOWN = "unknown"  # level of what ran elsewhere
 
 
 class Tally:
@@ -56,6 +57,8 @@ class Tally:
         self._level = 0
         self.trading_state = "ACTIVE"
         self._fills_after_bar = False
+        self._filled = ""  # the order that was filled last; of one that filled in pieces only the first counts
+        self._imported = False
 
     def add(self, event: AnyEvent) -> None:
         """Take one event into account."""
@@ -68,7 +71,8 @@ class Tally:
         elif isinstance(event, Order):
             self._counts["generated"] += 1
         elif isinstance(event, Fill):
-            self._counts["executed"] += 1
+            self._counts["executed"] += event.order_id != self._filled
+            self._filled = event.order_id
             self._fees += event.fee
             self._fills_after_bar = True
             self.ledger.apply(event.qty, event.price, event.fee)
@@ -98,6 +102,7 @@ class Tally:
     def _begin(self, event: Start) -> None:
         """Take the start into account; without a balance in it what the record says counts."""
         self.start = event
+        self._imported = event.config.get("feed") == IMPORTED
         balance = finite(event.config.get("start_balance"))
         if balance is not None:
             self.ledger, self._peak = ExactAccount(balance), balance
@@ -125,21 +130,26 @@ class Tally:
             orders_executed=n["executed"],
             orders_blocked_risk=n["blocked"],
             orders_rejected=n["rejected"],
-            orders_open=n["generated"] - n["executed"] - n["blocked"] - n["rejected"],
+            orders_open=max(0, n["generated"] - n["executed"] - n["blocked"] - n["rejected"]),
             equity_end=start + realized + unrealized,
             gaps=n["gaps"],
             bars_missing=n["missing"],
-            risk_status=LEVELS[self._level],
+            risk_status=UNKNOWN if self._imported else LEVELS[self._level],
             deny_codes=dict(sorted(self._denied.items())),
             trading_state=self.trading_state,
         )
 
 
 def figures(metrics: Metrics) -> dict[str, Any]:
-    """Return metrics as a record keeps them: the trading state only where it is another than ACTIVE."""
+    """Return metrics as a record keeps them: the trading state only where it is another than ACTIVE.
+
+    Of an imported session nobody knows what was denied, so that it has no such figures.
+    """
     found: dict[str, Any] = msgspec.to_builtins(metrics)
     if metrics.trading_state == "ACTIVE":
         del found["trading_state"]
+    if metrics.risk_status == UNKNOWN:
+        del found["orders_blocked_risk"], found["deny_codes"]
     return found
 
 

@@ -129,6 +129,7 @@ ASKED = {  # every command with what it needs to say something
     "session costs": (),
     "session diff": ("latest", "--backtest"),
     "session list": (),
+    "session import": ("--csv", "nothing.csv", "--start-balance", "1000"),
     "session replay": ("latest",),
     "session report": ("--stdout",),
     "session run": ("--dry-run",),

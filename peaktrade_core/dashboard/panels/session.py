@@ -22,7 +22,7 @@ from peaktrade_core.runs.handbook import denial_help, runbook_of
 from peaktrade_core.runs.repeat import repeat_command
 from peaktrade_core.runs.run import ENDED, verdict_of
 from peaktrade_core.show import wording
-from peaktrade_core.trading.records import finite
+from peaktrade_core.trading.records import IMPORTED, finite
 from peaktrade_core.workspace.workspace import Workspace
 
 POINTS, INCIDENTS, PAPERS = 2000, 20, 10
@@ -93,6 +93,7 @@ def _limits(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     look = asked.look(workspace)
     return {
         "final": _final(look),
+        "imported": look.run.kind == IMPORTED,
         "currency": look.run.currency,
         "faults": look.journal.faults,
         "limits": look.journal.limits,

@@ -9,6 +9,7 @@ from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
+from peaktrade_core.trading.records import IMPORTED
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -29,7 +30,11 @@ def ended_sessions(workspace: Workspace, days: float, **filters: str | None) -> 
 def sessions_between(
     workspace: Workspace, since: datetime, until: datetime | None = None, **filters: str | None
 ) -> list[Run]:
-    """Return the sessions that began from one time to before another and have ended, oldest first, without practice."""
+    """Return the sessions that began from one time to before another and have ended, oldest first.
+
+    Practice is left out, and what was imported, unless that mode is asked for.
+    """
     last = None if until is None else moved(until, microseconds=-1)  # a query's end belongs to it
     rows = Views.of(workspace).rows(Query(since=since, until=last, **filters))  # type: ignore[arg-type] # Query's names
-    return [row for row in reversed(rows) if row.final and not row.rehearsal]
+    wanted = filters.get("mode") == IMPORTED
+    return [row for row in reversed(rows) if row.final and (row.counted or (wanted and not row.rehearsal))]

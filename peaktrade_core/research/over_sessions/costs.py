@@ -29,7 +29,8 @@ class CostRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         by, name: the group, for example ``hour`` and ``14`` (UTC); currency: of the notional.
-        delay: from the price at the decision to that on arrival; slippage: from there to the fill; fee: of the fill.
+        delay: from the price at the decision to that on arrival; slippage: from there to the fill, both None where no
+            price at the decision is known; fee: of the fill.
         venue: how much worse than recorded the venue filled, None where it told no fill.
         venue_slippage: from arrival to the venue's fill, over the fills that it told, None without any.
     """
@@ -95,15 +96,15 @@ def session_costs(workspace: Workspace, days: float, **filters: str | None) -> S
 
 
 def _row(by: str, name: str, currency: str, listed: list[Execution]) -> CostRow:
-    costs = costs_of(listed)
+    costs, told = costs_of(listed), costs_of(one for one in listed if one.told)
     return CostRow(
         by=by,
         name=name,
         currency=currency,
         fills=costs.fills,
         notional=costs.notional,
-        delay=costs.bps(costs.delay),
-        slippage=costs.bps(costs.slippage),
+        delay=told.bps(told.delay),
+        slippage=told.bps(told.slippage),
         fee=costs.bps(costs.fee),
         venue_fills=costs.venue_fills,
         venue=_venue(listed).bps(costs.venue_extra),

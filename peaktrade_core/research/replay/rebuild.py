@@ -13,6 +13,7 @@ from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.kept import UNFINISHED_BAR, WARMUP_KEPT, kept_bars
 from peaktrade_core.research.divergence import bar_of, read_recorded
 from peaktrade_core.research.divergence_session import feed_again, source_of
+from peaktrade_core.research.recorded_bars import refuse_imported
 from peaktrade_core.research.replay.script import Script, ScriptedBroker, ScriptedFeed
 from peaktrade_core.research.replay_limits import recorded_limits, recorded_market
 from peaktrade_core.session.plan import Plan, coarse_tick
@@ -42,6 +43,7 @@ def rebuild(workspace: Workspace, record: SessionRecord, folder: RunFolder, scri
     """
     started = next((event for event in script.events if isinstance(event, ev.Start)), None)
     config = _config(record, started)
+    refuse_imported(record.session_id, config)
     strategy = get_strategy(config.strategy_name)
     decision = Decision(
         strategy,

@@ -1,0 +1,1 @@
+"""What people ran elsewhere, as sessions: a freqtrade dry run's database, or a CSV of fills."""
