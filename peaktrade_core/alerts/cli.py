@@ -19,6 +19,7 @@ from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.run import ENDED
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.logs import speak_as_service
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.show.terminal import say
 from peaktrade_core.trading.market import parse_duration
@@ -312,6 +313,7 @@ def watch(workspace: Workspace, once: bool, interval: str, no_jobs: bool, status
     seconds = float(parse_duration(interval))
     if seconds > 60.0:
         raise ConfigError(f"interval {interval!r} is too long: alerts come within seconds; give at most 1m")
+    speak_as_service("watch")
     watcher = open_watcher(workspace, seconds, once=once, jobs=not (once or no_jobs))
 
     def end(_: int, __: FrameType | None) -> None:

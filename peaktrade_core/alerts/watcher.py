@@ -31,7 +31,9 @@ from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.schedule.jobs import Period
 from peaktrade_core.schedule.schedule import WATCH, Done
 from peaktrade_core.schedule.scheduler import Scheduler, start_job
+from peaktrade_core.schedule.service import tell_manager
 from peaktrade_core.session.recovery import recover
+from peaktrade_core.show.logs import event
 from peaktrade_core.show.terminal import say
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
@@ -209,6 +211,7 @@ class Watcher:
         self._make({"deliver": self._deliveries.offer})
         self._turns += 1
         self._beat()
+        tell_manager("WATCHDOG=1" if self._turns > 1 else "READY=1")
 
     def _keep_on(self) -> None:
         chores = threading.Thread(target=self._do_chores, name="chores", daemon=True)
@@ -278,7 +281,8 @@ class Watcher:
             return
 
     def _say(self, what: str) -> None:
-        """Note something in the operations log, if that can be written."""
+        """Note something in the operations log, if that can be written, and in the service's own."""
+        event(what, "warning" if " failed: " in what else "info")
         try:
             append_line(self._operations, f"{iso(self._clock.now())} watch by watcher: {what}")
         except EnvironmentFault:

@@ -11,6 +11,7 @@ import click
 from peaktrade_core.base.errors import ConfigError, why
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.show.logs import speak_as_service
 from peaktrade_core.show.terminal import print_table, say
 from peaktrade_core.workspace.command import CommandResult, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
@@ -47,6 +48,7 @@ def dashboard(
 ) -> None:
     """Serve the read-only dashboard until Ctrl-C."""
     shown = find_token(token, token_file)
+    speak_as_service("dashboard", (shown, token))
     forget_secrets()
     if base_runs_dir:
         if not Path(base_runs_dir).is_dir():

@@ -37,6 +37,7 @@ from peaktrade_core.dashboard.kernels import OwnKernel, PageKernels, Watchdog, a
 from peaktrade_core.dashboard.pages import PAGES
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.show.logs import logged, take_over
 from peaktrade_core.workspace.workspace import Workspace
 
 __all__ = ["PAGES", "Dashboard", "Listen", "serve"]
@@ -144,6 +145,7 @@ class Dashboard(Voila):  # type: ignore[misc]
             "log_function": site.meter,
         }
         self.initialize([])
+        take_over(self.log)
 
     def setup_template_dirs(self) -> None:
         """Take our template from where the package is, and Voila's own below it."""
@@ -207,7 +209,9 @@ class Dashboard(Voila):  # type: ignore[misc]
         url = listen._replace(port=self.port).url
         warming = asyncio.create_task(self._desk.ask(self._site.warm_up))
         await asyncio.wait({warming}, timeout=WARM_UP_S)
-        print(f"dashboard of {self._site.workspace.home} at {url} (Ctrl-C ends it)", flush=True)  # noqa: T201
+        here = f"dashboard of {self._site.workspace.home} at {url}"
+        if not logged(here):
+            print(f"{here} (Ctrl-C ends it)", flush=True)  # noqa: T201
         try:
             if open_browser:
                 await asyncio.to_thread(webbrowser.open, url)

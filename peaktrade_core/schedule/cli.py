@@ -13,6 +13,7 @@ from peaktrade_core.schedule import jobs as jb
 from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.schedule.schedule import JobState
 from peaktrade_core.show import wording
+from peaktrade_core.show.logs import in_json, speak_as_service
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
 from peaktrade_core.show.terminal import say
 from peaktrade_core.workspace.command import CommandResult, Part, command, with_workspace
@@ -35,6 +36,8 @@ def run(workspace: Workspace, once: bool) -> int:
     Exit code 1 when a job failed.
     """
     from peaktrade_core.schedule.schedule import ALONE
+
+    speak_as_service("schedule")
     from peaktrade_core.schedule.scheduler import Scheduler, start_job
 
     plan = open_schedule(workspace)
@@ -144,5 +147,5 @@ def work(workspace: Workspace, job: str, label: str, due_at: datetime) -> int:
 
 
 def _tell(line: str) -> None:
-    """Say what happens, with the time."""
-    say(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}")
+    """Say what happens, with the time, which a line of JSON has anyway."""
+    say(line if in_json() else f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}")

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from string import Template
 
@@ -95,6 +97,19 @@ def status(home: Path, folder: Path, port: int) -> list[Unit]:
         file = ABSENT if not path.is_file() else SAME if path.read_text(errors="replace") == text else DIFFERS
         found.append(Unit(name=name, path=str(path), file=file, active=_active(name)))
     return found
+
+
+def tell_manager(state: str) -> None:
+    """Tell systemd how this service stands (``READY=1``, ``WATCHDOG=1``), where it asked to be told.
+
+    Source: sd_notify(3): a datagram to the socket that ``NOTIFY_SOCKET`` names, ``@`` for one without a file.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")) or not hasattr(socket, "AF_UNIX"):
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.settimeout(1.0)
+        line.sendto(state.encode(), address.replace("@", "\0", 1))
 
 
 def _memory(home: Path) -> Path:

@@ -20,6 +20,7 @@ import msgspec
 
 from peaktrade_core.base.text import inert
 from peaktrade_core.show.language import spoken
+from peaktrade_core.show.logs import logged
 from peaktrade_core.show.streams import is_unicode, plain, put
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.show.wording import shortened
@@ -55,6 +56,8 @@ def say(text: str, *, err: bool = False) -> None:
 
     A command is not folded, as it is copied; a document is printed as it is.
     """
+    if logged(text):
+        return
     stream = sys.stderr if err else sys.stdout
     if isinstance(text, Document):
         put(plain(inert(text), stream.encoding or "ascii"), err=err)

@@ -76,3 +76,26 @@ def test_systemd_understands_them(home: Path, tmp_path: Path, monkeypatch: pytes
     )
     ours = [line for line in told.stderr.splitlines() if str(folder) in line or "peaktrade" in line]
     assert [line for line in ours if "Unknown" in line or "Invalid" in line or "Failed to parse" in line] == []
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_systemd_finds_little_that_they_could_harm(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "units"
+    install(home, folder, 8000)
+    for name in NAMES:
+        told = subprocess.run(
+            ["systemd-analyze", "security", "--offline=yes", str(folder / name)],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        if "exposure level" not in told:
+            pytest.skip("this systemd judges no file")
+        assert float(told.rpartition(":")[2].split()[0]) <= 4.5
+
+
+def test_the_watcher_is_asked_for_signs_of_life_and_both_speak_json(home: Path) -> None:
+    watch, dashboard = unit_texts(home, 8000).values()
+    assert "Type=notify\nNotifyAccess=main\nWatchdogSec=180\n" in watch
+    assert "Environment=PEAKTRADE_LOG=json\n" in watch
+    assert "Environment=PEAKTRADE_LOG=json\n" in dashboard

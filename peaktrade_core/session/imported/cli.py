@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import math
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.people import person_key
 from peaktrade_core.base.text import one_line
@@ -57,7 +57,7 @@ COLUMNS = "run state started symbol strategy timeframe total realized drawdown o
     help="Candles of the time; else stored ones that cover it.",
 )
 @click.option("--short", is_flag=True, help="The table holds short positions.")
-@click.option("--by", default="", metavar="NAME", help="Who imports; else the login name.")
+@click.option("--by", default=login, show_default="your login", metavar="NAME", help="Who imports.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show what would be imported; write nothing.")
 @command
 def import_(
@@ -83,8 +83,7 @@ def import_(
     from peaktrade_core.session.imported.keeping import keep, ready
 
     balance = _balance(start_balance)
-    name = by or _login()
-    person_key(name)
+    person_key(by)
     timeframe_seconds(timeframe)
     source = _source(freqtrade, csv, symbols, strategy, timeframe, short)
     parts = _later(source, since)
@@ -95,7 +94,7 @@ def import_(
         configs = [{"session_id": one.session_id, "config": msgspec.to_builtins(one.config)} for one in found]
         told = [_what(one.session_id, one.part, one.config) for one in found]
         return CommandResult(configs, lambda: [*told, "Everything is in order, nothing was written."])
-    records = [keep(workspace, source, one, one_line(name)) for one in found]
+    records = [keep(workspace, source, one, one_line(by)) for one in found]
     ids = [record.session_id for record in records]
     return CommandResult(records, lambda: _kept(workspace, source, ids, [one.config for one in found]))
 
@@ -106,13 +105,6 @@ def _balance(given: float | None) -> float:
     if not (math.isfinite(given) and 0.0 < given < 1e15):
         raise ConfigError(f"--start-balance {given:g} must be a positive amount of the quote currency")
     return given
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        raise ConfigError("nobody is logged in here: say who imports with --by NAME") from None
 
 
 def _source(
