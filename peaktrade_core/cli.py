@@ -86,6 +86,7 @@ COMMANDS = {
         "runbooks.cli:evidence",
         "List what runbooks left, show, add and countersign records, verify all of them.",
     ),
+    "backup": ("control.backup.cli:backup", "Copy the workspace while sessions run, prove the copy, bring it back."),
     "audit": ("control.cli:audit", "Prove that live stays locked; verify every chained log."),
     "lab": ("runbooks.cli:lab", "Open a runbook in JupyterLab: a clean copy, its parameters as a form."),
     "runbook": ("runbooks.cli:runbook", "List runbooks and run one without a person."),

@@ -30,6 +30,7 @@ REPORTS = {
 }
 RUNBOOKS = {
     "alert_handling": "alerts.questions:AlertHandlingRunbook",
+    "backup_restore": "control.backup.runbook:BackupRunbook",
     "health_check": "desk.health_check:HealthRunbook",
     "drill": "drills.runbook:DrillRunbook",
     "incident_data_gap": "incidents.runbook:IncidentRunbook",
