@@ -35,7 +35,7 @@ PURE = {  # values and rules: no disk, no clock, no environment
     "halts": ("scope",),
     "schedule": ("jobs", "periods"),
     "alerts": ("alerts", "book", "changes", "settings"),
-    "alerts.rules": ("facts", "kinds", "rule"),
+    "alerts.rules": ("facts", "kinds", "margin", "rule"),
     "runbooks": ("evidence",),
     "incidents": ("incident",),
     "incidents.diagnosis": ("findings",),

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import math
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.clock import as_utc, from_seconds
+from peaktrade_core.base.errors import ConfigError, DataError, why
+from peaktrade_core.base.files import read_plain
 from peaktrade_core.candles.files.cleaning import read_clean
 from peaktrade_core.candles.files.dialect import Dialect
 from peaktrade_core.candles.files.reading import FOUND
 from peaktrade_core.trading.market import Bar, Bars
-from peaktrade_core.trading.ports import Feed, FeedNotice
+from peaktrade_core.trading.ports import Feed, FeedNotice, FundingRate, Item
+from peaktrade_core.trading.tally import UNKNOWN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +34,7 @@ class ReplayFeed:
     name = "replay"
     simulated = True
     skew_s = 0.0
+    funding = UNKNOWN
 
     def __init__(self, path: Path, bar_s: int, symbol: str | None = None, dialect: Dialect = FOUND) -> None:
         """Read and check the whole file.
@@ -64,6 +71,66 @@ class ReplayFeed:
 
     def __len__(self) -> int:
         return len(self.bars)
+
+
+class FundedFeed:
+    """The bars of another feed with recorded rates of funding between them, each after the bar in which it fell due."""
+
+    def __init__(self, feed: Feed, path: Path, bar_s: int) -> None:
+        """Read the rates; ``bar_s``: length of a bar [s].
+
+        Raises:
+            DataError: the file cannot be used; says which line.
+        """
+        self._feed, self._rates, self._bar_s, self.funding = feed, read_rates(path), bar_s, str(path)
+        self.name, self.data_sha256 = feed.name, feed.data_sha256
+        self.simulated, self.skew_s = feed.simulated, feed.skew_s
+
+    def __len__(self) -> int:
+        return len(self._feed)
+
+    def __iter__(self) -> Iterator[Item]:
+        rates, first = iter(self._rates), math.inf
+        due = next(rates, None)
+        for item in self._feed:
+            yield item
+            if isinstance(item, Bar):
+                first = min(first, item.ts)
+                while due and due.ts <= item.ts + self._bar_s:
+                    if due.ts > first:
+                        yield due
+                    due = next(rates, None)
+
+
+def read_rates(path: Path) -> list[FundingRate]:
+    """Return the rates of funding of a CSV file, with the columns ``time`` (ISO 8601, or ms since epoch) and ``rate``.
+
+    Raises:
+        DataError: it is missing, not text, lacks a column, or a line is not a time and a rate, or not later than the one before.
+    """
+    try:
+        rows = list(csv.DictReader(read_plain(path).decode("utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"the rates of funding in {path} cannot be read: {why(error)}") from None
+    rates: list[FundingRate] = []
+    for line, row in enumerate(rows, 2):
+        try:
+            text = row["time"].strip()
+            ts = int(text) / 1000.0 if text.isdigit() else as_utc(datetime.fromisoformat(text)).timestamp()
+            from_seconds(ts)  # which it has to be, to be told of
+            rate = float(row["rate"])
+        except (KeyError, ValueError, AttributeError, TypeError, OverflowError):
+            raise DataError(
+                f"{path}, line {line}: it has to be a time and a rate, under the header time,rate"
+            ) from None
+        if not abs(rate) < 1.0:
+            raise DataError(
+                f"{path}, line {line}: a rate of {rate:g} is none; it is a fraction of the notional, as 0.0001"
+            )
+        if rates and ts <= rates[-1].ts:
+            raise DataError(f"{path}, line {line}: it is not later than the line before")
+        rates.append(FundingRate(ts, rate))
+    return rates
 
 
 def bars_of(feed: Feed, most: int | None = None) -> Bars:

@@ -28,7 +28,7 @@ from peaktrade_core.session.planning import venue_broker
 from peaktrade_core.session.recovery import Reckoning, close_run
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.costs import Market, fee, fill_price, market_of
-from peaktrade_core.trading.market import Instrument
+from peaktrade_core.trading.market import Instrument, worth
 from peaktrade_core.trading.ports import Broker, SimulatedBroker
 from peaktrade_core.trading.records import SessionRecord, finite
 from peaktrade_core.trading.tally import figures
@@ -100,7 +100,7 @@ def _close(workspace: Workspace, folder: RunFolder, entry: RegistryEntry, by: st
     else:
         number = f"o{1 + sum(isinstance(event, ev.Order) for event in past)}"
         order = partial(ev.Order, order_id=number, purpose="close", qty=-qty, price=bar.close)
-        placed = scribe.write(lambda seq, at: order(seq, at, notional=abs(qty) * bar.close))
+        placed = scribe.write(lambda seq, at: order(seq, at, notional=worth(symbol, qty, bar.close)))
         told = _ordered(scribe, desk, placed) or f"closed {qty:+g} {symbol} at {scribe.price:g}"
     reckoning.add(scribe.written)
     if told == FLAT and figures(reckoning.tally.metrics()) == record.metrics:

@@ -17,7 +17,19 @@ from peaktrade_core.base.files import open_plain
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import REALIZED, TOTAL, money, price, signed
-from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, End, Failure, Fill, Halt, Notice, Order, State
+from peaktrade_core.trading.events import (
+    AnyEvent,
+    BarDone,
+    Denial,
+    End,
+    Failure,
+    Fill,
+    Funding,
+    Halt,
+    Notice,
+    Order,
+    State,
+)
 
 _MOST = 8 << 20  # bytes taken at one look; more is passed over, and said
 _LINE = 1 << 20  # no line of a journal is longer [bytes]
@@ -150,6 +162,8 @@ def _said(event: AnyEvent) -> str:
     match event:
         case Fill():
             return f"{event.purpose} {event.qty:+g} at {price(event.price)}, fee {money(event.fee)}"
+        case Funding():
+            return f"{money(event.amount)} at {event.rate:.4%} on {event.qty:+g} at {price(event.price)}"
         case Order():
             return f"{event.purpose} {event.qty:+g} at about {price(event.price)} ({money(event.notional)})"
         case Denial():

@@ -13,6 +13,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
 from peaktrade_core.show.wording import REALIZED, TOTAL, UNREALIZED, money, price, quote_currency, signed
 from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.market import worth
 
 OPEN, FILLED, DENIED, REJECTED = "open", "filled", "denied", "rejected"
 TAIL = 400  # events of a run that are looked at; an order is decided within two bars
@@ -164,7 +165,7 @@ def _line(
         purpose=purpose,
         qty=event.qty,
         price=price,
-        notional=abs(event.qty) * price,
+        notional=worth(run.symbol, event.qty, price),
         state=state,
         told=told,
     )

@@ -26,6 +26,7 @@ from peaktrade_core.trading.account import (
     totals,
 )
 from peaktrade_core.trading.indicators import Slots
+from peaktrade_core.trading.market import worth
 from peaktrade_core.trading.risk import ACCOUNT_UNAVAILABLE, MAX_ORDER_NOTIONAL, OK, SEVERITIES, Limits, RiskVerdict
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -59,8 +60,8 @@ class Seat:
             book: the session's account.
             price: at which the order is expected to fill [quote ccy].
         """
-        notional = abs(book[bk.OPENING]) * price
-        share = self._of(book, price, max(abs(book[bk.QTY]) * price, notional))
+        notional = bk.notional(book, book[bk.OPENING], price)
+        share = self._of(book, price, max(bk.notional(book, book[bk.QTY], price), notional))
         if self._others is not None and share.exposure <= self._share.exposure:
             return check_account(self._others, self._limits, share, notional)
 
@@ -84,7 +85,7 @@ class Seat:
         said, now = (book[bk.QTY], book[bk.OPENING]), time.monotonic()
         if self._others is not None and said == self._said and now < self._next:
             return
-        share = self._of(book, price, max(abs(said[0]), abs(said[1])) * price)
+        share = self._of(book, price, bk.notional(book, max(abs(said[0]), abs(said[1])), price))
         try:
             self._others = self._file.change(share.run_id, share.account, lambda shares: (totals(shares), share))
         except AccountUnavailable as error:
@@ -105,8 +106,8 @@ class Seat:
             position=book[bk.QTY],
             price=price,
             exposure=exposure,
-            day_equity=book[bk.DAY_EQUITY],
-            equity=book[bk.EQUITY],
+            day_equity=bk.quoted(book, book[bk.DAY_EQUITY], price),
+            equity=bk.quoted(book, book[bk.EQUITY], price),
             at=time.time(),
         )
 
@@ -190,7 +191,7 @@ class Account:
             symbol: what to trade; mode: ``shadow`` or ``testnet``.
             qty: signed quantity [base units]; price: [quote ccy].
         """
-        limits, notional = self._limits(), abs(qty) * price
+        limits, notional = self._limits(), worth(symbol, qty, price)
         if notional > limits.max_order_notional:
             return RiskVerdict(MAX_ORDER_NOTIONAL, notional, limits.max_order_notional)
         account = account_of(mode, symbol)

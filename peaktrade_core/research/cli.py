@@ -198,7 +198,7 @@ def replay(workspace: Workspace, session: str, file: str | None, given: tuple[st
 
 def _told(found: Counterfactual, currency: str) -> list[Part]:
     """Return a counterfactual for people."""
-    from peaktrade_core.research.replay_limits import describe
+    from peaktrade_core.research.recorded_bars import describe
 
     changed = ", ".join(f"{name} {old:g} -> {new:g}" for name, (old, new) in found.changed.items())
     told: list[Part] = [f"{found.session_id}: {found.bars:,} bars, {changed or 'its own limits'}"]

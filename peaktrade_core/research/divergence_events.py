@@ -10,8 +10,7 @@ from itertools import zip_longest
 
 import msgspec
 
-from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar
-from peaktrade_core.research.replay_limits import describe
+from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar, describe
 from peaktrade_core.show.wording import money
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.statistics import Trade

@@ -36,7 +36,7 @@ from peaktrade_core.trading.book import (
 from peaktrade_core.trading.costs import Market
 from peaktrade_core.trading.engine import DENIAL, FILL, HALT, LEVEL, ORDER, WIDTH, step
 from peaktrade_core.trading.indicators import Slots
-from peaktrade_core.trading.risk import DENY_CODES, GREEN, HALTED, OK, RED, Limits, must_halt, severity
+from peaktrade_core.trading.risk import DENY_CODES, GREEN, HALTED, OK, RED, Limits, is_limit, must_halt, severity
 from peaktrade_core.trading.strategies import Update
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ GENERATED, FILLS, FEES, BLOCKED, TRADES, WORST, HALTED_AT, ON_WAY, HELD = range(
 DENIED = 9  # from here a slot for each code
 TOTALS = DENIED + len(DENY_CODES)
 
-_LIMIT_CODES = tuple(code.startswith("MAX_") for code in DENY_CODES)  # such a denial makes a run red
+_LIMIT_CODES = tuple(map(is_limit, DENY_CODES))
 _HALVINGS = 4
 _ROUNDING = 2e-15  # relative; a few times what the arithmetic of :func:`mark` can be off
 

@@ -21,7 +21,7 @@ from peaktrade_core.trading import engine
 from peaktrade_core.trading.costs import fill_price
 from peaktrade_core.trading.decision import Teller
 from peaktrade_core.trading.events import Denial, Order
-from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.market import Bar, worth
 from peaktrade_core.trading.risk import DENY_CODES, OK, RiskVerdict
 
 NOTHING_TO_DO, ALLOWED, DENIED = "nothing", "allowed", "denied"
@@ -70,7 +70,7 @@ def preview(plan: Plan, state: TradingState, account: Callable[[str, float, floa
     """
     last, seen, signal = _look(plan)
     decision, config = plan.decision, plan.config
-    book, out = bk.new_book(config.start_balance), engine.new_out()
+    book, out = decision.new_book(), engine.new_out()
     book[bk.STATE] = float(state.level)
     closes = last.ts + decision.bar_s
     rows = engine.step(book, out, decision.market, decision.limits, signal, last.ts, closes, last.open, last.close, 0.0)
@@ -91,7 +91,7 @@ def preview(plan: Plan, state: TradingState, account: Callable[[str, float, floa
             return _judged(found, event, account(config.symbol, event.qty, expected, plan.mode))
         if isinstance(event, Denial):
             figures = {"code": event.code, "value": event.value, "limit": event.limit}
-            size = {"qty": event.qty, "notional": abs(event.qty) * event.price}
+            size = {"qty": event.qty, "notional": worth(config.symbol, event.qty, event.price)}
             return msgspec.structs.replace(found, verdict=DENIED, **size, **figures)
     return found
 

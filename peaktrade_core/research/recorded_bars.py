@@ -6,6 +6,7 @@ from copy import copy
 
 from msgspec import structs
 
+from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import IMPORTED, SessionConfig
@@ -18,7 +19,8 @@ _ACCOUNT_LIMITS = {
     "MAX_DAILY_LOSS_ABS": "max_daily_loss_abs",
     "MAX_DAILY_LOSS_PCT": "max_daily_loss_pct",
 }
-DECIDED = (ev.Fill, ev.Order, ev.Denial, ev.Halt, ev.Severity)
+_DECIDED = (ev.Fill, ev.Order, ev.Denial, ev.Halt, ev.Severity)
+DECIDED = (ev.Funding, *_DECIDED)
 
 
 class RecordedBar:
@@ -28,9 +30,10 @@ class RecordedBar:
         self.done = done
         self._signal: float | None = None
         self.decided = [event for event in events if isinstance(event, DECIDED)]
-        first = next((at for at, event in enumerate(events) if isinstance(event, DECIDED)), len(events))
+        first = next((at for at, event in enumerate(events) if isinstance(event, _DECIDED)), len(events))
         self.states_before = [event for event in events[:first] if isinstance(event, ev.State)]
         self.states_after = [event for event in events[first:] if isinstance(event, ev.State)]
+        self.funding = [event for event in events if isinstance(event, ev.Funding)]
         self.orders = {event.order_id: event for event in self.decided if isinstance(event, ev.Order)}
         self.denials = [event for event in self.decided if isinstance(event, ev.Denial)]
         self.answers = {
@@ -99,3 +102,11 @@ def refuse_imported(session_id: str, config: SessionConfig) -> None:
             f"{session_id} was imported: its signals and limits are not known, so that it cannot be run again. "
             f"`peaktrade session diff {session_id}` holds its fills against the decision code"
         )
+
+
+def describe(event: ev.AnyEvent | None) -> str:
+    """Return an event on one line, for people."""
+    if event is None:
+        return "nothing"
+    fields = {n: getattr(event, n) for n in event.__struct_fields__ if n not in ("seq", "ts")}
+    return f"{type(event).__name__} {iso(event.ts)} " + " ".join(f"{name}={value}" for name, value in fields.items())

@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.halts.gate import rearm
 from peaktrade_core.halts.scope import STATES
@@ -25,7 +24,9 @@ from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.costs import Market, market_of
 from peaktrade_core.trading.decision import Teller
+from peaktrade_core.trading.margin import Closes
 from peaktrade_core.trading.market import Instrument, timeframe_seconds
+from peaktrade_core.trading.ports import FundingRate
 from peaktrade_core.trading.records import Metrics, SessionConfig
 from peaktrade_core.trading.risk import HALTED, OK, Limits
 from peaktrade_core.trading.tally import Tally
@@ -82,12 +83,14 @@ class Replay:
     def __init__(self, config: SessionConfig, market: Market, limits: Limits) -> None:
         self.market, self.limits = market, limits
         self.bar_s = float(timeframe_seconds(config.timeframe))
-        self.book, self.out, self.teller = bk.new_book(config.start_balance), engine.new_out(), Teller()
+        self.book = bk.new_book(config.start_balance, market.inverse, market.least_distance)
+        self.out, self.teller, self.closes = engine.new_out(), Teller(), Closes()
         self.gate = 0.0
 
     def bar(self, bar: RecordedBar) -> tuple[list[ev.AnyEvent], ev.BarDone]:
         """Work off one bar and return its events, those of the venue included, and its end."""
         done, book = bar.done, self.book
+        paid = [self._pay(event) for event in bar.funding]
         self._obey(bar.states_before)
         open_ts = done.ts_bar.timestamp()
         rows = engine.step(
@@ -111,7 +114,14 @@ class Replay:
             self.gate = max(self.gate, HALTED)
         self._obey(bar.states_after)
         events += self._venue(bar, [event for event in events if isinstance(event, ev.Order)])
-        return events, self._done(bar, events)
+        if self.market.leverage:
+            self.closes.note(open_ts + self.bar_s, book[bk.QTY], done.close)
+        return [*paid, *events], self._done(bar, events)
+
+    def _pay(self, due: ev.Funding) -> ev.Funding:
+        """Book what was due on the position that is held here."""
+        qty, price, amount = self.closes.book(self.book, FundingRate(due.at.timestamp(), due.rate))
+        return msgspec.structs.replace(due, qty=qty, price=price, amount=amount)
 
     def _obey(self, states: list[ev.State]) -> None:
         """Take over what the session took over from the disk."""
@@ -323,7 +333,7 @@ def _blocked(bar: RecordedBar, told: list[ev.AnyEvent], denied: tuple[bool, ev.D
         at=bar.done.ts,
         order_id=order.order_id,
         qty=order.qty,
-        notional=abs(order.qty) * order.price,
+        notional=order.notional if isinstance(order, ev.Order) else abs(order.qty) * order.price,
         code=denial.code,
         value=denial.value,
         limit=denial.limit,
@@ -334,11 +344,3 @@ def _allowed(bar: RecordedBar, told: list[ev.AnyEvent], denied: tuple[bool, ev.D
     """Return whether an opening order that was denied in a bar would have been sent, or filled."""
     at_fill, _ = denied
     return _passed(bar.decided, at_fill) is None and _passed(told, at_fill) is not None
-
-
-def describe(event: ev.AnyEvent | None) -> str:
-    """Return an event on one line, for people."""
-    if event is None:
-        return "nothing"
-    fields = {n: getattr(event, n) for n in event.__struct_fields__ if n not in ("seq", "ts")}
-    return f"{type(event).__name__} {iso(event.ts)} " + " ".join(f"{name}={value}" for name, value in fields.items())

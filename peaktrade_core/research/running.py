@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from peaktrade_core.base.errors import StrategyError
+from peaktrade_core.base.errors import ConfigError, StrategyError
 from peaktrade_core.research import loops
 from peaktrade_core.research.compiled import Compiled, Loop, compile_loop, loop_digest
 from peaktrade_core.research.sources import plain_function
@@ -133,7 +133,17 @@ class Totals(NamedTuple):
 
 
 def numbers_of(decision: Decision, trade_from: int) -> tuple[tuple[Any, ...], ...]:
-    """Return market, limits and span of a decision in the kinds that are compiled."""
+    """Return market, limits and span of a decision in the kinds that are compiled.
+
+    Raises:
+        ConfigError: the market is a perpetual contract: no research counts its funding, and without it figures would be others
+            than a session's.
+    """
+    if decision.market.leverage:
+        raise ConfigError(
+            "this market is a perpetual contract, which pays funding: backtests, sweeps and all research count none and would "
+            "give other figures than a session, so they refuse it; take the spot market, or run a session with --feed replay"
+        )
     kinds = [type(value) for value in Limits()]
     limits = tuple(kind(value) for kind, value in zip(kinds, decision.limits, strict=True))
     return tuple(map(float, decision.market)), limits, (float(decision.bar_s), trade_from)

@@ -76,6 +76,12 @@ def figures_of(record: SessionRecord) -> list[tuple[str, str]]:
     )
 
 
+def _funding(metrics: Mapping[str, Any], currency: str) -> list[tuple[str, str]]:
+    """Return what a perpetual contract received less what it paid, nothing of a market that knows no funding."""
+    paid = finite(metrics.get("funding"))
+    return [] if paid is None else [("Funding, in the realized PnL", wording.signed(paid, currency))]
+
+
 def metric_figures(
     metrics: Mapping[str, Any], currency: str, start_balance: float | None = None
 ) -> list[tuple[str, str]]:
@@ -98,6 +104,7 @@ def metric_figures(
         (wording.UNREALIZED, wording.signed(figure("unrealized_pnl"), currency)),
         ("Equity at the end", wording.money(figure("equity_end"), currency)),
         ("Fees", wording.money(figure("fees"), currency)),
+        *_funding(metrics, currency),
         ("Max drawdown", wording.drawdown(figure("max_drawdown"))),
         ("Steps (bars)", wording.count(figure("steps"))),
         ("Orders generated", wording.count(figure("orders_generated"))),

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.market import is_inverse
 from peaktrade_core.trading.records import finite
 
 
@@ -27,6 +28,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
         fill: price of the fill; fee: of it [quote ccy].
         venue: price at which the venue filled the order, None where it filled none or did not say [quote ccy].
         told: whether the price at the decision is known; else it is taken for that of the fill, as if it cost nothing.
+        inverse: of an inverse contract, whose quantity is in quote currency and whose money is in what it is settled in.
     """
 
     at: datetime
@@ -39,26 +41,30 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     fee: float
     venue: float | None = None
     told: bool = True
+    inverse: bool = False
 
     @property
     def notional(self) -> float:
         """Size of the fill [quote ccy]."""
-        return abs(self.qty) * self.fill
+        return abs(self.qty) / self.fill if self.inverse else abs(self.qty) * self.fill
 
     @property
     def delay(self) -> float:
         """What the market moved against us between decision and arrival [quote ccy]."""
-        return self.qty * (self.arrival - self.decision)
+        return self._worse(self.decision, self.arrival)
 
     @property
     def slippage(self) -> float:
         """How much worse than on arrival it filled [quote ccy]."""
-        return self.qty * (self.fill - self.arrival)
+        return self._worse(self.arrival, self.fill)
 
     @property
     def venue_extra(self) -> float | None:
         """How much worse than recorded the venue filled [quote ccy], None where nobody knows."""
-        return None if self.venue is None else self.qty * (self.venue - self.fill)
+        return None if self.venue is None else self._worse(self.fill, self.venue)
+
+    def _worse(self, before: float, after: float) -> float:
+        return self.qty * (1.0 / before - 1.0 / after) if self.inverse else self.qty * (after - before)
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +91,12 @@ def executions(events: Iterable[ev.AnyEvent]) -> list[Execution]:
     """Return the fills of a journal, each with its way from the decision to the venue."""
     orders: dict[str, ev.Order] = {}
     venue: dict[str, float] = {}
-    found = []
+    found: list[Execution] = []
+    inverse = False
     for event in events:
-        if isinstance(event, ev.Order):
+        if isinstance(event, ev.Start):
+            inverse = is_inverse(str(event.config.get("symbol")))
+        elif isinstance(event, ev.Order):
             orders[event.order_id] = event
         elif isinstance(event, ev.VenueAnswer) and (price := venue_price(event.raw)) is not None:
             venue[event.order_id] = price
@@ -105,6 +114,7 @@ def executions(events: Iterable[ev.AnyEvent]) -> list[Execution]:
                     fee=event.fee,
                     venue=venue.get(event.order_id),
                     told=order is not None,
+                    inverse=inverse,
                 )
             )
     return found

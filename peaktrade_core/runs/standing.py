@@ -19,7 +19,7 @@ from peaktrade_core.records.journal import read_tail
 from peaktrade_core.records.rows import RegistryLine, line_of
 from peaktrade_core.runs.run import ACTIVE, DIED, ENDED, RUNNING, SILENT, Run
 from peaktrade_core.trading.events import BarDone
-from peaktrade_core.trading.market import timeframe_seconds
+from peaktrade_core.trading.market import timeframe_seconds, worth
 from peaktrade_core.trading.records import REHEARSAL, UNREADABLE, SessionRecord, finite, total_pnl
 
 HEARTBEAT_S = 15.0  # a process whose heartbeat is older hangs [s]
@@ -81,7 +81,7 @@ def standing(folder: RunFolder, line: RegistryLine | None, now: datetime) -> Run
     last_event_at = _changed_at(folder.journal)
     silence = None if last_event_at is None else max(0.0, (now - last_event_at).total_seconds())
     run = _named(line) if line else _described(folder.run_id, meta)
-    run |= {name: getattr(beat, name) for name in _BEATEN} if beat else _from_tail(folder.journal, notes)
+    run |= {name: getattr(beat, name) for name in _BEATEN} if beat else _from_tail(folder.journal, notes, run["symbol"])
     if alive:
         hangs = beat is not None and (now - as_utc(beat.at)).total_seconds() > HEARTBEAT_S
         state = SILENT if hangs or (silence or 0.0) > _patience(run["timeframe"]) else RUNNING
@@ -161,7 +161,7 @@ def _described(run_id: str, meta: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _from_tail(journal: Path, notes: list[str]) -> dict[str, Any]:
+def _from_tail(journal: Path, notes: list[str], symbol: str | None) -> dict[str, Any]:
     """Return the figures of a journal's last bar; what is odd is added to the notes."""
     try:
         tail = read_tail(journal, 1, BarDone)
@@ -175,7 +175,7 @@ def _from_tail(journal: Path, notes: list[str]) -> dict[str, Any]:
                 "step": bar.step,
                 "price": bar.close,
                 "position": bar.position_size,
-                "exposure": abs(bar.position_size * bar.close),
+                "exposure": worth(symbol, bar.position_size, bar.close),
                 "equity": bar.equity,
                 "realized_pnl": bar.realized_pnl,
                 "unrealized_pnl": bar.unrealized_pnl,

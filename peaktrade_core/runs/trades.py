@@ -18,7 +18,7 @@ from peaktrade_core.runs.curves import Columns as Bars
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns, Table
 from peaktrade_core.trading.events import AnyEvent, Fill, Order, Signal, Start
-from peaktrade_core.trading.market import timeframe_seconds
+from peaktrade_core.trading.market import is_inverse, timeframe_seconds
 from peaktrade_core.trading.records import IMPORTED
 from peaktrade_core.trading.statistics import RoundTrip, Statistic, round_trips, statistics, trades
 
@@ -98,12 +98,15 @@ def trade_rows(events: Iterable[AnyEvent], price: float | None, until: datetime 
         price: the last close, at which an open trade is marked [quote ccy]; until: its time.
     """
     fills: list[Fill] = []
-    reasons = _Reasons()
+    reasons, inverse = _Reasons(), False
     for event in events:
         reasons.add(event)
         if type(event) is Fill:
             fills.append(event)
-    return [_row(n, trip, reasons, price, until) for n, trip in enumerate(round_trips(fills), 1)]
+        elif type(event) is Start:
+            inverse = is_inverse(str(event.config.get("symbol")))
+    trips = round_trips(fills, inverse)
+    return [_row(n, trip, reasons, price, until) for n, trip in enumerate(trips, 1)]
 
 
 def trade_list(
@@ -133,7 +136,8 @@ def trade_list(
 
 def _figures(events: Sequence[AnyEvent], bars: Bars, bar_s: float, start_balance: float) -> list[Statistic]:
     """Return the figures of a run."""
-    done = trades(event for event in events if type(event) is Fill)
+    inverse = any(type(event) is Start and is_inverse(str(event.config.get("symbol"))) for event in events[:1])
+    done = trades((event for event in events if type(event) is Fill), inverse)
     return statistics(
         bars.ts, bars.equity, bars.position, done, start_balance=start_balance, bar_s=bar_s, close=bars.price
     )
@@ -186,8 +190,8 @@ def _row(number: int, trip: RoundTrip, reasons: _Reasons, price: float | None, u
         qty=trip.entered,
         entry_ts=trip.first.ts,
         exit_ts=last.ts if last else None,
-        entry_price=trip.cost / trip.entered,
-        exit_price=trip.proceeds / trip.left if trip.left else None,
+        entry_price=trip.price(trip.entered, trip.cost),
+        exit_price=trip.price(trip.left, trip.proceeds) if trip.left else None,
         fees=trip.fees,
         realized_pnl=trip.realized,
         unrealized_pnl=unrealized,

@@ -17,18 +17,19 @@ from peaktrade_core.halts.account import Seat
 from peaktrade_core.halts.gate import HaltGate
 from peaktrade_core.records.journal import Journal
 from peaktrade_core.records.kept import UNFINISHED_BAR, WARMUP_KEPT, keep_bars
-from peaktrade_core.session.plan import Desk, Outside, Plan, Progress, Stop, coarse_tick, progress_of
+from peaktrade_core.session.plan import Desk, Outside, Plan, Progress, Stop, odd_of, progress_of
+from peaktrade_core.session.sending import submit
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.costs import fill_price
 from peaktrade_core.trading.decision import Teller
+from peaktrade_core.trading.margin import Closes
 from peaktrade_core.trading.market import Bar
-from peaktrade_core.trading.ports import FeedNotice, Item, Pause
-from peaktrade_core.trading.risk import CONSECUTIVE_REJECTS, DENY_CODES, OK, STATE_HALTED, check_sending
+from peaktrade_core.trading.ports import FeedNotice, FundingRate, Item, Pause
+from peaktrade_core.trading.risk import CONSECUTIVE_REJECTS, DENY_CODES, OK
 
 GATE_S = 0.25  # how often the trading state and a stop are looked at [s of wall clock]
-NOT_SENT = "not sent: an order before it was refused"
 LOOK_EVERY = 8  # bars between two looks at the wall clock when running as fast as possible
 
 
@@ -51,7 +52,8 @@ class Loop:
         self.pulse = pulse
         self.run_id = run_id
         self.decision = plan.decision
-        self.book = bk.new_book(plan.config.start_balance)
+        self.book = self.decision.new_book()
+        self._closes = Closes() if self.decision.market.leverage else None  # of a perpetual contract
         self.out = engine.new_out()
         self.gate, self.seat = outside or Outside(
             HaltGate(desk.states, plan.scope, run_id, desk.clock),
@@ -87,7 +89,7 @@ class Loop:
         for item in self.plan.feed:
             if self.journal.next_seq == 0:
                 self.now = from_seconds(item.ts) if isinstance(item, Bar) else self.desk.clock.now()
-                self._append(ev.Start, ev.SCHEMA, msgspec.to_builtins(config))
+                self.append(ev.Start, ev.SCHEMA, msgspec.to_builtins(config))
             if type(item) is not Bar:
                 if self._between(item):
                     return
@@ -96,7 +98,7 @@ class Loop:
                 self._warm = self._warm_up(item, state)
                 if not self._warm:
                     continue
-            if (live or not self.step % LOOK_EVERY) and self._look(force=live):
+            if (live or not self.step % LOOK_EVERY) and self.look(force=live):
                 return
             self._bar(item, state)
             self.journal.settle()
@@ -111,12 +113,16 @@ class Loop:
     def _between(self, item: Item) -> bool:
         """Journal a notice or sit a pause out; return whether to stop."""
         if isinstance(item, FeedNotice):
-            self._append(ev.Notice, item.code, item.message, item.value)
+            self.append(ev.Notice, item.code, item.message, item.value)
             self.last_error = f"{item.code}: {item.message}"
+        elif isinstance(item, FundingRate):
+            if self._warm and self._closes is not None:
+                paid = self._closes.book(self.book, item)
+                self.append(ev.Funding, from_seconds(item.ts), item.rate, *paid)
         elif isinstance(item, Pause):
             self.journal.commit()
             until = time.monotonic() + item.seconds
-            while not self._look() and (left := until - time.monotonic()) > 0:
+            while not self.look() and (left := until - time.monotonic()) > 0:
                 self.stop.wait(min(left, GATE_S))
         return self.stop.requested
 
@@ -128,23 +134,23 @@ class Loop:
     def keep_unfinished(self) -> None:
         """Journal what came of a venue and is in no event yet: the bar that was being worked off, or the warm-up."""
         if self.unfinished is not None and self.plan.feed.name == "exchange":
-            self._append(ev.Notice, UNFINISHED_BAR, msgspec.json.encode(self.unfinished).decode())
+            self.append(ev.Notice, UNFINISHED_BAR, msgspec.json.encode(self.unfinished).decode())
         elif not self._warm:
             with suppress(EnvironmentFault):
                 if digest := self._keep():
-                    self._append(ev.Notice, WARMUP_KEPT, digest)
+                    self.append(ev.Notice, WARMUP_KEPT, digest)
 
     def halt(self, code: str, reason: str) -> None:
         """Journal that the session halts, and keep its scope halted until a named person resumes it."""
-        self._append(ev.Halt, code)
+        self.append(ev.Halt, code)
         self._latch(reason)
 
     def finish(self, status: str, error: str | None) -> None:
         """Journal the end and show the last figures."""
         self.last_error = error or self.last_error
         if error and status == "failed":
-            self._append(ev.Failure, error)
-        self._append(ev.End, status, error)
+            self.append(ev.Failure, error)
+        self.append(ev.End, status, error)
         self.journal.commit()
         self.seat.leave()
         self._show("ended")
@@ -161,10 +167,10 @@ class Loop:
             return False
         first, last = (from_seconds(history[0].ts), from_seconds(history[-1].ts)) if history else (None, None)
         self.unfinished = bar
-        self._append(ev.WarmedUp, len(history), first, last, self._keep())
-        if not self.plan.feed.simulated and (odd := coarse_tick(self.plan.config, bar.low)):
-            self._append(ev.Notice, "COARSE_TICK", odd)
-        self._look(force=True)
+        self.append(ev.WarmedUp, len(history), first, last, self._keep())
+        for code, told in odd_of(self.plan, bar.low):
+            self.append(ev.Notice, code, told)
+        self.look(force=True)
         self.journal.commit()
         return True
 
@@ -200,6 +206,8 @@ class Loop:
         self.unfinished = None
         self.price = close
         self.step += 1
+        if self._closes is not None:
+            self._closes.note(close_ts, book[bk.QTY], close)
 
     def _advance(self, ts: float) -> datetime:
         """Move the session's time to the close of the bar that opens at ``ts``, and return its open.
@@ -219,7 +227,7 @@ class Loop:
                     f"the bar at {iso(opened)} came where {iso(from_seconds(self._expected))} or later was expected"
                 )
             last = from_seconds(ts - self.decision.bar_s)
-            self._append(ev.Gap, from_seconds(self._expected), last, int(missing))
+            self.append(ev.Gap, from_seconds(self._expected), last, int(missing))
         self._expected = ts + self.decision.bar_s
         self.now = from_seconds(self._expected)
         self._aligned = True
@@ -249,7 +257,7 @@ class Loop:
         for reason in halts:
             self._latch(reason)
         if placed and self.plan.broker.asks_venue:
-            counts["rejected"] = self._submit(placed, reasons)
+            counts["rejected"] = submit(self, placed, reasons)
         return counts["generated"], counts["filled"], counts["rejected"], len(reasons), tuple(reasons)
 
     def _reserve(self, rows: int, close: float) -> int:
@@ -261,43 +269,12 @@ class Loop:
         self._tell_of_account()
         return engine.refuse_opening(self.book, self.out, rows, self.decision.limits, verdict, close)
 
-    def _submit(self, placed: list[ev.Order], reasons: list[str]) -> int:
-        """Ask the venue about orders, in their order, and return how many it refused; the rest is then withdrawn.
-
-        Each order is on the disk before it is sent. One that may not be sent any more is denied, and its code added to
-        ``reasons``: the answer to the one before may have taken long.
-        """
-        for n, order in enumerate(placed):
-            opening = order.purpose == "open"
-            ending = self._look(force=True)
-            verdict = check_sending(self.book, opening)
-            if verdict.code != OK or (ending and opening):
-                code = DENY_CODES[verdict.code if verdict.code != OK else STATE_HALTED]
-                self._append(ev.Denial, code, order.qty, order.price, verdict.value, verdict.limit, order.order_id)
-                self._withdraw(order)
-                reasons.append(code)
-                continue
-            self._append(ev.Submission, order.order_id)
-            self.journal.commit()
-            answer = self.plan.broker.submit(order)
-            self._append(ev.VenueAnswer, order.order_id, answer.accepted, answer.message, answer.raw)
-            if not answer.accepted:
-                self.refusal = answer.message
-                for other in placed[n + 1 :]:
-                    self._append(ev.VenueAnswer, other.order_id, False, NOT_SENT)
-                for refused in placed[n:]:
-                    self._withdraw(refused)
-                self.book[bk.REJECTS] += 1.0
-                return len(placed) - n
-            self.book[bk.REJECTS] = 0.0
-        return 0
-
-    def _withdraw(self, order: ev.Order) -> None:
+    def withdraw(self, order: ev.Order) -> None:
         """Forget an order that never came to be."""
         self.teller.withdraw(order)
         bk.withdraw_order(self.book, order.purpose == "open")
 
-    def _append(self, kind: Callable[..., Any], *values: object) -> Any:
+    def append(self, kind: Callable[..., Any], *values: object) -> Any:
         """Journal an event of the present moment and return it."""
         event = kind(self.journal.next_seq, self.now, *values)
         self.journal.append(event)
@@ -308,9 +285,9 @@ class Loop:
         fault = self.gate.latch(reason)
         if fault is not None:
             self.last_error = f"{type(fault).__name__}: {fault}"
-            self._append(ev.Failure, self.last_error)
+            self.append(ev.Failure, self.last_error)
 
-    def _look(self, force: bool = False) -> bool:
+    def look(self, force: bool = False) -> bool:
         """A few times a second: obey the trading state, tell the account, show the progress; return whether to stop."""
         now = time.monotonic()
         if force or now >= self._next_look:
@@ -318,7 +295,7 @@ class Loop:
             state = self.gate.obey(self.book)
             if state is not None:
                 source = f"{state.scope} by {state.by}" if state.by else state.scope
-                self._append(ev.State, state.state, source, state.reason)
+                self.append(ev.State, state.state, source, state.reason)
                 self.journal.commit()  # a pause may last for hours
             self.seat.publish(self.book, self.price or 0.0)
             self._tell_of_account()
@@ -329,7 +306,7 @@ class Loop:
         """Journal once that the account cannot be used, and why; until it can no order is opened."""
         if self.seat.fault and self.seat.fault != self._account_fault:
             self.last_error = self.seat.fault
-            self._append(ev.Notice, "ACCOUNT", self.seat.fault)
+            self.append(ev.Notice, "ACCOUNT", self.seat.fault)
         self._account_fault = self.seat.fault
 
     def _show(self, phase: str) -> None:

@@ -28,6 +28,7 @@ from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.market import Instrument
 from peaktrade_core.trading.ports import Broker, Feed
 from peaktrade_core.trading.records import REHEARSAL, SessionConfig
+from peaktrade_core.trading.tally import UNKNOWN
 from peaktrade_core.workspace.settings import GroupCommit
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -38,7 +39,7 @@ class Progress(NamedTuple):
     Attributes:
         phase: ``starting``, ``warm-up``, ``running`` or ``ended``; step: bars traded, of total where that is known.
         at: the session's time; price: last close, None before the first bar.
-        equity, realized_pnl, unrealized_pnl: [quote ccy]; position: signed [base units]; max_drawdown: [fraction].
+        equity, realized_pnl, unrealized_pnl, exposure: [quote ccy]; position: signed [base units]; max_drawdown: [fraction].
         orders_blocked: denied so far; rejects: refused by the venue in a row; events: in the journal.
         last_error: the last fault, or the last thing that the feed had to tell; run_id: of the run.
     """
@@ -59,6 +60,7 @@ class Progress(NamedTuple):
     events: int = 0
     last_error: str | None = None
     run_id: str = ""
+    exposure: float = 0.0
 
 
 def progress_of(
@@ -89,6 +91,7 @@ def progress_of(
         STATES[int(book[bk.STATE])],
         events,
         last_error,
+        exposure=bk.notional(book, book[bk.QTY], price or 0.0),
     )
 
 
@@ -99,6 +102,21 @@ def coarse_tick(config: SessionConfig, price: float) -> str:
         ConfigError: the price is less than one tick.
     """
     return msgspec.convert(config.instrument, Instrument).fit(config.symbol, price)
+
+
+NO_FUNDING = "NO_FUNDING"  # the notice that nobody tells the funding of a perpetual contract
+FUNDING_UNKNOWN = "its feed tells no funding: none is in any figure of this session"
+
+
+def odd_of(plan: Plan, price: float) -> list[tuple[str, str]]:
+    """Return what is odd about a session at its first price [quote ccy]: a code and a sentence each, for its journal.
+
+    Raises:
+        ConfigError: the price of a live feed is less than one tick.
+    """
+    odd = "" if plan.feed.simulated else coarse_tick(plan.config, price)
+    found = [("COARSE_TICK", odd)] if odd else []
+    return [*found, (NO_FUNDING, FUNDING_UNKNOWN)] if plan.config.instrument.get("funding") == UNKNOWN else found
 
 
 class Stop:

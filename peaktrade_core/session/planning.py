@@ -13,14 +13,16 @@ import msgspec
 from peaktrade_core.base.errors import ConfigError, LiveModeNotAllowedError, UnknownNameError
 from peaktrade_core.base.text import said
 from peaktrade_core.records.folder import is_id
+from peaktrade_core.session.markets import configured, instrument_of
 from peaktrade_core.session.plan import Plan
 from peaktrade_core.session.tiers import Promotions
 from peaktrade_core.trading.costs import market_of
 from peaktrade_core.trading.decision import Decision
-from peaktrade_core.trading.market import DAY_S, Instrument, candle_steps, timeframe_seconds
+from peaktrade_core.trading.market import DAY_S, Instrument, timeframe_seconds
 from peaktrade_core.trading.ports import Broker, Feed, SimulatedBroker
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.trading.strategies import get_strategy
+from peaktrade_core.trading.tally import UNKNOWN
 from peaktrade_core.workspace.config import FEEDS, Config, SessionDefaults
 from peaktrade_core.workspace.venues import VENUES
 from peaktrade_core.workspace.workspace import Workspace
@@ -35,7 +37,6 @@ ENVIRONMENTS = {  # other names of a venue; none of them is live
     "kraken_futures_demo": "krakenfutures",
     "kraken_futures_testnet": "krakenfutures",
 }
-SAMPLE = 1000  # bars of the synthetic market by which its steps are found
 TESTNET_OFF = (
     'testnet is switched off: [environment] mode = "shadow" in config/config.toml; write mode = "testnet" there to let '
     "testnet sessions start"
@@ -111,7 +112,8 @@ def plan_session(workspace: Workspace, **wanted: Any) -> Plan:
     _check_length(feed, chosen.warmup_candles, steps)
     testnet = wishes.mode == "testnet"
     asked = venue if testnet or feed.name == "exchange" else None
-    instrument, remarks = _instrument(workspace, chosen.symbol, feed, asked, testnet)
+    instrument, remarks = instrument_of(workspace, chosen.symbol, feed, asked, sandbox=testnet)
+    feed = _funded(feed, instrument, bar_s)
     market = market_of(
         instrument,
         fee_bps=chosen.fee_bps,
@@ -149,49 +151,6 @@ def venue_of(config: Config, env: str | None) -> str:
     return name
 
 
-def _instrument(
-    workspace: Workspace, symbol: str, feed: Feed, venue: str | None, testnet: bool
-) -> tuple[Instrument, tuple[str, ...]]:
-    """Return the instrument with all its steps, and what a person should know of them.
-
-    What the configuration does not say comes from the venue where one is asked, else from the candles.
-
-    Raises:
-        ConfigError: the symbol is not configured, its tick does not fit the candles, or the venue does not trade it.
-        ExchangeError: the venue does not answer.
-    """
-    instrument = _configured(workspace.config, symbol, venue)
-    known, source, bars = instrument, "", None
-    if not instrument.complete and venue:
-        from peaktrade_core.venue.client import open_venue
-        from peaktrade_core.venue.facts import at_venue
-
-        known, source = at_venue(open_venue(workspace, venue=venue, sandbox=testnet), symbol, instrument), venue
-    elif feed.name == "replay" or not instrument.complete:
-        from peaktrade_core.candles.replay import bars_of
-
-        bars = bars_of(feed, None if feed.name == "replay" else SAMPLE)
-        if not instrument.complete:
-            tick, lot = candle_steps(bars)
-            known, source = instrument.completed(tick=tick, lot=lot), "the candles"
-    told = f"{symbol}: tick {known.tick} and lot {known.lot}, after {source}" if source else ""
-    lowest = float(bars.ohlcv[:, 2].min()) if bars else workspace.config.synthetic.price
-    odd = known.fit(symbol, lowest) if feed.name != "exchange" else ""  # there it is asked at the first bar
-    return known, tuple(filter(None, (told, odd)))
-
-
-def _configured(config: Config, symbol: str, venue: str | None) -> Instrument:
-    """Return what the configuration says of a market: its steps are those of the configured venue, another one has its own.
-
-    Raises:
-        UnknownNameError: the symbol is not configured.
-    """
-    known = config.instrument(symbol)
-    if venue in (None, config.exchange.venue):
-        return known
-    return msgspec.structs.replace(known, tick="", lot="", min_qty=0.0, min_notional=0.0)
-
-
 def _described(
     decision: Decision,
     chosen: SessionDefaults,
@@ -218,7 +177,7 @@ def _described(
         fee_bps=chosen.fee_bps,
         slippage_bps=chosen.slippage_bps,
         risk_limits=decision.limits._asdict(),
-        instrument=msgspec.to_builtins(instrument),
+        instrument=instrument.described(),
         notes=said(wishes.notes),
         tags=tuple(map(said, wishes.tags)),
     )
@@ -279,7 +238,7 @@ def _feed(workspace: Workspace, chosen: SessionDefaults, wishes: Wishes, bar_s: 
         from peaktrade_core.venue.feed import ExchangeFeed, PastFeed
 
         client = open_venue(workspace, venue=venue, sandbox=wishes.mode == "testnet")
-        symbol = _configured(workspace.config, chosen.symbol, venue).venue_symbol or chosen.symbol
+        symbol = configured(workspace.config, chosen.symbol, venue).venue_symbol or chosen.symbol
         if workspace.rehearsal:
             return PastFeed(client, symbol, chosen.timeframe, chosen.warmup_candles + chosen.steps)
         return ExchangeFeed(
@@ -309,13 +268,28 @@ def _stream(workspace: Workspace, client: VenueClient, symbol: str, timeframe: s
     return CandleStream(client, symbol, timeframe, bar_s)
 
 
+def _funded(feed: Feed, instrument: Instrument, bar_s: int) -> Feed:
+    """Return the feed of a perpetual contract, which tells its funding where it can be had."""
+    if not instrument.contract or instrument.funding == UNKNOWN:
+        return feed
+    if feed.simulated:
+        from peaktrade_core.candles.replay import FundedFeed
+
+        return FundedFeed(feed, Path(instrument.funding).expanduser(), bar_s)
+    from peaktrade_core.venue.feed import ExchangeFeed
+
+    if isinstance(feed, ExchangeFeed):
+        feed.pays_funding = True
+    return feed
+
+
 def _paced(feed: Feed, pace: float | None, chosen: SessionDefaults) -> Feed:
     """Return the feed at the pace of the wall clock, where one was asked for."""
     if pace is None:
         return feed
     if not feed.simulated:
         raise ConfigError("--pace goes with recorded or synthetic bars; an exchange has its own")
-    from peaktrade_core.session.paced import PacedFeed
+    from peaktrade_core.session.synthetic import PacedFeed
 
     return PacedFeed(feed, pace, chosen.warmup_candles)
 

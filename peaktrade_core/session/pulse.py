@@ -40,7 +40,7 @@ class Pulse:
             bar_ts=now.at if now.price is not None else None,
             price=now.price,
             position=now.position,
-            exposure=abs(now.position) * (now.price or 0.0),
+            exposure=now.exposure,
             equity=now.equity,
             realized_pnl=now.realized_pnl,
             unrealized_pnl=now.unrealized_pnl,

@@ -23,6 +23,7 @@ from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
 from peaktrade_core.records.journal import whole_events
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.trading.events import AnyEvent, BarDone
+from peaktrade_core.trading.market import worth
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import Tally, figures, start_balance_of
 from peaktrade_core.workspace.workspace import Workspace
@@ -165,9 +166,10 @@ def _left_open(tally: Tally, record: SessionRecord) -> str:
     if not tally.ledger.qty:
         return ""
     bar = tally.last_bar
-    worth = f", worth {abs(float(tally.ledger.qty) * bar.close):,.2f} at its last price {bar.close:g}" if bar else ""
+    size = worth(record.symbol, float(tally.ledger.qty), bar.close) if bar else 0.0
+    told = f", worth {size:,.2f} at its last price {bar.close:g}" if bar else ""
     return (
-        f"; it left a position of {float(tally.ledger.qty):+g} {record.symbol or 'of an unknown symbol'} open{worth}: "
+        f"; it left a position of {float(tally.ledger.qty):+g} {record.symbol or 'of an unknown symbol'} open{told}: "
         f"`peaktrade fleet stop {record.session_id} --close` closes it"
     )
 

@@ -1,4 +1,4 @@
-"""The embedded feed: a seeded market that needs no network, no keys and no files.
+"""The embedded feed: a seeded market that needs no network, no keys and no files; and the pace at which simulated bars come.
 
 Log returns follow a GARCH(1,1) with Student-t innovations whose drift and level of variance switch between a calm, a
 trending and a stressed regime (a Markov chain). Time is the bars' own and starts at a fixed moment, so the same seed
@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Iterator
 from itertools import islice
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.trading.market import Bar
+from peaktrade_core.trading.ports import Feed, Item, Pause
+from peaktrade_core.trading.tally import UNKNOWN
 
 START_TS = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 TAIL = 5.0  # degrees of freedom of the innovations
@@ -32,6 +35,7 @@ class SyntheticFeed:
     name = "synthetic"
     simulated = True
     skew_s = 0.0
+    funding = UNKNOWN
 
     def __init__(
         self, seed: int, bar_s: int, *, price: float = 50_000.0, volatility: float = 0.6, bars: int | None = None
@@ -94,3 +98,28 @@ class SyntheticFeed:
 def _cents(price: float) -> float:
     """Round to six significant digits or better, which keeps the order of open, high, low and close."""
     return round(price, 2) if price >= 100.0 else float(f"{price:.6g}")
+
+
+class PacedFeed:
+    """The bars of another feed, each no earlier than it is due; the warm-up comes at once."""
+
+    def __init__(self, feed: Feed, pace: float, warmup: int) -> None:
+        """Pace ``feed`` from its ``warmup``-th bar on at ``pace`` market seconds per second of the wall clock."""
+        self._feed, self._pace, self._warmup = feed, pace, warmup
+        self.name, self.data_sha256 = feed.name, feed.data_sha256
+        self.simulated, self.skew_s, self.funding = feed.simulated, feed.skew_s, feed.funding
+
+    def __len__(self) -> int:
+        return len(self._feed)
+
+    def __iter__(self) -> Iterator[Item]:
+        seen = 0
+        started = first_ts = 0.0
+        for item in self._feed:
+            if isinstance(item, Bar):
+                seen += 1
+                if seen == self._warmup + 1:
+                    started, first_ts = time.monotonic(), item.ts
+                if seen > self._warmup + 1:  # the first is due at once
+                    yield Pause(max(0.0, started + (item.ts - first_ts) / self._pace - time.monotonic()))
+            yield item

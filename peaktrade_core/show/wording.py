@@ -207,9 +207,12 @@ def minute(at: datetime | None) -> str:
 def quote_currency(symbol: str | None) -> str:
     """Return the currency in which a symbol's money is counted: ``EUR`` for ``BTC/EUR`` and ``BTC/EUR-PERP``.
 
+    A contract's is the one that it is settled in: ``BTC`` for ``BTC/USD:BTC``.
+
     Empty where the symbol, which a foreign record may bring, names none.
     """
-    code = (symbol or "").partition("/")[2].partition("-")[0].partition(":")[0]
+    quote, _, settled = (symbol or "").partition("/")[2].partition(":")
+    code = (settled or quote).partition("-")[0]
     return code if code.isalnum() and len(code) <= _LONGEST_CODE else ""
 
 

@@ -6,9 +6,11 @@ runs from open to close by way of the nearer extreme, its volume grows with time
 
 from __future__ import annotations
 
+import hashlib
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,7 @@ from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.testing.kraken.pairs import Pair, pair
 from peaktrade_core.trading.market import Bar, require_sound
 
+FUNDING_S = 3600.0  # how often a perpetual pays [s]
 HISTORY = 720  # bars that a market has behind it when the clock starts
 
 
@@ -173,6 +176,15 @@ class MarketSource:
             low, high = min(low, *met), max(high, *met)
         return low, high
 
+    def rates(self, start: float, now: float) -> list[tuple[float, Decimal]]:
+        """Return the funding that fell due after ``start`` until ``now`` [s since epoch]: when, and of the notional [fraction].
+
+        The market's perpetual pays every hour, between -0.03 % and 0.05 %, the same at each look.
+        """
+        first = max(start, self.first_ts) // FUNDING_S + 1
+        times = [FUNDING_S * hour for hour in range(int(first), int(now // FUNDING_S) + 1)]
+        return [(ts, _rate(self.pair.symbol, ts)) for ts in times]
+
     def _closed(self, interval_s: int, end: float) -> list[Bar]:
         """Return all bars of ``interval_s`` that close by ``end`` or, made earlier, later."""
         self._reach(end)
@@ -255,6 +267,12 @@ def typical(bar: Bar) -> float:
 def trades(bar: Bar) -> int:
     """Return an invented number of trades; none only without volume."""
     return 1 + int(bar.volume * 10.0) % 1000 if bar.volume else 0
+
+
+def _rate(symbol: str, ts: float) -> Decimal:
+    """Return the rate of one hour: a number that nobody chose, and that is always the same."""
+    drawn = int.from_bytes(hashlib.sha256(f"{symbol} {ts:.0f}".encode()).digest()[:4]) % 81
+    return Decimal(drawn - 30) / 100_000
 
 
 def _decimals(bars: list[Bar]) -> int:

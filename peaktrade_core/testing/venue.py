@@ -14,7 +14,7 @@ from peaktrade_core.testing.binance.spot import BinanceSpot
 from peaktrade_core.testing.binance.streams import KlineStreams
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.faults import LOOP, VenueFault, redirect
-from peaktrade_core.testing.kraken.futures import API, CHARTS, Futures, FuturesRefusalError, by_futures_id
+from peaktrade_core.testing.kraken.futures import API, CHARTS, RATES, Futures, FuturesRefusalError, by_futures_id
 from peaktrade_core.testing.kraken.futures_account import FuturesAccount
 from peaktrade_core.testing.kraken.futures_orders import iso_ms
 from peaktrade_core.testing.kraken.signing import LOOPBACK, Doorkeeper, LoopbackKey
@@ -201,7 +201,7 @@ class LoopbackVenue(Venue):
             return json_reply(self._spot_answer(request, moment))
         if speaks(request.path):
             return self._binance.answer(request, moment)
-        if request.path.startswith((API, CHARTS)):
+        if request.path.startswith((API, CHARTS, RATES)):
             return json_reply(self._futures_answer(request, moment))
         return html_reply(404, "404 Not Found")
 

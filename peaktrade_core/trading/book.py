@@ -40,22 +40,46 @@ LAST_OPEN_QTY = 27  # signed quantity of the last accepted opening order since t
 LAST_OPEN_TS = 28  # its time [s since epoch]
 REJECTS = 29  # venue rejections in a row
 LAST_BACKOFF = 30  # the backoff that the last accepted opening order ended
-SLOTS = 31
+FUNDING = 31  # received less paid so far [quote ccy]
+INVERSE = 32  # 1 where an inverse contract is traded: quantities in quote ccy, money in what it is settled in
+LEAST = 33  # smallest allowed distance to liquidation, 0 where nothing is held on margin [% of the price]
+DISTANCE = 34  # distance of the open position at the last close [% of the price]
+SLOTS = 35
 
 DUST = 1e-12  # share of a position below which what a closing fill leaves is rounding, not a position
 
 
-def new_book(start_balance: float) -> list[float]:
+def new_book(start_balance: float, inverse: float = 0.0, least_distance: float = 0.0) -> list[float]:
     """Return the book of a session that has not traded.
 
     Args:
-        start_balance: [quote ccy], positive.
+        start_balance: [quote ccy], positive; of an inverse contract in what that is settled in.
+        inverse, least_distance: of the market, see ``INVERSE`` and ``LEAST``.
     """
     book = [0.0] * SLOTS
     for slot in (START, CASH, EQUITY, PEAK, DAY_EQUITY):
         book[slot] = start_balance
     book[TOKENS] = -1.0
+    book[INVERSE], book[LEAST] = inverse, least_distance
     return book
+
+
+def notional(book: Slots, qty: float, price: float) -> float:
+    """Return what a quantity is worth in quote currency, never negative: an inverse contract is counted in it."""
+    return abs(qty) if book[INVERSE] != 0.0 else abs(qty) * price
+
+
+def quoted(book: Slots, amount: float, price: float) -> float:
+    """Return an amount of the account's money in quote currency: an inverse contract's is converted at ``price``."""
+    return amount * price if book[INVERSE] != 0.0 else amount
+
+
+def gain(book: Slots, qty: float, entry: float, price: float) -> float:
+    """Return what a signed quantity gains from ``entry`` to ``price`` [account's money].
+
+    Source: linear, qty (price - entry); inverse, qty (1 / entry - 1 / price).
+    """
+    return qty * (1.0 / entry - 1.0 / price) if book[INVERSE] != 0.0 else qty * (price - entry)
 
 
 def apply_fill(book: Slots, qty: float, price: float, fee: float) -> None:
@@ -67,15 +91,21 @@ def apply_fill(book: Slots, qty: float, price: float, fee: float) -> None:
         price: execution price [quote ccy].
         fee: cost of the execution, never negative [quote ccy].
 
-    Source: average-cost method; a short covered below its entry is a gain.
+    Source: average-cost method; a short covered below its entry is a gain. The average entry of an inverse contract is the
+    harmonic mean: its cost is qty / price.
     """
     held = book[QTY]
     if held == 0.0 or (held > 0.0) == (qty > 0.0):
-        book[AVG] = (abs(held) * book[AVG] + abs(qty) * price) / (abs(held) + abs(qty))
+        if book[INVERSE] == 0.0:
+            book[AVG] = (abs(held) * book[AVG] + abs(qty) * price) / (abs(held) + abs(qty))
+        elif held == 0.0:
+            book[AVG] = price
+        else:
+            book[AVG] = (abs(held) + abs(qty)) / (abs(held) / book[AVG] + abs(qty) / price)
         book[QTY] = held + qty
     else:
         closed = min(abs(held), abs(qty))
-        book[GROSS] += closed * (price - book[AVG]) * (1.0 if held > 0.0 else -1.0)
+        book[GROSS] += gain(book, closed, book[AVG], price) * (1.0 if held > 0.0 else -1.0)
         left = held + qty
         if abs(left) <= DUST * abs(held):
             left = 0.0
@@ -85,8 +115,25 @@ def apply_fill(book: Slots, qty: float, price: float, fee: float) -> None:
             book[AVG] = price
         book[QTY] = left
     book[FEES] += fee
-    book[CASH] -= qty * price + fee
-    book[REALIZED] = book[GROSS] - book[FEES]
+    book[CASH] -= (qty * price if book[INVERSE] == 0.0 else -qty / price) + fee
+    book[REALIZED] = book[GROSS] - book[FEES] + book[FUNDING]
+
+
+def apply_funding(book: Slots, qty: float, price: float, rate: float) -> float:
+    """Book one payment of funding and return it: received where positive, paid where negative [account's money].
+
+    Args:
+        book: the account, changed in place.
+        qty: signed position when it was due [base units]; price: at which that is valued [quote ccy].
+        rate: of the notional; positive where those who are long pay [fraction].
+
+    Source: funding of perpetual contracts, -(position's worth) * rate; of an inverse one that worth is qty / price.
+    """
+    amount = -(qty / price if book[INVERSE] != 0.0 else qty * price) * rate + 0.0  # no negative zero
+    book[FUNDING] += amount
+    book[CASH] += amount
+    book[REALIZED] = book[GROSS] - book[FEES] + book[FUNDING]
+    return amount
 
 
 def mark(book: Slots, close: float) -> None:
@@ -97,7 +144,7 @@ def mark(book: Slots, close: float) -> None:
         close: price of the bar's close [quote ccy].
     """
     qty = book[QTY]
-    unrealized = qty * (close - book[AVG]) if qty != 0.0 else 0.0
+    unrealized = gain(book, qty, book[AVG], close) if qty != 0.0 else 0.0
     equity = book[START] + book[REALIZED] + unrealized
     book[UNREALIZED] = unrealized
     book[EQUITY] = equity

@@ -7,6 +7,7 @@ down in floats: unlike ``math.floor`` it means the same compiled, where whole nu
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from peaktrade_core.trading.market import Instrument, decimal_step
@@ -24,6 +25,10 @@ class Market(NamedTuple):
         fee_rate: fee on notional [fraction].
         slippage: how much worse than the open an order fills [fraction].
         position_fraction: notional of a new position as a share of equity [fraction].
+        inverse: 1.0 for an inverse contract, counted in quote currency and paid in what it is settled in, else 0.0.
+        leverage: notional over margin of a perpetual contract, 0.0 for a market that is none.
+        maintenance: margin below which it is liquidated [fraction of notional]; NaN where nobody knows it.
+        least_distance: smallest allowed distance to liquidation [% of the price].
     """
 
     tick_num: float
@@ -36,6 +41,10 @@ class Market(NamedTuple):
     fee_rate: float
     slippage: float
     position_fraction: float
+    inverse: float = 0.0
+    leverage: float = 0.0
+    maintenance: float = 0.0
+    least_distance: float = 0.0
 
 
 def market_of(instrument: Instrument, *, fee_bps: float, slippage_bps: float, position_fraction: float) -> Market:
@@ -46,6 +55,8 @@ def market_of(instrument: Instrument, *, fee_bps: float, slippage_bps: float, po
         fee_bps, slippage_bps: costs [basis points of notional]; position_fraction: of equity [fraction].
     """
     tick, lot = decimal_step("tick", instrument.tick), decimal_step("lot", instrument.lot)
+    margin = instrument.maintenance_margin_pct
+    perpetual = bool(instrument.contract)
     return Market(
         float(tick[0]),
         float(tick[1]),
@@ -57,6 +68,10 @@ def market_of(instrument: Instrument, *, fee_bps: float, slippage_bps: float, po
         fee_bps / 1e4,
         slippage_bps / 1e4,
         position_fraction,
+        1.0 if instrument.contract == "inverse" else 0.0,
+        instrument.leverage if perpetual else 0.0,
+        (math.nan if margin is None else margin / 100.0) if perpetual else 0.0,
+        instrument.min_liquidation_distance_pct if perpetual else 0.0,
     )
 
 
@@ -93,8 +108,8 @@ def fill_price(market: Market, reference: float, qty: float) -> float:
 
 
 def fee(market: Market, qty: float, price: float) -> float:
-    """Return the fee of an execution, |qty * price| * rate, never negative [quote ccy]."""
-    return abs(qty * price) * market.fee_rate
+    """Return the fee of an execution, |qty * price| * rate, never negative [quote ccy]; of an inverse contract |qty / price|."""
+    return abs(qty / price if market.inverse != 0.0 else qty * price) * market.fee_rate
 
 
 def position_size(market: Market, equity: float, price: float) -> float:
@@ -102,11 +117,13 @@ def position_size(market: Market, equity: float, price: float) -> float:
 
     Args:
         market: lot and position fraction.
-        equity: marked equity [quote ccy]; a negative one sizes to 0.
+        equity: marked equity [quote ccy], of an inverse contract in what it is settled in; a negative one sizes to 0.
         price: close at the decision [quote ccy].
     """
     notional = market.position_fraction * equity
-    return round_qty(market, notional / price) if notional > 0.0 else 0.0
+    if notional <= 0.0:
+        return 0.0
+    return round_qty(market, notional * price if market.inverse != 0.0 else notional / price)
 
 
 def affordable(market: Market, cash: float, qty: float, price: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import StrategyError
 from peaktrade_core.trading import engine
+from peaktrade_core.trading.book import new_book
 from peaktrade_core.trading.costs import Market
 from peaktrade_core.trading.events import AnyEvent, Denial, Fill, Halt, Order, Severity
 from peaktrade_core.trading.market import Bar
@@ -34,6 +35,10 @@ class Decision(NamedTuple):
     limits: Limits
     bar_s: float
     start_balance: float
+
+    def new_book(self) -> list[float]:
+        """Return the account of a session that has not traded."""
+        return new_book(self.start_balance, self.market.inverse, self.market.least_distance)
 
     def new_state(self) -> list[float]:
         """Return the empty memory of the strategy."""

@@ -10,11 +10,13 @@ What is decided at the close of bar *i* fills at the open of bar *i + 1*; nothin
 from __future__ import annotations
 
 from peaktrade_core.trading.book import (
+    AVG,
     BACKOFF,
     BARS,
     CASH,
     CLOSING,
     DAY_END,
+    DISTANCE,
     ENTRIES,
     EQUITY,
     LAST_BACKOFF,
@@ -31,9 +33,11 @@ from peaktrade_core.trading.book import (
     TOKENS,
     apply_fill,
     mark,
+    notional,
 )
 from peaktrade_core.trading.costs import Market, affordable, fee, fill_price, position_size
 from peaktrade_core.trading.indicators import Slots
+from peaktrade_core.trading.margin import check_margin, liquidation_distance
 from peaktrade_core.trading.risk import (
     BAD_SIGNAL,
     HALTED,
@@ -131,9 +135,12 @@ def _open(
     qty = side * size
     if size < market.min_qty or size == 0.0:
         return _deny(book, out, n, RiskVerdict(SIZE_BELOW_MINIMUM, size, market.min_qty), qty, close)
-    if size * close < market.min_notional:
-        return _deny(book, out, n, RiskVerdict(SIZE_BELOW_MINIMUM, size * close, market.min_notional), qty, close)
+    worth = notional(book, size, close)
+    if worth < market.min_notional:
+        return _deny(book, out, n, RiskVerdict(SIZE_BELOW_MINIMUM, worth, market.min_notional), qty, close)
     verdict = check_opening(book, limits, qty, expected, ts, age_s)
+    if verdict.code == OK:
+        verdict = check_margin(market, qty, expected)
     if verdict.code != OK:
         return _deny(book, out, n, verdict, qty, close)
     book[OPENING] = qty
@@ -145,7 +152,7 @@ def _open(
     book[LAST_OPEN_TS] = ts
     book[LAST_BACKOFF] = book[BACKOFF]
     book[BACKOFF] = 0.0
-    return _emit(out, n, ORDER, 1.0, qty, close, abs(qty) * close, 0.0)
+    return _emit(out, n, ORDER, 1.0, qty, close, worth, 0.0)
 
 
 def refuse_opening(book: Slots, out: Slots, rows: int, limits: Limits, verdict: RiskVerdict, close: float) -> int:
@@ -189,7 +196,7 @@ def _close(book: Slots, out: Slots, n: int, close: float, ts: float) -> int:
     book[ORDER_TS] = ts
     book[TOKENS] -= 1.0
     book[LAST_OPEN_QTY] = 0.0
-    return _emit(out, n, ORDER, 0.0, qty, close, abs(qty) * close, 0.0)
+    return _emit(out, n, ORDER, 0.0, qty, close, notional(book, qty, close), 0.0)
 
 
 def step(
@@ -228,6 +235,8 @@ def step(
         n = _release(book, out, n, market, limits, open_ts, open_price)
     if n != 0 or book[QTY] != 0.0:  # a flat account that did nothing is worth what it was
         mark(book, close)
+    if market.leverage != 0.0 and book[QTY] != 0.0:
+        book[DISTANCE] = liquidation_distance(market, book[QTY], book[AVG], close)
     why = must_halt(book, limits)
     if why != OK and book[STATE] < HALTED:
         book[STATE] = HALTED

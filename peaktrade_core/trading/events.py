@@ -123,6 +123,19 @@ class Fill(Event, tag="fill"):
     reference: float
 
 
+class Funding(Event, tag="funding"):
+    """Funding of a perpetual contract: when it was due, its rate (those who are long pay a positive one) and what it came to.
+
+    ``qty``: held then; ``price``: at which that was valued, the last close; ``amount``: received, negative where paid.
+    """
+
+    at: datetime
+    rate: float
+    qty: float
+    price: float
+    amount: float
+
+
 class Severity(Event, tag="severity"):
     """The account moved to another level of its limits: green, yellow or red."""
 
@@ -177,6 +190,7 @@ AnyEvent = (
     | Submission
     | VenueAnswer
     | Fill
+    | Funding
     | Severity
     | State
     | Halt

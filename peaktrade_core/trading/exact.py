@@ -15,14 +15,18 @@ class ExactAccount:
 
     Attributes:
         start_balance, cash, gross, fees: [quote ccy].
+        funding: received less paid [quote ccy].
         qty: signed position [base units].
         cost: what the open position cost, signed like ``qty`` [quote ccy].
+
+    Of an inverse contract quantities are in quote currency, all money is in what it is settled in, and being long by q is
+    being short of q units of quote currency, each worth 1 / price.
     """
 
-    def __init__(self, start_balance: float) -> None:
+    def __init__(self, start_balance: float, *, inverse: bool = False) -> None:
         self.start_balance = self.cash = _exact(start_balance)
-        self.qty = self.cost = self.gross = self.fees = Decimal(0)
-        self.trades = 0
+        self.qty = self.cost = self.gross = self.fees = self.funding = Decimal(0)
+        self.inverse, self.trades = inverse, 0
 
     def apply(self, qty: float, price: float, fee: float) -> None:
         """Book one execution.
@@ -34,33 +38,42 @@ class ExactAccount:
         """
         with localcontext(prec=PRECISION):
             d_qty, d_price, d_fee = _exact(qty), _exact(price), _exact(fee)
-            self.cash -= d_qty * d_price + d_fee
+            self.cash -= self._worth(d_qty, d_price) + d_fee
             self.fees += d_fee
             if self.qty * d_qty < 0:
                 closing = -self.qty if abs(d_qty) >= abs(self.qty) else d_qty
                 released = self.cost * (-closing / self.qty)
-                self.gross += -closing * d_price - released
+                self.gross += self._worth(-closing, d_price) - released
                 self.cost -= released
                 self.qty += closing
                 d_qty -= closing
                 self.trades += self.qty == 0
             self.qty += d_qty
-            self.cost += d_qty * d_price
+            self.cost += self._worth(d_qty, d_price)
+
+    def fund(self, amount: float) -> None:
+        """Book one payment of funding, received where positive [quote ccy]."""
+        with localcontext(prec=PRECISION):
+            self.funding += _exact(amount)
+            self.cash += _exact(amount)
 
     @property
     def realized_pnl(self) -> Decimal:
-        """Realized PnL net of all fees [quote ccy]."""
-        return self.gross - self.fees
+        """Realized PnL net of all fees, with all funding [quote ccy]."""
+        return self.gross - self.fees + self.funding
 
     def unrealized_pnl(self, close: float) -> Decimal:
         """Value of the open position at ``close`` minus what it cost [quote ccy]."""
         with localcontext(prec=PRECISION):
-            return self.qty * _exact(close) - self.cost
+            return self._worth(self.qty, _exact(close)) - self.cost
 
     def equity(self, close: float) -> Decimal:
         """Return cash plus the market value of the position at ``close`` [quote ccy]."""
         with localcontext(prec=PRECISION):
-            return self.cash + self.qty * _exact(close)
+            return self.cash + self._worth(self.qty, _exact(close))
+
+    def _worth(self, qty: Decimal, price: Decimal) -> Decimal:
+        return -qty / price if self.inverse else qty * price
 
 
 def _exact(value: float) -> Decimal:

@@ -7,12 +7,16 @@ denied counts as well, because the denial is the answer to it. So the worst leve
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
+from peaktrade_core.trading.costs import Market
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Fill, Halt, Order, Start
-from peaktrade_core.trading.risk import above, reached
+from peaktrade_core.trading.margin import distance_at, margin_of
+from peaktrade_core.trading.market import is_inverse
+from peaktrade_core.trading.risk import above, reached, too_close
 
 DENIED_FIGURES = {
     "MAX_ORDER_NOTIONAL": "max_order_notional",
@@ -46,6 +50,9 @@ class _Peaks:
         self.now: dict[str, float] = {}
         self.entries: dict[date, int] = {}
         self._day: date | None = None
+        self._inverse = False
+        self._market: Market | None = None
+        self.nearest: float | None = None  # to liquidation [% of the price]
         self._day_equity = self._peak = self._equity = 0.0
         self._sent = self._closing = 0.0  # what this bar's orders open [quote ccy] and close [base units]
 
@@ -60,24 +67,33 @@ class _Peaks:
         elif isinstance(event, Order):
             self._closing = event.qty
         elif isinstance(event, Fill) and event.purpose == "open":
-            self._raise("max_order_notional", abs(event.qty) * event.price)
+            self._raise("max_order_notional", abs(event.qty) * (1.0 if self._inverse else event.price))
         elif isinstance(event, Denial) and event.code in DENIED_FIGURES and event.value is not None:
             self._raise(DENIED_FIGURES[event.code], event.value)
         elif isinstance(event, Halt) and event.code == "CONSECUTIVE_REJECTS" and event.value is not None:
             self._raise("max_consecutive_rejects", event.value)
         elif isinstance(event, Start):
             self._equity = self._peak = float(event.config["start_balance"])
+            self._inverse = is_inverse(str(event.config.get("symbol")))
+            self._market = margin_of(event.config)
+
+    @property
+    def least(self) -> float:
+        """The smallest allowed distance to liquidation [% of the price]."""
+        return self._market.least_distance if self._market else 0.0
 
     def _bar(self, bar: BarDone) -> None:
         if bar.ts_bar.date() != self._day:
             self._day, self._day_equity = bar.ts_bar.date(), self._equity
         self._equity, self._peak = bar.equity, max(self._peak, bar.equity)
-        exposure = abs(bar.position_size + self._closing) * bar.close + self._sent
+        exposure = abs(bar.position_size + self._closing) * (1.0 if self._inverse else bar.close) + self._sent
         self._sent = self._closing = 0.0
         loss = self._day_equity - bar.equity
+        if (distance := distance_at(self._market, bar)) is not None:
+            self.nearest = distance if self.nearest is None else min(self.nearest, distance)
         self._raise("max_symbol_exposure_notional", exposure)
         self._raise("max_total_exposure_notional", exposure)
-        self._raise("max_daily_loss_abs", loss)
+        self._raise("max_daily_loss_abs", loss * bar.close if self._inverse else loss)
         self._raise("max_daily_loss_pct", 100.0 * loss / self._day_equity)
         self._raise("max_drawdown_halt_pct", 100.0 * (1.0 - bar.equity / self._peak))
 
@@ -138,7 +154,18 @@ def limits_used(events: Iterable[AnyEvent], limits: Mapping[str, float]) -> list
     for event in events:
         peaks.add(event)
     peaks.most["max_entries_per_day"] = float(max(peaks.entries.values(), default=0))
-    return _against(limits, {name: peaks.most.get(name, 0.0) for name, *_ in _SHOWN})
+    used = _against(limits, {name: peaks.most.get(name, 0.0) for name, *_ in _SHOWN})
+    return [*used, _distance(peaks.nearest, peaks.least, limits)] if peaks.nearest is not None else used
+
+
+def _distance(nearest: float, least: float, limits: Mapping[str, float]) -> LimitUse:
+    """Return how near a position came to its liquidation: a limit from below, so the share is the limit's of the distance."""
+    share = least / nearest if nearest > 0.0 else math.inf
+    warned = share >= limits.get("warning_threshold_factor", 0.8)
+    level = "red" if too_close(nearest, least) else "yellow" if warned else "green"
+    return LimitUse(
+        "min_liquidation_distance_pct", "nearest to liquidation, at least", nearest, least, "%", share, level
+    )
 
 
 def limits_of_now(exposure: float | None, drawdown: float | None, limits: Mapping[str, float]) -> list[LimitUse]:

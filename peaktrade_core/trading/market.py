@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,10 @@ DIGITS = 12  # of a price at most; what has more was computed
 _WHOLE = 1e-12  # relative noise of a number that is meant to be whole
 DAY_S = 86_400
 MONTH_S = 2_629_746  # mean of 400 years [s]
+MOST_LEVERAGE = 3.0  # that can be set at all
+OF_PERPETUALS = (
+    "contract", "contract_size", "leverage", "maintenance_margin_pct", "min_liquidation_distance_pct", "funding",
+)  # fmt: skip
 LARGEST_PRICE, LARGEST_VOLUME = 1e18, 1e30  # no market comes near; figures made of them stay finite
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 Timeframe = Literal[
@@ -174,6 +178,21 @@ class Bars:
         return stretch
 
 
+def settled_in(symbol: str) -> str:
+    """Return the currency that a contract is settled in after its name: ``BTC`` of ``BTC/USD:BTC``; empty where it says none."""
+    return symbol.partition(":")[2].partition("-")[0]
+
+
+def is_inverse(symbol: str | None) -> bool:
+    """Return whether a symbol is that of an inverse contract: settled in what it is about, counted in quote currency."""
+    return symbol is not None and settled_in(symbol) == symbol.partition("/")[0] != ""
+
+
+def worth(symbol: str | None, qty: float, price: float) -> float:
+    """Return what a quantity of a symbol is worth in quote currency, never negative."""
+    return abs(qty) if is_inverse(symbol) else abs(qty) * price
+
+
 class Instrument(Checked, frozen=True):
     """A market: what one unit is, how finely it is priced and sized, and whether one can be short.
 
@@ -184,6 +203,13 @@ class Instrument(Checked, frozen=True):
         min_qty: smallest order [base units].
         min_notional: smallest order [quote ccy].
         venue_symbol: what the venue calls it, where that differs.
+        contract: of a perpetual contract ``linear`` (counted in its base, paid in its quote currency) or ``inverse``
+            (counted in its quote currency, paid in its base); empty: none, or the venue's.
+        contract_size: of one [base units; of an inverse one quote ccy], 0 where nobody said.
+        leverage: notional over margin; maintenance_margin_pct: margin below which it is liquidated [% of notional], None where
+            nobody said: then no position is opened.
+        min_liquidation_distance_pct: a position that is nearer to its liquidation is not opened, or halts [% of the price].
+        funding: a file of its rates, for simulated feeds; of a session where they came from: ``venue``, the file, ``unknown``.
     """
 
     kind: Literal["spot", "derivatives"] = "spot"
@@ -192,6 +218,12 @@ class Instrument(Checked, frozen=True):
     min_qty: Annotated[float, Meta(ge=0.0)] = 0.0
     min_notional: Annotated[float, Meta(ge=0.0)] = 0.0
     venue_symbol: str = ""
+    contract: Literal["", "linear", "inverse"] = ""
+    contract_size: Annotated[float, Meta(ge=0.0)] = 0.0
+    leverage: Annotated[float, Meta(ge=1.0, le=MOST_LEVERAGE)] = 1.0
+    maintenance_margin_pct: Annotated[float, Meta(ge=0.0, lt=100.0)] | None = None
+    min_liquidation_distance_pct: Annotated[float, Meta(gt=0.0, lt=100.0)] = 20.0
+    funding: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -204,15 +236,17 @@ class Instrument(Checked, frozen=True):
         """Whether its steps are known, so that orders can be priced and sized."""
         return bool(self.tick and self.lot)
 
-    def completed(self, *, tick: str, lot: str, min_qty: float = 0.0, min_notional: float = 0.0) -> Instrument:
+    def completed(self, *, maintenance_margin_pct: float | None = None, **values: Any) -> Instrument:
         """Return it with these values where it has none of its own."""
-        return msgspec.structs.replace(
-            self,
-            tick=self.tick or tick,
-            lot=self.lot or lot,
-            min_qty=self.min_qty or min_qty,
-            min_notional=self.min_notional or min_notional,
-        )
+        margin = self.maintenance_margin_pct
+        own = {name: getattr(self, name) or value for name, value in values.items()}
+        own["maintenance_margin_pct"] = maintenance_margin_pct if margin is None else margin
+        return msgspec.structs.replace(self, **own)
+
+    def described(self) -> dict[str, Any]:
+        """Return it as a session's record tells it; what only a perpetual contract has is left out elsewhere."""
+        told: dict[str, Any] = msgspec.to_builtins(self)
+        return told if self.contract else {name: value for name, value in told.items() if name not in OF_PERPETUALS}
 
     def fit(self, symbol: str, lowest: float) -> str:
         """Return what is odd about trading at a price of ``lowest`` [quote ccy] with this tick, or an empty string.

@@ -31,7 +31,14 @@ class FeedNotice(NamedTuple):
     value: float | None = None
 
 
-Item = Bar | Pause | FeedNotice
+class FundingRate(NamedTuple):
+    """The funding that was due at ``ts`` [s since epoch]: what those who are long pay, of the notional [fraction]."""
+
+    ts: float
+    rate: float
+
+
+Item = Bar | Pause | FeedNotice | FundingRate
 
 
 class Feed(Protocol):
@@ -42,12 +49,14 @@ class Feed(Protocol):
         data_sha256: digest of the bars where they are known beforehand.
         simulated: whether time is the bars' own; a live feed runs on the wall clock.
         skew_s: by how much its clock is ahead of ours [s]; 0 where time is the bars' own.
+        funding: where it has the funding of a perpetual contract from: ``venue``, a file, or ``unknown``.
     """
 
     name: str
     data_sha256: str | None
     simulated: bool
     skew_s: float
+    funding: str
 
     def __iter__(self) -> Iterator[Item]:
         """Yield bars in time order, and pauses and notices between them."""

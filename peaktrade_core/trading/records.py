@@ -69,6 +69,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         realized_pnl: net of all fees [quote ccy].
         unrealized_pnl: open position at the last close [quote ccy].
+        funding: received less paid, which the realized PnL holds [quote ccy]; null where there is none, or nobody knows it.
         max_drawdown: largest 1 - equity / peak [fraction].
         num_orders: orders executed; num_trades: round trips, flat to flat.
         steps: bars after the warm-up.
@@ -80,6 +81,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     realized_pnl: float = 0.0
     unrealized_pnl: float = 0.0
     fees: float = 0.0
+    funding: float | None = None
     max_drawdown: float = 0.0
     num_orders: int = 0
     num_trades: int = 0

@@ -13,17 +13,21 @@ from peaktrade_core.trading.book import (
     CLOSING,
     DAY_END,
     DAY_EQUITY,
+    DISTANCE,
     DRAWDOWN,
     ENTRIES,
     EQUITY,
     LAST_OPEN_QTY,
     LAST_OPEN_TS,
+    LEAST,
     OPENING,
     QTY,
     REJECTS,
     STATE,
     TOKENS,
     TOKENS_TS,
+    notional,
+    quoted,
 )
 from peaktrade_core.trading.indicators import Slots
 
@@ -56,6 +60,7 @@ CONSECUTIVE_REJECTS = 17
 MAX_DRAWDOWN_HALT = 18
 MAX_OPEN_ORDERS = 19
 ACCOUNT_UNAVAILABLE = 20
+LIQUIDATION_DISTANCE = 21
 DENY_CODES = (
     "OK",
     "NOT_FINITE",
@@ -78,7 +83,14 @@ DENY_CODES = (
     "MAX_DRAWDOWN_HALT",
     "MAX_OPEN_ORDERS",
     "ACCOUNT_UNAVAILABLE",
+    "LIQUIDATION_DISTANCE",
 )
+
+
+def is_limit(code: str) -> bool:
+    """Return whether a denial of this code says that a limit was reached, which makes a run red."""
+    return code.startswith("MAX_") or code == "LIQUIDATION_DISTANCE"
+
 
 DAY_S = 86_400.0
 ROUNDING = 1e-10  # relative; two figures that are closer are the same figure: 1 - 0.9 is a drawdown of 10 %
@@ -117,6 +129,11 @@ def reached(value: float, limit: float) -> bool:
     return not value < limit * (1.0 - ROUNDING)
 
 
+def too_close(distance: float, least: float) -> bool:
+    """Return whether a distance is below its limit: a breach. One that equals it is allowed; NaN is too close."""
+    return not distance >= least * (1.0 - ROUNDING)
+
+
 class RiskVerdict(NamedTuple):
     """The answer of a pre-trade check: the code (0 = allowed), the figure that was measured and its limit."""
 
@@ -147,24 +164,30 @@ def severity(book: Slots, limits: Limits, close: float) -> float:
     """Return how the account stands against its limits: the worst of order size, exposure, daily loss and drawdown.
 
     Exposure counts the position as it will be: held, less what is being closed, plus the order that was sent. An
-    exposure above its limit or a loss that reached its limit is red; from ``warning_threshold_factor`` on yellow. A
-    figure that is not a number is red.
+    exposure above its limit or a loss that reached its limit is red; from ``warning_threshold_factor`` on yellow. So is a
+    position on margin whose distance to liquidation has come down to its limit, or near it. A figure that is not a number
+    is red.
     """
     worst = 100.0 * book[DRAWDOWN] / limits.max_drawdown_halt_pct
     loss = book[DAY_EQUITY] - book[EQUITY]
     if loss > 0.0:
         pct = daily_loss_pct(loss, book[DAY_EQUITY])
+        loss = quoted(book, loss, close)
         worst = max(worst, loss / limits.max_daily_loss_abs, pct / limits.max_daily_loss_pct)
+    if book[LEAST] != 0.0 and book[QTY] != 0.0:
+        if too_close(book[DISTANCE], book[LEAST]):
+            return RED
+        worst = max(worst, book[LEAST] / book[DISTANCE])
     if not worst < 1.0 - ROUNDING:
         return RED
     qty = book[QTY] + book[CLOSING]
     sent = book[OPENING]
     if qty != 0.0 or sent != 0.0:
-        exposure = (abs(qty) + abs(sent)) * close
+        exposure = notional(book, abs(qty) + abs(sent), close)
         use = exposure / min(limits.max_symbol_exposure_notional, limits.max_total_exposure_notional)
         if use > 1.0 + ROUNDING:
             return RED
-        worst = max(worst, use, abs(sent) * close / limits.max_order_notional)
+        worst = max(worst, use, notional(book, sent, close) / limits.max_order_notional)
     return YELLOW if worst >= limits.warning_threshold_factor * (1.0 - ROUNDING) else GREEN
 
 
@@ -190,21 +213,22 @@ def check_opening(book: Slots, limits: Limits, qty: float, price: float, ts: flo
     Returns:
         Code 0 when allowed, else the first check that failed with its figures.
     """
-    notional = abs(qty) * price
-    if not (math.isfinite(notional) and math.isfinite(book[EQUITY]) and math.isfinite(age_s)):
-        return RiskVerdict(NOT_FINITE, notional, 0.0)
+    worth = notional(book, qty, price)
+    if not (math.isfinite(worth) and math.isfinite(book[EQUITY]) and math.isfinite(age_s)):
+        return RiskVerdict(NOT_FINITE, worth, 0.0)
     state = check_state(book)
     if state.code != OK:
         return state
     if age_s > limits.max_price_age_s:
         return RiskVerdict(STALE_PRICE, age_s, limits.max_price_age_s)
-    loss = daily_loss(book[DAY_EQUITY], book[EQUITY])
+    lost = daily_loss(book[DAY_EQUITY], book[EQUITY])
+    loss = quoted(book, lost, price)
     if reached(loss, limits.max_daily_loss_abs):
         return RiskVerdict(MAX_DAILY_LOSS_ABS, loss, limits.max_daily_loss_abs)
-    loss_pct = daily_loss_pct(loss, book[DAY_EQUITY])
+    loss_pct = daily_loss_pct(lost, book[DAY_EQUITY])
     if reached(loss_pct, limits.max_daily_loss_pct):
         return RiskVerdict(MAX_DAILY_LOSS_PCT, loss_pct, limits.max_daily_loss_pct)
-    size = _check_size(limits, notional)
+    size = _check_size(limits, worth)
     if size.code != OK:
         return size
     if limits.max_open_positions < 1:
@@ -212,14 +236,14 @@ def check_opening(book: Slots, limits: Limits, qty: float, price: float, ts: flo
     return _check_conduct(book, limits, qty, ts)
 
 
-def _check_size(limits: Limits, notional: float) -> RiskVerdict:
-    """Check the notional of an opening order, which is the whole position after it."""
-    if above(notional, limits.max_order_notional):
-        return RiskVerdict(MAX_ORDER_NOTIONAL, notional, limits.max_order_notional)
-    if above(notional, limits.max_symbol_exposure_notional):
-        return RiskVerdict(MAX_SYMBOL_EXPOSURE, notional, limits.max_symbol_exposure_notional)
-    if above(notional, limits.max_total_exposure_notional):
-        return RiskVerdict(MAX_TOTAL_EXPOSURE, notional, limits.max_total_exposure_notional)
+def _check_size(limits: Limits, worth: float) -> RiskVerdict:
+    """Check the notional of an opening order, which is the whole position after it [quote ccy]."""
+    if above(worth, limits.max_order_notional):
+        return RiskVerdict(MAX_ORDER_NOTIONAL, worth, limits.max_order_notional)
+    if above(worth, limits.max_symbol_exposure_notional):
+        return RiskVerdict(MAX_SYMBOL_EXPOSURE, worth, limits.max_symbol_exposure_notional)
+    if above(worth, limits.max_total_exposure_notional):
+        return RiskVerdict(MAX_TOTAL_EXPOSURE, worth, limits.max_total_exposure_notional)
     return RiskVerdict(OK, 0.0, 0.0)
 
 
@@ -240,11 +264,13 @@ def _check_conduct(book: Slots, limits: Limits, qty: float, ts: float) -> RiskVe
 
 
 def must_halt(book: Slots, limits: Limits) -> int:
-    """Return why the session must halt: drawdown on marked equity, too many venue rejections in a row, or 0."""
+    """Return why the session must halt: drawdown on marked equity, refusals in a row, liquidation too near, or 0."""
     if not 100.0 * book[DRAWDOWN] < limits.max_drawdown_halt_pct * (1.0 - ROUNDING):
         return MAX_DRAWDOWN_HALT
     if book[REJECTS] >= limits.max_consecutive_rejects:
         return CONSECUTIVE_REJECTS
+    if book[LEAST] != 0.0 and book[QTY] != 0.0 and too_close(book[DISTANCE], book[LEAST]):
+        return LIQUIDATION_DISTANCE
     return OK
 
 
@@ -252,6 +278,8 @@ def halt_verdict(book: Slots, limits: Limits, code: int) -> RiskVerdict:
     """Return the figures behind a halt that :func:`must_halt` asked for."""
     if code == MAX_DRAWDOWN_HALT:
         return RiskVerdict(code, 100.0 * book[DRAWDOWN], limits.max_drawdown_halt_pct)
+    if code == LIQUIDATION_DISTANCE:
+        return RiskVerdict(code, book[DISTANCE], book[LEAST])
     return RiskVerdict(code, book[REJECTS], limits.max_consecutive_rejects)
 
 
@@ -290,4 +318,4 @@ def check_release(book: Slots, limits: Limits, qty: float, price: float, referen
     moved_pct = 100.0 * abs(price / reference - 1.0)
     if above(moved_pct, limits.price_collar_pct):
         return RiskVerdict(PRICE_COLLAR, moved_pct, limits.price_collar_pct)
-    return _check_size(limits, abs(qty) * price)
+    return _check_size(limits, notional(book, qty, price))

@@ -77,8 +77,11 @@ class RoundTrip:
         gross, fees: realized before fees, and the fees of all its fills [quote ccy].
     """
 
-    def __init__(self, fill: Fill, qty: float) -> None:
+    def __init__(self, fill: Fill, qty: float, inverse: bool = False) -> None:
         self.side = 1 if qty > 0.0 else -1
+        self.inverse = (
+            inverse  # then what is held is worth its quantity / price, and less of that is a gain for who is long
+        )
         self.first = fill
         self.last: Fill | None = None
         self.held = self.basis = self.entered = self.cost = self.left = self.proceeds = self.gross = self.fees = 0.0
@@ -90,7 +93,7 @@ class RoundTrip:
 
     def unrealized(self, price: float) -> float:
         """What is still open at ``price``, less what it cost [quote ccy]."""
-        return self.side * (self.held * price - self.basis)
+        return self._gain(self._worth(self.held, price), self.basis)
 
     def add(self, fill: Fill, qty: float) -> None:
         """Take in (a part of) a fill, its fee in proportion."""
@@ -98,15 +101,15 @@ class RoundTrip:
         size = abs(qty)
         if (qty > 0.0) == (self.side > 0):
             self.entered += size
-            self.cost += size * fill.price
+            self.cost += self._worth(size, fill.price)
             self.held += size
-            self.basis += size * fill.price
+            self.basis += self._worth(size, fill.price)
             return
         released = self.basis * (size / self.held)
         self.last = fill
         self.left += size
-        self.proceeds += size * fill.price
-        self.gross += self.side * (size * fill.price - released)
+        self.proceeds += self._worth(size, fill.price)
+        self.gross += self._gain(self._worth(size, fill.price), released)
         self.held -= size
         self.basis -= released
         if self.held <= NOISE * self.entered:
@@ -115,13 +118,23 @@ class RoundTrip:
     def closed(self) -> Trade:
         """Return the finished trade."""
         assert self.last is not None
-        pnl = self.side * (self.proceeds - self.cost) - self.fees
-        entry, exit_ = self.cost / self.entered, self.proceeds / self.entered
+        pnl = self._gain(self.proceeds, self.cost) - self.fees
+        entry, exit_ = self.price(self.entered, self.cost), self.price(self.entered, self.proceeds)
         return Trade(self.side, self.entered, self.first.ts, self.last.ts, entry, exit_, self.fees, pnl)
 
+    def price(self, qty: float, value: float) -> float:
+        """Return at which price a quantity has a worth [quote ccy]."""
+        return qty / value if self.inverse else value / qty
 
-def round_trips(fills: Iterable[Fill]) -> list[RoundTrip]:
-    """Return the round trips that fills make up; the last one may still be open.
+    def _worth(self, size: float, price: float) -> float:
+        return size / price if self.inverse else size * price
+
+    def _gain(self, now: float, before: float) -> float:
+        return self.side * (before - now) if self.inverse else self.side * (now - before)
+
+
+def round_trips(fills: Iterable[Fill], inverse: bool = False) -> list[RoundTrip]:
+    """Return the round trips that fills make up, ``inverse`` for those of an inverse contract; the last one may still be open.
 
     A fill that turns the position around ends one and begins the next, its fee divided by quantity. What all of them
     realized adds up to the realized PnL of :class:`~peaktrade_core.trading.exact.ExactAccount`.
@@ -139,15 +152,15 @@ def round_trips(fills: Iterable[Fill]) -> list[RoundTrip]:
                 trip = None
         if rest != 0.0:
             if trip is None:
-                trip = RoundTrip(fill, rest)
+                trip = RoundTrip(fill, rest, inverse)
                 found.append(trip)
             trip.add(fill, rest)
     return found
 
 
-def trades(fills: Iterable[Fill]) -> list[Trade]:
+def trades(fills: Iterable[Fill], inverse: bool = False) -> list[Trade]:
     """Return the finished round trips; one that is still open at the end is left out."""
-    return [trip.closed() for trip in round_trips(fills) if trip.held == 0.0]
+    return [trip.closed() for trip in round_trips(fills, inverse) if trip.held == 0.0]
 
 
 def statistics(

@@ -14,6 +14,7 @@ from peaktrade_core.trading.events import (
     Denial,
     End,
     Fill,
+    Funding,
     Gap,
     Halt,
     Order,
@@ -25,9 +26,10 @@ from peaktrade_core.trading.events import (
 )
 from peaktrade_core.trading.exact import ExactAccount
 from peaktrade_core.trading.records import IMPORTED, Metrics, SessionRecord, finite
+from peaktrade_core.trading.risk import is_limit
 
 LEVELS = ("green", "yellow", "red")
-UNKNOWN = "unknown"  # level of what ran elsewhere
+UNKNOWN = "unknown"  # level of what ran elsewhere; where funding comes from when nobody tells it
 
 
 class Tally:
@@ -54,9 +56,10 @@ class Tally:
         self._denied: Counter[str] = Counter()
         self._peak = start_balance
         self._drawdown = self._fees = 0.0
+        self._funding: float | None = None
         self._level = 0
         self.trading_state = "ACTIVE"
-        self._fills_after_bar = False
+        self._moved = False
         self._filled = ""  # the order that was filled last; of one that filled in pieces only the first counts
         self._imported = False
 
@@ -65,22 +68,18 @@ class Tally:
         self.last_seq = event.seq
         if type(event) is BarDone:
             self.last_bar = event
-            self._fills_after_bar = False
+            self._moved = False
             self._peak = max(self._peak, event.equity)
             self._drawdown = max(self._drawdown, 1.0 - event.equity / self._peak)
         elif isinstance(event, Order):
             self._counts["generated"] += 1
-        elif isinstance(event, Fill):
-            self._counts["executed"] += event.order_id != self._filled
-            self._filled = event.order_id
-            self._fees += event.fee
-            self._fills_after_bar = True
-            self.ledger.apply(event.qty, event.price, event.fee)
+        elif isinstance(event, (Fill, Funding)):
+            self._pay(event)
         elif isinstance(event, Denial):
             self._counts["blocked"] += 1
             self._counts["generated"] += event.order_id is None
             self._denied[event.code] += 1
-            self._level = max(self._level, 2 if event.code.startswith("MAX_") else 0)
+            self._level = max(self._level, 2 if is_limit(event.code) else 0)
         elif isinstance(event, VenueAnswer):
             self._counts["rejected"] += not event.accepted
         elif isinstance(event, State):
@@ -99,13 +98,29 @@ class Tally:
         elif isinstance(event, End):
             self.end = event
 
+    def _pay(self, event: Fill | Funding) -> None:
+        """Take what moves money between two bars into account."""
+        self._moved = True
+        if isinstance(event, Funding):
+            self._funding = (self._funding or 0.0) + event.amount
+            self.ledger.fund(event.amount)
+            return
+        self._counts["executed"] += event.order_id != self._filled
+        self._filled = event.order_id
+        self._fees += event.fee
+        self.ledger.apply(event.qty, event.price, event.fee)
+
     def _begin(self, event: Start) -> None:
         """Take the start into account; without a balance in it what the record says counts."""
         self.start = event
         self._imported = event.config.get("feed") == IMPORTED
         balance = finite(event.config.get("start_balance"))
+        told = event.config.get("instrument")
+        of = told if isinstance(told, dict) else {}
         if balance is not None:
-            self.ledger, self._peak = ExactAccount(balance), balance
+            self.ledger, self._peak = ExactAccount(balance, inverse=of.get("contract") == "inverse"), balance
+        if of.get("contract") and of.get("funding") != UNKNOWN:
+            self._funding = self._funding or 0.0
 
     def metrics(self) -> Metrics:
         """Return the figures of everything folded so far."""
@@ -114,13 +129,14 @@ class Tally:
         start = float(self.ledger.start_balance)
         realized = bar.realized_pnl if bar else 0.0
         unrealized = bar.unrealized_pnl if bar else 0.0
-        if self._fills_after_bar:
+        if self._moved:
             realized = float(self.ledger.realized_pnl)
             unrealized = float(self.ledger.unrealized_pnl(bar.close)) if bar and self.ledger.qty else 0.0
         return Metrics(
             realized_pnl=realized,
             unrealized_pnl=unrealized,
             fees=self._fees,
+            funding=self._funding,
             max_drawdown=self._drawdown,
             num_orders=n["executed"],
             num_trades=self.ledger.trades,
@@ -141,11 +157,13 @@ class Tally:
 
 
 def figures(metrics: Metrics) -> dict[str, Any]:
-    """Return metrics as a record keeps them: the trading state only where it is another than ACTIVE.
+    """Return metrics as a record keeps them: the trading state where it is another than ACTIVE, funding where it is known.
 
     Of an imported session nobody knows what was denied, so that it has no such figures.
     """
     found: dict[str, Any] = msgspec.to_builtins(metrics)
+    if metrics.funding is None:
+        del found["funding"]
     if metrics.trading_state == "ACTIVE":
         del found["trading_state"]
     if metrics.risk_status == UNKNOWN:

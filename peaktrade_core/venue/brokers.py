@@ -131,10 +131,10 @@ class DemoBroker:
         return OrderAnswer(accepted=True, message=f"placed {placed}", raw=_kept(raw))
 
     def _amount(self, qty: float) -> tuple[float, bool]:
-        """Return a quantity [base units] in what the venue counts, and whether those are contracts.
+        """Return a quantity [base units; inverse: quote ccy] in what the venue counts, and whether those are contracts.
 
         Raises:
-            ExchangeOrderError: it is no whole number of its steps, or the contract is not counted in its base.
+            ExchangeOrderError: it is no whole number of its steps, or the contract is a quanto one.
             ExchangeError: the venue did not say what it trades.
         """
         market = self._client.ask("load_markets").get(self._symbol)
@@ -143,8 +143,8 @@ class DemoBroker:
         if not market.get("contract"):
             return qty, False
         size = market.get("contractSize")
-        if not market.get("linear") or not size:
-            raise ExchangeOrderError(f"{self._symbol} is an inverse or quanto contract; only linear ones are traded")
+        if not (market.get("linear") or market.get("inverse")) or not size:
+            raise ExchangeOrderError(f"{self._symbol} is a quanto contract; only linear and inverse ones are traded")
         return float(Decimal(str(qty)) / Decimal(str(size))), True
 
     def _reconcile(self, client_id: str, fault: OrderOutcomeUnknownError) -> OrderAnswer:

@@ -83,7 +83,7 @@ DIALECTS: dict[str, Dialect] = {
         spoken=True,
     ),
     "krakenfutures": Dialect(
-        answers=("result", "candles", "elements", "serverTime"),
+        answers=("result", "candles", "elements", "serverTime", "rates"),
         lists=False,
         texts=_KRAKEN_TEXTS,
         page=2000,

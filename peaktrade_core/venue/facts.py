@@ -151,23 +151,31 @@ def at_venue(client: VenueClient, symbol: str, instrument: Instrument) -> Instru
     """
     wanted = instrument.venue_symbol or symbol
     found = next((one for one in list_markets(client) if one.symbol == wanted), None)
-    if found is not None and found.contract not in (None, "linear"):
+    if found is not None and (found.contract == "quanto" or found.kind not in ("spot", "swap")):
         raise ConfigError(
-            f"{wanted} at {client.name} is a contract of another kind ({found.contract}): "
-            "its profit is not in its quote currency; take a linear one"
+            f"{wanted} at {client.name} is a contract of another kind ({found.kind}, {found.contract}): sessions know perpetual "
+            "contracts, linear and inverse ones, and none that expires"
         )
     if found is None or found.tick is None or found.lot is None:
         raise ConfigError(
             f"{client.name} {'states no tick and lot for' if found else 'does not trade'} {wanted}; "
             f"set tick and lot in [instruments.{symbol!r}], or its venue_symbol"
         )
+    from peaktrade_core.venue.funding import maintenance_of
+
     return instrument.completed(
-        tick=found.tick, lot=found.lot, min_qty=found.min_qty or 0.0, min_notional=found.min_notional or 0.0
+        tick=found.tick,
+        lot=found.lot,
+        min_qty=found.min_qty or 0.0,
+        min_notional=found.min_notional or 0.0,
+        contract=found.contract or "",
+        contract_size=found.contract_size or 0.0,
+        maintenance_margin_pct=maintenance_of(client, wanted) if found.contract else None,
     )
 
 
 def _market(raw: dict[str, Any], whole_steps: bool) -> MarketFacts:
-    """Return ccxt's description of a market as ours; contracts are counted in base units where they can be.
+    """Return ccxt's description of a market as ours; contracts are counted in base units, inverse ones in quote currency.
 
     A venue that states digits instead of steps states none.
     """
@@ -176,7 +184,7 @@ def _market(raw: dict[str, Any], whole_steps: bool) -> MarketFacts:
     if raw.get("contract"):
         contract = "linear" if raw.get("linear") else "inverse" if raw.get("inverse") else "quanto"
         size = raw.get("contractSize")
-    scale = size if contract == "linear" and size else 1.0
+    scale = size if contract in ("linear", "inverse") and size else 1.0
     smallest = (limits.get("amount") or {}).get("min")
     return MarketFacts(
         symbol=raw["symbol"],

@@ -15,7 +15,9 @@ from peaktrade_core.base.clock import Clock, from_seconds, iso
 from peaktrade_core.base.errors import ConfigError, ExchangeAPIError, ExchangeError
 from peaktrade_core.trading.market import Bar, bar_fault
 from peaktrade_core.trading.ports import FeedNotice, Item, Pause
+from peaktrade_core.trading.tally import UNKNOWN
 from peaktrade_core.venue.client import VenueClient, require_rows
+from peaktrade_core.venue.funding import FundingRates
 from peaktrade_core.venue.stream import CandleStream
 
 MOST_HISTORY = 720  # bars that are asked for the warm-up, where one answer shall do
@@ -35,6 +37,7 @@ class ExchangeFeed:
 
     Attributes:
         skew_s: by how much the venue's clock is ahead of ours [s].
+        pays_funding: whether the venue is asked for funding, too: the symbol is a perpetual contract.
         jitter: spreads retries; a drill that shall repeat gives it a seed.
     """
 
@@ -78,7 +81,10 @@ class ExchangeFeed:
         self.client, self.symbol, self.timeframe, self.bar_s = client, symbol, timeframe, bar_s
         self.history, self.patience_s, self.speed = history, patience_s, speed
         self._clock, self.stream = clock, stream
+        self._rates = FundingRates(symbol)
         self.skew_s = 0.0
+        self.funding = "venue" if client.has.get("fetchFundingRateHistory") else UNKNOWN
+        self.pays_funding = False
         self._told_skew_s = 0.0
         self._measure_at = 0.0
         self._newest: tuple[Bar, float] | None = None  # the last row of the answers, and since when it is like that
@@ -107,6 +113,8 @@ class ExchangeFeed:
                 if self._now() >= self._measure_at:
                     yield from self._measure_skew()
                 bars = yield from (self._history() if expected is None else self._closed(expected))
+                if self.pays_funding and bars:
+                    yield from self._rates.ask(self._ask, bars[-1].ts + self.bar_s)
             except ExchangeError as fault:
                 failing_since = self._now() if failing_since is None else failing_since
                 if not fault.retryable or self._now() - failing_since >= self.patience_s:
@@ -126,7 +134,9 @@ class ExchangeFeed:
                 expected = bar.ts + self.bar_s
                 wrong = bar_fault(bar)
                 when = iso(from_seconds(bar.ts))
+                yield from self._rates.due(bar.ts)
                 yield FeedNotice("IMPOSSIBLE_BAR", f"{when}: {wrong}; taken as missing") if wrong else bar
+                yield from self._rates.due(expected)
             yield from self._silence(expected)
             yield self._pause(self._until_next(expected))
 
@@ -254,6 +264,7 @@ class PastFeed:
     name = "exchange"
     simulated = True
     skew_s = 0.0
+    funding = UNKNOWN
     data_sha256: str | None = None
 
     def __init__(self, client: VenueClient, symbol: str, timeframe: str, bars: int) -> None:

@@ -14,8 +14,7 @@ import pytest
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.candles.replay import CHUNK, ReplayFeed, bars_of
-from peaktrade_core.session.paced import PacedFeed
-from peaktrade_core.session.synthetic import SyntheticFeed
+from peaktrade_core.session.synthetic import PacedFeed, SyntheticFeed
 
 COMMAND = """
 import sys

@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.candles.files.cleaning import read_candles
 from peaktrade_core.candles.replay import ReplayFeed
-from peaktrade_core.session.paced import PacedFeed
-from peaktrade_core.session.synthetic import YEAR_S, SyntheticFeed
+from peaktrade_core.session.synthetic import YEAR_S, PacedFeed, SyntheticFeed
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
 from peaktrade_core.trading.market import Bar, bar_fault
 from peaktrade_core.trading.ports import Feed, Item, Pause

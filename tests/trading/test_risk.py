@@ -200,7 +200,7 @@ def test_each_deny_code_comes_with_its_figures(code, value, limit, scene):
 
 def test_every_deny_code_is_provoked_here():
     halts = {"MAX_DRAWDOWN_HALT", "CONSECUTIVE_REJECTS"}  # these halt; what follows is denied as HALTED
-    account = {"ACCOUNT_UNAVAILABLE"}  # the session's, see tests/halts
+    account = {"ACCOUNT_UNAVAILABLE", "LIQUIDATION_DISTANCE"}  # the session's, see tests/halts; see test_perpetuals.py
     assert {case[1] for case in CASES} | halts | account | {"OK"} == set(DENY_CODES)
 
 

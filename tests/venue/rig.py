@@ -181,6 +181,14 @@ def write_candles(path: Path, bars: list[Bar]) -> Path:
     return path
 
 
+def write_rates(path: Path, venue: LoopbackVenue) -> Path:
+    """Write the rates of funding that the first market of a venue had until now."""
+    market = next(iter(venue.spot._markets.values()))
+    rates = market.rates(0.0, venue.clock.seconds())
+    path.write_text("time,rate\n" + "".join(f"{int(ts * 1000)},{rate}\n" for ts, rate in rates))
+    return path
+
+
 def source_bars(market: MarketSource, first: float, count: int) -> list[Bar]:
     """Return ``count`` closed bars of a market from ``first`` on."""
     last = first + count * market.bar_s

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from rig import LINE_FAULTS, LIVELY, Ran, VenueDesk, on_venue, source_bars, write_candles
+from rig import LINE_FAULTS, LIVELY, Ran, VenueDesk, on_venue, source_bars, write_candles, write_rates
 
 from peaktrade_core.candles.replay import ReplayFeed
 from peaktrade_core.halts.scope import GLOBAL
@@ -20,7 +20,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.session import Stop, run_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock, VenueFault, named_faults
-from peaktrade_core.trading.events import BarDone, Denial, Gap, Notice, Order, State
+from peaktrade_core.trading.events import BarDone, Denial, Funding, Gap, Notice, Order, State
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.strategies import register, scratch_registry
@@ -93,12 +93,19 @@ def test_a_session_on_real_candles_is_the_replay_of_them(
         desk = on_venue(workspace, venue, configure, monkeypatch, "krakenfutures" if futures else "kraken")
         live = desk.session(mode=mode, steps=200, **wishes)
         assert len(venue.orders) == (len(live.of(Order)) if futures and mode == "testnet" else 0)
+        rates = write_rates(tmp_path / "rates.csv", venue)
+    if futures:
+        configure(
+            'venue_symbol = "BTC/USD:USD"', f'contract = "linear"\nmaintenance_margin_pct = 1.0\nfunding = "{rates}"'
+        )
+        desk = VenueDesk(Workspace(workspace.home), venue)
     told = [line for line in live.story() if b'"submission"' not in line and b'"venue_answer"' not in line]
     again = replayed(desk, tmp_path, whole[600:860], **wishes)
     assert told == again.story()
     assert live.record.metrics == again.record.metrics
     assert live.record.metrics["num_orders"] >= 10
     assert live.of(Notice) == []
+    assert len(live.of(Funding)) == (3 if futures else 0)
     if futures:
         assert {bar.position_size > 0 for bar in live.of(BarDone) if bar.position_size} == {True, False}
 

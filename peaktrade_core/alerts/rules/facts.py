@@ -16,14 +16,17 @@ from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.halts.scope import TradingState
 from peaktrade_core.records.kept import UNFINISHED_BAR, WARMUP_KEPT
 from peaktrade_core.schedule.jobs import MOMENT
+from peaktrade_core.session.plan import NO_FUNDING
 from peaktrade_core.trading.account import account_of
-from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Notice, Severity, VenueAnswer
+from peaktrade_core.trading.costs import Market
+from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Notice, Severity, Start, VenueAnswer
+from peaktrade_core.trading.margin import distance_at, margin_of
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import finite
 
 RUNNING, SILENT, DIED, UNKNOWN = "running", "silent", "died", "unknown"
 ALIVE = (RUNNING, SILENT)
-BENIGN_NOTICES = ("RECOVERED", UNFINISHED_BAR, WARMUP_KEPT)  # what a feed tells that is no error
+BENIGN_NOTICES = ("RECOVERED", NO_FUNDING, UNFINISHED_BAR, WARMUP_KEPT)  # what a feed tells that is no error
 
 
 class RunMeter:
@@ -34,6 +37,7 @@ class RunMeter:
         broken: figures and lines that are no numbers or cannot be read.
         rejects_in_row: orders that the venue refused since it last took one.
         level: green, yellow or red, as the session last said.
+        distance: of its position to liquidation [% of the price], None where it holds none on margin; least: its limit.
         last: time of the last event on the session's own clock; bar_at: of the last bar's close, None before it.
     """
 
@@ -44,6 +48,8 @@ class RunMeter:
         self.broken = 0
         self.rejects_in_row = 0
         self.level = "green"
+        self.distance: float | None = None
+        self._market: Market | None = None
         self.last: datetime | None = None
         self.bar_at: datetime | None = None
         self._keep_s = keep_s
@@ -57,8 +63,11 @@ class RunMeter:
         self.last = event.ts
         ts = event.ts.timestamp()
         match event:
+            case Start():
+                self._market = margin_of(event.config)
             case BarDone():
                 self.bar_at = event.ts
+                self.distance = distance_at(self._market, event)
                 self._mark(ts, event.equity)
             case Denial():
                 self._denials.append(ts)
@@ -74,6 +83,11 @@ class RunMeter:
             case Severity():
                 self.level = event.level
         self._forget(ts)
+
+    @property
+    def least(self) -> float:
+        """Return the smallest allowed distance to liquidation [% of the price], 0 where nothing is traded on margin."""
+        return self._market.least_distance if self._market else 0.0
 
     def errors(self, window_s: float, at: datetime) -> int:
         """Return how many errors came in the window that ends at ``at``: failures, refusals of the venue, feed faults."""

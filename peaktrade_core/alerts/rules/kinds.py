@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from peaktrade_core.alerts.alerts import CRITICAL, SEVERITIES, WARNING
 from peaktrade_core.alerts.rules.facts import ALIVE, DIED, UNKNOWN, DeskFacts, JobFacts, RuleFinding, RunFacts, of_jobs
+from peaktrade_core.alerts.rules.margin import NearLiquidation
 from peaktrade_core.alerts.rules.rule import (
     AtLeast,
     AtMost,
@@ -337,6 +338,6 @@ class KillSwitchEngaged(Rule, tag="kill_switch_engaged", frozen=True, kw_only=Tr
 
 
 AnyRule = (
-    PnlDrop | Drawdown | DailyLoss | NoEvents | ErrorSpike | DenyBurst | RejectsInRow | RiskRed |
+    PnlDrop | Drawdown | DailyLoss | NoEvents | ErrorSpike | DenyBurst | RejectsInRow | RiskRed | NearLiquidation |
     HeartbeatLost | StaleFeed | FailedSession | FailedInRow | DiskFree | ReportOverdue | FailedJob | KillSwitchEngaged
 )  # fmt: skip

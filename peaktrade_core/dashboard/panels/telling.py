@@ -9,7 +9,19 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from peaktrade_core.show.wording import money, price
-from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, End, Failure, Fill, Halt, Notice, Order, State
+from peaktrade_core.trading.events import (
+    AnyEvent,
+    BarDone,
+    Denial,
+    End,
+    Failure,
+    Fill,
+    Funding,
+    Halt,
+    Notice,
+    Order,
+    State,
+)
 
 LONGEST = 300  # characters of a line
 EVENT_KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyEvent) if kind is not BarDone)
@@ -41,6 +53,8 @@ def text_of(event: AnyEvent) -> str:
         return f"step {event.step}: close {price(event.close)}, position {event.position_size:.6g}, equity {money(event.equity)}"
     if isinstance(event, Fill):
         return f"{_side(event.qty)} {abs(event.qty):.8g} at {price(event.price)}, fee {money(event.fee)} ({event.order_id})"
+    if isinstance(event, Funding):
+        return f"{money(event.amount)} at {event.rate:.4%} on {event.qty:.8g} at {price(event.price)}"
     if isinstance(event, Order):
         side = _side(event.qty)
         return f"{event.purpose}: {side} {abs(event.qty):.8g}, notional {money(event.notional)} ({event.order_id})"

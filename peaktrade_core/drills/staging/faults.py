@@ -120,6 +120,7 @@ class Doomed:
         self._feed, self._fault, self._journal = feed, fault, journal
         self._at = bars_before + int(fault.after_s // BAR_S)
         self.name, self.simulated, self.data_sha256 = feed.name, feed.simulated, feed.data_sha256
+        self.funding = feed.funding
 
     def __len__(self) -> int:
         return len(self._feed)

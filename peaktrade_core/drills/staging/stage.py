@@ -103,7 +103,7 @@ class Stepped:
     def __init__(self, feed: Feed, stage: Stage, step: Callable[[], None]) -> None:
         self._feed, self._stage, self._step, self._next = feed, stage, step, 0.0
         self.name, self.simulated, self.data_sha256 = feed.name, feed.simulated, feed.data_sha256
-        self.skew_s = feed.skew_s
+        self.skew_s, self.funding = feed.skew_s, feed.funding
 
     def __len__(self) -> int:
         return len(self._feed)

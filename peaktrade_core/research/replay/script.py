@@ -25,30 +25,16 @@ from peaktrade_core.session.plan import Stop
 from peaktrade_core.session.session import IN_A_ROW, STOPPED
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import events as ev
+from peaktrade_core.trading import risk
 from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.market import Bar
-from peaktrade_core.trading.ports import FeedNotice, Item, OrderAnswer, Pause
-from peaktrade_core.trading.risk import (
-    ACCOUNT_UNAVAILABLE,
-    DENY_CODES,
-    HALTED,
-    MAX_DAILY_LOSS_ABS,
-    MAX_DAILY_LOSS_PCT,
-    MAX_OPEN_POSITIONS,
-    MAX_SYMBOL_EXPOSURE,
-    MAX_TOTAL_EXPOSURE,
-    NOT_FINITE,
-    OK,
-    STALE_PRICE,
-    STATE_HALTED,
-    RiskVerdict,
-    check_sending,
-)
+from peaktrade_core.trading.ports import FeedNotice, FundingRate, Item, OrderAnswer, Pause
+from peaktrade_core.trading.risk import DENY_CODES, HALTED, OK, STALE_PRICE, STATE_HALTED, RiskVerdict, check_sending
 
 ACCOUNT = "ACCOUNT"  # the notice that the account cannot be used
 _BY_ACCOUNT = {DENY_CODES[code] for code in (
-    ACCOUNT_UNAVAILABLE, NOT_FINITE, MAX_DAILY_LOSS_ABS, MAX_DAILY_LOSS_PCT, MAX_OPEN_POSITIONS,
-    MAX_SYMBOL_EXPOSURE, MAX_TOTAL_EXPOSURE,
+    risk.ACCOUNT_UNAVAILABLE, risk.NOT_FINITE, risk.MAX_DAILY_LOSS_ABS, risk.MAX_DAILY_LOSS_PCT, risk.MAX_OPEN_POSITIONS,
+    risk.MAX_SYMBOL_EXPOSURE, risk.MAX_TOTAL_EXPOSURE,
 )}  # fmt: skip
 _KEPT = (UNFINISHED_BAR, WARMUP_KEPT)  # notices of what the session itself keeps when it ends
 _TRIES = 3  # times that the session is given to take in what comes next between two bars
@@ -143,6 +129,7 @@ class ScriptedFeed:
     """
 
     data_sha256: str | None = None
+    funding = ""  # as it was recorded
 
     def __init__(
         self, script: Script, name: str, *, simulated: bool, first: Sequence[Bar], then: Iterator[Bar]
@@ -191,11 +178,15 @@ class ScriptedFeed:
     def _between(self) -> Iterator[Item]:
         """Yield what was told before the next bar, and give the session the time to look around."""
         script, seen, tries = self._script, -1, 0
-        while isinstance(event := script.due, (ev.Notice, ev.State, ev.End)):
+        while isinstance(event := script.due, (ev.Notice, ev.Funding, ev.State, ev.End)):
             tries = tries + 1 if script.at() == seen else 0
             seen = script.at()
             if tries > _TRIES or (isinstance(event, ev.End) and not _stopped(event)):
                 return
+            if isinstance(event, ev.Funding):
+                script.fed["rates of funding"] += 1
+                yield FundingRate(event.at.timestamp(), event.rate)
+                continue
             kept = isinstance(event, ev.Notice) and event.code in _KEPT
             if kept and not _stopped(script.ending):
                 return

@@ -20,6 +20,7 @@ from peaktrade_core.testing.wire import VenueRequest
 from peaktrade_core.trading.market import timeframe_seconds
 
 API, CHARTS = "/derivatives/api/v3/", "/api/charts/v1/"
+RATES = "/derivatives/api/v4/historicalfundingrates"
 CANDLES = 2000  # at most in an answer
 PRICES = ("trade", "mark", "spot")
 
@@ -68,6 +69,8 @@ class Futures:
             return self._public[name](moment)
         if name.startswith("tickers/"):
             return {"ticker": _ticker(self._market(name.removeprefix("tickers/")), moment)}
+        if request.path == RATES:
+            return {"rates": self._rates(self._market(request.params.get("symbol", "")), moment.now)}
         if name == "orderbook":
             return {"orderBook": _book(self._market(request.params.get("symbol", "")), moment)}
         raise FuturesRefusalError("notFound")
@@ -82,6 +85,14 @@ class Futures:
         if name.upper() not in self._markets:
             raise FuturesRefusalError("contractNotFound")
         return self._markets[name.upper()]
+
+    def _rates(self, market: MarketSource, now: float) -> list[dict[str, Any]]:
+        """Return all rates of funding: of the notional, and what that is for one contract [quote ccy]."""
+        told = [(ts, rate, float(rate) * market.price(ts)) for ts, rate in market.rates(0.0, now)]
+        return [
+            {"timestamp": iso_ms(ts), "fundingRate": absolute, "relativeFundingRate": float(rate)}
+            for ts, rate, absolute in told
+        ]
 
     def _instruments(self, _: Moment) -> dict[str, Any]:
         return {"instruments": [_instrument(market) for market in self._markets.values()]}

@@ -53,6 +53,7 @@ class FuturesAccount:
         self.orders: dict[str, RestingOrder] = {}
         self.holdings: dict[str, FuturesPosition] = {}
         self.fills: list[FuturesFill] = []
+        self._paid = 0.0  # until when funding is booked [s since epoch]
 
     def next_id(self) -> str:
         """Return the id of the next order."""
@@ -78,6 +79,7 @@ class FuturesAccount:
 
     def place(self, order: RestingOrder, now: float) -> str:
         """Take an order: fill it, or let it rest; return the venue's word for what became of it."""
+        self.pay_funding(now)
         price = taking_price(order, self._markets[order.symbol], now)
         held = self.holdings.get(order.symbol, FuturesPosition()).size
         grows = held * order.side >= 0 or order.volume > abs(held)
@@ -95,10 +97,18 @@ class FuturesAccount:
         return "placed"
 
     def match(self, now: float) -> None:
-        """Fill resting orders as far as the market has come."""
+        """Pay the funding that fell due, then fill resting orders as far as the market has come."""
+        self.pay_funding(now)
         for order in reversed(self.open_orders()):
             if market_met(order, self._markets[order.symbol], now):
                 self._execute(order, order.price, MAKER_RATE, now, maker=True)
+
+    def pay_funding(self, now: float) -> None:
+        """Book the funding that fell due on what is held since it was booked last [USD]."""
+        since, self._paid = self._paid or now, now
+        for name, holding in self.holdings.items():
+            for ts, rate in self._markets[name].rates(since, now):
+                self.collateral -= holding.size * touch(self._markets[name], ts)[0] * rate
 
     def _execute(self, order: RestingOrder, price: Decimal, rate: Decimal, now: float, *, maker: bool) -> None:
         """Fill an order and book it."""
