@@ -69,12 +69,12 @@ def test_a_venue_that_is_down_ends_with_eight_and_a_sentence(venue: LoopbackVenu
     [
         ({}, "0.01", "0.001", 0.005, None),
         ({"contract": True, "linear": True, "contractSize": 0.01}, "0.01", "0.00001", 0.00005, "linear"),
-        ({"contract": True, "inverse": True, "contractSize": 100.0}, "0.01", "0.001", 0.005, "inverse"),
+        ({"contract": True, "inverse": True, "contractSize": 100.0}, "0.01", "0.1", 0.5, "inverse"),
         ({"contract": True, "contractSize": 1.0}, "0.01", "0.001", 0.005, "quanto"),
         ({"precision": {"price": None, "amount": 0.0}}, None, None, 0.005, None),
     ],
 )
-def test_contracts_are_counted_in_base_units(
+def test_contracts_are_counted_in_base_units_and_inverse_ones_in_quote_currency(
     changed: dict[str, Any], tick: str | None, lot: str | None, min_qty: float, contract: str | None
 ) -> None:
     raw = {

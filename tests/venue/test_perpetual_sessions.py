@@ -19,9 +19,12 @@ from peaktrade_core.research.replay.replay import replay_session
 from peaktrade_core.research.replay_limits import replay_limits
 from peaktrade_core.runs.columns import figures_of
 from peaktrade_core.runs.questions import post_session_checks
+from peaktrade_core.runs.trades import trade_rows
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.planning import plan_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueFault
-from peaktrade_core.trading.events import BarDone, Denial, Fill, Funding, Notice, Start
+from peaktrade_core.trading.events import BarDone, Denial, Fill, Funding, Notice, Order, Start
+from peaktrade_core.trading.limit_use import limits_used
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.tally import fold
 from peaktrade_core.workspace.workspace import Workspace
@@ -137,7 +140,10 @@ def test_funding_that_the_venue_tells_late_is_told_so_and_booked_then(desk: Venu
     closes = {bar.ts: bar for bar in ran.of(BarDone)}
     for event in late:
         assert (event.ts - event.at).total_seconds() == 540.0  # before the bar that closes ten minutes later
-        assert (event.qty, event.price) == (closes[event.at].position_size, closes[event.at].close)
+        due = closes.get(event.at)  # none before the first bar: nothing was held
+        assert event.qty == (due.position_size if due else 0.0)
+        assert due is None or event.price == due.close
+    assert any(event.amount for event in late)
     assert replay_session(desk.workspace, ran.record.session_id).identical
 
 
@@ -235,3 +241,69 @@ def test_files_of_rates(tmp_path: Path, venue: LoopbackVenue) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_rates(path)
     assert len(read_rates(write_rates(path, venue))) > 10
+
+
+INVERSE = """[instruments."BTC/USD:BTC"]
+kind = "derivatives"
+tick = "0.5"
+lot = "1"
+min_qty = 1.0
+leverage = 2.0
+maintenance_margin_pct = 0.5
+funding = "RATES"
+
+[instruments."BTC/USD"]"""
+
+
+def test_a_session_on_an_inverse_contract_is_counted_in_what_it_is_settled_in(
+    workspace: Workspace, configure: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    """1 BTC, 5 % a position, so 5 % of the price in USD; limits are in USD all the same."""
+    rates = tmp_path / "rates.csv"
+    rates.write_text("time,rate\n" + "".join(f"{1_767_225_600_000 + n * 3_600_000},{n}e-5\n" for n in range(1, 20)))
+    configure('[instruments."BTC/USD"]', INVERSE.replace("RATES", str(rates)))
+    configure("max_order_notional = 1000.0", "max_order_notional = 10000.0")
+    configure("max_symbol_exposure_notional = 2000.0", "max_symbol_exposure_notional = 10000.0")
+    configure("max_total_exposure_notional = 5000.0", "max_total_exposure_notional = 10000.0")
+    desk = VenueDesk(workspace, None)  # type: ignore[arg-type]
+    wishes = {"symbol": "BTC/USD:BTC", "strategy": "donchian_breakout", "params": {"window": 5}, "start_balance": 1.0}
+    plan = plan_session(workspace, feed="synthetic", warmup_candles=60, steps=400, **wishes)
+    ran = desk.run(plan)
+    metrics = ran.record.metrics
+    assert (ran.record.status, len(ran.of(Funding)), len(ran.of(Fill)) > 10) == ("completed", 6, True)
+    for one in ran.of(Order):
+        if one.purpose == "open":
+            assert one.notional == abs(one.qty)
+            assert one.notional == pytest.approx(0.05 * one.price, rel=0.02)
+    first, *_ = ran.of(Fill)
+    assert first.fee == pytest.approx(abs(first.qty) / first.price * 26e-4)
+    exact, last = fold(ran.events).ledger, ran.of(BarDone)[-1]
+    assert exact.inverse
+    assert float(exact.equity(last.close)) == pytest.approx(metrics["equity_end"], abs=1e-12)
+    assert last.cash - last.position_size / last.close == pytest.approx(last.equity, abs=1e-12)
+    assert metrics["realized_pnl"] + metrics["unrealized_pnl"] + 1.0 == pytest.approx(metrics["equity_end"], abs=1e-12)
+    told = dict(figures_of(ran.record))
+    assert told["Equity at the end"].endswith("BTC")
+    assert 0.9 < metrics["equity_end"] < 1.1
+    look = Views.of(workspace).look(ran.record.session_id)
+    checks = {check.question: check.status for check in post_session_checks(look)}
+    assert checks["Does the exact (decimal) ledger agree?"] == "pass"
+    assert checks["Does equity equal start balance + realized + unrealized?"] == "pass"
+    trades = trade_rows(ran.events, last.close, last.ts)
+    assert sum(row.realized_pnl for row in trades) + metrics["funding"] == pytest.approx(
+        metrics["realized_pnl"], abs=1e-12
+    )
+    assert sum(row.unrealized_pnl for row in trades) == pytest.approx(metrics["unrealized_pnl"], abs=1e-12)
+    uses = {use.name: use for use in limits_used(ran.events, plan.config.risk_limits)}
+    assert uses["max_order_notional"].used == max(one.notional for one in ran.of(Order) if one.purpose == "open")
+    assert 25.0 < uses["min_liquidation_distance_pct"].used < 100.0
+    assert replay_session(workspace, ran.record.session_id).identical
+    assert replay_limits("s", plan.config, ran.events).first is None
+
+
+def test_an_inverse_contract_of_another_name_is_refused(
+    workspace: Workspace, configure: Callable[[str, str], None]
+) -> None:
+    configure('venue_symbol = "BTC/USD:USD"', 'contract = "inverse"\nmaintenance_margin_pct = 1.0')
+    with pytest.raises(ConfigError, match="for example BTC/USD:BTC"):
+        plan_session(workspace, symbol="BTC/USD-PERP", feed="synthetic")
