@@ -109,13 +109,22 @@ def log(workspace: Workspace, limit: int) -> CommandResult:
 @drill.command()
 @click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How far back.")
 @click.option("--all", "everything", is_flag=True, help="Also what was exercised.")
+@click.option(
+    "--controls", "by_control", is_flag=True, help="The 29 controls instead: when each was exercised, by what."
+)
 @command
-def coverage(workspace: Workspace, days: int, everything: bool) -> CommandResult:
-    """Show which alert rules, deny codes, runbooks and scenarios were not exercised lately."""
+def coverage(workspace: Workspace, days: int, everything: bool, by_control: bool) -> CommandResult:
+    """Show which alert rules, deny codes, runbooks and scenarios were not exercised lately, or the 29 controls.
+
+    With --controls: what each means, what holds it, when it was exercised last and by what, *only by test*, or *not here*,
+    which is never good.
+    """
     from peaktrade_core.drills.coverage import EXERCISED
     from peaktrade_core.drills.coverage import coverage as covered
 
     recover(workspace)
+    if by_control:
+        return _controls(workspace, days)
     found = covered(workspace, days)
     kinds = list(dict.fromkeys(row.kind for row in found.rows))
     told = {kind: f"{sum(r.status == EXERCISED for r in found.of(kind))} of {len(found.of(kind))}" for kind in kinds}
@@ -129,6 +138,15 @@ def coverage(workspace: Workspace, days: int, everything: bool) -> CommandResult
     )
     rows = [row for row in found.rows if everything or row.status != EXERCISED]
     shown = [Table.pairs(told, f"Exercised in the last {days} days:"), columns.table("", rows)]
+    return CommandResult(found, shown, notes=[f"unreadable: {fault}" for fault in found.faults])
+
+
+def _controls(workspace: Workspace, days: int) -> CommandResult:
+    """Return how the controls stand."""
+    from peaktrade_core.drills.controls import CONTROLS, controls_told, covered_controls
+
+    found = covered_controls(workspace, days)
+    shown: list[Part] = [controls_told(found), CONTROLS.table("", found.rows)]
     return CommandResult(found, shown, notes=[f"unreadable: {fault}" for fault in found.faults])
 
 
