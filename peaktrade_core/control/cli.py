@@ -152,6 +152,22 @@ def bundle_(workspace: Workspace, path: Path, without_journals: bool) -> Command
     return CommandResult({"path": str(made.path), "files": made.files, "bytes": made.size}, [told])
 
 
+@audit.command("anchor")
+@command
+def anchor_(workspace: Workspace) -> CommandResult:
+    """Have the ledger's last entry stamped by the time stamp authority of [audit] anchor_url, and keep its answer.
+
+    Needs the extra `anchor`. Only a hash leaves the machine. `audit verify` verifies the answer, and who has the bundle can.
+    """
+    from peaktrade_core.control.audit.anchor import anchor
+
+    made = anchor(workspace)
+    told = (
+        f"{made.id}: entry {made.entry:,} of the ledger was there at {made.at:%Y-%m-%d %H:%M:%S} UTC, says {made.url}"
+    )
+    return CommandResult(made, [told, f"head {made.head}"])
+
+
 @audit.command()
 @click.argument("records", nargs=-1)
 @click.option("--by", required=True, help="Who answers for them.")

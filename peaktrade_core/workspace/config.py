@@ -117,6 +117,19 @@ class Interface(Checked, frozen=True):
     language: Literal["en", "de"] = "en"
 
 
+class Auditing(Checked, frozen=True):
+    """Where the ledger is stamped (``peaktrade audit anchor``).
+
+    Attributes:
+        anchor_url: of a time stamp authority (RFC 3161), empty for none; anchor_timeout_s: for its answer [s].
+        anchor_roots: its root certificates as PEM, below the workspace.
+    """
+
+    anchor_url: Annotated[str, Meta(pattern="^(https?://.+)?$")] = ""
+    anchor_roots: str = "config/anchor_roots.pem"
+    anchor_timeout_s: Annotated[float, Meta(ge=0.1, le=120.0)] = 10.0
+
+
 class Config(Checked, frozen=True):
     """The whole file.
 
@@ -138,6 +151,7 @@ class Config(Checked, frozen=True):
     research: Research = Research()
     ui: Interface = Interface()
     kill_switch: Releasing = Releasing()
+    audit: Auditing = Auditing()
     triggers: Triggers = Triggers()
     contacts: dict[str, str] = msgspec.field(default_factory=dict)
 

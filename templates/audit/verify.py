@@ -82,6 +82,11 @@ def main(given):
     print(
         f"{len(wanted) - len(faults) - absent} files and parts of logs as they were entered, {absent} not in this bundle"
     )
+    for stamp in sorted((HERE / "anchors").glob("*.tsr")):
+        known = "its entry is in the ledger" if stamp.stem in heads else "no entry of the ledger has this hash"
+        print(f"Time stamp of {stamp.stem[:16]}: {known}. Its signature, with OpenSSL:")
+        print(f"  openssl ts -verify -digest {stamp.stem} -in anchors/{stamp.name} -CAfile anchors/roots.pem")
+        faults += [] if stamp.stem in heads else [stamp.name]
     return 1 if faults else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,19 @@ def test_two_lines_of_the_ledger_that_changed_places_are_an_alert(
     path.write_bytes(b"".join(lines))
     assert peaktrade("schedule", "run-now", "audit_verify").code == 1
     assert "`peaktrade audit verify` says all of it" in raised()["audit_verify"]
+
+
+def test_the_daily_notification_carries_the_head_of_the_ledger_off_the_machine(
+    workspace: Workspace, run_shadow: Callable[..., SessionRecord], peaktrade: Command
+) -> None:
+    (workspace.home / "config" / "alerts.toml").write_bytes((REPO / "config" / "alerts.toml").read_bytes())
+    run_shadow(**LIVELY, seed=3)
+    assert peaktrade("schedule", "run-now", "audit_verify").code == 0
+    assert peaktrade("watch", "--once").code == 0
+    told = (workspace.home / "logs" / "alerts.log").read_text()
+    (head,) = re.findall(r"checkpoint of the ledger.*?head of the ledger ([0-9a-f]{64})", told, re.DOTALL)
+    said = peaktrade("audit", "verify", "--against", head)
+    assert (said.code, "nothing was changed up to entry" in said.stdout) == (0, True)
 
 
 def test_a_rest_of_the_day_is_a_failed_job(workspace: Workspace, run_shadow: Callable[..., SessionRecord]) -> None:

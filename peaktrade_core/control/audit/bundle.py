@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import zipfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.control.audit.anchor import stamped
 from peaktrade_core.records.folder import LAUNCH
 from peaktrade_core.records.kept import CODE, WARMUP
 from peaktrade_core.workspace.grown import PLAIN_LOGS
@@ -51,6 +53,9 @@ def bundle(place: Workspace, path: Path, *, journals: bool = True) -> Bundle:
             for name, file in _files(place, journals=journals):
                 _add(packed, name, file)
                 count += 1
+            for one in stamped(Ledger(place.home)):
+                packed.writestr(zipfile.ZipInfo(f"anchors/{one.head}.tsr", _FIXED), base64.b64decode(one.answer))
+                count += 1
         os.replace(staged, path)
     except OSError as error:
         raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
@@ -69,6 +74,8 @@ def _files(place: Workspace, *, journals: bool) -> Iterator[tuple[str, Path]]:
         for file in sorted(folder.glob(form)):
             if file.is_file() and not file.is_symlink() and not file.name.startswith("."):
                 yield file.relative_to(place.home).as_posix(), file
+    if (roots := place.home / place.config.audit.anchor_roots).is_file():
+        yield "anchors/roots.pem", roots
     for name in sorted(papers(Ledger(place.home))):
         if (file := place.home / name).is_file() and not file.is_symlink():
             yield name, file

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from peaktrade_core.alerts.alerts import INFO, Notification
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.engine import alert_settings
+from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, Status, question, worst, worst_of
 from peaktrade_core.control.audit.checks import audit_checks
 from peaktrade_core.control.audit.proof import PROOFS
@@ -33,8 +39,23 @@ def drill_sites(place: Workspace) -> Found:
 
 
 def verify_job(workspace: Workspace, _: Period) -> Done:
-    """Compare everything in the workspace with its ledger, as ``peaktrade audit verify`` does; failed where it differs."""
+    """Compare everything in the workspace with its ledger, as ``peaktrade audit verify`` does; failed where it differs.
+
+    Where it does not, each channel is told the head of the ledger, so that it leaves the machine every day.
+    """
     wrong = [f"{one.id}: {one.evidence}" for one in everything(workspace) if one.status == FAIL]
     if wrong:
         return Done(False, f"{'; '.join(wrong)}. `peaktrade audit verify` says all of it")
-    return Done(True, f"everything is as it was entered; head of the ledger {chain_heads(workspace.home)['ledger']}")
+    told = f"everything is as it was entered; head of the ledger {chain_heads(workspace.home).get('ledger', 'none')}"
+    with suppress(PeaktradeError):  # a channel that is not sound is said where alerts are
+        _tell(workspace, told)
+    return Done(True, told)
+
+
+def _tell(workspace: Workspace, told: str) -> None:
+    """Have every channel told of the checkpoint; the watcher delivers it."""
+    now, channels = workspace.clock.now(), tuple(alert_settings(workspace).channels)
+    title, how = f"INFO checkpoint of the ledger, {now:%Y-%m-%d}", "keep it: `peaktrade audit verify --against HEAD`"
+    note = Notification(at=now, alert_ids=(), channels=channels, severity=INFO, title=title, body=f"{told}\n{how}")
+    if channels:
+        Alerts.of(workspace).log.append(lambda _: [note])

@@ -15,6 +15,7 @@ from peaktrade_core.base.chain import Chain, Link
 from peaktrade_core.base.errors import ArtefactError, ConfigError, PeaktradeError
 from peaktrade_core.base.files import read_plain, sha256_of
 from peaktrade_core.base.question import Found, question
+from peaktrade_core.control.audit.anchor import anchors
 from peaktrade_core.control.audit.papers import papers, run_alerts
 from peaktrade_core.records.chain import ADOPTED, RECORD, RETIRED
 from peaktrade_core.records.folder import RunFolder, is_id
@@ -50,7 +51,7 @@ def artefacts(place: Workspace) -> Found:
     return "warn" if found else "pass", f"not as they were named: {told}" if found else "every one is as it was named"
 
 
-PROOFS = (journals, plain_logs, papers, run_alerts, artefacts)
+PROOFS = (journals, plain_logs, papers, run_alerts, artefacts, anchors)
 
 
 def journal_faults(place: Workspace) -> Iterator[Fault]:
