@@ -7,9 +7,12 @@ from pathlib import Path
 import nbformat
 import pytest
 from playwright.sync_api import Browser
+from serving import Dashboard
 
 from peaktrade_core.control.status_report import status_report
+from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.reports.session_reports import session_report
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.notebooks.html import to_html
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
@@ -53,6 +56,44 @@ def test_on_paper_no_word_is_broken_nothing_is_cut_off_and_the_cover_is_a_page(
     assert page.locator(".output.bare").evaluate("e => getComputedStyle(e).breakAfter") == "page"
     assert page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") >= 2
     page.close()
+
+
+PALE = """() => [...document.querySelectorAll("main *")].filter(e => {
+    if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || e.closest("svg") || !e.checkVisibility()) return false;
+    const paint = document.createElement("canvas").getContext("2d");
+    paint.fillStyle = getComputedStyle(e).color;
+    paint.fillRect(0, 0, 1, 1);
+    const [r, g, b] = paint.getImageData(0, 0, 1, 1).data;
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 150;
+}).map(e => e.outerHTML.slice(0, 120))"""  # text that is lost on white paper
+
+
+@pytest.mark.browser
+def test_pages_and_papers_print_without_a_broken_word_a_pale_text_or_a_blank_sheet(
+    browser: Browser, workspace: Workspace, run_shadow
+) -> None:
+    session_id = run_shadow(seed=5, steps=900).session_id
+    incident = IncidentBook.of(workspace).open(
+        "risk_limit", "Every order was denied", subject=session_id, severity="medium", by="Ada", role="operator"
+    )
+    evidence = EvidenceBook.of(workspace).begin("drill", "Drill", operator="Ada", subject=session_id)
+    papers = (f"papers/incident/{incident.incident_id}", f"papers/evidence/{evidence.id}")
+    sheets = {"": 4, f"session/{session_id}": 8, "control-center": 5, "alerts": 2, papers[0]: 3, papers[1]: 2}
+    served = Dashboard(workspace.home)
+    try:
+        for path, most in sheets.items():
+            for theme in ("light", "dark"):
+                page = browser.new_page(viewport={"width": 688, "height": 980}, color_scheme=theme)
+                page.goto(served.url + path)
+                page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+                page.emulate_media(media="print", color_scheme=theme)
+                broken = page.locator("main").evaluate(BROKEN)
+                assert [word for word in broken if len(word) != 64] == [], path  # but hashes
+                assert page.evaluate(PALE) == [], path
+                assert 1 <= page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") <= most, path
+                page.close()
+    finally:
+        served.stop()
 
 
 @pytest.mark.browser
