@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,20 +16,21 @@ from peaktrade_core.base.text import inert
 from peaktrade_core.fleet import monitor as watching
 from peaktrade_core.fleet.cli import run_id_option, the_run
 from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.runs.card import RunCard, card_of
 from peaktrade_core.runs.columns import RUNNING, RUNS, heard_of, remarks
 from peaktrade_core.runs.run import Run, item_of, name_of, verdict_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import Column, Columns, Table
+from peaktrade_core.show.language import language, spoken, words
+from peaktrade_core.show.sparkline import meter, spark_text
+from peaktrade_core.show.streams import plain
+from peaktrade_core.show.table import BAD, GOOD, TONE_OF, Cell, Column, Columns, Table
 from peaktrade_core.show.terminal import console, lines_of, say
-from peaktrade_core.trading.events import BarDone
+from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.workspace.command import CommandResult, Figure, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
 
-if TYPE_CHECKING:
-    from rich.console import Group
-
-SHOWN = 15  # events on the screen of `follow`
+SHOWN, METER = 15, 20  # events on the screen of `follow`; characters of a bar
 STATUS = "peaktrade_core.control.status"  # of the whole, whose room is built on this one
 
 
@@ -163,7 +165,9 @@ def _follow_one(workspace: Workspace, row: Run, interval: float) -> None:
             say(watching.line_of(event))
         _follow_lines(workspace, row, follower, last, interval)
         return
+    from rich.console import Group
     from rich.live import Live
+    from rich.text import Text
 
     with Live(console=console(), auto_refresh=False) as live:
         while True:
@@ -171,22 +175,42 @@ def _follow_one(workspace: Workspace, row: Run, interval: float) -> None:
             recent.extend(event for event in follower.new() if event.seq > last)
             last = recent[-1].seq if recent else last
             row = Views.of(workspace).run(row.run_id)
-            live.update(_screen(row, recent), refresh=True)
+            screen = live.console
+            lines = screen_of(card_of(Views.of(workspace), row), recent, screen.width, screen.height, screen.encoding)
+            live.update(Group(*map(Text.from_ansi, lines)), refresh=True)
             if not alive:
                 return
             time.sleep(interval)
 
 
-def _screen(row: Run, recent: deque[Any]) -> Group:
-    """Return one run as a screen: its facts, then its last events."""
-    from rich.console import Group
-    from rich.text import Text
+def screen_of(card: RunCard, recent: Sequence[AnyEvent], width: int, height: int, encoding: str) -> list[str]:
+    """Return one run as the lines of a screen: how it stands, its course, its last events as far as there is room."""
+    facts = _facts(card.run) | _course(card, max(8, min(60, width - 24)))
+    needless = {"Notes": not card.run.notes, "Ended": card.run.active, "Step": bool(card.progress)}
+    facts = {name: value for name, value in facts.items() if not needless.get(name)}
+    lines = lines_of(Table.pairs(facts), width, encoding)
+    room = max(3, height - len(lines) - 4)
+    events = [plain(inert(wording.cut(watching.line_of(event), width)), encoding) for event in [*recent][-room:]]
+    return [*lines, "", *events, "", spoken("Ctrl-C ends")]
 
-    facts = _facts(row)
-    width = max(map(len, facts))
-    lines = [f"{name:<{width}}  {value}" for name, value in facts.items()]
-    lines += ["", *map(watching.line_of, recent), "", "Ctrl-C ends"]
-    return Group(*(Text(inert(line), no_wrap=True, overflow="ellipsis") for line in lines))
+
+def _course(card: RunCard, room: int) -> dict[str, Cell]:
+    """Return how a run goes: green while it goes well."""
+    run, verdict, told = card.run, verdict_of(card.run), dict[str, Cell]()
+    tone = verdict.tone or (GOOD if run.active else "")
+    told["Status"] = Cell(" ".join(filter(None, (str(verdict), verdict.why))), tone)
+    won = {"pos": GOOD, "neg": BAD}.get(wording.sign_class(run.total_pnl, run.currency), "")
+    told[wording.TOTAL] = Cell(wording.signed(run.total_pnl, run.currency), won)
+    if card.equity:
+        told["Equity lately"] = Cell(spark_text(card.equity, room), won)
+    if card.share is not None:
+        told["Bars done"] = Cell(f"{meter(card.share, METER)} {card.progress}", tone)
+    if card.nearest:
+        use = card.nearest
+        name = words(language()).get(f"limit_{use.name}", use.what)
+        said = f"{meter(use.share, METER)} {wording.percent(use.share, 0)} {name}"
+        told["Nearest limit"] = Cell(said, TONE_OF[use.level])
+    return told
 
 
 def _follow_lines(workspace: Workspace, row: Run, follower: watching.Follower, last: int, interval: float) -> None:

@@ -1,4 +1,4 @@
-"""A line the size of a word: values over their own range, without axis or script, as SVG."""
+"""A line the size of a word: values over their own range, without axis or script, as SVG or as signs of a terminal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from html import escape
 from peaktrade_core.show.chart import Tone
 
 WIDTH, HEIGHT, EDGE = 120.0, 32.0, 2.0
+BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float], label: str, *, base: float | None = None, tone: Tone = "accent") -> str:
@@ -36,3 +37,18 @@ def sparkline(values: Sequence[float], label: str, *, base: float | None = None,
         f'<svg class="spark tone-{tone}" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(label)}">{ground}{line}</svg>'
     )
+
+
+def spark_text(values: Sequence[float], width: int) -> str:
+    """Return values as at most ``width`` blocks of a terminal, each the last value of its stretch; oldest first."""
+    told = [value for value in values if math.isfinite(value)]
+    shown = [told[(n + 1) * len(told) // width - 1] for n in range(width)] if len(told) > width else told
+    low, high = min(shown, default=0.0), max(shown, default=0.0)
+    top = len(BLOCKS) - 1
+    return "".join(BLOCKS[round((value - low) / (high - low) * top) if high > low else top // 2] for value in shown)
+
+
+def meter(share: float, width: int) -> str:
+    """Return a share [fraction] as a bar of a terminal; some of it is always seen, and all of it only where it is all."""
+    full = min(width, math.floor(share * width)) if share >= 1.0 else min(width - 1, math.ceil(share * width))
+    return "█" * full + "░" * (width - full)

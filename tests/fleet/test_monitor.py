@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peaktrade_core.fleet.cli_monitor import screen_of
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.monitor import Follower, line_of
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
+from peaktrade_core.runs.card import card_of
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show.sparkline import BLOCKS, meter, spark_text
 from peaktrade_core.trading.events import BarDone
+from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 from tests.fleet.conftest import wait_until
 
@@ -92,6 +104,45 @@ def test_unknown_runs_and_contradictions_are_said(peaktrade: Callable) -> None:
     assert peaktrade("monitor", "run").code == 2
     assert peaktrade("fleet", "stop", "x", "--all").code == 2
     assert peaktrade("monitor", "overview", "--only-active", "--include-inactive").code == 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 50), (200, 60)])
+def test_a_followed_run_fits_its_screen_and_is_green_while_it_goes_well(
+    workspace: Workspace, run_shadow: Callable[..., SessionRecord], width: int, height: int
+) -> None:
+    record, views = run_shadow(seed=1, steps=300), Views.of(workspace)
+    ended = card_of(views, views.run(record.run_id))
+    assert (ended.planned, ended.share, ended.left_s, len(ended.equity)) == (300, 1.0, None, 120)
+    now = msgspec.structs.replace(ended.run, state="running", ended_at=None, step=75, exposure=450.0)
+    card = ended._replace(run=now, left_s=570.0)
+    events = views.tail_events(record.run_id, 15)
+    lines = screen_of(card, events, width, height, "utf-8")
+    told = [click.unstyle(line) for line in lines]
+    assert max(map(len, told)) <= width
+    assert len(told) <= max(height, 27)
+    said = dict(
+        re.split(r" {2,}", line.strip(), maxsplit=1) for line in told if line.startswith("  ") and line.count("  ") > 1
+    )
+    assert said["Bars done"].endswith("75 of 300 bars, 9 m 30 s left")
+    assert any("● RUN" in line and "\x1b[32m" in line for line in lines)
+    assert set(said["Equity lately"]) <= set(BLOCKS)
+    halted = card._replace(run=msgspec.structs.replace(now, halted="drawdown"))
+    assert not any(
+        "HALTED" in line and "\x1b[32m" in line for line in screen_of(halted, events, width, height, "utf-8")
+    )
+    assert "\n".join(screen_of(card, events, width, height, "ascii")).isascii()
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.just(math.nan), max_size=300), st.integers(1, 80), st.floats(0.0, 2.0))
+def test_blocks_and_bars_of_a_terminal_keep_their_width(values: list[float], width: int, share: float) -> None:
+    known = [value for value in values if not math.isnan(value)]
+    told, bar = spark_text(values, width), meter(share, width)
+    assert len(told) == min(len(known), width)
+    assert len(bar) == width
+    assert ("░" not in bar) is (share >= 1.0)
+    assert ("█" in bar) is ((share > 0.0 and width > 1) or share >= 1.0)
+    if told and max(known) > min(known) and len(known) <= width:
+        assert {told[known.index(max(known))], told[known.index(min(known))]} == {BLOCKS[-1], BLOCKS[0]}
 
 
 def test_follow_ends_with_its_run_or_with_ctrl_c(workspace: Workspace, launch: Callable, start: Callable) -> None:

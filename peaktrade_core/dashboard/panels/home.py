@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.control.todo import what_needs_doing
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.live_track import earning_today
-from peaktrade_core.runs.run import Run
+from peaktrade_core.runs.card import card_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.trading.limit_use import LimitUse, limits_of_now
-from peaktrade_core.trading.records import limits_of
 from peaktrade_core.workspace.workspace import Workspace
 
-CARDS, SPARK_BARS, TODOS = 12, 120, 6
-
-
-class RunCard(NamedTuple):
-    """A run that goes on, or that died: its equity lately [quote ccy] and the limit that it is closest to."""
-
-    run: Run
-    equity: Sequence[float]
-    nearest: LimitUse | None
+CARDS, TODOS = 12, 6
 
 
 @panel("now")
@@ -34,20 +23,7 @@ def _now(workspace: Workspace, _: Asked) -> dict[str, Any]:
     views = Views.of(workspace)
     runs = [run for run in views.runs(limit=200) if not run.final]
     shown = [run for run in runs if run.active] + [run for run in runs if not run.active]
-    return {"cards": [_card(views, run) for run in shown[:CARDS]], "more": max(0, len(shown) - CARDS)}
-
-
-def _card(views: Views, run: Run) -> RunCard:
-    """Return the card of a run; what cannot be read of it is left out, the page of the run says why."""
-    equity: list[float] = []
-    nearest = None
-    try:
-        equity = [bar.equity for bar in views.tail(run.run_id, SPARK_BARS)]
-        used = limits_of_now(run.exposure, run.max_drawdown, limits_of(views.record(run.run_id)))
-        nearest = max(used, key=lambda one: one.share, default=None)
-    except PeaktradeError:
-        pass
-    return RunCard(run, equity, nearest)
+    return {"cards": [card_of(views, run) for run in shown[:CARDS]], "more": max(0, len(shown) - CARDS)}
 
 
 @panel("todo")
