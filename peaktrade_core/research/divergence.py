@@ -155,6 +155,11 @@ class Recorded(NamedTuple):
         """Its bars by their open."""
         return {bar.done.ts_bar.timestamp(): bar for bar in self.bars}
 
+    def outside(self, expected: Expectation) -> Controls:
+        """Return what the world did to an expected run: its own controls, else the funding that fell due, which is data."""
+        paid = {ts: RecordedBar(bar.done, [*bar.funding]) for ts, bar in self.controls.items() if bar.funding}
+        return expected.controls or paid
+
 
 def read_recorded(session_id: str, config: SessionConfig, events: Iterable[ev.AnyEvent]) -> Recorded:
     """Return a session as :func:`diverge` takes it.
@@ -194,7 +199,8 @@ def diverge(session: Recorded, expected: Expectation) -> Divergence:
     """
     theirs = session.candles if expected.bars is None else list(expected.bars)
     signals = _logic_of(session, expected)(theirs)
-    base = play(expected.config, theirs, signals, expected.controls)
+    outside = session.outside(expected)
+    base = play(expected.config, theirs, signals, outside)
     expected_pnl = base.pnl if expected.pnl is None else _exact(expected.pnl)
     whole = session.pnl - expected_pnl
     levels = [base.pnl, *_exchanged(session, expected, base.pnl), base.pnl + whole]
@@ -210,7 +216,7 @@ def diverge(session: Recorded, expected: Expectation) -> Divergence:
         whole=whole,
         relative=abs(float(whole / expected_pnl)) if expected_pnl else None,
         parts=_parts(levels, _says(session, expected, theirs), expected, session.config.start_balance),
-        first=first_difference(session.bars, base.told, base.done, signals, expected.controls),
+        first=first_difference(session.bars, base.told, base.done, signals, outside),
         pairs=pairs,
         open_difference=whole - sum((pair.difference for pair in pairs), Decimal(0)),
         costs=costs_of(executions(session.events)),
@@ -221,7 +227,7 @@ def diverge(session: Recorded, expected: Expectation) -> Divergence:
 def expected_run(session: Recorded, expected: Expectation) -> Played:
     """Return the run of the decision code that is expected."""
     bars = session.candles if expected.bars is None else list(expected.bars)
-    return play(expected.config, bars, _logic_of(session, expected)(bars), expected.controls)
+    return play(expected.config, bars, _logic_of(session, expected)(bars), session.outside(expected))
 
 
 def _exchanged(session: Recorded, expected: Expectation, before: Decimal) -> list[Decimal]:
@@ -232,11 +238,12 @@ def _exchanged(session: Recorded, expected: Expectation, before: Decimal) -> lis
     recorded = [bar.signal for bar in session.bars]
     logic = _logic_of(session, expected)
     theirs = bars if expected.bars is None else list(expected.bars)
-    last: tuple[Any, ...] = (other, theirs, logic(theirs), expected.controls)
+    outside = session.outside(expected)
+    last: tuple[Any, ...] = (other, theirs, logic(theirs), outside)
     found = []
     for inputs in (
-        (other, bars, logic(bars), expected.controls),
-        (unpriced, bars, recorded, expected.controls),
+        (other, bars, logic(bars), outside),
+        (unpriced, bars, recorded, outside),
         (unpriced, bars, recorded, session.controls),
         (slipped, bars, recorded, session.controls),
         (own, bars, recorded, session.controls),

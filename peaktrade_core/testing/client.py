@@ -12,7 +12,7 @@ from peaktrade_core.venue.strict import redirected
 
 
 def connect(exchange: Any, venue: Venue | str) -> Any:
-    """Send all requests of a ccxt ``kraken``, ``krakenfutures`` or ``binance`` instance to a loopback venue, and return it.
+    """Send all requests of a ccxt instance of a venue that is spoken here to a loopback venue, and return it.
 
     A venue's credentials are given to an instance that has none; nothing else of the instance changes. Works before
     and after ``set_sandbox_mode``.
@@ -37,10 +37,10 @@ def connect(exchange: Any, venue: Venue | str) -> Any:
             "history": f"{url}/api/history/",
         }
         exchange.urls["api"], exchange.urls["test"] = dict(urls), dict(urls)
-    elif exchange.id == "binance":
+    elif exchange.id in ("binance", "binanceusdm", "bybit"):
         exchange.urls["api"] = redirected(exchange.urls["api"], url)
     else:
-        raise UnknownNameError("exchange", exchange.id, ("kraken", "krakenfutures", "binance"))
+        raise UnknownNameError("exchange", exchange.id, ("kraken", "krakenfutures", "binance", "binanceusdm", "bybit"))
     if isinstance(venue, Venue) and not exchange.apiKey:
         exchange.apiKey, exchange.secret = venue.credentials
     return exchange

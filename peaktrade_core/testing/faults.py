@@ -15,6 +15,7 @@ import msgspec
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.testing.binance import refusals as binance
+from peaktrade_core.testing.bybit import refusals as bybit
 from peaktrade_core.testing.wire import Reply, VenueRequest, Wire, html_reply, json_reply
 from peaktrade_core.trading.market import Bar
 
@@ -175,13 +176,15 @@ class VenueFault(msgspec.Struct, frozen=True):
 
     @classmethod
     def error(cls, text: str, futures_text: str = "", name: str = "") -> VenueFault:
-        """Answer with an error text of Kraken's, for example ``EService:Busy``; futures and Binance have their own for it."""
+        """Answer with an error text of Kraken's, for example ``EService:Busy``; each dialect has its own for it."""
 
         def replace(request: VenueRequest) -> Reply:
             if request.path.startswith("/0/"):
                 return json_reply({"error": [text]})
             if binance.speaks(request.path):
                 return binance.refusal_of(text)
+            if bybit.speaks(request.path):
+                return bybit.refusal_of(text)
             return json_reply({"result": "error", "error": futures_text or text})
 
         return cls(name or text, replace=replace)

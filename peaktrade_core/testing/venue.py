@@ -1,4 +1,4 @@
-"""The loopback venue: a port, a clock, a market and faults, speaking Kraken's spot and futures interfaces and Binance's spot."""
+"""The loopback venue: a port, a clock, markets and faults, speaking as Kraken, Binance and Bybit do, spot and perpetuals."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from email.utils import formatdate
 from typing import Any, Self
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.testing.binance.refusals import speaks
+from peaktrade_core.testing.binance.perpetuals import BinancePerpetuals
+from peaktrade_core.testing.binance.refusals import API as BINANCE
+from peaktrade_core.testing.binance.refusals import COIN, FUTURES
 from peaktrade_core.testing.binance.spot import BinanceSpot
-from peaktrade_core.testing.binance.streams import KlineStreams
+from peaktrade_core.testing.binance.streams import BinanceTopics
+from peaktrade_core.testing.bybit.refusals import speaks as speaks_bybit
+from peaktrade_core.testing.bybit.streams import PATH as BYBIT_STREAMS
+from peaktrade_core.testing.bybit.streams import BybitTopics
+from peaktrade_core.testing.bybit.venue import Bybit
 from peaktrade_core.testing.clock import VenueClock
 from peaktrade_core.testing.faults import LOOP, VenueFault, redirect
 from peaktrade_core.testing.kraken.futures import API, CHARTS, RATES, Futures, FuturesRefusalError, by_futures_id
@@ -21,10 +27,13 @@ from peaktrade_core.testing.kraken.signing import LOOPBACK, Doorkeeper, Loopback
 from peaktrade_core.testing.kraken.spot import Moment, RefusalError, SpotPublic
 from peaktrade_core.testing.kraken.spot_account import SpotAccount
 from peaktrade_core.testing.kraken.spot_orders import SpotPrivate
+from peaktrade_core.testing.kraken.streams import PATH as KRAKEN_STREAMS
+from peaktrade_core.testing.kraken.streams import KrakenTopics
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import RestingOrder
 from peaktrade_core.testing.rules import Faults
 from peaktrade_core.testing.server import HOST, Port
+from peaktrade_core.testing.streams import serve
 from peaktrade_core.testing.websocket import wants_websocket
 from peaktrade_core.testing.wire import Reply, VenueRequest, Wire, html_reply, json_reply
 
@@ -125,11 +134,13 @@ class Venue(ABC):
 
 
 class LoopbackVenue(Venue):
-    """Kraken spot below ``/0``, Kraken's futures demo and Binance spot below ``/api/v3``, over candles that follow the clock.
+    """Kraken spot below ``/0``, Kraken's futures demo, Binance below ``/api`` and ``/fapi``, Bybit below ``/v5``.
+
+    Candles, prices and funding follow the clock, the same in every dialect.
 
     Attributes:
-        spot: the spot account: balances and orders, of both spot dialects.
-        futures: the futures account: collateral, positions, orders and fills.
+        spot: the spot account: balances and orders, of all spot dialects.
+        futures: the futures account of all dialects: collateral, positions, orders and fills.
         state: ``online``, ``maintenance``, ``cancel_only``, ``post_only`` or ``limit_only``.
     """
 
@@ -172,8 +183,14 @@ class LoopbackVenue(Venue):
         self.futures = FuturesAccount(perpetuals, collateral)
         self._public = SpotPublic(markets)
         self._private = SpotPrivate(markets, self.spot, doorkeeper)
-        self._streams = KlineStreams(markets)
+        self._topics = {
+            KRAKEN_STREAMS: KrakenTopics(markets),
+            BYBIT_STREAMS: BybitTopics(markets),
+            "": BinanceTopics(markets),
+        }
         self._binance = BinanceSpot(markets, self.spot, credentials)
+        self._binance_futures = BinancePerpetuals(self.futures, credentials)
+        self._bybit = Bybit(markets, self.spot, self.futures, credentials)
         self._futures = Futures(perpetuals, self.futures, doorkeeper)
 
     @property
@@ -183,7 +200,7 @@ class LoopbackVenue(Venue):
             return (*self.spot.orders.values(), *self.futures.orders.values())
 
     def stream(self, request: VenueRequest, wire: Wire) -> None:
-        """Serve Binance's websocket of candles; a fault at a path like ``/ws/btceur@kline_1m`` spoils or breaks it."""
+        """Serve a dialect's websocket of candles; a fault at a path like ``/ws/btceur@kline_1m`` spoils or breaks it."""
 
         def glance(asked: VenueRequest) -> tuple[Moment, bool]:
             fault = self.faults.pick(asked)
@@ -192,15 +209,23 @@ class LoopbackVenue(Venue):
 
         with self._lock:
             self._requests.append(request._replace(ts=self.clock.seconds()))
-        self._streams.serve(request, wire, glance)
+        _, _, asked = request.path.removeprefix("/").partition("/")  # after the host that the client meant
+        topics = next(topics for path, topics in self._topics.items() if f"/{asked}".startswith(path))
+        serve(topics, request, wire, glance)
 
     def answer(self, request: VenueRequest, fault: VenueFault | None) -> Reply:
         """Work a request off."""
         moment = Moment(self.clock.seconds(), self.clock.stated(), self.state, fault)
         if request.path.startswith("/0/"):
             return json_reply(self._spot_answer(request, moment))
-        if speaks(request.path):
+        if request.path.startswith(BINANCE):
             return self._binance.answer(request, moment)
+        if request.path.startswith(FUTURES):
+            return self._binance_futures.answer(request, moment)
+        if request.path.startswith(COIN):
+            return json_reply({"symbols": []})
+        if speaks_bybit(request.path):
+            return self._bybit.answer(request, moment)
         if request.path.startswith((API, CHARTS, RATES)):
             return json_reply(self._futures_answer(request, moment))
         return html_reply(404, "404 Not Found")

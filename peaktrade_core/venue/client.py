@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -23,7 +24,7 @@ from peaktrade_core.base.errors import (
     ForbiddenRequestError,
     OrderOutcomeUnknownError,
 )
-from peaktrade_core.venue.calls import Call
+from peaktrade_core.venue.calls import Call, SharedPace
 from peaktrade_core.venue.credentials import Credentials, find_credentials
 from peaktrade_core.venue.dialects import Dialect, dialect_of
 from peaktrade_core.venue.faults import redacted_in, translate
@@ -78,6 +79,7 @@ class VenueClient:
         demo: bool = False,
         policy: CallPolicy = PATIENT,
         sleep: Callable[[float], None] = time.sleep,
+        pace: Path | None = None,
     ) -> None:
         """Describe the client; nothing is asked yet.
 
@@ -88,6 +90,7 @@ class VenueClient:
             demo: the venue's sandbox.
             policy: patience.
             sleep: how to wait between attempts.
+            pace: folder by which sessions share their turns at the venue; None for turns of its own.
 
         Raises:
             ConfigError: the venue is unknown or has no sandbox, a key would go to production, or ``base_url`` leaves this
@@ -111,11 +114,14 @@ class VenueClient:
             {
                 **(credentials.fields if credentials else {}),
                 "timeout": int(policy.timeout_s * 1000),
-                "enableRateLimit": base_url is None,
+                "enableRateLimit": base_url is None or pace is not None,
                 "session": self._guard.session(),
             }
         )
         self._ccxt.options["maxRetriesOnFailure"] = 0
+        place = f"{name}-sandbox" if demo else name
+        self._orders = SharedPace(pace / f"{place}-orders") if pace else None
+        self._ccxt.pace = SharedPace(pace / place) if pace else None
         if demo:
             self._ccxt.set_sandbox_mode(True)
         if base_url is not None:
@@ -221,7 +227,8 @@ class VenueClient:
         self._check_breaker()
         if not self._ccxt.markets:  # else ccxt would load them inside the call
             self.ask("load_markets")
-        wait = self._last_order + self.policy.order_pace_s - time.monotonic()
+        pace = self.policy.order_pace_s
+        wait = self._orders.take(pace) if self._orders else self._last_order + pace - time.monotonic()
         if wait > 0:
             self.sleep(wait)
         self._last_order = time.monotonic()
@@ -322,6 +329,7 @@ def open_venue(
         credentials=find_credentials(name) if credentials else None,
         base_url=given.base_url or None,
         demo=demo,
+        pace=None if given.base_url else workspace.home / ".cache" / "pace",
         policy=CallPolicy(
             timeout_s=given.timeout_s,
             deadline_s=given.deadline_s,

@@ -69,6 +69,16 @@ _BINANCE_TEXTS: Texts = (  # by the code of Binance's documentation; what is unk
     (r'"code":\s*-(1013|1111|2010|2011|2013|2020|2021|2022)\b', ExchangeOrderError),
     (r'"code":\s*-(1000|1001|1006|1007|1008|1016)\b', ExchangeNetworkError),
 )
+_BYBIT_TEXTS: Texts = (  # by the code of Bybit's documentation
+    (r'"retCode":\s*(10006|10018)\b', ExchangeRateLimitError),
+    (r'"retCode":\s*(10002|10003|10004|10005|10010|33004)\b', ExchangeAuthenticationError),
+    (r'"retCode":\s*(110004|110006|110007|110012|170131|170033)\b', InsufficientFunds),
+    (
+        r'"retCode":\s*(110001|110003|110017|110028|110094|170121|170124|170134|170136|170139|170140|170218)\b',
+        ExchangeOrderError,
+    ),
+    (r'"retCode":\s*(10000|10016|10019|429)\b', ExchangeNetworkError),
+)
 _KEY = "it gives candles to holders of a key only, and production is never given one"
 
 DIALECTS: dict[str, Dialect] = {
@@ -96,6 +106,12 @@ DIALECTS: dict[str, Dialect] = {
         answers=("serverTime", "symbols", "symbol", "balances", "orderId", "status", "assets"),
         texts=_BINANCE_TEXTS,
         client_id="newClientOrderId",
+        spoken=True,
+    ),
+    "bybit": Dialect(
+        answers=("result",),
+        lists=False,
+        texts=_BYBIT_TEXTS,
         spoken=True,
     ),
     "cex": Dialect(

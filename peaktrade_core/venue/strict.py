@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from peaktrade_core.venue.calls import given_up
+from peaktrade_core.venue.calls import SharedPace, given_up
 from peaktrade_core.venue.dialects import Dialect, dialect_of
 
 FEW_BARS = 100  # that any venue gives in an answer, where nobody says how many it gives
@@ -26,6 +27,13 @@ def strict(name: str) -> Any:
         """The venue's client; an empty or mutilated answer is an error, and a call that was given up sends nothing."""
 
         logger = _SILENT
+        pace: SharedPace | None = None  # shared with other sessions; None: ccxt's own
+
+        def throttle(self, cost: float | None = None) -> None:
+            if self.pace is None:
+                super().throttle(cost)
+            else:
+                time.sleep(self.pace.take(self.rateLimit / 1000.0 * (1.0 if cost is None else cost)))
 
         def fetch(self, *args: Any, **kwargs: Any) -> Any:
             if given_up():
@@ -55,14 +63,19 @@ def _good(answer: Any, dialect: Dialect) -> bool:
 
 
 def redirected(addresses: Any, base: str) -> Any:
-    """Return ccxt's addresses of a venue, moved to ``base``: their paths stay, websockets get its scheme for those."""
+    """Return ccxt's addresses of a venue, moved to ``base``: their paths stay, websockets get its scheme for those.
+
+    A websocket's path begins with the host that it had: ccxt tells Binance's markets by ``/stream`` in the address.
+    """
     if isinstance(addresses, dict):
         return {name: redirected(inner, base) for name, inner in addresses.items()}
     if not isinstance(addresses, str):
         return addresses
     there = urlsplit(addresses)
     moved = urlunsplit(("", "", there.path, there.query, ""))
-    return f"{base.replace('http', 'ws', 1) if there.scheme.startswith('ws') else base}{moved}"
+    if there.scheme.startswith("ws"):
+        return f"{base.replace('http', 'ws', 1)}/{there.hostname}{moved}"
+    return f"{base}{moved}"
 
 
 def page_of(features: Any) -> int:

@@ -41,6 +41,13 @@ def test_a_market_order_fills_and_everything_agrees(demo, venue) -> None:
     assert demo.fetch_order(order["id"])["status"] == "closed"
 
 
+def funding(venue, size: float) -> float:
+    """Return what a position paid in the last hour [USD]."""
+    market, now = venue.futures.markets["PF_XBTUSD"], venue.clock.seconds()
+    ((ts, rate),) = market.rates(now - 3600.0, now)
+    return size * market.price(ts) * float(rate)
+
+
 def test_a_round_trip_realizes_its_pnl(demo, venue) -> None:
     entry = demo.create_order(PERP, "market", "sell", 0.02)["average"]
     venue.clock.advance(3600.0)
@@ -48,7 +55,8 @@ def test_a_round_trip_realizes_its_pnl(demo, venue) -> None:
     leave = demo.create_order(PERP, "market", "buy", 0.02, None, {"reduceOnly": True})["average"]
     assert demo.fetch_positions() == []
     fees = 0.02 * (entry + leave) * 0.0005
-    assert demo.fetch_balance()["USD"]["total"] == pytest.approx(10_000.0 + 0.02 * (entry - leave) - fees)
+    total = 10_000.0 + 0.02 * (entry - leave) - fees - funding(venue, -0.02)
+    assert demo.fetch_balance()["USD"]["total"] == pytest.approx(total)
 
 
 def test_a_position_turned_over_starts_at_the_new_price(demo, venue) -> None:
@@ -58,7 +66,8 @@ def test_a_position_turned_over_starts_at_the_new_price(demo, venue) -> None:
     (position,) = demo.fetch_positions()
     assert (position["side"], position["contracts"], position["entryPrice"]) == ("short", 0.02, second)
     fees = (0.01 * first + 0.03 * second) * 0.0005
-    assert demo.fetch_balance()["USD"]["total"] == pytest.approx(10_000.0 + 0.01 * (second - first) - fees)
+    total = 10_000.0 + 0.01 * (second - first) - fees - funding(venue, 0.01)
+    assert demo.fetch_balance()["USD"]["total"] == pytest.approx(total)
 
 
 def test_a_resting_order_is_seen_and_cancelled(demo, venue) -> None:

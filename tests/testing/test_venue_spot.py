@@ -245,6 +245,6 @@ def test_only_loopback_is_ever_connected_to() -> None:
     with pytest.raises(ConfigError, match="no loopback venue"):
         connect(ccxt.kraken(), "https://api.kraken.com")
     with pytest.raises(UnknownNameError, match="kraken, krakenfutures"):
-        connect(ccxt.bybit(), "http://127.0.0.1:1")
+        connect(ccxt.okx(), "http://127.0.0.1:1")
     with pytest.raises(ConfigError, match="symbol of its own"):
         LoopbackVenue(MarketSource.synthetic(), MarketSource.synthetic())

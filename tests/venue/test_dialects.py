@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from rig import Ran, client_of, on_venue
+from rig import QUICK, Ran, client_of, on_venue
 
-from peaktrade_core.base.errors import ConfigError, ForbiddenRequestError, OrderOutcomeUnknownError
+from peaktrade_core.base.errors import (
+    ConfigError,
+    ExchangeAuthenticationError,
+    ExchangeNetworkError,
+    ExchangeOrderError,
+    ExchangeRateLimitError,
+    ForbiddenRequestError,
+    InsufficientFunds,
+    OrderOutcomeUnknownError,
+)
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock, VenueFault
-from peaktrade_core.trading.events import BarDone, Gap, Notice, Order, Start
+from peaktrade_core.trading.events import BarDone, Funding, Gap, Notice, Order, Start
 from peaktrade_core.venue.brokers import DemoBroker
 from peaktrade_core.venue.client import VenueClient
 from peaktrade_core.venue.feed import ExchangeFeed
@@ -22,18 +32,25 @@ from peaktrade_core.venue.places import addresses
 from peaktrade_core.venue.stream import CandleStream, judge_stream, stream_places
 from peaktrade_core.workspace.workspace import Workspace
 
-SYMBOL = "BTC/USDT"
+SYMBOL, PERP = "BTC/USDT", "BTC/USDT:USDT"
 REPO = Path(__file__).resolve().parents[2]
 Configure = Callable[[str, str], None]
 
 
-def ran(home: Path, configure: Configure, keys: pytest.MonkeyPatch, name: str, spoil: Callable[[Any], None]) -> Ran:
-    """Return an hour's session on a venue of its own that speaks as ``name`` does."""
-    market = MarketSource.synthetic(seed=11, symbol=SYMBOL, volatility=1.5)
-    with LoopbackVenue(market) as venue:
-        desk = on_venue(Workspace(home), venue, configure, keys, name)
-        spoil(venue)
-        return desk.session(symbol=SYMBOL, mode="shadow")
+LINE = "OHLC|kline"  # candles by REST, in each dialect
+STREAM = "^/ws/"
+PERPETUAL = """[instruments."BTC/USDT:USDT"]
+kind = "derivatives"
+maintenance_margin_pct = 1.0
+
+[instruments."BTC/USDT"]"""
+SPOKEN = [  # dialect, symbol
+    ("kraken", SYMBOL),
+    ("binance", SYMBOL),
+    ("bybit", SYMBOL),
+    ("binance", PERP),
+    ("bybit", PERP),
+]
 
 
 @pytest.fixture
@@ -69,30 +86,83 @@ def no_fault(_: LoopbackVenue) -> None:
     """Spoil nothing."""
 
 
-def a_bad_line(venue: LoopbackVenue) -> None:
-    """Let calls for candles fail in different ways now and then."""
+def all_faults(venue: LoopbackVenue) -> None:
+    """Let calls fail in different ways, break the websocket, and leave five minutes out."""
     for number, name in enumerate(("reset", "html", "unavailable", "truncated", "status_502", "rate_limited")):
-        venue.faults.add(VenueFault.named(name), path="OHLC|klines", skip=8 + 7 * number, times=1)
-
-
-def a_hole(venue: LoopbackVenue) -> None:
-    """Leave five minutes out."""
+        venue.faults.add(VenueFault.named(name), path=LINE, skip=8 + 7 * number, times=1)
+    venue.faults.add(VenueFault.named("busy"), path="fundingRate|funding/history", skip=1, times=1)
+    venue.faults.add(VenueFault.named("reset"), path=STREAM, skip=40, times=2)
     hole = venue.clock.seconds() // 60 * 60 + 600.0
-    venue.faults.add(VenueFault.hole(hole, hole + 240.0), path="OHLC|klines")
+    venue.faults.add(VenueFault.hole(hole, hole + 240.0), path=f"{LINE}|{STREAM}")
 
 
-@pytest.mark.parametrize("spoil", [no_fault, a_bad_line, a_hole], ids=lambda one: one.__name__)
+def caught_up(plan: Any, tries: int, bar_s: float = 60.0) -> Callable[[float], None]:
+    """Return a step that lets the websocket tell the bar that is open now, as it would have long before in real time."""
+
+    def each(now: float) -> None:
+        for _ in range(tries):
+            if plan.feed.stream.rows(now // bar_s * bar_s - bar_s):
+                return
+            time.sleep(0.01)
+
+    return each
+
+
+class Hour(NamedTuple):
+    """An hour that was traded: the session, and how often candles were asked for by REST."""
+
+    ran: Ran
+    asked: int
+
+
+Hours = Callable[..., Hour]
+
+
+@pytest.fixture
+def hour(fresh: Callable[[], tuple[Path, Configure]], monkeypatch: pytest.MonkeyPatch) -> Hours:
+    """Return a function that runs an hour's session on a venue of its own."""
+
+    def run(name: str, symbol: str, spoil: Callable[[LoopbackVenue], None], *, websocket: bool) -> Hour:
+        with LoopbackVenue(MarketSource.synthetic(seed=11, symbol=SYMBOL, volatility=1.5)) as venue:
+            home, configure = fresh()
+            desk = on_venue(Workspace(home), venue, configure, monkeypatch, name)
+            configure('[instruments."BTC/USDT"]', PERPETUAL)
+            configure("websocket = false", f"websocket = {str(websocket).lower()}")
+            spoil(venue)
+            plan = desk.plan(symbol=symbol, mode="shadow", steps=70)
+            each = caught_up(plan, 300 if spoil is no_fault else 3) if plan.feed.stream else lambda _: None
+            session = desk.run(plan, each)
+            return Hour(session, sum(bool(re.search(LINE, request.path)) for request in venue.requests))
+
+    return run
+
+
+def known(hour: Hours, symbol: str, spoil: Callable[[LoopbackVenue], None]) -> list[bytes]:
+    """Return what an hour's session decides in the first dialect that has the market, by REST."""
+    if (symbol, spoil) not in _KNOWN:
+        _KNOWN[symbol, spoil] = decided(
+            hour("kraken" if symbol == SYMBOL else "binance", symbol, spoil, websocket=False).ran
+        )
+    return _KNOWN[symbol, spoil]
+
+
+_KNOWN: dict[Any, list[bytes]] = {}
+
+
+@pytest.mark.parametrize("spoil", [no_fault, all_faults], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("websocket", [False, True], ids=["rest", "websocket"])
+@pytest.mark.parametrize(("name", "symbol"), SPOKEN)
 def test_the_same_hour_gives_the_same_decisions_in_each_dialect(
-    spoil: Callable[[LoopbackVenue], None], fresh: Callable[[], tuple[Path, Configure]], monkeypatch: pytest.MonkeyPatch
+    name: str, symbol: str, websocket: bool, spoil: Callable[[LoopbackVenue], None], hour: Hours
 ) -> None:
-    sessions = {name: ran(*fresh(), monkeypatch, name, spoil) for name in ("kraken", "binance")}
-    kraken, binance = sessions["kraken"], sessions["binance"]
-    assert {session.record.status for session in sessions.values()} == {"completed"}
-    assert (kraken.record.env_name, binance.record.env_name) == ("kraken (loopback)", "binance (loopback)")
-    assert len(kraken.of(BarDone)) >= 60
-    assert decided(kraken) == decided(binance)
-    missing = [gap.missing for gap in binance.of(Gap)]
-    assert missing == ([5] if spoil is a_hole else [])
+    """Byte for byte, by REST and by websocket, on a good line and on a bad one with a hole: which is then a gap."""
+    ran, asked = hour(name, symbol, spoil, websocket=websocket)
+    assert (ran.record.status, ran.record.env_name) == ("completed", f"{name} (loopback)")
+    assert len(ran.of(BarDone)) == 70
+    assert decided(ran) == known(hour, symbol, spoil)
+    assert [gap.missing for gap in ran.of(Gap)] == ([5] if spoil is all_faults else [])
+    assert len(ran.of(Funding)) == (symbol == PERP)
+    assert (asked < 15) if websocket and spoil is no_fault else (asked > 60)
 
 
 @pytest.fixture
@@ -101,43 +171,89 @@ def venue() -> Iterator[LoopbackVenue]:
         yield running
 
 
-def sandbox(venue: LoopbackVenue) -> DemoBroker:
-    """Return a broker of Binance's sandbox, on this machine."""
-    return DemoBroker(client_of(venue, "binance", demo=True), SYMBOL, "p")
+SANDBOXES = pytest.mark.parametrize(("name", "symbol"), SPOKEN[1:])
+
+
+def sandbox(venue: LoopbackVenue, name: str = "binance", symbol: str = SYMBOL) -> DemoBroker:
+    """Return a broker of a venue's sandbox, on this machine."""
+    return DemoBroker(client_of(venue, name, demo=True), symbol, "p")
 
 
 def order(number: int, qty: float = 0.01) -> Order:
-    return Order(0, datetime(2026, 1, 5, tzinfo=UTC), f"o{number}", "open", qty, 50_000.0, abs(qty) * 50_000.0)
+    purpose = "open" if qty > 0.0 else "close"
+    return Order(0, datetime(2026, 1, 5, tzinfo=UTC), f"o{number}", purpose, qty, 50_000.0, abs(qty) * 50_000.0)
 
 
-def test_the_sandbox_of_binance_takes_orders(venue: LoopbackVenue) -> None:
-    broker = sandbox(venue)
+@SANDBOXES
+def test_a_sandbox_takes_orders(venue: LoopbackVenue, name: str, symbol: str) -> None:
+    broker = sandbox(venue, name, symbol)
     answers = [broker.submit(order(1)), broker.submit(order(2, -0.01)), broker.submit(order(3, 1e-6))]
     assert [answer.accepted for answer in answers] == [True, True, False]
-    assert "LOT_SIZE" in answers[2].message
+    assert "ExchangeOrderError" in answers[2].message
     assert [(one.client_id, one.side, one.status) for one in venue.orders] == [
         ("p-o1", 1, "closed"),
         ("p-o2", -1, "closed"),
     ]
 
 
-def test_an_order_whose_acknowledgement_was_lost_is_found_again_and_not_sent_twice(venue: LoopbackVenue) -> None:
-    broker = sandbox(venue)
+@SANDBOXES
+def test_a_closing_order_of_a_perpetual_only_reduces(venue: LoopbackVenue, name: str, symbol: str) -> None:
+    answer = sandbox(venue, name, symbol).submit(order(1, -0.01))
+    assert answer.accepted is (symbol != PERP and bool(venue.orders))
+    if symbol == PERP:
+        assert "educe" in answer.message
+        assert venue.orders == ()
+
+
+@SANDBOXES
+def test_an_order_whose_acknowledgement_was_lost_is_found_again_and_not_sent_twice(
+    venue: LoopbackVenue, name: str, symbol: str
+) -> None:
+    broker = sandbox(venue, name, symbol)
     broker.submit(order(1))
-    with venue.faults.during(VenueFault.named("lost_acknowledgement"), path="/order$"):
+    with venue.faults.during(VenueFault.named("lost_acknowledgement"), path="/order$|order/create"):
         answer = broker.submit(order(2))
     assert (answer.accepted, len(venue.orders)) == (True, 2)
     assert "found again by p-o2" in answer.message
 
 
-@pytest.mark.parametrize("name", ["reset", "timeout", "busy", "html", "empty", "status_503"])
-def test_an_order_that_never_arrived_is_known_not_to_have(venue: LoopbackVenue, name: str) -> None:
-    broker = sandbox(venue)
+@pytest.mark.parametrize("fault", ["reset", "timeout", "busy", "html", "empty", "status_503"])
+@SANDBOXES
+def test_an_order_that_never_arrived_is_known_not_to_have(
+    venue: LoopbackVenue, name: str, symbol: str, fault: str
+) -> None:
+    broker = sandbox(venue, name, symbol)
     broker.submit(order(1))
-    with venue.faults.during(VenueFault.named(name), path="/order$"):
+    with venue.faults.during(VenueFault.named(fault), path="/order$|order/create"):
         answer = broker.submit(order(2))
     assert (answer.accepted, len(venue.orders)) == (False, 1)
     assert answer.message.startswith("never arrived: ")
+
+
+REFUSED = {
+    "wrong_key": ExchangeAuthenticationError,
+    "wrong_signature": ExchangeAuthenticationError,
+    "invalid_nonce": ExchangeAuthenticationError,
+    "permission_denied": ExchangeAuthenticationError,
+    "insufficient_funds": InsufficientFunds,
+    "minimum_not_met": ExchangeOrderError,
+    "cancel_only": ExchangeOrderError,
+    "rate_limited": ExchangeRateLimitError,
+    "order_rate_limited": ExchangeRateLimitError,
+    "lockout": ExchangeRateLimitError,
+    "unavailable": ExchangeNetworkError,
+    "busy": ExchangeNetworkError,
+    "timeout": ExchangeNetworkError,
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+@pytest.mark.parametrize("name", ["kraken", "binance", "bybit"])
+def test_each_refusal_is_the_same_error_in_each_dialect(venue: LoopbackVenue, name: str, fault: str) -> None:
+    client = client_of(venue, name, demo=name != "kraken", policy=QUICK._replace(attempts=1))
+    with venue.faults.during(VenueFault.named(fault), path=LINE), pytest.raises(REFUSED[fault]) as caught:
+        client.ask("fetch_ohlcv", SYMBOL, "1m")
+    assert type(caught.value) is REFUSED[fault]
 
 
 def test_a_venue_without_lists_of_orders_leaves_the_outcome_unknown(
@@ -168,49 +284,6 @@ def test_a_long_warmup_is_asked_for_page_by_page(
     assert int(pages[1]) - int(pages[0]) == 500 * 60_000
     with pytest.raises(ConfigError, match="kraken gives 719 closed bars at most"):
         ExchangeFeed(VenueClient("kraken"), SYMBOL, "1m", 60, history=1300, clock=desk.workspace.clock)
-
-
-def caught_up(plan: Any, tries: int, bar_s: float = 60.0) -> Callable[[float], None]:
-    """Return a step that lets the websocket tell the bar that is open now, as it would have long before in real time."""
-
-    def each(now: float) -> None:
-        for _ in range(tries):
-            if plan.feed.stream.rows(now // bar_s * bar_s - bar_s):
-                return
-            time.sleep(0.01)
-
-    return each
-
-
-@pytest.mark.parametrize(
-    "spoil", [no_fault, a_bad_line, a_hole, "broken"], ids=lambda one: getattr(one, "__name__", one)
-)
-def test_the_websocket_gives_the_same_events_as_rest_and_asks_far_less(
-    spoil: Any, fresh: Callable[[], tuple[Path, Configure]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked, sessions = {}, {}
-    for websocket in ("false", "true"):
-        with LoopbackVenue(MarketSource.synthetic(seed=11, symbol=SYMBOL, volatility=1.5)) as venue:
-            home, configure = fresh()
-            desk = on_venue(Workspace(home), venue, configure, monkeypatch, "binance")
-            configure("websocket = false", f"websocket = {websocket}")
-            if callable(spoil):
-                spoil(venue)
-                if spoil is a_hole:
-                    hole = venue.clock.seconds() // 60 * 60 + 600.0
-                    venue.faults.add(VenueFault.hole(hole, hole + 240.0), path="^/ws/")
-            else:
-                venue.faults.add(VenueFault.named("reset"), path="^/ws/", skip=40, times=2)
-            plan = desk.plan(symbol=SYMBOL, mode="shadow")
-            sessions[websocket] = desk.run(
-                plan, caught_up(plan, 3 if spoil is a_hole else 300) if plan.feed.stream else lambda _: None
-            )
-            asked[websocket] = len(venue.requests_to("klines"))
-    assert {one.record.status for one in sessions.values()} == {"completed"}
-    assert decided(sessions["true"]) == decided(sessions["false"])
-    assert asked["false"] > 60
-    if spoil is no_fault:
-        assert asked["true"] < 10
 
 
 def test_a_stream_opens_websockets_of_its_venue_and_nothing_else() -> None:

@@ -15,6 +15,7 @@ from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.candles.replay import read_rates
 from peaktrade_core.research.backtest import run_backtest
+from peaktrade_core.research.divergence_session import compare_session
 from peaktrade_core.research.replay.replay import replay_session
 from peaktrade_core.research.replay_limits import replay_limits
 from peaktrade_core.runs.columns import figures_of
@@ -67,7 +68,7 @@ def sums(session: Ran) -> None:
 def test_funding_is_booked_on_what_was_held_when_it_was_due(desk: VenueDesk, venue: LoopbackVenue) -> None:
     ran = desk.session(**PERP)
     assert (ran.record.status, ran.record.error, ran.of(Notice)) == ("completed", None, [])
-    rates = dict(venue.futures._markets["PF_XBTUSD"].rates(0.0, venue.clock.seconds()))
+    rates = dict(venue.futures.markets["PF_XBTUSD"].rates(0.0, venue.clock.seconds()))
     told = ran.of(Funding)
     assert [event.at.timestamp() % 3600 for event in told] == [0.0] * 3
     closes = {bar.ts.timestamp(): bar for bar in ran.of(BarDone)}
@@ -129,8 +130,8 @@ def test_a_line_that_fails_delays_funding_and_loses_none(desk: VenueDesk, venue:
 
 def test_funding_that_the_venue_tells_late_is_told_so_and_booked_then(desk: VenueDesk, venue: LoopbackVenue) -> None:
     plan = desk.plan(**PERP)
-    rates = venue.futures._markets["PF_XBTUSD"].rates
-    venue.futures._markets["PF_XBTUSD"].rates = lambda start, now: [  # type: ignore[method-assign]
+    rates = venue.futures.markets["PF_XBTUSD"].rates
+    venue.futures.markets["PF_XBTUSD"].rates = lambda start, now: [  # type: ignore[method-assign]
         (ts, rate) for ts, rate in rates(start, now) if ts <= now - 600.0
     ]
     ran = desk.run(plan)
@@ -149,7 +150,7 @@ def test_funding_that_the_venue_tells_late_is_told_so_and_booked_then(desk: Venu
 
 def test_a_rate_that_cannot_be_is_taken_as_missing(desk: VenueDesk, venue: LoopbackVenue) -> None:
     plan = desk.plan(**PERP)
-    market = venue.futures._markets["PF_XBTUSD"]
+    market = venue.futures.markets["PF_XBTUSD"]
     rates = market.rates
     market.rates = lambda start, now: [(ts, rate * 10_000) for ts, rate in rates(start, now)]  # type: ignore[method-assign]
     ran = desk.run(plan)
@@ -299,6 +300,8 @@ def test_a_session_on_an_inverse_contract_is_counted_in_what_it_is_settled_in(
     assert 25.0 < uses["min_liquidation_distance_pct"].used < 100.0
     assert replay_session(workspace, ran.record.session_id).identical
     assert replay_limits("s", plan.config, ran.events).first is None
+    diff = compare_session(workspace, ran.record.session_id)  # funding is data, the same on both sides
+    assert (diff.whole, diff.first, diff.explained) == (0, None, True)
 
 
 def test_an_inverse_contract_of_another_name_is_refused(

@@ -9,7 +9,7 @@ from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.testing.wire import Reply, json_reply
 
 API = "/api/v3/"
-ELSEWHERE = ("/fapi/v1/", "/dapi/v1/")  # perpetuals, of which this venue has none
+FUTURES, COIN = "/fapi/", "/dapi/"  # perpetuals in USD-M; in COIN-M, of which this venue has none
 # what each refusal of Kraken's words is here: HTTP status, code, text
 REFUSALS = {
     "EAPI:Invalid key": (401, -2015, "Invalid API-key, IP, or permissions for action."),
@@ -45,4 +45,4 @@ def refusal_of(text: str) -> Reply:
 
 def speaks(path: str) -> bool:
     """Return whether a path is one of Binance's."""
-    return path.startswith((API, *ELSEWHERE))
+    return path.startswith((API, FUTURES, COIN))

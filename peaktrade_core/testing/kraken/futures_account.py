@@ -48,7 +48,7 @@ class FuturesAccount:
 
     def __init__(self, markets: dict[str, MarketSource], collateral: float) -> None:
         """Open the account with ``collateral`` [USD]; ``markets`` are keyed by futures id."""
-        self._markets = markets
+        self.markets = markets
         self.collateral = Decimal(str(collateral))
         self.orders: dict[str, RestingOrder] = {}
         self.holdings: dict[str, FuturesPosition] = {}
@@ -66,12 +66,12 @@ class FuturesAccount:
     def unrealized(self, now: float) -> Decimal:
         """Return the PnL of all positions at the last prices [USD]."""
         held = self.holdings.items()
-        return sum(((touch(self._markets[name], now)[0] - one.entry) * one.size for name, one in held), ZERO)
+        return sum(((touch(self.markets[name], now)[0] - one.entry) * one.size for name, one in held), ZERO)
 
     def margin(self, now: float) -> Decimal:
         """Return the margin that positions need [USD]."""
         held = self.holdings.items()
-        return sum((abs(one.size) * touch(self._markets[name], now)[0] * MARGIN for name, one in held), ZERO)
+        return sum((abs(one.size) * touch(self.markets[name], now)[0] * MARGIN for name, one in held), ZERO)
 
     def available(self, now: float) -> Decimal:
         """Return what is free for new positions [USD]."""
@@ -80,7 +80,7 @@ class FuturesAccount:
     def place(self, order: RestingOrder, now: float) -> str:
         """Take an order: fill it, or let it rest; return the venue's word for what became of it."""
         self.pay_funding(now)
-        price = taking_price(order, self._markets[order.symbol], now)
+        price = taking_price(order, self.markets[order.symbol], now)
         held = self.holdings.get(order.symbol, FuturesPosition()).size
         grows = held * order.side >= 0 or order.volume > abs(held)
         if order.reduce_only and grows:
@@ -100,15 +100,15 @@ class FuturesAccount:
         """Pay the funding that fell due, then fill resting orders as far as the market has come."""
         self.pay_funding(now)
         for order in reversed(self.open_orders()):
-            if market_met(order, self._markets[order.symbol], now):
+            if market_met(order, self.markets[order.symbol], now):
                 self._execute(order, order.price, MAKER_RATE, now, maker=True)
 
     def pay_funding(self, now: float) -> None:
         """Book the funding that fell due on what is held since it was booked last [USD]."""
         since, self._paid = self._paid or now, now
         for name, holding in self.holdings.items():
-            for ts, rate in self._markets[name].rates(since, now):
-                self.collateral -= holding.size * touch(self._markets[name], ts)[0] * rate
+            for ts, rate in self.markets[name].rates(since, now):
+                self.collateral -= holding.size * touch(self.markets[name], ts)[0] * rate
 
     def _execute(self, order: RestingOrder, price: Decimal, rate: Decimal, now: float, *, maker: bool) -> None:
         """Fill an order and book it."""
