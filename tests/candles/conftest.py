@@ -28,7 +28,7 @@ def venue(configure: Callable[[str, str], None]) -> Iterator[LoopbackVenue]:
     """Return a venue that stands still at noon of 2026-01-01, which the workspace is configured for."""
     with LoopbackVenue(MarketSource.synthetic(seed=7)) as running:
         configure('base_url = ""', f'base_url = "{running.url}"')
-        configure("timeout_s = 10.0", "timeout_s = 2.0")
+        configure("\ntimeout_s = 10.0", "\ntimeout_s = 2.0")
         yield running
 
 

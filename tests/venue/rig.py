@@ -153,7 +153,7 @@ def on_venue(
     configure('base_url = ""', f'base_url = "{venue.url}"')
     configure('mode = "shadow"', 'mode = "testnet"')
     configure('venue = "kraken" ', f'venue = "{name}" ')
-    configure("timeout_s = 10.0", "timeout_s = 0.75")
+    configure("\ntimeout_s = 10.0", "\ntimeout_s = 0.75")
     configure("\ndeadline_s = 30.0", "\ndeadline_s = 1.5")
     configure("order_pace_s = 1.0", "order_pace_s = 0.0")
     give_keys(monkeypatch, name, venue.credentials)
