@@ -59,6 +59,10 @@ COMMANDS = {
         "Show limits and what is used of them, halt and resume, replay under other limits.",
     ),
     "killswitch": ("desk.cli_killswitch:killswitch", "Stop every session at once; two people release it."),
+    "change": (
+        "control.changing.cli:change",
+        "Change configuration, limits, alert rules or code with approval; see what differs.",
+    ),
     "people": ("people.cli:people", "Show who decides what, check that it can be signed, change people or keys."),
     "requests": ("people.cli:requests", "List what waits for signatures, or show one request."),
     "approve": ("people.cli:approve", "Sign a request with your own SSH key."),

@@ -22,9 +22,9 @@ from peaktrade_core.workspace.config import Config, load_config
 REPO = Path(__file__).resolve().parent.parent
 PACKAGE = REPO / "peaktrade_core"
 ROOMS = (  # a room may use those before it
-    "base", "show", "trading", "workspace", "people", "warm", "records", "halts", "runs", "venue", "candles", "session",
-    "testing", "research", "runbooks", "fleet", "schedule", "alerts", "incidents", "desk", "reports", "control", "drills",
-    "dashboard",
+    "base", "show", "trading", "workspace", "people", "changes", "warm", "records", "halts", "runs", "venue", "candles",
+    "session", "testing", "research", "runbooks", "fleet", "schedule", "alerts", "incidents", "desk", "reports", "control",
+    "drills", "dashboard",
 )  # fmt: skip
 PURE = {  # values and rules: no disk, no clock, no environment
     "base": ("clock", "errors", "people", "question"),
@@ -32,10 +32,11 @@ PURE = {  # values and rules: no disk, no clock, no environment
     "trading": ("*",),
     "workspace": ("settings",),
     "people": ("approval", "fold", "matrix", "request"),
+    "changes": ("change", "fold", "keys"),
     "halts": ("scope",),
     "schedule": ("jobs", "periods"),
     "alerts": ("alerts", "book", "changes", "settings"),
-    "alerts.rules": ("facts", "kinds", "margin", "rule"),
+    "alerts.rules": ("facts", "kinds", "margin", "of_desk", "rule"),
     "runbooks": ("evidence",),
     "incidents": ("incident",),
     "incidents.diagnosis": ("findings",),

@@ -167,7 +167,7 @@ def test_every_alert_rule_leads_to_a_runbook() -> None:
 ASKED = (
     "doctor, readiness, control, gates, evidence list, audit verify, audit snapshot --stdout, session list, session show, "
     "session report --stdout, monitor overview, alerts check, alerts list, alerts rules, risk status, risk show, data list, "
-    "killswitch status, people list, people check, requests list, "
+    "killswitch status, people list, people check, requests list, change list, change verify, "
     "ops health, ops orders, ops portfolio, ops contacts, ops notes, incident list, incident diagnose, "
     "drill list, drill coverage, schedule status, report status --stdout, fleet status, watch --status, runbook list"
 )

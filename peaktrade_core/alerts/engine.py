@@ -25,7 +25,8 @@ from peaktrade_core.alerts.changes import Holds, judge, tell
 from peaktrade_core.alerts.log import AlertLog, AlertRecord, acted_before, note_in_runs, short_hash
 from peaktrade_core.alerts.rules.facts import DeskFacts, RuleFinding
 from peaktrade_core.alerts.rules.gather import Gatherer, label
-from peaktrade_core.alerts.rules.kinds import AnyRule, FailedJob, ReportOverdue
+from peaktrade_core.alerts.rules.kinds import AnyRule
+from peaktrade_core.alerts.rules.of_desk import FailedJob, ReportOverdue
 from peaktrade_core.alerts.rules.rule import ACTIONS, NONE
 from peaktrade_core.alerts.settings import AlertSettings, read_settings, with_stops
 from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError

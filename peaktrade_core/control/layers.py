@@ -15,6 +15,7 @@ import msgspec
 from peaktrade_core.alerts.questions import alerts, delivered, in_a_row, watcher
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found, Question, Status, question, worst
 from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.changes.questions import governed
 from peaktrade_core.control.gates import GateResult, gate_results
 from peaktrade_core.desk.doctor import config, sizing
 from peaktrade_core.desk.readiness import evidence, strategy
@@ -113,7 +114,7 @@ LAYERS: tuple[tuple[str, tuple[Question[Workspace], ...]], ...] = (
     ("Data", (candles, data_errors)),
     ("Strategy", (strategy, barred)),
     ("Execution", (runs, failed, in_a_row, ran)),
-    ("Risk and governance", (halts, account, drawdowns, red, kill_switch, live)),
+    ("Risk and governance", (halts, account, drawdowns, red, kill_switch, live, governed)),
     ("Monitoring and alerting", (alerts, watcher, delivered)),
     ("Operations and documentation", (report, evidence, gates)),
 )

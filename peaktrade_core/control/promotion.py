@@ -13,6 +13,7 @@ from typing import NamedTuple
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.people import same_person
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, Status, answers, question
+from peaktrade_core.changes.code import code_digest
 from peaktrade_core.people.approval import Approval
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.records.registry import Query
@@ -26,7 +27,7 @@ from peaktrade_core.runbooks.by_hand import countersignatures
 from peaktrade_core.runbooks.evidence import Evidence
 from peaktrade_core.runbooks.index import SEALED, evidence_rows
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.identity import code_digest, decision_id
+from peaktrade_core.session.identity import decision_id
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.tiers import Promotion, Promotions
 from peaktrade_core.show.wording import many

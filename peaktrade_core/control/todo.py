@@ -1,4 +1,4 @@
-"""What needs doing now: halts, requests, alerts, runs, incidents, runbooks, sessions, duties that wait for a person.
+"""What needs doing now: halts, requests, changes, alerts, runs, incidents, runbooks, sessions, duties that wait for a person.
 
 The start page, ``peaktrade todo`` and the home page show this list. Each item says how bad it is, since when it waits, the
 next step, and which runbook treats it, with the parameters that open it filled in.
@@ -18,6 +18,9 @@ from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.alerts.questions import watcher
 from peaktrade_core.base.errors import PeaktradeError, why
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Status
+from peaktrade_core.changes.book import Changes
+from peaktrade_core.changes.change import Change
+from peaktrade_core.control.changing.told import next_step
 from peaktrade_core.control.routine import RoutineDay, counts, evidence_today, routine
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.halts.scope import TradingState
@@ -37,7 +40,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns
 from peaktrade_core.workspace.workspace import Workspace
 
-Kind = Literal["halt", "request", "alert", "run", "incident", "runbook", "session", "duty"]
+Kind = Literal["halt", "request", "change", "alert", "run", "incident", "runbook", "session", "duty"]
 KINDS: tuple[Kind, ...] = get_args(Kind)  # of items that are equally bad, in this order
 DAYS = 7  # how far back runbooks that were never ended and failed sessions are looked for
 LISTED = ("unfinished", "unacknowledged")  # duties whose cases stand in the list one by one
@@ -132,6 +135,34 @@ def _requests(workspace: Workspace) -> Iterator[Todo]:
                 since=one.asked.at,
                 next_step=f"{step} {wording.minute(one.asked.until)} UTC.",
             )
+
+
+def _changes(workspace: Workspace) -> Iterator[Todo]:
+    """Yield what was made tighter before it was approved, and what is configured past all changes."""
+    changes = Changes.of(workspace)
+    for one in changes.all():
+        if one.until is not None or one.unwritten or (one.state == "rejected" and one.applied_at and one.refused):
+            yield _change(one)
+    if (found := changes.compared()).items and not found.unwritten:
+        yield Todo(
+            kind="change",
+            status=FAIL,
+            what=found.told.capitalize(),
+            about="configuration",
+            next_step="Put it back, or propose it: `peaktrade change propose --as-it-is --by NAME --reason TEXT`.",
+        )
+
+
+def _change(one: Change) -> Todo:
+    until = f", until {wording.minute(one.until)} UTC" if one.until else ""
+    return Todo(
+        kind="change",
+        status=FAIL if one.state == "overdue" or one.unwritten else WARN,
+        what=f"{one.proposal.subject}, {one.state}: it takes {one.needed}{until}",
+        about=one.id,
+        since=one.applied_at,
+        next_step=next_step(one),
+    )
 
 
 def _alerts(workspace: Workspace) -> Iterator[Todo]:
@@ -268,6 +299,7 @@ def _duty(one: Check, since: datetime | None) -> Todo:
 _FINDERS: tuple[tuple[Kind, Callable[[Workspace], Iterable[Todo]]], ...] = (
     ("halt", _halts),
     ("request", _requests),
+    ("change", _changes),
     ("alert", _alerts),
     ("run", _runs),
     ("incident", _incidents),

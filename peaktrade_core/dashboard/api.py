@@ -35,9 +35,14 @@ from peaktrade_core.dashboard.panels.listing import LISTINGS
 from peaktrade_core.dashboard.panels.telling import EVENT_KINDS, kind_of
 from peaktrade_core.dashboard.routes import STRETCH, Param, Route
 from peaktrade_core.dashboard.site import Site
-from peaktrade_core.dashboard.trust.ledger import ENTRIES, MOST, LedgerAnswer, ledger_answer
-from peaktrade_core.people.approvals import Approvals
-from peaktrade_core.people.request import RequestItem, request_item
+from peaktrade_core.dashboard.trust.ledger import (
+    ENTRIES,
+    MOST,
+    LedgerAnswer,
+    RequestAnswer,
+    ledger_answer,
+    request_answer,
+)
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import KINDS, Activity, ActivityFeed
 from peaktrade_core.research.experiments.page import shown
@@ -153,10 +158,10 @@ def ledger(site: Site, limit: int) -> LedgerAnswer:
     return ledger_answer(site.workspace, limit)
 
 
-def request(site: Site, request_id: str) -> RequestItem:
+def request(site: Site, request_id: str) -> RequestAnswer:
     """Show one request: the text that is signed, who signed, who still must."""
     try:
-        return request_item(Approvals.of(site.workspace).find(request_id))
+        return request_answer(site.workspace, request_id)
     except UnknownNameError as error:  # an address of nothing, no wrong parameter
         raise ArtefactError(str(error)) from None
 

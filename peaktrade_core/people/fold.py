@@ -47,6 +47,16 @@ class Standing:
         self.roster, self.faults = Roster(), list[str]()
         self._asked: dict[str, Asked] = {}
         self._good: dict[str, list[Signature]] = {}
+        self._refused = set[str]()
+
+    def agreed(self, kind: str, binds: str) -> Asked | None:
+        """Return the request for exactly this that everybody has signed and nobody refused, None where there is none."""
+        found = [one for one in self._asked.values() if (one.kind, one.binds) == (kind, binds)]
+        return next((one for one in reversed(found) if one.id not in self._refused and not self._lacks(one)), None)
+
+    def signers(self, request: str) -> tuple[str, ...]:
+        """Return who signed a request, as far as the signatures count."""
+        return tuple(one.by for one in self._good.get(request, []))
 
     def feed(self, section: str, link: Link) -> None:
         """Take the next entry of a section into account.
@@ -93,8 +103,10 @@ class Standing:
         elif link.kind == USED:
             if self._lacks(one):
                 self._say(link, f"{name} was used and not signed by {needed(one.authority)}")
-        elif (made := as_signature(link)).signature and not self._verify(one.refusal, made.signature, made.key):
-            self._say(link, f"{made.by} did not sign that {name} is refused")
+        else:
+            self._refused.add(name)
+            if (made := as_signature(link)).signature and not self._verify(one.refusal, made.signature, made.key):
+                self._say(link, f"{made.by} did not sign that {name} is refused")
 
     def _lacks(self, one: Asked) -> str:
         people = [self.roster.of_key(made.key) for made in self._good.get(one.id, [])]

@@ -52,6 +52,10 @@ AUTHORITIES = {
         "change of an alert rule, channel or escalation", _CAREFUL, "go/no-go in the filled checklist",
         (_CAREFUL, ROLES), 8 * HOUR,
     ),
+    "configuration": Authority(
+        "change of configuration", _CAREFUL, "ledger", (_CAREFUL, ROLES), 24 * HOUR
+    ),
+    "code": Authority("change of a strategy's code, tier or parameters", ("owner",), "ledger", (("owner",), ROLES), 72 * HOUR),
     "live": Authority("live activation", ("owner",), "approval document", (("owner",), ROLES), 8 * HOUR),
     "emergency": Authority("emergency stop; the owner is told", ROLES, "incident report"),
     "kill_switch": Authority("release of the kill switch", ROLES, "log of halts", _TWO, 900.0),

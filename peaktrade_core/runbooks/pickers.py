@@ -30,6 +30,7 @@ class Suggestion(NamedTuple):
 PICKERS = {
     "alert_id": "alerts.questions:alert_choices",
     "candles": "runbooks.pickers:candles",
+    "change": "control.changing.runbook:change_choices",
     "incident_id": "incidents.report:incident_choices",
     "other": "runbooks.pickers:sessions",
     "profile": "desk.orchestrator:profile_choices",

@@ -31,6 +31,7 @@ REPORTS = {
 RUNBOOKS = {
     "alert_handling": "alerts.questions:AlertHandlingRunbook",
     "backup_restore": "control.backup.runbook:BackupRunbook",
+    "change": "control.changing.runbook:ChangeRunbook",
     "health_check": "desk.health_check:HealthRunbook",
     "drill": "drills.runbook:DrillRunbook",
     "incident_data_gap": "incidents.runbook:IncidentRunbook",

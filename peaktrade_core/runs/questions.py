@@ -24,6 +24,7 @@ from peaktrade_core.base.question import (
     known,
     question,
 )
+from peaktrade_core.changes.questions import governance_checks
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step, runbook_of
@@ -127,7 +128,8 @@ def post_session_checks(look: Look) -> list[Check]:
     if look.record.status == "started":
         return answers(STARTED, look)
     folded = known(lambda: look.tally)  # without it the journal's own question says what is wrong
-    return answers((*STARTED, *(JOURNAL if folded else (journal,)), *POST_SESSION), look)
+    found = answers((*STARTED, *(JOURNAL if folded else (journal,)), *POST_SESSION), look)
+    return [*found, *governance_checks(look.record)]
 
 
 @question("status", "Is the session completed?")

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 import peaktrade_core
-from peaktrade_core.session.identity import LENGTH, text_of
+from peaktrade_core.changes.code import text_of
+from peaktrade_core.session.identity import LENGTH
 from peaktrade_core.trading.strategies import Strategy
 
 ALSO = ("session/loop.py", "session/session.py", "halts/gate.py")  # beside the room of the decision code

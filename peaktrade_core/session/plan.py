@@ -15,6 +15,7 @@ import msgspec
 
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.changes.book import Changes
 from peaktrade_core.halts.account import Seat
 from peaktrade_core.halts.gate import HaltGate
 from peaktrade_core.halts.scope import STATES, Scope
@@ -169,6 +170,7 @@ class Desk(NamedTuple):
     clock: Clock
     suffix: Callable[[str], str]
     commit: GroupCommit
+    governance: Callable[[], str | None]
 
     @classmethod
     def of(cls, workspace: Workspace) -> Desk:
@@ -179,7 +181,8 @@ class Desk(NamedTuple):
             TradingStates.of(workspace),
         )
         shares, clock, suffix = AccountFile.of(workspace), workspace.clock, workspace.suffix
-        return cls(folder, registry, states, shares, clock, suffix, workspace.config.journal)
+        governance = Changes.of(workspace).governance
+        return cls(folder, registry, states, shares, clock, suffix, workspace.config.journal, governance)
 
 
 class Outside(NamedTuple):

@@ -90,6 +90,7 @@ def _begin(plan: Plan, desk: Desk) -> tuple[RunFolder, SessionRecord]:
             schema_version=SCHEMA_VERSION,
             host=this_host(),
             decision_id=decision_id(plan.decision),
+            governance=None if plan.rehearsal else desk.governance(),
         )
         folder = desk.runs(session_id)
         try:

@@ -11,8 +11,8 @@ from datetime import datetime
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, TierNotAllowedError, why
+from peaktrade_core.changes.code import code_digest
 from peaktrade_core.people.approval import Approval
-from peaktrade_core.session.identity import code_digest
 from peaktrade_core.trading.strategies import MAY_RUN, Strategy
 from peaktrade_core.workspace.ledger import PROMOTIONS, Ledger
 from peaktrade_core.workspace.workspace import Workspace

@@ -23,6 +23,7 @@ LARGEST = 1e300  # no figure is larger; what is (or is NaN) is not taken for one
 IMPORTED = "imported"  # mode, run type and feed of what people ran elsewhere; sums count it only where it is asked for
 NO_CANDLES = "without candles"  # tag of an imported session whose bars are made of its own fills
 REHEARSAL = "rehearsal"  # run type of practice, which no sum over sessions counts
+NOT_APPROVED = "not as approved"  # how the governance of a record begins that was edited past the changes
 UNREADABLE = "unreadable"  # status of the row that stands for a file that cannot be read
 RUNNING = "running"  # how people ask for what is recorded as started
 ASKED_STATUSES = (*STATUSES, RUNNING, UNREADABLE)
@@ -105,6 +106,7 @@ class SessionRecord(msgspec.Struct, kw_only=True, omit_defaults=False):
 
     Attributes:
         decision_id: of what decided, by its content, as backtests and trials have it; null in older records.
+        governance: whether configuration and code were as they were approved last, in a sentence; null where nothing was.
         extra: what a foreign writer added; it is not written as a field.
     """
 
@@ -126,6 +128,7 @@ class SessionRecord(msgspec.Struct, kw_only=True, omit_defaults=False):
     schema_version: int
     host: str | None = None
     decision_id: str | None = None
+    governance: str | None = None
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
 
     def metric(self, name: str) -> float | None:

@@ -32,7 +32,8 @@ from peaktrade_core.workspace.workspace import Workspace
 LEDGER = "ledger.jsonl"
 REGISTRY, EVIDENCE, INCIDENTS, DRILLS = "registry", "evidence", "incidents", "drills"
 TRIALS, HOLDOUT, FORWARD, PROMOTIONS = "trials", "holdout", "forward", "promotions"
-REQUESTS, PEOPLE_SECTION, PAPERS, ANCHORS = "requests", "people", "papers", "anchors"
+REQUESTS, PEOPLE_SECTION, CHANGES = "requests", "people", "changes"
+PAPERS, ANCHORS = "papers", "anchors"
 SEALED = (EVIDENCE, INCIDENTS, DRILLS, FORWARD)  # sections with the hashes of the records in the folder of their name
 OWN, BEGUN, ADOPTED, LOGS, GROWN = "ledger", "begun", "adopted", "logs", "grown"
 GO_ON = (

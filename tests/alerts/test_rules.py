@@ -13,7 +13,8 @@ import pytest
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.log import short_hash
 from peaktrade_core.alerts.rules.facts import AccountFacts, DeskFacts, RuleFinding, RunFacts, RunMeter
-from peaktrade_core.alerts.rules.kinds import FailedInRow, FailedSession, ReportOverdue
+from peaktrade_core.alerts.rules.kinds import FailedInRow, FailedSession
+from peaktrade_core.alerts.rules.of_desk import ReportOverdue
 from peaktrade_core.alerts.settings import read_settings
 from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.base.errors import ConfigError

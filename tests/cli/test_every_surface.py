@@ -104,6 +104,14 @@ ASKED = {  # every command with what it needs to say something
     "ops retention": (),
     "orders open": (),
     "orders preview": (),
+    "change adopt": (*BY, "--reason", NASTY),
+    "change apply": ("CHG-20260105-0", *BY),
+    "change approve": ("CHG-20260105-0",),
+    "change list": ("--all",),
+    "change propose": ("live_risk.max_order_notional=500", *BY, "--reason", NASTY),
+    "change reject": ("CHG-20260105-0", *BY, "--reason", NASTY),
+    "change show": ("CHG-20260105-0",),
+    "change verify": (),
     "people change": ("config/people.toml", *BY, "--reason", NASTY),
     "people check": (),
     "people list": (),
@@ -144,7 +152,8 @@ ASKED = {  # every command with what it needs to say something
     "watch": ("--status",),
 }
 ELSEWHERE = {  # serve, start processes, ask a venue or take seconds: each has tests of its own
-    "audit anchor", "audit bundle", "dashboard", "demo", "drill run", "exchange inspect", "exchange markets", "fleet start", "fleet start-shadow",
+    "audit anchor", "audit bundle", "dashboard", "demo", "drill run", "exchange inspect", "exchange markets",
+    "fleet start", "fleet start-shadow",
     "fleet start-testnet", "gates run", "holdout open", "lab", "monitor follow", "portfolio backtest", "report daily",
     "report weekly", "runbook run", "schedule run", "schedule work", "smoke", "sweep run",
 }  # fmt: skip

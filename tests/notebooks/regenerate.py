@@ -29,6 +29,8 @@ from peaktrade_core.base.errors import NotebookError, UnknownNameError
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.candles.store import CandleStore, Series
+from peaktrade_core.changes.book import Changes
+from peaktrade_core.control.changing.propose import propose
 from peaktrade_core.desk.installation import accept
 from peaktrade_core.desk.readiness import BEFORE_RELEASE
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -140,8 +142,27 @@ def try_something(home: Path) -> None:
         scan_markets(workspace, "donchian_breakout", "BTC/EUR", "backtest-lite", "1m", "stored")
 
 
+def propose_something(home: Path) -> None:
+    """Adopt what stands there, and propose what another person then applies."""
+    alerts, config = home / "config" / "alerts.toml", home / CONFIG
+    shutil.copyfile(share_dir() / "config" / "alerts.toml", alerts)
+    config.write_text(config.read_text().replace('mode = "shadow"', 'mode = "testnet"'))
+    with environment({FIXED_CLOCK: BEFORE, HOME: str(home)}):
+        workspace = Workspace(home)
+        Changes.of(workspace).adopt("Ada Example", "As it was set up.")
+        calmer = ["alerts.rule.drawdown.critical_pct=8", "alerts.rule.deny-burst.max_denials=10"]
+        propose(
+            workspace,
+            calmer,
+            [],
+            by="Ada Example",
+            reason="The drawdown of last week went too far before it was halted.",
+        )
+
+
 SCENES = {
     "alert_handling": raise_alerts,
+    "change": propose_something,
     "experiments": try_something,
     **INCIDENT_SCENES,
     **DRILL_SCENES,

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError, TierNotAllowedError
+from peaktrade_core.changes.code import code_digest
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.reports.summary import summarize
 from peaktrade_core.runs.sums import days_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule.periods import DAY, span_named
-from peaktrade_core.session.identity import code_digest
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session

@@ -228,6 +228,14 @@ class JobFacts(NamedTuple):
     run_id: str = ""
 
 
+class ChangeFacts(NamedTuple):
+    """Something about configuration or code that was not approved: about what, in a sentence, and whether it became looser."""
+
+    key: str
+    message: str
+    looser: bool = False
+
+
 def of_jobs(runs: Sequence[JobFacts]) -> str:
     """Return in a sentence what a job could not do, the newest first, and how it is done again."""
     last = runs[-1]
@@ -256,6 +264,7 @@ class DeskFacts(NamedTuple):
         scopes: every trading state.
         jobs: what the scheduler could not do and nobody has made up since, oldest first.
         accounts: what each account lost today.
+        changes: what is configured past all changes, and what was made tighter and not approved in time.
     """
 
     now: datetime
@@ -268,6 +277,7 @@ class DeskFacts(NamedTuple):
     scopes: tuple[TradingState, ...] = ()
     jobs: tuple[JobFacts, ...] = ()
     accounts: tuple[AccountFacts, ...] = ()
+    changes: tuple[ChangeFacts, ...] = ()
 
 
 class RuleFinding(NamedTuple):

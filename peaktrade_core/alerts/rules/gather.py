@@ -20,14 +20,17 @@ from peaktrade_core.alerts.rules.facts import (
     DIED,
     UNKNOWN,
     AccountFacts,
+    ChangeFacts,
     DeskFacts,
     JobFacts,
     RunFacts,
     RunMeter,
     bar_seconds,
 )
-from peaktrade_core.base.clock import as_utc, from_seconds
+from peaktrade_core.base.clock import as_utc, from_seconds, iso
 from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError, SessionNotFoundError
+from peaktrade_core.changes.book import Changes
+from peaktrade_core.changes.keys import LOOSER
 from peaktrade_core.halts.account import Account
 from peaktrade_core.halts.scope import Scope
 from peaktrade_core.halts.states import TradingStates
@@ -71,6 +74,7 @@ class Gatherer:
     def __init__(self, workspace: Workspace, keep_s: float) -> None:
         """Look back into each run as far as ``keep_s`` [s]."""
         self._views, self._states = Views.of(workspace), TradingStates.of(workspace)
+        self._changes = Changes.of(workspace)
         self._account, self._open = Account.of(workspace), partial(RunFolder, workspace.runs)
         self._home, self._reports, self._clock = workspace.home, workspace.reports, workspace.clock
         self._keep_s = keep_s
@@ -102,7 +106,22 @@ class Gatherer:
                 AccountFacts(f"{use.mode}.{use.currency}", use.mode, use.currency, f"{now:%Y-%m-%d}", use.daily_loss)
                 for use in self._account.uses()
             ),
+            changes=tuple(self._unapproved()),
         )
+
+    def _unapproved(self) -> Iterator[ChangeFacts]:
+        """Yield what is configured past all changes, and what was made tighter and not approved in time."""
+        try:
+            found, every = self._changes.compared(), self._changes.all()
+        except PeaktradeError as error:
+            yield ChangeFacts("changes", f"nobody can tell whether everything is as it was approved: {error}")
+            return
+        if found.items:
+            yield ChangeFacts("configuration", found.told, any(one.direction == LOOSER for one in found.items))
+        for one in every:
+            if one.state == "overdue" and one.until is not None:
+                told = f"{one.proposal.subject} was applied first and not approved by {iso(one.until)}: it takes {one.needed}"
+                yield ChangeFacts(one.id, told)
 
     def one(self, run_id: str) -> DeskFacts:
         """Return the facts of one run, which need not exist; its journal is read however long ago it ended."""

@@ -20,6 +20,7 @@ from peaktrade_core.base.log import append_line
 from peaktrade_core.base.people import person_key
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, question
 from peaktrade_core.base.sealed import HALF, SealedRecords
+from peaktrade_core.changes.questions import where_adopted
 from peaktrade_core.control.audit.papers import paper_faults
 from peaktrade_core.control.audit.proof import journal_faults, log_faults
 from peaktrade_core.halts.questions import kill_switch
@@ -202,7 +203,7 @@ def _told(names: Sequence[str], what: str) -> str:
 def audit_checks(place: Workspace) -> list[Check]:
     """Return one answer for each part of the ledger, without the long files of sessions; none raises."""
     sealed = (evidence_check.about(EvidenceBook.of), *map(_sealed, (INCIDENTS, DRILLS)), forward_check)
-    return place.ask((ledger, registry, *sealed, kill_switch, signatures))
+    return place.ask((ledger, registry, *sealed, kill_switch, signatures, *where_adopted(place)))
 
 
 def adopt(place: Workspace, names: Sequence[str], by: str, reason: str) -> list[str]:

@@ -148,6 +148,7 @@ def _record(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         "symbol",
         "strategy_tier",
         "decision_id",
+        "governance",
         "status",
         "host",
         "schema_version",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.changes.keys import shown
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.routes import read_query
-from peaktrade_core.dashboard.trust.ledger import ENTRIES, MOST, ledger_answer
-from peaktrade_core.people.approvals import Approvals
-from peaktrade_core.people.request import request_item
+from peaktrade_core.dashboard.trust.ledger import ENTRIES, MOST, ledger_answer, request_answer
 from peaktrade_core.people.roster import fingerprint
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -34,8 +33,7 @@ def _request(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what exactly is asked for, who signed it, and who still must?"""
     if not asked.subject:
         raise ConfigError("the address names no request; open one from the page of the ledger")
-    found = Approvals.of(workspace).find(asked.subject)
-    return {"one": request_item(found), "fingerprint": fingerprint}
+    return {"one": request_answer(workspace, asked.subject), "fingerprint": fingerprint, "shown": shown}
 
 
 def _limit(query: str) -> int:

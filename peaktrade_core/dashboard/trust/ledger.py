@@ -14,6 +14,8 @@ import msgspec
 from peaktrade_core.base.chain import Link, digest_of
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
 from peaktrade_core.base.log import newest_lines
+from peaktrade_core.changes.book import Changes
+from peaktrade_core.changes.change import ChangeItem, change_item
 from peaktrade_core.people.approval import NOT_VERIFIED
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.request import RequestItem, request_item
@@ -60,6 +62,24 @@ class LedgerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     verified: bool
     people: str
     people_fault: str = ""
+
+
+class RequestAnswer(RequestItem, frozen=True, kw_only=True):
+    """A request, and the change that it is about; null where it is about something else."""
+
+    change: ChangeItem | None = None
+
+
+def request_answer(workspace: Workspace, request: str) -> RequestAnswer:
+    """Return a request with the change that it is about.
+
+    Raises:
+        UnknownNameError: there is none; ArtefactError, ConfigError, EnvironmentFault: as :meth:`Approvals.all`.
+    """
+    found = Approvals.of(workspace).find(request)
+    change = Changes.of(workspace).of_request(found)
+    item = msgspec.structs.asdict(request_item(found))
+    return RequestAnswer(**item, change=change_item(change) if change else None)
 
 
 def ledger_answer(workspace: Workspace, limit: int = ENTRIES) -> LedgerAnswer:

@@ -14,6 +14,7 @@ from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.base.question import Check
+from peaktrade_core.changes.code import code_digest
 from peaktrade_core.research.findings.chance import block_length, bootstrap_interval, holm, shuffled_p, stretches
 from peaktrade_core.research.findings.spec import Finding, MarketAsked
 from peaktrade_core.research.findings.states import Labels, after, labels
@@ -23,7 +24,7 @@ from peaktrade_core.research.store import Kind, Store
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.verdict import answer
-from peaktrade_core.session.identity import bars_digest, code_digest, content_id
+from peaktrade_core.session.identity import bars_digest, content_id
 from peaktrade_core.trading.market import DAY_S, Bars
 from peaktrade_core.workspace.workspace import Workspace
 

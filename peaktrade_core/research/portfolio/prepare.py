@@ -14,6 +14,7 @@ from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.candles.replay import bars_of
 from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.changes.code import code_digest
 from peaktrade_core.research.portfolio.account import split
 from peaktrade_core.research.portfolio.curve import CENTS
 from peaktrade_core.research.portfolio.preset import Component, Portfolio, refuse_overlap
@@ -23,7 +24,7 @@ from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore
 from peaktrade_core.research.trials.trial import Trial
 from peaktrade_core.research.trials.verdict import told
-from peaktrade_core.session.identity import bars_digest, code_digest, content_id, decision_id, described
+from peaktrade_core.session.identity import bars_digest, content_id, decision_id, described
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.synthetic import START_TS
 from peaktrade_core.session.tiers import refuse_tier

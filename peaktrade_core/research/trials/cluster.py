@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, PeaktradeError, why
+from peaktrade_core.changes.code import code_digest
 from peaktrade_core.research.trials.crew import Found, Numbered, Work
 from peaktrade_core.research.trials.trial import Tries
-from peaktrade_core.session.identity import bars_digest, code_digest
+from peaktrade_core.session.identity import bars_digest
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.strategies import Strategy, get_strategy

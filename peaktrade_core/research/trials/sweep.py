@@ -18,6 +18,7 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, wh
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import Check
 from peaktrade_core.candles.replay import bars_of
+from peaktrade_core.changes.code import code_digest
 from peaktrade_core.research.store import Kind, Store
 from peaktrade_core.research.trials.crew import Crew, Threads, Work
 from peaktrade_core.research.trials.holdout import HoldOut
@@ -26,7 +27,7 @@ from peaktrade_core.research.trials.search import Plan, require
 from peaktrade_core.research.trials.spec import Sweep, axes_of, points, size_of
 from peaktrade_core.research.trials.table import write_table
 from peaktrade_core.research.trials.trial import DailyEquity, Trial
-from peaktrade_core.session.identity import bars_digest, code_digest, content_id, described
+from peaktrade_core.session.identity import bars_digest, content_id, described
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.trading.decision import Decision
 from peaktrade_core.trading.market import Bars
