@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from peaktrade_core.base.clock import as_utc, from_seconds
+from peaktrade_core.base.clock import as_utc, from_seconds, iso
 from peaktrade_core.base.text import inert
 from peaktrade_core.candles.cli_import import import_
 from peaktrade_core.show import wording
@@ -216,6 +216,30 @@ def fetch(
             watch=watch,
         )
     return CommandResult(outcome, lambda: _fetched(outcome))
+
+
+@exchange.command()
+@click.argument("symbol")
+@click.option("--since", metavar="TIME", required=True, help="From then on (UTC).")
+@click.option("--until", metavar="TIME", help="Up to then (UTC); else up to now.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="CSV file of times and rates.")
+@_of_venue
+@command
+def funding(
+    workspace: Workspace, symbol: str, since: str, until: str | None, out: Path, venue: str | None
+) -> CommandResult:
+    """Download the funding rates of a perpetual contract, for sessions over recorded candles."""
+    from peaktrade_core.base.files import write_atomic
+    from peaktrade_core.venue.funding import rates_between
+
+    first = _moment_of(since).timestamp()
+    last = _moment_of(until).timestamp() if until else workspace.clock.now().timestamp()
+    with _client(workspace, venue) as client:
+        rates = rates_between(client, symbol, first, last)
+    lines = [f"{iso(from_seconds(rate.ts))},{rate.rate!r}\n" for rate in rates]
+    write_atomic(out, ("time,rate\n" + "".join(lines)).encode())
+    told = f"{len(rates)} rates of funding of {symbol} in {out}; name the file as funding in [instruments.{symbol!r}]"
+    return CommandResult(rates, [told])
 
 
 def _fetched(outcome: Fetched) -> list[Part]:

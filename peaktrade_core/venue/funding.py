@@ -7,11 +7,13 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.errors import ConfigError, ExchangeError
 from peaktrade_core.trading.ports import FeedNotice, FundingRate, Item
 from peaktrade_core.venue.client import VenueClient
 
 BACK_S = 2 * 86_400.0  # so far back the first question goes: to see how far rates lie apart [s]
 FEW = 100  # rates of an answer; no venue has more in two days
+MOST_PAGES = 1000  # of rates that are asked for at once
 HOUR_S = 3600.0  # rates fall due on whole hours
 IMPOSSIBLE = 1.0  # a rate that takes the whole position is none
 
@@ -47,7 +49,7 @@ class FundingRates:
             ts, rate = ms / 1000.0, row.get("fundingRate")
             if ts not in times:
                 continue
-            if rate is None or not math.isfinite(rate) or abs(rate) >= IMPOSSIBLE:
+            if not _possible(rate):
                 yield FeedNotice("IMPOSSIBLE_FUNDING", f"{iso(from_seconds(ts))}: {rate}; taken as missing")
             elif self._told:
                 self._waiting.append(FundingRate(ts, float(rate)))
@@ -69,13 +71,37 @@ class FundingRates:
             yield self._waiting.pop(0)
 
 
+def rates_between(client: VenueClient, symbol: str, first: float, last: float) -> list[FundingRate]:
+    """Return the rates that fell due from ``first`` to ``last`` [s since epoch], page by page.
+
+    Raises:
+        ConfigError: the venue tells no funding.
+        ExchangeError: it does not answer.
+    """
+    if not client.has.get("fetchFundingRateHistory"):
+        raise ConfigError(f"{client.name} tells no funding of the past; choose another --venue")
+    found: dict[float, float] = {}
+    since = first
+    for _ in range(MOST_PAGES):
+        rows = client.ask("fetch_funding_rate_history", symbol, int(since * 1000), FEW)
+        page = {row["timestamp"] / 1000.0: row.get("fundingRate") for row in rows if row.get("timestamp")}
+        found |= {ts: float(rate) for ts, rate in page.items() if first <= ts <= last and _possible(rate)}
+        newest = max(page, default=since)
+        if newest <= since or newest >= last:
+            break
+        since = newest
+    return [FundingRate(ts, found[ts]) for ts in sorted(found)]
+
+
+def _possible(rate: float | None) -> bool:
+    return rate is not None and math.isfinite(rate) and abs(rate) < IMPOSSIBLE
+
+
 def maintenance_of(client: VenueClient, symbol: str) -> float | None:
     """Return the maintenance margin of the lowest tier of a contract [% of notional], None where the venue states none.
 
     Some state a fraction and some percent: it cannot be more than the margin that a position begins with, 1 / leverage.
     """
-    from peaktrade_core.base.errors import ExchangeError
-
     if not client.has.get("fetchMarketLeverageTiers"):
         return None
     try:

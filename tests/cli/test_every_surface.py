@@ -152,8 +152,8 @@ ASKED = {  # every command with what it needs to say something
     "watch": ("--status",),
 }
 ELSEWHERE = {  # serve, start processes, ask a venue or take seconds: each has tests of its own
-    "audit anchor", "audit bundle", "dashboard", "demo", "drill run", "exchange inspect", "exchange markets",
-    "fleet start", "fleet start-shadow",
+    "audit anchor", "audit bundle", "dashboard", "demo", "drill run",
+    "exchange funding", "exchange inspect", "exchange markets", "fleet start", "fleet start-shadow",
     "fleet start-testnet", "gates run", "holdout open", "lab", "monitor follow", "portfolio backtest", "report daily",
     "report weekly", "runbook run", "schedule run", "schedule work", "smoke", "sweep run",
 }  # fmt: skip

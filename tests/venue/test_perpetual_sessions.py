@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from rig import Ran, VenueDesk, on_venue, write_rates
+from click.testing import CliRunner
+from rig import Ran, VenueDesk, client_of, on_venue, write_rates
 
 from peaktrade_core.alerts.rules.facts import RunFacts, RunMeter
 from peaktrade_core.alerts.rules.margin import NearLiquidation
-from peaktrade_core.base.clock import EPOCH
+from peaktrade_core.base.clock import EPOCH, from_seconds
 from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.candles.replay import read_rates
+from peaktrade_core.cli import cli
 from peaktrade_core.research.backtest import run_backtest
 from peaktrade_core.research.divergence_session import compare_session
 from peaktrade_core.research.replay.replay import replay_session
@@ -28,6 +30,7 @@ from peaktrade_core.trading.events import BarDone, Denial, Fill, Funding, Notice
 from peaktrade_core.trading.limit_use import limits_used
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.tally import fold
+from peaktrade_core.venue.funding import rates_between
 from peaktrade_core.workspace.workspace import Workspace
 
 PERP = {
@@ -310,3 +313,34 @@ def test_an_inverse_contract_of_another_name_is_refused(
     configure('venue_symbol = "BTC/USD:USD"', 'contract = "inverse"\nmaintenance_margin_pct = 1.0')
     with pytest.raises(ConfigError, match="for example BTC/USD:BTC"):
         plan_session(workspace, symbol="BTC/USD-PERP", feed="synthetic")
+
+
+def test_rates_of_a_venue_are_downloaded_page_by_page_and_read_again(
+    desk: VenueDesk, venue: LoopbackVenue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peaktrade_core.venue.funding.FEW", 5)
+    venue.clock.advance(86_400.0)
+    market, now = venue.futures.markets["PF_XBTUSD"], venue.clock.seconds()
+    wanted = [(ts, float(rate)) for ts, rate in market.rates(now - 86_400.0, now)]
+    first = wanted[0][0]
+    assert rates_between(client_of(venue, "krakenfutures"), "BTC/USD:USD", first, now) == wanted
+    assert len(wanted) == 24
+    with pytest.raises(ConfigError, match="kraken tells no funding of the past"):
+        rates_between(client_of(venue, "kraken"), "BTC/USD", 0.0, now)
+    out = tmp_path / "rates.csv"
+    since = f"{from_seconds(first):%Y-%m-%dT%H:%M}"
+    command = [
+        "exchange",
+        "funding",
+        "BTC/USD:USD",
+        "--since",
+        since,
+        "--out",
+        str(out),
+        "--home",
+        str(desk.workspace.home),
+    ]
+    until = f"{from_seconds(now):%Y-%m-%dT%H:%M}"
+    ended = CliRunner().invoke(cli, [*command, "--until", until])
+    assert (ended.exit_code, ended.exception) == (0, None), ended.output
+    assert read_rates(out) == wanted

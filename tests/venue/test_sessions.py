@@ -359,10 +359,10 @@ def test_in_accelerated_real_time_too(
 
 def test_the_steps_of_the_configuration_are_those_of_the_configured_venue(desk: VenueDesk) -> None:
     """Another venue than the configured one is asked for its own."""
-    from peaktrade_core.session.planning import _configured
+    from peaktrade_core.session.markets import configured
 
     config = desk.workspace.config
-    assert _configured(config, "BTC/USDT", None).tick == "0.1"
-    assert _configured(config, "BTC/USDT", "kraken").tick == "0.1"
-    other = _configured(config, "BTC/USDT", "binance")
+    assert configured(config, "BTC/USDT", None).tick == "0.1"
+    assert configured(config, "BTC/USDT", "kraken").tick == "0.1"
+    other = configured(config, "BTC/USDT", "binance")
     assert (other.tick, other.lot, other.min_qty, other.complete) == ("", "", 0.0, False)
