@@ -96,23 +96,40 @@ def finding_states(record: FindingRecord) -> Table:
     return FOUND.table(f"The return over {wording.many(record.finding.horizon, 'bar')} after each state", record.rows)
 
 
-def try_grid(
-    workspace: Workspace, strategy: str, symbol: str, timeframe: str, grid: str, question: str, least_trades: int
-) -> SweepRecord:
-    """Run a grid of parameters over the stored candles of a market, without shuffled markets; raises as :func:`run_sweep`.
+def settings_in(text: str) -> list[str]:
+    """Return settings that a notebook's parameter gives as ``fast 20; slow 50``, without an equals sign, as ``fast=20``."""
+    return ["=".join(part.split(maxsplit=1)) for part in text.split(";") if part.strip()]
+
+
+def sweep_of(
+    workspace: Workspace, strategy: str, symbol: str, timeframe: str, grid: str, question: str, least_trades: int,
+    shuffles: int = 0,
+) -> Sweep:  # fmt: skip
+    """Return a sweep over the stored candles of a market, as a notebook asks for it.
 
     Args:
         grid: ``fast 5:20:5; slow 30,60``: a notebook's parameters hold no equals sign. least_trades: of the best trial.
+        shuffles: shuffled markets.
+
+    Raises:
+        ConfigError: a setting is wrong; DataError: nothing like it is stored.
     """
     store = CandleStore.of_workspace(workspace.home)
-    wanted = " ".join("=".join(part.split(maxsplit=1)) for part in grid.split(";"))
-    sweep = Sweep(
+    return Sweep(
         name=f"{strategy} in a notebook", question=question, strategy=strategy, symbol=symbol,
         timeframe=timeframe,  # type: ignore[arg-type]  # checked as it is built
-        candles=str(store.folder(store.find(symbol, timeframe))), parameters=grid_of(wanted),
-        judge=Judge(metric="return", least_trades=least_trades), walk_forward=WalkForward(windows=3), null=Null(shuffles=0),
+        candles=str(store.folder(store.find(symbol, timeframe))), parameters=grid_of(" ".join(settings_in(grid))),
+        judge=Judge(metric="return", least_trades=least_trades), walk_forward=WalkForward(windows=3),
+        null=Null(shuffles=shuffles),
     )  # fmt: skip
-    return run_sweep(workspace, prepare(workspace, sweep))
+
+
+def try_grid(
+    workspace: Workspace, strategy: str, symbol: str, timeframe: str, grid: str, question: str, least_trades: int
+) -> SweepRecord:
+    """Run the sweep of :func:`sweep_of`, without shuffled markets; raises as it and :func:`run_sweep`."""
+    asked = sweep_of(workspace, strategy, symbol, timeframe, grid, question, least_trades)
+    return run_sweep(workspace, prepare(workspace, asked))
 
 
 def sweep_verdict(record: SweepRecord) -> Table:

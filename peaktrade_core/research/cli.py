@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from peaktrade_core.base.files import read_toml
 from peaktrade_core.research.over_sessions.cli import diff_all
 from peaktrade_core.session.options import decision_options, moment_given, planned
 from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.trading.records import SessionConfig
 from peaktrade_core.workspace.command import CommandResult, Part, command
@@ -42,35 +42,32 @@ def backtest(
     """Run a strategy over candles with the session's own decision code, compiled: same orders, fills and equity.
 
     Over candles it is research: what is held back of their market is left out, and the try is counted. It is kept, and
-    `peaktrade experiments` finds it.
+    `peaktrade experiments` finds it. What speaks against it stands before the figures; the exit code does not tell.
     """
-    from peaktrade_core.research.backtest import run_backtest
     from peaktrade_core.research.experiments.notes import ExperimentNotes
-    from peaktrade_core.research.trials.recorded import BacktestStore, begin_backtest
+    from peaktrade_core.research.trials.recorded import backtest_and_keep
+    from peaktrade_core.research.trials.verdict import told as verdict_told
 
     plan = planned(workspace, notes=note, tags=tags, **options)
-    bars, counted = begin_backtest(workspace, plan, begin=moment_given("--from", begin), end=moment_given("--to", end))
-    started = time.perf_counter()
-    result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
-    took = time.perf_counter() - started
-    statistics = result.statistics()
+    record, result, counted, seconds = backtest_and_keep(
+        workspace, plan, begin=moment_given("--from", begin), end=moment_given("--to", end)
+    )
+    if note or tags:
+        ExperimentNotes(workspace).add(counted.backtest_id, note, tags)
     value = {
         "config": plan.config,
-        "metrics": result.metrics,
-        "statistics": statistics,
+        "metrics": record.metrics,
+        "statistics": record.statistics,
         "trades": [trade._asdict() for trade in result.trades],
         "backtest_id": counted.backtest_id,
         "decision_id": counted.decision_id,
+        "verdict": record.verdict,
     }
-    BacktestStore(workspace).keep(plan, bars, counted, result)
-    if note or tags:
-        ExperimentNotes(workspace).add(counted.backtest_id, note, tags)
-    told = (
-        f"{len(bars):,} bars of {plan.config.timeframe} in {took:.2f} s, {plan.config.warmup_candles} of them warm-up"
-    )
-    return CommandResult(
-        value, lambda: [*plan.remarks, told, *counted.remarks, "", *_figures(plan, result.metrics, statistics)]
-    )
+    warmup = f"{plan.config.warmup_candles} of them warm-up"
+    told = f"{record.bars:,} bars of {plan.config.timeframe} in {seconds:.2f} s, {warmup}"
+    judged = check_table(record.verdict, f"Verdict: {verdict_told(record.verdict)}")
+    figures = _figures(plan, record.metrics, record.statistics)
+    return CommandResult(value, lambda: [*plan.remarks, told, *counted.remarks, "", judged, *figures])
 
 
 def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[Part]:

@@ -31,6 +31,7 @@ REPORTS = {
 RUNBOOKS = {
     "alert_handling": "alerts.questions:AlertHandlingRunbook",
     "backup_restore": "control.backup.runbook:BackupRunbook",
+    "backtest": "control.playbook:BacktestRunbook",
     "change": "control.changing.runbook:ChangeRunbook",
     "health_check": "desk.health_check:HealthRunbook",
     "drill": "drills.runbook:DrillRunbook",
@@ -46,6 +47,7 @@ RUNBOOKS = {
     "orchestrator": "desk.orchestrator:OrchestratorRunbook",
     "post_session_check": "reports.session_reports:PostSessionRunbook",
     "pre_session_check": "dashboard.watching.pre_session_check:PreSessionRunbook",
+    "rnd_playbook": "control.playbook:PlaybookRunbook",
     "restart_after_maintenance": "dashboard.watching.restart_after_maintenance:RestartRunbook",
     "safe_stop": "desk.safe_stop:SafeStopRunbook",
     "session_explorer": "dashboard.watching.explorer:SessionExplorerRunbook",

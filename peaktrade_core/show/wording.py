@@ -174,9 +174,9 @@ def count(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,.0f}"
 
 
-def many(n: int, what: str) -> str:
-    """Return a number of things: ``1 call``, ``3 calls``."""
-    return f"{n:,} {what}" + ("" if n == 1 else "s")
+def many(n: int, what: str, more: str = "") -> str:
+    """Return a number of things: ``1 call``, ``3 calls``; ``more`` is the plural where it is another: ``2 tries``."""
+    return f"{n:,} {what if n == 1 else more or what + 's'}"
 
 
 def duration(seconds: float | None) -> str:

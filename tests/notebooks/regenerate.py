@@ -52,6 +52,7 @@ from tests.notebooks.incident_sessions import INCIDENT_SCENES
 MACHINE = "machine"
 BEFORE = "2026-01-05T06:00:00+00:00"  # when the prepared sessions ran
 NOW = "2026-01-05T08:00:00+00:00"  # when the notebooks run
+DAYS = 900  # of the market that research looks at
 KEPT_TAGS = ("parameters",)
 
 
@@ -160,9 +161,22 @@ def propose_something(home: Path) -> None:
         )
 
 
+def store_days(home: Path) -> None:
+    """Store 900 days of a market made up, the last of them over at ``NOW``, in the place of its minutes."""
+    store = CandleStore.of_workspace(home)
+    shutil.rmtree(store.folder(Series("synthetic", "BTC/EUR", "1m")))
+    series = Series("synthetic", "BTC/EUR", "1d")
+    bars = [bar for _, bar in zip(range(DAYS), SyntheticFeed(23, series.bar_s), strict=False) if isinstance(bar, Bar)]
+    last = datetime.fromisoformat(NOW).timestamp() // series.bar_s - 1.0
+    back = last * series.bar_s - bars[-1].ts
+    store.put(series, [bar._replace(ts=bar.ts + back) for bar in bars])
+
+
 SCENES = {
     "alert_handling": raise_alerts,
+    "backtest": store_days,
     "change": propose_something,
+    "rnd_playbook": store_days,
     "experiments": try_something,
     **INCIDENT_SCENES,
     **DRILL_SCENES,

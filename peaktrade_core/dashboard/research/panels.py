@@ -6,20 +6,16 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from markupsafe import Markup
 
-from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.dashboard.panels.base import Asked, panel
-from peaktrade_core.research.experiments.page import HeatMap, Shown, shown
+from peaktrade_core.research.experiments.page import HeatMap, Shown, curve, shown
 from peaktrade_core.research.experiments.rows import BACKTEST, FINDING, PORTFOLIO, SCAN, SWEEP
 from peaktrade_core.research.experiments.tables import asked as asked_for
 from peaktrade_core.research.experiments.tables import ratio
 from peaktrade_core.research.trials.cli import TRIALS
-from peaktrade_core.research.trials.trial import DAY_S
 from peaktrade_core.show import drawing, wording
-from peaktrade_core.show.chart import Chart, Line, Span
 from peaktrade_core.show.language import words
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -85,22 +81,8 @@ def _curve(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     row, marks = found.row, found.marks
     text = words(workspace.config.ui.language)
     kind = "none" if row.run_type in (SCAN, FINDING) else "curve"
-    picture = ""
-    if len(marks.day):
-        ends = [from_seconds(float(day + 1) * DAY_S) for day in marks.day]
-        currency = wording.quote_currency(row.symbol.partition(",")[0]) or ""
-        low, high = float(np.min(marks.equity)), float(np.max(marks.equity))
-        label = text["plot_about"].format(
-            name=text["plot_equity"], first=f"{marks.equity[0]:,.2f}", last=f"{marks.equity[-1]:,.2f}",
-            low=f"{low:,.2f}", high=f"{high:,.2f}", unit=currency,
-        )  # fmt: skip
-        spans = [Span(found.held.since, found.held.until, "purple", 0.18)] if found.held else []
-        line = Line(text["plot_equity"], ends, [float(one) for one in marks.equity])
-        chart = Chart(
-            name="research", title=text["plot_equity"], unit=currency, label=label, lines=[line], spans=spans,
-            ends=[found.held.until] if found.held else (),
-        )  # fmt: skip
-        picture = Markup(drawing.draw(chart.thinned))  # noqa: S704  (the drawing escapes what it is given)
+    chart = curve(found, text["plot_equity"], text["plot_about"])
+    picture = Markup(drawing.draw(chart.thinned)) if chart else ""  # noqa: S704  (the drawing escapes what it is given)
     return {
         "kind": kind, "picture": picture, "held": found.held, "days": len(marks.day), "row": row,
         "portfolio": row.run_type == PORTFOLIO, "best": row.best,

@@ -43,6 +43,7 @@ from peaktrade_core.research.trials.table import METRICS
 from peaktrade_core.research.trials.trial import Trial
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
+from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.workspace.command import CommandResult, Part, command
 from peaktrade_core.workspace.workspace import Workspace
@@ -135,8 +136,9 @@ def details(workspace: Workspace, experiment: str) -> CommandResult:
         finding = store.findings.load(row.id)
         return CommandResult(finding, lambda: [*finding_parts(finding), *said])
     backtest = store.backtests.load(row.id)
+    judged = [check_table(backtest.verdict, f"Verdict: {row.verdict}")] if backtest.verdict else []
     pairs = {
-        "Verdict": verdict_cell(row),
+        **({} if judged else {"Verdict": verdict_cell(row)}),
         "Tries on this market": f"{backtest.counted:,}" if backtest.counted else "not counted: a made-up market",
         "Strategy": row.name,
         "Market": f"{row.symbol} {row.timeframe}, {backtest.bars:,} bars to {wording.moment(backtest.end)} UTC",
@@ -147,7 +149,7 @@ def details(workspace: Workspace, experiment: str) -> CommandResult:
         "Decision": row.decision_id,
         "Sessions that decide so": _sessions(workspace, row.decision_id),
     }
-    return CommandResult(backtest, [Table.pairs(pairs, f"{row.id}: backtest by {row.by}"), *said])
+    return CommandResult(backtest, [*judged, Table.pairs(pairs, f"{row.id}: backtest by {row.by}"), *said])
 
 
 def _sessions(workspace: Workspace, decision_id: str) -> str:

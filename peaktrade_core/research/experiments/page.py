@@ -29,6 +29,8 @@ from peaktrade_core.research.trials.trial import DAY_S, NO_MARKS, DailyEquity, T
 from peaktrade_core.research.trials.verdict import metric
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show import wording
+from peaktrade_core.show.chart import Chart, Line, Span
 from peaktrade_core.show.table import Table
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.workspace.workspace import Workspace
@@ -36,6 +38,8 @@ from peaktrade_core.workspace.workspace import Workspace
 MOST_SHOWN = 20_000  # trials of a sweep that a page still reads
 WIDEST = 40  # values of a parameter that a map still shows
 BEST, SESSIONS = 10, 10
+EQUITY = "Equity"
+COURSE = "{name}: from {first} to {last} {unit}, between {low} and {high}"
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -109,7 +113,7 @@ def shown(workspace: Workspace, experiment_id: str) -> Shown:
 def _backtest(store: Experiments, row: ExperimentRow) -> Shown:
     record = store.backtests.load(row.id)
     held = _held(record.since, record.held, row.timeframe)
-    return Shown(row, (), store.backtests.marks(row.id), held, counted=record.counted, bars=record.bars)
+    return Shown(row, record.verdict, store.backtests.marks(row.id), held, counted=record.counted, bars=record.bars)
 
 
 def _sweep(store: Experiments, row: ExperimentRow) -> Shown:
@@ -148,7 +152,8 @@ def _finding(store: Experiments, row: ExperimentRow) -> Shown:
 def _portfolio(workspace: Workspace, row: ExperimentRow) -> Shown:
     record = PortfolioStore(workspace).load(row.id)
     marks = DailyEquity(np.array(record.figures.marks.day, np.int64), np.array(record.figures.marks.equity))
-    return Shown(row, record.verdict, marks, tables=(portfolio_sleeves(record),), counted=record.counted)
+    held = Held(record.since, record.until, record.held) if record.since and record.until else None
+    return Shown(row, record.verdict, marks, held, tables=(portfolio_sleeves(record),), counted=record.counted)
 
 
 def _held(since: datetime | None, bars: int, timeframe: str) -> Held | None:
@@ -156,6 +161,26 @@ def _held(since: datetime | None, bars: int, timeframe: str) -> Held | None:
         return None
     length = timeframe_seconds(timeframe) if timeframe else DAY_S
     return Held(since, from_seconds(since.timestamp() + bars * length), bars)
+
+
+def curve(found: Shown, title: str = EQUITY, about: str = COURSE) -> Chart | None:
+    """Return the equity of an experiment at the end of each UTC day, what is held back shaded; None where there is none.
+
+    Args:
+        title, about: words of a page, the latter with ``{name}``, ``{first}``, ``{last}``, ``{low}``, ``{high}``, ``{unit}``.
+    """
+    marks, held = found.marks, found.held
+    if not len(marks.day):
+        return None
+    ends = [from_seconds(float(day + 1) * DAY_S) for day in marks.day]
+    unit = wording.quote_currency(found.row.symbol.partition(",")[0]) or ""
+    values = [float(one) for one in marks.equity]
+    figures = {"first": values[0], "last": values[-1], "low": min(values), "high": max(values)}
+    label = about.format(name=title, unit=unit, **{name: f"{value:,.2f}" for name, value in figures.items()})
+    return Chart(
+        name="research", title=title, unit=unit, label=label, lines=[Line(title, ends, values)],
+        spans=[Span(held.since, held.until, "purple", 0.18)] if held else [], ends=[held.until] if held else (),
+    )  # fmt: skip
 
 
 def heat_map(surface: Surface, figure: str) -> HeatMap | None:

@@ -214,6 +214,7 @@ class Experiments:
             symbol=config.symbol, timeframe=config.timeframe, name=f"{config.strategy_name} {_params(config.params)}",
             question=config.notes, sharpe=figures.sharpe, total_return=figures.total_return,
             max_drawdown=figures.max_drawdown, trades=figures.trades, decision_id=record.decision_id,
+            verdict=told(record.verdict) if record.verdict else "", against=_against(record.verdict),
         )  # fmt: skip
 
     def _sweep(self, sweep_id: str) -> ExperimentRow:

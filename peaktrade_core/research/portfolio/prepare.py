@@ -19,7 +19,7 @@ from peaktrade_core.research.portfolio.account import split
 from peaktrade_core.research.portfolio.curve import CENTS
 from peaktrade_core.research.portfolio.preset import Component, Portfolio, refuse_overlap
 from peaktrade_core.research.portfolio.sleeve import Part
-from peaktrade_core.research.trials.holdout import HoldOut
+from peaktrade_core.research.trials.holdout import HoldOut, Split
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore
 from peaktrade_core.research.trials.trial import Trial
@@ -28,10 +28,13 @@ from peaktrade_core.session.identity import bars_digest, content_id, decision_id
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.synthetic import START_TS
 from peaktrade_core.session.tiers import refuse_tier
+from peaktrade_core.show import wording
 from peaktrade_core.show.wording import quote_currency
 from peaktrade_core.trading.market import Bars, timeframe_seconds
 from peaktrade_core.trading.risk import DAY_S, above
 from peaktrade_core.workspace.workspace import Workspace
+
+_GROWTH = 1.5  # of a sleeve, up to which it is told that its orders become too large
 
 
 class Found(NamedTuple):
@@ -69,7 +72,8 @@ class Ready(NamedTuple):
     Attributes:
         portfolio_id: of its content; empty over the embedded market, which is no research.
         parts, first, components: by component: what runs, its share at the beginning, what it was resolved to.
-        begin, end: of the common period [s since epoch]; held: bars held back, of all components.
+        begin, end: of the common period [s since epoch]; held: bars held back, of all components; unseen: of the first and
+            to the end of the last of them [s since epoch], None for none.
         remarks: what a person should know of it.
     """
 
@@ -81,6 +85,7 @@ class Ready(NamedTuple):
     begin: float
     end: float
     held: int
+    unseen: tuple[float, float] | None
     start_balance: float
     remarks: tuple[str, ...]
     cache: Path
@@ -148,16 +153,18 @@ def prepare(workspace: Workspace, portfolio: Portfolio, *, days: float | None = 
     refuse_overlap([(str(one.component.strategy), str(one.component.symbol)) for one in components])
     balance = workspace.config.session.start_balance
     cents, first = round(balance * CENTS), portfolio.shares()
-    parts, held, remarks = [], 0, []
+    parts: list[Part] = []
+    splits: list[Split] = []
+    remarks: list[str] = []
     warm = [_warmup(workspace, one.component) for one in components]
     begin = START_TS + max(
         n * timeframe_seconds(str(c.component.timeframe)) for n, c in zip(warm, components, strict=True)
     )
     for resolved, share in zip(components, split(cents, first), strict=True):
         market = None if days is None else Embedded(_seed(components, resolved, workspace), begin + days * DAY_S)
-        part, back, said = part_of(workspace, portfolio, resolved.component, share / CENTS, market)
+        part, cut, said = part_of(workspace, portfolio, resolved.component, share / CENTS, market)
         parts.append(part)
-        held += back
+        splits.append(cut)
         remarks += [one for one in said if one not in remarks]
     found = common_period(parts)
     begin, end = _period(found)
@@ -168,9 +175,18 @@ def prepare(workspace: Workspace, portfolio: Portfolio, *, days: float | None = 
     ]
     portfolio_id = content_id("pf", asked, digests) if days is None else ""
     return Ready(
-        portfolio, portfolio_id, tuple(found), tuple(first), tuple(components), begin, end, held, balance,
-        tuple(remarks), workspace.home / ".cache" / "numba",
+        portfolio, portfolio_id, tuple(found), tuple(first), tuple(components), begin, end,
+        sum(one.held for one in splits), _unseen(parts, splits), balance, tuple(remarks), workspace.home / ".cache" / "numba",
     )  # fmt: skip
+
+
+def _unseen(parts: list[Part], splits: list[Split]) -> tuple[float, float] | None:
+    """Return from when to when something of a component is held back [s since epoch]; None where nothing is."""
+    held = [
+        (cut.since.timestamp(), cut.since.timestamp() + cut.held * part.decision.bar_s)
+        for part, cut in zip(parts, splits, strict=True) if cut.since is not None and cut.held
+    ]  # fmt: skip
+    return (min(first for first, _ in held), max(last for _, last in held)) if held else None
 
 
 class Embedded(NamedTuple):
@@ -192,8 +208,8 @@ def _seed(components: list[Resolved], one: Resolved, workspace: Workspace) -> in
 
 def part_of(
     workspace: Workspace, portfolio: Portfolio, component: Component, balance: float, market: Embedded | None
-) -> tuple[Part, int, tuple[str, ...]]:
-    """Return what a component runs, how many of its bars are held back, and what to know of it."""
+) -> tuple[Part, Split, tuple[str, ...]]:
+    """Return what a component runs, what of its bars is held back, and what to know of it."""
     symbol, timeframe = str(component.symbol), str(component.timeframe)
     if market is not None:
         steps = math.ceil((market.end - START_TS) / timeframe_seconds(timeframe)) - _warmup(workspace, component)
@@ -207,26 +223,37 @@ def part_of(
         **source,
     )  # fmt: skip
     refuse_tier(plan.config.strategy_name, plan.tier)  # what a fleet would refuse
-    warmup, held = plan.config.warmup_candles, 0
+    warmup = plan.config.warmup_candles
     bars = bars_of(plan.feed, None if market is None else warmup + int(plan.config.steps or 0))
-    if market is None:
-        bars, held, _ = HoldOut(workspace).readable(bars, symbol, timeframe)
-    if len(bars) <= warmup:
-        back = f", {held:,} more are held back" if held else ""
+    cut = Split(bars, 0, None) if market else HoldOut(workspace).readable(bars, symbol, timeframe)
+    if len(cut.readable) <= warmup:
+        back = f", {cut.held:,} more are held back" if cut.held else ""
         raise DataError(
-            f"{symbol} {timeframe} has {len(bars):,} bars that may be read{back}, and the warm-up takes {warmup:,}: "
+            f"{symbol} {timeframe} has {len(cut.readable):,} bars that may be read{back}, and the warm-up takes {warmup:,}: "
             "nothing is left to trade; lower warmup_candles, or take more candles"
         )
-    name, size = (
-        f"{component.strategy} {symbol} {timeframe}",
-        portfolio.position_fraction * balance * (1.0 + plan.decision.market.slippage),
-    )
-    limit = plan.decision.limits.max_order_notional
-    large = f"{name}: a position of {size:,.2f} is above max_order_notional = {limit:g}, so it would be denied"
+    part = Part(f"{component.strategy} {symbol} {timeframe}", symbol, plan.decision, cut.readable, warmup)
+    most = portfolio.weights.largest if portfolio.weights.changes else 0.0
+    told = too_large(part, balance, most * workspace.config.session.start_balance, quote_currency(symbol))
+    return part, cut, (*plan.remarks, *told)
+
+
+def too_large(part: Part, balance: float, largest: float, currency: str) -> tuple[str, ...]:
+    """Return what to know of a component's orders beside ``max_order_notional``, which holds whatever a preset wants.
+
+    Args:
+        part: the component; balance: what its sleeve begins with; largest: what its weights may give it [quote ccy].
+    """
+    market, limit = part.decision.market, part.decision.limits.max_order_notional
+    share = market.position_fraction * (1.0 + market.slippage)
+    room = limit / share
+    if not above(_GROWTH * max(balance, largest), room):
+        return ()
+    may = f" (its weight may make that {wording.money(largest, currency)})" if largest > balance else ""
+    then = "so its orders would be denied" if above(balance, room) else "beyond that its orders are denied"
     return (
-        Part(name, symbol, plan.decision, bars, warmup),
-        held,
-        (*plan.remarks, *((large,) if above(size, limit) else ())),
+        f"max_order_notional = {limit:g} lets a sleeve trade that holds at most {wording.money(room, currency)}; "
+        f"one begins with {wording.money(balance, currency)}{may}: {then}",
     )
 
 

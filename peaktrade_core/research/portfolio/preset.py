@@ -70,6 +70,11 @@ class Weights(Checked, frozen=True):
     largest: Fraction = 1.0
     least: Annotated[float, Meta(ge=0.02)] = 1.0
 
+    @property
+    def changes(self) -> bool:
+        """Whether weights other than those at the beginning may come up."""
+        return self.rebalance != "never" and self.method not in ("given", "equal")
+
 
 class Built(Checked, frozen=True, kw_only=True):
     """Where a portfolio that the builder made comes from.

@@ -25,7 +25,8 @@ class PortfolioRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         portfolio_id: of its content, empty over the embedded market; by, at: who ran it first and when, aware UTC.
         portfolio: as its file says it; begin, end: of the common period, aware UTC; currency: of its account.
-        held: bars that were held back; counted: tries that were ever begun on its markets, this one included.
+        held: bars that were held back; since, until: from when to when, of all components, aware UTC, None for none.
+        counted: tries that were ever begun on its markets, this one included.
         start_balance: [quote ccy]; figures: what it did; verdict: what may speak against it.
     """
 
@@ -41,6 +42,8 @@ class PortfolioRecord(msgspec.Struct, frozen=True, kw_only=True):
     start_balance: float
     figures: Figures
     verdict: tuple[Check, ...]
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class PortfolioStore(Store[PortfolioRecord]):
@@ -88,6 +91,8 @@ def backtest_portfolio(workspace: Workspace, ready: Ready) -> PortfolioRecord:
         start_balance=ready.start_balance,
         figures=figures,
         verdict=tuple(judged(ready, figures, seen, counted)),
+        since=from_seconds(ready.unseen[0]) if ready.unseen else None,
+        until=from_seconds(ready.unseen[1]) if ready.unseen else None,
     )
     if ready.portfolio_id:
         store.save(record)

@@ -10,7 +10,7 @@ from peaktrade_core.research.portfolio.preset import Portfolio, find_preset, pre
 from peaktrade_core.research.portfolio.record import PortfolioRecord, backtest_portfolio
 from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import TONES, Chart, Line
+from peaktrade_core.show.chart import TONES, Chart, Line, Span
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, Cell, Column, Columns, Table
 from peaktrade_core.trading.risk import DAY_S
@@ -63,7 +63,7 @@ def portfolio_title(record: PortfolioRecord) -> list[str]:
     said = [f"{record.portfolio_id or 'not kept'} {own.name} ({own.risk}){f': {names}' if names else ''}"]
     if not record.portfolio_id:
         return [*said, f"{size}, {when}. {MADE_UP}"]
-    tries = f"{record.counted:,} {'try' if record.counted == 1 else 'tries'} ever begun on these markets"
+    tries = f"{wording.many(record.counted, 'try', 'tries')} ever begun on these markets"
     held = f"; {record.held:,} bars are held back" if record.held else ""
     return [*said, f"{size}, {when}; {tries}{held}"]
 
@@ -146,6 +146,8 @@ def portfolio_figure(record: PortfolioRecord) -> Chart | Table:
         unit=record.currency,
         label=f"{wording.signed(gain, record.currency)} in {record.figures.days:,} UTC days",
         zero=True,
+        spans=[Span(record.since, record.until, "purple", 0.18)] if record.since and record.until else [],
+        ends=[record.until] if record.until else (),
     )
 
 

@@ -39,11 +39,19 @@ class TrialLedger:
             EnvironmentFault: it cannot be written: nothing may be tried.
             ArtefactError: the ledger is broken.
         """
-        if any(link.data.get("id") == trial_id for link, _ in self.chain.links()):
+        if self.has(trial_id):
             return False
         said = {"id": trial_id, **market._asdict(), "trials": trials, "by": by, "question": question}
         self.chain.append((BEGUN, said), at=self._workspace.clock.now())
         return True
+
+    def has(self, trial_id: str) -> bool:
+        """Return whether trials of that id were begun.
+
+        Raises:
+            ArtefactError: the ledger is broken.
+        """
+        return any(link.data.get("id") == trial_id for link, _ in self.chain.links())
 
     def count(self, market: TrialMarket) -> int:
         """Return how many trials of a strategy were ever begun on a market.

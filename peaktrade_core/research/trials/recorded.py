@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,12 +13,23 @@ from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ArtefactError, DataError, why
 from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.question import Check
 from peaktrade_core.candles.replay import ReplayFeed, bars_of
-from peaktrade_core.research.backtest import BacktestResult
+from peaktrade_core.research.backtest import BacktestResult, run_backtest
 from peaktrade_core.research.store import Kind, Store
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
-from peaktrade_core.research.trials.trial import DailyEquity, Trial, day_marks, figures_of
+from peaktrade_core.research.trials.spec import Judge
+from peaktrade_core.research.trials.trial import DailyEquity, Trial, Tries, day_marks, figures_of
+from peaktrade_core.research.trials.verdict import (
+    answer,
+    deflated,
+    enough,
+    gains_at,
+    left_running,
+    stands_costs,
+    variance_of,
+)
 from peaktrade_core.session.identity import bars_digest, content_id, decision_id
 from peaktrade_core.show import wording
 from peaktrade_core.trading.market import Bars
@@ -26,6 +38,8 @@ from peaktrade_core.trading.statistics import Statistic
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from peaktrade_core.session.plan import Plan
 
 
@@ -56,6 +70,7 @@ class BacktestRecord(msgspec.Struct, frozen=True, kw_only=True):
         config: as of a session; bars: with the warm-up; begin, end: of the first and last bar, aware UTC.
         data_sha256, held, since, counted: as of :class:`Counted`.
         figures: as of a trial; metrics: as of a session; statistics: with their definitions.
+        verdict: what speaks against it; empty in older records.
     """
 
     backtest_id: str
@@ -73,6 +88,7 @@ class BacktestRecord(msgspec.Struct, frozen=True, kw_only=True):
     figures: Trial
     metrics: Metrics
     statistics: list[Statistic]
+    verdict: tuple[Check, ...] = ()
 
 
 def begin_backtest(
@@ -104,9 +120,7 @@ def begin_backtest(
     market, ledger = TrialMarket(config.strategy_name, config.symbol, config.timeframe), TrialLedger(workspace)
     ledger.begin(backtest_id, market, 1, by=login(), question=config.notes)
     counted = ledger.count(market)
-    said = [
-        f"{backtest_id}; {counted:,} {'try' if counted == 1 else 'tries'} of {market.strategy} on this market so far"
-    ]
+    said = [f"{backtest_id}; {wording.many(counted, 'try', 'tries')} of {market.strategy} on this market so far"]
     if split.since is not None:
         said.append(
             f"{split.held:,} bars since {wording.moment(split.since)} UTC are held back (peaktrade holdout status)"
@@ -130,6 +144,30 @@ def _between(bars: Bars, warmup: int, begin: datetime | None, end: datetime | No
     return Bars(bars.ts[first:last], bars.ohlcv[first:last], "bars")
 
 
+class Kept(NamedTuple):
+    """A backtest that ran: what is kept of it, all that it gave, what was counted, and how long it took [s]."""
+
+    record: BacktestRecord
+    result: BacktestResult
+    counted: Counted
+    seconds: float
+
+
+def backtest_and_keep(
+    workspace: Workspace, plan: Plan, *, begin: datetime | None = None, end: datetime | None = None
+) -> Kept:
+    """Count a backtest, run it, judge it and keep it; arguments and errors as of :func:`begin_backtest`.
+
+    Raises:
+        StrategyError: the strategy cannot be compiled, or raises.
+    """
+    bars, counted = begin_backtest(workspace, plan, begin=begin, end=end)
+    started = time.perf_counter()
+    result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
+    seconds = time.perf_counter() - started
+    return Kept(BacktestStore(workspace).keep(plan, bars, counted, result), result, counted, seconds)
+
+
 class BacktestStore(Store[BacktestRecord]):
     """The backtests of a workspace: ``reports/experiments/backtests/<id>.json`` and their equity by day."""
 
@@ -151,10 +189,46 @@ class BacktestStore(Store[BacktestRecord]):
             end=from_seconds(float(bars.ts[-1])), data_sha256=counted.data_sha256, held=counted.held,
             since=counted.since, counted=counted.counted, figures=figures,
             metrics=result.metrics, statistics=result.statistics(),
+            verdict=self._judged(plan, bars, counted.counted, figures, marks),
         )  # fmt: skip
         pair = (marks.day.tobytes(), marks.equity.tobytes())
         write_atomic(self.folder / f"{record.backtest_id}.marks", msgspec.msgpack.encode(pair))
         return self.put(record.backtest_id, record)
+
+    def _judged(self, plan: Plan, bars: Bars, counted: int, own: Trial, marks: DailyEquity) -> tuple[Check, ...]:
+        """Return what speaks against a single backtest: one of as many tries as were ever begun on its market."""
+        judge, cache = Judge(), self._workspace.home / ".cache" / "numba"
+        returns = marks.returns(plan.decision.start_balance)
+        gains = gains_at(Tries(plan.decision, bars, plan.config.warmup_candles, cache), plan.decision)
+        return (
+            enough(own.trades, returns, judge), self._deflated(plan.config, counted, own, returns, judge),
+            stands_costs(gains, judge.break_even, exact=False), left_running(own),
+        )  # fmt: skip
+
+    def _deflated(
+        self, config: SessionConfig, counted: int, own: Trial, returns: NDArray[np.float64], judge: Judge
+    ) -> Check:
+        """Answer whether it is better than chance after so many tries; not where most of them are not known."""
+        if counted <= 1:
+            return deflated(returns, 1, 1.0, 0.0, judge)
+        kept = [found for one in self.ids() if (found := self._readable(one)) is not None]
+        market = (config.strategy_name, config.symbol, config.timeframe)
+        others = {
+            one.decision_id: one.figures for one in kept
+            if (one.config.strategy_name, one.config.symbol, one.config.timeframe) == market
+        }  # fmt: skip
+        known = [*({**others, own.decision_id: own}).values()]
+        if 2 * len(known) < counted:
+            said = f"{len(known)} of {counted:,} tries are kept as backtests: how they spread is not known"
+            step = "`peaktrade sweep run` tries them together."
+            return answer("deflated", "Is it better than the best of so many tries by chance?", None, said, step)
+        return deflated(returns, counted, 1.0, variance_of(known), judge)
+
+    def _readable(self, backtest_id: str) -> BacktestRecord | None:
+        try:
+            return self.load(backtest_id)
+        except ArtefactError:
+            return None
 
     def marks(self, backtest_id: str) -> DailyEquity:
         """Return the equity of a backtest at each day's end; raises as :meth:`load`."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from peaktrade_core.research.trials.crew import Crew
     from peaktrade_core.research.trials.sweep import Prepared, SweepStore, Watch
+    from peaktrade_core.trading.decision import Decision
 
 MOST_COST = 64.0  # times the configured costs, beyond which nobody needs to look
 _HALVINGS = 12
@@ -51,7 +52,7 @@ def judged(
         _costs(ready, best),
         _plateau(ready, trials, best),
         _warm(ready, best),
-        answer("halted", "Did its own limits leave it running?", best.halted_at is None, _halted(best)),
+        left_running(best),
     ]
     return best, found
 
@@ -111,9 +112,13 @@ def chance(trials: Sequence[Trial], returns: NDArray[np.float64]) -> tuple[float
     Args:
         returns: (days, trials that ran) float64.
     """
+    return selection.effective_trials(returns) / max(1, returns.shape[1]), variance_of(trials)
+
+
+def variance_of(trials: Sequence[Trial]) -> float:
+    """Return the variance of the trials' Sharpe ratios; 0 where fewer than two have one."""
     ratios = np.array([trial.sharpe for trial in trials if trial.sharpe is not None])
-    variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
-    return selection.effective_trials(returns) / max(1, returns.shape[1]), variance
+    return float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
 
 
 def deflated(own: NDArray[np.float64], raw: int, share: float, variance: float, judge: Judge) -> Check:
@@ -125,10 +130,8 @@ def deflated(own: NDArray[np.float64], raw: int, share: float, variance: float, 
     """
     value = selection.deflated_sharpe(own, max(1.0, raw * share), variance)
     strict = selection.deflated_sharpe(own, raw, variance)
-    said = (
-        f"deflated Sharpe ratio {value:.2f} for {raw * share:,.0f} independent of {raw:,} trials ever begun here "
-        f"({strict:.2f} for all of them); at least {judge.deflated_sharpe:g}"
-    )
+    of = f"{raw * share:,.0f} independent of {raw:,} trials ever begun here ({strict:.2f} for all of them)"
+    said = f"deflated Sharpe ratio {value:.2f} for {of if raw > 1 else 'the first try here'}; at least {judge.deflated_sharpe:g}"
     ok = None if math.isnan(value) else value >= judge.deflated_sharpe
     return answer("deflated", "Is it better than the best of so many tries by chance?", ok, said, "Do not use it.")
 
@@ -249,32 +252,40 @@ def _daily(marks: DailyEquity, ready: Prepared) -> float:
 
 def _costs(ready: Prepared, best: Trial) -> Check:
     """Answer at how many times the configured costs nothing is left."""
-    least = ready.sweep.judge.break_even
+    return stands_costs(
+        gains_at(Tries(*ready.over(ready.bars)), decided(ready.base, best.params)), ready.sweep.judge.break_even
+    )
 
-    tries, decision = Tries(*ready.over(ready.bars)), decided(ready.base, best.params)
+
+def gains_at(tries: Tries, decision: Decision) -> Callable[[float], bool]:
+    """Return who says whether a decision gains at so many times its costs."""
     signal, own = tries.signals(decision), decision.market
 
     def gains(times: float) -> bool:
         market = own._replace(fee_rate=own.fee_rate * times, slippage=own.slippage * times)
         _, marks = tries.run(decision._replace(market=market), signal)
-        return float(marks.equity[-1]) > decision.start_balance
+        return len(marks.equity) > 0 and float(marks.equity[-1]) > decision.start_balance
 
-    return stands_costs(gains, least)
+    return gains
 
 
-def stands_costs(gains: Callable[[float], bool], least: float) -> Check:
+def stands_costs(gains: Callable[[float], bool], least: float, *, exact: bool = True) -> Check:
     """Answer at how many times the configured costs nothing is left.
 
     Args:
         gains: whether it gains at so many times the costs; least: how many times it must stand.
+        exact: look for how many times it stands; else only whether it stands the least, which is one run.
     """
+    question, step = "Does it stand higher costs?", "Its edge is smaller than its costs may be."
+    if not exact:
+        ok = gains(least)
+        said = f"{'it gains' if ok else 'nothing is left'} at {least:g} times the configured costs"
+        return answer("costs", question, ok, said, step)
     times = _largest(gains)
     said = f"nothing is left at {times:.2f} times the configured costs; at least {least:g}"
     if times >= MOST_COST:
         said = f"it gains at {MOST_COST:g} times the configured costs"
-    return answer(
-        "costs", "Does it stand higher costs?", times >= least, said, "Its edge is smaller than its costs may be."
-    )
+    return answer("costs", question, times >= least, said, step)
 
 
 def _largest(holds: Callable[[float], bool]) -> float:
@@ -324,5 +335,8 @@ def _warm(ready: Prepared, best: Trial) -> Check:
     return answer("warm_up", question, same, said, "Raise warmup_candles until they are the same.")
 
 
-def _halted(best: Trial) -> str:
-    return "its limits never halted it" if best.halted_at is None else f"halted at {best.halted_at:%Y-%m-%d %H:%M} UTC"
+def left_running(one: Trial) -> Check:
+    """Answer whether its own limits left a trial running."""
+    at = one.halted_at
+    said = "its limits never halted it" if at is None else f"halted at {at:%Y-%m-%d %H:%M} UTC"
+    return answer("halted", "Did its own limits leave it running?", at is None, said)

@@ -111,7 +111,7 @@ def test_the_shipped_presets_run_on_the_embedded_market(workspace: Workspace, ca
     assert (preset.name, preset.risk) == (name, name)
     ready = prepare(workspace, preset, days=40)._replace(cache=cache)
     record = backtest_portfolio(workspace, ready)
-    assert not ready.remarks
+    assert not any("would be denied" in one for one in ready.remarks)
     assert record.portfolio_id == ""
     assert record.figures.trades > 0
     assert abs(record.figures.days - 40) <= 1
@@ -171,7 +171,19 @@ def test_what_may_be_read_is_shorter_than_the_warm_up(
 
 def test_a_position_that_no_limit_lets_pass_is_said_before(workspace: Workspace, two: Callable[..., Portfolio]) -> None:
     ready = prepare(workspace, two(risk="aggressive"))
-    assert "a position of 1,750.88 is above max_order_notional = 1000, so it would be denied" in ready.remarks[0]
+    assert "max_order_notional = 1000 lets a sleeve trade that holds at most 2,855.71 EUR" in ready.remarks[0]
+    assert ready.remarks[0].endswith("one begins with 5,000.00 EUR: so its orders would be denied")
+
+
+def test_the_shipped_presets_say_up_to_where_the_limits_let_them_trade(workspace: Workspace) -> None:
+    told = {}
+    for name in ("conservative", "moderate", "aggressive"):
+        told[name] = prepare(workspace, find_preset(workspace, name).portfolio, days=30).remarks
+    assert not any("max_order_notional" in one for one in told["conservative"])
+    (moderate,) = (one for one in told["moderate"] if "max_order_notional" in one)
+    assert "at most 4,997.50 EUR; one begins with 2,500.00 EUR (its weight may make that 4,000.00 EUR)" in moderate
+    (aggressive,) = (one for one in told["aggressive"] if "max_order_notional" in one)
+    assert aggressive.endswith("one begins with 2,500.00 EUR: beyond that its orders are denied")
 
 
 def test_components_are_cut_to_the_time_that_they_share(
