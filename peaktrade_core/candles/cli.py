@@ -200,17 +200,14 @@ def fetch(
     workspace: Workspace, symbol: str, timeframe: str, since: str | None, until: str | None, venue: str | None
 ) -> CommandResult:
     """Download the closed candles of SYMBOL that the store lacks; a run that was stopped goes on where it was."""
-    from peaktrade_core.candles.fetch import fetch as fetch_candles
-    from peaktrade_core.candles.store import Series
+    from peaktrade_core.candles.fetch import fetch_market
 
-    known = workspace.config.instruments.get(symbol)
     with _client(workspace, venue) as client, _progress(client) as watch:
-        outcome = fetch_candles(
+        outcome = fetch_market(
+            workspace,
             client,
-            _store(workspace),
-            Series(f"{client.name}-drill" if client.loopback else client.name, symbol, timeframe),
-            (known.venue_symbol if known else "") or symbol,
-            clock=workspace.clock,
+            symbol,
+            timeframe,
             since=_moment_of(since).timestamp() if since is not None else None,
             until=_moment_of(until).timestamp() if until is not None else None,
             watch=watch,

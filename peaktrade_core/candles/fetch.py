@@ -24,6 +24,7 @@ from peaktrade_core.trading.market import DAY_S, Bar, bar_fault
 if TYPE_CHECKING:
     from peaktrade_core.candles.store import CandleStore, Series
     from peaktrade_core.venue.client import VenueClient
+    from peaktrade_core.workspace.workspace import Workspace
 
 DOUBT_S = 300.0  # by so much our clock may be ahead of a venue that tells no time: younger bars may still be open [s]
 
@@ -186,6 +187,16 @@ def fetch(
         download = _Download(client, store, series, venue_symbol, begin, end)
         download.run(page, watch)
         return download.outcome()
+
+
+def fetch_market(workspace: Workspace, client: VenueClient, symbol: str, timeframe: str, **asked: Any) -> Fetched:
+    """Ask a venue for what the workspace's store lacks of a market; the rest as of :func:`fetch`."""
+    from peaktrade_core.candles.store import CandleStore, Series
+
+    known = workspace.config.instruments.get(symbol)
+    series = Series(f"{client.name}-drill" if client.loopback else client.name, symbol, timeframe)
+    name = (known.venue_symbol if known else "") or symbol
+    return fetch(client, CandleStore.of_workspace(workspace.home), series, name, clock=workspace.clock, **asked)
 
 
 class _Download:

@@ -53,7 +53,7 @@ def order_of(
     _resolve(wanted, given, workspace)
     pace = wanted.pop("pace")
     plan = plan_session(workspace, params=parsed or {}, pace=None if pace in (None, MAX) else float(pace), **wanted)
-    refuse_tier(plan.config.strategy_name, plan.tier)
+    refuse_tier(plan.config.strategy_name, plan.tier, told=workspace)
     chosen = {**wanted, "mode": plan.mode, "strategy": plan.config.strategy_name, "symbol": plan.config.symbol}
     chosen |= {"timeframe": plan.config.timeframe, "pace": pace or None, "strategy_module": _absolute(strategy_module)}
     dialect = chosen.pop("dialect", ())

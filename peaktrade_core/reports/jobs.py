@@ -1,13 +1,19 @@
-"""The scheduler's jobs that make reports."""
+"""The scheduler's jobs that make reports, prove what a day did, and write forward signals."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING
 
-from peaktrade_core.schedule.jobs import Period
+from peaktrade_core.base.errors import ConfigError, DataError, ExchangeError
+from peaktrade_core.schedule.jobs import LONG_AGO, Period
 from peaktrade_core.schedule.periods import DAY, span_named
 from peaktrade_core.schedule.schedule import Done
 from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from peaktrade_core.research.portfolio.preset import Component
 
 _NAMED = 5  # sessions that are named in a message
 
@@ -49,6 +55,61 @@ def differences(workspace: Workspace, period: Period) -> Done:
         return Done(True, told)
     named = ", ".join(one.session_id for one in found.with_rest[:_NAMED])
     return Done(False, f"{told}. A rest has {named}: `peaktrade session diff ID`, then `peaktrade session replay ID`")
+
+
+def forward_signals(workspace: Workspace, _: Period) -> Done:
+    """Fetch the candles of the presets of ``[research] forward``, and write what they want; failed where something is missing.
+
+    A venue that does not answer is no end: candles that are new enough may be stored. What was not written says why.
+    """
+    from peaktrade_core.research.forward.signals import write_signals
+    from peaktrade_core.research.portfolio.prepare import resolve
+    from peaktrade_core.research.portfolio.preset import find_preset
+
+    names, missing, new, known = workspace.config.research.forward, list[str](), 0, 0
+    if not names:
+        return Done(True, "no preset is named in [research] forward")
+    for name in names:
+        components = find_preset(workspace, name).portfolio.component
+        missing += _fetched(workspace, [resolve(workspace, one).component for one in components])
+        for asked in write_signals(workspace, components, name):
+            new += asked.new
+            known += asked.signal is not None and not asked.new
+            if asked.signal is None:
+                missing.append(f"{asked.component.strategy} {asked.component.symbol}: {asked.error}")
+    told = f"{new} written" + (f", {known} stood" if known else "")
+    return Done(not missing, "; ".join([told, *dict.fromkeys(missing)][:_NAMED]))
+
+
+def _fetched(workspace: Workspace, components: Iterable[Component]) -> list[str]:
+    """Fetch the newest candles of the markets of components, and return what could not be had."""
+    from peaktrade_core.candles.fetch import fetch_market
+    from peaktrade_core.venue.client import open_venue
+
+    markets = dict.fromkeys((str(one.symbol), str(one.timeframe)) for one in components if one.candles is None)
+    faults = []
+    with closing(open_venue(workspace)) as client:
+        for symbol, timeframe in markets:
+            try:
+                fetch_market(workspace, client, symbol, timeframe)
+            except (ExchangeError, ConfigError, DataError) as error:
+                faults.append(f"candles of {symbol} {timeframe}: {error}")
+    return faults
+
+
+def forward_evaluate(workspace: Workspace, _: Period) -> Done:
+    """Say what became of forward signals; failed where one is not as it was written."""
+    from peaktrade_core.research.forward.outcome import DONE, VOID, evaluate
+
+    found = evaluate(workspace, LONG_AGO)
+    if not found.outcomes:
+        return Done(True, "no forward signal was written yet")
+    done = sum(one.state == DONE for one in found.outcomes)
+    void = [one.signal_id for one in found.outcomes if one.state == VOID]
+    told = f"{done} of {len(found.outcomes)} forward signals have come due"
+    if not void:
+        return Done(True, told)
+    return Done(False, f"{told}; void: {', '.join(void[:_NAMED])}: `peaktrade audit verify`")
 
 
 def _report(workspace: Workspace, kind: str, label: str) -> Done:

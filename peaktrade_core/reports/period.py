@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from peaktrade_core.base.clock import local
 from peaktrade_core.reports import summary as ps
-from peaktrade_core.reports.experiments import OPENED, SWEEP
+from peaktrade_core.reports.experiments import in_short
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.runs.columns import RUNS, state_cell
 from peaktrade_core.runs.handbook import next_step
@@ -25,7 +25,6 @@ from peaktrade_core.show.chart import TONES, Chart, Line
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.cover import Cover, needing, utc, verdict_on
 from peaktrade_core.show.table import Cell, Table
-from peaktrade_core.trading.records import UNREADABLE
 
 if TYPE_CHECKING:
     from peaktrade_core.reports.summary import Result, Summary
@@ -93,7 +92,7 @@ class PeriodReport(Notebook):
             ("Orders denied", wording.count(now.get("blocked", 0)), wording.count(before.get("blocked", 0))),
             ("Alerts raised", _alerts(summary), ""),
             ("Changes of the trading state", wording.count(len(summary.halts)), ""),
-            ("Sweeps, openings of the hold-out", _researched(summary), ""),
+            ("Research", in_short(summary.research), ""),
         ]
         span = summary.span
         note = (
@@ -235,7 +234,7 @@ class PeriodReport(Notebook):
         )
 
     def research(self) -> Table:
-        """Return the sweeps that ended or run and the openings of the hold-out, each with what it says."""
+        """Return what research did, each with what it says: tries, forward signals, openings, promotions, refusals."""
         summary = self.summary
         rows = [(_at(one.at, summary), one.what, one.about, one.by, one.why, one.told) for one in summary.research]
         return Table(
@@ -243,7 +242,7 @@ class PeriodReport(Notebook):
             ("At (UTC)", "What", "Of", "By", "Asked", "What came of it"),
             rows[:MOST],
             note=_cut(rows),
-            empty="No sweep ran and the hold-out was not opened.",
+            empty="Nothing was tried, written, opened or promoted.",
         )
 
     def tables(self) -> list[Table]:
@@ -316,13 +315,6 @@ def _alerts(summary: Summary) -> str:
     counts = Counter(row.severity for row in summary.alerts)
     told = ", ".join(f"{counts[name]} {name}" for name in ("critical", "warning", "info") if counts[name])
     return f"{len(summary.alerts)}" + (f" ({told})" if told else "") + f", {summary.acknowledged} acknowledged"
-
-
-def _researched(summary: Summary) -> str:
-    """Return how many sweeps there were and how often the hold-out was opened."""
-    counts = Counter(one.what for one in summary.research)
-    told = [wording.many(counts[SWEEP], SWEEP), wording.many(counts[OPENED], "opening")]
-    return ", ".join(told) + (f", {counts[UNREADABLE]} unreadable" if counts[UNREADABLE] else "")
 
 
 def _cut(rows: Sequence[object], shown: int = MOST) -> str:

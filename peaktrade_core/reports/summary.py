@@ -63,7 +63,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         denials: how often each code denied an order.
         alerts: raised in it; acknowledged: how many of all alerts were acknowledged in it.
         halts: changes of the trading state and of the kill switch.
-        research: sweeps that ended or run, and openings of the hold-out.
+        research: what was tried, forward signals, openings of the hold-out, promotions, refusals.
         attention: the escalation path, evaluated, and what else a person should look at.
     """
 

@@ -70,6 +70,12 @@ _KINDS: dict[str, tuple[str, str, str]] = {
         DAY,
         "reports.jobs:differences",
     ),
+    "forward_signals": (
+        "Writes what the presets of [research] forward want, before its outcome.",
+        TIME,
+        "reports.jobs:forward_signals",
+    ),
+    "forward_evaluate": ("Says what became of forward signals.", TIME, "reports.jobs:forward_evaluate"),
     "audit_verify": ("Compares everything with the whole ledger.", TIME, "control.audit.daily:verify_job"),
     "weekly_report": ("Makes the report of the ISO week before.", WEEK, "reports.jobs:weekly"),
     "weekly_incident_review": ("Reviews the incidents of the ISO week before.", WEEK, "reports.jobs:incident_review"),

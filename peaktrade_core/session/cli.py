@@ -84,7 +84,7 @@ def run(
             duration, options["steps"], options["timeframe"] or workspace.config.session.timeframe
         )
     plan = planned(workspace, pace=_pace(pace), cli_args=command_line(), **options)
-    refuse_tier(plan.config.strategy_name, plan.tier, rehearsal=plan.rehearsal)
+    refuse_tier(plan.config.strategy_name, plan.tier, rehearsal=plan.rehearsal, told=workspace)
     if not although_halted:
         refuse_halted(TradingStates.of(workspace), plan)
     if dry_run:

@@ -6,11 +6,15 @@ and ``aux``. A promotion belongs to the code that was judged: a strategy whose s
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError, TierNotAllowedError, why
+from peaktrade_core.base.clock import iso
+from peaktrade_core.base.environment import login
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, TierNotAllowedError, why
+from peaktrade_core.base.log import append_line
 from peaktrade_core.changes.code import code_digest
 from peaktrade_core.people.approval import Approval
 from peaktrade_core.trading.strategies import MAY_RUN, Strategy
@@ -18,6 +22,7 @@ from peaktrade_core.workspace.ledger import PROMOTIONS, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 PROMOTED = "promoted"  # kind of a line of the chain
+REFUSED = "tier-refused"  # begins a line of the operations log
 
 
 class Promotion(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,11 +95,21 @@ class Promotions:
         return held[-1] if held else strategy.tier
 
 
-def refuse_tier(strategy: str, tier: str, *, rehearsal: bool = False) -> None:
+def refuse_tier(strategy: str, tier: str, *, rehearsal: bool = False, told: Workspace | None = None) -> None:
     """Refuse a strategy whose tier may not do what counts.
+
+    Args:
+        strategy, tier: which, and the tier that holds; rehearsal: whether nothing of it counts.
+        told: in whose operations log a refusal is written down, for the reports; None for none.
 
     Raises:
         TierNotAllowedError: it may not; a rehearsal may always.
     """
-    if tier not in MAY_RUN and not rehearsal:
-        raise TierNotAllowedError(strategy, tier)
+    if tier in MAY_RUN or rehearsal:
+        return
+    error = TierNotAllowedError(strategy, tier)
+    if told is not None:
+        with suppress(OSError, EnvironmentFault):  # the refusal holds all the same
+            line = f"{iso(told.clock.now())} {REFUSED} {strategy} by {login()}: {error}"
+            append_line(told.operations_log, line)
+    raise error

@@ -101,9 +101,11 @@ class Research(Checked, frozen=True):
     Attributes:
         holdout: share of a market's bars that is held back [fraction].
         promotion_sessions: shadow sessions that agree with their backtests before an ``aux`` strategy can be ``core``.
+        forward: presets whose forward signals the scheduler writes.
     """
 
     holdout: Annotated[float, Meta(ge=0.0, le=0.9)] = 0.2
+    forward: tuple[str, ...] = ()
     promotion_sessions: Annotated[int, Meta(ge=1, le=1000)] = 5
     analysis: Analysis = Analysis()
 

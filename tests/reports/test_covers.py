@@ -197,8 +197,8 @@ def sweep(workspace: Workspace, number: int, verdict: tuple[Check, ...], **given
         name="fast", question="Is faster better?", strategy="ma_crossover", candles="x", parameters={"fast": [5]}
     )
     raw = SweepRecord(
-        sweep_id=f"sw_{number:012x}", sweep=asked, by="Ada", began_at=DAY, trials=12, bars=1, held=0, since=None,
-        data_sha256="0", verdict=verdict, **given,
+        sweep_id=f"sw_{number:012x}", sweep=asked, by="Ada", trials=12, bars=1, held=0, since=None, data_sha256="0",
+        verdict=verdict, **{"began_at": DAY, **given},
     )  # fmt: skip
     return SweepStore(workspace).save(raw)
 
@@ -208,7 +208,7 @@ def test_a_day_tells_its_sweeps_with_their_verdict_and_every_opening_of_the_hold
     against = (check("a", "A?", False, "no", "stop"), check("b", "B?", True, "yes", ""))
     sweep(workspace, 1, against, ended_at=DAY + timedelta(hours=1))
     sweep(workspace, 2, ())
-    sweep(workspace, 3, against, ended_at=DAY - timedelta(hours=1))
+    sweep(workspace, 3, against, began_at=DAY - timedelta(hours=1), ended_at=DAY + timedelta(hours=1))
     held = HoldOut(workspace)
     held.chain.append((SET, {"symbol": "BTC/EUR", "timeframe": "1m", "since": "2026-01-01T00:00:00+00:00"}), at=DAY)
     held.open("sw_1#3", "BTC/EUR", "1m", by="Ben", reason="decided")
@@ -219,9 +219,11 @@ def test_a_day_tells_its_sweeps_with_their_verdict_and_every_opening_of_the_hold
     assert "Not over" in text
     assert "sw_000000000003" not in text
     assert re.search(r"hold-out opened +BTC/EUR 1m.+Ben \(not verified\) +decided", text)
-    assert "2 sweeps, 1 opening" in repr(report.overview())
+    assert "2 sweeps, 1 opening; 24 tries" in repr(report.overview())
     week = read("weekly_report", workspace, week="2026-W02")
-    assert "2 sweeps, 1 opening" in repr(week.overview())
+    assert "2 sweeps, 1 opening; 24 tries" in repr(week.overview())  # the third began a week before
+    empty = read("daily_report", workspace, date="2026-01-03")
+    assert "Nothing was tried, written, opened or promoted." in repr(empty.research())
     assert any(table.title == "Experiments" for table in report.tables())
 
 

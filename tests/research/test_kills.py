@@ -29,7 +29,7 @@ SCHEDULER = """\
 import sys, time
 from distributed import LocalCluster
 if __name__ == "__main__":
-    cluster = LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
+    cluster = LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
     print(cluster.scheduler_address, flush=True)
     time.sleep(600)
 """
@@ -110,10 +110,11 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def scheduler(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[subprocess.Popen[str], str]]:
     script = tmp_path / "scheduler.py"
     script.write_text(SCHEDULER)
-    running = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    command = [sys.executable, script, str(getattr(request, "param", 1))]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert running.stdout is not None
     try:
         yield running, running.stdout.readline().strip()
@@ -122,6 +123,43 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             os.killpg(running.pid, signal.SIGKILL)  # its workers, too: they are of its group
         running.wait()
         running.stdout.close()
+
+
+@pytest.mark.parametrize(("scheduler", "killed"), [(2, 1), (1, 1)], indirect=["scheduler"])
+def test_a_worker_that_is_killed_costs_no_part_twice(
+    workspace: Workspace,
+    other: Workspace,
+    wavy: Path,
+    scheduler: tuple[subprocess.Popen[str], str],
+    killed: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kill workers in the middle: the others do their tasks; where none is left, the sweep says so and goes on later."""
+    monkeypatch.setattr(searching, "PART", 16)
+    monkeypatch.setattr(clustering, "MOST_PARTS", 1)
+    monkeypatch.setattr(clustering, "LOST_S", 1.0)
+    ready, keep, written = prepare(workspace, asked(wavy, 5)), SweepStore.keep, list[int]()
+    with Cluster(scheduler[1]) as crew:
+        workers = list(crew._client.run(os.getpid).values())
+
+        def killing(self: SweepStore, sweep_id: str, part: int, found: Any) -> None:
+            keep(self, sweep_id, part, found)
+            written.append(part)
+            if part == 2:
+                for pid in workers[:killed]:
+                    os.kill(pid, signal.SIGKILL)
+
+        monkeypatch.setattr(SweepStore, "keep", killing)
+        if len(workers) > killed:
+            run_sweep(workspace, ready, crew=crew)
+        else:
+            with pytest.raises(EnvironmentFault, match="what is on disk stays"):
+                run_sweep(workspace, ready, crew=crew)
+    monkeypatch.setattr(SweepStore, "keep", keep)
+    assert written == sorted(set(written))
+    assert (len(written) == 25) is (len(workers) > killed)
+    expected = run_sweep(other, prepare(other, asked(wavy, 5)), threads=2)
+    assert_gone_on(workspace, ready, kept(other), set(written), expected)
 
 
 def test_a_scheduler_that_is_killed_loses_nothing(

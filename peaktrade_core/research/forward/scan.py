@@ -125,7 +125,7 @@ def run_scan(workspace: Workspace, wish: ScanWish) -> ScanRecord:
     given = {**workspace.config.strategy.get(wish.strategy, {}), **wish.params}
     params = strategy.parameters(given)._asdict()
     if wish.mode == FORWARD:
-        refuse_tier(strategy.name, Promotions(workspace).tier(strategy))
+        refuse_tier(strategy.name, Promotions(workspace).tier(strategy), told=workspace)
     timeframe, now = wish.timeframe or workspace.config.session.timeframe, workspace.clock.now()
     found = [_market(workspace, wish, symbol, timeframe, place) for place, symbol in enumerate(wish.symbols)]
     ready = {at: one for at, one in enumerate(found) if isinstance(one, OnMarket)}

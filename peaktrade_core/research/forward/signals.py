@@ -48,7 +48,7 @@ def write_signals(workspace: Workspace, components: Sequence[Component], preset:
     refuse_overlap([(str(one.strategy), str(one.symbol)) for one in found])
     for one in found:
         strategy = get_strategy(str(one.strategy))
-        refuse_tier(strategy.name, Promotions(workspace).tier(strategy))
+        refuse_tier(strategy.name, Promotions(workspace).tier(strategy), told=workspace)
     return [_ask(workspace, one, preset) for one in found]
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONNECT_S = 10.0  # patience with the scheduler [s]
+LOST_S = 15.0  # after which a task that is not back has us look whether the workers are still there [s]
 TASK_S = 2.0  # how long a task should take: parts go together until they take about as long [s]
 MOST_PARTS = 64  # in one task
 AHEAD = 3  # tasks a worker has before it asks for more
@@ -100,9 +101,9 @@ class Cluster:
             for some in self._together(iter(parts)):
                 waiting.append(self._client.submit(_ran, order, columns, some, workers=workers, pure=False, retries=2))
                 if len(waiting) > AHEAD * len(workers):
-                    yield from self._done(waiting.pop(0))
+                    yield from self._done(waiting.pop(0), workers)
             while waiting:
-                yield from self._done(waiting.pop(0))
+                yield from self._done(waiting.pop(0), workers)
         except (OSError, FutureCancelledError, KilledWorker) as error:
             self._sent = ("", None)
             raise EnvironmentFault(
@@ -133,10 +134,23 @@ class Cluster:
         if some:
             yield some
 
-    def _done(self, task: Future) -> Iterator[Found]:
-        found, seconds = task.result()
-        self._seconds = seconds / len(found)
-        return iter(found)
+    def _done(self, task: Future, workers: list[str]) -> Iterator[Found]:
+        """Return what a task found; one of a lost worker is done by another, as long as there is one.
+
+        Raises:
+            EnvironmentFault: all of the workers that were asked are gone: dask would wait for ever.
+        """
+        while True:
+            try:
+                found, seconds = task.result(timeout=LOST_S)
+            except TimeoutError:
+                if not self._client.nthreads().keys() & set(workers):
+                    raise EnvironmentFault(
+                        "all workers that were asked are gone; what is on disk stays: run the sweep again to go on"
+                    ) from None
+                continue
+            self._seconds = seconds / len(found)
+            return iter(found)
 
     def _sound_workers(self, order: Order) -> list[str]:
         """Return the workers that run the same code.
