@@ -36,7 +36,7 @@ from peaktrade_core.research.trials.spec import (
 )
 from peaktrade_core.research.trials.sweep import SweepStore, prepare, run_sweep
 from peaktrade_core.research.trials.trial import Tries, day_marks, decided
-from peaktrade_core.research.trials.verdict import metric, shuffled, told, windows
+from peaktrade_core.research.trials.verdict import deflated, enough, metric, shuffled, told, windows
 from peaktrade_core.session.identity import decision_id
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.strategies import get_strategy
@@ -401,3 +401,11 @@ def test_without_optuna_the_answer_is_what_to_install(
     with pytest.raises(EnvironmentFault, match=r"needs Optuna: pip install 'peaktrade\[search\]', or use random"):
         run_sweep(workspace, prepare(workspace, asked(search=Search(sampler="tpe", trials=5))))
     assert not TrialLedger(workspace).chain.path.exists()
+
+
+def test_days_that_do_not_differ_are_never_enough_and_no_nan_is_told() -> None:
+    flat, judge = np.zeros(100), Judge(least_trades=1)
+    for check in (enough(50, flat, judge), deflated(flat, 3, 1.0, 0.1, judge)):
+        assert check.status in ("fail", "unknown")
+        assert "nan" not in check.evidence
+        assert "do not differ" in check.evidence

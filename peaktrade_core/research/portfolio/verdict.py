@@ -13,7 +13,7 @@ from peaktrade_core.research.portfolio.account import Ran, run_portfolio
 from peaktrade_core.research.portfolio.figures import Curves, Figures, curves
 from peaktrade_core.research.portfolio.prepare import Ready
 from peaktrade_core.research.trials.selection import sharpe
-from peaktrade_core.research.trials.verdict import answer, carried_on, deflated, enough, stands_costs
+from peaktrade_core.research.trials.verdict import answer, carried_on, costlier, deflated, enough, stands_costs
 
 MOST_REFUSED = 0.1  # share of opening orders
 ALIKE = 0.7  # correlation of UTC-day returns
@@ -96,11 +96,7 @@ def _weighted(ready: Ready, seen: Curves) -> Check:
 
 def _gains(ready: Ready, times: float) -> bool:
     """Return whether it gains at so many times the configured costs."""
-    parts = []
-    for part in ready.parts:
-        own = part.decision.market
-        market = own._replace(fee_rate=own.fee_rate * times, slippage=own.slippage * times)
-        parts.append(part._replace(decision=part.decision._replace(market=market)))
+    parts = [part._replace(decision=costlier(part.decision, times)) for part in ready.parts]
     return end_equity(run_portfolio(parts, ready.portfolio.weights, ready.first, ready.cache)) > ready.start_balance
 
 

@@ -20,12 +20,12 @@ from peaktrade_core.research.store import Kind, Store
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.spec import Judge
-from peaktrade_core.research.trials.trial import DailyEquity, Trial, Tries, day_marks, figures_of
+from peaktrade_core.research.trials.trial import DailyEquity, Trial, day_marks, figures_of
 from peaktrade_core.research.trials.verdict import (
     answer,
+    costlier,
     deflated,
     enough,
-    gains_at,
     left_running,
     stands_costs,
     variance_of,
@@ -199,7 +199,11 @@ class BacktestStore(Store[BacktestRecord]):
         """Return what speaks against a single backtest: one of as many tries as were ever begun on its market."""
         judge, cache = Judge(), self._workspace.home / ".cache" / "numba"
         returns = marks.returns(plan.decision.start_balance)
-        gains = gains_at(Tries(plan.decision, bars, plan.config.warmup_candles, cache), plan.decision)
+
+        def gains(times: float) -> bool:  # by the loop that is compiled already
+            again = run_backtest(costlier(plan.decision, times), bars, plan.config.warmup_candles, cache)
+            return len(again) > 0 and float(again.equity[-1]) > plan.decision.start_balance
+
         return (
             enough(own.trades, returns, judge), self._deflated(plan.config, counted, own, returns, judge),
             stands_costs(gains, judge.break_even, exact=False), left_running(own),

@@ -13,6 +13,7 @@ from peaktrade_core.research.backtest import BacktestResult, run_backtest
 from peaktrade_core.research.trials import selection
 from peaktrade_core.research.trials.spec import GRID, Judge, axes
 from peaktrade_core.research.trials.trial import LEAST_DAYS, DailyEquity, Trial, Tries, day_marks, decided, try_out
+from peaktrade_core.show.wording import many
 from peaktrade_core.trading.market import Bars
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_COST = 64.0  # times the configured costs, beyond which nobody needs to look
 _HALVINGS = 12
+_UNTOLD = "its days are too few, or do not differ, so that no Sharpe ratio can be told"
 
 
 def judged(
@@ -94,8 +96,9 @@ def enough(trades: int, own: NDArray[np.float64], judge: Judge) -> Check:
     """Answer whether the track record is long enough for its Sharpe ratio to be above zero at all."""
     least = selection.least_track_record(own)
     needed = "no number of days is enough" if math.isinf(least) else f"{least:,.0f} days are needed"
-    ok = trades >= judge.least_trades and len(own) >= max(LEAST_DAYS, least)
-    said = f"{len(own)} days and {trades} round trips; {needed} for a Sharpe ratio above 0 at 95 %"
+    ok = trades >= judge.least_trades and len(own) >= LEAST_DAYS and len(own) >= least  # nan is never enough
+    told = _UNTOLD if math.isnan(least) else f"{needed} for a Sharpe ratio above 0 at 95 %"
+    said = f"{many(len(own), 'day')} and {many(trades, 'round trip')}; {told}"
     return answer("enough", "Is the track record long enough?", ok, said, "Try it over more candles.")
 
 
@@ -109,8 +112,7 @@ def _deflated(
 def chance(trials: Sequence[Trial], returns: NDArray[np.float64]) -> tuple[float, float]:
     """Return how much of a sweep's tries counts as independent [fraction], and the variance of their Sharpe ratios.
 
-    Args:
-        returns: (days, trials that ran) float64.
+    ``returns`` are (days, trials that ran) float64.
     """
     return selection.effective_trials(returns) / max(1, returns.shape[1]), variance_of(trials)
 
@@ -131,8 +133,9 @@ def deflated(own: NDArray[np.float64], raw: int, share: float, variance: float, 
     value = selection.deflated_sharpe(own, max(1.0, raw * share), variance)
     strict = selection.deflated_sharpe(own, raw, variance)
     of = f"{raw * share:,.0f} independent of {raw:,} trials ever begun here ({strict:.2f} for all of them)"
-    said = f"deflated Sharpe ratio {value:.2f} for {of if raw > 1 else 'the first try here'}; at least {judge.deflated_sharpe:g}"
     ok = None if math.isnan(value) else value >= judge.deflated_sharpe
+    said = f"deflated Sharpe ratio {value:.2f} for {of if raw > 1 else 'the first try here'}; at least {judge.deflated_sharpe:g}"
+    said = _UNTOLD if ok is None else said
     return answer("deflated", "Is it better than the best of so many tries by chance?", ok, said, "Do not use it.")
 
 
@@ -259,14 +262,19 @@ def _costs(ready: Prepared, best: Trial) -> Check:
 
 def gains_at(tries: Tries, decision: Decision) -> Callable[[float], bool]:
     """Return who says whether a decision gains at so many times its costs."""
-    signal, own = tries.signals(decision), decision.market
+    signal = tries.signals(decision)
 
     def gains(times: float) -> bool:
-        market = own._replace(fee_rate=own.fee_rate * times, slippage=own.slippage * times)
-        _, marks = tries.run(decision._replace(market=market), signal)
+        _, marks = tries.run(costlier(decision, times), signal)
         return len(marks.equity) > 0 and float(marks.equity[-1]) > decision.start_balance
 
     return gains
+
+
+def costlier(decision: Decision, times: float) -> Decision:
+    """Return a decision at so many times its fee and slippage."""
+    own = decision.market
+    return decision._replace(market=own._replace(fee_rate=own.fee_rate * times, slippage=own.slippage * times))
 
 
 def stands_costs(gains: Callable[[float], bool], least: float, *, exact: bool = True) -> Check:
