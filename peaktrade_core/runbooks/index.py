@@ -63,10 +63,10 @@ class EvidenceRow(msgspec.Struct, frozen=True, kw_only=True):
 _TONES = {"passed": GOOD, "warned": MID, "failed": BAD, "stopped": MID, "incomplete": MID}
 EVIDENCE = Columns[EvidenceRow](
     id=Column("Id", lambda row: row.evidence_id),
-    began=Column("Began (UTC)", lambda row: minute(row.began_at), priority=1),
+    began=Column("Began (UTC)", lambda row: minute(row.began_at), priority=2),
     outcome=Column("Outcome", lambda row: Cell(row.outcome or NOTHING, _TONES.get(row.outcome, ""))),
-    by=Column("By", lambda row: f"{row.operator} ({row.role})" if row.operator else "", priority=2),
-    about=Column("About", lambda row: row.subject),
+    by=Column("By", lambda row: f"{row.operator} ({row.role})" if row.operator else "", priority=3),
+    about=Column("About", lambda row: row.subject, priority=1),
     record=Column("Record", lambda row: Cell(record_told(row), "" if row.state == SEALED else MID), "words"),
 )
 

@@ -23,7 +23,7 @@ from peaktrade_core.show.language import spoken
 from peaktrade_core.show.logs import logged
 from peaktrade_core.show.streams import is_unicode, plain, put
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
-from peaktrade_core.show.wording import shortened
+from peaktrade_core.show.wording import TIED, shortened, tied
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,6 @@ _NARROWEST = 16  # characters of a column of sentences
 _GAP = 2  # blanks between columns
 _LONGEST, _BOOK, _TALLEST = 1000, 600, 12  # characters of a line and of a cell, lines of a cell; --json has all of it
 _LABEL = re.compile(r"\s*(?:(?:-|->|→|\d+\.) +|(?:\S+ )*\S+ {2,})?")  # what a folded line stands below
-_WORD = re.compile(r"(?:`[^`]*`|\S)+")  # a `command` is one
 _QUOTED, _GLUE = re.compile("`[^`]*`"), "\0"
 _COMMAND = re.compile(r"(?:\S+ {2,}|\s*)peaktrade \w")
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")  # JSON itself escapes the others
@@ -124,7 +123,7 @@ class _Text(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        return [word for line in self.lines for word in _WORD.findall(line)]
+        return [word.replace(_GLUE, " ") for line in self.lines for word in _glued(line).split()]
 
 
 class _Layout(NamedTuple):
@@ -251,14 +250,19 @@ def _fold(lines: Sequence[str], width: int | None) -> list[str]:
 
 
 def _folded(text: str, width: int | None, indent: str = "") -> list[str]:
-    """Return text folded between words, each line after an indent; a `command` in it is one word."""
+    """Return text folded between words, each line after an indent; a `command` in it is one word, so is a figure."""
     if width is None or len(indent) + _width(text) <= width:
         return [indent + text]
     lines = textwrap.wrap(
-        _QUOTED.sub(lambda found: found[0].replace(" ", _GLUE), text), max(width, len(indent) + 1),
+        _glued(text), max(width, len(indent) + 1),
         initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
     return [line.replace(_GLUE, " ") for line in lines]
+
+
+def _glued(text: str) -> str:
+    """Return text in which a `command`, and a figure with its unit, have no blanks at which a line could end."""
+    return tied(_QUOTED.sub(lambda found: found[0].replace(" ", _GLUE), text)).replace(TIED, _GLUE)
 
 
 def _hanging(line: str, width: int | None) -> list[str]:

@@ -112,3 +112,12 @@ def test_every_terminal_can_show_every_text(text: str, encoding: str) -> None:
 def test_signs_are_replaced_by_others_that_say_the_same() -> None:
     assert plain("✓ −3 → „é“ …", "ascii") == 'v -3 -> "e" ...'
     assert plain("✓ é", "latin-1") == "v é"
+
+
+@pytest.mark.parametrize("width", range(24, 90, 7))
+def test_no_line_ends_between_a_figure_and_its_unit(width: int) -> None:
+    said = "drawdown 10.3 % of 1,000.00 EUR (limit 10 %) for 1 h 30 m; `peaktrade watch --every 5 s`"
+    lines = "\n".join(shown(THINGS.table("", [ONE._replace(said=said)]), width))
+    assert all(
+        figure in lines for figure in ("10.3 %", "1,000.00 EUR", "10 %)", "1 h 30 m", "`peaktrade watch --every 5 s`")
+    )
