@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -242,19 +242,28 @@ def viewers(browser: Browser, server: Server, count: int, moves: int) -> None:
                 until_seen(page, lambda page=page: page.goto(address(server, "parameters"), wait_until="commit"), FIRST)
             )
             pages.append(page)
-        kernels = [
-            child for child in process.children(recursive=True) if "nursery" in " ".join(child.parent().cmdline())
-        ]
-        own = [kernel.memory_full_info().uss / 1e6 for kernel in kernels]
+        own = private(process)
         each = (process.memory_full_info().uss - before) / count / 1e6
-        print(f"\n{count} viewers ({len(kernels)} kernels): first figure {statistics.median(took):.2f} s, ", end="")
+        print(f"\n{count} viewers ({len(own)} kernels): first figure {statistics.median(took):.2f} s, ", end="")
         print(f"{statistics.median(own):.0f} MB private a kernel (at most {max(own):.0f}), {each:.1f} MB in the server")
         pages[0].bring_to_front()  # a hidden page draws once a second
         moved(pages[0], moves, f"one of {count}")
-        own = [kernel.memory_full_info().uss / 1e6 for kernel in kernels]
-        print(f"the one that moved its slider: {max(own):.0f} MB private", flush=True)
+        print(f"the one that moved its slider: {max(private(process)):.0f} MB private", end="", flush=True)
+        pages[0].wait_for_timeout(3000)
+        print(f", three seconds later {max(private(process)):.0f}", flush=True)
     finally:
         context.close()
+
+
+def private(server: psutil.Process) -> list[float]:
+    """Return the private memory of each kernel that runs [MB]."""
+    found = []
+    for child in server.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended while it was looked at
+            parent = child.parent()
+            if parent is not None and "nursery" in " ".join(parent.cmdline()):
+                found.append(child.memory_full_info().uss / 1e6)
+    return found
 
 
 def beside_voila(browser: Browser, home: Path, ours: dict[str, Seen], given: argparse.Namespace) -> None:

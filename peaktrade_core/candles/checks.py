@@ -7,7 +7,7 @@ warnings: they happen on a real market.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,13 +76,21 @@ def check_store(
     Raises:
         DataError: a file cannot be read.
     """
+    return _whole(step_by_step(store, wanted, now, deviations))
+
+
+def step_by_step(
+    store: CandleStore, wanted: list[Series], now: float, deviations: float = OUTLIER_DEVIATIONS
+) -> Iterator[list[SeriesVerdict] | None]:
+    """Do what :func:`check_store` does, a question a step: yield None after each, in the end the verdicts."""
     from peaktrade_core.candles.questions import Candles
 
     markets = {(one.venue, one.symbol) for one in wanted}
     related = [one for one in store.series() if (one.venue, one.symbol) in markets]
     with Candles.of_store(store, related) as candles:
-        judged = dict(zip(candles.series, _judge(candles, deviations, now, ""), strict=True))
-    return [judged[one] for one in wanted]
+        yield None
+        for verdicts in _judge(candles, deviations, now, ""):
+            yield verdicts and [verdicts[candles.series.index(one)] for one in wanted]
 
 
 def check_file(
@@ -110,7 +118,7 @@ def check_file(
     if chosen is None:
         raise DataError(f"{path}: its timeframe cannot be told from its times; give --timeframe")
     with Candles.of_rows(rows, Series("file", "FILE/FILE", chosen)) as candles:
-        return _judge(candles, deviations, None, path.name)[0]
+        return _whole(_judge(candles, deviations, None, path.name))[0]
 
 
 class _Seen(NamedTuple):
@@ -137,33 +145,30 @@ class _Seen(NamedTuple):
         return self.deviations * self.scale.mad if self.scale else None
 
 
-def _judge(candles: Candles, deviations: float, now: float | None, source: str) -> list[SeriesVerdict]:
-    """Return the verdict on each series, in their order."""
+def _whole(judging: Iterator[list[SeriesVerdict] | None]) -> list[SeriesVerdict]:
+    """Return what comes at the end of all steps."""
+    *_, verdicts = judging
+    return verdicts or []
+
+
+def _judge(candles: Candles, deviations: float, now: float | None, source: str) -> Iterator[list[SeriesVerdict] | None]:
+    """Return the verdict on each series, in their order; a question at each step."""
     extents, scales = candles.extents(), candles.scales()
-    looked: list[dict[Series, list[Any]]] = [
-        candles.backwards(),
-        candles.repeated(),
-        candles.impossible(),
-        candles.gaps(),
-        candles.disagreements(),
-        candles.still(),
-        candles.outliers(deviations),
-    ]
-    return [
+    looked: list[dict[Series, list[Any]]] = []
+    questions: list[Callable[[], Any]] = [
+        candles.backwards, candles.repeated, candles.impossible, candles.gaps, candles.disagreements, candles.still,
+        lambda: candles.outliers(deviations),
+    ]  # fmt: skip
+    for ask in questions:
+        yield None
+        looked.append(ask())
+    yield [
         _verdict(
-            _Seen(
-                one,
-                deviations,
-                now,
-                source,
-                extents.get(one),
-                scales.get(one),
-                candles.finer_than(one),
-                *(a.get(one, []) for a in looked),
-            )
+            _Seen(one, deviations, now, source, extents.get(one), scales.get(one), candles.finer_than(one),
+                  *(a.get(one, []) for a in looked))
         )
         for one in candles.series
-    ]
+    ]  # fmt: skip
 
 
 def _verdict(seen: _Seen) -> SeriesVerdict:

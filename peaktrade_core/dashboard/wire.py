@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
@@ -26,6 +27,11 @@ from peaktrade_core.dashboard.handlers import Desk, Plain, Worded
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 SPOKEN = ("comm_msg", "comm_open", "comm_info_request", "kernel_info_request")
 PING_S = 30.0  # how often a browser is asked whether it is there, and how long it may take to answer [s]
+BURST, PER_S = (
+    1000,
+    300,
+)  # messages that a viewer may send at once, and each second: a slider that is dragged sends sixty
+BURST_BYTES, BYTES_PER_S = 8 << 20, 2 << 20  # the same in bytes
 CONTROL = "jupyter.widget.control"  # asks for the state of all widgets at once; makes none
 
 
@@ -72,8 +78,16 @@ class KernelSocket(Worded, VoilaKernelWebsocketHandler):  # type: ignore[misc]
             raise HTTPError(400, "the websocket needs the subprotocol %s", PROTOCOL)
         await super().get(kernel_id=kernel_id)
 
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        """Begin to count what the viewer sends: what a kernel has not taken yet lies in the server's memory."""
+        self._messages, self._bytes = Allowance(BURST, PER_S), Allowance(BURST_BYTES, BYTES_PER_S)
+        return super().open(*args, **kwargs)
+
     def on_message(self, ws_message: str | bytes) -> None:
-        """Pass a message on if its table of offsets fits into it and it is one that widgets send."""
+        """Pass a message on if its table of offsets fits into it, it is one that widgets send, and not one too many."""
+        if not (self._messages.spend(1) and self._bytes.spend(len(ws_message))):
+            self.close(1008, "more messages than any widget sends")
+            return
         if not framed(ws_message):
             self.close(1007, "no message of the framed protocol")
             return
@@ -82,6 +96,25 @@ class KernelSocket(Worded, VoilaKernelWebsocketHandler):  # type: ignore[misc]
             if self.kernel_id in self.kernel_manager:
                 self.kernel_manager.get_kernel(self.kernel_id).touch()
             super().on_message(ws_message)
+
+
+class Allowance:
+    """What may be spent at once, which comes back with time.
+
+    Args (of the constructor):
+        burst: the most at once; per_s: what comes back [1/s].
+    """
+
+    def __init__(self, burst: float, per_s: float) -> None:
+        self._left = self._burst = burst
+        self._per_s, self._at = per_s, time.monotonic()
+
+    def spend(self, amount: float) -> bool:
+        """Spend something; return whether there was enough."""
+        now = time.monotonic()
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_s) - amount
+        self._at = now
+        return self._left >= 0.0
 
 
 def framed(message: str | bytes) -> bool:

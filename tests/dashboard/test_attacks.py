@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from serving import Dashboard, make_history, new_workspace
@@ -24,6 +25,7 @@ PATHS = [re.sub(r"\{\w+\}", "x", item.path) for item in (*ROUTES, *PAGES)] + [
     "/nope",
     "/api/contents",
 ]
+_NUMBERS = count()
 FORBIDDEN = [
     "execute_request",
     "inspect_request",
@@ -194,8 +196,15 @@ def test_websocket_needs_our_origin_and_the_framed_protocol(odd: Dashboard, kern
 
 
 def message(kind: str, content: dict[str, object], channel: bytes = b"shell") -> bytes:
-    """Return a message of the framed protocol."""
-    header = {"msg_id": kind, "msg_type": kind, "session": "test", "username": "", "version": "5.3", "date": ""}
+    """Return a message of the framed protocol, of which no two are the same: a kernel takes none twice."""
+    header = {
+        "msg_id": f"{kind} {next(_NUMBERS)}",
+        "msg_type": kind,
+        "session": "test",
+        "username": "",
+        "version": "5.3",
+        "date": "",
+    }
     parts = [channel, *(json.dumps(part).encode() for part in (header, {}, {}, content))]
     offsets = [8 * (len(parts) + 2)]
     for part in parts:

@@ -24,6 +24,7 @@ from peaktrade_core.dashboard.labs.compare import CompareLab
 from peaktrade_core.dashboard.labs.limits import LimitsLab
 from peaktrade_core.dashboard.labs.parameters import ParametersLab
 from peaktrade_core.dashboard.labs.picture import POINTS, Picture, Series, cut, together
+from peaktrade_core.records.registry import Query
 from peaktrade_core.research.divergence_session import load_recorded
 from peaktrade_core.research.replay_limits import recorded_limits
 from peaktrade_core.research.trials.holdout import HoldOut
@@ -307,6 +308,24 @@ def test_a_card_is_also_html_with_its_figures_drawn_and_what_its_controls_say(wo
     assert "<i>kept</i>" in text
     assert "<span>&lt;i&gt;</span><span>&lt;b&gt;</span>" in text
     assert "<span>on</span><span>☑</span>" in text
+
+
+def test_several_are_picked_one_by_one_and_taken_out_by_a_click(workspace: Workspace) -> None:
+    first, second, third, fourth = [row.run_id for row in Views.of(workspace).rows(Query(status="completed"))][:4]
+    lab = CompareLab(workspace, f"session={first}&session={second}&session={third}&session=nope")
+    assert lab.more.value == (third,)
+    offer, chip = lab.more.children
+    drawn = len(lab.picture.drawn.lines)
+    offer.value = fourth
+    assert (lab.more.value, offer.value) == ((third, fourth), None)
+    assert len(lab.picture.drawn.lines) == drawn + 1
+    offer.value = fourth
+    assert lab.more.value == (third, fourth)  # nothing twice
+    _, chip, _ = lab.more.children
+    chip.click()
+    assert lab.more.value == (fourth,)
+    assert len(lab.picture.drawn.lines) == drawn
+    assert fourth[-6:] in lab.controls._repr_mimebundle_()["text/html"]
 
 
 def test_labs_of_an_empty_workspace_say_what_is_missing(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import ipywidgets as w
+from traitlets import Tuple, observe, validate
 
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.dashboard.labs.still import Card
@@ -25,6 +26,45 @@ from peaktrade_core.workspace.workspace import Workspace, speak_as_set
 FULL = {"width": "100%"}
 LONGEST = 300  # characters of an error that nobody foresaw; a library may write pages
 QUIET_S = 1.0  # without a move after which a lab tidies up [s]
+
+
+class Picks(w.VBox):  # type: ignore[misc]
+    """Several of many, without a list that cuts what it holds: a drop-down adds one, a click on one takes it out.
+
+    Attributes:
+        value: what is chosen, in the order in which it was.
+    """
+
+    value = Tuple()
+
+    def __init__(self, options: Sequence[tuple[str, Any]], add: str, take_out: str, **look: Any) -> None:
+        """Offer options; ``add`` stands in the drop-down, ``take_out`` says what a click on a chosen one does."""
+        self._texts, self._take_out = {value: text for text, value in options}, take_out
+        self._offer = w.Dropdown(options=[(add, None), *options], value=None, **look)
+        super().__init__([self._offer], layout=w.Layout(**FULL))
+        self._offer.observe(self._add, "value")
+
+    def _add(self, change: dict[str, Any]) -> None:
+        if change["new"] is not None:
+            self.value = tuple(dict.fromkeys((*self.value, change["new"])))
+            self._offer.value = None
+
+    @validate("value")  # type: ignore[untyped-decorator]
+    def _known(self, proposal: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(value for value in proposal["value"] if value in self._texts)
+
+    @observe("value")  # type: ignore[untyped-decorator]
+    def _show(self, change: dict[str, Any]) -> None:
+        for gone in tuple(getattr(self, "children", ()))[1:]:
+            gone.close()
+        self.children = (self._offer, *(self._chip(value) for value in change["new"]))
+
+    def _chip(self, value: Any) -> w.Button:
+        text = f"{self._texts[value]} ✕"
+        chip = w.Button(description=text, tooltip=self._take_out, layout=w.Layout(width="auto", height="auto"))
+        chip.add_class("lab-chip")
+        chip.on_click(lambda _: setattr(self, "value", tuple(one for one in self.value if one != value)))
+        return chip
 
 
 class Bench:
@@ -79,6 +119,12 @@ class Bench:
         values = [value for _, value in options]
         value = chosen if chosen in values else values[0] if values else None
         return w.Dropdown(options=list(options), value=value, **self._named(name))
+
+    def pick_some(self, name: str, options: Sequence[tuple[str, Any]], chosen: Sequence[object] = ()) -> Picks:
+        """Return a picker of several; what is not among the options is not chosen."""
+        picks = Picks(options, self.told("add"), self.told("take_out"), **self._named(name))
+        picks.value = tuple(chosen)
+        return picks
 
     def slide(self, name: str, value: float, low: float, high: float, step: float, **look: Any) -> w.Widget:
         """Return a slider; whole numbers where all of them are."""

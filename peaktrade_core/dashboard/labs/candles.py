@@ -11,7 +11,7 @@ import ipywidgets as w
 import numpy as np
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.candles.checks import OUTLIER_DEVIATIONS, SeriesVerdict, check_store
+from peaktrade_core.candles.checks import OUTLIER_DEVIATIONS, SeriesVerdict, check_store, step_by_step
 from peaktrade_core.candles.kept import kept
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.candles.store import Series as StoredSeries
@@ -24,6 +24,7 @@ from peaktrade_core.trading.market import Bars
 from peaktrade_core.workspace.workspace import Workspace
 
 MOST_SPANS, MOST_MARKS = 200, 250  # drawn one by one
+PAUSE_S = 0.05  # between two questions, so that a page that connects is answered [s]
 
 
 class CandlesLab(Bench):
@@ -74,11 +75,26 @@ class CandlesLab(Bench):
             self._judging = loop.create_task(self._judge_beside(self.series.value))
 
     async def _judge_beside(self, series: StoredSeries) -> None:
-        """Judge a series in a thread, and show the verdict unless another was chosen meanwhile."""
-        judging = asyncio.get_running_loop().run_in_executor(None, self._verdict_on, series)
-        await asyncio.wait([judging])
-        if self.verdict is None and series == self.series.value:
-            self.try_(lambda: self._show(judging.result()))
+        """Judge a series a question at a time, the page's messages between them; show it unless something was chosen meanwhile.
+
+        Not in a thread: beside the kernel's own, in a process that was forked, DuckDB was seen to wait for ever.
+        """
+        judging = step_by_step(
+            self.store, [series], self.workspace.clock.now().timestamp(), float(self.deviations.value)
+        )
+        found: list[SeriesVerdict] | None = None
+
+        def step() -> None:
+            nonlocal found
+            found = next(judging, found)
+
+        while found is None and self.verdict is None and series == self.series.value:
+            await asyncio.sleep(PAUSE_S)
+            self.try_(step)
+            if self.said.value:
+                return
+        if found and self.verdict is None and series == self.series.value:
+            self._show(found[0])
 
     def run(self) -> None:
         """Judge the series that is chosen, and draw it.
@@ -86,13 +102,9 @@ class CandlesLab(Bench):
         Raises:
             DataError: a stored file cannot be read.
         """
-        self._show(self._verdict_on(self.series.value))
-
-    def _verdict_on(self, series: StoredSeries) -> SeriesVerdict:
-        """Return what is wrong with a series; raises as :meth:`run`."""
         now = self.workspace.clock.now().timestamp()
-        (verdict,) = check_store(self.store, [series], now, float(self.deviations.value))
-        return verdict
+        (verdict,) = check_store(self.store, [self.series.value], now, float(self.deviations.value))
+        self._show(verdict)
 
     def _show(self, verdict: SeriesVerdict) -> None:
         """Show a verdict on the series that is chosen."""

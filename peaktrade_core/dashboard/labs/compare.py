@@ -44,8 +44,7 @@ class CompareLab(Bench):
         self.right = self.pick("right", others, self.asked.get("with", second or next_))
         if self.right.value == self.left.value:
             self.right.value = BACKTEST
-        self.more = w.SelectMultiple(options=known, rows=min(6, max(1, len(known))), **self._named("more"))
-        self.more.value = [value for _, value in known if value in more]
+        self.more = self.pick_some("more", known, more)
         axis = [(self.told("by_bars"), True), (self.told("by_time"), False)]
         self.axis = self.pick("axis", axis, self.asked.get("axis") != "time")
         self.controls = card(self.left, self.right, self.more, self.axis, title=self.told("choose"), name="controls")

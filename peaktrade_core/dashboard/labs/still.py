@@ -26,14 +26,16 @@ def _inner(box: w.Box) -> str:
 
 
 def _still(widget: w.Widget) -> str:
-    """Return a widget as it stands; a button, which could not be pressed, leaves its room."""
+    """Return a widget as it stands."""
     if drawn := getattr(widget, "drawn_still", None):
         return f'<div class="still-figure" style="height:{widget.layout.height:.0f}px">{drawn()}</div>'
     if isinstance(widget, w.HTML):
         return str(widget.value)
     if isinstance(widget, w.Box):
         return _inner(widget)
-    label, says = getattr(widget, "description", ""), "" if isinstance(widget, w.Button) else _said(widget)
+    label, says = getattr(widget, "description", ""), _said(widget)
+    if isinstance(widget, w.Button):
+        label, says = "", label
     return f'<div class="still-control"><span>{escape(label)}</span><span>{escape(says)}</span></div>'
 
 
