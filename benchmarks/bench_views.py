@@ -20,6 +20,7 @@ import msgspec
 
 from peaktrade_core.records.bar_table import write_table
 from peaktrade_core.records.folder import Heartbeat, RunFolder
+from peaktrade_core.records.lookups import FACETS
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.reports.activity import ActivityFeed
 from peaktrade_core.runs.views import Views
@@ -30,7 +31,7 @@ from peaktrade_core.workspace.workspace import Workspace
 REPOSITORY = Path(__file__).resolve().parent.parent
 MODES, STATUSES = ("shadow", "testnet", "paper", "live"), ("completed", "completed", "failed", "aborted")
 RUNNING = 20
-FIRST = datetime(2026, 1, 5, tzinfo=UTC)
+FIRST = datetime(2024, 1, 5, tzinfo=UTC)
 
 
 def main() -> None:
@@ -87,8 +88,8 @@ HELD: list[Any] = []  # run folders whose lock this process holds
 
 
 def made_up(number: int) -> SessionRecord:
-    """Return a record, seven minutes after the one before."""
-    started, mode = FIRST + timedelta(minutes=7 * number), MODES[number % 4]
+    """Return a record, twenty seconds after the one before."""
+    started, mode = FIRST + timedelta(seconds=20 * number), MODES[number % 4]
     session_id = f"{mode}_{started:%Y%m%d_%H%M%S}_{number:06x}"
     return SessionRecord(
         session_id=session_id,
@@ -99,7 +100,7 @@ def made_up(number: int) -> SessionRecord:
         symbol=("BTC/EUR", "ETH/EUR", "SOL/USD")[number % 3],
         status=STATUSES[number // 4 % 4],
         started_at=started,
-        finished_at=started + timedelta(minutes=5),
+        finished_at=started + timedelta(seconds=10),
         created_at=started,
         config={"strategy_name": "ma_crossover", "timeframe": "1m", "start_balance": 10_000.0, "params": {"fast": 20}},
         metrics={"realized_pnl": number % 100 - 50.0, "max_drawdown": number % 7 / 100, "num_orders": 3, "steps": 300},
@@ -125,6 +126,7 @@ def ask(home: Path, run_ids: list[str], repeat: int, records: int) -> None:
     """Time the questions, as a server asks them and as a new process does."""
     views = Views.of(Workspace(home))
     middle = made_up(records // 2).session_id
+    week = made_up(records).started_at - timedelta(days=7)  # type: ignore[operator]
     month = made_up(records).started_at - timedelta(days=30)  # type: ignore[operator]
     questions: list[tuple[str, Callable[[], Any]]] = [
         ("rows, 100 newest", lambda: views.rows(Query(limit=100))),
@@ -134,8 +136,10 @@ def ask(home: Path, run_ids: list[str], repeat: int, records: int) -> None:
         ("row and record", lambda: (views.run(middle), views.record(middle))),
         ("daily, 30 days", lambda: views.daily(month)),
         ("daily, everything", views.daily),
+        ("facets of the sessions page", lambda: views.registry.facets(FACETS)),
+        ("words in 7 days", lambda: views.rows(Query(limit=50, words=("breakout",), since=week))),
     ]
-    with views._registry.kept_fresh():
+    with views.registry.kept_fresh():
         for name, question in questions:
             show(name, question, repeat)
         show("runs, 220 newest", lambda: views.runs(220), repeat // 3)
@@ -144,7 +148,7 @@ def ask(home: Path, run_ids: list[str], repeat: int, records: int) -> None:
         show("curves of a journal, cold", lambda: fresh(home).curves(run_ids[0]), 10)
         show("detail with its journal, cold", lambda: fresh(home).look(run_ids[-1]).journal, 10)
         show("curves, kept", lambda: views.curves(run_ids[-1]), repeat // 3)
-        registry: Registry = views._registry
+        registry: Registry = views.registry
         for number in range(records, records + 1000):
             registry.path_of(made_up(number)).write_bytes(encode_record(made_up(number)))
         show("rows while 1,000 new records are taken in", questions[0][1], repeat)

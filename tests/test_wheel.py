@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import urllib.request
 import zipfile
 from collections.abc import Callable
@@ -14,7 +17,14 @@ from typing import Any
 
 import pytest
 
+from tests.container.steps import CONTAINERFILE, instructions
+
 REPO = Path(__file__).resolve().parents[1]
+BROUGHT = {  # by a dependency that is declared, whose objects they are
+    "IPython", "aiohttp", "ipykernel", "jupyter_client", "jupyter_core", "jupyter_server", "llvmlite", "markupsafe", "nbclient",
+    "nbformat", "requests", "tornado", "traitlets", "urllib3", "zmq",
+}  # fmt: skip
+EXTRAS = {"cmaes", "distributed", "optuna", "skfolio"}
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +83,11 @@ def run(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
         ("watch", "--once"),
         ("audit", "snapshot"),
         ("service", "install", "--dry-run"),
+        ("backup", "create", "../backups"),
+        ("report", "daily"),
+        ("export", "dashboard"),
+        ("monitor", "overview"),
+        ("audit", "verify"),
         ("runbook", "list"),
     ],
     ids=" ".join,
@@ -89,6 +104,47 @@ def test_a_runbook_is_executed_and_leaves_evidence(run: Callable[..., Any]) -> N
     assert list((run.home / "reports" / "runbooks").glob("pre_session_check_*.html"))  # type: ignore[attr-defined]
 
 
+def test_fills_of_elsewhere_are_imported_and_reported(run: Callable[..., Any]) -> None:
+    (run.home / "fills.csv").write_text(  # type: ignore[attr-defined]
+        "time,symbol,side,qty,price\n2026-01-05T08:00,BTC/EUR,buy,1,100\n2026-01-05T09:00,BTC/EUR,sell,1,101\n"
+    )
+    ended = run("session", "import", "--csv", "fills.csv", "--start-balance", "1000", "--by", "Ada", "--json")
+    (record,) = json.loads(ended.stdout)
+    ended = run("runbook", "run", "session_report", "-p", f"session_id={record['session_id']}")
+    assert "completed:" in ended.stdout, ended.stderr
+
+
+def test_what_the_package_imports_is_what_it_says_it_needs() -> None:
+    said = {
+        re.split(r"[<>=!;\[ ]", line)[0].casefold().replace("-", "_")
+        for line in tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["dependencies"]
+    }
+    wanted = set[str]()
+    for path in (REPO / "peaktrade_core").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                wanted |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                wanted.add((node.module or "").partition(".")[0])
+    ours = wanted - set(sys.stdlib_module_names) - {"peaktrade_core"} - BROUGHT - EXTRAS
+    assert {name.casefold() for name in ours} <= said, "declare it in pyproject.toml, or say here who brings it"
+
+
+def test_a_container_is_built_of_the_wheel_and_writes_to_its_volumes_alone(run: Callable[..., Any]) -> None:
+    steps = instructions(CONTAINERFILE.read_text())
+    last = steps[max(at for at, (word, _) in enumerate(steps) if word == "FROM") :]
+    said = dict(last)
+    assert said["USER"] == "10001:10001"
+    assert said["VOLUME"] == "/workspace /state"
+    assert '"watch", "--status"' in said["HEALTHCHECK"]
+    assert json.loads(said["ENTRYPOINT"]) == ["peaktrade"]
+    assert any("PEAKTRADE_LOG=json" in rest for word, rest in last if word == "ENV")
+    assert [rest for word, rest in steps if word == "COPY" and "--from" not in rest] == [
+        "*.whl constraints.txt /build/"
+    ]
+    assert (Path(run.environment["PYTHONPATH"]) / "peaktrade_core/_share/templates/container/Containerfile").is_file()  # type: ignore[attr-defined]
+
+
 def test_the_dashboard_serves_pages_and_figures(run: Callable[..., Any]) -> None:
     server = subprocess.Popen(
         [sys.executable, "-m", "peaktrade_core", "dashboard", "--port", "0"],
@@ -103,7 +159,7 @@ def test_the_dashboard_serves_pages_and_figures(run: Callable[..., Any]) -> None
         line = next(line for line in server.stdout if "at http://127.0.0.1:" in line)
         url = line.split(" at ")[1].split()[0]
         with urllib.request.urlopen(f"{url}api/live_sessions", timeout=60) as answer:
-            assert len(json.load(answer)) == 1
+            assert any(row["mode"] == "shadow" for row in json.load(answer))
         with urllib.request.urlopen(f"{url}sessions", timeout=60) as answer:
             assert b"</html>" in answer.read()
     finally:

@@ -14,16 +14,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.records.lookups import GROUP, SUMS
+from peaktrade_core.records.lookups import DAY_SUMS, GROUP, SUMS
 from peaktrade_core.records.rows import FileState, RegistryLine, sortable
 
-INDEX_VERSION = 7
+INDEX_VERSION = 8
 TIMEOUT_S = 5.0  # how long to wait for another process that writes the index [s]
 _STATE = ("inode", "mtime_ns", "size")
 _STARTED = RegistryLine._fields.index("started_at")  # and after it ``finished_at``
 _COLUMNS = (*RegistryLine._fields, "searched", *_STATE)
 _SCHEMA = (
-    *(f"DROP TABLE IF EXISTS {table}" for table in ("files", "totals", "look")),
+    *(f"DROP TABLE IF EXISTS {table}" for table in ("files", "totals", "days", "look")),
     """CREATE TABLE files (
         name TEXT UNIQUE, sorts_at TEXT, session_id TEXT, mode TEXT, status TEXT, run_type TEXT, symbol TEXT,
         strategy TEXT, timeframe TEXT, environment TEXT, feed TEXT, data TEXT, started_at TEXT, finished_at TEXT,
@@ -31,7 +31,7 @@ _SCHEMA = (
         orders_blocked INTEGER, steps INTEGER, equity_end REAL, start_balance REAL, risk_status TEXT, halted TEXT,
         decision_id TEXT, notes TEXT, fault TEXT, tags TEXT, searched TEXT, inode INTEGER, mtime_ns INTEGER, size INTEGER
     )""",
-    "CREATE INDEX by_start ON files (sorts_at, symbol, status, realized_pnl, total_pnl, max_drawdown, fault)",
+    "CREATE INDEX by_start ON files (sorts_at, symbol, status, run_type, realized_pnl, total_pnl, max_drawdown, fault)",
     "CREATE INDEX by_end ON files (finished_at DESC)",
     "CREATE INDEX by_decision ON files (decision_id, sorts_at DESC)",
     "CREATE INDEX by_session ON files (session_id, sorts_at DESC)",
@@ -40,6 +40,8 @@ _SCHEMA = (
     f"CREATE INDEX by_group ON files ({', '.join(GROUP)}, realized_pnl, total_pnl, max_drawdown)",
     f"CREATE TABLE totals ({', '.join(GROUP)}, n, pnls, pnl, whole, depths, depth)",
     f"CREATE INDEX by_total ON totals ({', '.join(GROUP)})",
+    "CREATE TABLE days (day, symbol, n, open, pnl, whole, depth)",
+    "CREATE INDEX by_day ON days (day, symbol)",
     "CREATE TABLE look (folder_ns INTEGER, full_at REAL, full_s REAL, generation INTEGER, token TEXT)",
 )
 
@@ -168,16 +170,20 @@ def apply(
     db.execute("BEGIN IMMEDIATE")
     try:
         groups = {tuple(getattr(line, column) for column in GROUP) for line, _ in changed}
+        days = {(line.sorts_at[:10], line.symbol) for line, _ in changed}
         for at in range(0, len(names), 500):
             some = names[at : at + 500]
             marks = ",".join("?" * len(some))
             groups |= set(db.execute(f"SELECT DISTINCT {', '.join(GROUP)} FROM files WHERE name IN ({marks})", some))
+            before = f"SELECT DISTINCT substr(sorts_at, 1, 10), symbol FROM files WHERE name IN ({marks})"
+            days |= set(db.execute(before, some))
             db.execute(f"DELETE FROM files WHERE name IN ({marks})", some)
         db.executemany(
             f"INSERT INTO files ({', '.join(_COLUMNS)}) VALUES ({','.join('?' * len(_COLUMNS))})",
             ((*_stored(line), line.searched, *state) for line, state in changed),
         )
         _add_up(db, groups)
+        _add_up_days(db, days)
         db.execute("UPDATE look SET generation = generation + ?", (bool(names),))
         if isinstance(look, FolderChange):
             db.execute("UPDATE look SET folder_ns = ? WHERE folder_ns = ?", (look.after, look.before))
@@ -198,6 +204,13 @@ def _add_up(db: sqlite3.Connection, groups: Iterable[tuple[str | None, ...]]) ->
             f"INSERT INTO totals SELECT {', '.join(GROUP)}, {SUMS} FROM files WHERE {same} GROUP BY {', '.join(GROUP)}",
             group,
         )
+
+
+def _add_up_days(db: sqlite3.Connection, days: Iterable[tuple[str, str | None]]) -> None:
+    for day, symbol in days:
+        db.execute("DELETE FROM days WHERE day = ? AND symbol IS ?", (day, symbol))
+        within = f"{DAY_SUMS} AND sorts_at >= ? AND sorts_at < ? AND symbol IS ? GROUP BY 1, 2"
+        db.execute(f"INSERT INTO days {within}", (day, f"{day}~", symbol))
 
 
 def _stored(line: RegistryLine) -> tuple[object, ...]:

@@ -33,6 +33,9 @@ def _sums(counted: str) -> str:
 
 
 SUMS = _sums(_NO_PRACTICE)  # that are kept, by run type among others
+DAY_SUMS = f"""SELECT substr(sorts_at, 1, 10) AS day, symbol, count(*) AS n, total(status = 'started') AS open,
+    total(realized_pnl) {_OURS} AS pnl, total(total_pnl) {_OURS} AS whole, max(max_drawdown) {_OURS} AS depth
+    FROM files WHERE fault IS NULL"""  # kept as well; a time of day is text that is less than "<day>~"
 
 
 class Query(NamedTuple):
@@ -208,8 +211,9 @@ def _several(column: str, value: Any) -> tuple[str, ...]:
 
 def sums_by_day(db: sqlite3.Connection, since: datetime | None) -> list[DaySum]:
     """Return the sums of each day and symbol, oldest first."""
-    sql = f"""SELECT substr(sorts_at, 1, 10), symbol, count(*), total(status = 'started'), total(realized_pnl) {_OURS},
-        total(total_pnl) {_OURS}, max(max_drawdown) {_OURS}
-        FROM files WHERE fault IS NULL AND sorts_at >= ? GROUP BY 1, 2 ORDER BY 1, 2"""
-    rows = db.execute(sql, ("" if since is None else _first(since),))
+    begin = "" if since is None else _first(since)
+    day = begin[:10]  # of which perhaps only a part is asked for
+    part = f"{DAY_SUMS} AND sorts_at >= ? AND sorts_at < ? GROUP BY 1, 2"
+    sql = f"SELECT * FROM ({part}) UNION ALL SELECT * FROM days WHERE day > ? ORDER BY 1, 2"
+    rows = db.execute(sql, (begin, day and f"{day}~", day))
     return [DaySum(day, symbol, n, int(open_), *rest) for day, symbol, n, open_, *rest in rows]
