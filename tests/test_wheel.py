@@ -24,7 +24,6 @@ BROUGHT = {  # by a dependency that is declared, whose objects they are
     "IPython", "aiohttp", "ipykernel", "jupyter_client", "jupyter_core", "jupyter_server", "llvmlite", "markupsafe", "nbclient",
     "nbformat", "requests", "tornado", "traitlets", "urllib3", "zmq",
 }  # fmt: skip
-EXTRAS = {"cmaes", "distributed", "optuna", "skfolio"}
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +114,9 @@ def test_fills_of_elsewhere_are_imported_and_reported(run: Callable[..., Any]) -
 
 
 def test_what_the_package_imports_is_what_it_says_it_needs() -> None:
-    said = {
-        re.split(r"[<>=!;\[ ]", line)[0].casefold().replace("-", "_")
-        for line in tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["dependencies"]
-    }
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    said = {re.split(r"[<>=!;\[ ]", line)[0].casefold().replace("-", "_") for line in lines}
     wanted = set[str]()
     for path in (REPO / "peaktrade_core").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -126,7 +124,7 @@ def test_what_the_package_imports_is_what_it_says_it_needs() -> None:
                 wanted |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 wanted.add((node.module or "").partition(".")[0])
-    ours = wanted - set(sys.stdlib_module_names) - {"peaktrade_core"} - BROUGHT - EXTRAS
+    ours = wanted - set(sys.stdlib_module_names) - {"peaktrade_core"} - BROUGHT
     assert {name.casefold() for name in ours} <= said, "declare it in pyproject.toml, or say here who brings it"
 
 
