@@ -21,8 +21,8 @@ from tests.container.steps import CONTAINERFILE, instructions
 
 REPO = Path(__file__).resolve().parents[1]
 BROUGHT = {  # by a dependency that is declared, whose objects they are
-    "IPython", "aiohttp", "cryptography", "ipykernel", "jupyter_client", "jupyter_core", "jupyter_server", "llvmlite", "markupsafe", "nbclient",
-    "nbformat", "requests", "tornado", "traitlets", "urllib3", "zmq",
+    "IPython", "aiohttp", "cryptography", "ipykernel", "jupyter_client", "jupyter_core", "jupyter_server", "llvmlite",
+    "markupsafe", "nbclient", "nbformat", "requests", "tornado", "traitlets", "urllib3", "zmq",
 }  # fmt: skip
 
 
