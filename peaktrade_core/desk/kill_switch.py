@@ -132,7 +132,7 @@ class KillSwitchRunbook(Runbook):
                 return Table(title, (), [], empty=f"Not released yet: {waits}")
             from peaktrade_core.runbooks.form import Waiting
 
-            return Waiting(waits, lambda: go_on()._repr_html_())
+            return Waiting(waits, lambda: go_on()._repr_html_(), Approvals.of(self.workspace))
 
     def _request(self) -> str:
         """Return the id of the request that waits.

@@ -34,6 +34,8 @@ function ask(model, el) {
   const button = node("button", { type: "button", textContent: word(model, "Record the answer"), className: "jupyter-button mod-primary" });
   const said = node("p", { className: "pt-said" });
   said.setAttribute("role", "alert");
+  const signing = signButton(model, () => request);
+  let request = "";
   const record = () => {
     const key = choices.find(radio => radio.checked)?.value ?? "";
     button.disabled = true;
@@ -41,6 +43,9 @@ function ask(model, el) {
   };
   button.onclick = record;
   model.on("msg:custom", message => {
+    if ("signed" in message) return;
+    request = message.waits ?? "";
+    signing.hidden = !request;
     said.textContent = message.said;
     said.classList.toggle("pt-waits", Boolean(message.waits));
     el.querySelectorAll("input").forEach(one => (one.disabled = Boolean(message.waits)));
@@ -48,7 +53,8 @@ function ask(model, el) {
     if (message.waits) whileShown(el, record); // it is recorded as soon as both have signed
   });
   const title = node("p", { className: "pt-question", textContent: question.text });
-  el.replaceChildren(title, group, reason, ...(question.two ? [second] : []), button, said);
+  signing.hidden = true;
+  el.replaceChildren(title, group, reason, ...(question.two ? [second] : []), button, said, signing);
   el.querySelectorAll("input, button").forEach(one => one.setAttribute("data-lm-suppress-shortcuts", "true"));
   whenShown(el, () => choices[0].focus());
 }
@@ -56,6 +62,23 @@ function ask(model, el) {
 function whenShown(el, act, tries = 100) {
   if (el.isConnected) act();
   else if (tries) setTimeout(whenShown, 50, el, act, tries - 1);
+}
+
+// A button that signs with the key of the login that the kernel runs under, and what came of it.
+function signButton(model, request) {
+  const button = node("button", { type: "button", className: "jupyter-button", textContent: word(model, "Sign with the key of this login") });
+  const told = node("span", { className: "pt-about" });
+  told.setAttribute("role", "status");
+  button.onclick = () => {
+    button.disabled = true;
+    model.send({ sign: request() });
+  };
+  model.on("msg:custom", message => {
+    if (!("signed" in message)) return;
+    button.disabled = false;
+    told.textContent = ` ${message.signed}`;
+  });
+  return node("p", {}, button, told);
 }
 
 // Asks again in a while, as long as somebody could see the answer.
@@ -68,7 +91,7 @@ function whileShown(el, act) {
 function wait(model, el) {
   const said = node("p", { className: "pt-said pt-waits", textContent: model.get("waits") });
   said.setAttribute("role", "status");
-  el.replaceChildren(said);
+  el.replaceChildren(said, signButton(model, () => ""));
   model.on("change:waits", () => (said.textContent = model.get("waits")));
   const look = () => {
     if (model.get("answered")) return;

@@ -15,6 +15,7 @@ import anywidget
 import traitlets
 
 from peaktrade_core.base.errors import PeaktradeError, WaitsForApproval
+from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.matrix import AUTHORITIES
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.notebooks.parameters import Parameter, convert, with_values
@@ -34,6 +35,7 @@ _SCRIPT = (
     "click again to confirm",
     "Rarely needed",
     "Run to the next question",
+    "Sign with the key of this login",
 )
 _HERE = Path(__file__).parent
 
@@ -74,6 +76,9 @@ class AnswerForm(anywidget.AnyWidget):
     def _record(self, _: object, message: dict[str, str], __: object) -> None:
         if self.answered:
             return
+        if "sign" in message:
+            self.send({"signed": spoken(signed(self._round.approvals, message["sign"]))})
+            return
         if not message["key"]:
             self.send({"said": spoken("Choose an answer first.")})
             return
@@ -91,6 +96,8 @@ class AnswerForm(anywidget.AnyWidget):
 class Waiting(anywidget.AnyWidget):
     """Something that is done as soon as two people have signed it.
 
+    A person whose key is of this login can sign here; whoever else must signs elsewhere.
+
     Traits: ``waits`` (what it waits for, in a sentence) and ``answered``, as of a question.
     """
 
@@ -100,25 +107,39 @@ class Waiting(anywidget.AnyWidget):
     waits = traitlets.Unicode().tag(sync=True)
     answered = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, waits: WaitsForApproval, go_on: Callable[[], str]) -> None:
+    def __init__(self, waits: WaitsForApproval, go_on: Callable[[], str], approvals: Approvals) -> None:
         """Wait for signatures.
 
         Args:
             waits: what for; go_on: does it and returns the HTML that takes this one's place; raises as long as it waits.
+            approvals: where it is signed.
         """
         super().__init__(waits=spoken(f"? {waits}"), words=_words())
-        self._go_on = go_on
+        self._go_on, self._approvals, self._request = go_on, approvals, waits.request
         self.on_msg(self._look)
 
-    def _look(self, *_: object) -> None:
+    def _look(self, _: object, message: dict[str, object], __: object) -> None:
         if self.answered:
             return
+        if "sign" in message:
+            self.send({"signed": spoken(signed(self._approvals, self._request))})
         try:
             self.answered = self._go_on()
         except WaitsForApproval as waits:
             self.waits = spoken(f"? {waits}")
         except PeaktradeError as error:
             self.answered = Table("Not done", (), [], empty=f"✕ {error}")._repr_html_()
+
+
+def signed(approvals: Approvals | None, request: str) -> str:
+    """Sign a request with the key of the login that the notebook runs under, and return what came of it in a sentence."""
+    if approvals is None:
+        return "✕ nobody has a key here, so nothing is signed"
+    try:
+        found, person = approvals.sign(request)
+    except PeaktradeError as error:
+        return f"✕ {error}"
+    return f"✓ {person.name} signed {found.id}"
 
 
 def _label(option: ev.Option) -> str:

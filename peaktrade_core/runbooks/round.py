@@ -17,6 +17,7 @@ from peaktrade_core.people.matrix import AUTHORITIES
 from peaktrade_core.runbooks import evidence as ev
 
 if TYPE_CHECKING:
+    from peaktrade_core.people.approvals import Approvals
     from peaktrade_core.runbooks.book import EvidenceBook
 
 PARAMETER = "parameter"  # an answer that no person was there to give
@@ -38,6 +39,11 @@ class Round:
     def id(self) -> str:
         """The id of the evidence."""
         return self.record.evidence_id
+
+    @property
+    def approvals(self) -> Approvals | None:
+        """Where decisions of two are signed; None where nobody can."""
+        return self._book.approvals
 
     @property
     def signs(self) -> bool:

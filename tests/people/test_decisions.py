@@ -272,3 +272,41 @@ def test_without_keys_a_countersignature_is_not_verified(workspace: Workspace) -
     assert countersign(book, made, by="Ben", role="operator").told == "Ben (operator, not verified)"
     with pytest.raises(ConfigError, match="is no name"):
         countersign(book, made, by="", role="operator")
+
+
+def test_the_button_signs_with_the_key_of_this_login(keyed: Workspace, signed, key_of, monkeypatch) -> None:
+    monkeypatch.setattr("peaktrade_core.runbooks.runbook.person_is_there", lambda: True)
+    monkeypatch.setattr("peaktrade_core.desk.kill_switch.BEFORE_RELEASE", ())
+    KillSwitch.of(keyed).engage("Ada", "odd fills")
+    runbook: KillSwitchRunbook = rb.begin("kill_switch", keyed, operator="Ada", action="release", reason="mended")
+    runbook.fit()
+    runbook.cause()
+    runbook.round.answer("cause", "yes", "the feed")
+    waiting, told = runbook.use(), list[str]()
+    assert isinstance(waiting, Waiting)
+    monkeypatch.setattr(waiting, "send", lambda message: told.append(message["signed"]))
+    name = KillSwitch.of(keyed).status().request
+    monkeypatch.setattr("peaktrade_core.people.signing.own_keys", list)
+    waiting._handle_custom_msg({"sign": ""}, [])
+    assert told == ["✕ no key of anybody is in ~/.ssh of this login; name yours: --key FILE"]
+    own = key_of("Ada").path.with_suffix(".pub")
+    monkeypatch.setattr("peaktrade_core.people.signing.own_keys", lambda: [own])
+    for _ in range(2):  # a second click is no second person
+        waiting._handle_custom_msg({"sign": ""}, [])
+    assert told[1] == f"✓ Ada signed {name}"
+    assert "has signed" in told[2]
+    assert (waiting.answered, KillSwitch.of(keyed).status().engaged) == ("", True)
+    signed(keyed, name, "Ben")
+    waiting._handle_custom_msg({"look": True}, [])
+    assert f"Released by Ada and Ben (signed, {name})" in waiting.answered
+
+
+def test_the_button_of_a_question_signs_it_too(keyed: Workspace, key_of, monkeypatch) -> None:
+    from peaktrade_core.runbooks.form import signed as sign
+
+    assert sign(None, "REQ-1").startswith("✕ nobody has a key")
+    own = key_of("Ada").path.with_suffix(".pub")
+    monkeypatch.setattr("peaktrade_core.people.signing.own_keys", lambda: [own])
+    name = Approvals.of(keyed).ask("live", "x", "a" * 64, by="Ada", reason="x").id
+    assert sign(Approvals.of(keyed), name) == f"✓ Ada signed {name}"
+    assert sign(Approvals.of(keyed), "REQ-none").startswith("✕ unknown request")

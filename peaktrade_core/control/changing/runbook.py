@@ -100,7 +100,7 @@ class ChangeRunbook(Runbook):
                 return Table(_APPLY, (), [], empty=f"Not applied yet: {waits}")
             from peaktrade_core.runbooks.form import Waiting
 
-            return Waiting(waits, lambda: go_on()._repr_html_())
+            return Waiting(waits, lambda: go_on()._repr_html_(), Approvals.of(self.workspace))
 
     def verified(self) -> Table:
         """Record whether everything is as it was approved now."""
