@@ -9,6 +9,7 @@ import click
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import FAIL, worst
 from peaktrade_core.control.gates import GATE_WORDS, GATES, GateResult, gate_results, run_gates
+from peaktrade_core.control.repo.cli import repo
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.reports.cli import report, written_files
 from peaktrade_core.session.recovery import recover
@@ -16,7 +17,7 @@ from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import TONE_OF, Cell, Column, Columns
 from peaktrade_core.show.terminal import Document
 from peaktrade_core.workspace.command import CommandResult, Part, answers, command, quiet, tell, workspace_options
-from peaktrade_core.workspace.workspace import Workspace
+from peaktrade_core.workspace.workspace import Workspace, speak_as_set
 
 GATE_RESULTS = Columns[GateResult](
     gate=Column("Gate"),
@@ -26,15 +27,24 @@ GATE_RESULTS = Columns[GateResult](
 )
 
 
-@click.command()
-@command
-def control(workspace: Workspace) -> CommandResult:
+@click.group(invoke_without_command=True)
+@click.pass_context
+@workspace_options
+@answers
+def control(ctx: click.Context, home: str | None, config: str | None) -> CommandResult | None:
     """Print the operator output: layers L0 to L6, the seven gates, new evidence, what is due; exit 1 on a failure."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    workspace = Workspace(home, config)
+    speak_as_set(workspace)
     from peaktrade_core.control.control import control_center, document, operator_output
 
     recover(workspace)
     found = control_center(workspace)
     return CommandResult(document(found), lambda: operator_output(found), code=int(found.whole.status == FAIL))
+
+
+control.add_command(repo)
 
 
 @click.command()

@@ -36,6 +36,7 @@ ASKED = {  # every command with what it needs to say something
     "backtest": ("--steps", "50", "--warmup-candles", "60"),
     "todo": (),
     "control": (),
+    "control repo": (),
     "data check": (),
     "data import": ("nothing.csv",),
     "data list": (),
