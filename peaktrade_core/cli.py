@@ -74,7 +74,7 @@ COMMANDS = {
     "smoke": ("desk.cli:smoke", "Run one small real session through everything, in a temporary workspace."),
     "ops": ("desk.cli:ops", "Orders, positions and health over all sessions; notes, emergency contacts, retention."),
     "orders": ("desk.cli:orders", "Show open orders, here and at the venue; preview what would be ordered."),
-    "report": ("control.cli:report", "Make the daily and the weekly report, and one of how everything stands."),
+    "report": ("drills.cli:report", "Make the daily and the weekly report, and one of how everything stands."),
     "service": (
         "schedule.cli_service:service",
         "Units of systemd for watcher and dashboard: write them, see how they stand.",

@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from peaktrade_core.base.environment import login
+from peaktrade_core.base.errors import NotebookError
+from peaktrade_core.control.cli import report
 from peaktrade_core.drills.drill import DRILLS, RUNNING, SCORED, Drill, Scenario, points_of
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.session.recovery import recover
@@ -161,3 +163,41 @@ def _scored(done: Drill) -> CommandResult:
     shown.append(f"Page     reports/drills/{done.drill_id}/drill.md")
     shown.append(f'Next     peaktrade drill note {done.drill_id} "what was learned"')
     return CommandResult(done, shown, code=int(not done.score.passed))
+
+
+@report.command("self-assessment")
+@click.option("--year", default="this", show_default=True, help="A calendar year, UTC: 2026, this or last.")
+@click.option(
+    "--by", default="", help="Who answers for it: enters the report as evidence, for another person to countersign."
+)
+@command
+def self_assessment(workspace: Workspace, year: str, by: str) -> CommandResult:
+    """Report how the 29 controls stood in a year, what is missing and what to do: notebook and HTML in reports/yearly."""
+    from peaktrade_core.drills.assessment import year_named
+    from peaktrade_core.runbooks.book import EvidenceBook
+    from peaktrade_core.runbooks.by_hand import add_evidence
+    from peaktrade_core.runbooks.page import write_page
+    from peaktrade_core.runbooks.runbooks import run_runbook
+
+    recover(workspace)
+    meant = year_named(year, workspace.clock.now())
+    made = run_runbook("self_assessment", {"year": str(meant)}, workspace)
+    told: list[Part] = [str(path.relative_to(workspace.home)) for path in (made.html, made.notebook)]
+    value = {
+        "year": meant,
+        "html": str(made.html),
+        "notebook": str(made.notebook),
+        "error": made.error,
+        "evidence_id": "",
+    }
+    if made.error:
+        return CommandResult(value, told, code=NotebookError.exit_code, notes=[f"error: {made.error}"])
+    if by:
+        book = EvidenceBook.of(workspace)
+        kept = add_evidence(book, f"SELF-ASSESSMENT-{meant}", f"Self-assessment of {meant}", [made.html], by=by)
+        write_page(book, kept)
+        value["evidence_id"] = kept.evidence_id
+        told.append(
+            f"evidence {kept.evidence_id}; another person: `peaktrade evidence countersign {kept.evidence_id} --by NAME`"
+        )
+    return CommandResult(value, told)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from peaktrade_core.drills.controls import Controls
 from peaktrade_core.drills.drill import Drill, Noted
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Mark, Marks, Sign, Span, Tone
+from peaktrade_core.show.cover import Entries, course
 
 LANES = ("action", "alert", "fault")
 _LOOKS: tuple[tuple[Sign, Tone], ...] = (("up", "green"), ("diamond", "amber"), ("square", "red"))
@@ -55,3 +57,15 @@ def _reaction(drill: Drill) -> tuple[list[Span], str]:
         spans.append(Span(alert, max(acted), "amber", 0.18))
         told += f", the last action {wording.duration((max(acted) - alert).total_seconds())} later"
     return spans, told
+
+
+def controls_figure(found: Controls) -> Chart | None:
+    """Return when each control was exercised last, in operation and in drills; None without two times."""
+    kinds: tuple[tuple[str, Sign, Tone], ...] = (("operation", "up", "green"), ("drill", "diamond", "amber"))
+    entries = (
+        Entries(name, sign, tone, [
+            (row.last, f"{row.control.title}: {row.name} ({row.by})") for row in found.rows if row.last and row.where == name
+        ])
+        for name, sign, tone in kinds
+    )  # fmt: skip
+    return course("Controls, exercised last", *entries)

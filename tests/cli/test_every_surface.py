@@ -156,7 +156,7 @@ ELSEWHERE = {  # serve, start processes, ask a venue or take seconds: each has t
     "audit anchor", "audit bundle", "dashboard", "demo", "drill run",
     "exchange funding", "exchange inspect", "exchange markets", "fleet start", "fleet start-shadow",
     "fleet start-testnet", "gates run", "holdout open", "lab", "monitor follow", "portfolio backtest", "report daily",
-    "report weekly", "runbook run", "schedule run", "schedule work", "smoke", "sweep run",
+    "report self-assessment", "report weekly", "runbook run", "schedule run", "schedule work", "smoke", "sweep run",
 }  # fmt: skip
 ENCODINGS = ("utf-8", "latin-1", "ascii", "cp1252")
 WIDTHS = (80, 140)

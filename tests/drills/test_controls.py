@@ -16,6 +16,7 @@ from peaktrade_core.drills.controls import Control, controls, covered_controls
 from peaktrade_core.drills.scenarios import scenarios
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.runbooks.runbooks import list_runbooks
+from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.schedule.job_kinds import job_kinds
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
@@ -95,3 +96,35 @@ def test_what_cannot_be_read_makes_the_rest_unknown(workspace: Workspace) -> Non
     found = covered_controls(workspace)
     assert {row.stands for row in found.rows} == {"unknown", "not here"}
     assert found.faults
+
+
+def test_the_assessment_says_the_verdict_first_and_what_to_do(workspace: Workspace) -> None:
+    KillSwitch.of(workspace).engage("Ada", "news")
+    told = read("self_assessment", workspace, year="this")
+    cover = told.cover()
+    assert str(cover.verdict) == "✕ fail"
+    assert cover.needs[0].id == "audit_round"
+    named = {one.id: one for one in told.of_controls}
+    assert named["kill_switch"].status == "pass"
+    assert (named["self_cross"].status, named["price_collar"].status) == ("warn", "warn")
+    assert "peaktrade drill run outlier" in named["price_collar"].next_step
+    assert "accept in writing" in named["self_cross"].next_step
+    assert {"Self-cross", "Price collar"} <= {str(row[0]) for row in told.gaps().rows}
+
+
+def test_a_countersigned_round_of_the_audit_and_the_report_as_evidence(workspace: Workspace, peaktrade) -> None:
+    answers = "decided = yes; gaps_owned = yes: Ada, by March; head_kept = yes: printed, in the safe; explained = na"
+    done = peaktrade("runbook", "run", "audit_round", "-p", "operator=Ada", "-p", f"answers={answers}", "--json")
+    assert done.code == 0, done.stderr
+    evidence_id = json.loads(done.stdout)["evidence_id"]
+    fresh = read("self_assessment", Workspace(workspace.home), year="this")
+    assert fresh.of_audit[0].evidence == f"{evidence_id} by one person only"
+    assert peaktrade("evidence", "countersign", evidence_id, "--by", "Ben").code == 0
+    fresh = read("self_assessment", Workspace(workspace.home), year="this")
+    assert (fresh.of_audit[0].status, "Ben" in fresh.of_audit[0].evidence) == ("pass", True)
+    made = json.loads(peaktrade("report", "self-assessment", "--by", "Ada", "--json").stdout)
+    assert made["evidence_id"].endswith(f"SELF-ASSESSMENT-{made['year']}")
+    assert peaktrade("evidence", "countersign", made["evidence_id"], "--by", "Ben").code == 0
+    assert peaktrade("audit", "verify").code == 0
+    odd = peaktrade("report", "self-assessment", "--year", "soon")
+    assert (odd.code != 0, "must be this, last, or a year" in odd.stderr) == (True, True)

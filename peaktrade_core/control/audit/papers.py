@@ -22,7 +22,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 SHOWN = 5  # names in a sentence
 PAPERS = (  # where papers lie, below reports; what of it no entry knows is counted
-    "daily/*", "weekly/*", "sessions/*", "runbooks/*", "checklists/*", "live/status_*", "evidence/*.html",
+    "daily/*", "yearly/*", "weekly/*", "sessions/*", "runbooks/*", "checklists/*", "live/status_*", "evidence/*.html",
     "evidence/*/*", "incidents/*/artefacts/*", "experiments/*s/bt_*", "experiments/*s/*/*.json",
 )  # fmt: skip
 Fault = tuple[str, str]  # name, and what is wrong
