@@ -8,9 +8,10 @@ import click
 
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import NotebookError
-from peaktrade_core.control.cli import report
+from peaktrade_core.control import cli as control_cli  # noqa: F401  (`report status` is there)
 from peaktrade_core.drills.drill import DRILLS, RUNNING, SCORED, Drill, Scenario, points_of
 from peaktrade_core.drills.log import DrillBook
+from peaktrade_core.reports.cli import report
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.workspace.command import CommandResult, Part, command, tell
