@@ -52,7 +52,6 @@ from peaktrade_core.workspace.workspace import Workspace
 
 NOT_ADOPTED = "no one has adopted what stands here: `peaktrade change adopt --by NAME --reason TEXT`"
 _REQUESTS = (*STRICTEST, CHANGE)  # requests that approve changes, or change who signs
-Files = Mapping[str, bytes | None]
 
 
 class Changes:
@@ -122,7 +121,7 @@ class Changes:
 
     def propose(
         self,
-        files: Files,
+        files: Mapping[str, bytes | None],
         by: str,
         reason: str,
         evidence: Callable[[tuple[Item, ...]], Sequence[str]] = lambda _: (),
@@ -147,7 +146,10 @@ class Changes:
         if not items:
             raise ConfigError("nothing that is governed would become other than it was approved")
         edits = {name: edit_of(name, held[name], data) for name, data in files.items() if data != held[name]}
-        now, last = self._workspace.clock.now(), Chain(self._ledger.path).last()
+        now, place = self._workspace.clock.now(), self._workspace
+        last = (
+            None if place.rehearsal else Chain(self._ledger.path).last()
+        )  # an example has the same id on every machine
         found = Proposal(
             id=change_id(by, items, now, last[1] if last else BEGINNING), by=by, reason=reason, at=now,
             items=items, edits=edits, evidence=tuple(evidence(items)),
@@ -217,8 +219,7 @@ class Changes:
             if not first:
                 raise
             uses = []
-        entry = _entry(APPLIED, id=found.id, by=by)
-        self._enter([*uses, entry], found)
+        self._enter([*uses, _entry(APPLIED, id=found.id, by=by)], found)
         return self.find(found.id)
 
     def compared(self) -> Compared:
