@@ -12,11 +12,11 @@ import msgspec
 
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.question import Check, Status
-from peaktrade_core.dashboard.panels.telling import kind_of, text_of
 from peaktrade_core.research.experiments.page import HeatMap, Held, Shown
 from peaktrade_core.research.experiments.rows import ExperimentRow
 from peaktrade_core.research.trials.trial import DAY_S, Trial
 from peaktrade_core.runs.run import Run, RunItem, item_of
+from peaktrade_core.runs.telling import kind_of, text_of
 from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord
 

@@ -32,7 +32,6 @@ from peaktrade_core.dashboard.answers import (
 from peaktrade_core.dashboard.labs.shelf import LabEntry
 from peaktrade_core.dashboard.panels import PANELS, Page
 from peaktrade_core.dashboard.panels.listing import LISTINGS
-from peaktrade_core.dashboard.panels.telling import EVENT_KINDS, kind_of
 from peaktrade_core.dashboard.routes import STRETCH, Param, Route
 from peaktrade_core.dashboard.site import Site
 from peaktrade_core.dashboard.trust.ledger import (
@@ -50,6 +49,7 @@ from peaktrade_core.runs.curves import Curves, Stretch
 from peaktrade_core.runs.run import RunItem, item_of
 from peaktrade_core.runs.standing import RunAlert
 from peaktrade_core.runs.sums import Stats
+from peaktrade_core.runs.telling import EVENT_KINDS, kind_of
 from peaktrade_core.runs.trades import TradeList, TradeRow
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.listing import DEEPEST, LONGEST_AGE, MOST_ROWS, PAGE_ROWS, Listing

@@ -8,28 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from peaktrade_core.base.clock import moved
 from peaktrade_core.base.files import open_plain
 from peaktrade_core.runs.run import ACTIVE, Run
+from peaktrade_core.runs.telling import kind_of, text_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.wording import REALIZED, TOTAL, money, price, signed
-from peaktrade_core.trading.events import (
-    AnyEvent,
-    BarDone,
-    Denial,
-    End,
-    Failure,
-    Fill,
-    Funding,
-    Halt,
-    Notice,
-    Order,
-    State,
-)
+from peaktrade_core.show.wording import REALIZED, TOTAL, money, signed
+from peaktrade_core.trading.events import AnyEvent, BarDone
 
 _MOST = 8 << 20  # bytes taken at one look; more is passed over, and said
 _LINE = 1 << 20  # no line of a journal is longer [bytes]
@@ -153,35 +141,4 @@ def line_of(event: AnyEvent) -> str:
         total = event.realized_pnl + event.unrealized_pnl
         line += f" | Pos: {event.position_size:g} | {TOTAL}: {signed(total)} | {REALIZED}: {signed(event.realized_pnl)}"
         return line + (f" | denied: {', '.join(event.risk_reasons)}" if event.risk_reasons else "")
-    kind = str(event.__struct_config__.tag)
-    return f"{kind:<10} | {at} | {_said(event)}"
-
-
-def _said(event: AnyEvent) -> str:
-    """Return what an event that is no bar says."""
-    match event:
-        case Fill():
-            return f"{event.purpose} {event.qty:+g} at {price(event.price)}, fee {money(event.fee)}"
-        case Funding():
-            return f"{money(event.amount)} at {event.rate:.4%} on {event.qty:+g} at {price(event.price)}"
-        case Order():
-            return f"{event.purpose} {event.qty:+g} at about {price(event.price)} ({money(event.notional)})"
-        case Denial():
-            return f"{event.code} {event.qty:+g} value={_figure(event.value)} limit={_figure(event.limit)}"
-        case Halt():
-            return f"{event.code} value={_figure(event.value)} limit={_figure(event.limit)}"
-        case State():
-            return f"{event.state} ({event.source}): {event.reason}"
-        case Notice():
-            return f"{event.code}: {event.message}"
-        case Failure():
-            return event.error
-        case End():
-            return event.status + (f": {event.error}" if event.error else "")
-    skip = ("seq", "ts", "config", "raw")
-    fields: dict[str, Any] = {name: getattr(event, name) for name in event.__struct_fields__ if name not in skip}
-    return ", ".join(f"{name}={value}" for name, value in fields.items())
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:g}"
+    return f"{kind_of(event):<10} | {at} | {text_of(event)}"

@@ -28,6 +28,7 @@ from peaktrade_core.base.text import said
 from peaktrade_core.records.bar_table import TABLE
 from peaktrade_core.records.journal import JOURNAL
 from peaktrade_core.records.kept import CODE, WARMUP
+from peaktrade_core.trading.records import SessionRecord
 
 QUIET_S = 60.0  # a run that goes on has replaced its heartbeat since then [s]
 ENDED = "ended"  # the phase of a run that is over
@@ -46,6 +47,23 @@ def stamp_of_id(run_id: str) -> str:
 def is_id(text: str) -> bool:
     """Return whether ``text`` may name a run: no separators, no leading dot."""
     return bool(_ID.fullmatch(text))
+
+
+def meta_of(record: SessionRecord) -> dict[str, Any]:
+    """Return what ``meta.json`` says of a run, under the names its readers know."""
+    return {
+        "run_id": record.run_id,
+        "mode": record.mode,
+        "strategy_name": record.setting("strategy_name"),
+        "symbol": record.symbol,
+        "timeframe": record.setting("timeframe"),
+        "started_at": record.started_at,
+        "ended_at": record.finished_at,
+        "status": record.status,
+        "notes": record.setting("notes"),
+        "host": record.host,
+        "config": record.config,
+    }
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ def list_all(name: str | None) -> CommandResult:
     if name is not None:
         one = find_runbook(name)
         parameters = Columns[Parameter](
-            parameter=Column("Parameter", lambda p: p.name),
+            parameter=Column("Parameter", lambda p: Cell(p.name, key=True)),
             type=Column("Type", priority=1),
             default=Column("Default", lambda p: repr(p.default), "words"),
             meaning=Column("Meaning", lambda p: p.comment, "words"),
@@ -48,7 +48,9 @@ def list_all(name: str | None) -> CommandResult:
         title=Column("Title"),
         kind=Column("Kind", priority=2),
         changes=Column("Changes", lambda info: "more than its report" if info.side_effects else "nothing", priority=3),
-        parameters=Column("Parameters", lambda info: ", ".join(p.name for p in info.parameters), priority=4),
+        parameters=Column(
+            "Parameters", lambda info: Cell(", ".join(p.name for p in info.parameters), key=True), priority=4
+        ),
     )
     found = list_runbooks()
     return CommandResult(found, lambda: [columns.table("", found), "`peaktrade runbook list NAME` tells more of one."])

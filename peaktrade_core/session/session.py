@@ -8,13 +8,12 @@ journal and a true record.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError, ExchangeError, ExchangeOrderError, PeaktradeError
 from peaktrade_core.base.processes import this_host, this_process
-from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.folder import RunFolder, meta_of
 from peaktrade_core.records.journal import Journal
 from peaktrade_core.records.kept import CODE
 from peaktrade_core.session.code import code_text
@@ -94,7 +93,7 @@ def _begin(plan: Plan, desk: Desk) -> tuple[RunFolder, SessionRecord]:
         )
         folder = desk.runs(session_id)
         try:
-            folder.create(_meta(record), {CODE: code_text(plan.decision.strategy)})
+            folder.create({**meta_of(record), "process": this_process()}, {CODE: code_text(plan.decision.strategy)})
         except FileExistsError as error:
             if plan.session_id:
                 raise ConfigError(f"{error}; give another --session-id") from None
@@ -106,24 +105,6 @@ def _begin(plan: Plan, desk: Desk) -> tuple[RunFolder, SessionRecord]:
             folder.release()
             raise
         return folder, record
-
-
-def _meta(record: SessionRecord) -> dict[str, Any]:
-    """Return what ``meta.json`` says of a run, under the names its readers know."""
-    return {
-        "run_id": record.run_id,
-        "mode": record.mode,
-        "strategy_name": record.setting("strategy_name"),
-        "symbol": record.symbol,
-        "timeframe": record.setting("timeframe"),
-        "started_at": record.started_at,
-        "ended_at": None,
-        "status": record.status,
-        "notes": record.setting("notes"),
-        "host": record.host,
-        "process": this_process(),
-        "config": record.config,
-    }
 
 
 def _drive(

@@ -54,12 +54,14 @@ class Cell(NamedTuple):
     Attributes:
         tone: colour by meaning, beside a word or sign; href: link to a notebook or page.
         code: whether `backticks` set commands apart; only in words of our own, never in an operator's.
+        key: whether it is the name of a setting or parameter, which is the same in every language.
     """
 
     text: str
     tone: str = ""
     href: str = ""
     code: bool = False
+    key: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -251,7 +253,7 @@ def _cell(value: object) -> Cell:
 
 
 def _spoken(cell: Cell) -> Cell:
-    return cell._replace(text=spoken(cell.text))
+    return cell if cell.key else cell._replace(text=spoken(cell.text))
 
 
 def cell_html(cell: Cell) -> str:

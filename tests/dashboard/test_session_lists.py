@@ -16,8 +16,8 @@ from serving import shown as panel_of
 
 from peaktrade_core.dashboard.panels.base import linked
 from peaktrade_core.dashboard.panels.session_lists import EVENTS, TRADES
-from peaktrade_core.dashboard.panels.telling import EVENT_KINDS, kind_of
 from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.runs.telling import EVENT_KINDS, kind_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.language import words

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-_APART = re.compile(  # what is the same in each language: commands, code, files, ids, errors of programs, what was typed
-    r"`[^`]*`|'[^']*'|No such file or directory|\bpeaktrade \w.*|https?://\S+|\S*[/\\_]\S*|\b[\w-]+\.(?:toml|jsonl?|parquet|ipynb|csv|md|html|py)\b|\{[^}]*\}"
+_APART = re.compile(  # what is the same in each language: commands, code, files, ids, names in a row, errors, what was typed
+    r"`[^`]*`|(?:\b\w+, ){3,}\w+|'[^']*'|No such file or directory|\bpeaktrade \w.*|https?://\S+|\S*[/\\_]\S*|\b[\w-]+\.(?:toml|jsonl?|parquet|ipynb|csv|md|html|py)\b|\{[^}]*\}"
 )
 _ENGLISH = re.compile(
     r"\b(?:the|is|are|were|of|and|with|for|from|have|been|which|what|who|why|nothing|none|yet|this|that|there|its|it|by|or|"

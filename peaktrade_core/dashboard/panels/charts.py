@@ -14,9 +14,9 @@ import msgspec
 from markupsafe import Markup
 
 from peaktrade_core.base.clock import iso
-from peaktrade_core.dashboard.panels.telling import text_of
 from peaktrade_core.runs.curves import Curves
 from peaktrade_core.runs.handbook import denial_help
+from peaktrade_core.runs.telling import text_of
 from peaktrade_core.show import drawing, wording
 from peaktrade_core.show.chart import Chart, Line, Mark, Marks, Sign, Tone
 from peaktrade_core.trading.events import AnyEvent, Denial, Fill, Gap, Halt, State

@@ -7,7 +7,7 @@ from typing import Any
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
-from peaktrade_core.dashboard.panels.telling import tell
+from peaktrade_core.runs.telling import tell
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 

@@ -11,7 +11,6 @@ from typing import Any
 from peaktrade_core.base.question import Check, worst
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw, event_marks
-from peaktrade_core.dashboard.panels.telling import tell
 from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import STRETCH, read_query
 from peaktrade_core.runbooks.notebooks.lab import open_command
@@ -21,6 +20,7 @@ from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import denial_help, runbook_of
 from peaktrade_core.runs.repeat import repeat_command
 from peaktrade_core.runs.run import ENDED, verdict_of
+from peaktrade_core.runs.telling import tell
 from peaktrade_core.show import wording
 from peaktrade_core.trading.records import IMPORTED, finite
 from peaktrade_core.workspace.workspace import Workspace

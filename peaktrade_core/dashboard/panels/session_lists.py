@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from peaktrade_core.dashboard.panels.base import Asked, panel
-from peaktrade_core.dashboard.panels.telling import kind_of, tell
 from peaktrade_core.dashboard.routes import Param, read_query
 from peaktrade_core.runs.detail import Look
+from peaktrade_core.runs.telling import kind_of, tell
 from peaktrade_core.runs.trades import TradeRow, figure_text
 from peaktrade_core.workspace.workspace import Workspace
 

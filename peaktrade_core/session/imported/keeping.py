@@ -21,7 +21,7 @@ from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import this_host
 from peaktrade_core.records.bar_table import write_table
-from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.records.folder import RunFolder, meta_of
 from peaktrade_core.records.journal import JOURNAL
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.repeat import command_line
@@ -205,7 +205,7 @@ def keep(workspace: Workspace, source: Elsewhere, one: Ready, by: str) -> Sessio
     record = _record(one, now)
     folder = _fresh(workspace, one.session_id)
     try:
-        folder.create(_meta(record), {JOURNAL: msgspec.json.Encoder().encode_lines(one.events)})
+        folder.create(meta_of(record), {JOURNAL: msgspec.json.Encoder().encode_lines(one.events)})
     except FileExistsError:
         raise ConfigError(f"{one.session_id} is just being imported by another process") from None
     except OSError as error:
@@ -256,22 +256,6 @@ def _record(one: Ready, now: datetime) -> SessionRecord:
         schema_version=SCHEMA_VERSION,
         host=this_host(),
     )
-
-
-def _meta(record: SessionRecord) -> dict[str, Any]:
-    return {
-        "run_id": record.run_id,
-        "mode": record.mode,
-        "strategy_name": record.setting("strategy_name"),
-        "symbol": record.symbol,
-        "timeframe": record.setting("timeframe"),
-        "started_at": record.started_at,
-        "ended_at": record.finished_at,
-        "status": record.status,
-        "notes": record.setting("notes"),
-        "host": record.host,
-        "config": record.config,
-    }
 
 
 def imported_from(workspace: Workspace, sha256: str) -> Sequence[str]:

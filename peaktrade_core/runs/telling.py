@@ -67,7 +67,7 @@ def text_of(event: AnyEvent) -> str:
     if isinstance(event, Failure):
         return event.error
     if isinstance(event, End):
-        return " ".join(filter(None, (event.status, event.error)))
+        return ": ".join(filter(None, (event.status, event.error)))
     rest: dict[str, Any] = {k: v for k, v in msgspec.to_builtins(event).items() if k not in ("seq", "ts", "type")}
     return ", ".join(f"{name} {value}" for name, value in rest.items() if value is not None)
 
