@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from peaktrade_core.reports.summary import Result, Summary
 
 MOST = 20  # rows of a list of sessions or alerts
+COMPARED, NAMED = 200, 5  # sessions held against their backtests (some 0.05 s each), and sentences about them
 DOTTED = 50  # of more sessions the ends are not marked
 NO_SESSION = "No session began in this period. `peaktrade session run` starts one."
 
@@ -245,10 +246,28 @@ class PeriodReport(Notebook):
             empty="Nothing was tried, written, opened or promoted.",
         )
 
+    def differences(self) -> Table:
+        """Return the sessions that began in the period beside their backtests, a line a day; of many the newest."""
+        from peaktrade_core.research.over_sessions.rest import rests_between
+
+        span = self.summary.span
+        found = rests_between(self.workspace, span.since, span.until, COMPARED)
+        told = [f"{one.session_id} has a rest: `peaktrade session diff {one.session_id}`." for one in found.with_rest]
+        told += [f"{one.session_id} could not be compared: {one.fault}." for one in found.sessions if one.fault]
+        if len(told) > NAMED:
+            told[NAMED:] = [f"{len(told) - NAMED} more: `peaktrade session diff --all`."]
+        ended = sum(row.final for row in self.summary.sessions)
+        if ended > COMPARED:
+            told.append(
+                f"These are the newest {COMPARED} of {ended:,} sessions; `peaktrade session diff --all` takes all."
+            )
+        note = Cell(" ".join(told), code=True)
+        return found.table(note=note, empty="No session that began in this period has ended.")
+
     def tables(self) -> list[Table]:
         """Return everything that a report says, in its order."""
         shown = (self.overview, self.attention, self.results, self.failures, self.sessions, self.carried)
-        return [show() for show in (*shown, self.denials, self.alerts, self.halts, self.research)]
+        return [show() for show in (*shown, self.denials, self.alerts, self.halts, self.research, self.differences)]
 
 
 class DailyReport(PeriodReport):

@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from peaktrade_core import read
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
 from peaktrade_core.records.folder import RunFolder
+from peaktrade_core.reports import period
 from peaktrade_core.research.over_sessions.costs import LEAST, session_costs
 from peaktrade_core.research.over_sessions.limits import sweep_limits
 from peaktrade_core.research.over_sessions.rest import rests
@@ -61,6 +63,21 @@ def test_a_rest_is_found_among_many_and_a_day_says_how_many_have_none(
     assert said.code == 1
     assert f"{three[1].session_id} has a rest of +50.00 bps." in said.stdout
     assert f"{three[2].session_id} could not be compared: " in said.stdout
+    for name, given in (("daily_report", {"date": "today"}), ("weekly_report", {"week": "this"})):
+        table = read(name, workspace, **given).differences()
+        assert [(row[0].text, row[1].text, row[2].text) for row in table.rows] == [(day.day, "3", "1 of 2")]
+        assert f"{three[1].session_id} has a rest: `peaktrade session diff {three[1].session_id}`." in table.note.text
+        assert f"{three[2].session_id} could not be compared: " in table.note.text
+
+
+def test_a_report_compares_the_newest_and_says_so(
+    workspace: Workspace, three: list[SessionRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(period, "COMPARED", 2)
+    table = read("daily_report", workspace, date="today").differences()
+    assert [row[2].text for row in table.rows] == ["2 of 2"]
+    assert table.note.text == "These are the newest 2 of 3 sessions; `peaktrade session diff --all` takes all."
+    assert "No session that began" in repr(read("daily_report", workspace, date="yesterday").differences())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.research.divergence import CAUSES
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.workspace.command import CommandResult, Part, command
@@ -32,7 +31,7 @@ def diff_all(workspace: Workspace, days: float) -> CommandResult:
 def _rests(found: Rests) -> list[Part]:
     if not found.sessions:
         return ["No session of these days has ended."]
-    told: list[Part] = [DAYS_TABLE.table("Sessions beside their backtests, in bps of the start balance", found.days)]
+    told: list[Part] = [found.table()]
     for one in found.with_rest:
         told.append(f"{one.session_id} has a rest of {one.bps['rest']:+.2f} bps. {one.first}".rstrip())
         told.append(f"  `peaktrade session diff {one.session_id}`, then `peaktrade session replay {one.session_id}`")
@@ -99,16 +98,6 @@ def _bps(value: float | None) -> str:
     return wording.NOTHING if value is None else f"{value:+.2f}"
 
 
-def _cause(name: str) -> Column[Any]:
-    return Column(name.capitalize(), lambda day: f"{day.bps[name]:+.2f}", "number")
-
-
-DAYS_TABLE = Columns[Any](
-    day=Column("Day"),
-    sessions=Column("Sessions", lambda day: wording.count(day.sessions), "number"),
-    without=Column("No rest", lambda day: f"{day.without_rest} of {day.compared}", "number"),
-    **{name: _cause(name) for name in CAUSES},
-)
 COSTS = Columns[Any](
     by=Column("By"),
     name=Column("Of", lambda row: row.name or wording.NOTHING),

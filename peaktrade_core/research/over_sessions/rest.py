@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -12,6 +13,8 @@ from peaktrade_core.research.divergence import CAUSES, Divergence
 from peaktrade_core.research.divergence_session import compare_session
 from peaktrade_core.research.over_sessions.chosen import ended_sessions, sessions_between
 from peaktrade_core.runs.run import Run
+from peaktrade_core.show import wording
+from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -52,11 +55,27 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     bps: dict[str, float]
 
 
+def _cause(name: str) -> Column[Day]:
+    return Column(name.capitalize(), lambda day: f"{day.bps[name]:+.2f}", "number")
+
+
+DAYS = Columns[Day](
+    day=Column("Day"),
+    sessions=Column("Sessions", lambda day: wording.count(day.sessions), "number"),
+    without=Column("No rest", lambda day: f"{day.without_rest} of {day.compared}", "number"),
+    **{name: _cause(name) for name in CAUSES},
+)
+
+
 class Rests(msgspec.Struct, frozen=True, kw_only=True):
     """All of them: by day, oldest first, and one by one."""
 
     days: tuple[Day, ...]
     sessions: tuple[Compared, ...]
+
+    def table(self, **options: Any) -> Table:
+        """Return the days as a table: how many sessions have no rest, and what each cause cost in basis points."""
+        return DAYS.table("Sessions beside their backtests, in bps of the start balance", self.days, **options)
 
     @property
     def with_rest(self) -> list[Compared]:
@@ -73,9 +92,14 @@ def rests(workspace: Workspace, days: float, **filters: str | None) -> Rests:
     return _rests(workspace, ended_sessions(workspace, days, **filters))
 
 
-def rests_between(workspace: Workspace, since: datetime, until: datetime) -> Rests:
-    """Compare each session that began from one time to before another with the backtest of its bars."""
-    return _rests(workspace, sessions_between(workspace, since, until))
+def rests_between(workspace: Workspace, since: datetime, until: datetime, most: int | None = None) -> Rests:
+    """Compare each session that began from one time to before another with the backtest of its bars.
+
+    Args:
+        most: only so many, the newest; None for all.
+    """
+    rows = sessions_between(workspace, since, until)
+    return _rests(workspace, rows if most is None else rows[-most:])
 
 
 def _rests(workspace: Workspace, rows: Sequence[Run]) -> Rests:
