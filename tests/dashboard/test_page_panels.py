@@ -291,7 +291,7 @@ def test_layers_say_unknown_where_nothing_is_known_and_fail_where_it_fails(
     workspace: Workspace, run_shadow: Shadow
 ) -> None:
     before = {layer.code: layer.status for layer in whole(workspace).layers}
-    assert [before[f"L{i}"] for i in range(7)] == ["pass", "unknown", "pass", "unknown", "pass", "warn", "unknown"]
+    assert [before[f"L{i}"] for i in range(7)] == ["pass", "unknown", "pass", "unknown", "unknown", "warn", "unknown"]
     assert "? unknown" in text(shown(workspace, "layers"))
     run_shadow(seed=1, steps=20)
     TradingStates.of(workspace).set(GLOBAL, "HALTED", by="ada", reason="drill", now=datetime.now(UTC))
