@@ -98,12 +98,12 @@ def test_the_same_figure_in_list_show_report_and_views(
     for name, value in figures_of(record):
         assert re.search(rf"{re.escape(name)} +{re.escape(value)}", shown), name
         assert f"| {name} | {value} |" in markdown
-        assert f"<dt>{name}</dt><dd>{value}</dd>" in html
+        assert wording.tied(f"<dt>{name}</dt><dd>{value}</dd>") in html
     traded = told(Views.of(workspace).look(record.session_id).trades)
     assert "net of fees" in traded
     assert "holding it would have brought" in traded
     assert traded in markdown
-    assert traded in html
+    assert wording.tied(traded) in html
     stats = Views.of(workspace).stats()
     assert stats.realized_pnl == pytest.approx(sum(one.metrics["realized_pnl"] for one in three))
     assert stats.total_pnl == pytest.approx(sum(one.metrics["equity_end"] - 10_000.0 for one in three))

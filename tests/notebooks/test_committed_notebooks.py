@@ -143,7 +143,7 @@ def _nbval(path: Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 @each
 def test_nbval_sees_the_committed_outputs_again(path: Path, tmp_path: Path):
-    done = nbval(path, tmp_path / "home")
+    done = nbval(path, tmp_path / "workspace")
     assert done.returncode == 0, f"run `make notebooks` and look at the difference\n{done.stdout[-4000:]}{done.stderr}"
     assert f"{sum(cell.cell_type == 'code' for cell in read(path).cells)} passed" in done.stdout
 
@@ -156,6 +156,6 @@ def test_nbval_notices_an_output_that_is_no_longer_true(tmp_path: Path):
     assert figure is not None
     other = figure[0].replace(".", "9.")
     path.write_text(path.read_text().replace(figure[0], other))
-    done = nbval(path, tmp_path / "home")
+    done = nbval(path, tmp_path / "workspace")
     assert done.returncode == 1
     assert other in done.stdout

@@ -293,7 +293,7 @@ def test_a_warm_up_of_a_venue_that_was_changed_is_no_warm_up(workspace: Workspac
     done = run_drill(workspace, find_scenario(workspace.home, "gap"), operator="Anna Example", script="good")
     site = open_site(workspace.home / done.workspace)
     folder = RunFolder(site.runs, done.session_id)
-    assert folder.hashes().keys() == {"events.jsonl", "events.parquet", "warmup.parquet", "code.json"}
+    assert folder.hashes().keys() == {"events.jsonl", "events.parquet", "warmup.parquet", "code.json", "meta.json"}
     kept = folder.warmup.read_bytes()
     for wrong, said in ((kept[:50], "cannot be read"), (b"", "cannot be read"), (None, "cannot be read")):
         folder.warmup.unlink() if wrong is None else folder.warmup.write_bytes(wrong)
