@@ -18,6 +18,7 @@ import msgspec
 
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.drills.coverage import CODE, DAYS, RULE, RUNBOOK, SCENARIO, TRACE, Exercised, exercised
+from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -138,7 +139,7 @@ def controls_told(found: Controls) -> str:
 CONTROLS = Columns[ControlRow](
     control=Column("Control", lambda row: row.control.title, "words"),
     stands=Column("Stands", lambda row: Cell(row.stands, TONES[row.stands])),
-    last=Column("Last (UTC)", lambda row: row.last or ""),
+    last=Column("Last (UTC)", lambda row: wording.minute(row.last)),
     by=Column("By", lambda row: f"{row.name} ({row.by})" if row.by else row.name, "words"),
     where=Column("Where", priority=2),
     lacks=Column("What is not here", lambda row: row.control.lacks, "words", 1),

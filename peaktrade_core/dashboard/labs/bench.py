@@ -17,8 +17,9 @@ import ipywidgets as w
 from traitlets import Tuple, observe, validate
 
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.dashboard.labs.still import Card
+from peaktrade_core.dashboard.labs.still import Card, Markup
 from peaktrade_core.dashboard.panels import CONFIG_PATH
+from peaktrade_core.show import wording
 from peaktrade_core.show.language import words
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace, speak_as_set
@@ -81,7 +82,7 @@ class Bench:
         fields = parse_qsl(os.environ.get("QUERY_STRING", "") if query is None else query)
         self.asked = dict(fields)
         self.sessions = [value for name, value in fields if name == "session"]
-        self.said = w.HTML(layout=w.Layout(**FULL))
+        self.said = Markup(layout=w.Layout(**FULL))
         self._tidying: asyncio.TimerHandle | None = None
 
     def told(self, name: str, **values: object) -> str:
@@ -136,7 +137,7 @@ class Bench:
 
     def _named(self, name: str, label: str = "", **layout: Any) -> dict[str, Any]:
         """Return label and width of a control."""
-        text = label or self.told(name)
+        text = wording.tied(label or self.told(name))
         style = {"description_width": "10em"}
         return {"description": text, "tooltip": text, "style": style, "layout": w.Layout(width="100%", **layout)}
 
@@ -149,7 +150,7 @@ def give_back() -> None:
 
 def card(*children: w.Widget, title: str = "", name: str = "") -> Card:
     """Return widgets as one card of the page."""
-    head = [w.HTML(f"<h2>{escape(title)}</h2>")] if title else []
+    head = [Markup(f"<h2>{escape(title)}</h2>")] if title else []
     box = Card([*head, *children], layout=w.Layout(**FULL))
     box.add_class("lab-card")
     if name:

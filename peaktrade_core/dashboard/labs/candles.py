@@ -17,6 +17,7 @@ from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.candles.store import Series as StoredSeries
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
 from peaktrade_core.dashboard.labs.picture import Picture, Series, Window, together
+from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Mark, Marks, Span
 from peaktrade_core.show.checklist import check_table
@@ -49,7 +50,7 @@ class CandlesLab(Bench):
         self.deviations = self.slide("deviations", int(OUTLIER_DEVIATIONS), 3, 100, 1)
         self.deviations.continuous_update = False
         self.controls = card(self.series, self.other, self.deviations, title=self.told("choose"), name="controls")
-        self._told = w.HTML(layout=w.Layout(**FULL))
+        self._told = Markup(layout=w.Layout(**FULL))
         self.figures = card(self._told, self.said, title=self.told("findings"), name="figures")
         self.price, self.volume = Picture(360), Picture(200)
         together(self.price, self.volume)

@@ -12,6 +12,7 @@ from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.dashboard.labs import recorded
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
 from peaktrade_core.dashboard.labs.picture import Picture, Series
+from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.research.cli import CAUSES
 from peaktrade_core.research.divergence import Divergence, Expectation, Recorded, diverge, expected_run
 from peaktrade_core.research.divergence_session import expectation, load_recorded
@@ -49,9 +50,9 @@ class CompareLab(Bench):
         self.axis = self.pick("axis", axis, self.asked.get("axis") != "time")
         self.controls = card(self.left, self.right, self.more, self.axis, title=self.told("choose"), name="controls")
         self.picture = Picture(360)
-        self._first = w.HTML(layout=w.Layout(**FULL))
+        self._first = Markup(layout=w.Layout(**FULL))
         self.curves = card(self.picture.widget, self._first, self.said, name="curves")
-        self._causes, self._settings, self._figures = (w.HTML(layout=w.Layout(**FULL)) for _ in range(3))
+        self._causes, self._settings, self._figures = (Markup(layout=w.Layout(**FULL)) for _ in range(3))
         self.causes = card(self._causes, title=self.told("causes"), name="causes")
         self.settings = card(self._settings, title=self.told("settings"), name="settings")
         self.figures = card(self._figures, name="figures")

@@ -12,6 +12,7 @@ from peaktrade_core.dashboard.labs import recorded
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
 from peaktrade_core.dashboard.labs.picture import Picture, Series, together
 from peaktrade_core.dashboard.labs.recorded import Tried
+from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.research.cli import BLOCKED
 from peaktrade_core.research.divergence import Recorded
 from peaktrade_core.research.divergence_session import load_recorded
@@ -44,7 +45,7 @@ class LimitsLab(Bench):
         self.back = w.Button(description=self.told("own_limits"), layout=w.Layout(width="auto"))
         self.back.on_click(lambda _: self.try_(self._offer))
         self.controls = card(self.session, self._limits, self.back, title=self.told("choose"), name="controls")
-        self._told, self._blocked = w.HTML(layout=w.Layout(**FULL)), w.HTML(layout=w.Layout(**FULL))
+        self._told, self._blocked = Markup(layout=w.Layout(**FULL)), Markup(layout=w.Layout(**FULL))
         self.figures = card(self._told, self.said, name="figures")
         self.equity, self.drawdown = Picture(340), Picture(220)
         together(self.equity, self.drawdown)

@@ -11,6 +11,7 @@ import ipywidgets as w
 from peaktrade_core.dashboard.labs import study
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, as_code, card, figures_html
 from peaktrade_core.dashboard.labs.picture import Picture, Series, Window, together
+from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.dashboard.labs.study import Choice, MarketData, Outcome, Trial
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Marks
@@ -45,17 +46,17 @@ class ParametersLab(Bench):
         self.slippage = self.slide("slippage", self.preset.slippage_bps, 0.0, 50.0, 0.5)
         self.size = self.slide("size", self.preset.position_fraction, 0.01, 1.0, 0.01)
         self.params = w.VBox(layout=w.Layout(**FULL))
-        self.about = w.HTML(layout=w.Layout(**FULL))
+        self.about = Markup(layout=w.Layout(**FULL))
         self.controls = card(
             self.market, self.strategy, self.about, self.params, self.period, self.fee, self.slippage, self.size,
             title=self.told("choose"), name="controls",
         )  # fmt: skip
-        self._told = w.HTML(layout=w.Layout(**FULL))
+        self._told = Markup(layout=w.Layout(**FULL))
         self.figures = card(self._told, self.said, name="figures")
         self.equity, self.drawdown = Picture(340), Picture(220)
         together(self.equity, self.drawdown)
         self.curves = card(self.equity.widget, self.drawdown.widget, name="curves")
-        self._rest = w.HTML(layout=w.Layout(**FULL))
+        self._rest = Markup(layout=w.Layout(**FULL))
         self.held_back = card(self._rest, title=self.told("held_back"), name="held-back")
         self._offer(get_strategy(self.strategy.value))
         self.strategy.observe(lambda change: self.try_(lambda: self._switch(change["new"])), "value")

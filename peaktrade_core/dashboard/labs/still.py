@@ -9,6 +9,17 @@ from html import escape
 from typing import Any
 
 import ipywidgets as w
+from traitlets import validate
+
+from peaktrade_core.show import wording
+
+
+class Markup(w.HTML):  # type: ignore[misc]
+    """HTML of ours, in which no line ends between a figure and its unit."""
+
+    @validate("value")  # type: ignore[untyped-decorator]
+    def _as_it_is_shown(self, proposal: dict[str, Any]) -> str:
+        return wording.tied(str(proposal["value"]))
 
 
 class Card(w.VBox):  # type: ignore[misc]

@@ -10,6 +10,7 @@ import ipywidgets as w
 
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, figures_html, table_html
 from peaktrade_core.dashboard.labs.heat import Heat, Profile
+from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.research.experiments.surface import FIGURES, Surface
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore
 from peaktrade_core.research.trials.trial import Trial
@@ -46,7 +47,7 @@ class SweepLab(Bench):
             self.sweep, self.figure, self.across, self.up, self.rest, self._values,
             title=self.told("choose"), name="controls",
         )  # fmt: skip
-        self._verdict, self._point = w.HTML(layout=w.Layout(**FULL)), w.HTML(layout=w.Layout(**FULL))
+        self._verdict, self._point = Markup(layout=w.Layout(**FULL)), Markup(layout=w.Layout(**FULL))
         self.verdict = card(self._verdict, self.said, title=self.told("verdict"), name="verdict")
         self.heat, self.profiles = Heat(), (Profile(), Profile())
         self.map = card(self.heat.widget, name="curves")
