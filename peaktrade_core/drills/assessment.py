@@ -151,7 +151,7 @@ class SelfAssessment(Notebook):
 
     def controls(self) -> Table:
         """Return how each control stands."""
-        return CONTROLS.table("Controls", self.found.rows, "control stands last by lacks")
+        return CONTROLS.table("Controls", self.found.rows, names="control stands last by lacks")
 
     def figure(self) -> Chart | Table:
         """Return when the controls were exercised last."""

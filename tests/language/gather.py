@@ -33,7 +33,7 @@ MAKERS = {
     "show/language.py",
     "dashboard/labs/picture.py",
 }  # their texts are code
-MUTE = {"help", "short_help", "metavar", "epilog", "pattern", "encoding"}  # keywords: help of commands stays English
+MUTE = {"help", "short_help", "metavar", "epilog", "pattern", "encoding", "names"}  # help of commands, columns
 UNSAID = {
     "compile",
     "execute",
