@@ -29,6 +29,7 @@ from peaktrade_core.research.divergence_session import load_recorded
 from peaktrade_core.research.replay_limits import recorded_limits
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, extremes
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.strategies import all_strategies, get_strategy
@@ -138,7 +139,7 @@ def test_what_research_holds_back_is_never_run_in_the_lab_nor_written(workspace:
     lab.period.value = (0.2, 1.0)
     assert since == lab.trial.closes[-1]
     told = lab.held_back.children[1].value
-    assert f"{study.market_data(lab.workspace, stored).held:,} bars" in told
+    assert wording.tied(f"{study.market_data(lab.workspace, stored).held:,} bars") in told
     assert "opened before, 2 times" in told
     assert "<code>peaktrade holdout open SWEEP#TRIAL" in told
     assert "not counted" in told

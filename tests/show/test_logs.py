@@ -40,13 +40,13 @@ def test_what_is_said_is_a_line_each_with_the_names_that_structlog_uses(lines: A
     say("watching\nthis")
     say("error: ConfigError: no", err=True)
     logs.event("recover failed: no", "warning", turn=3, why="")
-    logging.getLogger("apprise").error("it broke: %s", 7)
+    logging.getLogger("a.library").error("it broke: %s", 7)
     first, second, third, fourth = lines()
     assert set(first) == {"timestamp", "level", "logger", "event", "pid"}
     assert (first["event"], first["level"], first["logger"]) == ("watching\nthis", "info", "peaktrade.watch")
     assert (second["event"], second["level"]) == ("ConfigError: no", "error")
     assert (third["level"], third["turn"], "why" in third) == ("warning", "3", False)
-    assert (fourth["event"], fourth["source"]) == ("it broke: 7", "apprise")
+    assert (fourth["event"], fourth["source"]) == ("it broke: 7", "a.library")
 
 
 def test_an_exception_is_in_one_line_with_its_trace(lines: Any) -> None:
