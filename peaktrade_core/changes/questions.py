@@ -5,10 +5,12 @@ from __future__ import annotations
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Found, Question, answers, question
 from peaktrade_core.changes.book import Changes
+from peaktrade_core.changes.keys import ALERTS, some
 from peaktrade_core.show.wording import many
 from peaktrade_core.trading.records import NOT_APPROVED, SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
+NO_BASELINE, ADOPT = "no one has adopted a baseline", "`peaktrade change adopt --by NAME --reason TEXT`"
 _SHOWN = 3  # faults in an answer
 
 
@@ -30,12 +32,29 @@ def governed(workspace: Workspace) -> Found:
             "Open an incident: somebody wrote into the ledger past the changes.",
         )
     if not found.adopted:
-        return UNKNOWN, "no one has adopted a baseline", "`peaktrade change adopt --by NAME --reason TEXT`"
+        return UNKNOWN, NO_BASELINE, ADOPT
     late = [one.id for one in changes.all() if one.state == "overdue"]
     if late:
         step = "Approve or refuse it: `peaktrade change show ID`."
         return WARN, f"{many(len(late), 'change')} overdue for approval: {', '.join(late)}", step
     return PASS, found.told
+
+
+@question(
+    "alert_rules",
+    "Are alert rules, channels and escalation as they were approved?",
+    "The runbook change proposes them as they are (as_it_is); two people agree. Or put config/alerts.toml back.",
+)
+def alert_rules(workspace: Workspace) -> Found:
+    """Compare what tells people with what was approved last.
+
+    Source: workflow overview, quick reference: new alerts and changed escalation only by go/no-go.
+    """
+    found = Changes.of(workspace).compared()
+    if not found.adopted:
+        return UNKNOWN, NO_BASELINE, ADOPT
+    other = [one for one in found.items if one.key.startswith(ALERTS)]
+    return not other, some(other) if other else found.by
 
 
 @question(

@@ -1,7 +1,7 @@
-"""What is installed and configured, as a person accepted it last: so that a change is seen before a session meets it.
+"""What is installed, as a person accepted it last: so that a change is seen before a session meets it.
 
-The accepted state is one flat JSON file of names and values. Comparing it with today's says what maintenance, an update
-or a hand on the configuration changed, value by value.
+The accepted state is one flat JSON file of names and versions. Comparing it with today's says what maintenance or an update
+changed. What is configured is no part of it: :mod:`peaktrade_core.changes` knows what was approved, and by whom.
 
 Source: operational runbooks 4.2 (look at the changes, the packages and the configuration before a restart).
 """
@@ -10,28 +10,26 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from packaging.requirements import Requirement
 
 from peaktrade_core.base.errors import ArtefactError, PeaktradeError, why
-from peaktrade_core.base.files import read_plain, read_toml, write_atomic
+from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.question import WARN, Found, question
+from peaktrade_core.changes.book import Changes
+from peaktrade_core.changes.keys import shown
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
 FILE = Path("reports") / "checklists" / "installation.json"
-ALERTS = "alerts.toml"
-CONFIGS = ("config.toml", ALERTS, "jobs.toml")
-OF_A_DRILL = "exchange.base_url"  # a venue on this machine has another port each time
 
 
-class Change(msgspec.Struct, frozen=True):
+class Difference(msgspec.Struct, frozen=True):
     """One thing that is not as it was accepted; None where it was not there."""
 
     name: str
@@ -49,18 +47,13 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 def installed(workspace: Workspace) -> dict[str, str]:
-    """Return what is installed and configured now, name to value.
-
-    Raises:
-        ConfigError: a configuration file cannot be read.
-    """
-    found = dict(_configured(workspace.config_path.parent, rehearsal=workspace.rehearsal))
-    if not workspace.rehearsal:
-        names = sorted(needed.name for needed in requirements())
-        versions = {name: version_of(name) or "not installed" for name in ("peaktrade", *names)}
-        found |= {"peaktrade": versions.pop("peaktrade"), "python": platform.python_version(), "program": _program()}
-        found |= {f"package {name}": version for name, version in versions.items()}
-    return found
+    """Return what is installed now, name to version or digest; nothing in a rehearsal, which is the same on every machine."""
+    if workspace.rehearsal:
+        return {}
+    names = sorted(needed.name for needed in requirements())
+    versions = {name: version_of(name) or "not installed" for name in ("peaktrade", *names)}
+    found = {"peaktrade": versions.pop("peaktrade"), "python": platform.python_version(), "program": _program()}
+    return found | {f"package {name}": version for name, version in versions.items()}
 
 
 def requirements() -> list[Requirement]:
@@ -95,10 +88,9 @@ def accepted(workspace: Workspace) -> Accepted | None:
 
 
 def accept(workspace: Workspace, by: str, evidence_id: str) -> Path:
-    """Note that a person accepts what is installed and configured now, and return the file.
+    """Note that a person accepts what is installed now, and return the file.
 
     Raises:
-        ConfigError: a configuration file cannot be read.
         EnvironmentFault: the file cannot be written.
     """
     path = workspace.home / FILE
@@ -108,26 +100,15 @@ def accept(workspace: Workspace, by: str, evidence_id: str) -> Path:
     return path
 
 
-def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[Difference]:
     """Return what differs, by name."""
     names = sorted({*before, *now})
-    return [Change(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]
-
-
-def changed_alerts(workspace: Workspace) -> list[Change]:
-    """Return what differs in the alert rules, channels and escalation from those that were accepted last.
-
-    Raises:
-        ArtefactError: what was accepted cannot be read; ConfigError: a configuration file cannot be read.
-    """
-    last = accepted(workspace)
-    found = differences(last.values, installed(workspace)) if last else []
-    return [one for one in found if one.name.startswith(f"config/{ALERTS} ")]
+    return [Difference(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]
 
 
 @question(
     "changes",
-    "Are program and configuration as they were accepted?",
+    "Is the program as it was accepted?",
     "Read each change below; the runbook restart_after_maintenance accepts them.",
     otherwise=WARN,
 )
@@ -135,7 +116,7 @@ def changes(workspace: Workspace) -> Found:
     """Compare with what was accepted last."""
     last = accepted(workspace)
     if last is None:
-        return False, "no one has accepted them yet"
+        return False, "no one has accepted it yet"
     found = differences(last.values, installed(workspace))
     names = ", ".join(change.name for change in found[:3]) + (" …" if len(found) > 3 else "")
     told = f"{len(found)} changed since {last.evidence_id}: {names}" if found else f"as accepted by {last.by}"
@@ -143,41 +124,19 @@ def changes(workspace: Workspace) -> Found:
 
 
 def changes_table(workspace: Workspace) -> Table:
-    """Return what changed since program and configuration were accepted, value by value."""
+    """Return what changed in the program since it was accepted, and in what is configured since it was approved."""
     title, columns = "What changed", ("What", "Accepted", "Now")
     try:
         last = accepted(workspace)
         found = differences(last.values, installed(workspace)) if last else []
+        approved = Changes.of(workspace).compared()
     except PeaktradeError as error:
         return Table(title, (), [], empty=str(error))
-    if last is None:
-        return Table(title, (), [], empty="Nothing to compare with: no one has accepted an installation yet.")
     rows = [(one.name, one.before or "not there", one.now or "not there any more") for one in found]
-    note = f"Accepted by {last.by}, {last.evidence_id}."
-    return Table(title, columns, rows, note=note, empty=f"Nothing changed. {note}")
-
-
-def _configured(folder: Path, *, rehearsal: bool) -> Iterator[tuple[str, str]]:
-    """Yield every value of the configuration files, named by file and key."""
-    for file in CONFIGS:
-        path = folder / file
-        if not path.exists():
-            continue
-        for key, value in _flat(read_toml(path)):
-            if not (rehearsal and key == OF_A_DRILL):
-                yield f"config/{file} {key}", value
-
-
-def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the leaves of a TOML document under their dotted keys."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _flat(inner, f"{key}.{name}" if key else name)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _flat(inner, f"{key}[{number}]")
-    else:
-        yield key, _digest(str(value).encode()) if key.endswith("url") else str(value)  # an address may hold a secret
+    rows += [(item.key, shown(item.old), shown(item.new)) for item in approved.items]
+    program = f"accepted by {last.by}, {last.evidence_id}" if last else "not accepted yet, so nothing to compare with"
+    note = f"Program: {program}. Configuration: {approved.by or approved.told}."
+    return Table(title, columns, rows, note=note, empty=f"No change is known. {note}")
 
 
 def _program() -> str:

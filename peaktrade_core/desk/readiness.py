@@ -15,6 +15,7 @@ from peaktrade_core.alerts.questions import alerts, schedule, unacknowledged, wa
 from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
 from peaktrade_core.base.files import read_plain, read_toml
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, Question, question
+from peaktrade_core.changes.questions import governed
 from peaktrade_core.desk.contacts import contacts, contacts_named
 from peaktrade_core.desk.doctor import DOCTOR, INTERPRETER, WRITABLE, browser, bytecode, clock, config, disk, sizing
 from peaktrade_core.desk.installation import changes
@@ -298,8 +299,8 @@ def health_checks(workspace: Workspace, *, venue: bool = False) -> list[Check]:
 
 
 def settings_checks(workspace: Workspace, stage: str) -> list[Check]:
-    """Return whether what will run is what was meant: mode, strategy, limits, and no change that no one has accepted."""
-    return workspace.ask((_mode(stage), strategy, limits_set, changes))
+    """Return whether what will run is what was meant: mode, strategy, limits, program as accepted, all else as approved."""
+    return workspace.ask((_mode(stage), strategy, limits_set, changes, governed))
 
 
 def desk_checks(workspace: Workspace) -> list[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +12,12 @@ from typing import ClassVar
 
 import pytest
 
-from peaktrade_core.base.errors import ConfigError, StepOpenError
+from peaktrade_core.base.errors import ApprovalError, ConfigError, StepOpenError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check
+from peaktrade_core.changes.book import Changes
 from peaktrade_core.dashboard.watching.pre_session_check import dashboard_checks
-from peaktrade_core.desk.installation import FILE, accept, changes, changes_table
+from peaktrade_core.desk import installation
+from peaktrade_core.desk.installation import FILE, accept, accepted, changes, changes_table
 from peaktrade_core.desk.readiness import desk_checks, settings_checks
 from peaktrade_core.desk.session_run import SessionRunbook
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -144,56 +147,68 @@ def test_the_daily_health_check_counts_only_when_it_was_finished_and_good(begin,
     assert by_id(desk_checks(workspace))["health_done"].status == PASS
 
 
-def test_every_changed_value_is_named_and_accepting_ends_it(begin, workspace, configure) -> None:
-    assert changes(workspace).evidence == "no one has accepted them yet"
+def test_a_changed_program_is_named_and_accepting_ends_it(begin, workspace, monkeypatch) -> None:
+    assert changes(workspace).evidence == "no one has accepted it yet"
     accept(workspace, "Bob", "EV-20260101-X")
     assert changes(workspace).status == PASS
-    configure("max_daily_loss_abs = 500.0", "max_daily_loss_abs = 900.0")
-    shown = repr(changes_table(workspace))
-    assert "live_risk.max_daily_loss_abs  500.0     900.0" in shown
-    assert "live_risk.max_daily_loss_abs" in changes(workspace).evidence
+    monkeypatch.setattr(installation, "version_of", lambda name: "0.0.1" if name == "pandas" else "1")
+    assert "package pandas" in repr(changes_table(workspace))
+    assert changes(workspace).status == WARN
     runbook = begin("restart_after_maintenance", answers="tests_green = no")
     runbook.tests_green()
     assert "Not accepted" in repr(runbook.accept())
     assert runbook.finish().record.outcome == "stopped"
     runbook = begin("restart_after_maintenance", answers="tests_green = yes")
-    runbook.alerts_go()
     runbook.tests_green()
+    assert "alert rules are not known" in repr(runbook.accept())  # they were not looked at
+    runbook.alerts_go()
     runbook.accept()
     assert changes(workspace).status == PASS
 
 
-def test_changed_alert_rules_take_the_go_of_two_people(begin, workspace, home) -> None:
+def test_a_setting_is_no_part_of_what_one_person_accepts(begin, workspace, configure) -> None:
+    Changes.of(workspace).adopt("Ada", "as it is")
+    assert by_id(settings_checks(Workspace(workspace.home), "shadow"))["governed"].status == PASS
+    configure("max_daily_loss_abs = 500.0", "max_daily_loss_abs = 900.0")
+    place = Workspace(workspace.home)
+    assert re.search(r"live_risk.max_daily_loss_abs +500 +900", repr(changes_table(place)))
+    runbook = begin("restart_after_maintenance", answers="tests_green = yes")
+    runbook.tests_green()
+    runbook.alerts_go()
+    runbook.accept()
+    found = by_id(settings_checks(place, "shadow"))
+    assert (found["changes"].status, found["governed"].status) == (PASS, FAIL)
+    assert "live_risk.max_daily_loss_abs 500 → 900 (looser)" in found["governed"].evidence
+
+
+def test_changed_alert_rules_are_accepted_only_when_two_people_approved_them(begin, workspace, home) -> None:
     rules = home / "config" / "alerts.toml"
     rules.write_text('[channels.log]\nkind = "log"\n')
-    accept(workspace, "Bob", "EV-20260101-X")
+    Changes.of(workspace).adopt("Ada", "as it is")
     rules.write_text('[channels.console]\nkind = "console"\n')
-    with pytest.raises(ConfigError, match="not by a parameter"):
-        begin("restart_after_maintenance", role="owner", answers="alerts_go = go: tried it").alerts_go()
-    for role, says in (("operator", "not by operator"), ("owner", "second person")):
-        runbook = begin("restart_after_maintenance", role=role)
-        runbook.alerts_go()
-        with pytest.raises(ConfigError, match=says):
-            runbook.round.answer("alerts_go", "go", "tried it")
-    runbook = begin(
-        "restart_after_maintenance", role="owner", answers="tests_green = yes; alerts_go = no_go: not tried"
-    )
+    runbook = begin("restart_after_maintenance", answers="tests_green = yes")
+    runbook.tests_green()
+    assert "alerts.channels.log.kind" in repr(runbook.alerts_go())
+    assert "not known to be as they were approved" in repr(runbook.accept())
+    assert accepted(workspace) is None
+    changes_ = Changes.of(workspace)
+    proposed = changes_.propose({}, "Ada", "the console is read")
+    with pytest.raises(ApprovalError, match="Ada cannot do alone"):
+        changes_.apply(proposed.id, "Ada")
+    changes_.apply(proposed.id, "Carol")
+    runbook = begin("restart_after_maintenance", answers="tests_green = yes")
     runbook.tests_green()
     runbook.alerts_go()
-    assert "two people have not said go" in repr(runbook.accept())
-    runbook = begin("restart_after_maintenance", role="owner", answers="tests_green = yes")
-    runbook.tests_green()
-    runbook.alerts_go()
-    runbook.round.answer("alerts_go", "go", "tried it", second="Carol")
     runbook.accept()
-    assert changes(workspace).status == PASS
-    assert "alert rules changed" in runbook.filled()[0].read_text()
+    assert accepted(workspace) is not None
 
 
 def test_an_address_in_the_configuration_is_not_copied(workspace, home) -> None:
     (home / "config" / "alerts.toml").write_text('[channels.x]\nkind = "apprise"\nurl = "slack://secret-token"\n')
-    accept(workspace, "Bob", "EV-20260101-X")
-    assert "secret-token" not in (home / FILE).read_text()
+    Changes.of(workspace).adopt("Ada", "as it is")
+    assert not [
+        path for path in (home / "reports").rglob("*") if path.is_file() and b"secret-token" in path.read_bytes()
+    ]
 
 
 @pytest.mark.parametrize("damage", [b"{", b"\xff\xfe", b"[]"])

@@ -88,12 +88,8 @@ def prepare(home: Path) -> None:
 
 
 def prepare_desk(workspace: Workspace) -> None:
-    """Leave what runbooks find on a desk: an accepted installation, changed since, and a kill switch that was tried."""
-    path = workspace.config_path
-    text = path.read_text()
-    path.write_text(text.replace("slippage_bps = 5.0", "slippage_bps = 4.0"))
+    """Leave what runbooks find on a desk: an accepted installation, and a kill switch that was tried."""
     accept(workspace, "Robin", "EV-20260104-RESTART-AFTER-MAINTENANCE-170000")
-    path.write_text(text)
     switch = KillSwitch.of(workspace)
     switch.engage("Robin", "monthly test of the kill switch")
     switch.request_release("Robin", "test done, nothing ran")

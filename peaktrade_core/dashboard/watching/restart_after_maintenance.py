@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from peaktrade_core.alerts.questions import watcher
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, answers, question
+from peaktrade_core.changes.questions import alert_rules
 from peaktrade_core.dashboard.watching.pre_session_check import BeforeStart, dashboard_checks
-from peaktrade_core.desk.installation import FILE, accept, accepted, changed_alerts
+from peaktrade_core.desk.installation import FILE, accept, accepted
 from peaktrade_core.desk.smoke import smoke
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.runbook import Prompt
 from peaktrade_core.runs.logs import log_checks
 from peaktrade_core.runs.run import ACTIVE, Run
@@ -37,21 +37,9 @@ class RestartRunbook(BeforeStart):
         """Ask for the test suite; without it nothing starts again."""
         return self.ask_must("tests_green", "Is the whole test suite green on this version (CI, or `make test`)?")
 
-    def alerts_go(self) -> Prompt | Table:
-        """Ask for the go of two people where alert rules, channels or escalation changed; without it nothing is accepted.
-
-        Raises:
-            ArtefactError, ConfigError: what changed cannot be told.
-
-        Source: workflow overview, quick reference: new alerts and changed escalation only by go/no-go.
-        """
-        text = "The alert rules changed: go or no-go?"
-        changed = changed_alerts(self.workspace)
-        if not changed:
-            return self.spare(_ALERTS, text, "Nothing to ask: the alert rules are as they were accepted.")
-        go = Option(key="go", label="Go", meaning=f"{len(changed)} changes hold from now on", authority="alerts")
-        stay = Option(key="no_go", label="No-go", meaning="put config/alerts.toml back first", stops=True)
-        return self.ask(_ALERTS, text, (go, stay), reason=True)
+    def alerts_go(self) -> Table:
+        """Record whether alert rules, channels and escalation are as they were approved; else nothing is accepted."""
+        return self.check(_ALERTS, "Are the alert rules as they were approved?", self.workspace.ask((alert_rules,)))
 
     def smoke(self) -> Table:
         """Record the smoke test: a real run through everything, in a workspace of its own (a second or two)."""
@@ -59,22 +47,24 @@ class RestartRunbook(BeforeStart):
         return self.check("smoke", "Does everything work together?", checks)
 
     def accept(self) -> Table:
-        """Note, once the tests are known to be green, that the operator accepts program and configuration as they are.
+        """Note, once the tests are known to be green, that the operator accepts the program as it is.
 
         Raises:
             StepOpenError: a person steps through and a question is open.
-            ConfigError: a configuration file cannot be read.
             EnvironmentFault: the note cannot be written.
         """
-        title = "Accept program and configuration as they are"
+        title = "Accept the program as it is"
         self.round.require_answers("accept")
         if not self.chose("tests_green", "yes"):
             return Table(
                 title, (), [], empty="Not accepted: the tests are not known to be green. Nothing starts before."
             )
-        if not (self.spared(_ALERTS) or self.chose(_ALERTS, "go")):
-            return Table(title, (), [], empty="Not accepted: two people have not said go to the changed alert rules.")
         record = self.round.record
+        alerts = record.step(_ALERTS)
+        if alerts is None or alerts.status == FAIL:
+            return Table(
+                title, (), [], empty="Not accepted: the alert rules are not known to be as they were approved."
+            )
 
         def note() -> str:
             accept(self.workspace, record.operator, record.evidence_id)
