@@ -23,7 +23,7 @@ from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.rules.gather import label
 from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import EnvironmentFault, why
-from peaktrade_core.base.files import read_plain, write_atomic
+from peaktrade_core.base.files import as_json, read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import this_process
 from peaktrade_core.fleet.fleet import Fleet
@@ -276,7 +276,7 @@ class Watcher:
             jobs=self._jobs is not None,
         )
         try:
-            write_atomic(self._folder / STATE, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
+            write_atomic(self._folder / STATE, as_json(state))
         except EnvironmentFault:
             return
 

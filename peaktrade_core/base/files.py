@@ -17,6 +17,8 @@ from stat import S_ISDIR, S_ISREG
 from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 
@@ -151,6 +153,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def as_json(value: object) -> bytes:
+    """Return a value as the JSON file that people and programs read: indented, a line's end behind it; NaN becomes null."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def short_digest(data: bytes) -> str:
+    """Return the first digits of the SHA-256 of something that is known again by it: ``sha256 0123456789ab``."""
+    return f"sha256 {hashlib.sha256(data).hexdigest()[:12]}"
 
 
 def sha256_of(path: Path) -> str:

@@ -24,3 +24,8 @@ def share_dir() -> Path:
     raise EnvironmentFault(
         f"notebooks/ and templates/ are neither beside {_PACKAGE} nor in its _share folder; install peaktrade again"
     )
+
+
+def named_files(home: Path, folder: Path) -> dict[str, Path]:
+    """Return the TOML files of a folder by name: those of a workspace, and the shipped ones that it does not replace."""
+    return {path.stem: path for place in (share_dir(), home) for path in sorted((place / folder).glob("*.toml"))}

@@ -18,7 +18,7 @@ import msgspec
 
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
-from peaktrade_core.base.files import sha256_of, sync_folder, write_atomic
+from peaktrade_core.base.files import as_json, sha256_of, sync_folder, write_atomic
 from peaktrade_core.base.log import locked
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 
@@ -26,11 +26,6 @@ HALF = "is half written, by a process that died; the next entry heals it"
 ADOPTED, PAGES = "adopted", "pages"
 _STAGED = ".sealing"
 _SHOWN = 5  # names that an answer tells
-
-
-def as_file(record: object) -> bytes:
-    """Return a record as the file that people and programs read."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
 
 
 class SealedRecords:
@@ -63,7 +58,7 @@ class SealedRecords:
             EnvironmentFault: one of them cannot be written; the record is as it was.
             ArtefactError: the end of the chain cannot be trusted.
         """
-        files = {path: as_file(record)} | {path.with_name(name): page for name, page in (pages or {}).items()}
+        files = {path: as_json(record)} | {path.with_name(name): page for name, page in (pages or {}).items()}
         hashes = {place.name: hashlib.sha256(data).hexdigest() for place, data in files.items()}
         entry = {"id": self._id(path), "file": path.name, "sha256": hashes.pop(path.name), **more}
         entry |= {PAGES: hashes} if hashes else {}

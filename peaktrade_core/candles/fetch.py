@@ -20,6 +20,7 @@ from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.show.wording import minute
 from peaktrade_core.trading.market import DAY_S, Bar, bar_fault
+from peaktrade_core.venue.client import bar_of
 
 if TYPE_CHECKING:
     from peaktrade_core.candles.store import CandleStore, Series
@@ -253,7 +254,7 @@ class _Download:
     def _ask(self, cursor: float, page: int) -> list[Bar]:
         """Return the venue's bars from ``cursor`` on, in the order of time, each time once."""
         rows = self.client.ask("fetch_ohlcv", self.symbol, self.series.timeframe, int(cursor * 1000), page)
-        bars = sorted({bar.ts: bar for bar in map(_bar_of, rows)}.values())
+        bars = sorted({bar.ts: bar for bar in map(bar_of, rows)}.values())
         if bars:
             self.oldest = min(bars[0].ts, self.oldest if self.oldest is not None else math.inf)
         return bars
@@ -314,9 +315,3 @@ def _resume(store: CandleStore, series: Series, otherwise: float) -> float:
 def _grid(ts: float, bar_s: int) -> float:
     """Return the first open at or after ``ts`` [s since epoch]."""
     return float(math.ceil(ts / bar_s) * bar_s)
-
-
-def _bar_of(row: list[Any]) -> Bar:
-    """Return ccxt's row as a bar; what is missing becomes nan and is then found impossible."""
-    values = [float("nan") if value is None else float(value) for value in row[1:6]]
-    return Bar(row[0] / 1000.0, *values)

@@ -5,7 +5,6 @@ Values of ``config.toml`` have their defaults filled in, so that a key which is 
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.base.files import read_plain, read_toml, sha256_of
+from peaktrade_core.base.files import read_plain, read_toml, sha256_of, short_digest
 from peaktrade_core.changes.code import text_of, trading_digest
 from peaktrade_core.changes.keys import ALERTS, CODE, FREE, SCHEDULE, TIER
 from peaktrade_core.trading.strategies import MAY_RUN, all_strategies
@@ -85,7 +84,7 @@ def _values(place: Workspace, alerts: Path, jobs: Path, *, code: bool) -> dict[s
             params = one.parameters(config.strategy.get(one.name, {}))._asdict()
             found |= {f"strategy.{one.name}.{name}": value for name, value in params.items()}
         if code and one.tier in MAY_RUN:
-            found |= {f"{TIER}{one.name}": one.tier, f"{CODE}{one.name}": _short(text_of(one.update).encode())}
+            found |= {f"{TIER}{one.name}": one.tier, f"{CODE}{one.name}": short_digest(text_of(one.update).encode())}
     if code:
         found[f"{CODE}decision"] = f"sha256 {trading_digest()[:12]}"
         found |= {
@@ -120,10 +119,5 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         plain = plain if isinstance(plain, (bool, int, float, str, list)) else str(plain)
         yield (
             key,
-            _short(str(plain).encode()) if key.endswith("url") and plain else plain,
+            short_digest(str(plain).encode()) if key.endswith("url") and plain else plain,
         )  # an address may hold a secret
-
-
-def _short(data: bytes) -> str:
-    """Return the first digits of the SHA-256 of something that is known again by it."""
-    return f"sha256 {hashlib.sha256(data).hexdigest()[:12]}"

@@ -21,7 +21,7 @@ import msgspec
 
 from peaktrade_core.base.checkout import broken_links, documents, git_commit, is_checkout, sources_digest
 from peaktrade_core.base.errors import ConfigError, PeaktradeError, UnknownNameError, why
-from peaktrade_core.base.files import read_plain, write_atomic
+from peaktrade_core.base.files import as_json, read_plain, write_atomic
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WORDS, Check, Status, check, worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.live_lock import lock_checks
@@ -148,7 +148,7 @@ def run_gates(
                 change=change or _change(os.environ.get("GITHUB_REF", "")),
             )
             kept = {**before, gate.name: result}
-            write_atomic(workspace.home / RESULTS, msgspec.json.format(msgspec.json.encode(kept), indent=2))
+            write_atomic(workspace.home / RESULTS, as_json(kept))
     return [result for result in gate_results(workspace) if not names or result.gate in names]
 
 

@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import as_json, write_atomic
 from peaktrade_core.dashboard import api, documents, snapshot
 from peaktrade_core.dashboard.pages import PageAddress
 from peaktrade_core.dashboard.site import Site, find_page
@@ -56,25 +54,20 @@ def export_dashboard(workspace: Workspace, folder: Path, run_id: str | None = No
 def _answers(site: Site, run_id: str | None) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each file."""
     state = snapshot.take(site.workspace)
-    yield "status_snapshot.json", _json(state)
+    yield "status_snapshot.json", as_json(state)
     yield "status_snapshot.html", documents.snapshot_html(state).encode()
-    yield "live_sessions.json", _json([timeless(row) for row in api.sessions(site, SESSIONS, None, None)])
+    yield "live_sessions.json", as_json([timeless(row) for row in api.sessions(site, SESSIONS, None, None)])
     runs = api.runs(site, RUNS)
-    yield "runs.json", _json([timeless(row) for row in runs])
+    yield "runs.json", as_json([timeless(row) for row in runs])
     chosen = run_id or (runs[0].run_id if runs else None)
     if chosen is not None:
-        yield "run_snapshot.json", _json(timeless(api.run_snapshot(site, chosen)))
+        yield "run_snapshot.json", as_json(timeless(api.run_snapshot(site, chosen)))
         try:
             bars = api.run_tail(site, chosen, BARS)
         except ArtefactError:  # a run without a journal has no bars, and its snapshot says so
             bars = []
-        yield "run_tail.json", _json(bars)
-        yield "run_alerts.json", _json(api.run_alerts(site, chosen, ALERTS))
-
-
-def _json(value: object) -> bytes:
-    """Return a value as indented JSON; NaN becomes null."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+        yield "run_tail.json", as_json(bars)
+        yield "run_alerts.json", as_json(api.run_alerts(site, chosen, ALERTS))
 
 
 def export_page(

@@ -8,7 +8,6 @@ Source: operational runbooks 4.2 (look at the changes, the packages and the conf
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +18,7 @@ import msgspec
 from packaging.requirements import Requirement
 
 from peaktrade_core.base.errors import ArtefactError, PeaktradeError, why
-from peaktrade_core.base.files import read_plain, write_atomic
+from peaktrade_core.base.files import as_json, read_plain, short_digest, write_atomic
 from peaktrade_core.base.question import WARN, Found, question
 from peaktrade_core.changes.book import Changes
 from peaktrade_core.changes.keys import shown
@@ -96,7 +95,7 @@ def accept(workspace: Workspace, by: str, evidence_id: str) -> Path:
     path = workspace.home / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     record = Accepted(by, evidence_id, installed(workspace), workspace.clock.now())
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+    write_atomic(path, as_json(record))
     return path
 
 
@@ -143,9 +142,4 @@ def _program() -> str:
     """Return the digest of the package's own sources, by which a changed program is known without version control."""
     package = Path(__file__).resolve().parent.parent
     files = sorted(package.rglob("*.py"))
-    return _digest(b"\0".join(path.relative_to(package).as_posix().encode() + path.read_bytes() for path in files))
-
-
-def _digest(data: bytes) -> str:
-    """Return the first digits of the SHA-256 of something that is known again by it."""
-    return f"sha256 {hashlib.sha256(data).hexdigest()[:12]}"
+    return short_digest(b"\0".join(path.relative_to(package).as_posix().encode() + path.read_bytes() for path in files))

@@ -14,7 +14,7 @@ from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Statu
 from peaktrade_core.control.audit.daily import everything
 from peaktrade_core.drills import controls as ct
 from peaktrade_core.drills.controls import CONTROLS, ControlRow, Controls, covered_controls
-from peaktrade_core.drills.figures import controls_figure
+from peaktrade_core.drills.figures import controls_figure, controls_shown
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.by_hand import countersignatures
 from peaktrade_core.runbooks.evidence import Evidence
@@ -155,9 +155,7 @@ class SelfAssessment(Notebook):
 
     def figure(self) -> Chart | Table:
         """Return when the controls were exercised last."""
-        return controls_figure(self.found) or Table(
-            "Controls", (), [], empty="No control was exercised at two times yet."
-        )
+        return controls_shown(self.found)
 
     def gaps(self) -> Table:
         """Return what is missing and what to do."""

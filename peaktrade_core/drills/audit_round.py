@@ -14,7 +14,7 @@ from peaktrade_core.control.audit.anchor import stamped
 from peaktrade_core.control.audit.daily import everything
 from peaktrade_core.control.live_lock import lock_checks
 from peaktrade_core.drills.controls import CONTROLS, Controls, controls_told, covered_controls
-from peaktrade_core.drills.figures import controls_figure
+from peaktrade_core.drills.figures import controls_shown
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.questions import people_keys, people_named, people_ssh, signatures
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
@@ -110,9 +110,7 @@ class AuditRound(Runbook):
 
     def figure(self) -> Chart | Table:
         """Return when the controls were exercised last."""
-        return controls_figure(self.found) or Table(
-            "Controls", (), [], empty="No control was exercised at two times yet."
-        )
+        return controls_shown(self.found)
 
     def gaps_owned(self) -> Prompt:
         """Ask whether somebody owns each gap."""

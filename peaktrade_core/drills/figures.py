@@ -9,6 +9,7 @@ from peaktrade_core.drills.drill import Drill, Noted
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Mark, Marks, Sign, Span, Tone
 from peaktrade_core.show.cover import Entries, course
+from peaktrade_core.show.table import Table
 
 LANES = ("action", "alert", "fault")
 _LOOKS: tuple[tuple[Sign, Tone], ...] = (("up", "green"), ("diamond", "amber"), ("square", "red"))
@@ -57,6 +58,11 @@ def _reaction(drill: Drill) -> tuple[list[Span], str]:
         spans.append(Span(alert, max(acted), "amber", 0.18))
         told += f", the last action {wording.duration((max(acted) - alert).total_seconds())} later"
     return spans, told
+
+
+def controls_shown(found: Controls) -> Chart | Table:
+    """Return when the controls were exercised last, as :func:`controls_figure` draws it, or a sentence."""
+    return controls_figure(found) or Table("Controls", (), [], empty="No control was exercised at two times yet.")
 
 
 def controls_figure(found: Controls) -> Chart | None:

@@ -23,11 +23,11 @@ from peaktrade_core.base.errors import (
     UnknownNameError,
     why,
 )
-from peaktrade_core.base.files import read_plain, write_atomic
+from peaktrade_core.base.files import as_json, read_plain, write_atomic
 from peaktrade_core.base.log import append_line, locked
 from peaktrade_core.base.processes import Presence
 from peaktrade_core.base.question import Check
-from peaktrade_core.base.sealed import SealedRecords, as_file
+from peaktrade_core.base.sealed import SealedRecords
 from peaktrade_core.base.text import one_line
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.drills import drill as dr
@@ -84,7 +84,7 @@ class DrillBook:
 
     def save(self, drill: Drill) -> Drill:
         """Write a record and its page as they stand, and return it."""
-        write_atomic(self.path(drill.drill_id), as_file(drill))
+        write_atomic(self.path(drill.drill_id), as_json(drill))
         self._write_page(drill)
         return drill
 

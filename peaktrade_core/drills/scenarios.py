@@ -8,7 +8,7 @@ import msgspec
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.files import read_toml
-from peaktrade_core.base.resources import share_dir
+from peaktrade_core.base.resources import named_files
 from peaktrade_core.base.typed import read
 from peaktrade_core.drills.drill import Scenario
 
@@ -21,7 +21,7 @@ def scenarios(home: Path) -> list[Scenario]:
     Raises:
         ConfigError: a file is not sound; says which and what is wrong.
     """
-    files = {path.stem: path for folder in (share_dir(), home) for path in sorted((folder / FOLDER).glob("*.toml"))}
+    files = named_files(home, FOLDER)
     return [read_scenario(files[name]) for name in sorted(files)]
 
 

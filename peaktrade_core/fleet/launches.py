@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.base.files import read_plain, write_atomic
+from peaktrade_core.base.files import as_json, read_plain, write_atomic
 from peaktrade_core.records.folder import LAUNCH, RunFolder
 from peaktrade_core.workspace.settings import Restart
 
@@ -51,7 +51,7 @@ def write_launch(folder: RunFolder, launch: Launch) -> None:
     Raises:
         EnvironmentFault: it cannot be written.
     """
-    data = msgspec.json.format(msgspec.json.encode(launch), indent=2) + b"\n"
+    data = as_json(launch)
     write_atomic(folder.stage() / LAUNCH, data)
 
 

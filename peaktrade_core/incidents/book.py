@@ -19,10 +19,10 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, PeaktradeError, UnknownNameError, why
-from peaktrade_core.base.files import Kept, read_plain, write_atomic
+from peaktrade_core.base.files import Kept, as_json, read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.question import Check
-from peaktrade_core.base.sealed import SealedRecords, as_file
+from peaktrade_core.base.sealed import SealedRecords
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.incident import Incident, State, TimelineEntry
@@ -308,7 +308,7 @@ class IncidentBook:
         except PeaktradeError:
             if incident.status == "closed":  # any other is written all the same: it may be about the ledger
                 raise
-            for name, data in {path.name: as_file(incident), **pages}.items():
+            for name, data in {path.name: as_json(incident), **pages}.items():
                 write_atomic(path.parent / name, data)
 
     @contextmanager

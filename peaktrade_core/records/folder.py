@@ -22,7 +22,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
-from peaktrade_core.base.files import read_plain, sha256_of, write_atomic
+from peaktrade_core.base.files import as_json, read_plain, sha256_of, write_atomic
 from peaktrade_core.base.processes import Identity, exists, this_host
 from peaktrade_core.base.text import said
 from peaktrade_core.records.bar_table import TABLE
@@ -169,7 +169,7 @@ class RunFolder:
         try:
             for name, data in (more or {}).items():
                 (self.staged / name).write_bytes(data)
-            write_atomic(self.staged / self.meta.name, _encode(meta))
+            write_atomic(self.staged / self.meta.name, as_json(meta))
             if self.path.exists():
                 raise FileExistsError(f"run {self.run_id} exists")
             self._name()
@@ -190,7 +190,7 @@ class RunFolder:
 
     def write_meta(self, meta: dict[str, Any]) -> None:
         """Replace ``meta.json``."""
-        write_atomic(self.meta, _encode(meta))
+        write_atomic(self.meta, as_json(meta))
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of each file that does not change any more once it has ended, by name; a missing one is left out."""
@@ -234,7 +234,7 @@ class RunFolder:
         Raises:
             EnvironmentFault: the request cannot be written.
         """
-        write_atomic(self._stop, _encode(StopRequest(by=said(by), reason=said(reason), at=at)))
+        write_atomic(self._stop, as_json(StopRequest(by=said(by), reason=said(reason), at=at)))
 
     def stop_request(self) -> StopRequest | None:
         """Return who asked the run to end; a request that cannot be read is one, too."""
@@ -310,8 +310,3 @@ class RunFolder:
     def release(self) -> None:
         """Give the lock back."""
         self._lock.release()
-
-
-def _encode(value: object) -> bytes:
-    """Return a value as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

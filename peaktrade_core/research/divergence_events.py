@@ -103,7 +103,7 @@ def _at(
         refused = next(o for o in mine.orders.values() if not mine.answers.get(o.purpose, True))
         return _told(mine, "controls", f"the venue refused order {refused.order_id}", refused, None)
     for old, new in zip_longest(mine.decided, [e for e in events if isinstance(e, DECIDED)]):
-        if _plain(old) != _plain(new):
+        if unnumbered(old) != unnumbered(new):
             cause, why = _parted(old, new)
             return _told(mine, cause, why, old, new)
     account = ("position_size", "cash", "realized_pnl", "unrealized_pnl", "equity")
@@ -156,8 +156,8 @@ def _told(
     )
 
 
-def _plain(event: ev.AnyEvent | None) -> bytes | None:
-    """Return what is compared of an event: all but its number."""
+def unnumbered(event: ev.AnyEvent | None) -> bytes | None:
+    """Return what is compared of an event: all but its number, a NaN like the null that the journal holds."""
     return None if event is None else msgspec.json.encode(msgspec.structs.replace(event, seq=0))
 
 

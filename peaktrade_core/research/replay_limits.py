@@ -18,6 +18,7 @@ import msgspec
 from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.halts.gate import rearm
 from peaktrade_core.halts.scope import STATES
+from peaktrade_core.research.divergence_events import unnumbered
 from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar, refuse_imported
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
@@ -272,7 +273,7 @@ def _first(bar: RecordedBar, told: list[ev.AnyEvent], done: ev.BarDone) -> Diffe
     replayed = [event for event in told if isinstance(event, DECIDED)]
     pairs = [*_zip_all(bar.decided, replayed), (bar.done, done)]
     for old, new in pairs:
-        if old != new and _plain(old) != _plain(new):
+        if old != new and unnumbered(old) != unnumbered(new):
             return Difference(
                 step=bar.done.step,
                 at=bar.done.ts,
@@ -288,11 +289,6 @@ def _zip_all(old: list[Any], new: list[Any]) -> list[tuple[Any, Any]]:
     """Return both lists in pairs, None where one of them is over."""
     length = max(len(old), len(new))
     return list(zip(old + [None] * (length - len(old)), new + [None] * (length - len(new)), strict=True))
-
-
-def _plain(event: ev.AnyEvent | None) -> Any:
-    """Return what is compared of an event: all but its number, a NaN like the null that the journal holds."""
-    return None if event is None else msgspec.json.encode(msgspec.structs.replace(event, seq=0))
 
 
 def _why(old: ev.AnyEvent | None, new: ev.AnyEvent | None) -> str:

@@ -25,9 +25,9 @@ from peaktrade_core.base.errors import (
     UnknownNameError,
     why,
 )
-from peaktrade_core.base.files import read_plain, write_atomic
+from peaktrade_core.base.files import as_json, read_plain, write_atomic
 from peaktrade_core.base.log import append_line, locked
-from peaktrade_core.base.sealed import SealedRecords, as_file
+from peaktrade_core.base.sealed import SealedRecords
 from peaktrade_core.base.wall_clock import by_day
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.matrix import ROLES
@@ -165,7 +165,7 @@ class EvidenceBook:
 
     def save(self, record: ev.Evidence) -> ev.Evidence:
         """Write a record as it stands and return it."""
-        write_atomic(self._path(record.evidence_id), as_file(record))
+        write_atomic(self._path(record.evidence_id), as_json(record))
         return record
 
     def seal(self, record: ev.Evidence) -> str:

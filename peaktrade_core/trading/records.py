@@ -14,6 +14,7 @@ import msgspec
 
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ArtefactError, why
+from peaktrade_core.base.files import as_json
 
 SCHEMA_VERSION = 1
 MODES = ("shadow", "testnet", "paper", "live")
@@ -176,7 +177,7 @@ def encode_record(record: SessionRecord) -> bytes:
     """Return the record as indented JSON, its unknown fields beside the known ones."""
     fields = msgspec.to_builtins(record)
     fields.update({k: v for k, v in fields.pop("extra").items() if k not in fields})
-    return msgspec.json.format(msgspec.json.encode(fields), indent=2) + b"\n"
+    return as_json(fields)
 
 
 _FIELDS = frozenset(f for f in SessionRecord.__struct_fields__ if f != "extra")

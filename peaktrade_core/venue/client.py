@@ -24,6 +24,7 @@ from peaktrade_core.base.errors import (
     ForbiddenRequestError,
     OrderOutcomeUnknownError,
 )
+from peaktrade_core.trading.market import Bar
 from peaktrade_core.venue.calls import Call, SharedPace
 from peaktrade_core.venue.credentials import Credentials, find_credentials
 from peaktrade_core.venue.dialects import Dialect, dialect_of
@@ -337,3 +338,9 @@ def open_venue(
             order_pace_s=given.order_pace_s,
         ),
     )
+
+
+def bar_of(row: list[Any]) -> Bar:
+    """Return ccxt's row as a bar; what is missing becomes nan and is then found impossible."""
+    values = [float("nan") if value is None else float(value) for value in row[1:6]]
+    return Bar(row[0] / 1000.0, *values)

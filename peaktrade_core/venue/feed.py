@@ -16,7 +16,7 @@ from peaktrade_core.base.errors import ConfigError, ExchangeAPIError, ExchangeEr
 from peaktrade_core.trading.market import Bar, bar_fault
 from peaktrade_core.trading.ports import FeedNotice, Item, Pause
 from peaktrade_core.trading.tally import UNKNOWN
-from peaktrade_core.venue.client import VenueClient, require_rows
+from peaktrade_core.venue.client import VenueClient, bar_of, require_rows
 from peaktrade_core.venue.funding import FundingRates
 from peaktrade_core.venue.stream import CandleStream
 
@@ -196,7 +196,7 @@ class ExchangeFeed:
     def _closed(self, first: float) -> Generator[Item, None, list[Bar]]:
         """Return the closed bars from ``first`` on, sorted, each once."""
         rows = yield from self._rows(first)
-        found = {row[0]: _bar_of(row) for row in rows}
+        found = {row[0]: bar_of(row) for row in rows}
         bars = [found[ts] for ts in sorted(found)]
         if not bars:
             self._newest = None
@@ -276,10 +276,4 @@ class PastFeed:
 
     def __iter__(self) -> Iterator[Item]:
         rows = require_rows(self._client.ask("fetch_ohlcv", self._symbol, self._timeframe), self._symbol)
-        yield from map(_bar_of, rows[:-1][-self._bars :])
-
-
-def _bar_of(row: list[Any]) -> Bar:
-    """Return ccxt's row as a bar; what is missing becomes nan and is then found impossible."""
-    values = [float("nan") if value is None else float(value) for value in row[1:6]]
-    return Bar(row[0] / 1000.0, *values)
+        yield from map(bar_of, rows[:-1][-self._bars :])

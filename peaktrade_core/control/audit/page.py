@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
+from peaktrade_core.base.files import as_json
 from peaktrade_core.base.question import Check
 from peaktrade_core.control.live_lock import AuditSnapshot
 from peaktrade_core.show import wording
@@ -13,7 +12,7 @@ from peaktrade_core.show.templates import template
 
 def snapshot_json(found: AuditSnapshot) -> str:
     """Return the snapshot as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
+    return as_json(found).decode()
 
 
 def snapshot_markdown(found: AuditSnapshot) -> str:

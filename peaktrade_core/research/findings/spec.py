@@ -9,7 +9,7 @@ from msgspec import Meta, field
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.files import read_toml
-from peaktrade_core.base.resources import share_dir
+from peaktrade_core.base.resources import named_files
 from peaktrade_core.base.typed import Checked, read
 from peaktrade_core.trading.market import Timeframe
 from peaktrade_core.workspace.workspace import Workspace
@@ -102,8 +102,7 @@ def read_finding(path: Path) -> Finding:
 
 def finding_files(workspace: Workspace) -> dict[str, Path]:
     """Return the files of all findings by name: those of the workspace, and the shipped ones that it does not replace."""
-    folders = (share_dir() / FOLDER, workspace.home / FOLDER)
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    return named_files(workspace.home, FOLDER)
 
 
 def find_finding(workspace: Workspace, name: str) -> Finding:

@@ -10,7 +10,7 @@ from msgspec import Meta, field
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.base.files import read_toml
-from peaktrade_core.base.resources import share_dir
+from peaktrade_core.base.resources import named_files
 from peaktrade_core.base.typed import Checked, read
 from peaktrade_core.research.portfolio.weights import Method, require_room
 from peaktrade_core.research.trials.spec import Judge
@@ -190,8 +190,7 @@ def read_portfolio(path: Path) -> Portfolio:
 
 def preset_files(workspace: Workspace) -> dict[str, Path]:
     """Return the files of all presets by name: those of the workspace, and the shipped ones that it does not replace."""
-    folders = (share_dir() / FOLDER, workspace.home / FOLDER)
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    return named_files(workspace.home, FOLDER)
 
 
 def presets_of(workspace: Workspace) -> list[tuple[str, Portfolio | str]]:
