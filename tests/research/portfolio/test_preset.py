@@ -261,8 +261,8 @@ def test_a_damaged_record_and_a_ledger_that_cannot_be_used(
     path.write_text("{")
     with pytest.raises(ArtefactError, match="not a portfolio"):
         PortfolioStore(workspace).load(record.portfolio_id)
-    with pytest.raises(UnknownNameError, match="unknown portfolio 'pf_0'"):
-        PortfolioStore(workspace).load("pf_0")
+    with pytest.raises(UnknownNameError, match="unknown portfolio 'pf_none'"):
+        PortfolioStore(workspace).load("pf_none")
     chain = TrialLedger(workspace).chain.path
     chain.write_text(chain.read_text().replace("ma_crossover", "ma_crossoveR"))
     with pytest.raises((ArtefactError, EnvironmentFault)):
