@@ -210,6 +210,32 @@ class Folders:
                 yield from self.files(inner, depth - 1)
 
 
+class Names:
+    """The names of what is in a folder, listed anew only when the folder changed.
+
+    Args (of the constructor):
+        folder: may be missing, which is an empty one.
+        wanted: which of its entries count.
+    """
+
+    def __init__(self, folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> None:
+        self._folder, self._wanted = folder, wanted
+        self._kept = (-1, frozenset[str]())  # when the folder changed [ns since epoch], and its names then
+
+    def __call__(self) -> frozenset[str]:
+        """Return them, none where the folder cannot be listed."""
+        try:
+            changed = self._folder.stat().st_mtime_ns
+            if changed != self._kept[0]:
+                with os.scandir(self._folder) as items:
+                    found = frozenset(item.name for item in items if self._wanted(item))
+                settled = time.time_ns() - changed > SETTLED_NS
+                self._kept = (changed if settled else -1, found)
+            return self._kept[1]
+        except OSError:
+            return frozenset()
+
+
 def _listed(folder: Path) -> tuple[list[File], list[Path]]:
     """Return the plain files and the folders in a folder."""
     files, folders = [], []

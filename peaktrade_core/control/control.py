@@ -74,9 +74,13 @@ class ControlCenter(msgspec.Struct, frozen=True, kw_only=True):
         return [code for code in codes if not re.search(rf"\b{re.escape(code)}\b", told)]
 
 
-def control_center(workspace: Workspace) -> ControlCenter:
-    """Look at everything and return how it stands; what cannot be looked at says so, none raises."""
-    found, gates = whole(workspace), gate_results(workspace)
+def control_center(workspace: Workspace, stands: Whole | None = None) -> ControlCenter:
+    """Look at everything and return how it stands; what cannot be looked at says so, none raises.
+
+    Args:
+        stands: what :func:`whole` found just now, where it was asked already.
+    """
+    found, gates = stands or whole(workspace), gate_results(workspace)
     evidence, fault = list[EvidenceRow](), ""
     try:
         evidence = evidence_today(workspace)

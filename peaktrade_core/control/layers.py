@@ -20,20 +20,22 @@ from peaktrade_core.control.gates import GateResult, gate_results
 from peaktrade_core.desk.doctor import config, sizing
 from peaktrade_core.desk.readiness import evidence, strategy
 from peaktrade_core.halts.questions import account, halts, kill_switch
+from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import ActivityFeed
-from peaktrade_core.runs.questions import drawdowns, failed, recent, registry, runs
+from peaktrade_core.runs.questions import drawdowns, failed, none_of, registry, runs
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
 from peaktrade_core.session.tiers import Promotions
 from peaktrade_core.show.wording import many
-from peaktrade_core.trading.strategies import CORE, MAY_RUN, all_strategies
+from peaktrade_core.trading.strategies import MAY_RUN, all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
 REPORT_AGE = timedelta(days=2)
 MONITOR, FIX, ESCALATE = "monitor", "fix required", "escalate to the owner"
 GOVERNANCE = "L4"  # a failure there is no matter of the shift alone
 GATES_S = 5.0
+_OF_DATA = ("DataError", "ExchangeNetworkError")
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,34 +58,35 @@ def candles(workspace: Workspace) -> Found:
 @question("data_errors", "Sessions that failed on data in 24 h", "Runbook 10, data gaps.", otherwise=WARN)
 def data_errors(workspace: Workspace) -> Found:
     """Look for sessions that ended with an error of data or network."""
-    rows = [row for row in recent(workspace) if row.notes.startswith(("DataError", "ExchangeNetworkError"))]
+    views = Views.of(workspace)
+    some = [row for name in _OF_DATA for row in views.rows(views.recently(Query(words=(name.lower(),))))]
+    rows = [row for row in some if row.notes.startswith(_OF_DATA)]
     return not rows, _named(rows)
 
 
 @question("barred", "Sessions in 24 h of a strategy that is r_and_d or legacy", "Run core or aux.", otherwise=WARN)
 def barred(workspace: Workspace) -> Found:
     """Look for strategies that have not come through research."""
-    log = Promotions(workspace)
-    tiers = {one.name: log.tier(one) for one in all_strategies()}
-    ours = [row for row in recent(workspace) if row.counted]
-    rows = [row for row in ours if tiers.get(row.strategy or "", CORE) not in MAY_RUN]
+    views, log = Views.of(workspace), Promotions(workspace)
+    names = [one.name for one in all_strategies() if log.tier(one) not in MAY_RUN]
+    rows = [row for name in names for row in views.rows(views.recently(Query(strategy=name))) if row.counted]
     return not rows, _named(rows)
 
 
 @question("completed", "Did sessions run in 24 h?", "Nothing is known of what did not run.", otherwise=UNKNOWN)
 def ran(workspace: Workspace) -> Found:
     """Count the sessions of the last 24 hours."""
-    rows = recent(workspace)
-    return bool(
-        rows
-    ), f"{many(sum(row.status == 'completed' for row in rows), 'session')} completed" if rows else "none"
+    views = Views.of(workspace)
+    if not views.count(views.recently()):
+        return False, "none"
+    return True, f"{many(views.count(views.recently(Query(status='completed'))), 'session')} completed"
 
 
 @question("red", "Sessions in 24 h that came to a red limit", "Read their risk use.", otherwise=WARN)
 def red(workspace: Workspace) -> Found:
     """Look for sessions with a red limit."""
-    rows = [row for row in recent(workspace) if row.risk_status == "red"]
-    return not rows, _named(rows)
+    views = Views.of(workspace)
+    return none_of(views, views.recently(Query(risk_status="red")))
 
 
 @question("report", "Was a report written in the last 2 days?", "`peaktrade report daily` writes one.", otherwise=WARN)

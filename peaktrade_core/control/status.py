@@ -32,7 +32,8 @@ from peaktrade_core.halts.account import Account, AccountUse
 from peaktrade_core.halts.questions import account, halts
 from peaktrade_core.halts.scope import STATES, TradingState
 from peaktrade_core.halts.states import TradingStates
-from peaktrade_core.runs.questions import drawdowns, failed, recent, runs
+from peaktrade_core.records.registry import Query
+from peaktrade_core.runs.questions import drawdowns, failed, runs
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -195,9 +196,10 @@ def _alerts(workspace: Workspace, found: Sequence[Check]) -> OpenAlerts:
 
 
 def _runs(workspace: Workspace, found: Sequence[Check]) -> Runs:
+    views = Views.of(workspace)
     status, why, step = _told(found)
-    states = known(lambda: [row.state for row in Views.of(workspace).runs(500)])
-    bad = known(lambda: len(recent(workspace, "failed")))
+    states = known(lambda: [row.state for row in views.runs(500)])
+    bad = known(lambda: views.count(views.recently(Query(status="failed"))))
     counts = {name: None if states is None else states.count(name) for name in ("running", "silent", "died")}
     told = [f"{counts['running']} running", *(f"{counts[name]} {name}" for name in ("silent", "died") if counts[name])]
     told += [f"{bad} failed in 24 h"] if bad else []

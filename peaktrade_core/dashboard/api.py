@@ -15,7 +15,6 @@ from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError, SessionNotFoundError, UnknownNameError
-from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard import documents, snapshot
 from peaktrade_core.dashboard.answers import (
     EventItem,
@@ -193,7 +192,7 @@ def panels(site: Site, panel: list[str], query: str, subject: str | None) -> Pan
     """Bring the panels of an open page anew, as HTML."""
     page = Page(lambda: site.workspace, query, subject or None)
     made = {name: str(page.panel(name)) for name in dict.fromkeys(panel)}
-    stands = whole(site.workspace)
+    stands = page.asked.stands(site.workspace)
     return PanelsAnswer(iso(Views.of(site.workspace).now()), made, stands.status, stands.why)
 
 

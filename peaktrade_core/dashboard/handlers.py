@@ -7,8 +7,6 @@ every request before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -28,31 +26,14 @@ from peaktrade_core.base.errors import (
 )
 from peaktrade_core.dashboard import documents, pages, panels
 from peaktrade_core.dashboard.access import HEADERS, Gate, Verdict, content_policy
-from peaktrade_core.dashboard.kernels import About, Watchdog, about, started
+from peaktrade_core.dashboard.kernels import About, about, started
 from peaktrade_core.dashboard.pages import PageAddress, PageSpec, needs_kernel
 from peaktrade_core.dashboard.papers import POLICY as PAPER_POLICY
 from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import JSON, Route
-from peaktrade_core.dashboard.site import Site
+from peaktrade_core.dashboard.site import Desk
 
 PAGE_LIMIT_S = 60.0  # a page that is not done by then never will be
-READERS = 3  # threads that ask the read side
-
-
-class Desk(NamedTuple):
-    """What handlers share.
-
-    Attributes:
-        site: what is shown; readers: the threads that ask it; watchdog: watches the memory.
-    """
-
-    site: Site
-    readers: ThreadPoolExecutor
-    watchdog: Watchdog
-
-    async def ask(self, question: Callable[..., Any], *values: Any) -> Any:
-        """Ask something outside the event loop, so that everybody else is answered meanwhile."""
-        return await asyncio.get_running_loop().run_in_executor(self.readers, question, *values)
 
 
 def status_of(error: BaseException | None) -> int | None:
@@ -133,7 +114,7 @@ class Answer(Plain):
     async def get(self, part: str | None = None) -> None:
         """Answer."""
         values = self.route.values(self.request.query, part)
-        body = await self.desk.ask(self._make, values)
+        body = await self.desk.ask_together(self.request.uri, self._make, values)
         self.set_header("Content-Type", f"{self.route.media}; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         if self.route.media == "text/html":
@@ -262,7 +243,7 @@ class ViewPage(Worded, TornadoVoilaHandler):  # type: ignore[misc]
         address = PageAddress(self.spec, subject, self.request.query)
         site = self.desk.site
         try:
-            self.woven = await self.desk.ask(site.woven, address)
+            self.woven = await self.desk.ask_together(self.request.uri, site.woven, address)
         except FileNotFoundError:
             raise HTTPError(404) from None
         interactive = pages.is_interactive(self.woven)
@@ -272,7 +253,7 @@ class ViewPage(Worded, TornadoVoilaHandler):  # type: ignore[misc]
         if self.spec.name in ("labs", "lab"):
             await self.desk.ask(self.kernel_manager.prepare)
         if not needs_kernel(self.woven):
-            self.finish(await self.desk.ask(site.render, self.woven, self.spec.name))
+            self.finish(await self.desk.ask_together(id(self.woven), site.render, self.woven, self.spec.name))
         elif self.request.method == "GET":
             await self._stream(address, interactive)
 

@@ -5,17 +5,20 @@ The server asks it for each request; ``peaktrade export`` asks it for files. Not
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard import pages
+from peaktrade_core.dashboard.kernels import Watchdog
 from peaktrade_core.dashboard.labs.shelf import Shelf, read_lab
 from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.pages import PAGES, PageAddress, PageSpec
@@ -25,6 +28,8 @@ from peaktrade_core.show.language import words
 from peaktrade_core.workspace.workspace import Workspace
 
 SPOKEN = ("as_of", "paused", "ago_s", "ago_m", "ago_h", "down", "down_next", "faulty", "lab_ended", "lab_ended_next")
+
+READERS = 3  # threads that ask the read side
 
 
 class Site:
@@ -129,6 +134,39 @@ class Site:
         woven = self.woven(address)
         cells = [cell for cell in woven["cells"] if cell["cell_type"] != "code"]
         return self.render({**woven, "cells": cells}, address.spec.name)
+
+
+class Desk(NamedTuple):
+    """What handlers share.
+
+    Attributes:
+        site: what is shown; readers: the threads that ask it; watchdog: watches the memory.
+        waiting: by address, the answer that comes next.
+    """
+
+    site: Site
+    readers: ThreadPoolExecutor
+    watchdog: Watchdog
+    waiting: dict[Hashable, Future[Any]]
+
+    async def ask(self, question: Callable[..., Any], *values: Any) -> Any:
+        """Ask something outside the event loop, so that everybody else is answered meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self.readers, question, *values)
+
+    async def ask_together(self, address: Hashable, question: Callable[..., Any], *values: Any) -> Any:
+        """Ask as everybody does who wants the same and whose answer has not been begun: one answer is made for all.
+
+        Nobody gets an answer that is older than his question, and many viewers of a page cost little more than one.
+        """
+        coming = self.waiting.get(address)
+        if coming is None or coming.running() or coming.done():
+            coming = self.waiting[address] = self.readers.submit(question, *values)
+            coming.add_done_callback(lambda ended: self._forget(address, ended))
+        return await asyncio.shield(asyncio.wrap_future(coming))
+
+    def _forget(self, address: Hashable, ended: Future[Any]) -> None:
+        if self.waiting.get(address) is ended:
+            del self.waiting[address]
 
 
 def find_page(name: str) -> PageSpec:

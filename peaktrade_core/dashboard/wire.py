@@ -22,7 +22,8 @@ from voila.static_file_handler import MultiStaticFileHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from peaktrade_core.dashboard.access import of_our_pages
-from peaktrade_core.dashboard.handlers import Desk, Plain, Worded
+from peaktrade_core.dashboard.handlers import Plain, Worded
+from peaktrade_core.dashboard.site import Desk
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 SPOKEN = ("comm_msg", "comm_open", "comm_info_request", "kernel_info_request")

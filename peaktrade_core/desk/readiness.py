@@ -33,8 +33,8 @@ from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.artefacts import COPIES
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
-from peaktrade_core.runs.questions import LOOK_BACK, aborted, failed, registry, runs
-from peaktrade_core.runs.views import Views
+from peaktrade_core.runs.questions import aborted, failed, registry, runs
+from peaktrade_core.runs.views import LOOK_BACK, Views
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.questions import VENUE, Traded, live, stale, venue_checks
 from peaktrade_core.session.tiers import Promotions
@@ -194,10 +194,8 @@ def health_noted(workspace: Workspace) -> Found:
 )
 def documented(workspace: Workspace) -> Found:
     """Look for each of them in evidence and incidents."""
-    since = workspace.clock.now() - LOOK_BACK
-    rows = [
-        row for status in ("failed", "aborted") for row in Views.of(workspace).rows(Query(status=status, since=since))
-    ]
+    views = Views.of(workspace)
+    rows = [row for status in ("failed", "aborted") for row in views.rows(views.recently(Query(status=status)))]
     told_of = "\n".join(_told_of(workspace)) if rows else ""
     left = [row.run_id for row in rows if row.run_id not in told_of]
     if not rows:

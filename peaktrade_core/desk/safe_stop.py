@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +29,7 @@ from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.run import Run
-from peaktrade_core.runs.views import Views
+from peaktrade_core.runs.views import LOOK_BACK, Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.workspace.papers import enter_papers
@@ -39,7 +38,6 @@ from peaktrade_core.workspace.workspace import Workspace
 SHOW, STOP, EMERGENCY = "show", "stop", "emergency"
 ALL = "all"
 SAVED = Path("reports") / "archive" / "stops"
-LOOK_BACK = timedelta(hours=24)
 _MOST = 200  # runs that are looked at
 
 

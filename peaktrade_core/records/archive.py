@@ -13,9 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from peaktrade_core.base.errors import ArtefactError, why
+from peaktrade_core.base.files import Names
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.workspace.settings import ARCHIVE
 from peaktrade_core.workspace.workspace import Workspace
+
+SUFFIX = ".tar.gz"
 
 
 class RunArchive:
@@ -29,6 +32,7 @@ class RunArchive:
         self.home = home
         self.folder = home / "reports" / ARCHIVE / "live_runs"
         self.unpacked = home / ".cache" / "archived_runs"
+        self._packed = Names(self.folder, lambda item: item.name.endswith(SUFFIX) and item.is_file())
 
     @classmethod
     def of(cls, workspace: Workspace) -> RunArchive:
@@ -37,11 +41,11 @@ class RunArchive:
 
     def path(self, run_id: str) -> Path:
         """Return where a run is, once it is archived."""
-        return self.folder / f"{run_id}.tar.gz"
+        return self.folder / f"{run_id}{SUFFIX}"
 
     def holds(self, run_id: str) -> bool:
         """Return whether a run is archived."""
-        return is_id(run_id) and self.path(run_id).is_file()
+        return is_id(run_id) and f"{run_id}{SUFFIX}" in self._packed()
 
     def told(self, run_id: str) -> str:
         """Return where the folder of a run is that is no longer in its place."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,12 +16,11 @@ from peaktrade_core.base.errors import ArtefactError
 from peaktrade_core.base.log import newest_lines
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, answers, question
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.runs.views import Views
+from peaktrade_core.runs.views import LOOK_BACK, Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
-LOOK_BACK = timedelta(hours=24)
 MOST_LINES = 5000  # of one file, from its end
 MOST_RUNS = 50
 _BAD = re.compile(r"error|critical|exception|traceback|gave up|\bfailed\b", re.IGNORECASE)

@@ -28,8 +28,8 @@ from peaktrade_core.changes.questions import governance_checks
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step, runbook_of
-from peaktrade_core.runs.run import ACTIVE, DIED, Run
-from peaktrade_core.runs.views import Views
+from peaktrade_core.runs.run import ACTIVE, DIED
+from peaktrade_core.runs.views import LOOK_BACK, Views
 from peaktrade_core.show.wording import money, quote_currency, signed
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import IMPORTED, NO_CANDLES, UNREADABLE
@@ -37,7 +37,6 @@ from peaktrade_core.trading.risk import reached
 from peaktrade_core.trading.tally import figures
 from peaktrade_core.workspace.workspace import Workspace
 
-LOOK_BACK = timedelta(hours=24)
 DRAWDOWN_REVIEW, DRAWDOWN_PAUSE = 0.05, 0.10  # fractions; escalation path of the operator workflow, 6.3
 LOSS_REVIEW = 0.02  # fraction of the start balance
 AGREEMENT = 1e-6  # two ledgers may differ by this [quote ccy]
@@ -55,10 +54,14 @@ def needs_review(pnl: float) -> bool:
     return reached(-pnl, LOSS_REVIEW)
 
 
-def recent(workspace: Workspace, status: str | None = None) -> list[Run]:
-    """Return the sessions that began in the last 24 hours, newest first; of one status, or all."""
-    views = Views.of(workspace)
-    return views.rows(Query(since=views.now() - LOOK_BACK, status=status))
+def none_of(views: Views, query: Query) -> tuple[bool, str]:
+    """Return whether there are none of a query's sessions, else how many there are and the newest three."""
+    many = views.count(query)
+    return not many, _told(many, [row.run_id for row in views.rows(query._replace(limit=3))]) if many else "none"
+
+
+def _told(many: int, newest: Sequence[str]) -> str:
+    return f"{many}: {', '.join(newest[:3])}"
 
 
 @question(
@@ -79,13 +82,10 @@ def _ended_badly(status: str, step: str) -> Question[Workspace]:
 
     @question(status, f"{status.capitalize()} sessions in 24 h", step, otherwise=WARN)
     def found(workspace: Workspace) -> Found:
-        return _counted([row.run_id for row in recent(workspace, status)])
+        views = Views.of(workspace)
+        return none_of(views, views.recently(Query(status=status)))
 
     return found
-
-
-def _counted(ids: Sequence[str]) -> tuple[bool, str]:
-    return not ids, f"{len(ids)}: {', '.join(ids[:3])}" if ids else "none"
 
 
 failed = _ended_badly("failed", "Read its post-session check and document it; two in a row mean: pause.")
@@ -341,7 +341,7 @@ def others(look: Look) -> Found:
     """Look for other failed sessions since the 24 hours before this one began."""
     since = (look.record.started_at or look.views.now()) - LOOK_BACK
     found = look.failed_since(since)
-    return not found, f"none since {iso(since)}" if not found else _counted(found)[1]
+    return not found, _told(len(found), found) if found else f"none since {iso(since)}"
 
 
 STARTED = (status, error)

@@ -6,8 +6,6 @@ journal. Reading recovers nothing and writes nothing; a run that cannot be read 
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +14,7 @@ import msgspec
 
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, SessionNotFoundError
-from peaktrade_core.base.files import SETTLED_NS, Kept
+from peaktrade_core.base.files import Kept, Names
 from peaktrade_core.base.wall_clock import SystemClock
 from peaktrade_core.records.archive import RunArchive
 from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
@@ -32,6 +30,7 @@ from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
+LOOK_BACK = timedelta(hours=24)  # what "lately" means in the questions
 AHEAD_S = 5.0  # clocks of two machines may differ so much [s]
 AHEAD = "it began at a time that has not come: the clock was ahead, so that it does not count as the latest"
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -49,7 +48,7 @@ class Views:
 
     def __init__(self, registry: Registry, folder: Path, archive: RunArchive, clock: Clock) -> None:
         self.registry, self.folder, self.archive, self._clock = registry, folder, archive, clock
-        self._listed = (-1, frozenset[str]())  # when the folder changed [ns since epoch], and the runs in it then
+        self._folders = Names(folder, lambda item: is_id(item.name) and item.is_dir())
         self.details: Kept[JournalDetail] = Kept(_DETAILS_KEPT)
         self.columns: Kept[Columns] = Kept(_COLUMNS_KEPT)
 
@@ -130,6 +129,10 @@ class Views:
     def count(self, query: Query = ALL) -> int:
         """Return how many records match, whatever the query's limit."""
         return self.registry.count(query._replace(limit=None))
+
+    def recently(self, query: Query = ALL) -> Query:
+        """Return what asks for those of a query's sessions that began in the last 24 hours."""
+        return query._replace(since=self.now() - LOOK_BACK)
 
     def stats(self, query: Query = ALL) -> Stats:
         """Return figures over the matching records."""
@@ -280,19 +283,6 @@ class Views:
     def _no_run(self, run_id: str) -> SessionNotFoundError:
         """Return the error that there is no run of an id."""
         return SessionNotFoundError(f"no run {run_id!r} in {self.folder}; `peaktrade session list` shows what there is")
-
-    def _folders(self) -> frozenset[str]:
-        """Return the ids of all run folders, listed anew only when their folder changed."""
-        try:
-            changed = self.folder.stat().st_mtime_ns
-            if changed != self._listed[0]:
-                with os.scandir(self.folder) as items:
-                    found = frozenset(item.name for item in items if is_id(item.name) and item.is_dir())
-                settled = time.time_ns() - changed > SETTLED_NS
-                self._listed = (changed if settled else -1, found)
-            return self._listed[1]
-        except OSError:
-            return frozenset()
 
     def _there(self, run_ids: Sequence[str]) -> Collection[str]:
         """Return those of some runs that have a folder."""

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError, SessionNotFoundError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.control.status import Whole, whole
 from peaktrade_core.dashboard.panels.charts import drawn, sign
 from peaktrade_core.dashboard.papers import linked
 from peaktrade_core.runs.detail import Look
@@ -47,6 +48,13 @@ class Asked:
         self.query, self.subject = query, subject
         self.seen: dict[str, Any] = {}
         self._look: Look | None = None
+        self._stands: Whole | None = None
+
+    def stands(self, workspace: Workspace) -> Whole:
+        """Return how everything stands, found out when the page's first panel asks."""
+        if self._stands is None:
+            self._stands = whole(workspace)
+        return self._stands
 
     def look(self, workspace: Workspace) -> Look:
         """Return the look at the run that the page is about, taken when its first panel asks.
@@ -112,7 +120,7 @@ class Page:
 
     def __init__(self, open_workspace: Callable[[], Workspace], query: str = "", subject: str | None = None) -> None:
         self._open = open_workspace
-        self._asked = Asked(query, subject)
+        self.asked = Asked(query, subject)
         self._shown: set[str] = set()
 
     def panel(self, name: str) -> Html:
@@ -124,19 +132,19 @@ class Page:
         if name not in PANELS:
             raise UnknownNameError("panel", name, sorted(PANELS))
         if name in self._shown:  # shown anew, as by a cell that runs again: with a new look
-            self._asked, self._shown = Asked(self._asked.query, self._asked.subject), set()
+            self.asked, self._shown = Asked(self.asked.query, self.asked.subject), set()
         self._shown.add(name)
         language = "en"
         try:
             workspace = self._open()
             language = workspace.config.ui.language
             speak(language)
-            return fill(name, language, PANELS[name](workspace, self._asked))
+            return fill(name, language, PANELS[name](workspace, self.asked))
         except PeaktradeError as error:
             message = str(error)
         except Exception as error:  # whatever it is, a page shows no traceback
             message = f"{type(error).__name__}: {error}"
-        return fill("failed", language, {"name": name, "message": message, "filtered": bool(self._asked.query)})
+        return fill("failed", language, {"name": name, "message": message, "filtered": bool(self.asked.query)})
 
 
 def open_page() -> Page:

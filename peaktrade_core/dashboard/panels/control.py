@@ -17,9 +17,9 @@ DAYS, MOST = 7, 20  # of evidence that the page shows: days, records
 
 
 @panel("control_status")
-def _status(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _status(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what is decided, and what goes into the shift log?"""
-    found = control_center(workspace)
+    found = control_center(workspace, asked.stands(workspace))
     open_ = sum(duty.status != PASS for duty in found.routine)
     return {
         "center": found,

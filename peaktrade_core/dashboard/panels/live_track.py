@@ -6,7 +6,6 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import accumulate
 from typing import Any
 
-from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.records.registry import Query
@@ -19,13 +18,13 @@ TREND_DAYS = 30
 
 
 @panel("status")
-def status(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def status(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: is all well, may anything trade, what runs, what did today bring?"""
     earned: dict[str, float] = {}
     for row in earning_today(workspace):
         earned[row.currency] = earned.get(row.currency, 0.0) + (row.total_pnl or 0.0)
     return {
-        "whole": whole(workspace),
+        "whole": asked.stands(workspace),
         "unreadable": Views.of(workspace).count(Query(status=UNREADABLE)),
         "earned": sorted(earned.items()),
     }

@@ -10,7 +10,6 @@ from peaktrade_core.base.checkout import git_commit
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.question import ORDER, worst
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.control.status import whole
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.account import Account
@@ -24,13 +23,13 @@ from peaktrade_core.workspace.workspace import Workspace
 
 
 @panel("system_lights")
-def _lights(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _lights(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: is the suite ready, how severe is it, and may anything trade?"""
     checks = workspace.ask(PRE_SESSION)
     return {
         "ready": worst(checks),
         "checks": checks,
-        "whole": whole(workspace),
+        "whole": asked.stands(workspace),
         "switch": KillSwitch.of(workspace).status(),
     }
 
@@ -67,7 +66,7 @@ def _about(workspace: Workspace, _: Asked) -> dict[str, Any]:
 
 
 @panel("layers")
-def _layers(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _layers(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: how does each layer of the suite stand, and how is that known?"""
-    found = whole(workspace).layers
+    found = asked.stands(workspace).layers
     return {"layers": found, "counts": {status: sum(layer.status == status for layer in found) for status in ORDER}}
