@@ -1,4 +1,5 @@
-"""What the ledger costs: entries verified in a second, one entry, the look at every bar, and a session with and without.
+"""What the ledger costs: entries verified in a second, one entry, the look at every bar, the start of a session under a long one,
+and a session with and without.
 
 Baselines: the same bytes hashed line by line, a plain write and fsync, and the same session whose ledger takes nothing.
 """
@@ -18,6 +19,7 @@ from statistics import median
 from bench_cli import REPOSITORY
 
 from peaktrade_core.base.chain import BEGINNING, linked
+from peaktrade_core.changes.book import Changes
 from peaktrade_core.records.chain import RegistryChain
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
@@ -39,6 +41,7 @@ def main() -> None:
         os.environ[STATE_HOME] = f"{folder}/state"
         verifying(Path(folder) / "many", given.entries)
         entering(Path(folder) / "one", given.runs)
+        starting(Path(folder) / "long", given.entries, given.runs)
         sessions(Path(folder) / "home", given.bars, given.runs)
 
 
@@ -70,9 +73,32 @@ def entering(home: Path, runs: int) -> None:
     print(f"one entry: {ours * 1e3:.2f} ms, {ours / bare:.1f} times a write and fsync; a look: {look * 1e6:.0f} µs")
 
 
-def sessions(home: Path, bars: int, runs: int) -> None:
+def starting(home: Path, entries: int, runs: int) -> None:
+    """Ask what every start asks, is it configured as approved, as a new process does: under a long ledger and a short one."""
+    workspace_in(home)
+    Changes.of(Workspace(home)).adopt("Ada", "as it was set up")
+    short = middle(runs, lambda: Changes.of(Workspace(home)).governance())
+    ledger = Ledger(home)
+    said = {"sha256": "0" * 64, "file": "20260105T080000_live_session_shadow_shadow_20260105_080000_abcdef.json"}
+    kinds = ["evidence/evidence", "papers/written", *["registry/started", "registry/record"] * 9]
+    ledger.append(*((kinds[n % 20], {**said, "id": str(n)}) for n in range(entries)), at=NOW)
+    first = timed(lambda: Changes.of(Workspace(home)).governance())
+    then = middle(runs, lambda: Changes.of(Workspace(home)).governance())
+    entry = middle(runs, lambda: Ledger(home).append(("trials/begun", {"id": "0"}), at=NOW))
+    print(
+        f"is it as approved, under {entries:,} entries: {first:.2f} s where all is read, then {then * 1e3:.1f} ms "
+        f"({short * 1e3:.1f} ms under a short ledger); one entry by a new process: {entry * 1e3:.1f} ms"
+    )
+
+
+def workspace_in(home: Path) -> None:
+    """Make a workspace with the configuration that ships."""
     (home / "config").mkdir(parents=True)
     (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
+
+
+def sessions(home: Path, bars: int, runs: int) -> None:
+    workspace_in(home)
 
     def session() -> None:
         place = Workspace(home)

@@ -70,15 +70,18 @@ class News(NamedTuple):
     end: Place
 
 
-def news(path: Path, before: Place) -> News:
+def news(path: Path, before: Place, *, as_long: bool = False) -> News:
     """Return what was added to a chain since it was read; all of it when it is not known to be the same file.
+
+    Args:
+        path, before: the chain, and how far it was read; as_long: also where nothing was added since.
 
     Raises:
         OSError: it cannot be read.
     """
     with open_plain(path) as file:
         about = os.fstat(file.fileno())
-        if before.size and about.st_ino == before.inode and about.st_size > before.size:
+        if before.size and about.st_ino == before.inode and about.st_size >= before.size + (not as_long):
             file.seek(before.last)
             last, *lines = (file.read() or b"").split(b"\n")
             if lines and digest_of(last) == before.head:

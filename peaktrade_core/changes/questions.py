@@ -80,3 +80,11 @@ def where_adopted(workspace: Workspace) -> tuple[Question[Workspace], ...]:
     except (PeaktradeError, OSError):
         return (governed,)
     return (governed,) if found.adopted or found.faults else ()
+
+
+def before_a_start(workspace: Workspace) -> str:
+    """Return what a person reads who starts something that is not as it was approved; empty where it is."""
+    told = Changes.of(workspace).governance() or ""
+    return (
+        f"{told}. Its record says so; `peaktrade change verify` names each key" if told.startswith(NOT_APPROVED) else ""
+    )

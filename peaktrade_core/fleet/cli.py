@@ -12,6 +12,7 @@ import click
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import Check
+from peaktrade_core.changes.questions import before_a_start
 from peaktrade_core.fleet.ending import EndedRun
 from peaktrade_core.fleet.fleet import Fleet, Started
 from peaktrade_core.records.folder import RunFolder
@@ -22,6 +23,7 @@ from peaktrade_core.session.options import decision_options, parse_params
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
+from peaktrade_core.show.terminal import say
 from peaktrade_core.workspace.command import CommandResult, Figure, command, tell
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -122,7 +124,14 @@ def _start(
         workspace, given, profile=profile, params=params, parsed=parse_params(params), strategy_module=strategy_module
     )
     asked = Fleet.of(workspace).checks(order) if verbose else []
+    _warn(workspace)
     return _started(Fleet.of(workspace).start(order, by=by or login(), allow_duplicate=allow_duplicate), asked)
+
+
+def _warn(workspace: Workspace) -> None:
+    """Say where something is not as it was approved."""
+    if told := before_a_start(workspace):
+        say(told, err=True)
 
 
 def _started(run: Started, asked: Sequence[Check] = ()) -> CommandResult:
@@ -244,6 +253,7 @@ def _stopped(result: EndedRun) -> str:
 def restart(workspace: Workspace, run_id: str | None, named: str | None, reason: str, by: str | None) -> CommandResult:
     """End a run if it still runs, and start another like it."""
     row = the_run(workspace, run_id, named)
+    _warn(workspace)
     return _started(Fleet.of(workspace).restart(row, by=by or login(), reason=reason))
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from peaktrade_core.base.clock import moved
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.changes.questions import before_a_start
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Query, Registry
@@ -87,6 +88,8 @@ def run(
     refuse_tier(plan.config.strategy_name, plan.tier, rehearsal=plan.rehearsal, told=workspace)
     if not although_halted:
         refuse_halted(TradingStates.of(workspace), plan)
+    governed = "" if plan.rehearsal else before_a_start(workspace)
+    plan = plan._replace(remarks=(*plan.remarks, *([governed] if governed else [])))
     if dry_run:
         described = {
             "mode": plan.mode,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -51,7 +51,7 @@ def growth(home: Path, before: Mapping[str, int]) -> Growth | None:
         home: the workspace; before: how far each log is entered [bytes].
     """
     parts, ends = list[Part](), dict(before)
-    for path in sorted(path for form in PLAIN_LOGS for path in home.glob(form)):
+    for path in sorted(logs_of(home)):
         name = path.relative_to(home).as_posix()
         begin = before.get(name, 0)
         try:
@@ -63,6 +63,11 @@ def growth(home: Path, before: Mapping[str, int]) -> Growth | None:
         except (OSError, EnvironmentFault):
             continue
     return Growth(tuple(parts), ends) if parts else None
+
+
+def logs_of(home: Path) -> Iterator[Path]:
+    """Yield the plain logs of a workspace."""
+    return (path for form in PLAIN_LOGS for path in home.glob(form))
 
 
 def part_sha256(path: Path, begin: int, end: int) -> str:

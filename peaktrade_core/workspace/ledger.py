@@ -14,18 +14,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.chain import BEGINNING, Chain, Entry, Link, Place, digest_of, healing, linked, news, verified
+from peaktrade_core.base.chain import BEGINNING, Chain, Entry, Link, digest_of, healing, linked, verified
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.files import open_plain, sha256_of, stamp
-from peaktrade_core.base.log import BLOCK, MOST, Ending, extend, locked, newest_lines, whole_lines
-from peaktrade_core.workspace.grown import Growth, growth
+from peaktrade_core.base.log import BLOCK, LARGEST_LOG, MOST, Ending, extend, locked, newest_lines, whole_lines
+from peaktrade_core.workspace.grown import Growth, growth, logs_of
 from peaktrade_core.workspace.memory import Memory, Remembered, outside_of
+from peaktrade_core.workspace.sections import MANY, Sections
 from peaktrade_core.workspace.unremembered import found_entry, unanswered
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -40,7 +40,6 @@ GO_ON = (
     "No orders are sent. Compare with a backup and with the heads printed in reports; then a person who answers for it "
     "lets it go on: `peaktrade audit adopt --by NAME --reason TEXT`"
 )
-_LOOK_BACK = 200  # lines in which the newest growth of the plain logs stands
 Timed = tuple[datetime, str, dict[str, Any]]
 
 
@@ -59,8 +58,7 @@ class Ledger:
         outside = outside_of(home, "-ledger") if remembered else None
         self._memory = Memory(self.path, self.path.with_suffix(".last.json"), outside)
         self._looked: tuple[object, str] = (None, "")
-        self._read = Place()
-        self._kept: dict[str, list[tuple[Link, str]]] = {}
+        self._sections = Sections(self.path, outside_of(home, "-sections") if remembered else None)
 
     @classmethod
     def of(cls, workspace: Workspace) -> Ledger:
@@ -129,12 +127,17 @@ class Ledger:
             lines, _ = linked(self._earlier(None), 0, BEGINNING)
         return verified(self.path, lines)
 
+    def checkpoint_fault(self, links: Sequence[tuple[Link, str]]) -> str:
+        """Return how the checkpoint differs from all entries, empty where it does not or there is none."""
+        return self._sections.differs(links)
+
     def of_section(self, name: str) -> Iterator[tuple[Link, str]]:
         """Yield the entries of a section, its name taken off their kinds; raises as :meth:`links`.
 
-        All but the registry's, which are as many as there are sessions, are kept and read on from where they ended.
+        All but the longest are read where a checkpoint says that they stand, and read on from where it ended.
         """
-        found = self.links() if name == REGISTRY or not os.path.lexists(self.path) else self._read_on(name)
+        whole = name in MANY or not os.path.lexists(self.path)
+        found = self.links() if whole else iter(self._sections.of(name, sound=not self.fault()))
         for link, digest in found:
             section, _, kind = link.kind.partition("/")
             if section == name:
@@ -243,20 +246,6 @@ class Ledger:
             return f"cannot read {self.path}: {error.strerror or error}"
         return ""
 
-    def _read_on(self, name: str) -> list[tuple[Link, str]]:
-        """Return the kept entries of a section, after those that came since the last look are among them."""
-        try:
-            found = news(self.path, self._read)
-        except OSError as error:
-            raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
-        kept = self._kept if found.begin.size else {}
-        for link, digest in verified(self.path, found.lines, found.begin.seq + 1, found.begin.head):
-            section = link.kind.partition("/")[0]
-            if section != REGISTRY:
-                kept.setdefault(section, []).append((link, digest))
-        self._read, self._kept = found.end, kept
-        return kept.get(name, [])
-
     def _earlier(self, at: datetime | None) -> list[Timed]:
         """Return the first entries: that it begins, and what the chains from before it say.
 
@@ -275,12 +264,10 @@ class Ledger:
     def _covered(self) -> dict[str, int]:
         """Return how far each plain log is entered [bytes]."""
         mark = f'"kind":"{LOGS}/{GROWN}"'.encode()
-        if not os.path.lexists(self.path):
+        if not os.path.lexists(self.path) or not any(logs_of(self.home)):
             return {}
-        newest = list(islice((line.text for line in newest_lines(self.path) if line.whole), _LOOK_BACK))
+        newest = (line.text for line in newest_lines(self.path, LARGEST_LOG) if line.whole)
         found = next((line for line in newest if mark in line), None)
-        if found is None and len(newest) == _LOOK_BACK:
-            found = next((line for line in reversed(whole_lines(self.path)) if mark in line), None)
         return {} if found is None else msgspec.convert(msgspec.json.decode(found)["data"], Growth).ends
 
 

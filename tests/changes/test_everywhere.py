@@ -66,7 +66,12 @@ def test_all_is_well_where_all_is_as_approved(adopted: Workspace, run_shadow) ->
 
 
 def test_an_edit_is_told_everywhere(edited: Workspace, peaktrade) -> None:
-    assert peaktrade("session", "run", "--steps", "60").code == 0
+    ran = peaktrade("session", "run", "--steps", "60")
+    assert ran.code == 0
+    assert [line for line in ran.stderr.splitlines() if "approved" in line] == [
+        "not as approved: live_risk.max_order_notional 1,000 → 9,000 (looser). "
+        "Its record says so; `peaktrade change verify` names each key"
+    ]
     assert (layer(edited), audit(edited), alerts(edited)) == ("fail", "fail", [("configuration", "critical")])
     assert ["9,000" in one.what for one in todo(edited)] == [True]
     views = Views.of(edited)
@@ -77,6 +82,18 @@ def test_an_edit_is_told_everywhere(edited: Workspace, peaktrade) -> None:
     assert warned[-1] == ("governed", told)
     assert told in session_report(views)
     assert told in session_report(views, form="html")
+
+
+def test_a_start_says_it_before_and_only_then(edited: Workspace, peaktrade, start) -> None:
+    dry = peaktrade("session", "run", "--steps", "60", "--dry-run")
+    assert (dry.code, "not as approved: live_risk" in dry.stdout) == (0, True)
+    assert "approved" not in peaktrade("session", "run", "--steps", "60", "--rehearsal").stderr
+    begun = peaktrade("fleet", "start-shadow", "--steps", "60", "--pace", "max")
+    assert (begun.code, begun.stderr.count("not as approved: live_risk")) == (0, 1), begun.stderr
+    assert peaktrade("fleet", "stop", "--all", "--by", "Ada").code in (0, 1)
+    config = edited.home / "config" / "config.toml"
+    config.write_text(config.read_text().replace("9000.0", "1000.0"))
+    assert "approved" not in peaktrade("session", "run", "--steps", "60").stderr
 
 
 def test_a_session_under_another_file_says_so(adopted: Workspace, tmp_path: Path, peaktrade) -> None:

@@ -155,9 +155,10 @@ def _ended(line: RegistryLine) -> datetime:
 def ledger(place: Workspace) -> Found:
     """Verify every entry of the ledger, and that it holds what is remembered of it."""
     found = Ledger(place.home)
-    known, links = found.remembered(), [link for link, _ in found.links()]  # what is remembered before the ledger
-    if fault := found.fault():
+    known, whole = found.remembered(), list(found.links())  # what is remembered before the ledger
+    if fault := found.fault() or found.checkpoint_fault(whole):
         return False, fault
+    links = [link for link, _ in whole]
     odd, grave = unanswered(links, known)
     told = f"{len(links):,} entries, each with the hash of the one before"
     if not odd:

@@ -94,7 +94,7 @@ def _gone(place: Workspace, retired: Link | None) -> str:
 def log_faults(place: Workspace) -> Iterator[Fault]:
     """Yield each plain log that does not hold what was entered of it, and what is wrong; raises as journal_faults."""
     parts: dict[str, list[Part]] = {}
-    for link, _ in Ledger.of(place).of_section(LOGS):
+    for link, _ in list(Ledger.of(place).of_section(LOGS)):  # verified to its end before any of it is taken for true
         if link.kind != GROWN:
             continue
         found = msgspec.convert(link.data, Growth)
