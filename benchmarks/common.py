@@ -18,8 +18,6 @@ from peaktrade_core.candles.replay import bars_of
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.market import Bars
 
-BASELINES = Path(__file__).with_name("baselines.py")
-
 
 def options(text: str, bars: int) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=text)
@@ -51,14 +49,24 @@ def best(runs: int, run: Callable[[], Any]) -> tuple[float, Any]:
 
 def baseline(python: str, name: str, bars: Bars, **settings: float) -> dict[str, Any]:
     """Run a baseline of ``baselines.py`` over the same bars and return what it measured."""
+    found: dict[str, Any] = elsewhere(python, "baselines.py", name, {"ts": bars.ts, "ohlcv": bars.ohlcv}, **settings)
+    return found
+
+
+def elsewhere(python: str, script: str, question: str, arrays: dict[str, Any], **settings: Any) -> Any:
+    """Return what a script beside this one answers about arrays, run by another interpreter: its last line, JSON.
+
+    Raises:
+        SystemExit: it failed, as where that interpreter lacks a library; says why.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "bars.npz"
-        np.savez(data, ts=bars.ts, ohlcv=bars.ohlcv)
-        command = [python, str(BASELINES), name, str(data), json.dumps(settings)]
+        data = Path(folder) / "data.npz"
+        np.savez(data, **arrays)
+        command = [python, str(Path(__file__).with_name(script)), question, str(data), json.dumps(settings)]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         why = done.stderr.strip().rpartition("\n")[2]
-        raise SystemExit(f"{name}: {why}; name an interpreter that has it with --baseline-python")
+        raise SystemExit(f"{question}: {why}; name an interpreter that has it with --baseline-python")
     return json.loads(done.stdout.splitlines()[-1])
 
 

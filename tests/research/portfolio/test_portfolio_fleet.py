@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from peaktrade_core.candles.files.cleaning import read_candles
 from peaktrade_core.halts import account as seats
 from peaktrade_core.research.portfolio.account import run_portfolio
 from peaktrade_core.research.portfolio.preset import Weights
@@ -34,6 +35,12 @@ FLEET = (
     ("ma_crossover", "BTC/EUR", "1m", 2, {"fast": 3, "slow": 9}),
     ("rsi_reversion", "ETH/EUR", "5m", 3, {"period": 3}),
     ("donchian_breakout", "ETH/EUR", "1m", 4, {"window": 4}),
+)
+REAL = (  # with the gaps that they have: seven hours without trades in all, single minutes in the first
+    ("donchian_breakout", "BTC/USD-PERP", "coinbase_BTC-EUR_1m_20180404-20180406", {"window": 15}),
+    ("ma_crossover", "BTC/USD", "coinbase_BTC-USD_1m_20180404-20180406", {"fast": 3, "slow": 9}),
+    ("rsi_reversion", "ETH/USD", "coinbase_ETH-USD_1m_20180404-20180405", {"period": 3}),
+    ("donchian_breakout", "LTC/USD", "coinbase_LTC-USD_1m_20180404-20180406", {"window": 30}),
 )
 WARMUP = 60
 
@@ -105,6 +112,22 @@ def planned(workspace: Workspace, **more: Any) -> list[tuple[Plan, Bars]]:
     return found
 
 
+def real(workspace: Workspace, candles: Callable[[str], Path]) -> list[tuple[Plan, Bars]]:
+    """Return the plans of real markets, which begin to trade at the first time that all have, and end together."""
+    read = [read_candles(candles(file), bar_s=60.0) for _, _, file, _ in REAL]
+    begin = min(set.intersection(*(set(bars.ts[WARMUP + 1 :].tolist()) for bars in read)))
+    end = min(float(bars.ts[-1]) for bars in read)
+    found = []
+    for (strategy, symbol, _, params), bars in zip(REAL, read, strict=True):
+        plan = plan_session(
+            workspace, strategy=strategy, symbol=symbol, timeframe="1m", params=params, warmup_candles=WARMUP,
+            position_fraction=0.09,
+        )  # fmt: skip
+        first, last = np.searchsorted(bars.ts, begin), np.searchsorted(bars.ts, end, side="right")
+        found.append((plan, bars.part(int(first) - WARMUP, int(last))))
+    return found
+
+
 def run_fleet(workspace: Workspace, plans: list[tuple[Plan, Bars]], ranks: list[int]) -> list[list[ev.AnyEvent]]:
     turns = Turns([
         (ts + plan.decision.bar_s, rank)
@@ -140,18 +163,31 @@ LIMITS = {
 }
 
 
+@pytest.fixture(params=["made up", "real"])
+def plans(request: pytest.FixtureRequest, workspace: Workspace) -> Callable[[], list[tuple[Plan, Bars]]]:
+    if request.param == "real":
+        candles = request.getfixturevalue("candles")
+        return lambda: real(workspace, candles)
+    return lambda: planned(workspace)
+
+
 @pytest.mark.parametrize("limits", LIMITS)
 def test_a_portfolio_is_a_fleet_event_by_event(
-    workspace: Workspace, configure: Any, cache: Path, monkeypatch: pytest.MonkeyPatch, limits: str
+    workspace: Workspace,
+    configure: Any,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: str,
+    plans: Callable[[], list[tuple[Plan, Bars]]],
 ) -> None:
     for old, new in LIMITS[limits]:
         configure(old, new)
     monkeypatch.setattr(loop, "GATE_S", 0.0)  # every pause is long enough to tell the account
     monkeypatch.setattr(seats, "PUBLISH_S", 0.0)
-    plans = planned(workspace)
-    order = sorted(range(len(plans)), key=lambda at: (plans[at][0].config.symbol, at))
-    journals = run_fleet(workspace, plans, [order.index(at) for at in range(len(plans))])
-    parts = [Part(str(n), plan.config.symbol, plan.decision, bars, WARMUP) for n, (plan, bars) in enumerate(plans)]
+    fleet = plans()
+    order = sorted(range(len(fleet)), key=lambda at: (fleet[at][0].config.symbol, at))
+    journals = run_fleet(workspace, fleet, [order.index(at) for at in range(len(fleet))])
+    parts = [Part(str(n), plan.config.symbol, plan.decision, bars, WARMUP) for n, (plan, bars) in enumerate(fleet)]
     ran = run_portfolio(parts, Weights(rebalance="never"), [0.25] * 4, cache)
     for journal, sleeve in zip(journals, ran.sleeves, strict=True):
         decided = [msgspec.structs.replace(one, seq=0) for one in journal if isinstance(one, DECIDED)]
