@@ -82,6 +82,7 @@ MOVES = """() => {
 HEAD = f"{{:<20}} {'frame s':>8} {'figure s':>9} {'answers s':>10} {'reload s':>9} {'answers s':>10} {'MB':>7}"
 
 ROW = "{:<20} {:8.2f} {:9.2f} {:10.2f} {:9.2f} {:10.2f} {:7.1f}"
+TIDY_S = 4.0  # after a last move, or an opening, a lab has given back what it does not need
 
 
 class Seen(NamedTuple):
@@ -123,6 +124,7 @@ def main() -> None:
             print(HEAD.format("lab"))
             ours = {lab: row(lab, browser, address(server, lab), given.repeat) for lab in LABS}
             moves(browser, address(server, "parameters"), given.moves, "ours")
+            at_rest(browser, server)
             viewers(browser, server, given.viewers, given.moves)
         finally:
             server.stop()
@@ -230,39 +232,55 @@ def moved(page: Page, count: int, whose: str) -> float:
     return p95 / 1000.0
 
 
+def at_rest(browser: Browser, server: Server) -> None:
+    """Print what each lab holds of its own when it is open and everything is said."""
+    process = psutil.Process(server.process.pid)
+    told = []
+    for lab in LABS:
+        before = private(process)
+        with opened(browser) as page:
+            until_seen(page, lambda lab=lab: page.goto(address(server, lab), wait_until="commit"), FIRST)
+            page.wait_for_timeout(2 * TIDY_S * 1000)  # candles are judged first
+            told.append(f"{lab} {max(mb for pid, mb in private(process).items() if pid not in before):.0f}")
+    print(f"\nprivate, at rest [MB]: {', '.join(told)}", flush=True)
+
+
 def viewers(browser: Browser, server: Server, count: int, moves: int) -> None:
     """Print what viewers cost who look at the lab of parameters, and how it answers one of them meanwhile."""
     process = psutil.Process(server.process.pid)
     before, context = process.memory_full_info().uss, browser.new_context(viewport={"width": 1280, "height": 900})
     try:
-        pages, took = [], []
+        pages, took, others = [], [], private(process)
         for _ in range(count):
             page = context.new_page()
             took.append(
                 until_seen(page, lambda page=page: page.goto(address(server, "parameters"), wait_until="commit"), FIRST)
             )
             pages.append(page)
-        own = private(process)
+            if len(pages) == 1:
+                (mover,) = private(process).keys() - others.keys()
+        pages[0].wait_for_timeout(TIDY_S * 1000)
+        own = [mb for pid, mb in private(process).items() if pid not in others]
         each = (process.memory_full_info().uss - before) / count / 1e6
         print(f"\n{count} viewers ({len(own)} kernels): first figure {statistics.median(took):.2f} s, ", end="")
         print(f"{statistics.median(own):.0f} MB private a kernel (at most {max(own):.0f}), {each:.1f} MB in the server")
         pages[0].bring_to_front()  # a hidden page draws once a second
         moved(pages[0], moves, f"one of {count}")
-        print(f"the one that moved its slider: {max(private(process)):.0f} MB private", end="", flush=True)
-        pages[0].wait_for_timeout(3000)
-        print(f", three seconds later {max(private(process)):.0f}", flush=True)
+        print(f"the one that moved its slider: {private(process)[mover]:.0f} MB private", end="", flush=True)
+        pages[0].wait_for_timeout(TIDY_S * 1000)
+        print(f", four seconds later {private(process)[mover]:.0f}", flush=True)
     finally:
         context.close()
 
 
-def private(server: psutil.Process) -> list[float]:
-    """Return the private memory of each kernel that runs [MB]."""
-    found = []
+def private(server: psutil.Process) -> dict[int, float]:
+    """Return the private memory of each kernel that runs, by its process id [MB]."""
+    found = {}
     for child in server.children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # it ended while it was looked at
             parent = child.parent()
             if parent is not None and "nursery" in " ".join(parent.cmdline()):
-                found.append(child.memory_full_info().uss / 1e6)
+                found[child.pid] = child.memory_full_info().uss / 1e6
     return found
 
 

@@ -7,7 +7,7 @@ warnings: they happen on a real market.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,8 +81,8 @@ def check_store(
 
 def step_by_step(
     store: CandleStore, wanted: list[Series], now: float, deviations: float = OUTLIER_DEVIATIONS
-) -> Iterator[list[SeriesVerdict] | None]:
-    """Do what :func:`check_store` does, a question a step: yield None after each, in the end the verdicts."""
+) -> Generator[list[SeriesVerdict] | None]:
+    """Do what :func:`check_store` does, yield None after each question, then the verdicts; holds all bars until it is closed."""
     from peaktrade_core.candles.questions import Candles
 
     markets = {(one.venue, one.symbol) for one in wanted}

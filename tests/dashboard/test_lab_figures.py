@@ -15,6 +15,8 @@ from serving import make_history, new_workspace
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ConfigError, DataError
+from peaktrade_core.candles.checks import SeriesVerdict
+from peaktrade_core.candles.questions import Candles
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.candles.store import Series as StoredSeries
 from peaktrade_core.dashboard.labs import open_lab, recorded, study
@@ -74,6 +76,13 @@ def test_a_long_line_is_thinned_and_comes_in_full_where_one_looks() -> None:
     assert [at.timestamp() for at in near.ts] == list(np.arange(122_999.0, 123_602.0))
     assert cut(Series("x", ts, values, breaks=ts[[5, 400_000]]), (100.0, 400_100.0)).breaks == [from_seconds(400_000.0)]
     assert list(cut(Series("x", ts[:0], values[:0])).values) == []
+
+
+def test_a_line_of_closes_is_cut_from_opens() -> None:
+    ts = np.arange(10_000.0) * 60.0
+    late = Series("x", ts, ts, breaks=ts[[5, 7000]] + 60.0, late=60.0)
+    for window in (None, (6000.0, 9000.0)):
+        assert cut(late, window) == cut(Series("x", ts + 60.0, ts, breaks=late.breaks), window)
 
 
 def test_zooming_one_picture_brings_detail_to_all_and_double_click_brings_the_whole_back() -> None:
@@ -292,6 +301,32 @@ def test_a_verdict_comes_beside_what_a_kernel_does(workspace: Workspace) -> None
     assert lab.verdict is not None
     assert len(lab.price.drawn.spans) == 1
     assert lab.said.value == ""
+
+
+def test_a_verdict_is_drawn_when_its_tables_are_gone_and_what_fails_is_said(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    close = Candles.close
+
+    def noted(candles: Candles) -> None:
+        told.append("closed")
+        close(candles)
+
+    def failing(lab: CandlesLab, verdict: SeriesVerdict) -> None:
+        told.append("shown")
+        raise MemoryError("none left")
+
+    async def in_a_kernel() -> str:
+        lab = CandlesLab(workspace, "symbol=BTC/EUR")
+        lab.judge()
+        await asyncio.wait_for(lab._judging, 60)
+        return str(lab.said.value)
+
+    monkeypatch.setattr(Candles, "close", noted)
+    monkeypatch.setattr(CandlesLab, "_show", failing)
+    assert "none left" in asyncio.run(in_a_kernel())
+    assert told == ["closed", "shown"]
 
 
 def test_a_card_is_also_html_with_its_figures_drawn_and_what_its_controls_say(workspace: Workspace) -> None:

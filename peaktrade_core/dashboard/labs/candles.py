@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -80,22 +81,22 @@ class CandlesLab(Bench):
 
         Not in a thread: beside the kernel's own, in a process that was forked, DuckDB was seen to wait for ever.
         """
-        judging = step_by_step(
-            self.store, [series], self.workspace.clock.now().timestamp(), float(self.deviations.value)
-        )
+        now = self.workspace.clock.now().timestamp()
         found: list[SeriesVerdict] | None = None
 
         def step() -> None:
             nonlocal found
             found = next(judging, found)
 
-        while found is None and self.verdict is None and series == self.series.value:
-            await asyncio.sleep(PAUSE_S)
-            self.try_(step)
-            if self.said.value:
-                return
-        if found and self.verdict is None and series == self.series.value:
-            self._show(found[0])
+        with closing(step_by_step(self.store, [series], now, float(self.deviations.value))) as judging:
+            while found is None and self.verdict is None and series == self.series.value:
+                await asyncio.sleep(PAUSE_S)
+                self.try_(step)
+                if self.said.value:
+                    return
+        # only now that the tables of the questions are gone: with them there may be no memory left to draw
+        if (verdict := found[0] if found else None) and self.verdict is None and series == self.series.value:
+            self.try_(lambda: self._show(verdict))
 
     def run(self) -> None:
         """Judge the series that is chosen, and draw it.
@@ -127,8 +128,8 @@ class CandlesLab(Bench):
 
     def _draw(self, series: StoredSeries, bars: Bars, verdict: SeriesVerdict | None) -> None:
         """Draw closes and volume; of a verdict gaps as shaded stretches, odd bars as marks."""
-        closes, close = bars.ts + series.bar_s, bars.ohlcv[:, 3]
-        spans = gaps_of(verdict, series.bar_s) if verdict else ()
+        opens, close, bar_s = bars.ts, bars.ohlcv[:, 3], series.bar_s
+        spans = gaps_of(verdict, bar_s) if verdict else ()
         currency = wording.quote_currency(series.symbol)
         price = Chart(
             name="close",
@@ -139,15 +140,16 @@ class CandlesLab(Bench):
             spans=spans,
             digits=8,
         )
-        breaks = closes[1:][np.diff(bars.ts) > series.bar_s]
-        lines = [Series(series.timeframe, closes, close, breaks=breaks)]
+        breaks = opens[1:][np.diff(opens) > bar_s] + bar_s
+        lines = [Series(series.timeframe, opens, close, breaks=breaks, late=bar_s)]
         if (other := self.other.value) is not None:
             beside = self._read(other)
-            lines.append(Series(other.timeframe, beside.ts + other.bar_s, beside.ohlcv[:, 3], "amber", stepped=True))
+            line = Series(other.timeframe, beside.ts, beside.ohlcv[:, 3], "amber", stepped=True, late=other.bar_s)
+            lines.append(line)
 
         def marks(window: Window | None) -> list[Marks]:
             def found(kind: str) -> list[Mark]:
-                return odd(verdict, kind, window, closes, close, series.bar_s) if verdict else []
+                return odd(verdict, kind, window, opens, close, bar_s) if verdict else []
 
             return [
                 Marks(self.told("outliers"), "cross", "red", found("outliers")),
@@ -157,7 +159,7 @@ class CandlesLab(Bench):
         self.price.show(price, lines, marks)
         base = series.symbol.partition("/")[0]
         volume = Chart(name="volume", title=self.told("volume"), unit=base, label="", lines=(), digits=8, zero=True)
-        self.volume.show(volume, [Series(self.told("volume"), closes, bars.ohlcv[:, 4], "ink", filled=True)])
+        self.volume.show(volume, [Series(self.told("volume"), opens, bars.ohlcv[:, 4], "ink", filled=True, late=bar_s)])
 
 
 def gaps_of(verdict: SeriesVerdict, bar_s: int) -> list[Span]:
@@ -170,17 +172,17 @@ def gaps_of(verdict: SeriesVerdict, bar_s: int) -> list[Span]:
     ]
 
 
-def odd(verdict: SeriesVerdict, kind: str, window: Window | None, closes: Any, close: Any, bar_s: int) -> list[Mark]:
-    """Return the bars of a kind of finding as marks, those in sight; none where they could not be told apart."""
-    first, last = window or (float(closes[0]), float(closes[-1]))
-    found = [(_moment(one["ts"]).timestamp() + bar_s, one) for one in verdict.findings.get(kind, []) if one.get("ts")]
+def odd(verdict: SeriesVerdict, kind: str, window: Window | None, opens: Any, close: Any, bar_s: int) -> list[Mark]:
+    """Return the bars of a kind of finding as marks at their closes, those in sight; none where they could not be told apart."""
+    first, last = (float(opens[0]), float(opens[-1])) if window is None else (window[0] - bar_s, window[1] - bar_s)
+    found = [(_moment(one["ts"]).timestamp(), one) for one in verdict.findings.get(kind, []) if one.get("ts")]
     seen = [(at, one) for at, one in found if first <= at <= last]
     if len(seen) > MOST_MARKS:
         return []
-    rows = np.clip(np.searchsorted(closes, [at for at, _ in seen]), 0, len(closes) - 1) if seen else ()
+    rows = np.clip(np.searchsorted(opens, [at for at, _ in seen]), 0, len(opens) - 1) if seen else ()
     return [
         Mark(
-            from_seconds(at),
+            from_seconds(at + bar_s),
             float(close[row]),
             ", ".join(f"{name} {value}" for name, value in one.items() if name != "ts"),
         )

@@ -113,7 +113,7 @@ class ParametersLab(Bench):
 
     def _draw(self, trial: Trial, symbol: str) -> None:
         """Show a trial."""
-        closes, currency = trial.closes, wording.quote_currency(symbol)
+        currency, bar_s = wording.quote_currency(symbol), trial.decision.bar_s
         about = self.told("equity_about", end=wording.money(float(trial.equity[-1]), currency))
         equity = Chart(name="equity", title=self.words["plot_equity"], unit=currency, label=about, lines=())
         drawdown = Chart(
@@ -122,17 +122,18 @@ class ParametersLab(Bench):
         )  # fmt: skip
 
         def marks(window: Window | None) -> list[Marks]:
-            first, last = window or (float(closes[0]), float(closes[-1]))
-            return study.fill_marks(trial, first, last, closes, trial.equity)
+            return study.fill_marks(trial, window)
 
-        self.equity.show(equity, [Series(self.words["plot_equity"], closes, trial.equity)], marks)
-        lowest = Series(self.words["plot_drawdown"], closes, -100.0 * trial.drawdown, "red", filled=True)
+        self.equity.show(equity, [Series(self.words["plot_equity"], trial.opens, trial.equity, late=bar_s)], marks)
+        lowest = Series(
+            self.words["plot_drawdown"], trial.opens, -100.0 * trial.drawdown, "red", filled=True, late=bar_s
+        )
         self.drawdown.show(drawdown, [lowest])
         self._told.value = self._figures(study.outcome(trial), trial, currency)
 
     def _figures(self, found: Outcome, trial: Trial, currency: str) -> str:
         """Return the figures of what was run."""
-        at = self.told("in_sample_about", bars=wording.count(len(trial.closes)), denied=wording.count(trial.denied))
+        at = self.told("in_sample_about", bars=wording.count(len(trial.opens)), denied=wording.count(trial.denied))
         return figures_html(self._pairs(found, currency)) + f'<p class="sub">{at}</p>'
 
     def _pairs(self, found: Outcome, currency: str) -> list[tuple[str, str, str]]:

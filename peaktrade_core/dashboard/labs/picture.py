@@ -35,6 +35,7 @@ class Series(NamedTuple):
     Attributes:
         name: in the legend; ts: (n,) float64, rising [s since epoch]; values: (n,) float64.
         breaks: (m,) float64, times that the line does not cross; None for none; the others as in ``Line``.
+        late: how long after ``ts`` the values are of [s], so that opens as they are stored make a line of closes.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Series(NamedTuple):
     filled: bool = False
     width: float = 1.5
     breaks: NDArray[Any] | None = None
+    late: float = 0.0
 
 
 Window = tuple[float, float]  # what is in sight [s since epoch]
@@ -56,12 +58,13 @@ def cut(series: Series, window: Window | None = None, points: int = POINTS) -> L
 
     first, last = 0, len(series.ts)
     if window is not None:
-        first = max(0, int(np.searchsorted(series.ts, window[0])) - 1)
-        last = min(last, int(np.searchsorted(series.ts, window[1], side="right")) + 1)
+        first = max(0, int(np.searchsorted(series.ts, window[0] - series.late)) - 1)
+        last = min(last, int(np.searchsorted(series.ts, window[1] - series.late, side="right")) + 1)
     ts, values = series.ts[first:last], series.values[first:last]
     keep = extremes(points, values, -values) if len(ts) else slice(0, 0)
-    times = list(map(from_seconds, ts[keep].tolist()))
-    crossed = () if series.breaks is None or not len(ts) else _within(series.breaks, float(ts[0]), float(ts[-1]))
+    shown = ts[keep] + series.late
+    times = list(map(from_seconds, shown.tolist()))
+    crossed = () if series.breaks is None or not len(ts) else _within(series.breaks, float(shown[0]), float(shown[-1]))
     look = {"stepped": series.stepped, "filled": series.filled}
     return Line(series.name, times, values[keep].tolist(), series.tone, series.width, breaks=crossed, **look)
 

@@ -76,19 +76,33 @@ class Trial(NamedTuple):
     """What a choice gave.
 
     Attributes:
-        decision: what decided; closes: (bars,) float64, the ends of the bars that were traded [s since epoch].
-        equity: at them [quote ccy]; drawdown: 1 - equity / peak so far [fraction].
+        decision: what decided; opens: (bars,) float64, of the bars that were traded [s since epoch], as they are stored.
+        equity: at their ends [quote ccy].
         held: what holding the market would have given [fraction].
         fills: (n, 4) float64, time [s], signed quantity, price, fee of each execution; denied: orders that risk denied.
     """
 
     decision: Decision
-    closes: NDArray[Any]
+    opens: NDArray[Any]
     equity: NDArray[Any]
-    drawdown: NDArray[Any]
     held: float
     fills: NDArray[Any]
     denied: int
+
+    @property
+    def closes(self) -> NDArray[Any]:
+        """Ends of the bars, (bars,) float64 [s since epoch]; made when they are asked for: a year of minutes has 4 MB."""
+        closes: NDArray[Any] = self.opens + self.decision.bar_s
+        return closes
+
+    @property
+    def drawdown(self) -> NDArray[Any]:
+        """1 - equity / peak so far, (bars,) float64 [fraction]; made when it is asked for."""
+        import numpy as np
+
+        peak = np.maximum(np.maximum.accumulate(self.equity), self.decision.start_balance)
+        drawdown: NDArray[Any] = 1.0 - self.equity / peak
+        return drawdown
 
 
 class Outcome(NamedTuple):
@@ -184,12 +198,11 @@ def try_out(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Pa
 
     result = backtest(workspace, data, choice, cache=cache)
     equity, rows = result.equity.copy(), result.rows
-    peak = np.maximum(np.maximum.accumulate(equity), result.decision.start_balance)
     filled = rows[rows[:, 1] == engine.FILL]
     fills = np.column_stack([result.ts[filled[:, 0].astype(np.int64)], filled[:, 3], filled[:, 4], filled[:, 5]])
     denied = int(np.count_nonzero(rows[:, 1] == engine.DENIAL))
     held = float(result.close[-1] / result.close[0]) - 1.0
-    return Trial(result.decision, result.ts + data.bar_s, equity, 1.0 - equity / peak, held, fills, denied)
+    return Trial(result.decision, result.ts, equity, held, fills, denied)
 
 
 def backtest(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Path | None) -> BacktestResult:
@@ -261,15 +274,16 @@ def outcome(trial: Trial) -> Outcome:
     )
 
 
-def fill_marks(trial: Trial, first: float, last: float, at: NDArray[Any], level: NDArray[Any]) -> list[Marks]:
-    """Return the fills of a stretch as marks on a curve; so many that they could not be told apart are left out.
+def fill_marks(trial: Trial, stretch: tuple[float, float] | None) -> list[Marks]:
+    """Return the fills of a stretch as marks on the equity; so many that they could not be told apart are left out.
 
     Args:
-        first, last: the stretch [s since epoch]; at, level: times and values of the curve.
+        stretch: from when to when [s since epoch]; None for all.
     """
     import numpy as np
 
-    seen = trial.fills[(trial.fills[:, 0] >= first) & (trial.fills[:, 0] <= last)]
+    at, level, filled = trial.closes, trial.equity, trial.fills[:, 0]
+    seen = trial.fills if stretch is None else trial.fills[(filled >= stretch[0]) & (filled <= stretch[1])]
     if len(seen) > MOST_MARKS:
         seen = seen[:0]
     places = level[np.clip(np.searchsorted(at, seen[:, 0]), 0, max(0, len(at) - 1))] if len(seen) else ()
