@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -129,6 +129,26 @@ def _fold(states: Mapping[str, TradingState], entries: Iterable[HaltEntry]) -> M
             scope=entry.scope, state=state, by=entry.by, reason=entry.reason, since=entry.at, audit=entry.digest
         )
     return found
+
+
+def let_go(entries: Sequence[HaltEntry], remembered: int) -> str:
+    """Return which entry lets something go that nobody remembers, in words; empty where none does.
+
+    Its writer died before it was remembered, or somebody appended it by hand: both look the same, so it does not count.
+
+    Args:
+        entries: the whole log; remembered: the number of the last entry that is remembered.
+    """
+    states = _fold({}, entries[: remembered + 1])
+    for entry in entries[remembered + 1 :]:
+        after = _fold(states, (entry,))
+        before, now = (
+            STATES.index(found[entry.scope].state) if entry.scope in found else 0 for found in (states, after)
+        )
+        if now < before:
+            return f"entry {entry.seq + 1} lets {entry.scope} go ({entry.by}), and nobody remembers that it was written"
+        states = after
+    return ""
 
 
 def last_of(known: Known) -> Remembered:

@@ -25,7 +25,7 @@ from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import read_plain, sha256_of, stamp, write_atomic
 from peaktrade_core.base.log import Ending, extend, locked
 from peaktrade_core.halts.earlier import Earlier
-from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known, closing, last_of, read_on, with_waiting
+from peaktrade_core.halts.entries import GO_ON, HaltEntry, Known, closing, last_of, let_go, read_on, with_waiting
 from peaktrade_core.halts.scope import ENGAGE, GLOBAL, STATES
 from peaktrade_core.workspace.chain_heads import HALTS
 from peaktrade_core.workspace.memory import Memory, Remembered
@@ -204,6 +204,8 @@ class HaltLog:
             remembered = self._memory.read()  # before the log, which is written first
             known = self._lines()
             fault = _lacking(self.path, known, [*remembered, last_of(self._good)])
+            if remembered and not fault and (told := let_go(known.entries, max(one.seq for one in remembered))):
+                fault = f"{self.path}: {told}"
         except (ArtefactError, EnvironmentFault) as error:
             fault = str(error)
         if not fault:

@@ -77,6 +77,11 @@ _KINDS: dict[str, tuple[str, str, str]] = {
     ),
     "forward_evaluate": ("Says what became of forward signals.", TIME, "reports.jobs:forward_evaluate"),
     "audit_verify": ("Compares everything with the whole ledger.", TIME, "control.audit.daily:verify_job"),
+    "audit_anchor": (
+        "Has the ledger stamped by the authority that is configured; off where none is.",
+        TIME,
+        "control.audit.daily:anchor_job",
+    ),
     "weekly_report": ("Makes the report of the ISO week before.", WEEK, "reports.jobs:weekly"),
     "weekly_incident_review": ("Reviews the incidents of the ISO week before.", WEEK, "reports.jobs:incident_review"),
     "control_center_daily": ("Keeps the status of the control center as it is now.", TIME, "reports.jobs:status"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from peaktrade_core.base.errors import EnvironmentFault
-from peaktrade_core.control.audit.anchor import anchor
+from peaktrade_core.control.audit.anchor import anchor, stamped
 from peaktrade_core.control.audit.daily import everything
+from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -239,3 +241,32 @@ def test_an_authority_that_is_not_there_is_said(begun: Workspace, authority: Aut
     (begun.home / "config" / "anchor_roots.pem").write_bytes(authority.root)
     ended = peaktrade("audit", "anchor")
     assert (ended.code != 0, "cannot be reached" in ended.stderr) == (True, True)
+
+
+def test_the_job_stamps_once_there_is_an_authority_and_tells_one_that_is_not_there(
+    begun: Workspace, authority: Authority, serve: Callable[[Authority], None], configure, peaktrade
+) -> None:
+    def turn() -> list[str]:
+        assert peaktrade("alerts", "check", "--record").stdout
+        rows = json.loads(peaktrade("alerts", "list", "--json").stdout)["alerts"]
+        return [row["key"] for row in rows if row["rule_id"] == "failed-job" and row["state"] == "raised"]
+
+    shutil.copy(Path(__file__).parents[2] / "config" / "alerts.toml", begun.home / "config" / "alerts.toml")
+    off = peaktrade("schedule", "run-now", "audit_anchor")
+    assert (off.code, "off: no time stamp authority is configured" in off.stdout) == (0, True), off.stdout
+    assert (list(stamped(Ledger(begun.home))), turn()) == ([], [])
+    serve(authority)
+    done = peaktrade("schedule", "run-now", "audit_anchor")
+    (held,) = stamped(Ledger(begun.home))
+    assert (done.code, f"{held.id}: entry {held.entry} of the ledger was there" in done.stdout) == (0, True), (
+        done.stdout
+    )
+    page = Page(lambda: Workspace(begun.home)).panel("ledger")
+    assert (held.id in page, "s ago" in page) == (True, True)
+    authority.answer = lambda _: (500, b"")
+    failed = peaktrade("schedule", "run-now", "audit_anchor")
+    assert (failed.code, "answers with HTTP 500" in failed.stdout + failed.stderr) == (1, True), failed
+    assert (len(list(stamped(Ledger(begun.home)))), turn()) == (1, ["audit_anchor"])
+    authority.answer = authority.stamp
+    assert peaktrade("schedule", "run-now", "audit_anchor").code == 0
+    assert turn() == []

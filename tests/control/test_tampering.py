@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from peaktrade_core.alerts.alerts import Acknowledged, Cleared, Raised
+from peaktrade_core.alerts.log import AlertLog
 from peaktrade_core.alerts.watcher import open_watcher
 from peaktrade_core.base.chain import BEGINNING, Chain, linked
 from peaktrade_core.base.clock import FixedClock
@@ -30,8 +32,11 @@ from peaktrade_core.incidents.book import IncidentBook
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.page import write_page
 from peaktrade_core.runs.views import Views
 from peaktrade_core.schedule import retention as rt
+from peaktrade_core.schedule.job_log import RunLog
+from peaktrade_core.schedule.jobs import JobKnown
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.chain_heads import chain_heads
@@ -64,7 +69,20 @@ class Used:
         drills = DrillBook(workspace.home, workspace.clock)
         self.drill = drills.finish(drills.begin(find_scenario(workspace.home, "disconnect"), operator="Ada"))
         note(workspace, "shift handed over", "Ada")
+        self._alerts_and_jobs()
+        write_page(EvidenceBook.of(workspace), evidence.record)
         Ledger.of(workspace).append(at=workspace.clock.now())  # as the watcher does
+
+    def _alerts_and_jobs(self) -> None:
+        """Raise an alert that Ada takes on, and run a job."""
+        now, one = self.place.clock.now(), {"alert_id": "A1", "at": self.place.clock.now()}
+        raised = Raised(rule_id="r", key="k", severity="critical", message="no bars", **one)
+        log = AlertLog(self.reports / "alerts" / "alerts.jsonl")
+        log.append(lambda _: [raised, Acknowledged(by="Ada", **one), Cleared(message="bars", **one)])
+        jobs = RunLog(self.reports / "schedule")
+        for job in ("retention", "audit_verify", "recovery"):
+            jobs.append(JobKnown(job=job, at=now))
+        self.alerts, self.jobs = log.path, jobs.files()[0]
 
     def incident(self, name: str, *, of: str = "closed") -> Path:
         return self.reports / "incidents" / getattr(self, of).incident_id / name
@@ -133,6 +151,35 @@ def adopt_by_hand(used: Used) -> None:
     Chain(used.ledger).append(("registry/adopted", said), at=datetime.now(UTC))
 
 
+def drop_line(path: Path, number: int) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 2
+    path.write_bytes(b"".join(lines[:number] + lines[number + 1 :]))
+
+
+def swap_records(used: Used, run_shadow: Shadow) -> None:
+    other = Registry.of(used.place).path_of(run_shadow(seed=8, steps=20))
+    first, second = used.record.read_bytes(), other.read_bytes()
+    used.record.write_bytes(second)
+    other.write_bytes(first)
+
+
+def line_and_record(used: Used) -> None:
+    """Take the last record away, and every entry from the one of its end on."""
+    lines = used.lines()
+    ended = max(n for n, line in enumerate(lines) if b'"kind":"registry/record"' in line)
+    used.ledger.write_bytes(b"".join(lines[:ended]))
+    used.record.unlink()
+
+
+def then_record(harm: Harm) -> Harm:
+    def both(used: Used) -> None:
+        harm(used)
+        edit(used.record, b'"fees"', b'"fee0"')
+
+    return both
+
+
 HARMS: dict[str, tuple[Harm, str, str]] = {
     "record edited": (lambda u: edit(u.record, b'"fees"', b'"fee0"'), FAIL, "registry_chain"),
     "record deleted": (lambda u: u.record.unlink(), FAIL, "registry_chain"),
@@ -173,6 +220,23 @@ HARMS: dict[str, tuple[Harm, str, str]] = {
     "operations log edited": (lambda u: edit(u.place.operations_log, b"handed over", b"handed back"), FAIL, "plain_logs"),
     "operations log deleted": (lambda u: u.place.operations_log.unlink(), FAIL, "plain_logs"),
     "operations log emptied": (lambda u: u.place.operations_log.write_bytes(b""), FAIL, "plain_logs"),
+    "ledger deleted, then a record edited": (then_record(lambda u: u.ledger.unlink()), FAIL, "ledger"),
+    "ledger emptied, then a record edited": (then_record(lambda u: u.ledger.write_bytes(b"")), FAIL, "ledger"),
+    "last record and its line deleted": (line_and_record, FAIL, "ledger"),
+    "all that was recorded deleted": (
+        lambda u: [shutil.rmtree(folder) for folder in (u.reports, u.place.runs, u.place.operations_log.parent)] and None,
+        FAIL, "ledger",
+    ),
+    "evidence's page edited": (lambda u: edit(u.evidence.with_suffix(".html"), b"Ada", b"Eve"), FAIL, "papers"),
+    "evidence deleted": (lambda u: u.evidence.unlink(), FAIL, "evidence"),
+    "line of the alert log dropped": (lambda u: drop_line(u.alerts, 1), FAIL, "plain_logs"),
+    "who took an alert on changed": (lambda u: edit(u.alerts, b'"by":"Ada"', b'"by":"Eve"'), FAIL, "plain_logs"),
+    "alert log deleted": (lambda u: u.alerts.unlink(), FAIL, "plain_logs"),
+    "scheduler's log edited": (lambda u: edit(u.jobs, b"audit_verify", b"audit_verifx"), FAIL, "plain_logs"),
+    "line of the scheduler's log dropped": (lambda u: drop_line(u.jobs, 1), FAIL, "plain_logs"),
+    "drill's record edited": (
+        lambda u: edit(u.reports / "drills" / u.drill.drill_id / "drill.json", b"Ada", b"Eve"), FAIL, "drills_chain",
+    ),
 }  # fmt: skip
 
 
@@ -189,6 +253,48 @@ def test_what_was_done_behind_the_suites_back_is_noticed(used: Used, name: str) 
     assert (found, question in wrong) == (status, True), wrong
     after = {path: path.read_bytes() for path in used.place.home.rglob("*") if path.is_file()}
     assert {path for path in after if before.get(path) != after[path] and ".cache" not in path.parts} == set()
+
+
+def test_two_records_that_changed_places_are_noticed(used: Used, run_shadow: Shadow) -> None:
+    swap_records(used, run_shadow)
+    assert asked(used.place)[0] == FAIL
+    assert "registry_chain" in asked(used.place)[1]
+
+
+RELEASED: dict[str, Callable[[Used, dict[Path, bytes]], object]] = {  # what stood open before: no orders, and the audit fails
+    "deleted": lambda u, _: [path.unlink() for path in (u.reports / "live").glob("halts*")],
+    "emptied": lambda u, _: [path.write_bytes(b"") for path in (u.reports / "live").glob("halts*")],
+    "put back to before": lambda _, before: [path.write_bytes(data) for path, data in before.items()],
+    "its folder deleted": lambda u, _: shutil.rmtree(u.reports / "live"),
+    "a forged release": lambda u, _: forge_release(u, linked_well=False),
+    "a forged release that follows well": lambda u, _: forge_release(u, linked_well=True),
+}  # fmt: skip
+
+
+def forge_release(used: Used, *, linked_well: bool) -> None:
+    """Append a release that nobody asked for."""
+    path, said = used.reports / "live" / "halts.jsonl", {"by": "Eve", "reason": "fine", "state": "ACTIVE"}
+    if linked_well:
+        Chain(path).append(("release", said), at=datetime.now(UTC))
+        return
+    line = {"seq": len(path.read_bytes().splitlines()), "at": "2026-01-01T00:00:00Z", "kind": "release", "data": said}
+    with path.open("a") as file:
+        file.write(json.dumps({**line, "prev": "0" * 64}) + "\n")
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_an_engaged_switch_is_not_released_by_what_is_done_to_its_files(used: Used, name: str) -> None:
+    switch = KillSwitch.of(used.place)
+    switch.engage("Ada", "yesterday")
+    switch.request_release("Ada", "over")
+    assert not switch.release("Ben", "agreed", list).engaged
+    before = {path: path.read_bytes() for path in (used.reports / "live").glob("halts*")}
+    switch.engage("Ada", "news")
+    assert TradingStates.of(Workspace(used.place.home)).read("global").state == "NO_ORDERS"
+    RELEASED[name](used, before)
+    fresh = Workspace(used.place.home)
+    assert TradingStates.of(fresh).read("global").state == "NO_ORDERS", name
+    assert asked(fresh)[0] == FAIL
 
 
 def test_an_adopted_line_that_was_appended_by_hand_stays_told_whatever_is_entered_later(used: Used) -> None:

@@ -1,4 +1,7 @@
-"""The whole audit: everything in a workspace beside its ledger, and in the workspaces of its drills; as a job, every day."""
+"""The whole audit: everything in a workspace beside its ledger, and in the workspaces of its drills; as a job, every day.
+
+So is the time stamp of an authority, where one is configured.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from contextlib import suppress
 from peaktrade_core.alerts.alerts import INFO, Notification
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import alert_settings
+from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, Status, question, worst, worst_of
+from peaktrade_core.control.audit.anchor import anchor
 from peaktrade_core.control.audit.checks import audit_checks
 from peaktrade_core.control.audit.proof import PROOFS
 from peaktrade_core.schedule.jobs import Period
@@ -50,6 +55,20 @@ def verify_job(workspace: Workspace, _: Period) -> Done:
     with suppress(PeaktradeError):  # a channel that is not sound is said where alerts are
         _tell(workspace, told)
     return Done(True, told)
+
+
+def anchor_job(workspace: Workspace, _: Period) -> Done:
+    """Have the ledger stamped by the authority that is configured; off where none is.
+
+    Raises:
+        PeaktradeError: as :func:`anchor`; the job then failed, and nothing was entered.
+    """
+    if not workspace.config.audit.anchor_url:
+        return Done(True, "off: no time stamp authority is configured ([audit] anchor_url)")
+    found = anchor(workspace)
+    return Done(
+        True, f"{found.id}: entry {found.entry:,} of the ledger was there at {iso(found.at)}; its hash {found.head}"
+    )
 
 
 def _tell(workspace: Workspace, told: str) -> None:

@@ -16,6 +16,7 @@ from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFa
 from peaktrade_core.base.log import newest_lines
 from peaktrade_core.changes.book import Changes
 from peaktrade_core.changes.change import ChangeItem, change_item
+from peaktrade_core.control.audit.anchor import stamped
 from peaktrade_core.people.approval import NOT_VERIFIED
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.request import RequestItem, request_item
@@ -44,6 +45,15 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class NewestStamp(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest time stamp of an authority: its id, the number of the last entry under it, from 1, when, and its age [s]."""
+
+    id: str
+    entry: int
+    at: datetime
+    age_s: float
+
+
 class LedgerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger as it stands.
 
@@ -51,6 +61,7 @@ class LedgerAnswer(msgspec.Struct, frozen=True, kw_only=True):
         fault: why it cannot be trusted, so that no orders are sent; empty as a rule.
         count: how many entries it has; heads: of the ledger and the log of halts, as reports print them.
         entries: the newest first; requests: that wait for a signature or are approved, the newest first.
+        stamp: the newest time stamp of an authority over it; null where it was never stamped.
         verified: whether names must be signed, and in words how it stands with people; people_fault: why that is not known.
     """
 
@@ -62,6 +73,7 @@ class LedgerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     verified: bool
     people: str
     people_fault: str = ""
+    stamp: NewestStamp | None = None
 
 
 class RequestAnswer(RequestItem, frozen=True, kw_only=True):
@@ -100,7 +112,20 @@ def ledger_answer(workspace: Workspace, limit: int = ENTRIES) -> LedgerAnswer:
     return LedgerAnswer(
         fault=fault, count=entries[0].seq + 1 if entries else 0, heads=chain_heads(workspace.home), entries=entries,
         requests=found, verified=keyed, people=told, people_fault=people_fault,
+        stamp=_newest_stamp(workspace),
     )  # fmt: skip
+
+
+def _newest_stamp(workspace: Workspace) -> NewestStamp | None:
+    """Return the newest time stamp; none also where the ledger cannot be read, which is told apart."""
+    try:
+        held = list(stamped(Ledger.of(workspace)))
+    except (ArtefactError, EnvironmentFault):
+        return None
+    if not held:
+        return None
+    age_s = max(0.0, (workspace.clock.now() - held[-1].at).total_seconds())
+    return NewestStamp(id=held[-1].id, entry=held[-1].entry, at=held[-1].at, age_s=age_s)
 
 
 def _entries(ledger: Ledger) -> Iterator[LedgerEntry]:
