@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.records.lookups import DAY_SUMS, GROUP, SUMS
+from peaktrade_core.records.lookups import COUNTED, DAY_SUMS, GROUP, SUMS, stored
 from peaktrade_core.records.rows import FileState, RegistryLine, sortable
 
-INDEX_VERSION = 8
+INDEX_VERSION = 9
 TIMEOUT_S = 5.0  # how long to wait for another process that writes the index [s]
 _STATE = ("inode", "mtime_ns", "size")
 _STARTED = RegistryLine._fields.index("started_at")  # and after it ``finished_at``
@@ -38,6 +38,7 @@ _SCHEMA = (
     "CREATE INDEX by_mode_status ON files (mode, status, sorts_at DESC)",
     *(f"CREATE INDEX by_{column} ON files ({column}, sorts_at DESC)" for column in GROUP[1:]),
     f"CREATE INDEX by_group ON files ({', '.join(GROUP)}, realized_pnl, total_pnl, max_drawdown)",
+    f"CREATE INDEX by_facets ON files ({', '.join(map(stored, COUNTED))}, sorts_at)",
     f"CREATE TABLE totals ({', '.join(GROUP)}, n, pnls, pnl, whole, depths, depth)",
     f"CREATE INDEX by_total ON totals ({', '.join(GROUP)})",
     "CREATE TABLE days (day, symbol, n, open, pnl, whole, depth)",

@@ -19,6 +19,7 @@ SORTS = (
 )  # fmt: skip
 MOST = 1 << 60  # rows; sqlite counts no further
 GROUP = ("mode", "status", "run_type", "symbol", "strategy")
+COUNTED = ("status", "mode", "strategy", "symbol", "feed", "timeframe", "risk_status", "tag")  # by the list of sessions
 FACETS = (*GROUP, "feed", "timeframe", "risk_status", "decision_id", "tag")
 _STARTED = RegistryLine._fields.index("started_at")  # and after it ``finished_at``
 _ORDERS = {"duration": "julianday(finished_at) - julianday(started_at)"}
@@ -187,11 +188,12 @@ def facets(
 ) -> tuple[int, dict[str, list[tuple[str, int]]]]:
     """Return how many entries match, and how many there are for each value of some :data:`FACETS`, the commonest first.
 
-    A column is counted under everything that is asked but itself. The entries are looked through once, by combination.
+    A column is counted under everything that is asked but itself. The entries are looked through once, by combination; for
+    :data:`COUNTED`, without words, the index alone is read.
     """
     others: dict[str, Any] = dict.fromkeys(columns)
     where, values = _where(query._replace(**others, by_end=False), "sorts_at")
-    shown = ", ".join("tags" if column == "tag" else column for column in columns)
+    shown = ", ".join(map(stored, columns))
     asked = {column: query.wanted(column) for column in columns}
     counts, total = {column: Counter[str]() for column in columns}, 0
     for *found, n in db.execute(f"SELECT {shown}, count(*) FROM files{where} GROUP BY {shown}", values):
@@ -203,6 +205,11 @@ def facets(
                 counts[column][value] += n
     by_count = {column: sorted(found.items(), key=lambda one: (-one[1], one[0])) for column, found in counts.items()}
     return total, {column: found[:most] for column, found in by_count.items()}
+
+
+def stored(column: str) -> str:
+    """Return how the index calls a column of :data:`FACETS`."""
+    return "tags" if column == "tag" else column
 
 
 def _several(column: str, value: Any) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from peaktrade_core.records.lookups import COUNTED
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.columns import RUNS
 from peaktrade_core.runs.run import Run, item_of
@@ -13,8 +14,7 @@ from peaktrade_core.show.listing import CHOICES, Chosen, Facet, Found, Listing
 from peaktrade_core.trading.records import ASKED_STATUSES, MODES, RUNNING, STARTED
 from peaktrade_core.workspace.workspace import Workspace
 
-_FACETS = {"status": "status", "mode": "mode", "strategy": "strategy", "symbol": "symbol", "feed": "feed",
-           "timeframe": "timeframe", "risk": "risk_status", "tag": "tag"}  # fmt: skip
+_FACETS = {{"risk_status": "risk"}.get(column, column): column for column in COUNTED}
 _SORTS = {"started": "sorts_at", "ended": "finished_at", "duration": "duration", "total": "total_pnl",
           "realized": "realized_pnl", "drawdown": "max_drawdown", "orders": "num_orders", "denied": "orders_blocked",
           "step": "steps", "equity": "equity_end", "strategy": "strategy", "symbol": "symbol", "mode": "mode"}  # fmt: skip

@@ -22,6 +22,7 @@ from peaktrade_core.trading.events import (
     Order,
     State,
 )
+from peaktrade_core.trading.risk import DENY_CODES, LIQUIDATION_DISTANCE
 
 LONGEST = 300  # characters of a line
 EVENT_KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyEvent) if kind is not BarDone)
@@ -59,7 +60,7 @@ def text_of(event: AnyEvent) -> str:
         side = _side(event.qty)
         return f"{event.purpose}: {side} {abs(event.qty):.8g}, notional {money(event.notional)} ({event.order_id})"
     if isinstance(event, (Denial, Halt)):
-        return f"{event.code}{_against(event.value, event.limit)}"
+        return f"{event.code}{_against(event.value, event.limit)}{_gone(event)}"
     if isinstance(event, State):
         return f"{event.state} ({event.source}): {event.reason}"
     if isinstance(event, Notice):
@@ -74,6 +75,12 @@ def text_of(event: AnyEvent) -> str:
 
 def _side(qty: float) -> str:
     return "buy" if qty > 0 else "sell"
+
+
+def _gone(event: Denial | Halt) -> str:
+    """Return that a position was beyond its liquidation at the close, which no session simulates."""
+    beyond = event.code == DENY_CODES[LIQUIDATION_DISTANCE] and event.value is not None and event.value <= 0.0
+    return "; a venue would have liquidated the position before" if beyond else ""
 
 
 def _against(value: float | None, limit: float | None) -> str:

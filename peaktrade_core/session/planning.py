@@ -307,7 +307,8 @@ def venue_broker(workspace: Workspace, instrument: Instrument, symbol: str, venu
     venue_symbol = instrument.venue_symbol or symbol
     if client.name == "kraken":
         return ValidatingBroker(client, venue_symbol)
-    return DemoBroker(client, venue_symbol, secrets.token_hex(5))
+    leverage = instrument.leverage if instrument.contract else None
+    return DemoBroker(client, venue_symbol, secrets.token_hex(5), leverage)
 
 
 def _check_length(feed: Feed, warmup: int, steps: int | None) -> None:

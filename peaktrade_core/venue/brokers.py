@@ -7,6 +7,7 @@ of :mod:`.hosts` asks the same of each request once more, where it leaves.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -82,13 +83,15 @@ class DemoBroker:
 
     asks_venue = True
 
-    def __init__(self, client: VenueClient, symbol: str, prefix: str) -> None:
+    def __init__(self, client: VenueClient, symbol: str, prefix: str, leverage: float | None = None) -> None:
         """Take a client of the sandbox.
 
         Args:
             client: of a venue with a sandbox, or on this machine.
             symbol: the venue's symbol.
             prefix: begins the client order ids, by which an order is found again; another one for each session.
+            leverage: of a perpetual contract, which the venue is told before the first order that opens something; None for
+                any other market.
 
         Raises:
             ConfigError: the client can reach any other host.
@@ -101,6 +104,7 @@ class DemoBroker:
                 f"{client.name} reaches {', '.join(sorted(foreign or client.hosts))}"
             )
         self._client, self._symbol, self._prefix = client, symbol, prefix
+        self._leverage = leverage  # None once the venue has been told
 
     def submit(self, order: Order) -> OrderAnswer:
         """Place one market order in the demo; an unknown outcome is reconciled, never sent again.
@@ -114,6 +118,7 @@ class DemoBroker:
         side = "buy" if order.qty > 0.0 else "sell"
         try:
             amount, derivative = self._amount(abs(order.qty))
+            told = self._lever(self._leverage) if order.purpose == "open" and self._leverage else ""
             params: dict[str, Any] = {self._client.dialect.client_id: client_id}
             if derivative:
                 params["reduceOnly"] = order.purpose == "close"
@@ -128,7 +133,7 @@ class DemoBroker:
         placed = raw.get("id") if isinstance(raw, dict) else None
         if not placed:
             return self._reconcile(client_id, OrderOutcomeUnknownError("the answer names no order"))
-        return OrderAnswer(accepted=True, message=f"placed {placed}", raw=_kept(raw))
+        return OrderAnswer(accepted=True, message=f"placed {placed}{told}", raw=_kept(raw))
 
     def _amount(self, qty: float) -> tuple[float, bool]:
         """Return a quantity [base units; inverse: quote ccy] in what the venue counts, and whether those are contracts.
@@ -146,6 +151,31 @@ class DemoBroker:
         if not (market.get("linear") or market.get("inverse")) or not size:
             raise ExchangeOrderError(f"{self._symbol} is a quanto contract; only linear and inverse ones are traded")
         return float(Decimal(str(qty)) / Decimal(str(size))), True
+
+    def _lever(self, leverage: float) -> str:
+        """Have the venue hold our margin at the leverage with which the distance to liquidation is reckoned.
+
+        Returns:
+            What is to be said of it: that ccxt cannot ask this venue for it.
+
+        Raises:
+            ExchangeOrderError: the venue did not take it.
+        """
+        if self._client.has.get("setLeverage") is not True:
+            self._leverage = None
+            return f"; the leverage there is {self._client.name}'s own, which ccxt cannot set"
+        whole = int(leverage) if leverage.is_integer() else leverage  # some venues read no decimal point
+        try:
+            self._client.ask("set_leverage", whole, self._symbol)
+        except _ENDS:
+            raise
+        except ExchangeError as fault:
+            stands = self._client.dialect.leverage_stands
+            if not (stands and re.search(stands, str(fault))):
+                told = f"nothing is opened: the leverage {leverage:g} of {self._symbol} could not be set"
+                raise ExchangeOrderError(f"{told}: {fault}") from fault
+        self._leverage = None
+        return ""
 
     def _reconcile(self, client_id: str, fault: OrderOutcomeUnknownError) -> OrderAnswer:
         """Find out what became of an order whose acknowledgement was lost.

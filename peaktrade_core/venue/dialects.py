@@ -34,6 +34,7 @@ class Dialect(NamedTuple):
         hosts: of those that ccxt has, the ones that are asked in production; empty for all.
         no_candles: why shadow sessions cannot have its candles; empty where they can.
         reading_posts: paths that are asked with POST for public data, as a pattern.
+        leverage_stands: an error that says that the leverage is what was asked for already, as a pattern.
         spoken: whether the loopback venue speaks it, so that tests drive it end to end.
     """
 
@@ -48,6 +49,7 @@ class Dialect(NamedTuple):
     hosts: tuple[str, ...] = ()
     no_candles: str = ""
     reading_posts: str = ""
+    leverage_stands: str = ""
     spoken: bool = False
 
 
@@ -112,6 +114,7 @@ DIALECTS: dict[str, Dialect] = {
         answers=("result",),
         lists=False,
         texts=_BYBIT_TEXTS,
+        leverage_stands=r'"retCode":\s*110043\b',
         spoken=True,
     ),
     "cex": Dialect(

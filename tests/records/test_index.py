@@ -7,8 +7,8 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.records import index, lookups
 from peaktrade_core.records import scan as registry_scan
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.views import Views
@@ -275,3 +276,17 @@ def test_trends_are_summed_by_day_and_currency(workspace: Workspace) -> None:
     ]
     assert found == [("05", "EUR", 2, 3.0, 0.3), ("05", "USD", 1, 4.0, None), ("06", "EUR", 1, 8.0, 0.2)]
     assert len(Views.of(workspace).daily(NOON + timedelta(days=1))) == 1
+
+
+def test_the_list_of_sessions_is_counted_from_the_index_alone(tmp_path: Path) -> None:
+    """Facets over all records read no row, and no row is sorted for them: 14 s of a million records were 0.2 s then."""
+    with closing(index.open_index(tmp_path / "registry.sqlite")) as db:
+        for query in (Query(), Query(since=datetime(2026, 1, 1, tzinfo=UTC))):
+            asked: list[str] = []
+            db.set_trace_callback(asked.append)
+            lookups.facets(db, query, lookups.COUNTED, 20)
+            db.set_trace_callback(None)
+            plan = " ".join(str(row[3]) for row in db.execute(f"EXPLAIN QUERY PLAN {asked[0]}"))
+            assert "COVERING INDEX" in plan, plan
+            if query.since is None:
+                assert "B-TREE" not in plan, plan

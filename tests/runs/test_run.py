@@ -21,9 +21,10 @@ from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.questions import needs_review, of_drawdown
 from peaktrade_core.runs.run import Run, item_of, name_of, timeless, verdict_of
 from peaktrade_core.runs.standing import run_of
+from peaktrade_core.runs.telling import text_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.wording import BADGES
-from peaktrade_core.trading.events import BarDone, Start
+from peaktrade_core.trading.events import BarDone, Halt, Start
 from peaktrade_core.trading.limit_use import limits_used
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.risk import reached
@@ -206,3 +207,11 @@ def test_a_figure_of_exactly_its_limit_has_one_answer_everywhere() -> None:
     )
     assert {one.level for one in used} == {"red"}
     assert reached(100.0 * drawdown, 10.0)
+
+
+def test_a_halt_beyond_the_liquidation_says_that_a_venue_would_have_liquidated():
+    at = datetime(2026, 1, 5, tzinfo=UTC)
+    told = [text_of(Halt(0, at, "LIQUIDATION_DISTANCE", value, 20.0)) for value in (18.2, -3.1)]
+    assert told[0] == "LIQUIDATION_DISTANCE: 18.2 against 20"
+    assert told[1].endswith("against 20; a venue would have liquidated the position before")
+    assert text_of(Halt(0, at, "MAX_DRAWDOWN_HALT", -1.0, 20.0)) == "MAX_DRAWDOWN_HALT: -1 against 20"

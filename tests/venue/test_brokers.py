@@ -248,6 +248,7 @@ def test_a_session_in_the_demo_holds_there_what_it_says(trading: VenueDesk, futu
     answers = ran.of(VenueAnswer)
     assert (ran.record.status, ran.record.error) == ("completed", None)
     assert len(answers) == len(ran.of(Submission)) == len(futures.orders) > 5
+    assert (futures.futures.leverage, len(futures.requests_to("leveragepreferences"))) == ({"PF_XBTUSD": 1}, 1)
     assert all(answer.accepted for answer in answers)
     assert {one.reduce_only for one in futures.orders} == {True, False}
     sent = sum(one.side * float(one.filled) for one in futures.orders)
@@ -284,7 +285,8 @@ def test_a_refused_key_ends_the_session_after_one_call(
     assert ran.record.status == "failed"
     assert ran.record.error.startswith("ExchangeAuthenticationError: krakenfutures")
     assert [halt.code for halt in ran.of(Halt)] == ["ExchangeAuthenticationError"]
-    assert len(futures.requests_to("sendorder")) == 1
+    assert len(futures.requests_to("leveragepreferences")) == 1, "the first question that takes a key"
+    assert futures.requests_to("sendorder") == []
     assert [state.state for state in TradingStates.of(trading.workspace).everything() if state.state != "ACTIVE"] == [
         "HALTED"
     ]

@@ -205,6 +205,51 @@ def test_a_closing_order_of_a_perpetual_only_reduces(venue: LoopbackVenue, name:
         assert venue.orders == ()
 
 
+LEVERAGE = "/leverage$|/set-leverage$"
+CONTRACTS = pytest.mark.parametrize("name", [name for name, symbol in SPOKEN if symbol == PERP])
+
+
+def levered(venue: LoopbackVenue, name: str, prefix: str) -> DemoBroker:
+    return DemoBroker(client_of(venue, name, demo=True, policy=QUICK._replace(attempts=1)), PERP, prefix, 2.0)
+
+
+def levers(venue: LoopbackVenue) -> int:
+    return sum(bool(re.search(LEVERAGE, request.path)) for request in venue.requests)
+
+
+@CONTRACTS
+def test_the_venue_is_told_the_leverage_before_anything_is_opened(venue: LoopbackVenue, name: str) -> None:
+    """Once a session; a venue that calls it an error that nothing changes has done what was asked."""
+    for prefix in ("a", "b"):
+        broker = levered(venue, name, prefix)
+        assert [broker.submit(order(number)).accepted for number in (1, 2)] == [True, True]
+    assert (list(venue.futures.leverage.values()), levers(venue)) == ([2], 2)
+    assert broker.submit(order(3, -0.01)).accepted
+    assert levers(venue) == 2, "what closes asks for nothing"
+
+
+@CONTRACTS
+def test_nothing_is_opened_at_a_leverage_that_the_venue_does_not_take(venue: LoopbackVenue, name: str) -> None:
+    broker = levered(venue, name, "a")
+    with venue.faults.during(VenueFault.status(503), path=LEVERAGE):
+        first = broker.submit(order(1))
+    assert (first.accepted, venue.orders) == (False, ())
+    assert f"nothing is opened: the leverage 2 of {PERP} could not be set" in first.message
+    assert broker.submit(order(2)).accepted, "it is asked again"
+    assert [one.client_id for one in venue.orders] == ["a-o2"]
+
+
+def test_where_ccxt_cannot_set_a_leverage_the_answer_says_so(
+    venue: LoopbackVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = levered(venue, "bybit", "a")
+    monkeypatch.setitem(broker._client._ccxt.has, "setLeverage", None)
+    told = [broker.submit(order(number)).message for number in (1, 2)]
+    assert told[0].endswith("; the leverage there is bybit's own, which ccxt cannot set")
+    assert "leverage" not in told[1]
+    assert levers(venue) == 0
+
+
 @SANDBOXES
 def test_an_order_whose_acknowledgement_was_lost_is_found_again_and_not_sent_twice(
     venue: LoopbackVenue, name: str, symbol: str

@@ -10,13 +10,13 @@ from typing import Any
 
 from peaktrade_core.testing.binance.refusals import BinanceRefusalError
 from peaktrade_core.testing.binance.side import STATES, BinanceSide, Params, decimal, filters, name_of, number
-from peaktrade_core.testing.kraken.futures_account import FuturesAccount
+from peaktrade_core.testing.kraken.futures_account import MOST_LEVERAGE, FuturesAccount
 from peaktrade_core.testing.kraken.pairs import Pair
 from peaktrade_core.testing.kraken.signing import LoopbackKey
 from peaktrade_core.testing.kraken.spot import Moment, RefusalError
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import RestingOrder, touch
-from peaktrade_core.testing.perpetuals import LARGEST, LEVERAGE, MAINTENANCE, PERPETUAL_LOT
+from peaktrade_core.testing.perpetuals import LARGEST, MAINTENANCE, PERPETUAL_LOT
 
 RATES = 1000  # of funding in an answer at most
 REFUSED = {
@@ -127,13 +127,13 @@ class BinancePerpetuals(BinanceSide):
         return self.report(order, self.market(params).pair)
 
     def _leverage(self, params: Params, _: Moment) -> Any:
-        self.market(params)
-        if not 1 <= (wanted := decimal(params, "leverage")) <= LEVERAGE:
+        wanted = decimal(params, "leverage")
+        if wanted % 1 or not self._account.lever(self.market(params).pair.futures_id, wanted):
             raise RefusalError("EGeneral:Invalid arguments")
         return {"leverage": int(wanted), "maxNotionalValue": f"{LARGEST}", "symbol": params["symbol"]}
 
     def _tiers(self, params: Params, _: Moment) -> Any:
-        tier = {"bracket": 1, "initialLeverage": LEVERAGE, "notionalCap": LARGEST, "notionalFloor": 0, "cum": 0.0}
+        tier = {"bracket": 1, "initialLeverage": MOST_LEVERAGE, "notionalCap": LARGEST, "notionalFloor": 0, "cum": 0.0}
         names = [params["symbol"]] if params.get("symbol") else list(self.markets)
         return [{"symbol": name, "brackets": [tier | {"maintMarginRatio": float(MAINTENANCE)}]} for name in names]
 

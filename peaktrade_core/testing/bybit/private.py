@@ -14,13 +14,13 @@ from typing import Any
 from peaktrade_core.testing.binance.side import LOT
 from peaktrade_core.testing.bybit.public import BybitPublic, Params
 from peaktrade_core.testing.bybit.refusals import refused
-from peaktrade_core.testing.kraken.futures_account import FuturesAccount
+from peaktrade_core.testing.kraken.futures_account import MOST_LEVERAGE, FuturesAccount
 from peaktrade_core.testing.kraken.signing import LoopbackKey
 from peaktrade_core.testing.kraken.spot import Moment
 from peaktrade_core.testing.kraken.spot_account import SpotAccount
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import ZERO, RestingOrder, touch, uuid_of
-from peaktrade_core.testing.perpetuals import LEVERAGE, PERPETUAL_LOT
+from peaktrade_core.testing.perpetuals import PERPETUAL_LOT
 from peaktrade_core.testing.wire import VenueRequest
 
 STATES = {"open": "New", "closed": "Filled", "canceled": "Cancelled", "expired": "Deactivated"}
@@ -97,7 +97,7 @@ class BybitPrivate:
                 "side": "Buy" if held.size > 0 else "Sell",
                 "size": f"{abs(held.size)}",
                 "avgPrice": f"{held.entry:.8f}",
-                "leverage": "1",
+                "leverage": f"{self._futures.leverage.get(key, MOST_LEVERAGE)}",
                 "positionIdx": 0,
                 "unrealisedPnl": f"{(touch(self._futures.markets[key], moment.now)[0] - held.entry) * held.size:.8f}",
             }
@@ -107,9 +107,10 @@ class BybitPrivate:
         return {"category": "linear", "list": rows, "nextPageCursor": ""}
 
     def _leverage(self, params: Params, _: Moment) -> Any:
-        self._public.market(params)
-        wanted = _decimal(params, "buyLeverage")
-        if not 1 <= wanted <= LEVERAGE:
+        name, wanted = self._public.market(params).pair.futures_id, _decimal(params, "buyLeverage")
+        if self._futures.leverage.get(name) == wanted:
+            raise refused("leverageNotModified")
+        if not self._futures.lever(name, wanted):
             raise refused("EGeneral:Invalid arguments")
         return {}
 

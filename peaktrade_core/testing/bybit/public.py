@@ -11,10 +11,11 @@ from typing import Any
 
 from peaktrade_core.testing.binance.side import LOT, name_of
 from peaktrade_core.testing.bybit.refusals import refused
+from peaktrade_core.testing.kraken.futures_account import MOST_LEVERAGE
 from peaktrade_core.testing.kraken.pairs import Pair
 from peaktrade_core.testing.kraken.spot import Moment
 from peaktrade_core.testing.market import FUNDING_S, MarketSource, typical
-from peaktrade_core.testing.perpetuals import LARGEST, LEVERAGE, MAINTENANCE, PERPETUAL_LOT
+from peaktrade_core.testing.perpetuals import LARGEST, MAINTENANCE, PERPETUAL_LOT
 from peaktrade_core.trading.market import Bar
 
 PAGE, MOST, RATES = 200, 1000, 200  # candles of an answer, unless asked for and at most; rates at most
@@ -92,9 +93,9 @@ class BybitPublic:
             "symbol": params["symbol"],
             "riskLimitValue": f"{LARGEST}",
             "maintenanceMargin": f"{MAINTENANCE}",
-            "initialMargin": f"{1 / LEVERAGE}",
+            "initialMargin": f"{1 / MOST_LEVERAGE}",
             "isLowestRisk": 1,
-            "maxLeverage": f"{LEVERAGE}",
+            "maxLeverage": f"{MOST_LEVERAGE}",
         }
         return {"category": params["category"], "list": [tier]}
 
@@ -144,7 +145,7 @@ def _linear(pair: Pair) -> dict[str, Any]:
         "launchTime": "1585526400000",
         "deliveryTime": "0",
         "priceScale": str(pair.decimals),
-        "leverageFilter": {"minLeverage": "1", "maxLeverage": f"{LEVERAGE}", "leverageStep": "0.01"},
+        "leverageFilter": {"minLeverage": "1", "maxLeverage": f"{MOST_LEVERAGE}", "leverageStep": "0.01"},
         "priceFilter": {"minPrice": f"{pair.tick:f}", "maxPrice": "1000000", "tickSize": f"{pair.tick:f}"},
         "lotSizeFilter": {
             "maxOrderQty": "9000",

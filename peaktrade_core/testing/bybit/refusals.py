@@ -33,6 +33,7 @@ REFUSALS = {
     "insufficientAvailableFunds": (200, 110007, "Available balance is insufficient"),
     "wouldNotReducePosition": (200, 110017, "Reduce-only rule not satisfied"),
     "postWouldExecute": (200, 170218, "The LIMIT-MAKER order is rejected due to invalid price."),
+    "leverageNotModified": (200, 110043, "Set leverage has not been modified."),
     "iocWouldNotExecute": (200, 110028, "The order was not executed."),
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.testing.kraken.futures_account import FuturesAccount
-from peaktrade_core.testing.kraken.futures_orders import FuturesOrders, iso_ms
+from peaktrade_core.testing.kraken.futures_orders import FuturesOrders, decimal, iso_ms
 from peaktrade_core.testing.kraken.pairs import FUTURES_LOT_DECIMALS
 from peaktrade_core.testing.kraken.signing import Doorkeeper
 from peaktrade_core.testing.kraken.spot import DAY_S, Moment
@@ -50,6 +50,7 @@ class Futures:
             "POST sendorder": orders.send,
             "POST cancelorder": orders.cancel,
             "POST cancelallorders": orders.cancel_all,
+            "PUT leveragepreferences": self._lever,
         }
 
     def answer(self, request: VenueRequest, moment: Moment) -> dict[str, Any]:
@@ -85,6 +86,12 @@ class Futures:
         if name.upper() not in self._markets:
             raise FuturesRefusalError("contractNotFound")
         return self._markets[name.upper()]
+
+    def _lever(self, request: VenueRequest, _: Moment) -> dict[str, Any]:
+        name = self._market(request.params.get("symbol", "")).pair.futures_id
+        if not self._account.lever(name, decimal(request.params.get("maxLeverage", ""))):
+            raise FuturesRefusalError("invalidArgument")
+        return {}
 
     def _rates(self, market: MarketSource, now: float) -> list[dict[str, Any]]:
         """Return all rates of funding: of the notional, and what that is for one contract [quote ccy]."""

@@ -10,7 +10,7 @@ from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import ZERO, RestingOrder, market_met, taking_price, touch, uuid_of
 
 TAKER_RATE, MAKER_RATE = Decimal("0.0005"), Decimal("0.0002")
-MARGIN = Decimal("0.02")  # initial margin [fraction of the notional]
+MOST_LEVERAGE = 50  # that the venue allows, whatever we do; and what holds until it is told another
 
 
 class FuturesFill(msgspec.Struct, frozen=True):
@@ -53,6 +53,7 @@ class FuturesAccount:
         self.orders: dict[str, RestingOrder] = {}
         self.holdings: dict[str, FuturesPosition] = {}
         self.fills: list[FuturesFill] = []
+        self.leverage: dict[str, Decimal] = {}  # that was asked for, by futures id
         self._paid = 0.0  # until when funding is booked [s since epoch]
 
     def next_id(self) -> str:
@@ -71,11 +72,21 @@ class FuturesAccount:
     def margin(self, now: float) -> Decimal:
         """Return the margin that positions need [USD]."""
         held = self.holdings.items()
-        return sum((abs(one.size) * touch(self.markets[name], now)[0] * MARGIN for name, one in held), ZERO)
+        return sum((abs(one.size) * touch(self.markets[name], now)[0] * self._share(name) for name, one in held), ZERO)
 
     def available(self, now: float) -> Decimal:
         """Return what is free for new positions [USD]."""
         return self.collateral + self.unrealized(now) - self.margin(now)
+
+    def lever(self, name: str, wanted: Decimal) -> bool:
+        """Hold a contract's margin at a leverage from now on; return whether the venue allows it."""
+        if allowed := 1 <= wanted <= MOST_LEVERAGE:
+            self.leverage[name] = wanted
+        return allowed
+
+    def _share(self, name: str) -> Decimal:
+        """Return a contract's initial margin [fraction of the notional]."""
+        return 1 / self.leverage.get(name, Decimal(MOST_LEVERAGE))
 
     def place(self, order: RestingOrder, now: float) -> str:
         """Take an order: fill it, or let it rest; return the venue's word for what became of it."""
@@ -89,7 +100,9 @@ class FuturesAccount:
             return "postWouldExecute"
         if order.immediate and price is None:
             return "iocWouldNotExecute"
-        if grows and order.volume * (price or order.price) * (MARGIN + TAKER_RATE) > self.available(now):
+        if grows and order.volume * (price or order.price) * (self._share(order.symbol) + TAKER_RATE) > self.available(
+            now
+        ):
             return "insufficientAvailableFunds"
         self.orders[order.id] = order
         if price is not None:

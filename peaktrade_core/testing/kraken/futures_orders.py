@@ -115,8 +115,8 @@ def _order(params: dict[str, str], name: str, now: float) -> RestingOrder:
         symbol=params.get("symbol", "").upper(),
         side=-1 if params.get("side") == "sell" else 1,
         kind="market" if kind == "mkt" else "limit",
-        volume=_decimal(params.get("size", "")),
-        price=_decimal(params.get("limitPrice", "")),
+        volume=decimal(params.get("size", "")),
+        price=decimal(params.get("limitPrice", "")),
         opened=now,
         client_id=params.get("cliOrdId", ""),
         post_only=kind == "post",
@@ -197,7 +197,7 @@ def iso_ms(ts: float) -> str:
     return from_seconds(ts).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _decimal(text: str) -> Decimal:
+def decimal(text: str) -> Decimal:
     """Return a finite decimal, zero for anything else."""
     try:
         value = Decimal(text)
