@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,11 +109,27 @@ def test_a_question_is_answered_by_keyboard_alone(watched: Watched, lab: str, ho
     assert (step.answer.key, step.answer.reason) == ("no", "seen by Ada")
 
 
+@pytest.fixture
+def login(tmp_path: Path, key_of: Any) -> Callable[[str], Path]:
+    """Return a function that makes somebody's login, with one key of its own, and returns its home."""
+
+    def of(name: str) -> Path:
+        ssh = tmp_path / f"login-{name}" / ".ssh"
+        ssh.mkdir(parents=True, mode=0o700)
+        for key in (key_of(name).path, key_of(name).path.with_suffix(".pub")):
+            shutil.copy(key, ssh / f"id_ed25519{key.suffix}")
+        return ssh.parent
+
+    return of
+
+
 @pytest.mark.browser
-def test_a_decision_of_two_goes_on_when_the_second_signature_is_there(
-    watched: Watched, home: Path, names: Any, key_of: Any
+def test_the_button_signs_and_the_runbook_goes_on_when_the_second_signature_is_there(
+    watched: Watched, home: Path, names: Any, login: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """JupyterLab runs under Ada's login, whose key the button takes; Ben signs in a terminal of his own."""
     names(Ada="owner", Ben="operator")
+    monkeypatch.setenv("HOME", str(login("Ada")))
     workspace, page = Workspace(home), watched.page
     cells = (
         "from peaktrade_core import begin",
@@ -131,11 +150,16 @@ def test_a_decision_of_two_goes_on_when_the_second_signature_is_there(
         expect(page.locator(".pt-waits")).to_contain_text(
             "waits for the signature of owner and another person", timeout=30_000
         )
-        approvals = Approvals.of(workspace)
-        (asked,) = approvals.all()
-        approvals.sign(asked.id, key_of("Ada").path)
+        (asked,) = Approvals.of(workspace).all()
+        button = page.get_by_role("button", name="Sign with the key of this login")
+        button.click()
+        expect(page.locator(".pt-form")).to_contain_text(f"Ada signed {asked.id}", timeout=30_000)
         expect(page.locator(".pt-waits")).to_contain_text("waits for the signature of another person", timeout=30_000)
-        approvals.sign(asked.id, key_of("Ben").path)
+        button.click()  # once more is no second person
+        expect(page.locator(".pt-form")).to_contain_text("has signed", timeout=30_000)
+        assert [one.by for one in Approvals.of(Workspace(home)).all()[0].signatures] == ["Ada"]
+        own = {**os.environ, "HOME": str(login("Ben")), "PEAKTRADE_HOME": str(home)}
+        subprocess.run([sys.executable, "-m", "peaktrade_core", "approve", asked.id], env=own, check=True)
         expect(page.locator(".pt-form")).to_contain_text("Answered yes by Ada", timeout=30_000)
         went_on = f"went on with Ben (signed, {asked.id})"  # the next cell ran by itself
         expect(page.locator(".jp-OutputArea")).to_contain_text([went_on], timeout=30_000)
