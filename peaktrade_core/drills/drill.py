@@ -36,6 +36,7 @@ FAULTS = (
     "crash",
     "full_disk",
     "failed_channel",
+    "small_limit",
 )
 MITIGATIONS = ("halt", "reduce", "stop", "keep")
 ACTIONS = (

@@ -37,6 +37,10 @@ def test_there_are_29_and_each_is_said() -> None:
     assert all(one.title and one.means for one in controls())
 
 
+def test_each_deny_code_belongs_to_a_control() -> None:
+    assert {code for one in controls() for code in one.codes} == set(DENY_CODES) - {"OK"}
+
+
 @pytest.mark.parametrize("control", controls(), ids=lambda one: one.name)
 def test_what_a_control_names_exists_and_something_exercises_it(control: Control, workspace: Workspace) -> None:
     if control.absent:

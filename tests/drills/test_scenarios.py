@@ -61,6 +61,8 @@ def check_what_the_journal_shows(site: Workspace, done: Drill) -> None:
         "reject_storm": sum(isinstance(e, ev.VenueAnswer) and not e.accepted for e in events) >= 3,
         "pnl_drop": (Views.of(site).record(done.session_id).metric("max_drawdown") or 0.0) > 0.1,
         "crash": done.session_error.startswith("ProcessDied"),
+        "small_limit": set(done.deny_codes) == {"MAX_ORDER_NOTIONAL"}
+        and not any(isinstance(event, ev.Fill) for event in events),
         "full_disk": "cannot write the journal" in done.session_error,
     }
     assert seen[done.scenario.name]

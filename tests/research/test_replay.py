@@ -35,7 +35,7 @@ from peaktrade_core.workspace.workspace import Workspace, open_site
 
 LIVELY: dict[str, Any] = {"params": {"fast": 2, "slow": 5}, "seed": 4}
 DRILLS = ("bad_key", "clock_skew", "crash", "disconnect", "failed_channel", "full_disk", "gap", "outlier", "pnl_drop",
-          "rate_limit", "reject_storm")  # fmt: skip
+          "rate_limit", "reject_storm", "small_limit")  # fmt: skip
 Run = Callable[..., SessionRecord]
 ELSEWHERE = {"TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "PYTHONHASHSEED": "7"}
 

@@ -29,6 +29,7 @@ _SAID: Mapping[str, str] = {
     "failed_channel": "the pager's channel is dead",
     "crash": "the session's process is killed",
     "full_disk": "the journal can grow no more",
+    "small_limit": "a limit stands below the size of one order",
 }
 
 
