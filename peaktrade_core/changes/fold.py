@@ -28,7 +28,7 @@ from peaktrade_core.changes.change import (
 )
 from peaktrade_core.changes.keys import LOOSER, TIGHTER, Item, items_of, ruling
 from peaktrade_core.people.approval import Approval
-from peaktrade_core.people.fold import Standing
+from peaktrade_core.people.fold import Faults, Standing
 from peaktrade_core.people.matrix import AUTHORITIES, needed
 from peaktrade_core.people.request import Request, Verify
 from peaktrade_core.workspace.ledger import CHANGES
@@ -61,7 +61,7 @@ class Folded:
         self.values: dict[str, Any] | None = None
         self.baseline, self.last = "", ""
         self.proposals, self.done = dict[str, Proposal](), dict[str, Done]()
-        self.refused, self.faults = dict[str, str](), list[str]()
+        self.refused, self.faults = dict[str, str](), Faults()
 
     def feed_all(self, links: Iterable[tuple[str, Link]]) -> Folded:
         """Take entries of the sections into account, in their order, and return it.
@@ -90,7 +90,7 @@ class Folded:
             name = str(link.data.get("id"))
             proposal, by = self.proposals.get(name), str(link.data.get("by", ""))
             if proposal is None:
-                self._say(link, f"{name} was never proposed")
+                self.faults.say(link, f"{name} was never proposed")
             elif link.kind == REFUSED:
                 self.refused.setdefault(name, f"{by}: {link.data.get('reason', '')}")
             elif link.kind == APPLIED:
@@ -103,26 +103,26 @@ class Folded:
         if not isinstance(values, dict):
             raise ArtefactError(f"entry {link.seq + 1} of the ledger adopts no values")
         if self.values is not None:
-            self._say(link, f"{by} adopted another baseline; it counts once")
+            self.faults.say(link, f"{by} adopted another baseline; it counts once")
         elif (agreed := self._agreed(BASELINE, values_digest(values), (by,))) is None:
-            self._say(link, f"{by} adopted a baseline that {needed(AUTHORITIES[BASELINE])} did not sign")
+            self.faults.say(link, f"{by} adopted a baseline that {needed(AUTHORITIES[BASELINE])} did not sign")
         else:
             self.values, self.baseline = values, agreed
 
     def _propose(self, link: Link) -> None:
         proposal = as_proposal(link)
         if self.values is None or proposal.items != changed(self.values, proposal.items):
-            self._say(link, f"{proposal.id} does not say what it changes")
+            self.faults.say(link, f"{proposal.id} does not say what it changes")
             return
         self.proposals.setdefault(proposal.id, proposal)
 
     def _apply(self, link: Link, proposal: Proposal, by: str) -> None:
         assert self.values is not None  # nothing is proposed before a baseline
         if proposal.id in self.done or proposal.id in self.refused:
-            self._say(link, f"{proposal.id} was entered as applied, and had ended")
+            self.faults.say(link, f"{proposal.id} was entered as applied, and had ended")
             return
         if proposal.items != changed(self.values, proposal.items):
-            self._say(
+            self.faults.say(
                 link, f"{proposal.id} was entered as applied, and was outdated: something else was approved since"
             )
             return
@@ -130,7 +130,7 @@ class Folded:
         agreed = self._agreed(found.authority, proposal.binds, _two(proposal.by, by))
         alone = not self.keyed and found.direction == LOOSER and len(_two(proposal.by, by)) < 2
         if (agreed is None or alone) and found.direction != TIGHTER:
-            self._say(
+            self.faults.say(
                 link, f"{proposal.id} was entered as applied, and {needed(AUTHORITIES[found.authority])} did not agree"
             )
             return
@@ -143,7 +143,7 @@ class Folded:
         done = self.done.get(proposal.id)
         agreed = self._agreed(ruling(proposal.items).authority, proposal.binds, _two(proposal.by, by))
         if done is None or agreed is None or (not self.keyed and len(_two(proposal.by, by)) < 2):
-            self._say(link, f"{proposal.id} was entered as confirmed, and nobody else agreed")
+            self.faults.say(link, f"{proposal.id} was entered as confirmed, and nobody else agreed")
         elif not done.agreed:
             self.done[proposal.id] = done._replace(agreed=agreed)
 
@@ -184,9 +184,6 @@ class Folded:
             return Approval(people=names).told
         asked = self._people.agreed(kind, binds)
         return None if asked is None else Approval(people=self._people.signers(asked.id), request=asked.id).told
-
-    def _say(self, link: Link, fault: str) -> None:
-        self.faults.append(f"entry {link.seq + 1}: {fault}")
 
 
 def applied(values: dict[str, Any], items: Iterable[Item]) -> dict[str, Any]:

@@ -32,6 +32,14 @@ ENTERED = "entered"  # kind of the entry that holds people and keys as they coun
 CHANGE = "people"  # the authority by which people change
 
 
+class Faults(list[str]):
+    """What was entered into the ledger and does not count, in a sentence each."""
+
+    def say(self, link: Link, fault: str) -> None:
+        """Add what is wrong with an entry."""
+        self.append(f"entry {link.seq + 1}: {fault}")
+
+
 class Standing:
     """How people and signatures stand after the entries that were fed.
 
@@ -44,7 +52,7 @@ class Standing:
 
     def __init__(self, verify: Verify) -> None:
         self._verify = verify
-        self.roster, self.faults = Roster(), list[str]()
+        self.roster, self.faults = Roster(), Faults()
         self._asked: dict[str, Asked] = {}
         self._good: dict[str, list[Signature]] = {}
         self._refused = set[str]()
@@ -73,13 +81,16 @@ class Standing:
             self._about(link)
         elif section == EVIDENCE and link.kind == COUNTERSIGNED and link.data.get("signature"):
             fault = countersignature_fault(link, self.roster, self._verify)
-            self.faults += [f"entry {link.seq + 1}: {fault}"] if fault else []
+            if fault:
+                self.faults.say(link, fault)
 
     def _enter(self, link: Link) -> None:
         new = roster_of(link)
         if self.roster.keyed and new.digest != self.roster.digest and not self._may_enter(new, link):
             differs = new.differs(self.roster)
-            self._say(link, f"other people ({differs}), and nobody whose key counted signed that: it changes nothing")
+            self.faults.say(
+                link, f"other people ({differs}), and nobody whose key counted signed that: it changes nothing"
+            )
             return
         self.roster = new
         self._good = {name: [one for one in made if new.of_key(one.key)] for name, made in self._good.items()}
@@ -93,27 +104,24 @@ class Standing:
         name = str(link.data.get("id"))
         one = self._asked.get(name)
         if one is None:
-            self._say(link, f"{name} was never asked for")
+            self.faults.say(link, f"{name} was never asked for")
         elif link.kind == SIGNED:
             made = as_signature(link)
             if fault := refused(one, made, self._good.get(name, []), self.roster, self._verify):
-                self._say(link, f"{name}: {fault}")
+                self.faults.say(link, f"{name}: {fault}")
             else:
                 self._good.setdefault(name, []).append(made)
         elif link.kind == USED:
             if self._lacks(one):
-                self._say(link, f"{name} was used and not signed by {needed(one.authority)}")
+                self.faults.say(link, f"{name} was used and not signed by {needed(one.authority)}")
         else:
             self._refused.add(name)
             if (made := as_signature(link)).signature and not self._verify(one.refusal, made.signature, made.key):
-                self._say(link, f"{made.by} did not sign that {name} is refused")
+                self.faults.say(link, f"{made.by} did not sign that {name} is refused")
 
     def _lacks(self, one: Asked) -> str:
         people = [self.roster.of_key(made.key) for made in self._good.get(one.id, [])]
         return lacking(one.authority, [person.roles for person in people if person])
-
-    def _say(self, link: Link, fault: str) -> None:
-        self.faults.append(f"entry {link.seq + 1}: {fault}")
 
 
 def roster_of(link: Link) -> Roster:

@@ -139,7 +139,7 @@ class Replay:
         for order in placed:
             if not refused and (denial := bar.withheld.get(order.purpose)):
                 said.append(msgspec.structs.replace(denial, qty=order.qty, price=order.price, order_id=order.order_id))
-                self._withdraw(order)
+                self.teller.withdraw(order, self.book)
                 continue
             if order.purpose not in bar.answers and not refused:
                 continue
@@ -149,13 +149,9 @@ class Replay:
                 continue
             self.book[bk.REJECTS] += not refused
             refused = True
-            self._withdraw(order)
+            self.teller.withdraw(order, self.book)
             said.append(ev.VenueAnswer(0, bar.done.ts, order.order_id, False))
         return said
-
-    def _withdraw(self, order: ev.Order) -> None:
-        self.teller.withdraw(order)
-        bk.withdraw_order(self.book, order.purpose == "open")
 
     def _done(self, bar: RecordedBar, events: list[ev.AnyEvent]) -> ev.BarDone:
         """Return the bar's end as the session would have journalled it."""

@@ -269,11 +269,6 @@ class Loop:
         self._tell_of_account()
         return engine.refuse_opening(self.book, self.out, rows, self.decision.limits, verdict, close)
 
-    def withdraw(self, order: ev.Order) -> None:
-        """Forget an order that never came to be."""
-        self.teller.withdraw(order)
-        bk.withdraw_order(self.book, order.purpose == "open")
-
     def append(self, kind: Callable[..., Any], *values: object) -> Any:
         """Journal an event of the present moment and return it."""
         event = kind(self.journal.next_seq, self.now, *values)

@@ -27,7 +27,7 @@ def submit(loop: Loop, placed: list[ev.Order], reasons: list[str]) -> int:
         if verdict.code != OK or (ending and opening):
             code = DENY_CODES[verdict.code if verdict.code != OK else STATE_HALTED]
             loop.append(ev.Denial, code, order.qty, order.price, verdict.value, verdict.limit, order.order_id)
-            loop.withdraw(order)
+            loop.teller.withdraw(order, loop.book)
             reasons.append(code)
             continue
         loop.append(ev.Submission, order.order_id)
@@ -39,7 +39,7 @@ def submit(loop: Loop, placed: list[ev.Order], reasons: list[str]) -> int:
             for other in placed[n + 1 :]:
                 loop.append(ev.VenueAnswer, other.order_id, False, NOT_SENT)
             for refused in placed[n:]:
-                loop.withdraw(refused)
+                loop.teller.withdraw(refused, loop.book)
             loop.book[bk.REJECTS] += 1.0
             return len(placed) - n
         loop.book[bk.REJECTS] = 0.0

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import StrategyError
 from peaktrade_core.trading import engine
-from peaktrade_core.trading.book import new_book
+from peaktrade_core.trading.book import new_book, withdraw_order
 from peaktrade_core.trading.costs import Market
 from peaktrade_core.trading.events import AnyEvent, Denial, Fill, Halt, Order, Severity
+from peaktrade_core.trading.indicators import Slots
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.risk import DENY_CODES, SEVERITIES, Limits
 from peaktrade_core.trading.strategies import Strategy
@@ -80,9 +81,10 @@ class Teller:
         """
         return [self._event(out, at * engine.WIDTH, seq + at, now) for at in range(rows)]
 
-    def withdraw(self, order: Order) -> None:
-        """Forget an order that the venue refused."""
+    def withdraw(self, order: Order, book: Slots) -> None:
+        """Forget an order that the venue refused, here and in the book."""
         self._on_way.pop(order.purpose, None)
+        withdraw_order(book, order.purpose == "open")
 
     def _event(self, out: list[float], at: int, seq: int, now: datetime) -> AnyEvent:
         """Return the event of the row that begins at ``at``."""
