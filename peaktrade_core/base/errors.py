@@ -72,8 +72,8 @@ class TierNotAllowedError(ConfigError):
     def __init__(self, strategy: str, tier: str) -> None:
         super().__init__(
             f"strategy {strategy!r} is {tier}: it may be researched (backtest, sweep), drilled and rehearsed "
-            f"(`peaktrade session run --rehearsal`), and nothing of it counts; sessions, fleet and forward signals take core "
-            f"and aux. `peaktrade strategies promote {strategy} --to aux` says what is missing"
+            f"(`peaktrade session run --rehearsal`), and nothing of it counts; sessions, fleet, portfolios and forward "
+            f"signals take core and aux. `peaktrade strategies promote {strategy} --to aux` says what is missing"
         )
 
 

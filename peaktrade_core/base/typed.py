@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.files import read_toml
 
 T = TypeVar("T")
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
@@ -46,6 +48,19 @@ def read(given: object, kind: type[T], where: str = "") -> T:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
         raise ConfigError(_fault(given, kind, where) or f"{where}: {error}") from None
+
+
+def read_named(path: Path, kind: type[T]) -> T:
+    """Return what a TOML file says, as a ``kind`` whose name is the file's where it gives itself none.
+
+    Raises:
+        ConfigError: it cannot be read, or a key, type or value is wrong; says where.
+    """
+    found = {"name": path.stem, **read_toml(path)}
+    try:
+        return read(found, kind)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def allowed(kind: Any) -> str:

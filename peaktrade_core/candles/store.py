@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from peaktrade_core.workspace.workspace import Workspace
+
 _SYMBOL = re.compile(r"[A-Za-z0-9.]+/[A-Za-z0-9.]+(:[A-Za-z0-9.]+)?(-[A-Za-z0-9.]+)*")
 _VENUE = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -105,16 +107,23 @@ class CandleStore:
         found = {_series_of(path.parent) for path in self.root.glob("venue=*/symbol=*/timeframe=*/*.parquet")}
         return sorted((one for one in found if one), key=lambda one: (one.venue, one.symbol, one.bar_s))
 
-    def find(self, symbol: str, timeframe: str) -> Series:
-        """Return the stored series of a symbol and timeframe; of several venues the first by name.
+    def find(self, symbol: str, timeframe: str, venue: str) -> Series:
+        """Return the stored series of a symbol and timeframe; where several venues have it, that of ``venue``.
 
         Raises:
-            DataError: nothing like it is stored; says what is and how to get it.
+            DataError: nothing like it is stored, or only by several other venues; says what is and what to do.
         """
         every = self.series()
-        for one in every:
-            if (one.symbol, one.timeframe) == (symbol, timeframe):
-                return one
+        found = [one for one in every if (one.symbol, one.timeframe) == (symbol, timeframe)]
+        of_venue = [one for one in found if one.venue == venue]
+        if len(found) > 1 and not of_venue:
+            names = " and ".join(one.venue for one in found)
+            raise DataError(
+                f"candles of {symbol} {timeframe} are stored of {names}, and [environment] name = {venue!r} is neither: "
+                "which are meant? Name one there, or give its folder below data/candles as --candles"
+            )
+        if found:
+            return (of_venue or found)[0]
         raise DataError(
             f"no candles of {symbol} {timeframe} are stored, but {', '.join(map(str, every)) or 'nothing'}; "
             f"`peaktrade exchange fetch {symbol} --timeframe {timeframe}` downloads some"
@@ -268,3 +277,13 @@ def _table(ts: NDArray[np.float64], ohlcv: NDArray[np.float64]) -> pa.Table:
 
     opens = pa.array((ts * 1000.0).round().astype(np.int64), pa.timestamp("ms", tz="UTC"))
     return pa.table([opens, *(pa.array(np.ascontiguousarray(column)) for column in ohlcv.T)], names=["ts", *COLUMNS])
+
+
+def stored_folder(workspace: Workspace, symbol: str, timeframe: str) -> Path:
+    """Return the folder of a market's stored candles; where several venues have it, of the configured one.
+
+    Raises:
+        DataError: as :meth:`CandleStore.find`.
+    """
+    store = CandleStore.of_workspace(workspace.home)
+    return store.folder(store.find(symbol, timeframe, workspace.config.environment.name))

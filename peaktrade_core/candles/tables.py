@@ -39,13 +39,13 @@ def stored_candles(workspace: Workspace) -> Table:
 
 
 def open_candles(workspace: Workspace, symbol: str, timeframe: str, outlier_deviations: float = 30.0) -> CandleSeries:
-    """Return a stored series, judged; of several venues the first by name.
+    """Return a stored series, judged; where several venues have it, of the configured one.
 
     Raises:
         DataError: nothing like it is stored; says what is and how to get it.
     """
     store = CandleStore.of_workspace(workspace.home)
-    series = store.find(symbol, timeframe)
+    series = store.find(symbol, timeframe, workspace.config.environment.name)
     now = workspace.clock.now().timestamp()
     return CandleSeries(workspace, series, candle_checks.check_store(store, [series], now, outlier_deviations)[0])
 

@@ -58,7 +58,7 @@ def candles(one: Setup) -> Found:
 def days(one: Setup) -> Found:
     """Count the UTC days that research may read."""
     store = CandleStore.of_workspace(one.workspace.home)
-    bars = store.read(store.find(one.symbol, one.timeframe))
+    bars = store.read(store.find(one.symbol, one.timeframe, one.workspace.config.environment.name))
     split = HoldOut(one.workspace).preview(bars, one.symbol, one.timeframe)
     read = len({int(ts // DAY_S) for ts in split.readable.ts.tolist()})
     status: Status = PASS if read >= LEAST_DAYS else WARN

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import msgspec
 
 from peaktrade_core.base.question import PASS, WARN, answers
-from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.candles.store import stored_folder
 from peaktrade_core.control.method import AFTER, BEFORE, Setup
 from peaktrade_core.desk.session_run import ask_to_start
 from peaktrade_core.research.cells import BEST, settings_in, sweep_counts, sweep_map, sweep_of, sweep_trials
@@ -173,11 +173,11 @@ class BacktestRunbook(ResearchRunbook):
         return plan_table(self._planned())
 
     def _planned(self) -> Plan:
-        own, store = self.given, CandleStore.of_workspace(self.workspace.home)
+        own = self.given
         return plan_session(
             self.workspace, strategy=own.strategy, symbol=own.symbol, timeframe=own.timeframe, notes=own.question,
-            params=parse_params(tuple(settings_in(own.params))), candles=str(store.folder(store.find(own.symbol, own.timeframe))),
-            warmup_candles=own.warmup_candles,
+            params=parse_params(tuple(settings_in(own.params))), warmup_candles=own.warmup_candles,
+            candles=str(stored_folder(self.workspace, own.symbol, own.timeframe)),
         )  # fmt: skip
 
     def _try(self) -> str:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.base.files import read_toml
+from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.base.resources import named_files
-from peaktrade_core.base.typed import read
+from peaktrade_core.base.typed import read_named
 from peaktrade_core.drills.drill import Scenario
 
 FOLDER = Path("config") / "drills"
@@ -39,9 +38,4 @@ def read_scenario(path: Path) -> Scenario:
     Raises:
         ConfigError: it cannot be read, or a key, type or value is wrong.
     """
-    raw = read_toml(path)
-    try:
-        found = read(raw, Scenario)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    return msgspec.structs.replace(found, name=path.stem)
+    return msgspec.structs.replace(read_named(path, Scenario), name=path.stem)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from peaktrade_core.base.clock import moved
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.base.typed import read
-from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.candles.store import stored_folder
 from peaktrade_core.research.experiments.analysis import analyse
 from peaktrade_core.research.experiments.page import heat_map
 from peaktrade_core.research.experiments.rows import ExperimentQuery, Experiments
@@ -114,11 +114,10 @@ def sweep_of(
     Raises:
         ConfigError: a setting is wrong; DataError: nothing like it is stored.
     """
-    store = CandleStore.of_workspace(workspace.home)
     return Sweep(
         name=f"{strategy} in a notebook", question=question, strategy=strategy, symbol=symbol,
         timeframe=timeframe,  # type: ignore[arg-type]  # checked as it is built
-        candles=str(store.folder(store.find(symbol, timeframe))), parameters=grid_of(" ".join(settings_in(grid))),
+        candles=str(stored_folder(workspace, symbol, timeframe)), parameters=grid_of(" ".join(settings_in(grid))),
         judge=Judge(metric="return", least_trades=least_trades), walk_forward=WalkForward(windows=3),
         null=Null(shuffles=shuffles),
     )  # fmt: skip

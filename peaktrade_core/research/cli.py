@@ -77,7 +77,7 @@ def _figures(plan: Plan, metrics: object, statistics: list[Statistic]) -> list[P
 
     currency = wording.quote_currency(plan.config.symbol)
     figures = dict(metric_figures(msgspec.to_builtins(metrics), currency))
-    title = f"Backtest of {plan.config.strategy_name} {plan.config.params} on {plan.config.symbol}"
+    title = f"Backtest of {plan.config.strategy_name} {wording.settings(plan.config.params)} on {plan.config.symbol}"
     return [Table.pairs(figures, title), statistics_table(statistics, currency)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from math import floor, isfinite, log10
 
@@ -177,6 +178,11 @@ def count(value: float | None) -> str:
 def many(n: int, what: str, more: str = "") -> str:
     """Return a number of things: ``1 call``, ``3 calls``; ``more`` is the plural where it is another: ``2 tries``."""
     return f"{n:,} {what if n == 1 else more or what + 's'}"
+
+
+def settings(given: Mapping[str, object]) -> str:
+    """Return parameters as the commands take them, ``fast=20 slow=50``."""
+    return " ".join(f"{name}={value}" for name, value in given.items())
 
 
 def duration(seconds: float | None) -> str:

@@ -120,3 +120,13 @@ def test_a_backtest_takes_a_folder_of_the_store_as_candles(
     assert ended.code == 0, ended.stderr
     readable = round(0.8 * len(minutes))  # a fifth of them is held back from research
     assert f'"steps": {readable - 200}' in ended.stdout
+
+
+def test_of_several_venues_the_configured_one_is_meant_or_none(store: CandleStore, minutes: list[Bar]) -> None:
+    for venue in ("binance", "kraken"):
+        store.put(Series(venue, "BTC/EUR", "1m"), minutes)
+    assert store.find("BTC/EUR", "1m", "kraken").venue == "kraken"
+    with pytest.raises(DataError, match=r"of binance and kraken, and \[environment\] name = 'mine' is neither"):
+        store.find("BTC/EUR", "1m", "mine")
+    store.put(Series("binance", "ETH/EUR", "1m"), minutes)
+    assert store.find("ETH/EUR", "1m", "mine").venue == "binance"  # the only one

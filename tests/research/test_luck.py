@@ -119,19 +119,35 @@ def test_a_market_with_gaps_is_swept_as_it_is_backtested(workspace: Workspace, t
         assert one.days == len(day_marks(result).day) < 117  # of the 120 readable ones four only warm up
 
 
-def test_parameters_out_of_range_are_trials_that_say_so(workspace: Workspace, tmp_path: Path) -> None:
+def test_combinations_that_a_strategy_refuses_are_trials_that_say_so(workspace: Workspace, tmp_path: Path) -> None:
     candles = candles_file(tmp_path / "wavy.parquet", 0.002)
     record = run_sweep(
-        workspace, prepare(workspace, crossover(candles, parameters={"fast": [-3, 5, 90], "slow": [80]}))
+        workspace, prepare(workspace, crossover(candles, parameters={"fast": [5, 60], "slow": [40, 80]}))
     )
     errors = [one.error for one in SweepStore(workspace).trials(record.sweep_id)]
-    assert [bool(one) for one in errors] == [True, False, True]
-    assert "fast" in errors[0]
-    none = run_sweep(workspace, prepare(workspace, crossover(candles, parameters={"fast": [0], "slow": [80]})))
-    assert (none.best, none.figures) == (None, None)
-    assert [one.id for one in none.verdict if one.status == FAIL] == ["enough"]
-    with pytest.raises(ConfigError, match="fast"):
-        prepare(workspace, crossover(candles, parameters={"fast": [], "slow": [80]}))
+    assert [bool(one) for one in errors] == [False, False, True, False]
+    assert "fast = 60, slow = 40" in errors[2]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"fast": [-3, 5], "slow": [80]}, r"parameters\.fast: -3 cannot run with any value of the others: .*1 <= fast"),
+        ({"fast": [5, 90], "slow": [40, 80]}, r"parameters\.fast: 90 cannot run"),
+        ({"fast": {"from": 0, "to": 20, "step": 1}, "slow": [80]}, r"parameters\.fast: 0 cannot run"),
+        ({"slow": [2, "x"], "fast": [1]}, r"parameters\.slow: 'x' cannot run"),
+        ({"fee_bps": [10, -1], "fast": [5]}, r"parameters\.fee_bps: -1 cannot run .*must be a number from 0 to 1,000"),
+        ({"max_order_notional": [-5]}, r"parameters\.max_order_notional: -5 cannot run: .*max_order_notional"),
+        ({"fast": [], "slow": [80]}, "fast"),
+    ],
+)
+def test_a_value_that_can_never_run_is_refused_before_it_counts(
+    workspace: Workspace, tmp_path: Path, parameters: dict[str, Any], says: str
+) -> None:
+    candles = candles_file(tmp_path / "wavy.parquet", 0.002)
+    with pytest.raises(ConfigError, match=says):
+        prepare(workspace, crossover(candles, parameters=parameters))
+    assert not TrialLedger(workspace).chain.path.exists()
 
 
 def test_a_hold_out_or_a_stretch_that_is_shorter_than_the_warm_up(workspace: Workspace, tmp_path: Path) -> None:

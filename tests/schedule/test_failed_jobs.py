@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from peaktrade_core.base.clock import FixedClock
 from peaktrade_core.schedule import jobs as jb
 from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.schedule.schedule import JOBS_FILE, Schedule
+from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
 from peaktrade_core.workspace.workspace import Workspace
 
 REPO = Path(__file__).resolve().parents[2]
@@ -204,3 +206,48 @@ def test_the_incident_review_is_made_for_the_week_before_and_told_when_it_fails(
     assert alerts() == {}
     (page,) = [path for path in folder.glob("*.html") if not path.stem.endswith("_failed")]
     assert "2026-W01" in page.read_text()
+
+
+PRESET = """
+risk = "conservative"
+[[component]]
+strategy = "ma_crossover"
+symbol = "BTC/EUR"
+timeframe = "1h"
+warmup_candles = 60
+"""
+
+
+def test_forward_signals_and_their_evaluation_fail_into_an_alert_and_clear(
+    home: Path,
+    configure: Callable[[str, str], None],
+    peaktrade: Callable[..., Any],
+    alerts: Callable[[], dict[str, str]],
+) -> None:
+    quick_to_clear(home)
+    (home / "config" / "portfolios").mkdir()
+    (home / "config" / "portfolios" / "one.toml").write_text(PRESET)
+    configure("forward = []", 'forward = ["one"]')
+    configure('base_url = ""', 'base_url = "http://127.0.0.1:9"')  # a venue that is gone
+    assert peaktrade("schedule", "run-now", "forward_signals").code == 1
+    told = alerts()
+    assert set(told) == {"forward_signals"}
+    assert "candles of BTC/EUR 1h" in told["forward_signals"]
+    assert "`peaktrade schedule run-now forward_signals` does it again" in told["forward_signals"]
+    now = time.time()
+    market = MarketSource.synthetic(seed=1, bar_s=3600, symbol="BTC/EUR").aligned(now)
+    with LoopbackVenue(market, clock=VenueClock(now, speed=1.0)) as venue:
+        configure('base_url = "http://127.0.0.1:9"', f'base_url = "{venue.url}"')
+        done = peaktrade("schedule", "run-now", "forward_signals")
+        assert (done.code, "1 written" in done.stdout) == (0, True)
+        assert alerts() == {}
+    (path,) = (home / "reports" / "forward").glob("fs_*.json")
+    sealed = path.read_bytes()
+    path.write_bytes(sealed.replace(b"ma_crossover", b"ma_crossovers"))
+    assert peaktrade("schedule", "run-now", "forward_evaluate").code == 1
+    told = alerts()
+    assert set(told) == {"forward_evaluate"}
+    assert path.stem in told["forward_evaluate"]
+    path.write_bytes(sealed)
+    assert peaktrade("schedule", "run-now", "forward_evaluate").code == 0
+    assert alerts() == {}

@@ -19,6 +19,7 @@ from peaktrade_core.research.trials.sweep import SweepStore
 from peaktrade_core.research.trials.table import best_trials, trials_of
 from peaktrade_core.research.trials.trial import Trial
 from peaktrade_core.research.trials.verdict import told
+from peaktrade_core.show import wording
 from peaktrade_core.workspace.workspace import Workspace
 
 BACKTEST, SWEEP, PORTFOLIO, SCAN, FINDING = "backtest", "sweep", "portfolio", "scan", "finding"
@@ -211,7 +212,7 @@ class Experiments:
         config, figures = record.config, record.figures
         return ExperimentRow(
             id=record.backtest_id, run_type=BACKTEST, at=record.at, by=record.by, strategy=config.strategy_name,
-            symbol=config.symbol, timeframe=config.timeframe, name=f"{config.strategy_name} {_params(config.params)}",
+            symbol=config.symbol, timeframe=config.timeframe, name=f"{config.strategy_name} {wording.settings(config.params)}",
             question=config.notes, sharpe=figures.sharpe, total_return=figures.total_return,
             max_drawdown=figures.max_drawdown, trades=figures.trades, decision_id=record.decision_id,
             verdict=told(record.verdict) if record.verdict else "", against=_against(record.verdict),
@@ -250,7 +251,7 @@ class Experiments:
         stand = sum(not _against(verdict) for verdict in judged)
         return ExperimentRow(
             id=scan_id, run_type=SCAN, at=record.at, by=record.by, strategy=record.strategy, timeframe=record.timeframe,
-            symbol=_each(row.symbol for row in record.rows), name=f"{record.mode} {_params(record.params)}",
+            symbol=_each(row.symbol for row in record.rows), name=f"{record.mode} {wording.settings(record.params)}",
             trials=len(record.rows), against=not stand if judged else None,
             verdict=_of_scan(len(judged) - stand, len(judged)) if judged else "signals only",
         )  # fmt: skip
@@ -302,7 +303,3 @@ def _value(one: Trial | ExperimentRow, metric: str) -> float | None:
 
 def _against(verdict: tuple[Check, ...]) -> bool | None:
     return worst(verdict) == FAIL if verdict else None
-
-
-def _params(params: dict[str, object]) -> str:
-    return " ".join(f"{name}={value}" for name, value in params.items())

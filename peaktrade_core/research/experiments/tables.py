@@ -59,7 +59,7 @@ RANKED = Columns[RankedTrial](
     verdict=Column("Verdict of its experiment", lambda one: verdict_cell(one.row), "words"),
     strategy=Column("Strategy", lambda one: one.row.strategy, priority=1),
     market=Column("Market", lambda one: f"{one.row.symbol} {one.row.timeframe}".strip(), priority=3),
-    parameters=Column("Parameters", lambda one: " ".join(f"{k}={v}" for k, v in one.trial.params.items()), priority=2),
+    parameters=Column("Parameters", lambda one: wording.settings(one.trial.params), priority=2),
     sharpe=Column("Sharpe", lambda one: ratio(one.trial.sharpe), "number"),
     total=Column("Return", lambda one: wording.gained(one.trial.total_return), "number"),
     drawdown=Column("Max DD", lambda one: wording.drawdown(one.trial.max_drawdown), "number", 4),

@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.base.files import read_toml
 from peaktrade_core.base.resources import named_files
-from peaktrade_core.base.typed import Checked, read
+from peaktrade_core.base.typed import Checked, read_named
 from peaktrade_core.trading.market import Timeframe
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -94,10 +93,7 @@ def read_finding(path: Path) -> Finding:
     Raises:
         ConfigError: the file is missing or wrong; says where.
     """
-    try:
-        return read({"name": path.stem, **read_toml(path)}, Finding)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return read_named(path, Finding)
 
 
 def finding_files(workspace: Workspace) -> dict[str, Path]:

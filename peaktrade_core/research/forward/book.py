@@ -19,6 +19,7 @@ from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import locked
 from peaktrade_core.base.question import FAIL, Check, Found, question
 from peaktrade_core.base.sealed import ADOPTED, SealedRecords
+from peaktrade_core.show.wording import moment
 from peaktrade_core.workspace.ledger import FORWARD, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -166,8 +167,8 @@ def require_clock(workspace: Workspace) -> None:
     last, now = Chain(Ledger.of(workspace).path).last(), workspace.clock.now()
     if last and not workspace.rehearsal and (last[0].at - now).total_seconds() > TOLERANCE_S:
         raise EnvironmentFault(
-            f"the clock says {iso(now)}, and the last entry of the ledger was made at {iso(last[0].at)}: a signal written "
-            "now would be back-dated. Set the clock right, then try again"
+            f"the clock says {moment(now)} UTC, and the last entry of the ledger was made at {moment(last[0].at)}: a signal "
+            "written now would be back-dated. Set the clock right, then try again"
         )
 
 
@@ -185,10 +186,10 @@ def not_open(closed_at: datetime, bar_s: float, now: datetime) -> str:
     """Return why a signal of a bar cannot be written at a time, empty where it can: after its close, before the next."""
     late = (now - closed_at).total_seconds()
     if late < 0.0:
-        return f"the bar closes at {iso(closed_at)}, and it is {iso(now)}: it has not closed"
+        return f"the bar closes at {moment(closed_at)} UTC, and it is {moment(now)}: it has not closed"
     if late >= bar_s:
         return (
-            f"the last bar closed at {iso(closed_at)}, and the one after it by {iso(now)}, too: what became of it is known; "
+            f"the last bar closed at {moment(closed_at)} UTC, and the one after it has closed, too: what became of it is known; "
             "`peaktrade exchange fetch` gets the newest"
         )
     return ""

@@ -10,7 +10,7 @@ import numpy as np
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.candles.replay import bars_of
-from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.candles.store import stored_folder
 from peaktrade_core.research.backtest import run_backtest
 from peaktrade_core.research.portfolio.preset import Component
 from peaktrade_core.research.trials.ledger import TrialMarket
@@ -89,8 +89,7 @@ def on_market(
     if days is not None:
         given["steps"] = round(days * DAY_S / timeframe_seconds(timeframe))
     if source == STORED:
-        store = CandleStore.of_workspace(workspace.home)
-        given = {"candles": component.candles or store.folder(store.find(symbol, timeframe))}
+        given = {"candles": component.candles or stored_folder(workspace, symbol, timeframe)}
     plan = plan_session(
         workspace, strategy=component.strategy, params=component.params, symbol=symbol, timeframe=timeframe,
         warmup_candles=component.warmup_candles, **given,

@@ -17,7 +17,7 @@ import numpy as np
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.files.cleaning import read_clean
-from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.candles.store import stored_folder
 from peaktrade_core.research.forward.book import ForwardBook, ForwardSignal
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.workspace.workspace import Workspace
@@ -151,8 +151,7 @@ def _bars(workspace: Workspace, one: ForwardSignal, now: datetime) -> Bars:
     Raises:
         DataError: there are none, or they cannot be read.
     """
-    store = CandleStore.of_workspace(workspace.home)
-    path = Path(one.candles) if one.candles else store.folder(store.find(one.symbol, one.timeframe))
+    path = Path(one.candles) if one.candles else stored_folder(workspace, one.symbol, one.timeframe)
     rows = read_clean(path, symbol=one.symbol, bar_s=one.bar_s)
     at = int(np.searchsorted(rows.ts, now.timestamp() - one.bar_s, "right"))
     return Bars(rows.ts[:at], rows.ohlcv[:at], "closed")

@@ -13,7 +13,7 @@ from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.candles.replay import bars_of
-from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.candles.store import stored_folder
 from peaktrade_core.changes.code import code_digest
 from peaktrade_core.research.portfolio.account import split
 from peaktrade_core.research.portfolio.curve import CENTS
@@ -215,8 +215,7 @@ def part_of(
         steps = math.ceil((market.end - START_TS) / timeframe_seconds(timeframe)) - _warmup(workspace, component)
         source: dict[str, Any] = {"feed": "synthetic", "seed": market.seed, "steps": steps}
     else:
-        store = CandleStore.of_workspace(workspace.home)
-        source = {"candles": component.candles or store.folder(store.find(symbol, timeframe))}
+        source = {"candles": component.candles or stored_folder(workspace, symbol, timeframe)}
     plan = plan_session(
         workspace, strategy=component.strategy, params=component.params, symbol=symbol, timeframe=timeframe,
         warmup_candles=component.warmup_candles, position_fraction=portfolio.position_fraction, start_balance=balance,

@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from msgspec import Meta, field
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.base.files import read_toml
 from peaktrade_core.base.resources import named_files
-from peaktrade_core.base.typed import Checked, read
+from peaktrade_core.base.typed import Checked, read_named
 from peaktrade_core.research.portfolio.weights import Method, require_room
 from peaktrade_core.research.trials.spec import Judge
 from peaktrade_core.show import wording
@@ -181,11 +180,7 @@ def read_portfolio(path: Path) -> Portfolio:
     Raises:
         ConfigError: the file is missing or wrong; says where.
     """
-    found = {"name": path.stem, **read_toml(path)}
-    try:
-        return read(found, Portfolio)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return read_named(path, Portfolio)
 
 
 def preset_files(workspace: Workspace) -> dict[str, Path]:

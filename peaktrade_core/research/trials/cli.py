@@ -36,7 +36,7 @@ OPTUNA = ("tpe", "cmaes")
 ASKED_S = 0.02  # that Optuna takes for a point [s]
 TRIALS = Columns[Trial](
     trial=Column("Trial", lambda one: f"#{one.number}"),
-    parameters=Column("Parameters", lambda one: " ".join(f"{k}={v}" for k, v in one.params.items())),
+    parameters=Column("Parameters", lambda one: wording.settings(one.params)),
     sharpe=Column("Daily Sharpe", lambda one: None if one.sharpe is None else f"{one.sharpe:.3f}", "number"),
     total=Column("Return", lambda one: wording.gained(one.total_return), "number"),
     drawdown=Column("Drawdown", lambda one: wording.drawdown(one.max_drawdown), "number"),

@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.base.files import read_toml
-from peaktrade_core.base.typed import Checked, read
+from peaktrade_core.base.typed import Checked, read_named
 from peaktrade_core.trading.market import Timeframe
 from peaktrade_core.trading.risk import Limits
 from peaktrade_core.trading.strategies import Strategy
@@ -130,10 +129,7 @@ def read_sweep(path: Path) -> Sweep:
     Raises:
         ConfigError: the file is missing or wrong; says where.
     """
-    try:
-        return read({"name": path.stem, **read_toml(path)}, Sweep)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    return read_named(path, Sweep)
 
 
 def grid_of(text: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.search import Plan, require
 from peaktrade_core.research.trials.spec import Sweep, axes_of, points, size_of
 from peaktrade_core.research.trials.table import write_table
-from peaktrade_core.research.trials.trial import DailyEquity, Trial
+from peaktrade_core.research.trials.trial import DailyEquity, Trial, require_possible
 from peaktrade_core.session.identity import bars_digest, content_id, described
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.trading.decision import Decision
@@ -98,12 +98,14 @@ def prepare(workspace: Workspace, sweep: Sweep) -> Prepared:
     """Check everything that a sweep needs.
 
     Raises:
-        ConfigError, UnknownNameError: a setting is wrong; EnvironmentFault: the search is not installed.
+        ConfigError, UnknownNameError: a setting is wrong, or a value can run with no others.
+        EnvironmentFault: the search is not installed.
         DataError: the candles cannot be used, are all held back, or are too few for the warm-up.
     """
     require(sweep.search)
     plan = plan_session(workspace, strategy=sweep.strategy, candles=sweep.candles, **sweep.market())
     known, config = axes_of(sweep, plan.decision.strategy), plan.config
+    require_possible(plan.decision, known, sweep.fixed)
     tried = Plan(sweep.search, known, sweep.fixed, points(sweep, known), size_of(known, sweep.search))
     split = HoldOut(workspace).readable(bars_of(plan.feed), config.symbol, config.timeframe)
     if len(split.readable) <= config.warmup_candles:

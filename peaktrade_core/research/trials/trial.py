@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -77,6 +78,7 @@ class DailyEquity(NamedTuple):
 NO_MARKS = DailyEquity(np.empty(0, dtype=np.int64), np.empty(0))
 
 
+_LOOKS = 20_000  # combinations that are looked at before a sweep, a fifth of a second
 COSTS = {"fee_bps": "fee_rate", "slippage_bps": "slippage", "position_fraction": "position_fraction"}
 
 
@@ -98,6 +100,35 @@ def decided(base: Decision, params: dict[str, Any]) -> Decision:
     if limits:
         found = found._replace(limits=read_limits(base.limits._asdict() | limits))
     return found._replace(market=found.market._replace(**market))
+
+
+def require_possible(base: Decision, axes: dict[str, list[Any]], fixed: dict[str, Any]) -> None:
+    """Refuse a value that cannot run with any values of the other parameters: to count trials of it would be no question.
+
+    Of very many values and combinations only the first are looked at, from both ends; a trial of any other one says so itself.
+
+    Raises:
+        ConfigError: there is such a value; says which, and what refuses it.
+    """
+    looks = _LOOKS
+    for name, values in axes.items():
+        others = {other: given for other, given in axes.items() if other != name}
+        ends = sorted(range(len(values)), key=lambda at: min(at, len(values) - 1 - at))
+        for at in ends[: _LOOKS // 10]:
+            combinations = itertools.product(*others.values())
+            refused = ""
+            for rest in itertools.islice(combinations, looks):
+                looks -= 1
+                try:
+                    decided(base, {name: values[at], **dict(zip(others, rest, strict=True)), **fixed})
+                except ConfigError as error:
+                    refused = str(error)
+                else:
+                    break
+            else:
+                if refused and next(combinations, None) is None:
+                    with_any = " with any value of the others" if others else ""
+                    raise ConfigError(f"parameters.{name}: {values[at]!r} cannot run{with_any}: {refused}")
 
 
 class Tries:

@@ -63,7 +63,7 @@ def test_a_short_backtest_is_the_backtest_and_counts_once_with_it(
 ) -> None:
     found = scanned(peaktrade, "--mode", "backtest-lite", "-p", "fast=10")
     store = CandleStore.of_workspace(stored.home)
-    folder = store.folder(store.find("BTC/EUR", "1h"))
+    folder = store.folder(store.find("BTC/EUR", "1h", "kraken"))
     words = ("--candles", folder, "--symbol", "BTC/EUR", *MARKET, "-p", "fast=10", "--json")
     ran = json.loads(peaktrade("backtest", *words).stdout)
     row = found["rows"][0]
