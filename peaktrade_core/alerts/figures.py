@@ -31,13 +31,13 @@ def alerts_figure(rows: Sequence[AlertRow], now: datetime) -> Chart | Table:
         Marks("critical raised", "square", "red", [_raised(row, opened) for row in met if row.severity == CRITICAL]),
         Marks("others raised", "diamond", "amber", [_raised(row, opened) for row in met if row.severity != CRITICAL]),
     )
-    free = _count("taken on by no one", taken, first, now)._replace(tone="red", filled=True)
+    free = _count("not taken on", taken, first, now)._replace(tone="red", filled=True)
     return Chart(
         name="alerts",
         title=TITLE,
         digits=0,
         label=f"{len(met)} alerts in {DAYS} days, at most {max(opened.values):.0f} open at once; "
-        f"now {opened.values[-1]:.0f} open, {free.values[-1]:.0f} of them taken on by no one",
+        f"now {opened.values[-1]:.0f} open, {free.values[-1]:.0f} of them not taken on",
         lines=[opened, free],
         marks=[kind for kind in kinds if kind.marks],
         zero=True,

@@ -55,7 +55,7 @@ def alerts(workspace: Workspace) -> Found:
     if worst:
         return FAIL, f"{len(worst)} critical of {len(raised)}: {'; '.join(worst[:3])}{more}"
     free = sum(row.acknowledged_by is None and row.silenced_by is None for row in raised)
-    told = f"{len(raised)}, {free} of them taken by no one" if raised else "none is raised" if untold else "none"
+    told = f"{len(raised)}, {free} of them not taken on" if raised else "none is raised" if untold else "none"
     return WARN if raised or untold else PASS, told + more
 
 
@@ -146,7 +146,7 @@ class AlertHandlingRunbook(Runbook):
             *answers((watcher, delivered), self.workspace),
             check(
                 "channels",
-                "Does a channel reach somebody who is not at this screen?",
+                "Does a channel reach people who are not at this screen?",
                 bool(far),
                 ", ".join(far) if far else "only console and log",
                 "Add mail, Slack or Telegram under [channels] in config/alerts.toml; `peaktrade alerts test-channel` tries it.",
@@ -179,7 +179,7 @@ class AlertHandlingRunbook(Runbook):
         return ALERTS.table("Open alerts", self._rows(), names, empty="No alert is open.")
 
     def figure(self) -> Chart | Table:
-        """Return the alerts over time: open, taken on by no one, raised."""
+        """Return the alerts over time: open, not taken on, raised."""
         return alerts_figure(Alerts.of(self.workspace).rows(), Views.of(self.workspace).now())
 
     def meanings(self) -> Table:
@@ -232,21 +232,21 @@ class AlertHandlingRunbook(Runbook):
         found = [
             check(
                 "critical",
-                "Has somebody taken on every critical alert?",
+                "Is every critical alert taken on?",
                 not critical,
-                f"{len(critical)} nobody's: {', '.join(critical[:3])}" if critical else "none is nobody's",
+                f"{len(critical)} not taken on: {', '.join(critical[:3])}" if critical else "all are taken on",
                 "Take it on with `action` ack and work through its runbook, now.",
             ),
             check(
                 "warnings",
                 "Is every other alert taken on, or held back for a reason?",
                 not others,
-                f"{len(others)} nobody's: {', '.join(others[:3])}" if others else "none is nobody's",
+                f"{len(others)} not taken on: {', '.join(others[:3])}" if others else "all are taken on",
                 "Take it on, or hold it back for a while with a reason.",
                 otherwise=WARN,
             ),
         ]
-        return self.check("cared", "Does somebody care?", found)
+        return self.check("cared", "Is every alert taken on?", found)
 
     def treated(self) -> Prompt | Table:
         """Ask whether the runbooks are being worked through, unless every alert has somebody who cares."""

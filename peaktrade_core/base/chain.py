@@ -212,8 +212,8 @@ def verified(path: Path, lines: Iterable[bytes], seq: int = 0, head: str = BEGIN
             raise ArtefactError(f"{path}, line {number + 1}: no link of the chain: {why(error)}") from None
         if link.seq != number or link.prev != head:
             raise ArtefactError(
-                f"{path}, line {number + 1}: does not follow from the line before; somebody changed, dropped or "
-                "inserted a line here. Compare with a backup and with the heads printed in reports"
+                f"{path}, line {number + 1}: does not follow from the line before; a line here was changed, dropped "
+                "or inserted. Compare with a backup and with the heads printed in reports"
             )
         head = digest_of(line)
         yield link, head

@@ -50,7 +50,7 @@ from peaktrade_core.trading.records import NOT_APPROVED
 from peaktrade_core.workspace.ledger import CHANGES, PEOPLE_SECTION, REQUESTS, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
-NOT_ADOPTED = "no one has adopted what stands here: `peaktrade change adopt --by NAME --reason TEXT`"
+NOT_ADOPTED = "what stands here was never adopted: `peaktrade change adopt --by NAME --reason TEXT`"
 _REQUESTS = (*STRICTEST, CHANGE)  # requests that approve changes, or change who signs
 
 

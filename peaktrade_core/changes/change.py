@@ -145,7 +145,7 @@ class Compared(NamedTuple):
     def told(self) -> str:
         """It in a sentence, as records and reports say it."""
         if not self.adopted:
-            return "not governed: no one has adopted a baseline"
+            return "not governed: no baseline was adopted"
         if self.items:
             return f"{NOT_APPROVED}: {some(self.items)}"
         return f"as approved: {self.by}"

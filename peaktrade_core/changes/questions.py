@@ -10,7 +10,7 @@ from peaktrade_core.show.wording import many
 from peaktrade_core.trading.records import NOT_APPROVED, SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
-NO_BASELINE, ADOPT = "no one has adopted a baseline", "`peaktrade change adopt --by NAME --reason TEXT`"
+NO_BASELINE, ADOPT = "no baseline was adopted", "`peaktrade change adopt --by NAME --reason TEXT`"
 _SHOWN = 3  # faults in an answer
 
 
@@ -29,7 +29,7 @@ def governed(workspace: Workspace) -> Found:
         return (
             FAIL,
             "; ".join(found.faults[:_SHOWN]),
-            "Open an incident: somebody wrote into the ledger past the changes.",
+            "Open an incident: the ledger was written past the changes.",
         )
     if not found.adopted:
         return UNKNOWN, NO_BASELINE, ADOPT

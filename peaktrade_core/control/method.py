@@ -65,9 +65,7 @@ def days(one: Setup) -> Found:
     return status, f"{read:,} days may be read, {split.held:,} bars are held back; under {LEAST_DAYS} no Sharpe is told"
 
 
-@question(
-    "held", "Is a part of the market left that nobody has seen?", "Say in the reason why it still proves something."
-)
+@question("held", "Is a part of the market still unseen?", "Say in the reason why it still proves something.")
 def held(one: Setup) -> Found:
     """Count how often what is held back was looked at."""
     found = HoldOut(one.workspace).of(one.symbol, one.timeframe)

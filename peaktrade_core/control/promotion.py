@@ -151,7 +151,7 @@ def two_people(one: Candidate) -> Found:
     if Approvals.of(one.workspace).keyed():
         return True, "two people sign the promotion itself"
     second = _second(one, found) if found else ""
-    told = Approval(people=(found.operator, second)).told if found and second else "nobody countersigned it"
+    told = Approval(people=(found.operator, second)).told if found and second else "it is not countersigned"
     return bool(second), told
 
 

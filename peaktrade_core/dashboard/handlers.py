@@ -301,7 +301,7 @@ class ViewPage(Worded, TornadoVoilaHandler):  # type: ignore[misc]
         """Return why no kernel may be started, empty when one may; waits a moment for a place."""
         if not await self.kernel_manager.place():
             places = self.kernel_manager.places
-            return f"All {places} places are taken. Close a page that nobody looks at, or try again in a minute."
+            return f"All {places} places are taken. Close a page that is not needed, or try again in a minute."
         return self.desk.watchdog.refusal()
 
     async def _leave(self, kernels: list[str], interactive: bool) -> None:

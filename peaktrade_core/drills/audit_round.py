@@ -114,7 +114,9 @@ class AuditRound(Runbook):
 
     def gaps_owned(self) -> Prompt:
         """Ask whether somebody owns each gap."""
-        text = "Does somebody own each control that was not exercised lately, or is not here? Say who, and until when."
+        text = (
+            "Does each control that was not exercised lately, or is not here, have an owner? Say who, and until when."
+        )
         return self.ask("gaps_owned", text, reason=True)
 
     def stamps(self) -> Table:

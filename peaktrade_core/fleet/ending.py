@@ -70,7 +70,7 @@ class _Ending:
         if host not in (None, this_host()):
             self.trouble = f"its process is on {host}; it was asked to stop, but a signal can only be sent there"
         elif who is None:
-            self.trouble = "nobody can tell which process it is: neither meta.json nor heartbeat.json can be read"
+            self.trouble = "its process cannot be told: neither meta.json nor heartbeat.json can be read"
         else:
             try:
                 if send(who, number):

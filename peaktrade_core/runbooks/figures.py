@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from peaktrade_core.session.plan import Plan, Progress
 
-MOST_RUNS = 8  # more lines cannot be told apart
+MOST_RUNS = 6  # as many as there are tones: more lines cannot be told apart
 _POINTS = 400  # of a run's line among others
 _TAIL = 2000  # events of a running session in which its newest fills are looked for
 _LIVE_S = 0.5  # between two drawings of a running session [s]

@@ -10,6 +10,11 @@ function node(tag, properties, ...children) {
   return made;
 }
 
+// A text, with the words between backticks as code.
+function rich(text) {
+  return text.split("`").map((part, at) => (at % 2 ? node("code", { textContent: part }) : part));
+}
+
 function field(label, value = "") {
   const made = node("input", { type: "text", value, placeholder: label });
   made.setAttribute("aria-label", label);
@@ -52,7 +57,7 @@ function ask(model, el) {
     button.disabled = Boolean(message.waits);
     if (message.waits) whileShown(el, record); // it is recorded as soon as both have signed
   });
-  const title = node("p", { className: "pt-question", textContent: question.text });
+  const title = node("p", { className: "pt-question" }, ...rich(question.text));
   signing.hidden = true;
   el.replaceChildren(title, group, reason, ...(question.two ? [second] : []), button, said, signing);
   el.querySelectorAll("input, button").forEach(one => one.setAttribute("data-lm-suppress-shortcuts", "true"));
@@ -108,41 +113,53 @@ function show(model, el) {
 // The form of a notebook's parameters. Each change goes to the kernel by itself, at once, and comes back checked: as an
 // error beside the field, or as the text of the parameters cell, which then says the same.
 
-// Returns the field and what belongs beside it in the page.
-function control(given) {
+// Returns the field of a parameter: a list where it has choices, or where a picker suggests some.
+function control(model, given) {
   const option = one => node("option", { value: one.value, textContent: one.label || one.value });
-  const truth = [{ value: "true", label: "yes" }, { value: "false", label: "no" }];
+  const truth = [{ value: "true", label: word(model, "yes") }, { value: "false", label: word(model, "no") }];
+  const value = String(given.value);
   if (given.closed || given.type === "bool") {
     const made = node("select", {}, ...(given.closed ? given.choices : truth).map(option));
-    made.value = String(given.value);
-    return [made];
+    made.value = value;
+    return made;
   }
-  const made = node("input", { type: "text", value: String(given.value) });
+  if (given.choices.length) return picker(model, given, value, option);
+  const made = node("input", { type: "text", value });
   if (given.type === "int" || given.type === "float") made.inputMode = "decimal";
-  if (!given.choices.length) return [made];
-  const list = node("datalist", { id: `pt-${given.name}-${Math.random()}` }, ...given.choices.map(option));
-  made.setAttribute("list", list.id);
-  return [made, list];
+  return made;
 }
 
-function range({ low, high }) {
-  const said = number => number.toLocaleString("en-US", { maximumFractionDigits: 10 });
-  if (low === null) return high === null ? "" : `up to ${said(high)}`;
-  return high === null ? `from ${said(low)}` : `${said(low)} to ${said(high)}`;
+// A list of what is suggested; its last entry opens a field for what is not in it.
+const OTHER = "\u0000";
+function picker(model, given, value, option) {
+  const known = given.choices.map(one => ({ value: one.value, label: one.label ? `${one.value}  ·  ${one.label}` : one.value }));
+  for (const one of [value, ""]) if (!known.some(({ value }) => value === one)) known.unshift({ value: one, label: one || "–" });
+  const made = node("select", {}, ...known.map(option), option({ value: OTHER, label: word(model, "something else …") }));
+  made.value = value;
+  made.addEventListener("change", () => {
+    if (made.value !== OTHER) return;
+    const typed = node("input", { type: "text" });
+    typed.setAttribute("aria-label", given.name);
+    typed.setAttribute("data-lm-suppress-shortcuts", "true");
+    typed.addEventListener("input", () => model.send({ name: given.name, value: typed.value }));
+    made.replaceWith(typed);
+    typed.focus();
+  });
+  return made;
 }
 
 function rowOf(model, given, errors) {
-  const [made, ...beside] = control(given);
+  const made = control(model, given);
   const said = node("span", { className: "pt-said" });
   said.setAttribute("role", "alert");
   errors[given.name] = text => {
     said.textContent = text;
-    made.setAttribute("aria-invalid", text ? "true" : "false");
+    row.querySelector("input, select").setAttribute("aria-invalid", text ? "true" : "false");
   };
   made.setAttribute("aria-label", given.name);
-  made.addEventListener("input", () => model.send({ name: given.name, value: made.value }));
-  const about = node("span", { className: "pt-about", textContent: [given.comment, range(given)].filter(Boolean).join(" · ") });
-  return node("label", {}, node("code", { textContent: given.name }), made, about, said, ...beside);
+  made.addEventListener("input", () => made.value !== OTHER && model.send({ name: given.name, value: made.value }));
+  const row = node("label", {}, node("code", { textContent: given.name }), made, node("span", { className: "pt-about" }, ...rich(given.comment)), said);
+  return row;
 }
 
 function urgentPart(model) {

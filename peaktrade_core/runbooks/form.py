@@ -36,6 +36,9 @@ _SCRIPT = (
     "Rarely needed",
     "Run to the next question",
     "Sign with the key of this login",
+    "something else …",
+    "yes",
+    "no",
 )
 _HERE = Path(__file__).parent
 
@@ -230,13 +233,19 @@ def _field(one: Parameter, value: Any, choices: list[Suggestion]) -> dict[str, A
         "name": one.name,
         "type": one.type,
         "value": ", ".join(map(str, value)) if isinstance(value, list) else value,
-        "comment": spoken(one.comment),
-        "low": one.low,
-        "high": one.high,
+        "comment": " · ".join(filter(None, (spoken(one.comment), _range(one)))),
         "closed": bool(one.choices),
         "choices": [{"value": choice.value, "label": spoken(choice.label)} for choice in listed],
         "rare": one.name in RARE,
     }
+
+
+def _range(one: Parameter) -> str:
+    """Return between what a number must be, in words; empty where it may be any."""
+    low, high = (None if edge is None else f"{edge:,.15g}" for edge in (one.low, one.high))
+    if low is None or high is None:
+        return spoken(f"from {low}" if low else f"up to {high}" if high else "")
+    return spoken(f"{low} to {high}")
 
 
 RARE = ("answers", "resume", "drill")  # folded away: what a person hardly ever sets

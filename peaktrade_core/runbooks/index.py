@@ -27,7 +27,7 @@ TOLD = {
     CHANGED: "changed after it was sealed",
     MISSING: "sealed, and gone",
     TORN: "cannot be read",
-    UNSEALED: "finished, but never sealed: its process died, or somebody put it there",
+    UNSEALED: "finished, but never sealed: its process died, or it was put there by hand",
     UNFINISHED: "not finished; resume it by its id",
 }
 _BAD = (CHANGED, MISSING, TORN, UNSEALED)

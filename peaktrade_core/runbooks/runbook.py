@@ -88,16 +88,18 @@ class Runbook(Notebook):
             title, ("", ""), [("Result", step.result), ("By", step.by), ("At (UTC)", wording.moment(step.ended_at))]
         )
 
-    def confirm(self, step_id: str, text: str, *, about: str = "", needed: bool = False) -> Prompt | Table:
+    def confirm(
+        self, step_id: str, text: str, *, about: str | tuple[str, ...] = "", needed: bool = False
+    ) -> Prompt | Table:
         """Ask what only a person can tell: yes, no, or does not apply.
 
         Args:
             step_id, text: as for :meth:`ask`.
-            about: a step of checks; when all its answers are good there is nothing to ask.
+            about: a step of checks, or several; when all their answers are good there is nothing to ask.
             needed: it always applies, so that is no answer.
         """
-        step = self.round.record.step(about) if about else None
-        if step is not None and step.status == PASS:
+        steps = [self.round.record.step(one) for one in filter(None, (about,) if isinstance(about, str) else about)]
+        if steps and all(step is not None and step.status == PASS for step in steps):
             return self.spare(step_id, text, "Nothing to ask: every answer is good.")
         return self.ask(step_id, text, (ev.YES, ev.NO) if needed else (ev.YES, ev.NO, ev.NOT_APPLICABLE))
 

@@ -11,7 +11,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, MID, TONE_OF, Cell, Column, Columns
 from peaktrade_core.trading.records import IMPORTED, SessionRecord, finite, total_pnl
 
-SESSIONS = "run mode state started duration symbol strategy feed total realized drawdown orders denied risk"
+SESSIONS = "run mode state started span duration symbol strategy feed total realized drawdown orders denied risk"
 RUNNING = "run mode state strategy symbol timeframe feed heard step equity total realized drawdown denied"
 
 
@@ -47,7 +47,8 @@ RUNS = Columns[Run](
     state=Column("Status", state_cell),
     started=Column("Started (UTC)", lambda run: run.started_at, priority=2),
     ended=Column("Ended (UTC)", lambda run: run.ended_at, priority=4),
-    duration=Column("Duration", lambda run: wording.duration(run.duration_seconds), "number", 5),
+    span=Column("Market time", lambda run: wording.duration(run.market_seconds), "number", 5),
+    duration=Column("Run time", lambda run: wording.duration(run.duration_seconds), "number", 5),
     heard=Column("Last event", heard_of, "number", 1),
     symbol=Column("Symbol", lambda run: run.symbol or wording.NOTHING, priority=1),
     strategy=Column("Strategy", lambda run: run.strategy or wording.NOTHING, priority=1),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
 
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ConfigError
@@ -30,7 +29,8 @@ from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step, runbook_of
 from peaktrade_core.runs.run import ACTIVE, DIED
 from peaktrade_core.runs.views import LOOK_BACK, Views
-from peaktrade_core.show.wording import money, quote_currency, signed
+from peaktrade_core.show.wording import MINUS, gained, money, quote_currency, sign_class, signed
+from peaktrade_core.show.wording import duration as span
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import IMPORTED, NO_CANDLES, UNREADABLE
 from peaktrade_core.trading.risk import reached
@@ -40,7 +40,7 @@ from peaktrade_core.workspace.workspace import Workspace
 DRAWDOWN_REVIEW, DRAWDOWN_PAUSE = 0.05, 0.10  # fractions; escalation path of the operator workflow, 6.3
 LOSS_REVIEW = 0.02  # fraction of the start balance
 AGREEMENT = 1e-6  # two ledgers may differ by this [quote ccy]
-ELSEWHERE: Found = UNKNOWN, "not known: it ran elsewhere and was imported", "Ask whoever ran it."
+ELSEWHERE: Found = UNKNOWN, "not known: it ran elsewhere and was imported", "Ask the operator who ran it."
 NO_FIGURE = "the record has no such figure"
 
 
@@ -214,9 +214,11 @@ def identity(look: Look) -> Found:
         return WARN, "the record lacks a figure", step
     equity, realized, unrealized = (part or 0.0 for part in parts)
     well = abs(equity - (start + realized + unrealized)) <= AGREEMENT
-    told = [signed(part, quote_currency(look.record.symbol), code=False) for part in (realized, unrealized)]
-    whole, begin = (money(one, quote_currency(look.record.symbol), code=False) for one in (equity, start))
-    return well, f"{whole} = {begin} {told[0]} {told[1]}"
+    whole, begin, *parts_told = (
+        money(abs(one), quote_currency(look.record.symbol), code=False) for one in (equity, start, realized, unrealized)
+    )
+    signs = [MINUS if sign_class(part) == "neg" else "+" for part in (realized, unrealized)]
+    return well, f"{whole} = {begin} {signs[0]} {parts_told[0]} {signs[1]} {parts_told[1]}"
 
 
 def _missing() -> Found:
@@ -246,9 +248,8 @@ def pnl(look: Look) -> Found:
     if found is None:
         return _missing()
     share = found / start if isinstance(start, (int, float)) and start else 0.0
-    return not needs_review(
-        share
-    ), f"{signed(found, quote_currency(look.record.symbol))} ({100 * share:+.2f} % of the start balance)"
+    told = signed(found, quote_currency(look.record.symbol))
+    return not needs_review(share), f"{told} ({gained(share)} of the start balance)"
 
 
 @question(
@@ -264,7 +265,7 @@ def duration(look: Look) -> Found:
     told = f"{steps:.0f} bars" if steps is not None else "unknown"
     if steps is not None and isinstance(timeframe, str):
         with suppress(ConfigError, OverflowError):  # a foreign record may name a timeframe that we do not have
-            lasted = timedelta(seconds=steps * timeframe_seconds(timeframe))
+            lasted = span(steps * timeframe_seconds(timeframe))
             told = f"{steps:.0f} bars of {timeframe} = {lasted} of market time"
     well = steps is not None and (wanted is None or steps == wanted)
     return well, told + (f", planned {wanted}" if wanted else "")

@@ -7,14 +7,17 @@ pages, notebooks and programs alike. It knows no disk and no clock.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL, Check
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import TONE_OF
+from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import IMPORTED, REHEARSAL, UNREADABLE
 
 RUNNING, SILENT, DIED = "running", "silent", "died"
@@ -86,6 +89,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def currency(self) -> str:
         """The currency that its money is counted in, empty where its symbol names none."""
         return wording.quote_currency(self.symbol)
+
+    @property
+    def market_seconds(self) -> float | None:
+        """How much of the market it has seen: its bars by their length [s]; None where one of them is not known."""
+        with suppress(ConfigError):  # a foreign record may name a timeframe that we do not have
+            return self.step * timeframe_seconds(self.timeframe) if self.step is not None and self.timeframe else None
+        return None
 
     @property
     def kind(self) -> str:

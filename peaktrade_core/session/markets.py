@@ -84,7 +84,7 @@ def _of_contract(symbol: str, known: Instrument) -> tuple[str, ...]:
             f"example {example}"
         )
     margin = (
-        f"{symbol}: nobody states the maintenance margin, so no position is opened; write maintenance_margin_pct in "
+        f"{symbol}: the venue does not state the maintenance margin, so no position is opened; write maintenance_margin_pct in "
         f"[instruments.{symbol!r}]"
         if known.maintenance_margin_pct is None
         else ""

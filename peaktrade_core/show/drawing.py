@@ -17,6 +17,7 @@ from peaktrade_core.show.chart import HEIGHT, WIDTH, Chart, Frame, Line, Marks, 
 
 DRAWN = '<figure class="plot plot-'  # how a drawing begins
 PLOTLY = "application/vnd.plotly.v1+json"
+_NAMES, _ROW = 3, 20  # of a notebook's legend: names in a row, and how high that is [px]
 COLOURS: dict[Tone, str] = {  # on white, on black and on paper
     "accent": "#3d6fe0", "ink": "#6b7785", "green": "#1f9d61", "red": "#d9483f", "amber": "#c98a1b", "purple": "#8059c8",
 }  # fmt: skip
@@ -218,17 +219,19 @@ def for_plotly(chart: Chart) -> dict[str, Any]:
     chart = chart.spoken
     axis = {"automargin": True, "gridcolor": GRID, "linecolor": GRID, "zeroline": False}
     ink = COLOURS["ink"]
+    named = len(chart.lines) + len(chart.marks)
+    more = _ROW * max(0, math.ceil(named / _NAMES) - 1)  # rows of the legend, which would stand in the title
     layout = {
         "title": {"text": chart.heading, "font": {"size": 15}, "x": 0, "xref": "paper", "y": 0.97, "yanchor": "top"},
         "meta": {"label": chart.label},
         "font": {"family": FONT, "size": 12, "color": ink},
         "paper_bgcolor": CLEAR,
         "plot_bgcolor": CLEAR,
-        "height": 320,
-        "margin": {"l": 64, "r": 16, "t": 44, "b": 44},
+        "height": 320 + more,
+        "margin": {"l": 64, "r": 16, "t": 44 + more, "b": 44},
         "hovermode": "x unified",
         "hoverlabel": {"align": "left"},
-        "showlegend": len(chart.lines) + len(chart.marks) > 1 and not _named(chart),
+        "showlegend": named > 1 and not _named(chart),
         "legend": {"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.02, "yanchor": "bottom"},
         "modebar": {
             "bgcolor": CLEAR,

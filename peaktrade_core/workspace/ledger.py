@@ -156,7 +156,7 @@ class Ledger:
             kept, broken = self._readable()
             fault = broken or self.fault().removesuffix(f". {GO_ON}")
             odd, _ = unanswered((link for link, _ in self.links()), self.remembered()) if not fault else ([], False)
-            fault = fault or ("it holds entries that nobody remembered" if odd else "")
+            fault = fault or ("it holds entries that were not remembered" if odd else "")
             if not fault:
                 return ""
             said: dict[str, Any] = {"fault": fault, "by": by, "reason": reason, "lacks": self._heads()}

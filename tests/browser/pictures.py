@@ -6,7 +6,6 @@ python tests/browser/pictures.py [NAME ...]        (or `make pictures`)
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+from jupyterlab_served import open_form, served_lab
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -27,7 +27,7 @@ from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.research.trials.spec import Sweep
 from peaktrade_core.research.trials.sweep import prepare, run_sweep
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.notebooks.lab import copy_of, lab_command, lab_environment
+from peaktrade_core.runbooks.notebooks.lab import copy_of
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
@@ -137,30 +137,6 @@ def served(home: Path) -> Iterator[str]:
             one.wait(30)
 
 
-@contextmanager
-def runbook_lab(home: Path) -> Iterator[str]:
-    """Serve a clean copy of the kill switch's runbook in JupyterLab, as `peaktrade lab` does; give its address."""
-    workspace = Workspace(home)
-    path = copy_of("kill_switch", {}, workspace)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = (f"--port={port}", "--no-browser", "--allow-root", "--IdentityProvider.token=")
-    own = {name: str(home / ".jupyter" / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
-    command, null = lab_command(path, workspace, options), subprocess.DEVNULL
-    server = subprocess.Popen(command, env=lab_environment(workspace) | own, stdout=null, stderr=null)
-    try:
-        for _ in range(240):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            subprocess.run([sys.executable, "-c", "import time; time.sleep(0.25)"], check=True)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 def keep(page: Page, name: str) -> None:
     """Write what a page shows as a small picture."""
     picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
@@ -192,12 +168,7 @@ def take(browser: Browser, address: str, shot: Shot, sessions: dict[str, str]) -
 def take_runbook(browser: Browser, address: str) -> None:
     """Take the picture of a runbook in JupyterLab, with its red button and its form."""
     page = browser.new_page(viewport={"width": 1280, "height": 860})
-    page.goto(address, timeout=WAIT_MS)
-    page.get_by_role("button", name="| Idle").wait_for(timeout=WAIT_MS)
-    page.locator(".jp-InputPrompt").first.click()
-    for _ in range(3):  # the title, the parameters, the form
-        page.keyboard.press("Shift+Enter")
-    page.locator(".pt-urgent").wait_for(timeout=WAIT_MS)
+    open_form(page, address)
     page.wait_for_timeout(1500)
     keep(page, RUNBOOK)
     page.close()
@@ -219,7 +190,8 @@ def main(names: list[str]) -> None:
                     if not names or shot.name in names:
                         take(chromium, address, shot, sessions)
             if not names or RUNBOOK in names:
-                with runbook_lab(home) as address:
+                workspace = Workspace(home)
+                with served_lab(copy_of("kill_switch", {}, workspace), workspace) as address:
                     take_runbook(chromium, address)
         finally:
             chromium.close()

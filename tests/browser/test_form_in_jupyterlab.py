@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from browsing import Watched
-from playwright.sync_api import Page, expect
+from jupyterlab_served import open_form, reach, served_lab
+from playwright.sync_api import expect
 
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.notebooks.lab import START, copy_of, fill_in, lab_command, lab_environment
+from peaktrade_core.runbooks.notebooks.lab import START, copy_of, fill_in
 from peaktrade_core.workspace.workspace import Workspace
 from tests.people.conftest import key_of as key_of
 from tests.people.conftest import names as names
@@ -33,44 +32,14 @@ CELLS = (
 ACTIVE = "[...document.querySelectorAll('.jp-Cell')].findIndex(cell => cell.classList.contains('jp-mod-active'))"
 
 
-@contextmanager
-def served(path: Path, workspace: Workspace) -> Iterator[str]:
-    """Serve a notebook of a workspace in a JupyterLab of its own, as `peaktrade lab` starts it; give its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = (f"--port={port}", "--no-browser", "--allow-root", "--IdentityProvider.token=")
-    own = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    environment = lab_environment(workspace) | {name: str(workspace.home / ".jupyter" / name) for name in own}
-    with (workspace.home / "lab.log").open("wb") as log:
-        server = subprocess.Popen(lab_command(path, workspace, options), env=environment, stdout=log, stderr=log)
-    try:
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 @pytest.fixture
 def lab(home: Path) -> Iterator[str]:
     """Return the address of a notebook with a question."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, home / "question.ipynb")
-    with served(home / "question.ipynb", Workspace(home)) as address:
+    with served_lab(home / "question.ipynb", Workspace(home)) as address:
         yield address
-
-
-def reach(page: Page, address: str) -> None:
-    """Open the notebook as soon as the server answers, and go to its first cell."""
-    for _ in range(120):
-        try:
-            page.goto(address)
-            break
-        except Exception:  # the server is not up yet; playwright's own error has no narrower type
-            page.wait_for_timeout(250)
-    expect(page.get_by_role("button", name="| Idle")).to_be_visible(timeout=60_000)
-    page.locator(".jp-InputPrompt").first.click()
 
 
 def parameters_in(path: Path) -> str:
@@ -139,7 +108,7 @@ def test_the_button_signs_and_the_runbook_goes_on_when_the_second_signature_is_t
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, home / "question.ipynb")
-    with served(home / "question.ipynb", workspace) as address:
+    with served_lab(home / "question.ipynb", workspace) as address:
         reach(page, address)
         for _ in range(2):
             page.keyboard.press("Shift+Enter")
@@ -169,11 +138,9 @@ def test_the_button_signs_and_the_runbook_goes_on_when_the_second_signature_is_t
 def test_a_copy_has_a_red_button_a_form_and_runs_to_the_next_question(watched: Watched, home: Path) -> None:
     workspace, page = Workspace(home), watched.page
     path = copy_of("kill_switch", {}, workspace)
-    with served(path, workspace) as address:
-        reach(page, address)
-        for _ in range(3):  # the title, the parameters, the form
-            page.keyboard.press("Shift+Enter")
-        expect(page.locator(".pt-urgent")).to_be_visible(timeout=60_000)
+    with served_lab(path, workspace) as address:
+        open_form(page, address)
+        expect(page.locator(".pt-urgent")).to_be_visible()  # without a key
         button = page.locator("button.pt-red")
         page.get_by_label("Why, in a word or two").fill("strange fills")
         button.click()
@@ -200,7 +167,7 @@ def test_the_start_page_opens_a_runbook_filled_in(watched: Watched, home: Path) 
     waiting = EvidenceBook.of(workspace).begin("monitoring_round", "Monitoring round", operator="Ada")
     path = copy_of(START, {}, workspace)
     fill_in(path, workspace)
-    with served(path, workspace) as address:
+    with served_lab(path, workspace) as address:
         reach(page, address)
         row = page.locator("tr", has_text="Monitoring round, begun by Ada")  # without running a cell
         expect(row).to_contain_text("▲ due")
@@ -234,7 +201,7 @@ def test_a_long_table_sorts_and_filters(watched: Watched, home: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in TABLE])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, home / "table.ipynb")
-    with served(home / "table.ipynb", Workspace(home)) as address:
+    with served_lab(home / "table.ipynb", Workspace(home)) as address:
         reach(page, address)
         for _ in TABLE:
             page.keyboard.press("Shift+Enter")
@@ -268,7 +235,7 @@ def test_a_figure_keeps_its_height_when_the_window_changes(watched: Watched, hom
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FIGURE)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, home / "figure.ipynb")
-    with served(home / "figure.ipynb", Workspace(home)) as address:
+    with served_lab(home / "figure.ipynb", Workspace(home)) as address:
         reach(page, address)
         page.keyboard.press("Shift+Enter")
         drawn = page.locator(".js-plotly-plot .main-svg").first

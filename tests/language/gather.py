@@ -33,7 +33,17 @@ MAKERS = {
     "show/language.py",
     "dashboard/labs/picture.py",
 }  # their texts are code
-MUTE = {"help", "short_help", "metavar", "epilog", "pattern", "encoding", "names"}  # help of commands, columns
+MUTE = {
+    "help",
+    "short_help",
+    "metavar",
+    "epilog",
+    "pattern",
+    "encoding",
+    "names",
+    "shown",
+    "more",
+}  # help of commands, columns
 UNSAID = {
     "compile",
     "execute",

@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, NotebookError, UnknownNameError
 from peaktrade_core.halts.kill_switch import KillSwitch
@@ -53,11 +54,15 @@ def test_a_copy_holds_nothing_of_the_sample_run(workspace: Workspace, name: str)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code
-    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert not any(cell.execution_count for cell in code)
     assert all(cell.metadata["jupyter"]["source_hidden"] for cell in code)
     tagged = [i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", ())]
     forms = [i for i, cell in enumerate(notebook.cells) if f'form("{name}")' in cell.source]
     assert forms == [i + 1 for i in tagged]
+    shown = [(i, one) for i, cell in enumerate(notebook.cells) for one in cell.get("outputs", ())]
+    assert [i for i, _ in shown] == forms  # what makes the form appear, and no more
+    assert all("notebook:run-cell" in one.data["application/javascript"] for _, one in shown)
+    assert not forms or NotebookNotary().check_signature(notebook)
 
 
 def test_a_copy_has_the_given_parameters_and_never_replaces_another(workspace: Workspace) -> None:

@@ -168,7 +168,7 @@ def test_a_feed_without_funding_says_so_and_an_unknown_margin_opens_nothing(
     configure('venue_symbol = "BTC/USD:USD"', f'contract = "linear"\n{margin}')
     plan = desk.plan(**{**PERP, "feed": "synthetic"})
     assert any("the feed tells no funding" in told for told in plan.remarks)
-    assert any("nobody states the maintenance margin" in told for told in plan.remarks) is not bool(margin)
+    assert any("the venue does not state the maintenance margin" in told for told in plan.remarks) is not bool(margin)
     ran = desk.run(plan)
     assert ran.codes() == ["NO_FUNDING"]
     assert ("funding" in ran.record.metrics, bool(ran.of(Fill))) == (False, bool(margin))

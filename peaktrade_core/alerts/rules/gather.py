@@ -114,7 +114,7 @@ class Gatherer:
         try:
             found, every = self._changes.compared(), self._changes.all()
         except PeaktradeError as error:
-            yield ChangeFacts("changes", f"nobody can tell whether everything is as it was approved: {error}")
+            yield ChangeFacts("changes", f"it cannot be told whether everything is as it was approved: {error}")
             return
         if found.items:
             yield ChangeFacts("configuration", found.told, any(one.direction == LOOSER for one in found.items))

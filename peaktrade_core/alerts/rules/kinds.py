@@ -110,7 +110,7 @@ class NoEvents(Rule, tag="no_events", frozen=True, kw_only=True):
             return
         since = run.last_event_at or run.started_at
         if since is None:
-            yield self.finding(run, CRITICAL, "it never wrote an event, and nobody knows when it started")
+            yield self.finding(run, CRITICAL, "it never wrote an event, and its start is not known")
             return
         silence = (run.now - since).total_seconds()
         if severity := graded(silence, self.max_silence_s):

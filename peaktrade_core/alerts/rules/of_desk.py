@@ -21,7 +21,7 @@ class DiskFree(Rule, tag="disk_free", frozen=True, kw_only=True):
     def find(self, facts: DeskFacts) -> Iterator[RuleFinding]:
         """Grade the free space; space that cannot be told is a warning."""
         if facts.disk_free is None:
-            yield RuleFinding("disk", WARNING, "nobody can tell how much of the disk is free")
+            yield RuleFinding("disk", WARNING, "how much of the disk is free cannot be read")
             return
         percent = 100.0 * facts.disk_free
         if above(self.warning_pct, percent):

@@ -82,7 +82,7 @@ class ChangeRunbook(Runbook):
         """
         self.round.require_answers("applied")
         if not self.chose("read", "yes"):
-            return Table(_APPLY, (), [], empty="Not applied: nobody said that it was read.")
+            return Table(_APPLY, (), [], empty="Not applied: it was not confirmed as read.")
         change = self.change
         keyed = Approvals.of(self.workspace).keyed()
         if change.proposal.ruling.direction == LOOSER and not (keyed or self._waits or self.round.record.rehearsal):

@@ -180,7 +180,7 @@ class MonitoringRunbook(Runbook):
     def noted(self) -> Prompt | Table:
         """Ask whether what is not in order is written down, unless all is."""
         text = "Is every line that is not ✓ in the incident log, with its cause?"
-        return self.confirm("noted", text, about="sessions")
+        return self.confirm("noted", text, about=("desk", "sessions"))
 
     def next_round(self) -> Table:
         """Return when the next round is due."""

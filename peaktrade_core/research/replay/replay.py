@@ -260,7 +260,7 @@ def _code(record: SessionRecord, folder: RunFolder, plan: Plan) -> tuple[tuple[s
             return (), ()
         return (), (
             f"It ran other code or another decision ({record.decision_id}, today {today}); sessions of its time kept no "
-            "list of their functions, so that nobody can say which.",
+            "list of their functions, so that it cannot be said which.",
         )
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         return (), (f"{folder.code} cannot be read, so whether its code was other is not known: {why(error)}",)

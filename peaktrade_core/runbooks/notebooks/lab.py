@@ -23,7 +23,7 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.notebooks.parameters import with_values
 from peaktrade_core.runbooks.runbooks import find_runbook
-from peaktrade_core.show.language import spoken_paragraphs
+from peaktrade_core.show.language import spoken, spoken_paragraphs
 from peaktrade_core.workspace.workspace import HOME, Workspace
 
 START = "00_start_here"
@@ -33,6 +33,8 @@ OPEN = "peaktrade/open"  # below the address of that JupyterLab: makes a copy an
 OPENER = "peaktrade_core.runbooks.notebooks.opener"
 _TAG = "parameters"
 _LINK = re.compile(r"\]\((?:\.\./)?(?:[a-z]+/)?(\w+)\.ipynb\)")  # of a text to another notebook
+_OPENED = (Path(__file__).parent / "opened.js").read_text()  # runs the cells down to the form when the copy is opened
+_STEP = "Run this cell and the one above (Shift+Enter): the form appears here."
 START_S = 60.0  # the start page's copy may take so long to be filled in [s]
 
 
@@ -68,8 +70,11 @@ def copy_of(name: str, values: Mapping[str, object], workspace: Workspace) -> Pa
         notebook.cells[at].source = with_values(notebook.cells[at].source, values, path.name)
         shown = nbformat.v4.new_code_cell(f"from peaktrade_core import form\n\nform({name!r})".replace("'", '"'))
         shown.metadata["jupyter"] = {"source_hidden": True}
+        shown.outputs = [
+            nbformat.v4.new_output("display_data", {"text/plain": spoken(_STEP), "application/javascript": _OPENED})
+        ]
         notebook.cells.insert(at + 1, shown)
-    return _write(notebook, workspace.home / FOLDER, f"{workspace.clock.now():%Y-%m-%d}_{name}")
+    return _write(notebook, workspace.home / FOLDER, f"{workspace.clock.now():%Y-%m-%d}_{name}", trusted=at is not None)
 
 
 def fill_in(path: Path, workspace: Workspace) -> None:
@@ -128,9 +133,10 @@ def takes(runbook: str) -> frozenset[str]:
     return frozenset(one.name for one in found.parameters if found.kind == "runbooks")
 
 
-def _write(notebook: Any, folder: Path, stem: str) -> Path:
-    """Write a notebook under a name that is not taken and return its path."""
+def _write(notebook: Any, folder: Path, stem: str, *, trusted: bool) -> Path:
+    """Write a notebook under a name that is not taken and return its path; a trusted one may run the script it opens with."""
     import nbformat
+    from nbformat.sign import NotebookNotary
 
     text = nbformat.writes(notebook) + "\n"
     for number in range(1, 1000):
@@ -146,6 +152,8 @@ def _write(notebook: Any, folder: Path, stem: str) -> Path:
         except OSError as error:
             path.unlink(missing_ok=True)
             raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+        if trusted:
+            NotebookNotary().sign(notebook)
         return path
     raise EnvironmentFault(f"{folder} holds a thousand copies of this notebook and day; move the old ones away")
 
