@@ -160,7 +160,7 @@ def parts_of(found: Iterable[Cause]) -> list[Table | str]:
 
 def _headline(cause: Cause) -> str:
     parts = [f"{severity_cell(cause.severity)} {cause.rule_id}: {wording.many(len(cause.alerts), 'alert')}"]
-    parts += [f"{cause.free} taken by no one"] if cause.free else []
+    parts += [f"{cause.free} not taken on"] if cause.free else []
     parts += [f"oldest {wording.duration(cause.age_s)}"] if len(cause.alerts) > 1 else []
     if cause.escalates_in_s is not None:
         when = f"in {wording.duration(cause.escalates_in_s)}" if cause.escalates_in_s else "now"

@@ -114,7 +114,7 @@ def test_rules_that_cannot_be_read_leave_the_alerts_in_sight(home: Path) -> None
 def test_the_command_lists_causes_with_their_runbook(home: Path, peaktrade: Callable[..., Any]) -> None:
     Alerts.of(desk(home, 0)).log.append(lambda _: list(MANY))
     told = peaktrade("alerts", "list").stdout
-    assert "drawdown: 2 alerts, 2 taken by no one, oldest" in told
+    assert "drawdown: 2 alerts, 2 not taken on, oldest" in told
     assert "runbook 8: peaktrade lab incident_risk_limit" in told
     found = json.loads(peaktrade("alerts", "list", "--json").stdout)
     assert [one["rule_id"] for one in found["causes"]] == ["gone", "drawdown", "stale-feed"]
