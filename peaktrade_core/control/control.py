@@ -15,11 +15,13 @@ from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, PASS, WORDS, Check
 from peaktrade_core.control.gates import GATE_WORDS, GateResult, gate_results
-from peaktrade_core.control.layers import ESCALATE, FIX, MONITOR
+from peaktrade_core.control.layers import ESCALATE, FIX, LAYERS, MONITOR
 from peaktrade_core.control.routine import TOLD, evidence_today, routine
 from peaktrade_core.control.status import Whole, status_lines, whole
 from peaktrade_core.reports.activity import Activity, ActivityFeed
-from peaktrade_core.runbooks.index import EvidenceRow
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.by_hand import BY_HAND, countersignatures
+from peaktrade_core.runbooks.index import SEALED, EvidenceRow
 from peaktrade_core.workspace.operations import NOTE
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -36,13 +38,34 @@ class Deviation(NamedTuple):
     decision: str
 
 
+class LayerDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a named person decided about a layer today, as evidence by hand: ``peaktrade evidence add --about L4 …``.
+
+    Attributes:
+        code: of the layer; by, role: who; text: what; evidence_id: the record; countersigned: by whom else, in words.
+    """
+
+    code: str
+    by: str
+    role: str
+    text: str
+    evidence_id: str
+    countersigned: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """It in a line."""
+        seconds = f"countersigned by {', '.join(self.countersigned)}" if self.countersigned else "not countersigned"
+        return f"{self.code} by {self.by} ({self.role}): {self.text} ({self.evidence_id}, {seconds})"
+
+
 class ControlCenter(msgspec.Struct, frozen=True, kw_only=True):
     """How everything stands, and what is to be done today.
 
     Attributes:
         whole: the status; decision: what follows from it; since: begin of the time window, 00:00 UTC.
         evidence: records of the window, newest first; fault: why they cannot be read.
-        written: notes and incidents of the window, newest first.
+        written: notes and incidents of the window, newest first; decided: what people decided about layers in it.
     """
 
     whole: Whole
@@ -52,6 +75,7 @@ class ControlCenter(msgspec.Struct, frozen=True, kw_only=True):
     routine: list[Check]
     evidence: list[EvidenceRow]
     written: list[Activity] = []
+    decided: list[LayerDecision] = []
     fault: str = ""
 
     @property
@@ -68,8 +92,8 @@ class ControlCenter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unwritten(self) -> list[str]:
-        """The layers and gates that failed and that no note and no incident of the window names."""
-        told = " ".join(one.text for one in self.written)
+        """The layers and gates that failed and that no note, incident or decision of the window names."""
+        told = " ".join([*(one.text for one in self.written), *(one.code for one in self.decided)])
         codes = dict.fromkeys(one.code for one in self.deviations)
         return [code for code in codes if not re.search(rf"\b{re.escape(code)}\b", told)]
 
@@ -81,9 +105,10 @@ def control_center(workspace: Workspace, stands: Whole | None = None) -> Control
         stands: what :func:`whole` found just now, where it was asked already.
     """
     found, gates = stands or whole(workspace), gate_results(workspace)
-    evidence, fault = list[EvidenceRow](), ""
+    evidence, decided, fault = list[EvidenceRow](), list[LayerDecision](), ""
     try:
         evidence = evidence_today(workspace)
+        decided = _decided(workspace, evidence)
     except PeaktradeError as error:
         fault = str(error)
     midnight = found.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -95,8 +120,23 @@ def control_center(workspace: Workspace, stands: Whole | None = None) -> Control
         gates=gates,
         routine=routine(workspace),
         evidence=evidence,
+        decided=decided,
         fault=fault,
     )
+
+
+def _decided(workspace: Workspace, evidence: list[EvidenceRow]) -> list[LayerDecision]:
+    """Return what was decided last about each layer, by its code."""
+    book, found = EvidenceBook.of(workspace), dict[str, LayerDecision]()
+    codes = {f"L{number}" for number in range(len(LAYERS))}
+    for row in evidence:
+        if row.runbook == BY_HAND and row.state == SEALED and row.subject in codes - set(found):
+            seconds = tuple(one.told for one in countersignatures(book, row.evidence_id))
+            found[row.subject] = LayerDecision(
+                code=row.subject, by=row.operator, role=row.role, text=row.title, evidence_id=row.evidence_id,
+                countersigned=seconds,
+            )  # fmt: skip
+    return [found[code] for code in sorted(found)]
 
 
 def _decision(found: Whole, gates: list[GateResult]) -> str:
@@ -132,6 +172,7 @@ def operator_output(found: ControlCenter) -> str:
         *lines,
         "Layers       " + " · ".join(f"{one.code} {WORDS[one.status]}" for one in status.layers),
         *(f"  - {one.code} {one.name}: {one.decision}" for one in status.layers if one.decision != MONITOR),
+        *(f"Decided      {one.told}" for one in found.decided),
         "Gates        " + " · ".join(f"{one.gate} {GATE_WORDS[one.status]}" for one in found.gates),
         "New evidence " + (found.fault or (new if found.evidence else "no")),
         "Routine      " + (f"{len(due)} of {len(found.routine)} open" if due else "all done"),

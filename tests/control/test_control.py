@@ -16,6 +16,7 @@ from peaktrade_core.control.routine import routine
 from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.by_hand import add_evidence
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.venue import brokers
 from peaktrade_core.venue.client import VenueClient
@@ -204,3 +205,23 @@ def test_what_is_unknown_keeps_the_whole_from_being_good(workspace: Workspace) -
     assert "unknown" in {gate.status for gate in center.gates}
     assert {layer.code: layer.status for layer in center.whole.layers}["L6"] == "unknown"
     assert (center.whole.status, center.decision) == ("warn", "monitor")  # no watcher runs, which is worse
+
+
+def test_a_persons_own_decision_about_a_layer_is_told_with_who_countersigned_it(
+    workspace: Workspace, peaktrade
+) -> None:
+    book = EvidenceBook.of(workspace)
+    add_evidence(book, "L4", "watch it until noon", by="Ada", role="risk_officer", about="L4")
+    newest = add_evidence(book, "L4", "the owner decides tomorrow", by="Ada", role="risk_officer", about="L4")
+    add_evidence(book, "L9", "there is no such layer", by="Ada", about="L9")
+    (found,) = control_center(Workspace(workspace.home)).decided
+    assert found.told == (
+        f"L4 by Ada (risk_officer): the owner decides tomorrow ({newest.evidence_id}, not countersigned)"
+    )
+    assert peaktrade("evidence", "countersign", newest.evidence_id, "--by", "Ben", "--role", "owner").code == 0
+    told = peaktrade("control").stdout
+    assert f"{newest.evidence_id}, countersigned by Ben (owner, not verified))" in " ".join(told.split())
+    assert json.loads(peaktrade("control", "--json").stdout)["decided"][0]["by"] == "Ada"
+    (workspace.reports / "evidence" / f"{newest.evidence_id}.json").write_bytes(b"{}")
+    again = control_center(Workspace(workspace.home)).decided
+    assert [one.text for one in again] == ["watch it until noon"]  # what was changed decides nothing
