@@ -180,6 +180,15 @@ def many(n: int, what: str, more: str = "") -> str:
     return f"{n:,} {what if n == 1 else more or what + 's'}"
 
 
+def beside(value: float, limit: float) -> str:
+    """Return a figure in two places, or in as many as it takes to tell it from the limit that it misses."""
+    for places in range(2, 7):
+        told = f"{value:.{places}f}"
+        if value == limit or float(told) != limit:
+            break
+    return told
+
+
 def settings(given: Mapping[str, object]) -> str:
     """Return parameters as the commands take them, ``fast=20 slow=50``."""
     return " ".join(f"{name}={value}" for name, value in given.items())

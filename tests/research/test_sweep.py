@@ -38,6 +38,7 @@ from peaktrade_core.research.trials.sweep import SweepStore, prepare, run_sweep
 from peaktrade_core.research.trials.trial import Tries, day_marks, decided
 from peaktrade_core.research.trials.verdict import deflated, enough, metric, shuffled, told, windows
 from peaktrade_core.session.identity import decision_id
+from peaktrade_core.show.wording import beside
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.workspace import Workspace
@@ -403,3 +404,7 @@ def test_days_that_do_not_differ_are_never_enough_and_no_nan_is_told() -> None:
         assert check.status in ("fail", "unknown")
         assert "nan" not in check.evidence
         assert "do not differ" in check.evidence
+
+
+def test_a_figure_that_just_misses_its_limit_does_not_look_as_if_it_met_it() -> None:
+    assert [beside(one, 0.95) for one in (0.9497, 0.95, 0.944, 0.97)] == ["0.9497", "0.95", "0.94", "0.97"]

@@ -13,7 +13,7 @@ from peaktrade_core.research.backtest import BacktestResult, run_backtest
 from peaktrade_core.research.trials import selection
 from peaktrade_core.research.trials.spec import GRID, Judge, axes
 from peaktrade_core.research.trials.trial import LEAST_DAYS, DailyEquity, Trial, Tries, day_marks, decided, try_out
-from peaktrade_core.show.wording import many
+from peaktrade_core.show.wording import beside, many
 from peaktrade_core.trading.market import Bars
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ def deflated(own: NDArray[np.float64], raw: int, share: float, variance: float, 
     strict = selection.deflated_sharpe(own, raw, variance)
     of = f"{raw * share:,.0f} independent of {raw:,} trials ever begun here ({strict:.2f} for all of them)"
     ok = None if math.isnan(value) else value >= judge.deflated_sharpe
-    said = f"deflated Sharpe ratio {value:.2f} for {of if raw > 1 else 'the first try here'}; at least {judge.deflated_sharpe:g}"
-    said = _UNTOLD if ok is None else said
+    of, least = of if raw > 1 else "the first try here", judge.deflated_sharpe
+    said = f"deflated Sharpe ratio {beside(value, least)} for {of}; at least {least:g}" if ok is not None else _UNTOLD
     return answer("deflated", "Is it better than the best of so many tries by chance?", ok, said, "Do not use it.")
 
 
@@ -145,7 +145,7 @@ def _overfitted(returns: NDArray[np.float64], judge: Judge) -> Check:
     question = "Does the best of one half stay good in the other?"
     if math.isnan(value):
         return answer("overfitting", question, None, f"too few days or trials for {judge.blocks} blocks")
-    said = f"probability of overfitting {value:.2f}; at most {judge.overfitting:g}"
+    said = f"probability of overfitting {beside(value, judge.overfitting)}; at most {judge.overfitting:g}"
     return answer("overfitting", question, value <= judge.overfitting, said, "Fewer parameters, or more candles.")
 
 
@@ -244,7 +244,7 @@ def carried_on(inside: Sequence[float], outside: Sequence[float], least: float) 
         return answer("walk_forward", question, False, "not even the best of the windows gained", "Do not use it.")
     efficiency = sum(outside) / sum(inside)
     gained = f"{sum(value > 0.0 for value in outside)} of {len(outside)} windows gained"
-    said = f"{gained}; efficiency {efficiency:.2f}, at least {least:g}"
+    said = f"{gained}; efficiency {beside(efficiency, least)}, at least {least:g}"
     return answer("walk_forward", question, efficiency >= least, said, "It fits the past: do not use it.")
 
 
@@ -290,7 +290,7 @@ def stands_costs(gains: Callable[[float], bool], least: float, *, exact: bool = 
         said = f"{'it gains' if ok else 'nothing is left'} at {least:g} times the configured costs"
         return answer("costs", question, ok, said, step)
     times = _largest(gains)
-    said = f"nothing is left at {times:.2f} times the configured costs; at least {least:g}"
+    said = f"nothing is left at {beside(times, least)} times the configured costs; at least {least:g}"
     if times >= MOST_COST:
         said = f"it gains at {MOST_COST:g} times the configured costs"
     return answer("costs", question, times >= least, said, step)
