@@ -14,14 +14,10 @@ from typing import Any, NamedTuple, Self
 
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.files.reading import Rows
+from peaktrade_core.candles.sql import TOO_MANY, connect
 from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.trading.market import timeframe_months
 
-OFFLINE: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "temp_directory": "",
-}
 PRICE_TOLERANCE, VOLUME_TOLERANCE = 1e-9, 1e-6  # [fraction]
 
 _TABLES = """
@@ -195,11 +191,8 @@ class Candles:
     """
 
     def __init__(self) -> None:
-        import duckdb
-
         self.series: list[Series] = []
-        self._db = duckdb.connect(config=OFFLINE)
-        self._db.execute("SET enable_progress_bar = false")
+        self._db = connect()
         self._db.execute(_TABLES)
 
     @classmethod
@@ -207,7 +200,7 @@ class Candles:
         """Return the stored bars of some series.
 
         Raises:
-            DataError: a file cannot be read; names it.
+            DataError: a file cannot be read, which it names; the bars are too many for this process.
         """
         import duckdb
 
@@ -220,6 +213,8 @@ class Candles:
                 candles._anchor(number)
             except duckdb.Error as error:
                 candles.close()
+                if isinstance(error, duckdb.OutOfMemoryException):
+                    raise DataError(TOO_MANY) from None
                 reason = str(error).splitlines()[0]
                 raise DataError(
                     f"{store.folder(series)}: a file cannot be read: {reason}; move it away and fetch its bars again"
@@ -330,8 +325,13 @@ class Candles:
         self._db.execute(_ANCHOR, [number, timeframe_months(series.timeframe), int(series.bar_s) * 1_000_000])
 
     def _ask(self, question: str, values: Sequence[object] = ()) -> list[Any]:
-        """Return the answer's rows."""
-        return self._db.execute(question, list(values)).fetchall()
+        """Return the answer's rows; too many for this process are a DataError."""
+        import duckdb
+
+        try:
+            return self._db.execute(question, list(values)).fetchall()
+        except duckdb.OutOfMemoryException:
+            raise DataError(TOO_MANY) from None
 
     def _spans(self, question: str) -> dict[Series, list[BarSpan]]:
         """Return spans by series."""

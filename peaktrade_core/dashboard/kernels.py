@@ -39,7 +39,7 @@ from peaktrade_core.workspace.workspace import FIXED_CLOCK, HOME, RUNS, Workspac
 
 MOST_KERNELS, FEWEST_KERNELS = 64, 4
 KERNEL_BYTES = 150 << 20  # what a kernel that was not forked takes, with a table and a figure
-KERNEL_DATA = 512 << 20  # what a notebook may hold beside its libraries; past it comes a MemoryError [bytes]
+KERNEL_DATA = 768 << 20  # what a notebook may hold beside its libraries; past it comes a MemoryError [bytes]
 PATIENCE_S = 5.0  # how long a page waits for another one to end when all places are taken [s]
 GRACE_S = 20.0  # how long a kernel outlives its last connection: a browser that is busy takes a while to connect again
 ARRIVE_S = 120.0  # how long a page may take to load its scripts and connect

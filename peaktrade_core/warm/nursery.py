@@ -6,7 +6,8 @@ a byte with three file descriptors: the new kernel's link, its stdout and its st
 reads from the link what it is to be and says when it is about to start, and that it ends; the nursery says there how
 it ended when it could not say so itself.
 The other end of the link is the kernel's lifeline: when it closes, or the owner dies, the kernel and what it started
-are killed. This process has no threads, no event loop and no ZeroMQ context of its own, so forking it is safe.
+are killed. This process has one thread, no event loop and no ZeroMQ context of its own, so forking it is safe: before it
+forks, no other thread can hold a lock that nobody would open in the child (a test looks).
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ REVIVE_S = 60.0  # a nursery that ended is started again, but not more often tha
 END_S = 3.0  # how long a nursery may take to kill its kernels and end [s]
 # What a process reads only as it starts: a kernel that is to have other values cannot be forked.
 READ_AT_START = ("PYTHON", "LD_", "OMP_", "OPENBLAS_", "MKL_", "MALLOC_")
+# pyarrow's jemalloc would start a thread as it is imported, and a process that is forked from should have only its own.
+ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 NOTEBOOKS = (  # what ours import, also where they only do so when they come to it
     "peaktrade_core",
     "peaktrade_core.session.synthetic",
@@ -195,7 +197,7 @@ class Nursery:
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
                 [sys.executable, "-Xfrozen_modules=off", *own],
-                env=self._env,
+                env=self._env | ONE_THREAD,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -20,7 +20,9 @@ import psutil
 import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 
+from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.runbooks.notebooks.execute import Executed, execute
+from peaktrade_core.trading.market import Bar
 from peaktrade_core.warm import owner
 from peaktrade_core.warm.owner import Nursery, present_nursery, warm_kernels
 from peaktrade_core.warm.provisioner import kernel_spec
@@ -329,6 +331,27 @@ def test_closing_ends_every_kernel_and_may_be_done_twice():
     closed.close()
     assert gone(helper, pid)
     one.end()
+
+
+def test_the_process_that_is_forked_has_one_thread_though_labs_read_candles_in_it(tmp_path):
+    (tmp_path / "config").mkdir()
+    shutil.copy(REPO / "config" / "config.toml", tmp_path / "config")
+    bars = [Bar(60.0 * n, 100.0, 101.0, 99.0, 100.0 + n % 2, 1.0) for n in range(3000)]
+    CandleStore.of_workspace(tmp_path).put(Series("kraken", "BTC/EUR", "1m"), bars)
+    (tmp_path / "looks.py").write_text(
+        "from peaktrade_core.dashboard.labs import open_lab\nseen = []\n"
+        "def look():\n    seen.append(len(open_lab('candles').price.drawn.lines[0].values))\n"
+    )
+    env = environment(PEAKTRADE_HOME=str(tmp_path), PYTHONPATH=str(tmp_path))
+    with Nursery(("peaktrade_core.dashboard.labs:warm_up", "looks:look"), env) as nursery:
+        for looks in (1, 2):
+            one = Kernel(nursery, env=env)
+            told = one.run("import looks, sys; print(len(looks.seen), looks.seen[0] > 100, 'duckdb' in sys.modules)")
+            assert told == f"{looks} True True"
+            one.end()
+            assert nursery.pid is not None
+            assert psutil.Process(nursery.pid).num_threads() == 1
+            nursery.warm_again()
 
 
 def test_a_nursery_that_warms_up_again_hands_on_what_came_later(tmp_path):

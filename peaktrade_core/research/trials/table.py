@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, UnknownNameError
-from peaktrade_core.candles.questions import OFFLINE
+from peaktrade_core.candles.sql import connect
 from peaktrade_core.research.trials.trial import Trial
 
 METRICS = {"sharpe": "sharpe", "return": "total_return", "drawdown": "-max_drawdown"}  # the larger the better
@@ -111,8 +111,7 @@ def _asked(query: str, about: Path) -> list[tuple[Any, ...]]:
     import duckdb
 
     try:
-        with duckdb.connect(config=OFFLINE) as db:
-            db.execute("SET enable_progress_bar = false")
+        with connect() as db:
             return db.execute(query).fetchall()
     except duckdb.Error as error:
         said = str(error).partition("\n")[0]
