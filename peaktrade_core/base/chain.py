@@ -21,6 +21,7 @@ from peaktrade_core.base.log import Ending, append, ending, whole_lines
 
 Entry = tuple[str, dict[str, Any]]  # kind and data of a line
 BEGINNING = "0" * 64
+_COMPARE = "Compare with a backup and with the heads printed in reports"
 HEALED = "healed"  # the line that keeps what a dead writer left unfinished
 BEGUN = "begun"  # a line that says that something began; what it is follows
 _KEPT = 400  # characters of what is cut off
@@ -192,7 +193,9 @@ class Chain:
         try:
             return msgspec.json.decode(line, type=Link), digest_of(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ArtefactError(f"{self.path}: its last line is no link of the chain: {why(error)}") from None
+            raise ArtefactError(
+                f"{self.path}: its last line is no link of the chain: {why(error)}. {_COMPARE}"
+            ) from None
 
 
 def verified(path: Path, lines: Iterable[bytes], seq: int = 0, head: str = BEGINNING) -> Iterator[tuple[Link, str]]:
@@ -209,11 +212,11 @@ def verified(path: Path, lines: Iterable[bytes], seq: int = 0, head: str = BEGIN
         try:
             link = msgspec.json.decode(line, type=Link)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ArtefactError(f"{path}, line {number + 1}: no link of the chain: {why(error)}") from None
+            raise ArtefactError(f"{path}, line {number + 1}: no link of the chain: {why(error)}. {_COMPARE}") from None
         if link.seq != number or link.prev != head:
             raise ArtefactError(
                 f"{path}, line {number + 1}: does not follow from the line before; a line here was changed, dropped "
-                "or inserted. Compare with a backup and with the heads printed in reports"
+                f"or inserted. {_COMPARE}"
             )
         head = digest_of(line)
         yield link, head
