@@ -11,6 +11,7 @@ from itertools import zip_longest
 import msgspec
 
 from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar, describe
+from peaktrade_core.runs.telling import kind_of, text_of
 from peaktrade_core.show.wording import money
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.statistics import Trade
@@ -27,7 +28,9 @@ class FirstDifference(msgspec.Struct, frozen=True, kw_only=True):
         at: close of the bar; step: its number in the session, None where it has no such bar.
         seq: number of the session's event in its journal, None where there is none.
         cause: data, logic, controls, slippage, fee or rest; why: in words.
-        recorded, expected: the two events on one line each.
+        recorded, expected: the two events on one line each, exactly.
+        told: the session's event in words, or the other's where it has none.
+        differing: the fields in which two events of a kind differ, each with its value in the session and in the other.
     """
 
     at: datetime
@@ -37,6 +40,8 @@ class FirstDifference(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     recorded: str
     expected: str
+    told: str
+    differing: tuple[tuple[str, str, str], ...]
 
 
 class TradePair(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +158,17 @@ def _told(
         why=why,
         recorded=describe(old),
         expected=describe(new),
+        told=f"{kind_of(event)}: {text_of(event)}",
+        differing=_differing(old, new),
     )
+
+
+def _differing(old: ev.AnyEvent | None, new: ev.AnyEvent | None) -> tuple[tuple[str, str, str], ...]:
+    if old is None or new is None or type(old) is not type(new):
+        return ()
+    mine, theirs = (msgspec.to_builtins(one) for one in (old, new))
+    names = [name for name in mine if name != "seq" and mine[name] != theirs[name]]
+    return tuple((name, str(mine[name]), str(theirs[name])) for name in names)
 
 
 def unnumbered(event: ev.AnyEvent | None) -> bytes | None:

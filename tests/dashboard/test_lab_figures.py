@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 import ipywidgets as w
@@ -255,6 +256,12 @@ def test_two_sessions_lie_over_each_other_with_the_causes_of_their_difference(wo
     end = load_recorded(workspace, one)
     assert lines[0].y[-1] == pytest.approx(float(end.pnl), abs=0.01)
     assert "strategy_name" in lab.settings.children[1].value
+    apart = lab.found.first
+    assert apart is not None
+    assert escape(apart.told) in lab._first.value
+    for name, mine, theirs in apart.differing:
+        assert mine != theirs
+        assert all(text in lab._first.value for text in (name, mine, theirs))
     lab.axis.value = False
     assert str(lines[0].x[0]).startswith("2026-01-01")
     lab.right.value = ""

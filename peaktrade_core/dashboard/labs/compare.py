@@ -129,14 +129,16 @@ class CompareLab(Bench):
             if first is None
             else self.told("first", at=wording.moment(first.at), why=f"{first.why} ({first.cause})")
         )
-        events = "" if first is None else f"<pre>{escape(first.recorded)}\n{escape(first.expected)}</pre>"
+        names = (self._name(self.left), self._name(self.right))
+        event = "" if first is None else f"<p>{escape(first.told)}</p>"
+        if first is not None and first.differing:
+            event += table_html(_beside(self.told("figure"), names, "words").table("", first.differing))
         notes = "".join(f'<p class="sub">{escape(note)}</p>' for note in found.notes)
-        self._first.value = f"<p><b>{escape(said)}</b></p>{events}{notes}"
+        self._first.value = f"<p><b>{escape(said)}</b></p>{event}{notes}"
         whole = (
             f"<p>{escape(self.words['total_pnl'])}: <b>{escape(wording.signed(float(found.whole), currency))}</b></p>"
         )
         self._causes.value = whole + table_html(CAUSES.table("", found.parts, amount=currency or "Amount"))
-        names = (self._name(self.left), self._name(self.right))
         differing = recorded.settings_that_differ(session.config, expected.config)
         self._settings.value = (
             table_html(_beside(self.told("setting"), names, "words").table("", differing))
