@@ -289,6 +289,30 @@ def test_open_filter_stays_open_through_refreshes(watched: Watched, dashboard: D
     page.wait_for_url("**/sessions?strategy=rsi_reversion")
 
 
+def test_menu_of_columns_closes_and_what_is_chosen_can_be_compared_where_one_is(
+    watched: Watched, dashboard: Dashboard
+) -> None:
+    """In a long list the button lies far below; it comes into sight with the first tick."""
+    page = watched.open(f"{dashboard.url}sessions")
+    page.set_viewport_size({"width": 1280, "height": 420})
+    menu = page.locator("details.pick")
+    for leave in (lambda: page.keyboard.press("Escape"), lambda: page.locator("h1").click()):
+        menu.locator("summary").click()
+        expect(menu).to_have_attribute("open", "")
+        leave()
+        expect(menu).not_to_have_attribute("open", "")
+    ticks, button = page.locator("tbody input[name=session]"), page.locator("#compare button")
+    expect(button).not_to_be_in_viewport()
+    ticks.nth(0).check()
+    expect(button).to_be_disabled()
+    ticks.nth(1).check()
+    expect(button).to_be_in_viewport()
+    chosen = [ticks.nth(number).get_attribute("value") for number in (0, 1)]
+    button.click()
+    page.wait_for_url("**/lab/compare?*")
+    assert page.url.endswith(f"?session={chosen[0]}&session={chosen[1]}")
+
+
 def test_wall_has_no_navigation_and_does_not_grow(watched: Watched, dashboard: Dashboard) -> None:
     page = watched.open(f"{dashboard.url}wall")
     expect(page.get_by_role("navigation")).to_have_count(0)

@@ -1,4 +1,4 @@
-// What a list does beside its links: copies an id, counts what is chosen for a comparison.
+// What a list does beside its links: copies an id, counts what is chosen for a comparison, closes a menu that was left.
 const words = JSON.parse(document.body.dataset.words);
 
 async function copy(button) {
@@ -18,7 +18,14 @@ export function count() {
     const button = form.querySelector("[data-least]");
     const n = [...form.elements].filter((one) => one.checked).length;
     button.disabled = n < Number(button.dataset.least);
+    button.toggleAttribute("data-chosen", n > 0); // then it stays in sight, however long the list
     button.querySelector("[data-count]").textContent = n ? `(${n})` : "";
+  }
+}
+
+function leave(within) {
+  for (const menu of document.querySelectorAll("details.pick[open]")) {
+    if (!menu.contains(within)) menu.open = false;
   }
 }
 
@@ -26,7 +33,9 @@ export function choose() {
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-copy]");
     if (button) copy(button);
+    leave(event.target);
   });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") leave(null); });
   document.addEventListener("change", count);
   count();
 }
