@@ -231,7 +231,7 @@ def quote_currency(symbol: str | None) -> str:
     return code if code.isalnum() and len(code) <= _LONGEST_CODE else ""
 
 
-def short_id(session_id: str, mode: str) -> str:
-    """Return the telling end of a session's id: without its mode, at most 26 characters."""
-    tail = session_id.removeprefix(f"{mode}_")
-    return tail if len(tail) <= 26 else f"…{tail[-25:]}"
+def short_id(text: str) -> str:
+    """Return the end that tells one id from the next, ``…164326_68b784``; a text that is no id of a run as it is."""
+    found = re.search(r"_\d{8}_(\d{6}_\w{1,12})$", text)
+    return f"…{found[1]}" if found else text

@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peaktrade_core.show.chart import Chart, Frame, Line
-from peaktrade_core.show.wording import MINUS, NOTHING, TIED, drawdown, gained, money, price, sign_class, signed, tied
+from peaktrade_core.show.wording import (
+    MINUS,
+    NOTHING,
+    TIED,
+    drawdown,
+    gained,
+    money,
+    price,
+    short_id,
+    sign_class,
+    signed,
+    tied,
+)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +108,9 @@ def test_a_long_chart_says_its_years_at_first_days_of_months(days: int, labels: 
         assert labels in [tick.text for tick in ticks]
         assert 3 <= len(ticks) <= 7
         assert {(tick.at.day, tick.at.hour, tick.form) for tick in ticks} == {(1, 0, "month")}
+
+
+def test_ids_beside_each_other_are_told_apart_by_their_end() -> None:
+    assert short_id("shadow_20261129_164326_68b784") == "…164326_68b784"
+    for other in ("ma_crossover", "BTC/EUR", "latest", "bt_bbadf0cb0ae3"):
+        assert short_id(other) == other

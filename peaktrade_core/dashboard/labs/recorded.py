@@ -92,7 +92,7 @@ def _said(row: Run) -> str:
     """Return a session on one line."""
     began = f"{row.started_at:%Y-%m-%d %H:%M} " if row.started_at else ""
     pnl = f", {wording.signed(row.total_pnl, row.currency)}" if row.total_pnl is not None else ""
-    return f"{began}{name_of(row)}{pnl} ({wording.short_id(row.run_id, row.mode)})"
+    return f"{began}{name_of(row)}{pnl} ({wording.short_id(row.run_id)})"
 
 
 def curve_of(ends: Sequence[ev.BarDone]) -> Curve:
