@@ -155,7 +155,7 @@ def _diverged(found: Divergence, currency: str) -> list[Part]:
 CAUSES = Columns[Any](
     cause=Column("Cause"),
     amount=Column("Amount", lambda part: wording.signed(float(part.amount)), "number"),
-    bps=Column("Bps of start balance", lambda part: f"{part.bps:+.2f}", "number"),
+    bps=Column("Bps of start balance", lambda part: wording.signed(part.bps), "number"),
     says=Column("What is behind it", lambda part: part.says if part.known else f"unknown: {part.says}", "words"),
 )
 TRADES = Columns[Any](

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from peaktrade_core.base.clock import iso
 from peaktrade_core.show.chart import HEIGHT, WIDTH, Chart, Frame, Line, Marks, Sign, Span, Tone, pieces
+from peaktrade_core.show.language import spoken
 
 DRAWN = '<figure class="plot plot-'  # how a drawing begins
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -254,9 +255,15 @@ def for_plotly(chart: Chart) -> dict[str, Any]:
 def _plotly_times(chart: Chart) -> dict[str, Any]:
     """Return what the axis below says."""
     if chart.counted:
-        return {"title": {"text": "bars since the start"}, "type": "linear", "tickformat": ",", "rangemode": "tozero"}
+        return {
+            "title": {"text": spoken("bars since the start")},
+            "type": "linear",
+            "tickformat": ",",
+            "rangemode": "tozero",
+        }
     whole = {"range": [_moment(min(chart.ends)), _moment(max(chart.ends))]} if chart.ends else {}
-    return {"title": {"text": "UTC"}, "type": "date", **whole}
+    months = {"dtickrange": ["M1", "M11"], "value": "%b\n%Y"}  # the year below, once, so that a phone has room for it
+    return {"title": {"text": "UTC"}, "type": "date", "tickformatstops": [months], **whole}
 
 
 def _plotly_values(chart: Chart) -> dict[str, Any]:

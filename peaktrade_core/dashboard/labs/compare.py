@@ -18,7 +18,8 @@ from peaktrade_core.research.divergence import Divergence, Expectation, Recorded
 from peaktrade_core.research.divergence_session import expectation, load_recorded
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Mark, Marks, Tone
-from peaktrade_core.show.table import Column, Columns
+from peaktrade_core.show.language import spoken
+from peaktrade_core.show.table import Cell, Column, Columns
 from peaktrade_core.trading.tally import fold
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -127,12 +128,12 @@ class CompareLab(Bench):
         said = (
             self.told("no_difference")
             if first is None
-            else self.told("first", at=wording.moment(first.at), why=f"{first.why} ({first.cause})")
+            else self.told("first", at=wording.moment(first.at), why=f"{spoken(first.why)} ({spoken(first.cause)})")
         )
         names = (self._name(self.left), self._name(self.right))
-        event = "" if first is None else f"<p>{escape(first.told)}</p>"
+        event = "" if first is None else f"<p>{escape(spoken(first.told))}</p>"
         if first is not None and first.differing:
-            event += table_html(_beside(self.told("figure"), names, "words").table("", first.differing))
+            event += table_html(_beside(self.told("figure"), names, "words", key=True).table("", first.differing))
         notes = "".join(f'<p class="sub">{escape(note)}</p>' for note in found.notes)
         self._first.value = f"<p><b>{escape(said)}</b></p>{event}{notes}"
         whole = (
@@ -141,7 +142,7 @@ class CompareLab(Bench):
         self._causes.value = whole + table_html(CAUSES.table("", found.parts, amount=currency or "Amount"))
         differing = recorded.settings_that_differ(session.config, expected.config)
         self._settings.value = (
-            table_html(_beside(self.told("setting"), names, "words").table("", differing))
+            table_html(_beside(self.told("setting"), names, "words", key=True).table("", differing))
             if differing
             else f"<p>{escape(self.told('no_settings'))}</p>"
         )
@@ -157,10 +158,10 @@ class CompareLab(Bench):
         return recorded.metrics_of(expected_run(session, expected), expected.config.start_balance)
 
 
-def _beside(what: str, names: tuple[str, str], form: Any) -> Columns[tuple[str, str, str]]:
-    """Return the columns of two runs beside each other."""
+def _beside(what: str, names: tuple[str, str], form: Any, *, key: bool = False) -> Columns[tuple[str, str, str]]:
+    """Return the columns of two runs beside each other; ``key``: what stands first is a name of ours in any language."""
     return Columns[tuple[str, str, str]](
-        what=Column(what, lambda row: row[0]),
-        left=Column(names[0], lambda row: row[1], form),
-        right=Column(names[1], lambda row: row[2], form),
+        what=Column(what, lambda row: Cell(row[0], key=key)),
+        left=Column(wording.short_id(names[0]), lambda row: row[1], form),
+        right=Column(wording.short_id(names[1]), lambda row: row[2], form),
     )

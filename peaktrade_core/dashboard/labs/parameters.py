@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from html import escape
 from typing import Any
 
 import ipywidgets as w
@@ -15,6 +16,7 @@ from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.dashboard.labs.study import Choice, MarketData, Outcome, Trial
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Marks
+from peaktrade_core.show.language import spoken
 from peaktrade_core.trading.strategies import Strategy, all_strategies, get_strategy
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -99,7 +101,7 @@ class ParametersLab(Bench):
         sliders = [self._slider(strategy, name, value) for name, value in values.items()]
         self.when_changed(sliders, self.run)
         self.params.children = sliders
-        self.about.value = f'<p class="sub">{strategy.summary}</p>'
+        self.about.value = f'<p class="sub">{escape(spoken(strategy.summary))}</p>'
 
     def _slider(self, strategy: Strategy, name: str, value: Any) -> w.Widget:
         """Return the control of one parameter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_SESSIONS = 200  # in a drop-down, the newest
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 class Curve(NamedTuple):
@@ -146,7 +148,9 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def _value(value: object) -> str:
-    """Return a setting as text."""
+    """Return a setting as text; a hash by its beginning, which is as wide as a screen otherwise."""
+    if isinstance(value, str) and _HASH.fullmatch(value):
+        return f"{value[:12]}…"
     return wording.NOTHING if value is None else f"{value:,.8g}" if isinstance(value, float) else str(value)
 
 
