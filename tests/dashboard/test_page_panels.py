@@ -249,7 +249,7 @@ def test_alerts_show_the_worst_first_who_has_them_and_what_was(workspace: Worksp
     assert re.findall(r'data-key="(A-\d)"', html) == ["A-2", "A-1", "A-3"]
     assert "◆ critical" in text(html)
     assert "✓ anna" in text(html)
-    assert "2 not taken by anybody" in html
+    assert "2 not taken on" in html
     assert "&lt;script&gt;" in html
     assert re.findall(r'data-key="(A-\d)"', shown(workspace, "alerts_open", query="severity=warning")) == ["A-1"]
     assert "unknown severity" in shown(workspace, "alerts_open", query="severity=huge")

@@ -47,7 +47,7 @@ class Tried:
         folder = str(store.folder(series))
         sweep = Sweep(
             name="hours", question=f"Does it carry over? {HOSTILE}", strategy="ma_crossover", symbol="BTC/EUR",
-            timeframe="1h", candles=folder, warmup_candles=60, parameters={"fast": [5, 10, 70], "slow": [20, 50]},
+            timeframe="1h", candles=folder, warmup_candles=60, parameters={"fast": [5, 10, 30], "slow": [20, 50]},
             judge=Judge(least_trades=1, blocks=4), walk_forward=WalkForward(windows=0), null=Null(shuffles=0),
         )  # fmt: skip
         self.sweep = run_sweep(place, prepare(place, sweep))
@@ -143,7 +143,7 @@ def test_the_curve_ends_where_something_is_held_back(tried: Tried, served: Dashb
 
 def test_the_map_has_every_trial_and_names_the_best(tried: Tried, served: Dashboard) -> None:
     found = served.json(f"/api/experiments/{tried.ids['sweep']}")["map"]
-    assert (found["across"], found["up"], found["columns"], found["rows"]) == ("fast", "slow", [5, 10, 70], [20, 50])
+    assert (found["across"], found["up"], found["columns"], found["rows"]) == ("fast", "slow", [5, 10, 30], [20, 50])
     trials = {
         (one.params["slow"], one.params["fast"]): one for one in SweepStore(tried.place).trials(tried.sweep.sweep_id)
     }

@@ -147,7 +147,7 @@ def test_coverage_says_what_was_exercised_and_forgets_it_after_its_time(
 
 def test_the_command(workspace: Workspace, peaktrade: Callable[..., Any]) -> None:
     listed = peaktrade("drill", "list")
-    assert (listed.code, len(re.findall("never", listed.stdout))) == (0, 11)
+    assert (listed.code, len(re.findall("never", listed.stdout))) == (0, 12)
     ran = peaktrade("drill", "run", QUICK, "--scripted", "--operator", "Anna Example", "--json")
     assert (ran.code, ran.stderr) == (0, "")
     drill_id = json.loads(ran.stdout)["drill_id"]

@@ -147,7 +147,8 @@ def test_reports_that_cannot_be_written_are_said_before_anything_runs(
     assert (refused.code, str(home / "reports") in refused.stderr) == (4, True)
     ended = peaktrade("session", "run", "--steps", 10, "--although-halted")
     assert ended.code == 7
-    assert ended.stderr.startswith("error: EnvironmentFault: ")
+    assert ended.stderr.startswith("not as approved: it cannot be told, ")
+    assert "\nerror: EnvironmentFault: " in ended.stderr
     assert str(home / "reports") in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not list(home.glob("live_runs/*/events.jsonl"))
