@@ -59,8 +59,12 @@ def candles(workspace: Workspace) -> Found:
 def data_errors(workspace: Workspace) -> Found:
     """Look for sessions that ended with an error of data or network."""
     views = Views.of(workspace)
-    some = [row for name in _OF_DATA for row in views.rows(views.recently(Query(words=(name.lower(),))))]
-    rows = [row for row in some if row.notes.startswith(_OF_DATA)]
+    rows = [
+        row
+        for name in _OF_DATA
+        for row in views.rows(views.recently(Query(words=(name.lower(),))))
+        if row.notes.startswith(name)
+    ]
     return not rows, _named(rows)
 
 

@@ -1,6 +1,7 @@
 """What is shown, without a server: the pages of one workspace as HTML, and what the API's answers are made from.
 
-The server asks it for each request; ``peaktrade export`` asks it for files. Nothing in here writes.
+The server asks it for each request, through the :class:`Desk` of its handlers; ``peaktrade export`` asks it for files. Nothing in
+here writes.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard import pages
-from peaktrade_core.dashboard.kernels import Watchdog
 from peaktrade_core.dashboard.labs.shelf import Shelf, read_lab
 from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.pages import PAGES, PageAddress, PageSpec
@@ -26,6 +26,9 @@ from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show.language import words
 from peaktrade_core.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from peaktrade_core.dashboard.kernels import Watchdog
 
 SPOKEN = ("as_of", "paused", "ago_s", "ago_m", "ago_h", "down", "down_next", "faulty", "lab_ended", "lab_ended_next")
 

@@ -265,7 +265,7 @@ class Schedule:
             again: also when the period was done already.
 
         Returns:
-            The end, or None when another person is at it or was faster.
+            The end, or None when another process is at it or was faster.
         """
         job = self.job(name)
         with self.log.lock(name) as mine:

@@ -111,7 +111,7 @@ class Scheduler:
         if not in_time:
             _end_tree(worker, self._grace_s)
         if worker.returncode == BUSY:
-            self._tell(f"{name} {period.label}: another person is at it")
+            self._tell(f"{name} {period.label}: another process is at it")
             return False
         if not in_time or worker.returncode == -getattr(signal, "SIGALRM", 0):
             self._bury(name, jb.TIMED_OUT, f"ended after its time limit of {job.timeout_s:g} s")

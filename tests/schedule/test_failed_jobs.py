@@ -20,6 +20,7 @@ from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.schedule.schedule import JOBS_FILE, Schedule
 from peaktrade_core.testing import LoopbackVenue, MarketSource, VenueClock
 from peaktrade_core.workspace.workspace import Workspace
+from tests.reports.test_forward_jobs import PRESET
 
 REPO = Path(__file__).resolve().parents[2]
 RULE = "failed-job"
@@ -206,16 +207,6 @@ def test_the_incident_review_is_made_for_the_week_before_and_told_when_it_fails(
     assert alerts() == {}
     (page,) = [path for path in folder.glob("*.html") if not path.stem.endswith("_failed")]
     assert "2026-W01" in page.read_text()
-
-
-PRESET = """
-risk = "conservative"
-[[component]]
-strategy = "ma_crossover"
-symbol = "BTC/EUR"
-timeframe = "1h"
-warmup_candles = 60
-"""
 
 
 def test_forward_signals_and_their_evaluation_fail_into_an_alert_and_clear(

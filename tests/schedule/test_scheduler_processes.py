@@ -78,7 +78,7 @@ def test_a_killed_scheduler_loses_nothing_and_nothing_runs_twice(tmp_path: Path,
     first.send_signal(signal.SIGKILL)
     first.wait()
     second = scheduler()
-    assert "another person is at it" in second.communicate(timeout=20)[0]
+    assert "another process is at it" in second.communicate(timeout=20)[0]
     wait_for(lambda: "end" in did(tmp_path) and runs(tmp_path, "slow")[0].end)
     assert scheduler().wait(20) == 0
     assert [line.split()[0] for line in did(tmp_path)] == ["begin", "end"]

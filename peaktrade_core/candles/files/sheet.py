@@ -26,7 +26,7 @@ WORDS = {sign: word for word, sign in DELIMITERS.items()}
 SAMPLE = 1 << 16  # bytes in which the form of delimited text is looked for
 LARGE = (
     1 << 20
-)  # from here on more than one thread reads a file [bytes]; a day of minutes is read before one has started
+)  # a file from which on more than one thread reads it [bytes]; a smaller one is read before it has started
 FEWEST = 5  # columns: a time and four prices
 MOST_COLUMNS = 500
 _VALUE = re.compile(
