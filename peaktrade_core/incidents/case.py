@@ -20,14 +20,11 @@ class Case:
 
     Attributes:
         session, diagnosis: what is looked at; kinds: what the runbook treats; notebook: its name.
-        finding: the worst of those kinds that happened, None when none did; alert: the alert that led here, or empty.
+        finding: the worst of those kinds that happened, None when none did.
     """
 
-    def __init__(
-        self, workspace: Workspace, notebook: str, session: Session, diagnosis: Diagnosis, alert: str = ""
-    ) -> None:
+    def __init__(self, workspace: Workspace, notebook: str, session: Session, diagnosis: Diagnosis) -> None:
         self.workspace, self.notebook, self.session, self.diagnosis = workspace, notebook, session, diagnosis
-        self.alert = alert
         self.kinds = tuple(kind for kind in handbook().kinds_of(notebook) if kind != COMPARED)
         self.finding: Occurrence | None = diagnosis.worst(*self.kinds)
 
@@ -52,31 +49,33 @@ class Case:
         return Scope.of(record.mode, strategy, symbol).text if isinstance(strategy, str) and symbol else ""
 
 
-def open_case(workspace: Workspace, notebook: str, session_id: str = "latest", alert_id: str = "") -> Case:
-    """Return the session that an incident runbook is about, diagnosed.
+def open_case(workspace: Workspace, notebook: str, session_id: str) -> Case:
+    """Return a session under an incident runbook, diagnosed.
 
     Args:
-        workspace: where; notebook: which runbook.
-        session_id: of the session; ``latest`` for the one that started last.
-        alert_id: an alert about a session; then that session is meant.
+        workspace: where; notebook: which runbook; session_id: of the session.
 
     Raises:
-        SessionNotFoundError: no session has that id; UnknownNameError: no alert has.
-        ConfigError: the alert is not about a session, or about another than the one that is named.
+        SessionNotFoundError: no session has that id.
     """
     recover(workspace)
-    session_id, alert_id = meant(workspace, session_id, alert_id)
     session = open_session(workspace, session_id)
-    return Case(workspace, notebook, session, diagnose(workspace, session.id), alert_id)
+    return Case(workspace, notebook, session, diagnose(workspace, session.id))
 
 
-def meant(workspace: Workspace, session_id: str, alert_id: str) -> tuple[str, str]:
-    """Return the session that is meant, and the whole id of the alert that leads there."""
-    if not alert_id:
-        return session_id, ""
+def session_of_alert(workspace: Workspace, alert_id: str, session_id: str = "latest") -> str:
+    """Return the session that an alert is about.
+
+    Args:
+        workspace: where; alert_id: of the alert; session_id: what else was named.
+
+    Raises:
+        UnknownNameError: no alert has that id.
+        ConfigError: it is not about a session, or about another than the one that is named.
+    """
     row = Alerts.of(workspace).row(alert_id)
     if not row.run_id:
         raise ConfigError(f"alert {row.alert_id} is not about a session ({row.message}); give session_id instead")
     if session_id not in ("latest", row.run_id):
         raise ConfigError(f"alert {row.alert_id} is about {row.run_id}, not about {session_id}; give one of them")
-    return row.run_id, row.alert_id
+    return row.run_id

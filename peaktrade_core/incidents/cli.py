@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,18 @@ from peaktrade_core.incidents import incident as inc
 from peaktrade_core.incidents.book import UNCLOSED, IncidentBook
 from peaktrade_core.people.matrix import ROLES
 from peaktrade_core.runbooks.artefacts import named_files
-from peaktrade_core.runs.handbook import SEVERITIES, handbook
+from peaktrade_core.runs.handbook import KINDS, SEVERITIES, handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.show.checklist import answer_told
+from peaktrade_core.show.wording import many
 from peaktrade_core.workspace.command import CommandResult, Part, command
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from peaktrade_core.incidents.diagnosis.findings import Diagnosis
     from peaktrade_core.incidents.incident import Incident
+    from peaktrade_core.incidents.lately import Seen
 
 BY = click.option("--by", required=True, help="Who you are.")
 ROLE = click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True, help="As whom.")
@@ -40,10 +43,14 @@ def incident() -> None:
 def diagnose(workspace: Workspace, session_id: str) -> CommandResult:
     """Say what went wrong in a session, from its artefacts, and which runbook treats it; exit 1 if anything did."""
     from peaktrade_core.incidents.diagnosis.diagnose import diagnose as ask
+    from peaktrade_core.incidents.lately import lately
 
     recover(workspace)
     found = ask(workspace, session_id)
-    return CommandResult(found, lambda: _diagnosed(found), code=int(bool(found.happened)))
+    before = session_id == "latest" and not found.happened
+    seen = lately(workspace, KINDS, lambda one: ask(workspace, one)) if before else []
+    elsewhere = [one for one in seen if one.open]
+    return CommandResult(found, lambda: _diagnosed(found, elsewhere), code=int(bool(found.happened)))
 
 
 @incident.command("open")
@@ -220,12 +227,15 @@ def _done(found: Incident) -> CommandResult:
     return CommandResult(found, told)
 
 
-def _diagnosed(found: Diagnosis) -> list[Part]:
-    """Return what a diagnosis says."""
+def _diagnosed(found: Diagnosis, elsewhere: Sequence[Seen]) -> list[Part]:
+    """Return what a diagnosis says, and where else something is still to be treated."""
     told: list[Part] = [f"{found.session_id}: {found.status}, {found.events:,} events read"]
     told += [f"could not be read: {fault}" for fault in found.faults]
     if not found.happened:
         told.append("Nothing that an incident runbook treats happened in it.")
+    if elsewhere:
+        told.append(f"It did in {many(len(elsewhere), 'session')} before it, the newest: {elsewhere[0].says}")
+        told.append(f"  peaktrade incident diagnose {elsewhere[0].run.run_id}")
     for one in found.happened:
         told.append(f"\n{one.severity}: {one.kind.replace('_', ' ')}: {one.symptom}")
         told += [f"    {sentence}" for sentence in one.evidence]

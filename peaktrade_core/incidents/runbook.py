@@ -8,28 +8,27 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
-from peaktrade_core.incidents.case import NOTHING, Case, meant, open_case
+from peaktrade_core.incidents.case import NOTHING, Case, open_case, session_of_alert
 from peaktrade_core.incidents.diagnosis.diagnose import diagnose
-from peaktrade_core.incidents.diagnosis.facts import SessionFacts
-from peaktrade_core.incidents.diagnosis.findings import Branch, Occurrence
-from peaktrade_core.incidents.figures import calls_figure, gap_figure
+from peaktrade_core.incidents.diagnosis.findings import Branch, Diagnosis, Occurrence
 from peaktrade_core.incidents.incident import Incident
+from peaktrade_core.incidents.lately import Seen, lately, lately_suggestions, lately_table, newest_of_its_kind
 from peaktrade_core.incidents.report import SEVERITY
 from peaktrade_core.runbooks.evidence import Option
-from peaktrade_core.runbooks.figures import course_figure, limit_use_figure
 from peaktrade_core.runbooks.notebook_tables import links, session_files
 from peaktrade_core.runbooks.notebooks.lab import notebook_link
+from peaktrade_core.runbooks.pickers import Suggestion
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
 from peaktrade_core.runs.handbook import handbook
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import venue_checks
 from peaktrade_core.show import wording
-from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import BAD, GOOD, MID, TONE_OF, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -41,29 +40,57 @@ class IncidentRunbook(Runbook):
     """An incident runbook being executed, on one session.
 
     Attributes:
+        notebook: its name, by which the handbook says what it treats.
         asked: the question of its diagnosis.
     """
 
+    notebook: ClassVar[str]
     asked = "What do the artefacts say?"
 
     @classmethod
     def about(cls, workspace: Workspace, given: SimpleNamespace) -> str:
-        """Return the session that is meant."""
-        session_id, _ = meant(workspace, given.session_id, given.alert_id)
-        return Views.of(workspace).resolve(session_id)
+        """Return the session that is meant: of the alert, or the one that is named."""
+        if given.alert_id:
+            return session_of_alert(workspace, given.alert_id, given.session_id)
+        return cls.meant(workspace, given)
+
+    @classmethod
+    def meant(cls, workspace: Workspace, given: SimpleNamespace) -> str:
+        """Return the session that is named; ``latest`` is the newest in which it happened, else the one that started last."""
+        if given.session_id != "latest":
+            return Views.of(workspace).resolve(given.session_id)
+        return newest_of_its_kind(workspace, cls.lately(workspace, given))
+
+    @classmethod
+    def lately(cls, workspace: Workspace, given: SimpleNamespace) -> list[Seen]:
+        """Return in which of the newest sessions it happened, or cannot be told; newest first."""
+        return lately(workspace, handbook().kinds_of(cls.notebook), lambda one: cls.diagnosed(workspace, one, given))
+
+    @classmethod
+    def diagnosed(cls, workspace: Workspace, session_id: str, given: SimpleNamespace) -> Diagnosis:
+        """Return what this runbook asks of a session, answered."""
+        del given
+        return diagnose(workspace, session_id)
+
+    @classmethod
+    def offered(cls, parameter: str, workspace: Workspace) -> list[Suggestion]:
+        """Return, for the session, those in which it happened, before all others."""
+        if parameter != "session_id":
+            return []
+        return lately_suggestions(cls.lately(workspace, SimpleNamespace()))
 
     @cached_property
     def case(self) -> Case:
         """The session that the record is about, diagnosed; one that began since is not taken for it."""
         record = self.round.record
-        return open_case(self.workspace, record.runbook, record.subject, self.given.alert_id)
+        return open_case(self.workspace, record.runbook, record.subject)
 
     def summary(self) -> Table:
         """Return which session it is, and whether anything happened that this runbook treats."""
         record, alerts = self.case.session.record, Alerts.of(self.workspace).rows(run_id=self.case.id)
         known = IncidentBook.of(self.workspace).rows(subject=self.case.id)
         none = "none about this session"
-        verdict = "; ".join(f"{f.title.lower()} ({f.severity})" for f in self.case.happened)
+        verdict = "; ".join(f"{f.title} ({f.severity})" for f in self.case.happened)
         rows = [
             ("Session", record.session_id),
             ("Status", Cell(wording.badge(record.status), TONE_OF.get(record.status, ""))),
@@ -78,6 +105,10 @@ class IncidentRunbook(Runbook):
             ("Verdict", Cell(f"✕ happened: {verdict}", BAD) if verdict else Cell(f"✓ {NOTHING}", GOOD)),
         ]
         return Table("Which session, and did it happen?", ("", ""), rows)
+
+    def sessions(self) -> Table:
+        """Return in which of the newest sessions it happened, so that another one can be taken."""
+        return lately_table(self.notebook, self.lately(self.workspace, self.given), self.case.id)
 
     def diagnosis(self) -> Table:
         """Record, for each kind that the runbook treats, whether it happened: an answer of its own, from the artefacts."""
@@ -95,22 +126,6 @@ class IncidentRunbook(Runbook):
         rows = [(finding.title, sentence) for finding in self.case.happened for sentence in finding.evidence]
         empty = f"{NOTHING} " + " ".join(self.case.diagnosis.finding(kind).evidence[0] for kind in self.case.kinds[:1])
         return Table("What shows it", ("What", "Evidence"), rows, empty=empty)
-
-    def course(self) -> Chart | Table:
-        """Return equity over time with fills, denied orders and halts."""
-        return course_figure(self.case.session)
-
-    def limits_over_time(self) -> Chart | Table:
-        """Return how much of the limits was used over time, with what was denied and halted."""
-        return limit_use_figure(self.case.session)
-
-    def gaps(self) -> Chart | Table:
-        """Return the close over time, shaded where bars are missing."""
-        return gap_figure(self.case.session)
-
-    def calls(self) -> Chart | Table:
-        """Return how many calls failed each minute, beside what came."""
-        return calls_figure(self.case.session, SessionFacts(self.workspace, self.case.id).troubles)
 
     def tree(self) -> Table:
         """Return the handbook's decision tree of everything that happened, with the ways that the evidence supports."""

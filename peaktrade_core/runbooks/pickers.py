@@ -11,6 +11,7 @@ from typing import NamedTuple
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.shelf import kind_of
 from peaktrade_core.runs.run import item_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -32,7 +33,7 @@ PICKERS = {
     "candles": "runbooks.pickers:candles",
     "change": "control.changing.runbook:change_choices",
     "incident_id": "incidents.report:incident_choices",
-    "other": "runbooks.pickers:sessions",
+    "other": "runbooks.pickers:runs",
     "profile": "desk.orchestrator:profile_choices",
     "resume": "runbooks.pickers:interrupted",
     "run_id": "runbooks.pickers:runs",
@@ -56,10 +57,12 @@ def suggested(parameter: str, workspace: Workspace, notebook: str) -> list[Sugge
     module, _, name = PICKERS[parameter].partition(":")
     picker = getattr(import_module(f"peaktrade_core.{module}"), name)
     try:
-        found: list[Suggestion] = picker(workspace, notebook) if name == "interrupted" else picker(workspace)
+        own = kind_of(notebook).offered(parameter, workspace)
+        usual: list[Suggestion] = picker(workspace, notebook) if name == "interrupted" else picker(workspace)
     except (PeaktradeError, OSError):
         return []
-    return found
+    values = {one.value for one in own}
+    return [*own, *(one for one in usual if one.value not in values)]
 
 
 def strategies(workspace: Workspace) -> list[Suggestion]:

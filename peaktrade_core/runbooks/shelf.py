@@ -17,6 +17,7 @@ from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from peaktrade_core.runbooks.pickers import Suggestion
     from peaktrade_core.runbooks.runbook import Runbook
 
 REPORTS = {
@@ -37,11 +38,11 @@ RUNBOOKS = {
     "audit_round": "drills.audit_round:AuditRound",
     "health_check": "desk.health_check:HealthRunbook",
     "drill": "drills.runbook:DrillRunbook",
-    "incident_data_gap": "incidents.runbook:IncidentRunbook",
-    "incident_exchange_error": "incidents.runbook:IncidentRunbook",
-    "incident_failed_session": "incidents.runbook:IncidentRunbook",
-    "incident_pnl_divergence": "incidents.divergence:DivergenceRunbook",
-    "incident_risk_limit": "incidents.runbook:IncidentRunbook",
+    "incident_data_gap": "incidents.runbooks:DataGapRunbook",
+    "incident_exchange_error": "incidents.runbooks:ExchangeErrorRunbook",
+    "incident_failed_session": "incidents.runbooks:FailedSessionRunbook",
+    "incident_pnl_divergence": "incidents.runbooks:DivergenceRunbook",
+    "incident_risk_limit": "incidents.runbooks:RiskLimitRunbook",
     "kill_switch": "desk.kill_switch:KillSwitchRunbook",
     "live_start": "control.live_start:LiveStartRunbook",
     "live_track_watch": "dashboard.watching.live_track_watch:LiveTrackRunbook",
@@ -84,6 +85,12 @@ class Notebook:
 
     def __init__(self, workspace: Workspace, given: SimpleNamespace) -> None:
         self.workspace, self.given = workspace, given
+
+    @classmethod
+    def offered(cls, parameter: str, workspace: Workspace) -> list[Suggestion]:
+        """Return what only this notebook offers for a parameter, before what all of them do."""
+        del parameter, workspace
+        return []
 
     def links(self, *names: str) -> Table:
         """Return where to go on: notebooks by name, each with its purpose and its command."""

@@ -13,7 +13,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.incidents.book import IncidentBook
-from peaktrade_core.incidents.case import open_case
+from peaktrade_core.incidents.case import session_of_alert
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.runbook import begin
 from peaktrade_core.runbooks.runbooks import RunOutcome, find_runbook, run_runbook
@@ -184,16 +184,16 @@ def test_an_alert_leads_to_its_session_and_is_part_of_the_evidence(
     raise_alert(workspace, "a1", session)
     raise_alert(workspace, "b2", None)
     other = run_shadow(steps=20).session_id
-    case = open_case(workspace, "incident_risk_limit", alert_id="a1")
-    assert (case.id, case.alert) == (session, "a1")
+    case = begin("incident_risk_limit", workspace, operator="Ada", alert_id="a1").case
+    assert case.id == session
     assert case.finding is not None
     assert any(sentence.startswith("alert a1, ") for sentence in case.finding.evidence)
     with pytest.raises(ConfigError, match="not about"):
-        open_case(workspace, "incident_risk_limit", other, "a1")
+        session_of_alert(workspace, "a1", other)
     with pytest.raises(ConfigError, match="is not about a session"):
-        open_case(workspace, "incident_risk_limit", alert_id="b2")
+        session_of_alert(workspace, "b2")
     with pytest.raises(UnknownNameError):
-        open_case(workspace, "incident_risk_limit", alert_id="c3")
+        session_of_alert(workspace, "c3")
 
 
 def test_a_session_that_is_not_there_is_an_error_in_a_sentence(workspace: Workspace) -> None:

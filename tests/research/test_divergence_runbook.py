@@ -10,11 +10,12 @@ import pytest
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.incidents.book import IncidentBook
-from peaktrade_core.incidents.divergence import DivergenceRunbook
+from peaktrade_core.incidents.runbooks import DivergenceRunbook
 from peaktrade_core.runbooks.runbook import begin
 from peaktrade_core.runbooks.runbooks import run_runbook
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -50,8 +51,6 @@ def test_it_tells_a_divergence_from_none(workspace: Workspace, costly: str, run_
     runbook.diagnosis()
     assert list(statuses(runbook, "diagnosis").values()) == ["warn"]
     workspace = Workspace(workspace.home)
-    from peaktrade_core.session.session import run_session
-
     sound = run_session(plan_session(workspace, **LIVELY), Desk.of(workspace))
     none = fresh(workspace, session_id=sound.session_id)
     assert none.case.finding is None
@@ -59,6 +58,14 @@ def test_it_tells_a_divergence_from_none(workspace: Workspace, costly: str, run_
     assert list(statuses(none, "diagnosis").values()) == ["pass"]
     again = {check.id: check.status for check in runbook.conditions()}
     assert again == dict.fromkeys(("cause", "realistic", "repeatable", "state"), "pass")  # a sound session came since
+
+
+def test_latest_is_the_newest_that_differs(workspace: Workspace, costly: str) -> None:
+    sound = run_session(plan_session(Workspace(workspace.home), **LIVELY), Desk.of(Workspace(workspace.home)))
+    runbook = fresh(workspace)
+    assert runbook.case.id == costly
+    assert [str(row[1]) for row in runbook.sessions().rows] == [costly]
+    assert fresh(workspace, threshold_pct=1000.0).case.id == sound.session_id  # so much differs nowhere: the newest
 
 
 def test_the_conditions_ask_for_a_sound_session(workspace: Workspace, costly: str) -> None:
