@@ -25,11 +25,13 @@ from peaktrade_core.runbooks.notebook_tables import links, session_files
 from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runbooks.pickers import Suggestion
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
+from peaktrade_core.runs.columns import state_cell
 from peaktrade_core.runs.handbook import handbook
+from peaktrade_core.runs.run import name_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import venue_checks
 from peaktrade_core.show import wording
-from peaktrade_core.show.table import BAD, GOOD, MID, TONE_OF, Cell, Table
+from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 SLOWEST_S = 1.0  # a shorter pace is asked about [s]
@@ -88,16 +90,14 @@ class IncidentRunbook(Runbook):
     def summary(self) -> Table:
         """Return which session it is, and whether anything happened that this runbook treats."""
         record, alerts = self.case.session.record, Alerts.of(self.workspace).rows(run_id=self.case.id)
+        run = Views.of(self.workspace).run(self.case.id)
         known = IncidentBook.of(self.workspace).rows(subject=self.case.id)
         none = "none about this session"
         verdict = "; ".join(f"{f.title} ({f.severity})" for f in self.case.happened)
         rows = [
             ("Session", record.session_id),
-            ("Status", Cell(wording.badge(record.status), TONE_OF.get(record.status, ""))),
-            (
-                "What",
-                f"{record.setting('strategy_name')} on {record.symbol} {record.setting('timeframe')}, {record.mode}",
-            ),
+            ("Status", state_cell(run)),
+            ("What", f"{name_of(run)}, {run.mode}"),
             ("Began, ended (UTC)", f"{wording.moment(record.started_at)}, {wording.moment(record.finished_at)}"),
             ("Error", Cell(record.error, BAD) if record.error else "none"),
             ("Alerts", "; ".join(f"{one.rule_id} {one.severity} {one.state}" for one in alerts) or none),

@@ -18,7 +18,9 @@ from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.runbook import begin
 from peaktrade_core.runbooks.runbooks import RunOutcome, find_runbook, run_runbook
 from peaktrade_core.runbooks.shelf import read
+from peaktrade_core.runs.run import item_of
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show import wording
 from peaktrade_core.testing import LoopbackVenue, VenueFault
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
@@ -230,3 +232,13 @@ def test_a_runbook_that_is_taken_up_again_stays_with_its_session(
     assert run_shadow(steps=20).session_id != first
     again = begin("incident_failed_session", workspace, operator="Ada", resume=runbook.round.id)
     assert again.case.id == first
+
+
+def test_the_session_is_named_and_judged_as_every_list_does(
+    workspace: Workspace, run_shadow: Callable[..., SessionRecord]
+) -> None:
+    blocked = run_shadow(steps=200, position_fraction=0.2).session_id
+    told = {str(row[0]): str(row[1]) for row in begin("incident_risk_limit", workspace, operator="Ada").summary().rows}
+    item = item_of(Views.of(workspace).run(blocked))
+    assert (told["Status"], item.word) == (wording.badge(item.word), "blocked")
+    assert told["What"] == f"{item.name}, shadow"
