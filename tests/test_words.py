@@ -23,6 +23,7 @@ from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.runbooks import list_runbooks
 from peaktrade_core.runs.handbook import handbook, runbooks_in
 from peaktrade_core.show.language import tongue
+from peaktrade_core.show.wording import BADGES
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.misread import misread
 from peaktrade_core.workspace.workspace import Workspace
@@ -130,6 +131,11 @@ def test_what_a_text_names_is_there(room: Path) -> None:
 def test_what_the_first_pages_name_is_there() -> None:
     wrong = [lost for name in ("README.md", "CHANGELOG.md") for lost in lost_in((REPO / name).read_text())]
     assert not wrong
+
+
+def test_the_operators_page_explains_every_badge() -> None:
+    page = (REPO / "docs" / "operator.md").read_text()
+    assert [badge for badge in BADGES.values() if f"| `{badge}` |" not in page] == []
 
 
 def test_every_link_of_a_document_leads_somewhere() -> None:
