@@ -69,7 +69,7 @@ def check(workspace: Workspace, run_id: str | None, record: bool, **given: float
 FINDINGS = Columns[Any](
     severity=Column("Severity", lambda f: severity_cell(f.severity)),
     rule=Column("Rule", lambda f: f.rule_id),
-    run=Column("Run", lambda f: f.run_id or f.key, priority=1),
+    about=Column("About", lambda f: f.run_id or f.key),
     what=Column("What", lambda f: f.message, "words"),
     runbook=Column("Runbook", priority=2),
 )

@@ -1,8 +1,9 @@
 """What a terminal shows: tables that fit its width, texts in the characters it has, JSON that any program reads.
 
 A table never breaks an id and never cuts a sentence. Where it is too wide, empty columns go first, then those of the
-highest priority number, and what is said about that stands below it; sentences fold, and where even that does not fit
-they stand below their row. Into a file or pipe a row is one line, unless ``COLUMNS`` names a width.
+highest priority number, a column with a warning late; one that still finds room comes back, and what is left out is
+named below. Sentences fold, or stand below their row where that takes fewer lines. Into a file or pipe a row is one
+line, unless ``COLUMNS`` names a width.
 """
 
 from __future__ import annotations
@@ -11,30 +12,26 @@ import os
 import re
 import sys
 import textwrap
-import unicodedata
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO
 
 import click
 import msgspec
 
 from peaktrade_core.base.text import inert
 from peaktrade_core.show.language import spoken
+from peaktrade_core.show.layout import BELOW, GAP, GLUE, Text, glued, layout_of, width_of
 from peaktrade_core.show.logs import logged
 from peaktrade_core.show.streams import is_unicode, plain, put
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
-from peaktrade_core.show.wording import TIED, shortened, tied
+from peaktrade_core.show.wording import NOTHING, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 COLOURS = {GOOD: "green", MID: "yellow", BAD: "red"}
-_BELOW = "    "  # before what stands below its row
-_NARROWEST = 16  # characters of a column of sentences
-_GAP = 2  # blanks between columns
 _LONGEST, _BOOK, _TALLEST = 1000, 600, 12  # characters of a line and of a cell, lines of a cell; --json has all of it
 _LABEL = re.compile(r"\s*(?:(?:-|->|→|\d+\.) +|(?:\S+ )*\S+ {2,})?")  # what a folded line stands below
-_QUOTED, _GLUE = re.compile("`[^`]*`"), "\0"
 _COMMAND = re.compile(r"(?:\S+ {2,}|\s*)peaktrade \w")
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")  # JSON itself escapes the others
 
@@ -61,7 +58,7 @@ def say(text: str, *, err: bool = False) -> None:
     if isinstance(text, Document):
         put(plain(inert(text), stream.encoding or "ascii"), err=err)
         return
-    width = screen_width(stream)
+    width = screenwidth_of(stream)
     lines = (plain(shortened(inert(line), _LONGEST), stream.encoding or "ascii") for line in spoken(text).split("\n"))
     put("\n".join(part for line in lines for part in _hanging(line, width)), err=err)
 
@@ -80,10 +77,10 @@ def print_json(value: object, indent: int = 2) -> None:
 def print_table(table: Table, *, err: bool = False) -> None:
     """Print a table as wide as the terminal."""
     stream = sys.stderr if err else sys.stdout
-    put("\n".join(lines_of(table, screen_width(stream), stream.encoding or "ascii")), err=err)
+    put("\n".join(lines_of(table, screenwidth_of(stream), stream.encoding or "ascii")), err=err)
 
 
-def screen_width(stream: TextIO) -> int | None:
+def screenwidth_of(stream: TextIO) -> int | None:
     """Return how many characters a line holds; None for a file or pipe, where no line ends.
 
     What ``COLUMNS`` says goes before, but for errors, which programs read.
@@ -115,89 +112,28 @@ def lines_of(table: Table, width: int | None, encoding: str = "utf-8") -> list[s
     return [*title, *body, *(_folded(note, width) if note else [])]
 
 
-class _Text(NamedTuple):
-    """A cell as it is printed: its lines, and the colour of all of them."""
-
-    lines: list[str]
-    colour: str | None
-
-    @property
-    def words(self) -> list[str]:
-        return [word.replace(_GLUE, " ") for line in self.lines for word in _glued(line).split()]
-
-
-class _Layout(NamedTuple):
-    """Which columns stand side by side and how wide, and which below their row."""
-
-    widths: dict[int, int]
-    below: list[int]
-    gone: list[int]
-
-
-def _laid_out(table: Table, rows: list[list[_Text]], width: int | None, encoding: str) -> list[str]:
+def _laid_out(table: Table, rows: list[list[Text]], width: int | None, encoding: str) -> list[str]:
     """Return rows below their titles."""
-    titles = [plain(title, encoding).upper() for title in table.columns]
-    layout = _layout(table, titles, rows, width)
-    head = _side_by_side(table, {n: [titles[n]] for n in layout.widths}, layout.widths, dict.fromkeys(layout.widths))
+    named = [plain(title, encoding) for title in table.columns]
+    titles = [title.upper() for title in named]
+    layout = layout_of(table, titles, rows, width)
+    head = _side_by_side(table, {n: [titles[n]] for n in layout.widths}, layout.widths, {})
     lines = [click.style(line, bold=True) for line in head]
     for row in rows:
         cells = {n: _fold(row[n].lines, size) for n, size in layout.widths.items()}
-        lines += _side_by_side(table, cells, layout.widths, {n: row[n].colour for n in layout.widths})
-        for n in layout.below:
+        lines += _side_by_side(table, cells, layout.widths, {n: row[n].tone for n in layout.widths})
+        for n in (n for n in layout.below if row[n].told):
             text = " ".join(row[n].words)
-            said = f"{titles[n].lower()}: {text}" if titles[n] else text
-            lines += [_coloured(line, row[n].colour) for line in _folded(said, width, _BELOW)] if text else []
-    hidden = [titles[n] for n in layout.gone if any(row[n].words for row in rows)]
+            said = f"{named[n]}: {text}" if named[n] else text
+            lines += [_coloured(line, row[n].tone) for line in _folded(said, width, BELOW)]
+    hidden = [titles[n] for n in layout.gone if any(row[n].told for row in rows)]
     if hidden:
         lines += _folded(spoken(f"(too narrow for {', '.join(hidden)}: a wider window or --json shows them)"), width)
     return lines
 
 
-def _layout(table: Table, titles: Sequence[str], rows: list[list[_Text]], width: int | None) -> _Layout:
-    """Return how the columns fit: all of them, fewer, or the longest below their rows."""
-    natural = [
-        max(_width(title), *(_width(line) for row in rows for line in row[n].lines)) for n, title in enumerate(titles)
-    ]
-    if width is None:
-        return _Layout(dict(enumerate(natural)), [], [])
-    least = list(natural)
-    for n, form in enumerate(table.forms):
-        if form == "words" or natural[n] > width:
-            longest = max((_width(word) for row in rows for word in row[n].words), default=0)
-            least[n] = min(natural[n], max(_width(titles[n]), longest, _NARROWEST))
-    kept, below, gone = list(range(len(titles))), list[int](), list[int]()
-
-    def too_wide() -> bool:
-        return sum(least[n] for n in kept) + _GAP * (len(kept) - 1) > width
-
-    empty = [n for n in kept if not any(row[n].words for row in rows)]
-    optional = sorted((n for n in kept if table.priorities[n]), key=lambda n: (-table.priorities[n], -n))
-    for n in (*empty, *(n for n in optional if n not in empty)):
-        if too_wide() and len(kept) > 1:
-            kept.remove(n)
-            gone.append(n)
-    sentences = sorted((n for n in kept[1:] if table.forms[n] == "words"), key=lambda n: -least[n])
-    for n in (*sentences, *(n for n in reversed(kept[1:]) if n not in sentences)):
-        if too_wide():
-            kept.remove(n)
-            below.append(n)
-    return _Layout(_shared({n: (least[n], natural[n]) for n in kept}, width), sorted(below), sorted(gone))
-
-
-def _shared(columns: dict[int, tuple[int, int]], width: int) -> dict[int, int]:
-    """Return the width of each column: at least its first figure, at most its second, the rest shared fairly."""
-    widths = {n: least for n, (least, _) in columns.items()}
-    spare = width - sum(widths.values()) - _GAP * (len(columns) - 1)
-    wanting = sorted((most - least, n) for n, (least, most) in columns.items() if most > least)
-    for place, (wanted, n) in enumerate(wanting):
-        more = max(0, min(wanted, spare // (len(wanting) - place)))
-        widths[n] += more
-        spare -= more
-    return widths
-
-
 def _side_by_side(
-    table: Table, cells: dict[int, list[str]], widths: dict[int, int], colours: dict[int, str | None]
+    table: Table, cells: dict[int, list[str]], widths: dict[int, int], tones: Mapping[int, str]
 ) -> list[str]:
     """Return cells beside each other, as many lines as the longest has."""
     lines = []
@@ -205,43 +141,43 @@ def _side_by_side(
         line, blank = "", 0
         for n, width in widths.items():
             text = cells[n][part] if part < len(cells[n]) else ""
-            room = max(0, width - _width(text))
+            room = max(0, width - width_of(text))
             before = blank + (room if table.forms[n] == "number" else 0)
-            blank = _GAP + (0 if table.forms[n] == "number" else room)
+            blank = GAP + (0 if table.forms[n] == "number" else room)
             if text:
-                line += " " * before + _coloured(text, colours[n])
+                line += " " * before + _coloured(text, tones.get(n, ""))
             else:
                 blank += before
         lines.append(line)
     return lines
 
 
-def _pairs(rows: list[list[_Text]], width: int | None) -> list[str]:
+def _pairs(rows: list[list[Text]], width: int | None) -> list[str]:
     """Return names and values below each other, values that are too long folded beside their name."""
     names = [" ".join(row[0].lines) for row in rows]
-    most = max(map(_width, names))
+    most = max(map(width_of, names))
     room = None if width is None else width - most - 4
     lines = []
     for name, (_, value) in zip(names, rows, strict=True):
-        first, indent = f"  {name}{' ' * (most - _width(name))}  ", " " * (most + 4)
-        if room is not None and any(_width(word) > room for word in value.words):
+        first, indent = f"  {name}{' ' * (most - width_of(name))}  ", " " * (most + 4)
+        if room is not None and any(width_of(word) > room for word in value.words):
             lines += [
                 f"  {name}",
-                *(_coloured(line, value.colour) for line in _folded(" ".join(value.words), width, _BELOW)),
+                *(_coloured(line, value.tone) for line in _folded(" ".join(value.words), width, BELOW)),
             ]
             continue
         for number, line in enumerate(_fold(value.lines, room) or [""]):
-            lines.append(((indent if number else first) + _coloured(line, value.colour)).rstrip())
+            lines.append(((indent if number else first) + _coloured(line, value.tone)).rstrip())
     return lines
 
 
-def _prepared(cell: Cell, encoding: str) -> _Text:
+def _prepared(cell: Cell, encoding: str) -> Text:
     """Return a cell in the characters of a terminal."""
     text = plain(shortened(cell.text, _BOOK), encoding).replace("\t", " ")
     lines = text.split("\n")
     if len(lines) > _TALLEST:
         lines = [*lines[:_TALLEST], f"... ({len(lines) - _TALLEST:,} more lines)"]
-    return _Text(lines, COLOURS.get(cell.tone))
+    return Text(lines, cell.tone, cell.text not in ("", NOTHING))
 
 
 def _fold(lines: Sequence[str], width: int | None) -> list[str]:
@@ -251,23 +187,18 @@ def _fold(lines: Sequence[str], width: int | None) -> list[str]:
 
 def _folded(text: str, width: int | None, indent: str = "") -> list[str]:
     """Return text folded between words, each line after an indent; a `command` in it is one word, so is a figure."""
-    if width is None or len(indent) + _width(text) <= width:
+    if width is None or len(indent) + width_of(text) <= width:
         return [indent + text]
     lines = textwrap.wrap(
-        _glued(text), max(width, len(indent) + 1),
+        glued(text), max(width, len(indent) + 1),
         initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
-    return [line.replace(_GLUE, " ") for line in lines]
-
-
-def _glued(text: str) -> str:
-    """Return text in which a `command`, and a figure with its unit, have no blanks at which a line could end."""
-    return tied(_QUOTED.sub(lambda found: found[0].replace(" ", _GLUE), text)).replace(TIED, _GLUE)
+    return [line.replace(GLUE, " ") for line in lines]
 
 
 def _hanging(line: str, width: int | None) -> list[str]:
     """Return a line folded below its text: after its indent, its mark or its label."""
-    if width is None or _width(line) <= width or _COMMAND.match(line):
+    if width is None or width_of(line) <= width or _COMMAND.match(line):
         return [line]
     label = _LABEL.match(line)
     indent = len(label[0]) if label and len(label[0]) <= width // 2 else 0
@@ -275,15 +206,8 @@ def _hanging(line: str, width: int | None) -> list[str]:
     return [line[:indent] + first, *(" " * indent + part for part in rest)]
 
 
-def _width(text: str) -> int:
-    """Return how many places text takes on a screen."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
-
-
-def _coloured(text: str, colour: str | None) -> str:
-    return click.style(text, fg=colour) if colour and text else text
+def _coloured(text: str, tone: str) -> str:
+    return click.style(text, fg=COLOURS[tone]) if tone and text else text
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from peaktrade_core.base.text import inert
 from peaktrade_core.show.streams import plain
-from peaktrade_core.show.table import BAD, Cell, Column, Columns, Table
+from peaktrade_core.show.table import BAD, MID, Cell, Column, Columns, Table
 from peaktrade_core.show.terminal import lines_of
 
 
@@ -79,7 +79,34 @@ def test_a_column_that_finds_no_room_is_named_and_an_empty_one_goes_unsaid() -> 
 def test_sentences_that_find_no_room_stand_below_their_row() -> None:
     lines = shown(THINGS.table("", [ONE]), 42)
     assert lines[1].split() == [ID, "−1,234.56"]
-    assert lines[2].startswith("    what it says: It lost far more")
+    assert lines[2].startswith("    What it says: It lost far more")
+
+
+def test_sentences_stand_below_their_row_where_that_takes_fewer_lines() -> None:
+    columns = (Column("Answer"), Column("Question", form="words"), Column("What to do", form="words"))
+    advice = "Stop it, look into its journal, and start it again when you know what happened to it"
+    rows = [("pass", f"Is part number {n} of all that must be looked at in order?", "–") for n in range(4)]
+    lines = shown(Table("", columns, [*rows, ("fail", "Is it alive?", advice)]), 80)
+    assert lines[0].split() == ["ANSWER", "QUESTION"]
+    assert lines[6].startswith("    What to do: Stop it, look into its journal")
+    assert "What to do: –" not in "\n".join(lines)  # a dash is nothing to say
+    assert len(lines) == 1 + 4 + 1 + 2
+
+
+def test_a_column_with_a_warning_is_left_out_late() -> None:
+    columns = [Column("Session"), Column("Mode", priority=3), Column("Started", priority=2), Column("PnL")]
+    plain_rows = [(ID, "shadow", "2026-01-05 08:00", "+1.00")]
+    warned = [(ID, Cell("rehearsal", MID), "2026-01-05 08:00", "+1.00")]
+    assert shown(Table("", columns, plain_rows), 60)[0].split() == ["SESSION", "STARTED", "PNL"]
+    assert shown(Table("", columns, warned), 60)[0].split() == ["SESSION", "MODE", "PNL"]
+
+
+def test_a_narrow_column_comes_back_beside_what_a_wide_one_left() -> None:
+    columns = [Column("Session"), Column("Strategy", priority=1), Column("TF", priority=2), Column("PnL")]
+    row = (ID, "donchian_breakout_of_a_long_name", "1m", "+1.00")
+    lines = shown(Table("", columns, [row]), 50)
+    assert lines[0].split() == ["SESSION", "TF", "PNL"]
+    assert lines[2].startswith("(too narrow for STRATEGY: ")
 
 
 def test_a_list_picks_its_columns_by_name_and_an_unknown_name_is_an_error() -> None:
