@@ -33,6 +33,7 @@ from peaktrade_core.workspace.memory import Memory, Remembered
 DECIDE_S = 5.0  # how long a change waits for the lock
 ENGAGE_S = 2.0  # an engagement waits no longer, and does without
 LOOK_S = 0.5  # how long a reader waits for a change that is being written
+WAITING = "halts.waiting"  # beside the log: engagements that could not have its lock
 _UNLISTED = "unknown.json"
 
 
@@ -50,7 +51,7 @@ class HaltLog:
         self.path = folder / HALTS
         self.chain = Chain(self.path)
         self._memory = Memory(self.path, folder / "halts.last.json", outside)
-        self._waiting = folder / "halts.waiting"
+        self._waiting = folder / WAITING
         self._earlier = Earlier(folder)
         self._seen: tuple[object, Known] | None = None
         self._good = Known()  # the newest that could be trusted

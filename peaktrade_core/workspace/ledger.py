@@ -24,7 +24,7 @@ from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.files import open_plain, sha256_of, stamp
 from peaktrade_core.base.log import BLOCK, LARGEST_LOG, MOST, Ending, extend, locked, newest_lines, whole_lines
 from peaktrade_core.workspace.grown import Growth, growth, logs_of
-from peaktrade_core.workspace.memory import Memory, Remembered, outside_of
+from peaktrade_core.workspace.memory import KINDS, Memory, Remembered, outside_of
 from peaktrade_core.workspace.sections import MANY, Sections
 from peaktrade_core.workspace.unremembered import found_entry, unanswered
 from peaktrade_core.workspace.workspace import Workspace
@@ -55,10 +55,10 @@ class Ledger:
 
     def __init__(self, home: Path, *, remembered: bool = True) -> None:
         self.home, self.path = home, home / "reports" / LEDGER
-        outside = outside_of(home, "-ledger") if remembered else None
+        outside = outside_of(home, KINDS[1]) if remembered else None
         self._memory = Memory(self.path, self.path.with_suffix(".last.json"), outside)
         self._looked: tuple[object, str] = (None, "")
-        self._sections = Sections(self.path, outside_of(home, "-sections") if remembered else None)
+        self._sections = Sections(self.path, outside_of(home, KINDS[2]) if remembered else None)
 
     @classmethod
     def of(cls, workspace: Workspace) -> Ledger:

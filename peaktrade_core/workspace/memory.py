@@ -20,6 +20,7 @@ from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.workspace.config import CONFIG
 
 STATE_HOME = "PEAKTRADE_STATE_HOME"
+KINDS = ("", "-ledger", "-sections")  # what is remembered outside: of the log of halts, the ledger, its checkpoint
 
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +80,14 @@ class Memory:
     def outside_is_new(self) -> bool:
         """Whether there is no file outside the workspace yet, as on a new machine."""
         return self._outside is not None and not os.path.lexists(self._outside)
+
+
+def forget(home: Path) -> None:
+    """Remove what is remembered outside a workspace that was made to be looked at once, and is gone."""
+    for kind in KINDS:
+        if (path := outside_of(home, kind)) is not None:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def outside_of(home: Path, kind: str = "") -> Path | None:

@@ -268,7 +268,7 @@ def test_an_archive_of_somebody_elses_workspace_is_told(workspace: Workspace, ma
 def test_what_is_kept_for_processes_is_not_in_it(made: Path) -> None:
     names = set(read_archive(made).files)
     assert "reports/ledger.jsonl" in names
-    assert not [name for name in names if name.endswith((".lock", ".last.json", "/lock", "heartbeat.json"))]
+    assert not [name for name in names if name.endswith((".lock", "/lock", "heartbeat.json"))]
     assert not [name for name in names if name.startswith(".cache")]
     assert os.path.basename(made).endswith(archive_suffix())
 

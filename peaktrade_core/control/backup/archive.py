@@ -77,18 +77,24 @@ class Writer:
         self._packed = gzip.GzipFile(path.name, "wb", 1, self._file, 0)
         self._tar = tarfile.open(fileobj=self._packed, mode="w")  # noqa: SIM115 - closed in finish
 
-    def add(self, name: str, path: Path) -> None:
+    def add(self, name: str, path: Path, *, whole: bool = False) -> None:
         """Add a file as it is now; one that vanished is left out, of a log only whole lines are taken.
 
+        Args:
+            name: below the workspace; path: where it is; whole: take an unfinished last line of a log, too.
+
         Raises:
-            OSError: it cannot be read, or the archive cannot be written.
+            EnvironmentFault: it cannot be read; OSError: the archive cannot be written.
         """
         try:
-            with open_plain(path) as file:
-                size = _whole(file) if path.suffix in _GROWS else os.fstat(file.fileno()).st_size
+            with _opened(path) as file:
+                cut = path.suffix in _GROWS and not whole
+                size = _whole(file) if cut else os.fstat(file.fileno()).st_size
                 self._put(name, file, size)
         except FileNotFoundError:
-            self.files.pop(name, None)
+            self.files.pop(_key(name), None)
+        except _Unreadable as error:
+            raise EnvironmentFault(f"cannot read {path}: {error}; a backup without it would be none") from None
 
     def put(self, name: str, data: bytes) -> None:
         """Add a file with what is given."""
@@ -100,7 +106,7 @@ class Writer:
         reading = _Reading(source, size)
         self._tar.addfile(about, reading)
         if name != MANIFEST:
-            self.files[name] = Held(size, reading.digest.hexdigest())
+            self.files[_key(name)] = Held(size, reading.digest.hexdigest())
 
     def finish(self, manifest: Manifest) -> None:
         """Write the manifest, force all of it to the disk and give the archive its name."""
@@ -122,6 +128,29 @@ class Writer:
         self._staged.unlink(missing_ok=True)
 
 
+class _Unreadable(Exception):
+    """That a file cannot be read."""
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a file that is to be copied.
+
+    Raises:
+        FileNotFoundError: it vanished; _Unreadable: it cannot be opened.
+    """
+    try:
+        return open_plain(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _Unreadable(why(error)) from None
+
+
+def _key(name: str) -> str:
+    """Return a name as the manifest has it: bytes of it that are not UTF-8 are written out."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
 class _Reading:
     """A file of which so many bytes are read, and their hash; what a file that shrank lacks is an error."""
 
@@ -130,9 +159,12 @@ class _Reading:
         self.digest = hashlib.sha256()
 
     def read(self, most: int = -1) -> bytes:
-        data = self._source.read(min(most if most >= 0 else self._left, self._left)) or b""
+        try:
+            data = self._source.read(min(most if most >= 0 else self._left, self._left)) or b""
+        except OSError as error:
+            raise _Unreadable(why(error)) from None
         if not data and self._left:
-            raise OSError(f"it became shorter while it was read, by {self._left:,} bytes")
+            raise _Unreadable(f"it became shorter while it was read, by {self._left:,} bytes")
         self._left -= len(data)
         self.digest.update(data)
         return data
@@ -160,7 +192,7 @@ def read_archive(path: Path, into: Path | None = None) -> Manifest:
         ArtefactError: it is no such archive, damaged, or not as its manifest says.
         EnvironmentFault: it cannot be read, or the files cannot be written.
     """
-    found: dict[str, Held] = {}
+    found, names = dict[str, Held](), dict[str, str]()
     manifest: Manifest | None = None
     try:
         with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|gz") as tar:
@@ -168,7 +200,8 @@ def read_archive(path: Path, into: Path | None = None) -> Manifest:
                 if member.name == MANIFEST:
                     manifest = msgspec.json.decode(source.read(), type=Manifest)
                 else:
-                    found[member.name] = _taken(source, member.size, into / member.name if into else None)
+                    names[_key(member.name)] = member.name
+                    found[_key(member.name)] = _taken(source, member.size, into / member.name if into else None)
     except FileNotFoundError:
         raise EnvironmentFault(f"{path}: no such file") from None
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -181,7 +214,7 @@ def read_archive(path: Path, into: Path | None = None) -> Manifest:
         raise ArtefactError(f"{path} was made by a newer peaktrade; upgrade this one")
     wrong = sorted(name for name in {*found, *manifest.files} if found.get(name) != manifest.files.get(name))
     for name in [name for name in wrong if name not in manifest.files and into is not None]:
-        (into / name).unlink(missing_ok=True)  # type: ignore[operator] # it vanished while the archive was made
+        (into / names[name]).unlink(missing_ok=True)  # type: ignore[operator] # it vanished while the archive was made
     if lost := [name for name in wrong if name in manifest.files]:
         raise ArtefactError(f"{path}: {lost[0]} is not as it was when the backup was made ({len(lost)} such files)")
     return manifest

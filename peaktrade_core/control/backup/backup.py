@@ -5,6 +5,9 @@ copied again, until nothing new was named; the last round holds the ledger's loc
 Only then is the ledger itself copied, as far as it was read. So whatever it names is in the archive as it says, and
 ``audit verify`` holds on the copy.
 
+The log of halts is copied last, whole, after what is remembered of it beside it: a halt, a log that is not what it was and a
+line that a dead writer left hold in the copy as they do here. What links lead to is copied in their places.
+
 What is remembered outside the workspace is not in it. Brought back over a workspace that went on, the ledger is shorter
 than remembered: no order is sent until a named person answers for it (``audit adopt``).
 """
@@ -16,6 +19,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
@@ -27,16 +31,19 @@ from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import locked, whole_lines
 from peaktrade_core.base.people import person_key
 from peaktrade_core.control.backup.archive import SCHEMA, Manifest, Writer, read_archive
+from peaktrade_core.halts.log import WAITING
 from peaktrade_core.records.chain import RECORD
+from peaktrade_core.workspace.chain_heads import HALTS
 from peaktrade_core.workspace.config import CONFIG
-from peaktrade_core.workspace.ledger import LEDGER, LOGS, REGISTRY, SEALED, Ledger
+from peaktrade_core.workspace.ledger import CHANGES, LEDGER, LOGS, PAPERS, REGISTRY, SEALED, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
 SECTION, MADE, RESTORED = "backup", "made", "restored"
 ROUNDS = 20  # without the lock; on a desk where something ends at each moment the last one holds it
 PATIENCE_S = 2.0  # a record is written this soon after the ledger named its end [s]
 SUFFIX = ".tar.gz"
-_AWAY = {"lock", "heartbeat.json"}  # made again, or of a process that is not in the copy
+_AWAY = ("lock", "*.lock", "*.tmp", "*.last.json", "heartbeat.json", "account.sqlite*")  # made again, or of a process
+_LAST = {f"reports/{name}" for log in (LEDGER, f"live/{HALTS}") for name in (log, log.replace(".jsonl", ".last.json"))}
 _LIVE = "live_runs"
 
 
@@ -121,24 +128,38 @@ def _size(path: Path) -> int:
 
 
 def _files(place: Workspace) -> Iterator[tuple[str, Path]]:
-    """Yield every file that belongs to a workspace, the ledger last: its name below it, and where it is."""
+    """Yield every file that belongs to a workspace but the chained logs: its name below it, and where it is.
+
+    Raises:
+        EnvironmentFault: a folder cannot be listed.
+    """
     roots = [(place.home, "")]
-    if place.runs.resolve() != (place.home / _LIVE).resolve():
+    if not place.runs.resolve().is_relative_to(place.home.resolve()) and place.runs != place.home / _LIVE:
         roots.append((place.runs, f"{_LIVE}/"))
     for root, before in roots:
-        for folder, inner, names in os.walk(root):
-            inner[:] = sorted(name for name in inner if not name.startswith("."))
-            for name in sorted(names):
-                path = Path(folder) / name
-                if (
-                    name.startswith(".")
-                    or name in _AWAY
-                    or name.endswith((".lock", ".tmp", ".last.json"))
-                    or path.is_symlink()
-                ):
-                    continue
-                if path != place.reports / LEDGER and path.is_file():
+        for folder, inner, names in os.walk(root, onerror=_raise, followlinks=True):
+            inner[:] = sorted(name for name in inner if not name.startswith(".") and not _leads_up(Path(folder), name))
+            for path in (Path(folder) / name for name in sorted(names)):
+                if _belongs(path) and path.relative_to(root).as_posix() not in _LAST and path.is_file():
                     yield f"{before}{path.relative_to(root).as_posix()}", path
+
+
+def _belongs(path: Path) -> bool:
+    """Return whether a file is of the workspace, and not of a process or made again."""
+    name = path.name
+    return not (name.startswith(".") or any(fnmatchcase(name, form) for form in _AWAY))
+
+
+def _leads_up(folder: Path, name: str) -> bool:
+    """Return whether a folder is a link to one that it lies in, also by way of other links, which would never end."""
+    path = folder / name
+    return path.is_symlink() and any(one.resolve().is_relative_to(path.resolve()) for one in (folder, *folder.parents))
+
+
+def _raise(error: OSError) -> None:
+    raise EnvironmentFault(
+        f"cannot read {error.filename}: {error.strerror or error}; a backup without it would be none"
+    )
 
 
 def _fill(place: Workspace, writer: Writer, by: str, now: datetime) -> Manifest:
@@ -148,20 +169,32 @@ def _fill(place: Workspace, writer: Writer, by: str, now: datetime) -> Manifest:
     for name, path in _files(place):
         writer.add(name, path)
     for _ in range(ROUNDS):
+        _remembered(place, writer, LEDGER)
         before, lines = len(lines), whole_lines(ledger)
         if len(lines) == before:
             break
         _again(place, writer, lines[before:])
     else:
         with locked(ledger):
+            _remembered(place, writer, LEDGER)
             before, lines = len(lines), whole_lines(ledger)
             _again(place, writer, lines[before:])
+    _remembered(place, writer, f"live/{HALTS}")
+    for path in (place.reports / "live" / WAITING).glob("*"):
+        writer.add(f"reports/live/{WAITING}/{path.name}", path)
+    writer.add(f"reports/live/{HALTS}", place.reports / "live" / HALTS, whole=True)
     if lines:
         writer.put(f"reports/{LEDGER}", b"\n".join(lines) + b"\n")
     head = digest_of(lines[-1]) if lines else ""
     return Manifest(
         schema=SCHEMA, home=str(place.home), made_at=now, by=by, entries=len(lines), head=head, files=writer.files
     )
+
+
+def _remembered(place: Workspace, writer: Writer, log: str) -> None:
+    """Copy what is remembered of a chained log beside it; before the log, which is written first."""
+    name = Path(log).with_suffix(".last.json").as_posix()
+    writer.add(f"reports/{name}", place.reports / name)
 
 
 def _again(place: Workspace, writer: Writer, lines: Sequence[bytes]) -> None:
@@ -187,11 +220,15 @@ def _again(place: Workspace, writer: Writer, lines: Sequence[bytes]) -> None:
             names[place.home / str(link.data["archive"])] = place.home
         elif section == LOGS:  # they grew since they were copied
             names |= {place.home / name: place.home for name in link.data.get("ends", {})}
+        elif section == PAPERS:
+            names |= {place.home / name: place.home for name in link.data.get("files", {})}
+        elif section == CHANGES:
+            names |= dict.fromkeys((place.home / CONFIG).parent.glob("*.toml"), place.home)
         elif section in SEALED and about:
             found = (path for path in (place.reports / section).rglob("*") if about in path.as_posix())
             names |= dict.fromkeys(sorted(found), place.home)
     for path, root in names.items():
-        if path.is_file() and not path.name.startswith(".") and path.name not in _AWAY and path.suffix != ".lock":
+        if path.is_file() and _belongs(path):
             below = path.relative_to(root).as_posix()
             writer.add(below if root == place.home else f"{_LIVE}/{path.parent.name}/{path.name}", path)
 
@@ -227,6 +264,9 @@ def restore_backup(path: Path, home: Path, by: str, now: datetime) -> Backup:
         manifest = read_archive(path, staged)
         if CONFIG.as_posix() not in manifest.files:
             raise ArtefactError(f"{path} holds no {CONFIG}, so it is no workspace")
+        found = _described(path, manifest, home)
+        told = {"file": path.name, "sha256": found.sha256, "head": found.head, "entries": found.entries, "by": by}
+        Ledger(staged, remembered=False).section(SECTION).append((RESTORED, told), at=now)
         if home.exists():
             home.rmdir()
         os.rename(staged, home)
@@ -234,9 +274,6 @@ def restore_backup(path: Path, home: Path, by: str, now: datetime) -> Backup:
         raise EnvironmentFault(f"cannot restore to {home}: {error.strerror or error}; nothing is left of it") from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-    found = _described(path, manifest, home)
-    told = {"file": path.name, "sha256": found.sha256, "head": found.head, "entries": found.entries, "by": by}
-    Ledger(home).section(SECTION).append((RESTORED, told), at=now)
     return found
 
 

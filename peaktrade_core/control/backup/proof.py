@@ -19,6 +19,7 @@ from peaktrade_core.control.backup.archive import Manifest, read_archive
 from peaktrade_core.control.backup.backup import MADE, RESTORED, SECTION
 from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.workspace.ledger import LEDGER, Ledger
+from peaktrade_core.workspace.memory import forget
 from peaktrade_core.workspace.workspace import Workspace, open_site
 
 AGAIN = "Make another backup; where it happens again, look at the disk and at `peaktrade audit verify`."
@@ -69,7 +70,10 @@ def prove(place: Workspace, path: Path) -> list[Check]:
         with tempfile.TemporaryDirectory(prefix=".proof-", dir=path.parent) as scratch:
             manifest = read_archive(path, Path(scratch))
             site = open_site(Path(scratch), place.clock)
-            checks = [*audit_checks(site), *site.ask(PROOFS)]
+            try:
+                checks = [*audit_checks(site), *site.ask(PROOFS)]
+            finally:
+                forget(site.home)
             return [_whole(manifest), *site.told(checks), _ours(place, manifest)]
     except PeaktradeError as error:
         return [Check(id="archive", question=_WHOLE, status=FAIL, evidence=str(error), next_step=AGAIN)]
