@@ -125,15 +125,15 @@ def _requests(workspace: Workspace) -> Iterator[Todo]:
     """Yield the requests that wait for a signature, and those that were signed and not carried out."""
     for one in Approvals.of(workspace).all():
         if one.state in ("waits", "approved"):
-            sign = f"It still needs {one.lacks}: read it, then `peaktrade approve {one.id}`, before"
-            step = sign if one.lacks else "Both have signed: carry it out before"
+            until = wording.minute(one.asked.until)
+            sign = f"It still needs {one.lacks}: read it, then `peaktrade approve {one.id}`, before {until} UTC."
             yield Todo(
                 kind="request",
                 status=WARN,
                 what=f"{one.asked.by} asks for: {one.asked.authority.situation}, {one.asked.subject}",
                 about=one.id,
                 since=one.asked.at,
-                next_step=f"{step} {wording.minute(one.asked.until)} UTC.",
+                next_step=sign if one.lacks else f"Both have signed: carry it out before {until} UTC.",
             )
 
 

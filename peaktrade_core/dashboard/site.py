@@ -30,7 +30,23 @@ from peaktrade_core.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from peaktrade_core.dashboard.kernels import Watchdog
 
-SPOKEN = ("as_of", "paused", "ago_s", "ago_m", "ago_h", "down", "down_next", "faulty", "lab_ended", "lab_ended_next")
+SPOKEN = (
+    "as_of",
+    "as_of_about",
+    "paused",
+    "ago_s",
+    "ago_m",
+    "ago_h",
+    "down",
+    "down_next",
+    "faulty",
+    "lab_ended",
+    "lab_ended_next",
+    "check_pass",
+    "check_warn",
+    "check_fail",
+    "check_unknown",
+)
 
 READERS = 3  # threads that ask the read side
 

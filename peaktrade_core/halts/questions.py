@@ -57,7 +57,8 @@ def account(workspace: Workspace) -> Found:
     """Ask how much of the limits the running sessions use together."""
     uses = Account.of(workspace).uses()
     told = "; ".join(
-        use.fault or f"{use.mode} {wording.money(use.exposure, use.currency)} in {use.sessions} sessions, {use.level}"
+        use.fault
+        or f"{use.mode} {wording.money(use.exposure, use.currency)} in {wording.many(use.sessions, 'session')}, {use.level}"
         for use in uses
     )
     level = max((use.level for use in uses), key=SEVERITIES.index, default="green")

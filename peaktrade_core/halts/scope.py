@@ -121,6 +121,10 @@ class TradingState(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is about everything, as the kill switch is."""
         return self.scope == GLOBAL.text
 
+    def binds(self, scope: Scope) -> bool:
+        """Whether a session of that scope obeys it: it is about everything, or about just that."""
+        return self.everywhere or self.scope == scope.text
+
     @property
     def level(self) -> int:
         """How strict it is: 0 for ``ACTIVE``, 3 for ``NO_ORDERS``."""

@@ -23,7 +23,7 @@ from peaktrade_core.base.files import Folders
 from peaktrade_core.base.log import newest_lines
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.records.rows import RegistryLine
-from peaktrade_core.show.wording import TOTAL, quote_currency, signed
+from peaktrade_core.show.wording import quote_currency, signed
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -260,6 +260,6 @@ def _severity_of(line: RegistryLine) -> str:
 
 def _ending(line: RegistryLine) -> str:
     """Return how a session ended, in a sentence."""
-    earned = "" if line.total_pnl is None else f", {TOTAL} {signed(line.total_pnl, quote_currency(line.symbol))}"
+    earned = "" if line.total_pnl is None else f", Total PnL {signed(line.total_pnl, quote_currency(line.symbol))}"
     why = f": {line.notes}" if line.status != "completed" and line.notes else ""
     return f"session {line.status}{earned}{why}"

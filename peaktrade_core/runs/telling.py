@@ -22,9 +22,21 @@ from peaktrade_core.trading.events import (
     Order,
     State,
 )
-from peaktrade_core.trading.risk import DENY_CODES, LIQUIDATION_DISTANCE
+from peaktrade_core.trading.risk import (
+    DENY_CODES,
+    LIQUIDATION_DISTANCE,
+    MAX_DAILY_LOSS_PCT,
+    MAX_DRAWDOWN_HALT,
+    PRICE_COLLAR,
+    STALE_PRICE,
+    STATE_HALTED,
+    STATE_REDUCING,
+)
 
 LONGEST = 300  # characters of a line
+_STATES = (DENY_CODES[STATE_HALTED], DENY_CODES[STATE_REDUCING])
+_PERCENT = (MAX_DAILY_LOSS_PCT, PRICE_COLLAR, MAX_DRAWDOWN_HALT)
+_UNITS = {DENY_CODES[code]: " %" for code in _PERCENT} | {DENY_CODES[STALE_PRICE]: " s"}
 EVENT_KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyEvent) if kind is not BarDone)
 
 
@@ -60,7 +72,7 @@ def text_of(event: AnyEvent) -> str:
         side = _side(event.qty)
         return f"{event.purpose}: {side} {abs(event.qty):.8g}, notional {money(event.notional)} ({event.order_id})"
     if isinstance(event, (Denial, Halt)):
-        return f"{event.code}{_against(event.value, event.limit)}{_gone(event)}"
+        return f"{event.code}{_against(event.code, event.value, event.limit)}{_gone(event)}"
     if isinstance(event, State):
         return f"{event.state} ({event.source}): {event.reason}"
     if isinstance(event, Notice):
@@ -83,8 +95,11 @@ def _gone(event: Denial | Halt) -> str:
     return "; a venue would have liquidated the position before" if beyond else ""
 
 
-def _against(value: float | None, limit: float | None) -> str:
-    """Return a figure against its limit, as far as both are known."""
-    if value is None:
+def _against(code: str, value: float | None, limit: float | None) -> str:
+    """Return a figure against its limit, as far as both are known; a trading state that denies has none."""
+    if value is None or code in _STATES:
         return ""
-    return f": {value:,.8g}" + ("" if limit is None else f" against {limit:,.8g}")
+    unit = _UNITS.get(code, "")
+    measured = f"{value:,.2f}{unit}" if unit else f"{value:,.8g}"
+    allowed = "" if limit is None else f"{limit:,.8g}{unit}"
+    return f": {measured} against {allowed}" if allowed else f": {measured}"

@@ -98,6 +98,27 @@ class Found(NamedTuple, Generic[T]):
     facets: Mapping[str, Sequence[tuple[str, int]]] = {}
 
 
+class Pager(NamedTuple):
+    """The part of a list that is shown: its first and last row, of how many, and the addresses of the parts beside it.
+
+    Attributes:
+        first, last: counted from 1; before, after: addresses, empty where there is nothing.
+    """
+
+    first: int
+    last: int
+    total: int
+    before: str
+    after: str
+
+    @classmethod
+    def of(cls, offset: int, size: int, total: int, address: Callable[[int], str]) -> Pager:
+        """Return the part that begins after ``offset`` rows; ``address`` returns that of another offset."""
+        last = min(offset + size, total)
+        before = address(max(0, offset - size)) if offset else ""
+        return cls(min(offset + 1, total), last, total, before, address(last) if last < total else "")
+
+
 class Listing(NamedTuple, Generic[T]):
     """The list of one kind of thing.
 

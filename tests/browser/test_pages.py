@@ -266,13 +266,13 @@ def test_running_session_refreshes_and_keeps_zoom_scroll_details_and_selection(
     before = steps.inner_text()
     page.locator(".plot-price").focus()
     page.keyboard.press("+")
-    select = """() => { const cell = [...document.querySelectorAll('.pairs th')].find(c => c.textContent === 'symbol');
+    select = """() => { const cell = [...document.querySelectorAll('.pairs th')].find(c => c.textContent === 'Symbol');
         getSelection().selectAllChildren(cell); scrollTo(0, 600); return scrollY; }"""
     scrolled = page.evaluate(select)
     expect(steps).not_to_have_text(before, timeout=8000)
     expect(page.locator(".plots")).to_contain_class("zoomed")
     assert page.evaluate("scrollY") == scrolled
-    assert page.evaluate("getSelection().toString()").strip() == "symbol"
+    assert page.evaluate("getSelection().toString()").strip() == "Symbol"
     expect(page.locator(".plot-price")).to_be_focused()
     assert watched.complaints == []
 

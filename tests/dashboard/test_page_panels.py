@@ -27,10 +27,12 @@ from peaktrade_core.dashboard.panels.base import coded, figures
 from peaktrade_core.dashboard.panels.charts import event_marks
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.halts.kill_switch import KillSwitch
-from peaktrade_core.halts.scope import GLOBAL
+from peaktrade_core.halts.scope import GLOBAL, Scope
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Registry
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.by_hand import add_evidence
 from peaktrade_core.runs.curves import Curves
 from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
@@ -127,7 +129,7 @@ def test_denials_halts_and_gaps_are_marks_with_their_words(workspace: Workspace,
     assert "MAX_DRAWDOWN_HALT × 1, HALTED × 1" in marks["halt"][0].text
     assert marks["gap"][0].text.startswith("5 bars missing from ")
     assert "trading is halted" in marks["denial"][0].text
-    assert "halt MAX_DRAWDOWN_HALT: 10.2 against 10" in event_marks(events[:1], curves, "EUR")[0].marks[0].text
+    assert "halt MAX_DRAWDOWN_HALT: 10.20 % against 10 %" in event_marks(events[:1], curves, "EUR")[0].marks[0].text
     assert event_marks(events, Curves(), "EUR") == []
 
 
@@ -299,6 +301,68 @@ def test_layers_say_unknown_where_nothing_is_known_and_fail_where_it_fails(
     after = {layer.code: layer.status for layer in whole(workspace).layers}
     assert (after["L3"], after["L4"], after["L5"]) == ("pass", "fail", "fail")
     assert "global HALTED by ada: drill" in text(shown(workspace, "layers"))
+
+
+def test_what_was_decided_about_a_layer_stands_with_it(workspace: Workspace) -> None:
+    TradingStates.of(workspace).set(GLOBAL, "HALTED", by="ada", reason="drill", now=datetime.now(UTC))
+    assert "Escalate to the owner Nobody has written down a decision today" in text(shown(workspace, "layers"))
+    book = EvidenceBook.of(workspace)
+    made = add_evidence(book, "L4", "watch it until noon", by="Ada", role="risk_officer", about="L4")
+    said = text(shown(workspace, "layers"))
+    assert f"Decided by Ada (risk_officer): watch it until noon {made.evidence_id} · not countersigned" in said
+    assert "Nobody has written down" not in said
+
+
+def test_each_halt_is_told_with_scope_time_person_and_reason_on_every_page(
+    workspace: Workspace, run_shadow: Shadow
+) -> None:
+    now = datetime(2026, 1, 5, 8, tzinfo=UTC)
+    states = TradingStates.of(workspace)
+    states.set(Scope.of("shadow", "rsi_reversion", "ETH/EUR"), "HALTED", by="Ada", reason="a drill", now=now)
+    states.set(GLOBAL, "NO_ORDERS", by="Ben", reason="no bar from noon", now=now)
+    for panel in ("status", "wall", "system_lights", "control_status"):
+        said = text(shown(workspace, panel))
+        assert "global NO_ORDERS by Ben: no bar from noon · since 2026-01-05 08:00 UTC" in said, panel
+        assert "shadow.rsi-reversion.ETH-EUR HALTED by Ada: a drill · since 2026-01-05 08:00 UTC" in said, panel
+
+
+def test_a_run_that_is_halted_says_so_wherever_it_is_shown_and_by_whom(workspace: Workspace) -> None:
+    KillSwitch.of(workspace).engage(by="Ben", reason="venue is odd")
+    code = "from peaktrade_core.cli import main; main()"
+    command = [sys.executable, "-c", code, "session", "run", "--home", str(workspace.home), "--pace", "600"]
+    given = ["--steps", "5000", "--although-halted"]
+    process = subprocess.Popen([*command, *given], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        row = _wait(workspace, "running")
+        for panel, subject in (("now", None), ("sessions", None), ("wall", None), ("run", row), ("session", row)):
+            assert 'data-word="halted"' in shown(workspace, panel, subject=subject), panel
+        assert "global NO_ORDERS by Ben" in text(shown(workspace, "now"))
+        for panel in ("run", "session"):
+            assert "by Ben: venue is odd" in text(shown(workspace, panel, subject=row))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_session_that_halted_itself_says_at_which_limit(workspace: Workspace, run_shadow: Shadow) -> None:
+    path = workspace.config_path
+    path.write_text(path.read_text().replace("max_drawdown_halt_pct = 10.0", "max_drawdown_halt_pct = 0.05"))
+    record = run_shadow(seed=3, steps=300, strategy="ma_crossover")
+    said = text(shown(Workspace(workspace.home), "session", subject=record.session_id))
+    assert re.search(
+        r"■ HALTED orders are denied: HALTED \S+ \S+ UTC halt MAX_DRAWDOWN_HALT: 0\.\d\d % against 0\.05 %", said
+    )
+    events = text(shown(Workspace(workspace.home), "session_events", "event=denial", subject=record.session_id))
+    assert "HALTED" in events
+    assert "HALTED: " not in events
+
+
+def test_what_a_person_wrote_stays_as_it_was_written_and_is_no_fault(workspace: Workspace, run_shadow: Shadow) -> None:
+    record = run_shadow(seed=3, steps=50, position_fraction=0.5, notes="no bar from noon, 100 bars")
+    workspace.config_path.write_text(workspace.config_path.read_text().replace('language = "en"', 'language = "de"'))
+    said = shown(Workspace(workspace.home), "session", subject=record.session_id)
+    assert '<p class="note">no bar from noon, 100 bars</p>' in said
+    assert "no bar from noon, 100 bars" in shown(Workspace(workspace.home), "session_record", subject=record.session_id)
 
 
 def test_layer_that_cannot_be_read_fails_and_the_others_stand(workspace: Workspace) -> None:

@@ -115,7 +115,7 @@ def test_halt_is_shown_with_its_reason(workspace: Workspace) -> None:
         GLOBAL, "HALTED", by="ada", reason="feed looks wrong", now=datetime(2026, 1, 5, 8, tzinfo=UTC)
     )
     said = text(shown(workspace, "status"))
-    assert "Trading halted global HALTED by ada: feed looks wrong (since 2026-01-05 08:00 UTC)" in said
+    assert "Trading global HALTED by ada: feed looks wrong · since 2026-01-05 08:00 UTC" in said
 
 
 def test_unreadable_trading_state_counts_as_no_orders(workspace: Workspace) -> None:

@@ -131,7 +131,7 @@ def test_the_record_is_tables_without_code(workspace: Workspace, traded: Session
     html = shown(workspace, "session_record", traded.session_id)
     for title in ("Risk limits", "Parameters of the strategy", "Instrument", "Configuration", "Metadata"):
         assert f"<h3>{title}</h3>" in html
-    assert '<th scope="row" title="start_balance">start balance</th><td class="n">10,000</td>' in html
+    assert '<th scope="row" title="start_balance">Start balance</th><td class="n">10,000</td>' in html
     for code in ("{'", "': ", "()", "None", "datetime."):
         assert code not in html
 

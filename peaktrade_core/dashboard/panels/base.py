@@ -18,9 +18,10 @@ from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.status import Whole, whole
 from peaktrade_core.dashboard.panels.charts import drawn, sign
 from peaktrade_core.dashboard.papers import linked
+from peaktrade_core.halts.scope import Scope, TradingState
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step
-from peaktrade_core.runs.run import name_of, verdict_of
+from peaktrade_core.runs.run import Run, name_of, verdict_of
 from peaktrade_core.runs.trades import bps
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
@@ -68,6 +69,14 @@ class Asked:
             views = Views.of(workspace)
             self._look = views.look(views.resolve(self.subject) if self.subject == "latest" else self.subject)
         return self._look
+
+
+def halts_of(workspace: Workspace, asked: Asked, run: Run) -> list[TradingState]:
+    """Return what keeps a run that goes on from trading: the halts of everything and of its own scope; none once it ended."""
+    if run.final:
+        return []
+    scope = Scope.of(run.mode, run.strategy or "", run.symbol or "")
+    return [halt for halt in asked.stands(workspace).trading.halts if halt.binds(scope)]
 
 
 _UNSERVED = """<style>
@@ -235,6 +244,7 @@ def _templates() -> jinja2.Environment:
     env.filters["iso"] = iso
     env.filters["written"] = written
     env.filters["coded"] = coded
+    env.filters["spoken"] = spoken
     env.filters["linked"] = linked
     env.filters["figures"] = figures
     env.filters["times"] = times_of

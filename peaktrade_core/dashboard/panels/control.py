@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from peaktrade_core.base.question import FAIL, ORDER, PASS, UNKNOWN
-from peaktrade_core.control.control import control_center, operator_output
+from peaktrade_core.control.control import ControlCenter, control_center, operator_output
 from peaktrade_core.control.gates import gate_results
 from peaktrade_core.control.routine import routine
 from peaktrade_core.dashboard.panels.base import Asked, panel
@@ -16,10 +16,18 @@ from peaktrade_core.workspace.workspace import Workspace
 DAYS, MOST = 7, 20  # of evidence that the page shows: days, records
 
 
+def _center(workspace: Workspace, asked: Asked) -> ControlCenter:
+    """Return how everything stands and what was decided, found out when the page's first panel asks."""
+    if "center" not in asked.seen:
+        asked.seen["center"] = control_center(workspace, asked.stands(workspace))
+    found: ControlCenter = asked.seen["center"]
+    return found
+
+
 @panel("control_status")
 def _status(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what is decided, and what goes into the shift log?"""
-    found = control_center(workspace, asked.stands(workspace))
+    found = _center(workspace, asked)
     open_ = sum(duty.status != PASS for duty in found.routine)
     return {
         "center": found,
@@ -27,6 +35,17 @@ def _status(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         "new": len(found.evidence),
         "open": open_,
         "text": operator_output(found),
+    }
+
+
+@panel("layers")
+def _layers(workspace: Workspace, asked: Asked) -> dict[str, Any]:
+    """Answer: how does each layer of the suite stand, how is that known, and what was decided about it today?"""
+    center = _center(workspace, asked)
+    found = center.whole.layers
+    return {
+        "layers": [(one, [said for said in center.decided if said.code == one.code]) for one in found],
+        "counts": {status: sum(layer.status == status for layer in found) for status in ORDER},
     }
 
 

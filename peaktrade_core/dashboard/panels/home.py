@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from peaktrade_core.control.todo import what_needs_doing
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Asked, halts_of, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.dashboard.panels.live_track import earning_today
 from peaktrade_core.runs.card import card_of
@@ -18,12 +18,13 @@ CARDS, TODOS = 12, 6
 
 
 @panel("now")
-def _now(workspace: Workspace, _: Asked) -> dict[str, Any]:
+def _now(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: what runs now, how does it stand, how close is it to a limit, and what died?"""
     views = Views.of(workspace)
     runs = [run for run in views.runs(limit=200) if not run.final]
     shown = [run for run in runs if run.active] + [run for run in runs if not run.active]
-    return {"cards": [card_of(views, run) for run in shown[:CARDS]], "more": max(0, len(shown) - CARDS)}
+    cards = [(card_of(views, run), halts_of(workspace, asked, run)) for run in shown[:CARDS]]
+    return {"cards": cards, "more": max(0, len(shown) - CARDS)}
 
 
 @panel("todo")

@@ -9,7 +9,7 @@ from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.papers import PAPER_LIST
 from peaktrade_core.research.experiments.listing import EXPERIMENT_LIST
 from peaktrade_core.runs.listing import SESSION_LIST
-from peaktrade_core.show.listing import MOST_ROWS, Chosen, Found, Listing, query_of
+from peaktrade_core.show.listing import MOST_ROWS, Chosen, Found, Listing, Pager, query_of
 from peaktrade_core.show.table import Cell
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -47,8 +47,9 @@ def list_page(workspace: Workspace, asked: Asked, listing: Listing[Any], *, brie
         "total": found.total,
         "any": bool(found.total or (chosen.narrowed and listing.ask(workspace, Chosen(limit=1)).total)),
         "facets": [(one, chosen.facets.get(one.name, ""), _choices(one.name, chosen, found)) for one in listing.facets],
-        "newer": listing.address(chosen, offset=max(0, chosen.offset - chosen.limit)) if chosen.offset else None,
-        "older": None if short else _older(listing, chosen, found),
+        "pager": Pager.of(
+            chosen.offset, chosen.limit, found.total, lambda offset: listing.address(chosen, offset=offset)
+        ),
         "asked": {"since": "", "until": "", **query_of(chosen)},
         "kept": {**query_of(chosen), "q": "", "since": "", "until": "", "columns": "", "offset": ""},
         "days": DAYS,
@@ -65,11 +66,6 @@ def _row(listing: Listing[Any], thing: Any, names: list[str]) -> ListRow:
         for name, value in zip(names, values, strict=True)
     ]
     return ListRow(thing, listing.key(thing), listing.link(thing), lead, cells)
-
-
-def _older(listing: Listing[Any], chosen: Chosen, found: Found[Any]) -> str | None:
-    after = chosen.offset + len(found.rows)
-    return listing.address(chosen, offset=after) if found.rows and after < found.total else None
 
 
 def _choices(name: str, chosen: Chosen, found: Found[Any]) -> list[tuple[str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from peaktrade_core.base.errors import ArtefactError
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Asked, halts_of, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.runs.telling import tell
 from peaktrade_core.runs.views import Views
@@ -18,7 +18,7 @@ CHART_BARS, TABLE_BARS, EVENTS, ALERTS = 500, 15, 20, 20
 def _run(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: how does this run stand right now?"""
     run = asked.look(workspace).run
-    return {"row": run, "base": (run.symbol or "").partition("/")[0]}
+    return {"row": run, "base": (run.symbol or "").partition("/")[0], "halts": halts_of(workspace, asked, run)}
 
 
 @panel("run_tail")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from peaktrade_core.base.question import Check, worst
-from peaktrade_core.dashboard.panels.base import Asked, panel
+from peaktrade_core.dashboard.panels.base import Asked, halts_of, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw, event_marks
 from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import STRETCH, read_query
@@ -22,10 +22,12 @@ from peaktrade_core.runs.repeat import repeat_command
 from peaktrade_core.runs.run import ENDED, verdict_of
 from peaktrade_core.runs.telling import tell
 from peaktrade_core.show import wording
+from peaktrade_core.show.language import spoken
+from peaktrade_core.trading.events import Halt
 from peaktrade_core.trading.records import IMPORTED, finite
 from peaktrade_core.workspace.workspace import Workspace
 
-POINTS, INCIDENTS, PAPERS = 2000, 20, 10
+POINTS, INCIDENTS, PAPERS, HALTS = 2000, 20, 10, 2
 
 
 @panel("session")
@@ -33,7 +35,19 @@ def _session(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     """Answer: how does this session stand, or how did it end?"""
     look = asked.look(workspace)
     newer, older = look.neighbours
-    return {"row": look.run, "stands": verdict_of(look.run, _checked(look)), "newer": newer, "older": older}
+    stopped = [
+        event
+        for event in look.journal.incidents
+        if type(event) is Halt or getattr(event, "state", "ACTIVE") != "ACTIVE"
+    ]
+    return {
+        "row": look.run,
+        "stands": verdict_of(look.run, _checked(look)),
+        "halted": tell(stopped[:HALTS])[::-1],
+        "halts": halts_of(workspace, asked, look.run),
+        "newer": newer,
+        "older": older,
+    }
 
 
 def _checked(look: Look) -> list[Check]:
@@ -172,7 +186,7 @@ def _plain(value: object) -> tuple[str, str]:
     if value is None or value in ("", [], {}):
         return wording.NOTHING, "none"
     if isinstance(value, bool):
-        return "yes" if value else "no", "text"
+        return spoken("yes" if value else "no"), "text"
     if isinstance(value, (int, float)):
         return f"{value:,.10g}".replace("-", wording.MINUS) if abs(value) < 1e15 else str(value), "number"
     if isinstance(value, datetime):

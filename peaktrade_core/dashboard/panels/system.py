@@ -8,7 +8,7 @@ from typing import Any
 
 from peaktrade_core.base.checkout import git_commit
 from peaktrade_core.base.files import sha256_of
-from peaktrade_core.base.question import ORDER, worst
+from peaktrade_core.base.question import worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.desk.readiness import PRE_SESSION
@@ -63,10 +63,3 @@ def _about(workspace: Workspace, _: Asked) -> dict[str, Any]:
             ("records", wording.count(stats.total_sessions)),
         ]
     }
-
-
-@panel("layers")
-def _layers(workspace: Workspace, asked: Asked) -> dict[str, Any]:
-    """Answer: how does each layer of the suite stand, and how is that known?"""
-    found = asked.stands(workspace).layers
-    return {"layers": found, "counts": {status: sum(layer.status == status for layer in found) for status in ORDER}}

@@ -17,12 +17,19 @@ const moving = () => panels().filter((panel) => panel.dataset.final === undefine
 let asOf = new Date(); // the server's time of what is shown
 let at = Date.now(); // when it came, by this machine's clock
 let busy = false;
+const whole = byId("whole");
 const title = document.title;
 const icon = document.querySelector('link[rel="icon"]');
 
-// The worst that there is, for who has the page in another tab: sign and word in its title, shape and colour in its icon.
-function tellTab(status) {
+// The worst that there is: in the header, and for who has the page in another tab sign in its title, shape and colour in its icon.
+function tell(status, why = "") {
   const sign = { fail: "◆ ", warn: "▲ ", unknown: "? " }[status] ?? "";
+  if (whole) {
+    whole.hidden = false;
+    whole.className = `whole badge ${{ pass: "ok", warn: "abort", fail: "fail" }[status] ?? "other"}`;
+    whole.textContent = `${sign || "✓ "}${words[`check_${status}`]}`;
+    whole.title = why;
+  }
   document.title = sign + title;
   const href = `/static/favicon${sign ? `_${status}` : ""}.svg`;
   if (icon.getAttribute("href") !== href) icon.setAttribute("href", href);
@@ -39,6 +46,7 @@ function showAge() {
   const stale = seconds > 3 * every + 5;
   const values = { time: write(asOf, "clock"), zone: zone(), age: ago(seconds), every };
   age.textContent = say(document.hidden ? words.paused : words.as_of, values);
+  age.title = say(words.as_of_about, { every });
   age.classList.toggle("stale", stale);
   document.body.classList.toggle("is-stale", stale);
 }
@@ -85,9 +93,9 @@ async function bring(shown) {
   const query = new URLSearchParams(shown.map((panel) => ["panel", panel.dataset.panel]));
   query.set("query", location.search.slice(1));
   if (document.body.dataset.subject) query.set("subject", document.body.dataset.subject);
-  const { ok, body, sent } = await ask(shown.length ? `/api/panels?${query}` : "/api/health");
+  const { ok, body, sent } = await ask(`/api/panels?${query}`);
   if (!ok) return warn(say(words.faulty, { message: body.message }));
-  if (body.panels) tellTab(body.status);
+  tell(body.status, body.why);
   asOf = body.as_of ? new Date(body.as_of) : sent;
   at = Date.now();
   for (const panel of location.search === asked ? shown : []) {
@@ -139,7 +147,7 @@ async function tick() {
     await refresh();
   } catch {
     warn(words.down, words.down_next);
-    tellTab("unknown");
+    tell("unknown");
   } finally {
     busy = false;
     showAge();
