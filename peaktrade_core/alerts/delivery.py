@@ -123,8 +123,8 @@ class _Worker(threading.Thread):
         self._clock = clock
         self._sender: Sender | None = None
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._taken_over: set[tuple[int, int]] = set()
-        self._open_count = 0
+        self._taken_over: set[tuple[int, int]] = set()  # written by who offers
+        self._ended = 0  # written by this thread
         self._loose: list[_Waiting] = []
         self._begun: deque[list[_Waiting]] = deque()  # some receivers have them: they stay as they are
         self._turn = False
@@ -134,13 +134,12 @@ class _Worker(threading.Thread):
     @property
     def busy(self) -> bool:
         """Whether something is under way."""
-        return self._open_count > 0
+        return len(self._taken_over) > self._ended
 
     def offer(self, note: Notification, sent: int) -> None:
         """Take a notification once, and once more for each time that it was ``sent`` without an answer."""
         if (note.seq, sent) not in self._taken_over:
             self._taken_over.add((note.seq, sent))
-            self._open_count += 1
             self._queue.put(_Waiting(note, sent))
         if not self.is_alive() and not self.stop.is_set():
             self.start()
@@ -184,9 +183,14 @@ class _Worker(threading.Thread):
         def send(*, plainly: bool = False) -> str:
             nonlocal attempts
             attempts += 1
-            if self._sender is None:
-                self._sender = self._open(self._channel)
-            return self._sender.send(message, plainly=plainly)
+            try:
+                if self._sender is None:
+                    self._sender = self._open(self._channel)
+                return self._sender.send(message, plainly=plainly)
+            except DeliveryFailedError:
+                raise
+            except Exception as error:  # of a keyring or a library; its words may hold an address
+                raise DeliveryFailedError(f"it failed: {type(error).__name__}", permanent=False) from None
 
         try:
             how = self._try(send, max(*left, 0.0))
@@ -245,7 +249,7 @@ class _Worker(threading.Thread):
         """Hand over results."""
         if items:
             self._done([DeliveryResult(i.note.seq, self.channel_name, outcome, reason, i.attempts) for i in items])
-            self._open_count -= len(items)
+            self._ended += len(items)
 
 
 def _digest(notes: list[Notification]) -> Notification:

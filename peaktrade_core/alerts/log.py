@@ -29,11 +29,12 @@ TESTS = "channel_tests.jsonl"
 
 
 class AlertLog:
-    """The file, and the fold of it that this process has read so far.
+    """The file, and the fold of it that this process has read so far; threads may share it.
 
     Attributes:
         path: ``reports/alerts/alerts.jsonl``.
-        book: the fold; :meth:`refresh` brings it up to date.
+        book: the fold as it was read last; with news :meth:`refresh` puts another in its place, so that it never changes under
+            who reads it.
         faults: whole lines that could not be read.
     """
 
@@ -42,6 +43,7 @@ class AlertLog:
         self.book = AlertBook()
         self.faults = 0
         self._offset = 0
+        self._guard = threading.Lock()
         self._decode = msgspec.json.Decoder(AnyChange).decode
 
     def refresh(self) -> AlertBook:
@@ -50,6 +52,12 @@ class AlertLog:
         Raises:
             EnvironmentFault: the file is there but cannot be read.
         """
+        with self._guard:
+            self._take(self._news())
+            return self.book
+
+    def _news(self) -> bytes:
+        """Return the whole lines behind those that were read; where another file lies there, all of it."""
         try:
             with open_plain(self.path) as file:
                 if os.fstat(file.fileno()).st_size < self._offset:  # replaced by a shorter one: begin again
@@ -59,19 +67,21 @@ class AlertLog:
         except FileNotFoundError:
             if self._offset:
                 self.book, self._offset, self.faults = AlertBook(), 0, 0
-            return self.book
+            return b""
         except OSError as error:
             raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
-        whole, newline, _ = data.rpartition(b"\n")
-        for line in whole.split(b"\n") if newline else ():
+        return data[: data.rfind(b"\n") + 1]
+
+    def _take(self, lines: bytes) -> None:
+        """Take lines into the fold, in a copy of it."""
+        changes = []
+        for line in lines.split(b"\n")[:-1]:
             try:
-                change = self._decode(line)
+                changes.append(self._decode(line))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self.faults += 1
-            else:
-                self.book.apply(change)
-        self._offset += len(whole) + len(newline)
-        return self.book
+        self.book = self.book.after(changes) if changes else self.book
+        self._offset += len(lines)
 
     def changes(self) -> list[AnyChange]:
         """Return every change that can be read, in order; raises as :meth:`refresh`."""

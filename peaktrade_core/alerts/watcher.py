@@ -25,7 +25,7 @@ from peaktrade_core.base.clock import Clock, iso
 from peaktrade_core.base.errors import EnvironmentFault, why
 from peaktrade_core.base.files import as_json, read_plain, write_atomic
 from peaktrade_core.base.log import append_line
-from peaktrade_core.base.processes import this_process
+from peaktrade_core.base.processes import is_locked, this_process
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.schedule.jobs import Period
@@ -80,41 +80,12 @@ def read_watch(folder: Path, now: datetime) -> Watch:
         state = msgspec.json.decode(read_plain(folder / STATE), type=WatcherState)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         state = None
-    if not _held(folder / LOCK):
+    if not is_locked(folder / LOCK):
         return Watch("off", state)
     if state is None:
         return Watch("running", None)  # it has just begun
     late = abs((now - state.at).total_seconds()) > LATE_TURNS * state.interval_s + LATE_S
     return Watch("silent" if late else "running", state)
-
-
-def _held(path: Path) -> bool:
-    """Return whether a process holds the lock."""
-    if not path.exists():
-        return False
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    except OSError:
-        return _held_read_only(path)
-    lock.release()
-    return False
-
-
-def _held_read_only(path: Path) -> bool:
-    """Return whether a process holds a lock that we may not write; where that cannot be told, none does."""
-    try:
-        import fcntl
-
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except (ImportError, OSError):
-        return False
-    return False
 
 
 class Watcher:
@@ -188,13 +159,13 @@ class Watcher:
         """Be the one watcher of the workspace."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0.5)  # who asks whether a watcher runs holds it for microseconds
+            self._lock.acquire(timeout=0.5)  # who asks whether a watcher runs is in its way for microseconds
         except Timeout:
             raise EnvironmentFault(
                 "a watcher runs on this workspace already; `peaktrade watch --status` shows it"
             ) from None
         except OSError as error:
-            if _held(self._folder / LOCK):
+            if is_locked(self._folder / LOCK):
                 raise EnvironmentFault(f"a watcher of another user runs on this workspace: {why(error)}") from None
             self._faults["lock"] = f"cannot lock {self._folder / LOCK}: {error.strerror or error}"
             self._say(self._faults["lock"])

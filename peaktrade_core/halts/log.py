@@ -215,13 +215,14 @@ class HaltLog:
 
     def _lines(self) -> Known:
         """Return the whole lines; those that were verified before are not read again, but for the last of them."""
+        good = self._good  # of one moment: another thread may read on meanwhile
         try:
-            found = news(self.path, self._good.place)
+            found = news(self.path, good.place)
         except FileNotFoundError:
             return Known()
         except OSError as error:
             raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
-        return read_on(self._good if found.begin.size else Known(), self.path, found)
+        return read_on(good if found.begin.size else Known(), self.path, found)
 
     def _beside(self) -> list[HaltEntry]:
         """Return the engagements that lie beside the log; one that cannot be read counts as well."""

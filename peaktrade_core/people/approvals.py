@@ -210,7 +210,10 @@ class Approvals:
             raise ConfigError(f"cannot read {file}: {error.strerror or error}") from None
         if not wanted.people:
             raise ConfigError(f"{file} names nobody: each person is a [[person]] with a name and roles")
-        held, now, approval = self.people.entered(), self._clock.now(), Approval(people=(said(by),))
+        now, approval = self._clock.now(), Approval(people=(said(by),))
+        if not self.people.entered().keyed:  # keys that stand in the file count already, and are entered before they go
+            self.people.enter_first(now)
+        held = self.people.entered()
         if differs := wanted.differs(held):
             entries: list[Entry] = []
             if held.keyed:

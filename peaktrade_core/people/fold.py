@@ -55,7 +55,7 @@ class Standing:
         self.roster, self.faults = Roster(), Faults()
         self._asked: dict[str, Asked] = {}
         self._good: dict[str, list[Signature]] = {}
-        self._refused = set[str]()
+        self._refused, self._spent = set[str](), set[str]()
 
     def agreed(self, kind: str, binds: str) -> Asked | None:
         """Return the request for exactly this that everybody has signed and nobody refused, None where there is none."""
@@ -96,8 +96,13 @@ class Standing:
         self._good = {name: [one for one in made if new.of_key(one.key)] for name, made in self._good.items()}
 
     def _may_enter(self, new: Roster, link: Link) -> bool:
+        """Return whether people were approved who come with an entry, and use that approval up: it is good for once."""
         wanted = [one for one in self._asked.values() if (one.kind, one.binds) == (CHANGE, new.digest)]
-        return any(link.at <= one.until and not self._lacks(one) for one in wanted)
+        free = (one for one in wanted if one.id not in self._refused | self._spent and not self._lacks(one))
+        found = next((one for one in free if link.at <= one.until), None)
+        if found is not None:
+            self._spent.add(found.id)
+        return found is not None
 
     def _about(self, link: Link) -> None:
         """Take a signature, a refusal or a use into account."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import as_json, read_plain, sha256_of, write_atomic
-from peaktrade_core.base.processes import Identity, exists, this_host
+from peaktrade_core.base.processes import Identity, exists, is_locked, this_host
 from peaktrade_core.base.text import said
 from peaktrade_core.records.bar_table import TABLE
 from peaktrade_core.records.journal import JOURNAL
@@ -251,28 +250,7 @@ class RunFolder:
 
     def alive(self) -> bool:
         """Return whether a process holds the run's lock; asking is never in its way."""
-        if sys.platform == "win32":
-            if not self.path.is_dir() or not self.acquire():
-                return self.path.is_dir()
-            self.release()
-            return False
-        import fcntl
-
-        try:
-            fd = os.open(self.path / "lock", os.O_RDONLY)
-        except FileNotFoundError:
-            return self._unlocked_but_alive()
-        except OSError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        finally:
-            os.close(fd)
-        return self._unlocked_but_alive()
+        return is_locked(self.path / "lock") or self._unlocked_but_alive()
 
     def owner(self) -> Identity | None:
         """Return the process that the run says is its own, None when it does not say."""

@@ -187,9 +187,11 @@ class EvidenceBook:
         """Give a new record an id that no other has, write it and return it; ``wanted`` gets a number when it is taken.
 
         Raises:
-            EnvironmentFault: it cannot be written.
+            ConfigError: the id would be too long; EnvironmentFault: it cannot be written.
         """
         wanted = wanted or f"EV-{record.began_at:%Y%m%d}-{tag_of(record.runbook)}-{record.began_at:%H%M%S}"
+        if not _ID.fullmatch(f"{wanted}-{MOST_A_SECOND}"):  # nobody would find it again
+            raise ConfigError(f"{wanted} is too long for the id of a record; give a shorter name")
         with locked(self.folder / "records"):
             for number in range(1, MOST_A_SECOND):
                 name = wanted + (f"-{number}" if number > 1 else "")

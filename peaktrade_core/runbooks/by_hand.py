@@ -64,7 +64,7 @@ def add_evidence(
         by, role: who enters it; about: the session, alert or incident that it is about.
 
     Raises:
-        ConfigError: no tag, text or name, or a file that is missing or no plain file.
+        ConfigError: no tag, text or name, a tag that is too long, or a file that is missing or no plain file.
         UnknownNameError: no such role.
         EnvironmentFault: it cannot be written.
     """

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from peaktrade_core.base.clock import moved
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, UnknownNameError
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, question
 from peaktrade_core.base.sealed import with_ending
 from peaktrade_core.runbooks.book import EvidenceBook, tag_of
+from peaktrade_core.runbooks.by_hand import BY_HAND
 from peaktrade_core.runbooks.evidence import OPEN, RUNNING, Evidence
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns
 from peaktrade_core.show.wording import NOTHING, minute
@@ -108,7 +109,7 @@ def evidence_rows(
     for name in ids:
         if since is not None and _day(name) < since:
             break
-        if runbook is not None and f"-{tag_of(runbook)}-" not in name:
+        if runbook not in (None, BY_HAND) and f"-{tag_of(runbook)}-" not in name:
             continue
         row = _row(book, name, sealed.get(name))
         wanted = ((runbook, row.runbook), (subject, row.subject), (outcome, row.outcome))
@@ -154,7 +155,7 @@ def _row(book: EvidenceBook, name: str, sealed: str | None) -> EvidenceRow:
         return EvidenceRow(evidence_id=name, state=MISSING, fault=TOLD[MISSING])
     try:
         record = book.load(name)
-    except (ArtefactError, EnvironmentFault) as error:
+    except (ArtefactError, EnvironmentFault, UnknownNameError) as error:  # the last: an id that no record may have
         empty = sealed is None and path.stat().st_size == 0  # claimed, and its process died before the first step
         return EvidenceRow(evidence_id=name, state=UNFINISHED if empty else TORN, fault=str(error))
     pending = sealed is not None and book.sealed.pending(path, sealed)

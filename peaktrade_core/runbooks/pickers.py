@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.candles.store import CandleStore
-from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.book import EvidenceBook, tag_of
 from peaktrade_core.runbooks.shelf import kind_of
 from peaktrade_core.runs.run import item_of
 from peaktrade_core.runs.views import Views
@@ -97,7 +97,7 @@ def interrupted(workspace: Workspace, notebook: str) -> list[Suggestion]:
     """Return the executions of a runbook that nobody has finished, newest first."""
     book = EvidenceBook.of(workspace)
     found = []
-    for evidence_id in book.ids()[:NEWEST]:
+    for evidence_id in (one for one in book.ids() if f"-{tag_of(notebook)}-" in one):
         try:
             record = book.load(evidence_id)
         except PeaktradeError:  # verify tells of it
@@ -105,4 +105,6 @@ def interrupted(workspace: Workspace, notebook: str) -> list[Suggestion]:
         if record.runbook == notebook and record.ended_at is None:
             began = wording.moment(record.began_at)
             found.append(Suggestion(evidence_id, f"begun {began} UTC by {record.operator}, {len(record.steps)} steps"))
+            if len(found) == NEWEST:
+                break
     return found

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from peaktrade_core.base.clock import Clock, as_utc
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.log import append_record, whole_lines
+from peaktrade_core.base.processes import is_locked
 from peaktrade_core.base.wall_clock import SystemClock
 from peaktrade_core.schedule.jobs import AnyEntry, History
 
@@ -70,7 +71,7 @@ class RunLog:
 
         Args:
             job: its name.
-            wait_s: how long to try [s]; whoever only asks holds it for less.
+            wait_s: how long to try [s]; whoever only asks is in its way for less.
 
         Raises:
             EnvironmentFault: the lock cannot be made.
@@ -90,17 +91,17 @@ class RunLog:
 
     def busy(self, job: str) -> bool:
         """Return whether a process works on the job."""
-        if not Path(self._lock(job).lock_file).exists():
-            return False
-        with self.lock(job, 0.0) as mine:
-            return not mine
+        return is_locked(self._lock_file(job))
+
+    def _lock_file(self, job: str) -> Path:
+        return self.folder / f".{job}.lock"
 
     def _lock(self, job: str) -> FileLock:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EnvironmentFault(f"cannot write {self.folder}: {error.strerror or error}") from error
-        return FileLock(self.folder / f".{job}.lock")
+        return FileLock(self._lock_file(job))
 
 
 def _version(path: Path) -> tuple[Path, int, int]:

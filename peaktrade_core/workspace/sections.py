@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 
@@ -41,7 +42,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class Sections:
-    """The sections of a ledger, all but :data:`MANY`.
+    """The sections of a ledger, all but :data:`MANY`; several threads may ask.
 
     Args (of the constructor):
         path: the ledger; checkpoint: the file outside the workspace that says where its entries stand, None for none.
@@ -50,6 +51,7 @@ class Sections:
     def __init__(self, path: Path, checkpoint: Path | None) -> None:
         self._path, self._file = path, checkpoint
         self._key: tuple[int, int, int] | None = None
+        self._lock = Lock()  # one thread reads on at a time
         self._old, self._new = dict[str, Entries](), dict[str, Entries]()
         self._begin()
 
@@ -62,18 +64,19 @@ class Sections:
         Raises:
             ArtefactError: an entry does not follow from the one before; EnvironmentFault: the ledger cannot be read.
         """
-        try:
-            if (key := stamp(self._path)) != self._key:
-                self._read_on(sound=sound)
-                self._key = key
-            earlier = self._earlier(name)
-            if earlier is None:  # not what the checkpoint says: all is read, and says what is wrong
-                self._begin(trusting=False)
-                self._read_on(sound=sound)
-                earlier = []
-        except OSError as error:
-            raise EnvironmentFault(f"cannot read {self._path}: {error.strerror or error}") from error
-        return [*earlier, *self._new.get(name, ())]
+        with self._lock:
+            try:
+                if (key := stamp(self._path)) != self._key:
+                    self._read_on(sound=sound)
+                    self._key = key
+                earlier = self._earlier(name)
+                if earlier is None:  # not what the checkpoint says: all is read, and says what is wrong
+                    self._begin(trusting=False)
+                    self._read_on(sound=sound)
+                    earlier = []
+            except OSError as error:
+                raise EnvironmentFault(f"cannot read {self._path}: {error.strerror or error}") from error
+            return [*earlier, *self._new.get(name, ())]
 
     def differs(self, links: Iterable[tuple[Link, str]]) -> str:
         """Return how the checkpoint differs from the whole ledger, empty where it does not or there is none."""

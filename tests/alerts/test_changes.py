@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -339,3 +340,35 @@ def test_a_clock_that_was_ahead_holds_nothing_up(stage: Callable[..., Stage]) ->
     s.play(2 * day, bad("other", "critical"))
     assert titles(s.play(2 * day + 6, bad("other", "critical"))) == ["CRITICAL r: other"]
     assert "ESCALATED CRITICAL r: other" in titles(s.play(20, bad("other", "critical"), bad(severity="critical")))
+
+
+def test_threads_that_read_the_log_at_once_take_each_change_once(tmp_path: Path) -> None:
+    """The dashboard's readers share one log: two that found news at the same moment took it twice, and missed what came next."""
+    s = Stage(tmp_path)
+    log = AlertLog(s.log.path)
+    s.play(0, bad("one"))
+    meet, decode = threading.Barrier(2), log._decode
+
+    def slowly(line: bytes) -> Any:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meet.wait(0.3)  # both have read the file by now, unless one waits for the other
+        return decode(line)
+
+    log._decode = slowly
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: log.refresh(), range(2)))
+    log._decode = decode
+    s.play(1, bad("one"), bad("two"), bad("three"))
+    rows = log.refresh().alerts.values()
+    assert [(row.key, row.count) for row in rows] == [("one", 1), ("two", 1), ("three", 1)]
+    assert log.faults == 0
+
+
+def test_what_a_reader_was_given_does_not_change_while_it_is_read(tmp_path: Path) -> None:
+    s = Stage(tmp_path)
+    s.play(0, bad("one"))
+    log = AlertLog(s.log.path)
+    given = log.refresh()
+    s.play(1, bad("one"), bad("two"))
+    assert len(log.refresh().alerts) == 2
+    assert len(given.alerts) == 1

@@ -216,3 +216,46 @@ def test_a_missing_address_waits_until_it_is_there(
     until(lambda: desk.results)
     assert desk.outcome("web") == [(0, "delivered")]
     desk.dispatcher.close()
+
+
+def test_a_channel_that_meets_an_error_nobody_foresaw_is_tried_again(tmp_path: Path) -> None:
+    """A keyring or a library may raise anything: its thread ended, and nothing came through that channel any more."""
+    results: list[DeliveryResult] = []
+    told: list[str] = []
+
+    class Odd:
+        def send(self, note: Notification, *, plainly: bool = False) -> str:
+            del plainly
+            told.append(note.title)
+            if len(told) < 3:
+                raise KeyError("hunter2")
+            return ""
+
+    opened: list[Channel] = []
+
+    def open_odd(channel: Channel) -> Sender:
+        opened.append(channel)
+        if len(opened) < 2:
+            raise RuntimeError("hunter2")
+        return Odd()
+
+    dispatcher = Dispatcher({"odd": Channel(kind="log")}, open_odd, results.extend, SystemClock())
+    dispatcher.offer({(0, "odd"): note()})
+    until(lambda: results)
+    assert (results[0].outcome, results[0].attempts, dispatcher.idle()) == ("delivered", 4, True)
+    dispatcher.offer({(1, "odd"): note(1)})
+    until(lambda: len(results) == 2)
+    dispatcher.close()
+
+
+def test_an_error_nobody_foresaw_is_told_without_its_words() -> None:
+    results: list[DeliveryResult] = []
+
+    def fail(_: Channel) -> Sender:
+        raise RuntimeError("hunter2")
+
+    dispatcher = Dispatcher({"odd": Channel(kind="log", deadline_s=1.0)}, fail, results.extend, SystemClock())
+    dispatcher.offer({(0, "odd"): note()})
+    until(lambda: results)
+    dispatcher.close()
+    assert (results[0].outcome, results[0].reason) == ("failed", "gave up after 1 s: it failed: RuntimeError")

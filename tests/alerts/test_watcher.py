@@ -8,10 +8,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from peaktrade_core.alerts.alerts import AlertRow
 from peaktrade_core.alerts.desk import Alerts
@@ -340,3 +342,15 @@ def test_a_new_workspace_has_the_shipped_rules(home: Path, tmp_path: Path, peakt
     assert (rules["drawdown"]["warning_pct"], rules["drawdown"]["critical_pct"]) == (5.0, 10.0)
     assert (rules["failed-in-row"]["sessions"], rules["failed-in-row"]["action"]) == (2, "halt")
     assert (rules["daily-loss"]["action"], rules["daily-loss"]["scope"]) == ("kill_switch", "global")
+
+
+def test_many_who_ask_at_once_do_not_take_each_other_for_a_watcher(workspace: Workspace) -> None:
+    """Two pages that asked at the same moment saw a watcher where there was none, and a job left its work to it."""
+    folder = workspace.reports / "live"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "watcher.lock").touch()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: watch_of(workspace).status, range(2000)))
+    assert set(found) == {"off"}
+    with FileLock(folder / "watcher.lock"):
+        assert watch_of(workspace).status == "running"

@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import check
 from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.by_hand import add_evidence
 from peaktrade_core.runbooks.index import evidence_check, evidence_rows
+from peaktrade_core.runbooks.pickers import NEWEST, interrupted
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -127,3 +130,31 @@ def test_a_long_history_is_not_read_for_today(workspace: Workspace) -> None:
     clock.at += timedelta(days=2)
     new = leave(book)
     assert [row.evidence_id for row in evidence_rows(book, days=1)] == [new]
+
+
+def test_a_tag_that_is_too_long_is_refused_and_leaves_nothing(workspace: Workspace) -> None:
+    """Its record had an id that no list knew: it was sealed, never read again, and no list of evidence opened any more."""
+    book = EvidenceBook.of(workspace)
+    kept = add_evidence(book, "A" * 70, "What it shows.", by="Ada").evidence_id
+    with pytest.raises(ConfigError, match="too long"):
+        add_evidence(book, "A" * 90, "What it shows.", by="Ada")
+    assert states(book) == {kept: "sealed"}
+    assert evidence_check(book).status == "pass"
+    earlier = book.folder / f"EV-20260105-{'A' * 90}.json"  # as an earlier version left it
+    book.sealed.seal("evidence", earlier, book.load(kept), workspace.clock.now())
+    assert states(book) == {kept: "sealed", earlier.stem: "torn"}
+
+
+def test_evidence_by_hand_is_found_by_how_it_came_about(workspace: Workspace) -> None:
+    book = EvidenceBook.of(workspace)
+    made = add_evidence(book, "CI-HARDENING", "What it shows.", by="Ada").evidence_id
+    leave(book)
+    assert [row.evidence_id for row in evidence_rows(book, runbook="by_hand")] == [made]
+
+
+def test_an_interrupted_runbook_is_offered_however_many_others_came_after_it(workspace: Workspace) -> None:
+    book = EvidenceBook.of(workspace)
+    left = book.begin("kill_switch", "Kill switch", operator="Ada").id
+    for _ in range(NEWEST):
+        leave(book)
+    assert [one.value for one in interrupted(workspace, "kill_switch")] == [left]

@@ -234,6 +234,35 @@ def test_whoever_writes_into_the_ledger_is_no_second_person(approvals, team, nam
         ask(approvals)
 
 
+def test_other_people_count_neither_by_a_refused_approval_nor_by_one_that_was_used(
+    approvals, team, names, key_of, tmp_path
+) -> None:
+    """Both requests are signed by two and still in their time; whoever can write into the ledger entered their people again."""
+    path, fewer, all_ = team.home / "config" / "people.toml", tmp_path / "fewer.toml", tmp_path / "all.toml"
+    names(fewer, Ada="owner", Ben="risk_officer")
+    all_.write_bytes(path.read_bytes())
+
+    def asked(file: Path) -> str:
+        with pytest.raises(WaitsForApproval) as waits:
+            approvals.change_people(file, by="Ada", reason="they come and go")
+        for signer in ("Ada", "Ben"):
+            approvals.sign(waits.value.request, key_of(signer).path)
+        return waits.value.request
+
+    forgery = entry_of(read_people(fewer), "me")
+    approvals.reject(asked(fewer), "not today", by="Cleo")
+    Ledger(team.home).append(forgery, at=approvals._clock.now())
+    assert approvals.people.roster().digest == read_people(all_).digest
+    for file in (fewer, all_):
+        asked(file)
+        approvals.change_people(file, by="Ada", reason="they come and go")
+    assert len(approvals.people.entered().people) == 4
+    Ledger(team.home).append(forgery, at=approvals._clock.now())
+    assert approvals.people.roster().digest == read_people(all_).digest
+    told = signatures(team)
+    assert (told.status, told.evidence.count("nobody whose key counted signed that")) == (FAIL, 2)
+
+
 def test_saying_no_ends_it_with_or_without_a_key(approvals, team, key_of) -> None:
     for given in ({"by": "Cleo"}, {"key": key_of("Cleo").path}):
         name = ask(approvals)

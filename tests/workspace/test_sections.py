@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -178,3 +181,24 @@ def test_a_ledger_that_is_not_what_is_remembered_leaves_none(home: Path) -> None
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-3]))
     assert known(home)["trials"]
     assert not checkpoint(home).exists()
+
+
+def test_threads_that_ask_at_once_are_told_each_entry_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dashboard's readers share one ledger: what both found new was entered twice, into the checkpoint, too."""
+    enter(home, 8)
+    book = Ledger(home)
+    assert len(list(book.of_section("requests"))) == 2
+    enter(home, 60, begin=8)
+    meet, news = threading.Barrier(2), sections.news
+
+    def together(*args: Any, **options: Any) -> Any:
+        found = news(*args, **options)
+        with suppress(threading.BrokenBarrierError):
+            meet.wait(0.3)  # both have read the file by now, unless one waits for the other
+        return found
+
+    monkeypatch.setattr(sections, "news", together)
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(lambda _: list(book.of_section("requests")), range(2)))
+    assert told == [all_of(home)["requests"]] * 2
+    assert whole_ledger(Workspace(home)).status == "pass"
