@@ -13,7 +13,7 @@ from datetime import datetime
 from errno import EFBIG, EINVAL, EISDIR
 from io import FileIO
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from stat import S_IMODE, S_ISDIR, S_ISREG
 from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -66,8 +66,13 @@ def write_new(folder: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]
     raise EnvironmentFault(f"{folder} holds a thousand files named {stem}; move them away")
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, like: Path | None = None) -> None:
     """Replace ``path`` by ``data``: temporary file in the same folder, fsync, rename, fsync of the folder.
+
+    Who may read it stays as it was: a file that its owner closed is not opened to others.
+
+    Args:
+        like: a file whose permissions it takes, in the place of its own.
 
     Raises:
         EnvironmentFault: the folder cannot be written or the disk is full; the old file is untouched.
@@ -80,7 +85,7 @@ def write_atomic(path: Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)
+            os.chmod(name, _mode(like or path))
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -90,6 +95,14 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise EnvironmentFault(
             f"cannot write {path}: {error.strerror or error}; check the permissions and the free space of {path.parent}"
         ) from error
+
+
+def _mode(path: Path) -> int:
+    """Return the permissions of a file; of one that is not there, what everybody may read."""
+    try:
+        return S_IMODE(os.stat(path).st_mode)
+    except OSError:
+        return 0o644
 
 
 def open_plain(path: str | Path) -> FileIO:
@@ -176,6 +189,21 @@ def sha256_of(path: Path) -> str:
         return "unreadable"
 
 
+def found_in(folder: Path, form: str) -> list[Path]:
+    """Return what fits a form in a folder (``EV-*.json``) by name; nothing where there is no folder.
+
+    Raises:
+        EnvironmentFault: the folder is there and cannot be listed: that is not the same as empty.
+    """
+    try:
+        with os.scandir(folder):
+            return sorted(folder.glob(form))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise EnvironmentFault(f"cannot read {folder}: {error.strerror or error}; check its permissions") from None
+
+
 class File(NamedTuple):
     """A file and when it last changed, UTC."""
 
@@ -223,7 +251,11 @@ class Names:
         self._kept = (-1, frozenset[str]())  # when the folder changed [ns since epoch], and its names then
 
     def __call__(self) -> frozenset[str]:
-        """Return them, none where the folder cannot be listed."""
+        """Return them, none where there is no folder.
+
+        Raises:
+            EnvironmentFault: it is there and cannot be listed.
+        """
         try:
             changed = self._folder.stat().st_mtime_ns
             if changed != self._kept[0]:
@@ -232,8 +264,12 @@ class Names:
                 settled = time.time_ns() - changed > SETTLED_NS
                 self._kept = (changed if settled else -1, found)
             return self._kept[1]
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return frozenset()
+        except OSError as error:
+            raise EnvironmentFault(
+                f"cannot read {self._folder}: {error.strerror or error}; check its permissions"
+            ) from None
 
 
 def _listed(folder: Path) -> tuple[list[File], list[Path]]:

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ConfigError, DataError, EnvironmentFault
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import found_in, write_atomic
 from peaktrade_core.candles.files.cleaning import read_candles
 from peaktrade_core.candles.files.reading import COLUMNS
 from peaktrade_core.candles.grid import Grid
@@ -104,7 +104,7 @@ class CandleStore:
 
     def series(self) -> list[Series]:
         """Return what is stored, by venue, symbol and length of a bar; folders of other names are not ours."""
-        found = {_series_of(path.parent) for path in self.root.glob("venue=*/symbol=*/timeframe=*/*.parquet")}
+        found = {_series_of(path.parent) for path in found_in(self.root, "venue=*/symbol=*/timeframe=*/*.parquet")}
         return sorted((one for one in found if one), key=lambda one: (one.venue, one.symbol, one.bar_s))
 
     def find(self, symbol: str, timeframe: str, venue: str) -> Series:

@@ -19,7 +19,8 @@ BY_FILE = "edit a copy of the file and propose that: `peaktrade change propose -
 def value_of(text: str) -> Any:
     """Return what a person typed as a value: as TOML reads it, else as a text."""
     try:
-        return tomllib.loads(f"v = {text}")["v"]
+        found = tomllib.loads(f"v = {text}")
+        return found["v"] if len(found) == 1 else text
     except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
@@ -38,14 +39,15 @@ def with_value(text: str, table: tuple[str, ...], key: str, value: Any, *, rule:
         raise ConfigError(f"{'.'.join((*table, key))} = {value} must be a finite number")
     lines = text.splitlines(keepends=True)
     begin, end = _span(lines, table, rule)
+    ends = "\r\n" if "\r\n" in text else "\n"
     made = f"{key if _PLAIN.fullmatch(key) else _quoted(key)} = {_written(value)}"
     at = next((n for n in range(begin, end) if _is_of(lines[n], key)), None)
     if at is None:
         while end > begin and not lines[end - 1].strip():
             end -= 1
-        lines.insert(end, made + "\n")
+        lines.insert(end, made + ends)
     else:
-        lines[at] = made + _comment(lines[at]) + "\n"
+        lines[at] = made + _comment(lines[at]) + ends
     after = "".join(lines)
     if _all(after) != _wanted(_all(text), table, key, value, rule):
         raise ConfigError(f"{'.'.join((*table, key))} cannot be set in one line here; {BY_FILE}")
@@ -97,7 +99,7 @@ def _is_rule(line: str, rule: str) -> bool:
 
 def _comment(line: str) -> str:
     """Return the comment behind a value, with the blanks before it; nothing where a text may hold the sign."""
-    value, sign, said = line.rstrip("\n").partition("#")
+    value, sign, said = line.rstrip("\r\n").partition("#")
     return f"{value[len(value.rstrip()) :]}{sign}{said}" if sign and '"' not in said and "'" not in said else ""
 
 

@@ -50,7 +50,7 @@ class SettingsFiles:
         """
         for name, edit in proposal.edits.items():
             if edit.data is not None:
-                write_atomic(self._staged(name), edit.data)
+                write_atomic(self._staged(name), edit.data, like=self._path(name))
 
     def unstage(self, proposal: Proposal) -> None:
         """Remove what was staged and did not take its place."""
@@ -74,7 +74,7 @@ class SettingsFiles:
                 ) from error
 
     def _put(self, name: str, edit: Edit) -> None:
-        path, staged = path_of(self._workspace, name), self._staged(name)
+        path, staged = self._path(name), self._staged(name)
         if edit.data is None:
             path.unlink(missing_ok=True)
         elif sha256_of(staged) == edit.after:
@@ -84,8 +84,12 @@ class SettingsFiles:
         sync_folder(path.parent)
 
     def _staged(self, name: str) -> Path:
-        path = path_of(self._workspace, name)
+        path = self._path(name)
         return path.with_name(f".{path.name}.change")
+
+    def _path(self, name: str) -> Path:
+        """Return where a file is; of a link what it leads to, so that the link stays."""
+        return Path(os.path.realpath(path_of(self._workspace, name)))
 
 
 def edit_of(name: str, before: bytes | None, after: bytes | None) -> Edit:

@@ -23,7 +23,7 @@ from peaktrade_core.base.errors import (
     UnknownNameError,
     why,
 )
-from peaktrade_core.base.files import as_json, read_plain, write_atomic
+from peaktrade_core.base.files import as_json, found_in, read_plain, write_atomic
 from peaktrade_core.base.log import append_line, locked
 from peaktrade_core.base.processes import Presence
 from peaktrade_core.base.question import Check
@@ -191,7 +191,9 @@ class DrillBook:
 
     def ids(self) -> list[str]:
         """Return the ids of all drills, newest first; a folder without a record never was one."""
-        names = [path.parent.name for path in self.folder.glob("DRILL-*/drill.json") if _ID.fullmatch(path.parent.name)]
+        names = [
+            path.parent.name for path in found_in(self.folder, "DRILL-*/drill.json") if _ID.fullmatch(path.parent.name)
+        ]
         return sorted(names, key=lambda name: (*by_day(name[6:14]), int(name[15:])), reverse=True)
 
     def path(self, drill_id: str) -> Path:

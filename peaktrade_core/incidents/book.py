@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, PeaktradeError, UnknownNameError, why
-from peaktrade_core.base.files import Kept, as_json, read_plain, write_atomic
+from peaktrade_core.base.files import Kept, as_json, found_in, read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.question import Check
 from peaktrade_core.base.sealed import SealedRecords
@@ -257,7 +257,7 @@ class IncidentBook:
 
     def ids(self) -> list[str]:
         """Return the ids of all incidents, newest first; a folder that is empty but for hidden files was never one."""
-        folders = [p for p in self.folder.glob("INC-*") if _ID.fullmatch(p.name) and p.is_dir()]
+        folders = [p for p in found_in(self.folder, "INC-*") if _ID.fullmatch(p.name) and p.is_dir()]
         found = [p.name for p in folders if any(not f.name.startswith(".") for f in p.iterdir())]
         return sorted(found, key=lambda name: (by_day(name[4:12]), _order(name)), reverse=True)
 

@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from peaktrade_core.base.errors import ArtefactError, UnknownNameError, why
-from peaktrade_core.base.files import write_atomic
+from peaktrade_core.base.files import found_in, write_atomic
 from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -42,9 +42,13 @@ class Store(Generic[R]):
         self._workspace, self._kind, self._record = workspace, kind, record
 
     def ids(self) -> list[str]:
-        """Return the ids of all records, newest first."""
+        """Return the ids of all records, newest first.
+
+        Raises:
+            EnvironmentFault: their folder cannot be listed.
+        """
         prefix, within = self._kind.prefix, self._kind.within
-        found = self.folder.glob(f"{prefix}_*/{within}" if within else f"{prefix}_*.json")
+        found = found_in(self.folder, f"{prefix}_*/{within}" if within else f"{prefix}_*.json")
         newest = sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
         return [path.parent.name if within else path.stem for path in newest]
 

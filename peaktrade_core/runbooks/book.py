@@ -25,7 +25,7 @@ from peaktrade_core.base.errors import (
     UnknownNameError,
     why,
 )
-from peaktrade_core.base.files import as_json, read_plain, write_atomic
+from peaktrade_core.base.files import as_json, found_in, read_plain, write_atomic
 from peaktrade_core.base.log import append_line, locked
 from peaktrade_core.base.sealed import SealedRecords
 from peaktrade_core.base.wall_clock import by_day
@@ -155,7 +155,7 @@ class EvidenceBook:
 
     def ids(self) -> list[str]:
         """Return the ids of all records, newest first."""
-        found = [path for path in self.folder.glob("EV-*.json") if _ID.fullmatch(path.stem)]
+        found = [path for path in found_in(self.folder, "EV-*.json") if _ID.fullmatch(path.stem)]
         return [
             path.stem
             for path in sorted(

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import Clock, as_utc
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.files import found_in
 from peaktrade_core.base.log import append_record, whole_lines
 from peaktrade_core.base.processes import is_locked
 from peaktrade_core.base.wall_clock import SystemClock
@@ -63,7 +64,7 @@ class RunLog:
 
     def files(self) -> list[Path]:
         """Return the files of the log, oldest first."""
-        return sorted(self.folder.glob("runs-????-??.jsonl"))
+        return found_in(self.folder, "runs-????-??.jsonl")
 
     @contextmanager
     def lock(self, job: str, wait_s: float = 1.0) -> Iterator[bool]:

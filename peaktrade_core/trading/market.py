@@ -30,6 +30,7 @@ OF_PERPETUALS = (
     "contract", "contract_size", "leverage", "maintenance_margin_pct", "min_liquidation_distance_pct", "funding",
 )  # fmt: skip
 LARGEST_PRICE, LARGEST_VOLUME = 1e18, 1e30  # no market comes near; figures made of them stay finite
+LEAST = 1e-18  # price or quantity: no token has more decimals
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 Timeframe = Literal[
     "1s", "10s", "1m", "3m", "5m", "10m", "15m", "30m", "1h", "2h", "3h", "4h", "6h", "8h", "12h",
@@ -95,6 +96,8 @@ def bar_fault(bar: Bar) -> str:
         return "a value is missing or not finite"
     if bar.low <= 0.0:
         return f"low = {bar.low} is not positive"
+    if bar.low < LEAST:
+        return f"low = {bar.low} is no price that a market has"
     if bar.high < bar.low:
         return f"high = {bar.high} is below low = {bar.low}"
     if not (bar.low <= bar.open <= bar.high and bar.low <= bar.close <= bar.high):
@@ -112,7 +115,7 @@ def sound_rows(ohlcv: NDArray[np.float64]) -> NDArray[np.bool_]:
 
     o, h, l, c, v = ohlcv.T
     with np.errstate(invalid="ignore"):
-        ordered = (l > 0) & (l <= o) & (o <= h) & (l <= c) & (c <= h)
+        ordered = (l >= LEAST) & (l <= o) & (o <= h) & (l <= c) & (c <= h)
         sound: NDArray[np.bool_] = ordered & (v >= 0) & (h <= LARGEST_PRICE) & (v <= LARGEST_VOLUME)
     return sound  # what is not a number fails each comparison
 
@@ -281,7 +284,7 @@ def _decimals(values: NDArray[np.float64]) -> int:
     """Return how many decimals values are written with, or as many as show eight digits of the smallest."""
     import numpy as np
 
-    some = values[values > 0.0]
+    some = values[values >= LEAST]
     if not len(some):
         return 0
     digits = -math.floor(math.log10(float(some.min())))

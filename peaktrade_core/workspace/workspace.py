@@ -52,12 +52,20 @@ def find_home(given: str | Path | None = None) -> Path:
     here = Path.cwd()
     for sign in (CONFIG, *_TRACES):
         for folder in (here, *here.parents):
-            if (folder / sign).exists():
+            if _holds(folder, sign):
                 return folder
     raise ConfigError(
         f"no workspace: neither {here} nor a folder above holds {CONFIG}; go to one, name it with --home or "
         f"{HOME}, or make one with `peaktrade init FOLDER`"
     )
+
+
+def _holds(folder: Path, sign: Path) -> bool:
+    """Return whether a folder holds a file; where that cannot be seen it counts as there, for nothing else may be stopped."""
+    try:
+        return (folder / sign).exists()
+    except OSError:
+        return os.path.isdir(folder / sign.parts[0])
 
 
 def _fixed_time(text: str) -> datetime:

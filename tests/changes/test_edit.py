@@ -85,3 +85,15 @@ def test_any_value_is_set_alone_or_not_at_all(value: object) -> None:
 )
 def test_what_is_typed_is_read_as_toml_or_as_text(text: str, value: object) -> None:
     assert value_of(text) == value
+
+
+def test_lines_end_as_they_do_in_the_file() -> None:
+    text = TEXT.replace("\n", "\r\n")
+    after = with_value(text, ("live_risk",), "max", 3.0)
+    after = with_value(after, ("live_risk",), "new", 4.0)
+    assert after.count("\n") == after.count("\r\n") == text.count("\n") + 1
+    assert "max = 3.0    # quote\r\n" in after
+
+
+def test_a_value_with_more_lines_is_a_text() -> None:
+    assert value_of("5\nx = 3") == "5\nx = 3"

@@ -272,7 +272,7 @@ def test_an_id_is_found_by_its_begin_and_others_are_not(changes: Changes, asked)
 def test_a_full_disk_changes_nothing(changes: Changes, asked, workspace: Workspace, monkeypatch) -> None:
     one, before = asked(f"{ORDER}=500"), config(workspace).read_bytes()
 
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, **_: object) -> None:
         raise EnvironmentFault("no space")
 
     with monkeypatch.context() as patch:
@@ -409,3 +409,24 @@ def test_the_commands_from_a_proposal_to_a_change(home: Path, workspace: Workspa
     path.write_text(path.read_text().replace("max_order_notional = 1000", "max_order_notional = 700"))
     other = peaktrade("change", "verify")
     assert (other.code, "700" in other.stdout, "--as-it-is" in other.stdout) == (1, True, True)
+
+
+def test_a_file_that_its_owner_closed_stays_closed_and_a_link_stays_a_link(
+    changes: Changes, asked, workspace: Workspace, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.toml"
+    config(workspace).rename(kept)
+    kept.chmod(0o600)
+    config(workspace).symlink_to(kept)
+    change = asked(f"{ORDER}=10")
+    changes.apply(change.id, "Ben")
+    assert config(workspace).is_symlink()
+    assert b"max_order_notional = 10" in kept.read_bytes()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert changes.compared().items == ()
+
+
+@pytest.mark.parametrize("second", [f"{ORDER}=20", f" {ORDER} =20"])
+def test_a_key_is_given_once(changes: Changes, asked, second: str) -> None:
+    with pytest.raises(ConfigError, match="is given twice"):
+        asked(f"{ORDER}=10", second)

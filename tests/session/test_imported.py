@@ -151,6 +151,67 @@ def test_nothing_is_imported_twice_not_even_from_a_longer_file(
     assert Views.of(workspace).stats().total_sessions == 2
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--since", "2026-01-05T08:10"),
+        ("--strategy", "another"),
+        ("--timeframe", "5m"),
+    ],
+)
+def test_a_fill_is_not_imported_twice_by_another_name_or_beginning(
+    workspace: Workspace,
+    imported: Callable[..., list[str]],
+    peaktrade: Command,
+    sheet: Callable[..., Path],
+    more: tuple[str, str],
+) -> None:
+    later = (
+        "2026-01-05T09:00:00Z,BTC/EUR,buy,0.01,50000,0.5",
+        "2026-01-05T09:30:00Z,BTC/EUR,sell,0.01,50100,0.5",
+    )
+    (session_id,) = imported("--csv", sheet(*ROWS, *later))
+    moved = sheet(*(("\n",) if more[0] == "--strategy" else ()), *ROWS, *later, name="again.csv")
+    again = peaktrade("session", "import", "--csv", moved, "--start-balance", "1000", *more)
+    assert again.code == 2
+    assert f"is in {session_id}, too, and is not imported twice" in again.stderr
+    assert Views.of(workspace).stats().total_sessions == 1
+
+
+@pytest.mark.parametrize("cells", [("1e-320", "100"), ("1", "5e-324"), ("1e19", "100")])
+def test_figures_that_no_market_has_are_refused_by_row(sheet: Callable[..., Path], cells: tuple[str, str]) -> None:
+    with pytest.raises(DataError, match=r"row 2: (qty|price) = .* must lie between 1e-18 and 1e\+18"):
+        read_sheet(sheet(f"2026-01-05T08:00:10Z,BTC/EUR,buy,{cells[0]},{cells[1]},0"))
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01", "1969-12-31T23:00:00Z"])
+def test_times_at_the_ends_of_the_calendar_are_refused_by_row(sheet: Callable[..., Path], time: str) -> None:
+    with pytest.raises(DataError, match=r"row 2: time = .* is not a time since 1970"):
+        read_sheet(sheet(f"{time},BTC/EUR,buy,1,100,0"))
+
+
+def test_trades_that_wait_beside_a_database_are_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = database(tmp_path / "t.sqlite", [trade()])
+    real = sqlite3.connect
+    with closing(real(path)) as bot:
+        bot.execute("PRAGMA journal_mode = WAL")
+        bot.execute("DELETE FROM trades")
+        bot.commit()
+
+        class Refused(sqlite3.Connection):
+            def execute(self, *_: object) -> Any:
+                raise sqlite3.OperationalError("unable to open database file")
+
+        def connect(name: str, **more: Any) -> sqlite3.Connection:
+            if "immutable" not in name:  # as where the folder cannot be written
+                return real(name, factory=Refused, **more)
+            return real(name, **more)
+
+        monkeypatch.setattr(sqlite3, "connect", connect)
+        with pytest.raises(DataError, match=r"its newest trades are in t\.sqlite-wal"):
+            read_freqtrade(path)
+
+
 def test_candles_mark_it_at_each_bar_and_a_diff_says_what_the_decision_code_would_have_made_of_it(
     workspace: Workspace, imported: Callable[..., list[str]], tmp_path: Path
 ) -> None:

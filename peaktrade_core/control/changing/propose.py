@@ -85,11 +85,14 @@ def with_settings(files: Mapping[str, bytes | None], settings: Iterable[str]) ->
     Raises:
         ConfigError: one is not KEY=VALUE, has no place, or its file is not there.
     """
-    found = dict(files)
+    found, seen = dict(files), set[str]()
     for given in settings:
         key, equals, value = given.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"{given!r} must be KEY=VALUE, for example live_risk.max_order_notional=500")
+        if key.strip() in seen:
+            raise ConfigError(f"{key.strip()} is given twice; say once what it becomes")
+        seen.add(key.strip())
         file, table, name, rule = _place(key.strip())
         data = found.get(file)
         if data is None:

@@ -15,7 +15,7 @@ import msgspec
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.clock import EPOCH, iso
 from peaktrade_core.base.errors import ArtefactError, DataError, EnvironmentFault, why
-from peaktrade_core.base.files import sha256_of
+from peaktrade_core.base.files import found_in, sha256_of
 from peaktrade_core.base.log import locked
 from peaktrade_core.base.question import FAIL, Check, Found, question
 from peaktrade_core.base.sealed import ADOPTED, SealedRecords
@@ -126,7 +126,7 @@ class ForwardBook:
             except ArtefactError as error:
                 void[signal_id] = str(error)
         known = {one.signal_id for one in found} | void.keys()
-        for path in self.folder.glob("fs_*.json"):
+        for path in found_in(self.folder, "fs_*.json"):
             if path.stem not in known:
                 void[path.stem] = "it was never sealed"
         found.sort(key=lambda one: (one.written_at, one.signal_id))
@@ -149,7 +149,7 @@ class ForwardBook:
         """Return what nobody has answered for: odd times of entries, and files that have none; raises as :meth:`signals`."""
         entries = list(self._entries())
         answered = {str(link.data.get("id")) for link, _ in self.sealed.chain.links() if link.kind == ADOPTED}
-        loose = {path.stem for path in self.folder.glob("fs_*.json")} - {name for name, _, _ in entries}
+        loose = {path.stem for path in found_in(self.folder, "fs_*.json")} - {name for name, _, _ in entries}
         past = set() if self._workspace.rehearsal else _back_dated(Ledger.of(self._workspace))
         return [
             *(f"{name}: its entry is earlier than one before it" for name in sorted(past - answered)),

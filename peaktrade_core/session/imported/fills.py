@@ -9,7 +9,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +20,12 @@ from peaktrade_core.base.clock import EPOCH, as_utc
 from peaktrade_core.base.errors import DataError, why
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.base.text import one_line
+from peaktrade_core.trading.market import LARGEST_PRICE, LEAST
 
 MOST_BYTES = 1 << 30
 NOISE = 1e-9  # of a position that is only the rounding of what was bought and sold [fraction]
+ROW = "row-"  # how the id of an order begins where the table has none
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 _SYMBOL = re.compile(r"[A-Za-z0-9.]+/[A-Za-z0-9.]+(:[A-Za-z0-9.]+)?")
 
 
@@ -121,6 +124,8 @@ def figure(value: object, name: str, where: str, *, zero: bool = False) -> float
     number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
     if not math.isfinite(number) or number < 0.0 or (number == 0.0 and not zero):
         raise DataError(f"{where}: {name} = {value!r} must be a {'' if zero else 'positive '}number")
+    if number and not LEAST <= number <= LARGEST_PRICE:
+        raise DataError(f"{where}: {name} = {number:g} must lie between {LEAST:g} and {LARGEST_PRICE:g}")
     return number
 
 
@@ -134,12 +139,16 @@ def moment(value: object, name: str, where: str) -> datetime:
     try:
         if re.fullmatch(r"\d{9,13}(\.\d+)?", text):
             seconds = float(text)
-            return EPOCH + timedelta(seconds=seconds / 1e3 if seconds >= 1e11 else seconds)
-        return as_utc(datetime.fromisoformat(text))
+            found = EPOCH + timedelta(seconds=seconds / 1e3 if seconds >= 1e11 else seconds)
+        else:
+            found = as_utc(datetime.fromisoformat(text))
+        if not EPOCH <= found < _LATEST:
+            raise ValueError(found)
+        return found
     except (ValueError, OverflowError):
         shown = one_line(text)[:40]
         raise DataError(
-            f"{where}: {name} = {shown!r} is not a time; write 2026-01-05T08:00:00+00:00, or seconds since 1970"
+            f"{where}: {name} = {shown!r} is not a time since 1970; write 2026-01-05T08:00:00+00:00, or seconds since 1970"
         ) from None
 
 

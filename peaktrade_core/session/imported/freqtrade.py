@@ -66,13 +66,22 @@ def read_freqtrade(path: Path, symbols: Sequence[str] = ()) -> Elsewhere:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """Open a database for reading alone; one whose folder cannot be written as it is on the disk."""
+    """Open a database for reading alone; one whose folder cannot be written as it is on the disk.
+
+    Raises:
+        DataError: trades wait in the file beside it, which cannot be read without writing.
+    """
     name = f"file:{quote(str(path.resolve()))}?mode=ro"
     db = sqlite3.connect(name, uri=True)
     try:
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         db.close()
+        waiting = path.with_name(f"{path.name}-wal")
+        if waiting.exists() and waiting.stat().st_size:
+            raise DataError(
+                f"{path}: its newest trades are in {waiting.name}, which cannot be read here; copy both to a folder of yours"
+            ) from None
         db = sqlite3.connect(f"{name}&immutable=1", uri=True)
     db.row_factory = sqlite3.Row
     return db

@@ -25,8 +25,9 @@ from peaktrade_core.records.folder import RunFolder, meta_of
 from peaktrade_core.records.journal import JOURNAL
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.repeat import command_line
+from peaktrade_core.runs.views import Views
 from peaktrade_core.session.imported.bars import OWN, Laid, Layout
-from peaktrade_core.session.imported.fills import NOISE, Elsewhere, Part
+from peaktrade_core.session.imported.fills import NOISE, ROW, Elsewhere, Part
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.market import Bars, candle_steps
@@ -54,6 +55,7 @@ def ready(workspace: Workspace, source: Elsewhere, part: Part, layout: Layout, s
     """
     session_id = _id_of(source, part, from_seconds(layout.bars[0].bar.ts))
     _refuse_again(workspace, source, session_id)
+    _refuse_overlap(workspace, part)
     config = _config(workspace, source, part, layout, start_balance)
     return Ready(session_id, part, config, list(_events(config, layout)))
 
@@ -84,6 +86,33 @@ def _refuse_again(workspace: Workspace, source: Elsewhere, session_id: str) -> N
     same = record is not None and record.setting("data_sha256") == source.sha256
     more = "" if same else "; the file has changed since: --since takes what came later"
     raise ConfigError(f"these fills were imported{was} as {session_id}, and are not imported twice{more}")
+
+
+def _refuse_overlap(workspace: Workspace, part: Part) -> None:
+    """Refuse fills that a session holds which was imported with another beginning, timeframe or name of the strategy.
+
+    Raises:
+        ConfigError: names the session and the fill.
+    """
+    wanted = {_known(fill.at, fill.qty, fill.price, fill.order_id): fill for fill in part.fills}
+    first, last = part.fills[0].at, part.fills[-1].at
+    for entry in Registry.of(workspace).entries(Query(mode=IMPORTED, symbol=part.symbol)):
+        record = entry.record
+        if record is None or (record.started_at or first) > last or (record.finished_at or last) < first:
+            continue
+        for event in Views.of(workspace).events(record.session_id):
+            if isinstance(event, ev.Fill) and (
+                fill := wanted.get(_known(event.ts, event.qty, event.price, event.order_id))
+            ):
+                raise ConfigError(
+                    f"{fill.where}: this fill of {iso(fill.at)} is in {record.session_id}, too, and is not imported twice; "
+                    "--since takes what came later"
+                )
+
+
+def _known(at: datetime, qty: float, price: float, order_id: str) -> tuple[object, ...]:
+    """Return what a fill is known again by; the number of a row is another one in another table."""
+    return at, qty, price, "" if order_id.startswith(ROW) else order_id
 
 
 def _config(workspace: Workspace, source: Elsewhere, part: Part, layout: Layout, start_balance: float) -> SessionConfig:

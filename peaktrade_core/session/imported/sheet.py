@@ -10,6 +10,7 @@ from pathlib import Path
 from peaktrade_core.base.errors import DataError, why
 from peaktrade_core.base.text import one_line
 from peaktrade_core.session.imported.fills import (
+    ROW,
     Elsewhere,
     ForeignFill,
     Part,
@@ -175,7 +176,7 @@ def _fill(cells: dict[str, str], symbol: str, where: str, number: int) -> Foreig
         qty=side * qty,
         price=price,
         fee=fee * price if paid_in and paid_in == base.upper() != quote else fee,
-        order_id=one_line(cells.get("order_id") or cells.get("fill_id") or f"row-{number}")[:80],
+        order_id=one_line(cells.get("order_id") or cells.get("fill_id") or f"{ROW}{number}")[:80],
         asked=figure(cells["asked"], "asked", where) if cells.get("asked") else None,
         asked_at=None,
         where=where,
