@@ -16,8 +16,10 @@ import msgspec
 
 from peaktrade_core.base.clock import iso
 from peaktrade_core.base.resources import share_dir
+from peaktrade_core.dashboard.papers import linked
 from peaktrade_core.dashboard.routes import JSON, Param, Route
 from peaktrade_core.dashboard.snapshot import Snapshot
+from peaktrade_core.show.language import language
 from peaktrade_core.show.templates import inert_value
 
 MARKS = {"ok": "✓", "warn": "!", "fail": "✕", "unknown": "?", "empty": "–"}
@@ -179,6 +181,8 @@ def _template(name: str) -> jinja2.Template:
     )
     env.filters["iso"] = iso
     env.filters["cell"] = _cell
+    env.filters["linked"] = linked
+    env.globals["language"] = language
     return env.get_template(f"{name}.html.j2")
 
 

@@ -100,7 +100,7 @@ class Porter(Plain):
         asked = verdict.asked
         if asked is not None:
             self.set_header("Content-Security-Policy", content_policy(form=True))
-        title = "Welcome" if verdict.welcome else responses.get(verdict.status, "Refused")
+        title = "Welcome" if verdict.welcome else _TITLES.get(verdict.status, "Refused")
         self.finish(documents.message_html(title, verdict.message, onward=verdict.welcome or "", asked=asked))
 
 
@@ -160,7 +160,7 @@ class Worded:
             self.set_header("Content-Type", JSON)
             self.finish(msgspec.json.encode({"message": message}))
             return
-        self.finish(documents.message_html(responses.get(status, "Error"), message))
+        self.finish(documents.message_html(_TITLES.get(status, "Something went wrong"), message))
 
     def log_exception(self: Any, *exc_info: Any) -> None:
         """Log errors except those that are the asker's."""
@@ -168,6 +168,17 @@ class Worded:
             super().log_exception(*exc_info)  # type: ignore[misc]
 
 
+_TITLES = {
+    400: "The address is wrong",
+    401: "A token is needed",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Only reading is allowed",
+    414: "The address is too long",
+    421: "Another name was called",
+    422: "The address is wrong",
+    503: "Busy",
+}  # of a page that says why another is not shown
 _NO_PAGE = "The page could not be made; the server's output says why."
 _MESSAGES = {
     403: "This page is not shown here.",

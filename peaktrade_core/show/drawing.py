@@ -47,6 +47,8 @@ _SIGNS: dict[Sign, _Look] = {
     "square": _Look("M-5 -5H5V5H-5Z", True, "square"),
 }
 
+_OFF: dict[Sign, int] = {"up": 8, "down": -8, "cross": 0, "diamond": 0, "square": 0}  # below and above the line [px]
+
 
 def draw(chart: Chart, *, answers: bool = False, axis: bool = True) -> str:
     """Return a chart as HTML.
@@ -165,15 +167,16 @@ def _marks(frame: Frame, kind: Marks) -> Iterator[str]:
         if frame.shows(mark.ts):
             yield (
                 f'<svg {_tone(kind.tone)} x="{frame.x(mark.ts) / 10:.2f}%" y="{frame.y(mark.value) / 2:.2f}%" '
-                f'overflow="visible" data-t="{mark.ts.timestamp():.10g}" data-v="{mark.value:.9g}">'
-                f"{sign_path(kind.sign, mark.text)}{_number(kind.sign, mark.n)}</svg>"
+                f'overflow="visible" data-t="{mark.ts.timestamp():.10g}" data-v="{mark.value:.9g}" data-n="{mark.n}">'
+                f'<g transform="translate(0,{_OFF[kind.sign]})">{sign_path(kind.sign, mark.text)}'
+                f"{_number(kind.sign, mark.n)}</g></svg>"
             )
 
 
 def _number(sign: Sign, n: int) -> str:
-    """Return how many a mark stands for, beside it; nothing for one."""
+    """Return how many a mark stands for, beside it; empty for one."""
     dy = 15 if sign == "up" else -8  # away from the line that the sign points at
-    return f'<text class="n" dy="{dy}" text-anchor="middle">{n}</text>' if n > 1 else ""
+    return f'<text class="n" dy="{dy}" text-anchor="middle">{n if n > 1 else ""}</text>'
 
 
 def sign_path(sign: Sign, says: str = "") -> str:

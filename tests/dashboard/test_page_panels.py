@@ -72,7 +72,7 @@ def test_session_charts_hold_every_bar_and_every_fill(workspace: Workspace, run_
 
 
 MARK = re.compile(
-    r'data-t="([\d.]+)" data-v="([\d.]+)">.*?<title>(.*?)</title></path>(?:<text class="n"[^>]*>(\d+)</text>)?'
+    r'data-t="([\d.]+)" data-v="([\d.]+)" data-n="\d+">.*?<title>(.*?)</title></path>(?:<text class="n"[^>]*>(\d+)</text>)?'
 )
 
 

@@ -65,7 +65,7 @@ def test_id_that_does_not_exist_is_a_page_that_says_so(dashboard: Dashboard, pag
     for hostile in ("nope", "..%2f..%2f..%2fetc%2fpasswd", "%3Cscript%3E", "%00", "x" * 199):
         answer = dashboard.get(page + hostile, Accept="text/html")
         assert answer.status == 404
-        assert "<h1>Not Found</h1>" in answer.body
+        assert "<h1>Not found</h1>" in answer.body
         assert "<script>" not in answer.body
     assert dashboard.get(page + "%ff").status in (400, 404)
 

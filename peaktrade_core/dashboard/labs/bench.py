@@ -20,7 +20,7 @@ from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.dashboard.labs.still import Card, Markup
 from peaktrade_core.dashboard.panels import CONFIG_PATH
 from peaktrade_core.show import wording
-from peaktrade_core.show.language import words
+from peaktrade_core.show.language import spoken, words
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace, speak_as_set
 
@@ -108,7 +108,7 @@ class Bench:
 
     def say(self, text: str) -> None:
         """Show what went wrong."""
-        self.said.value = f'<p class="note bad" role="alert"><b>✕</b> {as_code(text)}</p>' if text else ""
+        self.said.value = f'<p class="note bad" role="alert"><b>✕</b> {as_code(spoken(text))}</p>' if text else ""
 
     def when_changed(self, controls: Sequence[w.Widget], work: Callable[[], None]) -> None:
         """Do something whenever a value of some controls changes."""
@@ -165,7 +165,8 @@ def as_code(text: str) -> str:
 
 def table_html(table: Table) -> str:
     """Return a table as the page shows it."""
-    return f'<div class="scroll lab-table">{table._repr_html_()}</div>'
+    long = " in-words" if len(table.columns) > 3 and "number" not in table.forms else ""  # a phone stacks its cells
+    return f'<div class="scroll lab-table{long}">{table._repr_html_()}</div>'
 
 
 def figures_html(pairs: Sequence[tuple[str, str, str]]) -> str:

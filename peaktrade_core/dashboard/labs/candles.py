@@ -6,6 +6,7 @@ import asyncio
 from contextlib import closing
 from datetime import datetime
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 import ipywidgets as w
@@ -22,6 +23,7 @@ from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Mark, Marks, Span
 from peaktrade_core.show.checklist import check_table
+from peaktrade_core.show.language import spoken
 from peaktrade_core.trading.market import Bars
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -111,7 +113,7 @@ class CandlesLab(Bench):
     def _show(self, verdict: SeriesVerdict) -> None:
         """Show a verdict on the series that is chosen."""
         self.verdict = verdict
-        self._told.value = f"<p>{verdict.title}</p>" + table_html(check_table(verdict.checks, ""))
+        self._told.value = f"<p>{escape(spoken(verdict.title))}</p>" + table_html(check_table(verdict.checks, ""))
         self._draw(self.series.value, self._read(self.series.value), verdict)
 
     def _switch(self) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 POINTS = 1400  # of a line in sight; a screen shows no more
+FEW_TICKS = 5  # along the axis of time: so many dates stand beside each other on a phone
 _SCRIPT = f"""
 const {{ default: figure }} = await import(new URL("/static/figure.js?v={version("plotly")}", location.origin).href);
 export default figure;
@@ -146,6 +147,7 @@ class Picture:
         told = drawing.for_plotly(self.drawn)
         told["layout"] |= {"height": self._height}
         told["layout"]["yaxis"] |= {"fixedrange": True}
+        told["layout"]["xaxis"] |= {"nticks": FEW_TICKS}
         if told["layout"].get("showlegend"):  # beside it the title has no place on a phone: the legend carries it
             heading = {"text": told["layout"].pop("title")["text"], "font": {"size": 13}, "side": "top left"}
             told["layout"]["legend"] |= {"x": 0, "xanchor": "left", "title": heading, "font": {"size": 11}}

@@ -17,6 +17,7 @@ from peaktrade_core.research.trials.trial import Trial
 from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
+from peaktrade_core.show.language import spoken
 from peaktrade_core.workspace.workspace import Workspace
 
 MOST_SWEEPS = 50  # in the drop-down, the newest
@@ -150,7 +151,7 @@ class SweepLab(Bench):
         counts = self.told("counts", trials=wording.count(record.trials), counted=wording.count(record.counted))
         against = any(one.status == "fail" for one in record.verdict)
         tone = "bad" if against else ""
-        said = told(record.verdict) if record.ended_at else self.told("unfinished")
+        said = spoken(told(record.verdict)) if record.ended_at else self.told("unfinished")
         table = table_html(check_table(record.verdict, "")) if record.verdict else ""
         return (
             f'<p class="sub">{escape(record.sweep.question)}</p><p class="note {tone}"><b>{escape(said)}</b></p>{table}'

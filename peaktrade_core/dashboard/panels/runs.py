@@ -9,9 +9,11 @@ from peaktrade_core.dashboard.panels.base import Asked, halts_of, panel
 from peaktrade_core.dashboard.panels.charts import Curve, draw
 from peaktrade_core.runs.telling import tell
 from peaktrade_core.runs.views import Views
+from peaktrade_core.trading.events import BarDone
 from peaktrade_core.workspace.workspace import Workspace
 
 CHART_BARS, TABLE_BARS, EVENTS, ALERTS = 500, 15, 20, 20
+LOOKED_AT = 1000  # of the last events, most of which are bars
 
 
 @panel("run")
@@ -42,11 +44,12 @@ def _tail(workspace: Workspace, asked: Asked) -> dict[str, Any]:
 
 @panel("run_events")
 def _run_events(workspace: Workspace, asked: Asked) -> dict[str, Any]:
-    """Answer: what happened last in this run?"""
+    """Answer: what happened last in this run, beside its bars?"""
     run = asked.look(workspace).run
     context = {"panel": "run_events", "final": run.final, "faults": ()}
     try:
-        return {**context, "events": tell(Views.of(workspace).tail_events(run.run_id, EVENTS))}
+        last = Views.of(workspace).tail_events(run.run_id, LOOKED_AT)
+        return {**context, "events": tell([event for event in last if type(event) is not BarDone][-EVENTS:])}
     except ArtefactError as error:
         return {**context, "faults": (str(error),), "events": []}
 

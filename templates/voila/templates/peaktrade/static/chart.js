@@ -6,6 +6,7 @@ import { write, zone } from "./times.js";
 const WIDTH = 1000, HEIGHT = 200, PAD = 8; // as the server draws
 const STEPS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 172800, 604800, 2592000];
 const MONTHS = [3, 6, 12, 24, 60, 120], MONTH = 2629800; // of longer charts, which say the year
+const APART = 16; // between two marks of a kind [px]
 const groups = new WeakMap();
 const svg = (name, attributes) => {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -57,11 +58,15 @@ class Group {
     this.moment = 0; // when that is [s]
     this.waits = false; // for the range that was chosen
     this.later = []; // steps of keys that wait for it, too
+    this.fingers = new Map(); // on a screen: where each is [px]
+    this.pinch = null; // the times that two of them hold [s]
     const on = (name, does) => box.addEventListener(name, does);
     on("pointermove", (event) => this.moved(event));
-    on("pointerleave", () => this.point(null));
+    on("pointerleave", (event) => event.pointerType === "touch" || this.point(null)); // a finger leaves what it read
     on("pointerdown", (event) => this.pressed(event));
     on("pointerup", (event) => this.released(event));
+    on("pointercancel", (event) => this.lifted(event));
+    new ResizeObserver(() => this.gather()).observe(box);
     on("dblclick", () => this.show(null));
     on("keydown", (event) => this.key(event));
     on("click", (event) => event.target.closest(".reset") && this.show(null));
@@ -91,6 +96,7 @@ class Group {
     this.box.classList.toggle("zoomed", this.view !== null); // a refresh takes both away
     this.box.classList.toggle("read", this.at !== null);
     if (this.view || again) this.draw();
+    else this.gather();
     if (fresh && this.at !== null && !this.drag) this.point(this.nearest(this.moment)); // the same time, not the same place
     if (!this.waits) this.later.splice(0).forEach((step) => step());
   }
@@ -130,6 +136,7 @@ class Group {
     const end = found < 0 ? this.ts.length - 1 : found;
     this.x = (t) => ((t - from) / span) * WIDTH;
     for (const plot of this.plots) this.drawPlot(plot, begin, end);
+    this.gather();
     for (const group of this.box.querySelectorAll(".x-axis")) {
       const labels = [];
       for (const [t, form] of moments(from, to)) {
@@ -179,13 +186,54 @@ class Group {
     }
   }
 
-  time(event) {
+  gather() { // marks of a kind that would cover each other are one with their number; each is read all the same
+    for (const { element, plane } of this.plots) {
+      for (const kind of element.querySelectorAll(".marks")) {
+        let head = null, at = -Infinity, sum = 0;
+        for (const mark of kind.children) {
+          const x = (parseFloat(mark.getAttribute("x")) / 100) * plane.clientWidth;
+          const near = x - at < Math.max(APART, 8 + 7 * String(sum).length), hidden = mark.classList.contains("outside");
+          mark.classList.toggle("covered", near && !hidden);
+          if (hidden) continue;
+          if (near) sum += Number(mark.dataset.n);
+          else [head, at, sum] = [mark, x, Number(mark.dataset.n)];
+          head.querySelector(".n").textContent = sum > 1 ? sum : "";
+        }
+      }
+    }
+  }
+
+  share(x) { // of the axis, 0 to 1, at a place on the screen [px]
     const box = this.plots[0].plane.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (x - box.left) / box.width));
+  }
+
+  time(event) {
     const [from, to] = this.view ?? this.whole;
-    return from + Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * (to - from);
+    return from + this.share(event.clientX) * (to - from);
+  }
+
+  touched(event) {
+    this.fingers.set(event.pointerId, event.clientX);
+    const [from, to] = this.view ?? this.whole;
+    this.pinch = this.fingers.size === 2 ? [...this.fingers.values()].map((x) => from + this.share(x) * (to - from)) : null;
+    if (!this.pinch) this.moved(event);
+  }
+
+  pinched() { // the times that two fingers hold stay under them
+    const [[a, b], [t, u]] = [[...this.fingers.values()].map((x) => this.share(x)), this.pinch];
+    const span = (u - t) / (b - a);
+    if (span > 0 && Number.isFinite(span)) this.show([t - a * span, t + (1 - a) * span]);
+  }
+
+  lifted(event) {
+    this.fingers.delete(event.pointerId);
+    this.pinch = null;
   }
 
   moved(event) {
+    if (this.fingers.has(event.pointerId)) this.fingers.set(event.pointerId, event.clientX);
+    if (this.pinch) return this.pinched();
     const t = this.time(event);
     if (this.drag?.shift) {
       const by = this.drag.t - t;
@@ -205,12 +253,14 @@ class Group {
   }
 
   pressed(event) {
-    if (event.pointerType === "touch" || event.button || !event.target.closest(".plane")) return;
+    if (event.button || !event.target.closest(".plane")) return;
+    if (event.pointerType === "touch") return this.touched(event);
     this.drag = { t: this.time(event), shift: event.shiftKey, view: this.view ?? this.whole };
     this.box.setPointerCapture(event.pointerId);
   }
 
   released(event) {
+    this.lifted(event);
     const drag = this.drag;
     this.drag = null;
     if (!drag || drag.shift) return;

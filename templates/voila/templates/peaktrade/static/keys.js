@@ -18,7 +18,7 @@ export function listen(does) {
     k: () => step(-1),
   };
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest?.("input, select, textarea, [contenteditable]");
+    const typing = event.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || !document.getElementById("keys")) return;
     const page = /^[1-9]$/.test(event.key) ? document.querySelectorAll("#pages a")[Number(event.key) - 1] : null;
     if (!page && !single[event.key]) return;

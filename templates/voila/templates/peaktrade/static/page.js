@@ -29,6 +29,7 @@ function tell(status, why = "") {
     whole.className = `whole badge ${{ pass: "ok", warn: "abort", fail: "fail" }[status] ?? "other"}`;
     whole.textContent = `${sign || "✓ "}${words[`check_${status}`]}`;
     whole.title = why;
+    whole.setAttribute("aria-label", `${whole.dataset.name}: ${words[`check_${status}`]}`);
   }
   document.title = sign + title;
   const href = `/static/favicon${sign ? `_${status}` : ""}.svg`;
