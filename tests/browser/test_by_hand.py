@@ -121,3 +121,20 @@ def test_single_keys_work_from_a_ticked_row(watched: Watched, dashboard: Dashboa
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.locator("a.row-link").first).to_be_focused()
+
+
+def test_what_is_moved_in_a_lab_stands_in_its_address_and_outlives_a_reload(
+    watched: Watched, busy: tuple[str, str]
+) -> None:
+    url, session_id = busy
+    page = watched.page
+    page.goto(f"{url}lab/limits?session={session_id}")
+    slider = page.get_by_role("slider").first
+    expect(slider).to_be_visible(timeout=60_000)
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(f"**?session={session_id}&max_order_notional=*", timeout=30_000)
+    moved = page.locator(".widget-readout").first.inner_text()
+    page.reload()
+    expect(page.locator(".widget-readout").first).to_have_text(moved, timeout=60_000)
+    expect(page.locator("#banner")).to_be_hidden()

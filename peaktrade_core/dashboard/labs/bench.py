@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from html import escape
 from typing import Any
-from urllib.parse import parse_qsl
 
 import ipywidgets as w
 from traitlets import Tuple, observe, validate
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.dashboard.labs.address import Address
 from peaktrade_core.dashboard.labs.still import Card, Markup
 from peaktrade_core.dashboard.panels import CONFIG_PATH
 from peaktrade_core.show import wording
@@ -72,16 +72,17 @@ class Bench:
     """The part that labs share.
 
     Attributes:
-        workspace: what is looked at; words: of its language; asked: the fields of the address; sessions: all that it names.
+        workspace: what is looked at; words: of its language.
+        address: of the page; asked: its fields; sessions: all that it names.
         said: what went wrong, in words; empty while all goes well.
     """
 
     def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
         self.workspace = workspace or Workspace(config=os.environ.get(CONFIG_PATH))
         self.words = words(speak_as_set(self.workspace))
-        fields = parse_qsl(os.environ.get("QUERY_STRING", "") if query is None else query)
-        self.asked = dict(fields)
-        self.sessions = [value for name, value in fields if name == "session"]
+        self.address = Address(os.environ.get("QUERY_STRING", "") if query is None else query)
+        self.asked = self.address.asked
+        self.sessions = [value for name, value in self.address.fields if name == "session"]
         self.said = Markup(layout=w.Layout(**FULL))
         self._tidying: asyncio.TimerHandle | None = None
 

@@ -52,7 +52,9 @@ class CandlesLab(Bench):
         self.other = self.pick("other", [(self.told("none"), None)])
         self.deviations = self.slide("deviations", int(OUTLIER_DEVIATIONS), 3, 100, 1)
         self.deviations.continuous_update = False
-        self.controls = card(self.series, self.other, self.deviations, title=self.told("choose"), name="controls")
+        self.controls = card(
+            self.series, self.other, self.deviations, self.address.widget, title=self.told("choose"), name="controls"
+        )
         self._told = Markup(layout=w.Layout(**FULL))
         self.figures = card(self._told, self.said, title=self.told("findings"), name="figures")
         self.price, self.volume = Picture(360), Picture(200)
@@ -63,6 +65,7 @@ class CandlesLab(Bench):
         else:
             self.try_(lambda: self._draw(self.series.value, self._read(self.series.value), None))
             self.try_(self._offer)
+        self.address.keep(series=self.series, other=self.other, deviations=self.deviations)
         self.series.observe(lambda _: self.try_(self._switch), "value")
         self.when_changed((self.other, self.deviations), self.run)
 

@@ -49,7 +49,10 @@ class CompareLab(Bench):
         self.more = self.pick_some("more", known, more)
         axis = [(self.told("by_bars"), True), (self.told("by_time"), False)]
         self.axis = self.pick("axis", axis, self.asked.get("axis") != "time")
-        self.controls = card(self.left, self.right, self.more, self.axis, title=self.told("choose"), name="controls")
+        self.address.keep(left=self.left, right=self.right, more=self.more, axis=self.axis)
+        self.controls = card(
+            self.left, self.right, self.more, self.axis, self.address.widget, title=self.told("choose"), name="controls"
+        )
         self.picture = Picture(360)
         self._first = Markup(layout=w.Layout(**FULL))
         self.curves = card(self.picture.widget, self._first, self.said, name="curves")

@@ -40,11 +40,14 @@ class LimitsLab(Bench):
         self.tried: Tried | None = None
         self._load = lru_cache(maxsize=2)(lambda session_id: load_recorded(self.workspace, session_id))
         self.session = self.pick("session", recorded.sessions(self.workspace), self.asked.get("session"))
+        self.address.keep(session=self.session)
         self.sliders: dict[str, w.Widget] = {}
         self._limits = w.VBox(layout=w.Layout(**FULL))
         self.back = w.Button(description=self.told("own_limits"), layout=w.Layout(width="auto"))
         self.back.on_click(lambda _: self.try_(self._offer))
-        self.controls = card(self.session, self._limits, self.back, title=self.told("choose"), name="controls")
+        self.controls = card(
+            self.session, self._limits, self.back, self.address.widget, title=self.told("choose"), name="controls"
+        )
         self._told, self._blocked = Markup(layout=w.Layout(**FULL)), Markup(layout=w.Layout(**FULL))
         self.figures = card(self._told, self.said, name="figures")
         self.equity, self.drawdown = Picture(340), Picture(220)
@@ -89,6 +92,7 @@ class LimitsLab(Bench):
             slider = self.slide("", value, *bounds, label=label)
             slider.continuous_update = False
             self.sliders[name] = slider
+        self.address.keep(**self.sliders)
         self.when_changed(list(self.sliders.values()), self.run)
         self._limits.children = list(self.sliders.values())
         self.run()

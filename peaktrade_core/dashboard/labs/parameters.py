@@ -47,11 +47,15 @@ class ParametersLab(Bench):
         self.fee = self.slide("fee", self.preset.fee_bps, 0.0, 100.0, 0.5)
         self.slippage = self.slide("slippage", self.preset.slippage_bps, 0.0, 50.0, 0.5)
         self.size = self.slide("size", self.preset.position_fraction, 0.01, 1.0, 0.01)
+        self.address.keep(
+            market=self.market, strategy=self.strategy, period=self.period, fee=self.fee, slippage=self.slippage,
+            size=self.size,
+        )  # fmt: skip
         self.params = w.VBox(layout=w.Layout(**FULL))
         self.about = Markup(layout=w.Layout(**FULL))
         self.controls = card(
             self.market, self.strategy, self.about, self.params, self.period, self.fee, self.slippage, self.size,
-            title=self.told("choose"), name="controls",
+            self.address.widget, title=self.told("choose"), name="controls",
         )  # fmt: skip
         self._told = Markup(layout=w.Layout(**FULL))
         self.figures = card(self._told, self.said, name="figures")
@@ -99,6 +103,7 @@ class ParametersLab(Bench):
         if strategy.name == self.preset.strategy:
             values |= taken(self.preset.params, values)
         sliders = [self._slider(strategy, name, value) for name, value in values.items()]
+        self.address.keep("p_", **{slider.parameter: slider for slider in sliders})
         self.when_changed(sliders, self.run)
         self.params.children = sliders
         self.about.value = f'<p class="sub">{escape(spoken(strategy.summary))}</p>'

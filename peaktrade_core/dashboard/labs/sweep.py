@@ -42,11 +42,12 @@ class SweepLab(Bench):
         self.figure = self.pick("colour", [(self.told(f"by_{name}"), name) for name in FIGURES])
         self.across, self.up = self.pick("across", []), self.pick("up", [])
         self.rest = self.pick("rest", [(self.told("rest_point"), False), (self.told("rest_best"), True)])
+        self.address.keep(sweep=self.sweep, colour=self.figure, rest=self.rest)
         self.values: dict[str, w.SelectionSlider] = {}
         self._values = w.VBox(layout=w.Layout(**FULL))
         self.controls = card(
             self.sweep, self.figure, self.across, self.up, self.rest, self._values,
-            title=self.told("choose"), name="controls",
+            self.address.widget, title=self.told("choose"), name="controls",
         )  # fmt: skip
         self._verdict, self._point = Markup(layout=w.Layout(**FULL)), Markup(layout=w.Layout(**FULL))
         self.verdict = card(self._verdict, self.said, title=self.told("verdict"), name="verdict")
@@ -114,6 +115,8 @@ class SweepLab(Bench):
             )
             for name, values in surface.axes.items()
         }  # fmt: skip
+        self.address.keep(across=self.across, up=self.up)
+        self.address.keep("at_", **self.values)
         self.when_changed(list(self.values.values()), self.run)
         self._values.children = list(self.values.values())
 

@@ -187,6 +187,7 @@ class Group {
   }
 
   gather() { // marks of a kind that would cover each other are one with their number; each is read all the same
+    this.thin();
     for (const { element, plane } of this.plots) {
       for (const kind of element.querySelectorAll(".marks")) {
         let head = null, at = -Infinity, sum = 0;
@@ -199,6 +200,17 @@ class Group {
           else [head, at, sum] = [mark, x, Number(mark.dataset.n)];
           head.querySelector(".n").textContent = sum > 1 ? sum : "";
         }
+      }
+    }
+  }
+
+  thin() { // of times that would stand in each other, the first
+    for (const axis of this.box.querySelectorAll(".x-axis")) {
+      let end = -Infinity;
+      for (const text of axis.children) {
+        const { left, right } = text.getBoundingClientRect();
+        text.classList.toggle("covered", left < end + 4);
+        if (left >= end + 4) end = right;
       }
     }
   }

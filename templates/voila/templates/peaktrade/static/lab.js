@@ -23,6 +23,15 @@ new MutationObserver((_, observer) => {
   if (!stills.length && document.readyState === "complete") observer.disconnect();
 }).observe(document.body, { childList: true, subtree: true });
 
+// Where the controls stand goes into the address, so that a view can be shared and outlives a reload.
+let told = null;
+new MutationObserver(() => {
+  const now = content.querySelector(".lab-card:not(.still) [data-address]")?.dataset.address;
+  if (now === undefined || now === told) return;
+  if (told !== null) history.replaceState(null, "", now ? `?${now}` : location.pathname);
+  told = now;
+}).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-address"] });
+
 async function look() {
   const config = document.getElementById("jupyter-config-data");
   if (document.hidden || !config) return;

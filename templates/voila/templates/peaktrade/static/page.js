@@ -92,7 +92,7 @@ async function ask(url) {
 async function bring(shown) {
   const asked = location.search; // an answer that another choice has overtaken is not shown
   const query = new URLSearchParams(shown.map((panel) => ["panel", panel.dataset.panel]));
-  query.set("query", location.search.slice(1));
+  if (shown.length) query.set("query", location.search.slice(1)); // of a lab it may be long, and no panel asks
   if (document.body.dataset.subject) query.set("subject", document.body.dataset.subject);
   const { ok, body, sent } = await ask(`/api/panels?${query}`);
   if (!ok) return warn(say(words.faulty, { message: body.message }));
