@@ -113,7 +113,11 @@ def schedule(workspace: Workspace) -> Found:
 
 LOOK, ACKNOWLEDGE, SILENCE = "look", "ack", "silence"
 ACTIONS = (LOOK, ACKNOWLEDGE, SILENCE)
-_ACTS = {"reduce": "reduces by itself", "halt": "pauses by itself", "kill_switch": "stops by itself"}
+_ACTS = {  # on its scope, and on everything
+    "reduce": ("reduces by itself", "reduces everything by itself"),
+    "halt": ("pauses by itself", "pauses everything by itself"),
+    "kill_switch": ("stops by itself", "stops everything by itself"),
+}
 
 
 class AlertHandlingRunbook(Runbook):
@@ -197,7 +201,7 @@ class AlertHandlingRunbook(Runbook):
         for rule in rules:
             if rule.id in asked:
                 told = handbook().alert[str(rule.__struct_config__.tag)]
-                acts = _ACTS.get(rule.action, "") + (" everything" if rule.wide else "")
+                acts = _ACTS[rule.action][rule.wide] if rule.action in _ACTS else ""
                 lines.append((rule.id, told.says, Cell(told.first, code=True), acts, runbook_link(rule.chapter)))
         return Table("What they mean", ("Rule", "It says", "First", "When critical", "Runbook"), lines)
 

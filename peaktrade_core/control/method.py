@@ -103,7 +103,7 @@ def still(one: Setup) -> Found:
     running = [row.run_id for row in rows if not row.rehearsal]
     may = "may run" if tier in MAY_RUN else "may only be studied and rehearsed"
     return not running, f"{one.strategy} is {tier}: it {may}; " + (
-        f"runs: {', '.join(running)}" if running else "none runs"
+        f"running now: {', '.join(running)}" if running else "none runs"
     )
 
 

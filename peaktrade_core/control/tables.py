@@ -81,6 +81,14 @@ def evidence_index_table(workspace: Workspace, days: int = 7) -> Table:
     return EVIDENCE.table("Evidence", rows, "id outcome by about record", empty=empty)
 
 
+_STANDS = {  # by part of the whole
+    "trading": "How does trading stand?",
+    "risk": "How does the risk stand?",
+    "alerts": "How do the alerts stand?",
+    "runs": "How do the runs stand?",
+}
+
+
 def status_answers(center: ControlCenter) -> list[Check]:
     """Return what is decided, how the parts of the whole stand, and whether there is new evidence."""
     decided: Status = PASS if center.decision == MONITOR else WARN if center.decision == FIX else FAIL
@@ -89,9 +97,7 @@ def status_answers(center: ControlCenter) -> list[Check]:
     parts = [
         Check(
             id=part.name,
-            question=f"How does {part.name} stand?"
-            if part.name in ("trading", "risk")
-            else f"How do {part.name} stand?",
+            question=_STANDS[part.name],
             status=part.status,
             evidence=f"{part.word}: {part.why}",
             next_step=part.next_step,
@@ -130,7 +136,7 @@ def layer_answers(center: ControlCenter) -> list[Check]:
     found = [
         Check(
             id=layer.code,
-            question=f"Does {layer.code} stand: {layer.name.lower()}?",
+            question=f"Does {layer.code} stand: {layer.name}?",
             status=layer.status,
             evidence="; ".join(one.told for one in layer.findings if one.status == layer.status),
             next_step=next((one.next_step for one in layer.findings if one.status == layer.status), ""),
@@ -148,7 +154,7 @@ def gate_answers(center: ControlCenter) -> list[Check]:
             id=gate.gate,
             question=f"{gate.gate}: {gate.question}",
             status=gate.status,
-            evidence=f"{GATE_WORDS[gate.status]}, {gate.text}",
+            evidence=f"{GATE_WORDS[gate.status]}: {gate.text}",
             next_step=gate.next_step,
         )
         for gate in center.gates

@@ -264,8 +264,8 @@ def halts_figure(workspace: Workspace) -> Chart | Table:
     return Chart(
         name="halts",
         title=_HALTS,
-        label=f"{len(entries)} entries since {wording.minute(first)} UTC; now "
-        + ", ".join(f"{line.name} {STATES[int(line.values[-1])]}" for line in lines),
+        label=f"{wording.many(len(entries), 'entry', 'entries')} of the log since {wording.minute(first)} UTC; "
+        + "; ".join(f"{line.name} {STATES[int(line.values[-1])]}" for line in lines),
         lines=lines,
         marks=[kind for kind in marks if kind.marks],
         lanes=STATES,

@@ -118,8 +118,9 @@ def _backtested(chosen: str) -> Question[Workspace]:
         pnl = wording.signed(
             result.metrics.equity_end - plan.config.start_balance, wording.quote_currency(plan.config.symbol)
         )
-        told = f"{plan.config.strategy_name}: {len(result):,} bars {source}, {many(len(result.trades), 'round trip')}"
-        return bool(result.fills), f"{told}, PnL {pnl}, drawdown {wording.drawdown(result.metrics.max_drawdown)}"
+        trades, deepest = many(len(result.trades), "round trip"), wording.drawdown(result.metrics.max_drawdown)
+        told = f"{plan.config.strategy_name}: {len(result):,} bars of {source}, {trades}, PnL {pnl}, drawdown {deepest}"
+        return bool(result.fills), told
 
     return backtested
 
@@ -135,8 +136,8 @@ def _bars(workspace: Workspace, plan: Plan) -> tuple[Bars, str]:
         if (series.symbol, series.timeframe) == (plan.config.symbol, plan.config.timeframe):
             bars = store.read(series)
             if len(bars.ts) > plan.config.warmup_candles:
-                return Bars(bars.ts[-wanted:], bars.ohlcv[-wanted:], str(series)), f"of {series}"
-    return bars_of(plan.feed, wanted), "of the embedded market"
+                return Bars(bars.ts[-wanted:], bars.ohlcv[-wanted:], str(series)), str(series)
+    return bars_of(plan.feed, wanted), "the embedded market"
 
 
 @question(

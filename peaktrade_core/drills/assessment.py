@@ -23,7 +23,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.cover import Cover, needing, utc, verdict_on
-from peaktrade_core.show.table import BAD, MID, Cell, Table
+from peaktrade_core.show.table import BAD, MID, TONE_OF, Cell, Table
 
 ROUND = "audit_round"
 _STATUS: dict[str, Status] = {ct.LATELY: PASS, ct.ONCE: WARN, ct.BY_TEST: WARN, ct.UNKNOWN: UNKNOWN, ct.NOT_HERE: WARN}
@@ -55,7 +55,7 @@ def control_checks(rows: Sequence[ControlRow]) -> list[Check]:
 def _told(row: ControlRow) -> str:
     """Return what is known of a control in a sentence."""
     if row.last is None:
-        return ". ".join(filter(None, (row.stands, row.control.lacks)))
+        return f"{row.stands}: {row.control.lacks}" if row.control.lacks else row.stands
     lacks = f"; not here: {row.control.lacks}" if row.control.lacks else ""
     return f"{row.stands} {wording.minute(row.last)} UTC by {row.name} ({row.by}, {row.where}){lacks}"
 
@@ -160,7 +160,13 @@ class SelfAssessment(Notebook):
     def gaps(self) -> Table:
         """Return what is missing and what to do."""
         rows = [
-            (one.question, wording.MARKS[one.status], one.evidence, one.next_step) for one in needing(self.of_controls)
+            (
+                one.question,
+                Cell(wording.MARKS[one.status], TONE_OF[one.status]),
+                one.evidence,
+                Cell(one.next_step, code=True),
+            )
+            for one in needing(self.of_controls)
         ]
         return Table(
             "Gaps and what to do", ("Control", "Answer", "Evidence", "What to do"), rows, empty="There is no gap."

@@ -198,7 +198,9 @@ class DrillReport(DrillNotebook):
         return Cover(
             subject=drill.scenario.title,
             subject_id=drill.drill_id,
-            whose=f"{drill.operator} ({drill.role})" + (f", a {drill.script} script" if drill.script else ""),
+            whose=f"{drill.operator} ({drill.role}), by a script that is {drill.script}"
+            if drill.script
+            else f"{drill.operator} ({drill.role})",
             when=f"{utc(drill.began_at)} ({drill.began_local[11:16]} in Berlin)",
             verdict=_result(drill),
             why=drill.early or "; ".join(score.wrong if score else ()),
@@ -210,7 +212,7 @@ class DrillReport(DrillNotebook):
             chart=drill_figure(drill),
             needs=needing(self.answers()),
             links=(
-                ("Again:", Cell(f"`peaktrade drill run {drill.scenario.name}`")),
+                ("Do it again:", Cell(f"`peaktrade drill run {drill.scenario.name}`")),
                 ("Runbook:", Cell(drill.scenario.expect.runbook)),
             ),
         )

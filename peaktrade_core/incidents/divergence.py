@@ -125,9 +125,11 @@ def finding_of(found: Divergence, mode: str, threshold: float = THRESHOLD) -> Oc
         found: the comparison; mode: of the session.
         threshold: from which size, as a share of what was expected, it is an incident [fraction].
     """
-    size = f"{wording.signed(float(found.whole))} against {found.against}, {_relative(found)}"
+    whole, relative = wording.signed(float(found.whole)), _relative(found)
+    size = f"{whole} against {found.against}, {relative}"
     if not happened(found, threshold):
-        text = f"PnL {wording.signed(float(found.recorded_pnl))}, expected {wording.signed(float(found.expected_pnl))}: {size}"
+        pnl, expected = wording.signed(float(found.recorded_pnl)), wording.signed(float(found.expected_pnl))
+        text = f"PnL {pnl}, expected {expected}: {whole} against {found.against}, {relative}"
         regime = "; the loss is the market's: review the strategy" if found.recorded_pnl < 0 else ""
         return Occurrence(kind=COMPARED, happened=False, evidence=(text + regime,))
     first = found.first

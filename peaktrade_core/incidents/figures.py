@@ -66,11 +66,10 @@ def calls_figure(session: Session, troubles: Sequence[Trouble]) -> Chart | Table
     lines = [buckets.line("bars and answers that came", came, "accent")] if came else []
     lines += [buckets.line(name, its, tone) for (name, its), tone in ways]
     told = ", ".join(f"{len(its)} {name}" for name, its in failed.items()) or "none failed"
-    each = "minute" if buckets.minutes == 1 else f"{buckets.minutes} minutes"
     return Chart(
         name="calls",
         title=title,
-        unit=f"calls each {each}",
+        unit="calls a minute" if buckets.minutes == 1 else f"calls in {buckets.minutes} minutes",
         digits=0,
         label=f"{told}; {len(came)} bars and answers came",
         lines=lines,

@@ -278,7 +278,7 @@ class PostMortemReport(IncidentNotebook):
             for n, a in enumerate(agreed, 1) if a.done_at is None
         ]  # fmt: skip
         whose = f"post-mortem by {i.postmortem.by}" if i and i.postmortem else "post-mortem not written"
-        return msgspec.structs.replace(found, whose=f"{whose}, {found.whose}", needs=needing(found.needs, open_))
+        return msgspec.structs.replace(found, whose=f"{whose}; {found.whose}", needs=needing(found.needs, open_))
 
     def learned(self) -> Table:
         """Return the post-mortem: why it could happen, what helped, what hindered."""

@@ -316,7 +316,7 @@ def _outcomes(results: Sequence[Result]) -> str:
         parts = ("completed", "failed", "aborted", "open")
         counts.update({"sessions": result.sessions, **{part: getattr(result, part) for part in parts}})
     told = ", ".join(f"{counts[part]} {part}" for part in ("completed", "failed", "aborted", "open") if counts[part])
-    return f"{counts['sessions']:,} ({told})" if counts["sessions"] else "0"
+    return f"{counts['sessions']:,}: {told}" if counts["sessions"] else "0"
 
 
 def _money(results: Sequence[Result], name: str) -> str:

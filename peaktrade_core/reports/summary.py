@@ -216,7 +216,9 @@ def _escalation(sessions: Sequence[Run]) -> list[Check]:
             "drawdown",
             "Did every drawdown stay below 5 %?",
             of_drawdown(drawdown) == PASS,
-            f"at most {100 * drawdown:.2f} %" + (f" in {worst.run_id}" if worst and drawdown else ""),
+            f"at most {100 * drawdown:.2f} %, in {worst.run_id}"
+            if worst and drawdown
+            else f"at most {100 * drawdown:.2f} %",
             "Pause at once and escalate." if of_drawdown(drawdown) == FAIL else "Risk review; adapt the strategy.",
             otherwise=of_drawdown(drawdown),
         ),
@@ -244,7 +246,7 @@ def _records(sessions: Sequence[Run], unreadable: Sequence[Run], *, complete: bo
             "open",
             "Has every session ended?",
             not open_ or not complete,
-            _named(open_) if open_ else "all",
+            _named(open_) if open_ else "every one",
             "They run past the end of the period; is that meant?",
             otherwise=WARN,
         ),

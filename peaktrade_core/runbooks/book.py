@@ -124,18 +124,21 @@ class EvidenceBook:
         )
         return Round(self, self.enter(record), waits=waits)
 
-    def resume(self, evidence_id: str, *, waits: bool = False) -> Round:
-        """Take an interrupted execution up again.
+    def resume(self, evidence_id: str, runbook: str, *, waits: bool = False) -> Round:
+        """Take an interrupted execution of a runbook up again.
 
         Raises:
             UnknownNameError: there is no such record.
-            ConfigError: it is finished.
+            ConfigError: it is finished, or of another runbook.
         """
         if _ID.fullmatch(evidence_id):
             self.sealed.settle(self._path(evidence_id))
         record = self.load(evidence_id)
+        if record.runbook != runbook:
+            raise ConfigError(f"{evidence_id} is an execution of {record.runbook}, not of {runbook}; take it up there")
         if record.ended_at is not None:
-            raise ConfigError(f"{evidence_id} was finished as {record.outcome}; begin anew with an empty resume")
+            ended = f"{evidence_id} was finished as {record.outcome}"
+            raise ConfigError(f"{ended}; open a clean copy to begin anew: `peaktrade lab {runbook}`")
         return Round(self, record, waits=waits)
 
     def load(self, evidence_id: str) -> ev.Evidence:

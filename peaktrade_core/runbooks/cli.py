@@ -155,7 +155,7 @@ def list_evidence(
 def show_evidence(workspace: Workspace, evidence_id: str) -> CommandResult:
     """Show one record: who, when, each step, and where its page is."""
     from peaktrade_core.runbooks.by_hand import countersignatures
-    from peaktrade_core.runbooks.runbook import told
+    from peaktrade_core.runbooks.page import told
 
     book = EvidenceBook.of(workspace)
     record = book.load(evidence_id)

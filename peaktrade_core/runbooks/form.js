@@ -69,6 +69,8 @@ function whenShown(el, act, tries = 100) {
   else if (tries) setTimeout(whenShown, 50, el, act, tries - 1);
 }
 
+const LONG = 12000; // tries: a cell that is scrolled out of sight is shown some time
+
 // A button that signs with the key of the login that the kernel runs under, and what came of it.
 function signButton(model, request) {
   const button = node("button", { type: "button", className: "jupyter-button", textContent: word(model, "Sign with the key of this login") });
@@ -106,8 +108,18 @@ function wait(model, el) {
   whenShown(el, () => whileShown(el, look));
 }
 
+// What was answered, a table of our own whose words are escaped. In JupyterLab it becomes an output of its own, which a copy
+// that is saved and opened again still shows; a widget does not outlive its kernel.
 function show(model, el) {
-  el.innerHTML = model.get("answered"); // a table of our own, whose words are escaped
+  const told = model.get("answered");
+  const cell = cellOf(el);
+  if (!cell) return void (el.innerHTML = told);
+  const at = [...cell.node.querySelectorAll(".jp-OutputArea-child")].findIndex(one => one.contains(el));
+  const kept = cell.model.outputs.toJSON();
+  el.replaceChildren(runButton(model));
+  if (at < 0 || kept[at - 1]?.data?.["text/html"] === told) return;
+  kept.splice(at, 0, { output_type: "display_data", data: { "text/html": told, "text/plain": "" }, metadata: {} });
+  setOutputs(cell, kept);
 }
 
 // The form of a notebook's parameters. Each change goes to the kernel by itself, at once, and comes back checked: as an
@@ -199,13 +211,45 @@ function fill(model, el) {
   const rows = model.get("fields").map(given => [given, rowOf(model, given, errors)]);
   const rare = rows.filter(([given]) => given.rare).map(([, row]) => row);
   const often = rows.filter(([given]) => !given.rare).map(([, row]) => row);
-  model.on("msg:custom", message => "name" in message && errors[message.name](message.said));
-  const parts = [...urgentPart(model), node("div", { className: "pt-fields" }, ...often)];
+  model.on("msg:custom", message => {
+    if (!("name" in message)) return;
+    errors[message.name](message.said);
+    if ("value" in message) setField(rows.find(([given]) => given.name === message.name)[1], String(message.value));
+  });
+  const line = node("p", { className: "pt-execution" });
+  line.setAttribute("role", "status");
+  const parts = [...urgentPart(model), line, node("div", { className: "pt-fields" }, ...often)];
   if (rare.length) parts.push(node("details", {}, node("summary", { textContent: word(model, "Rarely needed") }), node("div", { className: "pt-fields" }, ...rare)));
-  if (window.jupyterapp) parts.push(runButton(model));
+  if (window.jupyterapp) parts.push(node("p", { className: "pt-run" }, runButton(model)));
   el.replaceChildren(...parts);
   el.querySelectorAll("input, button, select, summary").forEach(one => one.setAttribute("data-lm-suppress-shortcuts", "true"));
   model.on("change:source", () => keepInCell(el, model.get("source")));
+  const told = () => tellExecution(model, el, rows);
+  model.on("change:execution", told);
+  told();
+  whenShown(el, () => openedAgain(model, el));
+}
+
+// What was begun from these parameters. When it is finished, nothing here is changed any more.
+function tellExecution(model, el, rows) {
+  const { id, said, finished, again } = model.get("execution");
+  const line = el.querySelector(".pt-execution");
+  line.replaceChildren(said ?? "");
+  if (finished && window.jupyterapp) {
+    const link = node("a", { href: again, target: "_blank", textContent: word(model, "Begin anew in a clean copy") });
+    line.append(" ", link);
+  }
+  rows.forEach(([given, row]) => {
+    if (given.name === "resume") setField(row, id ?? "");
+    row.querySelector("input, select").disabled = Boolean(finished);
+  });
+  el.querySelector(".pt-run")?.toggleAttribute("hidden", Boolean(finished));
+}
+
+function setField(row, value) {
+  const made = row.querySelector("input, select");
+  if (made.options && ![...made.options].some(one => one.value === value)) made.append(node("option", { value, textContent: value }));
+  made.value = value;
 }
 
 // What needs JupyterLab itself, which `peaktrade lab` lets its pages reach.
@@ -218,6 +262,37 @@ function panelOf(el) {
 function keepInCell(el, source) {
   const tagged = one => one.model.getMetadata("tags")?.includes("parameters");
   panelOf(el)?.content.widgets.find(tagged)?.model.sharedModel.setSource(source);
+}
+
+function cellOf(el) {
+  return panelOf(el)?.content.widgets.find(one => one.node.contains(el));
+}
+
+function setOutputs(cell, outputs) {
+  cell.model.outputs.clear();
+  outputs.forEach(one => cell.model.outputs.add(one));
+}
+
+// A copy that was opened again, in a kernel that knows nothing of it (opened.js): what stands below the form is of an earlier
+// sitting. An execution that goes on shows nothing of it, as it is asked anew; one that is finished keeps it, as evidence.
+function openedAgain(model, el) {
+  const cell = cellOf(el);
+  if (cell?.node.dataset.opened !== "again") return;
+  delete cell.node.dataset.opened;
+  const { id, finished } = model.get("execution");
+  const cells = panelOf(el).content.widgets;
+  const below = cells.slice(cells.indexOf(cell) + 1).filter(one => one.model.type === "code");
+  for (const one of below) {
+    if (id && !finished) one.model.clearExecution();
+    else setOutputs(one, one.model.outputs.toJSON().filter(({ data }) => !data?.["application/vnd.jupyter.widget-view+json"]));
+  }
+  if (finished) cells.forEach(one => one.model.setMetadata("editable", false));
+  if (!id && below.some(one => one.model.outputs.length))
+    el.querySelector(".pt-execution").textContent = word(model, "What stands below is of an earlier sitting. Run it again to renew it.");
+}
+
+function save(panel) {
+  if (panel?.context.model.dirty) panel.context.save();
 }
 
 function runButton(model) {
@@ -237,6 +312,14 @@ function runButton(model) {
 async function runOn(panel, from) {
   const notebook = panel.content;
   const first = notebook.widgets.findIndex(one => one.node === from) + 1;
+  try {
+    await runFrom(notebook, first);
+  } finally {
+    save(panel); // as far as it came, it can be gone on with
+  }
+}
+
+async function runFrom(notebook, first) {
   for (let at = first; at < notebook.widgets.length; at++) {
     const cell = notebook.widgets[at];
     notebook.activeCellIndex = at;
@@ -259,14 +342,16 @@ function render({ model, el }) {
     window.jupyterapp.commands.execute("docmanager:save");
   });
   if (model.get("fields")) return fill(model, el);
-  if (model.get("answered")) show(model, el);
+  if (model.get("answered")) whenShown(el, () => show(model, el), LONG);
   else if (model.get("waits")) wait(model, el);
   else ask(model, el);
   model.on("change:answered", () => {
-    show(model, el);
-    if (window.jupyterapp) el.append(runButton(model));
-    if (window.jupyterapp && el.dataset.waited) return runOn(panelOf(el), el.closest(".jp-Cell"));
+    const panel = panelOf(el);
     const cell = el.closest(".jp-Cell");
+    const { waited } = el.dataset;
+    show(model, el);
+    if (panel && waited) return runOn(panel, cell);
+    save(panel);
     (cell?.nextElementSibling ?? cell)?.focus();
   });
 }

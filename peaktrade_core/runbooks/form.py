@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anywidget
@@ -18,11 +19,15 @@ from peaktrade_core.base.errors import PeaktradeError, WaitsForApproval
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.matrix import AUTHORITIES
 from peaktrade_core.runbooks import evidence as ev
+from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.runbooks.notebooks.cells import keep_in_copy, person_is_there
+from peaktrade_core.runbooks.notebooks.lab import OPENED, notebook_link
 from peaktrade_core.runbooks.notebooks.parameters import Parameter, convert, with_values
 from peaktrade_core.runbooks.pickers import Suggestion, suggested
 from peaktrade_core.runbooks.round import Round
 from peaktrade_core.runbooks.runbooks import find_runbook, parameters_cell
-from peaktrade_core.runbooks.shelf import namespace, urgent_of
+from peaktrade_core.runbooks.shelf import ANEW, as_begun, namespace, urgent_of
+from peaktrade_core.show import wording
 from peaktrade_core.show.language import spoken
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -37,6 +42,8 @@ _SCRIPT = (
     "Run to the next question",
     "Sign with the key of this login",
     "something else …",
+    "Begin anew in a clean copy",
+    "What stands below is of an earlier sitting. Run it again to renew it.",
     "yes",
     "no",
 )
@@ -162,8 +169,10 @@ def _words() -> dict[str, str]:
 class ParametersForm(anywidget.AnyWidget):
     """The parameters of a notebook as fields; each change is checked and sets the value in the notebook and its cell.
 
-    Traits: ``fields`` (what to show), ``source`` (the parameters cell with the values as they are now) and, where the
-    notebook has something that cannot wait for its steps, ``urgent`` (label and meaning of a red button).
+    Traits: ``fields`` (what to show), ``source`` (the parameters cell with the values as they are now), ``urgent`` (label
+    and meaning of a red button, where the notebook has something that cannot wait for its steps) and ``execution``: what
+    was begun from these parameters, in a sentence, whether it is finished, and the link to a clean copy. Its id stands in
+    the parameters cell as long as they are those that it was begun with, so that a copy is one execution.
     """
 
     _esm = (_HERE / "form.js").read_text()
@@ -172,6 +181,7 @@ class ParametersForm(anywidget.AnyWidget):
     source = traitlets.Unicode().tag(sync=True)
     words = traitlets.Dict().tag(sync=True)
     urgent = traitlets.Dict().tag(sync=True)
+    execution = traitlets.Dict().tag(sync=True)
 
     def __init__(self, name: str, workspace: Workspace, space: dict[str, Any]) -> None:
         """Make the form of a notebook.
@@ -186,13 +196,57 @@ class ParametersForm(anywidget.AnyWidget):
         self._workspace, self._space, self._name = workspace, space, name
         self._do = urgent_of(name)
         now = {one.name: space.get(one.name, one.default) for one in info.parameters}
+        record = self._begun(str(now.get("resume", "")))
+        if record is not None:
+            now = vars(as_begun(SimpleNamespace(**now), info.parameters, record.parameters))
+            space |= now
         super().__init__(
             fields=[_field(one, now[one.name], suggested(one.name, workspace, name)) for one in info.parameters],
             source=with_values(parameters_cell(info.path), now, info.name),
             urgent={"label": spoken(self._do.label), "meaning": spoken(self._do.meaning)} if self._do else {},
+            execution=self._told(record),
             words=_words(),
         )
         self.on_msg(self._take)
+        if "resume" in self._parameters:
+            keep_in_copy(self.keep)
+
+    def keep(self, record: ev.Evidence) -> None:
+        """Put an execution that the cells began or ended into the parameters cell, so that the copy can be gone on with."""
+        if record.runbook == self._name:
+            self._set("resume", record.evidence_id)
+            self.execution = self._told(record)
+
+    def _set(self, name: str, value: object) -> None:
+        self._space[name] = value
+        self.source = with_values(self.source, {name: value}, self._name)
+
+    def _begun(self, evidence_id: str) -> ev.Evidence | None:
+        """Return the execution that is to be taken up; None without one, or where the cell that begins says what is wrong."""
+        try:
+            record = EvidenceBook.of(self._workspace).load(evidence_id) if evidence_id else None
+        except PeaktradeError:
+            return None
+        return record if record is not None and record.runbook == self._name else None
+
+    def _told(self, record: ev.Evidence | None) -> dict[str, Any]:
+        """Return an execution as the form shows it."""
+        if record is None:
+            return {}
+        began = f"{record.evidence_id}, begun {wording.moment(record.began_at)} UTC by {record.operator}"
+        if record.ended_at is None:
+            done = sum(step.ended_at is not None for step in record.steps)
+            said = f"{began}: {wording.many(done, 'step')} done. It goes on with what was answered; a changed field begins anew."
+            return {"id": record.evidence_id, "said": spoken(said), "finished": False}
+        given = {k: self._space.get(k, one.default) for k, one in self._parameters.items() if k not in ANEW}
+        again = {k: str(_text(v)) for k, v in given.items() if v != self._parameters[k].default}
+        said = f"{began}, is finished: {record.outcome}. This copy stays as it is."
+        return {
+            "id": record.evidence_id,
+            "said": spoken(said),
+            "finished": True,
+            "again": notebook_link(self._name, again),
+        }
 
     def _take(self, _: object, message: dict[str, Any], __: object) -> None:
         if "urgent" in message:
@@ -204,9 +258,22 @@ class ParametersForm(anywidget.AnyWidget):
         except PeaktradeError as error:
             self.send({"name": name, "said": spoken(f"✕ {error}; {self._space.get(name)!r} stays")})
             return
-        self._space[name] = taken
-        self.source = with_values(self.source, {name: taken}, self._name)
+        self._set(name, taken)
         self.send({"name": name, "said": ""})
+        if name == "resume":
+            self._take_up(str(taken))
+        elif name not in ANEW and self.execution:
+            self._set("resume", "")
+            self.execution = {}
+
+    def _take_up(self, evidence_id: str) -> None:
+        """Show an execution that was chosen, with the parameters that it was begun with."""
+        record = self._begun(evidence_id)
+        for name, value in record.parameters.items() if record else ():
+            if name in self._parameters and name not in ANEW:
+                self._set(name, value)
+                self.send({"name": name, "said": "", "value": _text(value)})
+        self.execution = self._told(record)
 
     def _act(self, reason: str) -> None:
         """Do what cannot wait, and say what came of it."""
@@ -221,9 +288,15 @@ class ParametersForm(anywidget.AnyWidget):
 def form(name: str) -> ParametersForm | None:
     """Return the form of a notebook's parameters, for a person; None where there is none, as under papermill."""
     from peaktrade_core.runbooks.notebook import open_workspace
-    from peaktrade_core.runbooks.notebooks.cells import person_is_there
 
-    return ParametersForm(name, open_workspace(), namespace()) if person_is_there() else None
+    if not person_is_there():
+        return None
+    from IPython.display import display
+
+    workspace, space = open_workspace(), namespace()
+    space.setdefault("_drawn_forms", set()).add(name)  # for opened.js, which is shown again with the form
+    display({"application/javascript": OPENED, "text/plain": ""}, raw=True)
+    return ParametersForm(name, workspace, space)
 
 
 def _field(one: Parameter, value: Any, choices: list[Suggestion]) -> dict[str, Any]:
@@ -232,12 +305,17 @@ def _field(one: Parameter, value: Any, choices: list[Suggestion]) -> dict[str, A
     return {
         "name": one.name,
         "type": one.type,
-        "value": ", ".join(map(str, value)) if isinstance(value, list) else value,
+        "value": _text(value),
         "comment": " · ".join(filter(None, (spoken(one.comment), _range(one)))),
         "closed": bool(one.choices),
         "choices": [{"value": choice.value, "label": spoken(choice.label)} for choice in listed],
         "rare": one.name in RARE,
     }
+
+
+def _text(value: Any) -> Any:
+    """Return a value as its field shows it."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _range(one: Parameter) -> str:

@@ -80,7 +80,8 @@ def plan_table(plan: Plan) -> Table:
     bars = f"{config.warmup_candles:,} to warm up, then " + (f"{config.steps:,}" if config.steps else "all that come")
     source = f"seed {config.seed}" if config.seed is not None else Path(config.candles or "").name
     rows = [
-        ("Mode", f"{plan.mode} ({_reach(plan)}), {plan.env_name}"),
+        ("Mode", f"{plan.mode}, {plan.env_name}"),
+        ("Orders", _reach(plan)),
         ("Strategy", f"{config.strategy_name} " + ", ".join(f"{k} {v:g}" for k, v in config.params.items())),
         ("Market", f"{config.symbol} {config.timeframe}, {config.instrument['kind']}"),
         ("Feed", ", ".join(filter(None, (config.feed, source)))),

@@ -77,3 +77,22 @@ def _lines(step: ev.Step) -> list[str]:
         for c in step.checks
     ]
     return found or [f"- {markdown_cell(step.result)}"]
+
+
+def done_by(step: ev.Step) -> str:
+    """Return who did a step and when, in a line."""
+    return f"{step.by} {wording.moment(step.ended_at)}" if step.ended_at else step.by
+
+
+def told(step: ev.Step) -> str:
+    """Return what a step says, in a line."""
+    if step.answer is not None:
+        return step.answer.key + (f": {step.answer.reason}" if step.answer.reason else "")
+    if step.checks:
+        worse = [c for c in step.checks if c.status != "pass"]
+        return "; ".join(c.told for c in worse) or _all_good(len(step.checks))
+    return step.result or "not answered"
+
+
+def _all_good(n: int) -> str:
+    return f"{n} answers are good" if n > 1 else "the answer is good"

@@ -219,7 +219,9 @@ class Round:
     def _keep(self, step: ev.Step) -> ev.Step:
         """Put a step into the record, in the place of an earlier attempt, and save it."""
         if self.record.ended_at is not None:
-            raise ConfigError(f"{self.id} is finished; run the notebook from its first cell to begin anew")
+            raise ConfigError(
+                f"{self.id} is finished; open a clean copy to begin anew: `peaktrade lab {self.record.runbook}`"
+            )
         known = self.record.step(step.id)
         if known is None:
             steps = (*self.record.steps, step)

@@ -27,11 +27,11 @@ from peaktrade_core.people.matrix import AUTHORITIES
 from peaktrade_core.runbooks import evidence as ev
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.notebook import open_workspace
-from peaktrade_core.runbooks.notebooks.cells import person_is_there
-from peaktrade_core.runbooks.page import filled_checklist
+from peaktrade_core.runbooks.notebooks.cells import into_copy, person_is_there
+from peaktrade_core.runbooks.page import done_by, filled_checklist, told
 from peaktrade_core.runbooks.round import Round
 from peaktrade_core.runbooks.runbooks import EVIDENCE_MIME
-from peaktrade_core.runbooks.shelf import Notebook, given_to, kind_of
+from peaktrade_core.runbooks.shelf import Notebook, as_begun, given_to, kind_of
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
@@ -231,6 +231,7 @@ class Finished:
         from peaktrade_core.runbooks.page import write_page
 
         self.record = record
+        into_copy(record)
         self.page = write_page(EvidenceBook.of(workspace), record)
         self._home = workspace.home
 
@@ -238,7 +239,7 @@ class Finished:
         """Return how it came out, step by step, and where the record is."""
         record = self.record
         rows = [
-            (Cell(wording.MARKS.get(step.status, "? open"), _TONE[step.status]), step.title, _by(step), told(step))
+            (Cell(wording.MARKS.get(step.status, "? open"), _TONE[step.status]), step.title, done_by(step), told(step))
             for step in record.steps
         ]
         where = self.page.relative_to(self._home).as_posix()
@@ -277,7 +278,7 @@ def begin(name: str, workspace: Workspace | None = None, *, about: str = "", **g
     book, fixed = EvidenceBook.of(workspace), isinstance(workspace.clock, FixedClock)
     resume = getattr(values, "resume", "")
     round_ = (
-        book.resume(resume, waits=waits)
+        book.resume(resume, name, waits=waits)
         if resume
         else book.begin(
             name,
@@ -290,6 +291,9 @@ def begin(name: str, workspace: Workspace | None = None, *, about: str = "", **g
             waits=waits,
         )
     )
+    if resume:
+        values = as_begun(values, info.parameters, round_.record.parameters)
+    into_copy(round_.record)
     runbook = kind(workspace, round_, values, waits=waits)
     if not waits:
         _end_with_a_failed_cell(runbook)
@@ -328,21 +332,3 @@ def _said(step: ev.Step) -> Cell:
         f"Answered {answer.key} by {answer.by} ({answer.role}){with_} at {iso(answer.at)}, {local(answer.at)}{how}{reason}",
         _TONE[step.status],
     )
-
-
-def _by(step: ev.Step) -> str:
-    return f"{step.by} {wording.moment(step.ended_at)}" if step.ended_at else step.by
-
-
-def told(step: ev.Step) -> str:
-    """Return what a step says, in a line."""
-    if step.answer is not None:
-        return step.answer.key + (f": {step.answer.reason}" if step.answer.reason else "")
-    if step.checks:
-        worse = [c for c in step.checks if c.status != "pass"]
-        return "; ".join(c.told for c in worse) or _all_good(len(step.checks))
-    return step.result or "not answered"
-
-
-def _all_good(n: int) -> str:
-    return f"{n} answers are good" if n > 1 else "the answer is good"

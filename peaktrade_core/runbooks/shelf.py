@@ -6,7 +6,7 @@ A class is found by the notebook's name, in the room that does its work, and loa
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,6 +60,7 @@ RUNBOOKS = {
 }
 
 
+ANEW = ("answers", "resume")  # what of the parameters is not what an execution is about
 URGENT = {"kill_switch": "desk.kill_switch:ENGAGE_NOW"}
 
 
@@ -127,6 +128,18 @@ def given_to(parameters: Sequence[Parameter], given: dict[str, Any]) -> SimpleNa
     if unknown := sorted(set(given) - set(values)):
         raise UnknownNameError("parameter", unknown[0], sorted(values))
     return SimpleNamespace(**{**values, **given})
+
+
+def as_begun(values: SimpleNamespace, parameters: Sequence[Parameter], begun: Mapping[str, Any]) -> SimpleNamespace:
+    """Return the parameters of an execution that is taken up: where one is as it is by default, the value it was begun with.
+
+    Args:
+        values: as they are now; parameters: of the notebook.
+        begun: what the record says; how it is taken up and answered is not of it.
+    """
+    fixed = [one for one in parameters if one.name in begun and one.name not in ANEW]
+    kept = {one.name: begun[one.name] for one in fixed if getattr(values, one.name) == one.default}
+    return SimpleNamespace(**{**vars(values), **kept})
 
 
 def namespace() -> dict[str, Any]:

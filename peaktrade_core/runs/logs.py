@@ -66,8 +66,8 @@ def logs(asked: Logs) -> Found:
         found = bad_lines(*asked)
     except ArtefactError as error:
         return FAIL, str(error), "Give this user the right to read logs/ and live_runs/."
-    when = "in 24 h" if asked.since is None else f"since {wording.minute(asked.since)} UTC"
-    newest = f"{len(found)} lines, the newest in {found[0].file}: {_short(found[0].text)}" if found else f"none {when}"
+    none = "none in 24 h" if asked.since is None else f"none since {wording.minute(asked.since)} UTC"
+    newest = f"{len(found)} lines, the newest in {found[0].file}: {_short(found[0].text)}" if found else none
     return not found, newest
 
 

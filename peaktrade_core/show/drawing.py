@@ -67,8 +67,8 @@ def draw(chart: Chart, *, answers: bool = False, axis: bool = True) -> str:
     over += "".join(f'<g class="marks">{"".join(_marks(frame, kind))}</g>' for kind in chart.marks)
     over += "".join(_dots(frame, line) for line in chart.lines if line.dotted)
     over += f'<g class="x-axis">{"".join(_time_labels(frame))}</g>' if axis else ""
-    axis_says = "bars since the start" if chart.counted else "times in UTC"
-    unit = chart.unit if answers else f"{chart.unit} · {axis_says}".removeprefix(" · ")
+    axis_says = spoken("bars since the start" if chart.counted else "times in UTC")
+    unit = spoken(chart.unit) if answers else f"{spoken(chart.unit)} · {axis_says}".removeprefix(" · ")
     return (
         f'{DRAWN}{escape(chart.name)}"{_data(chart) if answers else ""}><figcaption>'
         f'<b>{escape(chart.title)}</b> <span class="sub">{escape(unit)}</span>'

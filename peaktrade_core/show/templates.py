@@ -69,7 +69,7 @@ class PlainAttributes(Extension):
         return self._attribute.sub(lambda found: escaped(found[0]), source)
 
 
-class _OwnWords(Extension):
+class OwnWords(Extension):
     """Turns what stands in a template itself into the language that people read, when it is compiled."""
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
@@ -81,7 +81,7 @@ class _OwnWords(Extension):
 @cache
 def _environment(spoken_here: str, *, markdown: bool = False) -> jinja2.Environment:
     env = jinja2.Environment(
-        extensions=[] if spoken_here == "en" else [_OwnWords] if markdown else [PlainAttributes, _OwnWords],
+        extensions=[] if spoken_here == "en" else [OwnWords] if markdown else [PlainAttributes, OwnWords],
         loader=jinja2.FileSystemLoader(share_dir() / "templates" / "reports"),
         autoescape=jinja2.select_autoescape(["html.j2", "html"]),
         undefined=jinja2.StrictUndefined,

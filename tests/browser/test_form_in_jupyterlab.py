@@ -66,7 +66,7 @@ def test_a_question_is_answered_by_keyboard_alone(watched: Watched, lab: str, ho
     page.keyboard.type("seen by Ada")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.locator(".pt-form")).to_contain_text("Answered no by Ada", timeout=30_000)
+    expect(page.locator(".jp-Notebook")).to_contain_text("Answered no by Ada", timeout=30_000)
     page.wait_for_function(f"{ACTIVE} === 2")
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea")).to_contain_text(["went on with seen by Ada"], timeout=30_000)
@@ -129,7 +129,7 @@ def test_the_button_signs_and_the_runbook_goes_on_when_the_second_signature_is_t
         assert [one.by for one in Approvals.of(Workspace(home)).all()[0].signatures] == ["Ada"]
         own = {**os.environ, "HOME": str(login("Ben")), "PEAKTRADE_HOME": str(home)}
         subprocess.run([sys.executable, "-m", "peaktrade_core", "approve", asked.id], env=own, check=True)
-        expect(page.locator(".pt-form")).to_contain_text("Answered yes by Ada", timeout=30_000)
+        expect(page.locator(".jp-Notebook")).to_contain_text("Answered yes by Ada", timeout=30_000)
         went_on = f"went on with Ben (signed, {asked.id})"  # the next cell ran by itself
         expect(page.locator(".jp-OutputArea")).to_contain_text([went_on], timeout=30_000)
 
@@ -153,10 +153,7 @@ def test_a_copy_has_a_red_button_a_form_and_runs_to_the_next_question(watched: W
         page.get_by_role("button", name="Run to the next question").click()
         expect(page.locator(".pt-choices input").first).to_be_focused(timeout=60_000)
         page.keyboard.press("Control+s")
-        for _ in range(100):  # the form keeps its values in the parameters cell
-            if 'reason: str = "mended"' in parameters_in(path):
-                break
-            page.wait_for_timeout(100)
+        wait_until(page, lambda: 'reason: str = "mended"' in parameters_in(path))  # the form keeps its values there
         assert 'action: str = "release"' in parameters_in(path)
     assert [url for url in watched.requests if not url.startswith((address, "data:", "blob:"))] == []
 
@@ -184,6 +181,63 @@ def test_the_start_page_opens_a_runbook_filled_in(watched: Watched, home: Path) 
         assert refused.status == 403
         wrong = page.request.get(f"{address}peaktrade/open/monitoring_round?resum=1")
         assert (wrong.status, "unknown parameter" in wrong.text()) == (400, True)
+
+
+@pytest.mark.browser
+def test_a_saved_copy_is_gone_on_with_and_a_finished_one_is_left_as_it_is(watched: Watched, home: Path) -> None:
+    """JupyterLab is closed after the first question and after the last; each time the copy is opened again."""
+    workspace, page = Workspace(home), watched.page
+    path = copy_of("pre_session_check", {}, workspace)
+    execution, run = page.locator(".pt-execution"), page.locator(".pt-run button")
+    operator, question = page.get_by_label("operator", exact=True), page.locator(".pt-form:has(.pt-choices)")
+    with served_lab(path, workspace) as address:
+        open_form(page, address)
+        expect(execution).to_be_hidden()
+        operator.fill("Ada")
+        run.click()
+        expect(question).to_have_count(1, timeout=60_000)
+        expect(execution).to_contain_text("It goes on with what was answered")
+        (begun,) = EvidenceBook.of(workspace).ids()
+        wait_until(page, lambda: f'resume: str = "{begun}"' in parameters_in(path))  # saved by itself
+    with served_lab(path, workspace) as address:
+        open_form(page, address)
+        expect(execution).to_contain_text(begun)
+        expect(operator).to_have_value("Ada")
+        expect(question).to_have_count(0)  # nothing of what was shown then
+        expect(page.get_by_text("model not found")).to_have_count(0)
+        run.click()
+        for number in range(1, 9):
+            expect(question.or_(execution.locator("a")).first).to_be_visible(timeout=60_000)
+            if execution.locator("a").count():
+                break
+            question.locator("input[type=radio]").first.check()
+            question.locator("input[type=text]").first.fill("known")
+            question.get_by_role("button").click()
+            expect(page.get_by_text("Answered yes by Ada")).to_have_count(number, timeout=30_000)
+            page.get_by_role("button", name="Run to the next question").last.click()
+        expect(execution).to_contain_text("is finished")
+        expect(run).to_be_hidden()
+        assert EvidenceBook.of(workspace).ids() == [begun]  # one execution
+        wait_until(page, lambda: '"evidence_id"' in path.read_text())
+    with served_lab(path, workspace) as address:
+        open_form(page, address)
+        expect(execution).to_contain_text("This copy stays as it is.")
+        expect(operator).to_be_disabled()
+        expect(page.get_by_text("Answered yes by Ada")).to_have_count(number - 1)
+        expect(page.get_by_text("model not found")).to_have_count(0)
+        with page.expect_popup() as opened:
+            execution.get_by_role("link", name="Begin anew in a clean copy").click()
+        expect(opened.value.get_by_label("operator", exact=True)).to_have_value("Ada", timeout=60_000)
+        expect(opened.value.locator(".pt-execution")).to_be_hidden()
+
+
+def wait_until(page: Any, true: Callable[[], bool]) -> None:
+    """Wait until something is so, at most twenty seconds."""
+    for _ in range(200):
+        if true():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it never was")
 
 
 TABLE = (

@@ -76,7 +76,9 @@ msgstr ""
 """
 SMALL = (  # what stands for a value, alone
     "{0} bar", "{0} bars", "{0} step", "{0} steps", "raised", "nothing", "none", "unknown", "nobody", "never", "yes", "no",
-    "owner", "operator", "duty", "off", "daily", "weekly",
+    "owner", "operator", "duty", "off", "daily", "weekly", "warned", "opened", "commander", "exercised", "detection",
+    "acknowledgement", "diagnosis", "mitigation", "fault", "alert", "action", "operation", "drill", "runbook", "scenario", "good",
+    "bad",
 )  # fmt: skip
 OF_CLICK = (  # what the library of the command line says
     "Missing option {0}", "Missing argument {0}", "No such option: {0}", "No such command {0}", "Invalid value for {0}: {1}",
@@ -91,7 +93,7 @@ _CODE = re.compile(
     r"|^[a-z_]+(\.[a-z_]+)+$|\\[sdwb]|\(\?|^[\w./-]+/[\w./-]*$|text/|application/|charset|^peaktrade \S+( [\w<-]\S*)*$"
 )
 _SIGN = re.compile(r"[^\w\s`{(\[<#/.*:-] ?[A-Za-z]\w+")
-_TITLE = re.compile(r"[A-Z][a-z]+(?:-[a-z]+)*")
+_TITLE = re.compile(r"[A-Z][a-z]+(?:-[a-z]+)*:?")
 
 
 def texts_of_code(path: Path) -> Iterator[str]:
@@ -106,6 +108,7 @@ def texts_of_code(path: Path) -> Iterator[str]:
             shown.update(
                 id(one) for argument in (*node.args, *(k.value for k in node.keywords)) for one in ast.walk(argument)
             )
+        shown.update(map(id, _headings(node)))
         if isinstance(node, ast.JoinedStr):
             silent.update(id(one) for one in node.values if isinstance(one, ast.Constant))
     for node in ast.walk(tree):
@@ -117,8 +120,20 @@ def texts_of_code(path: Path) -> Iterator[str]:
             yield from (text for text in _filled(node) if _is_said(text))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value.strip()
-            if _is_said(text) or (id(node) in shown and _TITLE.fullmatch(text)):
+            if _is_said(text):
                 yield text
+            elif id(node) in shown and _TITLE.fullmatch(text):
+                yield text.removesuffix(":")
+
+
+def _headings(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what heads a table's column or row: of a tuple named so, and the first of two."""
+    if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(_name(one).lower().strip("_") in ("columns", "titles") for one in targets if isinstance(one, ast.expr)):
+            yield from ast.walk(node.value)
+    if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+        yield node.elts[0]
 
 
 def _mute(node: ast.AST) -> Iterator[ast.AST]:
@@ -198,6 +213,9 @@ def texts_of_notebook(path: Path) -> Iterator[str]:
                     yield part
                 if part.startswith("# ") and "\n" not in part:
                     yield part[2:]  # its title in lists
+        elif "parameters" not in cell["metadata"].get("tags", ()):
+            texts = (one.value for one in ast.walk(ast.parse("".join(cell["source"]))) if isinstance(one, ast.Constant))
+            yield from (text for text in texts if isinstance(text, str) and _is_said(text))
 
 
 def texts_of_template(path: Path) -> Iterator[str]:
@@ -230,8 +248,9 @@ def gathered() -> dict[str, list[str]]:
     shipped = (path for path in sorted((ROOT / "config").rglob("*.toml")) if path.name != "config.toml")
     for path in (*sorted(PACKAGE.rglob("*.toml")), *shipped):
         take(texts_of_toml(tomllib.loads(path.read_text(encoding="utf-8"))), path)
-    for path in sorted((ROOT / "templates" / "reports").glob("*.j2")):
-        take(texts_of_template(path), path)
+    for folder in ("reports", "nbconvert/peaktrade"):
+        for path in sorted((ROOT / "templates" / folder).glob("*.j2")):
+            take(texts_of_template(path), path)
     pages = ROOT / "templates" / "voila" / "words.toml"
     take(iter(tomllib.loads(pages.read_text(encoding="utf-8")).values()), pages)
     for folder in ("runbooks", "reports", "research"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from peaktrade_core.dashboard.panels.base import PANELS, Page
+from peaktrade_core.runbooks.runbooks import list_runbooks
 from peaktrade_core.show.language import (
     Tongue,
     language,
@@ -24,6 +26,7 @@ from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 from tests.cli.surface import Place, ran, used_workspace
 from tests.cli.test_every_surface import ASKED
+from tests.conftest import Ended
 from tests.language.english import english_in, english_in_page
 from tests.language.gather import gathered, renewed
 
@@ -174,3 +177,25 @@ def test_records_stay_english(run_shadow: Callable[..., SessionRecord], workspac
     assert record.status == "completed"
     assert files
     assert not any(re.search("[äöüß]", path.read_text()) for path in files)
+
+
+ELSEWHERE = {  # what asks a venue, serves pages, or does a drill
+    "live_start", "testnet_run", "demo_walkthrough", "drill", "audit_round", "live_track_watch", "session_explorer", "watch_only",
+}  # fmt: skip
+
+
+def test_a_notebook_speaks_german(peaktrade: Callable[..., Ended], configure: Callable[[str, str], None]) -> None:
+    """As it is printed: every report, and every runbook that needs nothing but the workspace and its past."""
+    configure('language = "en"', 'language = "de"')
+    peaktrade("demo", "--no-serve")
+    peaktrade(
+        "incident", "open", "--kind", "failed_session", "--severity", "medium", "--title", "Fragil", "--by", "Ada"
+    )
+    peaktrade("killswitch", "engage", "--reason", "Probe", "--by", "Ada")
+    peaktrade("drill", "run", "gap", "--scripted", "bad", "--operator", "Ada")
+    names = [one.name for one in list_runbooks() if one.kind != "research" and one.name not in ELSEWHERE]
+    outcomes = json.loads(peaktrade("runbook", "run", *names, "--json", timeout=300.0).stdout)
+    assert len(outcomes) == len(names)
+    pages = {one["name"]: Path(one["html"]).read_text().replace("float division by zero", "") for one in outcomes}
+    found = [f"{name}: {text}" for name, page in pages.items() for text in english_in_page(page)]  # Python's own stays
+    assert not found, "\n".join(found)

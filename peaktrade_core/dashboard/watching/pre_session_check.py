@@ -95,8 +95,8 @@ class PreSessionRunbook(BeforeStart):
         try:
             return candles_figure(open_candles(self.workspace, session.symbol, session.timeframe))
         except PeaktradeError as error:
-            needed = "" if session.feed == "replay" else f". The configured feed, {session.feed}, needs none."
-            return Table("Stored candles", (), [], empty=f"{error}{needed}")
+            needed = "" if session.feed == "replay" else f"The configured feed, {session.feed}, needs none."
+            return Table("Stored candles", (), [], empty=str(error), note=needed)
 
     def desk(self) -> Table:
         """Record whether the desk is in order."""

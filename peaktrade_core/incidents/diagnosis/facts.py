@@ -262,7 +262,8 @@ def conditions(facts: SessionFacts, kind: Kind, **answers: ConditionAnswer | Non
 def _state(facts: SessionFacts) -> ConditionAnswer:
     """Answer whether a next session of this kind may trade: nothing halts its scope, nor everything."""
     scope = facts.scope
-    told = f"{scope.scope} {scope.state}" + (f" by {scope.by}: {scope.reason}" if scope.by else "")
+    told = f"{scope.scope} {scope.state}"
+    told = f"{told} by {scope.by}: {scope.reason}" if scope.by else told
     case = "everything" if scope.everywhere else ""
     return ConditionAnswer(scope.state == "ACTIVE", told, case, (("scope", scope.scope),))
 

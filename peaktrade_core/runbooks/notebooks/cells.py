@@ -7,10 +7,14 @@ The cell still fails, but its output names the error that is to be mended.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peaktrade_core.base.errors import PeaktradeError
+
+if TYPE_CHECKING:
+    from peaktrade_core.runbooks.evidence import Evidence
 
 
 class StoppedCells:
@@ -55,6 +59,20 @@ def assigned(source: str) -> set[str]:
     except SyntaxError:
         return set()
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+_COPIES: list[Callable[[Evidence], None]] = []  # the form of this kernel's notebook, which keeps what becomes of it
+
+
+def keep_in_copy(keep: Callable[[Evidence], None]) -> None:
+    """Have a notebook's form told of each execution that its cells begin or end."""
+    _COPIES[:] = [keep]
+
+
+def into_copy(record: Evidence) -> None:
+    """Tell the form of this notebook, if a person has one, that an execution was begun or ended."""
+    for keep in _COPIES:
+        keep(record)
 
 
 def person_is_there() -> bool:

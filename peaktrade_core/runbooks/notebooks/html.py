@@ -20,7 +20,7 @@ from typing import Any
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.show.cover import COVERED, cover_script
 from peaktrade_core.show.drawing import DRAWN, PLOTLY
-from peaktrade_core.show.language import spoken
+from peaktrade_core.show.language import language, spoken
 from peaktrade_core.show.templates import style
 from peaktrade_core.show.wording import tied
 
@@ -36,13 +36,14 @@ def to_html(notebook: Any) -> str:
 
     Links to other notebooks, which a browser could not open from where the page lies, become plain text.
     """
-    from nbconvert import HTMLExporter
     from traitlets.config import Config
+
+    from peaktrade_core.runbooks.notebooks.exporter import SpokenExporter
 
     title = _title(notebook)
     notebook, covered = _cover_first(_drawn(notebook))
     base = share_dir() / "templates" / "nbconvert"
-    exporter = HTMLExporter(
+    exporter = SpokenExporter(
         template_name=TEMPLATE,
         extra_template_basedirs=[str(base)],
         config=Config(NbConvertBase={"display_data_priority": [PLOTLY, "text/html", "text/markdown", "image/svg+xml",
@@ -52,6 +53,7 @@ def to_html(notebook: Any) -> str:
     page = {
         "css": (base / TEMPLATE / "report.css").read_text(encoding="utf-8") + style("cover") * covered,
         "policy": policy(scripts),
+        "language": language(),
         "title": f"{_verdict(notebook)}{title}",
         "covered": covered,
         "run": notebook.metadata.get("peaktrade", {}).get("run"),
@@ -90,6 +92,7 @@ def _cover_first(notebook: Any) -> tuple[Any, bool]:
     first.id = f"{about.id}-title"
     first.source, about.source = title, f"{spoken('## About this report')}\n\n{rest.strip()}"
     cover.metadata["tags"] = [*cover.metadata.get("tags", ()), "cover"]
+    about.metadata["tags"] = [*about.metadata.get("tags", ()), "about"]
     notebook.cells = [*failures, first, cover, *(cell for cell in cells if id(cell) not in moved), about, *given]
     return notebook, True
 

@@ -33,7 +33,7 @@ OPEN = "peaktrade/open"  # below the address of that JupyterLab: makes a copy an
 OPENER = "peaktrade_core.runbooks.notebooks.opener"
 _TAG = "parameters"
 _LINK = re.compile(r"\]\((?:\.\./)?(?:[a-z]+/)?(\w+)\.ipynb\)")  # of a text to another notebook
-_OPENED = (Path(__file__).parent / "opened.js").read_text()  # runs the cells down to the form when the copy is opened
+OPENED = (Path(__file__).parent / "opened.js").read_text()  # runs the cells down to the form when the copy is opened
 _STEP = "Run this cell and the one above (Shift+Enter): the form appears here."
 START_S = 60.0  # the start page's copy may take so long to be filled in [s]
 
@@ -71,7 +71,7 @@ def copy_of(name: str, values: Mapping[str, object], workspace: Workspace) -> Pa
         shown = nbformat.v4.new_code_cell(f"from peaktrade_core import form\n\nform({name!r})".replace("'", '"'))
         shown.metadata["jupyter"] = {"source_hidden": True}
         shown.outputs = [
-            nbformat.v4.new_output("display_data", {"text/plain": spoken(_STEP), "application/javascript": _OPENED})
+            nbformat.v4.new_output("display_data", {"text/plain": spoken(_STEP), "application/javascript": OPENED})
         ]
         notebook.cells.insert(at + 1, shown)
     return _write(notebook, workspace.home / FOLDER, f"{workspace.clock.now():%Y-%m-%d}_{name}", trusted=at is not None)
