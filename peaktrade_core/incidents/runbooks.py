@@ -188,9 +188,8 @@ class DivergenceRunbook(IncidentRunbook):
     def conditions(self) -> list[Check]:
         """Return the conditions for going on, answered by a comparison with the settings and candles of now."""
         state = TradingStates.of(self.workspace).in_force(self.case.scope) if self.case.scope else None
-        told = (
-            "not known" if state is None else f"{state.scope} {state.state}" + (f" by {state.by}" if state.by else "")
-        )
+        told = "not known" if state is None else f"{state.scope} {state.state}"
+        told = f"{told} by {state.by}: {state.reason}" if state is not None and state.by else told
         everything = state is not None and state.everywhere
         may = condition(
             "state",

@@ -136,26 +136,46 @@ function control(model, given) {
     return made;
   }
   if (given.choices.length) return picker(model, given, value, option);
-  const made = node("input", { type: "text", value });
+  return typed(given, value);
+}
+
+// A field to type in; of a day or a week it is the browser's own calendar, which says it as the parameters cell does.
+function typed(given, value) {
+  const made = node("input", { type: { day: "date", week: "week" }[given.time] ?? "text", value });
   if (given.type === "int" || given.type === "float") made.inputMode = "decimal";
   return made;
+}
+
+// A slider beside a number that lies between two others: the field is what counts, the slider moves it, and follows it.
+function slider(given, made) {
+  if (!given.slide.length) return [];
+  const [min, max, step] = given.slide;
+  const bar = node("input", { type: "range", min, max, step, value: given.value, tabIndex: -1 });
+  bar.setAttribute("aria-hidden", "true"); // the field says the same
+  bar.addEventListener("input", event => {
+    event.stopPropagation();
+    made.value = bar.value;
+    made.dispatchEvent(new Event("input"));
+  });
+  made.addEventListener("input", () => (bar.value = made.value));
+  return [bar];
 }
 
 // A list of what is suggested; its last entry opens a field for what is not in it.
 const OTHER = "\u0000";
 function picker(model, given, value, option) {
   const known = given.choices.map(one => ({ value: one.value, label: one.label ? `${one.value}  ·  ${one.label}` : one.value }));
-  for (const one of [value, ""]) if (!known.some(({ value }) => value === one)) known.unshift({ value: one, label: one || "–" });
-  const made = node("select", {}, ...known.map(option), option({ value: OTHER, label: word(model, "something else …") }));
+  for (const one of given.time ? [value] : [value, ""]) if (!known.some(({ value }) => value === one)) known.unshift({ value: one, label: one || "–" });
+  const made = node("select", {}, ...known.map(option), option({ value: OTHER, label: word(model, { day: "another day …", week: "another week …" }[given.time] ?? "something else …") }));
   made.value = value;
   made.addEventListener("change", () => {
     if (made.value !== OTHER) return;
-    const typed = node("input", { type: "text" });
-    typed.setAttribute("aria-label", given.name);
-    typed.setAttribute("data-lm-suppress-shortcuts", "true");
-    typed.addEventListener("input", () => model.send({ name: given.name, value: typed.value }));
-    made.replaceWith(typed);
-    typed.focus();
+    const free = typed(given, "");
+    free.setAttribute("aria-label", given.name);
+    free.setAttribute("data-lm-suppress-shortcuts", "true");
+    free.addEventListener("input", () => model.send({ name: given.name, value: free.value }));
+    made.replaceWith(free);
+    free.focus();
   });
   return made;
 }
@@ -170,7 +190,8 @@ function rowOf(model, given, errors) {
   };
   made.setAttribute("aria-label", given.name);
   made.addEventListener("input", () => made.value !== OTHER && model.send({ name: given.name, value: made.value }));
-  const row = node("label", {}, node("code", { textContent: given.name }), made, node("span", { className: "pt-about" }, ...rich(given.comment)), said);
+  const field = node("span", { className: "pt-field" }, made, ...slider(given, made));
+  const row = node("label", {}, node("code", { textContent: given.name }), field, node("span", { className: "pt-about" }, ...rich(given.comment)), said);
   return row;
 }
 
@@ -241,13 +262,15 @@ function tellExecution(model, el, rows) {
   }
   rows.forEach(([given, row]) => {
     if (given.name === "resume") setField(row, id ?? "");
-    row.querySelector("input, select").disabled = Boolean(finished);
+    row.querySelectorAll("input, select").forEach(one => (one.disabled = Boolean(finished)));
   });
   el.querySelector(".pt-run")?.toggleAttribute("hidden", Boolean(finished));
 }
 
 function setField(row, value) {
   const made = row.querySelector("input, select");
+  const bar = row.querySelector("input[type=range]");
+  if (bar) bar.value = value;
   if (made.options && ![...made.options].some(one => one.value === value)) made.append(node("option", { value, textContent: value }));
   made.value = value;
 }

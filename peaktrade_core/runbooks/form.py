@@ -7,6 +7,7 @@ by keyboard.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -42,6 +43,8 @@ _SCRIPT = (
     "Run to the next question",
     "Sign with the key of this login",
     "something else …",
+    "another day …",
+    "another week …",
     "Begin anew in a clean copy",
     "What stands below is of an earlier sitting. Run it again to renew it.",
     "yes",
@@ -307,7 +310,9 @@ def _field(one: Parameter, value: Any, choices: list[Suggestion]) -> dict[str, A
         "type": one.type,
         "value": _text(value),
         "comment": " · ".join(filter(None, (spoken(one.comment), _range(one)))),
-        "closed": bool(one.choices),
+        "closed": bool(one.choices) and not one.time,
+        "time": one.time,
+        "slide": _slide(one),
         "choices": [{"value": choice.value, "label": spoken(choice.label)} for choice in listed],
         "rare": one.name in RARE,
     }
@@ -318,6 +323,15 @@ def _text(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
+def _slide(one: Parameter) -> list[float]:
+    """Return from where to where a slider beside a number goes, and its step; empty where it would be of no use."""
+    if one.low is None or one.high is None or one.high > MOST_TIMES * (one.low or 1.0):
+        return []
+    step = 1.0 if one.type == "int" else 10.0 ** math.floor(math.log10((one.high - one.low) / 100.0))
+    low = step * math.ceil(one.low / step)  # so that it stops at round numbers
+    return [low, one.high, step] if (one.high - low) / step <= MOST_STEPS else []
+
+
 def _range(one: Parameter) -> str:
     """Return between what a number must be, in words; empty where it may be any."""
     low, high = (None if edge is None else f"{edge:,.15g}" for edge in (one.low, one.high))
@@ -326,4 +340,5 @@ def _range(one: Parameter) -> str:
     return spoken(f"{low} to {high}")
 
 
+MOST_STEPS, MOST_TIMES = 1000, 10_000  # of a slider, from its low end; beyond that nobody hits the number that is meant
 RARE = ("answers", "resume", "drill")  # folded away: what a person hardly ever sets

@@ -21,6 +21,7 @@ import jinja2
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
+from peaktrade_core.runbooks.notebooks.parameters import declared
 from peaktrade_core.show.language import pieces
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,7 +204,7 @@ def texts_of_toml(value: Any) -> Iterator[str]:
 
 
 def texts_of_notebook(path: Path) -> Iterator[str]:
-    """Yield the paragraphs that a notebook's cells of text hold."""
+    """Yield what a notebook says: the paragraphs of its cells of text, what its cells show, and what its parameters mean."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     yield from texts_of_toml(notebook["metadata"].get("peaktrade", {}))
     for cell in notebook["cells"]:
@@ -213,7 +214,9 @@ def texts_of_notebook(path: Path) -> Iterator[str]:
                     yield part
                 if part.startswith("# ") and "\n" not in part:
                     yield part[2:]  # its title in lists
-        elif "parameters" not in cell["metadata"].get("tags", ()):
+        elif "parameters" in cell["metadata"].get("tags", ()):
+            yield from (one.comment for one in declared("".join(cell["source"]), path.name) if one.comment)
+        else:
             texts = (one.value for one in ast.walk(ast.parse("".join(cell["source"]))) if isinstance(one, ast.Constant))
             yield from (text for text in texts if isinstance(text, str) and _is_said(text))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from peaktrade_core.dashboard.panels.base import PANELS, Page
+from peaktrade_core.runbooks.form import ParametersForm
 from peaktrade_core.runbooks.runbooks import list_runbooks
 from peaktrade_core.show.language import (
     Tongue,
@@ -194,8 +195,16 @@ def test_a_notebook_speaks_german(peaktrade: Callable[..., Ended], configure: Ca
     peaktrade("killswitch", "engage", "--reason", "Probe", "--by", "Ada")
     peaktrade("drill", "run", "gap", "--scripted", "bad", "--operator", "Ada")
     names = [one.name for one in list_runbooks() if one.kind != "research" and one.name not in ELSEWHERE]
-    outcomes = json.loads(peaktrade("runbook", "run", *names, "--json", timeout=300.0).stdout)
+    outcomes = json.loads(peaktrade("runbook", "run", *names, "--json", timeout=900.0).stdout)
     assert len(outcomes) == len(names)
     pages = {one["name"]: Path(one["html"]).read_text().replace("float division by zero", "") for one in outcomes}
     found = [f"{name}: {text}" for name, page in pages.items() for text in english_in_page(page)]  # Python's own stays
     assert not found, "\n".join(found)
+
+
+def test_what_the_fields_of_a_form_mean_is_said_in_german(workspace: Workspace) -> None:
+    speak("de")
+    forms = [ParametersForm(one.name, workspace, {}) for one in list_runbooks() if one.parameters]
+    said = {field["comment"] for form in forms for field in form.fields}
+    assert len(said) > 100
+    assert not [text for text in said if english_in(text)]

@@ -116,3 +116,26 @@ def test_what_was_injected_must_be_what_was_asked_for():
     check_injected('# Parameters\nsteps = 5\nname = "a"\n', {"steps": 5, "name": "a"}, "x")
     with pytest.raises(NotebookError, match="papermill injected"):
         check_injected("steps = 5", {"steps": 6}, "x")
+
+
+TIMES = """date: str = "today"  # UTC day [day or today, yesterday]
+since: str = ""  # first day; empty for all [day]
+week: str = "this"  # ISO week [week or this, last]"""
+
+
+def test_a_day_or_week_is_one_that_there_is_or_a_word_that_stands_for_it() -> None:
+    date, since, week = declared(TIMES, "here")
+    assert (date.comment, date.time, date.choices, week.time) == ("UTC day", "day", ("today", "yesterday"), "week")
+    assert [convert(date, one) for one in ("yesterday", "2028-02-29")] == ["yesterday", "2028-02-29"]
+    assert [convert(since, one) for one in ("", "2026-01-31")] == ["", "2026-01-31"]
+    assert [convert(week, one) for one in ("last", "2026-W01", "2026-W53")] == ["last", "2026-W01", "2026-W53"]
+    for parameter, wrong in (
+        (date, "2026-02-29"), (date, ""), (date, "31.1.2026"), (date, "20260131"), (date, "2026-W01"), (since, "today"),
+        (week, "2025-W53"), (week, "2026-W1"), (week, "2026-01-05"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match="must be a (day as 2026-01-31|week as 2026-W05)"):
+            convert(parameter, wrong)
+    with pytest.raises(ConfigError, match="since = 'soon' must be a day as 2026-01-31 or empty"):
+        convert(since, "soon")
+    with pytest.raises(NotebookError, match="the default breaks its own rule"):
+        declared('since: str = "soon"  # [day]', "here")

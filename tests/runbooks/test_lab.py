@@ -151,6 +151,25 @@ def test_a_field_sets_the_name_and_the_cell(workspace: Workspace, monkeypatch: p
     assert it.form.urgent == {}
 
 
+def test_a_number_between_two_others_has_a_slider_of_round_steps_and_a_day_a_calendar(workspace: Workspace) -> None:
+    def fields(name: str) -> dict[str, dict[str, Any]]:
+        return {one["name"]: one for one in ParametersForm(name, workspace, {}).fields}
+
+    assert fields("monitoring_round")["every_minutes"]["slide"] == [5.0, 30.0, 1.0]
+    run = fields("session_run")
+    assert run["position_fraction"]["slide"] == [0.001, 1.0, 0.001]
+    assert [run[name]["slide"] for name in ("steps", "seed", "start_balance", "symbol")] == [
+        []
+    ] * 4  # too many steps, or none
+    day = fields("daily_report")["date"]
+    assert (day["time"], day["closed"], [one["value"] for one in day["choices"]]) == (
+        "day",
+        False,
+        ["today", "yesterday"],
+    )
+    assert (fields("backtest")["since"]["time"], fields("backtest")["strategy"]["time"]) == ("day", "")
+
+
 def test_the_red_button_needs_a_reason_and_engages(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     it = shown("kill_switch", workspace, monkeypatch, operator="Ada")
     assert it.form.urgent["label"] == "Stop every session now"

@@ -1,10 +1,11 @@
 """What a notebook's parameters cell declares, and the only values that it lets in.
 
 papermill checks neither names nor types. The cell does: one annotated literal a line, its meaning in a comment, and in
-the comment, where it helps, a range ``[1 .. 500]`` (either end may be missing) or a choice ``{any, completed}``::
+the comment, where it helps, a range ``[1 .. 500]`` (either end may be missing), a choice ``{any, completed}``, or a day or week::
 
     steps: int = 300        # bars after the warm-up [1 .. 1000000]
     status: str = "any"     # which sessions {any, completed, failed}
+    date: str = "today"     # UTC day [day or today, yesterday]
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import math
 import re
 import tokenize
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -25,6 +27,8 @@ from peaktrade_core.base.errors import ConfigError, NotebookError, UnknownNameEr
 KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "list": "a list"}
 _NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
 _RANGE = re.compile(rf"\[\s*({_NUMBER})?\s+\.\.\s*({_NUMBER})?\s*\]|\[\s*\.\.\s+({_NUMBER})\s*\]")
+_TIME = re.compile(r"\[(day|week)(?: or ([\w, ]+))?\]")
+_TIMES = {"day": "a day as 2026-01-31", "week": "a week as 2026-W05"}
 _CHOICE = re.compile(r"\{([^{}]+)\}")
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -35,6 +39,7 @@ class Parameter(msgspec.Struct, frozen=True):
     Attributes:
         type: ``str``, ``int``, ``float``, ``bool`` or ``list``.
         comment: what it means, with its unit; low, high: its range, None where open; choices: empty for any.
+        time: ``day`` or ``week`` where it is one, in ISO form, or one of the choices; empty where that is the default.
     """
 
     name: str
@@ -44,10 +49,13 @@ class Parameter(msgspec.Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    time: str = ""
 
     @property
     def allowed(self) -> str:
         """Return in words what may be given."""
+        if self.time:
+            return " or ".join((_TIMES[self.time], *self.choices, *(() if self.default else ("empty",))))
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         words = KINDS[self.type]
@@ -107,15 +115,17 @@ def _parameter(line: ast.stmt, comment: str, where: str) -> Parameter:
         raise NotebookError(f"{where}: the default of {line.target.id} must be a literal") from None
     bounds = _RANGE.search(comment)
     low, high = (bounds[1], bounds[2] or bounds[3]) if bounds else (None, None)
-    choices = _CHOICE.search(comment)
+    choices, time = _CHOICE.search(comment), _TIME.search(comment)
+    words = (choices[1] if choices else time[2] or "" if time else "").split(",")
     return Parameter(
         line.target.id,
         line.annotation.id,
         default,
-        _CHOICE.sub("", _RANGE.sub("", comment)).strip(),
+        _TIME.sub("", _CHOICE.sub("", _RANGE.sub("", comment))).strip(),
         None if low is None else float(low),
         None if high is None else float(high),
-        tuple(text.strip() for text in choices[1].split(",")) if choices else (),
+        tuple(filter(None, map(str.strip, words))),
+        time[1] if time else "",
     )
 
 
@@ -208,6 +218,10 @@ def _typed(kind: str, value: object) -> Any:
 
 def _allowed(parameter: Parameter, value: Any) -> bool:
     """Return whether a value of the right type is in range."""
+    if parameter.time:
+        return (
+            value in parameter.choices or (not value and not parameter.default) or _is_time(parameter.time, str(value))
+        )
     if parameter.choices:
         return str(value) in parameter.choices
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -215,6 +229,16 @@ def _allowed(parameter: Parameter, value: Any) -> bool:
     low = -math.inf if parameter.low is None else parameter.low
     high = math.inf if parameter.high is None else parameter.high
     return math.isfinite(value) and low <= value <= high
+
+
+def _is_time(kind: str, text: str) -> bool:
+    """Return whether a text is a day or a week that there is, in the form that people and browsers write."""
+    try:
+        day = date.fromisoformat(f"{text}-1" if kind == "week" else text)
+    except ValueError:
+        return False
+    year, week, _ = day.isocalendar()
+    return text == (f"{year}-W{week:02d}" if kind == "week" else day.isoformat())
 
 
 def check_injected(source: str, expected: Mapping[str, object], where: str) -> None:
