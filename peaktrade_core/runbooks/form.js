@@ -248,7 +248,10 @@ function fill(model, el) {
   const told = () => tellExecution(model, el, rows);
   model.on("change:execution", told);
   told();
-  whenShown(el, () => openedAgain(model, el));
+  whenShown(el, () => {
+    told();
+    openedAgain(model, el);
+  });
 }
 
 // What was begun from these parameters. When it is finished, nothing here is changed any more.
@@ -264,7 +267,7 @@ function tellExecution(model, el, rows) {
     if (given.name === "resume") setField(row, id ?? "");
     row.querySelectorAll("input, select").forEach(one => (one.disabled = Boolean(finished)));
   });
-  el.querySelector(".pt-run")?.toggleAttribute("hidden", Boolean(finished));
+  panelOf(el)?.node.classList.toggle("pt-finished", Boolean(finished)); // no button runs on
 }
 
 function setField(row, value) {

@@ -118,13 +118,13 @@ def test_an_interrupted_runbook_is_taken_up_where_it_was(book: EvidenceBook) -> 
     first.act("stop", "Stop the run", lambda: done.append("stopped") or "1 run stopped")  # type: ignore[func-returns-value]
     first.ask("owner_told", ev.PersonQuestion(text="Was the owner told?"))
     first.answer("owner_told", "yes")
-    again = book.resume(first.id)  # the kernel was killed here
+    again = book.resume(first.id, first.record.runbook)  # the kernel was killed here
     again.act("stop", "Stop the run", lambda: done.append("stopped") or "1 run stopped")  # type: ignore[func-returns-value]
     again.ask("owner_told", ev.PersonQuestion(text="Was the owner told?"))
     assert done == ["stopped"]
     assert again.finish().outcome == "passed"
     with pytest.raises(ConfigError, match="was finished as passed"):
-        book.resume(first.id)
+        book.resume(first.id, first.record.runbook)
 
 
 def test_an_action_that_fails_is_recorded_and_may_be_tried_again(book: EvidenceBook) -> None:
