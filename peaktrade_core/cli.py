@@ -5,7 +5,6 @@ Errors are one sentence on stderr; the exit code says of what kind (``docs/cli.m
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any
 import click
 
 from peaktrade_core.base.errors import PeaktradeError, machine_fault
+from peaktrade_core.base.resources import named
 from peaktrade_core.base.text import decoded
 from peaktrade_core.show.streams import ReaderGone, flush_streams, speak_plainly
 from peaktrade_core.show.terminal import say
@@ -155,8 +155,7 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if cmd_name not in self._homes:
             return None
-        module, _, name = self._homes[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(f"peaktrade_core.{module}"), name)
+        command = named(self._homes[cmd_name][0])
         assert isinstance(command, click.Command)
         return command
 

@@ -20,7 +20,7 @@ import msgspec
 from peaktrade_core.alerts.alerts import DELIVERED, AnyChange, Changed, Cleared, Delivery, Notification, Raised
 from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.base.clock import iso
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault, why
 from peaktrade_core.base.files import open_plain
 from peaktrade_core.base.log import Ending, append, append_record, unfinished, whole_lines
 
@@ -69,7 +69,7 @@ class AlertLog:
                 self.book, self._offset, self.faults = AlertBook(), 0, 0
             return b""
         except OSError as error:
-            raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot read {self.path}: {why(error)}") from error
         return data[: data.rfind(b"\n") + 1]
 
     def _take(self, lines: bytes) -> None:

@@ -70,7 +70,7 @@ def delivered(workspace: Workspace) -> Found:
     """Look for alerts that a channel refused and no person has seen, cleared ones too."""
     rows = [row for row in Alerts.of(workspace).rows(OPEN) if row.untold]
     lost = [f"{row.alert_id} ({', '.join(f'{name}: {why}' for name, why in row.refusals.items())})" for row in rows]
-    return not lost, f"{len(lost)}: {', '.join(lost[:3])}" if lost else "none"
+    return not lost, wording.counted(lost, "none")
 
 
 @question(
@@ -93,7 +93,7 @@ def unacknowledged(workspace: Workspace) -> Found:
     """Look for critical alerts that no one has taken on."""
     raised = Alerts.of(workspace).rows(RAISED)
     left = [row.alert_id for row in raised if row.severity == CRITICAL and not row.acknowledged_by]
-    return not left, f"{len(left)}: {', '.join(left[:3])}" if left else f"none, {len(raised)} raised"
+    return not left, wording.counted(left, f"none, {len(raised)} raised")
 
 
 @question(

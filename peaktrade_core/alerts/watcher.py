@@ -167,7 +167,7 @@ class Watcher:
         except OSError as error:
             if is_locked(self._folder / LOCK):
                 raise EnvironmentFault(f"a watcher of another user runs on this workspace: {why(error)}") from None
-            self._faults["lock"] = f"cannot lock {self._folder / LOCK}: {error.strerror or error}"
+            self._faults["lock"] = f"cannot lock {self._folder / LOCK}: {why(error)}"
             self._say(self._faults["lock"])
 
     def stop(self) -> None:

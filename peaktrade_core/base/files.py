@@ -20,7 +20,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
 
 LARGEST = 64 << 20  # bytes of a file that is read as a whole
 SETTLED_NS = 50_000_000  # a folder that changed just now may change again within the clock's grain [ns]
@@ -60,7 +60,7 @@ def write_new(folder: Path, stem: str, files: Mapping[str, bytes]) -> list[Path]
             if isinstance(error, FileExistsError) and folder.is_dir():
                 continue
             if isinstance(error, OSError):
-                raise EnvironmentFault(f"cannot write to {folder}: {error.strerror or error}") from error
+                raise EnvironmentFault(f"cannot write to {folder}: {why(error)}") from error
             raise
         return paths
     raise EnvironmentFault(f"{folder} holds a thousand files named {stem}; move them away")
@@ -93,7 +93,7 @@ def write_atomic(path: Path, data: bytes, *, like: Path | None = None) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise EnvironmentFault(
-            f"cannot write {path}: {error.strerror or error}; check the permissions and the free space of {path.parent}"
+            f"cannot write {path}: {why(error)}; check the permissions and the free space of {path.parent}"
         ) from error
 
 
@@ -143,7 +143,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         data = read_plain(path)
         return tomllib.loads(data.decode("utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+        raise ConfigError(f"cannot read {path}: {why(error)}") from None
     except UnicodeDecodeError as error:
         line, utf_16 = data[: error.start].count(b"\n") + 1, data[:2] in (b"\xff\xfe", b"\xfe\xff")
         written = "as UTF-16" if utf_16 else f"with byte 0x{data[error.start]:02x}, perhaps as Latin-1"
@@ -171,6 +171,11 @@ def sync_folder(folder: Path) -> None:
 def as_json(value: object) -> bytes:
     """Return a value as the JSON file that people and programs read: indented, a line's end behind it; NaN becomes null."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def below(home: Path, path: Path) -> str:
+    """Return a path as seen from a folder, the name alone of a file that does not lie in it."""
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
 
 
 def short_digest(data: bytes) -> str:
@@ -201,7 +206,7 @@ def found_in(folder: Path, form: str) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise EnvironmentFault(f"cannot read {folder}: {error.strerror or error}; check its permissions") from None
+        raise EnvironmentFault(f"cannot read {folder}: {why(error)}; check its permissions") from None
 
 
 class File(NamedTuple):
@@ -268,7 +273,7 @@ class Names:
             return frozenset()
         except OSError as error:
             raise EnvironmentFault(
-                f"cannot read {self._folder}: {error.strerror or error}; check its permissions"
+                f"cannot read {self._folder}: {why(error)}; check its permissions"
             ) from None
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import open_plain, read_plain, sync_folder
 
 BLOCK, MOST = 64 << 10, 32 << 20  # bytes of a file's end read first, and at most
@@ -49,7 +49,7 @@ def newest_lines(path: Path, most: int = MOST) -> Iterator[LastLine]:
         with open_plain(path) as file:
             yield from (line for line in backwards(file, path, most) if line.text.strip())
     except OSError as error:
-        raise ArtefactError(f"cannot read {path}: {error.strerror or error}") from error
+        raise ArtefactError(f"cannot read {path}: {why(error)}") from error
 
 
 def backwards(file: FileIO, path: Path, most: int = MOST) -> Iterator[LastLine]:
@@ -102,7 +102,7 @@ def ending(path: Path) -> Ending:
     try:
         return _ending(path)
     except OSError as error:
-        raise EnvironmentFault(f"cannot read {path}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot read {path}: {why(error)}") from error
 
 
 def whole_lines(path: Path, called: str = "") -> list[bytes]:
@@ -119,7 +119,7 @@ def whole_lines(path: Path, called: str = "") -> list[bytes]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise EnvironmentFault(f"cannot read {called}{path}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot read {called}{path}: {why(error)}") from error
 
 
 def append(path: Path, lines: Callable[[Ending], Sequence[bytes]], then: Callable[[], object] = lambda: None) -> None:
@@ -256,5 +256,5 @@ def _open(path: str, flags: int) -> int:
 
 def _told(path: Path, error: BaseException) -> str:
     """Return what cannot be done, why, and what to look at."""
-    why = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-    return f"cannot append to {path}: {why}; check the permissions and the free space of {path.parent}"
+    said = why(error) or type(error).__name__
+    return f"cannot append to {path}: {said}; check the permissions and the free space of {path.parent}"

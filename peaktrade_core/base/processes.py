@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from filelock import FileLock, Timeout
 
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault, why
 from peaktrade_core.base.files import read_plain, write_atomic
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def spawn(command: Sequence[str], *, folder: Path, console: Path) -> subprocess.
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
     except OSError as error:
-        raise EnvironmentFault(f"cannot start {command[0]}: {error.strerror or error} ({console})") from error
+        raise EnvironmentFault(f"cannot start {command[0]}: {why(error)} ({console})") from error
 
 
 class _Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,7 +167,7 @@ class Presence:
         except Timeout:
             return False
         except OSError as error:
-            raise EnvironmentFault(f"cannot lock {self._lock.lock_file}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot lock {self._lock.lock_file}: {why(error)}") from error
         return True
 
 

@@ -144,6 +144,6 @@ def worst(found: Iterable[Check]) -> Status:
     return worst_of(one.status for one in found)
 
 
-def worst_of(found: Iterable[Status], default: Status = PASS) -> Status:
-    """Return the worst of some statuses, ``default`` of none."""
-    return max(found, key=ORDER.index, default=default)
+def worst_of(found: Iterable[Status]) -> Status:
+    """Return the worst of some statuses, ``pass`` of none."""
+    return max(found, key=ORDER.index, default=PASS)

@@ -1,8 +1,10 @@
-"""Where the notebooks and templates that come with the package are, in a checkout and in an installed wheel."""
+"""What comes with the package: where its notebooks and templates are, and what another room does, by its name."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from peaktrade_core.base.errors import EnvironmentFault
 
@@ -24,6 +26,12 @@ def share_dir() -> Path:
     raise EnvironmentFault(
         f"notebooks/ and templates/ are neither beside {_PACKAGE} nor in its _share folder; install peaktrade again"
     )
+
+
+def named(where: str) -> Any:
+    """Return what ``room.module:name`` says, loaded now: so a table names what is done in rooms that are built on its own."""
+    module, _, name = where.partition(":")
+    return getattr(import_module(f"peaktrade_core.{module}"), name)
 
 
 def named_files(home: Path, folder: Path) -> dict[str, Path]:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.chain import Chain
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import as_json, sha256_of, sync_folder, write_atomic
 from peaktrade_core.base.log import locked
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, check
@@ -206,5 +206,5 @@ def _put(staged: Path, path: Path) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise EnvironmentFault(
-            f"cannot write {path}: {error.strerror or error}; its hash is in the chain, `peaktrade doctor` puts it there"
+            f"cannot write {path}: {why(error)}; its hash is in the chain, `peaktrade doctor` puts it there"
         ) from error

@@ -16,7 +16,7 @@ import msgspec
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.base.question import WARN, Check, Found, answers, question, worst
-from peaktrade_core.show.wording import count, duration, minute, percent
+from peaktrade_core.show.wording import count, duration, many, minute, percent
 from peaktrade_core.trading.market import Bar, bar_fault
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def order(seen: _Seen) -> Found:
     if not found:
         return True, "times rise"
     first = f"the first in row {found[0].row} ({_at(found[0].ts)})"
-    return False, f"{_many(len(found), 'row')} earlier than the row above, {first}"
+    return False, f"{many(len(found), 'row')} earlier than the row above, {first}"
 
 
 @question(
@@ -229,7 +229,7 @@ def duplicates(seen: _Seen) -> Found:
         return True, "no time twice"
     surplus, differ = sum(one.surplus for one in found), sum(one.differing for one in found)
     values = f"{count(differ)} with different values" if differ else "with the same values"
-    return False, f"{_many(surplus, 'row')} too many, {values}, the first at {_at(found[0].ts)}"
+    return False, f"{many(surplus, 'row')} too many, {values}, the first at {_at(found[0].ts)}"
 
 
 @question(
@@ -243,7 +243,7 @@ def impossible(seen: _Seen) -> Found:
     if not found:
         return True, f"{count(seen.extent.rows if seen.extent else 0)} rows are possible"
     first = f"the first in row {found[0].row} ({_at(found[0].ts)}): {_why(found[0])}"
-    return False, f"{_many(len(found), 'row')} cannot be true, {first}"
+    return False, f"{many(len(found), 'row')} cannot be true, {first}"
 
 
 @question("gaps", "Is every bar there?")
@@ -257,7 +257,9 @@ def gaps(seen: _Seen) -> Found:
         told = "no bar is missing between the first and the last" if extent else "there are no bars"
         return extent is not None, told, step
     longest, missing = max(found, key=lambda span: span.bars), sum(span.bars for span in found)
-    told = f"{_many(missing, 'bar')} missing in {_many(len(found), 'gap')} ({percent(missing / (extent.rows + missing))}), "
+    told = (
+        f"{many(missing, 'bar')} missing in {many(len(found), 'gap')} ({percent(missing / (extent.rows + missing))}), "
+    )
     told += f"longest {count(longest.bars)} from {_at(longest.first)} to {_at(longest.last)}"
     return False, told, step
 
@@ -277,7 +279,7 @@ def contradictions(seen: _Seen) -> Found:
         )
     fields = sorted({field for one in found for field in one.fields})
     against = [name for name in finer if name in {one.finer.timeframe for one in found}]
-    told = f"{_many(len({one.ts for one in found}), 'bar')} other than the bars of {', '.join(against)} add up to "
+    told = f"{many(len({one.ts for one in found}), 'bar')} other than the bars of {', '.join(against)} add up to "
     return False, f"{told}({', '.join(fields)}), the first at {_at(found[0].ts)}"
 
 
@@ -293,7 +295,7 @@ def zero_volume(seen: _Seen) -> Found:
     if not found or not extent:
         return True, "every bar has volume" if extent else "there are no bars"
     longest, bars = max(found, key=lambda span: span.bars), sum(span.bars for span in found)
-    told = f"{_many(bars, 'bar')} without volume in {_many(len(found), 'run')} ({percent(bars / extent.rows)}), "
+    told = f"{many(bars, 'bar')} without volume in {many(len(found), 'run')} ({percent(bars / extent.rows)}), "
     return False, f"{told}longest {count(longest.bars)} from {_at(longest.first)}"
 
 
@@ -308,7 +310,7 @@ def outliers(seen: _Seen) -> Found:
     if not seen.outliers:
         return True, f"none beyond {rule}"
     most = max(seen.outliers, key=lambda one: one.deviations)
-    told = f"{_many(len(seen.outliers), 'bar')} beyond {rule}; most at {_at(most.ts)}: {percent(most.move)}"
+    told = f"{many(len(seen.outliers), 'bar')} beyond {rule}; most at {_at(most.ts)}: {percent(most.move)}"
     return False, told
 
 
@@ -338,11 +340,6 @@ def _span(span: BarSpan) -> dict[str, Any]:
 
 def _iso(ts: float | None) -> str | None:
     return None if ts is None else from_seconds(ts).isoformat()
-
-
-def _many(number: int, noun: str) -> str:
-    """Return a number of things."""
-    return f"{count(number)} {noun}" + ("" if number == 1 else "s")
 
 
 def _at(ts: float | None) -> str:

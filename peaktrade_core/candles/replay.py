@@ -148,7 +148,7 @@ def bars_of(feed: Feed, most: int | None = None) -> Bars:
         )
     if isinstance(feed, ReplayFeed):
         bars = feed.bars
-        return bars if most is None else Bars(bars.ts[:most], bars.ohlcv[:most], feed.name)
+        return bars if most is None else bars.part(0, most)
     rows = (item for item in feed if isinstance(item, Bar))
     table: NDArray[np.float64] = np.fromiter(islice(rows, most), dtype=np.dtype((np.float64, len(Bar._fields))))
     return Bars(table[:, 0], table[:, 1:], feed.name)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import from_seconds
-from peaktrade_core.base.errors import ConfigError, DataError, EnvironmentFault
+from peaktrade_core.base.errors import ConfigError, DataError, EnvironmentFault, why
 from peaktrade_core.base.files import found_in, write_atomic
 from peaktrade_core.candles.files.cleaning import read_candles
 from peaktrade_core.candles.files.reading import COLUMNS
@@ -196,7 +196,7 @@ class CandleStore:
         except Timeout:
             raise EnvironmentFault(f"{series} is being written by another process; wait for it to end") from None
         except OSError as error:
-            raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot write {path}: {why(error)}") from error
 
     def _require_grid(self, series: Series, bars: list[Bar]) -> None:
         """Refuse bars that do not open where the others of the series do."""

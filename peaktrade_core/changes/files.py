@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
 from peaktrade_core.base.files import sha256_of, stamp, sync_folder, write_atomic
 from peaktrade_core.changes.change import Edit, Proposal
 from peaktrade_core.changes.governed import FILES, governed, path_of, texts
@@ -69,9 +69,7 @@ class SettingsFiles:
                 self._put(name, proposal.edits[name])
             except OSError as error:
                 path = path_of(self._workspace, name)
-                raise EnvironmentFault(
-                    f"cannot write {path}: {error.strerror or error}; then apply it again"
-                ) from error
+                raise EnvironmentFault(f"cannot write {path}: {why(error)}; then apply it again") from error
 
     def _put(self, name: str, edit: Edit) -> None:
         path, staged = self._path(name), self._staged(name)

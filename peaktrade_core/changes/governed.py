@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.errors import ConfigError, why
 from peaktrade_core.base.files import read_plain, read_toml, sha256_of, short_digest
 from peaktrade_core.changes.code import text_of, trading_digest
 from peaktrade_core.changes.keys import ALERTS, CODE, FREE, SCHEDULE, TIER
@@ -44,7 +44,7 @@ def texts(workspace: Workspace) -> dict[str, bytes | None]:
         except FileNotFoundError:
             found[file] = None
         except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+            raise ConfigError(f"cannot read {path}: {why(error)}") from None
     return found
 
 

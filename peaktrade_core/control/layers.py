@@ -27,7 +27,7 @@ from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.questions import live
 from peaktrade_core.session.tiers import Promotions
-from peaktrade_core.show.wording import many
+from peaktrade_core.show.wording import counted, many
 from peaktrade_core.trading.strategies import MAY_RUN, all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -150,4 +150,4 @@ class _Lately:
 
 def _named(rows: list[Run]) -> str:
     """Return some sessions, or that there are none."""
-    return f"{len(rows)}: {', '.join(row.run_id for row in rows[:3])}" if rows else "none"
+    return counted([row.run_id for row in rows], "none")

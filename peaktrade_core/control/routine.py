@@ -151,8 +151,7 @@ def checked_after(day: RoutineDay) -> Found:
     left = [row.run_id for row in rows if row.run_id not in seen]
     if not rows:
         return True, "none ended today"
-    more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-    return not left, f"{len(rows) - len(left)} of {len(rows)}" + (f", not {', '.join(left[:3])}{more}" if left else "")
+    return not left, f"{len(rows) - len(left)} of {len(rows)}" + (f", not {wording.first_of(left, 3)}" if left else "")
 
 
 @question(

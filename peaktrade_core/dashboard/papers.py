@@ -135,7 +135,7 @@ class Papers:
         try:
             return read_plain(path).decode(errors="replace")
         except OSError as error:
-            raise ArtefactError(f"cannot read {path}: {error.strerror or error}") from error
+            raise ArtefactError(f"cannot read {path}: {why(error)}") from error
 
     def _of(self, kind: PaperKind) -> Iterator[Paper]:
         """Yield the papers of a kind; one that cannot be read says so."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from peaktrade_core.base.errors import LiveModeNotAllowedError, PeaktradeError
+from peaktrade_core.base.errors import LiveModeNotAllowedError
 from peaktrade_core.base.question import FAIL, WARN, Found, Question, question
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.evidence import Answer
+from peaktrade_core.runbooks.evidence import Answer, Evidence
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.trading.risk import Limits
@@ -61,7 +61,8 @@ def conservative(workspace: Workspace) -> Found:
 )
 def two_people(workspace: Workspace) -> Found:
     """Look for a live-start runbook in which two people said go; it, too, ended at the gate."""
-    said = {name: answer for name in EvidenceBook.of(workspace).ids() if (answer := _go(workspace, name))}
+    records = EvidenceBook.of(workspace).newest("live_start")
+    said = {record.evidence_id: answer for record in records if (answer := _go(record))}
     if found := next((name for name, answer in said.items() if answer.request), ""):
         return True, f"{found}: {said[found].by} with {said[found].agreed}"
     if typed := next(iter(said), ""):
@@ -69,14 +70,8 @@ def two_people(workspace: Workspace) -> Found:
     return False, "no evidence of the runbook live_start with a go of two people"
 
 
-def _go(workspace: Workspace, name: str) -> Answer | None:
-    """Return the answer of an evidence record that is a live start, in earnest, in which two people said go."""
-    if "-LIVE-START-" not in name:
-        return None
-    try:
-        record = EvidenceBook.of(workspace).load(name)
-    except PeaktradeError:
-        return None
+def _go(record: Evidence) -> Answer | None:
+    """Return the answer of the record of a live start, in earnest, in which two people said go."""
     step = record.step("go_no_go")
     answer = step.answer if step else None
     goes = not record.rehearsal and answer is not None and answer.key == "go" and bool(answer.second)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from peaktrade_core.alerts.questions import alerts, schedule, unacknowledged, watcher
-from peaktrade_core.base.errors import PeaktradeError, UnknownNameError
+from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.base.files import read_plain, read_toml
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, Question, question
 from peaktrade_core.changes.questions import governed
@@ -136,7 +136,7 @@ def _bars(workspace: Workspace, plan: Plan) -> tuple[Bars, str]:
         if (series.symbol, series.timeframe) == (plan.config.symbol, plan.config.timeframe):
             bars = store.read(series)
             if len(bars.ts) > plan.config.warmup_candles:
-                return Bars(bars.ts[-wanted:], bars.ohlcv[-wanted:], str(series)), str(series)
+                return bars.part(max(0, len(bars) - wanted), len(bars)), str(series)
     return bars_of(plan.feed, wanted), "the embedded market"
 
 
@@ -164,7 +164,7 @@ def limits_set(workspace: Workspace) -> Found:
 )
 def health_done(workspace: Workspace) -> Found:
     """Look for its evidence."""
-    record = last_evidence(workspace, "health_check")
+    record = _health_check(workspace)
     if record is None:
         return False, "never"
     if record.began_at < workspace.clock.now() - LOOK_BACK:
@@ -180,7 +180,7 @@ def health_done(workspace: Workspace) -> Found:
 )
 def health_noted(workspace: Workspace) -> Found:
     """Look for the line that the runbook leaves when its record is sealed."""
-    record = last_evidence(workspace, "health_check")
+    record = _health_check(workspace)
     if record is None:
         return False, "no health check was ever finished"
     there = logged(workspace, record.evidence_id)
@@ -205,27 +205,15 @@ def documented(workspace: Workspace) -> Found:
     return not left, told
 
 
-def last_evidence(workspace: Workspace, runbook: str) -> ev.Evidence | None:
-    """Return the newest finished evidence of a runbook, None when there is none among the newest records."""
-    tag = runbook.upper().replace("_", "-")
-    for name in [name for name in EvidenceBook.of(workspace).ids() if f"-{tag}-" in name][:_MOST_RECORDS]:
-        try:
-            record = EvidenceBook.of(workspace).load(name)
-        except PeaktradeError:
-            continue
-        if record.runbook == runbook and record.ended_at is not None:
-            return record
-    return None
+def _health_check(workspace: Workspace) -> ev.Evidence | None:
+    """Return the newest finished evidence of a health check, None when there is none among the newest records."""
+    found = EvidenceBook.of(workspace).newest("health_check", most=_MOST_RECORDS)
+    return next((one for one in found if one.runbook == "health_check" and one.ended_at is not None), None)
 
 
 def _told_of(workspace: Workspace) -> Iterator[str]:
     """Yield what is written down: subjects of finished evidence and of notes, and the text of each file among the incidents."""
-    book = EvidenceBook.of(workspace)
-    for name in [name for name in book.ids() if "POST-SESSION-CHECK" in name or "INCIDENT" in name][:_MOST_RECORDS]:
-        try:
-            record = book.load(name)
-        except PeaktradeError:
-            continue
+    for record in EvidenceBook.of(workspace).newest("post_session_check", "incident", most=_MOST_RECORDS):
         noted = record.step("noted")
         left_out = noted is not None and noted.status == FAIL  # a person said that it is not written down
         yield record.subject if record.outcome in _DOCUMENTS and not left_out else ""

@@ -11,8 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault
-from peaktrade_core.base.files import sha256_of, write_atomic
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
+from peaktrade_core.base.files import below, sha256_of, write_atomic
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.desk.contacts import contacts_table
 from peaktrade_core.fleet.closing import close_each
@@ -200,12 +200,12 @@ def save_traces(runbook: Runbook, chosen: Iterable[str]) -> str:
     try:
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
             for file in files:
-                archive.add(file, _name(workspace, file))
+                archive.add(file, below(workspace.home, file))
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, packed.getvalue())
         enter_papers(workspace, path)
     except OSError as error:
-        raise EnvironmentFault(f"cannot save to {path}: {error.strerror or error}; copy logs/ by hand") from error
+        raise EnvironmentFault(f"cannot save to {path}: {why(error)}; copy logs/ by hand") from error
     return f"{len(files)} files in {path.relative_to(workspace.home).as_posix()}, sha256 {sha256_of(path)[:12]}"
 
 
@@ -214,9 +214,9 @@ def _ended_table(workspace: Workspace, chosen: Sequence[str], said: str) -> Tabl
     rows = []
     for row in (Views.of(workspace).run(run_id) for run_id in chosen):
         entry = Registry.of(workspace).find(row.run_id)
-        why = (entry.record.error if entry and entry.record else None) or wording.NOTHING
+        fault = (entry.record.error if entry and entry.record else None) or wording.NOTHING
         process = Cell("✕ lives", TONE_OF["fail"]) if row.alive else Cell("✓ gone", TONE_OF["pass"])
-        rows.append((row.run_id, process, row.state, why))
+        rows.append((row.run_id, process, row.state, fault))
     return Table("What became of them", ("Run", "Process", "Record", "Why"), rows, note=said, empty=said)
 
 
@@ -231,7 +231,3 @@ def _ended_lately(workspace: Workspace) -> list[str]:
 
 def _archive(runbook: Runbook) -> Path:
     return runbook.workspace.home / SAVED / f"{runbook.round.id}.tar.gz"
-
-
-def _name(workspace: Workspace, file: Path) -> str:
-    return file.relative_to(workspace.home).as_posix() if file.is_relative_to(workspace.home) else file.name

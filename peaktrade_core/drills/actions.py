@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -82,11 +81,7 @@ def _session(site: Workspace, session_id: str) -> tuple[str, str, dict[str, int]
 
 def _runbooks(site: Workspace) -> set[str]:
     """Return the runbooks that left evidence that can be read."""
-    found = set()
-    for evidence_id in EvidenceBook.of(site).ids():
-        with suppress(PeaktradeError):
-            found.add(EvidenceBook.of(site).load(evidence_id).runbook)
-    return found
+    return {record.runbook for record in EvidenceBook.of(site).newest()}
 
 
 def _alerts(site: Workspace) -> Iterable[Noted]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
-from peaktrade_core.base.errors import ConfigError, PeaktradeError
+from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Check, Status, check
 from peaktrade_core.control.audit.daily import everything
 from peaktrade_core.drills import controls as ct
@@ -111,15 +111,8 @@ class SelfAssessment(Notebook):
 
     @cached_property
     def _rounds(self) -> list[Evidence]:
-        book, found = EvidenceBook.of(self.workspace), []
-        for evidence_id in book.ids():
-            try:
-                one = book.load(evidence_id)
-            except PeaktradeError:
-                continue  # the audit names it
-            if one.runbook == ROUND and one.ended_at and one.began_at.year == self.year and not one.rehearsal:
-                found.append(one)
-        return found
+        rounds = (one for one in EvidenceBook.of(self.workspace).newest() if one.runbook == ROUND)
+        return [one for one in rounds if one.ended_at and one.began_at.year == self.year and not one.rehearsal]
 
     def _signers(self, evidence_id: str) -> list[str]:
         return [one.told for one in countersignatures(EvidenceBook.of(self.workspace), evidence_id)]

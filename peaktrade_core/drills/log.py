@@ -230,5 +230,5 @@ class DrillBook:
                     continue
                 return name
         except OSError as error:
-            raise EnvironmentFault(f"cannot write drills to {self.folder}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot write drills to {self.folder}: {why(error)}") from error
         raise EnvironmentFault(f"{self.folder} holds 999 drills of this day; clear it")

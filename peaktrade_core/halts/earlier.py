@@ -122,7 +122,7 @@ class Earlier:
         except FileNotFoundError:
             return []
         except OSError as error:
-            return [_closing(f"cannot read {self._states}: {error.strerror or error}")]
+            return [_closing(f"cannot read {self._states}: {why(error)}")]
         states = [msgspec.structs.replace(self._said(name), scope=name) for name in names if name != GLOBAL.text]
         lines = [_line(one, RESUME if one.state == "ACTIVE" else HALT, one.state) for one in states]
         return sorted(lines, key=lambda line: line[0])

@@ -159,7 +159,7 @@ class HaltLog:
         try:
             os.rename(self.path, aside)
         except OSError as error:
-            raise EnvironmentFault(f"cannot move {self.path} aside: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot move {self.path} aside: {why(error)}") from error
         return f"{aside.name} sha256={sha256_of(aside)}: {fault}"
 
     def _carry_over(self) -> Known:
@@ -221,7 +221,7 @@ class HaltLog:
         except FileNotFoundError:
             return Known()
         except OSError as error:
-            raise EnvironmentFault(f"cannot read {self.path}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot read {self.path}: {why(error)}") from error
         return read_on(good if found.begin.size else Known(), self.path, found)
 
     def _beside(self) -> list[HaltEntry]:

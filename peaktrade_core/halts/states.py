@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -19,6 +18,7 @@ from peaktrade_core.base.chain import Entry
 from peaktrade_core.base.clock import EPOCH, as_utc, iso
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.base.log import append_line
+from peaktrade_core.base.resources import named
 from peaktrade_core.base.text import said
 from peaktrade_core.halts.entries import Known
 from peaktrade_core.halts.log import HaltLog
@@ -240,8 +240,7 @@ def bound(state: TradingState) -> str:
 
 def _outcry(workspace: Workspace, wanted: TradingState, why: str) -> str:
     """Tell of a stop that cannot be written, in the room that knows processes and channels."""
-    module, _, name = OUTCRY.partition(":")
-    return str(getattr(import_module(f"peaktrade_core.{module}"), name)(workspace, wanted, why))
+    return str(named(OUTCRY)(workspace, wanted, why))
 
 
 def _scope(scope: Scope | str) -> Scope:

@@ -252,7 +252,7 @@ class IncidentBook:
         try:
             return self._rows.get(path, "row", lambda: IncidentRow.of(self.load(incident_id)))
         except (ArtefactError, OSError) as error:
-            told = why(error) if isinstance(error, ArtefactError) else f"{path}: {error.strerror or error}"
+            told = why(error) if isinstance(error, ArtefactError) else f"{path}: {why(error)}"
             return IncidentRow(incident_id=incident_id, status="unreadable", severity="high", fault=told)
 
     def ids(self) -> list[str]:

@@ -15,7 +15,7 @@ import msgspec
 
 from peaktrade_core.base.chain import BEGINNING, Chain, Entry
 from peaktrade_core.base.clock import Clock
-from peaktrade_core.base.errors import ApprovalError, ConfigError, UnknownNameError, WaitsForApproval
+from peaktrade_core.base.errors import ApprovalError, ConfigError, UnknownNameError, WaitsForApproval, why
 from peaktrade_core.base.files import read_plain, write_atomic
 from peaktrade_core.base.people import person_key
 from peaktrade_core.base.text import said
@@ -207,7 +207,7 @@ class Approvals:
         try:
             wanted, data = read_people(file), read_plain(file)
         except OSError as error:
-            raise ConfigError(f"cannot read {file}: {error.strerror or error}") from None
+            raise ConfigError(f"cannot read {file}: {why(error)}") from None
         if not wanted.people:
             raise ConfigError(f"{file} names nobody: each person is a [[person]] with a name and roles")
         now, approval = self._clock.now(), Approval(people=(said(by),))

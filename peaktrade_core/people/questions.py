@@ -11,6 +11,7 @@ from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.fold import Standing
 from peaktrade_core.people.request import SIGNED
 from peaktrade_core.people.roster import PEOPLE, undecidable
+from peaktrade_core.show.wording import first_of
 from peaktrade_core.workspace.ledger import REQUESTS, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -83,8 +84,7 @@ def signatures(workspace: Workspace) -> Found:
         return UNKNOWN, told
     faults = signature_faults(ledger)
     if faults:
-        more = f" and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        return FAIL, "; ".join(faults[:_SHOWN]) + more
+        return FAIL, first_of(faults, _SHOWN, "; ")
     return PASS, f"{signed} signatures, each verified" if signed else "nothing was signed yet"
 
 

@@ -14,7 +14,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, why
 from peaktrade_core.base.text import one_line
 from peaktrade_core.people.roster import bare
 
@@ -59,7 +59,7 @@ def sign(text: str, key: Path) -> str:
                 )
             return made.read_text()
     except OSError as error:
-        raise EnvironmentFault(f"cannot sign with {key}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot sign with {key}: {why(error)}") from error
 
 
 def signed_with(signature: str) -> str:
@@ -102,7 +102,7 @@ def _verified(text: str, signature: str, key: str) -> bool:
             which = ["-f", str(allowed), "-I", _SIGNER, "-n", NAMESPACE, "-s", str(given)]
             return _run(["-Y", "verify", *which], text.encode()).returncode == 0
     except OSError as error:
-        raise EnvironmentFault(f"cannot verify a signature: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot verify a signature: {why(error)}") from error
 
 
 def public_key(key: Path) -> str:
@@ -118,7 +118,7 @@ def public_key(key: Path) -> str:
             return bare(beside.read_text(errors="replace"))
         done = _run(["-y", "-f", str(key)])
     except OSError as error:
-        raise ConfigError(f"cannot read {key}: {error.strerror or error}") from None
+        raise ConfigError(f"cannot read {key}: {why(error)}") from None
     if done.returncode:
         raise ConfigError(f"{key} is not a private SSH key, or its passphrase was not given")
     return bare(done.stdout.decode(errors="replace"))

@@ -77,7 +77,7 @@ class BarTable:
         except OSError as error:
             with suppress(OSError):
                 self._staged.unlink(missing_ok=True)
-            raise EnvironmentFault(f"cannot write {self._path}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot write {self._path}: {why(error)}") from error
 
     def _turn(self) -> None:
         """Turn the bars that were kept into columns."""

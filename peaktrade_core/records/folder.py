@@ -144,7 +144,7 @@ class RunFolder:
         try:
             self.staged.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise EnvironmentFault(f"cannot create {self.path}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot create {self.path}: {why(error)}") from error
         return self.staged
 
     def unstage(self) -> None:
@@ -164,7 +164,7 @@ class RunFolder:
         except Timeout:
             raise FileExistsError(f"run {self.run_id} is just being made") from None
         except OSError as error:
-            raise EnvironmentFault(f"cannot create {self.path}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot create {self.path}: {why(error)}") from error
         try:
             for name, data in (more or {}).items():
                 (self.staged / name).write_bytes(data)
@@ -185,7 +185,7 @@ class RunFolder:
         except OSError as error:
             if self.path.exists():
                 raise FileExistsError(f"run {self.run_id} exists") from None
-            raise EnvironmentFault(f"cannot create {self.path}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot create {self.path}: {why(error)}") from error
 
     def write_meta(self, meta: dict[str, Any]) -> None:
         """Replace ``meta.json``."""

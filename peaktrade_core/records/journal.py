@@ -59,7 +59,7 @@ class Journal:
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
         except OSError as error:
-            raise EnvironmentFault(f"cannot create the journal {path}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot create the journal {path}: {why(error)}") from error
 
     def append(self, event: AnyEvent) -> None:
         """Add an event; its ``seq`` must be :attr:`next_seq`. It is durable only after the next commit."""
@@ -94,7 +94,7 @@ class Journal:
             self.next_seq = self.committed
             os.ftruncate(self._fd, self._size)
             raise EnvironmentFault(
-                f"cannot write the journal {self.path}: {error.strerror or error}; free space on that disk. "
+                f"cannot write the journal {self.path}: {why(error)}; free space on that disk. "
                 f"{self.committed} events are safe"
             ) from error
         self._size += len(data)
@@ -178,7 +178,7 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, bool]]:
             if rest:
                 yield rest, True
     except OSError as error:
-        raise ArtefactError(f"cannot read the journal {path}: {error.strerror or error}") from error
+        raise ArtefactError(f"cannot read the journal {path}: {why(error)}") from error
 
 
 class Tail(NamedTuple):

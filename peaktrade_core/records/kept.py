@@ -33,7 +33,7 @@ def keep_bars(path: Path, bars: Sequence[Bar]) -> str:
     try:
         pq.write_table(pa.Table.from_arrays(columns, names=list(Bar._fields)), path, compression="zstd")
     except OSError as error:
-        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot write {path}: {why(error)}") from error
     return _digest(bars)
 
 

@@ -73,7 +73,7 @@ def _items(folder: Path) -> Iterator[os.DirEntry[str]]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise EnvironmentFault(f"cannot read the registry {folder}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot read the registry {folder}: {why(error)}") from error
 
 
 def folder_ns(folder: Path) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault, why
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.runbooks.runbooks import run_runbook
 from peaktrade_core.runbooks.shelf import read
@@ -75,7 +75,7 @@ def make_report(kind: str, label: str, workspace: Workspace) -> MadeReport:
             for old in gone:
                 old.unlink(missing_ok=True)
     except OSError as error:
-        raise EnvironmentFault(f"cannot write {made.html}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot write {made.html}: {why(error)}") from error
     enter_papers(workspace, *papers, gone=gone)
     return made
 

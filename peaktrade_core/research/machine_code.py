@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault, why
 from peaktrade_core.base.files import write_atomic
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def keep(folder: Path, digest: str, machine: MachineCode) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise EnvironmentFault(f"cannot create {folder}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot create {folder}: {why(error)}") from error
     write_atomic(folder / digest, msgspec.msgpack.encode(machine))
     oldest = time.time() - UNUSED_S
     for other in folder.iterdir():

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.base.files import sha256_of
+from peaktrade_core.base.files import below, sha256_of
 from peaktrade_core.runbooks.evidence import Artefact
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.papers import enter_files
@@ -37,9 +37,8 @@ def named_files(files: Iterable[Path]) -> list[Path]:
 
 def artefact_of(home: Path, path: Path) -> Artefact:
     """Return a file as it is now; one that is missing has the hash ``missing``."""
-    shown = path.relative_to(home) if path.is_relative_to(home) else Path(path.name)
     size = path.stat().st_size if path.is_file() else 0
-    return Artefact(shown.as_posix(), sha256_of(path), size)
+    return Artefact(below(home, path), sha256_of(path), size)
 
 
 def copy_of(folder: Path, artefact: Artefact) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,18 @@ class EvidenceBook:
                 found, key=lambda path: (*by_day(path.stem[3:11]), path.stat().st_mtime_ns), reverse=True
             )
         ]
+
+    def newest(self, *runbooks: str, most: int | None = None) -> Iterator[ev.Evidence]:
+        """Yield the newest records, of some runbooks or of all; one that cannot be read is passed over, the audit names it.
+
+        Args:
+            runbooks: beginnings of their names, ``incident`` is every incident runbook; most: how many are looked at.
+        """
+        tags = [f"-{tag_of(name)}" for name in runbooks]
+        names = [name for name in self.ids() if not tags or any(tag in name for tag in tags)]
+        for name in names[:most]:
+            with suppress(PeaktradeError):
+                yield self.load(name)
 
     def save(self, record: ev.Evidence) -> ev.Evidence:
         """Write a record as it stands and return it."""

@@ -15,7 +15,7 @@ import msgspec
 
 from peaktrade_core.base.chain import Link
 from peaktrade_core.base.clock import local
-from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError, why
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.people import person_key, same_person
 from peaktrade_core.base.question import PASS
@@ -105,7 +105,7 @@ def _keep(file: Path, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copy2(file, folder / file.name))
     except OSError as error:
-        raise EnvironmentFault(f"cannot copy {file} to {folder}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot copy {file} to {folder}: {why(error)}") from error
 
 
 def countersign(

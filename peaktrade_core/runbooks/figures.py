@@ -16,7 +16,7 @@ import msgspec
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.records.registry import ALL, Query
+from peaktrade_core.records.registry import Query
 from peaktrade_core.runbooks.notebook import NO_BARS, Session, equity_figure
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
@@ -134,9 +134,9 @@ def runs_figure(views: Views, runs: Sequence[Run], title: str = "Total PnL of wh
     )
 
 
-def sessions_figure(views: Views, query: Query = ALL, limit: int = MOST_RUNS) -> Chart | Table:
+def sessions_figure(views: Views) -> Chart | Table:
     """Return the PnL of the newest sessions over each other."""
-    return runs_figure(views, views.rows(query._replace(limit=limit)), "Total PnL of the newest sessions")
+    return runs_figure(views, views.rows(Query(limit=MOST_RUNS)), "Total PnL of the newest sessions")
 
 
 def _of_run(views: Views, run: Run, tone: Tone) -> Line | None:

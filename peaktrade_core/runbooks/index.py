@@ -20,7 +20,7 @@ from peaktrade_core.runbooks.book import EvidenceBook, tag_of
 from peaktrade_core.runbooks.by_hand import BY_HAND
 from peaktrade_core.runbooks.evidence import OPEN, RUNNING, Evidence
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns
-from peaktrade_core.show.wording import NOTHING, minute
+from peaktrade_core.show.wording import NOTHING, first_of, minute
 
 SEALED, CHANGED, MISSING, TORN, UNSEALED, UNFINISHED = "sealed", "changed", "missing", "torn", "unsealed", "unfinished"
 TOLD = {
@@ -132,7 +132,7 @@ def evidence_check(book: EvidenceBook) -> Found:
     hanging = [row.evidence_id for row in rows if row.state == UNFINISHED]
     begun = {link.data.get("id") for link, _ in book.chain.links()}
     bad += [f"{name}: says that it runs, and was never begun" for name in hanging if name not in begun]
-    told = "; ".join(bad[:5]) + (f" and {len(bad) - 5} more" if len(bad) > 5 else "")
+    told = first_of(bad, 5, "; ")
     if not bad:
         told = f"{len(rows) - len(hanging)} records sealed" + (f", {len(hanging)} not finished" if hanging else "")
     serious = any(row.state in (CHANGED, MISSING, TORN) for row in rows)

@@ -6,14 +6,13 @@ everybody else as well.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peaktrade_core.base.files import open_plain
+from peaktrade_core.base.files import below, sha256_of
 from peaktrade_core.base.question import Check
 from peaktrade_core.records.folder import RunFolder
-from peaktrade_core.records.registry import ALL, Query, Registry
+from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runbooks.notebook import NO_BARS, Session
 from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runs.columns import RUNS, figures_of, state_cell
@@ -50,9 +49,9 @@ def runbook_index() -> Table:
     return Table("Notebooks", ("Notebook", "Kind", "What for", "Effect", "Without a person"), rows)
 
 
-def sessions_table(workspace: Workspace, limit: int = 10, query: Query = ALL) -> Table:
+def sessions_table(workspace: Workspace, limit: int = 10) -> Table:
     """Return the newest sessions, as the dashboard lists them."""
-    rows = Views.of(workspace).rows(query._replace(limit=limit))
+    rows = Views.of(workspace).rows(Query(limit=limit))
     shown = "run mode state strategy symbol feed total realized drawdown orders notes"
     empty = "No sessions found. Start one with the runbook session_run."
     return RUNS.table(f"The newest sessions (at most {limit})", rows, shown, empty=empty)
@@ -210,24 +209,16 @@ def evidence_table(session: Session) -> Table:
     folder = RunFolder(workspace.runs, session.id)
     record = Registry.of(workspace).path_of(session.record)
     rows = [
-        ("Record", _below(record, home), "the registry's JSON"),
-        ("Journal", _below(folder.journal, home), f"{len(session.events):,} events, sha256 {_digest(folder.journal)}"),
-        ("Table of bars", _below(folder.table, home), "parquet" if folder.table.is_file() else "not written"),
+        ("Record", below(home, record), "the registry's JSON"),
+        ("Journal", below(home, folder.journal), f"{len(session.events):,} events, sha256 {_digest(folder.journal)}"),
+        ("Table of bars", below(home, folder.table), "parquet" if folder.table.is_file() else "not written"),
     ]
     return Table("Evidence", ("What", "Where, below the workspace", "Content"), rows)
 
 
-def _below(path: Path, home: Path) -> str:
-    """Return a path as seen from the workspace."""
-    return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
-
-
 def _digest(path: Path) -> str:
     """Return the first twelve digits of a file's SHA-256, or a dash."""
-    if not path.is_file():
-        return wording.NOTHING
-    with open_plain(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return sha256_of(path)[:12] if path.is_file() else wording.NOTHING
 
 
 def links(*names: str, session: Session | None = None) -> Table:

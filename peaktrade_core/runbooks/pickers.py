@@ -5,10 +5,10 @@ The pickers of other rooms are named as text and loaded when a form needs them, 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import NamedTuple
 
 from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.resources import named
 from peaktrade_core.candles.store import CandleStore
 from peaktrade_core.runbooks.book import EvidenceBook, tag_of
 from peaktrade_core.runbooks.shelf import kind_of
@@ -54,11 +54,10 @@ def suggested(parameter: str, workspace: Workspace, notebook: str) -> list[Sugge
     """
     if parameter not in PICKERS:
         return []
-    module, _, name = PICKERS[parameter].partition(":")
-    picker = getattr(import_module(f"peaktrade_core.{module}"), name)
+    picker = named(PICKERS[parameter])
     try:
         own = kind_of(notebook).offered(parameter, workspace)
-        usual: list[Suggestion] = picker(workspace, notebook) if name == "interrupted" else picker(workspace)
+        usual: list[Suggestion] = picker(workspace, notebook) if picker is interrupted else picker(workspace)
     except (PeaktradeError, OSError):
         return []
     values = {one.value for one in own}

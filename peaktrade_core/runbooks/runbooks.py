@@ -303,7 +303,7 @@ def _stage(reports: Path, wanted: str) -> tuple[str, Path]:
             raise EnvironmentFault(f"{reports} is in the way: it must be a folder; move it and try again") from None
         except OSError as error:
             raise EnvironmentFault(
-                f"cannot write the report to {reports}: {error.strerror or error}; check the folder's permissions"
+                f"cannot write the report to {reports}: {why(error)}; check the folder's permissions"
             ) from error
         if not list(reports.glob(f"{stem}.*")) and not list(reports.glob(f"{stem}_failed.*")):
             return stem, staging

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peaktrade_core.base.errors import UnknownNameError
+from peaktrade_core.base.resources import named
 from peaktrade_core.runbooks.notebooks.parameters import Parameter
 from peaktrade_core.show.table import Table
 from peaktrade_core.workspace.workspace import Workspace
@@ -151,22 +151,17 @@ def namespace() -> dict[str, Any]:
 
 def kind_of(name: str) -> type[Runbook]:
     """Return the class of a runbook; a notebook that has none of its own, as one that a user adds, has the plain one."""
-    found: type[Runbook] = _load(RUNBOOKS.get(name, "runbooks.runbook:Runbook"))
+    found: type[Runbook] = named(RUNBOOKS.get(name, "runbooks.runbook:Runbook"))
     return found
 
 
 def report_of(name: str) -> type[Notebook]:
     """Return the class of a report; the plain one as for runbooks."""
-    found: type[Notebook] = _load(REPORTS.get(name, "runbooks.shelf:Notebook"))
+    found: type[Notebook] = named(REPORTS.get(name, "runbooks.shelf:Notebook"))
     return found
 
 
 def urgent_of(name: str) -> Urgent | None:
     """Return what of a notebook cannot wait; None for most."""
-    found: Urgent | None = _load(URGENT[name]) if name in URGENT else None
+    found: Urgent | None = named(URGENT[name]) if name in URGENT else None
     return found
-
-
-def _load(where: str) -> Any:
-    module, _, kind = where.partition(":")
-    return getattr(import_module(f"peaktrade_core.{module}"), kind)

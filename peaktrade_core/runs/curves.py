@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from peaktrade_core.base.clock import EPOCH, from_seconds, iso
-from peaktrade_core.base.errors import ArtefactError, ConfigError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, why
 from peaktrade_core.records.bar_table import read_table
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal, read_tail
@@ -170,7 +170,7 @@ def _of_journal(journal: Path, faults: list[str]) -> NDArray[Any]:
                 if type(event) is BarDone:
                     bars.append(_figures(event))
     except OSError as error:
-        raise ArtefactError(f"cannot read the journal {journal}: {error.strerror or error}") from error
+        raise ArtefactError(f"cannot read the journal {journal}: {why(error)}") from error
     except ArtefactError as error:
         if not bars:
             raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.errors import ArtefactError, why
 from peaktrade_core.base.question import Check
 from peaktrade_core.records.journal import read_beside_bars, read_journal, whole_events
 from peaktrade_core.records.lookups import Query
@@ -156,7 +156,7 @@ class Look:
         try:
             return self.views.details.get(journal, record.status, lambda: read_detail(journal, record))
         except OSError as error:
-            return JournalDetail(faults=(f"cannot read the journal {journal}: {error.strerror or error}",))
+            return JournalDetail(faults=(f"cannot read the journal {journal}: {why(error)}",))
 
     @cached_property
     def tally(self) -> Tally:
@@ -211,7 +211,7 @@ class Look:
         try:
             return self.views.columns.get(source, balance, lambda: read_columns(source, balance))
         except OSError as error:
-            raise ArtefactError(f"cannot read {source}: {error.strerror or error}") from error
+            raise ArtefactError(f"cannot read {source}: {why(error)}") from error
 
     def curves(self, points: int = 2000, stretch: Stretch = WHOLE) -> Curves:
         """Return price, equity, drawdown and position, or a range of them, about ``points`` bars at most.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from peaktrade_core.base.clock import as_utc
 from peaktrade_core.base.errors import ArtefactError
+from peaktrade_core.base.files import below
 from peaktrade_core.base.log import newest_lines
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, answers, question
 from peaktrade_core.records.folder import RunFolder
@@ -90,7 +91,7 @@ def bad_lines_table(workspace: Workspace, since: datetime | None = None, limit: 
 
 def _of_file(path: Path, home: Path, since: datetime) -> Iterator[BadLine]:
     """Yield the lines of one log, newest first, until they are too old."""
-    name = path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
+    name = below(home, path)
     waiting: list[str] = []  # lines without a time of their own belong to the line above them
     for number, line in enumerate(newest_lines(path)):
         text = line.text.decode(errors="replace").strip().replace(f"{home}/", "")

@@ -6,8 +6,8 @@ There is no other way to schedule anything.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 
+from peaktrade_core.base.resources import named
 from peaktrade_core.records.leftovers import tidy
 from peaktrade_core.schedule.jobs import TIME, Period
 from peaktrade_core.schedule.periods import DAY, WEEK
@@ -38,10 +38,9 @@ def job_kinds(workspace: Workspace) -> dict[str, JobKind]:
 
 def _work(home: str, workspace: Workspace) -> Callable[[Period], Done]:
     """Return the function that does a job; its module is imported when the job is due."""
-    module, _, name = home.partition(":")
 
     def work(period: Period) -> Done:
-        job: Work = getattr(import_module(f"peaktrade_core.{module}"), name)
+        job: Work = named(home)
         return job(workspace, period)
 
     return work

@@ -17,7 +17,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import Clock, as_utc
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
 from peaktrade_core.base.files import found_in
 from peaktrade_core.base.log import append_record, whole_lines
 from peaktrade_core.base.processes import is_locked
@@ -84,7 +84,7 @@ class RunLog:
             yield False
             return
         except OSError as error:
-            raise EnvironmentFault(f"cannot lock {lock.lock_file}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot lock {lock.lock_file}: {why(error)}") from error
         try:
             yield True
         finally:
@@ -101,7 +101,7 @@ class RunLog:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise EnvironmentFault(f"cannot write {self.folder}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot write {self.folder}: {why(error)}") from error
         return FileLock(self._lock_file(job))
 
 
@@ -110,7 +110,7 @@ def _version(path: Path) -> tuple[Path, int, int]:
     try:
         about = path.stat()
     except OSError as error:
-        raise EnvironmentFault(f"cannot read the run log {path}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot read the run log {path}: {why(error)}") from error
     return path, about.st_size, about.st_mtime_ns
 
 

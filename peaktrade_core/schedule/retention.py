@@ -121,12 +121,12 @@ def _old_runs(place: Workspace, settings: Retention) -> Iterator[Item]:
             continue
         if named is None:
             named = named_in_incidents(place.reports / "incidents")
-        why = _why_kept(place, path.name, named)
+        held = _why_kept(place, path.name, named)
         yield Item(
             kind="run",
             name=path.name,
-            action=KEEP if why else settings.action,
-            reason=why or f"ended {age:.0f} days ago, limit {settings.run_days}",
+            action=KEEP if held else settings.action,
+            reason=held or f"ended {age:.0f} days ago, limit {settings.run_days}",
             age_days=round(age, 1),
             size=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
         )
@@ -183,8 +183,8 @@ def _old_reports(place: Workspace, settings: Retention) -> Iterator[Item]:
     ):
         folder = place.reports / name
         if folder.is_symlink():
-            why = f"{folder} is a link, which retention does not follow"
-            yield Item(kind="report", name=name, action=KEEP, reason=why, age_days=0.0, size=0)
+            reason = f"{folder} is a link, which retention does not follow"
+            yield Item(kind="report", name=name, action=KEEP, reason=reason, age_days=0.0, size=0)
             continue
         for path in _files(folder, form)[: -2 if name == "schedule" else None]:
             age = (now - from_seconds(path.stat().st_mtime)).total_seconds() / 86_400
@@ -234,7 +234,7 @@ def _sweep_report(place: Workspace, item: Item) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)
     except OSError as error:
-        raise EnvironmentFault(f"cannot move {path} to {target}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot move {path} to {target}: {why(error)}") from error
     return target.relative_to(place.home).as_posix()
 
 
@@ -285,7 +285,7 @@ def _discard(path: Path, trash: Path) -> None:
             trash.mkdir(exist_ok=True)
         os.rename(path, trash / path.name)
     except OSError as error:
-        raise EnvironmentFault(f"cannot discard {path}: {error.strerror or error}; it is untouched") from error
+        raise EnvironmentFault(f"cannot discard {path}: {why(error)}; it is untouched") from error
 
 
 def _empty(trash: Path) -> None:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import msgspec
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.base.processes import this_host
+from peaktrade_core.base.resources import named
 from peaktrade_core.records.bar_table import BarTable
 from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
 from peaktrade_core.records.journal import whole_events
@@ -101,8 +101,7 @@ def recover(workspace: Workspace) -> list[SessionRecord]:
         The records of the sessions; a drill's is in the drill log.
     """
     for home in ALSO:
-        module, _, name = home.partition(":")
-        getattr(import_module(f"peaktrade_core.{module}"), name)(workspace)
+        named(home)(workspace)
     recovered = recover_sessions(Registry.of(workspace), partial(RunFolder, workspace.runs))
     write_off(Registry.of(workspace), workspace.runs, workspace.clock)
     return recovered

@@ -23,17 +23,6 @@ LONGEST_AGE = 3650  # days
 LONGEST_TEXT = 300  # characters that are searched for
 MOST_FIELDS = 100  # of an address
 CHOICES = 30  # of a facet that are shown
-OWN = (
-    "q",
-    "since",
-    "until",
-    "days",
-    "columns",
-    "sort",
-    "order",
-    "limit",
-    "offset",
-)  # the facets' names are beside these
 
 
 class Facet(NamedTuple):

@@ -15,7 +15,7 @@ from typing import TextIO
 
 import click
 
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault, why
 
 _PLAIN = {
     "✓": "v", "✕": "x", "▲": "!", "●": "*", "⊘": "/", "✅": "v", "→": "->", "…": "...", "–": "-", "—": "-", "−": "-",
@@ -62,7 +62,7 @@ def put(text: str, *, err: bool = False) -> None:
         if isinstance(error, BrokenPipeError):
             raise ReaderGone from None
         raise EnvironmentFault(
-            f"cannot write to standard output: {error.strerror or error}; what the command did before is done. "
+            f"cannot write to standard output: {why(error)}; what the command did before is done. "
             "Free space or write elsewhere, then look at it again"
         ) from None
 

@@ -74,10 +74,9 @@ def print_json(value: object, indent: int = 2) -> None:
     put(text)
 
 
-def print_table(table: Table, *, err: bool = False) -> None:
+def print_table(table: Table) -> None:
     """Print a table as wide as the terminal."""
-    stream = sys.stderr if err else sys.stdout
-    put("\n".join(lines_of(table, screenwidth_of(stream), stream.encoding or "ascii")), err=err)
+    put("\n".join(lines_of(table, screenwidth_of(sys.stdout), sys.stdout.encoding or "ascii")))
 
 
 def screenwidth_of(stream: TextIO) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import floor, isfinite, log10
 
@@ -178,6 +178,16 @@ def count(value: float | None) -> str:
 def many(n: int, what: str, more: str = "") -> str:
     """Return a number of things: ``1 call``, ``3 calls``; ``more`` is the plural where it is another: ``2 tries``."""
     return f"{n:,} {what if n == 1 else more or what + 's'}"
+
+
+def first_of(names: Sequence[str], most: int, sign: str = ", ") -> str:
+    """Return the first of some names and how many more there are: ``a, b and 4 more``."""
+    return sign.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def counted(names: Sequence[str], none: str) -> str:
+    """Return how many things there are, and the first three: ``5: a, b, c``; ``none`` where there is none."""
+    return f"{len(names)}: {', '.join(names[:3])}" if names else none
 
 
 def beside(value: float, limit: float) -> str:

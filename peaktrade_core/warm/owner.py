@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import msgspec
 
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import EnvironmentFault, why
 from peaktrade_core.warm.link import Ended, KernelRequest, Started
 from peaktrade_core.warm.process import WarmProcess
 from peaktrade_core.warm.spare import Spare
@@ -150,7 +150,7 @@ class Nursery:
             raise EnvironmentFault(f"no kernel could be forked within {patience:.0f} s") from None
         except OSError as error:
             ours.close()
-            raise EnvironmentFault(f"no kernel can be forked: {error.strerror or error}") from error
+            raise EnvironmentFault(f"no kernel can be forked: {why(error)}") from error
         except EnvironmentFault:
             ours.close()
             raise

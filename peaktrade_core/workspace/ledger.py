@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from peaktrade_core.base.chain import BEGINNING, Chain, Entry, Link, digest_of, healing, linked, verified
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import open_plain, sha256_of, stamp
 from peaktrade_core.base.log import BLOCK, LARGEST_LOG, MOST, Ending, extend, locked, newest_lines, whole_lines
 from peaktrade_core.workspace.grown import Growth, growth, logs_of
@@ -228,7 +228,7 @@ class Ledger:
         try:
             os.rename(self.path, aside)
         except OSError as error:
-            raise EnvironmentFault(f"cannot move {self.path} aside: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot move {self.path} aside: {why(error)}") from error
         return f"{aside.name} sha256={sha256_of(aside)}"
 
     def _lacks(self, one: Remembered) -> str:
@@ -243,7 +243,7 @@ class Ledger:
         except FileNotFoundError:
             return f"{self.path} is gone; {had}"
         except OSError as error:
-            return f"cannot read {self.path}: {error.strerror or error}"
+            return f"cannot read {self.path}: {why(error)}"
         return ""
 
     def _earlier(self, at: datetime | None) -> list[Timed]:

@@ -18,7 +18,7 @@ from threading import Lock
 import msgspec
 
 from peaktrade_core.base.chain import Link, Place, digest_of, news, verified
-from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import open_plain, read_plain, stamp, write_atomic
 from peaktrade_core.base.log import LARGEST_LOG
 
@@ -75,7 +75,7 @@ class Sections:
                     self._read_on(sound=sound)
                     earlier = []
             except OSError as error:
-                raise EnvironmentFault(f"cannot read {self._path}: {error.strerror or error}") from error
+                raise EnvironmentFault(f"cannot read {self._path}: {why(error)}") from error
             return [*earlier, *self._new.get(name, ())]
 
     def differs(self, links: Iterable[tuple[Link, str]]) -> str:

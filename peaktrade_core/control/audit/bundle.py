@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.control.audit.anchor import stamped
 from peaktrade_core.records.folder import LAUNCH
@@ -58,7 +58,7 @@ def bundle(place: Workspace, path: Path, *, journals: bool = True) -> Bundle:
                 count += 1
         os.replace(staged, path)
     except OSError as error:
-        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot write {path}: {why(error)}") from error
     finally:
         staged.unlink(missing_ok=True)
     return Bundle(path, count, path.stat().st_size)

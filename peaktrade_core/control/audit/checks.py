@@ -32,6 +32,7 @@ from peaktrade_core.records.rows import RegistryLine
 from peaktrade_core.research.forward.book import forward_check
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.index import evidence_check
+from peaktrade_core.show.wording import first_of
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.ledger import DRILLS, GO_ON, INCIDENTS, LEDGER, LOGS, PAPERS, REGISTRY, SEALED, Ledger
 from peaktrade_core.workspace.papers import adopt_papers
@@ -197,8 +198,7 @@ def registry(place: Workspace) -> Found:
 
 def _told(names: Sequence[str], what: str) -> str:
     """Return some names with what is wrong with them, empty when there are none."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}: {what}" if names else ""
+    return f"{first_of(names, _SHOWN)}: {what}" if names else ""
 
 
 def audit_checks(place: Workspace) -> list[Check]:

@@ -18,6 +18,7 @@ from peaktrade_core.control.audit.checks import audit_checks
 from peaktrade_core.control.audit.proof import PROOFS
 from peaktrade_core.schedule.jobs import Period
 from peaktrade_core.schedule.schedule import Done
+from peaktrade_core.show.wording import first_of
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -39,7 +40,7 @@ def drill_sites(place: Workspace) -> Found:
         if (status := worst(checks)) in (FAIL, WARN):
             first = next(one for one in checks if one.status == status)
             found[f"{home.parent.name}: {first.id}: {first.evidence}"] = status
-    told = "; ".join(list(found)[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+    told = first_of(list(found), _SHOWN, "; ")
     return worst_of(found.values()), told or "every one is"
 
 

@@ -15,6 +15,7 @@ from peaktrade_core.alerts.log import LOG, RunLine, run_lines
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import whole_lines
 from peaktrade_core.base.question import FAIL, PASS, WARN, Found, Status, question
+from peaktrade_core.show.wording import first_of
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.papers import GONE
 from peaktrade_core.workspace.papers import papers as entered
@@ -104,5 +105,4 @@ def _beside(there: list[bytes], wanted: list[RunLine]) -> tuple[bool, bool]:
 
 def _named(names: list[str], what: str) -> str:
     """Return some names with what is wrong with them, empty for none."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}: {what}" if names else ""
+    return f"{first_of(names, SHOWN)}: {what}" if names else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.chain import Chain, Link
-from peaktrade_core.base.errors import ArtefactError, ConfigError, PeaktradeError
+from peaktrade_core.base.errors import ArtefactError, ConfigError, PeaktradeError, why
 from peaktrade_core.base.files import read_plain, sha256_of
 from peaktrade_core.base.question import Found, question
 from peaktrade_core.control.audit.anchor import anchors
@@ -20,6 +20,7 @@ from peaktrade_core.control.audit.papers import papers, run_alerts
 from peaktrade_core.records.chain import ADOPTED, RECORD, RETIRED
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.runbooks.book import EvidenceBook
+from peaktrade_core.show.wording import first_of
 from peaktrade_core.workspace.grown import Growth, Part, part_sha256
 from peaktrade_core.workspace.ledger import GROWN, LOGS, REGISTRY, Ledger
 from peaktrade_core.workspace.workspace import Workspace
@@ -47,8 +48,9 @@ def plain_logs(place: Workspace) -> Found:
 def artefacts(place: Workspace) -> Found:
     """Compare each file that a sealed evidence record names; one that grew is as it was."""
     found = sorted({f"{evidence}: {path}" for evidence, path in _changed_artefacts(place)})
-    told = ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
-    return "warn" if found else "pass", f"not as they were named: {told}" if found else "every one is as it was named"
+    if found:
+        return "warn", f"not as they were named: {first_of(found, SHOWN)}"
+    return "pass", "every one is as it was named"
 
 
 PROOFS = (journals, plain_logs, papers, run_alerts, artefacts, anchors)
@@ -122,7 +124,7 @@ def _log_fault(path: Path, parts: list[Part]) -> str:
             if part_sha256(path, part.begin, part.end) != part.sha256:
                 return f"changed or cut between byte {part.begin:,} and {part.end:,}"
         except OSError as error:
-            return f"cannot be read: {error.strerror or error}"
+            return f"cannot be read: {why(error)}"
         at = part.end
     return ""
 
@@ -171,7 +173,7 @@ def _heads_in(path: Path) -> list[str]:
     try:
         data = read_plain(path)
     except OSError as error:
-        raise ConfigError(f"{str(path)!r} is neither a head nor a file: {error.strerror or error}") from None
+        raise ConfigError(f"{str(path)!r} is neither a head nor a file: {why(error)}") from None
     if path.suffix == ".jsonl":
         return [Chain(path).head()]
     if not (heads := sorted(set(_HEAD.findall(data.decode(errors="replace"))))):
@@ -181,5 +183,4 @@ def _heads_in(path: Path) -> list[str]:
 
 def _answer(faults: list[str], good: str) -> Found:
     """Return a failed answer that names the first faults, or the good one."""
-    more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-    return not faults, "; ".join(faults[:SHOWN]) + more if faults else good
+    return not faults, first_of(faults, SHOWN, "; ") or good

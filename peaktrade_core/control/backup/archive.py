@@ -207,7 +207,7 @@ def read_archive(path: Path, into: Path | None = None) -> Manifest:
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ArtefactError(f"{path} is damaged, or no backup: {why(error)}; take another one") from None
     except OSError as error:
-        raise EnvironmentFault(f"cannot restore {path}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot restore {path}: {why(error)}") from error
     if manifest is None:
         raise ArtefactError(f"{path} has no manifest: it was cut off, or is no backup; take another one")
     if manifest.schema > SCHEMA:

@@ -26,7 +26,7 @@ import msgspec
 
 from peaktrade_core.base.chain import Link, digest_of
 from peaktrade_core.base.clock import iso
-from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, why
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import locked, whole_lines
 from peaktrade_core.base.people import person_key
@@ -89,13 +89,13 @@ def make_backup(place: Workspace, folder: Path, by: str) -> Backup:
     try:
         writer = Writer(path)
     except OSError as error:
-        raise EnvironmentFault(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot write to {folder}: {why(error)}") from error
     try:
         manifest = _fill(place, writer, by, now)
         writer.finish(manifest)
     except OSError as error:
         writer.drop()
-        raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}; nothing is left of it") from error
+        raise EnvironmentFault(f"cannot write {path}: {why(error)}; nothing is left of it") from error
     except BaseException:
         writer.drop()
         raise
@@ -158,7 +158,7 @@ def _leads_up(folder: Path, name: str) -> bool:
 
 def _raise(error: OSError) -> None:
     raise EnvironmentFault(
-        f"cannot read {error.filename}: {error.strerror or error}; a backup without it would be none"
+        f"cannot read {error.filename}: {why(error)}; a backup without it would be none"
     )
 
 
@@ -271,7 +271,7 @@ def restore_backup(path: Path, home: Path, by: str, now: datetime) -> Backup:
             home.rmdir()
         os.rename(staged, home)
     except OSError as error:
-        raise EnvironmentFault(f"cannot restore to {home}: {error.strerror or error}; nothing is left of it") from error
+        raise EnvironmentFault(f"cannot restore to {home}: {why(error)}; nothing is left of it") from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return found
@@ -289,16 +289,6 @@ def _described(path: Path, manifest: Manifest, home: Path) -> Backup:
         head=manifest.head,
         made_at=manifest.made_at,
     )
-
-
-def check_backup(path: Path) -> Backup:
-    """Return what a backup holds, after each file in it was compared with its manifest; nothing is written.
-
-    Raises:
-        ArtefactError: it is damaged; EnvironmentFault: it cannot be read.
-    """
-    manifest = read_archive(path)
-    return _described(path, manifest, Path(manifest.home))
 
 
 def told_of(backup: Backup) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -107,7 +106,7 @@ def _ours(place: Workspace, manifest: Manifest) -> Check:
     )
 
 
-def audit_of(home: Path, checks: Iterable[Check] = ()) -> list[Check]:
+def audit_of(home: Path) -> list[Check]:
     """Return the whole audit of a workspace that was brought back."""
     site = open_site(home)
-    return [*checks, *audit_checks(site), *site.ask(PROOFS)]
+    return [*audit_checks(site), *site.ask(PROOFS)]

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from peaktrade_core.alerts.engine import load_alert_settings
-from peaktrade_core.base.errors import ConfigError, PeaktradeError
+from peaktrade_core.base.errors import ConfigError, PeaktradeError, why
 from peaktrade_core.base.files import read_plain
 from peaktrade_core.changes.book import Changes
 from peaktrade_core.changes.change import Change
 from peaktrade_core.changes.edit import BY_FILE, value_of, with_value
 from peaktrade_core.changes.governed import ALERTS_FILE, CONFIG_FILE, FILES, JOBS_FILE, texts
-from peaktrade_core.changes.keys import ALERTS, EVIDENCE, SCHEDULE, TIGHTER, Item, ruling
+from peaktrade_core.changes.keys import ALERTS, EVIDENCE, SCHEDULE, Item, ruling
 from peaktrade_core.research.over_sessions.limits import LimitSweep, sweep_limits
 from peaktrade_core.research.trials.sweep import SweepStore
 from peaktrade_core.research.trials.verdict import told
@@ -75,7 +75,7 @@ def _read(files: Sequence[str]) -> dict[str, bytes]:
         try:
             found[name] = read_plain(path)
         except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+            raise ConfigError(f"cannot read {path}: {why(error)}") from None
     return found
 
 
@@ -191,8 +191,3 @@ def _swept(workspace: Workspace, items: Sequence[Item]) -> str:
         for row in found.rows
     ]
     return f"risk sweep over {SWEEP_DAYS:g} days: {'; '.join(lines)}" if lines else ""
-
-
-def tightens(change: Change) -> bool:
-    """Return whether everything in a change becomes tighter, so that it may be applied before it is approved."""
-    return change.proposal.ruling.direction == TIGHTER

@@ -10,9 +10,10 @@ from types import SimpleNamespace
 
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Status, check
 from peaktrade_core.dashboard.watching.pages import agreement_checks
-from peaktrade_core.dashboard.watching.watch import DashboardRunbook, recent_evidence
+from peaktrade_core.dashboard.watching.watch import LOOKED_AT, DashboardRunbook
 from peaktrade_core.fleet.during_session import LONG_BARS
 from peaktrade_core.records.registry import Query
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import FAILED, PASSED, WARNED
 from peaktrade_core.runbooks.notebook_tables import sessions_table
 from peaktrade_core.runbooks.runbook import Prompt
@@ -162,8 +163,8 @@ def _note_step(row: Run) -> str:
 
 def _found(id: str, question: str, rows: Sequence[Run], good: str, step: str, *, otherwise: Status = WARN) -> Check:
     """Return a check that no session was found."""
-    told = ", ".join(row.run_id for row in rows[:3])
-    return check(id, question, not rows, f"{len(rows)}: {told}" if rows else good, step, otherwise=otherwise)
+    told = wording.counted([row.run_id for row in rows], good)
+    return check(id, question, not rows, told, step, otherwise=otherwise)
 
 
 def _swings(ended: Sequence[Run]) -> list[Run]:
@@ -182,7 +183,7 @@ def _untreated(workspace: Workspace, ended: Sequence[Run]) -> list[Run]:
         return []
     treated = {
         record.subject
-        for record in recent_evidence(workspace)
+        for record in EvidenceBook.of(workspace).newest(most=LOOKED_AT)
         if record.runbook.startswith("incident_") and record.outcome in (PASSED, WARNED, FAILED)
     }
     return [row for row in failed if row.run_id not in treated]

@@ -20,11 +20,12 @@ from peaktrade_core.alerts.rules.kinds import AnyRule, Drawdown, FailedInRow, Fa
 from peaktrade_core.base.clock import iso, local
 from peaktrade_core.base.question import WARN, Found, check, question
 from peaktrade_core.dashboard.watching.live_track_watch import tile_table
-from peaktrade_core.dashboard.watching.watch import DESK, recent_evidence
+from peaktrade_core.dashboard.watching.watch import DESK, LOOKED_AT
 from peaktrade_core.fleet.during_session import Watched, during_checks, watch_runs, watched_table
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.halts.scope import STATES
 from peaktrade_core.halts.states import TradingStates
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.evidence import Option
 from peaktrade_core.runbooks.figures import runs_figure
 from peaktrade_core.runbooks.runbook import Prompt, Runbook
@@ -94,7 +95,7 @@ def cadence(this: Runbook) -> Found:
     now = Views.of(this.workspace).now()
     running = [run.started_at for run in Fleet.of(this.workspace).active() if run.started_at]
     record = this.round.record
-    rounds = recent_evidence(this.workspace, record.runbook)
+    rounds = EvidenceBook.of(this.workspace).newest(record.runbook, most=LOOKED_AT)
     last = max((one.began_at for one in rounds if one.evidence_id != record.evidence_id), default=None)
     since = max((at for at in (last, min(running, default=None)) if at), default=None)
     late = bool(running) and since is not None and now - since > LONGEST_GAP

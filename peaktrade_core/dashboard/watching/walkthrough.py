@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.desk.demo import Fragile, fragile
 from peaktrade_core.records.registry import Registry
@@ -100,7 +100,7 @@ def _remove(home: Path) -> None:
     try:
         shutil.rmtree(home)
     except OSError as error:
-        raise EnvironmentFault(f"cannot remove {home}: {error.strerror or error}") from error
+        raise EnvironmentFault(f"cannot remove {home}: {why(error)}") from error
 
 
 def strategies_table() -> Table:

@@ -5,17 +5,13 @@ Source: operator workflow 3.3, watch-only runbook 2.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cached_property
 
 from peaktrade_core.alerts.questions import alerts, watcher
-from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import WARN, Found, question
 from peaktrade_core.dashboard.watching.pages import page_checks
 from peaktrade_core.dashboard.watching.probe import ADDRESSES, PageReply, Seen, look_at_dashboard
 from peaktrade_core.halts.questions import account, halts, kill_switch
-from peaktrade_core.runbooks.book import EvidenceBook
-from peaktrade_core.runbooks.evidence import Evidence
 from peaktrade_core.runbooks.figures import sessions_figure
 from peaktrade_core.runbooks.runbook import Runbook
 from peaktrade_core.runs.questions import runs
@@ -25,21 +21,9 @@ from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.table import BAD, GOOD, Cell, Table
 from peaktrade_core.workspace.workspace import Workspace
 
+LOOKED_AT = 200  # of the newest evidence records
 DESK = (runs, watcher, alerts, kill_switch, halts, account, live)  # what changes while sessions run
 _FIRST = "Nothing is shown before something ran: `peaktrade session run` starts the first session."
-
-
-def recent_evidence(workspace: Workspace, runbook: str = "", limit: int = 200) -> list[Evidence]:
-    """Return the newest evidence records, of one runbook or of all; one that cannot be read is passed over.
-
-    That it cannot be read is told by :meth:`EvidenceBook.verify`.
-    """
-    tag = f"-{runbook.upper().replace('_', '-')}-" if runbook else ""
-    found = []
-    for name in [name for name in EvidenceBook.of(workspace).ids() if tag in name][:limit]:
-        with suppress(PeaktradeError):
-            found.append(EvidenceBook.of(workspace).load(name))
-    return found
 
 
 @question("sessions", "Are there sessions in the registry?", _FIRST, otherwise=WARN)

@@ -215,7 +215,7 @@ class Part(NamedTuple):
 def _part(finding: Finding, one: Ready, begin: int, end: int) -> Part:
     """Return the bars of ``[begin, end)`` whose state and return are known; no return reaches over the end."""
     bar_s = one.found.plan.decision.bar_s
-    bars = Bars(one.bars.ts[begin:end], one.bars.ohlcv[begin:end], "part")
+    bars = one.bars.part(begin, end)
     returns, at = after(bars, bar_s, finding.horizon), one.labels.at[begin:end]
     known = np.isfinite(returns) & (at >= 0)
     return Part(returns[known], at[known], ((bars.ts[known] + bar_s) // DAY_S).astype(np.int64))

@@ -102,7 +102,7 @@ def closed(found: OnMarket, now: datetime) -> Bars:
     """Return the bars of a market that have closed by ``now``; a made-up market has no present, so all of them."""
     bars, last = found.bars, now.timestamp() - found.plan.decision.bar_s
     at = len(bars) if found.made_up else int(np.searchsorted(bars.ts, last, "right"))
-    return bars if at == len(bars) else Bars(bars.ts[:at], bars.ohlcv[:at], "closed")
+    return bars.part(0, at)
 
 
 def standing(workspace: Workspace, found: OnMarket, now: datetime) -> Standing:

@@ -30,7 +30,7 @@ from peaktrade_core.session.synthetic import START_TS
 from peaktrade_core.session.tiers import refuse_tier
 from peaktrade_core.show import wording
 from peaktrade_core.show.wording import quote_currency
-from peaktrade_core.trading.market import Bars, timeframe_seconds
+from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.risk import DAY_S, above
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -279,12 +279,8 @@ def common_period(parts: list[Part], begin: float = -math.inf, end: float = math
                 f"on (after {parts[late].warmup:,} bars of warm-up), {parts[early].name} only until "
                 f"{iso(from_seconds(ends[early]))}; take candles of the same time"
             )
-        cut.append(part._replace(bars=_cut(part.bars, at - part.warmup, to)))
+        cut.append(part._replace(bars=part.bars.part(at - part.warmup, to)))
     return cut
-
-
-def _cut(bars: Bars, first: int, last: int) -> Bars:
-    return bars if (first, last) == (0, len(bars)) else Bars(bars.ts[first:last], bars.ohlcv[first:last], "bars")
 
 
 def _period(parts: list[Part]) -> tuple[float, float]:

@@ -53,6 +53,5 @@ def told(found: Replayed) -> list[str]:
     else:
         lines.append("Every event is the same, byte for byte.")
     if found.code:
-        more = f" and {len(found.code) - MOST} more" if len(found.code) > MOST else ""
-        lines.append(f"Code that is not what ran then: {', '.join(found.code[:MOST])}{more}")
+        lines.append(f"Code that is not what ran then: {wording.first_of(found.code, MOST)}")
     return lines + list(found.notes)

@@ -177,4 +177,4 @@ def _split(bars: Bars, since: datetime | None, market: str) -> Split:
             f"all of these bars of {market} are held back since {iso(since)}: take earlier ones, "
             "or open the hold-out for one trial (peaktrade holdout open)"
         )
-    return Split(Bars(bars.ts[:at], bars.ohlcv[:at], "bars"), len(bars) - at, since if at < len(bars) else None)
+    return Split(bars.part(0, at), len(bars) - at, since if at < len(bars) else None)

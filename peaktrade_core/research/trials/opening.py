@@ -10,7 +10,6 @@ from peaktrade_core.research.trials.holdout import HeldBack, HoldOut
 from peaktrade_core.research.trials.sweep import SweepRecord
 from peaktrade_core.research.trials.trial import Trial, try_out
 from peaktrade_core.session.planning import plan_session
-from peaktrade_core.trading.market import Bars
 from peaktrade_core.workspace.workspace import Workspace
 
 
@@ -34,6 +33,6 @@ def look(workspace: Workspace, record: SweepRecord, trial: Trial, *, by: str, re
             f"{record.sweep.candles} has no bars that are held back, or too few before them for the warm-up"
         )
     held = hold.open(f"{record.sweep_id}#{trial.number}", config.symbol, config.timeframe, by=by, reason=reason)
-    rest = Bars(bars.ts[at - warmup :], bars.ohlcv[at - warmup :], "hold-out")
+    rest = bars.part(at - warmup, len(bars))
     found, _ = try_out(trial.number, plan.decision, trial.params, rest, warmup, workspace.home / ".cache" / "numba")
     return held, found

@@ -141,7 +141,7 @@ def _between(bars: Bars, warmup: int, begin: datetime | None, end: datetime | No
         raise DataError(
             f"between --from and --to there are {max(0, last - first):,} bars that may be read, the warm-up takes {warmup}"
         )
-    return Bars(bars.ts[first:last], bars.ohlcv[first:last], "bars")
+    return bars.part(first, last)
 
 
 class Kept(NamedTuple):

@@ -51,17 +51,17 @@ def probabilistic_sharpe(returns: NDArray[np.float64], benchmark: float = 0.0) -
     return _NORMAL.cdf((ratio - benchmark) * math.sqrt(len(returns) - 1) / math.sqrt(variance))
 
 
-def least_track_record(returns: NDArray[np.float64], benchmark: float = 0.0, confidence: float = 0.95) -> float:
-    """Return how many periods it takes until a Sharpe ratio like this is above the benchmark with that confidence.
+def least_track_record(returns: NDArray[np.float64]) -> float:
+    """Return how many periods it takes until a Sharpe ratio like this is above zero with a confidence of 95 %.
 
     Infinite where it is not above it. Source: as for :func:`probabilistic_sharpe` (minimum track record length).
     """
     ratio, variance = _error(returns)
     if math.isnan(ratio):
         return NAN
-    if ratio <= benchmark:
+    if ratio <= 0.0:
         return math.inf
-    return 1.0 + variance * (_NORMAL.inv_cdf(confidence) / (ratio - benchmark)) ** 2
+    return 1.0 + variance * (_NORMAL.inv_cdf(0.95) / ratio) ** 2
 
 
 def expected_best(trials: float, variance: float) -> float:

@@ -204,11 +204,7 @@ def windows(ready: Prepared) -> Iterator[tuple[Bars, Bars, int]]:
     cuts = [warmup + round(size * (walk.train + number * (1.0 - walk.train))) for number in range(walk.windows + 1)]
     for number, (begin, cut, end) in enumerate(zip(begins, cuts[:-1], cuts[1:], strict=True)):
         if cut - begin > 1 and end - cut > 1:
-            yield _part(ready.bars, begin - warmup, cut), _part(ready.bars, cut - warmup, end), number
-
-
-def _part(bars: Bars, begin: int, end: int) -> Bars:
-    return Bars(bars.ts[begin:end], bars.ohlcv[begin:end], "window")
+            yield ready.bars.part(begin - warmup, cut), ready.bars.part(cut - warmup, end), number
 
 
 def _walked(ready: Prepared, crew: Crew, watch: Watch) -> Check:
@@ -336,7 +332,7 @@ def _warm(ready: Prepared, best: Trial) -> Check:
     question, longer = "Is the warm-up long enough?", 2 * ready.warmup
     if longer >= len(ready.bars):
         return answer("warm_up", question, None, "too few bars for twice the warm-up")
-    bars = _part(ready.bars, ready.warmup, len(ready.bars))
+    bars = ready.bars.part(ready.warmup, len(ready.bars))
     later = run_backtest(decided(ready.base, best.params), bars, ready.warmup, ready.cache)
     same = np.array_equal(_run(ready, best.params).signal[ready.warmup :], later.signal)
     said = f"after {ready.warmup} and after {longer} bars the signals are {'the same' if same else 'not the same'}"

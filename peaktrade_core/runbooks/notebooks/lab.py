@@ -151,7 +151,7 @@ def _write(notebook: Any, folder: Path, stem: str, *, trusted: bool) -> Path:
             raise EnvironmentFault(f"{folder} is in the way: it must be a folder; move it and try again") from None
         except OSError as error:
             path.unlink(missing_ok=True)
-            raise EnvironmentFault(f"cannot write {path}: {error.strerror or error}") from error
+            raise EnvironmentFault(f"cannot write {path}: {why(error)}") from error
         if trusted:
             NotebookNotary().sign(notebook)
         return path

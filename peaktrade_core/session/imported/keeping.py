@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from statistics import median
 from typing import Any, NamedTuple
@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from peaktrade_core.base.clock import from_seconds, iso
-from peaktrade_core.base.errors import ConfigError, EnvironmentFault
+from peaktrade_core.base.errors import ConfigError, EnvironmentFault, why
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.processes import this_host
 from peaktrade_core.records.bar_table import write_table
 from peaktrade_core.records.folder import RunFolder, meta_of
 from peaktrade_core.records.journal import JOURNAL
-from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.repeat import command_line
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.imported.bars import OWN, Laid, Layout
@@ -238,7 +238,7 @@ def keep(workspace: Workspace, source: Elsewhere, one: Ready, by: str) -> Sessio
     except FileExistsError:
         raise ConfigError(f"{one.session_id} is just being imported by another process") from None
     except OSError as error:
-        raise EnvironmentFault(f"cannot write {folder.path}: {error.strerror or error}; nothing was imported") from None
+        raise EnvironmentFault(f"cannot write {folder.path}: {why(error)}; nothing was imported") from None
     try:
         write_table(folder.table, (event for event in one.events if isinstance(event, ev.BarDone)))
         Registry.of(workspace).write(record, folder.hashes())
@@ -285,9 +285,3 @@ def _record(one: Ready, now: datetime) -> SessionRecord:
         schema_version=SCHEMA_VERSION,
         host=this_host(),
     )
-
-
-def imported_from(workspace: Workspace, sha256: str) -> Sequence[str]:
-    """Return the sessions that a file of that hash became."""
-    rows = Registry.of(workspace).entries(Query(mode=IMPORTED))
-    return [row.record.session_id for row in rows if row.record and row.record.setting("data_sha256") == sha256]

@@ -23,7 +23,6 @@ INTERVALS = {name: int(name) * 60 for name in ("1", "3", "5", "15", "30", "60", 
     "D": 86_400,
     "W": 604_800,
 }
-CATEGORIES = ("spot", "linear")
 Params = dict[str, str]
 
 
