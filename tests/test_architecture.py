@@ -42,6 +42,9 @@ PURE = {  # values and rules: no disk, no clock, no environment
     "incidents.diagnosis": ("findings",),
     "drills": ("drill", "score"),
 }
+NAMED_TWICE = {  # classes that share a name; this may only shrink
+    "Asked", "Curve", "Figure", "Frame", "Guarded", "Preset", "Profile", "Series", "Span", "Trial",
+}  # fmt: skip
 FULLEST_FOLDER = 17  # modules
 LONGEST_MODULE, LONGEST_BODY = 350, 60  # lines; a body is a function without its signature and docstring
 IMPURE = {
@@ -147,6 +150,12 @@ def test_every_folder_of_the_package_is_a_room() -> None:
 def test_no_folder_is_too_full_to_be_looked_through() -> None:
     full = Counter(str(module.path.parent.relative_to(PACKAGE)) for module in MODULES.values())
     assert {folder: n for folder, n in full.items() if n > FULLEST_FOLDER} == {}
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    nodes = [node for module in MODULES.values() for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)]
+    counted = Counter(node.name for node in nodes if not node.name.startswith("_"))
+    assert {name for name, n in counted.items() if n > 1} == NAMED_TWICE
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -64,7 +64,7 @@ def alert_settings(workspace: Workspace) -> AlertSettings:
     return with_stops(given, load_alert_settings(shipped), workspace.config.triggers)
 
 
-class Found(NamedTuple):
+class RuleFindings(NamedTuple):
     """What the rules found: by rule, the rules that could not be asked with why, and when."""
 
     findings: dict[str, list[RuleFinding]]
@@ -72,7 +72,7 @@ class Found(NamedTuple):
     at: datetime
 
 
-def look(rules: Iterable[AnyRule], facts: DeskFacts) -> Found:
+def look(rules: Iterable[AnyRule], facts: DeskFacts) -> RuleFindings:
     """Ask every rule; one that fails leaves the others and its own alerts as they are."""
     findings: dict[str, list[RuleFinding]] = {}
     faults: dict[str, str] = {}
@@ -81,7 +81,7 @@ def look(rules: Iterable[AnyRule], facts: DeskFacts) -> Found:
             findings[rule.id] = list(rule.find(facts))
         except Exception as error:  # a rule's bug must not blind the others
             faults[rule.id] = label(error)
-    return Found(findings, faults, facts.now)
+    return RuleFindings(findings, faults, facts.now)
 
 
 class AlertEngine:
@@ -104,7 +104,7 @@ class AlertEngine:
         self._noted = -1
         self._troubles: dict[str, str] = {}
 
-    def look(self, rules: tuple[AnyRule, ...] | None = None, rows: Sequence[Run] | None = None) -> Found:
+    def look(self, rules: tuple[AnyRule, ...] | None = None, rows: Sequence[Run] | None = None) -> RuleFindings:
         """Return what rules (None for the workspace's own) find now, in everything or in some runs; nothing is written."""
         asked = self.settings.rules if rules is None else rules
         if rows is not None:
@@ -113,7 +113,7 @@ class AlertEngine:
         kinds.update(*(rule.reports for rule in asked if isinstance(rule, FailedJob)))
         return look(asked, self._gatherer.everything(kinds))
 
-    def check(self, run_id: str, rules: tuple[AnyRule, ...]) -> Found:
+    def check(self, run_id: str, rules: tuple[AnyRule, ...]) -> RuleFindings:
         """Return what rules find about one run, which need not exist; nothing is written."""
         return look((rule for rule in rules if rule.about_runs), self._gatherer.one(run_id))
 
@@ -121,7 +121,7 @@ class AlertEngine:
         """Know that there will be one look only: what is found or gone is taken to have lasted."""
         self._holds = Holds(lasting=False)
 
-    def evaluate(self) -> Found:
+    def evaluate(self) -> RuleFindings:
         """Look, and record what is raised, changed and cleared, what was done about it, and what is to be told.
 
         Raises:

@@ -29,7 +29,7 @@ from peaktrade_core.base.processes import is_locked, this_process
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.schedule.jobs import Period
-from peaktrade_core.schedule.schedule import WATCH, Done
+from peaktrade_core.schedule.schedule import WATCH, JobResult
 from peaktrade_core.schedule.scheduler import Scheduler, start_job
 from peaktrade_core.schedule.service import tell_manager
 from peaktrade_core.session.recovery import recover
@@ -304,11 +304,11 @@ def _tell(line: str) -> None:
     say(line, err=True)
 
 
-def check_job(workspace: Workspace, _: Period) -> Done:
+def check_job(workspace: Workspace, _: Period) -> JobResult:
     """Evaluate the rules once and deliver what is due: the scheduler's job, left to the watcher where one runs."""
     if watch_of(workspace).status != "off":
-        return Done(True, "left to the watcher, which runs")
+        return JobResult(True, "left to the watcher, which runs")
     open_watcher(workspace, once=True).run(once=True)
     raised = Alerts.of(workspace).rows("raised")
     critical = sum(row.severity == "critical" for row in raised)
-    return Done(True, f"{len(raised)} alerts are raised, {critical} critical")
+    return JobResult(True, f"{len(raised)} alerts are raised, {critical} critical")

@@ -57,7 +57,7 @@ class Place(NamedTuple):
     head: str = BEGINNING
 
 
-class News(NamedTuple):
+class NewLinks(NamedTuple):
     """What stands in a chain behind a place.
 
     Attributes:
@@ -71,7 +71,7 @@ class News(NamedTuple):
     end: Place
 
 
-def news(path: Path, before: Place, *, as_long: bool = False) -> News:
+def news(path: Path, before: Place, *, as_long: bool = False) -> NewLinks:
     """Return what was added to a chain since it was read; all of it when it is not known to be the same file.
 
     Args:
@@ -87,10 +87,10 @@ def news(path: Path, before: Place, *, as_long: bool = False) -> News:
             last, *lines = (file.read() or b"").split(b"\n")
             if lines and digest_of(last) == before.head:
                 *lines, torn = lines
-                return News(lines, torn, before, _end(before, lines, about.st_ino))
+                return NewLinks(lines, torn, before, _end(before, lines, about.st_ino))
             file.seek(0)
         *lines, torn = (file.read() or b"").split(b"\n")
-    return News(lines, torn, Place(), _end(Place(), lines, about.st_ino))
+    return NewLinks(lines, torn, Place(), _end(Place(), lines, about.st_ino))
 
 
 def _end(begin: Place, lines: Sequence[bytes], inode: int) -> Place:

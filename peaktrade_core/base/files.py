@@ -294,7 +294,7 @@ def _listed(folder: Path) -> tuple[list[File], list[Path]]:
     return files, folders
 
 
-class Kept(Generic[Answer]):
+class FileCache(Generic[Answer]):
     """The newest answers; several threads may ask.
 
     Args (of the constructor):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DOUBT_S = 300.0  # by so much our clock may be ahead of a venue that tells no time: younger bars may still be open [s]
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class MissingBars(msgspec.Struct, frozen=True):
     """Bars in a row that are not there: opens of the first and the last [s since epoch], and how many."""
 
     first: float
@@ -77,7 +77,7 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str
     oldest: float | None
     wanted: int
-    missing: tuple[Stretch, ...]
+    missing: tuple[MissingBars, ...]
     next_step: str
 
     @property
@@ -229,7 +229,7 @@ class _Download:
         bar_s = self.series.bar_s
         edges = [self.begin - bar_s, *sorted(self.there), self.end]
         missing = tuple(
-            Stretch(before + bar_s, after - bar_s, round((after - before) / bar_s) - 1)
+            MissingBars(before + bar_s, after - bar_s, round((after - before) / bar_s) - 1)
             for before, after in pairwise(edges)
             if after - before > bar_s
         )
@@ -275,7 +275,7 @@ class _Download:
             ts += self.series.bar_s
         return ts
 
-    def _advice(self, missing: tuple[Stretch, ...]) -> str:
+    def _advice(self, missing: tuple[MissingBars, ...]) -> str:
         """Return what to do about missing bars."""
         if not missing:
             return ""

@@ -32,7 +32,7 @@ from peaktrade_core.changes.change import (
     PROPOSED,
     REFUSED,
     Change,
-    Compared,
+    ConfigDrift,
     Proposal,
     change_id,
     require_going_on,
@@ -41,7 +41,7 @@ from peaktrade_core.changes.change import (
 from peaktrade_core.changes.files import SettingsFiles, edit_of
 from peaktrade_core.changes.fold import BASELINE, Folded
 from peaktrade_core.changes.governed import governed, texts
-from peaktrade_core.changes.keys import LOOSER, STRICTEST, TIGHTER, Item, items_of, some
+from peaktrade_core.changes.keys import LOOSER, STRICTEST, TIGHTER, KeyChange, items_of, some
 from peaktrade_core.people import signing
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.fold import CHANGE
@@ -124,7 +124,7 @@ class Changes:
         files: Mapping[str, bytes | None],
         by: str,
         reason: str,
-        evidence: Callable[[tuple[Item, ...]], Sequence[str]] = lambda _: (),
+        evidence: Callable[[tuple[KeyChange, ...]], Sequence[str]] = lambda _: (),
     ) -> Change:
         """Propose that files become others; none proposes what is on the disk now. Who has keys is asked to sign it.
 
@@ -222,7 +222,7 @@ class Changes:
         self._enter([*uses, _entry(APPLIED, id=found.id, by=by)], found)
         return self.find(found.id)
 
-    def compared(self) -> Compared:
+    def compared(self) -> ConfigDrift:
         """Return what is on the disk and runs, beside what was approved last.
 
         Raises:
@@ -230,7 +230,7 @@ class Changes:
         """
         folded = self._folded()
         if folded.values is None:
-            return Compared(False, (), "", (), tuple(folded.faults))
+            return ConfigDrift(False, (), "", (), tuple(folded.faults))
         items = items_of(folded.values, self._files.values())
         last = folded.done.get(folded.last)
         by = (
@@ -240,7 +240,7 @@ class Changes:
         )
         proposal = folded.proposals.get(folded.last)
         unwritten = (folded.last,) if items and proposal and self._files.unwritten(proposal) else ()
-        return Compared(True, items, by, unwritten, tuple(folded.faults))
+        return ConfigDrift(True, items, by, unwritten, tuple(folded.faults))
 
     def governance(self) -> str | None:
         """Return what a record says of this: in a sentence, None before a baseline; it never keeps a session from starting."""

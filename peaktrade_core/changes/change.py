@@ -10,7 +10,7 @@ import msgspec
 
 from peaktrade_core.base.chain import Link
 from peaktrade_core.base.errors import ApprovalError, ArtefactError, why
-from peaktrade_core.changes.keys import Item, Ruling, ruling, some
+from peaktrade_core.changes.keys import KeyChange, Ruling, ruling, some
 from peaktrade_core.people.matrix import AUTHORITIES, needed
 from peaktrade_core.people.request import Request
 from peaktrade_core.trading.records import NOT_APPROVED
@@ -53,7 +53,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     at: datetime
-    items: tuple[Item, ...]
+    items: tuple[KeyChange, ...]
     edits: dict[str, Edit] = {}
     evidence: tuple[str, ...] = ()
 
@@ -115,7 +115,7 @@ class ChangeItem(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     at: datetime
-    items: tuple[Item, ...]
+    items: tuple[KeyChange, ...]
     files: tuple[str, ...]
     evidence: tuple[str, ...]
     request: str
@@ -126,7 +126,7 @@ class ChangeItem(msgspec.Struct, frozen=True, kw_only=True):
     unwritten: tuple[str, ...]
 
 
-class Compared(NamedTuple):
+class ConfigDrift(NamedTuple):
     """What is on the disk and runs, beside what was approved last.
 
     Attributes:
@@ -136,7 +136,7 @@ class Compared(NamedTuple):
     """
 
     adopted: bool
-    items: tuple[Item, ...]
+    items: tuple[KeyChange, ...]
     by: str
     unwritten: tuple[str, ...]
     faults: tuple[str, ...]
@@ -163,7 +163,7 @@ def change_item(one: Change) -> ChangeItem:
     )  # fmt: skip
 
 
-def change_id(by: str, items: tuple[Item, ...], at: datetime, after: str) -> str:
+def change_id(by: str, items: tuple[KeyChange, ...], at: datetime, after: str) -> str:
     """Return the id of a new change: its day and the begin of a hash of what it is."""
     told = "\0".join((by, at.isoformat(), after, *(one.told for one in items)))
     return f"CHG-{at:%Y%m%d}-{hashlib.sha256(told.encode()).hexdigest()[:8].upper()}"

@@ -26,9 +26,9 @@ from peaktrade_core.changes.change import (
     as_proposal,
     values_digest,
 )
-from peaktrade_core.changes.keys import LOOSER, TIGHTER, Item, items_of, ruling
+from peaktrade_core.changes.keys import LOOSER, TIGHTER, KeyChange, items_of, ruling
 from peaktrade_core.people.approval import Approval
-from peaktrade_core.people.fold import Faults, Standing
+from peaktrade_core.people.fold import Faults, PeopleStanding
 from peaktrade_core.people.matrix import AUTHORITIES, needed
 from peaktrade_core.people.request import Request, Verify
 from peaktrade_core.workspace.ledger import CHANGES
@@ -36,7 +36,7 @@ from peaktrade_core.workspace.ledger import CHANGES
 BASELINE = "limits"  # the authority that adopts a baseline: it decides on limits, too
 
 
-class Done(NamedTuple):
+class Applied(NamedTuple):
     """That a change was entered as applied: when, by whom, how it was agreed; ``agreed`` is empty while it lacks approval."""
 
     at: datetime
@@ -57,10 +57,10 @@ class Folded:
     """
 
     def __init__(self, verify: Verify) -> None:
-        self._people = Standing(verify)
+        self._people = PeopleStanding(verify)
         self.values: dict[str, Any] | None = None
         self.baseline, self.last = "", ""
-        self.proposals, self.done = dict[str, Proposal](), dict[str, Done]()
+        self.proposals, self.done = dict[str, Proposal](), dict[str, Applied]()
         self.refused, self.faults = dict[str, str](), Faults()
 
     def feed_all(self, links: Iterable[tuple[str, Link]]) -> Folded:
@@ -137,7 +137,7 @@ class Folded:
         if found.direction == TIGHTER and not self.keyed and len(_two(proposal.by, by)) < 2:
             agreed = None  # it counts, and a second person must confirm it
         self.values, self.last = applied(self.values, proposal.items), proposal.id
-        self.done[proposal.id] = Done(link.at, by, agreed or "")
+        self.done[proposal.id] = Applied(link.at, by, agreed or "")
 
     def _confirm(self, link: Link, proposal: Proposal, by: str) -> None:
         done = self.done.get(proposal.id)
@@ -186,13 +186,13 @@ class Folded:
         return None if asked is None else Approval(people=self._people.signers(asked.id), request=asked.id).told
 
 
-def applied(values: dict[str, Any], items: Iterable[Item]) -> dict[str, Any]:
+def applied(values: dict[str, Any], items: Iterable[KeyChange]) -> dict[str, Any]:
     """Return values after some keys became something else."""
     after = {**values, **{one.key: one.new for one in items}}
     return {key: value for key, value in after.items() if value is not None}
 
 
-def changed(values: dict[str, Any], items: Iterable[Item]) -> tuple[Item, ...]:
+def changed(values: dict[str, Any], items: Iterable[KeyChange]) -> tuple[KeyChange, ...]:
     """Return what items really change of values, with directions of our own."""
     return items_of(values, applied(values, items))
 

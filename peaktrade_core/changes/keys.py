@@ -97,7 +97,7 @@ EVIDENCE: dict[Needs, str] = {
 }
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
     """One key that becomes something else.
 
     Attributes:
@@ -124,7 +124,7 @@ class Ruling(NamedTuple):
     needs: tuple[Needs, ...]
 
 
-def items_of(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Item, ...]:
+def items_of(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[KeyChange, ...]:
     """Return the keys that differ, by name, with their directions."""
     found, stops = [], {value for key, value in before.items() if key.startswith(_RULE) and key.endswith(".kind")}
     for key in sorted({*before, *now}):
@@ -133,7 +133,7 @@ def items_of(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Item, .
             was, kind = before.get(_kind_key(key)), now.get(_kind_key(key))
             way = direction(key, old, new, (was, kind))
             hides = old is None and was is None and kind in STOPS and kind not in stops  # the one that ships
-            found.append(Item(key=key, old=old, new=new, direction=LOOSER if hides else way))
+            found.append(KeyChange(key=key, old=old, new=new, direction=LOOSER if hides else way))
     return tuple(found)
 
 
@@ -188,7 +188,7 @@ def _number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def ruling(items: Sequence[Item]) -> Ruling:
+def ruling(items: Sequence[KeyChange]) -> Ruling:
     """Return what follows from some items; the loosest and the strictest of them count."""
     ways = {one.direction for one in items}
     whole = LOOSER if LOOSER in ways else TIGHTER if ways == {TIGHTER} else NEUTRAL
@@ -217,7 +217,7 @@ def shown(value: Any) -> str:
     return f"{value:,.15g}" if isinstance(value, (int, float)) else str(value) or "empty"
 
 
-def some(items: Sequence[Item], most: int = 5) -> str:
+def some(items: Sequence[KeyChange], most: int = 5) -> str:
     """Return items in a line, the loosest first, so many of them and how many more there are."""
     order = sorted(items, key=lambda one: (LOOSER, NEUTRAL, TIGHTER).index(one.direction))
     more = f"; {len(order) - most} more" if len(order) > most else ""

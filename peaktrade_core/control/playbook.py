@@ -19,7 +19,7 @@ from peaktrade_core.desk.session_run import ask_to_start
 from peaktrade_core.research.cells import BEST, settings_in, sweep_counts, sweep_map, sweep_of, sweep_trials
 from peaktrade_core.research.experiments.analysis import analyse
 from peaktrade_core.research.experiments.notes import ExperimentNotes
-from peaktrade_core.research.experiments.page import Shown, curve
+from peaktrade_core.research.experiments.page import ShownExperiment, curve
 from peaktrade_core.research.experiments.page import shown as look_at
 from peaktrade_core.research.experiments.rows import SWEEP, ExperimentQuery, Experiments
 from peaktrade_core.research.experiments.tables import ANALYSES, EXPERIMENTS
@@ -48,7 +48,7 @@ DROP, AGAIN, OPEN = "drop", "again", "open"
 class ResearchRunbook(Runbook):
     """What runbooks of research share: questions before, one try, questions after, and a decision that is noted with it."""
 
-    _shown: Shown | None = None
+    _shown: ShownExperiment | None = None
 
     @classmethod
     def about(cls, workspace: Workspace, given: SimpleNamespace) -> str:
@@ -87,7 +87,7 @@ class ResearchRunbook(Runbook):
         """Run what is to be tried and return its id, and what a person should know of it."""
         raise NotImplementedError
 
-    def found(self) -> Shown | None:
+    def found(self) -> ShownExperiment | None:
         """Return what was tried, None where nothing was."""
         if self._shown is None and self.setup.tried:
             self._shown = look_at(self.workspace, self.setup.tried)
@@ -124,7 +124,7 @@ class ResearchRunbook(Runbook):
         )
 
     @staticmethod
-    def _ways(found: Shown, *, against: bool) -> Sequence[Option]:
+    def _ways(found: ShownExperiment, *, against: bool) -> Sequence[Option]:
         """Return what may follow, with a look at what is held back where a trial can have one."""
         ways = [
             Option(key=DROP, label="Drop it", meaning="it is noted, and stays counted", supported=against),

@@ -30,7 +30,7 @@ BEACON = re.compile(r"/voila/api/shutdown/[\w-]+")  # what an interactive page s
 UNGUARDED = re.compile(r"/static/[a-z._-]+")  # the styles of the page that asks for the token
 
 
-class Verdict(NamedTuple):
+class AccessRefusal(NamedTuple):
     """What a request gets instead of an answer.
 
     Attributes:
@@ -103,18 +103,18 @@ class Gate:
         self._token = token.encode() if token else None
         self._pass = hmac.new(token.encode(), b"peaktrade dashboard", hashlib.sha256).hexdigest() if token else ""
 
-    def verdict(self, request: HTTPServerRequest) -> Verdict | None:
+    def verdict(self, request: HTTPServerRequest) -> AccessRefusal | None:
         """Return what a request gets instead of an answer, None when it may pass."""
         if not self._known(request.host):
-            return Verdict(
+            return AccessRefusal(
                 403, "this dashboard does not answer to that name; start it with --allow-host NAME if it should"
             )
         if len(request.uri or "") > LONGEST_URL:
-            return Verdict(414, f"the address is longer than {LONGEST_URL} characters")
+            return AccessRefusal(414, f"the address is longer than {LONGEST_URL} characters")
         if request.method not in ("GET", "HEAD") and not (request.method == "POST" and BEACON.fullmatch(request.path)):
-            return Verdict(405, "this dashboard only reads: every address takes GET and nothing else")
+            return AccessRefusal(405, "this dashboard only reads: every address takes GET and nothing else")
         if "Origin" in request.headers and not of_our_pages(request):
-            return Verdict(403, "this request comes from another site")
+            return AccessRefusal(403, "this request comes from another site")
         return self._identify(request) if self._token else None
 
     def cookie(self, host: str) -> tuple[str, str]:
@@ -126,7 +126,7 @@ class Gate:
         name = split_host_and_port(host.lower())[0].strip("[]")
         return bool(LOCAL_NAME.fullmatch(name)) or name in self._names
 
-    def _identify(self, request: HTTPServerRequest) -> Verdict | None:
+    def _identify(self, request: HTTPServerRequest) -> AccessRefusal | None:
         """Let in who shows the token or the cookie that stands for it."""
         assert self._token is not None
         kind, _, shown = request.headers.get("Authorization", "").partition(" ")
@@ -137,15 +137,15 @@ class Gate:
         here = "/" + request.path.lstrip("/") + (f"?{rest}" if rest else "")
         if given := [value for name, value in fields if name == "token"]:
             if not hmac.compare_digest(given[-1].encode(), self._token):
-                return Verdict(401, "that is not the token", asked=here)
-            return Verdict(200, "welcome", here)
+                return AccessRefusal(401, "that is not the token", asked=here)
+            return AccessRefusal(200, "welcome", here)
         name, value = self.cookie(request.host)
         if hmac.compare_digest(_cookies(request).get(name, "").encode(), value.encode()):
             return None
         if request.method in ("GET", "HEAD") and UNGUARDED.fullmatch(request.path):
             return None
         how = "in the form, or in the header Authorization: Bearer TOKEN"
-        return Verdict(401, f"this dashboard wants its token: {how}", asked=here)
+        return AccessRefusal(401, f"this dashboard wants its token: {how}", asked=here)
 
 
 def _cookies(request: HTTPServerRequest) -> dict[str, str]:

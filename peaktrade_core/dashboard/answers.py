@@ -12,7 +12,7 @@ import msgspec
 
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.question import Check, Status
-from peaktrade_core.research.experiments.page import HeatMap, Held, Shown
+from peaktrade_core.research.experiments.page import HeatMap, HeldBars, ShownExperiment
 from peaktrade_core.research.experiments.rows import ExperimentRow
 from peaktrade_core.research.trials.trial import DAY_S, Trial
 from peaktrade_core.runs.run import Run, RunItem, item_of
@@ -185,13 +185,13 @@ class ExperimentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     counted: int
     days: list[str]
     equity: list[float]
-    held: Held | None
+    held: HeldBars | None
     map: HeatMap | None
     trials: tuple[Trial, ...]
     sessions: list[RunItem]
 
     @classmethod
-    def of(cls, found: Shown) -> ExperimentAnswer:
+    def of(cls, found: ShownExperiment) -> ExperimentAnswer:
         """Return the answer about an experiment."""
         days = [f"{from_seconds(float(day) * DAY_S):%Y-%m-%d}" for day in found.marks.day]
         return cls(

@@ -44,7 +44,7 @@ from peaktrade_core.dashboard.trust.ledger import (
 from peaktrade_core.records.registry import Query
 from peaktrade_core.reports.activity import KINDS, Activity, ActivityFeed
 from peaktrade_core.research.experiments.page import shown
-from peaktrade_core.runs.curves import Curves, Stretch
+from peaktrade_core.runs.curves import Curves, TimeRange
 from peaktrade_core.runs.run import RunItem, item_of
 from peaktrade_core.runs.standing import RunAlert
 from peaktrade_core.runs.sums import Stats
@@ -80,7 +80,7 @@ def session_curves(site: Site, session_id: str, since: datetime | None, until: d
     """Show the curves of a session, or of a range of it, thinned out around the extremes of just that range."""
     views = Views.of(site.workspace)
     views.check_recorded(session_id)
-    return views.curves(session_id, points, Stretch(since, until))
+    return views.curves(session_id, points, TimeRange(since, until))
 
 
 def session_trades(site: Site, session_id: str) -> TradeList:

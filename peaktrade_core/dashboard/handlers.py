@@ -25,13 +25,13 @@ from peaktrade_core.base.errors import (
     UnknownNameError,
 )
 from peaktrade_core.dashboard import documents, pages, panels
-from peaktrade_core.dashboard.access import HEADERS, Gate, Verdict, content_policy
+from peaktrade_core.dashboard.access import HEADERS, AccessRefusal, Gate, content_policy
 from peaktrade_core.dashboard.kernels import About, about, started
 from peaktrade_core.dashboard.pages import PageAddress, PageSpec, needs_kernel
 from peaktrade_core.dashboard.papers import POLICY as PAPER_POLICY
 from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import JSON, Route
-from peaktrade_core.dashboard.site import Desk
+from peaktrade_core.dashboard.site import Serving
 
 PAGE_LIMIT_S = 60.0  # a page that is not done by then never will be
 
@@ -67,7 +67,7 @@ class Porter(Plain):
 
     route_name = "refused"
 
-    def initialize(self, verdict: Verdict, gate: Gate) -> None:
+    def initialize(self, verdict: AccessRefusal, gate: Gate) -> None:
         """Remember what was decided."""
         self.verdict, self.gate = verdict, gate
 
@@ -104,10 +104,10 @@ class Porter(Plain):
         self.finish(documents.message_html(title, verdict.message, onward=verdict.welcome or "", asked=asked))
 
 
-class Answer(Plain):
+class ApiHandler(Plain):
     """A route of the API: never cached, errors as JSON with a message."""
 
-    def initialize(self, route: Route, desk: Desk) -> None:
+    def initialize(self, route: Route, desk: Serving) -> None:
         """Remember which route this is."""
         self.route, self.desk, self.route_name = route, desk, route.path
 
@@ -202,7 +202,7 @@ class PaperPage(Worded, Plain):
 
     route_name = "/papers/{kind}/{name}"
 
-    def initialize(self, desk: Desk) -> None:
+    def initialize(self, desk: Serving) -> None:
         """Remember whom to ask."""
         self.desk = desk
 
@@ -243,7 +243,7 @@ class ViewPage(Worded, TornadoVoilaHandler):  # type: ignore[misc]
     SUPPORTED_METHODS = ("GET", "HEAD")
     streaming: asyncio.Task[Any] | None = None
 
-    def initialize(self, spec: PageSpec, desk: Desk, **kwargs: Any) -> None:
+    def initialize(self, spec: PageSpec, desk: Serving, **kwargs: Any) -> None:
         """Remember which page this is."""
         self.spec, self.desk, self.route_name = spec, desk, spec.path
         super().initialize(notebook_path=f"{spec.name}.ipynb", **kwargs)

@@ -49,11 +49,11 @@ class Meter:
     def text(self, workspace: Workspace, kernels: Callable[[], int]) -> str:
         """Return everything in Prometheus' text format."""
         scrape = CollectorRegistry()
-        scrape.register(Figures(workspace, kernels))
+        scrape.register(MetricsCollector(workspace, kernels))
         return (generate_latest(scrape) + generate_latest(self.registry)).decode()
 
 
-class Figures(Collector):
+class MetricsCollector(Collector):
     """The workspace's figures at one moment."""
 
     def __init__(self, workspace: Workspace, kernels: Callable[[], int]) -> None:

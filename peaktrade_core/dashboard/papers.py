@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ArtefactError, PeaktradeError, UnknownNameError, why
-from peaktrade_core.base.files import Kept, read_plain
+from peaktrade_core.base.files import FileCache, read_plain
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.drills.page import drill_page
 from peaktrade_core.incidents.book import IncidentBook
@@ -84,7 +84,7 @@ class Papers:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._kept: Kept[Paper] = Kept(_KEPT)
+        self._kept: FileCache[Paper] = FileCache(_KEPT)
 
     @classmethod
     def of(cls, workspace: Workspace) -> Papers:

@@ -35,7 +35,7 @@ from peaktrade_core.dashboard.access import HEADERS, Gate, GatedApplication, che
 from peaktrade_core.dashboard.api import ROUTES
 from peaktrade_core.dashboard.kernels import OwnKernel, PageKernels, Watchdog, about
 from peaktrade_core.dashboard.pages import PAGES
-from peaktrade_core.dashboard.site import READERS, Desk, Site
+from peaktrade_core.dashboard.site import READERS, Serving, Site
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.show.logs import logged, take_over
 from peaktrade_core.workspace.workspace import Workspace
@@ -131,7 +131,7 @@ class Dashboard(Voila):  # type: ignore[misc]
             ConfigError: the workspace's configuration is wrong.
         """
         self._site = site
-        self._desk = Desk(site, ThreadPoolExecutor(READERS, "views"), Watchdog(), {})
+        self._desk = Serving(site, ThreadPoolExecutor(READERS, "views"), Watchdog(), {})
         super().__init__(config=_voila_config(site))
         self.config_file_paths = list[str]()
         self.log_level = logging.WARNING
@@ -172,7 +172,7 @@ class Dashboard(Voila):  # type: ignore[misc]
         shipped = [(path, wire.PACKED[handler], *options) for path, handler, *options in theirs]
         return [
             *(
-                (_pattern(path), own.Answer, {"route": route, "desk": self._desk})
+                (_pattern(path), own.ApiHandler, {"route": route, "desk": self._desk})
                 for route in ROUTES
                 for path in (route.path, *route.aliases)
             ),

@@ -1,7 +1,7 @@
 """What is shown, without a server: the pages of one workspace as HTML, and what the API's answers are made from.
 
-The server asks it for each request, through the :class:`Desk` of its handlers; ``peaktrade export`` asks it for files. Nothing in
-here writes.
+The server asks it for each request, through the :class:`Serving` of its handlers; ``peaktrade export`` asks it for files.
+Nothing in here writes.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class Site:
         return self.render({**woven, "cells": cells}, address.spec.name)
 
 
-class Desk(NamedTuple):
+class Serving(NamedTuple):
     """What handlers share.
 
     Attributes:

@@ -23,7 +23,7 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from peaktrade_core.dashboard.access import of_our_pages
 from peaktrade_core.dashboard.handlers import Plain, Worded
-from peaktrade_core.dashboard.site import Desk
+from peaktrade_core.dashboard.site import Serving
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
 SPOKEN = ("comm_msg", "comm_open", "comm_info_request", "kernel_info_request")
@@ -219,7 +219,7 @@ class FigureScript(Plain):
 
     route_name = "/static"
 
-    def initialize(self, desk: Desk) -> None:
+    def initialize(self, desk: Serving) -> None:
         """Remember who reads it."""
         self.desk = desk
 

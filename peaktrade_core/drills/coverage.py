@@ -61,7 +61,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
         return [row for row in self.rows if row.kind == kind]
 
 
-class Shown(NamedTuple):
+class Sighting(NamedTuple):
     """One sight of a thing: when, by what (an id), where (``operation`` or ``drill``)."""
 
     at: datetime
@@ -75,7 +75,7 @@ class _Seen:
     def __init__(self, since: datetime, until: datetime | None) -> None:
         self._since, self._until = since, until
         self.times: dict[str, int] = {}
-        self.last: dict[str, Shown] = {}
+        self.last: dict[str, Sighting] = {}
         self.where: dict[str, set[str]] = {}
 
     def add(self, name: str, at: datetime, where: str, by: str, times: int = 1) -> None:
@@ -83,7 +83,7 @@ class _Seen:
         if at < self._since or (self._until is not None and at >= self._until):
             return
         self.times[name] = self.times.get(name, 0) + times
-        self.last[name] = max(self.last.get(name, Shown(at, by, where)), Shown(at, by, where))
+        self.last[name] = max(self.last.get(name, Sighting(at, by, where)), Sighting(at, by, where))
         self.where.setdefault(name, set()).add(where)
 
     def rows(self, kind: str, names: Iterable[str], *, whole: bool) -> list[Covered]:
@@ -120,7 +120,7 @@ class Exercised:
         """What could not be read, each once."""
         return tuple(dict.fromkeys(fault for found in self.fault_of.values() for fault in found))
 
-    def last(self, kind: str, name: str) -> Shown | None:
+    def last(self, kind: str, name: str) -> Sighting | None:
         """Return the last sight of a thing."""
         return self.seen[kind].last.get(name)
 

@@ -14,7 +14,7 @@ from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import Check
 from peaktrade_core.changes.questions import before_a_start
 from peaktrade_core.fleet.ending import EndedRun
-from peaktrade_core.fleet.fleet import Fleet, Started
+from peaktrade_core.fleet.fleet import Fleet, StartedRun
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.columns import RUNNING, RUNS, heard_of, remarks
 from peaktrade_core.runs.run import Run, feed_of, item_of, verdict_of
@@ -134,7 +134,7 @@ def _warn(workspace: Workspace) -> None:
         say(told, err=True)
 
 
-def _started(run: Started, asked: Sequence[Check] = ()) -> CommandResult:
+def _started(run: StartedRun, asked: Sequence[Check] = ()) -> CommandResult:
     """Return a run that has begun, and what was asked before, if that is wanted."""
     pairs = {"Strategy": run.strategy, "Symbol": run.symbol, "Timeframe": run.timeframe, "Process": run.pid}
     if run.restart_of:

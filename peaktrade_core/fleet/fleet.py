@@ -36,7 +36,7 @@ from peaktrade_core.session.recovery import recover_sessions, write_off
 from peaktrade_core.workspace.settings import FleetSettings
 from peaktrade_core.workspace.workspace import Workspace
 
-__all__ = ["EndedRun", "Fleet", "FleetHome", "LaunchOrder", "Started"]
+__all__ = ["EndedRun", "Fleet", "FleetHome", "LaunchOrder", "StartedRun"]
 
 LOOK_BACK = 200  # newest runs among which restarts are looked for
 _LEFT_S = 3600.0  # what never began and is older is swept away [s]
@@ -58,7 +58,7 @@ class FleetHome(NamedTuple):
     program: tuple[str, ...]
 
 
-class Started(msgspec.Struct, frozen=True, kw_only=True):
+class StartedRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that has begun.
 
     Attributes:
@@ -130,7 +130,7 @@ class Fleet:
             ),
         ]
 
-    def start(self, order: LaunchOrder, *, by: str, allow_duplicate: bool = False) -> Started:
+    def start(self, order: LaunchOrder, *, by: str, allow_duplicate: bool = False) -> StartedRun:
         """Start a run as a process of its own and return once it has begun.
 
         Raises:
@@ -160,7 +160,7 @@ class Fleet:
             status = self._views.run(result.run_id).state
             yield msgspec.structs.replace(result, status=status)
 
-    def restart(self, row: Run, *, by: str, reason: str) -> Started:
+    def restart(self, row: Run, *, by: str, reason: str) -> StartedRun:
         """End a run if it still runs and start one like it.
 
         Raises:
@@ -177,7 +177,7 @@ class Fleet:
                 raise EnvironmentFault(f"{row.run_id} could not be ended: {result.message}")
         return self._begin(self._launch(launch.order, by, restart_of=row.run_id))
 
-    def tend(self) -> list[Started]:
+    def tend(self) -> list[StartedRun]:
         """Recover what died and replace what the restart policy wants replaced; the watcher calls it all the time."""
         self.recover()
         done = []
@@ -216,7 +216,7 @@ class Fleet:
         run_id = f"{order.mode}_{now:%Y%m%d_%H%M%S}_{self._desk.suffix(f'{now.isoformat()}{order}')}"
         return Launch(run_id=run_id, order=order, by=by, at=now, restart_of=restart_of, attempt=attempt)
 
-    def _begin(self, launch: Launch, *, allow_duplicate: bool = False) -> Started:
+    def _begin(self, launch: Launch, *, allow_duplicate: bool = False) -> StartedRun:
         """Check, note the launch on the disk, start the process and wait until the run has begun."""
         folder, order = self._desk.runs(launch.run_id), launch.order
         with self._one_at_a_time():
@@ -239,7 +239,7 @@ class Fleet:
         left = self._error_of(launch.restart_of) if launch.restart_of else ""
         after = f", after {launch.restart_of}{f' ({left})' if left else ''}" if launch.restart_of else ""
         self._log(f"start {launch.run_id} by {launch.by}: {order.strategy} on {order.symbol} {order.timeframe}{after}")
-        return Started(
+        return StartedRun(
             run_id=launch.run_id,
             mode=order.mode,
             strategy=order.strategy,

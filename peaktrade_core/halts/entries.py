@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.chain import BEGINNING, HEALED, Link, News, Place, verified
+from peaktrade_core.base.chain import BEGINNING, HEALED, Link, NewLinks, Place, verified
 from peaktrade_core.base.clock import EPOCH
 from peaktrade_core.base.errors import ArtefactError, why
 from peaktrade_core.halts.scope import ENGAGE, GLOBAL, REFUSAL, REQUEST, STATES, TradingState
@@ -87,7 +87,7 @@ class Known(NamedTuple):
         return self.states.get(scope) or TradingState(scope=scope)
 
 
-def read_on(before: Known, path: Path, found: News) -> Known:
+def read_on(before: Known, path: Path, found: NewLinks) -> Known:
     """Return the log with what was added to it, verified.
 
     Raises:

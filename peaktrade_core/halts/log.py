@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.chain import BEGINNING, Chain, Entry, News, Place, healing, linked, news
+from peaktrade_core.base.chain import BEGINNING, Chain, Entry, NewLinks, Place, healing, linked, news
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
 from peaktrade_core.base.files import read_plain, sha256_of, stamp, write_atomic
 from peaktrade_core.base.log import Ending, extend, locked
@@ -168,7 +168,7 @@ class HaltLog:
             if not fault or os.path.lexists(self.path):
                 return self._current()
         links, _ = linked(self._earlier.entries(), 0, BEGINNING)
-        told = read_on(Known(), self.path, News(links, b"", Place(), Place()))
+        told = read_on(Known(), self.path, NewLinks(links, b"", Place(), Place()))
         return with_waiting(told, self._beside(), "")
 
     def _current(self) -> Known:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from peaktrade_core.base.clock import Clock, iso, local
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, PeaktradeError, UnknownNameError, why
-from peaktrade_core.base.files import Kept, as_json, found_in, read_plain, write_atomic
+from peaktrade_core.base.files import FileCache, as_json, found_in, read_plain, write_atomic
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.question import Check
 from peaktrade_core.base.sealed import SealedRecords
@@ -78,7 +78,7 @@ class IncidentBook:
         self.folder = home / "reports" / "incidents"
         self.sealed = SealedRecords(self.folder, Ledger(home).section(INCIDENTS))
         self.chain = self.sealed.chain
-        self._rows = Kept[IncidentRow](ROWS_KEPT)
+        self._rows = FileCache[IncidentRow](ROWS_KEPT)
 
     @classmethod
     def of(cls, workspace: Workspace) -> IncidentBook:

@@ -12,7 +12,7 @@ from pathlib import Path
 from peaktrade_core.base.chain import Entry, Link
 from peaktrade_core.base.errors import ArtefactError, ConfigError
 from peaktrade_core.people import signing
-from peaktrade_core.people.fold import CHANGE, ENTERED, Standing
+from peaktrade_core.people.fold import CHANGE, ENTERED, PeopleStanding
 from peaktrade_core.people.roster import PEOPLE, Person, Roster, read_people
 from peaktrade_core.workspace.ledger import PEOPLE_SECTION, REQUESTS, Ledger
 
@@ -43,7 +43,7 @@ class PeopleBook:
         entered = [link for link, _ in self._people.links()]
         if not entered:
             return Roster()
-        found = Standing(signing.verifies)
+        found = PeopleStanding(signing.verifies)
         told = [(PEOPLE_SECTION, link) for link in entered]
         if len(entered) > 1:
             told += self._changes()

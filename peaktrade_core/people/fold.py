@@ -40,7 +40,7 @@ class Faults(list[str]):
         self.append(f"entry {link.seq + 1}: {fault}")
 
 
-class Standing:
+class PeopleStanding:
     """How people and signatures stand after the entries that were fed.
 
     Args (of the constructor):

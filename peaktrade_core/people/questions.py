@@ -8,7 +8,7 @@ from peaktrade_core.base.question import FAIL, PASS, UNKNOWN, WARN, Found, Quest
 from peaktrade_core.people import signing
 from peaktrade_core.people.approval import NOT_VERIFIED
 from peaktrade_core.people.approvals import Approvals
-from peaktrade_core.people.fold import Standing
+from peaktrade_core.people.fold import PeopleStanding
 from peaktrade_core.people.request import SIGNED
 from peaktrade_core.people.roster import PEOPLE, undecidable
 from peaktrade_core.show.wording import first_of
@@ -25,7 +25,7 @@ def signature_faults(ledger: Ledger) -> list[str]:
     Raises:
         ArtefactError: the ledger is broken, or an entry makes no sense; EnvironmentFault: there is no ``ssh-keygen``.
     """
-    found = Standing(signing.verifies)
+    found = PeopleStanding(signing.verifies)
     for link, _ in ledger.links():
         section, _, kind = link.kind.partition("/")
         found.feed(section, msgspec.structs.replace(link, kind=kind))

@@ -258,7 +258,7 @@ def whole_events(path: Path) -> Iterator[AnyEvent]:
         return
 
 
-class News(NamedTuple):
+class NewEvents(NamedTuple):
     """Events that came since the last look, and how many whole lines could not be read."""
 
     events: list[AnyEvent]
@@ -278,7 +278,7 @@ class JournalFollower:
         self._offset = -1
         self._decode = msgspec.json.Decoder(AnyEvent)
 
-    def look(self) -> News:
+    def look(self) -> NewEvents:
         """Return what is new; nothing where the file is missing or cannot be read just now."""
         try:
             with open_plain(self._path) as file:
@@ -291,15 +291,15 @@ class JournalFollower:
                 file.seek(self._offset)
                 data = file.read() or b""
         except OSError:
-            return News([], 0)
+            return NewEvents([], 0)
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
         try:
-            return News(self._decode.decode_lines(whole), 0)
+            return NewEvents(self._decode.decode_lines(whole), 0)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._one_by_one(whole)
 
-    def _one_by_one(self, whole: bytes) -> News:
+    def _one_by_one(self, whole: bytes) -> NewEvents:
         """Return the events of lines of which at least one is broken."""
         events: list[AnyEvent] = []
         broken = 0
@@ -308,4 +308,4 @@ class JournalFollower:
                 events.append(self._decode.decode(line))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 broken += 1
-        return News(events, broken)
+        return NewEvents(events, broken)

@@ -23,7 +23,7 @@ from peaktrade_core.records.chain import STARTED, RegistryChain
 from peaktrade_core.records.index import LastLook
 from peaktrade_core.records.lookups import FACETS, Query
 from peaktrade_core.records.rows import DaySum, FileState, RegistryLine, SymbolSum, line_of
-from peaktrade_core.records.scan import Changes, changes, folder_ns, read_file, read_line, state_of
+from peaktrade_core.records.scan import FolderDiff, changes, folder_ns, read_file, read_line, state_of
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, encode_record, read_record
 from peaktrade_core.workspace.ledger import REGISTRY, Ledger
 from peaktrade_core.workspace.workspace import Workspace
@@ -306,7 +306,7 @@ class Registry:
             self._known = (version, index.known_files(db))
         return self._known[1]
 
-    def _take(self, db: sqlite3.Connection, found: Changes, pause: Callable[[], None]) -> None:
+    def _take(self, db: sqlite3.Connection, found: FolderDiff, pause: Callable[[], None]) -> None:
         """Read what changed, the newest first, and write it to the index."""
         gone, batch = list(found.gone), list[tuple[RegistryLine, FileState]]()
         for number, (name, item) in enumerate(found.changed.items(), 1):

@@ -19,7 +19,7 @@ LARGEST_RECORD = 16 << 20  # bytes; a record has some thousand
 _INODE = (1 << 63) - 1  # the index's integers are signed
 
 
-class Changes(NamedTuple):
+class FolderDiff(NamedTuple):
     """What is different in a folder: paths that are new or changed, and names that are gone."""
 
     changed: dict[str, os.DirEntry[str]]
@@ -27,7 +27,7 @@ class Changes(NamedTuple):
     seconds: float
 
 
-def changes(folder: Path, known: Mapping[str, FileState], *, every_file: bool, pause: Callable[[], None]) -> Changes:
+def changes(folder: Path, known: Mapping[str, FileState], *, every_file: bool, pause: Callable[[], None]) -> FolderDiff:
     """Return how a folder differs from what is known of it.
 
     Args:
@@ -56,7 +56,7 @@ def changes(folder: Path, known: Mapping[str, FileState], *, every_file: bool, p
                     changed[name] = item
         if number % SLICE == 0:
             pause()
-    return Changes(dict(sorted(changed.items(), reverse=True)), sorted(gone), time.perf_counter() - began)
+    return FolderDiff(dict(sorted(changed.items(), reverse=True)), sorted(gone), time.perf_counter() - began)
 
 
 def _items(folder: Path) -> Iterator[os.DirEntry[str]]:

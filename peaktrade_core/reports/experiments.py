@@ -82,9 +82,9 @@ def _openings(workspace: Workspace, _: Span) -> Iterator[Experiment]:
 
 def _signals(workspace: Workspace, span: Span) -> Iterator[Experiment]:
     """Yield each decision and market whose signals were written, or came due, in the period."""
-    from peaktrade_core.research.forward.outcome import DONE, Outcome, evaluate
+    from peaktrade_core.research.forward.outcome import DONE, SignalOutcome, evaluate
 
-    groups: dict[tuple[str, str, str], list[Outcome]] = {}
+    groups: dict[tuple[str, str, str], list[SignalOutcome]] = {}
     for one in evaluate(workspace, LONG_AGO).outcomes:
         if one.signal is not None:
             groups.setdefault((one.signal.strategy, one.signal.symbol, one.signal.timeframe), []).append(one)

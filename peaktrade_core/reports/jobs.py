@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from peaktrade_core.base.errors import ConfigError, DataError, ExchangeError
 from peaktrade_core.schedule.jobs import LONG_AGO, Period
 from peaktrade_core.schedule.periods import DAY, span_named
-from peaktrade_core.schedule.schedule import Done
+from peaktrade_core.schedule.schedule import JobResult
 from peaktrade_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -18,46 +18,48 @@ if TYPE_CHECKING:
 _NAMED = 5  # sessions that are named in a message
 
 
-def daily(workspace: Workspace, period: Period) -> Done:
+def daily(workspace: Workspace, period: Period) -> JobResult:
     """Make the report of a UTC day."""
     return _report(workspace, "daily", period.label)
 
 
-def weekly(workspace: Workspace, period: Period) -> Done:
+def weekly(workspace: Workspace, period: Period) -> JobResult:
     """Make the report of an ISO week."""
     return _report(workspace, "weekly", period.label)
 
 
-def status(workspace: Workspace, _: Period) -> Done:
+def status(workspace: Workspace, _: Period) -> JobResult:
     """Keep the status of the control center as it is now."""
     return _notebook(workspace, "control_center_daily", {})
 
 
-def incident_review(workspace: Workspace, period: Period) -> Done:
+def incident_review(workspace: Workspace, period: Period) -> JobResult:
     """Review the incidents of an ISO week."""
     return _notebook(workspace, "weekly_incident_review", {"week": period.label})
 
 
-def differences(workspace: Workspace, period: Period) -> Done:
+def differences(workspace: Workspace, period: Period) -> JobResult:
     """Compare the sessions of a UTC day with their backtests; failed where a rest is left that no cause explains."""
     from peaktrade_core.research.over_sessions.rest import rests_between
 
     span = span_named(DAY, period.label, workspace.clock.now())
     found = rests_between(workspace, span.since, span.until)
     if not found.sessions:
-        return Done(True, "no session of this day has ended")
+        return JobResult(True, "no session of this day has ended")
     (day,) = found.days
     causes = ", ".join(f"{name} {bps:+.2f} bps" for name, bps in day.bps.items() if bps)
     told = f"{day.without_rest} of {day.compared} sessions without a rest" + (f"; {causes}" if causes else "")
     if day.compared < day.sessions:
         told += f"; {day.sessions - day.compared} could not be compared"
     if not found.with_rest:
-        return Done(True, told)
+        return JobResult(True, told)
     named = ", ".join(one.session_id for one in found.with_rest[:_NAMED])
-    return Done(False, f"{told}. A rest has {named}: `peaktrade session diff ID`, then `peaktrade session replay ID`")
+    return JobResult(
+        False, f"{told}. A rest has {named}: `peaktrade session diff ID`, then `peaktrade session replay ID`"
+    )
 
 
-def forward_signals(workspace: Workspace, _: Period) -> Done:
+def forward_signals(workspace: Workspace, _: Period) -> JobResult:
     """Fetch the candles of the presets of ``[research] forward``, and write what they want; failed where something is missing.
 
     A venue that does not answer is no end: candles that are new enough may be stored. What was not written says why.
@@ -68,7 +70,7 @@ def forward_signals(workspace: Workspace, _: Period) -> Done:
 
     names, missing, new, known = workspace.config.research.forward, list[str](), 0, 0
     if not names:
-        return Done(True, "no preset is named in [research] forward")
+        return JobResult(True, "no preset is named in [research] forward")
     for name in names:
         components = find_preset(workspace, name).portfolio.component
         missing += _fetched(workspace, [resolve(workspace, one).component for one in components])
@@ -78,7 +80,7 @@ def forward_signals(workspace: Workspace, _: Period) -> Done:
             if asked.signal is None:
                 missing.append(f"{asked.component.strategy} {asked.component.symbol}: {asked.error}")
     told = f"{new} written" + (f", {known} stood" if known else "")
-    return Done(not missing, "; ".join([told, *dict.fromkeys(missing)][:_NAMED]))
+    return JobResult(not missing, "; ".join([told, *dict.fromkeys(missing)][:_NAMED]))
 
 
 def _fetched(workspace: Workspace, components: Iterable[Component]) -> list[str]:
@@ -97,32 +99,32 @@ def _fetched(workspace: Workspace, components: Iterable[Component]) -> list[str]
     return faults
 
 
-def forward_evaluate(workspace: Workspace, _: Period) -> Done:
+def forward_evaluate(workspace: Workspace, _: Period) -> JobResult:
     """Say what became of forward signals; failed where one is not as it was written."""
     from peaktrade_core.research.forward.outcome import DONE, VOID, evaluate
 
     found = evaluate(workspace, LONG_AGO)
     if not found.outcomes:
-        return Done(True, "no forward signal was written yet")
+        return JobResult(True, "no forward signal was written yet")
     done = sum(one.state == DONE for one in found.outcomes)
     void = [one.signal_id for one in found.outcomes if one.state == VOID]
     told = f"{done} of {len(found.outcomes)} forward signals have come due"
     if not void:
-        return Done(True, told)
-    return Done(False, f"{told}; void: {', '.join(void[:_NAMED])}: `peaktrade audit verify`")
+        return JobResult(True, told)
+    return JobResult(False, f"{told}; void: {', '.join(void[:_NAMED])}: `peaktrade audit verify`")
 
 
-def _report(workspace: Workspace, kind: str, label: str) -> Done:
+def _report(workspace: Workspace, kind: str, label: str) -> JobResult:
     from peaktrade_core.reports.period_reports import make_report
 
     made = make_report(kind, label, workspace)
     name = made.html.relative_to(workspace.home).as_posix()
-    return Done(made.error is None, name if made.error is None else f"{made.error} ({name})")
+    return JobResult(made.error is None, name if made.error is None else f"{made.error} ({name})")
 
 
-def _notebook(workspace: Workspace, name: str, params: Mapping[str, object]) -> Done:
+def _notebook(workspace: Workspace, name: str, params: Mapping[str, object]) -> JobResult:
     from peaktrade_core.runbooks.runbooks import run_runbook
 
     outcome = run_runbook(name, params, workspace)
     name = outcome.html.relative_to(workspace.home).as_posix()
-    return Done(outcome.error is None, name if outcome.error is None else f"{outcome.error} ({name})")
+    return JobResult(outcome.error is None, name if outcome.error is None else f"{outcome.error} ({name})")

@@ -40,7 +40,7 @@ _EARNED = {"pos": GOOD, "neg": BAD, "zero": ""}
 REPORTED = 50  # sessions of a report that a runbook writes, newest first
 
 
-class Section(NamedTuple):
+class SessionSection(NamedTuple):
     """What a report says of one session; an unreadable file has no record."""
 
     row: Run
@@ -96,17 +96,17 @@ def write_session_report(
     return made
 
 
-def _section(views: Views, row: Run) -> Section:
+def _section(views: Views, row: Run) -> SessionSection:
     """Return the section of one session."""
     if row.status == "unreadable":
-        return Section(row, name_of(row), verdict_of(row), None, "", [], [])
+        return SessionSection(row, name_of(row), verdict_of(row), None, "", [], [])
     look = views.look(row.run_id)
     record = look.record
     params = record.setting("params")
     text = ", ".join(f"{k} {v}" for k, v in params.items()) if isinstance(params, Mapping) else ""
     stands = verdict_of(row, look.checks)
     traded = told(look.trades) if look.trades.trades else ""
-    return Section(
+    return SessionSection(
         row, name_of(row), stands, record, f"({text})" if text else "", figures_of(record), look.checks, traded
     )
 

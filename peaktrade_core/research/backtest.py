@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.research.loops import TAPE
-from peaktrade_core.research.running import CHUNK, Run, Totals
+from peaktrade_core.research.running import CHUNK, CompiledRun, RunCounts
 from peaktrade_core.runs.trades import TradeRow, trade_rows
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.decision import Decision, Teller
@@ -55,7 +55,7 @@ class BacktestResult(ev.Sorted):
     unrealized: NDArray[np.float64]
     equity: NDArray[np.float64]
     gaps: NDArray[np.float64]
-    totals: Totals
+    totals: RunCounts
     rows: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -165,11 +165,11 @@ def run_backtest(decision: Decision, bars: Bars, warmup: int, cache: Path | None
 
 def _run(
     decision: Decision, bars: Bars, warmup: int, columns: NDArray[np.float64], cache: Path | None
-) -> tuple[Totals, NDArray[np.float64]]:
+) -> tuple[RunCounts, NDArray[np.float64]]:
     """Fill ``columns`` chunk by chunk; return totals and rows, their bars counted from the end of the warm-up."""
     import numpy as np
 
-    run = Run(decision, bars, warmup, cache, min(CHUNK, len(bars)))
+    run = CompiledRun(decision, bars, warmup, cache, min(CHUNK, len(bars)))
     found = []
     for at in range(0, len(bars), CHUNK):
         to = min(at + CHUNK, len(bars))

@@ -17,7 +17,7 @@ from peaktrade_core.research.findings.tables import FOUND
 from peaktrade_core.research.forward.now import Source, symbols_of
 from peaktrade_core.research.forward.outcome import Evaluation, evaluate
 from peaktrade_core.research.forward.scan import MODES, Mode, ScanRecord, ScanWish, run_scan
-from peaktrade_core.research.forward.signals import Asked, write_signals
+from peaktrade_core.research.forward.signals import ComponentSignal, write_signals
 from peaktrade_core.research.forward.tables import ASKED, OUTCOMES, SCANNED, SERIES, scan_columns
 from peaktrade_core.research.portfolio.preset import Component
 from peaktrade_core.research.trials.cli import TRIALS
@@ -55,13 +55,13 @@ def scanned_table(record: ScanRecord) -> Table:
     return SCANNED.table("Markets", record.rows, scan_columns(record.mode))
 
 
-def write_forward(workspace: Workspace, strategy: str, symbols: str, timeframe: str) -> list[Asked]:
+def write_forward(workspace: Workspace, strategy: str, symbols: str, timeframe: str) -> list[ComponentSignal]:
     """Write forward signals of a strategy on several markets; raises as :func:`write_signals`."""
     given = {"strategy": strategy, "timeframe": timeframe}
     return write_signals(workspace, [read({**given, "symbol": symbol}, Component) for symbol in symbols_of(symbols)])
 
 
-def forward_table(asked: list[Asked]) -> Table:
+def forward_table(asked: list[ComponentSignal]) -> Table:
     """Return what was written."""
     return ASKED.table("Forward signals", asked, "market signal stands bar")
 

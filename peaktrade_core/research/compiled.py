@@ -42,7 +42,7 @@ _ready: dict[str, Machine] = {}  # what this process has compiled or loaded, by 
 _prepared: dict[tuple[object, str], _Entry] = {}  # what this process has looked through, by owner and entry
 
 
-class Loop(NamedTuple):
+class LoopSource(NamedTuple):
     """A loop to compile: it takes NamedTuples of numbers and then contiguous arrays of float64, and returns a whole number.
 
     Attributes:
@@ -75,7 +75,7 @@ class Compiled:
         return self._machine(reals, wholes, *arrays)
 
 
-def compile_loop(loop: Loop, numbers: Sequence[tuple[Any, ...]], cache: Path | None) -> Compiled:
+def compile_loop(loop: LoopSource, numbers: Sequence[tuple[Any, ...]], cache: Path | None) -> Compiled:
     """Return a loop compiled for numbers like these: NamedTuples, as parameters, market and limits are.
 
     Args:
@@ -91,7 +91,7 @@ def compile_loop(loop: Loop, numbers: Sequence[tuple[Any, ...]], cache: Path | N
     return Compiled(_ready[entry.digest], loop.columns)
 
 
-def loop_digest(loop: Loop, numbers: Sequence[tuple[Any, ...]]) -> str:
+def loop_digest(loop: LoopSource, numbers: Sequence[tuple[Any, ...]]) -> str:
     """Return the digest of everything that is compiled for a loop; it names the file in the cache.
 
     Raises:
@@ -112,7 +112,7 @@ class _Entry(NamedTuple):
     digest: str
 
 
-def _prepare(loop: Loop, numbers: Sequence[tuple[Any, ...]]) -> _Entry:
+def _prepare(loop: LoopSource, numbers: Sequence[tuple[Any, ...]]) -> _Entry:
     """Find all that has to be compiled for a loop; it is looked through again only when something of it changed."""
     names = {f"Numbers{at}": type(some) for at, some in enumerate(numbers)}
     text = _entry_text(names, numbers, loop.columns)

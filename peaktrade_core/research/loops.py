@@ -53,7 +53,7 @@ _HALVINGS = 4
 _ROUNDING = 2e-15  # relative; a few times what the arithmetic of :func:`mark` can be off
 
 
-class Span(NamedTuple):
+class TradedBars(NamedTuple):
     """Which bars: their length [s], and the first that may trade; earlier ones only warm the strategy up."""
 
     bar_s: float
@@ -69,7 +69,7 @@ def signaller(update: Update, clock: bool) -> Callable[..., int]:
 
     def signals(
         params: Any,
-        span: Span,
+        span: TradedBars,
         state: Slots,
         ts: NDArray[np.float64],
         ohlcv: NDArray[np.float64],
@@ -123,7 +123,7 @@ def count(totals: Slots, out: Slots, rows: int, close_ts: float) -> None:
 def account(
     market: Market,
     limits: Limits,
-    span: Span,
+    span: TradedBars,
     book: Slots,
     out: Slots,
     totals: Slots,
@@ -170,7 +170,7 @@ def account(
 def figures(
     market: Market,
     limits: Limits,
-    span: Span,
+    span: TradedBars,
     book: Slots,
     out: Slots,
     totals: Slots,

@@ -33,7 +33,7 @@ from peaktrade_core.trading.risk import HALTED, OK, Limits
 from peaktrade_core.trading.tally import Tally
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayDifference(msgspec.Struct, frozen=True, kw_only=True):
     """Where the replay first differs: the recorded event and the replayed one (null where there is none), and why."""
 
     step: int
@@ -70,7 +70,7 @@ class Counterfactual(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
     changed: dict[str, tuple[float, float]]
     bars: int
-    first: Difference | None
+    first: ReplayDifference | None
     blocked: tuple[Blocked, ...]
     allowed: int
     recorded: Metrics
@@ -204,7 +204,7 @@ def replay_limits(
     replay = Replay(config, recorded_market(config), limits)
     was, now = Tally(config.start_balance), Tally(config.start_balance)
     blocked: list[Blocked] = []
-    first: Difference | None = None
+    first: ReplayDifference | None = None
     seen = Counter[str]()
     for bar in recorded_bars(events, was):
         told, done = replay.bar(bar)
@@ -264,13 +264,13 @@ def recorded_bars(events: Iterable[ev.AnyEvent], tally: Tally) -> Iterator[Recor
             pending = []
 
 
-def _first(bar: RecordedBar, told: list[ev.AnyEvent], done: ev.BarDone) -> Difference | None:
+def _first(bar: RecordedBar, told: list[ev.AnyEvent], done: ev.BarDone) -> ReplayDifference | None:
     """Return the first event of a bar that differs, None where all are the same."""
     replayed = [event for event in told if isinstance(event, DECIDED)]
     pairs = [*_zip_all(bar.decided, replayed), (bar.done, done)]
     for old, new in pairs:
         if old != new and unnumbered(old) != unnumbered(new):
-            return Difference(
+            return ReplayDifference(
                 step=bar.done.step,
                 at=bar.done.ts,
                 seq=old.seq if old else None,

@@ -9,7 +9,7 @@ import numpy as np
 
 from peaktrade_core.base.errors import ConfigError, StrategyError
 from peaktrade_core.research import loops
-from peaktrade_core.research.compiled import Compiled, Loop, compile_loop, loop_digest
+from peaktrade_core.research.compiled import Compiled, LoopSource, compile_loop, loop_digest
 from peaktrade_core.research.sources import plain_function
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 32_768  # bars worked off at once, so that memory for the rows stays bounded
-ACCOUNT = Loop(
+ACCOUNT = LoopSource(
     "the account", loops.account, lambda: loops.account, True, (0, 0, 0, 0, 5, 0, loops.TAPE, 1 + engine.WIDTH)
 )
-FIGURES = Loop("the figures", loops.figures, lambda: loops.figures, True, (0,) * 9)
-_MARKET, _SPAN = Market(*[0.0] * len(Market._fields)), loops.Span(0.0, 0)
+FIGURES = LoopSource("the figures", loops.figures, lambda: loops.figures, True, (0,) * 9)
+_MARKET, _SPAN = Market(*[0.0] * len(Market._fields)), loops.TradedBars(0.0, 0)
 
 
-def signals_loop(strategy: Strategy) -> Loop:
+def signals_loop(strategy: Strategy) -> LoopSource:
     """Return the loop that asks a strategy for its signals."""
 
     def make() -> Any:
         return loops.signaller(plain_function(strategy.update, strategy.name), strategy.clock)
 
-    return Loop(strategy.name, strategy, make, False, (0, 0, 5, 0))
+    return LoopSource(strategy.name, strategy, make, False, (0, 0, 5, 0))
 
 
 def code_files(strategy: Strategy) -> tuple[str, str]:
@@ -83,7 +83,7 @@ def new_book(start_balance: float) -> Book:
     return Book(np.array(bk.new_book(start_balance)), np.array(engine.new_out()), np.zeros(loops.TOTALS))
 
 
-class Totals(NamedTuple):
+class RunCounts(NamedTuple):
     """What a run counted, in the terms of a session's metrics.
 
     Attributes:
@@ -104,12 +104,14 @@ class Totals(NamedTuple):
     max_drawdown: float
 
     @classmethod
-    def of(cls, own: Book) -> Totals:
+    def of(cls, own: Book) -> RunCounts:
         """Return the totals of an account."""
         return cls._of(own.totals.tolist(), float(own.book[bk.MAX_DRAWDOWN]))
 
     @classmethod
-    def of_rows(cls, rows: NDArray[np.float64], closes: NDArray[np.float64], held: int, max_drawdown: float) -> Totals:
+    def of_rows(
+        cls, rows: NDArray[np.float64], closes: NDArray[np.float64], held: int, max_drawdown: float
+    ) -> RunCounts:
         """Return the totals of what the decision code said.
 
         Args:
@@ -123,7 +125,7 @@ class Totals(NamedTuple):
         return cls._of(n, max_drawdown)
 
     @classmethod
-    def _of(cls, n: list[float], max_drawdown: float) -> Totals:
+    def _of(cls, n: list[float], max_drawdown: float) -> RunCounts:
         counts = zip(DENY_CODES, n[loops.DENIED :], strict=True)
         return cls(
             int(n[loops.GENERATED]), int(n[loops.FILLS]), n[loops.FEES], int(n[loops.BLOCKED]), int(n[loops.TRADES]),
@@ -149,7 +151,7 @@ def numbers_of(decision: Decision, trade_from: int) -> tuple[tuple[Any, ...], ..
     return tuple(map(float, decision.market)), limits, (float(decision.bar_s), trade_from)
 
 
-class Run:
+class CompiledRun:
     """The decision code of one run as machine code, with its book and room for what comes out.
 
     The signals depend on nothing that happens to the account; they are made once, as far as bars were run.
@@ -172,9 +174,9 @@ class Run:
         self.book, self.out = self._own.book, self._own.out
 
     @property
-    def totals(self) -> Totals:
+    def totals(self) -> RunCounts:
         """What it counted; bars that were run twice count twice."""
-        return Totals.of(self._own)
+        return RunCounts.of(self._own)
 
     def over(self, at: int, to: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Run the bars from ``at`` to before ``to``; the book must be as it was at the close before.

@@ -33,7 +33,7 @@ def _refusal(strategy: str, why: str) -> StrategyError:
     return StrategyError(f"strategy {strategy!r} cannot be compiled for a backtest: {why}")
 
 
-class Seen(NamedTuple):
+class FunctionParts(NamedTuple):
     """What a function to clone is made of, and what it reads from outside itself."""
 
     code: CodeType
@@ -46,7 +46,7 @@ class Sources:
     """All functions that are compiled together, found by following what each of them reads."""
 
     def __init__(self, strategy: str) -> None:
-        self.functions: dict[FunctionType, Seen] = {}
+        self.functions: dict[FunctionType, FunctionParts] = {}
         self._strategy = strategy
         self._text: list[str] = []
         self._fixed = True  # whether nothing that was read can change in place
@@ -56,7 +56,7 @@ class Sources:
         plain = plain_function(function, self._strategy)
         if plain not in self.functions:
             outside = dict(self._outside(plain))
-            self.functions[plain] = Seen(plain.__code__, plain.__defaults__, _items(plain), outside)
+            self.functions[plain] = FunctionParts(plain.__code__, plain.__defaults__, _items(plain), outside)
             self._text.append(f"{len(self.functions)} {code_text(plain.__code__)}")
             for name, value in [("defaults", plain.__defaults__), ("keywords", _items(plain)), *outside.items()]:
                 self._text.append(f"{name} = {self._describe(plain, name, value)}")
@@ -71,7 +71,7 @@ class Sources:
         """Return whether each function still is what it was, and reads what it read."""
         return self._fixed and all(self._same(function, seen) for function, seen in self.functions.items())
 
-    def _same(self, function: FunctionType, seen: Seen) -> bool:
+    def _same(self, function: FunctionType, seen: FunctionParts) -> bool:
         """Return whether one function is unchanged."""
         now = dict(self._outside(function))
         return (

@@ -17,7 +17,7 @@ LATEST = "latest"
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-class Kind(NamedTuple):
+class RecordKind(NamedTuple):
     """One kind of records.
 
     Attributes:
@@ -37,7 +37,7 @@ class Store(Generic[R]):
         folder: where they lie.
     """
 
-    def __init__(self, workspace: Workspace, kind: Kind, record: type[R]) -> None:
+    def __init__(self, workspace: Workspace, kind: RecordKind, record: type[R]) -> None:
         self.folder = workspace.home / "reports" / "experiments" / f"{kind.name}s"
         self._workspace, self._kind, self._record = workspace, kind, record
 

@@ -28,7 +28,7 @@ _COLUMNS = ("ts_event", "price", "equity", "position_size")
 _LATEST = 253_402_300_000.0  # the year 9999 [s since epoch]
 
 
-class Stretch(NamedTuple):
+class TimeRange(NamedTuple):
     """A range of time, both ends in it, aware UTC; None is open."""
 
     since: datetime | None = None
@@ -39,7 +39,7 @@ class Stretch(NamedTuple):
         return (self.since is None or self.since <= at) and (self.until is None or at <= self.until)
 
 
-WHOLE = Stretch()
+WHOLE = TimeRange()
 
 
 class Curves(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +65,7 @@ class Curves(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
 
 
-class Columns(NamedTuple):
+class BarColumns(NamedTuple):
     """All bars of a session as columns.
 
     Attributes:
@@ -80,7 +80,7 @@ class Columns(NamedTuple):
     position: NDArray[Any]
     faults: tuple[str, ...]
 
-    def curves(self, points: int, stretch: Stretch = WHOLE) -> Curves:
+    def curves(self, points: int, stretch: TimeRange = WHOLE) -> Curves:
         """Return the curves of a range, about ``points`` bars at most.
 
         Of each stretch of bars the lowest and highest price and equity and the deepest drawdown stay, so that the worst
@@ -123,7 +123,7 @@ def source_of(folder: RunFolder, ended: bool) -> Path:
     return folder.table if ended and folder.table.is_file() else folder.journal
 
 
-def read_columns(source: Path, start_balance: float) -> Columns:
+def read_columns(source: Path, start_balance: float) -> BarColumns:
     """Return the bars in a run's table or journal; none, with a fault, where it cannot be read.
 
     Args:
@@ -148,7 +148,7 @@ def read_columns(source: Path, start_balance: float) -> Columns:
     ts, price, equity, position = np.ascontiguousarray(table.T)
     peak = np.maximum.accumulate(np.maximum(equity, start_balance))
     drawdown = np.where(peak > 0.0, 1.0 - equity / np.where(peak > 0.0, peak, 1.0), 0.0)
-    return Columns(ts, price, equity, drawdown, position, tuple(faults))
+    return BarColumns(ts, price, equity, drawdown, position, tuple(faults))
 
 
 def _of_journal(journal: Path, faults: list[str]) -> NDArray[Any]:

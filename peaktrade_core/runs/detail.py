@@ -20,7 +20,7 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.records.journal import read_beside_bars, read_journal, whole_events
 from peaktrade_core.records.lookups import Query
 from peaktrade_core.records.rows import RegistryLine
-from peaktrade_core.runs.curves import WHOLE, Columns, Curves, Stretch, read_columns, source_of
+from peaktrade_core.runs.curves import WHOLE, BarColumns, Curves, TimeRange, read_columns, source_of
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.trades import TradeList, trade_list
 from peaktrade_core.trading.events import AnyEvent, BarDone, Denial, Failure, Fill, Halt, Notice, State
@@ -200,7 +200,7 @@ class Look:
         return [line.session_id for line in failed if line.session_id not in (None, self.run_id)]
 
     @cached_property
-    def columns(self) -> Columns:
+    def columns(self) -> BarColumns:
         """All its bars.
 
         Raises:
@@ -213,7 +213,7 @@ class Look:
         except OSError as error:
             raise ArtefactError(f"cannot read {source}: {why(error)}") from error
 
-    def curves(self, points: int = 2000, stretch: Stretch = WHOLE) -> Curves:
+    def curves(self, points: int = 2000, stretch: TimeRange = WHOLE) -> Curves:
         """Return price, equity, drawdown and position, or a range of them, about ``points`` bars at most.
 
         Raises:

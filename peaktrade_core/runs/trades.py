@@ -14,7 +14,7 @@ import msgspec
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.runs.curves import Columns as Bars
+from peaktrade_core.runs.curves import BarColumns as Bars
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns, Table
 from peaktrade_core.trading.events import AnyEvent, Fill, Order, Signal, Start

@@ -14,14 +14,14 @@ import msgspec
 
 from peaktrade_core.base.clock import Clock
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, SessionNotFoundError
-from peaktrade_core.base.files import Kept, Names
+from peaktrade_core.base.files import FileCache, Names
 from peaktrade_core.base.wall_clock import SystemClock
 from peaktrade_core.records.archive import RunArchive
 from peaktrade_core.records.folder import RunFolder, is_id, stamp_of_id
 from peaktrade_core.records.journal import Tail, read_journal, read_tail
 from peaktrade_core.records.registry import ALL, Query, Registry
 from peaktrade_core.records.rows import RegistryLine
-from peaktrade_core.runs.curves import WHOLE, Columns, Curves, Stretch
+from peaktrade_core.runs.curves import WHOLE, BarColumns, Curves, TimeRange
 from peaktrade_core.runs.detail import JournalDetail, Look
 from peaktrade_core.runs.run import ENDED, Run
 from peaktrade_core.runs.standing import RunAlert, alerts_of, lost, odd_alert, recorded, standing
@@ -49,8 +49,8 @@ class Views:
     def __init__(self, registry: Registry, folder: Path, archive: RunArchive, clock: Clock) -> None:
         self.registry, self.folder, self.archive, self._clock = registry, folder, archive, clock
         self._folders = Names(folder, lambda item: is_id(item.name) and item.is_dir())
-        self.details: Kept[JournalDetail] = Kept(_DETAILS_KEPT)
-        self.columns: Kept[Columns] = Kept(_COLUMNS_KEPT)
+        self.details: FileCache[JournalDetail] = FileCache(_DETAILS_KEPT)
+        self.columns: FileCache[BarColumns] = FileCache(_COLUMNS_KEPT)
 
     @classmethod
     def of(cls, workspace: Workspace) -> Views:
@@ -188,7 +188,7 @@ class Views:
         """Return the ids of the sessions that began next after a session and last before it, None where none did."""
         return self.registry.neighbours(session_id)
 
-    def curves(self, run_id: str, points: int = 2000, stretch: Stretch = WHOLE) -> Curves:
+    def curves(self, run_id: str, points: int = 2000, stretch: TimeRange = WHOLE) -> Curves:
         """Return price, equity, drawdown and position of a run, or a range of it, about ``points`` bars at most.
 
         Raises:

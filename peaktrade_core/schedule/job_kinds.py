@@ -11,11 +11,11 @@ from peaktrade_core.base.resources import named
 from peaktrade_core.records.leftovers import tidy
 from peaktrade_core.schedule.jobs import TIME, Period
 from peaktrade_core.schedule.periods import DAY, WEEK
-from peaktrade_core.schedule.schedule import JOBS_FILE, Done, JobKind, Schedule
+from peaktrade_core.schedule.schedule import JOBS_FILE, JobKind, JobResult, Schedule
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.workspace.workspace import Workspace
 
-Work = Callable[[Workspace, Period], Done]
+Work = Callable[[Workspace, Period], JobResult]
 
 
 def open_schedule(workspace: Workspace) -> Schedule:
@@ -36,28 +36,28 @@ def job_kinds(workspace: Workspace) -> dict[str, JobKind]:
     return {name: JobKind(purpose, period, _work(home, workspace)) for name, (purpose, period, home) in _KINDS.items()}
 
 
-def _work(home: str, workspace: Workspace) -> Callable[[Period], Done]:
+def _work(home: str, workspace: Workspace) -> Callable[[Period], JobResult]:
     """Return the function that does a job; its module is imported when the job is due."""
 
-    def work(period: Period) -> Done:
+    def work(period: Period) -> JobResult:
         job: Work = named(home)
         return job(workspace, period)
 
     return work
 
 
-def recovery(workspace: Workspace, _: Period) -> Done:
+def recovery(workspace: Workspace, _: Period) -> JobResult:
     """End the sessions whose process is gone, and tidy up after processes that died."""
     ended, left = recover(workspace), tidy(workspace)
     told = f"{len(ended)} ended: {', '.join(r.session_id for r in ended)}" if ended else "nothing had died"
-    return Done(True, told + (f"; {len(left)} left-over files were put right or removed" if left else ""))
+    return JobResult(True, told + (f"; {len(left)} left-over files were put right or removed" if left else ""))
 
 
-def retention(workspace: Workspace, _: Period) -> Done:
+def retention(workspace: Workspace, _: Period) -> JobResult:
     """Archive what is old enough."""
     from peaktrade_core.schedule.retention import sweep, told
 
-    return Done(True, told(sweep(workspace, workspace.config.retention, "schedule")))
+    return JobResult(True, told(sweep(workspace, workspace.config.retention, "schedule")))
 
 
 _KINDS: dict[str, tuple[str, str, str]] = {

@@ -39,7 +39,7 @@ _WORD = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _OWN_ID = re.compile(rb"[a-z]+_\d{8}_\d{6}_[0-9a-f]{6}")  # also inside a longer word, such as a file's name
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class ExpiredItem(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is old enough, and what becomes of it.
 
     Attributes:
@@ -56,7 +56,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-def survey(place: Workspace, settings: Retention) -> list[Item]:
+def survey(place: Workspace, settings: Retention) -> list[ExpiredItem]:
     """Return everything that is old enough and what would become of it; nothing is changed.
 
     Raises:
@@ -65,7 +65,7 @@ def survey(place: Workspace, settings: Retention) -> list[Item]:
     return [*_old_runs(place, settings), *_old_reports(place, settings)]
 
 
-def sweep(place: Workspace, settings: Retention, by: str) -> list[Item]:
+def sweep(place: Workspace, settings: Retention, by: str) -> list[ExpiredItem]:
     """Archive or delete what :func:`survey` names, and return what was done; each is a line of the operations log.
 
     Raises:
@@ -96,7 +96,7 @@ def sweep(place: Workspace, settings: Retention, by: str) -> list[Item]:
     return done
 
 
-def told(items: list[Item]) -> str:
+def told(items: list[ExpiredItem]) -> str:
     """Return in a sentence what was or would be done."""
     gone = [item for item in items if item.action != KEEP]
     if not gone:
@@ -106,7 +106,7 @@ def told(items: list[Item]) -> str:
     return f"{runs} run folders and {len(gone) - runs} reports, {size:,.1f} MB ({gone[0].action})"
 
 
-def _old_runs(place: Workspace, settings: Retention) -> Iterator[Item]:
+def _old_runs(place: Workspace, settings: Retention) -> Iterator[ExpiredItem]:
     """Yield the run folders that are old enough."""
     if not place.runs.is_dir():
         return
@@ -122,7 +122,7 @@ def _old_runs(place: Workspace, settings: Retention) -> Iterator[Item]:
         if named is None:
             named = named_in_incidents(place.reports / "incidents")
         held = _why_kept(place, path.name, named)
-        yield Item(
+        yield ExpiredItem(
             kind="run",
             name=path.name,
             action=KEEP if held else settings.action,
@@ -170,7 +170,7 @@ def named_in_incidents(folder: Path) -> set[str]:
     return {word.decode("ascii") for word in found}
 
 
-def _old_reports(place: Workspace, settings: Retention) -> Iterator[Item]:
+def _old_reports(place: Workspace, settings: Retention) -> Iterator[ExpiredItem]:
     """Yield the reports that are old enough; the newest two months of the scheduler's log always stay.
 
     A folder that is a link leads to files that retention does not know, and stays as it is.
@@ -184,12 +184,12 @@ def _old_reports(place: Workspace, settings: Retention) -> Iterator[Item]:
         folder = place.reports / name
         if folder.is_symlink():
             reason = f"{folder} is a link, which retention does not follow"
-            yield Item(kind="report", name=name, action=KEEP, reason=reason, age_days=0.0, size=0)
+            yield ExpiredItem(kind="report", name=name, action=KEEP, reason=reason, age_days=0.0, size=0)
             continue
         for path in _files(folder, form)[: -2 if name == "schedule" else None]:
             age = (now - from_seconds(path.stat().st_mtime)).total_seconds() / 86_400
             if age >= days:
-                yield Item(
+                yield ExpiredItem(
                     kind="report",
                     name=path.relative_to(place.reports).as_posix(),
                     action=settings.action,
@@ -204,7 +204,7 @@ def _files(folder: Path, form: str) -> list[Path]:
     return sorted(p for p in folder.glob(form) if p.is_file() and not p.is_symlink() and not p.name.startswith("."))
 
 
-def _sweep_run(place: Workspace, item: Item, by: str) -> str:
+def _sweep_run(place: Workspace, item: ExpiredItem, by: str) -> str:
     """Archive or delete a run folder and return where it is now; empty when somebody holds it after all."""
     folder = RunFolder(place.runs, item.name)
     if not folder.acquire():
@@ -223,7 +223,7 @@ def _sweep_run(place: Workspace, item: Item, by: str) -> str:
         folder.release()
 
 
-def _sweep_report(place: Workspace, item: Item) -> str:
+def _sweep_report(place: Workspace, item: ExpiredItem) -> str:
     """Archive or delete a report and return where it is now."""
     path = place.reports / item.name
     if item.action == DELETE:

@@ -35,7 +35,7 @@ RUNNERS = {WATCH: "peaktrade watch", ALONE: "peaktrade schedule run"}
 LOOK_BACK = timedelta(days=8)  # of a job that makes up only the latest period
 
 
-class Done(NamedTuple):
+class JobResult(NamedTuple):
     """What a job did: whether it went well, and one sentence."""
 
     ok: bool
@@ -52,7 +52,7 @@ class JobKind(NamedTuple):
 
     purpose: str
     period: str
-    work: Callable[[jb.Period], Done]
+    work: Callable[[jb.Period], JobResult]
 
 
 class JobsFile(Checked, frozen=True):
@@ -280,7 +280,7 @@ class Schedule:
             try:
                 done, transient = self.kinds[name].work(period), False
             except Exception as fault:  # whatever a job does, its record says so
-                done, transient = Done(False, f"{type(fault).__name__}: {fault}"), _passes(fault)
+                done, transient = JobResult(False, f"{type(fault).__name__}: {fault}"), _passes(fault)
             status = jb.COMPLETED if done.ok else jb.FAILED
             return self._end(start, status, done.message, transient=transient, seconds=time.monotonic() - began)
 

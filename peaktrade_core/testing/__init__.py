@@ -17,14 +17,14 @@ from peaktrade_core.testing.kraken.signing import LOOPBACK, LoopbackKey
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import RestingOrder
 from peaktrade_core.testing.recorded import RecordedVenue, Recording, read_recordings, recorded_venue
-from peaktrade_core.testing.rules import FaultRule, Faults
+from peaktrade_core.testing.rules import FaultRule, FaultRules
 from peaktrade_core.testing.venue import LoopbackVenue, Venue
 from peaktrade_core.testing.wire import VenueRequest
 
 __all__ = [
     "LOOPBACK",
     "FaultRule",
-    "Faults",
+    "FaultRules",
     "LoopbackKey",
     "LoopbackVenue",
     "MarketSource",

@@ -33,7 +33,7 @@ class FaultRule:
         probability: float,
         seed: int,
     ) -> None:
-        """Describe the rule; see :meth:`Faults.add`."""
+        """Describe the rule; see :meth:`FaultRules.add`."""
         if (times is not None and times < 1) or every < 1 or skip < 0 or not 0.0 <= probability <= 1.0:
             raise ConfigError(
                 f"rule for {fault.name}: times = {times}, every = {every}, skip = {skip}, probability = {probability}; "
@@ -63,7 +63,7 @@ class FaultRule:
         return hit
 
 
-class Faults:
+class FaultRules:
     """The rules in force. Safe to change while requests come in."""
 
     def __init__(self) -> None:

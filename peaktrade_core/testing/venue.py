@@ -31,7 +31,7 @@ from peaktrade_core.testing.kraken.streams import PATH as KRAKEN_STREAMS
 from peaktrade_core.testing.kraken.streams import KrakenTopics
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import RestingOrder
-from peaktrade_core.testing.rules import Faults
+from peaktrade_core.testing.rules import FaultRules
 from peaktrade_core.testing.server import HOST, Port
 from peaktrade_core.testing.streams import serve
 from peaktrade_core.testing.websocket import wants_websocket
@@ -50,7 +50,7 @@ class Venue(ABC):
     """
 
     def __init__(self, clock: VenueClock, port: int, credentials: LoopbackKey) -> None:
-        self.clock, self.faults, self.credentials = clock, Faults(), credentials
+        self.clock, self.faults, self.credentials = clock, FaultRules(), credentials
         self._requests: list[VenueRequest] = []
         self._failures: list[Exception] = []
         self._lock = threading.RLock()

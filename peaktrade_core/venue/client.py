@@ -27,7 +27,7 @@ from peaktrade_core.base.errors import (
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.venue.calls import Call, SharedPace
 from peaktrade_core.venue.credentials import Credentials, find_credentials
-from peaktrade_core.venue.dialects import Dialect, dialect_of
+from peaktrade_core.venue.dialects import VenueDialect, dialect_of
 from peaktrade_core.venue.faults import redacted_in, translate
 from peaktrade_core.venue.hosts import Guard
 from peaktrade_core.venue.places import no_sandbox
@@ -102,7 +102,7 @@ class VenueClient:
             raise ConfigError(f"{name} is asked for public data without a key; private calls go to its sandbox only")
         if demo and (reason := no_sandbox(name)):
             raise ConfigError(f"{name}: {reason}; testnet goes to a venue of `peaktrade exchange venues --sandbox`")
-        self.dialect: Dialect = dialect_of(name)
+        self.dialect: VenueDialect = dialect_of(name)
         self._guard = Guard(name, base_url=base_url, demo=demo)
         self.name, self.loopback, self.policy, self.sleep = name, base_url is not None, policy, sleep
         self.demo, self.base_url = demo, base_url.rstrip("/") if base_url else ""

@@ -19,7 +19,7 @@ from peaktrade_core.base.errors import (
 Texts = tuple[tuple[str, type[ExchangeError]], ...]
 
 
-class Dialect(NamedTuple):
+class VenueDialect(NamedTuple):
     """How one venue speaks.
 
     Attributes:
@@ -83,8 +83,8 @@ _BYBIT_TEXTS: Texts = (  # by the code of Bybit's documentation
 )
 _KEY = "it gives candles to holders of a key only, and production is never given one"
 
-DIALECTS: dict[str, Dialect] = {
-    "kraken": Dialect(
+DIALECTS: dict[str, VenueDialect] = {
+    "kraken": VenueDialect(
         answers=("result",),
         lists=False,
         texts=_KRAKEN_TEXTS,
@@ -94,7 +94,7 @@ DIALECTS: dict[str, Dialect] = {
         hosts=("api.kraken.com",),
         spoken=True,
     ),
-    "krakenfutures": Dialect(
+    "krakenfutures": VenueDialect(
         answers=("result", "candles", "elements", "serverTime", "rates"),
         lists=False,
         texts=_KRAKEN_TEXTS,
@@ -103,39 +103,39 @@ DIALECTS: dict[str, Dialect] = {
         client_id="cliOrdId",
         spoken=True,
     ),
-    "alpaca": Dialect(no_candles=_KEY),
-    "binance": Dialect(
+    "alpaca": VenueDialect(no_candles=_KEY),
+    "binance": VenueDialect(
         answers=("serverTime", "symbols", "symbol", "balances", "orderId", "status", "assets"),
         texts=_BINANCE_TEXTS,
         client_id="newClientOrderId",
         spoken=True,
     ),
-    "bybit": Dialect(
+    "bybit": VenueDialect(
         answers=("result",),
         lists=False,
         texts=_BYBIT_TEXTS,
         leverage_stands=r'"retCode":\s*110043\b',
         spoken=True,
     ),
-    "cex": Dialect(
+    "cex": VenueDialect(
         no_candles="it gives bids or asks, and no trades",
         reading_posts=r"/api/spot/rest-public/get_(server_time|pairs_info|currencies_info|candles)",
     ),
-    "derive": Dialect(
+    "derive": VenueDialect(
         reading_posts=r"/v3/public/get_(tradingview_chart_data|all_instruments|all_currencies|time|ticker)"
     ),
-    "dydx": Dialect(hosts=("indexer.dydx.trade",)),
-    "grvt": Dialect(reading_posts=r"/full/v1/(kline|all_instruments)"),
-    "hyperliquid": Dialect(reading_posts=r"/info"),
-    "luno": Dialect(no_candles=_KEY),
-    "modetrade": Dialect(no_candles=_KEY),
-    "mudrex": Dialect(no_candles=_KEY),
-    "woofipro": Dialect(no_candles=_KEY),
-    "zebpay": Dialect(reading_posts=r"/api/v1/market/klines"),
+    "dydx": VenueDialect(hosts=("indexer.dydx.trade",)),
+    "grvt": VenueDialect(reading_posts=r"/full/v1/(kline|all_instruments)"),
+    "hyperliquid": VenueDialect(reading_posts=r"/info"),
+    "luno": VenueDialect(no_candles=_KEY),
+    "modetrade": VenueDialect(no_candles=_KEY),
+    "mudrex": VenueDialect(no_candles=_KEY),
+    "woofipro": VenueDialect(no_candles=_KEY),
+    "zebpay": VenueDialect(reading_posts=r"/api/v1/market/klines"),
 }
-_ANY = Dialect()
+_ANY = VenueDialect()
 
 
-def dialect_of(venue: str) -> Dialect:
+def dialect_of(venue: str) -> VenueDialect:
     """Return how a venue speaks."""
     return DIALECTS.get(venue, _ANY)

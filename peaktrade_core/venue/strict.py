@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from peaktrade_core.venue.calls import SharedPace, given_up
-from peaktrade_core.venue.dialects import Dialect, dialect_of
+from peaktrade_core.venue.dialects import VenueDialect, dialect_of
 
 FEW_BARS = 100  # that any venue gives in an answer, where nobody says how many it gives
 # ccxt logs the headers of each request, the key among them. A logger outside logging's tree is reached by no
@@ -54,7 +54,7 @@ def strict(name: str) -> Any:
     return Strict
 
 
-def _good(answer: Any, dialect: Dialect) -> bool:
+def _good(answer: Any, dialect: VenueDialect) -> bool:
     """Return whether an answer has content: a table with what the venue answers with, or a list where it gives lists."""
     if isinstance(answer, dict):
         known = dialect.answers or tuple(answer)

@@ -19,7 +19,7 @@ PLAIN_LOGS = (
 _CHUNK = 1 << 20
 
 
-class Part(msgspec.Struct, frozen=True):
+class LogPart(msgspec.Struct, frozen=True):
     """A part of a log: ``log`` below the workspace, whole lines from ``begin`` up to ``end`` [bytes], their SHA-256."""
 
     log: str
@@ -37,7 +37,7 @@ class Growth(msgspec.Struct, frozen=True, omit_defaults=True):
         by, reason: who, and why; empty for what grew.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[LogPart, ...]
     ends: dict[str, int]
     anew: tuple[str, ...] = ()
     by: str = ""
@@ -50,7 +50,7 @@ def growth(home: Path, before: Mapping[str, int]) -> Growth | None:
     Args:
         home: the workspace; before: how far each log is entered [bytes].
     """
-    parts, ends = list[Part](), dict(before)
+    parts, ends = list[LogPart](), dict(before)
     for path in sorted(logs_of(home)):
         name = path.relative_to(home).as_posix()
         begin = before.get(name, 0)
@@ -58,7 +58,7 @@ def growth(home: Path, before: Mapping[str, int]) -> Growth | None:
             end = ending(path).size
             begin = begin if begin <= end else 0  # it was cut, or is another one, which the parts before tell
             if begin < end:
-                parts.append(Part(name, begin, end, part_sha256(path, begin, end)))
+                parts.append(LogPart(name, begin, end, part_sha256(path, begin, end)))
                 ends[name] = end
         except (OSError, EnvironmentFault):
             continue

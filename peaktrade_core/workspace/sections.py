@@ -27,7 +27,7 @@ MANY = ("registry", "logs")  # sections with as many entries as there are sessio
 Entries = list[tuple[Link, str]]
 
 
-class Kept(msgspec.Struct, frozen=True):
+class SectionSpans(msgspec.Struct, frozen=True):
     """Where the entries of a section stand: ``spans`` are begin and end of each line [bytes], ``digest`` is over their hashes."""
 
     spans: list[int]
@@ -38,7 +38,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """How far the ledger was read and verified, and where the entries of its sections stand up to there."""
 
     place: Place
-    sections: dict[str, Kept]
+    sections: dict[str, SectionSpans]
 
 
 class Sections:
@@ -123,12 +123,12 @@ class Sections:
 
     def _leave(self, file: Path) -> None:
         """Leave a checkpoint for the processes that come; one that cannot be written only costs their time."""
-        sections = dict[str, Kept]()
+        sections = dict[str, SectionSpans]()
         for name, spans in self._spans.items():
             if (earlier := self._earlier(name)) is None:
                 return
             digests = [digest for _, digest in (*earlier, *self._new.get(name, ()))]
-            sections[name] = Kept(spans, _digest(digests))
+            sections[name] = SectionSpans(spans, _digest(digests))
         body = msgspec.json.encode(Checkpoint(self._read, sections))
         with suppress(EnvironmentFault):
             write_atomic(file, digest_of(body).encode() + b"\n" + body)

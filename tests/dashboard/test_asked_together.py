@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from peaktrade_core.dashboard.kernels import Watchdog
-from peaktrade_core.dashboard.site import Desk
+from peaktrade_core.dashboard.site import Serving
 
 
 class Asked:
@@ -26,8 +26,8 @@ class Asked:
         return mine
 
 
-def desk(threads: int) -> Desk:
-    return Desk(None, ThreadPoolExecutor(threads), Watchdog(), {})  # type: ignore[arg-type]
+def desk(threads: int) -> Serving:
+    return Serving(None, ThreadPoolExecutor(threads), Watchdog(), {})  # type: ignore[arg-type]
 
 
 def test_who_asks_while_an_answer_is_made_shares_the_next_one():

@@ -46,7 +46,7 @@ def old_run(workspace: Workspace) -> str:
     return run_session(plan_session(past, steps=30, warmup_candles=60), Desk.of(past)).session_id
 
 
-def sweep(workspace: Workspace, action: str) -> list[rt.Item]:
+def sweep(workspace: Workspace, action: str) -> list[rt.ExpiredItem]:
     return rt.sweep(workspace, rt.Retention(run_days=30, report_days=30, action=action), "test")  # type: ignore[arg-type]
 
 

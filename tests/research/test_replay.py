@@ -23,7 +23,7 @@ from peaktrade_core.halts.scope import GLOBAL
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_journal
-from peaktrade_core.research.replay.replay import Replayed, replay_session
+from peaktrade_core.research.replay.replay import ReplayResult, replay_session
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import Stop, run_session
@@ -40,7 +40,7 @@ Run = Callable[..., SessionRecord]
 ELSEWHERE = {"TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "PYTHONHASHSEED": "7"}
 
 
-def again(workspace: Workspace, record: SessionRecord) -> Replayed:
+def again(workspace: Workspace, record: SessionRecord) -> ReplayResult:
     """Return the replay of a session, after checking that it came out again whole."""
     found = replay_session(workspace, record.session_id)
     assert (found.first, found.unrepeated, found.same, found.code) == (None, 0, found.events, ())

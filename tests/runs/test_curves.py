@@ -20,7 +20,7 @@ from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.journal import read_beside_bars
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs import detail as detail_module
-from peaktrade_core.runs.curves import Stretch, read_columns
+from peaktrade_core.runs.curves import TimeRange, read_columns
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.trading.records import SessionRecord, encode_record
@@ -203,14 +203,14 @@ def test_a_range_comes_at_full_detail_with_the_drawdown_of_the_whole(tmp_path: P
     assert (whole.bars, whole.all_bars) == (20_000, 20_000)
     assert len(whole.ts) <= 2000
     since, until = EPOCH + timedelta(minutes=5000), EPOCH + timedelta(minutes=6499)
-    part = columns.curves(2000, Stretch(since, until))
+    part = columns.curves(2000, TimeRange(since, until))
     assert (part.ts[0], part.ts[-1], part.bars, len(part.ts)) == (since, until, 1500, 1500)
     assert part.equity == tuple(equity[5000:6500])
     peaks = np.maximum.accumulate(np.maximum(equity, 1000.0))
     assert part.drawdown == pytest.approx((1.0 - np.array(equity) / peaks)[5000:6500])
     assert (part.first, part.last, part.all_bars) == (whole.ts[0], whole.ts[-1], 20_000)
-    wide = columns.curves(100, Stretch(since))
+    wide = columns.curves(100, TimeRange(since))
     assert (min(wide.equity), max(wide.equity)) == (min(equity[5000:]), max(equity[5000:]))
-    assert columns.curves(100, Stretch(EPOCH - timedelta(2), EPOCH - timedelta(1))).bars == 0
+    assert columns.curves(100, TimeRange(EPOCH - timedelta(2), EPOCH - timedelta(1))).bars == 0
     with pytest.raises(ConfigError, match="lies before since"):
-        columns.curves(100, Stretch(until, since))
+        columns.curves(100, TimeRange(until, since))

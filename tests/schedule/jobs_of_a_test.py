@@ -12,7 +12,7 @@ from pathlib import Path
 from peaktrade_core.base.wall_clock import SystemClock
 from peaktrade_core.schedule.jobs import TIME, Period
 from peaktrade_core.schedule.periods import DAY
-from peaktrade_core.schedule.schedule import Done, JobKind, Schedule
+from peaktrade_core.schedule.schedule import JobKind, JobResult, Schedule
 from peaktrade_core.schedule.scheduler import BUSY, Scheduler
 
 DAILY = '[jobs.{job}]\ncron = "0 0 * * *"\ncatch_up_days = 1\ntimeout_s = {timeout}\nretries = {retries}\nretry_after_s = 0.0\n'
@@ -33,27 +33,27 @@ def kinds(home: Path) -> dict[str, JobKind]:
         with (home / "did.txt").open("a") as file:
             file.write(f"{word}\n")
 
-    def quick(period: Period) -> Done:
+    def quick(period: Period) -> JobResult:
         note(period.label)
-        return Done(True, "done")
+        return JobResult(True, "done")
 
-    def slow(period: Period) -> Done:
+    def slow(period: Period) -> JobResult:
         note(f"begin {os.getpid()}")
         time.sleep(1.0)
         note("end")
-        return Done(True, "done slowly")
+        return JobResult(True, "done slowly")
 
-    def hang(period: Period) -> Done:
+    def hang(period: Period) -> JobResult:
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
         note(f"child {child.pid}")
         time.sleep(600)
-        return Done(True, "never")
+        return JobResult(True, "never")
 
-    def full(period: Period) -> Done:
+    def full(period: Period) -> JobResult:
         note("tried")
         raise OSError(28, "No space left on device")
 
-    def broken(period: Period) -> Done:
+    def broken(period: Period) -> JobResult:
         note("tried")
         raise ValueError("a bug")
 

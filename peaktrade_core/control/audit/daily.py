@@ -17,7 +17,7 @@ from peaktrade_core.control.audit.anchor import anchor
 from peaktrade_core.control.audit.checks import audit_checks
 from peaktrade_core.control.audit.proof import PROOFS
 from peaktrade_core.schedule.jobs import Period
-from peaktrade_core.schedule.schedule import Done
+from peaktrade_core.schedule.schedule import JobResult
 from peaktrade_core.show.wording import first_of
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.workspace import Workspace
@@ -44,30 +44,30 @@ def drill_sites(place: Workspace) -> Found:
     return worst_of(found.values()), told or "every one is"
 
 
-def verify_job(workspace: Workspace, _: Period) -> Done:
+def verify_job(workspace: Workspace, _: Period) -> JobResult:
     """Compare everything in the workspace with its ledger, as ``peaktrade audit verify`` does; failed where it differs.
 
     Where it does not, each channel is told the head of the ledger, so that it leaves the machine every day.
     """
     wrong = [f"{one.id}: {one.evidence}" for one in everything(workspace) if one.status == FAIL]
     if wrong:
-        return Done(False, f"{'; '.join(wrong)}. `peaktrade audit verify` says all of it")
+        return JobResult(False, f"{'; '.join(wrong)}. `peaktrade audit verify` says all of it")
     told = f"everything is as it was entered; head of the ledger {chain_heads(workspace.home).get('ledger', 'none')}"
     with suppress(PeaktradeError):  # a channel that is not sound is said where alerts are
         _tell(workspace, told)
-    return Done(True, told)
+    return JobResult(True, told)
 
 
-def anchor_job(workspace: Workspace, _: Period) -> Done:
+def anchor_job(workspace: Workspace, _: Period) -> JobResult:
     """Have the ledger stamped by the authority that is configured; off where none is.
 
     Raises:
         PeaktradeError: as :func:`anchor`; the job then failed, and nothing was entered.
     """
     if not workspace.config.audit.anchor_url:
-        return Done(True, "off: no time stamp authority is configured ([audit] anchor_url)")
+        return JobResult(True, "off: no time stamp authority is configured ([audit] anchor_url)")
     found = anchor(workspace)
-    return Done(
+    return JobResult(
         True, f"{found.id}: entry {found.entry:,} of the ledger was there at {iso(found.at)}; its hash {found.head}"
     )
 

@@ -21,7 +21,7 @@ from peaktrade_core.records.chain import ADOPTED, RECORD, RETIRED
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.show.wording import first_of
-from peaktrade_core.workspace.grown import Growth, Part, part_sha256
+from peaktrade_core.workspace.grown import Growth, LogPart, part_sha256
 from peaktrade_core.workspace.ledger import GROWN, LOGS, REGISTRY, Ledger
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -95,7 +95,7 @@ def _gone(place: Workspace, retired: Link | None) -> str:
 
 def log_faults(place: Workspace) -> Iterator[Fault]:
     """Yield each plain log that does not hold what was entered of it, and what is wrong; raises as journal_faults."""
-    parts: dict[str, list[Part]] = {}
+    parts: dict[str, list[LogPart]] = {}
     for link, _ in list(Ledger.of(place).of_section(LOGS)):  # verified to its end before any of it is taken for true
         if link.kind != GROWN:
             continue
@@ -109,7 +109,7 @@ def log_faults(place: Workspace) -> Iterator[Fault]:
             yield name, fault
 
 
-def _log_fault(path: Path, parts: list[Part]) -> str:
+def _log_fault(path: Path, parts: list[LogPart]) -> str:
     """Return the first thing that is wrong with a log, empty for nothing. Retention archives old run logs."""
     if not path.exists():
         archived = path.parent.parent / "archive" / path.parent.name / path.name

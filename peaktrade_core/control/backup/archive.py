@@ -29,7 +29,7 @@ _CHUNK = 1 << 20
 _GROWS = (".jsonl", ".log")  # of these whole lines are taken
 
 
-class Held(msgspec.Struct, frozen=True):
+class ArchivedFile(msgspec.Struct, frozen=True):
     """One file: its size [bytes] and its SHA-256."""
 
     size: int
@@ -51,7 +51,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     entries: int
     head: str
-    files: dict[str, Held]
+    files: dict[str, ArchivedFile]
 
     @property
     def size(self) -> int:
@@ -71,7 +71,7 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self.path, self._staged = path, path.with_name(f".{path.name}.tmp")
-        self.files: dict[str, Held] = {}
+        self.files: dict[str, ArchivedFile] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.fdopen(os.open(self._staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
         self._packed = gzip.GzipFile(path.name, "wb", 1, self._file, 0)
@@ -106,7 +106,7 @@ class Writer:
         reading = _Reading(source, size)
         self._tar.addfile(about, reading)
         if name != MANIFEST:
-            self.files[_key(name)] = Held(size, reading.digest.hexdigest())
+            self.files[_key(name)] = ArchivedFile(size, reading.digest.hexdigest())
 
     def finish(self, manifest: Manifest) -> None:
         """Write the manifest, force all of it to the disk and give the archive its name."""
@@ -192,7 +192,7 @@ def read_archive(path: Path, into: Path | None = None) -> Manifest:
         ArtefactError: it is no such archive, damaged, or not as its manifest says.
         EnvironmentFault: it cannot be read, or the files cannot be written.
     """
-    found, names = dict[str, Held](), dict[str, str]()
+    found, names = dict[str, ArchivedFile](), dict[str, str]()
     manifest: Manifest | None = None
     try:
         with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|gz") as tar:
@@ -235,7 +235,7 @@ def _members(path: Path, tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo
         yield member, source
 
 
-def _taken(source: IO[bytes], size: int, to: Path | None) -> Held:
+def _taken(source: IO[bytes], size: int, to: Path | None) -> ArchivedFile:
     """Read a file, write it where that is asked for, and return what it is."""
     digest, left = hashlib.sha256(), size
     if to is not None:
@@ -248,4 +248,4 @@ def _taken(source: IO[bytes], size: int, to: Path | None) -> Held:
         if to is not None:
             file.flush()
             os.fsync(file.fileno())
-    return Held(size - left, digest.hexdigest())
+    return ArchivedFile(size - left, digest.hexdigest())

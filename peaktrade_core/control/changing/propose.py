@@ -13,7 +13,7 @@ from peaktrade_core.changes.book import Changes
 from peaktrade_core.changes.change import Change
 from peaktrade_core.changes.edit import BY_FILE, value_of, with_value
 from peaktrade_core.changes.governed import ALERTS_FILE, CONFIG_FILE, FILES, JOBS_FILE, texts
-from peaktrade_core.changes.keys import ALERTS, EVIDENCE, SCHEDULE, Item, ruling
+from peaktrade_core.changes.keys import ALERTS, EVIDENCE, SCHEDULE, KeyChange, ruling
 from peaktrade_core.research.over_sessions.limits import LimitSweep, sweep_limits
 from peaktrade_core.research.trials.sweep import SweepStore
 from peaktrade_core.research.trials.verdict import told
@@ -135,7 +135,7 @@ def validate(workspace: Workspace, files: Mapping[str, bytes | None]) -> None:
                 raise ConfigError(str(error).replace(f"{folder}/", "")) from None
 
 
-def evidence_for(workspace: Workspace, items: Sequence[Item], given: Sequence[str]) -> tuple[str, ...]:
+def evidence_for(workspace: Workspace, items: Sequence[KeyChange], given: Sequence[str]) -> tuple[str, ...]:
     """Return what speaks for a change, a line each.
 
     New limits are tried on the sessions of the last days; what else is required is named.
@@ -174,7 +174,7 @@ def _named(workspace: Workspace, name: str) -> str:
     return f"{name}: {row.title}, by {row.operator}, sha256 {book.chain.sealed()[name][:12]}"
 
 
-def _swept(workspace: Workspace, items: Sequence[Item]) -> str:
+def _swept(workspace: Workspace, items: Sequence[KeyChange]) -> str:
     """Return in a line what recorded sessions would have done under new limits; empty where there is none to try them on."""
     values = {
         one.key.removeprefix(_LIMIT): [float(one.new)]

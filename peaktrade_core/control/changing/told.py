@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from peaktrade_core.changes.change import Change, Compared
-from peaktrade_core.changes.keys import EVIDENCE, LOOSER, TIGHTER, Item, shown
+from peaktrade_core.changes.change import Change, ConfigDrift
+from peaktrade_core.changes.keys import EVIDENCE, LOOSER, TIGHTER, KeyChange, shown
 from peaktrade_core.people.cli import SIGNATURES
 from peaktrade_core.people.matrix import AUTHORITIES
 from peaktrade_core.show import wording
@@ -14,7 +14,7 @@ DIRECTIONS = {TIGHTER: Cell("▼ tighter", GOOD), LOOSER: Cell("▲ looser", BAD
 TONES = {
     "waits": MID, "approved": GOOD, "applied": GOOD, "applied first": MID, "overdue": BAD, "rejected": BAD,
 }  # fmt: skip
-ITEMS = Columns[Item](
+ITEMS = Columns[KeyChange](
     key=Column("Key", form="words"),
     old=Column("Approved", lambda one: shown(one.old), "words"),
     new=Column("New", lambda one: shown(one.new), "words"),
@@ -30,7 +30,7 @@ CHANGES = Columns[Change](
 )
 
 
-def verify_parts(found: Compared) -> list[Part]:
+def verify_parts(found: ConfigDrift) -> list[Part]:
     """Return for people whether everything is as it was approved."""
     told: list[Part] = [f"{found.told}."]
     if found.items:

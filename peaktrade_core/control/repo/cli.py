@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from peaktrade_core.control.repo.repo import TIERS, Branch, Merge, look
+from peaktrade_core.control.repo.repo import TIERS, GitBranch, Merge, look
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
 from peaktrade_core.workspace.command import CommandResult, answers
 
 _TONES = {"merged": GOOD, "unmerged": MID, "gone": MID, "worktree-protected": ""}
-BRANCHES = Columns[Branch](
+BRANCHES = Columns[GitBranch](
     name=Column("Branch", form="words"),
     state=Column("Is", lambda one: Cell(one.state, _TONES[one.state])),
     commits=Column("Ahead, behind", lambda one: f"{one.ahead}, {one.behind}", priority=1),

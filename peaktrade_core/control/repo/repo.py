@@ -33,7 +33,7 @@ _WAIT_S = 30.0
 _CUT = "\x1f"
 
 
-class Branch(msgspec.Struct, frozen=True, kw_only=True):
+class GitBranch(msgspec.Struct, frozen=True, kw_only=True):
     """A branch beside the main one.
 
     Attributes:
@@ -74,7 +74,7 @@ class Repository(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     main: str
     uncommitted: int
-    branches: tuple[Branch, ...]
+    branches: tuple[GitBranch, ...]
     merges: tuple[Merge, ...]
 
 
@@ -106,7 +106,7 @@ def look(folder: Path, merges: int = 10) -> Repository:
     )
 
 
-def _branch(where: Path, main: str, row: list[str], merged: bool) -> Branch:
+def _branch(where: Path, main: str, row: list[str], merged: bool) -> GitBranch:
     name, track, at, worktree = row
     behind, ahead = map(int, _git(where, "rev-list", "--left-right", "--count", f"{main}...{name}").split())
     state: Class = (
@@ -115,7 +115,7 @@ def _branch(where: Path, main: str, row: list[str], merged: bool) -> Branch:
     files = _git(where, "diff", "--name-only", "-z", f"{main}...{name}").split("\0") if not merged else []
     tier = None if merged else _tier([one for one in files if one])
     conflicts = not merged and not _merges_clean(where, main, name)
-    return Branch(
+    return GitBranch(
         name=name, state=state, ahead=ahead, behind=behind, at=as_utc(datetime.fromisoformat(at)), worktree=worktree,
         conflicts=conflicts, tier=tier, next_step=_next(state, tier, conflicts, behind),
     )  # fmt: skip

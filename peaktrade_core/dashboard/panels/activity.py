@@ -19,7 +19,7 @@ HOURS = (1, 24, 168)
 LONGEST_AGE = 87_600  # hours
 
 
-class Chosen(NamedTuple):
+class FeedFilter(NamedTuple):
     """What the URL asks the feed to show; None means all."""
 
     kind: str | None = None
@@ -34,7 +34,7 @@ class Chosen(NamedTuple):
         return f"/activity?{urlencode(given)}" if given else "/activity"
 
 
-def read_chosen(query: str) -> Chosen:
+def read_chosen(query: str) -> FeedFilter:
     """Return what a query string asks for.
 
     Raises:
@@ -52,7 +52,7 @@ def read_chosen(query: str) -> Chosen:
             if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
                 raise ConfigError(f"{name} = {text!r} must be a whole number from 1 to {most}")
             numbers[name] = int(text)
-    return Chosen(kind=kind, hours=numbers.get("hours"), limit=numbers.get("limit", ENTRIES))
+    return FeedFilter(kind=kind, hours=numbers.get("hours"), limit=numbers.get("limit", ENTRIES))
 
 
 @panel("activity")

@@ -15,7 +15,7 @@ from peaktrade_core.dashboard.papers import Papers
 from peaktrade_core.dashboard.routes import STRETCH, read_query
 from peaktrade_core.runbooks.notebooks.lab import open_command
 from peaktrade_core.runs.columns import figures_of
-from peaktrade_core.runs.curves import WHOLE, Stretch
+from peaktrade_core.runs.curves import WHOLE, TimeRange
 from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import denial_help, runbook_of
 from peaktrade_core.runs.repeat import repeat_command
@@ -86,14 +86,14 @@ def _curves(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     return {**shown, "curves": curves, "charts": charts, "marks": counts}
 
 
-def _stretch(asked: Asked) -> Stretch:
+def _stretch(asked: Asked) -> TimeRange:
     """Return the range of time that the page's query asks for.
 
     Raises:
         ConfigError: a time in it cannot be read.
     """
     given = read_query(asked.query)
-    return Stretch(*(param.read(given.get(param.name, [])) for param in STRETCH))
+    return TimeRange(*(param.read(given.get(param.name, [])) for param in STRETCH))
 
 
 def _final(look: Look) -> bool:

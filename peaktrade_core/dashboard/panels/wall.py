@@ -22,7 +22,7 @@ LINES, ALERTS, HALTS, SIDE = (
 TURN_S = 10  # for so long a part is shown where there is more than fits [s]
 
 
-class Part(NamedTuple):
+class Slide(NamedTuple):
     """What is shown now of something that may not fit: the things, and which part of how many."""
 
     shown: Sequence[Any]
@@ -30,7 +30,7 @@ class Part(NamedTuple):
     of: int = 1
 
 
-def turn(things: Sequence[Any], most: int, seconds: float) -> Part:
+def turn(things: Sequence[Any], most: int, seconds: float) -> Slide:
     """Return the part of some things that has its turn; each is shown for :data:`TURN_S`.
 
     Args:
@@ -38,7 +38,7 @@ def turn(things: Sequence[Any], most: int, seconds: float) -> Part:
     """
     parts = max(1, -(-len(things) // most))
     number = int(seconds // TURN_S) % parts
-    return Part(things[number * most : (number + 1) * most], number + 1, parts)
+    return Slide(things[number * most : (number + 1) * most], number + 1, parts)
 
 
 @panel("wall")

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from peaktrade_core.base.errors import UnknownNameError
 from peaktrade_core.dashboard.panels.base import Asked, panel
-from peaktrade_core.research.experiments.page import HeatMap, Shown, curve, shown
+from peaktrade_core.research.experiments.page import HeatMap, ShownExperiment, curve, shown
 from peaktrade_core.research.experiments.rows import BACKTEST, FINDING, PORTFOLIO, SCAN, SWEEP
 from peaktrade_core.research.experiments.tables import asked as asked_for
 from peaktrade_core.research.experiments.tables import ratio
@@ -23,7 +23,7 @@ from peaktrade_core.workspace.workspace import Workspace
 SHADES = 5  # of a map, on each side of zero
 
 
-def _look(workspace: Workspace, asked: Asked) -> Shown:
+def _look(workspace: Workspace, asked: Asked) -> ShownExperiment:
     """Return the experiment that the page is about, read when its first panel asks.
 
     Raises:
@@ -33,7 +33,7 @@ def _look(workspace: Workspace, asked: Asked) -> Shown:
         raise UnknownNameError("experiment", "", [], "peaktrade experiments list")
     if "experiment" not in asked.seen:
         asked.seen["experiment"] = shown(workspace, asked.subject)
-    found: Shown = asked.seen["experiment"]
+    found: ShownExperiment = asked.seen["experiment"]
     return found
 
 
@@ -61,7 +61,7 @@ def _experiment(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _commands(found: Shown) -> list[tuple[str, str]]:
+def _commands(found: ShownExperiment) -> list[tuple[str, str]]:
     """Return which commands go on with an experiment."""
     row = found.row
     said = [("details", f"peaktrade experiments details {row.id}")]

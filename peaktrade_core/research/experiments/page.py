@@ -42,7 +42,7 @@ EQUITY = "Equity"
 COURSE = "{name}: from {first} to {last} {unit}, between {low} and {high}"
 
 
-class Held(msgspec.Struct, frozen=True):
+class HeldBars(msgspec.Struct, frozen=True):
     """What is held back behind a curve: from when to when, aware UTC, and how many bars."""
 
     since: datetime
@@ -69,7 +69,7 @@ class HeatMap(msgspec.Struct, frozen=True, kw_only=True):
     more: tuple[str, ...]
 
 
-class Shown(NamedTuple):
+class ShownExperiment(NamedTuple):
     """One experiment.
 
     Attributes:
@@ -83,7 +83,7 @@ class Shown(NamedTuple):
     row: ExperimentRow
     checks: tuple[Check, ...] = ()
     marks: DailyEquity = NO_MARKS
-    held: Held | None = None
+    held: HeldBars | None = None
     heat: HeatMap | None = None
     trials: tuple[Trial, ...] = ()
     tables: tuple[Table, ...] = ()
@@ -92,7 +92,7 @@ class Shown(NamedTuple):
     bars: int = 0
 
 
-def shown(workspace: Workspace, experiment_id: str) -> Shown:
+def shown(workspace: Workspace, experiment_id: str) -> ShownExperiment:
     """Return one experiment by its id, the beginning of it, or ``latest``.
 
     Raises:
@@ -101,27 +101,29 @@ def shown(workspace: Workspace, experiment_id: str) -> Shown:
     store = Experiments(workspace)
     row = store.known(experiment_id)
     if row.fault:
-        return Shown(row)
+        return ShownExperiment(row)
     made = {BACKTEST: _backtest, SWEEP: _sweep, SCAN: _scan, FINDING: _finding}
-    found = made[row.run_type](store, row) if row.run_type in made else Shown(row)
+    found = made[row.run_type](store, row) if row.run_type in made else ShownExperiment(row)
     if row.run_type == PORTFOLIO:
         found = _portfolio(workspace, row)
     sessions = Views.of(workspace).rows(Query(decision_id=row.decision_id, limit=SESSIONS)) if row.decision_id else []
     return found._replace(sessions=tuple(sessions))
 
 
-def _backtest(store: Experiments, row: ExperimentRow) -> Shown:
+def _backtest(store: Experiments, row: ExperimentRow) -> ShownExperiment:
     record = store.backtests.load(row.id)
     held = _held(record.since, record.held, row.timeframe)
-    return Shown(row, record.verdict, store.backtests.marks(row.id), held, counted=record.counted, bars=record.bars)
+    return ShownExperiment(
+        row, record.verdict, store.backtests.marks(row.id), held, counted=record.counted, bars=record.bars
+    )
 
 
-def _sweep(store: Experiments, row: ExperimentRow) -> Shown:
+def _sweep(store: Experiments, row: ExperimentRow) -> ShownExperiment:
     record = store.sweeps.load(row.id)
     held = _held(record.since, record.held, row.timeframe)
     if record.trials > MOST_SHOWN:
         best = () if record.best is None else (store.sweeps.trial(f"{row.id}#{record.best}"),)
-        return Shown(row, record.verdict, held=held, trials=best, counted=record.counted, bars=record.bars)
+        return ShownExperiment(row, record.verdict, held=held, trials=best, counted=record.counted, bars=record.bars)
     trials = list(store.sweeps.trials(row.id))
     judge = record.sweep.judge
     ranked = sorted(trials, key=lambda one: (-(_known(metric(one, judge))), one.number))
@@ -133,37 +135,41 @@ def _sweep(store: Experiments, row: ExperimentRow) -> Shown:
             marks = DailyEquity(days, equity[:, ran.index(record.best)])
     figure = "sharpe" if judge.metric == "sharpe" else "total_return"
     heat = heat_map(Surface(record.sweep, trials), figure)
-    return Shown(row, record.verdict, marks, held, heat, tuple(ranked[:BEST]), counted=record.counted, bars=record.bars)
+    return ShownExperiment(
+        row, record.verdict, marks, held, heat, tuple(ranked[:BEST]), counted=record.counted, bars=record.bars
+    )
 
 
 def _known(value: float | None) -> float:
     return -np.inf if value is None else value
 
 
-def _scan(store: Experiments, row: ExperimentRow) -> Shown:
-    return Shown(row, tables=(scan_table(store.scans.load(row.id)),))
+def _scan(store: Experiments, row: ExperimentRow) -> ShownExperiment:
+    return ShownExperiment(row, tables=(scan_table(store.scans.load(row.id)),))
 
 
-def _finding(store: Experiments, row: ExperimentRow) -> Shown:
+def _finding(store: Experiments, row: ExperimentRow) -> ShownExperiment:
     record = store.findings.load(row.id)
-    return Shown(row, record.verdict, tables=(FOUND.table("", record.rows),), counted=record.tests)
+    return ShownExperiment(row, record.verdict, tables=(FOUND.table("", record.rows),), counted=record.tests)
 
 
-def _portfolio(workspace: Workspace, row: ExperimentRow) -> Shown:
+def _portfolio(workspace: Workspace, row: ExperimentRow) -> ShownExperiment:
     record = PortfolioStore(workspace).load(row.id)
     marks = DailyEquity(np.array(record.figures.marks.day, np.int64), np.array(record.figures.marks.equity))
-    held = Held(record.since, record.until, record.held) if record.since and record.until else None
-    return Shown(row, record.verdict, marks, held, tables=(portfolio_sleeves(record),), counted=record.counted)
+    held = HeldBars(record.since, record.until, record.held) if record.since and record.until else None
+    return ShownExperiment(
+        row, record.verdict, marks, held, tables=(portfolio_sleeves(record),), counted=record.counted
+    )
 
 
-def _held(since: datetime | None, bars: int, timeframe: str) -> Held | None:
+def _held(since: datetime | None, bars: int, timeframe: str) -> HeldBars | None:
     if since is None or not bars:
         return None
     length = timeframe_seconds(timeframe) if timeframe else DAY_S
-    return Held(since, from_seconds(since.timestamp() + bars * length), bars)
+    return HeldBars(since, from_seconds(since.timestamp() + bars * length), bars)
 
 
-def curve(found: Shown, title: str = EQUITY, about: str = COURSE) -> Chart | None:
+def curve(found: ShownExperiment, title: str = EQUITY, about: str = COURSE) -> Chart | None:
     """Return the equity of an experiment at the end of each UTC day, what is held back shaded; None where there is none.
 
     Args:

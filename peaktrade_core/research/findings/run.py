@@ -20,7 +20,7 @@ from peaktrade_core.research.findings.spec import Finding, MarketAsked
 from peaktrade_core.research.findings.states import Labels, after, labels
 from peaktrade_core.research.forward.now import OnMarket, Source, on_market
 from peaktrade_core.research.portfolio.preset import Component
-from peaktrade_core.research.store import Kind, Store
+from peaktrade_core.research.store import RecordKind, Store
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.verdict import answer
@@ -94,7 +94,7 @@ class FindingStore(Store[FindingRecord]):
     """The findings of a workspace: a file each, ``reports/experiments/findings/<id>.json``."""
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__(workspace, Kind("finding", "fd"), FindingRecord)
+        super().__init__(workspace, RecordKind("finding", "fd"), FindingRecord)
 
     def save(self, record: FindingRecord) -> None:
         """Write what came of a finding.
@@ -105,7 +105,7 @@ class FindingStore(Store[FindingRecord]):
         self.put(record.finding_id, record)
 
 
-class Ready(NamedTuple):
+class ReadyMarket(NamedTuple):
     """A market with its states; no return was looked at.
 
     Attributes:
@@ -137,7 +137,7 @@ def run_finding(workspace: Workspace, finding: Finding, source: Source = "stored
         ConfigError, UnknownNameError: a setting is wrong; DataError: not one of its markets can be asked.
         ArtefactError, EnvironmentFault: hold-out or ledger cannot be used: nothing is looked at.
     """
-    ready, errors = list[Ready](), dict[str, str]()
+    ready, errors = list[ReadyMarket](), dict[str, str]()
     for place, asked in enumerate(finding.market):
         try:
             ready.append(_prepare(workspace, finding, asked, source, place))
@@ -162,7 +162,7 @@ def run_finding(workspace: Workspace, finding: Finding, source: Source = "stored
     return record
 
 
-def _prepare(workspace: Workspace, finding: Finding, asked: MarketAsked, source: Source, place: int) -> Ready:
+def _prepare(workspace: Workspace, finding: Finding, asked: MarketAsked, source: Source, place: int) -> ReadyMarket:
     """Return a market with its states.
 
     Raises:
@@ -184,10 +184,10 @@ def _prepare(workspace: Workspace, finding: Finding, asked: MarketAsked, source:
             "bars after a state, in the seen part and in the unseen one"
         )
     cache = workspace.home / ".cache" / "numba"
-    return Ready(asked, found, bars, held, labels(states, bars, found.plan.decision, cache), split)
+    return ReadyMarket(asked, found, bars, held, labels(states, bars, found.plan.decision, cache), split)
 
 
-def _id(finding: Finding, ready: Sequence[Ready]) -> str:
+def _id(finding: Finding, ready: Sequence[ReadyMarket]) -> str:
     asked = msgspec.to_builtins(finding)
     for market in asked["market"]:
         market.pop("candles")  # where they lie changes nothing
@@ -196,7 +196,7 @@ def _id(finding: Finding, ready: Sequence[Ready]) -> str:
     return content_id("fd", asked, params, code, [(one.name, bars_digest(one.bars)) for one in ready])
 
 
-def _count(workspace: Workspace, finding: Finding, finding_id: str, one: Ready) -> int:
+def _count(workspace: Workspace, finding: Finding, finding_id: str, one: ReadyMarket) -> int:
     """Count the states of one market, and return how many were ever asked about on it."""
     ledger = TrialLedger(workspace)
     same = content_id("fd", finding_id, one.name)
@@ -204,7 +204,7 @@ def _count(workspace: Workspace, finding: Finding, finding_id: str, one: Ready) 
     return ledger.count(one.trial_market)
 
 
-class Part(NamedTuple):
+class MarketPart(NamedTuple):
     """Bars of a part of a market: returns after them, states, and UTC days [since 1970]; all (n,)."""
 
     returns: NDArray[np.float64]
@@ -212,27 +212,27 @@ class Part(NamedTuple):
     day: NDArray[np.int64]
 
 
-def _part(finding: Finding, one: Ready, begin: int, end: int) -> Part:
+def _part(finding: Finding, one: ReadyMarket, begin: int, end: int) -> MarketPart:
     """Return the bars of ``[begin, end)`` whose state and return are known; no return reaches over the end."""
     bar_s = one.found.plan.decision.bar_s
     bars = one.bars.part(begin, end)
     returns, at = after(bars, bar_s, finding.horizon), one.labels.at[begin:end]
     known = np.isfinite(returns) & (at >= 0)
-    return Part(returns[known], at[known], ((bars.ts[known] + bar_s) // DAY_S).astype(np.int64))
+    return MarketPart(returns[known], at[known], ((bars.ts[known] + bar_s) // DAY_S).astype(np.int64))
 
 
-def _block(finding: Finding, one: Ready, part: Part) -> int:
+def _block(finding: Finding, one: ReadyMarket, part: MarketPart) -> int:
     a_day = DAY_S / one.found.plan.decision.bar_s
     return block_length(part.at, max(finding.horizon, math.ceil(finding.block_days * a_day)))
 
 
-def _independent(finding: Finding, one: Ready, part: Part, state: int) -> int:
+def _independent(finding: Finding, one: ReadyMarket, part: MarketPart, state: int) -> int:
     """Return how many independent days a state has: its UTC days, and where a return takes longer than one, fewer."""
     span = max(1.0, finding.horizon * one.found.plan.decision.bar_s / DAY_S)
     return int(len(np.unique(part.day[part.at == state])) / span)
 
 
-def _asked(finding: Finding, one: Ready) -> list[StateFound]:
+def _asked(finding: Finding, one: ReadyMarket) -> list[StateFound]:
     """Return each state of a market as the seen part has it."""
     part = _part(finding, one, 0, one.split)
     if not len(part.returns):
@@ -255,7 +255,7 @@ def _asked(finding: Finding, one: Ready) -> list[StateFound]:
     return rows
 
 
-def _judged(finding: Finding, rows: list[StateFound], tests: int, ready: Sequence[Ready]) -> list[StateFound]:
+def _judged(finding: Finding, rows: list[StateFound], tests: int, ready: Sequence[ReadyMarket]) -> list[StateFound]:
     """Return the states with what Holm leaves of them, and the unseen part of those that are left."""
     tested = [at for at, row in enumerate(rows) if row.p is not None]
     for at, value in zip(tested, holm([rows[at].p or 0.0 for at in tested], tests), strict=True):
@@ -273,7 +273,9 @@ def _judged(finding: Finding, rows: list[StateFound], tests: int, ready: Sequenc
     return rows
 
 
-def _second_look(finding: Finding, one: Ready, row: StateFound, part: Part, side: NDArray[np.float64]) -> StateFound:
+def _second_look(
+    finding: Finding, one: ReadyMarket, row: StateFound, part: MarketPart, side: NDArray[np.float64]
+) -> StateFound:
     """Return a state with what the unseen part says of it."""
     state = one.labels.names.index(row.state)
     inside, days = part.at == state, _independent(finding, one, part, state)

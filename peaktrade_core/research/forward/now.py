@@ -55,7 +55,7 @@ class OnMarket(NamedTuple):
         return content_id("fw", self.decision_id, self.market.symbol, self.market.timeframe)
 
 
-class Standing(NamedTuple):
+class WantedPosition(NamedTuple):
     """What a decision wants to hold.
 
     Attributes:
@@ -105,7 +105,7 @@ def closed(found: OnMarket, now: datetime) -> Bars:
     return bars.part(0, at)
 
 
-def standing(workspace: Workspace, found: OnMarket, now: datetime) -> Standing:
+def standing(workspace: Workspace, found: OnMarket, now: datetime) -> WantedPosition:
     """Return what a decision wants to hold at the close of the last bar that has closed.
 
     The bars go through the decision code as those of a session would; nothing is read of what they would have gained.
@@ -124,7 +124,7 @@ def standing(workspace: Workspace, found: OnMarket, now: datetime) -> Standing:
     signal, bar_s = ran.signal.astype(int), found.plan.decision.bar_s
     changes = np.flatnonzero(np.diff(signal))
     since = float(ran.ts[changes[-1] + 1]) + bar_s if len(changes) else None
-    return Standing(
+    return WantedPosition(
         signal=int(signal[-1]),
         before=int(signal[-2]) if len(signal) > 1 else None,
         since=None if since is None else from_seconds(since),

@@ -29,7 +29,7 @@ WAITING, OPEN, DONE, VOID = "waiting", "open", "done", "void"
 LEAST_DAYS = 50  # independent UTC days below which nothing is said of a mean
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class SignalOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one signal.
 
     Attributes:
@@ -80,7 +80,7 @@ class SeriesOutcome(msgspec.Struct, frozen=True, kw_only=True):
 class Evaluation(NamedTuple):
     """Outcomes, the newest signal first, and what they come to for each decision and market."""
 
-    outcomes: list[Outcome]
+    outcomes: list[SignalOutcome]
     series: list[SeriesOutcome]
 
 
@@ -99,7 +99,7 @@ def evaluate(workspace: Workspace, since: datetime) -> Evaluation:
             void[one.signal_id] = "it was written under a fixed clock, so it proves nothing"
         else:
             groups.setdefault(one.series, []).append(one)
-    now, outcomes, series = workspace.clock.now(), list[Outcome](), list[SeriesOutcome]()
+    now, outcomes, series = workspace.clock.now(), list[SignalOutcome](), list[SeriesOutcome]()
     for signals in groups.values():
         known = _follow(workspace, signals, now)
         wanted = [one for one in known if one.signal and one.signal.written_at >= since]
@@ -107,37 +107,37 @@ def evaluate(workspace: Workspace, since: datetime) -> Evaluation:
             outcomes += wanted
             series.append(_sum(wanted))
     outcomes.sort(key=lambda one: (one.signal.written_at if one.signal else since, one.signal_id), reverse=True)
-    outcomes += [Outcome(signal_id=name, state=VOID, note=why) for name, why in sorted(void.items())]
+    outcomes += [SignalOutcome(signal_id=name, state=VOID, note=why) for name, why in sorted(void.items())]
     return Evaluation(outcomes, sorted(series, key=lambda one: (one.strategy, one.symbol, one.timeframe)))
 
 
-def _follow(workspace: Workspace, signals: Sequence[ForwardSignal], now: datetime) -> list[Outcome]:
+def _follow(workspace: Workspace, signals: Sequence[ForwardSignal], now: datetime) -> list[SignalOutcome]:
     """Return the outcomes of the signals of one decision on one market, oldest first."""
     try:
         bars = _bars(workspace, signals[0], now)
     except DataError as error:
-        return [Outcome(signal_id=one.signal_id, signal=one, state=WAITING, note=str(error)) for one in signals]
+        return [SignalOutcome(signal_id=one.signal_id, signal=one, state=WAITING, note=str(error)) for one in signals]
     at = [int(np.searchsorted(bars.ts, one.written_at.timestamp())) for one in signals]
     ends = [*at[1:], len(bars)]
     found, held = [], 0
     for one, begin, end in zip(signals, at, ends, strict=True):
         if begin >= len(bars):
             due = f"no bar that begins after {iso(one.written_at)} has closed"
-            found.append(Outcome(signal_id=one.signal_id, signal=one, state=WAITING, note=due))
+            found.append(SignalOutcome(signal_id=one.signal_id, signal=one, state=WAITING, note=due))
             continue
         found.append(_outcome(one, bars, begin, end, held))
         held = one.signal
     return found
 
 
-def _outcome(one: ForwardSignal, bars: Bars, begin: int, end: int, held: int) -> Outcome:
+def _outcome(one: ForwardSignal, bars: Bars, begin: int, end: int, held: int) -> SignalOutcome:
     """Return what became of a signal between two bars; ``end`` is the bar of the next signal, or behind the last."""
     entry, done = float(bars.ohlcv[begin, 0]), end < len(bars)
     out = float(bars.ohlcv[end, 0] if done else bars.ohlcv[-1, 3])
     until = float(bars.ts[end] if done else bars.ts[-1] + one.bar_s)
     market = out / entry - 1.0
     late = (float(bars.ts[begin]) - one.written_at.timestamp()) / one.bar_s
-    return Outcome(
+    return SignalOutcome(
         signal_id=one.signal_id, signal=one, state=DONE if done else OPEN, entered_at=from_seconds(float(bars.ts[begin])),
         entry=entry, until=from_seconds(until), exit=out, market=market,
         net=one.signal * market - one.cost * abs(one.signal - held),
@@ -157,7 +157,7 @@ def _bars(workspace: Workspace, one: ForwardSignal, now: datetime) -> Bars:
     return Bars(rows.ts[:at], rows.ohlcv[:at], "closed")
 
 
-def _sum(outcomes: Sequence[Outcome]) -> SeriesOutcome:
+def _sum(outcomes: Sequence[SignalOutcome]) -> SeriesOutcome:
     """Return what the outcomes of one decision on one market come to; those that are still open are left out."""
     first = outcomes[0].signal
     assert first is not None

@@ -19,7 +19,7 @@ from peaktrade_core.base.errors import ConfigError, DataError, StrategyError
 from peaktrade_core.base.question import Check
 from peaktrade_core.research.forward.now import OnMarket, Source, closed, on_market, standing
 from peaktrade_core.research.portfolio.preset import Component
-from peaktrade_core.research.store import Kind, Store
+from peaktrade_core.research.store import RecordKind, Store
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger
 from peaktrade_core.research.trials.spec import Judge
@@ -46,7 +46,7 @@ class ScanRow(msgspec.Struct, frozen=True, kw_only=True):
         symbol, timeframe, decision_id: which; error: why it could not be scanned, empty where it could.
         bars: that were looked at; held: held back from a backtest; counted: tries of the strategy on it so far.
         closed_at, close: of the last bar that was looked at, aware UTC and [quote ccy].
-        signal, before, since: what it wants now, see :class:`~peaktrade_core.research.forward.now.Standing`; of ``forward``.
+        signal, before, since: what it wants now, see :class:`.forward.now.WantedPosition`; of ``forward``.
         trial: its figures; verdict: what speaks against it; of ``backtest-lite``.
     """
 
@@ -101,7 +101,7 @@ class ScanStore(Store[ScanRecord]):
     """The scans of a workspace: a file each, ``reports/experiments/scans/<id>.json``."""
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__(workspace, Kind("scan", "sc"), ScanRecord)
+        super().__init__(workspace, RecordKind("scan", "sc"), ScanRecord)
 
     def save(self, record: ScanRecord) -> None:
         """Write a scan.

@@ -19,7 +19,7 @@ from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.workspace import Workspace
 
 
-class Asked(NamedTuple):
+class ComponentSignal(NamedTuple):
     """What came of asking one component.
 
     Attributes:
@@ -33,7 +33,7 @@ class Asked(NamedTuple):
     error: str = ""
 
 
-def write_signals(workspace: Workspace, components: Sequence[Component], preset: str = "") -> list[Asked]:
+def write_signals(workspace: Workspace, components: Sequence[Component], preset: str = "") -> list[ComponentSignal]:
     """Write what each component wants to hold at the last bar that has closed.
 
     A component that cannot be asked, or whose bar has not closed or is an old one, is told and nothing is written of it.
@@ -52,15 +52,15 @@ def write_signals(workspace: Workspace, components: Sequence[Component], preset:
     return [_ask(workspace, one, preset) for one in found]
 
 
-def _ask(workspace: Workspace, component: Component, preset: str) -> Asked:
+def _ask(workspace: Workspace, component: Component, preset: str) -> ComponentSignal:
     try:
         found = on_market(workspace, component)
         return _write(workspace, found, preset)
     except (ConfigError, DataError, StrategyError) as error:
-        return Asked(component, None, False, str(error))
+        return ComponentSignal(component, None, False, str(error))
 
 
-def _write(workspace: Workspace, found: OnMarket, preset: str) -> Asked:
+def _write(workspace: Workspace, found: OnMarket, preset: str) -> ComponentSignal:
     """Write the signal of one decision.
 
     Raises:
@@ -87,4 +87,4 @@ def _write(workspace: Workspace, found: OnMarket, preset: str) -> Asked:
     )  # fmt: skip
     TrialLedger(workspace).begin(found.asked_id, found.market, 1, by=login(), question=preset or "forward signals")
     kept, new = ForwardBook(workspace).write(signal)
-    return Asked(found.component, kept, new)
+    return ComponentSignal(found.component, kept, new)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from peaktrade_core.base.question import FAIL, UNKNOWN
 from peaktrade_core.research.experiments.tables import ratio
 from peaktrade_core.research.forward.now import direction
-from peaktrade_core.research.forward.outcome import VOID, Evaluation, Outcome, SeriesOutcome
+from peaktrade_core.research.forward.outcome import VOID, Evaluation, SeriesOutcome, SignalOutcome
 from peaktrade_core.research.forward.scan import FORWARD, ScanRecord, ScanRow
-from peaktrade_core.research.forward.signals import Asked
+from peaktrade_core.research.forward.signals import ComponentSignal
 from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
@@ -74,14 +74,14 @@ def _rank(row: ScanRow) -> float:
     return 1e9 if ratio_of is None else -ratio_of
 
 
-def _stands(one: Asked) -> Cell:
+def _stands(one: ComponentSignal) -> Cell:
     if one.signal is None:
         return Cell(one.error, BAD)
     written = wording.moment(one.signal.written_at)
     return Cell(f"written at {written} UTC", GOOD) if one.new else Cell(f"stands since {written} UTC", "")
 
 
-ASKED = Columns[Asked](
+ASKED = Columns[ComponentSignal](
     market=Column("Market", lambda one: f"{one.component.strategy} {one.component.symbol} {one.component.timeframe}"),
     signal=Column("Wants", lambda one: direction(one.signal.signal if one.signal else None)),
     stands=Column("Forward signal", _stands, "words"),
@@ -96,7 +96,7 @@ def _gained(value: float | None) -> Cell:
     return Cell(wording.gained(value) if value is not None else "", "" if not value else GOOD if value > 0.0 else BAD)
 
 
-OUTCOMES = Columns[Outcome](
+OUTCOMES = Columns[SignalOutcome](
     written=Column("Written (UTC)", lambda one: wording.minute(one.signal.written_at) if one.signal else None),
     market=Column("Market", lambda one: f"{one.signal.strategy} {one.signal.symbol}" if one.signal else one.signal_id),
     signal=Column("Wanted", lambda one: direction(one.signal.signal if one.signal else None)),

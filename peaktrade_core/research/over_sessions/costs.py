@@ -48,7 +48,7 @@ class CostRow(msgspec.Struct, frozen=True, kw_only=True):
     venue_slippage: float | None
 
 
-class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+class CostProposal(msgspec.Struct, frozen=True, kw_only=True):
     """One cost setting beside what was measured; ``proposed`` is None where nothing speaks for another value."""
 
     setting: str
@@ -64,7 +64,7 @@ class SessionCosts(msgspec.Struct, frozen=True, kw_only=True):
 
     sessions: int
     rows: tuple[CostRow, ...]
-    proposals: tuple[Proposal, ...]
+    proposals: tuple[CostProposal, ...]
     faults: dict[str, str]
 
 
@@ -123,7 +123,7 @@ def _venue_slippage(listed: Iterable[Execution]) -> float | None:
     return None if costs.venue_extra is None else costs.bps(costs.slippage + costs.venue_extra)
 
 
-def _proposals(workspace: Workspace, listed: list[Execution]) -> tuple[Proposal, ...]:
+def _proposals(workspace: Workspace, listed: list[Execution]) -> tuple[CostProposal, ...]:
     """Return the two cost settings beside what was measured."""
     defaults, costs = workspace.config.session, costs_of(listed)
     slippage, told = _venue_slippage(listed), costs.venue_fills
@@ -136,7 +136,7 @@ def _proposals(workspace: Workspace, listed: list[Execution]) -> tuple[Proposal,
         why = f"measured over {told} fills of a venue, rounded up to {STEP:g} bps"
     fee = costs.bps(costs.fee)
     return (
-        Proposal(
+        CostProposal(
             setting="slippage_bps",
             configured=defaults.slippage_bps,
             measured=slippage,
@@ -144,7 +144,7 @@ def _proposals(workspace: Workspace, listed: list[Execution]) -> tuple[Proposal,
             proposed=proposed,
             why=why,
         ),
-        Proposal(
+        CostProposal(
             setting="fee_bps",
             configured=defaults.fee_bps,
             measured=fee,

@@ -18,7 +18,7 @@ from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.workspace.workspace import Workspace
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class SessionRest(msgspec.Struct, frozen=True, kw_only=True):
     """One session beside its backtest.
 
     Attributes:
@@ -38,7 +38,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
 
 
-class Day(msgspec.Struct, frozen=True, kw_only=True):
+class DayRest(msgspec.Struct, frozen=True, kw_only=True):
     """One day's sessions together.
 
     Attributes:
@@ -55,11 +55,11 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     bps: dict[str, float]
 
 
-def _cause(name: str) -> Column[Day]:
+def _cause(name: str) -> Column[DayRest]:
     return Column(name.capitalize(), lambda day: f"{day.bps[name]:+.2f}", "number")
 
 
-DAYS = Columns[Day](
+DAYS = Columns[DayRest](
     day=Column("Day"),
     sessions=Column("Sessions", lambda day: wording.count(day.sessions), "number"),
     without=Column("No rest", lambda day: f"{day.without_rest} of {day.compared}", "number"),
@@ -70,15 +70,15 @@ DAYS = Columns[Day](
 class Rests(msgspec.Struct, frozen=True, kw_only=True):
     """All of them: by day, oldest first, and one by one."""
 
-    days: tuple[Day, ...]
-    sessions: tuple[Compared, ...]
+    days: tuple[DayRest, ...]
+    sessions: tuple[SessionRest, ...]
 
     def table(self, **options: Any) -> Table:
         """Return the days as a table: how many sessions have no rest, and what each cause cost in basis points."""
         return DAYS.table("Sessions beside their backtests, in bps of the start balance", self.days, **options)
 
     @property
-    def with_rest(self) -> list[Compared]:
+    def with_rest(self) -> list[SessionRest]:
         """The sessions that no cause explains wholly."""
         return [one for one in self.sessions if one.rest]
 
@@ -110,14 +110,14 @@ def _rests(workspace: Workspace, rows: Sequence[Run]) -> Rests:
     )
 
 
-def _compared(workspace: Workspace, row: Run) -> Compared:
+def _compared(workspace: Workspace, row: Run) -> SessionRest:
     """Return one session beside its backtest; what keeps it from being compared is said, not raised."""
     day, strategy = f"{row.started_at:%Y-%m-%d}" if row.started_at else "", row.strategy or ""
     try:
         found = compare_session(workspace, row.run_id)
     except PeaktradeError as error:
-        return Compared(session_id=row.run_id, day=day, strategy=strategy, fault=str(error))
-    return Compared(
+        return SessionRest(session_id=row.run_id, day=day, strategy=strategy, fault=str(error))
+    return SessionRest(
         session_id=row.run_id,
         day=day,
         strategy=strategy,
@@ -133,11 +133,11 @@ def _first(found: Divergence) -> str:
     return f"{found.first.cause}: {found.first.why}" if found.first else ""
 
 
-def _day(name: str, found: Sequence[Compared]) -> Day:
+def _day(name: str, found: Sequence[SessionRest]) -> DayRest:
     """Return the sums of one day."""
     good = [one for one in found if one.rest is not None]
     whole, clean = sum(one.start_balance for one in good), sum(not one.rest for one in good)
-    return Day(
+    return DayRest(
         day=name,
         sessions=len(found),
         compared=len(good),

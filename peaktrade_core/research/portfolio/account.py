@@ -16,7 +16,7 @@ from typing import NamedTuple
 from peaktrade_core.research.backtest import BacktestResult
 from peaktrade_core.research.portfolio.curve import CENTS, Levels, Transfer, cash_moved, day_returns
 from peaktrade_core.research.portfolio.preset import Rebalance, Weights
-from peaktrade_core.research.portfolio.sleeve import Asked, Part, Sleeve
+from peaktrade_core.research.portfolio.sleeve import PendingOrder, Sleeve, SleevePlan
 from peaktrade_core.research.portfolio.weights import weigh
 from peaktrade_core.trading.account import check_account, totals
 from peaktrade_core.trading.risk import DAY_S, OK, RiskVerdict
@@ -47,7 +47,9 @@ class Ran(NamedTuple):
     refusals: tuple[Refusal, ...]
 
 
-def run_portfolio(parts: Sequence[Part], weights: Weights, first: Sequence[float], cache: Path | None = None) -> Ran:
+def run_portfolio(
+    parts: Sequence[SleevePlan], weights: Weights, first: Sequence[float], cache: Path | None = None
+) -> Ran:
     """Run the components of a portfolio over the bars that they have, which begin to trade and end at the same time.
 
     Args:
@@ -102,7 +104,7 @@ def _run_until(sleeves: Sequence[Sleeve], moment: float) -> list[Refusal]:
             refused.append(Refusal(at, close_ts, verdict))
 
 
-def _answer(sleeves: Sequence[Sleeve], order: Sequence[int], rank: int, asked: Asked) -> RiskVerdict:
+def _answer(sleeves: Sequence[Sleeve], order: Sequence[int], rank: int, asked: PendingOrder) -> RiskVerdict:
     """Return what the account says to an order of the sleeve that is ``rank``-th at its moment."""
     seats = (sleeves[at].share(asked.close_ts, included=n < rank) for n, at in enumerate(order) if n != rank)
     others = totals(seat for seat in seats if seat is not None)

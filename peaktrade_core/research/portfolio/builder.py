@@ -23,7 +23,7 @@ from peaktrade_core.research.portfolio.account import run_portfolio, split
 from peaktrade_core.research.portfolio.figures import curves
 from peaktrade_core.research.portfolio.prepare import common_period, part_of, portfolio_market, resolve
 from peaktrade_core.research.portfolio.preset import FOLDER, Built, Component, Portfolio, Rebalance, Risk, Weights
-from peaktrade_core.research.portfolio.sleeve import Part
+from peaktrade_core.research.portfolio.sleeve import SleevePlan
 from peaktrade_core.research.portfolio.weights import Method, require_room, weigh
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.selection import deflated_sharpe
@@ -62,7 +62,7 @@ class Wanted(NamedTuple):
     windows: int = 5
 
 
-class Tried(NamedTuple):
+class SweptTrials(NamedTuple):
     """All trials of a finished sweep, as the builder sees them.
 
     Attributes:
@@ -78,7 +78,7 @@ class Tried(NamedTuple):
     counted: int
 
 
-class Candidate(NamedTuple):
+class CandidateTrial(NamedTuple):
     """A trial that may become a component.
 
     Attributes:
@@ -104,7 +104,7 @@ class Draft(NamedTuple):
     """
 
     portfolio: Portfolio
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[CandidateTrial, ...]
     left_out: tuple[tuple[str, str], ...]
 
 
@@ -168,21 +168,21 @@ def keep(workspace: Workspace, portfolio: Portfolio) -> Path:
     return path
 
 
-def pick(known: Sequence[Candidate], most: int, correlation: float) -> list[Candidate]:
+def pick(known: Sequence[CandidateTrial], most: int, correlation: float) -> list[CandidateTrial]:
     """Return the candidates, those that are taken first, the others with the reason why not.
 
     Args:
         most: how many are taken; correlation: that none may have more of with another that is taken [fraction].
     """
-    taken: list[Candidate] = []
-    others: list[Candidate] = []
+    taken: list[CandidateTrial] = []
+    others: list[CandidateTrial] = []
     for one in sorted(known, key=lambda one: (-one.deflated, one.name)):
         why = _why_not(one, taken, most, correlation)
         (others if why else taken).append(one._replace(why_not=why))
     return taken + others
 
 
-def _why_not(one: Candidate, taken: Sequence[Candidate], most: int, correlation: float) -> str:
+def _why_not(one: CandidateTrial, taken: Sequence[CandidateTrial], most: int, correlation: float) -> str:
     """Return why a candidate is left out, or an empty string."""
     if len(taken) == most:
         return f"{most} are taken"
@@ -202,7 +202,7 @@ def _why_not(one: Candidate, taken: Sequence[Candidate], most: int, correlation:
     return ""
 
 
-def _common(candidates: Sequence[Candidate]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _common(candidates: Sequence[CandidateTrial]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the days that all have, (m,), and their returns on them, (m, n)."""
     days = candidates[0].days
     for one in candidates[1:]:
@@ -210,7 +210,7 @@ def _common(candidates: Sequence[Candidate]) -> tuple[NDArray[np.int64], NDArray
     return days, np.column_stack([one.returns[np.searchsorted(one.days, days)] for one in candidates])
 
 
-def _tried(workspace: Workspace) -> list[Tried]:
+def _tried(workspace: Workspace) -> list[SweptTrials]:
     """Return all finished sweeps of strategies that a fleet would run, with the returns of their trials."""
     store, ledger, found = SweepStore(workspace), TrialLedger(workspace), []
     session, promotions = workspace.config.session, Promotions(workspace)
@@ -223,7 +223,7 @@ def _tried(workspace: Workspace) -> list[Tried]:
         trials = [one for one in store.trials(sweep_id) if not one.error]
         days, _ = store.marks(sweep_id)
         returns = store.returns(sweep_id, session.start_balance)
-        found.append(Tried(record, market, trials, days, returns, ledger.count(market)))
+        found.append(SweptTrials(record, market, trials, days, returns, ledger.count(market)))
     return found
 
 
@@ -233,7 +233,7 @@ def _may_run(promotions: Promotions, strategy: str) -> bool:
     return strategy in known and promotions.tier(known[strategy]) in MAY_RUN
 
 
-def _candidates(tried: Sequence[Tried], objections: int) -> tuple[list[Candidate], list[tuple[str, str]]]:
+def _candidates(tried: Sequence[SweptTrials], objections: int) -> tuple[list[CandidateTrial], list[tuple[str, str]]]:
     """Return the best trials that not more than so many answers speak against, and why the others are left out."""
     known, left_out = [], []
     for one in tried:
@@ -246,7 +246,7 @@ def _candidates(tried: Sequence[Tried], objections: int) -> tuple[list[Candidate
     return known, left_out
 
 
-def _candidate(one: Tried, at: int, days: slice) -> Candidate:
+def _candidate(one: SweptTrials, at: int, days: slice) -> CandidateTrial:
     """Return a trial of a sweep as a candidate, seen on some days."""
     returns = one.returns[days]
     share, variance = chance(one.trials, returns)
@@ -256,18 +256,18 @@ def _candidate(one: Tried, at: int, days: slice) -> Candidate:
     value = deflated_sharpe(returns[:, at], max(1.0, share * one.counted), variance)
     trial = one.trials[at]
     deflated = float(np.nan_to_num(value, nan=0.0))
-    return Candidate(
+    return CandidateTrial(
         f"{one.record.sweep_id}#{trial.number}", one.market, trial, deflated, one.days[days], returns[:, at]
     )
 
 
-def _component(workspace: Workspace, one: Candidate) -> Component:
+def _component(workspace: Workspace, one: CandidateTrial) -> Component:
     """Return a candidate as a component that says everything itself, and from which trial it comes."""
     return resolve(workspace, Component(trial=one.name)).component
 
 
 def _walked(
-    workspace: Workspace, tried: Sequence[Tried], taken: Sequence[Candidate], wanted: Wanted
+    workspace: Workspace, tried: Sequence[SweptTrials], taken: Sequence[CandidateTrial], wanted: Wanted
 ) -> tuple[list[float], list[float]]:
     """Return the mean daily gain of the rule in each window and after it, each with a fresh account.
 
@@ -295,7 +295,7 @@ def _walked(
     return inside, outside
 
 
-def _windows(tried: Sequence[Tried], windows: int) -> Iterator[tuple[int, int, int]]:
+def _windows(tried: Sequence[SweptTrials], windows: int) -> Iterator[tuple[int, int, int]]:
     """Yield the windows over the days that all sweeps have: where each begins, where picking ends, where it ends [days]."""
     first = max((int(one.days[0]) for one in tried if len(one.days)), default=0)
     last = min((int(one.days[-1]) + 1 for one in tried if len(one.days)), default=0)
@@ -307,7 +307,7 @@ def _windows(tried: Sequence[Tried], windows: int) -> Iterator[tuple[int, int, i
             yield round(begin), round(cut), round(end)
 
 
-def _gain(workspace: Workspace, picked: Sequence[Candidate], wanted: Wanted, begin: int, end: int) -> float:
+def _gain(workspace: Workspace, picked: Sequence[CandidateTrial], wanted: Wanted, begin: int, end: int) -> float:
     """Return the mean daily gain of picked trials between two days [fraction].
 
     Raises:
@@ -318,7 +318,7 @@ def _gain(workspace: Workspace, picked: Sequence[Candidate], wanted: Wanted, beg
     first = weigh(wanted.method, returns, largest).tolist()
     balance = workspace.config.session.start_balance
     bare = Portfolio(name="window", risk=wanted.risk, component=(Component(trial="window"),))
-    parts: list[Part] = []
+    parts: list[SleevePlan] = []
     for one, share in zip(picked, first, strict=True):
         part, _, _ = part_of(workspace, bare, _component(workspace, one), max(share, 1e-6) * balance, None)
         parts.append(part)

@@ -8,7 +8,7 @@ import click
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import Check
-from peaktrade_core.research.portfolio.builder import Candidate, Draft, Wanted, build, keep
+from peaktrade_core.research.portfolio.builder import CandidateTrial, Draft, Wanted, build, keep
 from peaktrade_core.research.portfolio.prepare import prepare
 from peaktrade_core.research.portfolio.preset import (
     FOLDER,
@@ -68,7 +68,7 @@ def presets(workspace: Workspace) -> CommandResult:
     return CommandResult(value, preset_table(found))
 
 
-CANDIDATES = Columns[Candidate](
+CANDIDATES = Columns[CandidateTrial](
     trial=Column("Trial", lambda one: one.name),
     market=Column("Decides on", lambda one: f"{one.market.strategy} {one.market.symbol} {one.market.timeframe}"),
     deflated=Column("Deflated Sharpe", lambda one: f"{one.deflated:.2f}", "number"),

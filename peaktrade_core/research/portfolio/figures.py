@@ -14,7 +14,7 @@ from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.research.backtest import BacktestResult
 from peaktrade_core.research.portfolio.account import Ran
 from peaktrade_core.research.portfolio.curve import CENTS, Levels, cash_moved, day_returns
-from peaktrade_core.research.portfolio.prepare import Ready
+from peaktrade_core.research.portfolio.prepare import ReadyPortfolio
 from peaktrade_core.research.trials.selection import sharpe
 from peaktrade_core.research.trials.trial import LEAST_DAYS
 from peaktrade_core.trading import engine
@@ -28,7 +28,7 @@ UNTOLD = ("sharpe", "sortino")  # below LEAST_DAYS
 OTHERWISE = ("max_drawdown", "max_drawdown_length", "exposure_time")  # told of every close, not of days
 
 
-class Marks(msgspec.Struct, frozen=True):
+class DailyMarks(msgspec.Struct, frozen=True):
     """The ends of UTC days.
 
     Attributes:
@@ -78,7 +78,7 @@ class SleeveFigures(msgspec.Struct, frozen=True, kw_only=True):
     halted_at: datetime | None
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+class PortfolioFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What a portfolio did.
 
     Attributes:
@@ -105,11 +105,11 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, int]
     sleeves: tuple[SleeveFigures, ...]
     correlations: tuple[tuple[float | None, ...], ...]
-    marks: Marks
+    marks: DailyMarks
     statistics: tuple[Statistic, ...]
 
 
-class Curves(NamedTuple):
+class PortfolioCurves(NamedTuple):
     """A portfolio's run as arrays.
 
     Attributes:
@@ -123,7 +123,7 @@ class Curves(NamedTuple):
     account: NDArray[np.float64]
 
 
-def curves(ran: Ran) -> Curves:
+def curves(ran: Ran) -> PortfolioCurves:
     """Return the equity of a run over time, and the returns of its UTC days; a bar belongs to the day of its close."""
     cash = cash_moved(ran.transfers, len(ran.sleeves))
     levels = tuple(
@@ -135,10 +135,10 @@ def curves(ran: Ran) -> Curves:
     returns = day_returns(levels, first, last)
     ends = np.arange(first, last + 1, dtype=np.float64) * DAY_S
     whole = np.sum([one.level(ends) for one in levels], axis=0)
-    return Curves(levels, np.arange(first, last), returns, whole[1:] / whole[:-1] - 1.0)
+    return PortfolioCurves(levels, np.arange(first, last), returns, whole[1:] / whole[:-1] - 1.0)
 
 
-def figures_of(ready: Ready, ran: Ran, seen: Curves) -> Figures:
+def figures_of(ready: ReadyPortfolio, ran: Ran, seen: PortfolioCurves) -> PortfolioFigures:
     """Return the figures of a portfolio."""
     moments = np.unique(np.concatenate([one.ts for one in seen.levels]))
     account = np.sum([one.level(moments, after=True) for one in seen.levels], axis=0)
@@ -151,7 +151,7 @@ def figures_of(ready: Ready, ran: Ran, seen: Curves) -> Figures:
     ends = (seen.days + 1).astype(np.float64) * DAY_S
     daily = np.sum([one.level(ends) for one in seen.levels], axis=0)
     gained = [tuple((one.level(ends) - one.came(ends) - one.equity[0]).tolist()) for one in seen.levels]
-    return Figures(
+    return PortfolioFigures(
         equity=float(account[-1]),
         total_return=float(account[-1]) / ready.start_balance - 1.0,
         max_drawdown=float((1.0 - account / np.maximum.accumulate(account)).max()),
@@ -166,7 +166,7 @@ def figures_of(ready: Ready, ran: Ran, seen: Curves) -> Figures:
         refused=dict(refused),
         sleeves=sleeves,
         correlations=_correlations(seen.returns),
-        marks=Marks(tuple(seen.days.tolist()), tuple(daily.tolist()), tuple(gained)),
+        marks=DailyMarks(tuple(seen.days.tolist()), tuple(daily.tolist()), tuple(gained)),
         statistics=_statistics(ready, ran, seen, daily),
     )
 
@@ -183,7 +183,7 @@ def _notional(sleeve: BacktestResult, moments: NDArray[np.float64]) -> NDArray[n
     return found
 
 
-def _sleeve(ready: Ready, ran: Ran, seen: Curves, number: int, whole: float) -> SleeveFigures:
+def _sleeve(ready: ReadyPortfolio, ran: Ran, seen: PortfolioCurves, number: int, whole: float) -> SleeveFigures:
     """Return what one component did."""
     result, component = ran.sleeves[number], ready.components[number]
     rows, start = result.rows, result.decision.start_balance
@@ -232,7 +232,9 @@ def _correlations(returns: NDArray[np.float64]) -> tuple[tuple[float | None, ...
     return tuple(tuple(float(one) if math.isfinite(one) else None for one in row) for row in matrix.tolist())
 
 
-def _statistics(ready: Ready, ran: Ran, seen: Curves, daily: NDArray[np.float64]) -> tuple[Statistic, ...]:
+def _statistics(
+    ready: ReadyPortfolio, ran: Ran, seen: PortfolioCurves, daily: NDArray[np.float64]
+) -> tuple[Statistic, ...]:
     """Return the usual figures of the days' marks."""
     trades = [trade for sleeve in ran.sleeves for trade in sleeve.trades]
     opens = (seen.days * DAY_S).tolist()

@@ -18,7 +18,7 @@ from peaktrade_core.changes.code import code_digest
 from peaktrade_core.research.portfolio.account import split
 from peaktrade_core.research.portfolio.curve import CENTS
 from peaktrade_core.research.portfolio.preset import Component, Portfolio, refuse_overlap
-from peaktrade_core.research.portfolio.sleeve import Part
+from peaktrade_core.research.portfolio.sleeve import SleevePlan
 from peaktrade_core.research.trials.holdout import HoldOut, Split
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore
@@ -37,7 +37,7 @@ from peaktrade_core.workspace.workspace import Workspace
 _GROWTH = 1.5  # of a sleeve, up to which it is told that its orders become too large
 
 
-class Found(NamedTuple):
+class SweptTrial(NamedTuple):
     """A trial of a sweep."""
 
     record: SweepRecord
@@ -63,10 +63,10 @@ class Resolved(NamedTuple):
     """
 
     component: Component
-    trial: Found | None
+    trial: SweptTrial | None
 
 
-class Ready(NamedTuple):
+class ReadyPortfolio(NamedTuple):
     """A portfolio that is ready to run; nothing is counted and nothing written, but for the beginning of a hold-out.
 
     Attributes:
@@ -79,7 +79,7 @@ class Ready(NamedTuple):
 
     portfolio: Portfolio
     portfolio_id: str
-    parts: tuple[Part, ...]
+    parts: tuple[SleevePlan, ...]
     first: tuple[float, ...]
     components: tuple[Resolved, ...]
     begin: float
@@ -121,7 +121,7 @@ def resolve(workspace: Workspace, component: Component) -> Resolved:
         )
     store = SweepStore(workspace)
     trial = store.trial(component.trial)
-    found = Found(store.load(component.trial.partition("#")[0]), trial)
+    found = SweptTrial(store.load(component.trial.partition("#")[0]), trial)
     if trial.error:
         raise ConfigError(f"{component.trial}: {found.trial.error}")
     sweep = found.record.sweep
@@ -139,7 +139,7 @@ def resolve(workspace: Workspace, component: Component) -> Resolved:
     return Resolved(msgspec.structs.replace(component, **own), found)
 
 
-def prepare(workspace: Workspace, portfolio: Portfolio, *, days: float | None = None) -> Ready:
+def prepare(workspace: Workspace, portfolio: Portfolio, *, days: float | None = None) -> ReadyPortfolio:
     """Check everything that a portfolio needs and read its candles.
 
     Args:
@@ -153,7 +153,7 @@ def prepare(workspace: Workspace, portfolio: Portfolio, *, days: float | None = 
     refuse_overlap([(str(one.component.strategy), str(one.component.symbol)) for one in components])
     balance = workspace.config.session.start_balance
     cents, first = round(balance * CENTS), portfolio.shares()
-    parts: list[Part] = []
+    parts: list[SleevePlan] = []
     splits: list[Split] = []
     remarks: list[str] = []
     warm = [_warmup(workspace, one.component) for one in components]
@@ -174,13 +174,13 @@ def prepare(workspace: Workspace, portfolio: Portfolio, *, days: float | None = 
         for one in found
     ]
     portfolio_id = content_id("pf", asked, digests) if days is None else ""
-    return Ready(
+    return ReadyPortfolio(
         portfolio, portfolio_id, tuple(found), tuple(first), tuple(components), begin, end,
         sum(one.held for one in splits), _unseen(parts, splits), balance, tuple(remarks), workspace.home / ".cache" / "numba",
     )  # fmt: skip
 
 
-def _unseen(parts: list[Part], splits: list[Split]) -> tuple[float, float] | None:
+def _unseen(parts: list[SleevePlan], splits: list[Split]) -> tuple[float, float] | None:
     """Return from when to when something of a component is held back [s since epoch]; None where nothing is."""
     held = [
         (cut.since.timestamp(), cut.since.timestamp() + cut.held * part.decision.bar_s)
@@ -208,7 +208,7 @@ def _seed(components: list[Resolved], one: Resolved, workspace: Workspace) -> in
 
 def part_of(
     workspace: Workspace, portfolio: Portfolio, component: Component, balance: float, market: Embedded | None
-) -> tuple[Part, Split, tuple[str, ...]]:
+) -> tuple[SleevePlan, Split, tuple[str, ...]]:
     """Return what a component runs, what of its bars is held back, and what to know of it."""
     symbol, timeframe = str(component.symbol), str(component.timeframe)
     if market is not None:
@@ -231,13 +231,13 @@ def part_of(
             f"{symbol} {timeframe} has {len(cut.readable):,} bars that may be read{back}, and the warm-up takes {warmup:,}: "
             "nothing is left to trade; lower warmup_candles, or take more candles"
         )
-    part = Part(f"{component.strategy} {symbol} {timeframe}", symbol, plan.decision, cut.readable, warmup)
+    part = SleevePlan(f"{component.strategy} {symbol} {timeframe}", symbol, plan.decision, cut.readable, warmup)
     most = portfolio.weights.largest if portfolio.weights.changes else 0.0
     told = too_large(part, balance, most * workspace.config.session.start_balance, quote_currency(symbol))
     return part, cut, (*plan.remarks, *told)
 
 
-def too_large(part: Part, balance: float, largest: float, currency: str) -> tuple[str, ...]:
+def too_large(part: SleevePlan, balance: float, largest: float, currency: str) -> tuple[str, ...]:
     """Return what to know of a component's orders beside ``max_order_notional``, which holds whatever a preset wants.
 
     Args:
@@ -256,7 +256,7 @@ def too_large(part: Part, balance: float, largest: float, currency: str) -> tupl
     )
 
 
-def common_period(parts: list[Part], begin: float = -math.inf, end: float = math.inf) -> list[Part]:
+def common_period(parts: list[SleevePlan], begin: float = -math.inf, end: float = math.inf) -> list[SleevePlan]:
     """Return components cut to the time in which all of them can trade, each with its warm-up before it.
 
     Args:
@@ -283,7 +283,7 @@ def common_period(parts: list[Part], begin: float = -math.inf, end: float = math
     return cut
 
 
-def _period(parts: list[Part]) -> tuple[float, float]:
+def _period(parts: list[SleevePlan]) -> tuple[float, float]:
     """Return when the first of the components begins to trade, and when the last of them ends [s since epoch]."""
     return (
         min(float(part.bars.ts[part.warmup]) for part in parts),
@@ -291,7 +291,7 @@ def _period(parts: list[Part]) -> tuple[float, float]:
     )
 
 
-def count(workspace: Workspace, ready: Ready) -> int:
+def count(workspace: Workspace, ready: ReadyPortfolio) -> int:
     """Count the tries of a portfolio, before it runs, and return how many were ever begun on its markets.
 
     Each component is a try on its market, as its backtest would be; the portfolio is one more on all of them.

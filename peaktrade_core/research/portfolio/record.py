@@ -10,11 +10,11 @@ from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.question import Check
 from peaktrade_core.research.portfolio.account import run_portfolio
-from peaktrade_core.research.portfolio.figures import Figures, curves, figures_of
-from peaktrade_core.research.portfolio.prepare import Ready, count
+from peaktrade_core.research.portfolio.figures import PortfolioFigures, curves, figures_of
+from peaktrade_core.research.portfolio.prepare import ReadyPortfolio, count
 from peaktrade_core.research.portfolio.preset import Portfolio
 from peaktrade_core.research.portfolio.verdict import judged
-from peaktrade_core.research.store import Kind, Store
+from peaktrade_core.research.store import RecordKind, Store
 from peaktrade_core.show.wording import quote_currency
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -40,7 +40,7 @@ class PortfolioRecord(msgspec.Struct, frozen=True, kw_only=True):
     held: int
     counted: int
     start_balance: float
-    figures: Figures
+    figures: PortfolioFigures
     verdict: tuple[Check, ...]
     since: datetime | None = None
     until: datetime | None = None
@@ -50,7 +50,7 @@ class PortfolioStore(Store[PortfolioRecord]):
     """The portfolios of a workspace: a file each, ``reports/experiments/portfolios/<id>.json``."""
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__(workspace, Kind("portfolio", "pf"), PortfolioRecord)
+        super().__init__(workspace, RecordKind("portfolio", "pf"), PortfolioRecord)
 
     def save(self, record: PortfolioRecord) -> None:
         """Write the record of a portfolio.
@@ -61,7 +61,7 @@ class PortfolioStore(Store[PortfolioRecord]):
         self.put(record.portfolio_id, record)
 
 
-def backtest_portfolio(workspace: Workspace, ready: Ready) -> PortfolioRecord:
+def backtest_portfolio(workspace: Workspace, ready: ReadyPortfolio) -> PortfolioRecord:
     """Count a portfolio, run and judge it, keep its record and return it; one that is known is not run again.
 
     Over the embedded market nothing is counted and nothing kept: it tells nothing of a market.

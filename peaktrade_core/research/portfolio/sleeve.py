@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from peaktrade_core.research.backtest import BacktestResult, missing_bars
 from peaktrade_core.research.loops import TAPE
-from peaktrade_core.research.running import CHUNK, Run, Totals
+from peaktrade_core.research.running import CHUNK, CompiledRun, RunCounts
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import engine
 from peaktrade_core.trading.account import Share, account_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SHORTEST = 128  # bars that are run ahead after an order was taken back; doubled where all fit
 
 
-class Part(NamedTuple):
+class SleevePlan(NamedTuple):
     """What a sleeve is made of.
 
     Attributes:
@@ -45,7 +45,7 @@ class Part(NamedTuple):
     warmup: int
 
 
-class Asked(NamedTuple):
+class PendingOrder(NamedTuple):
     """An opening order that the account has not answered yet.
 
     Attributes:
@@ -69,7 +69,7 @@ class Sleeve:
         moved: cash that came or went before each bar, (n + 1,) float64, the last for after the end [quote ccy].
     """
 
-    def __init__(self, part: Part, cache: Path | None) -> None:
+    def __init__(self, part: SleevePlan, cache: Path | None) -> None:
         """Make it ready.
 
         Raises:
@@ -84,7 +84,7 @@ class Sleeve:
         days = self.opens // DAY_S
         self._day_begin = np.searchsorted(days, days)
         self._gaps = missing_bars(part.bars.ts, decision.bar_s)
-        self._loop = Run(decision, part.bars, part.warmup, cache, min(CHUNK, len(part.bars)))
+        self._loop = CompiledRun(decision, part.bars, part.warmup, cache, min(CHUNK, len(part.bars)))
         self._tape = np.empty((n, TAPE))
         self._sent, self.moved = np.zeros(n), np.zeros(n + 1)
         self._share = Share(part.name, account_of("shadow", part.symbol), part.symbol)
@@ -110,7 +110,7 @@ class Sleeve:
         """Return how many of its bars close until a moment [s since epoch], that moment included."""
         return int(self.closes.searchsorted(moment, "right"))
 
-    def next_order(self, end: int) -> Asked | None:
+    def next_order(self, end: int) -> PendingOrder | None:
         """Return its first opening order that waits for an answer; run on, up to before bar ``end``, until there is one."""
         while not self._waiting and self._to < end:
             self._settle()
@@ -184,7 +184,7 @@ class Sleeve:
         gaps = self._gaps[self._gaps[:, 0] >= self.opens.min(initial=np.inf)]
         rows = np.concatenate([*self._certain, np.empty((0, 1 + engine.WIDTH))])
         held, deepest = int(np.count_nonzero(position)), float(self._loop.book[bk.MAX_DRAWDOWN])
-        counted = Totals.of_rows(rows, self.closes, held, deepest)
+        counted = RunCounts.of_rows(rows, self.closes, held, deepest)
         return BacktestResult(
             self.part.decision, self.part.warmup, self.opens, self.close, signal, position, cash, realized,
             unrealized, equity, gaps, counted, rows,
@@ -217,13 +217,13 @@ class Sleeve:
         """Return the bar and the signed quantity of an order."""
         return int(self._rows[row, 0]), float(self._rows[row, 3])
 
-    def _asked(self) -> Asked:
+    def _asked(self) -> PendingOrder:
         """Return the order that waits longest, with the account that the sleeve had at its bar."""
         bar, qty = self._order(self._waiting[0])
         price = fill_price(self.part.decision.market, float(self.close[bar]), qty)
         notional, held = abs(qty) * price, abs(float(self._tape[bar, 1])) * price
         share = self._share_at(bar)._replace(price=price, exposure=max(held, notional))
-        return Asked(bar, float(self.closes[bar]), qty, share, notional)
+        return PendingOrder(bar, float(self.closes[bar]), qty, share, notional)
 
     def _share_at(self, bar: int) -> Share:
         """Return what it uses after a bar."""

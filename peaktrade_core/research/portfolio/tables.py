@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import UnknownNameError
-from peaktrade_core.research.portfolio.figures import Figures, SleeveFigures
+from peaktrade_core.research.portfolio.figures import PortfolioFigures, SleeveFigures
 from peaktrade_core.research.portfolio.prepare import prepare
 from peaktrade_core.research.portfolio.preset import Portfolio, find_preset, presets_of
 from peaktrade_core.research.portfolio.record import PortfolioRecord, backtest_portfolio
@@ -108,7 +108,7 @@ def portfolio_account(record: PortfolioRecord) -> Table:
     return Table.pairs(figures, "Account")
 
 
-def _few(one: Figures) -> str:
+def _few(one: PortfolioFigures) -> str:
     return f"not told of {one.days:,} UTC days" if one.days else "there is no whole UTC day"
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from peaktrade_core.base.question import FAIL, Check
 from peaktrade_core.research.portfolio.account import Ran, run_portfolio
-from peaktrade_core.research.portfolio.figures import Curves, Figures, curves
-from peaktrade_core.research.portfolio.prepare import Ready
+from peaktrade_core.research.portfolio.figures import PortfolioCurves, PortfolioFigures, curves
+from peaktrade_core.research.portfolio.prepare import ReadyPortfolio
 from peaktrade_core.research.trials.selection import sharpe
 from peaktrade_core.research.trials.verdict import answer, carried_on, costlier, deflated, enough, stands_costs
 
@@ -19,7 +19,7 @@ MOST_REFUSED = 0.1  # share of opening orders
 ALIKE = 0.7  # correlation of UTC-day returns
 
 
-def judged(ready: Ready, figures: Figures, seen: Curves, counted: int) -> list[Check]:
+def judged(ready: ReadyPortfolio, figures: PortfolioFigures, seen: PortfolioCurves, counted: int) -> list[Check]:
     """Return what may speak against a portfolio, answered.
 
     Args:
@@ -42,7 +42,7 @@ def judged(ready: Ready, figures: Figures, seen: Curves, counted: int) -> list[C
     ]
 
 
-def _components(figures: Figures) -> Check:
+def _components(figures: PortfolioFigures) -> Check:
     """Answer what the components' own sweeps said."""
     question, every = "Did its components stand alone?", figures.sleeves
     against = [f"{one.trial}: {one.verdict}" for one in every if one.stands is False]
@@ -55,7 +55,7 @@ def _components(figures: Figures) -> Check:
     return answer("components", question, True, "nothing speaks against any of their trials")
 
 
-def _different(figures: Figures) -> Check:
+def _different(figures: PortfolioFigures) -> Check:
     """Answer whether two sleeves are nearly the same."""
     question, n = "Are its sleeves different from each other?", len(figures.sleeves)
     pairs = [
@@ -69,7 +69,7 @@ def _different(figures: Figures) -> Check:
     return answer("different", question, value <= ALIKE, said, "Keep the better one of them.")
 
 
-def _carried(figures: Figures) -> Check:
+def _carried(figures: PortfolioFigures) -> Check:
     """Answer whether the others gain without the best sleeve."""
     question = "Does it gain without its best sleeve?"
     if len(figures.sleeves) < 2:
@@ -80,7 +80,7 @@ def _carried(figures: Figures) -> Check:
     return answer("carried", question, rest > 0.0, said, "It is one strategy with company: judge that one alone.")
 
 
-def _weighted(ready: Ready, seen: Curves) -> Check:
+def _weighted(ready: ReadyPortfolio, seen: PortfolioCurves) -> Check:
     """Answer whether its weights do better than equal ones, at the same rebalances."""
     question, weights = "Is it better than with equal weights?", ready.portfolio.weights
     first = [1.0 / len(ready.parts)] * len(ready.parts)
@@ -94,7 +94,7 @@ def _weighted(ready: Ready, seen: Curves) -> Check:
     return answer("weights", question, own >= other, said, "Take equal weights: they need no estimate.")
 
 
-def _gains(ready: Ready, times: float) -> bool:
+def _gains(ready: ReadyPortfolio, times: float) -> bool:
     """Return whether it gains at so many times the configured costs."""
     parts = [part._replace(decision=costlier(part.decision, times)) for part in ready.parts]
     return end_equity(run_portfolio(parts, ready.portfolio.weights, ready.first, ready.cache)) > ready.start_balance
@@ -105,7 +105,7 @@ def end_equity(ran: Ran) -> float:
     return math.fsum(float(one.level(np.array([np.inf]), after=True)[0]) for one in curves(ran).levels)
 
 
-def _room(figures: Figures) -> Check:
+def _room(figures: PortfolioFigures) -> Check:
     """Answer how many opening orders the account had no room for."""
     refused, sent = sum(figures.refused.values()), sum(one.fills for one in figures.sleeves)
     share = refused / max(1, refused + sent)
@@ -116,7 +116,7 @@ def _room(figures: Figures) -> Check:
     )
 
 
-def _halted(figures: Figures) -> Check:
+def _halted(figures: PortfolioFigures) -> Check:
     """Answer whether each sleeve ran to the end."""
     halted = [f"{one.name} at {one.halted_at:%Y-%m-%d %H:%M} UTC" for one in figures.sleeves if one.halted_at]
     said = "; ".join(halted) or "no sleeve was halted"

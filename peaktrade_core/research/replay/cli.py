@@ -12,7 +12,7 @@ from peaktrade_core.workspace.command import CommandResult, command
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
 
 if TYPE_CHECKING:
-    from peaktrade_core.research.replay.replay import Replayed
+    from peaktrade_core.research.replay.replay import ReplayResult
 
 MOST = 12  # functions that are named
 
@@ -35,7 +35,7 @@ def replay(workspace: Workspace, session_id: str, strategy_module: str | None) -
     return CommandResult(found, lambda: told(found), code=int(not found.identical))
 
 
-def told(found: Replayed) -> list[str]:
+def told(found: ReplayResult) -> list[str]:
     """Return a replay in sentences."""
     fed = ", ".join(f"{count:,} {name}" for name, count in found.fed.items() if count)
     lines = [f"{found.session_id}: {found.events:,} events, fed back: {fed or 'nothing'}"]

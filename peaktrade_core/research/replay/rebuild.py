@@ -26,7 +26,7 @@ from peaktrade_core.trading.strategies import get_strategy
 from peaktrade_core.workspace.workspace import Workspace
 
 
-class Bars(NamedTuple):
+class ReplayBars(NamedTuple):
     """Where the bars of a replay come from: the warm-up, those after it, and what a person should know of them."""
 
     first: list[Bar]
@@ -34,7 +34,7 @@ class Bars(NamedTuple):
     notes: tuple[str, ...]
 
 
-def rebuild(workspace: Workspace, record: SessionRecord, folder: RunFolder, script: Script) -> tuple[Plan, Bars]:
+def rebuild(workspace: Workspace, record: SessionRecord, folder: RunFolder, script: Script) -> tuple[Plan, ReplayBars]:
     """Return the plan of a recorded session, with everything outside it played from its record.
 
     Raises:
@@ -97,7 +97,7 @@ def _was_past(config: SessionConfig, events: Sequence[ev.AnyEvent]) -> bool:
         return False
 
 
-def _bars(workspace: Workspace, config: SessionConfig, folder: RunFolder, events: Sequence[ev.AnyEvent]) -> Bars:
+def _bars(workspace: Workspace, config: SessionConfig, folder: RunFolder, events: Sequence[ev.AnyEvent]) -> ReplayBars:
     """Return the bars of a session: the traded ones from its journal, what that lacks from where it had them.
 
     Raises:
@@ -109,7 +109,7 @@ def _bars(workspace: Workspace, config: SessionConfig, folder: RunFolder, events
     if config.feed == "exchange":
         unfinished = [msgspec.json.decode(text, type=Bar) for text in part]
         first, notes = _venue_warmup(workspace, config, folder, warmed, events)
-        return Bars(first, chain(traded, unfinished), notes)
+        return ReplayBars(first, chain(traded, unfinished), notes)
     try:
         feed = feed_again(workspace, config)
     except (ConfigError, DataError) as error:
@@ -119,10 +119,10 @@ def _bars(workspace: Workspace, config: SessionConfig, folder: RunFolder, events
     if feed is None:
         if config.warmup_candles:
             raise ArtefactError(f"the bars of its warm-up are not in the journal and cannot be had again: {fault}")
-        return Bars([], iter(traded), (f"Bars from the journal alone: {fault}",))
+        return ReplayBars([], iter(traded), (f"Bars from the journal alone: {fault}",))
     source = (item for item in feed if isinstance(item, Bar))
     first = list(islice(source, config.warmup_candles))
-    return Bars(first, _and_after(traded, source), _digest_note(config, feed))
+    return ReplayBars(first, _and_after(traded, source), _digest_note(config, feed))
 
 
 def _and_after(traded: Sequence[Bar], source: Iterator[Bar]) -> Iterator[Bar]:

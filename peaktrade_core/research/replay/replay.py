@@ -61,7 +61,7 @@ class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
     replayed: str
 
 
-class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a replay.
 
     Attributes:
@@ -87,7 +87,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
         return self.first is None and not self.unrepeated
 
 
-def replay_session(workspace: Workspace, session_id: str) -> Replayed:
+def replay_session(workspace: Workspace, session_id: str) -> ReplayResult:
     """Run a recorded session once more and compare; nothing of the workspace is written.
 
     Args:
@@ -104,7 +104,7 @@ def replay_session(workspace: Workspace, session_id: str) -> Replayed:
     return replay_record(workspace, record, views.run_folder(record.session_id))
 
 
-def replay_record(workspace: Workspace, record: SessionRecord, folder: RunFolder) -> Replayed:
+def replay_record(workspace: Workspace, record: SessionRecord, folder: RunFolder) -> ReplayResult:
     """Run what a record and its folder tell once more; raises as :func:`replay_session`, but for sessions not found."""
     events = list(read_journal(folder.journal))
     if not events:
@@ -121,7 +121,7 @@ def replay_record(workspace: Workspace, record: SessionRecord, folder: RunFolder
     )
     whole = same == len(lines) and (len(again) == len(lines) or not script.ended)
     code, told = _code(record, folder, plan)
-    return Replayed(
+    return ReplayResult(
         session_id=record.session_id,
         events=len(lines),
         same=same,

@@ -36,7 +36,7 @@ MOST_PARTS = 64  # in one task
 AHEAD = 3  # tasks a worker has before it asks for more
 
 
-class Order(NamedTuple):
+class WorkOrder(NamedTuple):
     """What a worker must know of a sweep but for the bars.
 
     Attributes:
@@ -152,7 +152,7 @@ class Cluster:
             self._seconds = seconds / len(found)
             return iter(found)
 
-    def _sound_workers(self, order: Order) -> list[str]:
+    def _sound_workers(self, order: WorkOrder) -> list[str]:
         """Return the workers that run the same code.
 
         Raises:
@@ -173,11 +173,11 @@ def _told(answer: object) -> str:
     return f"failed ({answer})" if isinstance(answer, Exception) else "has other code"
 
 
-def _order(work: Work) -> Order:
+def _order(work: Work) -> WorkOrder:
     base = work.base
     numbers = (base.market, base.limits, base.bar_s, base.start_balance)
     digest = code_digest(base.strategy)
-    return Order(base.strategy.name, digest, numbers, work.warmup, _module_of(work.base), bars_digest(work.bars))
+    return WorkOrder(base.strategy.name, digest, numbers, work.warmup, _module_of(work.base), bars_digest(work.bars))
 
 
 def _module_of(base: Decision) -> tuple[str, str]:
@@ -198,7 +198,7 @@ def _module_of(base: Decision) -> tuple[str, str]:
     return path.name, path.read_text()
 
 
-def _digest_there(order: Order) -> str:
+def _digest_there(order: WorkOrder) -> str:
     """Return the digest of the code that a worker would run; runs on the worker."""
     try:
         return _strategy_there(order)[1]
@@ -206,7 +206,7 @@ def _digest_there(order: Order) -> str:
         return str(error)
 
 
-def _strategy_there(order: Order) -> tuple[Strategy, str]:
+def _strategy_there(order: WorkOrder) -> tuple[Strategy, str]:
     """Return the strategy and its digest, as long as the file it comes from is there; runs on the worker."""
     name, text = order.module
     with tempfile.TemporaryDirectory() as folder:
@@ -218,11 +218,11 @@ def _strategy_there(order: Order) -> tuple[Strategy, str]:
         return strategy, code_digest(strategy)
 
 
-_tries: dict[Order, Tries] = {}  # on a worker: the last bars it was given
+_tries: dict[WorkOrder, Tries] = {}  # on a worker: the last bars it was given
 
 
 def _ran(
-    order: Order, columns: tuple[NDArray[np.float64], NDArray[np.float64]], parts: list[list[Numbered]]
+    order: WorkOrder, columns: tuple[NDArray[np.float64], NDArray[np.float64]], parts: list[list[Numbered]]
 ) -> tuple[list[Found], float]:
     """Return what parts found and how long they took [s]; runs on the worker."""
     begin = time.perf_counter()

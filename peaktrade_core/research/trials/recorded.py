@@ -16,7 +16,7 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import Check
 from peaktrade_core.candles.replay import ReplayFeed, bars_of
 from peaktrade_core.research.backtest import BacktestResult, run_backtest
-from peaktrade_core.research.store import Kind, Store
+from peaktrade_core.research.store import RecordKind, Store
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.research.trials.spec import Judge
@@ -144,7 +144,7 @@ def _between(bars: Bars, warmup: int, begin: datetime | None, end: datetime | No
     return bars.part(first, last)
 
 
-class Kept(NamedTuple):
+class KeptBacktest(NamedTuple):
     """A backtest that ran: what is kept of it, all that it gave, what was counted, and how long it took [s]."""
 
     record: BacktestRecord
@@ -155,7 +155,7 @@ class Kept(NamedTuple):
 
 def backtest_and_keep(
     workspace: Workspace, plan: Plan, *, begin: datetime | None = None, end: datetime | None = None
-) -> Kept:
+) -> KeptBacktest:
     """Count a backtest, run it, judge it and keep it; arguments and errors as of :func:`begin_backtest`.
 
     Raises:
@@ -165,14 +165,14 @@ def backtest_and_keep(
     started = time.perf_counter()
     result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
     seconds = time.perf_counter() - started
-    return Kept(BacktestStore(workspace).keep(plan, bars, counted, result), result, counted, seconds)
+    return KeptBacktest(BacktestStore(workspace).keep(plan, bars, counted, result), result, counted, seconds)
 
 
 class BacktestStore(Store[BacktestRecord]):
     """The backtests of a workspace: ``reports/experiments/backtests/<id>.json`` and their equity by day."""
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__(workspace, Kind("backtest", "bt"), BacktestRecord)
+        super().__init__(workspace, RecordKind("backtest", "bt"), BacktestRecord)
         self._workspace = workspace
 
     def keep(self, plan: Plan, bars: Bars, counted: Counted, result: BacktestResult) -> BacktestRecord:

@@ -34,7 +34,7 @@ def require(search: Search) -> None:
         ) from None
 
 
-class Plan:
+class TrialPlan:
     """The trials of a sweep.
 
     Attributes:

@@ -19,11 +19,11 @@ from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import Check
 from peaktrade_core.candles.replay import bars_of
 from peaktrade_core.changes.code import code_digest
-from peaktrade_core.research.store import Kind, Store
+from peaktrade_core.research.store import RecordKind, Store
 from peaktrade_core.research.trials.crew import Crew, Threads, Work
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
-from peaktrade_core.research.trials.search import Plan, require
+from peaktrade_core.research.trials.search import TrialPlan, require
 from peaktrade_core.research.trials.spec import Sweep, axes_of, points, size_of
 from peaktrade_core.research.trials.table import write_table
 from peaktrade_core.research.trials.trial import DailyEquity, Trial, require_possible
@@ -81,7 +81,7 @@ class Prepared(NamedTuple):
     sweep_id: str
     market: TrialMarket
     base: Decision
-    plan: Plan
+    plan: TrialPlan
     bars: Bars
     held: int
     since: datetime | None
@@ -106,7 +106,7 @@ def prepare(workspace: Workspace, sweep: Sweep) -> Prepared:
     plan = plan_session(workspace, strategy=sweep.strategy, candles=sweep.candles, **sweep.market())
     known, config = axes_of(sweep, plan.decision.strategy), plan.config
     require_possible(plan.decision, known, sweep.fixed)
-    tried = Plan(sweep.search, known, sweep.fixed, points(sweep, known), size_of(known, sweep.search))
+    tried = TrialPlan(sweep.search, known, sweep.fixed, points(sweep, known), size_of(known, sweep.search))
     split = HoldOut(workspace).readable(bars_of(plan.feed), config.symbol, config.timeframe)
     if len(split.readable) <= config.warmup_candles:
         raise DataError(
@@ -130,7 +130,7 @@ class SweepStore(Store[SweepRecord]):
     """The sweeps of a workspace: a folder each, ``reports/experiments/sweeps/<id>``."""
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__(workspace, Kind("sweep", "sw", "sweep.json"), SweepRecord)
+        super().__init__(workspace, RecordKind("sweep", "sw", "sweep.json"), SweepRecord)
 
     def save(self, record: SweepRecord) -> SweepRecord:
         """Write the record of a sweep and return it.

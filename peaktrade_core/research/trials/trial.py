@@ -14,7 +14,7 @@ from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ConfigError, DataError, StrategyError
 from peaktrade_core.base.typed import read
 from peaktrade_core.research.backtest import BacktestResult, missing_bars
-from peaktrade_core.research.running import Codes, Totals, new_book, numbers_of, signals_over
+from peaktrade_core.research.running import Codes, RunCounts, new_book, numbers_of, signals_over
 from peaktrade_core.research.trials.selection import sharpe
 from peaktrade_core.session.identity import decision_id
 from peaktrade_core.trading.decision import Decision
@@ -175,12 +175,12 @@ class Tries:
         signals_over(self._codes, decision, self.bars, np.array(decision.new_state(), dtype=np.float64), signal)
         return signal
 
-    def run(self, decision: Decision, signal: NDArray[np.float64]) -> tuple[Totals, DailyEquity]:
+    def run(self, decision: Decision, signal: NDArray[np.float64]) -> tuple[RunCounts, DailyEquity]:
         """Return what a decision brings over its signals."""
         own, marks = new_book(decision.start_balance), np.empty(len(self._stops))
         numbers = numbers_of(decision, self._warmup)
         self._figures(numbers, *own, self.bars.ts, self._opens, self._closes, signal, self._stops, marks)
-        return Totals.of(own), DailyEquity(self._days, marks[self._marks])
+        return RunCounts.of(own), DailyEquity(self._days, marks[self._marks])
 
     def some(self, numbered: list[tuple[int, dict[str, Any]]]) -> list[tuple[Trial, DailyEquity]]:
         """Run trials, each a number and its parameters; what cannot be run is a trial with an error."""
@@ -201,7 +201,7 @@ class Tries:
 
 
 def figures_of(
-    number: int, params: dict[str, Any], decision: Decision, totals: Totals, marks: DailyEquity, bars: int
+    number: int, params: dict[str, Any], decision: Decision, totals: RunCounts, marks: DailyEquity, bars: int
 ) -> Trial:
     """Return the figures of a trial that ran, or of a single backtest; ``bars`` traded."""
     days = len(marks.day)

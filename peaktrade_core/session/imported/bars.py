@@ -11,7 +11,7 @@ from peaktrade_core.base.clock import from_seconds, iso
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.replay import ReplayFeed
 from peaktrade_core.candles.store import CandleStore
-from peaktrade_core.session.imported.fills import ForeignFill, Part
+from peaktrade_core.session.imported.fills import ForeignFill, ImportedPart
 from peaktrade_core.show.wording import many
 from peaktrade_core.trading.market import Bar, Bars, timeframe_seconds
 
@@ -37,7 +37,7 @@ class Layout(NamedTuple):
     notes: tuple[str, ...]
 
 
-def lay(home: Path, part: Part, candles: Path | None) -> Layout:
+def lay(home: Path, part: ImportedPart, candles: Path | None) -> Layout:
     """Return the fills of a part in bars, one more before the first, so that what it did can be held against it.
 
     Args:
@@ -62,7 +62,7 @@ def lay(home: Path, part: Part, candles: Path | None) -> Layout:
     return _within(part, bars, bar_s, name)
 
 
-def _stored(home: Path, part: Part, first: float, last: float, bar_s: int) -> tuple[Bars, str] | None:
+def _stored(home: Path, part: ImportedPart, first: float, last: float, bar_s: int) -> tuple[Bars, str] | None:
     """Return stored candles that cover a part and their name, None where nobody has them."""
     store = CandleStore.of_workspace(home)
     for series in store.series():
@@ -73,7 +73,7 @@ def _stored(home: Path, part: Part, first: float, last: float, bar_s: int) -> tu
     return None
 
 
-def _of_fills(part: Part, bar_s: int) -> list[Laid]:
+def _of_fills(part: ImportedPart, bar_s: int) -> list[Laid]:
     """Return a bar for each stretch of time that holds fills, made of them."""
     found: dict[float, list[ForeignFill]] = {}
     for fill in part.fills:
@@ -86,7 +86,7 @@ def _made(ts: float, fills: list[ForeignFill]) -> Bar:
     return Bar(ts, prices[0], max(prices), min(prices), prices[-1], sum(abs(fill.qty) for fill in fills))
 
 
-def _within(part: Part, bars: Bars, bar_s: int, name: str) -> Layout:
+def _within(part: ImportedPart, bars: Bars, bar_s: int, name: str) -> Layout:
     """Return fills in the bars of candles, from one before the first fill to that of the last."""
     opens = bars.ts.tolist()
     rows: dict[int, list[ForeignFill]] = {}

@@ -15,7 +15,7 @@ from peaktrade_core.base.people import person_key
 from peaktrade_core.base.text import one_line
 from peaktrade_core.runs.columns import RUNS
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.imported.fills import Elsewhere, Part, held_after
+from peaktrade_core.session.imported.fills import Elsewhere, ImportedPart, held_after
 from peaktrade_core.session.options import moment_given
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
@@ -127,7 +127,7 @@ def _source(
     return read_sheet(csv.expanduser(), symbols, symbol=only, **given)
 
 
-def _later(source: Elsewhere, since: str | None) -> list[Part]:
+def _later(source: Elsewhere, since: str | None) -> list[ImportedPart]:
     """Return the parts from a time on: from the first fill after it that begins a position.
 
     Raises:
@@ -147,7 +147,7 @@ def _later(source: Elsewhere, since: str | None) -> list[Part]:
     return found
 
 
-def _what(session_id: str, part: Part, config: SessionConfig) -> Table:
+def _what(session_id: str, part: ImportedPart, config: SessionConfig) -> Table:
     """Return what a part is, and what is not known of it."""
     currency = wording.quote_currency(part.symbol)
     pairs = {

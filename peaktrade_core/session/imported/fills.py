@@ -49,7 +49,7 @@ class ForeignFill(NamedTuple):
     where: str
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class ImportedPart(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes one session: the fills of one strategy on one market, oldest first.
 
     Attributes:
@@ -79,7 +79,7 @@ class Elsewhere(NamedTuple):
     kind: str
     name: str
     sha256: str
-    parts: list[Part]
+    parts: list[ImportedPart]
 
 
 def read_source(path: Path) -> tuple[bytes, str]:
@@ -189,7 +189,7 @@ def refuse_short(symbol: str, fills: Iterable[ForeignFill]) -> None:
             )
 
 
-def chosen(parts: Iterable[Part], symbols: Sequence[str], path: Path) -> list[Part]:
+def chosen(parts: Iterable[ImportedPart], symbols: Sequence[str], path: Path) -> list[ImportedPart]:
     """Return the parts of some markets, all where none is named.
 
     Raises:

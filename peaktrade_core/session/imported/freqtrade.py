@@ -19,7 +19,7 @@ from peaktrade_core.base.errors import DataError, why
 from peaktrade_core.session.imported.fills import (
     Elsewhere,
     ForeignFill,
-    Part,
+    ImportedPart,
     chosen,
     figure,
     in_order,
@@ -108,7 +108,7 @@ def _rows(
 
 def _parts(
     trades: Sequence[dict[str, Any]], orders: Sequence[dict[str, Any]], symbols: Sequence[str]
-) -> Iterator[Part]:
+) -> Iterator[ImportedPart]:
     """Yield what becomes one session each, by market, strategy and timeframe."""
     of_trade: dict[object, list[dict[str, Any]]] = {}
     for order in orders:
@@ -132,7 +132,7 @@ def _parts(
         known = all(isinstance(one, (int, float)) for one in told)
         unfilled = sum(not any(_filled(order) for order in of_trade.get(trade["id"], [])) for trade in some)
         notes += (f"{unfilled} trades without a filled order were left out.",) if unfilled else ()
-        yield Part(
+        yield ImportedPart(
             symbol=pair,
             strategy=strategy,
             timeframe=timeframe,

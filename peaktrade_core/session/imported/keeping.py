@@ -23,11 +23,12 @@ from peaktrade_core.base.processes import this_host
 from peaktrade_core.records.bar_table import write_table
 from peaktrade_core.records.folder import RunFolder, meta_of
 from peaktrade_core.records.journal import JOURNAL
+from peaktrade_core.records.query import Query
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.repeat import command_line
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.imported.bars import OWN, Laid, Layout
-from peaktrade_core.session.imported.fills import NOISE, ROW, Elsewhere, Part
+from peaktrade_core.session.imported.fills import NOISE, ROW, Elsewhere, ImportedPart
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.market import Bars, candle_steps
@@ -38,16 +39,18 @@ from peaktrade_core.workspace.workspace import Workspace
 AGREES = 1e-6  # two programs add up alike within this share of what was traded [fraction]
 
 
-class Ready(NamedTuple):
+class ReadyImport(NamedTuple):
     """A part that can be kept: its id, its configuration and its events."""
 
     session_id: str
-    part: Part
+    part: ImportedPart
     config: SessionConfig
     events: list[ev.AnyEvent]
 
 
-def ready(workspace: Workspace, source: Elsewhere, part: Part, layout: Layout, start_balance: float) -> Ready:
+def ready(
+    workspace: Workspace, source: Elsewhere, part: ImportedPart, layout: Layout, start_balance: float
+) -> ReadyImport:
     """Return a part as the session that it becomes; nothing is written.
 
     Raises:
@@ -57,10 +60,10 @@ def ready(workspace: Workspace, source: Elsewhere, part: Part, layout: Layout, s
     _refuse_again(workspace, source, session_id)
     _refuse_overlap(workspace, part)
     config = _config(workspace, source, part, layout, start_balance)
-    return Ready(session_id, part, config, list(_events(config, layout)))
+    return ReadyImport(session_id, part, config, list(_events(config, layout)))
 
 
-def _id_of(source: Elsewhere, part: Part, began: datetime) -> str:
+def _id_of(source: Elsewhere, part: ImportedPart, began: datetime) -> str:
     """Return the id of a part, the same for the same beginning: a longer file of the same fills is no other session."""
     first = part.fills[0]
     told = (
@@ -88,7 +91,7 @@ def _refuse_again(workspace: Workspace, source: Elsewhere, session_id: str) -> N
     raise ConfigError(f"these fills were imported{was} as {session_id}, and are not imported twice{more}")
 
 
-def _refuse_overlap(workspace: Workspace, part: Part) -> None:
+def _refuse_overlap(workspace: Workspace, part: ImportedPart) -> None:
     """Refuse fills that a session holds which was imported with another beginning, timeframe or name of the strategy.
 
     Raises:
@@ -115,7 +118,7 @@ def _known(at: datetime, qty: float, price: float, order_id: str) -> tuple[objec
     return at, qty, price, "" if order_id.startswith(ROW) else order_id
 
 
-def _config(workspace: Workspace, source: Elsewhere, part: Part, layout: Layout, start_balance: float) -> SessionConfig:
+def _config(workspace: Workspace, source: Elsewhere, part: ImportedPart, layout: Layout, start_balance: float) -> SessionConfig:
     """Return what the session is known by; costs and size of a position are as measured over its fills."""
     instrument = workspace.config.instruments.get(part.symbol)
     given = msgspec.to_builtins(instrument) if instrument is not None and instrument.complete else _steps(layout)
@@ -157,7 +160,7 @@ def _steps(layout: Layout) -> dict[str, Any]:
     return {"tick": tick, "lot": lot, "min_qty": 0.0, "min_notional": 0.0, "venue_symbol": ""}
 
 
-def _fraction(part: Part, start_balance: float) -> float:
+def _fraction(part: ImportedPart, start_balance: float) -> float:
     """Return the usual size of what opened or added to a position, as a share of the start balance [fraction]."""
     held, sizes = 0.0, []
     for fill in part.fills:
@@ -167,7 +170,7 @@ def _fraction(part: Part, start_balance: float) -> float:
     return round(median(sizes) / start_balance, 9)
 
 
-def _told_otherwise(part: Part, traded: float) -> list[str]:
+def _told_otherwise(part: ImportedPart, traded: float) -> list[str]:
     """Return a note where the other program's PnL is not what its own fills add up to."""
     if part.told_pnl is None or part.held:
         return []
@@ -223,7 +226,7 @@ def _done(numbered: Any, closed: datetime, step: int, laid: Laid, book: list[flo
     return numbered(ev.BarDone, closed, step, from_seconds(ts), *prices, *account, *told)
 
 
-def keep(workspace: Workspace, source: Elsewhere, one: Ready, by: str) -> SessionRecord:
+def keep(workspace: Workspace, source: Elsewhere, one: ReadyImport, by: str) -> SessionRecord:
     """Write an imported session and return its record: the folder is there whole, or not at all.
 
     Raises:
@@ -263,7 +266,7 @@ def _fresh(workspace: Workspace, session_id: str) -> RunFolder:
     return RunFolder(workspace.runs, session_id)
 
 
-def _record(one: Ready, now: datetime) -> SessionRecord:
+def _record(one: ReadyImport, now: datetime) -> SessionRecord:
     tally = fold(one.events)
     last = one.events[-1].ts
     return SessionRecord(

@@ -13,7 +13,7 @@ from peaktrade_core.session.imported.fills import (
     ROW,
     Elsewhere,
     ForeignFill,
-    Part,
+    ImportedPart,
     chosen,
     figure,
     in_order,
@@ -88,13 +88,13 @@ def read_sheet(
     return Elsewhere(KIND, path.name, digest, chosen(parts, symbols, path))
 
 
-def _part(symbol: str, strategy: str, timeframe: str, rows: Sequence[ForeignFill], *, short: bool) -> Part:
+def _part(symbol: str, strategy: str, timeframe: str, rows: Sequence[ForeignFill], *, short: bool) -> ImportedPart:
     """Return the fills of one market and strategy as what becomes a session."""
     fills, notes = in_order(rows)
     if not short:
         refuse_short(symbol, fills)
     blind = (NOT_ASKED,) if any(fill.asked is None for fill in fills) else ()
-    return Part(
+    return ImportedPart(
         symbol=symbol,
         strategy=strategy,
         timeframe=timeframe,

@@ -18,7 +18,7 @@ from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.control.audit.checks import adopt, audit_checks
 from peaktrade_core.research.forward.book import WRITTEN, ForwardBook, ForwardSignal
 from peaktrade_core.research.forward.outcome import Evaluation, evaluate
-from peaktrade_core.research.forward.signals import Asked, write_signals
+from peaktrade_core.research.forward.signals import ComponentSignal, write_signals
 from peaktrade_core.research.portfolio.preset import Component
 from peaktrade_core.research.trials.ledger import TrialLedger, TrialMarket
 from peaktrade_core.session.synthetic import START_TS, SyntheticFeed
@@ -61,7 +61,7 @@ class Desk:
         self.clock.at = after(bars, seconds)
         return self
 
-    def write(self, *components: Component) -> list[Asked]:
+    def write(self, *components: Component) -> list[ComponentSignal]:
         return write_signals(self.place, components or (CROSS,))
 
     def evaluated(self) -> Evaluation:
@@ -78,7 +78,7 @@ def desk(workspace: Workspace) -> Desk:
     return Desk(workspace)
 
 
-def one(asked: list[Asked]) -> ForwardSignal:
+def one(asked: list[ComponentSignal]) -> ForwardSignal:
     (found,) = asked
     assert found.signal, found.error
     return found.signal

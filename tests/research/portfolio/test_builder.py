@@ -14,7 +14,7 @@ from test_preset import candles
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import FAIL, PASS, Check
-from peaktrade_core.research.portfolio.builder import Candidate, Wanted, build, keep, pick
+from peaktrade_core.research.portfolio.builder import CandidateTrial, Wanted, build, keep, pick
 from peaktrade_core.research.portfolio.prepare import prepare
 from peaktrade_core.research.portfolio.preset import Component, find_preset, read_portfolio
 from peaktrade_core.research.portfolio.record import backtest_portfolio
@@ -28,10 +28,10 @@ from peaktrade_core.workspace.workspace import Workspace
 
 def candidate(
     name: str, deflated: float, returns: np.ndarray, symbol: str = "BTC/EUR", strategy: str = ""
-) -> Candidate:
+) -> CandidateTrial:
     market = TrialMarket(strategy or name, symbol, "1h")
     days = np.arange(len(returns))
-    return Candidate(name, market, Trial(number=0, params={}), deflated, days, returns)
+    return CandidateTrial(name, market, Trial(number=0, params={}), deflated, days, returns)
 
 
 def test_the_best_first_and_what_goes_along_with_it_is_left_out() -> None:

@@ -15,7 +15,7 @@ from peaktrade_core.research.portfolio.account import Ran, run_portfolio
 from peaktrade_core.research.portfolio.curve import cash_moved
 from peaktrade_core.research.portfolio.figures import curves
 from peaktrade_core.research.portfolio.preset import Weights
-from peaktrade_core.research.portfolio.sleeve import Part
+from peaktrade_core.research.portfolio.sleeve import SleevePlan
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.costs import Market
 from peaktrade_core.trading.decision import Decision
@@ -31,16 +31,16 @@ WARMUP, START = 50, 2500.0
 
 
 def part(strategy: str, symbol: str, seed: int, *, bar_s: int = 3600, days: int = 100, limits: Limits = WIDE,
-         market: Market = SPOT, gap: slice = slice(0), **params: object) -> Part:  # fmt: skip
+         market: Market = SPOT, gap: slice = slice(0), **params: object) -> SleevePlan:  # fmt: skip
     rows = np.array(list(SyntheticFeed(seed, bar_s, bars=WARMUP + days * 86_400 // bar_s)))
     rows[:, 0] -= WARMUP * bar_s
     rows = np.delete(rows, gap, axis=0)
     found = get_strategy(strategy)
     decision = Decision(found, found.parameters(params), market, limits, float(bar_s), START)
-    return Part(f"{strategy} {symbol}", symbol, decision, Bars(rows[:, 0], rows[:, 1:]), WARMUP)
+    return SleevePlan(f"{strategy} {symbol}", symbol, decision, Bars(rows[:, 0], rows[:, 1:]), WARMUP)
 
 
-def several(limits: Limits = WIDE) -> list[Part]:
+def several(limits: Limits = WIDE) -> list[SleevePlan]:
     return [
         part("donchian_breakout", "ETH/EUR", 1, limits=limits, gap=slice(400, 430)),
         part("ma_crossover", "BTC/EUR", 2, bar_s=14_400, limits=limits),

@@ -16,7 +16,7 @@ from peaktrade_core.candles.files.cleaning import read_candles
 from peaktrade_core.halts import account as seats
 from peaktrade_core.research.portfolio.account import run_portfolio
 from peaktrade_core.research.portfolio.preset import Weights
-from peaktrade_core.research.portfolio.sleeve import Part
+from peaktrade_core.research.portfolio.sleeve import SleevePlan
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session import loop
 from peaktrade_core.session.plan import Desk, Plan
@@ -187,7 +187,9 @@ def test_a_portfolio_is_a_fleet_event_by_event(
     fleet = plans()
     order = sorted(range(len(fleet)), key=lambda at: (fleet[at][0].config.symbol, at))
     journals = run_fleet(workspace, fleet, [order.index(at) for at in range(len(fleet))])
-    parts = [Part(str(n), plan.config.symbol, plan.decision, bars, WARMUP) for n, (plan, bars) in enumerate(fleet)]
+    parts = [
+        SleevePlan(str(n), plan.config.symbol, plan.decision, bars, WARMUP) for n, (plan, bars) in enumerate(fleet)
+    ]
     ran = run_portfolio(parts, Weights(rebalance="never"), [0.25] * 4, cache)
     for journal, sleeve in zip(journals, ran.sleeves, strict=True):
         decided = [msgspec.structs.replace(one, seq=0) for one in journal if isinstance(one, DECIDED)]

@@ -22,7 +22,7 @@ from peaktrade_core.base.errors import (
     UnknownNameError,
 )
 from peaktrade_core.base.resources import share_dir
-from peaktrade_core.research.portfolio.prepare import Ready, prepare
+from peaktrade_core.research.portfolio.prepare import ReadyPortfolio, prepare
 from peaktrade_core.research.portfolio.preset import (
     FOLDER,
     Component,
@@ -202,7 +202,7 @@ def test_components_are_cut_to_the_time_that_they_share(
     assert max(ends) <= held["1h"] == DAY_0 + 120 * 86_400.0
 
 
-def run(workspace: Workspace, ready: Ready, cache: Path) -> Any:
+def run(workspace: Workspace, ready: ReadyPortfolio, cache: Path) -> Any:
     return backtest_portfolio(workspace, ready._replace(cache=cache))
 
 
