@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,6 +39,19 @@ QUIET = [  # asks nobody outside
     "--disable-component-update",
     "--disable-sync",
 ]
+
+FALLS_OVER = """
+from typing import NamedTuple
+from peaktrade_core.trading.strategies import register
+
+class P(NamedTuple):
+    n: int = 1
+
+@register("falls_over", P, slots=lambda p: 1, warmup=lambda p: 1, tier="core")
+def falls_over(p, s, o, h, l, c, v):
+    raise ValueError("no")
+"""
+"""A module with a strategy that raises at each bar."""
 
 settings.register_profile("peaktrade", deadline=None)
 settings.load_profile("peaktrade")
@@ -191,6 +205,15 @@ def peaktrade(home: Path) -> Callable[..., Ended]:
         return Ended(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+def until(true: Callable[[], Any], seconds: float = 40.0) -> Any:
+    """Wait for something that another thread or process does, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, f"not within {seconds:g} s"
+        time.sleep(0.02)
+    return found
 
 
 def command(*args: object) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,15 +28,6 @@ def bar(seq: int, seconds: float, equity: float, step: int = 0) -> BarDone:
     values |= {"seq": seq, "ts": at(seconds), "ts_bar": at(seconds - 60), "step": step, "equity": equity}
     values |= {"open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "signal_changed": False, "risk_allowed": True}
     return BarDone(**(values | {"risk_reasons": ()}))
-
-
-def until(true: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """Wait for something to come true and return it."""
-    end = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
-    return found
 
 
 def write_rules(home: Path, text: str) -> None:

@@ -19,7 +19,8 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.settings import Trigger
 from peaktrade_core.workspace.workspace import Workspace
-from tests.alerts.conftest import until, write_rules
+from tests.alerts.conftest import write_rules
+from tests.conftest import until
 
 Run = Callable[..., SessionRecord]
 SCOPE = Scope.of("shadow", "ma_crossover", "BTC/EUR").text

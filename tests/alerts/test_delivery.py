@@ -17,7 +17,8 @@ from peaktrade_core.alerts.channels import DeliveryFailedError, Sender, open_cha
 from peaktrade_core.alerts.delivery import DeliveryResult, Dispatcher
 from peaktrade_core.alerts.settings import Channel
 from peaktrade_core.base.wall_clock import SystemClock
-from tests.alerts.conftest import Receiver, free_port, until
+from tests.alerts.conftest import Receiver, free_port
+from tests.conftest import until
 
 
 def note(seq: int = 0, at: datetime | None = None) -> Notification:

@@ -14,8 +14,8 @@ from peaktrade_core.alerts.log import AlertLog
 from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
-from tests.alerts.conftest import Receiver, until, write_rules
-from tests.conftest import command, environment
+from tests.alerts.conftest import Receiver, write_rules
+from tests.conftest import command, environment, until
 
 RULES = """
 [channels.console]

@@ -23,9 +23,9 @@ from peaktrade_core.alerts.settings import Channel, read_settings
 from peaktrade_core.base.wall_clock import SystemClock
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.workspace.workspace import Workspace
-from tests.alerts.conftest import at, until, write_rules
+from tests.alerts.conftest import at, write_rules
 from tests.alerts.receivers import DISCORD, SLACK, TELEGRAM, Chat, point_to
-from tests.conftest import Ended
+from tests.conftest import Ended, until
 
 FOREIGN = (
     "StrategyError: venue said <html><b>502</b> & more *bold* _under_score [x](http://y) `code` </html> "

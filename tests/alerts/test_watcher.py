@@ -23,8 +23,8 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
-from tests.alerts.conftest import Receiver, at, bar, free_port, until, write_journal, write_rules
-from tests.conftest import Ended
+from tests.alerts.conftest import Receiver, at, bar, free_port, write_journal, write_rules
+from tests.conftest import Ended, until
 
 Run = Callable[..., SessionRecord]
 Command = Callable[..., Ended]

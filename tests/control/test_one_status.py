@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
@@ -33,7 +32,7 @@ from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.strategies.registry import scratch_registry
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
-from tests.conftest import REPO, command
+from tests.conftest import FALLS_OVER, REPO, command, until
 
 HALTS = (
     "global REDUCING by ada: the venue looks odd",
@@ -59,7 +58,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _until(lambda: any(row.state == "running" for row in Views.of(workspace).runs()))
+        until(lambda: any(row.state == "running" for row in Views.of(workspace).runs()))
         states, now = TradingStates.of(workspace), datetime.now(UTC)
         states.set(
             Scope.parse("shadow.rsi_reversion.BTC/EUR"), "HALTED", by="bob", reason="three losses in a row", now=now
@@ -80,22 +79,10 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 def _fail(workspace: Workspace, home: Path) -> None:
     """Run a session whose strategy raises."""
     module = home / "bad.py"
-    module.write_text(
-        "from typing import NamedTuple\nfrom peaktrade_core.trading.strategies import register\n"
-        "class P(NamedTuple):\n    n: int = 1\n"
-        "@register('falls_over', P, slots=lambda p: 1, warmup=lambda p: 1, tier='core')\n"
-        "def falls_over(p, s, o, h, l, c, v):\n    raise ValueError('no')\n"
-    )
+    module.write_text(FALLS_OVER)
     with scratch_registry():
         load_strategy_module(module)
         run_session(plan_session(workspace, strategy="falls_over", steps=50), Desk.of(workspace))
-
-
-def _until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < end, "no session runs"
-        time.sleep(0.05)
 
 
 def text(html: str) -> str:

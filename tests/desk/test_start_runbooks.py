@@ -27,6 +27,7 @@ from peaktrade_core.runs.logs import bad_lines, log_checks
 from peaktrade_core.runs.views import Views
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import FALLS_OVER
 
 HERE = "http://127.0.0.1:1"  # nobody listens there
 
@@ -39,12 +40,7 @@ def by_id(checks: list[Check]) -> dict[str, Check]:
 def broken(run_shadow: Callable[..., SessionRecord], home: Path) -> SessionRecord:
     """Return a session that failed a moment ago: its strategy raises."""
     module = home / "bad.py"
-    module.write_text(
-        "from typing import NamedTuple\nfrom peaktrade_core.trading.strategies import register\n"
-        "class P(NamedTuple):\n    n: int = 1\n"
-        "@register('falls_over', P, slots=lambda p: 1, warmup=lambda p: 1, tier='core')\n"
-        "def falls_over(p, s, o, h, l, c, v):\n    raise ValueError('no')\n"
-    )
+    module.write_text(FALLS_OVER)
     from peaktrade_core.trading.strategies.registry import scratch_registry
     from peaktrade_core.workspace.workspace import load_strategy_module
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -19,6 +17,7 @@ from peaktrade_core.runbooks.runbooks import run_runbook
 from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.workspace import Workspace, open_site
+from tests.conftest import until
 
 
 def begun(workspace: Workspace, drilled: str, scenario: str = "disconnect") -> DrillRunbook:
@@ -100,15 +99,6 @@ def beside(workspace: Workspace) -> Iterator[DrillRunbook]:
         one = IncidentBook.of(site).open("died", "x", subject="x", severity="medium", by="Anna", role="operator")
         IncidentBook.of(site).close(one.incident_id, "Anna", "x", "x")
     until(lambda: runbook.drill.status != RUNNING)
-
-
-def until(done: Any, seconds: float = 30.0) -> None:
-    """Wait for something that another process does."""
-    for _ in range(int(seconds / 0.1)):
-        if done():
-            return
-        time.sleep(0.1)
-    pytest.fail(f"not within {seconds:g} s")
 
 
 def test_a_drill_with_a_person_runs_beside_the_notebook_and_ends_with_its_incident(

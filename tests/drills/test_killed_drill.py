@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.workspace.workspace import Workspace, open_site
+from tests.conftest import until
 
 BESIDE = (
     '\n[[fault]]\nkind = "crash"\nafter_s = 7200.0\n'  # a session in a process of its own, which does not die in time
@@ -47,15 +47,6 @@ runbook = "incident_exchange_error"
 
 def book_of(workspace: Workspace) -> DrillBook:
     return DrillBook(workspace.home, workspace.clock)
-
-
-def until(done: Callable[[], Any], seconds: float = 40.0) -> None:
-    """Wait for something that another process does."""
-    for _ in range(int(seconds / 0.1)):
-        if done():
-            return
-        time.sleep(0.1)
-    pytest.fail(f"not within {seconds:g} s")
 
 
 def running(workspace: Workspace, start: Callable[..., Any], *, beside: bool) -> tuple[Any, Drill]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,14 +13,7 @@ from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.workspace.workspace import Workspace
-
-
-def wait_until(true: Callable[[], Any], seconds: float = 30.0) -> None:
-    """Wait for something, and fail if it does not come."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
+from tests.conftest import until
 
 
 @pytest.fixture
@@ -37,4 +29,4 @@ def launch(workspace: Workspace) -> Iterator[Callable[..., str]]:
         who = folder.owner()
         if who and folder.alive() and who.pid != os.getpid():
             os.kill(who.pid, signal.SIGKILL)
-            wait_until(lambda folder=folder: not folder.alive())
+            until(lambda folder=folder: not folder.alive())

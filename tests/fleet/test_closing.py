@@ -23,7 +23,7 @@ from peaktrade_core.session.session import run_session
 from peaktrade_core.trading.events import Denial, End, Failure, Fill, Order, Submission, VenueAnswer
 from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.workspace.workspace import Workspace
-from tests.fleet.conftest import wait_until
+from tests.conftest import until
 
 LIVELY = {"strategy": "ma_crossover", "timeframe": "1s"}
 
@@ -31,7 +31,7 @@ LIVELY = {"strategy": "ma_crossover", "timeframe": "1s"}
 def holding(workspace: Workspace, launch: Callable[..., str]) -> str:
     """Start a run and return its id once it holds something."""
     run_id = launch(**LIVELY)
-    wait_until(lambda: Views.of(workspace).run(run_id).position)
+    until(lambda: Views.of(workspace).run(run_id).position)
     return run_id
 
 
@@ -66,7 +66,7 @@ def test_what_a_run_leaves_open_is_closed_with_one_reducing_order(
     run_id = holding(workspace, launch)
     if how == "died":
         os.kill(RunFolder(workspace.runs, run_id).owner().pid, signal.SIGKILL)
-        wait_until(lambda: not RunFolder(workspace.runs, run_id).alive())
+        until(lambda: not RunFolder(workspace.runs, run_id).alive())
     force = ("--force",) if how == "killed" else ()
     ended = peaktrade("fleet", "stop", run_id, "--close", "--by", "Ada", "--reason", "odd fills", *force)
     found = kinds(workspace, run_id)

@@ -25,14 +25,14 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.tally import fold
 from peaktrade_core.workspace.workspace import Workspace
-from tests.fleet.conftest import wait_until
+from tests.conftest import until
 
 
 def kill(workspace: Workspace, run_id: str, number: int = signal.SIGKILL) -> None:
     folder = RunFolder(workspace.runs, run_id)
     os.kill(folder.owner().pid, number)
     if number == signal.SIGKILL:
-        wait_until(lambda: not folder.alive())
+        until(lambda: not folder.alive())
 
 
 def stop(workspace: Workspace, *run_ids: str, **more):
@@ -60,7 +60,7 @@ def test_twenty_runs_at_once_lose_nothing(workspace: Workspace, home, peaktrade:
     with ThreadPoolExecutor(20) as starters:
         ids = list(starters.map(begin, range(20)))
     assert len(set(ids)) == 20
-    wait_until(lambda: not Fleet.of(workspace).active(), 60)
+    until(lambda: not Fleet.of(workspace).active(), 60)
     assert Views.of(workspace).stats().by_status == {"completed": 20}
     for run_id in ids:
         assert is_whole(workspace, run_id)
@@ -86,7 +86,7 @@ def test_a_run_outlives_its_starter_and_any_terminal_ends_it(workspace: Workspac
 
 def test_all_are_asked_at_once_and_the_stuck_one_is_killed(workspace: Workspace, launch: Callable) -> None:
     ids = [launch(strategy=name) for name in ("ma_crossover", "rsi_reversion", "donchian_breakout")]
-    wait_until(lambda: all(Views.of(workspace).run(run_id).step for run_id in ids))
+    until(lambda: all(Views.of(workspace).run(run_id).step for run_id in ids))
     kill(workspace, ids[1], signal.SIGSTOP)
     done = stop(workspace, *ids, deadline_s=2.5)
     assert [done[run_id].outcome for run_id in ids] == ["stopped", "killed", "stopped"]
@@ -97,7 +97,7 @@ def test_all_are_asked_at_once_and_the_stuck_one_is_killed(workspace: Workspace,
 
 def test_killed_runs_are_shown_as_dead_and_recovered_by_the_next_start(workspace: Workspace, launch: Callable) -> None:
     first = launch()
-    wait_until(lambda: Views.of(workspace).run(first).step)
+    until(lambda: Views.of(workspace).run(first).step)
     kill(workspace, first)
     assert Views.of(workspace).run(first).state == "died"
     second = launch()
@@ -167,9 +167,9 @@ def test_the_stopping_command_killed_has_asked_all_the_same(
     run_id = launch()
     folder = RunFolder(workspace.runs, run_id)
     stopping = start("fleet", "stop", "--all", "--by", "kim")
-    wait_until(lambda: folder.stop_request() is not None)
+    until(lambda: folder.stop_request() is not None)
     stopping.kill()
-    wait_until(lambda: not folder.alive())
+    until(lambda: not folder.alive())
     recover(workspace)
     assert Views.of(workspace).record(run_id).status == "aborted"
     assert is_whole(workspace, run_id)
@@ -247,7 +247,7 @@ def test_a_place_that_is_no_folder_is_said(workspace: Workspace, peaktrade: Call
 def test_a_profile_is_a_start_with_a_name(workspace: Workspace, peaktrade: Callable) -> None:
     begun = peaktrade("fleet", "start", "--profile", "quick_smoke", "--pace", "max", "--steps", 50, "--json")
     run_id = json.loads(begun.stdout)["run_id"]
-    wait_until(lambda: Views.of(workspace).run(run_id).state == "completed")
+    until(lambda: Views.of(workspace).run(run_id).state == "completed")
     record = Views.of(workspace).record(run_id)
     assert record.config["notes"] == "quick smoke"
     assert (record.metrics["steps"], record.config["strategy_name"]) == (50, "ma_crossover")
@@ -301,6 +301,6 @@ def test_a_dummy_run_is_a_shadow_run_on_the_embedded_market(
     started = peaktrade("fleet", "start", "--profile", "quick_smoke", "--use-dummy", "--steps", 20, "--json")
     assert started.code == 0, started.stderr
     run_id = json.loads(started.stdout)["run_id"]
-    wait_until(lambda: Views.of(workspace).run(run_id).status == "completed")
+    until(lambda: Views.of(workspace).run(run_id).status == "completed")
     record = Views.of(workspace).record(run_id)
     assert (record.mode, record.config["feed"]) == ("shadow", "synthetic")

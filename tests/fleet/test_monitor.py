@@ -26,7 +26,7 @@ from peaktrade_core.show.sparkline import BLOCKS, meter, spark_text
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
-from tests.fleet.conftest import wait_until
+from tests.conftest import until
 
 
 def test_a_follower_gives_each_event_once_however_the_file_grows(
@@ -147,7 +147,7 @@ def test_blocks_and_bars_of_a_terminal_keep_their_width(values: list[float], wid
 
 def test_follow_ends_with_its_run_or_with_ctrl_c(workspace: Workspace, launch: Callable, start: Callable) -> None:
     run_id = launch()
-    wait_until(lambda: Views.of(workspace).run(run_id).step)
+    until(lambda: Views.of(workspace).run(run_id).step)
     stopped = start("monitor", "follow", run_id, "--refresh-interval", 0.2)
     assert stopped.stdout.readline()
     stopped.send_signal(signal.SIGINT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 from distributed import Client, LocalCluster
-from test_sweep import candles_file
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault
 from peaktrade_core.research.trials import cluster as clustering
@@ -47,11 +45,6 @@ def scheduler() -> Iterator[LocalCluster]:
         yield found
 
 
-@pytest.fixture
-def wavy(tmp_path: Path) -> Path:
-    return candles_file(tmp_path / "wavy.parquet", 0.002)
-
-
 def asked(candles: Path, **more: Any) -> Sweep:
     given = {
         "name": "s", "question": "Is it the same everywhere?", "strategy": "ma_crossover", "symbol": "BTC/EUR",
@@ -65,12 +58,6 @@ def asked(candles: Path, **more: Any) -> Sweep:
 def parts(workspace: Workspace) -> dict[str, bytes]:
     folder = SweepStore(workspace).folder
     return {path.name: path.read_bytes() for path in sorted(folder.rglob("parts/*"))}
-
-
-@pytest.fixture
-def other(tmp_path: Path, home: Path) -> Workspace:
-    shutil.copytree(home / "config", tmp_path / "other" / "config")
-    return Workspace(tmp_path / "other")
 
 
 def test_a_cluster_gives_the_same_bytes_as_threads(

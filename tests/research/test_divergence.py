@@ -8,8 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
 
 from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError, SessionNotFoundError
@@ -28,6 +26,7 @@ from peaktrade_core.trading.ports import OrderAnswer
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.strategies import register, scratch_registry
 from peaktrade_core.workspace.workspace import Workspace
+from tests.venue.rig import write_candles
 
 LIVELY: dict[str, Any] = {"params": {"fast": 2, "slow": 5}, "seed": 4, "steps": 300}
 PERP: dict[str, Any] = {"symbol": "BTC/EUR-PERP", "strategy": "donchian_breakout", "params": {"window": 3}}
@@ -44,13 +43,6 @@ def shares(found: Divergence) -> dict[str, Decimal]:
 
 def bars_of(seed: int, count: int) -> list[Bar]:
     return list(SyntheticFeed(seed, 60, bars=count))
-
-
-def write(path: Path, bars: list[Bar]) -> Path:
-    stamps = pa.array([int(bar.ts * 1e6) for bar in bars], pa.timestamp("us", tz="UTC"))
-    columns = {name: [getattr(bar, name) for bar in bars] for name in ("open", "high", "low", "close", "volume")}
-    pa.parquet.write_table(pa.table({"timestamp": stamps, **columns}), path)
-    return path
 
 
 @pytest.mark.parametrize("options", [LIVELY, {**LIVELY, **PERP}, {"steps": 1000, "seed": 9}])
@@ -91,8 +83,10 @@ def test_candles_that_were_wrong_are_data(workspace: Workspace, tmp_path: Path, 
     wrong = list(right)
     wrong[350] = right[350]._replace(close=right[350].close * 1.05, high=right[350].high * 1.06)
     del wrong[420:424]
-    record = run_shadow(**{**LIVELY, "steps": None, "seed": None, "candles": write(tmp_path / "wrong.parquet", wrong)})
-    found = compare_session(workspace, record.session_id, candles=str(write(tmp_path / "right.parquet", right)))
+    record = run_shadow(
+        **{**LIVELY, "steps": None, "seed": None, "candles": write_candles(tmp_path / "wrong.parquet", wrong)}
+    )
+    found = compare_session(workspace, record.session_id, candles=str(write_candles(tmp_path / "right.parquet", right)))
     assert set(shares(found)) == {"data"}
     assert found.first is not None
     assert (found.first.cause, found.first.step) == ("data", 150)
@@ -102,10 +96,10 @@ def test_candles_that_were_wrong_are_data(workspace: Workspace, tmp_path: Path, 
 def test_candles_that_were_changed_after_the_session_are_noticed(
     workspace: Workspace, tmp_path: Path, run_shadow: Run
 ) -> None:
-    path = write(tmp_path / "candles.parquet", bars_of(4, 500))
+    path = write_candles(tmp_path / "candles.parquet", bars_of(4, 500))
     record = run_shadow(**{**LIVELY, "steps": None, "candles": path})
     assert compare_session(workspace, record.session_id).first is None
-    write(path, [*bars_of(4, 499), bars_of(4, 500)[-1]._replace(volume=1.0)])
+    write_candles(path, [*bars_of(4, 499), bars_of(4, 500)[-1]._replace(volume=1.0)])
     changed = compare_session(workspace, record.session_id)
     assert "digest" in changed.notes[0]
     path.unlink()
@@ -174,13 +168,13 @@ def test_several_causes_at_once_add_up(workspace: Workspace, tmp_path: Path) -> 
         right[300]._replace(close=right[300].close * 1.04, high=right[300].high * 1.05),
         *right[301:],
     ]
-    path = write(tmp_path / "wrong.parquet", wrong)
+    path = write_candles(tmp_path / "wrong.parquet", wrong)
     plan = plan_session(workspace, **{**LIVELY, "steps": None, "candles": path})._replace(broker=Refusing())
     record = run_session(plan, Desk.of(workspace))
     found = compare_session(
         workspace,
         record.session_id,
-        candles=str(write(tmp_path / "right.parquet", right)),
+        candles=str(write_candles(tmp_path / "right.parquet", right)),
         slippage_bps=0.0,
         fee_bps=20.0,
     )
@@ -241,7 +235,7 @@ def test_what_cannot_be_compared_is_said(workspace: Workspace, tmp_path: Path, r
         compare_session(workspace, record.session_id, candles=str(tmp_path / "none.parquet"))
     with pytest.raises(ConfigError, match="fee_bps = -1"):
         compare_session(workspace, record.session_id, fee_bps=-1.0)
-    elsewhere = write(
+    elsewhere = write_candles(
         tmp_path / "elsewhere.parquet", [bar._replace(ts=bar.ts + 1e7 // 60 * 60) for bar in bars_of(1, 9)]
     )
     found = compare_session(workspace, record.session_id, candles=str(elsewhere))

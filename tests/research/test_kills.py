@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_sweep import candles_file
 
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.research.trials import cluster as clustering
@@ -33,11 +31,6 @@ if __name__ == "__main__":
     print(cluster.scheduler_address, flush=True)
     time.sleep(600)
 """
-
-
-@pytest.fixture
-def wavy(tmp_path: Path) -> Path:
-    return candles_file(tmp_path / "wavy.parquet", 0.002)
 
 
 def asked(candles: Path, fast: int) -> Sweep:
@@ -71,12 +64,6 @@ def assert_gone_on(
     assert numbers == list(range(ready.plan.trials))
     assert (record.counted, ledger.count(ready.market)) == (ready.plan.trials, ready.plan.trials)
     assert (record.best, record.figures, record.verdict) == (expected.best, expected.figures, expected.verdict)
-
-
-@pytest.fixture
-def other(tmp_path: Path, home: Path) -> Workspace:
-    shutil.copytree(home / "config", tmp_path / "other" / "config")
-    return Workspace(tmp_path / "other")
 
 
 def test_a_sweep_that_is_killed_goes_on_where_it_was(

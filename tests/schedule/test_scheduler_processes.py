@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from jobs_of_a_test import jobs_file, open_it
 
 from peaktrade_core.schedule import jobs as jb
 from peaktrade_core.schedule.job_log import RunLog
+from tests.conftest import until
 
 HELPER = Path(__file__).with_name("jobs_of_a_test.py")
 REPO = Path(__file__).resolve().parent.parent.parent
@@ -46,13 +46,6 @@ def prepare(home: Path, job: str, **settings: float) -> None:
     RunLog(home / "reports" / "schedule").append(jb.JobKnown(job=job, at=datetime.now(UTC) - timedelta(days=2)))
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-
-
 def did(home: Path) -> list[str]:
     path = home / "did.txt"
     return path.read_text().splitlines() if path.exists() else []
@@ -66,7 +59,7 @@ def test_two_schedulers_at_once_do_a_period_once(tmp_path: Path, scheduler: Star
     prepare(tmp_path, "slow")
     both = [scheduler(), scheduler()]
     assert [process.wait(20) for process in both] == [0, 0]
-    wait_for(lambda: "end" in did(tmp_path))
+    until(lambda: "end" in did(tmp_path))
     assert [line.split()[0] for line in did(tmp_path)] == ["begin", "end"]
     assert [run.status for run in runs(tmp_path, "slow")] == ["completed"]
 
@@ -74,12 +67,12 @@ def test_two_schedulers_at_once_do_a_period_once(tmp_path: Path, scheduler: Star
 def test_a_killed_scheduler_loses_nothing_and_nothing_runs_twice(tmp_path: Path, scheduler: Start) -> None:
     prepare(tmp_path, "slow")
     first = scheduler()
-    wait_for(lambda: did(tmp_path))
+    until(lambda: did(tmp_path))
     first.send_signal(signal.SIGKILL)
     first.wait()
     second = scheduler()
     assert "another process is at it" in second.communicate(timeout=20)[0]
-    wait_for(lambda: "end" in did(tmp_path) and runs(tmp_path, "slow")[0].end)
+    until(lambda: "end" in did(tmp_path) and runs(tmp_path, "slow")[0].end)
     assert scheduler().wait(20) == 0
     assert [line.split()[0] for line in did(tmp_path)] == ["begin", "end"]
 
@@ -87,11 +80,11 @@ def test_a_killed_scheduler_loses_nothing_and_nothing_runs_twice(tmp_path: Path,
 def test_a_killed_worker_is_told_as_crashed_and_its_period_is_done_again(tmp_path: Path, scheduler: Start) -> None:
     prepare(tmp_path, "slow", retries=1)
     first = scheduler()
-    wait_for(lambda: did(tmp_path))
+    until(lambda: did(tmp_path))
     first.send_signal(signal.SIGKILL)
     first.wait()
     os.kill(int(did(tmp_path)[0].split()[1]), signal.SIGKILL)
-    wait_for(lambda: open_it(tmp_path).states()[0].status == "crashed")
+    until(lambda: open_it(tmp_path).states()[0].status == "crashed")
     assert scheduler().wait(20) == 0
     assert [run.status for run in runs(tmp_path, "slow")] == ["crashed", "completed"]
     assert [run.start.attempt for run in runs(tmp_path, "slow")] == [1, 2]
@@ -104,7 +97,7 @@ def test_a_job_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, sche
     [run] = runs(tmp_path, "hang")
     assert run.status == "timed_out"
     child = int(did(tmp_path)[0].split()[1])
-    wait_for(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
     assert "timed_out" in (tmp_path / "logs" / "operations.log").read_text()
     [state] = open_it(tmp_path).states()
     assert (state.status, state.missing) == ("timed_out", ())  # it has failed for good: retries = 0

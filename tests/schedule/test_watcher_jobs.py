@@ -15,8 +15,7 @@ from peaktrade_core.alerts.watcher import watch_of
 from peaktrade_core.schedule import jobs as jb
 from peaktrade_core.schedule.job_kinds import open_schedule
 from peaktrade_core.workspace.workspace import Workspace
-from tests.alerts.conftest import until
-from tests.conftest import Ended
+from tests.conftest import Ended, until
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Command = Callable[..., Ended]

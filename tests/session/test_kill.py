@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,17 +23,10 @@ from peaktrade_core.session.recovery import recover, recover_sessions
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import fold
 from peaktrade_core.workspace.workspace import Workspace
+from tests.conftest import until
 
 HERE = Path(__file__).parent
 ROUNDS = 160  # for each seed
-
-
-def wait_until(true: Callable[[], Any], seconds: float = 20.0) -> None:
-    """Wait for something, and fail if it does not come."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -104,9 +96,9 @@ def test_killed_between_two_writes(home: Path, workspace: Workspace, point: str)
 def stopped_by(number: int, start: Callable[..., Any], workspace: Workspace) -> tuple[int, SessionRecord]:
     """Start a paced session, send it a signal after its first bars, and return its exit code and record."""
     process = start("session", "run", "--timeframe", "1s", "--pace", "200", "--steps", "100000", "--json")
-    wait_until(lambda: any(r.num_orders is None for r in Views.of(workspace).rows()))
+    until(lambda: any(r.num_orders is None for r in Views.of(workspace).rows()))
     folder = RunFolder(workspace.runs, Views.of(workspace).rows()[0].run_id)
-    wait_until(lambda: folder.journal.exists() and folder.journal.read_bytes().count(b'"bar"') > 3)
+    until(lambda: folder.journal.exists() and folder.journal.read_bytes().count(b'"bar"') > 3)
     process.send_signal(number)
     out, _ = process.communicate(timeout=20)
     record = Views.of(workspace).record(folder.run_id)
@@ -182,7 +174,7 @@ def test_whoever_comes_second_leaves_the_first_ones_record_as_it_is(home: Path, 
 
 def test_a_running_session_is_never_recovered(start: Callable[..., Any], workspace: Workspace) -> None:
     start("session", "run", "--timeframe", "1s", "--pace", "10", "--steps", "100000", "--json")
-    wait_until(lambda: Views.of(workspace).rows())
+    until(lambda: Views.of(workspace).rows())
     assert recover(workspace) == []
     assert Views.of(workspace).rows()[0].status == "started"
 

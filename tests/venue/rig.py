@@ -25,6 +25,9 @@ from peaktrade_core.venue.client import CallPolicy, VenueClient
 from peaktrade_core.venue.credentials import Credentials, variables_of
 from peaktrade_core.workspace.workspace import Workspace
 
+TAKEN = (  # line faults with which the venue has taken the order all the same
+    "stall", "drip", "reset_in_body", "wrong_length", "short_length", "truncated", "bad_gzip", "lost_acknowledgement",
+)  # fmt: skip
 # venue faults that are a matter of the line, not of what we asked
 LINE_FAULTS = [
     "hang",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rig import LINE_FAULTS, QUICK, VenueDesk, client_of, on_venue
+from rig import LINE_FAULTS, QUICK, TAKEN, VenueDesk, client_of, on_venue
 
 from peaktrade_core.base.errors import (
     ConfigError,
@@ -149,16 +149,6 @@ def test_closing_what_is_not_held_is_refused_and_opens_nothing(futures: Loopback
     assert futures.futures.holdings == {}
 
 
-TAKEN = [
-    "stall",
-    "drip",
-    "reset_in_body",
-    "wrong_length",
-    "short_length",
-    "truncated",
-    "bad_gzip",
-    "lost_acknowledgement",
-]
 NOT_TAKEN = [name for name in LINE_FAULTS if name not in TAKEN]
 
 

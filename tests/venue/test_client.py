@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from rig import LINE_FAULTS, QUICK, client_of
+from rig import LINE_FAULTS, QUICK, TAKEN, client_of
 
 from peaktrade_core.base.errors import (
     ConfigError,
@@ -52,16 +52,6 @@ EXPECTED: dict[str, tuple[type[ExchangeError], type[ExchangeError], type[Exchang
     "invalid_arguments": (API, API, API),
 }
 HARMLESS = {"clock_skew", "outlier_bar", "missing_bars", "late_bars"}
-TAKEN = {
-    "stall",
-    "drip",
-    "reset_in_body",
-    "wrong_length",
-    "short_length",
-    "truncated",
-    "bad_gzip",
-    "lost_acknowledgement",
-}
 
 
 @pytest.fixture(scope="module")
