@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import http.server
 import os
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -19,8 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench_cli import REPOSITORY
 from bench_fleet import finish
+from common import scratch
 
 from peaktrade_core.alerts.alerts import Notification, Raised, Silenced
 from peaktrade_core.alerts.delivery import Deliveries
@@ -39,11 +37,7 @@ def main() -> None:
     options.add_argument("--changes", type=int, default=10_000)
     options.add_argument("--runs", type=int, default=7)
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "config").mkdir()
-        for name in ("config.toml", "alerts.toml"):
-            shutil.copy(REPOSITORY / "config" / name, home / "config")
+    with scratch("alerts.toml") as home:
         workspace = Workspace(home)
         finish(workspace, given.finished, given.bars)
         turn(workspace, given)

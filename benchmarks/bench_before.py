@@ -20,12 +20,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from bench_cli import fill
-from common import synthetic_bars
+from common import REPOSITORY, synthetic_bars
 
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.workspace.ledger import REGISTRY, Ledger
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 PEAKTRADE = str(Path(sys.executable).with_name("peaktrade"))
 
 

@@ -10,16 +10,16 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from common import scratch
 
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord, encode_record
 from peaktrade_core.workspace.workspace import Workspace
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 NAIVE = """
 import json, pathlib, sys
 records = [json.loads(path.read_text()) for path in pathlib.Path(sys.argv[1]).glob("*.json")]
@@ -35,10 +35,7 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=7)
     given = options.parse_args()
     peaktrade = Path(sys.executable).with_name("peaktrade")
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "config").mkdir()
-        (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
+    with scratch() as home:
         registry = Registry.of(Workspace(home))
         fill(registry, given.records)
         listing = [str(peaktrade), "session", "list", "--home", str(home)]

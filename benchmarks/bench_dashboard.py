@@ -13,7 +13,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +20,8 @@ from datetime import datetime
 from pathlib import Path
 
 import psutil
-from bench_views import REPOSITORY, fill, made_up
+from bench_views import fill, made_up
+from common import REPOSITORY, scratch
 
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.trading.records import encode_record
@@ -38,10 +38,7 @@ def main() -> None:
     options.add_argument("--repeat", type=int, default=300)
     options.add_argument("--no-voila", action="store_true", help="leave plain Voila out")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "config").mkdir()
-        (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
+    with scratch() as home:
         run_ids = fill(Workspace(home), given.records, given.runs, given.events)
         print(f"{given.records:,} records, {given.runs} runs of {given.events:,} bars, on {os.cpu_count()} cores\n")
         Registry.of(Workspace(home)).refresh()

@@ -12,12 +12,12 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import psutil
-from bench_cli import REPOSITORY, seconds
+from bench_cli import seconds
+from common import scratch
 
 from peaktrade_core.fleet.fleet import Fleet
 from peaktrade_core.fleet.orders import order_of
@@ -37,10 +37,7 @@ def main() -> None:
     options.add_argument("--bars", type=int, default=10_000)
     options.add_argument("--runs", type=int, default=7)
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "config").mkdir()
-        shutil.copy(REPOSITORY / "config" / "config.toml", home / "config")
+    with scratch() as home:
         workspace = Workspace(home)
         finish(workspace, given.finished, given.bars)
         try:

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-from bench_dashboard import REPOSITORY, Server, free_port, listening
+from bench_dashboard import Server, free_port, listening
 from bench_pages import CHROMES, FLAGS, until_seen
+from common import REPOSITORY
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from peaktrade_core.candles.store import CandleStore, Series

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from bench_cli import REPOSITORY
+from common import REPOSITORY
 
 from peaktrade_core.base.chain import BEGINNING, linked
 from peaktrade_core.changes.book import Changes

@@ -8,12 +8,11 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from bench_views import REPOSITORY, fill
+from bench_views import fill
+from common import scratch
 
 from peaktrade_core.dashboard.api import ROUTES
 from peaktrade_core.dashboard.pages import PageAddress
@@ -36,10 +35,7 @@ def main() -> None:
     options.add_argument("--records", type=int, default=10_000)
     options.add_argument("--repeat", type=int, default=15)
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "config").mkdir()
-        (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
+    with scratch() as home:
         fill(Workspace(home), given.records, 20, 50)
         site, page = Site(Workspace(home)), find_page("sessions")
         json, lines = (

@@ -12,15 +12,15 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from bench_dashboard import REPOSITORY, Server, free_port, listening, now_of
+from bench_dashboard import Server, free_port, listening, now_of
 from bench_views import fill
+from common import REPOSITORY, scratch
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from peaktrade_core.dashboard.panels import SUBJECT
@@ -45,10 +45,7 @@ def main() -> None:
     options.add_argument("--repeat", type=int, default=7)
     options.add_argument("--no-voila", action="store_true", help="leave plain Voila out")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        home = Path(folder)
-        (home / "config").mkdir()
-        (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
+    with scratch() as home, sync_playwright() as playwright:
         session_id = fill(Workspace(home), given.records, 1, 2000)[0]
         Registry.of(Workspace(home)).refresh()
         found = next(filter(None, map(shutil.which, CHROMES)), None)

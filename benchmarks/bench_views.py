@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from common import scratch
 
 from peaktrade_core.records.bar_table import write_table
 from peaktrade_core.records.folder import Heartbeat, RunFolder
@@ -28,7 +28,6 @@ from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.records import SCHEMA_VERSION, SessionRecord, encode_record
 from peaktrade_core.workspace.workspace import Workspace
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 MODES, STATUSES = ("shadow", "testnet", "paper", "live"), ("completed", "completed", "failed", "aborted")
 RUNNING = 20
 FIRST = datetime(2024, 1, 5, tzinfo=UTC)
@@ -44,10 +43,7 @@ def main() -> None:
     given = options.parse_args()
     if given.quick:
         given.records, given.runs, given.events, given.repeat = 1000, 20, 500, 50
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "config").mkdir()
-        (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
+    with scratch() as home:
         run_ids = fill(Workspace(home), given.records, given.runs, given.events)
         print(f"{given.records:,} records, {given.runs} runs of {given.events:,} bars, on {os.cpu_count()} cores\n")
         began = time.perf_counter()

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-from bench_dashboard import REPOSITORY, Server
+from bench_dashboard import Server
+from common import scratch
 
 from peaktrade_core.base.clock import iso
 from peaktrade_core.runs.curves import Curves
@@ -31,10 +31,7 @@ def main() -> None:
     options.add_argument("--bars", type=int, default=100_000)
     options.add_argument("--repeat", type=int, default=20)
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "config").mkdir()
-        (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
+    with scratch() as home:
         workspace = Workspace(home)
         plan = plan_session(workspace, strategy="rsi_reversion", seed=3, steps=given.bars)
         session_id = run_session(plan, Desk.of(workspace)).session_id

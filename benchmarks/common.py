@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,19 @@ import numpy as np
 from peaktrade_core.candles.replay import bars_of
 from peaktrade_core.session.synthetic import SyntheticFeed
 from peaktrade_core.trading.market import Bars
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@contextmanager
+def scratch(*more: str) -> Iterator[Path]:
+    """Make a workspace with the shipped ``config.toml``, and with ``more`` files of that folder; it is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "config").mkdir()
+        for name in ("config.toml", *more):
+            shutil.copy(REPOSITORY / "config" / name, home / "config")
+        yield home
 
 
 def options(text: str, bars: int) -> argparse.Namespace:

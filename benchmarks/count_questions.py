@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from common import scratch
 
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.records.folder import RunFolder
@@ -22,7 +23,6 @@ from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
 from peaktrade_core.workspace.workspace import Workspace
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = {
     "/session/{id}": ("session", "session_curves", "session_limits", "session_checks", "session_record", "session_events"),
     "/run/{id}": ("run", "run_tail", "run_alerts", "run_events"),
@@ -34,10 +34,7 @@ def main() -> None:
     options.add_argument("--steps", type=int, default=2000, help="bars of the session")
     options.add_argument("--repeat", type=int, default=7)
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "config").mkdir()
-        (home / "config" / "config.toml").write_bytes((REPOSITORY / "config" / "config.toml").read_bytes())
+    with scratch() as home:
         workspace = Workspace(home)
         plan = plan_session(workspace, mode="shadow", strategy="ma_crossover", steps=given.steps, seed=1)
         record = run_session(plan, Desk.of(workspace))

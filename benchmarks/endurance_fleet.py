@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import psutil
-from bench_cli import REPOSITORY
+from common import scratch
 
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.fleet.fleet import Fleet
@@ -41,11 +39,7 @@ def main() -> None:
     options.add_argument("--hours", type=float, default=10.0, help="of market time")
     options.add_argument("--seconds", type=float, default=300.0, help="that they take")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        (home / "config").mkdir()
-        for name in ("config.toml", "alerts.toml"):
-            shutil.copy(REPOSITORY / "config" / name, home / "config")
+    with scratch("alerts.toml") as home:
         workspace = Workspace(home)
         steps = round(given.hours * 3600 / BAR_S)
         pace = str(round(given.hours * 3600 / given.seconds))

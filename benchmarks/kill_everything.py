@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from common import REPOSITORY
 from killing import Say, in_child, spread
 
 import peaktrade_core.fleet.fleet as fleet_module
@@ -61,7 +62,6 @@ from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.records import UNREADABLE
 from peaktrade_core.workspace.workspace import Workspace
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 CHECKS = [check("a", "Is it good?", True, "yes", "nothing")]
 _CONFIG = (("events = 2000", "events = 5"), ("warmup_candles = 200", "warmup_candles = 20"))
 
