@@ -25,7 +25,7 @@ from peaktrade_core.control.tables import status_answers
 from peaktrade_core.dashboard.watching.explorer import can_be_repeated
 from peaktrade_core.dashboard.watching.live_track_watch import _unproven, _untreated
 from peaktrade_core.dashboard.watching.pages import in_time
-from peaktrade_core.dashboard.watching.probe import PageReply, Seen
+from peaktrade_core.dashboard.watching.probe import PageReply, SeenDashboard
 from peaktrade_core.dashboard.watching.restart_after_maintenance import Restarted, limits, lives
 from peaktrade_core.dashboard.watching.walkthrough_checks import walk_failure_checks
 from peaktrade_core.desk.contacts import contacts, contacts_named
@@ -205,7 +205,7 @@ def gates(*, at: bool) -> Check:
 
 
 def seen(seconds: float) -> Check:
-    return in_time(Seen(answers={"/": PageReply(200, "page", seconds)}))
+    return in_time(SeenDashboard(answers={"/": PageReply(200, "page", seconds)}))
 
 
 def failure(desk: Desk) -> Check:

@@ -29,7 +29,7 @@ from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
 
-class Text:
+class CopiedText:
     """A text that is copied as it stands."""
 
     def __init__(self, text: str) -> None:
@@ -52,9 +52,9 @@ def status_at_a_glance(workspace: Workspace, center: ControlCenter) -> Cover:
     return status_cover(workspace, center.whole)
 
 
-def operator_text(center: ControlCenter) -> Text:
+def operator_text(center: ControlCenter) -> CopiedText:
     """Return the operator output, to be copied into the shift log."""
-    return Text(operator_output(center))
+    return CopiedText(operator_output(center))
 
 
 def layer_table(center: ControlCenter) -> Table:

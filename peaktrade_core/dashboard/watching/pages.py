@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, answers, question
-from peaktrade_core.dashboard.watching.probe import FILTERED, SNAPSHOT, PageReply, Seen
+from peaktrade_core.dashboard.watching.probe import FILTERED, SNAPSHOT, PageReply, SeenDashboard
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.run import ENDED, Run
 from peaktrade_core.runs.views import Views
@@ -27,7 +27,7 @@ PATIENCE_S = 10.0  # a page that takes longer does not load stably [s]
 _RESTART = "Start it again: `peaktrade dashboard`; a port that is taken: another with --port."
 
 
-def page_checks(workspace: Workspace, seen: Seen) -> list[Check]:
+def page_checks(workspace: Workspace, seen: SeenDashboard) -> list[Check]:
     """Return whether the dashboard is there and shows what it should: page, panels, API and snapshot."""
     found = reachable(seen)
     if seen.fault:
@@ -37,13 +37,13 @@ def page_checks(workspace: Workspace, seen: Seen) -> list[Check]:
 
 
 @question("reachable", "Can the dashboard be reached?", _RESTART)
-def reachable(seen: Seen) -> Found:
+def reachable(seen: SeenDashboard) -> Found:
     """Look whether it answered at all."""
     return not seen.fault, seen.fault or "it answers"
 
 
 @question("health", 'Does its health say {"status": "ok"}?', _RESTART)
-def health(seen: Seen) -> Found:
+def health(seen: SeenDashboard) -> Found:
     """Read its health."""
     told = seen.json("/api/health")
     return told == {"status": "ok"}, str(told)
@@ -68,7 +68,7 @@ def panels(compared: Compared) -> Found:
     "Does every address answer?",
     "The message in the answer says what is wrong; an unknown session is not in the registry.",
 )
-def addresses(seen: Seen) -> Found:
+def addresses(seen: SeenDashboard) -> Found:
     """Look at every address."""
     silent = [path for path, one in seen.answers.items() if one.status != 200]
     return not silent, f"no answer: {', '.join(silent)}" if silent else f"{len(seen.answers)} addresses"
@@ -80,7 +80,7 @@ def addresses(seen: Seen) -> Found:
     "Look at the machine's load and disk (`peaktrade doctor`); `peaktrade control` says the same without a browser.",
     otherwise=WARN,
 )
-def in_time(seen: Seen) -> Found:
+def in_time(seen: SeenDashboard) -> Found:
     """Look how long each address took."""
     slow = [f"{path} {one.seconds:.1f} s" for path, one in seen.answers.items() if one.seconds > PATIENCE_S]
     return not slow and bool(seen.answers), ", ".join(slow) or f"{len(seen.answers)} addresses, each in time"
@@ -91,7 +91,7 @@ def in_time(seen: Seen) -> Found:
     "Is the status snapshot there, the same for the same state?",
     "Something changed between the two looks; look again. If nothing runs, tell the developers.",
 )
-def snapshot(seen: Seen) -> Found:
+def snapshot(seen: SeenDashboard) -> Found:
     """Compare two snapshots."""
     once, again = seen.json(SNAPSHOT), seen.again.json()
     states = [
@@ -108,7 +108,7 @@ _STOP = "Stop this server at once and open an incident: a page that watches must
 
 
 @question("get_only", "Does its API describe nothing but GET?", _STOP)
-def get_only(seen: Seen) -> Found:
+def get_only(seen: SeenDashboard) -> Found:
     """Read its description."""
     told = seen.mapping("/openapi.json").get("paths")
     paths = told if isinstance(told, dict) else {}
@@ -118,7 +118,7 @@ def get_only(seen: Seen) -> Found:
 
 
 @question("writes", "Is everything refused that would change something?", _STOP)
-def writes(seen: Seen) -> Found:
+def writes(seen: SeenDashboard) -> Found:
     """Look at what was tried."""
     passed = [f"{verb} {path}: {status}" for (verb, path), status in seen.writes.items() if status != 405]
     well = bool(seen.writes) and not passed
@@ -131,7 +131,7 @@ def writes(seen: Seen) -> Found:
     "Is a request under a foreign name refused?",
     "Another site could read the dashboard through a browser of this machine: stop it, tell the developers.",
 )
-def stranger(seen: Seen) -> Found:
+def stranger(seen: SeenDashboard) -> Found:
     """Look at what a foreign name was answered."""
     return seen.stranger == 403, f"HTTP {seen.stranger}" if seen.stranger else _dead(seen)
 
@@ -141,13 +141,13 @@ def stranger(seen: Seen) -> Found:
     "Is every answer free of this process's credentials?",
     "Stop it, rotate that key, and open an incident.",
 )
-def secrets(seen: Seen) -> Found:
+def secrets(seen: SeenDashboard) -> Found:
     """Search the answers."""
     well = bool(seen.answers) and not seen.told
     return well, f"{len(seen.answers)} answers searched" if well else ", ".join(seen.told) or _dead(seen)
 
 
-def _dead(seen: Seen) -> str:
+def _dead(seen: SeenDashboard) -> str:
     return seen.fault or "nothing was asked"
 
 
@@ -158,7 +158,7 @@ class Compared(NamedTuple):
     """A dashboard beside the registry; ``session_id`` is looked at closely, empty where there is none."""
 
     workspace: Workspace
-    seen: Seen
+    seen: SeenDashboard
     session_id: str
 
     @property
@@ -172,7 +172,7 @@ class Compared(NamedTuple):
         )
 
 
-def agreement_checks(workspace: Workspace, seen: Seen, session_id: str) -> list[Check]:
+def agreement_checks(workspace: Workspace, seen: SeenDashboard, session_id: str) -> list[Check]:
     """Return whether the dashboard says of the sessions what the registry says.
 
     Args:

@@ -67,7 +67,7 @@ class PageReply(NamedTuple):
         return None
 
 
-class Seen(NamedTuple):
+class SeenDashboard(NamedTuple):
     """What was seen of a dashboard.
 
     Attributes:
@@ -96,7 +96,7 @@ class Seen(NamedTuple):
         return found if isinstance(found, dict) else {}
 
 
-def look_at_dashboard(workspace: Workspace, address: str = "", session_id: str = "") -> Seen:
+def look_at_dashboard(workspace: Workspace, address: str = "", session_id: str = "") -> SeenDashboard:
     """Ask a dashboard for everything, try to change something, and return what came back; never raises for a dead one.
 
     Args:
@@ -117,10 +117,10 @@ def look_at_dashboard(workspace: Workspace, address: str = "", session_id: str =
         with _own_dashboard(workspace) as (host, port):
             return _look(host, port, paths)._replace(own=True)
     except (OSError, http.client.HTTPException, EnvironmentFault) as error:
-        return Seen(fault=f"{address or 'a dashboard of our own'}: {why(error)}", own=not address)
+        return SeenDashboard(fault=f"{address or 'a dashboard of our own'}: {why(error)}", own=not address)
 
 
-def _look(host: str, port: int, paths: list[str]) -> Seen:
+def _look(host: str, port: int, paths: list[str]) -> SeenDashboard:
     """Return what a server answers."""
     answers = {path: _ask(host, port, path) for path in paths}
     again = _ask(host, port, SNAPSHOT)
@@ -128,7 +128,7 @@ def _look(host: str, port: int, paths: list[str]) -> Seen:
     secrets = {n: v for n, v in os.environ.items() if _SECRET.search(n.upper()) and len(v) >= SHORTEST_SECRET}
     told = sorted(name for name, value in secrets.items() if any(value in one.body for one in answers.values()))
     stranger = _ask(host, port, "/api/health", name="dashboard.example.org").status
-    return Seen(answers=answers, again=again, writes=writes, stranger=stranger, told=tuple(told))
+    return SeenDashboard(answers=answers, again=again, writes=writes, stranger=stranger, told=tuple(told))
 
 
 def _ask(host: str, port: int, path: str, method: str = "GET", name: str = "") -> PageReply:

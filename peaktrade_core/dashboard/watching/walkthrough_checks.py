@@ -6,7 +6,7 @@ Source: demo walkthrough (phase 84), its checklists 2.1, 4.5, 5.4, 7.1, 7.2 and 
 from __future__ import annotations
 
 from peaktrade_core.base.question import WARN, Check, check
-from peaktrade_core.dashboard.watching.probe import PageReply, Seen
+from peaktrade_core.dashboard.watching.probe import PageReply, SeenDashboard
 from peaktrade_core.desk.doctor import INTERPRETER, WRITABLE
 from peaktrade_core.desk.readiness import PRE_SESSION
 from peaktrade_core.records.registry import Query
@@ -107,7 +107,7 @@ def _figures(session: Session) -> tuple[str, str]:
     )
 
 
-def walk_agreement_checks(session: Session, seen: Seen) -> list[Check]:
+def walk_agreement_checks(session: Session, seen: SeenDashboard) -> list[Check]:
     """Return whether page, API, report and journal tell the same of a session, and no more than one truth.
 
     Source: demo walkthrough 7.1 and 7.2.

@@ -10,7 +10,7 @@ from functools import cached_property
 from peaktrade_core.alerts.questions import alerts, watcher
 from peaktrade_core.base.question import WARN, Found, question
 from peaktrade_core.dashboard.watching.pages import page_checks
-from peaktrade_core.dashboard.watching.probe import ADDRESSES, PageReply, Seen, look_at_dashboard
+from peaktrade_core.dashboard.watching.probe import ADDRESSES, PageReply, SeenDashboard, look_at_dashboard
 from peaktrade_core.halts.questions import account, halts, kill_switch
 from peaktrade_core.runbooks.figures import sessions_figure
 from peaktrade_core.runbooks.runbook import Runbook
@@ -65,7 +65,7 @@ class DashboardRunbook(Runbook):
         return sessions_figure(Views.of(self.workspace))
 
     @cached_property
-    def seen(self) -> Seen:
+    def seen(self) -> SeenDashboard:
         """What was seen of the dashboard, and of the page of the session that the runbook is about; it is asked once."""
         return look_at_dashboard(self.workspace, self.given.dashboard, self.round.record.subject)
 

@@ -29,7 +29,7 @@ class Laid(NamedTuple):
     missing: int = 0
 
 
-class Layout(NamedTuple):
+class FillLayout(NamedTuple):
     """Fills in their bars, the length of a bar [s], and what was found."""
 
     bars: list[Laid]
@@ -37,7 +37,7 @@ class Layout(NamedTuple):
     notes: tuple[str, ...]
 
 
-def lay(home: Path, part: ImportedPart, candles: Path | None) -> Layout:
+def lay(home: Path, part: ImportedPart, candles: Path | None) -> FillLayout:
     """Return the fills of a part in bars, one more before the first, so that what it did can be held against it.
 
     Args:
@@ -57,7 +57,7 @@ def lay(home: Path, part: ImportedPart, candles: Path | None) -> Layout:
     else:
         found = _stored(home, part, first, last, bar_s)
         if found is None:
-            return Layout(_of_fills(part, bar_s), bar_s, (OWN,))
+            return FillLayout(_of_fills(part, bar_s), bar_s, (OWN,))
         bars, name = found
     return _within(part, bars, bar_s, name)
 
@@ -86,7 +86,7 @@ def _made(ts: float, fills: list[ForeignFill]) -> Bar:
     return Bar(ts, prices[0], max(prices), min(prices), prices[-1], sum(abs(fill.qty) for fill in fills))
 
 
-def _within(part: ImportedPart, bars: Bars, bar_s: int, name: str) -> Layout:
+def _within(part: ImportedPart, bars: Bars, bar_s: int, name: str) -> FillLayout:
     """Return fills in the bars of candles, from one before the first fill to that of the last."""
     opens = bars.ts.tolist()
     rows: dict[int, list[ForeignFill]] = {}
@@ -104,7 +104,7 @@ def _within(part: ImportedPart, bars: Bars, bar_s: int, name: str) -> Layout:
     notes = [f"Candles: {name}."]
     if beyond:
         notes.append(f"{many(beyond, 'fill')} outside of the prices of the bar: are they candles of the same venue?")
-    return Layout(laid, bar_s, tuple(notes))
+    return FillLayout(laid, bar_s, tuple(notes))
 
 
 def _each(bars: Bars, rows: dict[int, list[ForeignFill]], begin: int, end: int, bar_s: int) -> Iterator[Laid]:
@@ -115,6 +115,6 @@ def _each(bars: Bars, rows: dict[int, list[ForeignFill]], begin: int, end: int, 
         before = bar.ts
 
 
-def until(layout: Layout) -> str:
+def until(layout: FillLayout) -> str:
     """Return when the last bar ends, in words."""
     return iso(from_seconds(layout.bars[-1].bar.ts + layout.bar_s))

@@ -23,11 +23,10 @@ from peaktrade_core.base.processes import this_host
 from peaktrade_core.records.bar_table import write_table
 from peaktrade_core.records.folder import RunFolder, meta_of
 from peaktrade_core.records.journal import JOURNAL
-from peaktrade_core.records.query import Query
-from peaktrade_core.records.registry import Registry
+from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.repeat import command_line
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.imported.bars import OWN, Laid, Layout
+from peaktrade_core.session.imported.bars import OWN, Laid, FillLayout
 from peaktrade_core.session.imported.fills import NOISE, ROW, Elsewhere, ImportedPart
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import events as ev
@@ -49,7 +48,7 @@ class ReadyImport(NamedTuple):
 
 
 def ready(
-    workspace: Workspace, source: Elsewhere, part: ImportedPart, layout: Layout, start_balance: float
+    workspace: Workspace, source: Elsewhere, part: ImportedPart, layout: FillLayout, start_balance: float
 ) -> ReadyImport:
     """Return a part as the session that it becomes; nothing is written.
 
@@ -118,7 +117,7 @@ def _known(at: datetime, qty: float, price: float, order_id: str) -> tuple[objec
     return at, qty, price, "" if order_id.startswith(ROW) else order_id
 
 
-def _config(workspace: Workspace, source: Elsewhere, part: ImportedPart, layout: Layout, start_balance: float) -> SessionConfig:
+def _config(workspace: Workspace, source: Elsewhere, part: ImportedPart, layout: FillLayout, start_balance: float) -> SessionConfig:
     """Return what the session is known by; costs and size of a position are as measured over its fills."""
     instrument = workspace.config.instruments.get(part.symbol)
     given = msgspec.to_builtins(instrument) if instrument is not None and instrument.complete else _steps(layout)
@@ -151,7 +150,7 @@ def _config(workspace: Workspace, source: Elsewhere, part: ImportedPart, layout:
     )
 
 
-def _steps(layout: Layout) -> dict[str, Any]:
+def _steps(layout: FillLayout) -> dict[str, Any]:
     """Return tick and lot as far as prices and quantities show them."""
     import numpy as np
 
@@ -180,7 +179,7 @@ def _told_otherwise(part: ImportedPart, traded: float) -> list[str]:
     return [f"Its own word on the PnL is {part.told_pnl:+.8g}; its fills and fees add up to {ours:+.8g}."]
 
 
-def _events(config: SessionConfig, layout: Layout) -> Iterator[ev.AnyEvent]:
+def _events(config: SessionConfig, layout: FillLayout) -> Iterator[ev.AnyEvent]:
     """Yield the journal: what the file tells, and the account at the end of each bar."""
     book, seq = bk.new_book(config.start_balance), 0
     first = layout.bars[0].bar

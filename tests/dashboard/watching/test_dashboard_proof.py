@@ -14,7 +14,7 @@ import pytest
 from peaktrade_core.base.errors import ConfigError, SessionNotFoundError
 from peaktrade_core.base.question import Check, answers
 from peaktrade_core.dashboard.watching.pages import READ_ONLY, agreement_checks, page_checks
-from peaktrade_core.dashboard.watching.probe import PageReply, Seen, look_at_dashboard
+from peaktrade_core.dashboard.watching.probe import PageReply, SeenDashboard, look_at_dashboard
 from peaktrade_core.dashboard.watching.watch import SOURCES
 from peaktrade_core.dashboard.watching.watch_only import WatchOnlyRunbook, exported, fresh
 from peaktrade_core.records.registry import Registry
@@ -48,11 +48,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def seen(desk: Workspace) -> Seen:
+def seen(desk: Workspace) -> SeenDashboard:
     return look_at_dashboard(desk, "", newest(desk))
 
 
-def test_our_dashboard_is_there_can_only_read_and_tells_the_truth(desk: Workspace, seen: Seen) -> None:
+def test_our_dashboard_is_there_can_only_read_and_tells_the_truth(desk: Workspace, seen: SeenDashboard) -> None:
     assert seen.own
     found = [
         *page_checks(desk, seen),
@@ -62,12 +62,12 @@ def test_our_dashboard_is_there_can_only_read_and_tells_the_truth(desk: Workspac
     assert [check for check in found if check.status != "pass"] == []
 
 
-def test_no_page_names_an_object_of_python(seen: Seen) -> None:
+def test_no_page_names_an_object_of_python(seen: SeenDashboard) -> None:
     assert 'aria-label="Keys"' in seen.answers["/"].body
     assert not [path for path, answer in seen.answers.items() if " object at 0x" in answer.body]
 
 
-def test_the_server_of_the_proof_is_gone_after_it(desk: Workspace, seen: Seen) -> None:
+def test_the_server_of_the_proof_is_gone_after_it(desk: Workspace, seen: SeenDashboard) -> None:
     import psutil  # type: ignore[import-untyped]
 
     assert seen.answers
@@ -86,7 +86,7 @@ def test_the_server_of_the_proof_is_gone_after_it(desk: Workspace, seen: Seen) -
     ],
 )
 def test_an_answer_that_differs_from_the_registry_is_noticed(
-    path: str, change: Callable[[Any], None], id: str, desk: Workspace, seen: Seen
+    path: str, change: Callable[[Any], None], id: str, desk: Workspace, seen: SeenDashboard
 ) -> None:
     session_id = newest(desk)
     path = path.format(id=session_id)
@@ -97,7 +97,7 @@ def test_an_answer_that_differs_from_the_registry_is_noticed(
     assert status(agreement_checks(desk, seen, session_id))[id] == "pass"
 
 
-def test_a_page_without_its_panels_is_noticed(desk: Workspace, seen: Seen) -> None:
+def test_a_page_without_its_panels_is_noticed(desk: Workspace, seen: SeenDashboard) -> None:
     bare = seen._replace(answers={**seen.answers, "/": PageReply(200, "<h1>Live-Track</h1>")})
     assert status(page_checks(desk, bare))["panels"] == "fail"
 

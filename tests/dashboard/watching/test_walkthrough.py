@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from peaktrade_core.base.errors import ConfigError
-from peaktrade_core.dashboard.watching.probe import PageReply, Seen
+from peaktrade_core.dashboard.watching.probe import PageReply, SeenDashboard
 from peaktrade_core.dashboard.watching.walkthrough import (
     FOLDER,
     set_up_practice,
@@ -117,7 +117,7 @@ def test_a_figure_that_differs_anywhere_is_noticed(begin: Callable[..., Runbook]
     told = {"status": "completed", "realized_pnl": record.metric("realized_pnl"), "max_drawdown": 0.5}
     page = f'<tr data-session="{session.id}"><b class="mode-shadow"></b></tr>'
     found = walk_agreement_checks(
-        session, Seen(answers={"/": PageReply(200, page), path: PageReply(200, json.dumps(told))})
+        session, SeenDashboard(answers={"/": PageReply(200, page), path: PageReply(200, json.dumps(told))})
     )
     by_id = {check.id: check for check in found}
     assert (by_id["on_page"].status, by_id["status_shown"].status) == ("pass", "pass")
