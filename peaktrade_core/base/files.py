@@ -272,9 +272,7 @@ class Names:
         except (FileNotFoundError, NotADirectoryError):
             return frozenset()
         except OSError as error:
-            raise EnvironmentFault(
-                f"cannot read {self._folder}: {why(error)}; check its permissions"
-            ) from None
+            raise EnvironmentFault(f"cannot read {self._folder}: {why(error)}; check its permissions") from None
 
 
 def _listed(folder: Path) -> tuple[list[File], list[Path]]:

@@ -157,9 +157,7 @@ def _leads_up(folder: Path, name: str) -> bool:
 
 
 def _raise(error: OSError) -> None:
-    raise EnvironmentFault(
-        f"cannot read {error.filename}: {why(error)}; a backup without it would be none"
-    )
+    raise EnvironmentFault(f"cannot read {error.filename}: {why(error)}; a backup without it would be none")
 
 
 def _fill(place: Workspace, writer: Writer, by: str, now: datetime) -> Manifest:

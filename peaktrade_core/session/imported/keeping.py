@@ -26,7 +26,7 @@ from peaktrade_core.records.journal import JOURNAL
 from peaktrade_core.records.registry import Query, Registry
 from peaktrade_core.runs.repeat import command_line
 from peaktrade_core.runs.views import Views
-from peaktrade_core.session.imported.bars import OWN, Laid, FillLayout
+from peaktrade_core.session.imported.bars import OWN, FillLayout, Laid
 from peaktrade_core.session.imported.fills import NOISE, ROW, Elsewhere, ImportedPart
 from peaktrade_core.trading import book as bk
 from peaktrade_core.trading import events as ev
@@ -117,7 +117,9 @@ def _known(at: datetime, qty: float, price: float, order_id: str) -> tuple[objec
     return at, qty, price, "" if order_id.startswith(ROW) else order_id
 
 
-def _config(workspace: Workspace, source: Elsewhere, part: ImportedPart, layout: FillLayout, start_balance: float) -> SessionConfig:
+def _config(
+    workspace: Workspace, source: Elsewhere, part: ImportedPart, layout: FillLayout, start_balance: float
+) -> SessionConfig:
     """Return what the session is known by; costs and size of a position are as measured over its fills."""
     instrument = workspace.config.instruments.get(part.symbol)
     given = msgspec.to_builtins(instrument) if instrument is not None and instrument.complete else _steps(layout)
