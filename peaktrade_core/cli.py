@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -230,6 +231,8 @@ def main(args: list[str] | None = None) -> None:
     if args is None:
         args = sys.argv[1:] = [as_text(argument) for argument in sys.argv[1:]]
     speak_plainly()
+    if alone:
+        warnings.showwarning = _warned
     try:
         code = cli.main(args, prog_name="peaktrade", standalone_mode=False)
     except (ReaderGone, SystemExit):
@@ -244,6 +247,11 @@ def main(args: list[str] | None = None) -> None:
         code = _told(error)
     flush_streams(last=alone)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _warned(message: Warning | str, *_: object) -> None:
+    """Say a warning, of ours or of a library, as a sentence; where in the code it arose helps nobody at a terminal."""
+    say(f"note: {' '.join(str(message).split())}", err=True)
 
 
 def _told(error: Exception) -> int:

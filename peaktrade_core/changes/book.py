@@ -108,14 +108,14 @@ class Changes:
             ArtefactError, EnvironmentFault: the ledger is broken or cannot be written.
         """
         by, reason = _words(by, reason)
-        if self._folded().values is not None:
-            raise ConfigError(
-                "a baseline was adopted before; what differs from it is proposed: `peaktrade change propose --as-it-is`"
-            )
+        self._folded().require_no_baseline()
         values = self._files.values()
         binds, subject = values_digest(values), f"baseline of {len(values)} values as they stand"
         uses = self._used(lambda: self._asked(BASELINE, binds, subject, by, reason), by)
-        self._ledger.append(*uses, _entry(ADOPTED, values=values, by=by, reason=reason), at=self._workspace.clock.now())
+        entry = _entry(ADOPTED, values=values, by=by, reason=reason)
+        self._ledger.append(
+            *uses, entry, at=self._workspace.clock.now(), first=lambda: self._folded().require_no_baseline()
+        )
         self._note(f"adopted by {by}: {reason}")
         return self._folded().baseline
 

@@ -81,6 +81,17 @@ class Folded:
                 self.done[name] = done._replace(agreed=agreed or "")
         return self
 
+    def require_no_baseline(self) -> None:
+        """Refuse a second baseline.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        if self.values is not None:
+            raise ConfigError(
+                "a baseline was adopted before; what differs from it is proposed: `peaktrade change propose --as-it-is`"
+            )
+
     def _feed(self, link: Link) -> None:
         if link.kind == ADOPTED:
             self._adopt(link)

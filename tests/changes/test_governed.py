@@ -12,6 +12,7 @@ import pytest
 from peaktrade_core.base.errors import ApprovalError, ConfigError, EnvironmentFault, UnknownNameError, WaitsForApproval
 from peaktrade_core.changes.book import Changes
 from peaktrade_core.changes.change import Change
+from peaktrade_core.changes.files import SettingsFiles
 from peaktrade_core.control.changing.propose import propose
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.questions import signature_faults
@@ -430,3 +431,21 @@ def test_a_file_that_its_owner_closed_stays_closed_and_a_link_stays_a_link(
 def test_a_key_is_given_once(changes: Changes, asked, second: str) -> None:
     with pytest.raises(ConfigError, match="is given twice"):
         asked(f"{ORDER}=10", second)
+
+
+def test_of_two_baselines_at_the_same_moment_one_is_refused(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = Changes.of(workspace), Changes.of(Workspace(workspace.home))
+    real = SettingsFiles.values
+
+    def meanwhile(files: SettingsFiles) -> Any:
+        found = real(files)
+        monkeypatch.setattr(SettingsFiles, "values", real)
+        other.adopt("Ben", "at the same moment")
+        return found
+
+    monkeypatch.setattr(SettingsFiles, "values", meanwhile)
+    with pytest.raises(ConfigError, match="a baseline was adopted before"):
+        mine.adopt("Ada", "as it was set up")
+    assert mine.compared().faults == ()

@@ -232,3 +232,12 @@ def test_a_kind_that_is_none_is_named_with_those_that_are(home: Path, kind: str,
         ended = ran([*command, "--home", str(home)])
         assert (ended.code, "kind" in ended.err, "alerts.toml" in ended.err) == (2, True, True), ended.err
         assert not faults(ended)
+
+
+def test_a_warning_of_a_library_is_a_sentence_and_no_line_of_code(home: Path, peaktrade: Callable[..., Any]) -> None:
+    (home / "warns.py").write_text("import warnings\nwarnings.warn('an odd\\nthing', RuntimeWarning)\n")
+    path = home / "config" / "config.toml"
+    path.write_text('strategy_modules = ["warns.py"]\n' + path.read_text())
+    ended = peaktrade("strategies")
+    assert ended.code == 0, ended.stderr
+    assert ended.stderr.splitlines() == ["note: an odd thing"]

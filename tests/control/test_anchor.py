@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from peaktrade_core.base.errors import EnvironmentFault
+from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.control.audit.anchor import anchor, stamped
 from peaktrade_core.control.audit.daily import everything
 from peaktrade_core.dashboard.panels import Page
@@ -241,6 +243,44 @@ def test_an_authority_that_is_not_there_is_said(begun: Workspace, authority: Aut
     (begun.home / "config" / "anchor_roots.pem").write_bytes(authority.root)
     ended = peaktrade("audit", "anchor")
     assert (ended.code != 0, "cannot be reached" in ended.stderr) == (True, True)
+
+
+def test_an_answer_that_breaks_off_or_is_no_gzip_is_said(
+    begun: Workspace, authority: Authority, serve: Callable[[Authority], None], configure, peaktrade
+) -> None:
+    heads = b"Content-Type: application/timestamp-reply\r\n"
+    for answer in (
+        heads + b"Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\nnot gzip!",
+        heads + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        heads + b"Content-Length: 100\r\n\r\nshort",
+    ):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+
+            def speak(answer: bytes = answer, listening: socket.socket = listening) -> None:
+                with listening.accept()[0] as asked:
+                    asked.recv(65536)
+                    asked.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + answer)
+
+            speaking = threading.Thread(target=speak, daemon=True)
+            speaking.start()
+            text = begun.config_path.read_text()
+            begun.config_path.write_text(re.sub("anchor_url = .*", f'anchor_url = "http://127.0.0.1:{port}/tsa"', text))
+            (begun.home / "config" / "anchor_roots.pem").write_bytes(authority.root)
+            with pytest.raises((EnvironmentFault, ArtefactError), match=r"cannot be reached|is not a time stamp"):
+                anchor(Workspace(begun.home))
+            speaking.join(10)
+    assert entries(begun) == 2
+
+
+def test_a_ledger_that_lacks_a_line_is_not_stamped(
+    begun: Workspace, authority: Authority, serve: Callable[[Authority], None]
+) -> None:
+    serve(authority)
+    path = begun.reports / "ledger.jsonl"
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[-1])
+    with pytest.raises(ArtefactError, match="does not follow"):
+        anchor(Workspace(begun.home))
 
 
 def test_the_job_stamps_once_there_is_an_authority_and_tells_one_that_is_not_there(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.chain import Chain
+from peaktrade_core.base.chain import verified
 from peaktrade_core.base.clock import as_utc, iso
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, why
 from peaktrade_core.base.log import whole_lines
@@ -53,22 +54,22 @@ def anchor(place: Workspace) -> Anchor:
     Raises:
         ConfigError: no authority is configured, its certificates cannot be read, or there is no ledger yet.
         EnvironmentFault: the extra is missing, the authority cannot be reached or answers no time stamp; nothing was entered.
-        ArtefactError: the answer is not a good time stamp of this entry; nothing was entered.
+        ArtefactError: the ledger is broken, or the answer is not a good time stamp of its last entry; nothing was entered.
     """
     url = place.config.audit.anchor_url
     if not url:
         raise ConfigError("no time stamp authority is configured: set [audit] anchor_url in config/config.toml")
     _library()
     roots_of(place)
-    end = Chain(Ledger.of(place).path).last()
-    if end is None:
+    path = Ledger.of(place).path
+    lines = whole_lines(path)
+    if not lines:
         raise ConfigError(f"{place.home} has no ledger yet: nothing was recorded that could be stamped")
-    link, head = end
-    line = whole_lines(Ledger.of(place).path)[link.seq]
+    link, head = deque(verified(path, lines), maxlen=1).pop()
     from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
     builder = (
-        TimestampRequestBuilder().data(line).hash_algorithm(HashAlgorithm.SHA256)
+        TimestampRequestBuilder().data(lines[-1]).hash_algorithm(HashAlgorithm.SHA256)
     )  # its imprint is the head itself
     request = builder.cert_request(cert_request=True).nonce(nonce=True).build()
     data = _asked(url, request.as_bytes(), place.config.audit.anchor_timeout_s)
@@ -156,13 +157,14 @@ def _asked(url: str, query: bytes, timeout_s: float) -> bytes:
         EnvironmentFault: it cannot be reached, or answers with an error.
     """
     import requests
+    from urllib3.exceptions import HTTPError
 
     session = requests.Session()
     session.trust_env = False
     try:
         with session.post(url, query, headers=_QUERY, timeout=timeout_s, allow_redirects=False, stream=True) as answer:
             data = answer.raw.read(_MOST, decode_content=True)
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
         raise EnvironmentFault(
             f"the time stamp authority at {url} cannot be reached: {type(error).__name__}; nothing was entered, try again later"
         ) from None
