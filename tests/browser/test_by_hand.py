@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from browsing import Watched
 from playwright.sync_api import Browser, Page, expect
 from serving import Dashboard, new_workspace
 
+from peaktrade_core.alerts.alerts import Raised
+from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import run_session
@@ -31,6 +34,12 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     workspace = new_workspace(tmp_path_factory.mktemp("busy") / "home")
     plan = plan_session(workspace, strategy="ma_crossover", params={"fast": 3, "slow": 9}, seed=5, steps=900)
     session_id = run_session(plan, Desk.of(workspace)).session_id
+    told = [
+        Raised(at=datetime.now(UTC), alert_id=f"A-{n}", rule_id=f"rule-{n}", key="", severity="warning", run_id=session_id,
+               message=f"odd in way {n}", runbook="10")
+        for n in (1, 2)
+    ]  # fmt: skip
+    Alerts.of(workspace).log.append(lambda _: list(told))
     running = Dashboard(workspace.home, refresh=1)
     yield running.url, session_id
     running.stop()
@@ -109,6 +118,19 @@ def test_what_needs_doing_comes_before_what_runs(phone: Watched, dashboard: Dash
     page = phone.open(dashboard.url)
     panels = page.locator("[data-panel]").evaluate_all("all => all.map((one) => one.dataset.panel)")
     assert panels[:3] == ["status", "todo", "now"]
+
+
+def test_two_alerts_of_one_run_are_both_there_after_a_refresh(watched: Watched, busy: tuple[str, str]) -> None:
+    page = watched.open(busy[0])
+    shown = page.locator("[data-panel=todo] li")
+    whole = shown.count()
+    as_of = page.locator("[data-panel=todo] .of").get_attribute("datetime")
+    for _ in range(2):
+        expect(page.locator("[data-panel=todo] .of")).not_to_have_attribute("datetime", str(as_of), timeout=10_000)
+        as_of = page.locator("[data-panel=todo] .of").get_attribute("datetime")
+    assert shown.count() == whole
+    expect(page.locator("[data-panel=todo]")).to_contain_text("odd in way 1")
+    expect(page.locator("[data-panel=todo]")).to_contain_text("odd in way 2")
 
 
 def test_single_keys_work_from_a_ticked_row(watched: Watched, dashboard: Dashboard) -> None:

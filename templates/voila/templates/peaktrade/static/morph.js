@@ -19,7 +19,8 @@ export function morph(old, fresh) {
 }
 
 function morphChildren(old, fresh) {
-  const keyed = new Map([...old.children].filter(keyOf).map((child) => [keyOf(child), child]));
+  const keyed = new Map(); // by key, the children that have it: two of one key are both kept
+  for (const child of [...old.children].filter(keyOf)) keyed.set(keyOf(child), [...(keyed.get(keyOf(child)) ?? []), child]);
   let at = old.firstChild;
   for (const next of [...fresh.childNodes]) {
     if (isOwn(next)) { // the server made its place: what a script filled there stays
@@ -29,7 +30,7 @@ function morphChildren(old, fresh) {
     }
     while (at && isOwn(at)) at = at.nextSibling;
     const key = keyOf(next);
-    const match = key ? keyed.get(key) : at && !keyOf(at) && at.nodeName === next.nodeName ? at : null;
+    const match = key ? keyed.get(key)?.shift() : at && !keyOf(at) && at.nodeName === next.nodeName ? at : null;
     if (!match) {
       old.insertBefore(next, at);
       continue;
