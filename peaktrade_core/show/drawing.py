@@ -264,7 +264,9 @@ def _plotly_times(chart: Chart) -> dict[str, Any]:
             "tickformat": ",",
             "rangemode": "tozero",
         }
-    in_sight = [*chart.ends, *(at for line in chart.lines for at in (*line.ts[:1], *line.ts[-1:]))] if chart.ends else []
+    in_sight = (
+        [*chart.ends, *(at for line in chart.lines for at in (*line.ts[:1], *line.ts[-1:]))] if chart.ends else []
+    )
     whole = {"range": [_moment(min(in_sight)), _moment(max(in_sight))]} if in_sight else {}
     months = {"dtickrange": ["M1", "M11"], "value": "%b\n%Y"}  # the year below, once, so that a phone has room for it
     return {"title": {"text": "UTC"}, "type": "date", "tickformatstops": [months], **whole}

@@ -186,5 +186,7 @@ def test_a_time_that_must_be_in_sight_hides_no_other() -> None:
     """The end of what is held back, after the last day of the curve: the axis had begun and ended there."""
     held = for_plotly(chart(Line("equity", MOMENTS[:3], [1.0, 2.0, 3.0]), ends=[MOMENTS[4]]))["layout"]["xaxis"]
     assert held["range"] == [f"{at:%Y-%m-%d %H:%M:%S}" for at in (MOMENTS[0], MOMENTS[4])]
-    whole = for_plotly(chart(Line("equity", MOMENTS[1:3], [1.0, 2.0]), ends=[MOMENTS[0], MOMENTS[4]]))["layout"]["xaxis"]
+    whole = for_plotly(chart(Line("equity", MOMENTS[1:3], [1.0, 2.0]), ends=[MOMENTS[0], MOMENTS[4]]))["layout"][
+        "xaxis"
+    ]
     assert whole["range"] == held["range"]
