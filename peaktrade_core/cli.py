@@ -232,7 +232,7 @@ def main(args: list[str] | None = None) -> None:
         args = sys.argv[1:] = [as_text(argument) for argument in sys.argv[1:]]
     speak_plainly()
     if alone:
-        warnings.showwarning = _warned
+        warnings.showwarning = _warned  # type: ignore[assignment]  # Python calls it by position
     try:
         code = cli.main(args, prog_name="peaktrade", standalone_mode=False)
     except (ReaderGone, SystemExit):
