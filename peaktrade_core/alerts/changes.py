@@ -27,7 +27,7 @@ from peaktrade_core.alerts.alerts import (
 from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.rules.facts import RuleFinding
 from peaktrade_core.alerts.rules.kinds import AnyRule
-from peaktrade_core.base.clock import iso
+from peaktrade_core.base.clock import utc
 from peaktrade_core.runs.handbook import handbook
 
 _SHOWN = 30  # alerts named in one notification; the rest is counted
@@ -265,7 +265,7 @@ def _paragraph(row: AlertRow, kind: str) -> str:
     lines = [" ".join(row.message.split())]
     if row.run_id:
         lines.append(f"run: {row.run_id}" + (f" ({row.symbol})" if row.symbol else ""))
-    lines.append(f"since: {iso(row.raised_at)}" + (f", raised {row.count} times" if row.count > 1 else ""))
+    lines.append(f"since: {utc(row.raised_at)}" + (f", raised {row.count} times" if row.count > 1 else ""))
     if row.done:
         lines.append(f"done: {row.done}")
     if kind != "cleared":

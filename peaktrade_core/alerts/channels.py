@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Protocol
 
 from peaktrade_core.alerts.alerts import CRITICAL, WARNING, Notification
 from peaktrade_core.alerts.settings import Channel
-from peaktrade_core.base.clock import iso
+from peaktrade_core.base.clock import iso, utc
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.log import append_line
 from peaktrade_core.base.text import inert
@@ -126,7 +126,7 @@ class ConsoleSender:
         """Print title and text."""
         text = plainest(note) if plainly else next(forms(note, ""))
         try:
-            say(f"{iso(note.at)} {text.title}\n  " + text.body.replace("\n", "\n  "), err=True)
+            say(f"{utc(note.at)} {text.title}\n  " + text.body.replace("\n", "\n  "), err=True)
         except OSError as error:
             raise DeliveryFailedError(f"the terminal is gone: {error.strerror}", permanent=True) from None
         return ""

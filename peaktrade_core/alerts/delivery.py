@@ -31,7 +31,7 @@ from peaktrade_core.alerts.book import AlertBook
 from peaktrade_core.alerts.channels import DeliveryFailedError, Sender, open_channel
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.settings import Channel
-from peaktrade_core.base.clock import Clock, iso
+from peaktrade_core.base.clock import Clock, utc
 
 DIGEST_FROM = 4  # so many that wait for one channel are sent as one
 ROUND = 4  # attempts before another notification of the channel gets its turn
@@ -262,7 +262,7 @@ def _digest(notes: list[Notification]) -> Notification:
         channels=(),
         severity=worst.severity,
         title=f"{len(notes)} notifications that waited, the worst: {worst.title}",
-        body="\n\n".join(f"{iso(note.at)} {note.title}\n{text}" for note, text in zip(notes, paragraphs, strict=True)),
+        body="\n\n".join(f"{utc(note.at)} {note.title}\n{text}" for note, text in zip(notes, paragraphs, strict=True)),
     )
 
 

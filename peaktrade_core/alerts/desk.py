@@ -23,7 +23,7 @@ from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.log import LOG, AlertLog, short_hash
 from peaktrade_core.alerts.rules.facts import RuleFinding
 from peaktrade_core.alerts.rules.kinds import AnyRule
-from peaktrade_core.base.clock import Clock, iso
+from peaktrade_core.base.clock import Clock, utc
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.runbooks.notebooks.lab import notebook_link
 from peaktrade_core.runs.handbook import handbook
@@ -149,7 +149,7 @@ class Alerts:
             row = book.alerts[_full_id(book, alert_id)]
             owner = row.acknowledged_by
             if owner not in (None, by) and not take_over:
-                since = f" since {iso(row.acknowledged_at)}" if row.acknowledged_at else ""
+                since = f" since {utc(row.acknowledged_at)}" if row.acknowledged_at else ""
                 doing = f" ({row.acknowledge_note})" if row.acknowledge_note else ""
                 raise ConfigError(
                     f"alert {row.alert_id} is taken on by {owner}{since}{doing}; take it over with --take-over"

@@ -61,6 +61,16 @@ def iso(moment: datetime) -> str:
     return as_utc(moment).isoformat(timespec="seconds")
 
 
+def utc(moment: datetime) -> str:
+    """Return ``moment`` as people read it, to the second: ``2026-01-05 08:00:00 UTC``."""
+    return f"{as_utc(moment):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def both(moment: datetime) -> str:
+    """Return ``moment`` as people on shift read it: ``2026-01-05 08:00:00 UTC (09:00 in Berlin)``."""
+    return f"{utc(moment)} ({moment.astimezone(BERLIN):%H:%M} in Berlin)"
+
+
 def local(moment: datetime) -> str:
     """Return ``moment`` in Europe/Berlin with its offset, to the second, as evidence shows it beside UTC."""
     return moment.astimezone(BERLIN).isoformat(timespec="seconds")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from peaktrade_core.base.clock import Clock, from_seconds, iso
+from peaktrade_core.base.clock import Clock, from_seconds, utc
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
 from peaktrade_core.show.table import Column, Columns
 from peaktrade_core.show.wording import minute
@@ -182,7 +182,7 @@ def fetch(
     begin = _grid(since, bar_s)
     if begin > end:
         raise ConfigError(
-            f"--since {iso(from_seconds(since))} leaves nothing to fetch before {iso(from_seconds(end))}; choose it earlier"
+            f"--since {utc(from_seconds(since))} leaves nothing to fetch before {utc(from_seconds(end))}; choose it earlier"
         )
     with store.writing(series):
         download = _Download(client, store, series, venue_symbol, begin, end)
@@ -233,7 +233,7 @@ class _Download:
             for before, after in pairwise(edges)
             if after - before > bar_s
         )
-        refusal = f"{iso(from_seconds(min(self.refused)))}: {self.refused[min(self.refused)]}" if self.refused else ""
+        refusal = f"{utc(from_seconds(min(self.refused)))}: {self.refused[min(self.refused)]}" if self.refused else ""
         return Fetched(
             venue=self.series.venue,
             symbol=self.series.symbol,

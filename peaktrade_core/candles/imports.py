@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.candles.files.cleaning import clean, require_timeframe
@@ -78,7 +78,7 @@ def read_import(
     understood, ts = rows.understood, rows.ts
     closes = Grid.of(ts, understood.timeframe or "").shifted(float(ts[-1]), 1)
     if ts[-1] <= now < closes and len(ts) > 1:
-        understood.leave_out(1, f"candle that closes only at {iso(from_seconds(closes))}", f"row {rows.number[-1]}")
+        understood.leave_out(1, f"candle that closes only at {utc(from_seconds(closes))}", f"row {rows.number[-1]}")
         rows = clean(rows.at(slice(0, -1)))
     elif ts[-1] > now:
         understood.notes.append("the last candles lie in the future by this machine's clock; are unit and zone right?")

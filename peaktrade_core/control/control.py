@@ -7,11 +7,12 @@ evidence yes or no; for each deviation symptom, cause and next step, and a decis
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.clock import iso, local
+from peaktrade_core.base.clock import both, iso, local, utc
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, PASS, WORDS, Check
 from peaktrade_core.control.gates import GATE_WORDS, GateResult, gate_results
@@ -166,8 +167,8 @@ def operator_output(found: ControlCenter) -> str:
     new = f"yes, {len(found.evidence)}: {', '.join(row.evidence_id for row in found.evidence[:3])}"
     due = [f"{one.question} {TOLD[one.status]}: {one.next_step}" for one in found.routine if one.status != PASS]
     told = [
-        f"Operator output {iso(status.as_of)} ({local(status.as_of)} in Berlin)",
-        f"Time window  {found.since} until now",
+        f"Operator output {both(status.as_of)}",
+        f"Time window  {utc(datetime.fromisoformat(found.since))} until now",
         f"{first}; decision: {found.decision}",
         *lines,
         "Layers       " + " · ".join(f"{one.code} {WORDS[one.status]}" for one in status.layers),
@@ -179,7 +180,7 @@ def operator_output(found: ControlCenter) -> str:
         *(f"  - {line}" for line in due),
         *(line for one in found.deviations for line in _lines(one)),
         *([f"Written down {', '.join(found.unwritten)}: not yet; `peaktrade ops note`"] if found.unwritten else []),
-        *(f"Note         {iso(one.at)} {one.text}" for one in found.written),
+        *(f"Note         {utc(one.at)} {one.text}" for one in found.written),
     ]
     return "\n".join(told)
 

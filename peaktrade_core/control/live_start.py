@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peaktrade_core.base.clock import iso, local
+from peaktrade_core.base.clock import both
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import FAIL
@@ -180,7 +180,7 @@ def document(record: ev.Evidence, second_person: str) -> str:
         "",
         f"- Owner: {markdown_cell(record.operator)} ({record.role})",
         f"- Second person: {markdown_cell(second_person or 'none named')}",
-        f"- Begun: {iso(record.began_at)} UTC, {local(record.began_at)} Europe/Berlin",
+        f"- Begun: {both(record.began_at)}",
         f"- Kind: {'rehearsal on a fixed clock' if record.rehearsal else 'operations'}",
     ]
     return "\n".join([*lines, *ticked(record, without=_DOCUMENT)]) + "\n"

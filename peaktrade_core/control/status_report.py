@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from peaktrade_core.alerts.desk import ALERTS, Alerts
-from peaktrade_core.base.clock import local
+from peaktrade_core.base.clock import both
 from peaktrade_core.base.files import write_new
 from peaktrade_core.control.status import SIGNS, Whole, whole
 from peaktrade_core.desk.readiness import health_checks
@@ -17,10 +17,9 @@ from peaktrade_core.runbooks.shelf import read
 from peaktrade_core.runs.columns import RUNNING, RUNS
 from peaktrade_core.runs.run import DIED
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.checklist import check_table
-from peaktrade_core.show.cover import Cover, cover_script, needing, utc
+from peaktrade_core.show.cover import Cover, cover_script, needing
 from peaktrade_core.show.table import TONE_OF, Cell, Table
 from peaktrade_core.show.templates import css, template
 from peaktrade_core.workspace.chain_heads import chain_heads
@@ -59,7 +58,7 @@ def status_cover(workspace: Workspace, found: Whole) -> Cover:
     return Cover(
         subject="Status of the whole",
         whose="trading, risk, alerts, runs and the layers L0 to L6",
-        when=f"as of {utc(found.as_of)} ({local(found.as_of)[11:16]} in Berlin)",
+        when=f"as of {both(found.as_of)}",
         verdict=Cell(f"{sign} {found.word}", TONE_OF[found.status]),
         why=found.why,
         figures=[
@@ -76,7 +75,7 @@ def _rendered(workspace: Workspace, tables: list[Table], form: str) -> str:
     """Return tables as a document that begins with the status of the whole."""
     cover = status_cover(workspace, whole(workspace))
     now = workspace.clock.now()
-    as_of = f"As of {wording.moment(now)} UTC ({local(now)[11:16]} in Berlin)"
+    as_of = f"As of {both(now)}"
     page = template(f"tables.{SUFFIX[form]}.j2")
     heads = chain_heads(workspace.home)
     script = cover_script()

@@ -18,6 +18,7 @@ from peaktrade_core.session.options import decision_options, planned
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS, check_table, verdict
 from peaktrade_core.show.table import MID, TONE_OF, Cell, Column, Columns, Table
+from peaktrade_core.trading.limit_use import refusal
 from peaktrade_core.workspace.command import CommandResult, Part, answers, command
 from peaktrade_core.workspace.config import CONFIG
 from peaktrade_core.workspace.workspace import Workspace
@@ -311,12 +312,8 @@ def preview(workspace: Workspace, dry_run: bool, **options: Any) -> CommandResul
 def _previewed(found: Preview) -> Table:
     """Return what would be ordered, and what the risk checks say."""
     currency = wording.quote_currency(found.symbol)
-    denied = f"{found.code}" + (
-        f" value={found.value:.6g} limit={found.limit:.6g}"
-        if found.limit is not None and found.value is not None
-        else ""
-    )
-    verdicts = {"nothing": "nothing to order", "allowed": "allowed", "denied": f"denied: {denied}"}
+    denied = f"denied: {refusal(found.code or '', found.value, found.limit, found.symbol)}"
+    verdicts = {"nothing": "nothing to order", "allowed": "allowed", "denied": denied}
     signals = {1.0: "+1 long", -1.0: "−1 short (flat on a spot market)", 0.0: "0 flat"}
     side = "buy" if (found.qty or 0.0) > 0 else "sell"
     order = f"{side} {abs(found.qty or 0.0):.8g}, {wording.money(found.notional, currency)}"

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -17,8 +16,8 @@ from peaktrade_core.fleet import monitor as watching
 from peaktrade_core.fleet.cli import run_id_option, the_run
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.runs.card import RunCard, card_of
-from peaktrade_core.runs.columns import RUNNING, RUNS, heard_of, remarks
-from peaktrade_core.runs.run import Run, item_of, name_of, verdict_of
+from peaktrade_core.runs.columns import RUNNING, RUNS, facts_of, remarks
+from peaktrade_core.runs.run import Run, item_of, verdict_of
 from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.language import language, spoken, words
@@ -30,6 +29,7 @@ from peaktrade_core.trading.events import AnyEvent, BarDone
 from peaktrade_core.workspace.command import CommandResult, Figure, command, with_workspace
 from peaktrade_core.workspace.workspace import Workspace
 
+SIGNALS = {1: "long", 0: "flat", -1: "short"}
 SHOWN, METER = 15, 20  # events on the screen of `follow`; characters of a bar
 STATUS = "peaktrade_core.control.status"  # of the whole, whose room is built on this one
 
@@ -79,7 +79,8 @@ def show_run(workspace: Workspace, run_id: str | None, named: str | None, limit:
     except ArtefactError as error:
         fault = str(error)
     last = f"▲ {fault}" if fault else BARS.table("", bars, empty="No bar has been worked off yet.")
-    return CommandResult({"run": item_of(row), "bars": bars, "fault": fault or None}, [Table.pairs(_facts(row)), last])
+    facts = Table.pairs({"Run": row.run_id, **facts_of(row)})
+    return CommandResult({"run": item_of(row), "bars": bars, "fault": fault or None}, [facts, last])
 
 
 def _ordered(bar: BarDone) -> str | None:
@@ -91,34 +92,12 @@ def _ordered(bar: BarDone) -> str | None:
 BARS = Columns[BarDone](
     step=Column("Step", lambda bar: str(bar.step), "number"),
     time=Column("Time (UTC)", lambda bar: bar.ts),
-    signal=Column("Signal", lambda bar: f"{bar.signal:+d}"),
+    signal=Column("Signal", lambda bar: SIGNALS.get(bar.signal, str(bar.signal))),
     price=Column("Price", lambda bar: wording.price(bar.close), "number"),
     equity=Column("Equity", lambda bar: wording.money(bar.equity), "number"),
     pnl=Column(wording.TOTAL, lambda bar: wording.signed(bar.realized_pnl + bar.unrealized_pnl), "number"),
     orders=Column("Orders", _ordered, priority=1),
 )
-
-
-def _facts(run: Run) -> dict[str, Any]:
-    """Return what is known of a run."""
-    verdict, currency = verdict_of(run), run.currency
-    return {
-        "Run": f"{run.run_id} · {run.mode}",
-        "What": name_of(run),
-        "Status": " ".join(filter(None, (str(verdict), verdict.why))),
-        "Started": wording.moment(run.started_at),
-        "Ended": wording.moment(run.ended_at),
-        "Last event": heard_of(run),
-        "Step": wording.count(run.step),
-        "Position": wording.NOTHING if run.position is None else f"{run.position:g}",
-        "Equity": wording.money(run.equity, currency),
-        wording.TOTAL: wording.signed(run.total_pnl, currency),
-        wording.REALIZED: wording.signed(run.realized_pnl, currency),
-        wording.UNREALIZED: wording.signed(run.unrealized_pnl, currency),
-        "Drawdown": wording.drawdown(run.max_drawdown),
-        "Orders denied": wording.count(run.orders_blocked),
-        "Notes": run.notes or wording.NOTHING,
-    }
 
 
 @monitor.command()
@@ -185,7 +164,7 @@ def _follow_one(workspace: Workspace, row: Run, interval: float) -> None:
 
 def screen_of(card: RunCard, recent: Sequence[AnyEvent], width: int, height: int, encoding: str) -> list[str]:
     """Return one run as the lines of a screen: how it stands, its course, its last events as far as there is room."""
-    facts = _facts(card.run) | _course(card, max(8, min(60, width - 24)))
+    facts = {"Run": card.run.run_id, **facts_of(card.run)} | _course(card, max(8, min(60, width - 24)))
     needless = {"Notes": not card.run.notes, "Ended": card.run.active, "Step": bool(card.progress)}
     facts = {name: value for name, value in facts.items() if not needless.get(name)}
     lines = lines_of(Table.pairs(facts), width, encoding)

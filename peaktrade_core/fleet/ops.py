@@ -13,6 +13,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.show.table import BAD, GOOD, Cell, Column, Columns
 from peaktrade_core.show.wording import REALIZED, TOTAL, UNREALIZED, money, price, quote_currency, signed
 from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.limit_use import refusal
 from peaktrade_core.trading.market import worth
 
 OPEN, FILLED, DENIED, REJECTED = "open", "filled", "denied", "rejected"
@@ -52,7 +53,7 @@ ORDERS = Columns[OrderLine](
     session=Column("Session", lambda o: o.run_id),
     runs=Column("Runs", lambda o: o.running, priority=3),
     order=Column("Order", lambda o: o.order_id, priority=2),
-    symbol=Column("Symbol", priority=1),
+    symbol=Column("Symbol"),
     purpose=Column("Purpose", priority=3),
     qty=Column("Quantity", lambda o: f"{o.qty:+.8g}", "number"),
     price=Column("Price", lambda o: price(o.price), "number", 1),
@@ -134,9 +135,7 @@ def orders_of(run: Run, events: Iterable[ev.AnyEvent]) -> list[OrderLine]:
             found[event.order_id] = _line(run, event.order_id, event, event.purpose, event.price, FILLED)
         elif isinstance(event, ev.Denial):
             key = event.order_id or f"denied {number}"
-            told = event.code + "".join(
-                f" {name}={value:.6g}" for name, value in (("value", event.value), ("limit", event.limit)) if value
-            )
+            told = refusal(event.code, event.value, event.limit, run.symbol)
             found[key] = _line(run, event.order_id or "", event, "open", event.price, DENIED, told)
         elif isinstance(event, ev.VenueAnswer) and event.order_id in found:
             state = found[event.order_id].state if event.accepted else REJECTED

@@ -15,6 +15,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, TONE_OF, Cell, Column, Columns, Table
+from peaktrade_core.trading.limit_use import limit_told, refusal
 from peaktrade_core.trading.records import MODES
 from peaktrade_core.trading.risk import DENY_CODES, OK
 from peaktrade_core.trading.strategies import all_strategies
@@ -28,9 +29,10 @@ def status(workspace: Workspace) -> CommandResult:
     """Show what may be traded, who halted what and why, and the limits."""
     states = TradingStates.of(workspace).everything()
     limits = workspace.config.limits._asdict()
-    pairs = {name: f"{value:g}" for name, value in limits.items()}
+    pairs = {name: limit_told(name, value) for name, value in limits.items()}
     value = {"states": states, "limits": limits}
-    return CommandResult(value, lambda: [HALTS.table("", states), Table.pairs(pairs, "Limits ([live_risk])")])
+    title = "Limits ([live_risk]), amounts in the quote currency of each market"
+    return CommandResult(value, lambda: [HALTS.table("", states), Table.pairs(pairs, title)])
 
 
 HALTS = Columns[Any](
@@ -115,7 +117,8 @@ def show(workspace: Workspace) -> CommandResult:
 
 def _used(use: AccountUse) -> list[Part]:
     """Return what is used of the limits of one account."""
-    told = f"{use.mode} {use.currency}: {use.level}, {use.sessions} running sessions"
+    sessions = "1 running session" if use.sessions == 1 else f"{use.sessions} running sessions"
+    told = f"{use.mode} {use.currency}: {use.level}, {sessions}"
     if use.fault:
         return [told, f"  {use.fault}"]
     return [LIMITS.table(told, use.limits), *([SHARES.table("", use.shares)] if use.shares else [])]
@@ -161,8 +164,6 @@ def check(workspace: Workspace, symbol: str | None, qty: float | None, price: fl
     verdict = Account.of(workspace).check(symbol, qty, price, mode)
     code = "HALTED" if state != "ACTIVE" else DENY_CODES[verdict.code]
     passes = verdict.code == OK and state == "ACTIVE"
-    figures = "" if code in ("OK", "HALTED") else f" value={verdict.value:g} limit={verdict.limit:g}"
+    why = refusal(code, verdict.value, verdict.limit, symbol)
     value = {"ok": passes, "code": code, "value": verdict.value, "limit": verdict.limit}
-    return CommandResult(
-        value, "it would pass" if passes else f"it would be denied: {code}{figures}", code=int(not passes)
-    )
+    return CommandResult(value, "it would pass" if passes else f"it would be denied: {why}", code=int(not passes))

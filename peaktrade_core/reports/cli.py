@@ -18,6 +18,7 @@ from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.terminal import Document
+from peaktrade_core.trading.limit_use import limits_told
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.command import CommandResult, Part, command
 from peaktrade_core.workspace.operations import notes
@@ -109,12 +110,23 @@ def show(workspace: Workspace, session_id: str, trades: bool, limit: int) -> Com
     return CommandResult(record, lambda: _shown(workspace, record))
 
 
+def _setting(name: str, value: Any, record: SessionRecord) -> object:
+    """Return a setting of a session as it would be typed, limits with their units."""
+    if name == "risk_limits" and isinstance(value, dict):
+        return limits_told(value, record.symbol)
+    if isinstance(value, dict):
+        return wording.settings({name: one for name, one in value.items() if one != ""})
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
 def _shown(workspace: Workspace, record: SessionRecord) -> list[Part]:
     """Return everything that is known of a session."""
     from peaktrade_core.research.experiments.rows import Experiments
     from peaktrade_core.runs.questions import post_session_checks
 
-    settings = {name: value for name, value in record.config.items() if value not in (None, "", [])}
+    settings = {
+        name: _setting(name, value, record) for name, value in record.config.items() if value not in (None, "", [])
+    }
     told: list[Part] = ["", *summary(workspace, record), "", Table.pairs(settings, "Configuration")]
     told += [f"Command  {repeat_command(record)}", ""]
     if record.decision_id and (tried := Experiments(workspace).of_decision(record.decision_id)):

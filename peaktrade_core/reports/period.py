@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import accumulate, cycle
 from typing import TYPE_CHECKING
 
-from peaktrade_core.base.clock import local
+from peaktrade_core.base.clock import both
 from peaktrade_core.reports import summary as ps
 from peaktrade_core.reports.experiments import in_short
 from peaktrade_core.runbooks.shelf import Notebook
@@ -98,8 +98,7 @@ class PeriodReport(Notebook):
         span = summary.span
         note = (
             f"UTC, from {wording.minute(span.since)} to {wording.minute(span.until)}; "
-            f"as of {wording.moment(summary.as_of)} UTC ({local(summary.as_of)[:16].replace('T', ' ')} in Berlin)"
-            + ("" if summary.as_of >= span.until else ": the period is not over")
+            f"as of {both(summary.as_of)}" + ("" if summary.as_of >= span.until else ": the period is not over")
         )
         title = f"{'The day' if span.kind == periods.DAY else 'The week'} {span.label}"
         return Table(title, ("", span.label, span.before.label), rows, note=note)

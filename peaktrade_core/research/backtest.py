@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.research.loops import TAPE
 from peaktrade_core.research.running import CHUNK, CompiledRun, RunCounts
@@ -192,7 +192,7 @@ def missing_bars(ts: NDArray[np.float64], bar_s: float) -> NDArray[np.float64]:
     at = np.flatnonzero(missing)
     wrong = at[(missing[at] < 0.0) | (missing[at] % 1.0 != 0.0)]
     if len(wrong):
-        came, due = iso(from_seconds(ts[wrong[0] + 1])), iso(from_seconds(expected[wrong[0]]))
+        came, due = utc(from_seconds(ts[wrong[0] + 1])), utc(from_seconds(expected[wrong[0]]))
         raise DataError(f"the bar at {came} came where {due} or later was expected; is --timeframe right?")
     return np.column_stack([ts[1:][at], expected[at], missing[at]])
 

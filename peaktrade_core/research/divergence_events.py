@@ -14,6 +14,7 @@ from peaktrade_core.research.recorded_bars import DECIDED, RecordedBar, describe
 from peaktrade_core.runs.telling import kind_of, text_of
 from peaktrade_core.show.wording import money
 from peaktrade_core.trading import events as ev
+from peaktrade_core.trading.limit_use import refusal
 from peaktrade_core.trading.statistics import Trade
 
 _PLACES = Decimal("1e-8")
@@ -134,7 +135,7 @@ def _parted(old: ev.AnyEvent | None, new: ev.AnyEvent | None) -> tuple[str, str]
     for event, where in ((old, "in the session"), (new, "in the expectation")):
         if isinstance(event, (ev.Denial, ev.Halt)):
             kind = "denied" if isinstance(event, ev.Denial) else "halted"
-            return "controls", f"{where} {kind}: {event.code} value={event.value} limit={event.limit}"
+            return "controls", f"{where} {kind}: {refusal(event.code, event.value, event.limit)}"
     if isinstance(old, ev.Fill) and isinstance(new, ev.Fill):
         if old.price != new.price and old.reference == new.reference:
             return "slippage", f"filled at {old.price:g} instead of {new.price:g}, the open was {old.reference:g}"

@@ -25,6 +25,7 @@ from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.costs import Market, market_of
 from peaktrade_core.trading.decision import Teller
+from peaktrade_core.trading.limit_use import refusal
 from peaktrade_core.trading.margin import Closes
 from peaktrade_core.trading.market import Instrument, timeframe_seconds
 from peaktrade_core.trading.ports import FundingRate
@@ -291,9 +292,9 @@ def _why(old: ev.AnyEvent | None, new: ev.AnyEvent | None) -> str:
     """Return in words what differs."""
     for event, where in ((new, "under these limits"), (old, "in the session")):
         if isinstance(event, ev.Denial):
-            return f"{where} denied: {event.code} value={event.value} limit={event.limit}"
+            return f"{where} denied: {refusal(event.code, event.value, event.limit)}"
         if isinstance(event, ev.Halt):
-            return f"{where} halted: {event.code} value={event.value} limit={event.limit}"
+            return f"{where} halted: {refusal(event.code, event.value, event.limit)}"
         if isinstance(event, ev.Severity) and type(old) is not type(new):
             return f"{where} the level became {event.level}"
     if old is None or new is None or type(old) is not type(new):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from peaktrade_core.base.clock import iso, local
+from peaktrade_core.base.clock import both
 from peaktrade_core.base.files import write_atomic
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.runbooks import evidence as ev
@@ -48,7 +48,7 @@ def filled_checklist(record: ev.Evidence, second_person: str = "") -> str:
         "",
         f"- By: {markdown_cell(by)}",
         f"- About: {markdown_cell(record.subject or 'the whole desk')}",
-        f"- Begun: {iso(record.began_at)} UTC, {local(record.began_at)} Europe/Berlin",
+        f"- Begun: {both(record.began_at)}",
         f"- Kind: {'rehearsal on a fixed clock' if record.rehearsal else 'operations'}",
     ]
     return "\n".join([*lines, *ticked(record)]) + "\n"

@@ -9,7 +9,7 @@ from peaktrade_core.base.question import Check
 from peaktrade_core.runs.run import Run, feed_of, name_of, verdict_of
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, MID, TONE_OF, Cell, Column, Columns
-from peaktrade_core.trading.records import IMPORTED, SessionRecord, finite, total_pnl
+from peaktrade_core.trading.records import IMPORTED, REHEARSAL, SessionRecord, finite, total_pnl
 
 SESSIONS = "run mode state started span duration symbol strategy feed total realized drawdown orders denied risk"
 RUNNING = "run mode state strategy symbol timeframe feed heard step equity total realized drawdown denied"
@@ -30,6 +30,9 @@ def remarks(runs: Iterable[Run]) -> list[str]:
     """Return a line for each run that needs a look: how it stands, and why."""
     verdicts = [(run, verdict_of(run)) for run in runs]
     return [f"{verdict} {run.run_id}: {verdict.why}" for run, verdict in verdicts if verdict.why]
+
+
+KINDS = {REHEARSAL: "rehearsal, never counted", IMPORTED: "imported, never counted"}  # of runs that are no results
 
 
 def _mode(run: Run) -> Cell:
@@ -56,7 +59,7 @@ RUNS = Columns[Run](
     feed=Column("Feed", lambda run: feed_of(run) or wording.NOTHING, priority=4),
     step=Column("Step", lambda run: wording.count(run.step), "number", 5),
     price=Column("Price", lambda run: wording.price(run.price), "number", 6),
-    position=Column("Position", lambda run: f"{run.position:g}" if run.position is not None else "–", "number", 6),
+    position=Column("Position", lambda run: f"{run.position:.8g}" if run.position is not None else "–", "number", 6),
     exposure=Column("Exposure", lambda run: wording.money(run.exposure, run.currency), "number", 6),
     equity=Column("Equity", lambda run: wording.money(run.equity, run.currency), "number", 2),
     total=Column(wording.TOTAL, lambda run: wording.signed(run.total_pnl, run.currency), "number"),
@@ -68,6 +71,29 @@ RUNS = Columns[Run](
     notes=Column("Notes", lambda run: run.notes or wording.NOTHING, "words"),
     tags=Column("Tags", lambda run: run.tags, "words", 5),
 )
+
+
+def facts_of(run: Run) -> dict[str, object]:
+    """Return how a run stands by name, as far as its heartbeat or its record tells."""
+    verdict, currency = verdict_of(run), run.currency
+    base = (run.symbol or "").partition("/")[0]
+    return {
+        "What": name_of(run),
+        "Mode": f"{KINDS.get(run.kind, run.kind)} · {run.environment or 'environment unknown'}",
+        "Status": Cell(" ".join(filter(None, (str(verdict), verdict.why))), verdict.tone),
+        "Started": f"{wording.moment(run.started_at)} UTC" if run.started_at else None,
+        "Ended": f"{wording.moment(run.ended_at)} UTC" if run.ended_at else None,
+        "Last event": heard_of(run),
+        "Step": wording.count(run.step),
+        "Position": None if run.position is None else f"{run.position:.8g} {base}".rstrip(),
+        "Equity": wording.money(run.equity, currency),
+        wording.TOTAL: wording.signed(run.total_pnl, currency),
+        wording.REALIZED: wording.signed(run.realized_pnl, currency),
+        wording.UNREALIZED: wording.signed(run.unrealized_pnl, currency),
+        "Max drawdown": wording.drawdown(run.max_drawdown),
+        "Orders denied": wording.count(run.orders_blocked),
+        "Notes": run.notes or None,
+    }
 
 
 def figures_of(record: SessionRecord) -> list[tuple[str, str]]:

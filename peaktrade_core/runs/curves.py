@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.clock import EPOCH, from_seconds, iso
+from peaktrade_core.base.clock import EPOCH, from_seconds, utc
 from peaktrade_core.base.errors import ArtefactError, ConfigError, why
 from peaktrade_core.records.bar_table import read_table
 from peaktrade_core.records.folder import RunFolder
@@ -93,7 +93,7 @@ class BarColumns(NamedTuple):
 
         since, until = stretch
         if since is not None and until is not None and until < since:
-            raise ConfigError(f"until = {iso(until)} lies before since = {iso(since)}; give the earlier time first")
+            raise ConfigError(f"until = {utc(until)} lies before since = {utc(since)}; give the earlier time first")
         if not len(self.ts):
             return Curves(faults=self.faults)
         inside = np.ones(len(self.ts), dtype=np.bool_)

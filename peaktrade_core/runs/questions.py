@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from peaktrade_core.base.clock import iso
+from peaktrade_core.base.clock import utc
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.base.question import (
     FAIL,
@@ -342,7 +342,7 @@ def others(look: Look) -> Found:
     """Look for other failed sessions since the 24 hours before this one began."""
     since = (look.record.started_at or look.views.now()) - LOOK_BACK
     found = look.failed_since(since)
-    return not found, _told(len(found), found) if found else f"none since {iso(since)}"
+    return not found, _told(len(found), found) if found else f"none since {utc(since)}"
 
 
 STARTED = (status, error)

@@ -22,21 +22,10 @@ from peaktrade_core.trading.events import (
     Order,
     State,
 )
-from peaktrade_core.trading.risk import (
-    DENY_CODES,
-    LIQUIDATION_DISTANCE,
-    MAX_DAILY_LOSS_PCT,
-    MAX_DRAWDOWN_HALT,
-    PRICE_COLLAR,
-    STALE_PRICE,
-    STATE_HALTED,
-    STATE_REDUCING,
-)
+from peaktrade_core.trading.limit_use import refusal
+from peaktrade_core.trading.risk import DENY_CODES, LIQUIDATION_DISTANCE
 
 LONGEST = 300  # characters of a line
-_STATES = (DENY_CODES[STATE_HALTED], DENY_CODES[STATE_REDUCING])
-_PERCENT = (MAX_DAILY_LOSS_PCT, PRICE_COLLAR, MAX_DRAWDOWN_HALT)
-_UNITS = {DENY_CODES[code]: " %" for code in _PERCENT} | {DENY_CODES[STALE_PRICE]: " s"}
 EVENT_KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(AnyEvent) if kind is not BarDone)
 
 
@@ -72,7 +61,7 @@ def text_of(event: AnyEvent) -> str:
         side = _side(event.qty)
         return f"{event.purpose}: {side} {abs(event.qty):.8g}, notional {money(event.notional)} ({event.order_id})"
     if isinstance(event, (Denial, Halt)):
-        return f"{event.code}{_against(event.code, event.value, event.limit)}{_gone(event)}"
+        return f"{refusal(event.code, event.value, event.limit)}{_gone(event)}"
     if isinstance(event, State):
         return f"{event.state} ({event.source}): {event.reason}"
     if isinstance(event, Notice):
@@ -93,13 +82,3 @@ def _gone(event: Denial | Halt) -> str:
     """Return that a position was beyond its liquidation at the close, which no session simulates."""
     beyond = event.code == DENY_CODES[LIQUIDATION_DISTANCE] and event.value is not None and event.value <= 0.0
     return "; a venue would have liquidated the position before" if beyond else ""
-
-
-def _against(code: str, value: float | None, limit: float | None) -> str:
-    """Return a figure against its limit, as far as both are known; a trading state that denies has none."""
-    if value is None or code in _STATES:
-        return ""
-    unit = _UNITS.get(code, "")
-    measured = f"{value:,.2f}{unit}" if unit else f"{value:,.8g}"
-    allowed = "" if limit is None else f"{limit:,.8g}{unit}"
-    return f": {measured} against {allowed}" if allowed else f": {measured}"

@@ -261,7 +261,11 @@ def statistics_table(figures: Iterable[Statistic], currency: str, title: str = "
         value=Column("Value", lambda one: figure_text(one, currency), "number"),
         definition=Column("Definition", form="words", priority=1),
     )
-    note = "; ".join(f"{name_of(one)}: {one.held}" for one in listed if one.held)
+    waiting: dict[str, list[str]] = {}
+    for one in listed:
+        if one.held:
+            waiting.setdefault(one.held, []).append(name_of(one))
+    note = "; ".join(f"{', '.join(names)}: {held}" for held, names in waiting.items())
     return columns.table(title, (one for one in listed if not one.held), note=note, empty=empty)
 
 

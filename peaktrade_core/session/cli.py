@@ -18,7 +18,7 @@ from peaktrade_core.changes.questions import before_a_start
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
 from peaktrade_core.records.registry import Query, Registry
-from peaktrade_core.runs.columns import RUNS, SESSIONS, figures_of, remarks
+from peaktrade_core.runs.columns import RUNS, SESSIONS, facts_of, figures_of, remarks
 from peaktrade_core.runs.repeat import command_line
 from peaktrade_core.runs.run import HALTED, item_of, verdict_of
 from peaktrade_core.runs.standing import run_of
@@ -31,8 +31,9 @@ from peaktrade_core.session.tiers import Promotions, refuse_tier
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Column, Columns, Table
 from peaktrade_core.show.terminal import say
+from peaktrade_core.trading.limit_use import limits_told
 from peaktrade_core.trading.market import parse_duration, timeframe_seconds
-from peaktrade_core.trading.records import ASKED_STATUSES, REHEARSAL, SessionRecord
+from peaktrade_core.trading.records import ASKED_STATUSES, SessionRecord
 from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.command import CommandResult, Part, command, quiet
 from peaktrade_core.workspace.workspace import Workspace, load_strategy_module
@@ -135,38 +136,40 @@ def _plan(plan: Plan) -> Table:
     pairs = {
         "mode": plan.mode,
         "environment": plan.env_name,
-        "strategy": f"{config.strategy_name} {config.params}",
+        "strategy": f"{config.strategy_name} {wording.settings(config.params)}",
         "market": f"{config.symbol} {config.timeframe} ({config.instrument['kind']})",
         "feed": config.feed + (f" seed {config.seed}" if config.seed is not None else f" {config.candles or ''}"),
-        "bars": f"{config.warmup_candles} warm-up, then {config.steps or 'all'}",
-        "position": f"{config.position_fraction:.1%} of equity, start balance {balance}",
+        "bars": f"{config.warmup_candles:,} warm-up, then {wording.count(config.steps) if config.steps else 'all'}",
+        "position": f"{wording.percent(config.position_fraction)} of equity, start balance {balance}",
         "costs": f"fee {config.fee_bps:g} bps, slippage {config.slippage_bps:g} bps",
         **({"mind": "; ".join(plan.remarks)} if plan.remarks else {}),
-        "limits": ", ".join(f"{name} {value:g}" for name, value in list(config.risk_limits.items())[:6]),
+        "limits": limits_told(config.risk_limits, config.symbol),
     }
     return Table.pairs(pairs, "Dry run: everything is in order, nothing was written.")
 
 
 def summary(workspace: Workspace, record: SessionRecord) -> list[Part]:
     """Return the figures that an operator writes down, and what comes next."""
-
-    def known(name: str) -> str:
-        return str(record.setting(name) or wording.NOTHING)
-
-    mode = "rehearsal, never counted" if record.run_type == REHEARSAL else record.mode
-    pairs = {
-        "Mode": f"{mode} · {record.env_name or wording.NOTHING}",
-        "Strategy": f"{known('strategy_name')} on {record.symbol or wording.NOTHING} {known('timeframe')}",
-        "Duration": wording.duration(record.duration_seconds),
-        **({"Error": record.error} if record.error else {}),
-        **dict(figures_of(record)),
-    }
+    try:
+        run = Views.of(workspace).run(record.session_id)
+    except ConfigError:  # its record could not be kept
+        run = run_of(record)
+    pairs = facts_of(run)
+    if not run.active:
+        told = {name: pairs[name] for name in ("What", "Mode", "Status")}
+        spans = {
+            "Market time": wording.duration(run.market_seconds),
+            "Run time": wording.duration(run.duration_seconds),
+        }
+        pairs = told | spans | ({"Error": record.error} if record.error else {}) | dict(figures_of(record))
     entry = Registry.of(workspace).find(record.session_id)
     onward = [f"Record   {relative_path(entry.path if entry else Registry.of(workspace).path_of(record))}"]
     if is_id(record.session_id):  # a foreign id may be no name of a folder
         onward.append(f"Journal  {relative_path(RunFolder(workspace.runs, record.session_id).journal)}")
-    onward.append(f"Next     peaktrade runbook run post_session_check -p session_id={shlex.quote(record.session_id)}")
-    return [Table.pairs(pairs, f"Session {record.session_id}: {verdict_of(run_of(record))}"), *onward]
+    named = shlex.quote(record.session_id)
+    check = f"peaktrade runbook run post_session_check -p session_id={named}"
+    onward.append(f"Next     {f'peaktrade monitor follow {named}' if run.active else check}")
+    return [Table.pairs(pairs, f"Session {record.session_id}: {verdict_of(run)}"), *onward]
 
 
 def relative_path(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.errors import DataError, EnvironmentFault
 from peaktrade_core.halts.account import Seat
 from peaktrade_core.halts.gate import HaltGate
@@ -24,6 +24,7 @@ from peaktrade_core.trading import engine
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.costs import fill_price
 from peaktrade_core.trading.decision import Teller
+from peaktrade_core.trading.limit_use import refusal
 from peaktrade_core.trading.margin import Closes
 from peaktrade_core.trading.market import Bar
 from peaktrade_core.trading.ports import FeedNotice, FundingRate, Item, Pause
@@ -224,7 +225,7 @@ class Loop:
             missing = (ts - self._expected) / self.decision.bar_s
             if missing < 0 or missing != int(missing):
                 raise DataError(
-                    f"the bar at {iso(opened)} came where {iso(from_seconds(self._expected))} or later was expected"
+                    f"the bar at {utc(opened)} came where {utc(from_seconds(self._expected))} or later was expected"
                 )
             last = from_seconds(ts - self.decision.bar_s)
             self.append(ev.Gap, from_seconds(self._expected), last, int(missing))
@@ -252,7 +253,7 @@ class Loop:
                 reasons.append(event.code)
                 counts["generated"] += event.order_id is None
             elif isinstance(event, ev.Halt):
-                halts.append(f"{event.code} value={event.value:.4g} limit={event.limit:.4g}")
+                halts.append(refusal(event.code, event.value, event.limit, self.plan.config.symbol))
                 self.refused = event.code == DENY_CODES[CONSECUTIVE_REJECTS]
         for reason in halts:
             self._latch(reason)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from markupsafe import Markup
 
+from peaktrade_core.base import clock
 from peaktrade_core.base.question import PASS, Check, worst
 from peaktrade_core.base.resources import share_dir
 from peaktrade_core.show import wording
@@ -156,4 +157,4 @@ def cover_script() -> str:
 
 def utc(at: datetime | None) -> str:
     """Return a time as a cover says it."""
-    return f"{wording.moment(at)} UTC" if at else "time unknown"
+    return clock.utc(at) if at else "time unknown"

@@ -163,7 +163,8 @@ class Table:
     @classmethod
     def pairs(cls, pairs: Mapping[str, object], title: str = "", **options: Any) -> Table:
         """Return names and values below each other."""
-        return cls(title, (Column(""), Column("", form="words")), pairs.items(), **options)
+        rows = ((name, _written(value)) for name, value in pairs.items())
+        return cls(title, (Column(""), Column("", form="words")), rows, **options)
 
     def spoken(self) -> Table:
         """Return the table in the language that people read here."""

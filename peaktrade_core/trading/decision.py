@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.errors import StrategyError
 from peaktrade_core.trading import engine
 from peaktrade_core.trading.book import new_book, withdraw_order
@@ -58,7 +58,7 @@ class Decision(NamedTuple):
             return self.strategy.signal(self.params, state, bar, self.bar_s)
         except Exception as fault:  # a strategy is a stranger's code, and raises what it likes
             raise StrategyError(
-                f"strategy {self.strategy.name!r} failed on the bar at {iso(from_seconds(bar.ts))}: "
+                f"strategy {self.strategy.name!r} failed on the bar at {utc(from_seconds(bar.ts))}: "
                 f"{type(fault).__name__}: {fault}"
             ) from fault
 

@@ -25,6 +25,56 @@ DENIED_FIGURES = {
 }
 
 
+QUOTE = "quote"
+_UNITS = {"pct": "%", "s": "s", "notional": QUOTE, "abs": QUOTE}  # by the end of a limit's name
+_UNITS_OF = {  # of the figures behind a deny code; others count something
+    "MAX_ORDER_NOTIONAL": QUOTE,
+    "MAX_SYMBOL_EXPOSURE": QUOTE,
+    "MAX_TOTAL_EXPOSURE": QUOTE,
+    "MAX_DAILY_LOSS_ABS": QUOTE,
+    "MAX_DAILY_LOSS_PCT": "%",
+    "MAX_DRAWDOWN_HALT": "%",
+    "PRICE_COLLAR": "%",
+    "LIQUIDATION_DISTANCE": "%",
+    "STALE_PRICE": "s",
+    "DUPLICATE_ORDER": "s",
+}
+_SAY_ALL = ("HALTED", "REDUCING_ONLY", "ACCOUNT_UNAVAILABLE")  # codes whose figures are no figures for people
+
+
+def limit_told(name: str, value: float, symbol: str | None = None) -> str:
+    """Return a limit with its unit: ``1,000 EUR``, ``10 %``; an amount has none without a symbol."""
+    return _with_unit(value, _UNITS.get(name.rpartition("_")[2], ""), symbol)
+
+
+def limits_told(limits: Mapping[str, object], symbol: str | None = None) -> str:
+    """Return limits in a line, each with its unit; what is no figure, in a foreign record, as it is."""
+    told = {n: limit_told(n, v, symbol) if isinstance(v, (int, float)) else str(v) for n, v in limits.items()}
+    return ", ".join(f"{name} {value}" for name, value in told.items())
+
+
+def refusal(code: str, value: float | None, limit: float | None, symbol: str | None = None) -> str:
+    """Return why an order was denied or a session halted: ``MAX_DRAWDOWN_HALT: 10.2 % against 10 %``.
+
+    Args:
+        code: of the denial; value: the figure; limit: what it was measured against; None where it is not known.
+        symbol: whose quote currency amounts are in, None where it is not known.
+    """
+    if value is None or code in _SAY_ALL:
+        return code
+    unit = _UNITS_OF.get(code, "")
+    measured = f"{value:,.2f} {unit}" if unit in ("%", "s") else _with_unit(value, unit, symbol)
+    against = "" if limit is None else f" against {_with_unit(limit, unit, symbol)}"
+    return f"{code}: {measured}{against}"
+
+
+def _with_unit(value: float, unit: str, symbol: str | None) -> str:
+    if unit == QUOTE:  # of an inverse contract, too: BTC/USD:BTC has its limits in USD
+        unit = (symbol or "").partition("/")[2].partition(":")[0].partition("-")[0]
+    told = f"{value:,.{4 if abs(value) >= 0.01 else 8}f}".rstrip("0").rstrip(".")
+    return f"{told} {unit}".rstrip()
+
+
 class LimitUse(NamedTuple):
     """The most that was used of one limit.
 
@@ -104,10 +154,10 @@ class _Peaks:
 
 _CHECK, _SIZE, _LOSS = "pre-trade check", "size", "loss"  # a check knows no yellow; a loss is red when reached
 _SHOWN = (
-    ("max_order_notional", "largest opening order", "quote", _SIZE),
-    ("max_symbol_exposure_notional", "largest exposure in the symbol", "quote", _SIZE),
-    ("max_total_exposure_notional", "largest exposure of this session", "quote", _SIZE),
-    ("max_daily_loss_abs", "largest loss since 00:00 UTC", "quote", _LOSS),
+    ("max_order_notional", "largest opening order", QUOTE, _SIZE),
+    ("max_symbol_exposure_notional", "largest exposure in the symbol", QUOTE, _SIZE),
+    ("max_total_exposure_notional", "largest exposure of this session", QUOTE, _SIZE),
+    ("max_daily_loss_abs", "largest loss since 00:00 UTC", QUOTE, _LOSS),
     ("max_daily_loss_pct", "the same, of the day's first equity", "%", _LOSS),
     ("max_drawdown_halt_pct", "largest drawdown on marked equity", "%", _LOSS),
     ("max_consecutive_rejects", "refused by the venue in a row, when it halted", "orders", _LOSS),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 import msgspec
 from msgspec import Meta
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.base.typed import Checked
 
@@ -51,6 +51,14 @@ def timeframe_seconds(timeframe: str) -> int:
             "Monthly candles can be imported and checked"
         )
     return int(timeframe[:-1]) * _UNIT_S[timeframe[-1]]
+
+
+def timeframe_of(seconds: float) -> str:
+    """Return the timeframe whose bars are so long [s]: ``1m``, ``1d``; of a part of a second ``0.5 s``."""
+    for name, size in reversed(_UNIT_S.items()):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g}{name}"
+    return f"{seconds:g} s"
 
 
 def timeframe_months(timeframe: str) -> int:
@@ -128,7 +136,7 @@ def require_sound(bar: Bar) -> Bar:
     """
     fault = bar_fault(bar)
     if fault:
-        when = iso(from_seconds(bar.ts)) if math.isfinite(bar.ts) else "an unknown time"
+        when = utc(from_seconds(bar.ts)) if math.isfinite(bar.ts) else "an unknown time"
         raise DataError(f"impossible bar at {when}: {fault}")
     return bar
 
@@ -164,7 +172,7 @@ class Bars:
             row = int(back[0]) + 1
             what = "repeats the time of" if steps[row - 1] == 0 else "is earlier than"
             raise DataError(
-                f"{source}, row {row + 1}: {iso(from_seconds(self.ts[row]))} {what} the row before; "
+                f"{source}, row {row + 1}: {utc(from_seconds(self.ts[row]))} {what} the row before; "
                 f"bars must rise in time, each time once ({len(back)} such rows)"
             )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from peaktrade_core.trading.events import Fill
+from peaktrade_core.trading.market import timeframe_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -209,7 +210,7 @@ def _long_enough(one: Statistic, elapsed_s: float, traded_s: float) -> Statistic
     least, found = LEAST_S.get(one.name, 0.0), elapsed_s if one.name == "annualised_return" else traded_s
     if found >= least:
         return one
-    held = f"held back: {found / DAY_S:.3g} of the {least / DAY_S:g} days that it needs"
+    held = f"held back: {found / DAY_S:.1f} of the {least / DAY_S:g} days that it needs"
     return Statistic(one.name, None, one.unit, one.definition, held)
 
 
@@ -235,7 +236,7 @@ def _return_figures(levels: NDArray[np.float64], elapsed_s: float, bar_s: float,
     spread = _spread(returns)
     below = float(np.sqrt(np.mean(np.minimum(excess, 0.0) ** 2))) if len(returns) else 0.0
     mean = float(excess.mean()) if len(returns) else 0.0
-    basis = f"{bars} returns of {bar_s:g} s bars"
+    basis = f"{bars} returns of {timeframe_of(bar_s)} bars"
     missing = round(elapsed_s / bar_s) - bars
     scale = f"annualised with {a_year:g} bars a year (365 days{f', {missing} bars missing' if missing else ''})"
     free = f"risk-free rate {risk_free:g} a year"
@@ -297,7 +298,9 @@ def _drawdown_figures(levels: NDArray[np.float64], bar_s: float) -> list[Statist
     longest = float(waits.max()) if len(levels) > 1 and len(at_peak) else None
     return [
         Statistic("max_drawdown", _finite(depth), "fraction", "largest 1 - equity / peak, marked at each close"),
-        Statistic("max_drawdown_length", longest, "bars", f"most bars of {bar_s:g} s in a row below an earlier peak"),
+        Statistic(
+            "max_drawdown_length", longest, "bars", f"most bars of {timeframe_of(bar_s)} in a row below an earlier peak"
+        ),
     ]
 
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from peaktrade_core.base.clock import Clock, from_seconds, iso
+from peaktrade_core.base.clock import Clock, from_seconds, utc
 from peaktrade_core.base.errors import ConfigError, ExchangeAPIError, ExchangeError
 from peaktrade_core.trading.market import Bar, bar_fault
 from peaktrade_core.trading.ports import FeedNotice, Item, Pause
@@ -133,7 +133,7 @@ class ExchangeFeed:
             for bar in self._in_order(bars, expected):
                 expected = bar.ts + self.bar_s
                 wrong = bar_fault(bar)
-                when = iso(from_seconds(bar.ts))
+                when = utc(from_seconds(bar.ts))
                 yield from self._rates.due(bar.ts)
                 yield FeedNotice("IMPOSSIBLE_BAR", f"{when}: {wrong}; taken as missing") if wrong else bar
                 yield from self._rates.due(expected)
@@ -242,7 +242,7 @@ class ExchangeFeed:
         late = self._now() - (expected + self.bar_s)
         if late >= SILENT_BARS * self.bar_s and self._silent_for != expected:
             self._silent_for = expected
-            yield FeedNotice("NO_BARS", f"the bar at {iso(from_seconds(expected))} is {late:.0f} s late", late)
+            yield FeedNotice("NO_BARS", f"the bar at {utc(from_seconds(expected))} is {late:.0f} s late", late)
 
     def _in_order(self, bars: list[Bar], expected: float) -> Iterator[Bar]:
         """Yield the bars up to a fresh hole: what is missing there may still come."""

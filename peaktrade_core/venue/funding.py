@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.errors import ConfigError, ExchangeError
 from peaktrade_core.trading.ports import FeedNotice, FundingRate, Item
 from peaktrade_core.venue.client import VenueClient
@@ -50,7 +50,7 @@ class FundingRates:
             if ts not in times:
                 continue
             if not _possible(rate):
-                yield FeedNotice("IMPOSSIBLE_FUNDING", f"{iso(from_seconds(ts))}: {rate}; taken as missing")
+                yield FeedNotice("IMPOSSIBLE_FUNDING", f"{utc(from_seconds(ts))}: {rate}; taken as missing")
             elif self._told:
                 self._waiting.append(FundingRate(ts, float(rate)))
         if times:
@@ -62,7 +62,7 @@ class FundingRates:
         elif not self._late:
             self._late = True
             yield FeedNotice(
-                "FUNDING_LATE", f"the funding that was due at {iso(from_seconds(self._due))} is not told yet"
+                "FUNDING_LATE", f"the funding that was due at {utc(from_seconds(self._due))} is not told yet"
             )
 
     def due(self, until: float) -> Iterator[FundingRate]:

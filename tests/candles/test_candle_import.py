@@ -413,7 +413,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "high below low": (
         HEAD + "1704067200,1,2,1,1.5,3\n1704067260,3,2,4,3,3\n",
-        "row 2: impossible bar at 2024-01-01T00:01:00",
+        "row 2: impossible bar at 2024-01-01 00:01:00 UTC",
     ),
     "words": (HEAD + "1704067200,dear,2,1,1.5,3\n1704067260,1,2,1,1.5,3\n", "'dear' in column open is not a number"),
     "both day orders": (HEAD + "13/01/2024,1,2,1,1.5,3\n01/13/2024,1,2,1,1.5,3\n", "day first and month first"),

@@ -287,7 +287,7 @@ def test_a_strategy_of_ones_own_runs_from_a_file(peaktrade: Command, home: Path)
 @pytest.mark.parametrize(
     ("returns", "status", "says"),
     [
-        ("1 / 0", "failed", "StrategyError: strategy 'odd' failed on the bar at 2026-01-01T"),
+        ("1 / 0", "failed", "StrategyError: strategy 'odd' failed on the bar at 2026-01-01 "),
         ("'up'", "failed", "StrategyError: strategy 'odd' failed"),
         ("None", "failed", "StrategyError: strategy 'odd' failed"),
         ("float('nan')", "completed", "BAD_SIGNAL"),

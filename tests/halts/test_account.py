@@ -290,7 +290,7 @@ def test_risk_show_and_check(workspace: Workspace, peaktrade: Callable[..., Any]
     asked = ("risk", "check", "--symbol", "BTC/EUR", "--price", 50_000)
     assert peaktrade(*asked, "--qty", 0.01).code == 0
     large = peaktrade(*asked, "--qty", 0.03)
-    assert (large.code, "MAX_ORDER_NOTIONAL value=1500 limit=1000" in large.stdout) == (1, True)
+    assert (large.code, "MAX_ORDER_NOTIONAL: 1,500 EUR against 1,000 EUR" in large.stdout) == (1, True)
     assert peaktrade(*asked).code == 2
     assert peaktrade("risk", "check", "--symbol", "NO/PE", "--qty", 1, "--price", 1).code == 2
     peaktrade("killswitch", "engage", "--by", "Ada", "--reason", "drill")

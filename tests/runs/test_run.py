@@ -212,6 +212,6 @@ def test_a_figure_of_exactly_its_limit_has_one_answer_everywhere() -> None:
 def test_a_halt_beyond_the_liquidation_says_that_a_venue_would_have_liquidated():
     at = datetime(2026, 1, 5, tzinfo=UTC)
     told = [text_of(Halt(0, at, "LIQUIDATION_DISTANCE", value, 20.0)) for value in (18.2, -3.1)]
-    assert told[0] == "LIQUIDATION_DISTANCE: 18.2 against 20"
-    assert told[1].endswith("against 20; a venue would have liquidated the position before")
+    assert told[0] == "LIQUIDATION_DISTANCE: 18.20 % against 20 %"
+    assert told[1].endswith("against 20 %; a venue would have liquidated the position before")
     assert text_of(Halt(0, at, "MAX_DRAWDOWN_HALT", -1.0, 20.0)) == "MAX_DRAWDOWN_HALT: -1.00 % against 20 %"

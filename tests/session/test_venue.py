@@ -158,7 +158,7 @@ def test_five_refusals_in_a_row_halt_the_session_and_the_next(
     assert (used["max_consecutive_rejects"].used, used["max_consecutive_rejects"].level) == (5.0, "red")
     assert len(venue.asked) == record.metrics["orders_rejected"] == 5
     state = TradingStates.of(workspace).read(Scope.of("shadow", "ma_crossover", "BTC/EUR"))
-    assert (state.state, state.reason) == ("HALTED", "CONSECUTIVE_REJECTS value=5 limit=5")
+    assert (state.state, state.reason) == ("HALTED", "CONSECUTIVE_REJECTS: 5 against 5")
     assert record.metrics["deny_codes"].keys() == {"HALTED"}
     after = run_shadow(steps=200, seed=4, params={"fast": 2, "slow": 5})
     assert (after.metrics["num_orders"], after.metrics["deny_codes"].keys()) == (0, {"HALTED"})

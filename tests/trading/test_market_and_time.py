@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -21,11 +22,13 @@ from peaktrade_core.trading.market import (
     Bar,
     Bars,
     Instrument,
+    Timeframe,
     bar_fault,
     decimal_step,
     parse_duration,
     require_sound,
     timeframe_months,
+    timeframe_of,
     timeframe_seconds,
 )
 
@@ -157,3 +160,12 @@ def test_an_unknown_name_lists_what_is_known() -> None:
     error = UnknownNameError("symbol", "X", ["A", "B"], "peaktrade strategies")
     assert str(error) == "unknown symbol 'X'; known: A, B; `peaktrade strategies` lists them"
     assert str(UnknownNameError("symbol", "X", [])) == "unknown symbol 'X'; known: none"
+
+
+@pytest.mark.parametrize("name", [*get_args(Timeframe)])
+def test_the_name_of_a_length_is_a_timeframe_of_that_length(name: str) -> None:
+    assert timeframe_seconds(timeframe_of(timeframe_seconds(name))) == timeframe_seconds(name)
+
+
+def test_a_length_without_a_name_is_said_in_seconds() -> None:
+    assert (timeframe_of(86_400.0), timeframe_of(90.0), timeframe_of(0.5)) == ("1d", "90s", "0.5 s")

@@ -213,7 +213,7 @@ def test_each_figure_prints_what_it_is_measured_with():
             [0.0, 60.0, 120.0], [1001.0] * 3, [0.0] * 3, [], start_balance=1000.0, bar_s=60.0, risk_free=0.02
         )
     }
-    for part in ("ddof = 1", "525600 bars a year (365 days)", "risk-free rate 0.02 a year", "3 returns of 60 s bars"):
+    for part in ("ddof = 1", "525600 bars a year (365 days)", "risk-free rate 0.02 a year", "3 returns of 1m bars"):
         assert part in found["sharpe"].definition
     assert "ddof = 0" in found["sortino"].definition
     assert all(figure.unit and figure.definition for figure in found.values())

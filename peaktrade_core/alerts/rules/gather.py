@@ -27,7 +27,7 @@ from peaktrade_core.alerts.rules.facts import (
     RunMeter,
     bar_seconds,
 )
-from peaktrade_core.base.clock import as_utc, from_seconds, iso
+from peaktrade_core.base.clock import as_utc, from_seconds, utc
 from peaktrade_core.base.errors import EnvironmentFault, PeaktradeError, SessionNotFoundError
 from peaktrade_core.changes.book import Changes
 from peaktrade_core.changes.keys import LOOSER
@@ -120,7 +120,7 @@ class Gatherer:
             yield ChangeFacts("configuration", found.told, any(one.direction == LOOSER for one in found.items))
         for one in every:
             if one.state == "overdue" and one.until is not None:
-                told = f"{one.proposal.subject} was applied first and not approved by {iso(one.until)}: it takes {one.needed}"
+                told = f"{one.proposal.subject} was applied first and not approved by {utc(one.until)}: it takes {one.needed}"
                 yield ChangeFacts(one.id, told)
 
     def one(self, run_id: str) -> DeskFacts:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, iso, utc
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.files.dialect import Dialect, UndecidedError
 from peaktrade_core.candles.files.reading import FOUND, IMPORT, Rows, read_rows
 from peaktrade_core.candles.grid import Grid, commonest
-from peaktrade_core.trading.market import Bar, Bars, bar_fault, sound_rows
+from peaktrade_core.trading.market import Bar, Bars, bar_fault, sound_rows, timeframe_of
 
 if TYPE_CHECKING:
     pass
@@ -39,7 +39,7 @@ def read_clean(path: Path, *, symbol: str | None = None, bar_s: float | None = N
     """
     rows = clean(read_rows(path, symbol=symbol, dialect=dialect, strict=True), dialect, strict=True)
     if bar_s is not None:
-        require_grid(rows, Grid.of_seconds(rows.ts, bar_s), f"{bar_s:g} s")
+        require_grid(rows, Grid.of_seconds(rows.ts, bar_s), timeframe_of(bar_s))
     return rows
 
 
@@ -90,7 +90,7 @@ def _ordered(rows: Rows, dialect: Dialect) -> Rows:
     at = int(back[0]) + 1
     understood.ask(
         "order",
-        f"row {rows.number[at]}: {iso(from_seconds(float(rows.ts[at])))} is {'earlier' if steps[at - 1] < 0 else 'later'} than "
+        f"row {rows.number[at]}: {utc(from_seconds(float(rows.ts[at])))} is {'earlier' if steps[at - 1] < 0 else 'later'} than "
         f"the row before ({len(back)} such rows): several markets, several files, or a local clock that was put back?",
         "sort",
     )
@@ -107,7 +107,7 @@ def _possible(rows: Rows, dialect: Dialect) -> Rows:
         return rows
     first = int(bad[0])
     fault = bar_fault(Bar(float(rows.ts[first]), *rows.ohlcv[first].tolist()))
-    told = f"impossible bar at {iso(from_seconds(float(rows.ts[first])))}: {fault}"
+    told = f"impossible bar at {utc(from_seconds(float(rows.ts[first])))}: {fault}"
     if dialect.impossible != "leave-out":
         raise DataError(
             f"{rows.understood.source}, row {rows.number[first]}: {told} ({len(bad)} such rows); is each column what it is "
@@ -129,7 +129,7 @@ def _once(rows: Rows, *, strict: bool) -> Rows:
         row = int(differ[0] if len(differ) else again[0])
         values = "with other values" if len(differ) else f"with the same values; {IMPORT}"
         local = ": two markets, two files, or a local clock that was put back (zone=Europe/Berlin tells one)?"
-        at = f"{rows.understood.source}, row {rows.number[row]}: {iso(from_seconds(float(rows.ts[row])))}"
+        at = f"{rows.understood.source}, row {rows.number[row]}: {utc(from_seconds(float(rows.ts[row])))}"
         raise DataError(
             f"{at} repeats the time of the row before {values} ({len(again)} such rows){local if len(differ) else ''}"
         )
@@ -182,7 +182,7 @@ def require_grid(rows: Rows, grid: Grid, length: str) -> None:
             else ""
         )
         raise DataError(
-            f"{source}, row {rows.number[off[0]]}: {iso(from_seconds(float(rows.ts[off[0]])))} is not the open of a {length} bar"
+            f"{source}, row {rows.number[off[0]]}: {utc(from_seconds(float(rows.ts[off[0]])))} is not the open of a {length} bar"
             f"{local}; is --timeframe right?"
         )
     if len(slots) > 1 and (step := float(np.diff(slots).min())) > 1:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from peaktrade_core.alerts.alerts import INFO, Notification
 from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import alert_settings
-from peaktrade_core.base.clock import iso
+from peaktrade_core.base.clock import utc
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.question import FAIL, WARN, Check, Found, Status, question, worst, worst_of
 from peaktrade_core.control.audit.anchor import anchor
@@ -68,7 +68,7 @@ def anchor_job(workspace: Workspace, _: Period) -> JobResult:
         return JobResult(True, "off: no time stamp authority is configured ([audit] anchor_url)")
     found = anchor(workspace)
     return JobResult(
-        True, f"{found.id}: entry {found.entry:,} of the ledger was there at {iso(found.at)}; its hash {found.head}"
+        True, f"{found.id}: entry {found.entry:,} of the ledger was there at {utc(found.at)}; its hash {found.head}"
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from peaktrade_core.base.clock import both
 from peaktrade_core.base.files import as_json
 from peaktrade_core.base.question import Check
 from peaktrade_core.control.live_lock import AuditSnapshot
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import Table
 from peaktrade_core.show.templates import template
+from peaktrade_core.trading.limit_use import limits_told
 
 
 def snapshot_json(found: AuditSnapshot) -> str:
@@ -26,7 +30,7 @@ def snapshot_markdown(found: AuditSnapshot) -> str:
         ("Kill switch", found.kill_switch),
         ("Not everything may be traded", "; ".join(found.states) or "everything is ACTIVE"),
         ("Sessions", "; ".join(sums)),
-        ("Risk limits", _pairs(found.limits)),
+        ("Risk limits", limits_told(found.limits) or "none"),
     ]
     tables = [
         _checks("Each way to a live order, tried", found.lock),
@@ -36,7 +40,7 @@ def snapshot_markdown(found: AuditSnapshot) -> str:
         ),
         Table("What was looked at", ("What", "Value"), facts),
     ]
-    as_of = f"**Live: {found.verdict}.** {contrary(found)}\n\nAs of {found.as_of} ({found.as_of_local} in Berlin)"
+    as_of = f"**Live: {found.verdict}.** {contrary(found)}\n\nAs of {both(datetime.fromisoformat(found.as_of))}"
     return template("tables.md.j2").render(title="Live audit", as_of=as_of, error=None, tables=tables)
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from peaktrade_core.base.chain import Link, digest_of
-from peaktrade_core.base.clock import iso
+from peaktrade_core.base.clock import utc
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, why
 from peaktrade_core.base.files import sha256_of
 from peaktrade_core.base.log import locked, whole_lines
@@ -293,5 +293,5 @@ def told_of(backup: Backup) -> str:
     """Return what a backup is, in a sentence."""
     return (
         f"{backup.files:,} files, {backup.unpacked / 1e6:,.1f} MB, packed {backup.size / 1e6:,.1f} MB; made at "
-        f"{iso(backup.made_at)}, ledger with {backup.entries:,} entries, head {backup.head[:16] or 'none'}"
+        f"{utc(backup.made_at)}, ledger with {backup.entries:,} entries, head {backup.head[:16] or 'none'}"
     )

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.candles.replay import bars_of
 from peaktrade_core.candles.store import stored_folder
@@ -115,7 +115,7 @@ def standing(workspace: Workspace, found: OnMarket, now: datetime) -> WantedPosi
     """
     bars, warmup = closed(found, now), found.plan.config.warmup_candles
     if len(bars) <= warmup:
-        when = "" if found.made_up else f" by {iso(now)}"
+        when = "" if found.made_up else f" by {utc(now)}"
         raise DataError(
             f"{found.market.symbol} {found.market.timeframe}: {len(bars):,} bars have closed{when}, and the warm-up takes "
             f"{warmup:,}; take more candles, or lower warmup_candles"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import numpy as np
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.files.cleaning import read_clean
 from peaktrade_core.candles.store import stored_folder
@@ -122,7 +122,7 @@ def _follow(workspace: Workspace, signals: Sequence[ForwardSignal], now: datetim
     found, held = [], 0
     for one, begin, end in zip(signals, at, ends, strict=True):
         if begin >= len(bars):
-            due = f"no bar that begins after {iso(one.written_at)} has closed"
+            due = f"no bar that begins after {utc(one.written_at)} has closed"
             found.append(SignalOutcome(signal_id=one.signal_id, signal=one, state=WAITING, note=due))
             continue
         found.append(_outcome(one, bars, begin, end, held))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, iso, utc
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError, DataError, StrategyError
 from peaktrade_core.research.forward.book import ForwardBook, ForwardSignal, not_open, require_clock
@@ -70,8 +70,8 @@ def _write(workspace: Workspace, found: OnMarket, preset: str) -> ComponentSigna
     later = int((found.bars.ts > now.timestamp()).sum())
     if later:
         raise DataError(
-            f"{config.symbol} {config.timeframe}: {later:,} bars begin after {iso(now)}, the first at "
-            f"{iso(from_seconds(float(found.bars.ts[-later])))}: what becomes of a signal is known here, so none is written; "
+            f"{config.symbol} {config.timeframe}: {later:,} bars begin after {utc(now)}, the first at "
+            f"{utc(from_seconds(float(found.bars.ts[-later])))}: what becomes of a signal is known here, so none is written; "
             "set the clock right"
         )
     stand = standing(workspace, found, now)

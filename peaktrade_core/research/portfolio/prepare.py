@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.environment import login
 from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.base.question import FAIL
@@ -275,9 +275,9 @@ def common_period(parts: list[SleevePlan], begin: float = -math.inf, end: float 
         if to <= at:
             late, early = begins.index(max(begins)), ends.index(min(ends))
             raise DataError(
-                f"the components have no common period: {parts[late].name} trades only from {iso(from_seconds(begins[late]))} "
+                f"the components have no common period: {parts[late].name} trades only from {utc(from_seconds(begins[late]))} "
                 f"on (after {parts[late].warmup:,} bars of warm-up), {parts[early].name} only until "
-                f"{iso(from_seconds(ends[early]))}; take candles of the same time"
+                f"{utc(from_seconds(ends[early]))}; take candles of the same time"
             )
         cut.append(part._replace(bars=part.bars.part(at - part.warmup, to)))
     return cut

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, iso, utc
 from peaktrade_core.base.errors import ArtefactError, ConfigError, DataError
 from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.trading.market import Bars
@@ -174,7 +174,7 @@ def _split(bars: Bars, since: datetime | None, market: str) -> Split:
     at = int(np.searchsorted(bars.ts, since.timestamp()))
     if at == 0:
         raise DataError(
-            f"all of these bars of {market} are held back since {iso(since)}: take earlier ones, "
+            f"all of these bars of {market} are held back since {utc(since)}: take earlier ones, "
             "or open the hold-out for one trial (peaktrade holdout open)"
         )
     return Split(bars.part(0, at), len(bars) - at, since if at < len(bars) else None)

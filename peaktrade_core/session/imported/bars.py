@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.base.clock import from_seconds, iso
+from peaktrade_core.base.clock import from_seconds, iso, utc
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.replay import ReplayFeed
 from peaktrade_core.candles.store import CandleStore
@@ -52,7 +52,7 @@ def lay(home: Path, part: ImportedPart, candles: Path | None) -> FillLayout:
         bars, name = ReplayFeed(candles, bar_s, part.symbol).bars, candles.name
         if not len(bars) or bars.ts[0] > first or bars.ts[-1] + bar_s <= last:
             raise DataError(
-                f"{candles}: does not cover the fills of {part.symbol}, from {iso(part.fills[0].at)} to {iso(part.fills[-1].at)}"
+                f"{candles}: does not cover the fills of {part.symbol}, from {utc(part.fills[0].at)} to {utc(part.fills[-1].at)}"
             )
     else:
         found = _stored(home, part, first, last, bar_s)
@@ -95,7 +95,7 @@ def _within(part: ImportedPart, bars: Bars, bar_s: int, name: str) -> FillLayout
         row = bisect_right(opens, at) - 1
         if at >= opens[row] + bar_s:
             raise DataError(
-                f"{fill.where}: filled at {iso(fill.at)}, where {name} lacks a bar; fill the hole, or import without candles"
+                f"{fill.where}: filled at {utc(fill.at)}, where {name} lacks a bar; fill the hole, or import without candles"
             )
         rows.setdefault(row, []).append(fill)
     begin, end = max(0, min(rows) - 1), max(rows)
