@@ -25,7 +25,7 @@ def alerts_figure(rows: Sequence[AlertRow], now: datetime) -> Chart | Table:
         return Table(TITLE, (), [], empty=f"No alert was open in the last {DAYS} days.")
     first = max(since, min(row.raised_at for row in met) - timedelta(hours=1))
     ends = [(row.raised_at, row.cleared_at) for row in met]
-    taken = [(row.raised_at, row.acknowledged_at or row.cleared_at) for row in met]
+    taken = [(row.raised_at, min(filter(None, (row.acknowledged_at, row.cleared_at)), default=None)) for row in met]
     opened = _count("open", ends, first, now)
     kinds = (
         Marks("critical raised", "square", "red", [_raised(row, opened) for row in met if row.severity == CRITICAL]),
@@ -48,9 +48,9 @@ def alerts_figure(rows: Sequence[AlertRow], now: datetime) -> Chart | Table:
 def _count(name: str, spans: Iterable[tuple[datetime, datetime | None]], first: datetime, now: datetime) -> Line:
     """Return how many of some spans hold over time, as steps."""
     steps: list[tuple[datetime, int]] = []
-    for begin, end in spans:
+    for begin, end in ((begin, end) for begin, end in spans if end is None or end > max(begin, first)):
         steps.append((max(begin, first), 1))
-        steps += [(max(end, first), -1)] if end is not None else []
+        steps += [(end, -1)] if end is not None else []
     ts, values, open_ = [first], [0.0], 0
     for at, step in sorted(steps):
         open_ += step

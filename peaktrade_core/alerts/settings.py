@@ -224,5 +224,5 @@ def _without_secret(url: str) -> bool:
     """Return whether an address may stand in a file: of a plain kind, without user, password or unknown option."""
     schema, _, rest = url.partition("://")
     address, _, query = rest.partition("?")
-    options = {part.partition("=")[0] for part in query.split("&") if part}
+    options = {part.partition("=")[0] for part in re.split("[&;]", query) if part}  # Apprise takes either
     return schema in _OPEN_ADDRESSES and "@" not in address and options <= _OPEN_OPTIONS

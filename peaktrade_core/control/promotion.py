@@ -59,12 +59,12 @@ class Candidate:
         """Return the trial of the strategy that was run last on a hold-out, None where there is none."""
         store = SweepStore(self.workspace)
         ids = set(store.ids())
-        for held in [] if self._opened else HoldOut(self.workspace).status():
-            own = [one for one in held.openings if self._is_of(store, ids, one.trial)]
-            if own:
-                sweep = store.load(own[-1].trial.partition("#")[0])
-                trial = store.trial(own[-1].trial)
-                self._opened = Opened(own[-1].trial, sweep, trial, len(own), len(held.openings) - len(own))
+        markets = [held.openings for held in ([] if self._opened else HoldOut(self.workspace).status())]
+        found = [([one for one in every if self._is_of(store, ids, one.trial)], every) for every in markets]
+        own, every = max((pair for pair in found if pair[0]), key=lambda pair: pair[0][-1].at, default=([], ()))
+        if own:
+            sweep, trial = store.load(own[-1].trial.partition("#")[0]), store.trial(own[-1].trial)
+            self._opened = Opened(own[-1].trial, sweep, trial, len(own), len(every) - len(own))
         return self._opened
 
     def _is_of(self, store: SweepStore, ids: set[str], trial: str) -> bool:

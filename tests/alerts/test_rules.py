@@ -339,6 +339,7 @@ def test_two_rules_of_one_name_and_unknown_tables_are_refused() -> None:
         "tgram://123:abc/42",
         "json://user@127.0.0.1/",
         "json://127.0.0.1/?token=abc",
+        "mailto://127.0.0.1/?from=watch@example.org;pass=abc",
     ],
 )
 def test_an_address_with_a_secret_is_refused_and_not_repeated(url: str) -> None:

@@ -10,21 +10,30 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from peaktrade_core.alerts.alerts import Raised
+from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.log import AlertLog, note_in_runs
 from peaktrade_core.base.chain import Chain
 from peaktrade_core.base.errors import ArtefactError, ConfigError, EnvironmentFault, UnknownNameError
+from peaktrade_core.base.files import sha256_of
+from peaktrade_core.base.question import Check
+from peaktrade_core.control.audit import daily, papers
 from peaktrade_core.control.audit.checks import adopt, audit_checks, audit_registry, ledger, registry
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.views import Views
+from peaktrade_core.schedule.jobs import Period
 from peaktrade_core.session.recovery import recover
 from peaktrade_core.trading.records import SessionRecord, encode_record
 from peaktrade_core.workspace.chain_heads import chain_heads
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.memory import outside_of
+from peaktrade_core.workspace.papers import enter_papers
 from peaktrade_core.workspace.workspace import Workspace
 
 Shadow = Callable[..., SessionRecord]
@@ -292,3 +301,76 @@ def test_verify_changes_nothing(workspace: Workspace, three: list[Path], peaktra
     before = {path: path.read_bytes() for path in workspace.reports.rglob("*") if path.is_file()}
     assert peaktrade("audit", "verify").code == 1
     assert {path: path.read_bytes() for path in workspace.reports.rglob("*") if path.is_file()} == before
+
+
+def test_a_session_that_ends_while_the_audit_reads_is_no_fault(
+    workspace: Workspace, run_shadow: Shadow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its record was read after the ledger, which did not hold it yet: the audit said that it was put there by hand."""
+    run_shadow(seed=1, steps=20)
+    lines, later = Registry.lines, iter((2,))
+
+    def and_before(self: Registry, *query: Any) -> Any:
+        for seed in later:
+            run_shadow(seed=seed, steps=20)
+        return lines(self, *query)
+
+    monkeypatch.setattr(Registry, "lines", and_before)
+    assert status_of(workspace) == ("pass", "2 records as they were entered")
+
+
+def test_a_paper_that_is_written_again_while_the_audit_reads_is_no_fault(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = workspace.reports / "daily" / "2026-01-05.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("as it was")
+    enter_papers(workspace, page)
+    later = iter(("written again",))
+
+    def sha256(path: Path) -> str:
+        for text in later:
+            page.write_text(text)
+            enter_papers(workspace, page)
+        return sha256_of(path)
+
+    monkeypatch.setattr(papers, "sha256_of", sha256)
+    assert list(papers.paper_faults(workspace)) == []
+    page.write_text("by hand")
+    assert list(papers.paper_faults(workspace)) == [("reports/daily/2026-01-05.html", "changed")]
+
+
+def test_alerts_that_come_while_the_audit_reads_are_no_fault(
+    workspace: Workspace, run_shadow: Shadow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = run_shadow(seed=1, steps=20).session_id
+    log, at = Alerts.of(workspace).log, workspace.clock.now()
+    changes, later = AlertLog.changes, iter((1,))
+
+    def and_then(self: AlertLog) -> Any:
+        found = changes(self)
+        for _ in later:
+            alert = Raised(at=at, alert_id="a", rule_id="r", key="k", severity="critical", message="bad", run_id=run_id)
+            told = log.append(lambda _, alert=alert: [alert])
+            note_in_runs(told, log.refresh(), lambda name: workspace.runs / name)
+        return found
+
+    monkeypatch.setattr(AlertLog, "changes", and_then)
+    assert papers.run_alerts(workspace).status == "pass"
+
+
+def test_an_empty_name_adopts_nothing(workspace: Workspace, three: list[Path]) -> None:
+    """As of a script whose variable is not set: it stood for a part of every name."""
+    three[0].unlink()
+    with pytest.raises(ConfigError, match="empty"):
+        adopt(workspace, [""], "Ada", "why")
+    assert status_of(workspace)[0] == "fail"
+
+
+def test_the_daily_audit_does_not_say_that_all_is_well_where_it_could_not_look(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Check(id="signatures", question="Was it signed?", status="unknown", evidence="no ssh-keygen")
+    monkeypatch.setattr(daily, "everything", lambda _: [told])
+    done = daily.verify_job(workspace, Period("2026-01-05", workspace.clock.now()))
+    assert (done.ok, "everything" in done.message, "signatures: no ssh-keygen" in done.message) == (True, False, True)

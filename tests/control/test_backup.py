@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -25,6 +26,7 @@ from peaktrade_core.control.backup.backup import make_backup, restore_backup
 from peaktrade_core.control.backup.proof import audit_of, entered, prove
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.runbooks.runbook import begin
 from peaktrade_core.runs.views import Views
 from peaktrade_core.workspace.ledger import Ledger
 from peaktrade_core.workspace.workspace import Workspace
@@ -287,3 +289,13 @@ def test_of_a_log_that_is_being_written_whole_lines_are_taken(tmp_path: Path) ->
     assert {name: held.size for name, held in writer.files.items()} == {"events.jsonl": 8}
     writer.drop()
     assert list((tmp_path / "b").iterdir()) == []
+
+
+def test_a_rehearsal_that_is_left_leaves_no_copy_of_the_workspace(workspace: Workspace) -> None:
+    runbook = begin("backup_restore", workspace, operator="Ada")
+    folder = runbook.folder
+    runbook.make()
+    assert list(folder.glob("*.tar.gz"))
+    del runbook
+    gc.collect()
+    assert not folder.exists()

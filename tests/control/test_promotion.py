@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import msgspec
 import pytest
 
 from peaktrade_core.base.question import PASS, Check
-from peaktrade_core.control.promotion import promotion_checks
+from peaktrade_core.control.promotion import Candidate, promotion_checks
 from peaktrade_core.people.approvals import Approvals
+from peaktrade_core.research.trials.holdout import OPENED, SET, HoldOut
 from peaktrade_core.research.trials.spec import Judge, Null, Sweep, WalkForward
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore, prepare, run_sweep
 from peaktrade_core.session.plan import Desk
@@ -139,6 +141,19 @@ def test_what_was_seen_twice_is_not_unseen(
     found = {one.id: one for one in promotion_checks(workspace, NAME, "aux")}
     assert (found["holdout"].status, found["verdict"].status) == ("fail", "pass")
     assert "opened 2 times" in found["holdout"].evidence
+
+
+def test_of_two_markets_the_trial_counts_that_was_looked_at_last(workspace: Workspace, swept: SweepRecord) -> None:
+    """Not the one whose market was used last for the first time."""
+    held = HoldOut(workspace).chain
+    at = workspace.clock.now()
+    held.append((SET, {"symbol": "ETH/EUR", "timeframe": "1d", "since": at.isoformat(), "share": 0.2}), at=at)
+    for number, symbol in ((1, "ETH/EUR"), (0, "BTC/EUR")):
+        said = {"symbol": symbol, "timeframe": "1d", "trial": f"{swept.sweep_id}#{number}", "by": "Ada", "reason": "go"}
+        held.append((OPENED, said), at=at - timedelta(hours=number))
+    found = Candidate(workspace, get_strategy(NAME), "aux").opened()
+    assert found is not None
+    assert found.name == f"{swept.sweep_id}#0"
 
 
 def test_costs_that_changed_since_the_trial_count_against_it(

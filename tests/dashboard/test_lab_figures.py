@@ -32,6 +32,9 @@ from peaktrade_core.research.divergence_session import load_recorded
 from peaktrade_core.research.replay_limits import recorded_limits
 from peaktrade_core.research.trials.holdout import HoldOut
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.plan import Desk
+from peaktrade_core.session.planning import plan_session
+from peaktrade_core.session.session import run_session
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, extremes
 from peaktrade_core.trading.market import Bar
@@ -369,6 +372,31 @@ def test_several_are_picked_one_by_one_and_taken_out_by_a_click(workspace: Works
     assert lab.more.value == (fourth,)
     assert len(lab.picture.drawn.lines) == drawn
     assert fourth[-6:] in lab.controls._repr_mimebundle_()["text/html"]
+
+
+def test_a_recorded_curve_begins_with_the_balance_before_its_first_bar(workspace: Workspace) -> None:
+    """What the first bar lost is a drawdown, as in the figures beside the curve."""
+    run = next(run for run in Views.of(workspace).rows() if run.strategy == "ma_crossover" and run.final)
+    session = load_recorded(workspace, run.run_id)
+    ends = [bar.done for bar in session.bars][:2]
+    curve = recorded.curve_of(ends, 2.0 * ends[0].equity)
+    assert curve.drawdown[0] == pytest.approx(0.5)
+    limits = recorded_limits(session.config)
+    tried = recorded.try_limits(session, limits, lambda denial: denial.code)
+    assert float(tried.recorded.drawdown.max()) == tried.found.recorded.max_drawdown
+
+
+def test_each_compared_curve_begins_at_its_own_balance(tmp_path: Path) -> None:
+    made = new_workspace(tmp_path / "home")
+    desk = Desk.of(made)
+    one, other = (
+        run_session(plan_session(made, seed=1, steps=60, start_balance=balance), desk).session_id
+        for balance in (10_000.0, 1_000.0)
+    )
+    lab = CompareLab(made, f"session={one}&with={other}")
+    assert lab.said.value == ""
+    for trace in lab.picture.widget.data[:2]:
+        assert abs(trace.y[0]) < 500.0
 
 
 def test_labs_of_an_empty_workspace_say_what_is_missing(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ the session's own.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -125,7 +126,7 @@ def summary(replayed: Sequence[Replayed], rules: Sequence[AnyRule]) -> RulesSumm
         noticed=len(times),
         missed=len(truths) - len(times),
         noise=sum(session.noise for session in replayed),
-        median_detect_s=times[len(times) // 2] if times else None,
+        median_detect_s=statistics.median(times) if times else None,
         rules_without_history=[rule.id for rule in rules if not rule.about_runs],
     )
 

@@ -42,6 +42,7 @@ from peaktrade_core.workspace.workspace import Workspace
 RUNNING = "running"
 _STATES = ("matching", "changed", "torn", "missing", "pending", "twice")
 _SHOWN = 5  # names in a sentence
+_AGAIN = 5  # times that the records are compared again; on a busy desk sessions end all the time
 _RESTORE = (
     "Restore it from a backup and open an incident: records were changed. A person who knows better may adopt it."
 )
@@ -80,11 +81,21 @@ class RegistryAudit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def audit_registry(registry: Registry) -> RegistryAudit:
-    """Compare every record with the ledger, reading all of them.
+    """Compare every record with the ledger, reading all of them; again where the ledger went on meanwhile.
 
     Raises:
         EnvironmentFault: the folder or the ledger cannot be read.
     """
+    found = _audited(registry)
+    for _ in range(_AGAIN):  # what ended while it was looked at
+        if not found.bad or _links(registry)[1] == found.head:
+            break
+        found = _audited(registry)
+    return found
+
+
+def _audited(registry: Registry) -> RegistryAudit:
+    """Compare every record with the ledger as it is read first."""
     links, head, fault = _links(registry)
     entered, began = _entered(links)
     lines = {line.name: line for line in registry.lines()}
@@ -217,7 +228,7 @@ def adopt(place: Workspace, names: Sequence[str], by: str, reason: str) -> list[
         by, reason: who answers and why; kept in the ledger and the operations log.
 
     Raises:
-        ConfigError: no name or no reason.
+        ConfigError: no name or no reason, or one of the names is empty.
         UnknownNameError: nothing is the matter with such a record.
         ArtefactError: the ledger cannot be trusted, and only some names are to be adopted.
         EnvironmentFault: it cannot be written.
@@ -226,6 +237,8 @@ def adopt(place: Workspace, names: Sequence[str], by: str, reason: str) -> list[
     if not reason:
         raise ConfigError("adopting a record needs a reason (--reason)")
     person_key(by)
+    if not all(name.strip() for name in names):  # it would be a part of every name
+        raise ConfigError("the name of what is to be adopted is empty; leave names out to adopt everything")
     now, book = place.clock.now(), Ledger.of(place)
     if names and (fault := book.fault()):
         raise ArtefactError(f"{fault}, with no record named")

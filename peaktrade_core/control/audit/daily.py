@@ -12,7 +12,7 @@ from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.base.clock import utc
 from peaktrade_core.base.errors import PeaktradeError
-from peaktrade_core.base.question import FAIL, WARN, Check, Found, Status, question, worst, worst_of
+from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Status, question, worst, worst_of
 from peaktrade_core.control.audit.anchor import anchor
 from peaktrade_core.control.audit.checks import audit_checks
 from peaktrade_core.control.audit.proof import PROOFS
@@ -49,10 +49,13 @@ def verify_job(workspace: Workspace, _: Period) -> JobResult:
 
     Where it does not, each channel is told the head of the ledger, so that it leaves the machine every day.
     """
-    wrong = [f"{one.id}: {one.evidence}" for one in everything(workspace) if one.status == FAIL]
+    checks = everything(workspace)
+    wrong = [f"{one.id}: {one.evidence}" for one in checks if one.status == FAIL]
     if wrong:
         return JobResult(False, f"{'; '.join(wrong)}. `peaktrade audit verify` says all of it")
-    told = f"everything is as it was entered; head of the ledger {chain_heads(workspace.home).get('ledger', 'none')}"
+    odd = [f"{one.id}: {one.evidence}" for one in checks if one.status != PASS]
+    stands = f"nothing is known to be changed, but {'; '.join(odd)}" if odd else "everything is as it was entered"
+    told = f"{stands}; head of the ledger {chain_heads(workspace.home).get('ledger', 'none')}"
     with suppress(PeaktradeError):  # a channel that is not sound is said where alerts are
         _tell(workspace, told)
     return JobResult(True, told)

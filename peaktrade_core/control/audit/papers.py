@@ -47,18 +47,18 @@ def papers(place: Workspace) -> Found:
     "run_alerts", "Do the alerts of each run stand in the alert log?", "Delete that file; the watcher writes it anew."
 )
 def run_alerts(place: Workspace) -> Found:
-    """Compare the ``alerts.jsonl`` of each run with the alert log, from which it follows."""
+    """Compare the ``alerts.jsonl`` of each run with the alert log, from which it follows: what it holds stood there before."""
+    folders = {path.parent.name: path for path in place.runs.glob(f"*/{LOG}")}
+    held = {run_id: whole_lines(path) for run_id, path in folders.items()}
     log = Alerts.of(place).log
     lines: dict[str, list[RunLine]] = {}
     for line in run_lines(log.changes(), log.refresh()):
         lines.setdefault(line.run_id, []).append(line)
-    folders = {path.parent.name: path for path in place.runs.glob(f"*/{LOG}")}
     wrong, late = [], []
     for run_id in sorted({*lines, *folders}):
         if not (place.runs / run_id).is_dir():
             continue
-        there = whole_lines(folders[run_id]) if run_id in folders else []
-        odd, missing = _beside(there, lines.get(run_id, []))
+        odd, missing = _beside(held.get(run_id, []), lines.get(run_id, []))
         wrong += [run_id] if odd else []
         late += [run_id] if missing and not odd else []
     parts = (
@@ -70,14 +70,17 @@ def run_alerts(place: Workspace) -> Found:
 
 
 def paper_faults(place: Workspace) -> Iterator[Fault]:
-    """Yield each paper that is not as it was entered last, and what is wrong.
+    """Yield each paper that is not as it was entered last, and what is wrong; one that is written anew meanwhile is not.
 
     Raises:
         ArtefactError: the ledger is broken; EnvironmentFault: it cannot be read.
     """
-    for name, digest in entered(Ledger.of(place)).items():
+    ledger = Ledger.of(place)
+    odd = [name for name, digest in entered(ledger).items() if digest not in (GONE, sha256_of(place.home / name))]
+    now = entered(ledger) if odd else {}
+    for name in odd:
         found = sha256_of(place.home / name)
-        if digest not in (GONE, found):
+        if now[name] not in (GONE, found):
             yield name, "gone" if found == "missing" else "changed"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ class BackupRunbook(Runbook):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._scratch = "" if self.given.to else tempfile.mkdtemp(prefix="peaktrade-backup-")
+        self._scratch = None if self.given.to else tempfile.TemporaryDirectory(prefix="peaktrade-backup-")
 
     @property
     def folder(self) -> Path:
         """Where the backup goes."""
-        return Path(self.given.to or self._scratch)
+        return Path(self._scratch.name if self._scratch else self.given.to)
 
     def known(self) -> Table:
         """Return the backups that the ledger knows."""
@@ -51,7 +50,7 @@ class BackupRunbook(Runbook):
             raise ConfigError("there is no backup to prove: run the cell that makes it first")
         checks = prove(self.workspace, self.folder / name)
         if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.cleanup()
         return self.check("proved", "Can it be brought back, and does the audit hold there?", checks)
 
     def elsewhere(self) -> Prompt | Table:

@@ -76,7 +76,7 @@ class CompareLab(Bench):
         session: Recorded = self._load(self.left.value)
         expected = expectation(self.workspace, session, self.right.value or None)
         self.found = diverge(session, expected)
-        self._expected = self._ends(session, expected)
+        self._expected = recorded.curve_of(self._ends(session, expected), expected.config.start_balance)
         self._tell(session, expected, self.found)
         self._draw()
 
@@ -90,14 +90,12 @@ class CompareLab(Bench):
         """Draw all curves over each other, and where the two first part."""
         session: Recorded = self._load(self.left.value)
         currency, counted = wording.quote_currency(session.config.symbol), bool(self.axis.value)
-        series = [self._series(self._name(self.left), [bar.done for bar in session.bars], session, "accent")]
-        series.append(self._series(self._name(self.right), self._expected, session, "amber"))
+        series = [self._series(self._name(self.left), _curve(session), "accent")]
+        series.append(self._series(self._name(self.right), self._expected, "amber"))
         drawn = {self.left.value, self.right.value}
         others = [session_id for session_id in self.more.value if session_id not in drawn]
         for number, session_id in enumerate(others):
-            other = self._load(session_id)
-            tone = TONES[number % len(TONES)]
-            series.append(self._series(session_id, [bar.done for bar in other.bars], other, tone))
+            series.append(self._series(session_id, _curve(self._load(session_id)), TONES[number % len(TONES)]))
         title = self.told("pnl_since")
         marks = [Marks(self.told("parts"), "down", "red", self._parts(session, counted))]
         chart = Chart(
@@ -105,10 +103,9 @@ class CompareLab(Bench):
         )
         self.picture.show(chart, series)
 
-    def _series(self, name: str, ends: Any, session: Recorded, tone: Tone) -> Series:
-        """Return the PnL of a run since its start."""
-        curve = recorded.curve_of(ends)
-        return Series(name, *curve.since_start(bool(self.axis.value), session.config.start_balance), tone)
+    def _series(self, name: str, curve: recorded.Curve, tone: Tone) -> Series:
+        """Return the PnL of a run since its own start."""
+        return Series(name, *curve.since_start(bool(self.axis.value)), tone)
 
     def _parts(self, session: Recorded, counted: bool) -> list[Mark]:
         """Return a mark where the two first part."""
@@ -159,6 +156,11 @@ class CompareLab(Bench):
         if self.right.value:
             return fold(self._load(self.right.value).events).metrics()
         return recorded.metrics_of(expected_run(session, expected), expected.config.start_balance)
+
+
+def _curve(session: Recorded) -> recorded.Curve:
+    """Return the curve of a recorded session."""
+    return recorded.curve_of([bar.done for bar in session.bars], session.config.start_balance)
 
 
 def _beside(what: str, names: tuple[str, str], form: Any, *, key: bool = False) -> Columns[tuple[str, str, str]]:

@@ -33,24 +33,25 @@ _HASH = re.compile("[0-9a-f]{64}")
 
 
 class Curve(NamedTuple):
-    """Equity over time: (n,) float64 closes of the bars [s since epoch] and equity at them [quote ccy]."""
+    """Equity over time: (n,) float64 closes of the bars [s since epoch], equity at them and before the first [quote ccy]."""
 
     ts: NDArray[Any]
     equity: NDArray[Any]
+    start: float
 
     @property
     def drawdown(self) -> NDArray[Any]:
-        """1 - equity / peak so far [fraction]."""
+        """1 - equity / peak so far, the start balance included [fraction]."""
         import numpy as np
 
-        peak = np.maximum.accumulate(self.equity)
+        peak = np.maximum(np.maximum.accumulate(self.equity), self.start)
         return 1.0 - self.equity / np.where(peak > 0.0, peak, 1.0)
 
-    def since_start(self, counted: bool, start: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    def since_start(self, counted: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return times, or numbers of bars, and the PnL since the start balance [quote ccy]."""
         import numpy as np
 
-        return (np.arange(1.0, len(self.ts) + 1.0) if counted else self.ts), self.equity - start
+        return (np.arange(1.0, len(self.ts) + 1.0) if counted else self.ts), self.equity - self.start
 
 
 class Tried(NamedTuple):
@@ -97,12 +98,12 @@ def _said(row: Run) -> str:
     return f"{began}{name_of(row)}{pnl} ({wording.short_id(row.run_id)})"
 
 
-def curve_of(ends: Sequence[ev.BarDone]) -> Curve:
-    """Return the curve of bars as they ended."""
+def curve_of(ends: Sequence[ev.BarDone], start: float) -> Curve:
+    """Return the curve of bars as they ended, after a start balance [quote ccy]."""
     import numpy as np
 
     table = np.array([(end.ts.timestamp(), end.equity) for end in ends], dtype=np.float64).reshape(-1, 2)
-    return Curve(table[:, 0], table[:, 1])
+    return Curve(table[:, 0], table[:, 1], start)
 
 
 def try_limits(session: Recorded, limits: Limits, says: Callable[[ev.Denial], str]) -> Tried:
@@ -121,7 +122,8 @@ def try_limits(session: Recorded, limits: Limits, says: Callable[[ev.Denial], st
         now.extend(Mark(done.ts, done.equity, says(event)) for event in told if isinstance(event, ev.Denial))
 
     found = replay_limits(session.session_id, session.config, session.events, limits, tell)
-    return Tried(found, curve_of([old for old, _ in ends]), curve_of([new for _, new in ends]), was, now)
+    old, new = (curve_of([pair[at] for pair in ends], session.config.start_balance) for at in (0, 1))
+    return Tried(found, old, new, was, now)
 
 
 def metrics_of(run: Played, start_balance: float) -> Metrics:

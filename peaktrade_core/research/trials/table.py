@@ -77,7 +77,6 @@ def _trial(values: list[Any]) -> Trial:
 
 def _every(folders: Sequence[Path]) -> str:
     """Return a query over the trials of all sweeps: parquet where it is whole, parts where it is not yet."""
-    whole = [folder for folder in folders if (folder / TABLE).is_file()]
     whole, rest = [], []
     for folder in folders:
         if (folder / TABLE).is_file():
