@@ -77,6 +77,13 @@ def test_a_copy_has_the_given_parameters_and_never_replaces_another(workspace: W
         copy_of("kill_swich", {}, workspace)
 
 
+def test_a_copy_speaks_the_language_of_its_workspace(home: Path, configure: Any) -> None:
+    """Also one that a link of the start page makes, in the server of JupyterLab, which has said nothing before."""
+    configure('language = "en"', 'language = "de"')
+    title, *_ = nbformat.read(copy_of("monitoring_round", {}, Workspace(home)), as_version=4).cells
+    assert title.source.startswith("# Überwachungsrundgang")
+
+
 def test_a_copy_that_cannot_be_written_is_a_sentence(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ from peaktrade_core.base.resources import share_dir
 from peaktrade_core.runbooks.notebooks.parameters import with_values
 from peaktrade_core.runbooks.runbooks import find_runbook
 from peaktrade_core.show.language import spoken, spoken_paragraphs
-from peaktrade_core.workspace.workspace import HOME, Workspace
+from peaktrade_core.workspace.workspace import HOME, Workspace, speak_as_set
 
 START = "00_start_here"
 FOLDER = "runbooks"
@@ -54,6 +54,7 @@ def copy_of(name: str, values: Mapping[str, object], workspace: Workspace) -> Pa
     """
     import nbformat
 
+    speak_as_set(workspace)  # also where the server of a JupyterLab makes it, from a link
     path = share_dir() / "notebooks" / f"{START}.ipynb" if name == START else find_runbook(name).path
     try:
         notebook = nbformat.read(path, as_version=4)
