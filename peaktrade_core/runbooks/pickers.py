@@ -5,12 +5,13 @@ The pickers of other rooms are named as text and loaded when a form needs them, 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import NamedTuple
 
 from peaktrade_core.base.errors import PeaktradeError
 from peaktrade_core.base.resources import named
 from peaktrade_core.candles.store import CandleStore
-from peaktrade_core.runbooks.book import EvidenceBook, tag_of
+from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.shelf import kind_of
 from peaktrade_core.runs.run import item_of
 from peaktrade_core.runs.views import Views
@@ -94,16 +95,11 @@ def runs(workspace: Workspace) -> list[Suggestion]:
 
 def interrupted(workspace: Workspace, notebook: str) -> list[Suggestion]:
     """Return the executions of a runbook that nobody has finished, newest first."""
-    book = EvidenceBook.of(workspace)
-    found = []
-    for evidence_id in (one for one in book.ids() if f"-{tag_of(notebook)}-" in one):
-        try:
-            record = book.load(evidence_id)
-        except PeaktradeError:  # verify tells of it
-            continue
-        if record.runbook == notebook and record.ended_at is None:
-            began = wording.moment(record.began_at)
-            found.append(Suggestion(evidence_id, f"begun {began} UTC by {record.operator}, {len(record.steps)} steps"))
-            if len(found) == NEWEST:
-                break
-    return found
+    newest = EvidenceBook.of(workspace).newest(notebook)
+    begun = (one for one in newest if one.runbook == notebook and one.ended_at is None)
+    return [
+        Suggestion(
+            one.evidence_id, f"begun {wording.moment(one.began_at)} UTC by {one.operator}, {len(one.steps)} steps"
+        )
+        for one in islice(begun, NEWEST)
+    ]

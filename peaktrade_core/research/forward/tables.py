@@ -12,6 +12,8 @@ from peaktrade_core.research.trials.verdict import told
 from peaktrade_core.show import wording
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
 
+MOST = 20  # of the newest outcomes that are shown
+
 
 def signal_cell(row: ScanRow) -> Cell:
     """Return what a decision wants, or why that is not known."""
@@ -118,14 +120,14 @@ SERIES = Columns[SeriesOutcome](
 )
 
 
-def evaluation_tables(found: Evaluation, most: int = 20) -> list[Table]:
+def evaluation_tables(found: Evaluation) -> list[Table]:
     """Return what forward signals came to: by decision and market first, then the newest ones."""
     none = "No forward signal was written in this time: `peaktrade forward signals --preset NAME`."
     note = "Gained: less fee and slippage, of those that are done; sums, not compounded."
-    more = f"{len(found.outcomes) - most:,} more: --json has all." if len(found.outcomes) > most else ""
+    more = f"{len(found.outcomes) - MOST:,} more: --json has all." if len(found.outcomes) > MOST else ""
     if not found.outcomes:
         return [SERIES.table("", [], empty=none)]
     return [
         SERIES.table("Forward signals by decision", found.series, note=note),
-        OUTCOMES.table("The newest", found.outcomes[:most], note=more),
+        OUTCOMES.table("The newest", found.outcomes[:MOST], note=more),
     ]
