@@ -276,7 +276,9 @@ def test_code_that_is_other_is_named_function_by_function(
     assert "cannot be read" in replay_session(workspace, record.session_id).notes[0]
 
 
-def test_a_killed_session_is_compared_as_far_as_it_goes(workspace: Workspace, run_shadow: Run) -> None:
+def test_a_killed_session_is_compared_as_far_as_it_goes(
+    workspace: Workspace, run_shadow: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record = run_shadow(steps=100, **LIVELY)
     journal = RunFolder(workspace.runs, record.session_id).journal
     whole = journal.read_bytes()
@@ -284,6 +286,9 @@ def test_a_killed_session_is_compared_as_far_as_it_goes(workspace: Workspace, ru
     found = again(workspace, record)
     assert found.events == whole[: len(whole) // 2].count(b"\n")
     assert "was killed" in found.notes[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "alive", lambda _: True)
+        assert replay_session(workspace, record.session_id).notes[0].startswith("It still runs")
     journal.write_bytes(b"")
     with pytest.raises(ArtefactError, match="holds no event"):
         replay_session(workspace, record.session_id)

@@ -114,7 +114,9 @@ def replay_record(workspace: Workspace, record: SessionRecord, folder: RunFolder
     plan, bars = rebuild(workspace, record, folder, script)
     with tempfile.TemporaryDirectory(prefix="peaktrade-replay-") as place:
         again = _run(workspace, plan, script, lines, Path(place))
-    killed = "It was killed: its journal has no end, and was compared as far as it goes."
+    endless = "It was killed: its journal has no end, and was compared as far as it goes."
+    if folder.alive():
+        endless = "It still runs: its journal was compared as far as it goes."
     unrepeated = len(lines) - len(again) + 1 if script.stuck and not script.over else 0
     same = next(
         (n for n, (old, new) in enumerate(zip(lines, again, strict=False)) if old != new), min(len(lines), len(again))
@@ -132,7 +134,7 @@ def replay_record(workspace: Workspace, record: SessionRecord, folder: RunFolder
             "bars of the journal": sum(b'"type":"bar"' in line[:20] for line in lines),
             **dict(sorted(script.fed.items())),
         },
-        notes=(*bars.notes, *told, *(() if script.ended else (killed,))),
+        notes=(*bars.notes, *told, *(() if script.ended else (endless,))),
     )
 
 
