@@ -123,7 +123,7 @@ def opened_once(one: Candidate) -> Found:
     found = one.opened()
     if found is None:
         return False, "never"
-    times = f"{found.name} on {found.sweep.sweep.symbol or 'its market'}, opened {many(found.own, 'time')} for it"
+    times = f"{found.name} on {found.sweep.traded[0] or 'its market'}, opened {many(found.own, 'time')} for it"
     others = f", {many(found.others, 'time')} for other strategies" if found.others else ""
     status: Status = FAIL if found.own > 1 else WARN if found.others else PASS
     return (

@@ -8,7 +8,8 @@ Source: operator workflow 3.1 and 10a.10, workflow overview (pre-session checkli
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from peaktrade_core.alerts.questions import alerts, schedule, unacknowledged, watcher
@@ -248,7 +249,8 @@ def stage(name: str, symbol: str = "") -> tuple[Question[Workspace], ...]:
         raise UnknownNameError("stage", name, STAGES)
     asked: tuple[Question[Workspace], ...] = (*PRE_SESSION, watcher)
     if name != "shadow":
-        asked += (*(one.about(lambda workspace: Traded(workspace, symbol)) for one in VENUE), rehearsed_shadow)
+        traded: Callable[[Workspace], Traded] = cache(lambda workspace: Traded(workspace, symbol))  # of all questions
+        asked += (*(one.about(traded) for one in VENUE), rehearsed_shadow)
     if name == "live":
         asked += (rehearsed_testnet, conservative, contacts_named, contacts, switch_tested, two_people, keys, gate)
     return (*MACHINE, *asked)

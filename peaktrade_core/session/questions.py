@@ -5,10 +5,12 @@ Source: operational runbook 2 (testnet run: readiness, smoke test, start).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cached_property
+from typing import TypeVar
 
 from peaktrade_core.base.clock import EPOCH
-from peaktrade_core.base.errors import LiveModeNotAllowedError
+from peaktrade_core.base.errors import ExchangeNetworkError, LiveModeNotAllowedError
 from peaktrade_core.base.question import FAIL, PASS, WARN, Check, Found, Question, answers, question
 from peaktrade_core.runs.handbook import next_step
 from peaktrade_core.session.planning import plan_session, venue_broker
@@ -23,19 +25,20 @@ from peaktrade_core.venue.places import SANDBOXES
 from peaktrade_core.workspace.workspace import Workspace
 
 MOST_SKEW_S = 5.0
+T = TypeVar("T")
 _SOUND = "Mend the configuration first."
 
 
-class Traded(NamedTuple):
-    """What is to be traded, and where; an empty symbol is the configured one."""
+class Traded:
+    """What is to be traded, and where; the venue is asked by one client, and no longer once it gave no answer.
 
-    workspace: Workspace
-    symbol: str
+    Args (of the constructor):
+        workspace: where; symbol: empty for the configured one.
+    """
 
-    @property
-    def name(self) -> str:
-        """The symbol."""
-        return self.symbol or self.workspace.config.session.symbol
+    def __init__(self, workspace: Workspace, symbol: str = "") -> None:
+        self.workspace, self.name = workspace, symbol or workspace.config.session.symbol
+        self._silent: ExchangeNetworkError | None = None
 
     @property
     def instrument(self) -> Instrument:
@@ -45,6 +48,25 @@ class Traded(NamedTuple):
             ConfigError: it is not.
         """
         return self.workspace.config.instrument(self.name)
+
+    @cached_property
+    def client(self) -> VenueClient:
+        """A client of the place that a testnet session asks, without a key."""
+        return open_venue(self.workspace, sandbox=True)
+
+    def answered(self, ask: Callable[[VenueClient], T]) -> T:
+        """Return what the venue answers; each question would wait out its retries at one that is silent.
+
+        Raises:
+            ExchangeError: it, or the way to it, failed, now or at the question before.
+        """
+        if self._silent is not None:
+            raise self._silent
+        try:
+            return ask(self.client)
+        except ExchangeNetworkError as error:
+            self._silent = error
+            raise
 
 
 @question("live", "Is live trading locked?", "Stop everything, tell the owner, and use another version.")
@@ -97,17 +119,12 @@ def credentials(traded: Traded) -> Found:
 )
 def locked(traded: Traded) -> Found:
     """Look where orders go, and with what."""
-    client = _opened(traded)
+    client = traded.client
     if client.name == "kraken":
         return True, "every order carries validate=true"
     foreign = client.order_hosts - set(SANDBOXES.get(client.name, ())) - set(LOOPBACK)
     demo = "demo venue" if client.dialect.always_demo else "sandbox"
     return bool(client.order_hosts) and not foreign, f"orders go to the {demo} only"
-
-
-def _opened(traded: Traded) -> VenueClient:
-    """Return a client of the place that a testnet session asks, without a key."""
-    return open_venue(traded.workspace, sandbox=True)
 
 
 @question(
@@ -119,7 +136,7 @@ def _opened(traded: Traded) -> VenueClient:
 )
 def venue(traded: Traded) -> Found:
     """Ask the venue for its status and markets."""
-    facts = inspect_venue(_opened(traded), traded.workspace.clock)
+    facts = traded.answered(lambda client: inspect_venue(client, traded.workspace.clock))
     told = f"{facts.venue}: {facts.status or 'answers'}, {facts.active} of {facts.markets} markets open"
     return facts.status in (None, "ok"), told
 
@@ -133,7 +150,7 @@ def venue(traded: Traded) -> Found:
 )
 def skew(traded: Traded) -> Found:
     """Compare its clock with ours."""
-    before, theirs = traded.workspace.clock.now(), _opened(traded).now()
+    before, theirs = traded.workspace.clock.now(), traded.answered(lambda client: client.now())
     if theirs is None:
         return True, "the venue tells no time"
     off = (theirs - before).total_seconds()
@@ -152,9 +169,9 @@ def market(traded: Traded) -> Found:
     instrument = traded.instrument
     wanted = instrument.venue_symbol or traded.name
     if not instrument.complete:
-        known = at_venue(_opened(traded), traded.name, instrument)
+        known = traded.answered(lambda client: at_venue(client, traded.name, instrument))
         return True, f"{wanted}: tick {known.tick}, lot {known.lot}, the venue's own"
-    found = next((one for one in list_markets(_opened(traded)) if one.symbol == wanted), None)
+    found = next((one for one in traded.answered(list_markets) if one.symbol == wanted), None)
     if found is None or found.active is False:
         step = "`peaktrade exchange markets` lists what is traded; set venue_symbol in [instruments]."
         return FAIL, f"{wanted} is {'closed' if found else 'unknown'} at the venue", step
@@ -176,7 +193,8 @@ def smallest_order(traded: Traded) -> Found:
     """Let the venue validate the smallest order, or place it in the demo and close it."""
     instrument = traded.instrument
     if not instrument.complete:
-        instrument = at_venue(_opened(traded), traded.name, instrument)
+        found = instrument
+        instrument = traded.answered(lambda client: at_venue(client, traded.name, found))
     broker = venue_broker(traded.workspace, instrument, traded.name)
     qty = max(instrument.min_qty, float(instrument.lot))
     said = []

@@ -138,8 +138,11 @@ class DemoBroker:
     def _amount(self, qty: float) -> tuple[float, bool]:
         """Return a quantity [base units; inverse: quote ccy] in what the venue counts, and whether those are contracts.
 
+        What is finer than the venue's step is cut off by ccxt: a close is never refused for it, and `market` of the
+        checklist before a session tells of a lot that is finer than the venue's.
+
         Raises:
-            ExchangeOrderError: it is no whole number of its steps, or the contract is a quanto one.
+            ExchangeOrderError: the venue does not trade it, or the contract is a quanto one.
             ExchangeError: the venue did not say what it trades.
         """
         market = self._client.ask("load_markets").get(self._symbol)

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from peaktrade_core.base.clock import iso
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault
 from peaktrade_core.control.audit.anchor import anchor, stamped
 from peaktrade_core.control.audit.daily import everything
@@ -151,6 +153,31 @@ def test_the_last_entry_is_stamped_verified_and_in_the_bundle(
     command = next(line.strip() for line in told.stdout.splitlines() if "openssl ts" in line)
     done = subprocess.run(command.split(), cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False)
     assert "Verification: OK" in done.stdout + done.stderr
+
+
+def test_a_time_that_the_authority_did_not_say_is_found(
+    begun: Workspace, authority: Authority, serve: Callable[[Authority], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(authority)
+    place = Workspace(begun.home)
+    said = anchor(place)
+    later = msgspec.structs.replace(said, at=said.at + timedelta(days=1))
+    monkeypatch.setattr("peaktrade_core.control.audit.anchor.stamped", lambda _: [later])
+    assert answer_of(begun) == ("fail", f"{said.id} says {iso(later.at)}, and the authority's answer {iso(said.at)}")
+
+
+def test_a_password_in_the_address_of_the_authority_is_neither_kept_nor_told(
+    begun: Workspace, authority: Authority, serve: Callable[[Authority], None], configure: Callable[[str, str], None]
+) -> None:
+    serve(authority)
+    configure('anchor_url = "http://', 'anchor_url = "http://ada:hush@')
+    found = anchor(Workspace(begun.home))
+    assert found.url.startswith("http://127.0.0.1:")
+    assert b"hush" not in Ledger(begun.home).path.read_bytes()
+    configure(f"@127.0.0.1:{found.url.split(':')[2].split('/')[0]}", "@127.0.0.1:9")
+    with pytest.raises(EnvironmentFault) as silent:
+        anchor(Workspace(begun.home))
+    assert "hush" not in str(silent.value)
 
 
 def test_a_ledger_that_was_written_anew_no_longer_has_what_was_stamped(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from peaktrade_core.base.clock import EPOCH
-from peaktrade_core.base.errors import StrategyError
+from peaktrade_core.base.errors import ExchangeNetworkError, StrategyError
 from peaktrade_core.base.question import FAIL, PASS, WARN, worst
 from peaktrade_core.desk.readiness import ready_checks
 from peaktrade_core.desk.smoke import smoke
@@ -22,6 +22,7 @@ from peaktrade_core.halts.scope import GLOBAL, TradingState
 from peaktrade_core.research.preview import preview
 from peaktrade_core.runs.run import Run
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session import questions
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.testing import LoopbackVenue, MarketSource
 from peaktrade_core.trading import events as ev
@@ -179,6 +180,23 @@ def test_live_is_always_locked_whatever_else_is_right(
     assert (checks[-1].id, checks[-1].status) == ("gate", FAIL)
     assert "locked by design" in checks[-1].evidence
     assert "Nothing unlocks it" in checks[-1].next_step
+
+
+def test_a_venue_that_gives_no_answer_is_asked_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Silent:
+        name = "kraken"
+
+        def __getattr__(self, what: str) -> Any:
+            asked.append(what)
+            raise ExchangeNetworkError("no answer within 10 s")
+
+    monkeypatch.setattr(questions, "open_venue", lambda *_, **__: Silent())
+    found = {one.id: one for one in ready_checks(workspace, "testnet")}
+    told = {found[name].evidence for name in ("venue", "skew", "market")}
+    assert told == {"ExchangeNetworkError: no answer within 10 s"}
+    assert len(asked) == 1
 
 
 def test_each_stage_asks_everything_of_the_one_before(workspace: Workspace, venue: LoopbackVenue) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -72,10 +73,13 @@ def anchor(place: Workspace) -> Anchor:
         TimestampRequestBuilder().data(lines[-1]).hash_algorithm(HashAlgorithm.SHA256)
     )  # its imprint is the head itself
     request = builder.cert_request(cert_request=True).nonce(nonce=True).build()
-    data = _asked(url, request.as_bytes(), place.config.audit.anchor_timeout_s)
+    shown = (
+        urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()
+    )  # no password is kept or told
+    data = _asked(url, shown, request.as_bytes(), place.config.audit.anchor_timeout_s)
     info = _verified(place, data, head, request.nonce)
     found = Anchor(
-        id=f"TS-{info.serial_number}", entry=link.seq + 1, head=head, at=as_utc(info.gen_time), url=url,
+        id=f"TS-{info.serial_number}", entry=link.seq + 1, head=head, at=as_utc(info.gen_time), url=shown,
         answer=base64.b64encode(data).decode(),
     )  # fmt: skip
     said = msgspec.to_builtins(found) | {"at": iso(found.at)}
@@ -96,7 +100,9 @@ def anchors(place: Workspace) -> Found:
     try:
         _library()
         for one in held:
-            _verified(place, _answer_of(one), one.head, None)
+            told = iso(as_utc(_verified(place, _answer_of(one), one.head, None).gen_time))
+            if told != iso(one.at):
+                return FAIL, f"{one.id} says {iso(one.at)}, and the authority's answer {told}"
     except (ConfigError, EnvironmentFault) as missing:
         return WARN, f"{last}; not verified: {missing}", "Install it or put the file there, and verify again."
     except ArtefactError as error:
@@ -150,7 +156,7 @@ def _library() -> None:
         raise EnvironmentFault(NO_EXTRA) from None
 
 
-def _asked(url: str, query: bytes, timeout_s: float) -> bytes:
+def _asked(url: str, shown: str, query: bytes, timeout_s: float) -> bytes:
     """Return what an authority answers; what it is given is a hash and a number by chance.
 
     Raises:
@@ -166,11 +172,11 @@ def _asked(url: str, query: bytes, timeout_s: float) -> bytes:
             data = answer.raw.read(_MOST, decode_content=True)
     except (requests.RequestException, HTTPError, OSError) as error:
         raise EnvironmentFault(
-            f"the time stamp authority at {url} cannot be reached: {type(error).__name__}; nothing was entered, try again later"
+            f"the time stamp authority at {shown} cannot be reached: {type(error).__name__}; nothing was entered, try again later"
         ) from None
     if answer.status_code != 200:
         raise EnvironmentFault(
-            f"the time stamp authority at {url} answers with HTTP {answer.status_code}; nothing was entered"
+            f"the time stamp authority at {shown} answers with HTTP {answer.status_code}; nothing was entered"
         )
     return bytes(data)
 

@@ -220,10 +220,10 @@ class Experiments:
 
     def _sweep(self, sweep_id: str) -> ExperimentRow:
         record = self.sweeps.load(sweep_id)
-        best = record.figures
+        best, (symbol, timeframe) = record.figures, record.traded
         row = ExperimentRow(
             id=sweep_id, run_type=SWEEP, at=record.began_at, by=record.by, strategy=record.sweep.strategy,
-            symbol=record.symbol or record.sweep.symbol or "", timeframe=record.timeframe or record.sweep.timeframe or "",
+            symbol=symbol, timeframe=timeframe,
             name=record.sweep.name, question=record.sweep.question, trials=record.trials, best=record.best,
             verdict=told(record.verdict) if record.ended_at else "not finished", against=_against(record.verdict),
         )  # fmt: skip

@@ -68,6 +68,11 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str = ""
     timeframe: str = ""
 
+    @property
+    def traded(self) -> tuple[str, str]:
+        """Symbol and timeframe that it ran on, whatever the configuration says since; empty where an old record is silent."""
+        return self.symbol or self.sweep.symbol or "", self.timeframe or self.sweep.timeframe or ""
+
 
 class Prepared(NamedTuple):
     """A sweep that is ready to run: nothing is counted and nothing is written yet, but for the hold-out's beginning.

@@ -63,7 +63,7 @@ def test_the_best_first_and_what_goes_along_with_it_is_left_out() -> None:
 def swept(workspace: Workspace, tmp_path: Path) -> Callable[..., None]:
     """Return a function that runs a sweep of two years of a wavy market, and lets so many answers speak against it."""
 
-    def run(strategy: str, symbol: str, seed: int, parameters: dict[str, Any], against: int = 0) -> None:
+    def run(strategy: str, symbol: str | None, seed: int, parameters: dict[str, Any], against: int = 0) -> None:
         sweep = Sweep(
             name="s", question="Does it ride the wave?", strategy=strategy, symbol=symbol, timeframe="1h",
             candles=candles(tmp_path / f"{seed}.parquet", seed, days=500), warmup_candles=100, parameters=parameters,
@@ -107,6 +107,22 @@ def test_from_trials_to_a_preset_that_runs(workspace: Workspace, swept: Callable
     wider = build(workspace, "wider", Wanted(windows=0, objections=1, correlation=1.0))
     assert wider.left_out == ()
     assert len(wider.candidates) == 3
+
+
+def test_a_sweep_keeps_the_market_that_it_ran_on(
+    workspace: Workspace, swept: Callable[..., None], configure: Callable[[str, str], None]
+) -> None:
+    swept("ma_crossover", None, 1, {"fast": [5, 10, 20], "slow": [40, 80]})  # of the configuration, BTC/EUR
+    configure('symbol = "BTC/EUR"', 'symbol = "ETH/EUR"')
+    place = Workspace(workspace.home)
+    (found,) = build(place, "mine", Wanted(windows=0, objections=9)).portfolio.component
+    preset = msgspec.structs.replace(
+        find_preset(place, "aggressive").portfolio, component=(Component(trial=found.trial),)
+    )
+    assert [one.symbol for one in prepare(place, preset).parts] == ["BTC/EUR"]
+    own = TrialLedger(place).count(TrialMarket("ma_crossover", "BTC/EUR", "1h"))
+    record = backtest_portfolio(place, prepare(place, preset))
+    assert record.counted >= own == 6
 
 
 def test_a_trial_in_a_file_and_what_stands_beside_it(workspace: Workspace, swept: Callable[..., None]) -> None:
