@@ -50,7 +50,7 @@ def bundle(place: Workspace, path: Path, *, journals: bool = True) -> Bundle:
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED) as packed:
             _add(packed, VERIFY, share_dir() / "templates" / "audit" / VERIFY)
-            for name, file in _files(place, journals=journals):
+            for name, file in dict(_files(place, journals=journals)).items():  # a paper may fit a form, too
                 _add(packed, name, file)
                 count += 1
             for one in stamped(Ledger(place.home)):

@@ -15,7 +15,7 @@ from peaktrade_core.research.portfolio.prepare import ReadyPortfolio
 from peaktrade_core.research.trials.selection import sharpe
 from peaktrade_core.research.trials.verdict import answer, carried_on, costlier, deflated, enough, stands_costs
 
-MOST_REFUSED = 0.1  # share of opening orders
+MOST_REFUSED = 0.1  # share of all orders, those that close included
 ALIKE = 0.7  # correlation of UTC-day returns
 
 
@@ -106,7 +106,7 @@ def end_equity(ran: Ran) -> float:
 
 
 def _room(figures: PortfolioFigures) -> Check:
-    """Answer how many opening orders the account had no room for."""
+    """Answer how many orders the account had no room for; only opening ones are ever refused."""
     refused, sent = sum(figures.refused.values()), sum(one.fills for one in figures.sleeves)
     share = refused / max(1, refused + sent)
     codes = ", ".join(f"{code} {n:,}" for code, n in sorted(figures.refused.items()))
