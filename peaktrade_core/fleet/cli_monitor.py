@@ -31,6 +31,7 @@ from peaktrade_core.workspace.workspace import Workspace
 
 SIGNALS = {1: "long", 0: "flat", -1: "short"}
 SHOWN, METER = 15, 20  # events on the screen of `follow`; characters of a bar
+BEHIND = 5000  # events that are looked through for them at its beginning
 STATUS = "peaktrade_core.control.status"  # of the whole, whose room is built on this one
 
 
@@ -136,11 +137,10 @@ def _follow_one(workspace: Workspace, row: Run, interval: float) -> None:
     """Show one run and what is new in its journal until it ends."""
     folder = RunFolder(workspace.runs, row.run_id)
     follower = watching.Follower(folder.journal)
-    recent = deque(Views.of(workspace).tail_events(row.run_id, SHOWN) if folder.journal.exists() else [], SHOWN)
-    last = recent[-1].seq if recent else -1
-    terminal = sys.stdout.isatty()
-    if not terminal:
-        for event in recent:
+    before = Views.of(workspace).tail_events(row.run_id, BEHIND) if folder.journal.exists() else []
+    last = before[-1].seq if before else -1
+    if not sys.stdout.isatty():
+        for event in before[-SHOWN:]:
             say(watching.line_of(event))
         _follow_lines(workspace, row, follower, last, interval)
         return
@@ -148,11 +148,11 @@ def _follow_one(workspace: Workspace, row: Run, interval: float) -> None:
     from rich.live import Live
     from rich.text import Text
 
+    recent = deque(filter(_worth_a_line, before), SHOWN)
     with Live(console=console(), auto_refresh=False) as live:
         while True:
             alive = folder.alive()
-            recent.extend(event for event in follower.new() if event.seq > last)
-            last = recent[-1].seq if recent else last
+            recent.extend(event for event in follower.new() if event.seq > last and _worth_a_line(event))
             row = Views.of(workspace).run(row.run_id)
             screen = live.console
             lines = screen_of(card_of(Views.of(workspace), row), recent, screen.width, screen.height, screen.encoding)
@@ -160,6 +160,11 @@ def _follow_one(workspace: Workspace, row: Run, interval: float) -> None:
             if not alive:
                 return
             time.sleep(interval)
+
+
+def _worth_a_line(event: AnyEvent) -> bool:
+    """Whether an event stays in sight: what was ordered, filled, denied or said; the bars are in the curve above."""
+    return not isinstance(event, BarDone)
 
 
 def screen_of(card: RunCard, recent: Sequence[AnyEvent], width: int, height: int, encoding: str) -> list[str]:
@@ -170,7 +175,7 @@ def screen_of(card: RunCard, recent: Sequence[AnyEvent], width: int, height: int
     lines = lines_of(Table.pairs(facts), width, encoding)
     room = max(3, height - len(lines) - 4)
     events = [plain(inert(wording.cut(watching.line_of(event), width)), encoding) for event in [*recent][-room:]]
-    return [*lines, "", *events, "", spoken("Ctrl-C ends")]
+    return [*lines, "", *events, *(["", spoken("Ctrl-C ends")] if card.run.active else [])]
 
 
 def _course(card: RunCard, room: int) -> dict[str, Cell]:

@@ -16,7 +16,7 @@ from peaktrade_core.base.files import open_plain
 from peaktrade_core.runs.run import ACTIVE, Run
 from peaktrade_core.runs.telling import kind_of, text_of
 from peaktrade_core.runs.views import Views
-from peaktrade_core.show.wording import REALIZED, TOTAL, money, signed
+from peaktrade_core.show.wording import REALIZED, TOTAL, moment, money, signed
 from peaktrade_core.trading.events import AnyEvent, BarDone
 
 _MOST = 8 << 20  # bytes taken at one look; more is passed over, and said
@@ -135,7 +135,7 @@ class Follower:
 
 def line_of(event: AnyEvent) -> str:
     """Return an event as one line; a bar as the operators know it: step, time, signal, equity."""
-    at = f"{event.ts:%Y-%m-%dT%H:%M:%S}"
+    at = moment(event.ts)
     if isinstance(event, BarDone):
         line = f"Step {event.step} | {at} | Signal: {event.signal} | Equity: {money(event.equity)}"
         total = event.realized_pnl + event.unrealized_pnl

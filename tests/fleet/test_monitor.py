@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +29,7 @@ from peaktrade_core.show.sparkline import BLOCKS, meter, spark_text
 from peaktrade_core.trading.events import BarDone
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
-from tests.conftest import until
+from tests.conftest import command, environment, until
 
 
 def test_a_follower_gives_each_event_once_however_the_file_grows(
@@ -160,3 +163,20 @@ def test_follow_ends_with_its_run_or_with_ctrl_c(workspace: Workspace, launch: C
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert rest[-1]["type"] == "end"
     assert rest[-1]["status"] == "aborted"
+
+
+def test_in_a_terminal_what_was_filled_and_denied_stays_in_sight(run_shadow: Callable, home: Path) -> None:
+    record = run_shadow(steps=500, position_fraction=0.2)
+    master, slave = os.openpty()
+    args = command("monitor", "follow", record.session_id)
+    with subprocess.Popen(args, stdout=slave, stderr=slave, stdin=slave, env=environment(home)) as running:
+        os.close(slave)
+        told = b""
+        with contextlib.suppress(OSError):  # the other end is closed when it ended
+            while data := os.read(master, 1 << 16):
+                told += data
+        assert running.wait(30) == 0
+    os.close(master)
+    assert b"denial" in told
+    assert b"Step " not in told
+    assert b"Ctrl-C" not in told  # it has ended
