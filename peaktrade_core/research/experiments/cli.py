@@ -104,9 +104,12 @@ def sweeps(workspace: Workspace, **filters: Any) -> CommandResult:
 @command
 def top(workspace: Workspace, metric: str, least_trades: int, limit: int, **filters: Any) -> CommandResult:
     """Rank all trials, backtests and portfolios. The best of many is lucky: look at the verdict before the figure."""
-    found = Experiments(workspace).top(ExperimentQuery(**filters), metric, limit, least_trades=least_trades)
+    store, asked = Experiments(workspace), ExperimentQuery(**filters)
+    found = store.top(asked, metric, limit, least_trades=least_trades)
     value = [{"name": one.name, "experiment": one.row, "trial": one.trial} for one in found]
-    return CommandResult(value, RANKED.table("", found, empty=_empty(filters)))
+    unranked = not found and bool(store.rows(asked))
+    empty = f"No experiment can be ranked by {metric}: too few days or trades." if unranked else _empty(filters)
+    return CommandResult(value, RANKED.table("", found, empty=empty))
 
 
 @experiments.command()

@@ -245,3 +245,9 @@ def test_nothing_yet_is_said_with_the_next_step(peaktrade: Callable[..., Any]) -
         assert "peaktrade sweep run" in peaktrade("experiments", name).stdout
     assert "No experiment matches" in peaktrade("experiments", "list", "--tag", "x").stdout
     assert peaktrade("experiments", "details", "bt_1").code == 2
+
+
+def test_what_has_no_figure_to_rank_is_not_said_to_be_missing(peaktrade: Callable[..., Any]) -> None:
+    assert peaktrade("backtest", "--steps", 200).code in (0, 1)  # hours, of which no Sharpe is told
+    assert "bt_" in peaktrade("experiments", "list").stdout
+    assert peaktrade("experiments", "top").stdout.startswith("No experiment can be ranked by sharpe")
