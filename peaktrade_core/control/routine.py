@@ -99,7 +99,7 @@ def _ended_well(rows: list[EvidenceRow], none: str = "not yet today") -> Found:
 @question(
     "health_check",
     "Was the health of the system checked?",
-    "Runbook `health_check`, 5 to 10 minutes.",
+    "Runbook `health_check`, 5–10 minutes.",
     otherwise=WARN,
 )
 def health_checked(day: RoutineDay) -> Found:
@@ -128,7 +128,7 @@ def looked_before(day: RoutineDay) -> Found:
 @question(
     "monitoring_round",
     "Are the running sessions looked after?",
-    "Runbook `monitoring_round`, 5 to 10 minutes.",
+    "Runbook `monitoring_round`, 5–10 minutes.",
     otherwise=WARN,
 )
 def watched(day: RoutineDay) -> Found:

@@ -35,6 +35,7 @@ from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.registry import Query
 from peaktrade_core.runs.questions import drawdowns, failed, runs
 from peaktrade_core.runs.views import Views
+from peaktrade_core.show.language import spoken
 from peaktrade_core.workspace.workspace import Workspace
 
 LEVELS = {PASS: "green", UNKNOWN: "unknown", WARN: "yellow", FAIL: "red"}
@@ -218,6 +219,6 @@ def status_lines(found: Whole) -> list[str]:
     """Return the whole and its parts as lines of a terminal."""
     return [
         f"{'Status':<12} {found.word}",
-        f"{'Why':<12} {found.why}",
-        *(f"{part.name.capitalize():<12} {part.word}: {part.why}" for part in found.parts),
+        f"{spoken('Why'):<12} {found.why}",
+        *(f"{spoken(part.name.capitalize()):<12} {spoken(part.word)}: {part.why}" for part in found.parts),
     ]

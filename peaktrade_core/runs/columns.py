@@ -8,6 +8,7 @@ from typing import Any
 from peaktrade_core.base.question import Check
 from peaktrade_core.runs.run import Run, feed_of, name_of, verdict_of
 from peaktrade_core.show import wording
+from peaktrade_core.show.language import spoken
 from peaktrade_core.show.table import BAD, MID, TONE_OF, Cell, Column, Columns
 from peaktrade_core.trading.records import IMPORTED, REHEARSAL, SessionRecord, finite, total_pnl
 
@@ -29,7 +30,7 @@ def heard_of(run: Run) -> str:
 def remarks(runs: Iterable[Run]) -> list[str]:
     """Return a line for each run that needs a look: how it stands, and why."""
     verdicts = [(run, verdict_of(run)) for run in runs]
-    return [f"{verdict} {run.run_id}: {verdict.why}" for run, verdict in verdicts if verdict.why]
+    return [f"{spoken(str(verdict))} {run.run_id}: {verdict.why}" for run, verdict in verdicts if verdict.why]
 
 
 KINDS = {REHEARSAL: "rehearsal, never counted", IMPORTED: "imported, never counted"}  # of runs that are no results

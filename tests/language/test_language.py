@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from peaktrade_core.control.status import status_lines, whole
 from peaktrade_core.dashboard.panels.base import PANELS, Page
 from peaktrade_core.runbooks.form import ParametersForm
 from peaktrade_core.runbooks.runbooks import list_runbooks
+from peaktrade_core.runs.columns import remarks
+from peaktrade_core.runs.views import Views
 from peaktrade_core.show.language import (
     Tongue,
     language,
@@ -208,3 +211,13 @@ def test_what_the_fields_of_a_form_mean_is_said_in_german(workspace: Workspace) 
     said = {field["comment"] for form in forms for field in form.fields}
     assert len(said) > 100
     assert not [text for text in said if english_in(text)]
+
+
+def test_the_heads_of_the_status_and_the_words_of_remarks_are_german(
+    workspace: Workspace, run_shadow: Callable[..., SessionRecord]
+) -> None:
+    run_shadow(steps=200, position_fraction=0.2)
+    speak("de")
+    heads = [line.split()[0] for line in status_lines(whole(workspace))]
+    assert heads == ["Status", "Warum", "Handel", "Risiko", "Alarme", "Läufe"]
+    assert [line.partition(" shadow_")[0] for line in remarks(Views.of(workspace).runs())] == ["⊘ BLOCKIERT"]
