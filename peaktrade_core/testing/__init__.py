@@ -4,7 +4,7 @@
 
     with LoopbackVenue(MarketSource.synthetic(seed=7)) as venue:
         exchange = connect(ccxt.kraken(), venue)
-        venue.faults.add(Fault.status(503), path="OHLC", times=3)
+        venue.faults.add(VenueFault.status(503), path="OHLC", times=3)
         venue.clock.advance(3600)
 
 Shipped as public API, so that anyone can drill. Nothing here talks to another machine.

@@ -20,6 +20,7 @@ from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.session import Stop, run_session
 from peaktrade_core.trading.events import BarDone, Denial, Fill, Halt, Order, State
+from peaktrade_core.trading.limit_use import refusal
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.workspace.workspace import Workspace
 
@@ -232,7 +233,7 @@ def test_a_drawdown_halt_is_latched_for_its_strategy_and_symbol_until_a_person_r
     scope = SCOPE.text
     on_disk = TradingStates.of(workspace).read(scope)
     assert (on_disk.state, on_disk.by) == ("HALTED", f"session {first.session_id}")
-    assert on_disk.reason.startswith("MAX_DRAWDOWN_HALT value=")
+    assert on_disk.reason == refusal("MAX_DRAWDOWN_HALT", halted.value, halted.limit)
     assert not [e for e in kinds(workspace, first, Order) if e.seq > halted.seq and e.purpose == "open"]
 
     again = run_shadow(steps=300)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from peaktrade_core.base.errors import ConfigError, UnknownNameError
-from peaktrade_core.testing import Faults, VenueFault, VenueRequest, named_faults
+from peaktrade_core.testing import FaultRules, VenueFault, VenueRequest, named_faults
 
 
-def ask(faults: Faults, path: str = "/0/public/OHLC", method: str = "GET") -> str:
+def ask(faults: FaultRules, path: str = "/0/public/OHLC", method: str = "GET") -> str:
     fault = faults.pick(VenueRequest(0.0, method, path, "", {}, ""))
     return fault.name if fault else ""
 
@@ -28,7 +28,7 @@ def ask(faults: Faults, path: str = "/0/public/OHLC", method: str = "GET") -> st
     ],
 )
 def test_a_rule_hits_as_often_as_it_says(rule, hits: str) -> None:
-    faults = Faults()
+    faults = FaultRules()
     added = faults.add(VenueFault.html(), **rule)
     assert "".join("x" if ask(faults) else "." for _ in range(10)) == hits
     assert added.applied == hits.count("x")
@@ -36,7 +36,7 @@ def test_a_rule_hits_as_often_as_it_says(rule, hits: str) -> None:
 
 def test_chance_repeats_with_its_seed() -> None:
     def draw(seed: int) -> list[str]:
-        faults = Faults()
+        faults = FaultRules()
         faults.add(VenueFault.html(), probability=0.5, seed=seed)
         return [ask(faults) for _ in range(40)]
 
@@ -45,7 +45,7 @@ def test_chance_repeats_with_its_seed() -> None:
 
 
 def test_the_first_rule_that_fits_applies_and_each_can_be_ended() -> None:
-    faults = Faults()
+    faults = FaultRules()
     first = faults.add(VenueFault.html(), path="OHLC")
     faults.add(VenueFault.empty())
     assert (ask(faults), ask(faults, "/0/public/Time")) == ("html", "empty")
@@ -58,7 +58,7 @@ def test_the_first_rule_that_fits_applies_and_each_can_be_ended() -> None:
 
 
 def test_a_spent_rule_is_active_no_more() -> None:
-    faults = Faults()
+    faults = FaultRules()
     rule = faults.add(VenueFault.html(), times=1)
     assert faults.active == (rule,)
     ask(faults)
@@ -68,7 +68,7 @@ def test_a_spent_rule_is_active_no_more() -> None:
 @pytest.mark.parametrize("wrong", [{"times": 0}, {"every": 0}, {"skip": -1}, {"probability": 1.5}, {"path": "("}])
 def test_a_rule_out_of_range_is_refused(wrong) -> None:
     with pytest.raises(ConfigError, match="rule for html"):
-        Faults().add(VenueFault.html(), **wrong)
+        FaultRules().add(VenueFault.html(), **wrong)
 
 
 def test_faults_can_be_asked_for_by_name() -> None:
