@@ -116,7 +116,12 @@ def test_denied_orders_are_shown_with_figures_and_next_step(session):
 
 def test_statistics_name_what_they_rest_on(session):
     text = pt.statistics_table(session)._repr_html_()
-    for words in ("last equity / start balance", "volatility, sharpe, sortino: held back", "of the 60 days", "of the 365 days"):
+    for words in (
+        "last equity / start balance",
+        "volatility, sharpe, sortino: held back",
+        "of the 60 days",
+        "of the 365 days",
+    ):
         assert words in text
     assert "a year" not in text  # 15 hours are not annualised, with or without a caveat
 
