@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from peaktrade_core.base.question import FAIL
 from peaktrade_core.incidents import incident as inc
@@ -47,10 +48,11 @@ def diagnose(workspace: Workspace, session_id: str) -> CommandResult:
 
     recover(workspace)
     found = ask(workspace, session_id)
-    before = session_id == "latest" and not found.happened
-    seen = lately(workspace, KINDS, lambda one: ask(workspace, one)) if before else []
-    elsewhere = [one for one in seen if one.open]
-    return CommandResult(found, lambda: _diagnosed(found, elsewhere), code=int(bool(found.happened)))
+    if session_id != "latest" or found.happened:
+        return CommandResult(found, lambda: _diagnosed(found), code=int(bool(found.happened)))
+    untreated = [one for one in lately(workspace, KINDS, lambda one: ask(workspace, one)) if one.open]
+    found = msgspec.structs.replace(found, untreated=tuple(one.run.run_id for one in untreated))
+    return CommandResult(found, lambda: [*_diagnosed(found), *_before(untreated)])
 
 
 @incident.command("open")
@@ -227,15 +229,21 @@ def _done(found: Incident) -> CommandResult:
     return CommandResult(found, told)
 
 
-def _diagnosed(found: Diagnosis, elsewhere: Sequence[Seen]) -> list[Part]:
-    """Return what a diagnosis says, and where else something is still to be treated."""
+def _before(untreated: Sequence[Seen]) -> list[Part]:
+    """Return where something is still to be treated before a healthy session."""
+    if not untreated:
+        return []
+    newest = untreated[0]
+    told = f"It did in {many(len(untreated), 'session')} before it, the newest: {newest.says}"
+    return [told, f"  peaktrade incident diagnose {newest.run.run_id}"]
+
+
+def _diagnosed(found: Diagnosis) -> list[Part]:
+    """Return what a diagnosis says."""
     told: list[Part] = [f"{found.session_id}: {found.status}, {found.events:,} events read"]
     told += [f"could not be read: {fault}" for fault in found.faults]
     if not found.happened:
         told.append("Nothing that an incident runbook treats happened in it.")
-    if elsewhere:
-        told.append(f"It did in {many(len(elsewhere), 'session')} before it, the newest: {elsewhere[0].says}")
-        told.append(f"  peaktrade incident diagnose {elsewhere[0].run.run_id}")
     for one in found.happened:
         told.append(f"\n{one.severity}: {one.kind.replace('_', ' ')}: {one.symptom}")
         told += [f"    {sentence}" for sentence in one.evidence]

@@ -18,15 +18,14 @@ from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.base.errors import ConfigError, DataError
 from peaktrade_core.candles.checks import SeriesVerdict
 from peaktrade_core.candles.questions import Candles
-from peaktrade_core.candles.store import CandleStore
-from peaktrade_core.candles.store import Series as StoredSeries
+from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.dashboard.labs import open_lab, recorded, study
 from peaktrade_core.dashboard.labs.bench import card
 from peaktrade_core.dashboard.labs.candles import CandlesLab
 from peaktrade_core.dashboard.labs.compare import CompareLab
 from peaktrade_core.dashboard.labs.limits import LimitsLab
 from peaktrade_core.dashboard.labs.parameters import ParametersLab
-from peaktrade_core.dashboard.labs.picture import POINTS, Picture, Series, cut, together
+from peaktrade_core.dashboard.labs.picture import POINTS, DrawnSeries, Picture, cut, together
 from peaktrade_core.records.registry import Query
 from peaktrade_core.research.divergence_session import load_recorded
 from peaktrade_core.research.replay_limits import recorded_limits
@@ -48,7 +47,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     make_history(made)
     bars = [Bar(60.0 * n, 100.0, 101.0, 99.0, 100.0 + math.sin(n * n), 1.0) for n in range(400) if not 100 <= n < 150]
     bars[200] = bars[200]._replace(high=400.0)
-    CandleStore.of_workspace(made.home).put(StoredSeries("kraken", "BTC/EUR", "1m"), bars)
+    CandleStore.of_workspace(made.home).put(Series("kraken", "BTC/EUR", "1m"), bars)
     return made
 
 
@@ -73,20 +72,22 @@ def test_a_long_line_is_thinned_and_comes_in_full_where_one_looks() -> None:
     ts = np.arange(500_000.0)
     values = np.sin(ts / 1e4)
     values[123_456] = 9.0
-    whole = cut(Series("x", ts, values))
+    whole = cut(DrawnSeries("x", ts, values))
     assert len(whole.values) <= POINTS
     assert max(whole.values) == 9.0
-    near = cut(Series("x", ts, values), (123_000.0, 123_600.0))
+    near = cut(DrawnSeries("x", ts, values), (123_000.0, 123_600.0))
     assert [at.timestamp() for at in near.ts] == list(np.arange(122_999.0, 123_602.0))
-    assert cut(Series("x", ts, values, breaks=ts[[5, 400_000]]), (100.0, 400_100.0)).breaks == [from_seconds(400_000.0)]
-    assert list(cut(Series("x", ts[:0], values[:0])).values) == []
+    assert cut(DrawnSeries("x", ts, values, breaks=ts[[5, 400_000]]), (100.0, 400_100.0)).breaks == [
+        from_seconds(400_000.0)
+    ]
+    assert list(cut(DrawnSeries("x", ts[:0], values[:0])).values) == []
 
 
 def test_a_line_of_closes_is_cut_from_opens() -> None:
     ts = np.arange(10_000.0) * 60.0
-    late = Series("x", ts, ts, breaks=ts[[5, 7000]] + 60.0, late=60.0)
+    late = DrawnSeries("x", ts, ts, breaks=ts[[5, 7000]] + 60.0, late=60.0)
     for window in (None, (6000.0, 9000.0)):
-        assert cut(late, window) == cut(Series("x", ts + 60.0, ts, breaks=late.breaks), window)
+        assert cut(late, window) == cut(DrawnSeries("x", ts + 60.0, ts, breaks=late.breaks), window)
 
 
 def test_zooming_one_picture_brings_detail_to_all_and_double_click_brings_the_whole_back() -> None:
@@ -94,7 +95,7 @@ def test_zooming_one_picture_brings_detail_to_all_and_double_click_brings_the_wh
     one, two = Picture(), Picture()
     together(one, two)
     for picture in (one, two):
-        picture.show(Chart(name="x", lines=()), [Series("x", ts, ts)])
+        picture.show(Chart(name="x", lines=()), [DrawnSeries("x", ts, ts)])
     before = len(one.widget.data[0].x)
     one.widget.plotly_relayout({"xaxis.range": ["1970-01-02 00:00:00", "1970-01-02 02:00:00.5"]})
     assert [len(picture.widget.data[0].x) for picture in (one, two)] == [123, 123]
@@ -105,7 +106,7 @@ def test_zooming_one_picture_brings_detail_to_all_and_double_click_brings_the_wh
 
 def test_a_page_that_connects_later_is_told_the_figure_as_it_is() -> None:
     picture = Picture()
-    picture.show(Chart(name="x", title="T", lines=()), [Series("x", np.arange(5.0), np.arange(5.0))])
+    picture.show(Chart(name="x", title="T", lines=()), [DrawnSeries("x", np.arange(5.0), np.arange(5.0))])
     state = picture.widget.get_state()
     assert len(state["_widget_data"][0]["x"]) == 5
     assert state["_widget_layout"]["title"]["text"] == "T"
@@ -125,7 +126,7 @@ def test_every_parameter_has_a_range_around_its_default_that_the_strategy_takes(
         assert any(not strategy.check(base._replace(**{name: high})) for base in bases)
 
 
-def held_at(workspace: Workspace, series: StoredSeries, opened: int = 0) -> float:
+def held_at(workspace: Workspace, series: Series, opened: int = 0) -> float:
     """Have research begin the hold-out of a stored series, and open it; return where it begins [s since epoch]."""
     hold = HoldOut(workspace)
     split = hold.readable(CandleStore.of_workspace(workspace.home).read(series), series.symbol, series.timeframe)

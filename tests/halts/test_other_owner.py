@@ -28,22 +28,30 @@ def another_user() -> Iterator[None]:
         os.seteuid(0)
 
 
-@pytest.fixture
-def foreign(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return a workspace of root that everybody may read; what a command loads is loaded, which another user could not do."""
+@contextmanager
+def open_to_all(monkeypatch: pytest.MonkeyPatch, *lines: str) -> Iterator[Path]:
+    """Give a workspace that everybody may read, used by some commands: what they load is loaded, which another user could not."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     home = workspace_in(folder / "w")
     monkeypatch.setenv(HOME, str(home))
     monkeypatch.setenv(STATE_HOME, str(folder / "state"))
-    for line in (
-        "killswitch engage --by Ada --reason x",
-        "killswitch status",
-        "killswitch release --by Ada --reason y",
-    ):
+    for line in lines:
         ran(line.split())
     yield home
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def foreign(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a workspace of root."""
+    with open_to_all(
+        monkeypatch,
+        "killswitch engage --by Ada --reason x",
+        "killswitch status",
+        "killswitch release --by Ada --reason y",
+    ) as home:
+        yield home
 
 
 def test_a_switch_that_another_owner_engaged_is_engaged(foreign: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +11,9 @@ import pytest
 
 from peaktrade_core.base.errors import EnvironmentFault
 from peaktrade_core.base.files import Names, found_in
-from peaktrade_core.workspace.memory import STATE_HOME
 from peaktrade_core.workspace.workspace import HOME
-from tests.cli.surface import faults, ran, workspace_in
-from tests.halts.test_other_owner import NOBODY, another_user
+from tests.cli.surface import faults, ran
+from tests.halts.test_other_owner import NOBODY, another_user, open_to_all
 
 pytestmark = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can become another user")
 
@@ -23,12 +21,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="on
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return a workspace of another user's with a session, an incident, evidence and a backtest; one stands in it."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    home = workspace_in(folder / "w")
-    monkeypatch.setenv(HOME, str(home))
-    monkeypatch.setenv(STATE_HOME, str(folder / "state"))
-    for line in (
+    with open_to_all(
+        monkeypatch,
         "session run --steps 5",
         "incident open --kind network --title t --severity low --by Ada",
         "evidence add --tag X --text y --by Ada",
@@ -41,15 +35,14 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "monitor overview",
         "experiments list",
         "incident list",
-    ):
-        ran(line.split())
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    monkeypatch.delenv(HOME)
-    monkeypatch.chdir(home)
-    yield home
-    monkeypatch.undo()
-    shutil.rmtree(folder)
+    ) as home:
+        folder = home.parent
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, NOBODY, NOBODY)
+        monkeypatch.delenv(HOME)
+        monkeypatch.chdir(home)
+        yield home
+        monkeypatch.undo()
 
 
 def shut(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -126,5 +127,6 @@ def test_the_terminal_names_the_trouble_before_a_healthy_session(
     assert told.code == 0
     assert told.stdout.startswith(healthy)
     assert f"peaktrade incident diagnose {session}" in told.stdout
+    assert json.loads(peaktrade("incident", "diagnose", "--json").stdout)["untreated"] == [session]
     close(workspace, session, "risk_limit")
     assert session not in peaktrade("incident", "diagnose").stdout

@@ -73,9 +73,7 @@ def anchor(place: Workspace) -> Anchor:
         TimestampRequestBuilder().data(lines[-1]).hash_algorithm(HashAlgorithm.SHA256)
     )  # its imprint is the head itself
     request = builder.cert_request(cert_request=True).nonce(nonce=True).build()
-    shown = (
-        urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()
-    )  # no password is kept or told
+    shown = _without_password(url)
     data = _asked(url, shown, request.as_bytes(), place.config.audit.anchor_timeout_s)
     info = _verified(place, data, head, request.nonce)
     found = Anchor(
@@ -154,6 +152,12 @@ def _library() -> None:
         import rfc3161_client  # noqa: F401
     except ImportError:
         raise EnvironmentFault(NO_EXTRA) from None
+
+
+def _without_password(url: str) -> str:
+    """Return an address as it may be kept and told."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _asked(url: str, shown: str, query: bytes, timeout_s: float) -> bytes:

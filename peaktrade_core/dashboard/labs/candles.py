@@ -15,10 +15,9 @@ import numpy as np
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.candles.checks import OUTLIER_DEVIATIONS, SeriesVerdict, check_store, step_by_step
 from peaktrade_core.candles.kept import kept
-from peaktrade_core.candles.store import CandleStore
-from peaktrade_core.candles.store import Series as StoredSeries
+from peaktrade_core.candles.store import CandleStore, Series
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
-from peaktrade_core.dashboard.labs.picture import Picture, Series, Window, together
+from peaktrade_core.dashboard.labs.picture import DrawnSeries, Picture, Window, together
 from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Mark, Marks, Span
@@ -81,7 +80,7 @@ class CandlesLab(Bench):
             self._told.value = f"<p>{self.told('judging')}</p>"
             self._judging = loop.create_task(self._judge_beside(self.series.value))
 
-    async def _judge_beside(self, series: StoredSeries) -> None:
+    async def _judge_beside(self, series: Series) -> None:
         """Judge a series a question at a time, the page's messages between them; show it unless something was chosen meanwhile.
 
         Not in a thread: beside the kernel's own, in a process that was forked, DuckDB was seen to wait for ever.
@@ -126,12 +125,12 @@ class CandlesLab(Bench):
 
     def _offer(self) -> None:
         """Offer what can stand beside the series: the other timeframes of its symbol."""
-        chosen: StoredSeries = self.series.value
+        chosen: Series = self.series.value
         beside = [one for one in self.store.series() if one[:2] == chosen[:2] and one != chosen]
         self.other.options = [(self.told("none"), None), *((one.timeframe, one) for one in beside)]
         self.other.index = 0
 
-    def _draw(self, series: StoredSeries, bars: Bars, verdict: SeriesVerdict | None) -> None:
+    def _draw(self, series: Series, bars: Bars, verdict: SeriesVerdict | None) -> None:
         """Draw closes and volume; of a verdict gaps as shaded stretches, odd bars as marks."""
         opens, close, bar_s = bars.ts, bars.ohlcv[:, 3], series.bar_s
         spans = gaps_of(verdict, bar_s) if verdict else ()
@@ -146,10 +145,10 @@ class CandlesLab(Bench):
             digits=8,
         )
         breaks = opens[1:][np.diff(opens) > bar_s] + bar_s
-        lines = [Series(series.timeframe, opens, close, breaks=breaks, late=bar_s)]
+        lines = [DrawnSeries(series.timeframe, opens, close, breaks=breaks, late=bar_s)]
         if (other := self.other.value) is not None:
             beside = self._read(other)
-            line = Series(other.timeframe, beside.ts, beside.ohlcv[:, 3], "amber", stepped=True, late=other.bar_s)
+            line = DrawnSeries(other.timeframe, beside.ts, beside.ohlcv[:, 3], "amber", stepped=True, late=other.bar_s)
             lines.append(line)
 
         def marks(window: Window | None) -> list[Marks]:
@@ -164,7 +163,9 @@ class CandlesLab(Bench):
         self.price.show(price, lines, marks)
         base = series.symbol.partition("/")[0]
         volume = Chart(name="volume", title=self.told("volume"), unit=base, label="", lines=(), digits=8, zero=True)
-        self.volume.show(volume, [Series(self.told("volume"), opens, bars.ohlcv[:, 4], "ink", filled=True, late=bar_s)])
+        self.volume.show(
+            volume, [DrawnSeries(self.told("volume"), opens, bars.ohlcv[:, 4], "ink", filled=True, late=bar_s)]
+        )
 
 
 def gaps_of(verdict: SeriesVerdict, bar_s: int) -> list[Span]:

@@ -11,7 +11,7 @@ import ipywidgets as w
 from peaktrade_core.base.clock import from_seconds
 from peaktrade_core.dashboard.labs import recorded
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
-from peaktrade_core.dashboard.labs.picture import Picture, Series
+from peaktrade_core.dashboard.labs.picture import DrawnSeries, Picture
 from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.research.cli import CAUSES
 from peaktrade_core.research.divergence import Divergence, Expectation, Recorded, diverge, expected_run
@@ -103,9 +103,9 @@ class CompareLab(Bench):
         )
         self.picture.show(chart, series)
 
-    def _series(self, name: str, curve: recorded.Curve, tone: Tone) -> Series:
+    def _series(self, name: str, curve: recorded.EquityCurve, tone: Tone) -> DrawnSeries:
         """Return the PnL of a run since its own start."""
-        return Series(name, *curve.since_start(bool(self.axis.value)), tone)
+        return DrawnSeries(name, *curve.since_start(bool(self.axis.value)), tone)
 
     def _parts(self, session: Recorded, counted: bool) -> list[Mark]:
         """Return a mark where the two first part."""
@@ -158,7 +158,7 @@ class CompareLab(Bench):
         return recorded.metrics_of(expected_run(session, expected), expected.config.start_balance)
 
 
-def _curve(session: Recorded) -> recorded.Curve:
+def _curve(session: Recorded) -> recorded.EquityCurve:
     """Return the curve of a recorded session."""
     return recorded.curve_of([bar.done for bar in session.bars], session.config.start_balance)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peaktrade_core.dashboard.labs.picture import Figure
+from peaktrade_core.dashboard.labs.picture import LabFigure
 from peaktrade_core.show import drawing
 from peaktrade_core.show.chart import Chart
 
@@ -34,7 +34,7 @@ class Heat:
     """A map: a cell for each pair of values, a frame where the sliders point, a star above the best trial's figure."""
 
     def __init__(self) -> None:
-        self.widget = Figure(layout=_layout("", 420))
+        self.widget = LabFigure(layout=_layout("", 420))
         self.widget._config = {**self.widget._config, **drawing.CONFIG}
         self.widget.drawn_still = self._drawn
         cells = {
@@ -118,11 +118,11 @@ def _between(scale: Sequence[tuple[float, str]], share: float) -> str:
     return "#" + "".join(f"{value:02x}" for value in mixed)
 
 
-class Profile:
+class HeatProfile:
     """A line along one parameter, with a ring where the slider points."""
 
     def __init__(self) -> None:
-        self.widget = Figure(layout=_layout("", 230))
+        self.widget = LabFigure(layout=_layout("", 230))
         self.widget._config = {**self.widget._config, **drawing.CONFIG}
         self.widget.drawn_still = lambda: ""  # its room; the map above it is what is looked at first
         line = {"type": "scatter", "mode": "lines+markers", "line": {"color": drawing.COLOURS["accent"], "width": 1.5}}

@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from peaktrade_core.dashboard.labs import recorded
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, table_html
-from peaktrade_core.dashboard.labs.picture import Picture, Series, together
+from peaktrade_core.dashboard.labs.picture import DrawnSeries, Picture, together
 from peaktrade_core.dashboard.labs.recorded import Tried
 from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.research.cli import BLOCKED
@@ -113,7 +113,8 @@ class LimitsLab(Bench):
         title = self.words["plot_equity"]
         equity = Chart(name="equity", title=title, unit=currency, label=label, lines=(), marks=marks)
         lines = [
-            Series(was, tried.recorded.ts, tried.recorded.equity, "ink"), Series(now, tried.replayed.ts, tried.replayed.equity)
+            DrawnSeries(was, tried.recorded.ts, tried.recorded.equity, "ink"),
+            DrawnSeries(now, tried.replayed.ts, tried.replayed.equity)
         ]  # fmt: skip
         self.equity.show(equity, lines)
         drawdown = Chart(
@@ -122,8 +123,8 @@ class LimitsLab(Bench):
         self.drawdown.show(
             drawdown,
             [
-                Series(was, tried.recorded.ts, -100.0 * tried.recorded.drawdown, "ink"),
-                Series(now, tried.replayed.ts, -100.0 * tried.replayed.drawdown, "red", filled=True),
+                DrawnSeries(was, tried.recorded.ts, -100.0 * tried.recorded.drawdown, "ink"),
+                DrawnSeries(now, tried.replayed.ts, -100.0 * tried.replayed.drawdown, "red", filled=True),
             ],
         )
         self._tell(tried, currency)

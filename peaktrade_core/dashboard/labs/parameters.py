@@ -11,9 +11,9 @@ import ipywidgets as w
 
 from peaktrade_core.dashboard.labs import study
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, as_code, card, figures_html
-from peaktrade_core.dashboard.labs.picture import Picture, Series, Window, together
+from peaktrade_core.dashboard.labs.picture import DrawnSeries, Picture, Window, together
 from peaktrade_core.dashboard.labs.still import Markup
-from peaktrade_core.dashboard.labs.study import Choice, MarketData, Outcome, Trial
+from peaktrade_core.dashboard.labs.study import Choice, MarketData, Outcome, TriedChoice
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Marks
 from peaktrade_core.show.language import spoken
@@ -31,7 +31,7 @@ class ParametersLab(Bench):
 
     def __init__(self, workspace: Workspace | None = None, query: str | None = None) -> None:
         super().__init__(workspace, query)
-        self.trial: Trial | None = None
+        self.trial: TriedChoice | None = None
         self._tried = set[str]()
         self.preset = study.preset(self.workspace, {})
         self.try_(lambda: setattr(self, "preset", study.preset(self.workspace, self.asked)))
@@ -118,7 +118,7 @@ class ParametersLab(Bench):
         slider.parameter = name
         return slider
 
-    def _draw(self, trial: Trial, symbol: str) -> None:
+    def _draw(self, trial: TriedChoice, symbol: str) -> None:
         """Show a trial."""
         currency, bar_s = wording.quote_currency(symbol), trial.decision.bar_s
         about = self.told("equity_about", end=wording.money(float(trial.equity[-1]), currency))
@@ -131,14 +131,14 @@ class ParametersLab(Bench):
         def marks(window: Window | None) -> list[Marks]:
             return study.fill_marks(trial, window)
 
-        self.equity.show(equity, [Series(self.words["plot_equity"], trial.opens, trial.equity, late=bar_s)], marks)
-        lowest = Series(
+        self.equity.show(equity, [DrawnSeries(self.words["plot_equity"], trial.opens, trial.equity, late=bar_s)], marks)
+        lowest = DrawnSeries(
             self.words["plot_drawdown"], trial.opens, -100.0 * trial.drawdown, "red", filled=True, late=bar_s
         )
         self.drawdown.show(drawdown, [lowest])
         self._told.value = self._figures(study.outcome(trial), trial, currency)
 
-    def _figures(self, found: Outcome, trial: Trial, currency: str) -> str:
+    def _figures(self, found: Outcome, trial: TriedChoice, currency: str) -> str:
         """Return the figures of what was run."""
         at = self.told("in_sample_about", bars=wording.count(len(trial.opens)), denied=wording.count(trial.denied))
         return figures_html(self._pairs(found, currency)) + f'<p class="sub">{at}</p>'

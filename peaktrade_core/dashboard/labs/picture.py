@@ -30,7 +30,7 @@ export default figure;
 """
 
 
-class Series(NamedTuple):
+class DrawnSeries(NamedTuple):
     """A line as long columns.
 
     Attributes:
@@ -53,7 +53,7 @@ class Series(NamedTuple):
 Window = tuple[float, float]  # what is in sight [s since epoch]
 
 
-def cut(series: Series, window: Window | None = None, points: int = POINTS) -> Line:
+def cut(series: DrawnSeries, window: Window | None = None, points: int = POINTS) -> Line:
     """Return the part of a series that is in sight, thinned to its extremes, with one point beyond each end."""
     import numpy as np
 
@@ -75,7 +75,7 @@ def _within(times: NDArray[Any], first: float, last: float) -> list[datetime]:
     return list(map(from_seconds, times[(times >= first) & (times <= last)].tolist()))
 
 
-class Figure(go.FigureWidget):  # type: ignore[misc]
+class LabFigure(go.FigureWidget):  # type: ignore[misc]
     """Plotly's widget; its script is asked of the server, where the browser finds it once.
 
     A page that connects is told the figure as it is by then. Plotly's own tells how it began, and what came after that
@@ -103,12 +103,12 @@ class Picture:
     """
 
     def __init__(self, height: int = 320) -> None:
-        self.widget = Figure(layout={"height": height, "autosize": True})
+        self.widget = LabFigure(layout={"height": height, "autosize": True})
         self.widget._config = {**self.widget._config, **drawing.CONFIG}
         self.widget.drawn_still = lambda: drawing.draw(self.drawn)
         self.window: Window | None = None
         self.followers: Sequence[Picture] = ()
-        self._height, self._chart, self._series = height, Chart(name="", lines=()), tuple[Series, ...]()
+        self._height, self._chart, self._series = height, Chart(name="", lines=()), tuple[DrawnSeries, ...]()
         self._marks: Callable[[Window | None], Sequence[Marks]] | None = None
         self._layout: dict[str, Any] = {}
         self._busy = False
@@ -117,7 +117,7 @@ class Picture:
     def show(
         self,
         chart: Chart,
-        series: Sequence[Series] = (),
+        series: Sequence[DrawnSeries] = (),
         marks: Callable[[Window | None], Sequence[Marks]] | None = None,
     ) -> None:
         """Show a chart.

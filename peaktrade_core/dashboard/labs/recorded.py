@@ -32,7 +32,7 @@ MOST_SESSIONS = 200  # in a drop-down, the newest
 _HASH = re.compile("[0-9a-f]{64}")
 
 
-class Curve(NamedTuple):
+class EquityCurve(NamedTuple):
     """Equity over time: (n,) float64 closes of the bars [s since epoch], equity at them and before the first [quote ccy]."""
 
     ts: NDArray[Any]
@@ -63,8 +63,8 @@ class Tried(NamedTuple):
     """
 
     found: Counterfactual
-    recorded: Curve
-    replayed: Curve
+    recorded: EquityCurve
+    replayed: EquityCurve
     was: Sequence[Mark]
     now: Sequence[Mark]
 
@@ -98,12 +98,12 @@ def _said(row: Run) -> str:
     return f"{began}{name_of(row)}{pnl} ({wording.short_id(row.run_id)})"
 
 
-def curve_of(ends: Sequence[ev.BarDone], start: float) -> Curve:
+def curve_of(ends: Sequence[ev.BarDone], start: float) -> EquityCurve:
     """Return the curve of bars as they ended, after a start balance [quote ccy]."""
     import numpy as np
 
     table = np.array([(end.ts.timestamp(), end.equity) for end in ends], dtype=np.float64).reshape(-1, 2)
-    return Curve(table[:, 0], table[:, 1], start)
+    return EquityCurve(table[:, 0], table[:, 1], start)
 
 
 def try_limits(session: Recorded, limits: Limits, says: Callable[[ev.Denial], str]) -> Tried:

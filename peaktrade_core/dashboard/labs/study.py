@@ -72,7 +72,7 @@ class Choice(NamedTuple):
     position_fraction: float = 0.05
 
 
-class Trial(NamedTuple):
+class TriedChoice(NamedTuple):
     """What a choice gave.
 
     Attributes:
@@ -115,7 +115,7 @@ class Outcome(NamedTuple):
     fees: float
 
 
-class Preset(NamedTuple):
+class Beginning(NamedTuple):
     """What the lab begins with.
 
     Attributes:
@@ -130,7 +130,7 @@ class Preset(NamedTuple):
     position_fraction: float
 
 
-def preset(workspace: Workspace, asked: Mapping[str, str]) -> Preset:
+def preset(workspace: Workspace, asked: Mapping[str, str]) -> Beginning:
     """Return what an address asks for: the settings of ``session``, or ``strategy, market, symbol, timeframe, p_NAME``.
 
     Raises:
@@ -145,11 +145,11 @@ def preset(workspace: Workspace, asked: Mapping[str, str]) -> Preset:
         except msgspec.ValidationError as error:
             raise ArtefactError(f"the record of {record.session_id} has no usable settings: {error}") from None
         costs = (config.fee_bps, config.slippage_bps, config.position_fraction)
-        return Preset(config.strategy_name, (config.symbol, config.timeframe), config.params, *costs)
+        return Beginning(config.strategy_name, (config.symbol, config.timeframe), config.params, *costs)
     strategy = asked.get("strategy", defaults.strategy)
     names = (asked[name] for name in ("market", "symbol", "timeframe") if asked.get(name))
     params = {name.removeprefix("p_"): value for name, value in asked.items() if name.startswith("p_")}
-    return Preset(strategy, tuple(names), params, *costs)
+    return Beginning(strategy, tuple(names), params, *costs)
 
 
 def markets(workspace: Workspace) -> list[tuple[str, Series | None]]:
@@ -189,7 +189,7 @@ def embedded(seed: int, bar_s: int, price: float, volatility: float) -> Bars:
     return Bars(table[:, 0], table[:, 1:])
 
 
-def try_out(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Path | None) -> Trial:
+def try_out(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Path | None) -> TriedChoice:
     """Run what is chosen, and return what a page needs of it: a year of minutes has some fifty megabytes more.
 
     Raises as :func:`backtest`.
@@ -202,7 +202,7 @@ def try_out(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Pa
     fills = np.column_stack([result.ts[filled[:, 0].astype(np.int64)], filled[:, 3], filled[:, 4], filled[:, 5]])
     denied = int(np.count_nonzero(rows[:, 1] == engine.DENIAL))
     held = float(result.close[-1] / result.close[0]) - 1.0
-    return Trial(result.decision, result.ts, equity, held, fills, denied)
+    return TriedChoice(result.decision, result.ts, equity, held, fills, denied)
 
 
 def backtest(workspace: Workspace, data: MarketData, choice: Choice, *, cache: Path | None) -> BacktestResult:
@@ -263,7 +263,7 @@ def period_of(bars: int, period: tuple[float, float]) -> tuple[int, int]:
     return first, min(max(int(high * bars), first + 1), bars)
 
 
-def outcome(trial: Trial) -> Outcome:
+def outcome(trial: TriedChoice) -> Outcome:
     """Return the figures of a trial."""
     return Outcome(
         float(trial.equity[-1]) / trial.decision.start_balance - 1.0,
@@ -274,7 +274,7 @@ def outcome(trial: Trial) -> Outcome:
     )
 
 
-def fill_marks(trial: Trial, stretch: tuple[float, float] | None) -> list[Marks]:
+def fill_marks(trial: TriedChoice, stretch: tuple[float, float] | None) -> list[Marks]:
     """Return the fills of a stretch as marks on the equity; so many that they could not be told apart are left out.
 
     Args:

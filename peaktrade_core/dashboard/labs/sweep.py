@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import ipywidgets as w
 
 from peaktrade_core.dashboard.labs.bench import FULL, Bench, card, figures_html, table_html
-from peaktrade_core.dashboard.labs.heat import Heat, Profile
+from peaktrade_core.dashboard.labs.heat import Heat, HeatProfile
 from peaktrade_core.dashboard.labs.still import Markup
 from peaktrade_core.research.experiments.surface import FIGURES, Surface
 from peaktrade_core.research.trials.sweep import SweepRecord, SweepStore
@@ -51,7 +51,7 @@ class SweepLab(Bench):
         )  # fmt: skip
         self._verdict, self._point = Markup(layout=w.Layout(**FULL)), Markup(layout=w.Layout(**FULL))
         self.verdict = card(self._verdict, self.said, title=self.told("verdict"), name="verdict")
-        self.heat, self.profiles = Heat(), (Profile(), Profile())
+        self.heat, self.profiles = Heat(), (HeatProfile(), HeatProfile())
         self.map = card(self.heat.widget, name="curves")
         self.lines = card(*(profile.widget for profile in self.profiles), name="lines")
         self.point = card(self._point, title=self.told("point"), name="point")

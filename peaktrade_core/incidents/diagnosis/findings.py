@@ -98,6 +98,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         at: when it was asked; mode, status, symbol: of the session; events: how many of its journal were read.
         findings: one for each of :data:`DIAGNOSED`; faults: what could not be read, in sentences.
+        untreated: sessions before it, newest first, in which something happened that no closed incident treated; looked for
+            only where the newest session is asked about and nothing happened in it.
     """
 
     session_id: str
@@ -108,6 +110,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     findings: tuple[Occurrence, ...]
     faults: tuple[str, ...] = ()
+    untreated: tuple[str, ...] = ()
 
     @property
     def happened(self) -> tuple[Occurrence, ...]:
