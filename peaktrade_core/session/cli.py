@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from peaktrade_core.base.clock import moved
-from peaktrade_core.base.errors import ConfigError
+from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.changes.questions import before_a_start
 from peaktrade_core.halts.states import TradingStates
 from peaktrade_core.records.folder import RunFolder, is_id
@@ -152,7 +152,7 @@ def summary(workspace: Workspace, record: SessionRecord) -> list[Part]:
     """Return the figures that an operator writes down, and what comes next."""
     try:
         run = Views.of(workspace).run(record.session_id)
-    except ConfigError:  # its record could not be kept
+    except PeaktradeError:  # its record could not be kept, or not be read back
         run = run_of(record)
     pairs = facts_of(run)
     if not run.active:

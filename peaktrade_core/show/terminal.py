@@ -58,7 +58,7 @@ def say(text: str, *, err: bool = False) -> None:
     if isinstance(text, Document):
         put(plain(inert(text), stream.encoding or "ascii"), err=err)
         return
-    width = screenwidth_of(stream)
+    width = screen_width(stream)
     lines = (plain(shortened(inert(line), _LONGEST), stream.encoding or "ascii") for line in spoken(text).split("\n"))
     put("\n".join(part for line in lines for part in _hanging(line, width)), err=err)
 
@@ -76,10 +76,10 @@ def print_json(value: object, indent: int = 2) -> None:
 
 def print_table(table: Table) -> None:
     """Print a table as wide as the terminal."""
-    put("\n".join(lines_of(table, screenwidth_of(sys.stdout), sys.stdout.encoding or "ascii")))
+    put("\n".join(lines_of(table, screen_width(sys.stdout), sys.stdout.encoding or "ascii")))
 
 
-def screenwidth_of(stream: TextIO) -> int | None:
+def screen_width(stream: TextIO) -> int | None:
     """Return how many characters a line holds; None for a file or pipe, where no line ends.
 
     What ``COLUMNS`` says goes before, but for errors, which programs read.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from peaktrade_core.base.clock import EPOCH
@@ -19,9 +20,11 @@ from peaktrade_core.records.journal import Journal, read_journal, whole_events
 from peaktrade_core.records.registry import Registry
 from peaktrade_core.runs.questions import post_session_checks
 from peaktrade_core.runs.views import Views
+from peaktrade_core.session.cli import summary
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.session.recovery import recover
+from peaktrade_core.show import wording
 from peaktrade_core.trading.events import SCHEMA, End, Gap, Severity, Start
 from peaktrade_core.trading.records import SessionRecord
 from peaktrade_core.trading.tally import fold
@@ -104,6 +107,7 @@ def test_a_second_writer_is_refused(small: Path) -> None:
 
 FULL_DISK = """
 import json, resource, signal, sys
+from peaktrade_core.session.cli import summary
 from peaktrade_core.session.plan import Desk
 from peaktrade_core.session.planning import plan_session
 from peaktrade_core.workspace.workspace import Workspace
@@ -182,3 +186,10 @@ def test_a_disk_that_fails_at_the_end_leaves_the_session_to_be_recovered(
         assert recover(workspace) == []
     (recovered,) = recover(workspace)
     assert (recovered.status, recovered.metrics["steps"]) == ("completed", 100)
+
+
+def test_a_summary_is_told_of_a_record_that_could_not_be_kept(workspace: Workspace, run_shadow: Callable) -> None:
+    record = msgspec.structs.replace(run_shadow(steps=20), session_id="shadow_20260101_000000_abcdef")
+    table, *_ = summary(workspace, record)
+    told = {str(row[0]): str(row[1]) for row in table.rows}
+    assert (told["Status"], told["Run time"]) == ("✓ OK", wording.duration(record.duration_seconds))
