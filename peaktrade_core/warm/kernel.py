@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ import msgspec
 import zmq
 from ipykernel import kernelapp
 from ipykernel.iostream import IOPubThread
-from ipykernel.kernelapp import IPKernelApp
 
+from peaktrade_core.warm import application
 from peaktrade_core.warm.confine import confine
 from peaktrade_core.warm.link import CHUNK, KernelRequest, Started, say
 
@@ -36,8 +35,8 @@ class _LonelyOutput(IOPubThread):
         pass
 
 
-class KernelApp(IPKernelApp):
-    """ipykernel's application, which tells as soon as its sockets can be connected to, and ends without waiting."""
+class KernelApp(application.OrderlyKernelApp):
+    """The application of a forked kernel, which tells as soon as its sockets can be connected to."""
 
     link: socket.socket
     held = False
@@ -69,16 +68,6 @@ class KernelApp(IPKernelApp):
             sys.modules["ipywidgets"].register_comm_target()
         threading.Thread(target=_die_with, args=(self.link,), name="lifeline", daemon=True).start()
         super().init_gui_pylab()  # type: ignore[no-untyped-call]
-
-    def start(self) -> None:
-        """Serve until the kernel is asked to end; then end the control thread before anything else ends.
-
-        It still answers, and would wait ten seconds for an output thread that has ended before it.
-        """
-        super().start()  # type: ignore[no-untyped-call]
-        if self.control_thread and self.control_thread.is_alive():
-            self.control_thread.stop()
-            self.control_thread.join()
 
 
 def become_kernel(link: socket.socket) -> None:
@@ -115,8 +104,7 @@ def _settle(request: KernelRequest) -> None:
     os.environ.update(request.env)
     time.tzset()
     os.chdir(request.cwd)
-    launcher = find_spec("ipykernel_launcher")
-    sys.argv = [str(launcher and launcher.origin), *request.arguments]
+    sys.argv = [application.__file__, *request.arguments]
     if request.memory is not None:
         _bound_memory(request.memory)
     if request.bounds is not None:

@@ -28,7 +28,7 @@ from peaktrade_core.warm.link import KernelRequest
 from peaktrade_core.warm.owner import Nursery
 
 NAME = "peaktrade-warm"
-LAUNCHER = "ipykernel_launcher"
+LAUNCHER = "peaktrade_core.warm.application"
 RESERVED = 1_250 << 20  # what libraries map in an ordinary kernel, most of it an address range for Arrow [bytes]
 OPTIONS = ("--HistoryManager.enabled=False",)  # what a program runs does not belong into a person's history
 
@@ -41,7 +41,9 @@ def kernel_spec(nursery: Nursery | None, *options: str, memory: int | None = Non
         options: for the kernel's application.
         memory: how much data it may map beyond what its libraries do [bytes]; None for no bound.
     """
-    argv = [sys.executable, "-Xfrozen_modules=off", "-m", LAUNCHER, "-f", "{connection_file}", *OPTIONS, *options]
+    # -P: a file of the workspace is not taken for a library; the kernel itself puts its folder on the path
+    argv = [sys.executable, "-Xfrozen_modules=off", "-P", "-m", LAUNCHER]
+    argv += ["-f", "{connection_file}", *OPTIONS, *options]
     chosen = {"provisioner_name": NAME, "config": {"nursery": nursery, "memory": memory}}
     return KernelSpec(argv=argv, display_name="Python 3", language="python", metadata={"kernel_provisioner": chosen})
 

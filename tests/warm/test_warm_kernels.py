@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -425,6 +425,26 @@ def test_papermill_sees_the_same_outputs_either_way(tmp_path):
     assert len(plain) == 3
     assert "application/vnd.plotly.v1+json" in plain[1]["data"]
     assert first == second == plain
+
+
+ALIVE_AT_ITS_END = """
+import atexit, pathlib, threading
+def tell(file=pathlib.Path("alive"), threads=threading.enumerate):
+    file.write_text(" ".join(thread.name for thread in threads()))
+atexit.register(tell)
+print(" ".join(thread.name for thread in threading.enumerate()))
+"""
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_kernel_ends_its_control_thread_before_the_output_that_it_needs(warm, tmp_path, capfd):
+    (tmp_path / "traitlets.py").write_text("raise SystemError('a file of the workspace was taken for a library')")
+    with warm_kernels(()) if warm else nullcontext():
+        (said,) = outputs(execute(write(tmp_path, ALIVE_AT_ITS_END), {}, home=tmp_path))
+    assert "Control" in said["text"]
+    assert "IOPub" in (tmp_path / "alive").read_text()
+    assert "Control" not in (tmp_path / "alive").read_text()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_kernel_that_ends_calls_whoever_wants_to_know(tmp_path):
