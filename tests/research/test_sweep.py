@@ -398,6 +398,18 @@ def test_without_optuna_the_answer_is_what_to_install(
     assert not TrialLedger(workspace).chain.path.exists()
 
 
+def test_a_sweep_without_a_best_trial_says_how_far_the_nearest_is(
+    workspace: Workspace, asked: Callable[..., Sweep]
+) -> None:
+    short = run_sweep(workspace, prepare(workspace, asked(judge=Judge(least_trades=10_000, blocks=8))))
+    most = max(one.trades for one in SweepStore(workspace).trials(short.sweep_id))
+    (check,) = short.verdict
+    assert (short.best, check.status) == (None, "fail")
+    days = "112 days"  # with bars, of the 2,880 hours less 200 to warm up
+    assert check.evidence == f"no trial has more than {most} round trips and {days}; at least 10000 and 60 are needed"
+    assert "more candles" in check.next_step
+
+
 def test_days_that_do_not_differ_are_never_enough_and_no_nan_is_told() -> None:
     flat, judge = np.zeros(100), Judge(least_trades=1)
     for check in (enough(50, flat, judge), deflated(flat, 3, 1.0, 0.1, judge)):

@@ -41,8 +41,7 @@ def judged(
     trials, judge = list(store.trials(ready.sweep_id)), ready.sweep.judge
     best = best_of(trials, judge)
     if best is None:
-        least = f"round trips: at least {judge.least_trades}, UTC days: at least {LEAST_DAYS}"
-        return None, [answer("enough", "Is there enough to judge?", False, f"no trial has enough ({least})")]
+        return None, [_too_little(trials, judge)]
     returns = store.returns(ready.sweep_id, ready.base.start_balance)
     own = day_marks(_run(ready, best.params)).returns(ready.base.start_balance)
     found = [
@@ -57,6 +56,19 @@ def judged(
         left_running(best),
     ]
     return best, found
+
+
+def _too_little(trials: Sequence[Trial], judge: Judge) -> Check:
+    """Say why no trial can be the best: none ran, or how far the nearest is from what is needed."""
+    ran = [one for one in trials if not one.error]
+    if ran:
+        trips, days = many(max(one.trades for one in ran), "round trip"), many(max(one.days for one in ran), "day")
+        said = f"no trial has more than {trips} and {days}; at least {judge.least_trades} and {LEAST_DAYS} are needed"
+        step = "Try it over more candles or a shorter timeframe; [judge] least_trades asks for fewer round trips."
+    else:
+        said = f"no trial could run: {trials[0].error}" if trials else "there is no trial"
+        step = "Try other values of its parameters."
+    return answer("enough", "Is there enough to judge?", False, said, step)
 
 
 def best_of(trials: Sequence[Trial], judge: Judge) -> Trial | None:
