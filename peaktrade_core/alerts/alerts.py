@@ -184,6 +184,21 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.refusals) and not self.acknowledged_by
 
     @property
+    def open(self) -> bool:
+        """Whether it is raised, or could not be told and no person has seen it."""
+        return self.state == RAISED or self.untold
+
+    @property
+    def free(self) -> bool:
+        """Whether it is open and no one has taken it on; a silence takes nothing on, it only holds deliveries back."""
+        return self.open and not self.acknowledged_by
+
+    @property
+    def waits(self) -> bool:
+        """Whether a person must care now: no one has taken it on, and it is critical or no silence holds it back."""
+        return self.free and (self.severity == CRITICAL or self.untold or not self.silenced_by)
+
+    @property
     def rank(self) -> int:
         """How bad it is now: 0 when cleared, then by severity."""
         return 0 if self.state == CLEARED else rank(self.severity)

@@ -30,11 +30,6 @@ class OpenAlert(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float
     escalates_in_s: float | None = None
 
-    @property
-    def free(self) -> bool:
-        """Whether nobody has taken it on, and no silence holds it back."""
-        return not (self.alert.acknowledged_by or self.alert.silenced_by)
-
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong, with all alerts that it raised, the most urgent first.
@@ -75,9 +70,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def urgency(row: AlertRow) -> tuple[bool, int, float]:
-    """Return what alerts are sorted by: those nobody has taken first, then the worst, then the newest."""
-    taken = row.acknowledged_by is not None or row.silenced_by is not None
-    return taken, -row.rank, -row.raised_at.timestamp()
+    """Return what alerts are sorted by: those that wait for a person first, then the worst, then the newest."""
+    return not row.waits, -row.rank, -row.raised_at.timestamp()
 
 
 def causes(workspace: Workspace, rows: Iterable[AlertRow] | None = None) -> list[Cause]:
@@ -120,7 +114,7 @@ def _cause(found: list[OpenAlert], escalates_to: tuple[str, ...]) -> Cause:
         age_s=max(one.age_s for one in found),
         escalates_in_s=min(waits, default=None),
         escalates_to=escalates_to if waits else (),
-        free=sum(one.free for one in found),
+        free=sum(one.alert.free for one in found),
         alerts=tuple(found),
     )
 

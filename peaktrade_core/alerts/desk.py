@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from peaktrade_core.alerts.alerts import (
     CRITICAL,
-    RAISED,
     Acknowledged,
     AlertRow,
     Silenced,
@@ -114,8 +113,7 @@ class Alerts:
         found = [
             row.alert_id
             for row in sorted(book.alerts.values(), key=lambda row: (row.raised_at, row.alert_id), reverse=True)
-            if (state in (None, row.state) or (state == OPEN and (row.state == RAISED or row.untold)))
-            and run_id in (None, row.run_id)
+            if (state in (None, row.state) or (state == OPEN and row.open)) and run_id in (None, row.run_id)
         ]
         return [book.row(alert_id, now) for alert_id in found[:limit]]
 
@@ -154,7 +152,7 @@ class Alerts:
                 raise ConfigError(
                     f"alert {row.alert_id} is taken on by {owner}{since}{doing}; take it over with --take-over"
                 )
-            if row.state != RAISED and not row.untold:
+            if not row.open:
                 raise ConfigError(f"alert {row.alert_id} is cleared; there is nothing to acknowledge")
             return [Acknowledged(at=self._clock.now(), alert_id=row.alert_id, by=by, note=note.strip())]
 

@@ -20,12 +20,12 @@ def alerts_figure(rows: Sequence[AlertRow], now: datetime) -> Chart | Table:
         rows: all alerts, whatever their state; now: the end of the axis, aware UTC.
     """
     since = now - timedelta(days=DAYS)
-    met = [row for row in rows if row.cleared_at is None or row.cleared_at >= since]
+    met = [row for row in rows if row.open or row.cleared_at is None or row.cleared_at >= since]
     if not met:
         return Table(TITLE, (), [], empty=f"No alert was open in the last {DAYS} days.")
     first = max(since, min(row.raised_at for row in met) - timedelta(hours=1))
-    ends = [(row.raised_at, row.cleared_at) for row in met]
-    taken = [(row.raised_at, min(filter(None, (row.acknowledged_at, row.cleared_at)), default=None)) for row in met]
+    ends = [(row.raised_at, None if row.open else row.cleared_at) for row in met]
+    taken = [(row.raised_at, None if row.free else _taken(row)) for row in met]
     opened = _count("open", ends, first, now)
     kinds = (
         Marks("critical raised", "square", "red", [_raised(row, opened) for row in met if row.severity == CRITICAL]),
@@ -43,6 +43,11 @@ def alerts_figure(rows: Sequence[AlertRow], now: datetime) -> Chart | Table:
         zero=True,
         ends=(first, now),
     )
+
+
+def _taken(row: AlertRow) -> datetime | None:
+    """Return until when no one had taken on an alert that is no longer free: it was taken on, or cleared before."""
+    return min(filter(None, (row.acknowledged_at, row.cleared_at)), default=None)
 
 
 def _count(name: str, spans: Iterable[tuple[datetime, datetime | None]], first: datetime, now: datetime) -> Line:

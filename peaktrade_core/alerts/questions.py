@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from peaktrade_core.alerts.alerts import CRITICAL, RAISED, AlertRow
+from peaktrade_core.alerts.alerts import CRITICAL, AlertRow
 from peaktrade_core.alerts.desk import ALERTS, OPEN, Alerts, runbook_link
 from peaktrade_core.alerts.engine import alert_settings
 from peaktrade_core.alerts.figures import alerts_figure
@@ -44,19 +44,18 @@ def watcher(workspace: Workspace) -> Found:
     "`peaktrade alerts list` names the runbook of each; acknowledge what you take care of.",
 )
 def alerts(workspace: Workspace) -> Found:
-    """Look for alerts that are raised: a critical one fails, another warns, and where no rule was ever asked none is known."""
+    """Look for open alerts: a critical one fails, another warns, and where no rule was ever asked none is known."""
     desk = Alerts.of(workspace)
     if not desk.log.path.exists():
         return UNKNOWN, "no rule was ever asked", "`peaktrade watch` evaluates the rules."
-    raised = desk.rows(RAISED)
-    untold = sum(row.untold for row in desk.rows(OPEN))
+    rows = desk.rows(OPEN)
+    untold = sum(row.untold for row in rows)
     more = f"; {untold} could not be told on every channel" if untold else ""
-    worst = [f"{row.rule_id}: {row.message}" for row in raised if row.severity == CRITICAL]
+    worst = [f"{row.rule_id}: {row.message}" for row in rows if row.severity == CRITICAL]
     if worst:
-        return FAIL, f"{len(worst)} critical of {len(raised)}: {'; '.join(worst[:3])}{more}"
-    free = sum(row.acknowledged_by is None and row.silenced_by is None for row in raised)
-    told = f"{len(raised)}, {free} of them not taken on" if raised else "none is raised" if untold else "none"
-    return WARN if raised or untold else PASS, told + more
+        return FAIL, f"{len(worst)} critical of {len(rows)}: {'; '.join(worst[:3])}{more}"
+    free = sum(row.free for row in rows)
+    return WARN if rows else PASS, f"{len(rows)}, {free} of them not taken on{more}" if rows else "none"
 
 
 @question(
@@ -91,9 +90,9 @@ def in_a_row(workspace: Workspace) -> Found:
 )
 def unacknowledged(workspace: Workspace) -> Found:
     """Look for critical alerts that no one has taken on."""
-    raised = Alerts.of(workspace).rows(RAISED)
-    left = [row.alert_id for row in raised if row.severity == CRITICAL and not row.acknowledged_by]
-    return not left, wording.counted(left, f"none, {len(raised)} raised")
+    rows = Alerts.of(workspace).rows(OPEN)
+    left = [row.alert_id for row in rows if row.severity == CRITICAL and row.free]
+    return not left, wording.counted(left, f"none, {len(rows)} open")
 
 
 @question(
@@ -174,7 +173,7 @@ class AlertHandlingRunbook(Runbook):
         return self.act("evaluate", "Ask the rules", self._evaluate)
 
     def open_alerts(self) -> Table:
-        """Return the named alert, or all that are raised: how bad, about what, since when, whose, who took it on.
+        """Return the named alert, or all that are open: how bad, about what, since when, whose, who took it on.
 
         Raises:
             UnknownNameError: no alert has that id.
@@ -230,9 +229,9 @@ class AlertHandlingRunbook(Runbook):
 
     def cared(self) -> Table:
         """Record whether every open alert has somebody who cares."""
-        rows = [row for row in Alerts.of(self.workspace).rows("raised") if not row.acknowledged_by]
+        rows = [row for row in Alerts.of(self.workspace).rows(OPEN) if row.waits]
         critical = [row.alert_id for row in rows if row.severity == CRITICAL]
-        others = [row.alert_id for row in rows if row.severity != CRITICAL and row.silenced_by is None]
+        others = [row.alert_id for row in rows if row.severity != CRITICAL]
         found = [
             check(
                 "critical",
@@ -257,9 +256,9 @@ class AlertHandlingRunbook(Runbook):
         return self.confirm("treated", "Is the runbook of each alert above being worked through?", about="cared")
 
     def _rows(self) -> list[AlertRow]:
-        """Return the named alert, or all that are raised, the worst first."""
+        """Return the named alert, or all that are open, the worst first."""
         alerts, named = Alerts.of(self.workspace), self.given.alert_id
-        rows = [alerts.row(named)] if named else alerts.rows("raised")
+        rows = [alerts.row(named)] if named else alerts.rows(OPEN)
         return sorted(rows, key=lambda row: (-row.rank, -row.raised_at.timestamp()))
 
     def _chosen(self) -> AlertRow:
@@ -272,7 +271,7 @@ class AlertHandlingRunbook(Runbook):
         if watch_of(self.workspace).status != "off":
             return "a watcher runs and asks them all the time"
         open_watcher(self.workspace, once=True).run(once=True)
-        rows = Alerts.of(self.workspace).rows("raised")
+        rows = Alerts.of(self.workspace).rows(OPEN)
         return f"{len(rows)} alerts open, {sum(row.severity == CRITICAL for row in rows)} of them critical"
 
     def _acknowledge(self, row: AlertRow) -> str:
@@ -291,7 +290,7 @@ class AlertHandlingRunbook(Runbook):
 
 
 def alert_choices(workspace: Workspace) -> list[Suggestion]:
-    """Return the alerts that are raised, to pick one."""
+    """Return the open alerts, to pick one."""
     return [
         Suggestion(row.alert_id, f"{row.severity} · {row.rule_id} · {row.message}")
         for row in Alerts.of(workspace).rows(OPEN)

@@ -16,9 +16,9 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from peaktrade_core.alerts.alerts import RAISED
+from peaktrade_core.alerts.alerts import CRITICAL
 from peaktrade_core.alerts.delivery import Deliveries
-from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.alerts.engine import AlertEngine
 from peaktrade_core.alerts.rules.gather import label
 from peaktrade_core.base.clock import Clock, iso
@@ -52,7 +52,7 @@ class WatcherState(msgspec.Struct, frozen=True, kw_only=True):
         at: end of its last turn; interval_s: time between two turns [s]; turns: how many it made.
         pid: its process; started_at: when it began.
         faults: steps that failed in the last turn, with why.
-        open_alerts: raised now; due: deliveries that are not through yet.
+        open_alerts: open now; due: deliveries that are not through yet.
         jobs: whether it has the scheduler's jobs done.
     """
 
@@ -242,7 +242,7 @@ class Watcher:
             interval_s=self._interval_s,
             turns=self._turns,
             faults=dict(self._faults),
-            open_alerts=sum(row.state == RAISED for row in book.alerts.values()),
+            open_alerts=sum(row.open for row in book.alerts.values()),
             due=len(book.due),
             jobs=self._jobs is not None,
         )
@@ -309,6 +309,6 @@ def check_job(workspace: Workspace, _: Period) -> JobResult:
     if watch_of(workspace).status != "off":
         return JobResult(True, "left to the watcher, which runs")
     open_watcher(workspace, once=True).run(once=True)
-    raised = Alerts.of(workspace).rows("raised")
-    critical = sum(row.severity == "critical" for row in raised)
-    return JobResult(True, f"{len(raised)} alerts are raised, {critical} critical")
+    rows = Alerts.of(workspace).rows(OPEN)
+    critical = sum(row.severity == CRITICAL for row in rows)
+    return JobResult(True, f"{len(rows)} alerts open, {critical} of them critical")

@@ -11,8 +11,8 @@ from datetime import datetime
 
 import msgspec
 
-from peaktrade_core.alerts.alerts import RAISED, SEVERITIES
-from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.alerts import CRITICAL, SEVERITIES
+from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.alerts.questions import alerts, in_a_row
 from peaktrade_core.base.question import (
     FAIL,
@@ -71,7 +71,7 @@ class Risk(Part, frozen=True, kw_only=True):
 
 
 class OpenAlerts(Part, frozen=True, kw_only=True):
-    """How many alerts are raised, how many of each severity, and how many no one has taken on; null where unknown."""
+    """How many alerts are open, how many of each severity, and how many no one has taken on; null where unknown."""
 
     open: int | None
     critical: int | None
@@ -179,10 +179,10 @@ def _risk(workspace: Workspace, found: Sequence[Check]) -> Risk:
 
 def _alerts(workspace: Workspace, found: Sequence[Check]) -> OpenAlerts:
     status, why, step = _told(found)
-    rows = known(lambda: Alerts.of(workspace).rows(RAISED))
+    rows = known(lambda: Alerts.of(workspace).rows(OPEN))
     asked = rows is not None and status != UNKNOWN
     counts = {name: sum(row.severity == name for row in rows or ()) for name in SEVERITIES}
-    critical, free = counts["critical"], sum(not row.acknowledged_by for row in rows or ())
+    critical, free = counts[CRITICAL], sum(row.free for row in rows or ())
     return OpenAlerts(
         name="alerts",
         status=status,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from peaktrade_core.alerts.desk import ALERTS, Alerts
+from peaktrade_core.alerts.desk import ALERTS, OPEN, Alerts
 from peaktrade_core.base.clock import both
 from peaktrade_core.base.files import write_new
 from peaktrade_core.control.status import SIGNS, Whole, whole
@@ -110,6 +110,6 @@ def _portfolio(workspace: Workspace) -> Table:
 
 
 def _alerts(workspace: Workspace) -> Table:
-    """Return the alerts that are raised."""
+    """Return the open alerts."""
     names = "severity rule run message raised taken runbook"
-    return ALERTS.table("Alerts", Alerts.of(workspace).rows("raised"), names, empty="No alert is raised.")
+    return ALERTS.table("Alerts", Alerts.of(workspace).rows(OPEN), names, empty="No alert is open.")

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from peaktrade_core.alerts.alerts import CRITICAL, RAISED, AlertRow
+from peaktrade_core.alerts.alerts import CRITICAL, AlertRow
 from peaktrade_core.alerts.causes import treatment
 from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.alerts.questions import watcher
@@ -166,9 +166,9 @@ def _change(one: Change) -> Todo:
 
 
 def _alerts(workspace: Workspace) -> Iterator[Todo]:
-    """Yield the alerts that no one has taken on, and those that could not be told."""
+    """Yield the alerts that wait for a person."""
     for row in Alerts.of(workspace).rows(OPEN):
-        if row.untold or (row.state == RAISED and not row.acknowledged_by and not row.silenced_by):
+        if row.waits:
             yield _alert(row)
 
 
@@ -177,7 +177,7 @@ def _alert(row: AlertRow) -> Todo:
     untold = f"; not told on {', '.join(row.refusals)}" if row.untold else ""
     return Todo(
         kind="alert",
-        status=FAIL if row.severity == CRITICAL and row.state == RAISED else WARN,
+        status=FAIL if row.severity == CRITICAL else WARN,
         what=f"{row.rule_id}: {row.message}{untold}",
         about=row.run_id or row.alert_id,
         since=row.raised_at,

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from peaktrade_core.alerts.desk import Alerts
+from peaktrade_core.alerts.desk import OPEN, Alerts
 from peaktrade_core.base.question import WORDS, Status, known
 from peaktrade_core.control.status import Whole, whole
 from peaktrade_core.halts.states import TradingStates
@@ -124,7 +124,7 @@ def _item(run: Run) -> dict[str, Any]:
 
 def _alerts(workspace: Workspace, found: Whole) -> SnapshotPanel:
     """Tell which alerts are open."""
-    rows = known(lambda: Alerts.of(workspace).rows(state="raised")) or ()
+    rows = known(lambda: Alerts.of(workspace).rows(OPEN)) or ()
     return SnapshotPanel(
         id="alerts",
         title="Alerts",

@@ -36,14 +36,14 @@ def _open(workspace: Workspace, asked: Asked) -> dict[str, Any]:
     severity = _severity(asked.query)
     every = Alerts.of(workspace).rows(state=OPEN)
     counts = {name: sum(row.severity == name for row in every) for name in SEVERITIES}
-    unowned = sum(row.acknowledged_by is None and row.silenced_by is None for row in every)
+    free = sum(row.free for row in every)
     incidents = IncidentBook.of(workspace).rows(status=UNCLOSED, drills=False)
     return {
         "causes": causes(workspace, [row for row in every if severity in (None, row.severity)]),
         "counts": counts,
         "severity": severity,
         "n": len(every),
-        "unowned": unowned,
+        "free": free,
         "watcher": watch_of(workspace).status,
         "incidents": incidents,
         "incident_of": {about: row.incident_id for row in incidents for about in (row.subject, *row.alerts) if about},

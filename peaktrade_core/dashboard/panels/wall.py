@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from peaktrade_core.alerts.causes import causes
-from peaktrade_core.alerts.desk import Alerts
 from peaktrade_core.dashboard.panels.base import Asked, panel
 from peaktrade_core.dashboard.panels.live_track import status
 from peaktrade_core.runs.run import ACTIVE, ENDED
@@ -55,6 +54,6 @@ def _wall(workspace: Workspace, asked: Asked) -> dict[str, Any]:
         **told,
         "runs": running,
         "latest": ended[: max(1, lines - len(running.shown))],
-        "causes": turn(causes(workspace, Alerts.of(workspace).rows(state="raised")), ALERTS - bool(halts), now),
+        "causes": turn(causes(workspace), ALERTS - bool(halts), now),
         "halts": turn(halts, HALTS, now),
     }
