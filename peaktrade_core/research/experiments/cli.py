@@ -255,7 +255,8 @@ def analyze(workspace: Workspace, **filters: Any) -> CommandResult:
     rows = Experiments(workspace).rows(ExperimentQuery(**filters))
     found = analyse(rows, workspace.config.research.analysis)
     note = "A sweep counts once, with its best trial. What allows is no verdict: it only says that nothing blocks."
-    shown = ANALYSES.table("", found, note=note if found else "", empty=_empty(filters))
+    empty = "No experiment has a return to look at: no trial had enough days or trades." if rows else _empty(filters)
+    shown = ANALYSES.table("", found, note=note if found else "", empty=empty)
     return CommandResult(found, shown, code=int(any(one.word == BLOCK for one in found)))
 
 

@@ -251,3 +251,11 @@ def test_what_has_no_figure_to_rank_is_not_said_to_be_missing(peaktrade: Callabl
     assert peaktrade("backtest", "--steps", 200).code in (0, 1)  # hours, of which no Sharpe is told
     assert "bt_" in peaktrade("experiments", "list").stdout
     assert peaktrade("experiments", "top").stdout.startswith("No experiment can be ranked by sharpe")
+
+
+def test_a_sweep_whose_trials_all_have_too_little_is_not_said_to_be_missing(
+    peaktrade: Callable[..., Any], swept: SweepRecord, workspace: Workspace
+) -> None:
+    SweepStore(workspace).save(msgspec.structs.replace(swept, best=None, figures=None))
+    said = peaktrade("experiments", "analyze").stdout
+    assert said.startswith("No experiment has a return to look at: no trial had enough days or trades.")
