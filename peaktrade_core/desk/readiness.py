@@ -115,7 +115,7 @@ def _backtested(chosen: str) -> Question[Workspace]:
 
         plan = plan_session(workspace, strategy=chosen or None, feed="synthetic", steps=BACKTEST_BARS)
         bars, source = _bars(workspace, plan)
-        result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
+        result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.compiled)
         pnl = wording.signed(
             result.metrics.equity_end - plan.config.start_balance, wording.quote_currency(plan.config.symbol)
         )

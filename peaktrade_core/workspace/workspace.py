@@ -129,6 +129,11 @@ class Workspace:
         return self.home / "reports"
 
     @property
+    def compiled(self) -> Path:
+        """Where compiled strategies are kept; what is missing there is compiled again."""
+        return self.home / ".cache" / "numba"
+
+    @property
     def operations_log(self) -> Path:
         """The log of operations: one line an operation, for people."""
         return self.home / "logs" / "operations.log"

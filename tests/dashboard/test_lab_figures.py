@@ -175,7 +175,7 @@ def test_a_broken_log_of_the_hold_out_shows_nothing_of_the_market(workspace: Wor
 
 
 def test_figures_of_a_trial_are_those_of_its_metrics(workspace: Workspace) -> None:
-    data, cache = study.market_data(workspace, None), workspace.home / ".cache" / "numba"
+    data, cache = study.market_data(workspace, None), workspace.compiled
     choice = study.Choice("ma_crossover", {"fast": 5}, (0.0, 0.2))
     trial, result = (run(workspace, data, choice, cache=cache) for run in (study.try_out, study.backtest))
     found, metrics = study.outcome(trial), result.metrics

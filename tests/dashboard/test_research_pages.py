@@ -56,7 +56,7 @@ class Tried:
                   "warmup_candles": 60, "candles": folder}  # fmt: skip
         plan = plan_session(place, **wanted)
         bars, counted = begin_backtest(place, plan)
-        result = run_backtest(plan.decision, bars, 60, home / ".cache" / "numba")
+        result = run_backtest(plan.decision, bars, 60, place.compiled)
         BacktestStore(place).keep(plan, bars, counted, result)
         self.session = run_session(plan_session(place, **wanted), Desk.of(place))
         scan = run_scan(

@@ -86,7 +86,7 @@ class ParametersLab(Bench):
             PeaktradeError: it cannot be run; says why.
         """
         data = study.market_data(self.workspace, self.market.value)
-        cache = self.workspace.home / ".cache" / "numba"
+        cache = self.workspace.compiled
         self._tried.add(repr((self.market.value, self.choice)))
         self._rest.value = self._kept(data)
         self.trial = study.try_out(self.workspace, data, self.choice, cache=cache)

@@ -46,7 +46,7 @@ def run_strategies(workspace: Workspace, *, missing: bool) -> list[str]:
     Raises:
         PeaktradeError: the workspace cannot be used.
     """
-    cache = workspace.home / ".cache" / "numba"
+    cache = workspace.compiled
     data = study.market_data(workspace, None)
     few, ran = data._replace(bars=data.bars.part(0, FEW)), []
     for strategy in all_strategies():

@@ -183,7 +183,7 @@ def _prepare(workspace: Workspace, finding: Finding, asked: MarketAsked, source:
             f"{asked.symbol} {asked.timeframe} has {len(bars):,} bars that may be read: too few for {finding.horizon} "
             "bars after a state, in the seen part and in the unseen one"
         )
-    cache = workspace.home / ".cache" / "numba"
+    cache = workspace.compiled
     return ReadyMarket(asked, found, bars, held, labels(states, bars, found.plan.decision, cache), split)
 
 

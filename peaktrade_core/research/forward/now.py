@@ -120,7 +120,7 @@ def standing(workspace: Workspace, found: OnMarket, now: datetime) -> WantedPosi
             f"{found.market.symbol} {found.market.timeframe}: {len(bars):,} bars have closed{when}, and the warm-up takes "
             f"{warmup:,}; take more candles, or lower warmup_candles"
         )
-    ran = run_backtest(found.plan.decision, bars, warmup, workspace.home / ".cache" / "numba")
+    ran = run_backtest(found.plan.decision, bars, warmup, workspace.compiled)
     signal, bar_s = ran.signal.astype(int), found.plan.decision.bar_s
     changes = np.flatnonzero(np.diff(signal))
     since = float(ran.ts[changes[-1] + 1]) + bar_s if len(changes) else None

@@ -216,7 +216,7 @@ def _lite(
     workspace: Workspace, ready: dict[int, OnMarket], bars: dict[int, Bars], counted: dict[int, int]
 ) -> dict[int, ScanRow]:
     """Return the figures of each market, and what speaks against each: the best of many markets is lucky, too."""
-    cache, judge = workspace.home / ".cache" / "numba", Judge()
+    cache, judge = workspace.compiled, Judge()
     tried: dict[int, tuple[Trial, DailyEquity]] = {}
     for at, one in ready.items():
         try:

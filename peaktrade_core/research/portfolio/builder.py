@@ -323,5 +323,5 @@ def _gain(workspace: Workspace, picked: Sequence[CandidateTrial], wanted: Wanted
         part, _, _ = part_of(workspace, bare, _component(workspace, one), max(share, 1e-6) * balance, None)
         parts.append(part)
     cut = common_period(parts, begin * DAY_S, end * DAY_S)
-    ran = run_portfolio(cut, Weights(method="equal", rebalance="never"), first, workspace.home / ".cache" / "numba")
+    ran = run_portfolio(cut, Weights(method="equal", rebalance="never"), first, workspace.compiled)
     return float(curves(ran).account.mean())

@@ -177,7 +177,7 @@ def prepare(workspace: Workspace, portfolio: Portfolio, *, days: float | None = 
     portfolio_id = content_id("pf", asked, digests) if days is None else ""
     return ReadyPortfolio(
         portfolio, portfolio_id, tuple(found), tuple(first), tuple(components), begin, end,
-        sum(one.held for one in splits), _unseen(parts, splits), balance, tuple(remarks), workspace.home / ".cache" / "numba",
+        sum(one.held for one in splits), _unseen(parts, splits), balance, tuple(remarks), workspace.compiled,
     )  # fmt: skip
 
 

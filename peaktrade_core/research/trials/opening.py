@@ -34,5 +34,5 @@ def look(workspace: Workspace, record: SweepRecord, trial: Trial, *, by: str, re
         )
     held = hold.open(f"{record.sweep_id}#{trial.number}", config.symbol, config.timeframe, by=by, reason=reason)
     rest = bars.part(at - warmup, len(bars))
-    found, _ = try_out(trial.number, plan.decision, trial.params, rest, warmup, workspace.home / ".cache" / "numba")
+    found, _ = try_out(trial.number, plan.decision, trial.params, rest, warmup, workspace.compiled)
     return held, found

@@ -163,7 +163,7 @@ def backtest_and_keep(
     """
     bars, counted = begin_backtest(workspace, plan, begin=begin, end=end)
     started = time.perf_counter()
-    result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.home / ".cache" / "numba")
+    result = run_backtest(plan.decision, bars, plan.config.warmup_candles, workspace.compiled)
     seconds = time.perf_counter() - started
     return KeptBacktest(BacktestStore(workspace).keep(plan, bars, counted, result), result, counted, seconds)
 
@@ -197,7 +197,7 @@ class BacktestStore(Store[BacktestRecord]):
 
     def _judged(self, plan: Plan, bars: Bars, counted: int, own: Trial, marks: DailyEquity) -> tuple[Check, ...]:
         """Return what speaks against a single backtest: one of as many tries as were ever begun on its market."""
-        judge, cache = Judge(), self._workspace.home / ".cache" / "numba"
+        judge, cache = Judge(), self._workspace.compiled
         returns = marks.returns(plan.decision.start_balance)
 
         def gains(times: float) -> bool:  # by the loop that is compiled already

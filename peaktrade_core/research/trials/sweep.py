@@ -124,7 +124,7 @@ def prepare(workspace: Workspace, sweep: Sweep) -> Prepared:
     code = code_digest(plan.decision.strategy)
     sweep_id = content_id("sw", asked, described(plan.decision), digest, code, config.warmup_candles)
     market = TrialMarket(sweep.strategy, config.symbol, config.timeframe)
-    cache = workspace.home / ".cache" / "numba"
+    cache = workspace.compiled
     return Prepared(
         sweep, sweep_id, market, plan.decision, tried, split.readable, split.held, split.since, digest,
         config.warmup_candles, cache,
