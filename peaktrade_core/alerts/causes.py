@@ -138,7 +138,7 @@ ONES = Columns[OpenAlert](
     age=Column("Age", lambda one: wording.duration(one.age_s), "number"),
     about=Column("About", lambda one: one.alert.run_id or one.alert.key or "the workspace"),
     what=Column("What", lambda one: one.alert.message, "words"),
-    state=Column("State", lambda one: ALERTS.cell(one.alert, "state"), "words", 1),
+    state=Column("State", lambda one: ALERTS.cell(one.alert, "state"), "words"),
     told=Column("Told", lambda one: ALERTS.cell(one.alert, "told"), "words", 3),
 )
 

@@ -92,9 +92,25 @@ def write_atomic(path: Path, data: bytes, *, like: Path | None = None) -> None:
             raise
         sync_folder(path.parent)
     except OSError as error:
-        raise EnvironmentFault(
-            f"cannot write {path}: {why(error)}; check the permissions and the free space of {path.parent}"
-        ) from error
+        raise _unwritten(path, error) from error
+
+
+def write_plain(path: Path, data: bytes) -> None:
+    """Write a file that nobody reads before it is whole, without waiting for the disk.
+
+    Raises:
+        EnvironmentFault: it cannot be written, or the disk is full.
+    """
+    try:
+        path.write_bytes(data)
+    except OSError as error:  # of a full disk it does not name the file
+        raise _unwritten(path, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"cannot write {path}: {why(error)}; check the permissions and the free space of {path.parent}"
+    )
 
 
 def _mode(path: Path) -> int:

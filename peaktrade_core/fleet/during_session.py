@@ -218,7 +218,7 @@ def denials(watched: Sequence[Watched]) -> Found:
     """Count what was denied, by code."""
 
     def denied(one: Watched) -> str | None:
-        return ", ".join(f"{code} x {n}" for code, n in one.journal.denials.items()) or None
+        return wording.times(one.journal.denials) or None
 
     return _over(watched, "none denied", denied, _never)
 

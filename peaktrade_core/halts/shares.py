@@ -88,9 +88,9 @@ class AccountFile:
 
     def remove(self, run_id: str) -> None:
         """Take a session's share out; raises as :meth:`change`."""
-        if not self.path.exists():
-            return
         try:
+            if not self.path.exists():
+                return
             db = self._ready()
             self._begin(db)
             db.execute("DELETE FROM share WHERE run_id = ?", (run_id,))
@@ -106,9 +106,9 @@ class AccountFile:
         Raises:
             AccountUnavailable: the file is there and cannot be read.
         """
-        if not self.path.exists():
-            return []
         try:
+            if not self.path.exists():
+                return []
             with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, timeout=PATIENCE_S)) as db:
                 if _version(db) == 0:
                     return []

@@ -21,7 +21,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from peaktrade_core.base.errors import ArtefactError, EnvironmentFault, why
-from peaktrade_core.base.files import as_json, read_plain, sha256_of, write_atomic
+from peaktrade_core.base.files import as_json, read_plain, sha256_of, write_atomic, write_plain
 from peaktrade_core.base.processes import Identity, exists, is_locked, this_host
 from peaktrade_core.base.text import said
 from peaktrade_core.records.bar_table import TABLE
@@ -167,7 +167,7 @@ class RunFolder:
             raise EnvironmentFault(f"cannot create {self.path}: {why(error)}") from error
         try:
             for name, data in (more or {}).items():
-                (self.staged / name).write_bytes(data)
+                write_plain(self.staged / name, data)
             write_atomic(self.staged / self.meta.name, as_json(meta))
             if self.path.exists():
                 raise FileExistsError(f"run {self.run_id} exists")

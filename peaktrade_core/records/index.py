@@ -8,16 +8,19 @@ combination of what people filter by, and computed anew (never added to) for tho
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sqlite3
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from peaktrade_core.base.errors import why
 from peaktrade_core.records.lookups import COUNTED, DAY_SUMS, GROUP, SUMS, stored
 from peaktrade_core.records.rows import FileState, RegistryLine, sortable
 
-INDEX_VERSION = 9
+INDEX_VERSION = 10
 TIMEOUT_S = 5.0  # how long to wait for another process that writes the index [s]
 _STATE = ("inode", "mtime_ns", "size")
 _STARTED = RegistryLine._fields.index("started_at")  # and after it ``finished_at``
@@ -28,8 +31,9 @@ _SCHEMA = (
         name TEXT UNIQUE, sorts_at TEXT, session_id TEXT, mode TEXT, status TEXT, run_type TEXT, symbol TEXT,
         strategy TEXT, timeframe TEXT, environment TEXT, feed TEXT, data TEXT, started_at TEXT, finished_at TEXT,
         realized_pnl REAL, unrealized_pnl REAL, total_pnl REAL, max_drawdown REAL, num_orders INTEGER,
-        orders_blocked INTEGER, steps INTEGER, equity_end REAL, start_balance REAL, risk_status TEXT, halted TEXT,
-        decision_id TEXT, notes TEXT, fault TEXT, tags TEXT, searched TEXT, inode INTEGER, mtime_ns INTEGER, size INTEGER
+        orders_blocked INTEGER, steps INTEGER, equity_end REAL, start_balance REAL, risk_status TEXT, denied TEXT,
+        halted TEXT, decision_id TEXT, notes TEXT, fault TEXT, tags TEXT, searched TEXT,
+        inode INTEGER, mtime_ns INTEGER, size INTEGER
     )""",
     "CREATE INDEX by_start ON files (sorts_at, symbol, status, run_type, realized_pnl, total_pnl, max_drawdown, fault)",
     "CREATE INDEX by_end ON files (finished_at DESC)",
@@ -99,7 +103,7 @@ def open_reading(path: Path, folder_ns: int) -> sqlite3.Connection:
     """Open an index that this process may not change; ``folder_ns``: when the records' folder changed [ns since epoch].
 
     Raises:
-        sqlite3.Error: there is none that can be read, or the folder has changed since its last look.
+        OSError, sqlite3.Error: there is none that can be read, or the folder has changed since its last look.
     """
     asis = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"  # there is nothing but the file itself
     db = sqlite3.connect(f"{path.as_uri()}?mode=ro{asis}", uri=True, isolation_level=None, check_same_thread=False)
@@ -110,6 +114,18 @@ def open_reading(path: Path, folder_ns: int) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def in_memory(instead: Path) -> sqlite3.Connection:
+    """Open an index in memory, and say so where it stands in for one in a folder that nobody may look into."""
+    try:
+        os.scandir(instead.parent).close()
+    except PermissionError as error:
+        told = f"cannot read {instead.parent}: {why(error)}; it goes on without, and reads every record anew"
+        warnings.warn(told, RuntimeWarning, stacklevel=2)
+    except OSError:
+        pass  # it is not there, which costs time once
+    return open_index(None)
 
 
 def remove_index(path: Path) -> None:

@@ -259,13 +259,13 @@ class Registry:
                         self._memory = None
                     return answer
         with (
-            suppress(sqlite3.Error, UnicodeDecodeError),
+            suppress(OSError, sqlite3.Error, UnicodeDecodeError),
             closing(index.open_reading(self._index, folder_ns(self.folder))) as db,
         ):
             return question(db)
         with self._lock:
             if self._memory is None:
-                self._memory, look = index.open_index(None), True
+                self._memory, look = index.in_memory(self._index), True
             if look:
                 self._look(self._memory, pause)
             return question(self._memory)

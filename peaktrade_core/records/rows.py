@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from peaktrade_core.base.clock import as_utc
+from peaktrade_core.show import wording
 from peaktrade_core.trading.records import UNREADABLE, SessionRecord, finite, total_pnl
 
 MOST_TAGS = 50  # of a session that a list knows
@@ -23,6 +24,7 @@ class RegistryLine(NamedTuple):
         session_id: null for a file that nobody can read, whose ``fault`` says why.
         feed, data: where the bars came from: the feed's name and, of a replay, the file's.
         total_pnl: equity at the end less the start balance [quote ccy].
+        denied: how often each code denied an order, in words.
         halted: the code by which the session was denied orders because trading was halted.
         decision_id: of what decided, as backtests and trials have it; null in older records.
         notes: the error if there is one, else the operator's notes, at most 2,000 characters.
@@ -54,6 +56,7 @@ class RegistryLine(NamedTuple):
     equity_end: float | None
     start_balance: float | None
     risk_status: str
+    denied: str | None
     halted: str | None
     decision_id: str | None
     notes: str
@@ -64,7 +67,16 @@ class RegistryLine(NamedTuple):
     def searched(self) -> str:
         """Everything about it that a person may search for, regardless of case."""
         told = (self.name, self.session_id, self.mode, self.status, self.symbol, self.strategy, self.timeframe)
-        rest = (self.environment, self.feed, self.data, self.risk_status, self.halted, *self.tags, self.notes)
+        rest = (
+            self.environment,
+            self.feed,
+            self.data,
+            self.risk_status,
+            self.halted,
+            self.denied,
+            *self.tags,
+            self.notes,
+        )
         return "\n".join(filter(None, (*told, *rest))).casefold()
 
 
@@ -140,6 +152,7 @@ def line_of(name: str, record: SessionRecord) -> RegistryLine:
         equity_end=_real(record.metric("equity_end")),
         start_balance=_real(finite(record.setting("start_balance"))),
         risk_status=_risk_status(record),
+        denied=_note(wording.times(record.metrics.get("deny_codes"))) or None,
         halted=_halted(record),
         decision_id=record.decision_id,
         notes=_note(record.error or str(record.setting("notes") or "")),

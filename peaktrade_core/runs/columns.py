@@ -146,6 +146,6 @@ def metric_figures(
         ("Risk", str(metrics.get("risk_status") or wording.NOTHING)),
         (
             "Deny codes",
-            ", ".join(f"{code} × {n}" for code, n in codes.items()) or ("none" if known else wording.NOTHING),
+            wording.times(codes) or ("none" if known else wording.NOTHING),
         ),
     ]

@@ -29,7 +29,7 @@ from peaktrade_core.runs.detail import Look
 from peaktrade_core.runs.handbook import next_step, runbook_of
 from peaktrade_core.runs.run import ACTIVE, DIED
 from peaktrade_core.runs.views import LOOK_BACK, Views
-from peaktrade_core.show.wording import MINUS, gained, money, quote_currency, sign_class, signed
+from peaktrade_core.show.wording import MINUS, gained, money, quote_currency, sign_class, signed, times
 from peaktrade_core.show.wording import duration as span
 from peaktrade_core.trading.market import timeframe_seconds
 from peaktrade_core.trading.records import IMPORTED, NO_CANDLES, UNREADABLE
@@ -298,8 +298,7 @@ def denials(look: Look) -> Found:
     if look.record.mode == IMPORTED:
         return ELSEWHERE
     blocked = look.record.metric("orders_blocked_risk") or 0.0
-    codes = look.record.metrics.get("deny_codes") or {}
-    named = ", ".join(f"{code} x {n}" for code, n in codes.items()) if isinstance(codes, dict) else ""
+    named = times(look.record.metrics.get("deny_codes"))
     return blocked == 0, f"{blocked:.0f} blocked" + (f": {named}" if named else "")
 
 

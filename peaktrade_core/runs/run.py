@@ -42,7 +42,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         price, exposure, equity, start_balance: [quote ccy].
         realized_pnl: net of fees; unrealized_pnl: of the open position; total_pnl: equity less start balance [quote ccy].
         max_drawdown: [fraction].
-        num_orders, orders_blocked: executed, and denied by our own checks.
+        num_orders, orders_blocked: executed, and denied by our own checks; denied: by which code how often, once it ended.
         trading_state: of a running one, as its heartbeat says; halted: the code that denied its orders in a halt.
         risk_status: worst severity, ``green``, ``yellow`` or ``red``; ``unknown`` without a record.
         rehearsal: it is practice, which no sum over sessions counts.
@@ -78,6 +78,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     max_drawdown: float | None = None
     num_orders: int | None = None
     orders_blocked: int | None = None
+    denied: str | None = None
     trading_state: str | None = None
     halted: str | None = None
     risk_status: str = "unknown"
@@ -209,9 +210,13 @@ def verdict_of(run: Run, checks: Iterable[Check] = ()) -> Verdict:
     if run.state in ("failed", "aborted"):
         return Verdict(run.state, run.notes)
     if run.halted or run.trading_state in ("HALTED", "NO_ORDERS"):
-        return Verdict(HALTED, f"orders are denied: {run.halted or run.trading_state}")
+        halt, denied = run.halted or str(run.trading_state), run.denied or ""
+        return Verdict(
+            HALTED, f"orders are denied: {denied if halt in denied else ', '.join(filter(None, (halt, denied)))}"
+        )
     if run.orders_blocked and not _filled(run):
-        return Verdict(BLOCKED, f"no order was filled, {wording.many(run.orders_blocked, 'order')} denied")
+        denied = wording.many(run.orders_blocked, "order")
+        return Verdict(BLOCKED, f"no order was filled, {denied} denied" + (f": {run.denied}" if run.denied else ""))
     if run.state == RUNNING:
         return Verdict(REDUCING, "only reducing orders are allowed") if run.trading_state == "REDUCING" else _well(run)
     failed = [check.question for check in checks if check.status == FAIL]

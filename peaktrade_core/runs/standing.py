@@ -66,6 +66,7 @@ def recorded(line: RegistryLine, gone: str = "") -> Run:
         max_drawdown=line.max_drawdown,
         num_orders=line.num_orders,
         orders_blocked=line.orders_blocked,
+        denied=line.denied,
         halted=line.halted,
         notes="; ".join(filter(None, (line.notes, gone))),
     )

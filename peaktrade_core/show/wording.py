@@ -180,6 +180,12 @@ def many(n: int, what: str, more: str = "") -> str:
     return f"{n:,} {what if n == 1 else more or what + 's'}"
 
 
+def times(codes: object) -> str:
+    """Return how often each of some codes was said, ``HALTED × 5, MAX_ORDER_NOTIONAL × 1``; empty without any."""
+    found = codes if isinstance(codes, Mapping) else {}
+    return ", ".join(f"{code} × {n:,}" for code, n in found.items() if isinstance(n, int))
+
+
 def first_of(names: Sequence[str], most: int, sign: str = ", ") -> str:
     """Return the first of some names and how many more there are: ``a, b and 4 more``."""
     return sign.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -36,3 +36,10 @@ def test_an_alert_says_what_it_is_about(peaktrade: Command, workspace: Workspace
     lines = peaktrade("alerts", "check", env=NARROW).stdout.splitlines()
     (line,) = [one for one in lines if "failed-session" in one]
     assert failed.record.session_id in line
+
+
+def test_a_list_of_alerts_says_how_each_stands(peaktrade: Command, workspace: Workspace) -> None:
+    run_demo(partial(plan_session, workspace), Desk.of(workspace))
+    peaktrade("alerts", "check", "--record", env=NARROW)
+    told = peaktrade("alerts", "list", env=NARROW).stdout
+    assert ("STATE" in told, "raised" in told) == (True, True), told

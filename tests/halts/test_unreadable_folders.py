@@ -80,6 +80,24 @@ def test_what_cannot_be_listed_is_not_nothing(closed: Path, folder: str, line: s
     assert (seen.code, "Permission denied" in seen.out + seen.err) == (7, True), seen
 
 
+@pytest.mark.parametrize("line", ["session run --steps 5", "session list", "todo", "fleet status", "alerts check"])
+def test_what_can_be_made_again_is_done_without(closed: Path, line: str) -> None:
+    (closed / ".cache").mkdir(exist_ok=True)
+    shut(closed / ".cache")
+    with another_user(), pytest.warns(RuntimeWarning, match=r"cannot read .*\.cache: Permission denied") as told:
+        seen = ran(line.split())
+    assert not faults(seen)
+    assert (seen.code in (0, 1), len(told)) == (True, 1), seen
+
+
+def test_the_rules_are_asked_where_the_account_cannot_be_read(closed: Path) -> None:
+    shut(closed / "reports/live")
+    with another_user():
+        seen = ran(["alerts", "check"])
+    assert not faults(seen)
+    assert (seen.code, "kill-switch" in seen.out, "NO_ORDERS" in seen.out) == (1, True, True), seen
+
+
 def test_a_folder_that_is_not_there_is_empty_and_one_that_is_shut_is_not(tmp_path: Path) -> None:
     assert found_in(tmp_path / "none", "*") == []
     assert Names(tmp_path / "none", lambda _: True)() == frozenset()

@@ -18,6 +18,7 @@ from peaktrade_core.dashboard.metrics import Meter
 from peaktrade_core.dashboard.panels import Page
 from peaktrade_core.records.folder import RunFolder
 from peaktrade_core.records.registry import Query, Registry
+from peaktrade_core.runs.columns import figures_of
 from peaktrade_core.runs.questions import needs_review, of_drawdown
 from peaktrade_core.runs.run import Run, item_of, name_of, timeless, verdict_of
 from peaktrade_core.runs.standing import run_of
@@ -71,7 +72,14 @@ STANDS: dict[str, tuple[Run, str, str]] = {
     "well": (run(), "completed", ""),
     "denied in part": (run(orders_blocked=7), "completed", ""),
     "denied altogether": (run(orders_blocked=7, num_orders=0), "blocked", "no order was filled, 7 orders denied"),
+    "denied by codes": (
+        run(orders_blocked=7, num_orders=0, denied="MAX_ORDER_NOTIONAL × 7"),
+        "blocked", "no order was filled, 7 orders denied: MAX_ORDER_NOTIONAL × 7",
+    ),
     "halted": (run(halted="MAX_DRAWDOWN_HALT"), "halted", "orders are denied: MAX_DRAWDOWN_HALT"),
+    "halted after denials": (
+        run(halted="HALTED", denied="STALE_PRICE × 2"), "halted", "orders are denied: HALTED, STALE_PRICE × 2"
+    ),
     "failed": (run(state="failed", notes="DataError: x", halted="HALTED"), "failed", "DataError: x"),
     "goes on": (run(state="running", num_orders=None), "running", ""),
     "goes on, halted": (run(state="running", trading_state="HALTED"), "halted", "orders are denied: HALTED"),
@@ -132,7 +140,10 @@ def test_a_session_that_was_halted_says_so_in_the_list(
     metrics = {**done.metrics, "deny_codes": {"HALTED": 4, "MAX_DRAWDOWN_HALT": 1}}
     Registry.of(workspace).write(msgspec.structs.replace(done, metrics=metrics))
     (listed,) = Views.of(workspace).rows()
-    assert verdict_of(listed) == ("halted", "orders are denied: MAX_DRAWDOWN_HALT")
+    assert verdict_of(listed) == ("halted", "orders are denied: HALTED × 4, MAX_DRAWDOWN_HALT × 1")
+    assert ("Deny codes", "HALTED × 4, MAX_DRAWDOWN_HALT × 1") in figures_of(
+        Views.of(workspace).record(done.session_id)
+    )
 
 
 def test_a_run_without_a_record_is_told_by_its_journal(

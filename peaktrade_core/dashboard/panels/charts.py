@@ -133,7 +133,7 @@ def _several(near: list[AnyEvent], currency: str) -> str:
     else:
         codes = Counter(event.state if isinstance(event, State) else getattr(event, "code", "") for event in near)
         what = "denied orders" if type(near[0]) is Denial else "halts and states"
-        said = f"{len(near)} {what}: " + ", ".join(f"{code} × {n}" for code, n in codes.most_common())
+        said = f"{len(near)} {what}: " + wording.times(dict(codes.most_common()))
     return f"{said}, {iso(near[0].ts)} to {iso(near[-1].ts)}"
 
 

@@ -24,7 +24,7 @@ from peaktrade_core.incidents.diagnosis.findings import Occurrence, Support, bra
 from peaktrade_core.runs.handbook import denial_help, denials_about, error_help, handbook
 from peaktrade_core.runs.questions import of_drawdown
 from peaktrade_core.runs.run import Run
-from peaktrade_core.show.wording import many, moment, money, quote_currency
+from peaktrade_core.show.wording import many, moment, money, quote_currency, times
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.records import finite
 
@@ -42,7 +42,7 @@ def risk_limit(facts: SessionFacts) -> Occurrence:
         return nothing(facts, "risk_limit", *_denied_otherwise(facts))
     codes = Counter(denial.code for denial in denials)
     events = sorted((*denials, *halts), key=lambda e: e.seq)
-    named = ", ".join(f"{code} x {n}" for code, n in codes.most_common())
+    named = times(dict(codes.most_common()))
     symptom = f"{many(len(denials), 'order')} blocked" + (f": {named}" if named else "")
     meanings = "; ".join(denial_help(code).meaning for code, _ in codes.most_common(2))
     return Occurrence(

@@ -35,6 +35,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from peaktrade_core.base.errors import NotebookError
+from peaktrade_core.base.files import write_plain
 from peaktrade_core.runbooks.notebooks.parameters import check_injected
 from peaktrade_core.show.language import spoken, spoken_paragraphs
 from peaktrade_core.warm.owner import present_nursery
@@ -144,7 +145,7 @@ papermill_engines.register(ENGINE, _Engine)
 def _save(nb_man: Any, path: Path | None, **_: object) -> None:
     """Keep the unfinished notebook. papermill would copy and format all of it twice a cell, a third of a short run."""
     if path is not None:
-        path.write_bytes(msgspec.json.encode(nb_man.nb))
+        write_plain(path, msgspec.json.encode(nb_man.nb))
         nb_man.last_save_time = nb_man.now()
 
 
