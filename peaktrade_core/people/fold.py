@@ -26,6 +26,7 @@ from peaktrade_core.people.request import (
     refused,
 )
 from peaktrade_core.people.roster import Person, Roster
+from peaktrade_core.show import wording
 from peaktrade_core.workspace.ledger import EVIDENCE, PEOPLE_SECTION, REQUESTS
 
 ENTERED = "entered"  # kind of the entry that holds people and keys as they count from there on
@@ -55,7 +56,7 @@ class PeopleStanding:
         self.roster, self.faults = Roster(), Faults()
         self._asked: dict[str, Asked] = {}
         self._good: dict[str, list[Signature]] = {}
-        self._refused, self._spent = set[str](), set[str]()
+        self._refused, self._spent, self._used = set[str](), set[str](), set[str]()
 
     def agreed(self, kind: str, binds: str) -> Asked | None:
         """Return the request for exactly this that everybody has signed and nobody refused, None where there is none."""
@@ -119,6 +120,11 @@ class PeopleStanding:
         elif link.kind == USED:
             if self._lacks(one):
                 self.faults.say(link, f"{name} was used and not signed by {needed(one.authority)}")
+            if link.at > one.until:
+                self.faults.say(link, f"{name} was used after {wording.moment(one.until)} UTC, when it had expired")
+            if name in self._used:
+                self.faults.say(link, f"{name} was used a second time; an approval is good for once")
+            self._used.add(name)
         else:
             self._refused.add(name)
             if (made := as_signature(link)).signature and not self._verify(one.refusal, made.signature, made.key):

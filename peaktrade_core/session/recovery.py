@@ -30,7 +30,8 @@ from peaktrade_core.workspace.workspace import Workspace
 
 SLICE = 4096  # events that are taken in at once
 NEWEST = 200  # run folders among which those without a record are looked for
-PROCESS_DIED = "ProcessDied: the process ended without a word; its journal supplied the figures"
+FROM_JOURNAL = "its journal supplied the figures"
+PROCESS_DIED = f"ProcessDied: the process ended without a word; {FROM_JOURNAL}"
 
 
 class Reckoning:
@@ -180,7 +181,7 @@ def _how_it_died(folder: RunFolder) -> str:
         return PROCESS_DIED
     return (
         f"ProcessDied: {asked.by} asked it to stop ({asked.reason}) and its process was killed, or died, before it "
-        "could end itself; its journal supplied the figures"
+        f"could end itself; {FROM_JOURNAL}"
     )
 
 

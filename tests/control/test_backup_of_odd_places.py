@@ -92,6 +92,12 @@ def test_a_name_of_odd_bytes_is_brought_back_as_it_was(workspace: Workspace, tmp
     assert (restored.reports / name).read_bytes() == b"x"
 
 
+@pytest.mark.parametrize("own", [b"{}", b"of something else", b""])
+def test_a_file_of_theirs_is_no_manifest(workspace: Workspace, tmp_path: Path, own: bytes) -> None:
+    (workspace.home / "MANIFEST.json").write_bytes(own)
+    assert (back(workspace, tmp_path).home / "MANIFEST.json").read_bytes() == own
+
+
 def test_what_cannot_be_read_is_named_and_left_out_of_no_backup(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

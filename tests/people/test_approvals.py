@@ -159,6 +159,20 @@ def test_a_use_that_nobody_signed_is_found(approvals, team) -> None:
     assert "was never asked for" in told.evidence
 
 
+def test_a_use_of_what_had_expired_or_was_used_is_found(approvals, team, clock, key_of) -> None:
+    name = ask(approvals)
+    for signer in ("Ada", "Ben"):
+        approvals.sign(name, key_of(signer).path)
+    approvals.use(name, "live", HASH, by="Ada")
+    assert signatures(team).status == PASS
+    clock.later(hours=9)
+    approvals._requests.append(("used", {"id": name, "by": "Eve"}), at=approvals._clock.now())
+    told = signatures(team)
+    assert told.status == FAIL
+    assert f"{name} was used after 2026-01-05 16:00:00 UTC, when it had expired" in told.evidence
+    assert f"{name} was used a second time; an approval is good for once" in told.evidence
+
+
 def test_a_key_that_was_replaced_by_hand_approves_nothing(approvals, team, names, key_of) -> None:
     name = ask(approvals)
     approvals.sign(name, key_of("Cleo").path)

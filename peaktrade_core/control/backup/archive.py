@@ -101,16 +101,19 @@ class Writer:
         self._put(name, io.BytesIO(data), len(data))
 
     def _put(self, name: str, source: Any, size: int) -> None:
+        self.files[_key(name)] = self._packs(name, source, size)
+
+    def _packs(self, name: str, source: Any, size: int) -> ArchivedFile:
         about = tarfile.TarInfo(name)
         about.size, about.mode = size, 0o600
         reading = _Reading(source, size)
         self._tar.addfile(about, reading)
-        if name != MANIFEST:
-            self.files[_key(name)] = ArchivedFile(size, reading.digest.hexdigest())
+        return ArchivedFile(size, reading.digest.hexdigest())
 
     def finish(self, manifest: Manifest) -> None:
         """Write the manifest, force all of it to the disk and give the archive its name."""
-        self.put(MANIFEST, msgspec.json.encode(manifest))
+        data = msgspec.json.encode(manifest)
+        self._packs(MANIFEST, io.BytesIO(data), len(data))
         self._tar.close()
         self._packed.close()
         self._file.flush()
@@ -193,15 +196,21 @@ def read_archive(path: Path, into: Path | None = None) -> Manifest:
         EnvironmentFault: it cannot be read, or the files cannot be written.
     """
     found, names = dict[str, ArchivedFile](), dict[str, str]()
-    manifest: Manifest | None = None
+    last: bytes | None = (
+        None  # called MANIFEST: the manifest is the last of that name, one before it is a file of theirs
+    )
     try:
         with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|gz") as tar:
             for member, source in _members(path, tar):
+                taken, size = source, member.size
                 if member.name == MANIFEST:
-                    manifest = msgspec.json.decode(source.read(), type=Manifest)
-                else:
-                    names[_key(member.name)] = member.name
-                    found[_key(member.name)] = _taken(source, member.size, into / member.name if into else None)
+                    before, last = last, source.read()
+                    if before is None:
+                        continue
+                    taken, size = io.BytesIO(before), len(before)
+                names[_key(member.name)] = member.name
+                found[_key(member.name)] = _taken(taken, size, into / member.name if into else None)
+            manifest = None if last is None else msgspec.json.decode(last, type=Manifest)
     except FileNotFoundError:
         raise EnvironmentFault(f"{path}: no such file") from None
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, msgspec.DecodeError, UnicodeDecodeError) as error:
