@@ -50,12 +50,13 @@ def ask_to_start(runbook: Runbook, *steps: str) -> Prompt | Table:
     if status == PASS and found:
         return runbook.spare(_START, "Start it?", f"Nothing to decide: all {len(found)} answers are good.")
     odd = sum(one.status != PASS for one in found)
+    supported = True if status == FAIL else None  # a ▲ speaks for nothing: it is a person's decision
     stay = Option(
-        key="no", label="Do not start", meaning="nothing runs; mend it first", stops=True, supported=status == FAIL
+        key="no", label="Do not start", meaning="nothing runs; mend it first", stops=True, supported=supported
     )
     if status == FAIL:
         return runbook.ask(_START, f"{odd} of {len(found)} answers are not ✓, and a ✕ forbids the start.", (stay,))
-    go = Option(key="yes", label="Start it", meaning="say why in the reason", status=WARN, supported=True)
+    go = Option(key="yes", label="Start it", meaning="say why in the reason", status=WARN)
     return runbook.ask(_START, f"{odd} of {len(found)} answers are ▲. Start it all the same?", (go, stay), reason=True)
 
 

@@ -10,14 +10,28 @@ from peaktrade_core.drills.drill import DRILLS, SCORED, Drill, Noted
 from peaktrade_core.drills.figures import drill_figure
 from peaktrade_core.drills.log import DrillBook
 from peaktrade_core.runbooks.notebooks.lab import notebook_link
+from peaktrade_core.runbooks.pickers import NEWEST, Suggestion
 from peaktrade_core.runbooks.shelf import Notebook
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart
 from peaktrade_core.show.checklist import check_table
 from peaktrade_core.show.cover import Cover, needing, utc
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Table
+from peaktrade_core.workspace.workspace import Workspace
 
 NO_DRILL = "No drill was done yet. The notebook drill runs one, or peaktrade drill run."
+
+
+def drills_to_pick(workspace: Workspace) -> list[Suggestion]:
+    """Return the newest drills, each with what happened in it, how it stands and who was drilled."""
+    drills, _ = DrillBook(workspace.home, workspace.clock).rows()
+    told = ((one.drill_id, f"{one.scenario.title} · {one.status} · {one.operator}") for one in drills[:NEWEST])
+    return [Suggestion(*one) for one in told]
+
+
+def drill_choices(workspace: Workspace) -> list[Suggestion]:
+    """Return the newest drills and what stands for the last of them, to pick one."""
+    return [Suggestion("latest", "the one that began last"), *drills_to_pick(workspace)]
 
 
 class DrillNotebook(Notebook):

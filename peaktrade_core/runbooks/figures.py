@@ -23,7 +23,7 @@ from peaktrade_core.runs.views import Views
 from peaktrade_core.show import wording
 from peaktrade_core.show.chart import Chart, Level, Line, Mark, Marks, Tone
 from peaktrade_core.show.drawing import draw
-from peaktrade_core.show.table import Table
+from peaktrade_core.show.table import MID, TONE_OF, Cell, Table
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.limit_use import COURSES, courses_of, share_of
 from peaktrade_core.trading.market import timeframe_seconds
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 6  # as many as there are tones: more lines cannot be told apart
 _POINTS = 400  # of a run's line among others
-_TAIL = 2000  # events of a running session in which its newest fills are looked for
+_TAIL = 2000  # events of a running session in which its newest fills and denials are looked for
 _LIVE_S = 0.5  # between two drawings of a running session [s]
 _MOST = 1.5  # of a limit [fraction]; a mark above it stands there and says what it was
 _TONES: tuple[Tone, ...] = ("accent", "amber", "green", "purple", "red", "ink")
@@ -47,25 +47,36 @@ def course_figure(session: Session) -> Chart | Table:
     drawn = equity_figure(session)
     if isinstance(drawn, Table):
         return drawn
-    kinds = _course_marks(session)
+    kinds = _course_marks(session.events, [bar.ts for bar in session.bars], [bar.equity for bar in session.bars])
     counted = ", ".join(f"{len(kind.marks)} {kind.name}" for kind in kinds) or "no fill"
     return msgspec.structs.replace(
         drawn, title="Equity and fills", label=f"{drawn.label}; {counted}", marks=kinds, name="course"
     )
 
 
-def _course_marks(session: Session) -> list[Marks]:
+def _course_marks(events: Iterable[ev.AnyEvent], ts: Sequence[datetime], equity: Sequence[float]) -> list[Marks]:
     """Return fills, denials and halts on the line of the equity."""
-    ts, equity = [bar.ts for bar in session.bars], [bar.equity for bar in session.bars]
+    buys, sells, denied, halted = list[Mark](), list[Mark](), list[Mark](), list[Mark]()
 
-    def at(moment: datetime) -> float:
-        return equity[max(0, bisect_right(ts, moment) - 1)]
+    def at(event: ev.AnyEvent, said: str) -> Mark:
+        return Mark(event.ts, equity[max(0, bisect_right(ts, event.ts) - 1)], said)
 
-    halts = [event for event in session.events if isinstance(event, ev.Halt)]
+    for event in events:
+        if isinstance(event, ev.Fill):
+            amount, price = f"{abs(event.qty):g}", wording.price(event.price)
+            if event.qty > 0:
+                buys.append(at(event, f"buy {amount} at {price}"))
+            else:
+                sells.append(at(event, f"sell {amount} at {price}"))
+        elif isinstance(event, ev.Denial):
+            denied.append(at(event, f"denied: {event.code}"))
+        elif isinstance(event, ev.Halt):
+            halted.append(at(event, f"halted: {event.code}"))
     kinds = (
-        *_fills(session.fills, at),
-        Marks("denied", "cross", "amber", [Mark(d.ts, at(d.ts), f"denied: {d.code}") for d in session.denials]),
-        Marks("halted", "square", "red", [Mark(h.ts, at(h.ts), f"halted: {h.code}") for h in halts]),
+        Marks("buy", "up", "green", buys),
+        Marks("sell", "down", "red", sells),
+        Marks("denied", "cross", "amber", denied),
+        Marks("halted", "square", "red", halted),
     )
     return [kind for kind in kinds if kind.marks]
 
@@ -168,8 +179,8 @@ class Running:
 def watch_in_cell(workspace: Workspace, plan: Plan) -> Callable[[Progress], None]:
     """Return a watcher that keeps a running session up to date below the cell; outside a notebook it says nothing.
 
-    The curve is read from the journal as a page reads it. It is drawn again at most twice a second, and rarely enough that
-    reading a long journal takes a tenth of the time at most.
+    Its figures are said twice a second at most. The curve is read from the journal as a page reads it, rarely enough that
+    reading a long journal takes a tenth of the time at most; until then the last one stays.
     """
     from IPython import get_ipython
     from IPython.display import display
@@ -178,35 +189,45 @@ def watch_in_cell(workspace: Workspace, plan: Plan) -> Callable[[Progress], None
         return lambda _: None
     views, currency = Views.of(workspace), wording.quote_currency(plan.config.symbol)
     shown = display(Running(Table("Starting …", ("",), [("warm-up",)]), None), display_id=True)
-    due = 0.0
+    said = drawn = 0.0
+    chart: Chart | None = None
 
     def watch(now: Progress) -> None:
-        nonlocal due
+        nonlocal said, drawn, chart
         began, over = time.monotonic(), now.phase == "ended"
-        if began < due and not over:
+        if began < said and not over:
             return
-        of = f" of {now.total:,}" if now.total else ""
-        text = f"{now.step:,}{of} bars · equity {wording.money(now.equity, currency)} · position {now.position:g}"
-        chart = None if over else running_figure(views, now.run_id, plan.config.start_balance, currency)
-        shown.update(Running(Table(now.phase.capitalize(), ("",), [(text,)]), chart))
-        due = time.monotonic() + max(_LIVE_S, 10.0 * (time.monotonic() - began))
+        if began >= drawn and not over:
+            chart = running_figure(views, now.run_id, plan.config.start_balance, currency)
+            drawn = began + 11.0 * (time.monotonic() - began)
+        shown.update(Running(running_table(now, currency), None if over else chart))
+        said = time.monotonic() + _LIVE_S
 
     return watch
 
 
+def running_table(now: Progress, currency: str) -> Table:
+    """Return how far a session is in one row, and what keeps it from trading; money in ``currency``."""
+    of = f" of {now.total:,}" if now.total else ""
+    said = [f"{now.step:,}{of} bars", f"equity {wording.money(now.equity, currency)}", f"position {now.position:g}"]
+    if now.orders_blocked:
+        said.append(f"{wording.many(now.orders_blocked, 'order')} denied")
+    if now.last_error:
+        said.append(now.last_error)
+    state = now.trading_state
+    held = "" if state == "ACTIVE" else wording.BADGES.get(state.lower(), f"■ {state}")
+    note = Cell(held, TONE_OF.get(state, MID))
+    return Table(now.phase.capitalize(), ("",), [(" · ".join(said),)], note=note)
+
+
 def running_figure(views: Views, run_id: str, start_balance: float, currency: str) -> Chart | None:
-    """Return the equity of a running session with its fills, as far as its journal goes; None before the second bar."""
+    """Return the equity of a running session with fills, denials and halts so far; None before the second bar."""
     try:
         curves, tail = views.curves(run_id, _POINTS), views.tail_events(run_id, _TAIL)
     except PeaktradeError:  # not begun yet, or it cannot be read: the session says so
         return None
     if len(curves.ts) < 2:
         return None
-    fills = [event for event in tail if isinstance(event, ev.Fill) and event.ts >= curves.ts[0]]
-
-    def at(moment: datetime) -> float:
-        return curves.equity[max(0, bisect_right(curves.ts, moment) - 1)]
-
     return Chart(
         name="course",
         title="Equity and fills, while it runs",
@@ -214,16 +235,6 @@ def running_figure(views: Views, run_id: str, start_balance: float, currency: st
         digits=wording.money_places(start_balance, currency),
         label=f"Equity after {curves.all_bars} bars: {wording.money(curves.equity[-1], currency)}",
         lines=[Line("equity", curves.ts, curves.equity, "accent")],
-        marks=_fills(fills, at),
+        marks=_course_marks((event for event in tail if event.ts >= curves.ts[0]), curves.ts, curves.equity),
         levels=[Level(start_balance, "start balance")],
     )
-
-
-def _fills(fills: Iterable[ev.Fill], at: Callable[[datetime], float]) -> list[Marks]:
-    """Return buys and sells as marks on a line."""
-    sides: dict[bool, list[Mark]] = {True: [], False: []}
-    for fill in fills:
-        said = f"{'buy' if fill.qty > 0 else 'sell'} {abs(fill.qty):g} at {wording.price(fill.price)}"
-        sides[fill.qty > 0].append(Mark(fill.ts, at(fill.ts), said))
-    kinds = (Marks("buy", "up", "green", sides[True]), Marks("sell", "down", "red", sides[False]))
-    return [kind for kind in kinds if kind.marks]

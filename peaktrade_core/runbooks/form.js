@@ -41,14 +41,20 @@ function ask(model, el) {
   said.setAttribute("role", "alert");
   const signing = signButton(model, () => request);
   let request = "";
+  let unheard = null;
   const record = () => {
     const key = choices.find(radio => radio.checked)?.value ?? "";
     button.disabled = true;
+    unheard = setTimeout(() => {
+      said.textContent = word(model, "The kernel does not answer. It is busy, or it was stopped: then choose Kernel, Restart Kernel in the menu.");
+      button.disabled = false;
+    }, 10000);
     model.send({ key, reason: reason.value, second: second.value });
   };
   button.onclick = record;
   model.on("msg:custom", message => {
     if ("signed" in message) return;
+    clearTimeout(unheard);
     request = message.waits ?? "";
     signing.hidden = !request;
     said.textContent = message.said;
@@ -345,13 +351,23 @@ async function runOn(panel, from) {
   }
 }
 
+// Keeps what grows in sight, as the figure of a session that runs, until a person scrolls; returns how to leave off.
+function follow(node) {
+  const grown = new ResizeObserver(() => node.scrollIntoView({ block: "nearest" }));
+  const leave = () => grown.disconnect();
+  grown.observe(node);
+  node.closest(".jp-Notebook")?.addEventListener("wheel", leave, { once: true, passive: true });
+  return leave;
+}
+
 async function runFrom(notebook, first) {
   for (let at = first; at < notebook.widgets.length; at++) {
     const cell = notebook.widgets[at];
     notebook.activeCellIndex = at;
     notebook.deselectAll();
     if (cell.model.type !== "code") continue;
-    await window.jupyterapp.commands.execute("notebook:run-cell");
+    const leave = follow(cell.node);
+    await window.jupyterapp.commands.execute("notebook:run-cell").finally(leave);
     await new Promise(done => setTimeout(done, 50)); // its outputs are drawn
     if (cell.node.querySelector(".pt-choices, .pt-waits, .jp-mod-error, [data-mime-type='application/vnd.jupyter.stderr']")) {
       cell.node.scrollIntoView({ block: "nearest" });

@@ -39,6 +39,7 @@ _SCRIPT = (
     "Record the answer",
     "Why, in a word or two",
     "click again to confirm",
+    "The kernel does not answer. It is busy, or it was stopped: then choose Kernel, Restart Kernel in the menu.",
     "Rarely needed",
     "Run to the next question",
     "Sign with the key of this login",

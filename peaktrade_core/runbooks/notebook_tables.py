@@ -76,7 +76,8 @@ def plan_table(plan: Plan) -> Table:
     """Return what would run; nothing was written yet."""
     config, currency = plan.config, wording.quote_currency(plan.config.symbol)
     limits = config.risk_limits
-    bars = f"{config.warmup_candles:,} to warm up, then " + (f"{config.steps:,}" if config.steps else "all that come")
+    then = f"{config.steps:,}" if config.steps else "all that come"
+    bars = f"{config.warmup_candles:,} to warm up, then {then}"
     source = f"seed {config.seed}" if config.seed is not None else Path(config.candles or "").name
     rows = [
         ("Mode", f"{plan.mode}, {plan.env_name}"),

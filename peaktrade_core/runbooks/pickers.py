@@ -1,16 +1,18 @@
-"""What a parameter may be picked from: sessions, markets, strategies, files, what is open. A picker suggests; it never limits.
+"""What a parameter may be picked from: sessions, markets, strategies, findings, files. A picker suggests; it never limits.
 
 The pickers of other rooms are named as text and loaded when a form needs them, as the classes of runbooks are.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
-from peaktrade_core.base.errors import PeaktradeError
+from peaktrade_core.base.errors import ConfigError, PeaktradeError
 from peaktrade_core.base.resources import named
 from peaktrade_core.candles.store import CandleStore
+from peaktrade_core.research.findings.spec import finding_files, read_finding
 from peaktrade_core.runbooks.book import EvidenceBook
 from peaktrade_core.runbooks.shelf import kind_of
 from peaktrade_core.runs.run import item_of
@@ -20,6 +22,7 @@ from peaktrade_core.trading.strategies import all_strategies
 from peaktrade_core.workspace.workspace import Workspace
 
 NEWEST = 30
+USUAL = ("1m", "5m", "15m", "1h", "4h", "1d")  # timeframes
 
 
 class Suggestion(NamedTuple):
@@ -33,6 +36,9 @@ PICKERS = {
     "alert_id": "alerts.questions:alert_choices",
     "candles": "runbooks.pickers:candles",
     "change": "control.changing.runbook:change_choices",
+    "drill": "drills.report:drills_to_pick",
+    "drill_id": "drills.report:drill_choices",
+    "finding": "runbooks.pickers:findings",
     "incident_id": "incidents.report:incident_choices",
     "other": "runbooks.pickers:runs",
     "profile": "desk.orchestrator:profile_choices",
@@ -42,6 +48,7 @@ PICKERS = {
     "session_id": "runbooks.pickers:sessions",
     "strategy": "runbooks.pickers:strategies",
     "symbol": "runbooks.pickers:symbols",
+    "timeframe": "runbooks.pickers:timeframes",
 }
 
 
@@ -74,6 +81,26 @@ def strategies(workspace: Workspace) -> list[Suggestion]:
 def symbols(workspace: Workspace) -> list[Suggestion]:
     """Return the instruments of the configuration."""
     return [Suggestion(symbol) for symbol in sorted(workspace.config.instruments)]
+
+
+def timeframes(workspace: Workspace) -> list[Suggestion]:
+    """Return the lengths of a bar: those of the stored series, each with its markets, then the usual ones."""
+    stored: dict[str, list[str]] = {}
+    for series in sorted(CandleStore.of_workspace(workspace.home).series(), key=lambda one: one.bar_s):
+        stored.setdefault(series.timeframe, []).append(series.symbol)
+    kept = [Suggestion(one, f"stored: {wording.first_of(symbols, 3)}") for one, symbols in stored.items()]
+    return [*kept, *(Suggestion(one) for one in USUAL if one not in stored)]
+
+
+def findings(workspace: Workspace) -> list[Suggestion]:
+    """Return the findings that can be asked, each with its question; of one whose file is wrong only the name."""
+    found = []
+    for name, path in sorted(finding_files(workspace).items()):
+        question = ""
+        with suppress(ConfigError):
+            question = read_finding(path).question
+        found.append(Suggestion(name, question))
+    return found
 
 
 def candles(workspace: Workspace) -> list[Suggestion]:

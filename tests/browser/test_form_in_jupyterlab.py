@@ -231,6 +231,34 @@ def test_a_saved_copy_is_gone_on_with_and_a_finished_one_is_left_as_it_is(watche
         expect(opened.value.locator(".pt-execution")).to_be_hidden()
 
 
+@pytest.mark.browser
+def test_a_restarted_kernel_brings_the_form_back_and_asks_again(watched: Watched, home: Path) -> None:
+    workspace, page = Workspace(home), watched.page
+    question = page.locator(".pt-form:has(.pt-choices)")
+
+    def restart(command: str) -> None:
+        page.evaluate("command => void window.jupyterapp.commands.execute(command)", command)
+        page.locator(".jp-Dialog button.jp-mod-warn").click()
+
+    with served_lab(copy_of("pre_session_check", {}, workspace), workspace) as address:
+        open_form(page, address)
+        page.locator(".pt-run button").click()
+        expect(question).to_have_count(1, timeout=60_000)
+        begun = EvidenceBook.of(workspace).ids()
+        restart("notebook:restart-kernel")
+        expect(question).to_have_count(0, timeout=60_000)  # one of the kernel that is gone would hear no answer
+        expect(page.locator(".pt-execution")).to_contain_text("It goes on with what was answered")
+        restart("notebook:restart-run-all")
+        expect(question).to_have_count(1, timeout=60_000)
+        expect(page.get_by_role("button", name="| Idle")).to_be_visible(timeout=60_000)
+        page.wait_for_timeout(2000)  # it stays
+        question.locator("input[type=radio]").first.check()
+        question.get_by_role("button").click()
+        expect(page.get_by_text("Answered yes by")).to_have_count(1, timeout=30_000)
+        assert EvidenceBook.of(workspace).ids() == begun
+    assert len(begun) == 1
+
+
 def wait_until(page: Any, true: Callable[[], bool]) -> None:
     """Wait until something is so, at most twenty seconds."""
     for _ in range(200):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from peaktrade_core.runbooks import figures
 from peaktrade_core.runbooks.figures import (
     course_figure,
     limit_use_figure,
     running_figure,
+    running_table,
     runs_figure,
     sessions_figure,
     watch_in_cell,
@@ -107,6 +112,44 @@ def test_while_it_runs_the_figure_grows_with_the_journal(workspace: Workspace) -
     lengths = [chart.lines[0].ts[-1] for _, chart in seen]
     assert lengths == sorted(lengths)
     assert running_figure(Views.of(workspace), "nothing_yet", 1.0, "EUR") is None
+
+
+def test_a_halt_while_it_runs_is_said_and_marked(home: Path, configure: Callable[[str, str], None]) -> None:
+    configure("max_drawdown_halt_pct = 10.0", "max_drawdown_halt_pct = 0.05")
+    workspace = Workspace(home)
+    seen: list[tuple[Progress, Chart | None]] = []
+
+    def watch(now: Progress) -> None:
+        seen.append((now, running_figure(Views.of(workspace), now.run_id, 10_000.0, "EUR")))
+
+    run_session(plan_session(workspace, seed=3, steps=5000), Desk.of(workspace), watch=watch)
+    now, chart = seen[-1]
+    assert chart is not None
+    assert "denied" in marks(chart)
+    told = running_table(now, "EUR")._repr_html_()
+    assert f"{now.orders_blocked} orders denied" in told
+    assert "■ HALTED" in told
+    assert "HALTED" not in running_table(seen[0][0], "EUR")._repr_html_()
+
+
+def test_the_figures_of_a_running_session_do_not_wait_for_its_curve(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading a long journal takes seconds; what is said of the session is of now all the same."""
+    shown: list[figures.Running] = []
+    monkeypatch.setattr("IPython.get_ipython", object)
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: SimpleNamespace(update=shown.append))
+    clock = iter(range(1000))  # each look at the clock is a second later: the curve takes one, and is due after eleven
+    monkeypatch.setattr(figures, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+    chart = Chart(name="course", lines=())
+    drawn: list[str] = []
+    monkeypatch.setattr(figures, "running_figure", lambda *given: drawn.append(given[1]) or chart)
+    watch = watch_in_cell(workspace, plan_session(workspace, steps=20))
+    for step in range(5):
+        watch(Progress("running", step, 20, 10_000.0, 0.0, datetime(2026, 1, 5, tzinfo=UTC), run_id="one"))
+    assert len(drawn) == 1
+    assert [repr(one.table).count(f"{n} of 20 bars") for n, one in enumerate(shown)] == [1] * 5
+    assert all(one.chart is chart for one in shown)
 
 
 def test_outside_a_notebook_nothing_is_shown(workspace: Workspace, capsys: Any) -> None:

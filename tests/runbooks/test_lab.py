@@ -13,6 +13,9 @@ import pytest
 from nbformat.sign import NotebookNotary
 
 from peaktrade_core.base.errors import ConfigError, EnvironmentFault, NotebookError, UnknownNameError
+from peaktrade_core.candles.store import CandleStore, Series
+from peaktrade_core.drills.log import DrillBook
+from peaktrade_core.drills.scenarios import find_scenario
 from peaktrade_core.halts.kill_switch import KillSwitch
 from peaktrade_core.runbooks import pickers
 from peaktrade_core.runbooks.form import ParametersForm, form
@@ -21,6 +24,7 @@ from peaktrade_core.runbooks.notebooks.lab import START, copy_of, lab_command, l
 from peaktrade_core.runbooks.notebooks.parameters import declared, with_values
 from peaktrade_core.runbooks.pickers import PICKERS, suggested
 from peaktrade_core.runbooks.runbooks import list_runbooks
+from peaktrade_core.trading.market import Bar
 from peaktrade_core.workspace.workspace import Workspace
 
 CELL = """steps: int = 300  # bars [1 .. 1000]
@@ -124,6 +128,26 @@ def test_every_picker_is_there_and_reads_an_empty_workspace(workspace: Workspace
     assert suggested("anything", workspace, "") == []
     names = {one.name for info in list_runbooks() for one in info.parameters}
     assert names >= set(PICKERS)
+
+
+def test_pickers_offer_findings_timeframes_and_drills(workspace: Workspace) -> None:
+    found = {one.value: one.label for one in suggested("finding", workspace, "findings")}
+    assert found["volatility_regimes"].endswith("?")
+    path = workspace.home / "config" / "findings" / "broken.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("question = 1")
+    assert {one.value for one in suggested("finding", workspace, "findings")} == {*found, "broken"}
+    series = Series("kraken", "BTC/EUR", "2h")
+    CandleStore.of_workspace(workspace.home).put(series, [Bar(7200.0, 1.0, 1.0, 1.0, 1.0, 1.0)])
+    stored, *usual = suggested("timeframe", workspace, "sweep")
+    assert stored == ("2h", "stored: BTC/EUR")
+    assert ("1d", "") in usual
+    drill = DrillBook(workspace.home, workspace.clock).begin(
+        find_scenario(workspace.home, "disconnect"), operator="Ada"
+    )
+    told = f"{drill.scenario.title} · running · Ada"
+    assert suggested("drill", workspace, "incident_data_gap") == [(drill.drill_id, told)]
+    assert [one.value for one in suggested("drill_id", workspace, "drill_report")] == ["latest", drill.drill_id]
 
 
 def test_a_picker_that_cannot_read_suggests_nothing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
