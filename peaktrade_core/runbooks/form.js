@@ -174,7 +174,10 @@ function picker(model, given, value, option) {
   for (const one of given.time ? [value] : [value, ""]) if (!known.some(({ value }) => value === one)) known.unshift({ value: one, label: one || "–" });
   const made = node("select", {}, ...known.map(option), option({ value: OTHER, label: word(model, { day: "another day …", week: "another week …" }[given.time] ?? "something else …") }));
   made.value = value;
+  const whole = () => (made.title = made.selectedOptions[0]?.textContent ?? ""); // where a list is too narrow for it
+  whole();
   made.addEventListener("change", () => {
+    whole();
     if (made.value !== OTHER) return;
     const free = typed(given, "");
     free.setAttribute("aria-label", given.name);

@@ -23,6 +23,7 @@ from peaktrade_core.dashboard.labs import open_lab, recorded, study
 from peaktrade_core.dashboard.labs.bench import card
 from peaktrade_core.dashboard.labs.candles import CandlesLab
 from peaktrade_core.dashboard.labs.compare import CompareLab
+from peaktrade_core.dashboard.labs.heat import Heat
 from peaktrade_core.dashboard.labs.limits import LimitsLab
 from peaktrade_core.dashboard.labs.parameters import ParametersLab
 from peaktrade_core.dashboard.labs.picture import POINTS, DrawnSeries, Picture, cut, together
@@ -430,3 +431,19 @@ def test_each_combination_that_was_tried_on_the_page_is_told_once(workspace: Wor
     for value in (7, 9, 7, 9):
         fast.value = value
     assert "tried on this page: 3." in lab.held_back.children[1].value
+
+
+def test_the_figures_of_a_map_are_read_on_each_of_its_colours() -> None:
+    def light(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255.0 for at in (1, 3, 5)]
+        linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    shown = Heat()
+    for signed in (False, True):
+        shown.show("", ("a", [1]), ("b", [1]), np.array([[1.0]]), {"a": 1, "b": 1}, None, signed=signed)
+        cells = shown.widget.data[0]
+        figures = light(cells.textfont.color)
+        for _, colour in cells.colorscale:
+            brighter, darker = sorted((light(colour), figures), reverse=True)
+            assert (brighter + 0.05) / (darker + 0.05) >= 4.5, colour  # WCAG, text of any size

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LABELLED = 160  # cells that still have room for their figure
 _SIGNED = [[0.0, drawing.COLOURS["red"]], [0.5, "#b5bcc4"], [1.0, drawing.COLOURS["green"]]]
 _RISING = [[0.0, "#c9d6f2"], [1.0, drawing.COLOURS["accent"]]]
+FIGURES = "#000000"  # in the cells: of all colours above black is read, grey and white are not
 Axis = tuple[str, Sequence[Any]]  # a parameter and its values
 
 
@@ -43,6 +44,7 @@ class Heat:
             "ygap": 2,
             "hoverongaps": False,
             "colorbar": {"thickness": 12, "outlinewidth": 0},
+            "textfont": {"color": FIGURES},
         }
         cells["hovertemplate"] = "%{x}, %{y}: %{z:.4g}<extra></extra>"
         spot = {"type": "scatter", "mode": "markers", "hoverinfo": "skip"}
