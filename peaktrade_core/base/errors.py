@@ -58,11 +58,16 @@ class ConfigError(PeaktradeError, ValueError):
 
 
 class UnknownNameError(ConfigError):
-    """A name that does not exist; lists those that do."""
+    """A name that does not exist; lists those that do, or where the newest is asked for and there is none, says that.
 
-    def __init__(self, kind: str, name: str, known: Sequence[str], hint: str = "") -> None:
+    Args (of the constructor):
+        hint: the command that lists them; begin: the one that makes the first.
+    """
+
+    def __init__(self, kind: str, name: str, known: Sequence[str], hint: str = "", begin: str = "") -> None:
         where = f"; `{hint}` lists them" if hint else ""
-        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(known) or 'none'}" + where)
+        told = f"unknown {kind} {name!r}; known: {', '.join(known) or 'none'}" + where
+        super().__init__(f"there is no {kind} yet: `{begin}`" if begin and name == "latest" and not known else told)
         self.kind, self.name, self.known = kind, name, tuple(known)
 
 

@@ -159,7 +159,7 @@ class DrillBook:
             drill_id = known[0]
         path = self.path(drill_id) if _ID.fullmatch(drill_id) else None
         if path is None or not path.parent.is_dir():
-            raise UnknownNameError("drill", drill_id, self.ids()[:5], "peaktrade drill log")
+            raise UnknownNameError("drill", drill_id, self.ids()[:5], "peaktrade drill log", "peaktrade drill list")
         try:
             return msgspec.json.decode(read_plain(path), type=Drill)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, ConfigError) as error:

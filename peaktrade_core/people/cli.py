@@ -13,7 +13,7 @@ from peaktrade_core.people.approvals import Approvals
 from peaktrade_core.people.matrix import AUTHORITIES, needed
 from peaktrade_core.people.questions import PEOPLE_CHECKS
 from peaktrade_core.people.request import Request, Signature, request_item
-from peaktrade_core.people.roster import PEOPLE, Person, fingerprint, read_people
+from peaktrade_core.people.roster import PEOPLE, Person, Roster, fingerprint, read_people
 from peaktrade_core.show import wording
 from peaktrade_core.show.checklist import CHECKS
 from peaktrade_core.show.table import BAD, GOOD, MID, Cell, Column, Columns, Table
@@ -64,7 +64,14 @@ def list_people(workspace: Workspace) -> CommandResult:
     rows = [(one.situation, needed(one), wording.duration(one.within_s)) for one in matrix.values()]
     empty = f"Nobody is named in {PEOPLE}: names are typed, and {NOT_VERIFIED}."
     decisions = Table("Decisions of two people", ("Decision", "Signed by", "Within"), rows)
-    return CommandResult(value, [WHO.table("People", found, empty=empty), decisions])
+    counting, notes = Approvals.of(workspace).people.counting(), list[str]()
+    if differs := Roster(found).differs(counting):
+        notes.append(
+            f"note: the keys that count are those that were approved last, not those of {PEOPLE} ({differs}); "
+            "`peaktrade people check` says what to do"
+        )
+    value["counting"] = [one.name for one in counting.people if one.keys]
+    return CommandResult(value, [WHO.table("People", found, empty=empty), decisions], notes=notes)
 
 
 @people.command("check")

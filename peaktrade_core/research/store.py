@@ -68,7 +68,8 @@ class Store(Generic[R]):
         found = known[:1] if name == LATEST else [one for one in known if name and one.startswith(name)]
         if len(found) != 1:
             hint = f"peaktrade experiments list --run-type {self._kind.name}"
-            raise UnknownNameError(self._kind.name, name, known[:10], hint)
+            command = "findings" if self._kind.name == "finding" else self._kind.name
+            raise UnknownNameError(self._kind.name, name, known[:10], hint, f"peaktrade {command} --help")
         return found[0]
 
     def load(self, name: str) -> R:

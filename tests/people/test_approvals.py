@@ -18,6 +18,7 @@ from peaktrade_core.people.request import SIGNED
 from peaktrade_core.people.roster import read_people
 from peaktrade_core.workspace.ledger import REQUESTS, Ledger
 from peaktrade_core.workspace.workspace import Workspace
+from tests.cli.surface import ran
 
 HASH, OTHER = "a" * 64, "b" * 64
 
@@ -183,6 +184,15 @@ def test_a_key_that_was_replaced_by_hand_approves_nothing(approvals, team, names
     for act in (lambda: approvals.use(name, "live", HASH, by="Ada"), lambda: ask(approvals)):
         with pytest.raises(ArtefactError, match=r"not as it was approved last \(the key of Ada changed\)"):
             act()
+
+
+def test_a_list_of_people_says_whose_keys_count(approvals, team, names) -> None:
+    line = ["people", "list", "--home", str(team.home)]
+    ask(approvals)
+    assert "keys that count" not in ran(line).err
+    names(Ada=("owner", "Ada2"), Ben="risk_officer", Cleo="operator", Dora="operator")
+    assert "the keys that count are those that were approved last" in ran(line).err
+    assert "(the key of Ada changed)" in ran(line).err
 
 
 @pytest.mark.parametrize("people", [{}, {"Ada": ("owner", ""), "Ben": ("risk_officer", "")}])

@@ -160,6 +160,8 @@ def test_an_unknown_name_lists_what_is_known() -> None:
     error = UnknownNameError("symbol", "X", ["A", "B"], "peaktrade strategies")
     assert str(error) == "unknown symbol 'X'; known: A, B; `peaktrade strategies` lists them"
     assert str(UnknownNameError("symbol", "X", [])) == "unknown symbol 'X'; known: none"
+    newest = UnknownNameError("drill", "latest", [], "peaktrade drill log", "peaktrade drill list")
+    assert str(newest) == "there is no drill yet: `peaktrade drill list`"
 
 
 @pytest.mark.parametrize("name", [*get_args(Timeframe)])

@@ -121,7 +121,11 @@ class Experiments:
         found = rows[:1] if experiment_id == "latest" else [row for row in rows if row.id.startswith(experiment_id)]
         if len(found) != 1:
             raise UnknownNameError(
-                "experiment", experiment_id, [row.id for row in rows[:10]], "peaktrade experiments list"
+                "experiment",
+                experiment_id,
+                [row.id for row in rows[:10]],
+                "peaktrade experiments list",
+                "peaktrade backtest --help",
             )
         return found[0]
 
