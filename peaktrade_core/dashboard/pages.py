@@ -156,11 +156,6 @@ def needs_kernel(notebook: dict[str, Any]) -> bool:
     return any(panel_of(cell) is None and cell["source"].strip() not in ("", *SETUP) for cell in code)
 
 
-def panels_of(notebook: dict[str, Any]) -> list[str]:
-    """Return the panels of a notebook in its order."""
-    return [name for cell in notebook["cells"] if (name := panel_of(cell))]
-
-
 def weave(notebook: dict[str, Any], panel: Callable[[str], str]) -> dict[str, Any]:
     """Return a notebook with its panels filled in.
 

@@ -84,13 +84,13 @@ class Follower:
         from_end: pass over what is in it now.
 
     Attributes:
-        skipped: bytes that were passed over because too much came at once; broken: lines that cannot be read.
+        broken: lines that cannot be read.
     """
 
     def __init__(self, path: Path, *, from_end: bool = True) -> None:
         self._path = path
         self._decode = msgspec.json.Decoder(AnyEvent).decode
-        self.skipped = self.broken = self._at = 0
+        self.broken = self._at = 0
         if from_end:
             start = max(0, self._size() - _LINE)
             self._at = start + self._read(start).rfind(b"\n") + 1
@@ -103,7 +103,6 @@ class Follower:
             return []
         too_much = size - self._at - _MOST
         if too_much > 0:
-            self.skipped += too_much
             self._at += too_much
         data = self._read(self._at)
         whole = data[: data.rfind(b"\n") + 1]

@@ -16,7 +16,6 @@ from peaktrade_core.base.clock import from_seconds, utc
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.research.loops import TAPE
 from peaktrade_core.research.running import CHUNK, CompiledRun, RunCounts
-from peaktrade_core.runs.trades import TradeRow, trade_rows
 from peaktrade_core.trading import events as ev
 from peaktrade_core.trading.decision import Decision, Teller
 from peaktrade_core.trading.market import Bars
@@ -100,24 +99,6 @@ class BacktestResult(ev.Sorted):
     def trades(self) -> list[Trade]:
         """The round trips, flat to flat."""
         return trades(self.fills)
-
-    @cached_property
-    def trade_rows(self) -> list[TradeRow]:
-        """The trades as the page of a session lists them, why each was opened and closed among them."""
-        import numpy as np
-
-        closes = self.ts + self.decision.bar_s
-        wanted = self.signal.astype(int)
-        before = np.concatenate([[0], wanted[:-1]])
-        signals = [
-            ev.Signal(0, from_seconds(float(closes[at])), float(wanted[at]), int(before[at]))
-            for at in np.flatnonzero(wanted != before)
-        ]
-        events = sorted(
-            [*signals, *self.events], key=lambda event: event.ts
-        )  # the signal first: it is what led to them
-        price, until = (float(self.close[-1]), from_seconds(float(closes[-1]))) if len(self) else (None, None)
-        return trade_rows(events, price, until)
 
     def statistics(self, risk_free: float = 0.0) -> list[Statistic]:
         """Return the usual figures with their definitions; ``risk_free`` is an annual rate [fraction]."""

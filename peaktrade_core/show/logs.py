@@ -97,13 +97,6 @@ def speak_as_service(unit: str, secrets: Iterable[str | None] = (), environ: Map
     sys.excepthook = _last_words
 
 
-def speak_as_people() -> None:
-    """Write sentences again."""
-    global _lines  # noqa: PLW0603
-    _lines = None
-    sys.excepthook = sys.__excepthook__
-
-
 def logged(text: str) -> bool:
     """Write what is said as a line where lines are asked for, and return whether they are."""
     if _lines is None:

@@ -16,7 +16,7 @@ from peaktrade_core.testing.faults import VenueFault, named_faults
 from peaktrade_core.testing.kraken.signing import LOOPBACK, LoopbackKey
 from peaktrade_core.testing.market import MarketSource
 from peaktrade_core.testing.orders import RestingOrder
-from peaktrade_core.testing.recorded import RecordedVenue, Recording, read_recordings, recorded_venue
+from peaktrade_core.testing.recorded import RecordedVenue, Recording, read_recordings
 from peaktrade_core.testing.rules import FaultRule, FaultRules
 from peaktrade_core.testing.venue import LoopbackVenue, Venue
 from peaktrade_core.testing.wire import VenueRequest
@@ -38,5 +38,4 @@ __all__ = [
     "connect",
     "named_faults",
     "read_recordings",
-    "recorded_venue",
 ]

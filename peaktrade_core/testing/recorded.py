@@ -119,16 +119,6 @@ def read_recordings(folder: Path | str) -> list[Recording]:
     return [_read(path) for path in paths]
 
 
-def recorded_venue(folder: Path | str, port: int = 0) -> RecordedVenue:
-    """Return a venue that answers with the recordings of ``folder``.
-
-    Raises:
-        DataError: the folder holds none, or a file is no recording.
-        EnvironmentFault: the port is taken or may not be used.
-    """
-    return RecordedVenue(read_recordings(folder), port)
-
-
 def _read(path: Path) -> Recording:
     try:
         recording = msgspec.json.decode(read_plain(path), type=Recording)

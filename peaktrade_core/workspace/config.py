@@ -186,8 +186,3 @@ def load_config(path: Path) -> Config:
         return read({**raw, "live_risk": _whole(raw.get("live_risk", {}))}, Config)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-
-
-def config_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the configuration file: every key with its type, choices, range and default."""
-    return msgspec.json.schema(Config)

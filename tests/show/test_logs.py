@@ -30,8 +30,8 @@ def lines(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., list[dict
     kept = root.handlers, root.level
     logs.speak_as_service("watch", ["token-of-viewers"], {"PEAKTRADE_LOG": "json", "KRAKEN_API_SECRET": SECRET})
     yield lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    logs.speak_as_people()
-    root.handlers, logs.sys.excepthook = kept[0], hook
+    logs._lines, logs.sys.excepthook = None, hook
+    root.handlers = kept[0]
     root.setLevel(kept[1])
     logging.captureWarnings(False)
 

@@ -17,7 +17,6 @@ from peaktrade_core.testing import (
     VenueFault,
     connect,
     read_recordings,
-    recorded_venue,
 )
 
 KINDS = ("AddOrder", "AssetPairs", "Assets", "Balance", "ClosedOrders", "OHLC", "OpenOrders", "Ticker", "Time")
@@ -25,7 +24,7 @@ KINDS = ("AddOrder", "AssetPairs", "Assets", "Balance", "ClosedOrders", "OHLC", 
 
 @pytest.fixture(scope="module")
 def replay(recordings_folder: Path) -> Iterator[tuple[RecordedVenue, ccxt.kraken]]:
-    with recorded_venue(recordings_folder) as venue:
+    with RecordedVenue(read_recordings(recordings_folder)) as venue:
         exchange = connect(ccxt.kraken({"enableRateLimit": False, "timeout": 3000}), venue)
         exchange.load_markets()
         yield venue, exchange
@@ -237,6 +236,6 @@ def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
         read_recordings(tmp_path)
     (tmp_path / "odd.json").write_text("{}")
     with pytest.raises(DataError, match=r"odd\.json: is no recording"):
-        recorded_venue(tmp_path)
+        read_recordings(tmp_path)
     with pytest.raises(DataError, match="no recordings to answer"):
         RecordedVenue([])

@@ -7,17 +7,18 @@ import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from peaktrade_core.base.errors import ConfigError
 from peaktrade_core.trading.market import Timeframe
 from peaktrade_core.trading.risk import Limits
-from peaktrade_core.workspace.config import Config, config_schema, load_config, read_limits
+from peaktrade_core.workspace.config import Config, load_config, read_limits
 from peaktrade_core.workspace.settings import RiskLimits
 from peaktrade_core.workspace.venues import VENUES
 
 SHIPPED = Path(__file__).parents[2] / "config" / "config.toml"
-SCHEMA = config_schema()
+SCHEMA = msgspec.json.schema(Config)
 
 
 def rule_of(dotted: str) -> dict[str, Any]:

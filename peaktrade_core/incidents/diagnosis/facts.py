@@ -54,7 +54,7 @@ class SessionFacts:
         record: from the registry; row, run_state: how it stands; now: when it was asked.
         troubles: errors of the venue, in the journal's order; recovered: when calls worked again.
         gaps, denials, halts, notices: of the journal; refused: answers of the venue that are a no.
-        last: the last bar; bars: how many were worked off, and after_gap, after_trouble: since the last of those.
+        last: the last bar; bars: how many were worked off, and after_gap: since the last gap.
         alerts: about this session; before: the sessions before it, newest first; later: after it, oldest first.
         scope: the trading state that holds for it now; faults: what could not be read.
     """
@@ -76,8 +76,7 @@ class SessionFacts:
         self.halts: list[ev.Halt] = []
         self.refused: list[ev.VenueAnswer] = []
         self.last: ev.BarDone | None = None
-        self.events = self.bars = self.after_gap = self.after_trouble = 0
-        self._last_gap = self._last_trouble = -1
+        self.events = self.bars = self.after_gap = 0
         self._read(views)
         self._alerts_of(sources)
         self._neighbours(views)
@@ -138,11 +137,10 @@ class SessionFacts:
             case ev.BarDone():
                 self.last = event
                 self.bars += 1
-                self.after_gap += self._last_gap >= 0
-                self.after_trouble += self._last_trouble >= 0
+                self.after_gap += bool(self.gaps)
             case ev.Gap():
                 self.gaps.append(event)
-                self._last_gap, self.after_gap = event.seq, 0
+                self.after_gap = 0
             case ev.Denial():
                 self.denials.append(event)
             case ev.Halt():
@@ -172,7 +170,6 @@ class SessionFacts:
             kind = "network"
         if kind:
             self.troubles.append(Trouble(event.seq, event.ts, kind, where, text))
-            self._last_trouble, self.after_trouble = event.seq, 0
 
     def _alerts_of(self, sources: Workspace) -> None:
         """Take the alerts about this session."""

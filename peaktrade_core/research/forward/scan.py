@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Mode = Literal["forward", "backtest-lite"]
-FORWARD, LITE = "forward", "backtest-lite"
+FORWARD = "forward"
 MODES = get_args(Mode)
 
 

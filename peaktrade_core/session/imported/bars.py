@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from peaktrade_core.base.clock import from_seconds, iso, utc
+from peaktrade_core.base.clock import utc
 from peaktrade_core.base.errors import DataError
 from peaktrade_core.candles.replay import ReplayFeed
 from peaktrade_core.candles.store import CandleStore
@@ -113,8 +113,3 @@ def _each(bars: Bars, rows: dict[int, list[ForeignFill]], begin: int, end: int, 
         bar = bars[row]
         yield Laid(bar, rows.get(row, []), round((bar.ts - before) / bar_s) - 1)
         before = bar.ts
-
-
-def until(layout: FillLayout) -> str:
-    """Return when the last bar ends, in words."""
-    return iso(from_seconds(layout.bars[-1].bar.ts + layout.bar_s))
